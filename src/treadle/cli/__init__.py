@@ -1,0 +1,1 @@
+"""The command: the only place that reads argv, installs signal handlers, prints, or exits."""

@@ -1,0 +1,104 @@
+"""Every exception that Treadle raises.
+
+A user error says what happened, the facts and a hint; bugs are a class apart.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Place:
+    """Where in a file something stands: lines and columns count from 1."""
+
+    __slots__ = ("column", "file", "line", "text")
+
+    def __init__(self, file: str, line: int, column: int, text: str = "") -> None:
+        self.file = file
+        self.line = line
+        self.column = column
+        self.text = text
+        """The line itself, without its end, where it is known."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def __repr__(self) -> str:
+        return f"Place({self})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, int, int]:
+        return (self.file, self.line, self.column)
+
+
+class TreadleError(Exception):
+    """Something that the user can mend.
+
+    :param what: what happened, in one line
+    :param facts: further lines: files, values, the nearest known name
+    :param hint: what to do about it
+    :param place: where it stands, if it stands in a file
+    """
+
+    def __init__(
+        self, what: str, *, facts: Sequence[str] = (), hint: str = "", place: Place | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.facts = tuple(facts)
+        self.hint = hint
+        self.place = place
+
+    def __str__(self) -> str:
+        first = f"{self.place}: {self.what}" if self.place else self.what
+        lines = [first, *(f"  {fact}" for fact in self.facts)]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class DAGError(TreadleError):
+    """A graph that cannot be walked: a cycle, a missing or a repeated vertex."""
+
+
+class PlanError(TreadleError):
+    """A plan that is not right; `problems` holds each error found, in order of place."""
+
+    def __init__(self, problems: Sequence[TreadleError]) -> None:
+        first = problems[0]
+        super().__init__(first.what, facts=first.facts, hint=first.hint, place=first.place)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class UsageError(TreadleError):
+    """A call that is not right: a name, an option or a value that does not exist."""
+
+
+class StateError(TreadleError):
+    """The state folder cannot be read, written or made."""
+
+
+class BusyError(TreadleError):
+    """Another run holds the state folder."""
+
+
+class InternalError(Exception):
+    """A bug of Treadle's own."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that looks most like `name`, or None where none comes near."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None

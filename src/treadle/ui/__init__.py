@@ -1,0 +1,1 @@
+"""What people see: pure rendering of state, and a thin writer."""
