@@ -31,9 +31,9 @@ class Environment:
 
     def __init__(
         self,
-        set: Mapping[str, str] | None = None,
+        set: Mapping[str, str] | None = None,  # noqa: A002 - the plan's word
         track: Sequence[str] = (),
-        pass_: Sequence[str] = (),  # noqa: A002
+        pass_: Sequence[str] = (),
     ) -> None:
         self.set = dict(set or {})
         self.track = tuple(track)
@@ -84,7 +84,7 @@ class Retries:
 
     __slots__ = ("backoff", "max", "on")
 
-    def __init__(self, max: int = 0, on: Sequence[str] = ("any",), backoff: float = 0.0) -> None:  # noqa: A002
+    def __init__(self, max: int = 0, on: Sequence[str] = ("any",), backoff: float = 0.0) -> None:  # noqa: A002 - the plan's word
         self.max = max
         self.on = tuple(on)
         self.backoff = backoff
