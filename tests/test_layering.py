@@ -1,0 +1,213 @@
+"""The direction of imports inside the package, read from the sources: see docs/design.md, "The rooms".
+
+Every import counts, also inside a function and under TYPE_CHECKING.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).parent.parent / "src" / "treadle"
+
+EVERYBODY_MAY = {"errors", "status"}
+BASE = {"core", "digests", "files", "fingerprint", "store", "lock", "process", "runner", "job", "scheduler"}
+COMMAND_WALK = {*BASE, "command", "walk", "command_walk", "outputs", "depfile"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # room: what it may import beside itself, errors and status. A name stands for all that lies below it.
+    "errors": set(),
+    "status": set(),
+    "command": set(),
+    "core": set(),
+    "digests": set(),
+    "fingerprint": {"core.elements", "digests"},
+    "files": {"digests"},
+    "store": {"core"},
+    "lock": {"core"},
+    "process": set(),
+    "runner": {"process", "command"},
+    "job": {"process", "runner"},
+    "scheduler": {"core.admission", "core.dag", "job", "runner", "process"},
+    "walk": {"core", "scheduler", "job", "fingerprint"},
+    "outputs": COMMAND_WALK - {"command_walk"},
+    "depfile": set(),
+    "command_walk": COMMAND_WALK,
+    "plan": {"command", "core.dag"},
+    "ui": {"core.decision", "command"},
+    "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
+    "testing": {*COMMAND_WALK, "store"},
+    "cli": {*COMMAND_WALK, "plan", "ui", ""},
+    "__main__": {"cli"},
+    "": {*COMMAND_WALK, "e3", "testing", "cli"},  # __init__.py: the public names, imported when asked for
+}
+
+IMPURE = (
+    *("os", "posix", "sys", "io", "pathlib", "shutil", "tempfile", "glob", "fcntl", "mmap", "stat", "platform"),
+    *("time", "datetime", "sched", "random", "secrets", "uuid", "logging", "warnings", "locale"),
+    *("threading", "_thread", "queue", "asyncio", "concurrent", "multiprocessing", "signal", "select", "selectors"),
+    *("subprocess", "socket", "ssl", "http", "urllib", "sqlite3", "psutil", "rich", "yaml"),
+)
+"""What core/ never touches: files, processes, threads, clocks, chance, the environment, logging."""
+
+
+class Import:
+    """One import statement: who says it, what it names, where."""
+
+    def __init__(self, importer: str, imported: str, line: int, *, at_module_level: bool) -> None:
+        self.importer = importer
+        self.imported = imported
+        self.line = line
+        self.at_module_level = at_module_level
+
+    def __str__(self) -> str:
+        file = path_of(self.importer)
+        return f"src/treadle/{file}:{self.line}: {self.importer or '__init__'} imports {self.imported}"
+
+
+def modules() -> dict[str, Path]:
+    """Return each module's dotted name below the package, "" for the package itself."""
+    names = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+def path_of(module: str) -> str:
+    """Return the file of a module below the package."""
+    return modules()[module].relative_to(PACKAGE).as_posix()
+
+
+def imports_of(module: str, path: Path) -> Iterator[Import]:
+    """Yield all imports of a module: the package's own as names below it, others with a leading `!`."""
+    tree = ast.parse(path.read_bytes())
+    inside = {id(node) for function in functions_of(tree) for node in ast.walk(function)}
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    package = [part for part in package if part]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name in named_by(node, package):
+                yield Import(module, name, node.lineno, at_module_level=id(node) not in inside)
+
+
+def functions_of(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the functions of a module."""
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def named_by(node: ast.Import | ast.ImportFrom, package: list[str]) -> Iterator[str]:
+    """Yield what one statement imports."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield own_or_foreign(alias.name)
+        return
+    if node.level:
+        above = package[: len(package) - node.level + 1]
+        start = ".".join([*above, *(node.module.split(".") if node.module else [])])
+    else:
+        assert node.module is not None
+        start = own_or_foreign(node.module)
+    if start.startswith("!"):
+        yield start
+        return
+    known = modules()
+    for alias in node.names:
+        below = f"{start}.{alias.name}" if start else alias.name
+        yield below if below in known else start
+
+
+def own_or_foreign(name: str) -> str:
+    """Return a name below the package, or `!name` of a module of somebody else."""
+    first, _, rest = name.partition(".")
+    return rest if first == "treadle" else f"!{name}"
+
+
+def all_imports() -> list[Import]:
+    """Return every import of the package."""
+    return [found for module, path in modules().items() for found in imports_of(module, path)]
+
+
+def room_of(module: str) -> str | None:
+    """Return the row of the table that a module belongs to: its own, or that of the package it lies in."""
+    if module in MAY_IMPORT:
+        return module
+    first = module.partition(".")[0]
+    if first.startswith("command_") and first not in MAY_IMPORT:
+        return "command_walk"
+    return first if first in MAY_IMPORT else None
+
+
+def below(module: str, allowed: str) -> bool:
+    """Return whether a module is the allowed one or lies in it."""
+    return module == allowed or (allowed != "" and module.startswith(f"{allowed}."))
+
+
+@pytest.mark.parametrize("module", modules())
+def test_each_module_has_its_place_in_the_table(module: str) -> None:
+    assert room_of(module) is not None, (
+        f"src/treadle/{path_of(module)} is not in MAY_IMPORT of {Path(__file__).name}: add it, with what it may import"
+    )
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_run_in_one_direction(module: str) -> None:
+    room = room_of(module)
+    allowed = MAY_IMPORT.get(room or "", set()) | EVERYBODY_MAY | ({room} if room else set())
+    wrong = [
+        str(found)
+        for found in imports_of(module, modules()[module])
+        if not found.imported.startswith("!") and not any(below(found.imported, name) for name in allowed)
+    ]
+    assert not wrong, "\n".join([f"{room or module} may import {', '.join(sorted(allowed - {''}))}", *wrong])
+
+
+def test_the_public_face_stands_above_all_and_is_used_by_the_command_line_alone() -> None:
+    wrong = [str(found) for found in all_imports() if found.imported == "" and room_of(found.importer) != "cli"]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in modules()}
+    for found in all_imports():
+        if not found.imported.startswith("!") and found.imported != found.importer:
+            graph[found.importer].add(found.imported)
+    left = dict(graph)
+    while free := [module for module, needs in left.items() if not needs & left.keys()]:
+        for module in free:
+            del left[module]
+    assert not left, f"these import each other: {left}"
+
+
+def test_core_is_pure() -> None:
+    wrong = [
+        str(found)
+        for found in all_imports()
+        if below(found.importer, "core") and found.imported.lstrip("!").partition(".")[0] in IMPURE
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_networkx_is_imported_only_inside_functions() -> None:
+    wrong = [
+        str(found)
+        for found in all_imports()
+        if found.imported.partition(".")[0] == "!networkx" and found.at_module_level and not types_only(found)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def types_only(found: Import) -> bool:
+    """Return whether an import stands under `if TYPE_CHECKING:`, where nothing is imported at run time."""
+    tree = ast.parse(modules()[found.importer].read_bytes())
+    return any(
+        node.lineno < found.line <= (node.body[-1].end_lineno or 0)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    )
