@@ -42,6 +42,7 @@ def report(books: Sequence[Book]) -> Iterator[str]:
     """Yield the report, line by line."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield f"The standard library of Python {version}, shelved"
+    yield "Each bar is a module or package: a step up is twice the lines. Named: the longest."
     yield ""
     yield from shelves(books)
     yield ""
@@ -61,7 +62,7 @@ def shelves(books: Sequence[Book]) -> Iterator[str]:
         longest = max(row, key=lambda book: book["lines"])
         lines = sum(book["lines"] for book in row)
         books_in = f"{len(row)} book" + ("s" if len(row) > 1 else "")
-        yield f"  {letter}  {bars:<30}{books_in:>9}{lines:>8,} lines, longest {longest['name']}"
+        yield f"  {letter}  {bars:<30}{books_in:>9}{lines:>8,} lines  {longest['name']}"
 
 
 def bar(lines: int) -> str:
@@ -93,7 +94,8 @@ def totals(books: Sequence[Book]) -> Iterator[str]:
     classes, functions = sum(book["classes"] for book in books), sum(book["functions"] for book in books)
     files = sum(book["files"] for book in books)
     yield f"  {len(books)} modules and packages in {files:,} files: {lines:,} lines, {code:,} of them code."
-    yield f"  {classes:,} classes, {functions:,} functions, {documented:,} of {public:,} public parts documented."
+    yield f"  {classes:,} classes and {functions:,} functions."
+    yield f"  {documented:,} of {public:,} public parts have a docstring."
 
 
 if __name__ == "__main__":
