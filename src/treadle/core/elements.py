@@ -1,0 +1,70 @@
+"""Named elements, tagged and framed, to digests; the difference of two sets of them.
+
+It knows nothing of where the elements come from, and nothing of files.
+"""
+
+from __future__ import annotations
+
+import xxhash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+QUESTION = b"q"
+ANSWER = b"a"
+
+
+class Difference:
+    """What tells two sets of elements apart, sorted by name; it is false where nothing does.
+
+    :param changed: name -> (old value, new value)
+    :param added: name -> value, of elements that only the new set has
+    :param removed: name -> value, of elements that only the old set has
+    """
+
+    __slots__ = ("added", "changed", "removed")
+
+    def __init__(self, changed: dict[str, tuple[str, str]], added: dict[str, str], removed: dict[str, str]) -> None:
+        self.changed = changed
+        self.added = added
+        self.removed = removed
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.added or self.removed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Difference) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(tuple(tuple(part) for part in self._key()))
+
+    def __repr__(self) -> str:
+        return f"Difference(changed={self.changed!r}, added={self.added!r}, removed={self.removed!r})"
+
+    def _key(self) -> tuple[dict[str, tuple[str, str]], dict[str, str], dict[str, str]]:
+        return (self.changed, self.added, self.removed)
+
+
+def digest(elements: Mapping[str, str], answers: Collection[str] = ()) -> str:
+    """Return 32 hex digits that differ for different elements, whatever order they were added in.
+
+    :param elements: name -> value
+    :param answers: the names of those that belong to the answer; the others belong to the question
+    """
+    parts: list[bytes] = []
+    for name in sorted(elements):
+        parts.append(ANSWER if name in answers else QUESTION)
+        for text in (name, elements[name]):
+            raw = text.encode("utf-8", "surrogatepass")
+            parts += (len(raw).to_bytes(8, "little"), raw)
+    return xxhash.xxh3_128_hexdigest(b"".join(parts))
+
+
+def difference(old: Mapping[str, str], new: Mapping[str, str]) -> Difference:
+    """Return what tells `new` from `old`."""
+    return Difference(
+        {name: (old[name], new[name]) for name in sorted(old.keys() & new.keys()) if old[name] != new[name]},
+        {name: new[name] for name in sorted(new.keys() - old.keys())},
+        {name: old[name] for name in sorted(old.keys() - new.keys())},
+    )
