@@ -1,0 +1,144 @@
+"""One path of the file system as a readable value: its kind, its size and a digest of its content.
+
+It knows nothing of fingerprints, clocks and stamps. Nothing here blocks on what is not a plain file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import xxhash
+
+from .errors import TreadleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ABSENT = "absent"
+"""The value of a path where nothing is, or a link that leads nowhere."""
+
+_PIECE = 1 << 20
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_KINDS = {
+    stat.S_IFDIR: "folder",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+}
+
+
+def describe_file(path: str | os.PathLike[str]) -> str:
+    """Return `absent`, `file SIZE DIGEST`, `exec SIZE DIGEST` or `special KIND`; links are followed.
+
+    The size is in bytes, the digest is 32 hex digits, and `exec` is a file that its owner may execute.
+
+    :raises TreadleError: if it is there and cannot be read
+    """
+    try:
+        # Asked before it is opened: to open a device can be to make it do something.
+        mode = os.stat(path).st_mode
+        return _regular(path) if stat.S_ISREG(mode) else _special(mode)
+    except OSError as error:
+        if error.errno in _GONE:
+            return ABSENT
+        raise _unreadable(path, error) from error
+    except ValueError as error:
+        raise TreadleError(f"{os.fspath(path)!r} cannot be a path", facts=(str(error),)) from error
+
+
+def describe_tree(
+    path: str | os.PathLike[str], file_value: Callable[[str, os.stat_result], str] | None = None
+) -> str:
+    """Return `tree ENTRIES DIGEST` for a folder, and what `describe_file` says for anything else.
+
+    All names below the folder count, also of empty folders; links below it count by their text.
+
+    :param path: the folder; a link to one is followed
+    :param file_value: gets the path and the `lstat` of each plain file, and answers as `describe_file`
+        would; None reads each file
+    :raises TreadleError: if something is there and cannot be read
+    """
+    if not os.path.isdir(path):
+        return describe_file(path)
+    hasher = xxhash.xxh3_128()
+    count = 0
+    top = os.fspath(path)
+    for name, entry in _entries(top):
+        kind, value = _entry(entry, file_value)
+        for part in (os.fsencode(name), value.encode("utf-8", "surrogateescape")):
+            kind += len(part).to_bytes(8, "little") + part
+        hasher.update(kind)
+        count += 1
+    return f"tree {count} {hasher.hexdigest()}"
+
+
+def _entries(top: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield (name below `top`, entry) of all that is below, each folder's names in the order of their bytes."""
+    todo = _sorted_entries(top, "")
+    while todo:
+        name, entry = todo.pop()
+        yield name, entry
+        if entry.is_dir(follow_symlinks=False):
+            todo += _sorted_entries(entry.path, name + "/")
+
+
+def _sorted_entries(folder: str, prefix: str) -> list[tuple[str, os.DirEntry[str]]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: os.fsencode(entry.name), reverse=True)
+    except OSError as error:
+        if error.errno in _GONE:
+            return []
+        raise _unreadable(folder, error) from error
+    return [(prefix + entry.name, entry) for entry in found]
+
+
+def _entry(entry: os.DirEntry[str], file_value: Callable[[str, os.stat_result], str] | None) -> tuple[bytes, str]:
+    """Return the kind and the value of something in a folder."""
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return b"d", ""
+        if entry.is_symlink():
+            return b"l", os.readlink(entry.path)
+        if not entry.is_file(follow_symlinks=False):
+            return b"s", _special(entry.stat(follow_symlinks=False).st_mode)
+        if file_value is not None:
+            return b"f", file_value(entry.path, entry.stat(follow_symlinks=False))
+        return b"f", _regular(entry.path)
+    except OSError as error:
+        if error.errno in _GONE:
+            return b"f", ABSENT
+        raise _unreadable(entry.path, error) from error
+
+
+def _regular(path: str | os.PathLike[str]) -> str:
+    descriptor = os.open(path, _FLAGS)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            return _special(mode)
+        hasher = xxhash.xxh3_128()
+        size = 0
+        while piece := os.read(descriptor, _PIECE):
+            hasher.update(piece)
+            size += len(piece)
+    finally:
+        os.close(descriptor)
+    return f"{'exec' if mode & stat.S_IXUSR else 'file'} {size} {hasher.hexdigest()}"
+
+
+def _special(mode: int) -> str:
+    return f"special {_KINDS.get(stat.S_IFMT(mode), 'file')}"
+
+
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> TreadleError:
+    return TreadleError(
+        f"{os.fspath(path)} cannot be read",
+        facts=(error.strerror or str(error),),
+        hint="make it readable, or do not name it as an input or output",
+    )
