@@ -1,0 +1,147 @@
+"""Run, skip or blocked, with the reasons as data: `why` prints the very object that the walk decided with.
+
+It compares what it is given and knows nothing of where fingerprints come from.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from .elements import Difference
+
+RUN = "run"
+SKIP = "skip"
+BLOCKED = "blocked"
+MAY_RUN = "may run"
+
+NEW = "new"
+CHANGED = "changed"
+ADDED = "added"
+REMOVED = "removed"
+OUTPUT_MISSING = "output missing"
+OUTPUT_ALTERED = "output altered"
+NO_PREDICTION = "no prediction"
+UNTRACKED = "untracked predecessor"
+ALWAYS = "always"
+FORCED = "forced"
+FAILED = "last run failed"
+INTERRUPTED = "last run interrupted"
+BLOCKED_BY = "blocked by"
+DEPENDS_ON = "depends on"
+ASKED = "asked for by should_execute_action"
+DECLINED = "declined by should_execute_action"
+
+OUTPUT = "output "
+"""Names of elements that stand for an output start with this."""
+ABSENT = "absent"
+"""The value of an element that stands for a file which is not there."""
+
+
+class Reason:
+    """One reason for a verdict.
+
+    :param kind: one of the words above
+    :param name: the element, or the uid of the predecessor or origin
+    :param old: the value in the record, None where there is none
+    :param new: the value now, None where there is none
+    """
+
+    __slots__ = ("kind", "name", "new", "old")
+
+    def __init__(self, kind: str, name: str = "", old: str | None = None, new: str | None = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.old = old
+        self.new = new
+
+    def _key(self) -> tuple[str, str, str | None, str | None]:
+        return (self.kind, self.name, self.old, self.new)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reason) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"Reason{self._key()!r}"
+
+    def __str__(self) -> str:
+        text = f"{self.kind}: {self.name}" if self.name else self.kind
+        if self.kind == CHANGED:
+            text += f": {self.old} -> {self.new}"
+        return text
+
+
+class Verdict:
+    """What is done with one action, and why; a skip has no reasons, since nothing differs."""
+
+    __slots__ = ("outcome", "reasons")
+
+    def __init__(self, outcome: str, reasons: Iterable[Reason] = ()) -> None:
+        self.outcome = outcome
+        self.reasons: tuple[Reason, ...] = tuple(reasons)
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.outcome!r}, {self.reasons!r})"
+
+
+def decide(
+    previous: object | None,
+    new: object | None,
+    *,
+    untracked: Iterable[Hashable] = (),
+    demands: Sequence[Reason] = (),
+) -> Verdict:
+    """Return the verdict on an action whose predecessors are done and well.
+
+    The rule: it runs when somebody demands it, when there is no record or no prediction, when a direct
+    predecessor has no fingerprint, or when record and prediction differ. In every other case it is skipped.
+
+    :param previous: the fingerprint on record, None where there is none that counts
+    :param new: the predicted fingerprint, None where there is no prediction
+    :param untracked: the direct predecessors that have no fingerprint
+    :param demands: reasons that are known beforehand: always, forced, the last run failed
+    """
+    reasons = list(demands)
+    if previous is None and not reasons:
+        reasons.append(Reason(NEW))
+    if new is None:
+        reasons.append(Reason(NO_PREDICTION))
+    reasons.extend(Reason(UNTRACKED, str(uid)) for uid in untracked)
+    if previous is not None and new is not None and previous != new:
+        reasons.extend(differences(previous, new))
+    return Verdict(RUN if reasons else SKIP, reasons)
+
+
+def blocked(origins: Iterable[Hashable]) -> Verdict:
+    """Return the verdict on an action that cannot run because of failures that began at `origins`."""
+    return Verdict(BLOCKED, [Reason(BLOCKED_BY, str(origin)) for origin in origins])
+
+
+def differences(previous: object, new: object) -> list[Reason]:
+    """Return how two unequal fingerprints differ; those that are not sets of elements differ as a whole."""
+    old_elements = getattr(previous, "elements", None)
+    new_elements = getattr(new, "elements", None)
+    if not isinstance(old_elements, dict) or not isinstance(new_elements, dict):
+        return [Reason(CHANGED, "fingerprint", str(previous), str(new))]
+    from .elements import difference
+
+    found = _reasons(difference(old_elements, new_elements), new_elements)
+    return found or [Reason(CHANGED, "fingerprint")]
+
+
+def _reasons(found: Difference, new_elements: dict[str, str]) -> list[Reason]:
+    return [
+        *(Reason(_kind_of_change(name, new), name, old, new) for name, (old, new) in found.changed.items()),
+        *(Reason(ADDED, name, None, new_elements[name]) for name in found.added),
+        *(Reason(REMOVED, name, value, None) for name, value in found.removed.items()),
+    ]
+
+
+def _kind_of_change(name: str, new: str) -> str:
+    if not name.startswith(OUTPUT):
+        return CHANGED
+    return OUTPUT_MISSING if new == ABSENT else OUTPUT_ALTERED

@@ -1,0 +1,177 @@
+"""What files hold: each is looked at once and hashed at most once in a run. It knows no actions and no records.
+
+A stamp is (ctime, inode, size): ctime cannot be set back, so an equal stamp means equal content, unless the file
+was changed within the clock's grain of the look. Such a stamp is not sure, and the next look reads again.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from time import time_ns
+
+from .digests import describe_file, describe_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Stamp = tuple[int, int, int]
+
+GRAIN = 20_000_000
+"""Nanoseconds in which a kernel may give two changes one time; its clock ticks every 10 ms at the slowest."""
+COARSE_GRAIN = 2_100_000_000
+"""The same for file systems that keep whole seconds, or every second one."""
+
+ABSENT = "absent"
+
+
+class Seen:
+    """What one look at a path has found.
+
+    :param value: what it holds, as `digests` describes it
+    :param stamps: path -> stamp of each file that was looked at, with its modification time
+    :param sure: whether equal stamps at a later look will mean equal content
+    """
+
+    __slots__ = ("stamps", "sure", "value")
+
+    def __init__(self, value: str, stamps: dict[str, tuple[Stamp, int]], sure: bool) -> None:
+        self.value = value
+        self.stamps = stamps
+        self.sure = sure
+
+
+class Files:
+    """The files of one root, for the time of one run.
+
+    :param root: the folder that relative paths are relative to
+    :param known: path -> (stamp, value) from former runs; what is in there was sure
+    """
+
+    def __init__(self, root: str, known: Mapping[str, tuple[Stamp, str]] | None = None) -> None:
+        self.root = root
+        self.hashed = 0
+        """How many files have been read."""
+        self.learned: dict[str, tuple[Stamp, str]] = {}
+        """What was read and is sure: worth to be known in the next run."""
+        self._known = known or {}
+        self._seen: dict[str, Seen] = {}
+
+    def see(self, path: str) -> Seen:
+        """Return what `path` held when it was first looked at in this run; a trailing `/` means the whole tree.
+
+        :raises TreadleError: it cannot be read
+        """
+        seen = self._seen.get(path)
+        if seen is None:
+            seen = self._seen[path] = self._look(path)
+        return seen
+
+    def see_again(self, path: str) -> Seen:
+        """Look once more: what has another stamp, or one that is not sure, is read again."""
+        before = self._seen.get(path)
+        if before is not None and before.sure and not path.endswith("/"):
+            status = _stat(self._full(path))
+            if status is not None and before.stamps.get(path) == (stamp_of(status), status.st_mtime_ns):
+                return before
+        seen = self._seen[path] = self._look(path)
+        return seen
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget what was seen of `paths`, and of folders around them: they are being written."""
+        for path in paths:
+            self._seen.pop(path, None)
+        for seen in [p for p in self._seen if p.endswith("/")]:
+            if any(path.startswith(seen) or seen.startswith(path.rstrip("/") + "/") for path in paths):
+                del self._seen[seen]
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file, or a folder if `path` ends in `/`, now."""
+        status = _stat(self._full(path))
+        return status is not None and stat.S_ISDIR(status.st_mode) == path.endswith("/")
+
+    def _full(self, path: str) -> str:
+        return os.path.join(self.root, path)
+
+    def _look(self, path: str) -> Seen:
+        if path.endswith("/"):
+            return self._look_at_tree(path)
+        status = _stat(self._full(path))
+        if status is None:
+            return Seen(ABSENT, {}, sure=False)
+        stamps: dict[str, tuple[Stamp, int]] = {}
+        value, sure = self._value(path, status, stamps)
+        return Seen(value, stamps, sure)
+
+    def _look_at_tree(self, path: str) -> Seen:
+        full = self._full(path)
+        stamps: dict[str, tuple[Stamp, int]] = {}
+        all_sure = True
+
+        def file_value(file: str, status: os.stat_result) -> str:
+            nonlocal all_sure
+            value, sure = self._value(path + os.path.relpath(file, full), status, stamps)
+            all_sure = all_sure and sure
+            return value
+
+        value = describe_tree(full, file_value)
+        return Seen(value, stamps, all_sure)
+
+    def _value(self, path: str, status: os.stat_result, stamps: dict[str, tuple[Stamp, int]]) -> tuple[str, bool]:
+        """Return what one file holds, and whether its stamp is sure; from what is known, if the stamp is."""
+        stamp = stamp_of(status)
+        stamps[path] = (stamp, status.st_mtime_ns)
+        known = self._known.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1], True
+        learned = self.learned.get(path)
+        if learned is not None and learned[0] == stamp:
+            return learned[1], True
+        return self._read(path, status, stamp)
+
+    def _read(self, path: str, status: os.stat_result, stamp: Stamp) -> tuple[str, bool]:
+        now = time_ns()
+        value = describe_file(self._full(path))
+        self.hashed += 1
+        after = _stat(self._full(path))
+        sure = is_sure(status, now) and after is not None and stamp_of(after) == stamp
+        if sure:
+            self.learned[path] = (stamp, value)
+        return value, sure
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file."""
+    return (status.st_ctime_ns, status.st_ino, status.st_size)
+
+
+def is_sure(status: os.stat_result, now: int) -> bool:
+    """Return whether a change after `now` (nanoseconds) is bound to give the file another stamp."""
+    changed = status.st_ctime_ns
+    grain = GRAIN if changed % 1_000_000_000 else COARSE_GRAIN
+    return changed + grain < now
+
+
+def moved(before: Seen, after: Seen) -> bool:
+    """Return whether a path may have had other content for a while between two looks.
+
+    A new ctime alone is not enough: whoever links to a file or sets its mode changes that too. So either what
+    it holds has changed, or it was written to.
+    """
+    if before.value != after.value:
+        return True
+    return any(
+        path in before.stamps and before.stamps[path][1] != mtime for path, (_, mtime) in after.stamps.items()
+    )
+
+
+def _stat(full: str) -> os.stat_result | None:
+    try:
+        return os.stat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        from .errors import TreadleError
+
+        raise TreadleError(f"{full} cannot be looked at: {error.strerror}") from error

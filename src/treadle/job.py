@@ -1,0 +1,344 @@
+"""Job, EmptyJob, ProcessJob: what one job asks for and how it ended. They know no graph and no admission."""
+
+from __future__ import annotations
+
+import os
+from _thread import RLock
+from time import monotonic, time
+
+from .errors import TreadleError
+from .runner import Start
+from .status import ReturnValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any, Protocol
+
+    from .process import Process
+    from .runner import Ended
+
+    NotifyEnd = Callable[[Hashable], object]
+
+    class Host(Protocol):
+        """What starts jobs: a Scheduler, or a fake."""
+
+        def run_in_thread(self, job: Job) -> None:
+            """Call `job.run_guarded()` in a thread, then tell that the job ended."""
+
+        def run_process(self, job: ProcessJob, start: Start | None) -> Process | None:
+            """Start a program for the job, whose `ended` is called at its end; None where it did not start."""
+
+        def interrupt_process(self, job: ProcessJob) -> None:
+            """End the tree of the job's program: TERM, grace, KILL."""
+
+
+USE_SCHEDULER_TIMEOUT: float = -1.0
+"""A job's `timeout` that stands for the one of its scheduler."""
+
+
+class JobTimingInfo:
+    """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran."""
+
+    __slots__ = ("duration", "start_time", "stop_time")
+
+    def __init__(self, start_time: float | None, stop_time: float | None, duration: float) -> None:
+        self.start_time = start_time
+        self.stop_time = stop_time
+        self.duration = duration
+
+
+class Job:
+    """One piece of work.
+
+    Subclasses override `run`, and `status`, `priority`, `queue_name`, `tokens` or `timeout` where the defaults
+    do not do. The names are those of e3.
+
+    :param uid: the vertex that it works for
+    :param data: the data of that vertex
+    :param notify_end: called with the uid when a job that was started by hand has ended
+    """
+
+    lock = RLock()
+    """Held while a provider or collect callback runs, so that callbacks may share data with `run`."""
+    index_counter = 0
+
+    queue_name = "default"
+    tokens = 1
+    timeout: float | None = USE_SCHEDULER_TIMEOUT
+    """Seconds that one attempt may last; None for no limit."""
+    retry_delay = 0.0
+    """Seconds to wait before it is queued again, when `collect` asks for that."""
+
+    def __init__(self, uid: Hashable, data: Any, notify_end: NotifyEnd) -> None:
+        with Job.lock:
+            Job.index_counter += 1
+            self.index = Job.index_counter
+        self.uid = uid
+        self.data = data
+        self.notify_end = notify_end
+        self.slot: int | None = None
+        self.interrupted = False
+        self.timed_out = False
+        self.attempt = 0
+        self.failure: str | None = None
+        """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
+        self._start_time: float | None = None
+        self._stop_time: float | None = None
+        self._started_at = self._stopped_at = 0.0
+        self._host: Host | None = None
+
+    should_skip = False
+    """Whether it is never started: it takes no token and is collected at once."""
+
+    @property
+    def priority(self) -> int:
+        """Among what waits in one queue the higher goes first."""
+        return 0
+
+    @property
+    def status(self) -> ReturnValue:
+        """How it ended; a plain job that ran to its end succeeded."""
+        return ReturnValue.success if self.failure is None else ReturnValue.failure
+
+    @property
+    def outcome(self) -> ReturnValue:
+        """`status`, but failure where the job crashed, reached its time limit or could not be admitted."""
+        return self.status if self.failure is None and not self.timed_out else ReturnValue.failure
+
+    @property
+    def timing_info(self) -> JobTimingInfo:
+        """When it started and ended; the duration of one that runs counts on, 0.0 for one that never started."""
+        start, stop = self._start_time, self._stop_time
+        if start is None:
+            return JobTimingInfo(None, None, 0.0)
+        return JobTimingInfo(start, stop, (monotonic() if stop is None else self._stopped_at) - self._started_at)
+
+    def record_start_time(self) -> None:
+        """Note that it starts now; an attempt after the first starts afresh."""
+        self._start_time = time()
+        self._started_at = monotonic()
+        self._stop_time = None
+
+    def record_stop_time(self) -> None:
+        """Note that it ends now."""
+        self._stop_time = time()
+        self._stopped_at = monotonic()
+
+    def prepare(self, slot: int) -> None:
+        """Forget what the attempt before has left, and take the slot of the next one."""
+        self.slot = slot
+        self.attempt += 1
+        self.interrupted = self.timed_out = False
+        self.failure = None
+        self.record_start_time()
+
+    def start(self, slot: int, host: Host | None = None) -> None:
+        """Run it in a thread of the host's; without a host in one of its own, and call `notify_end` at the end.
+
+        :param slot: a number that no other running job has
+        """
+        self._host = host
+        if host is not None:
+            host.run_in_thread(self)
+            return
+        self.prepare(slot)
+        import threading
+
+        def body() -> None:
+            self.run_guarded()
+            self.record_stop_time()
+            self.notify_end(self.uid)
+
+        threading.Thread(target=body, name=str(self.uid), daemon=True).start()
+
+    def run(self) -> None:
+        """Do the work."""
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
+
+    def run_guarded(self) -> None:
+        """Call `run` unless the job was interrupted before; an exception is a failure, its traceback is logged."""
+        if self.interrupted:
+            self.fail("interrupted before it started")
+            return
+        try:
+            self.run()
+        except BaseException as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            _log().error("job %s raised an exception", self.uid, exc_info=True)
+
+    def fail(self, reason: str) -> None:
+        """Make it a failure for a reason that `status` does not know."""
+        self.failure = reason
+
+    def interrupt(self) -> bool:
+        """Ask it to end; return True the first time. What runs in a thread has to look at `interrupted` itself."""
+        first = not self.interrupted
+        self.interrupted = True
+        return first
+
+    def on_start(self, scheduler: Any) -> None:
+        """Hear that it starts now."""
+
+    def on_finish(self, scheduler: Any) -> None:
+        """Hear that it was collected, also if it was skipped or interrupted."""
+
+
+class EmptyJob(Job):
+    """A job that is never started: its status is known beforehand."""
+
+    should_skip = True
+
+    def __init__(
+        self, uid: Hashable, data: Any, notify_end: NotifyEnd, status: ReturnValue = ReturnValue.force_fail
+    ) -> None:
+        super().__init__(uid, data, notify_end)
+        self._status = status
+
+    @property
+    def status(self) -> ReturnValue:
+        """The status given at construction."""
+        return self._status
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class ProcessJob(Job):
+    """A job that is a program: subclasses say which by `cmdline`, and how by `cmd_options`."""
+
+    def __init__(self, uid: Hashable, data: Any, notify_end: NotifyEnd) -> None:
+        super().__init__(uid, data, notify_end)
+        self.proc_handle: Process | None = None
+        self._files: list[int] = []
+
+    @property
+    def cmdline(self) -> list[str]:
+        """The program and its arguments."""
+        raise NotImplementedError(f"{type(self).__name__} has no cmdline")
+
+    @property
+    def cmd_options(self) -> dict[str, Any]:
+        """How to start it; a key that is not here is refused.
+
+        - `cwd`: the folder, ours if left out
+        - `output`, `error`: None for our own stdout and stderr, a path, or a descriptor; stderr goes where
+          stdout goes if left out
+        - `input`: a path; left out, there is nothing to read
+        - `env`: the environment, ours if left out; `ignore_environ=False` adds ours to it
+        """
+        return {"output": None}
+
+    @property
+    def status(self) -> ReturnValue:
+        """The exit code as a ReturnValue: notready before the start, failure for what is not one."""
+        if self.failure is not None:
+            return ReturnValue.failure
+        if self.proc_handle is None:
+            return ReturnValue.notready
+        return self.status_of(self.proc_handle.status)
+
+    @property
+    def outcome(self) -> ReturnValue:
+        """Failure too where the program was ended by us, whatever code it left with."""
+        return ReturnValue.failure if self.interrupted else super().outcome
+
+    def status_of(self, code: int | None) -> ReturnValue:
+        """Return the status that an exit code stands for."""
+        if code is None:
+            _log().warning("job %s returned None for status", self.uid)
+            return ReturnValue.failure
+        try:
+            return ReturnValue(code)
+        except ValueError:
+            _log().warning("job %s returned an unknown status %s", self.uid, code)
+            return ReturnValue.failure
+
+    def prepare(self, slot: int) -> None:
+        """Forget the program of the attempt before."""
+        super().prepare(slot)
+        self.proc_handle = None
+
+    def start(self, slot: int, host: Host | None = None) -> None:
+        """Give the program to the host, which waits for all of them at once; an overridden `run` is called."""
+        if host is None or type(self).run is not ProcessJob.run:
+            super().start(slot, host)
+            return
+        self._host = host
+        request = None
+        try:
+            request = self.make_start()
+        except (OSError, TreadleError) as error:
+            self.fail(str(error))
+        self.proc_handle = host.run_process(self, request)
+
+    def run(self) -> None:
+        """Run the program and wait for its end; what cannot be started is a failure."""
+        try:
+            self.proc_handle = self.make_start().spawn()
+            self.proc_handle.wait()
+        except OSError as error:
+            self.fail(f"{self.cmdline[0]}: {error.strerror}")
+            _log().error("job %s could not be started: %s", self.uid, self.failure)
+        finally:
+            self.close_files()
+
+    def ended(self, how: Ended) -> None:
+        """Take in how the program has ended, when a host has run it."""
+        self.close_files()
+        if how.error and self.failure is None:
+            self.fail(how.error)
+            _log().error("job %s could not be started: %s", self.uid, how.error)
+        elif self.proc_handle is not None and self.proc_handle.status is None:
+            self.proc_handle.status = how.code
+
+    def make_start(self) -> Start:
+        """Return what is to be started, from `cmdline` and `cmd_options`."""
+        from .process import mark_of
+
+        options = dict(self.cmd_options)
+        cwd = options.pop("cwd", None)
+        output, error = options.pop("output", None), options.pop("error", None)
+        stdin = options.pop("input", None)
+        environ = dict(os.environ) if "env" not in options else dict(options.pop("env"))
+        if not options.pop("ignore_environ", True):
+            environ = {**os.environ, **environ}
+        if options:
+            raise TreadleError(f"unknown cmd_options: {', '.join(sorted(options))}")
+        stdout = self._open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        stderr = stdout if error is None else self._open(error, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        files = (self._open(stdin, os.O_RDONLY), stdout, stderr)
+        mark = mark_of(RUN_ID, str(self.uid))
+        return Start([self.cmdline], mark=mark, environ=environ, cwd=cwd, files=files)
+
+    def interrupt(self) -> bool:
+        """End the program with all that it has started; always True."""
+        super().interrupt()
+        if self._host is not None and type(self).run is ProcessJob.run:
+            self._host.interrupt_process(self)
+        elif self.proc_handle is not None:
+            self.proc_handle.kill(recursive=True)
+        return True
+
+    def close_files(self) -> None:
+        """Close the descriptors that were opened for the program."""
+        for fd in self._files:
+            os.close(fd)
+        self._files.clear()
+
+    def _open(self, what: str | int | None, flags: int) -> int | None:
+        if what is None or isinstance(what, int):
+            return what
+        fd = os.open(what, flags | os.O_CLOEXEC, 0o666)
+        self._files.append(fd)
+        return fd
+
+
+RUN_ID = os.urandom(8).hex()
+"""What this process puts into the marks of the programs that it starts for jobs of no particular run."""
+
+
+def _log() -> Any:
+    import logging
+
+    return logging.getLogger("treadle.job")

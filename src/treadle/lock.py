@@ -1,0 +1,118 @@
+"""The lock of a state folder: one run at a time. It knows nothing of records and walks.
+
+It is a flock, which the kernel frees whenever its holder dies; there is nothing to unlock by hand. The
+descriptor closes on exec, so that a child that has not yet become its own program still holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from time import sleep
+
+from .errors import BusyError, StateError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PAUSE = 0.03
+
+
+class Lock:
+    """The lock file of a state folder.
+
+    :param folder: the state folder, which exists
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.path = os.path.join(folder, "lock")
+        self._fd = -1
+
+    @property
+    def held(self) -> bool:
+        """Whether we hold it."""
+        return self._fd >= 0
+
+    def acquire(
+        self, run: str, marks: str, *, wait: bool = True, on_wait: Callable[[str], None] | None = None
+    ) -> None:
+        """Take the lock.
+
+        :param run: the id of our run, for those who come after us
+        :param marks: the marks that our own process carries (TREADLE_RUN)
+        :param wait: whether to wait for another run
+        :param on_wait: called once with words for who holds it
+        :raises BusyError: another run holds it and `wait` is false
+        :raises UsageError: we run inside an action of the very run that holds it
+        """
+        told = False
+        while not self._try():
+            holder = self._holder()
+            self._refuse_inner_run(holder, marks)
+            words = f"process {holder[1]} ({holder[2]})" if len(holder) > 2 else "another run"
+            if not wait:
+                raise BusyError(f"{words} is at work in this folder", hint="leave out --no-wait to wait for it")
+            if not told and on_wait is not None:
+                on_wait(words)
+            told = True
+            sleep(_PAUSE)
+        self._write(f"{run}\n{os.getpid()}\n{_own_words()}\n")
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _try(self) -> bool:
+        import fcntl
+
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise StateError(f"{self.path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_ino == os.stat(self.path).st_ino:
+                self._fd, fd = fd, -1
+                return True
+        except (BlockingIOError, FileNotFoundError):
+            # held by another, or removed under us together with its folder
+            return False
+        except OSError as error:
+            raise StateError(
+                f"{self.path} cannot be locked: {error.strerror}", hint="keep the state on a local disk"
+            ) from error
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        return False
+
+    def _holder(self) -> list[str]:
+        try:
+            with open(self.path, encoding="utf-8", errors="replace") as file:
+                return file.read().splitlines()
+        except OSError:
+            return []
+
+    @staticmethod
+    def _refuse_inner_run(holder: list[str], marks: str) -> None:
+        if holder and any(mark.startswith(holder[0] + "/") for mark in marks.split()):
+            raise UsageError(
+                "this run was started by an action of a run in the same root, which waits for it",
+                hint="make what it should run an action of the same plan, or give it a root of its own",
+            )
+
+    def _write(self, text: str) -> None:
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, text.encode("utf-8", "replace"), 0)
+        except OSError as error:
+            self.release()
+            raise StateError(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _own_words() -> str:
+    import sys
+
+    return " ".join(["treadle", *sys.argv[1:]])[:200].replace("\n", " ")

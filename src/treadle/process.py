@@ -1,0 +1,309 @@
+"""One child process and its tree: start, wait, TERM, KILL. It knows nothing of jobs, actions or logs.
+
+Each child leads a session of its own and carries a mark in its environment (TREADLE_RUN). What leaves the
+session keeps the mark, so the whole tree can be found; only what rewrites its own environment escapes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from _thread import allocate_lock
+from select import POLLIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from subprocess import Popen
+
+MARK = "TREADLE_RUN"
+"""The variable with the marks of all runs that a process descends from: `<run>/<action>`, separated by blanks."""
+
+HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
+_PROC = "/proc"
+
+
+def mark_of(run: str, name: str) -> str:
+    """Return the mark of the action `name` of the run `run`: text without blanks."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "_.@-:,") else f"%{ord(c):X}." for c in name[:200])
+    return f"{run}/{safe}"
+
+
+def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return `environ` with `mark` added to the marks that are there, or that `outer` has."""
+    before = environ.get(MARK) or (outer or {}).get(MARK)
+    return {**environ, MARK: f"{before} {mark}" if before else mark}
+
+
+class Process:
+    """A child that has been started; `status` is its exit code once it has ended, negative for a signal.
+
+    `wait`, `is_running` and `kill` may be called from any thread.
+    """
+
+    def __init__(self, child: Popen[bytes], mark: str, *, leads: bool = True) -> None:
+        self.pid = child.pid
+        self.mark = mark
+        self.status: int | None = None
+        self.fd = _open_pidfd(child.pid)
+        self._child = child
+        self._leads = leads
+        self._lock = allocate_lock()
+        self._reaped = False
+        self.managed = False
+        """Whether somebody else watches `fd` and will call `release`."""
+
+    def is_running(self) -> bool:
+        """Return whether it has not ended yet."""
+        return not self._reaped and not self._has_ended(0)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait until it ends, at most `timeout` seconds; return its status, None if it still runs."""
+        if not self._reaped and self._has_ended(timeout):
+            self.reap()
+        return self.status
+
+    def reap(self) -> int | None:
+        """Collect it after it ended. What is left of its group ends first, while its number cannot be reused."""
+        with self._lock:
+            if not self._reaped:
+                self.signal_group(signal.SIGKILL)
+                code = self._child.wait()
+                if self.status is None:
+                    self.status = code
+                self._reaped = True
+                if not self.managed:
+                    self.release()
+        return self.status
+
+    def release(self) -> None:
+        """Give back the descriptor that it is watched by."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to all that is still in its session's first group."""
+        if self._reaped or not self._leads:
+            return
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def signal_tree(self, number: int) -> None:
+        """Send a signal to its group and to all that carries its mark."""
+        if self._leads:
+            self.signal_group(number)
+        elif not self._reaped:
+            self._child.send_signal(number)
+        signal_marked(self.mark, number)
+
+    def kill(self, recursive: bool = False) -> None:
+        """End it at once, with all that descends from it if `recursive`; return when it is gone."""
+        if recursive:
+            self.signal_tree(signal.SIGKILL)
+            end_marked(self.mark)
+        elif not self._reaped:
+            self._child.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def _has_ended(self, timeout: float | None) -> bool:
+        if self.fd < 0:
+            return self._wait_without_pidfd(timeout)
+        from select import poll
+
+        waiting = poll()
+        waiting.register(self.fd, POLLIN)
+        return bool(waiting.poll(None if timeout is None else max(0, int(timeout * 1000 + 0.999))))
+
+    def _wait_without_pidfd(self, timeout: float | None) -> bool:
+        from subprocess import TimeoutExpired
+
+        try:
+            self._child.wait(timeout)
+        except TimeoutExpired:
+            return False
+        return True
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    mark: str,
+    environ: Mapping[str, str],
+    cwd: str | None = None,
+    files: tuple[int | None, int | None, int | None] = (None, None, None),
+    own_session: bool = True,
+) -> Process:
+    """Start a program.
+
+    The child gets the three descriptors of `files` (None: stdin from nowhere, stdout and stderr as ours) and no
+    other: whoever calls this has made its own descriptors close on exec (Python does; `seal_descriptors` for
+    those that were inherited). They are closed by the exec itself and not a moment earlier, so that a lock that
+    we hold stays held until the child carries its mark.
+
+    :raises OSError: the program or the folder is missing, is not executable, or takes no such arguments
+    """
+    from subprocess import DEVNULL, Popen
+
+    stdin, stdout, stderr = files
+    child = Popen(
+        list(argv),
+        cwd=cwd,
+        env=dict(environ),
+        stdin=DEVNULL if stdin is None else stdin,
+        stdout=stdout,
+        stderr=stderr,
+        close_fds=False,
+        start_new_session=own_session,
+    )
+    return Process(child, mark, leads=own_session)
+
+
+def seal_descriptors() -> None:
+    """Make all descriptors but the first three close on exec, also those that our own parent has left us."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        numbers = list(range(3, 256))
+    for number in numbers:
+        if number > 2:
+            try:
+                os.set_inheritable(number, False)
+            except OSError:
+                continue
+
+
+def marked(mark: str) -> Iterator[int]:
+    """Yield the pid of each living process that carries `mark`; one that ends in `/` stands for a whole run."""
+    wanted = os.fsencode(mark)
+    for pid, environ in _environments():
+        for entry in environ:
+            if entry.startswith(b"TREADLE_RUN=") and _carries(entry[12:], wanted):
+                yield pid
+
+
+def _carries(value: bytes, wanted: bytes) -> bool:
+    marks = value.split(b" ")
+    return any(m.startswith(wanted) for m in marks) if wanted.endswith(b"/") else wanted in marks
+
+
+def _environments() -> Iterator[tuple[int, list[bytes]]]:
+    if os.path.isdir(f"{_PROC}/self"):
+        for name in os.listdir(_PROC):
+            if name.isdigit():
+                yield int(name), _environment_of(int(name))
+        return
+    import psutil
+
+    for process in psutil.process_iter(["pid", "environ", "status"]):
+        variables = process.info["environ"] or {}
+        if process.info["status"] != psutil.STATUS_ZOMBIE:
+            yield process.info["pid"], [os.fsencode(f"{k}={v}") for k, v in variables.items()]
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        with open(f"{_PROC}/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
+def signal_marked(mark: str, number: int) -> int:
+    """Send a signal to each process that carries `mark`; return how many there were."""
+    count = 0
+    for pid in list(marked(mark)):
+        count += _signal_one(pid, mark, number)
+    return count
+
+
+def _signal_one(pid: int, mark: str, number: int) -> bool:
+    fd = _open_pidfd(pid)
+    try:
+        if fd >= 0:
+            # the number may have gone to another process since the look
+            wanted = os.fsencode(mark)
+            entries = _environment_of(pid)
+            if not any(e.startswith(b"TREADLE_RUN=") and _carries(e[12:], wanted) for e in entries):
+                return False
+            signal.pidfd_send_signal(fd, number)
+        else:
+            os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    return True
+
+
+def end_marked(mark: str, patience: float = 10.0) -> list[int]:
+    """Kill all that carries `mark` until two looks find none.
+
+    :param patience: seconds after which it gives up
+    :return: the pids that were alive at the last look
+    """
+    from time import monotonic, sleep
+
+    end = monotonic() + patience
+    quiet = 0
+    left: list[int] = []
+    while quiet < 2 and monotonic() < end:
+        left = list(marked(mark))
+        quiet = 0 if left else quiet + 1
+        for pid in left:
+            _signal_one(pid, mark, signal.SIGKILL)
+        if left:
+            sleep(0.002)
+    return left
+
+
+def _open_pidfd(pid: int) -> int:
+    if not HAVE_PIDFD:
+        return -1
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def describe_status(status: int | None) -> str:
+    """Return an exit code or a signal in words."""
+    if status is None:
+        return "no exit code"
+    if status >= 0:
+        return f"exit code {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"killed by signal {-status}"
+
+
+def describe_spawn_error(error: OSError, argv: Sequence[str], cwd: str | None) -> str:
+    """Return in words why a program could not be started."""
+    import errno
+
+    program = argv[0]
+    if cwd is not None and not os.path.isdir(cwd):
+        return f"the folder it should run in is not there: {cwd}"
+    if error.errno == errno.ENOENT:
+        if os.path.exists(program) and os.sep in program:
+            return f"{program}: the interpreter that its first line names was not found"
+        where = "" if os.sep in program else " on PATH"
+        return f"{program}: the program was not found{where}"
+    if error.errno == errno.EACCES:
+        return f"{program}: not executable (chmod +x makes it so)"
+    if error.errno == errno.ENOEXEC:
+        return f"{program}: neither a program of this system nor a script with a #! line"
+    if error.errno == errno.E2BIG:
+        size = sum(len(os.fsencode(word)) + 1 for word in argv)
+        return f"the argument list is too long for this system ({len(argv)} words, {size} bytes)"
+    return f"{program}: {os.strerror(error.errno or 0)}"
+
+
+def is_posix() -> bool:
+    """Return whether this system has process groups and sessions; Windows has not."""
+    return sys.platform != "win32"

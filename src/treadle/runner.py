@@ -1,0 +1,274 @@
+"""Starts plain programs and says when each ended: one poll for all. It knows no graph, tokens or records."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from select import POLLIN, poll
+from time import monotonic
+
+from . import process
+from .process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+GRACE = 5.0
+"""Seconds between TERM and KILL."""
+_DRAIN_INTERVAL = 0.02
+
+
+class Start:
+    """What is to be started.
+
+    :param argvs: one argv after the other, until one fails
+    :param mark: the mark of its processes, see `process.mark_of`
+    :param environ: the whole environment, the mark not yet in it
+    :param files: descriptors for stdin (None: nowhere), stdout and stderr (None: ours)
+    :param own_session: False keeps it in our own session and group, so that it has the terminal
+    """
+
+    __slots__ = ("argvs", "cwd", "environ", "files", "mark", "own_session")
+
+    def __init__(
+        self,
+        argvs: Sequence[Sequence[str]],
+        *,
+        mark: str,
+        environ: Mapping[str, str],
+        cwd: str | None = None,
+        files: tuple[int | None, int | None, int | None] = (None, None, None),
+        own_session: bool = True,
+    ) -> None:
+        self.argvs = argvs
+        self.mark = mark
+        self.environ = environ
+        self.cwd = cwd
+        self.files = files
+        self.own_session = own_session
+
+    def spawn(self, number: int = 0) -> Process:
+        """Start its argv of that number.
+
+        :raises OSError: as `process.spawn` does
+        """
+        return process.spawn(
+            self.argvs[number],
+            mark=self.mark,
+            environ=process.with_mark(self.environ, self.mark, os.environ),
+            cwd=self.cwd,
+            files=self.files,
+            own_session=self.own_session,
+        )
+
+
+class Ended:
+    """How something that was started has ended: `code` is None and `error` says why if it never ran."""
+
+    __slots__ = ("code", "error", "key")
+
+    def __init__(self, key: object, code: int | None, error: str = "") -> None:
+        self.key = key
+        self.code = code
+        self.error = error
+
+
+class _Running:
+    __slots__ = ("code", "key", "kill_at", "number", "process", "start")
+
+    def __init__(self, key: object, start: Start, process: Process) -> None:
+        self.key = key
+        self.start = start
+        self.process = process
+        self.number = 0
+        self.kill_at: float | None = None
+        self.code: int | None = None
+        """The status of a leader that ended while its tree is still being ended."""
+
+
+class LocalRunner:
+    """Runs programs on this machine. All of it is called from one thread, but for `wake`."""
+
+    def __init__(self, grace: float = GRACE) -> None:
+        self.grace = grace
+        self._by_fd: dict[int, _Running] = {}
+        self._by_key: dict[object, _Running] = {}
+        self._draining: list[_Running] = []
+        self._ended: deque[Ended] = deque()
+        self._poll: poll | None = None
+        self._wake_in = self._wake_out = -1
+
+    @property
+    def active(self) -> int:
+        """How many have been started and not been reported as ended."""
+        return len(self._by_key) + len(self._ended)
+
+    def start(self, key: object, start: Start) -> Process | None:
+        """Start it under a key of the caller's; what cannot be started has ended at the next `poll`."""
+        self._open()
+        try:
+            child = start.spawn()
+        except (OSError, ValueError) as error:
+            self._ended.append(Ended(key, None, _words(error, start, 0)))
+            return None
+        running = _Running(key, start, child)
+        self._by_key[key] = running
+        self._watch(running)
+        return child
+
+    def poll(self, timeout: float | None) -> list[Ended]:
+        """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
+        self._open()
+        while not self._ended:
+            wait = self._pause(timeout)
+            woken = self._look(wait)
+            self._drain()
+            if woken or (timeout is not None and wait == timeout):
+                break
+            if timeout is not None:
+                timeout = max(0.0, timeout - (wait or 0.0))
+        ended = list(self._ended)
+        self._ended.clear()
+        return ended
+
+    def stop(self, key: object) -> None:
+        """Ask for its end: TERM for its tree now, KILL after the grace."""
+        running = self._by_key.get(key)
+        if running is not None and running.kill_at is None:
+            running.kill_at = monotonic() + self.grace
+            running.process.signal_tree(signal.SIGTERM)
+            self._draining.append(running)
+
+    def kill(self, key: object) -> None:
+        """End its tree at once."""
+        running = self._by_key.get(key)
+        if running is not None:
+            if running.kill_at is None:
+                self._draining.append(running)
+            running.kill_at = monotonic()
+            running.process.signal_tree(signal.SIGKILL)
+
+    def wake(self) -> None:
+        """Make a `poll` that is under way return; any thread and any signal handler may call it."""
+        if self._wake_out >= 0:
+            try:
+                os.write(self._wake_out, b"w")
+            except BlockingIOError:
+                return
+
+    def close(self) -> None:
+        """Give its descriptors back; nothing may be running."""
+        for fd in (self._wake_in, self._wake_out):
+            if fd >= 0:
+                os.close(fd)
+        self._wake_in = self._wake_out = -1
+        self._poll = None
+
+    def _open(self) -> None:
+        if self._poll is None:
+            self._poll = poll()
+            self._wake_in, self._wake_out = os.pipe()
+            os.set_blocking(self._wake_in, False)
+            os.set_blocking(self._wake_out, False)
+            self._poll.register(self._wake_in, POLLIN)
+
+    def _watch(self, running: _Running) -> None:
+        if self._poll is None:
+            return
+        running.process.managed = True
+        fd = running.process.fd
+        if fd < 0:
+            fd = _thread_that_waits(running.process)
+        self._by_fd[fd] = running
+        self._poll.register(fd, POLLIN)
+
+    def _pause(self, timeout: float | None) -> float | None:
+        """Return how long the next look may last: until a KILL is due, not long while a tree is ending."""
+        if not self._draining:
+            return timeout
+        now = monotonic()
+        due = min(running.kill_at or now for running in self._draining) - now
+        if any(running.code is not None for running in self._draining):
+            due = min(due, _DRAIN_INTERVAL)
+        due = max(0.0, due)
+        return due if timeout is None else min(due, timeout)
+
+    def _look(self, wait: float | None) -> bool:
+        """Wait once; return whether `wake` was called."""
+        if self._poll is None:
+            return False
+        woken = False
+        for fd, _ in self._poll.poll(None if wait is None else int(wait * 1000 + 0.999)):
+            if fd == self._wake_in:
+                os.read(fd, 4096)
+                woken = True
+            else:
+                self._poll.unregister(fd)
+                self._leader_ended(self._by_fd.pop(fd), fd)
+        return woken
+
+    def _leader_ended(self, running: _Running, fd: int) -> None:
+        if fd != running.process.fd:
+            os.close(fd)
+        if running.kill_at is not None:
+            running.code = running.process.status if running.process.status is not None else -signal.SIGTERM
+            return
+        code = running.process.reap()
+        running.process.release()
+        if code == 0 and running.number + 1 < len(running.start.argvs):
+            self._next(running)
+        else:
+            self._end(running, code)
+
+    def _next(self, running: _Running) -> None:
+        running.number += 1
+        try:
+            running.process = running.start.spawn(running.number)
+        except (OSError, ValueError) as error:
+            self._end(running, None, _words(error, running.start, running.number))
+        else:
+            self._watch(running)
+
+    def _drain(self) -> None:
+        """See to the trees that are being ended: report what is gone, KILL what has had its grace."""
+        now = monotonic()
+        for running in list(self._draining):
+            over = running.kill_at is not None and now >= running.kill_at
+            if over and running.code is None:
+                running.process.signal_tree(signal.SIGKILL)
+                running.kill_at = now + 1.0
+            elif running.code is not None and (over or self._is_gone(running)):
+                process.end_marked(running.process.mark)
+                self._draining.remove(running)
+                code = running.process.reap()
+                running.process.release()
+                self._end(running, code)
+
+    def _is_gone(self, running: _Running) -> bool:
+        return next(process.marked(running.process.mark), None) is None
+
+    def _end(self, running: _Running, code: int | None, error: str = "") -> None:
+        del self._by_key[running.key]
+        self._ended.append(Ended(running.key, code, error))
+
+
+def _words(error: OSError | ValueError, start: Start, number: int) -> str:
+    if isinstance(error, OSError):
+        return process.describe_spawn_error(error, start.argvs[number], start.cwd)
+    return f"{start.argvs[number][0]}: {error}"
+
+
+def _thread_that_waits(child: Process) -> int:
+    """Return a descriptor that becomes readable when the child ends, for systems without pidfds."""
+    import threading
+
+    readable, writable = os.pipe()
+
+    def wait() -> None:
+        child.wait()
+        os.close(writable)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return readable
