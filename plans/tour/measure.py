@@ -50,11 +50,11 @@ def add(counts: dict[str, int], imports: set[str], data: bytes) -> None:
     except (SyntaxError, ValueError):
         counts["unparsed"] += 1
         return
-    prose = set(prose_lines(tree))
+    prose, text = set(prose_lines(tree)), set(text_lines(tree))
     counts["code"] += sum(
         1
         for number, line in enumerate(lines, 1)
-        if number not in prose and (bare := line.strip()) and not bare.startswith(b"#")
+        if number not in prose and (bare := line.strip()) and (number in text or not bare.startswith(b"#"))
     )
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
@@ -88,6 +88,13 @@ def prose_lines(tree: ast.Module) -> Iterator[int]:
             doc = docstring(node)
             if doc is not None:
                 yield from range(doc.lineno, (doc.end_lineno or doc.lineno) + 1)
+
+
+def text_lines(tree: ast.Module) -> Iterator[int]:
+    """Yield the numbers of the lines that begin inside a string: a # there begins no remark."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            yield from range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
 
 
 def docstring(node: ast.Module | Definition) -> ast.Constant | None:

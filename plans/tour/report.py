@@ -42,7 +42,7 @@ def report(books: Sequence[Book]) -> Iterator[str]:
     """Yield the report, line by line."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield f"The standard library of Python {version}, shelved"
-    yield "Each bar is a module or package: a step up is twice the lines. Named: the longest."
+    yield "A bar is a module or package, each step twice the lines. Named: the longest."
     yield ""
     yield from shelves(books)
     yield ""
