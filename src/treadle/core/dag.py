@@ -1,191 +1,49 @@
-"""A graph of vertices with data, and iteration over it in an order that honours its edges.
+"""The graph that a walk walks: it can be iterated, tagged, merged, reversed, pruned and shown.
 
-It knows nothing of what the vertices stand for. Vertex ids may be anything hashable.
-An edge leads from a predecessor, or it is for order alone (`after`): the vertex at its start must be
-visited before, and is no predecessor.
+It knows nothing of what the vertices stand for; checks and edges are in `dag_graph`.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from itertools import chain
+from treadle.errors import DAGError
 
-from treadle.errors import DAGError, nearest
-
-from .dag_edges import Edges
-from .dag_order import Labels, Wiring, shortest_path
+from .dag_graph import Graph
+from .dag_iterator import DAGIterator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import Any
 
-_NONE: frozenset[Hashable] = frozenset()
+    import networkx as nx
+
+    Neighbours = Callable[[Hashable], Iterable[Hashable]]
+
+__all__ = ["DAG", "DAGIterator"]
 
 
-class DAG:
-    """Vertices in the order of their insertion, with data, edges and tags.
+class DAG(Graph):
+    """Vertices in the order of their insertion, with data, tags and edges.
 
-    What is checked is checked in linear time: `check` looks at all once, and an edge that leads from
-    a vertex to one that was inserted later needs no search.
+    An edge leads from a predecessor, or it is for order alone (`after`): the vertex at its start must be
+    visited before, and is no predecessor.
     """
 
     def __init__(self) -> None:
-        self.vertex_data: dict[Hashable, Any] = {}
+        super().__init__()
         self.tags: dict[Hashable, Any] = {}
-        self._edges = Edges()
-        self._order_edges = Edges()
-        self._is_checked = True
-        # Only of a checked graph; None: the order of insertion honours every edge.
-        self._labels: Labels | None = None
+        """Vertex id -> tag."""
 
-    def add_vertex(
-        self,
-        vertex_id: Hashable,
-        data: Any = None,
-        predecessors: Iterable[Hashable] | None = None,
-        *,
-        after: Iterable[Hashable] | None = None,
-    ) -> None:
-        """Add a vertex.
-
-        :param vertex_id: anything hashable
-        :param data: what the vertex carries
-        :param predecessors: vertices of the graph that come before it
-        :param after: vertices of the graph that must be visited before it and are no predecessors
-        :raises DAGError: if it exists, if a predecessor does not, or if it would close a cycle
-        """
-        if vertex_id in self.vertex_data:
-            raise DAGError(f"the vertex {_shown(vertex_id)} exists already")
-        self.update_vertex(vertex_id, data, predecessors, after=after)
-
-    def update_vertex(
-        self,
-        vertex_id: Hashable,
-        data: Any = None,
-        predecessors: Iterable[Hashable] | None = None,
-        enable_checks: bool = True,
-        *,
-        after: Iterable[Hashable] | None = None,
-    ) -> None:
-        """Add a vertex, or add to one that exists. If it is refused, nothing has changed.
-
-        :param vertex_id: anything hashable
-        :param data: what the vertex carries; None keeps what it carries
-        :param predecessors: added to the predecessors that it has
-        :param enable_checks: False leaves all looking to the next `check`: names may then come later
-        :param after: added to the vertices that must be visited before it and are no predecessors
-        :raises DAGError: if a predecessor does not exist, or if it would close a cycle
-        """
-        edges = self._edges.new(vertex_id, predecessors)
-        order_edges = self._order_edges.new(vertex_id, after)
-        starts = edges + order_edges
-        if not enable_checks:
-            self._doubt(vertex_id, starts)
-        elif self._is_checked and starts:
-            self._admit(vertex_id, starts)
-        is_new = vertex_id not in self.vertex_data
-        old_data = self.vertex_data.get(vertex_id)
-        self._insert(vertex_id, data)
-        self._edges.add(vertex_id, edges)
-        self._order_edges.add(vertex_id, order_edges)
-        if self._is_checked or not enable_checks:
-            return
-        try:
-            self.check()
-        except DAGError:
-            self._edges.remove(vertex_id, edges)
-            self._order_edges.remove(vertex_id, order_edges)
-            self.vertex_data[vertex_id] = old_data
-            if is_new:
-                del self.vertex_data[vertex_id]
-            raise
-
-    def set_predecessors(self, vertex_id: Hashable, predecessors: Iterable[Hashable]) -> None:
-        """Replace the predecessors of a vertex; the next `check` looks at them.
-
-        :raises DAGError: if the vertex does not exist
-        """
-        self._require(vertex_id)
-        starts = tuple(dict.fromkeys(predecessors))
-        self._edges.remove(vertex_id, self._edges.before(vertex_id))
-        self._doubt(vertex_id, starts)
-        self._edges.add(vertex_id, starts)
-
-    def check(self) -> None:
-        """Check that each predecessor exists and that there is no cycle; cached until edges change.
-
-        :raises DAGError: that names the predecessor and the nearest vertex, or a whole shortest cycle
-        """
-        if self._is_checked:
-            return
-        for vertex_id in self.vertex_data:
-            for start in self._before(vertex_id):
-                self._require(start, vertex_id)
-        wiring = self._wiring()
-        if not wiring.in_insertion_order:
-            order, stuck = wiring.sort()
-            if stuck:
-                raise _cycle_error(wiring.shortest_cycle(stuck))
-            self._labels = Labels((wiring.ids[number] for number in order), self._before, self._behind)
-        self._is_checked = True
-
-    @property
-    def vertex_predecessors(self) -> dict[Hashable, frozenset[Hashable]]:
-        """The predecessors of each vertex, as a new dict."""
-        return {vertex_id: self._edges.set_before(vertex_id) for vertex_id in self.vertex_data}
-
-    def get_predecessors(self, vertex_id: Hashable) -> frozenset[Hashable]:
-        """Return the predecessors of a vertex, without those for order alone."""
-        self._require(vertex_id)
-        return self._edges.set_before(vertex_id)
-
-    def get_after(self, vertex_id: Hashable) -> frozenset[Hashable]:
-        """Return the vertices that must be visited before a vertex for order alone."""
-        self._require(vertex_id)
-        return self._order_edges.set_before(vertex_id)
-
-    def get_successors(self, vertex_id: Hashable) -> frozenset[Hashable]:
-        """Return the vertices that have this one as a predecessor."""
-        self._require(vertex_id)
-        return self._edges.set_after(vertex_id)
-
-    def get_closure(self, vertex_id: Hashable) -> set[Hashable]:
-        """Return the predecessors of a vertex, theirs, and so on; on a cycle, that is itself too."""
-        self._require(vertex_id)
-        closure: set[Hashable] = set()
-        todo = [vertex_id]
-        while todo:
-            new = [start for start in self._edges.before(todo.pop()) if start not in closure]
-            closure.update(new)
-            todo += new
-        return closure
-
-    def shortest_path(self, source: Hashable, target: Hashable) -> list[Hashable] | None:
-        """Return the shortest path from predecessor to successor, or None where there is none.
-
-        :param source: where it starts
-        :param target: where it ends; the same as `source` asks for the shortest cycle through it
-        """
-        self._require(source)
-        self._require(target)
-        return shortest_path(source, target, self._edges.before)
+    def __iter__(self) -> DAGIterator:
+        return DAGIterator(self)
 
     def reverse_graph(self, enable_checks: bool = True) -> DAG:
         """Return a graph with every edge turned round; it shares the tags with this one.
 
         :param enable_checks: check the new graph
         """
-        result = DAG()
+        result = self._rewired(self._edges.after, self._order_edges.after)
         result.tags = self.tags
-        for vertex_id, data in self.vertex_data.items():
-            result.update_vertex(
-                vertex_id,
-                data,
-                self._edges.after(vertex_id),
-                enable_checks=False,
-                after=self._order_edges.after(vertex_id),
-            )
         if enable_checks:
             result.check()
         return result
@@ -206,158 +64,138 @@ class DAG:
         result.check()
         return result
 
-    def __contains__(self, vertex_id: object) -> bool:
-        return vertex_id in self.vertex_data
+    def prune(self, fun: Callable[[DAG, Hashable], bool], preserve_context: bool = True) -> DAG:
+        """Return a graph without some vertices: what came before them comes before what came after them.
 
-    def __getitem__(self, vertex_id: Hashable) -> Any:
-        return self.vertex_data[vertex_id]
+        Edges for order alone go with the vertices.
 
-    def __len__(self) -> int:
-        return len(self.vertex_data)
-
-    def __iter__(self) -> DAGIterator:
-        return DAGIterator(self)
-
-    def _before(self, vertex_id: Hashable) -> Iterator[Hashable]:
-        return chain(self._edges.before(vertex_id), self._order_edges.before(vertex_id))
-
-    def _behind(self, vertex_id: Hashable) -> Iterator[Hashable]:
-        return chain(self._edges.after(vertex_id), self._order_edges.after(vertex_id))
-
-    def _wiring(self, *, backwards: bool = False) -> Wiring:
-        sources = [edges.before for edges in (self._edges, self._order_edges) if edges]
-        return Wiring(self.vertex_data, sources, backwards=backwards)
-
-    def _insert(self, vertex_id: Hashable, data: Any) -> None:
-        if vertex_id not in self.vertex_data:
-            self.vertex_data[vertex_id] = data
-            if self._labels:
-                self._labels.append(vertex_id)
-        elif data is not None:
-            self.vertex_data[vertex_id] = data
-
-    def _doubt(self, vertex_id: Hashable, starts: Iterable[Hashable]) -> None:
-        """Note that the graph is unchecked, unless these new edges to the vertex are seen to be right."""
-        if self._is_checked:
-            is_known = vertex_id in self.vertex_data
-            for start in starts:
-                if start not in self.vertex_data or (
-                    is_known and not (self._labels and self._labels.agree(start, vertex_id))
-                ):
-                    self._is_checked = False
-                    self._labels = None
-                    return
-
-    def _admit(self, vertex_id: Hashable, starts: Iterable[Hashable]) -> None:
-        """Check new edges to a vertex of a checked graph."""
-        for start in starts:
-            if start != vertex_id:
-                self._require(start, vertex_id)
-        if vertex_id in self.vertex_data:
-            self._labels = self._labels or Labels(self.vertex_data, self._before, self._behind)
-            if all(self._labels.admit(start, vertex_id) for start in starts):
-                return
-        elif vertex_id not in starts:
-            return
-
-        def before(here: Hashable) -> Iterable[Hashable]:
-            return chain(starts if here == vertex_id else (), self._before(here))
-
-        raise _cycle_error(shortest_path(vertex_id, vertex_id, before) or [])
-
-    def _require(self, vertex_id: Hashable, wanted_by: Hashable = None) -> None:
-        if vertex_id in self.vertex_data:
-            return
-        what = f"there is no vertex {_shown(vertex_id)}"
-        if wanted_by is not None:
-            what += f", which comes before {_shown(wanted_by)}"
-        found = None
-        if isinstance(vertex_id, str):
-            found = nearest(vertex_id, (name for name in self.vertex_data if isinstance(name, str)))
-        raise DAGError(what, facts=(f"the nearest name is {_shown(found)}",) if found else ())
-
-
-class DAGIterator:
-    """Visits the vertices of a graph, each after all that come before it.
-
-    Among those that are ready, the one that was inserted first is next. The graph is taken as it is
-    when the iterator is made; what is added later is not visited.
-
-    :param dag: the graph; it is checked first
-    :param enable_busy_state: a vertex counts as visited only when `leave` was called for it
-    :param reversed_edges: visit each vertex before its predecessors instead of after them
-    :raises DAGError: as `DAG.check`
-    """
-
-    NOT_VISITED = 0
-    BUSY = 1
-    VISITED = 2
-
-    def __init__(self, dag: DAG, enable_busy_state: bool = False, reversed_edges: bool = False) -> None:
-        dag.check()
-        self.dag = dag
-        self.enable_busy_state = enable_busy_state
-        self.reversed_edges = reversed_edges
-        self._wiring = dag._wiring(backwards=reversed_edges)
-        self._waits = self._wiring.waits[:]
-        self._states = bytearray(len(dag))
-        self._ready = [number for number, count in enumerate(self._waits) if not count]
-        self._left = len(dag)
-
-    def __iter__(self) -> DAGIterator:
-        return self
-
-    def __next__(self) -> tuple[Hashable, Any]:
-        """Return the id and the data of the next vertex, or (None, None) if none is ready yet."""
-        vertex_id, data, _ = self.next_element()
-        return vertex_id, data
-
-    def next_element(self) -> tuple[Hashable, Any, frozenset[Hashable]]:
-        """Return the id, the data and the predecessors of the next vertex (reversed: its successors).
-
-        :return: (None, None, frozenset()) if none is ready before another one is left
-        :raises StopIteration: if all are visited
+        :param fun: gets this graph and an id, and says whether that vertex goes
+        :param preserve_context: refuse to let tagged vertices go
+        :raises DAGError: if a tagged vertex is to go
         """
-        if not self._left:
-            raise StopIteration
-        if not self._ready:
-            return None, None, _NONE
-        number = heappop(self._ready)
-        self._states[number] = self.BUSY
-        vertex_id = self._wiring.ids[number]
-        if not self.enable_busy_state:
-            self._leave(number)
-        get = self.dag.get_successors if self.reversed_edges else self.dag.get_predecessors
-        return vertex_id, self.dag.vertex_data[vertex_id], get(vertex_id)
+        from .dag_algorithms import bridged
 
-    def leave(self, vertex_id: Hashable) -> None:
-        """Note that a busy vertex is visited: what comes after it may be next.
+        gone = {vertex_id for vertex_id in self.vertex_data if fun(self, vertex_id)}
+        tagged = [vertex_id for vertex_id in gone if self.get_tag(vertex_id) is not None]
+        if tagged and preserve_context:
+            raise DAGError(
+                "tagged vertices cannot be pruned",
+                facts=sorted(f"{vertex_id!r} has a tag" for vertex_id in tagged),
+                hint="preserve_context=False prunes them too",
+            )
+        before = bridged((vertex_id for vertex_id, _ in self), self._edges, gone)
+        result = self._rewired(
+            before.__getitem__,
+            lambda here: [start for start in self._order_edges.before(here) if start not in gone],
+            [vertex_id for vertex_id in self.vertex_data if vertex_id not in gone],
+        )
+        result.tags = {vertex_id: tag for vertex_id, tag in self.tags.items() if vertex_id not in gone}
+        result.check()
+        return result
 
-        :raises DAGError: if it is not busy
+    def transitive_reduction(self) -> DAG:
+        """Return a graph without the predecessors that longer paths of predecessors imply.
+
+        Edges for order alone stay as they are.
         """
-        if self.state(vertex_id) != self.BUSY:
-            raise DAGError(f"the vertex {_shown(vertex_id)} is not busy, so it cannot be left")
-        self._leave(self._wiring.index[vertex_id])
+        from .dag_algorithms import reduced, to_networkx
 
-    def state(self, vertex_id: Hashable) -> int:
-        """Return NOT_VISITED, BUSY or VISITED."""
-        number = self._wiring.index.get(vertex_id)
-        return self.NOT_VISITED if number is None else self._states[number]
+        self.check()
+        graph = reduced(to_networkx(self.vertex_data, self._edges))
+        result = self._rewired(
+            lambda here: [start for start in self._edges.before(here) if graph.has_edge(start, here)],
+            self._order_edges.before,
+        )
+        result.tags = dict(self.tags)
+        result.check()
+        return result
 
-    def _leave(self, number: int) -> None:
-        self._states[number] = self.VISITED
-        self._left -= 1
-        for end in self._wiring.after(number):
-            self._waits[end] -= 1
-            if not self._waits[end]:
-                heappush(self._ready, end)
+    def longest_path(self, weights: Mapping[Hashable, float] | None = None) -> list[Hashable]:
+        """Return the vertices of the path that weighs most, along edges of both kinds.
 
+        :param weights: the weight of each vertex, 0 where it has none; None: each weighs 1
+        """
+        from .dag_algorithms import longest_path
 
-def _shown(vertex_id: Hashable) -> str:
-    return repr(vertex_id)
+        self.check()
+        return longest_path(self.to_networkx(), weights)
 
+    def to_networkx(self) -> nx.DiGraph[Hashable]:
+        """Return a networkx graph, with edges from predecessor to successor.
 
-def _cycle_error(cycle: list[Hashable]) -> DAGError:
-    count = len(cycle) - 1
-    path = " -> ".join(str(vertex_id) for vertex_id in cycle)
-    return DAGError(f"a cycle of {count} {'vertex' if count == 1 else 'vertices'}: {path}")
+        Vertices have the attribute `data`; edges have `order`, which is true if they are for order alone.
+        """
+        from .dag_algorithms import to_networkx
+
+        return to_networkx(self.vertex_data, self._edges, self._order_edges)
+
+    def add_tag(self, vertex_id: Hashable, data: Any) -> None:
+        """Tag a vertex.
+
+        :param data: the tag; None takes it away
+        """
+        self._require(vertex_id)
+        self.tags[vertex_id] = data
+
+    def get_tag(self, vertex_id: Hashable) -> Any:
+        """Return the tag of a vertex, or None."""
+        return self.tags.get(vertex_id)
+
+    def get_context(
+        self,
+        vertex_id: Hashable,
+        max_distance: int | None = None,
+        max_element: int | None = None,
+        reverse_order: bool = False,
+    ) -> list[tuple[int, Hashable, Any]]:
+        """Return (distance, id, tag) of the nearest tagged vertex on each branch of predecessors.
+
+        The nearest is first. A vertex that is tagged itself is its own context, at distance 0.
+
+        :param max_distance: do not look further; None: no limit
+        :param max_element: do not return more; None: no limit
+        :param reverse_order: look at the branches of successors
+        """
+        from .dag_algorithms import context
+
+        self._require(vertex_id)
+        neighbours = self._edges.after if reverse_order else self._edges.before
+        return context(vertex_id, neighbours, self.tags, max_distance, max_element)
+
+    def as_dot(self) -> str:
+        """Return the graph for Graphviz; edges lead to predecessors, dashed ones are for order alone."""
+        from .dag_text import as_dot
+
+        return as_dot(self.vertex_data, self._edges, self._order_edges)
+
+    def as_tree(self, name_key: str | None = None) -> str:
+        """Return the first vertex and its successors as a tree of lines, sorted; empty if there is none.
+
+        A tree that gets too long shows the successors of a vertex once.
+
+        :param name_key: where in the data of a vertex its name is; None: the id is the name
+        """
+        from .dag_text import as_tree, one_line
+
+        def name(vertex_id: Hashable) -> str:
+            return one_line(vertex_id if name_key is None else self.vertex_data[vertex_id][name_key])
+
+        return as_tree(next(iter(self.vertex_data)), self._edges.after, name) if self.vertex_data else ""
+
+    def __str__(self) -> str:
+        from .dag_text import as_lines
+
+        return as_lines(self.vertex_data, self._edges, self._order_edges)
+
+    def _rewired(self, before: Neighbours, after: Neighbours, ids: Iterable[Hashable] | None = None) -> DAG:
+        """Return an unchecked graph of these vertices, or all, with the same data and other edges."""
+        result = DAG()
+        for vertex_id in self.vertex_data if ids is None else ids:
+            result.update_vertex(
+                vertex_id,
+                self.vertex_data[vertex_id],
+                before(vertex_id),
+                enable_checks=False,
+                after=after(vertex_id),
+            )
+        return result
