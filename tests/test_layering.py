@@ -18,7 +18,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "treadle"
 
 EVERYBODY_MAY = {"errors", "status"}
 STATE = {"core", "digests", "files", "fingerprint", "frames", "records", "store", "lock", "process"}
-COMMAND_WALK = {*STATE, "runner", "job", "scheduler", "walk", "command", "question", "outputs", "depfile"}
+COMMAND_JOB = {*STATE, "runner", "job", "command", "question", "outputs", "depfile"}
+COMMAND_WALK = {*COMMAND_JOB, "command_job", "scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: what it may import beside itself, errors and status. A name stands for all that lies below it.
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "depfile": set(),
     "question": {*STATE, "command"},
     "outputs": {*STATE, "command"},
+    "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,
     "plan": {"command", "core.dag"},
     "ui": {"core.decision", "command"},
@@ -142,8 +144,6 @@ def room_of(module: str) -> str | None:
     if module in MAY_IMPORT:
         return module
     first = module.partition(".")[0]
-    if first.startswith("command_") and first not in MAY_IMPORT:
-        return "command_walk"
     return first if first in MAY_IMPORT else None
 
 
