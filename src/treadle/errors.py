@@ -47,9 +47,7 @@ class TreadleError(Exception):
     :param place: where it stands, if it stands in a file
     """
 
-    def __init__(
-        self, what: str, *, facts: Sequence[str] = (), hint: str = "", place: Place | None = None
-    ) -> None:
+    def __init__(self, what: str, *, facts: Sequence[str] = (), hint: str = "", place: Place | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.facts = tuple(facts)

@@ -10,7 +10,7 @@ import os
 import stat
 from time import time_ns
 
-from .digests import describe_file, describe_tree
+from .digests import ABSENT, describe_file, describe_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ GRAIN = 20_000_000
 """Nanoseconds in which a kernel may give two changes one time; its clock ticks every 10 ms at the slowest."""
 COARSE_GRAIN = 2_100_000_000
 """The same for file systems that keep whole seconds, or every second one."""
-
-ABSENT = "absent"
 
 
 class Seen:
@@ -111,7 +109,7 @@ class Files:
 
         def file_value(file: str, status: os.stat_result) -> str:
             nonlocal all_sure
-            value, sure = self._value(path + os.path.relpath(file, full), status, stamps)
+            value, sure = self._value(path + file[len(full) :].lstrip("/"), status, stamps)
             all_sure = all_sure and sure
             return value
 

@@ -70,11 +70,11 @@ class Job:
     retry_delay = 0.0
     """Seconds to wait before it is queued again, when `collect` asks for that."""
 
-    def __init__(self, uid: Hashable, data: Any, notify_end: NotifyEnd) -> None:
+    def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         with Job.lock:
             Job.index_counter += 1
             self.index = Job.index_counter
-        self.uid = uid
+        self.uid: Any = uid
         self.data = data
         self.notify_end = notify_end
         self.slot: int | None = None
@@ -190,7 +190,7 @@ class EmptyJob(Job):
     should_skip = True
 
     def __init__(
-        self, uid: Hashable, data: Any, notify_end: NotifyEnd, status: ReturnValue = ReturnValue.force_fail
+        self, uid: Any, data: Any, notify_end: NotifyEnd, status: ReturnValue = ReturnValue.force_fail
     ) -> None:
         super().__init__(uid, data, notify_end)
         self._status = status
@@ -207,7 +207,7 @@ class EmptyJob(Job):
 class ProcessJob(Job):
     """A job that is a program: subclasses say which by `cmdline`, and how by `cmd_options`."""
 
-    def __init__(self, uid: Hashable, data: Any, notify_end: NotifyEnd) -> None:
+    def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         super().__init__(uid, data, notify_end)
         self.proc_handle: Process | None = None
         self._files: list[int] = []

@@ -30,7 +30,7 @@ class ActionReport:
     __slots__ = ("attempts", "duration", "failure", "origins", "status", "uid", "verdict")
 
     def __init__(self, uid: Hashable, status: ReturnValue | None, verdict: Verdict | None) -> None:
-        self.uid = uid
+        self.uid: Any = uid
         self.status = status
         self.verdict = verdict
         self.origins: frozenset[Hashable] = frozenset()

@@ -28,6 +28,8 @@ ALWAYS = "always"
 FORCED = "forced"
 FAILED = "last run failed"
 INTERRUPTED = "last run interrupted"
+INPUTS_MOVED = "inputs changed during the last run"
+UNANSWERED = "what it depends on cannot be read"
 BLOCKED_BY = "blocked by"
 DEPENDS_ON = "depends on"
 ASKED = "asked for by should_execute_action"
@@ -129,14 +131,14 @@ def differences(previous: object, new: object) -> list[Reason]:
         return [Reason(CHANGED, "fingerprint", str(previous), str(new))]
     from .elements import difference
 
-    found = _reasons(difference(old_elements, new_elements), new_elements)
+    found = _reasons(difference(old_elements, new_elements))
     return found or [Reason(CHANGED, "fingerprint")]
 
 
-def _reasons(found: Difference, new_elements: dict[str, str]) -> list[Reason]:
+def _reasons(found: Difference) -> list[Reason]:
     return [
         *(Reason(_kind_of_change(name, new), name, old, new) for name, (old, new) in found.changed.items()),
-        *(Reason(ADDED, name, None, new_elements[name]) for name in found.added),
+        *(Reason(ADDED, name, None, value) for name, value in found.added.items()),
         *(Reason(REMOVED, name, value, None) for name, value in found.removed.items()),
     ]
 

@@ -1,0 +1,75 @@
+"""Treadle walks a graph of actions and runs only what changed.
+
+Names are imported when they are first used, so that `import treadle` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .command import Command as Command
+    from .command import Environment as Environment
+    from .command import Limits as Limits
+    from .command import Retries as Retries
+    from .command import Script as Script
+    from .command import Tool as Tool
+    from .command_walk import CommandWalk as CommandWalk
+    from .command_walk import Observer as Observer
+    from .command_walk import Settings as Settings
+    from .core.dag import DAG as DAG
+    from .core.dag import DAGIterator as DAGIterator
+    from .core.decision import Reason as Reason
+    from .core.decision import Verdict as Verdict
+    from .errors import BusyError as BusyError
+    from .errors import DAGError as DAGError
+    from .errors import InternalError as InternalError
+    from .errors import PlanError as PlanError
+    from .errors import StateError as StateError
+    from .errors import TreadleError as TreadleError
+    from .errors import UsageError as UsageError
+    from .fingerprint import Fingerprint as Fingerprint
+    from .job import EmptyJob as EmptyJob
+    from .job import Job as Job
+    from .job import JobTimingInfo as JobTimingInfo
+    from .job import ProcessJob as ProcessJob
+    from .scheduler import Scheduler as Scheduler
+    from .status import ReturnValue as ReturnValue
+    from .walk import ActionReport as ActionReport
+    from .walk import Report as Report
+    from .walk import Walk as Walk
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
+    "command_walk": ("CommandWalk", "Observer", "Settings"),
+    "core.dag": ("DAG", "DAGIterator"),
+    "core.decision": ("Reason", "Verdict"),
+    "errors": (
+        *("BusyError", "DAGError", "InternalError", "PlanError"),
+        *("StateError", "TreadleError", "UsageError"),
+    ),
+    "fingerprint": ("Fingerprint",),
+    "job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
+    "scheduler": ("Scheduler",),
+    "status": ("ReturnValue",),
+    "walk": ("ActionReport", "Report", "Walk"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, "__version__"])  # noqa: PLE0605 - a list of texts, made where the names are
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'treadle' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,60 @@
+"""What can be refused of a graph of Commands is refused before anything starts. It knows nothing of the walk."""
+
+from __future__ import annotations
+
+import os
+
+from .command import Command
+from .errors import TreadleError, nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .core.dag import DAG
+
+STATE_FOLDER = ".treadle"
+
+
+def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:
+    """Refuse what can be refused before anything starts.
+
+    :param queues: name -> tokens
+    :raises TreadleError: a uid is no text, data is no Command, an output leaves the root or has two makers,
+        a queue is unknown or too small
+    :raises DAGError: the graph has a cycle or a predecessor that is not there
+    """
+    actions.check()
+    makers: dict[str, str] = {}
+    for uid, command in actions.vertex_data.items():
+        if not isinstance(uid, str) or not isinstance(command, Command):
+            raise TreadleError(f"a CommandWalk takes texts as uids and Commands as data, not {uid!r}: {command!r}")
+        for output in command.outputs:
+            if makers.setdefault(output, uid) != uid:
+                raise TreadleError(f"{output} is made by {makers[output]} and by {uid}", place=command.place)
+            if not _is_inside(output):
+                raise TreadleError(
+                    f"{uid} has an output that is not inside the root: {output}", place=command.place
+                )
+        _check_limits(uid, command, queues)
+
+
+def _is_inside(output: str) -> bool:
+    names = output.rstrip("/").split("/")
+    return not os.path.isabs(output) and names[0] != STATE_FOLDER and not {"", ".", ".."} & set(names)
+
+
+def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None:
+    limits = command.limits
+    if limits.queue not in queues:
+        near = nearest(limits.queue, queues)
+        raise TreadleError(
+            f"{uid} asks for the queue {limits.queue!r}, which does not exist",
+            hint=f"did you mean {near}?" if near else "declare it with its number of tokens",
+            place=command.place,
+        )
+    if not 0 <= limits.tokens <= queues[limits.queue]:
+        raise TreadleError(
+            f"{uid} asks for {limits.tokens} tokens of queue {limits.queue!r}, which has {queues[limits.queue]}",
+            place=command.place,
+        )

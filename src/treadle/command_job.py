@@ -1,0 +1,144 @@
+"""CommandJob: a Command as a job. It knows nothing of fingerprints, records and the graph."""
+
+from __future__ import annotations
+
+import os
+
+from . import outputs
+from .errors import TreadleError
+from .job import ProcessJob
+from .process import describe_status, mark_of
+from .runner import Start
+from .status import ReturnValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .command import Command
+    from .job import NotifyEnd
+    from .question import Questions
+
+
+CONSOLE_QUEUE = "console"
+"""The queue of the actions that keep the terminal; it has one token."""
+
+
+class Place:
+    """Where the jobs of one walk run.
+
+    :param root: the folder that paths are relative to
+    :param state: the state folder
+    :param run: the id of the run, for the marks of processes
+    :param questions: who knows the environment and the programs
+    """
+
+    __slots__ = ("questions", "root", "run", "state")
+
+    def __init__(self, root: str, state: str, run: str, questions: Questions) -> None:
+        self.root = root
+        self.state = state
+        self.run = run
+        self.questions = questions
+
+    def log(self, uid: str) -> str:
+        """Return the path of the file that takes what an action prints."""
+        return os.path.join(self.state, "logs", f"{file_name(uid)}.log")
+
+    def aside(self, uid: str) -> str:
+        """Return the folder that takes what a failed action has written."""
+        return os.path.join(self.state, "failed", file_name(uid))
+
+
+class CommandJob(ProcessJob):
+    """Runs a Command: exit code 0 is success, 75 asks for another attempt, all else is failure.
+
+    :param place: where it runs
+    :param ready: called just before each attempt, may raise TreadleError
+    """
+
+    def __init__(
+        self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], None]
+    ) -> None:
+        super().__init__(uid, data, notify_end)
+        self.command = data
+        self.place = place
+        self.ready = ready
+        self.made_room = False
+        """Whether output files of former runs have been removed for this attempt."""
+        self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
+        self.tokens = data.limits.tokens
+        self.timeout = data.limits.timeout
+
+    @property
+    def priority(self) -> int:
+        """The priority of the command."""
+        return self.command.limits.priority
+
+    def status_of(self, code: int | None) -> ReturnValue:
+        """Only 0 and 75 mean anything: a shell's 126, `cannot execute`, is not e3's `unchanged`."""
+        if code in (ReturnValue.success, ReturnValue.notready):
+            return ReturnValue(code)
+        return ReturnValue.failure
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, negative for a signal, None if it never ran."""
+        return self.proc_handle.status if self.proc_handle is not None else None
+
+    def how_it_ended(self) -> str:
+        """Return in words how the last attempt has ended."""
+        if self.failure is not None:
+            return self.failure
+        if self.timed_out:
+            return f"ended after its time limit of {self.timeout:g} s"
+        if self.interrupted:
+            return "interrupted"
+        return describe_status(self.code)
+
+    def make_start(self) -> Start:
+        """Make room for the outputs, open the log, and return what is to be started."""
+        command, place = self.command, self.place
+        if not command.argvs():
+            raise TreadleError("it has nothing to run")
+        self.made_room = False
+        self.ready(self)
+        outputs.prepare(place.root, command.outputs, command.keep)
+        self.made_room = True
+        environ = place.questions.environment(command)
+        cwd = os.path.normpath(os.path.join(place.root, command.cwd))
+        argvs = [self._resolved(argv, environ) for argv in command.argvs()]
+        files = (0, None, None) if command.console else self._open_files()
+        return Start(
+            argvs,
+            mark=mark_of(place.run, self.uid),
+            environ=environ,
+            cwd=cwd,
+            files=files,
+            own_session=not command.console,
+        )
+
+    def _open_files(self) -> tuple[int | None, int | None, int | None]:
+        log = self.place.log(self.uid)
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        fresh = os.O_TRUNC if self.attempt == 1 else 0
+        prints = self._open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh)
+        if self.command.stdout is None:
+            return None, prints, prints
+        path = os.path.join(self.place.root, self.command.stdout)
+        return None, self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), prints
+
+    def _resolved(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
+        if "/" in argv[0]:
+            return argv
+        return (self.place.questions.program(argv[0], environ) or argv[0], *argv[1:])
+
+
+def file_name(uid: str) -> str:
+    """Return a name for a file that stands for an action: its own, if that is a plain one."""
+    safe = "".join(c if c.isalnum() or c in "_.@,+=-" else f"%{ord(c):02x}" for c in uid)
+    if len(safe.encode()) > 150 or safe.startswith("."):
+        from xxhash import xxh3_64_hexdigest
+
+        safe = f"{safe[:60].lstrip('.')}-{xxh3_64_hexdigest(uid.encode('utf-8', 'surrogatepass'))}"
+    return safe

@@ -1,0 +1,406 @@
+"""CommandWalk: a walk over a DAG of Commands, with fingerprints by content, records, and checked outputs.
+
+It knows nothing of plans, of the terminal, or of how programs are started.
+"""
+
+from __future__ import annotations
+
+import os
+from time import time_ns
+
+from . import outputs
+from .command_check import check_commands
+from .command_job import CONSOLE_QUEUE, CommandJob, Place
+from .core import decision
+from .core.decision import Reason, Verdict
+from .core.elements import digest
+from .depfile import read_depfile
+from .errors import TreadleError
+from .files import Files, moved
+from .fingerprint import Fingerprint
+from .job import EmptyJob, Job
+from .question import FOUND, INPUT, Questions
+from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
+from .scheduler import DRAINING
+from .status import ReturnValue
+from .store import Store
+from .walk import Report, Walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from .command import Command
+    from .core.dag import DAG
+    from .job import NotifyEnd
+    from .question import Question
+
+
+class Observer:
+    """Hears what happens in a CommandWalk; each method may be overridden."""
+
+    def waiting(self, holder: str) -> None:
+        """Hear that another run holds the state folder."""
+
+    def note(self, text: str) -> None:
+        """Hear one line about the state."""
+
+    def began(self, walk: CommandWalk) -> None:
+        """Hear that the walk begins."""
+
+    def started(self, job: CommandJob) -> None:
+        """Hear that an attempt of an action starts."""
+
+    def ended(self, uid: str, retry: bool) -> None:
+        """Hear that an action ended or was skipped; with `retry` it starts again later."""
+
+    def round(self) -> None:
+        """Hear of each round of the loop, and of each tick."""
+
+
+class Settings:
+    """How a CommandWalk runs.
+
+    :param jobs: tokens of the default queue; None for the usable processors
+    :param queues: further queues, name -> tokens
+    :param keep_going: failures after which nothing new starts; 0 for any number
+    :param force: uids that run whatever their records say
+    :param environ: the environment to take variables from; None for our own
+    :param wait: whether to wait for another run in the same root
+    """
+
+    __slots__ = ("environ", "force", "jobs", "keep_going", "queues", "wait")
+
+    def __init__(
+        self,
+        jobs: int | None = None,
+        queues: Mapping[str, int] | None = None,
+        keep_going: int = 0,
+        force: Collection[str] = (),
+        environ: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> None:
+        self.jobs = jobs or usable_cpus()
+        self.queues = dict(queues or {})
+        self.keep_going = keep_going
+        self.force = frozenset(force)
+        self.environ = dict(os.environ if environ is None else environ)
+        self.wait = wait
+
+
+class CommandWalk(Walk):
+    """Walks a graph whose vertices carry Commands; uids are text.
+
+    :param actions: uid -> Command; who reads an output of another has it as predecessor
+    :param root: the folder that paths are relative to; the state lives in `.treadle` in it
+    :param settings: how to run
+    :param observer: who hears what happens
+    """
+
+    def __init__(
+        self,
+        actions: DAG,
+        root: str = ".",
+        settings: Settings | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        super().__init__(actions)
+        self.root = os.path.abspath(root)
+        self.settings = settings or Settings()
+        self.observer = observer or Observer()
+        self.store = Store(self.root)
+        self.run_id = os.urandom(8).hex()
+        self.saved = 0.0
+        """Seconds that the actions which were skipped took when they last ran."""
+        self.questions: Questions
+        self.place: Place
+        self._kept: dict[str, Question] = {}
+        self._last_found: dict[str, list[str]] = {}
+        self._failures = 0
+
+    def run(self) -> Report:
+        """Walk, one run at a time in one root: another one is waited for.
+
+        :raises TreadleError: a command cannot be right, or the state cannot be written
+        """
+        check_commands(self.actions, self._queues())
+        self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting)
+        try:
+            self._open()
+            for note in self.store.notes:
+                self.observer.note(note)
+            self.observer.began(self)
+            report = super().run()
+            self.store.remember(self.questions.files.learned)
+        finally:
+            self.store.release()
+        return report
+
+    def look(self) -> dict[str, Verdict]:
+        """Return what a run would do with each action now; nothing is written and no lock is taken."""
+        check_commands(self.actions, self._queues())
+        self.store.load()
+        self._open()
+        verdicts: dict[str, Verdict] = {}
+        for uid, command in self.actions:
+            self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
+        return verdicts
+
+    def set_scheduling_params(self) -> None:
+        """Take queues from the settings; a command says its own time limit."""
+        self.queues = self._queues()
+        self.job_timeout = None
+
+    def create_scheduler(self) -> Any:
+        """Return a Scheduler that tells the observer of its rounds."""
+        scheduler = super().create_scheduler()
+        scheduler.log_state = self.observer.round  # type: ignore[method-assign]
+        return scheduler
+
+    def owner(self, uid: str, command: Command) -> Owner:
+        """Return whose record an action's is: that of its outputs or, without any, of plan, action and command.
+
+        So two values of a parameter that lead to other outputs have records of their own, and outputs keep
+        their record when their action or plan gets another name.
+        """
+        parts = {f"output {path}": "" for path in command.outputs}
+        if not parts:
+            parts = {"label": command.label, "uid": uid, "command": command.shown}
+        return Owner(digest(parts), command.label, uid, command.outputs)
+
+    def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
+        """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""
+        entry = self.store.entries.get(self.owner(uid, self.actions.vertex_data[uid]).key)
+        record = entry.record if entry is not None else None
+        if record is None:
+            return None
+        self._last_found[uid] = [n[len(FOUND) :] for n in record.elements if n.startswith(FOUND)]
+        return Fingerprint.from_elements(record.elements, record.answers)
+
+    def demands(self, uid: Any) -> list[Reason]:
+        """Return the reasons to run that no fingerprint holds."""
+        command: Command = self.actions.vertex_data[uid]
+        reasons = []
+        if uid in self.settings.force:
+            reasons.append(Reason(decision.FORCED))
+        if command.always or not (command.inputs or command.outputs):
+            reasons.append(Reason(decision.ALWAYS))
+        entry = self.store.entries.get(self.owner(uid, command).key)
+        if entry is not None and not entry.counts:
+            text = entry.last_run.text if entry.last_run is not None else ""
+            kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
+            reasons.append(Reason(kind, "", text or None))
+        return reasons
+
+    def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
+        """Return question and answer: as they stand now, or as they stood when the action started and ended."""
+        if is_prediction:
+            question = self._kept[uid] = self.questions.ask(data, self._last_found.get(uid, ()))
+            fingerprint = Fingerprint.from_elements(question.fingerprint.elements, question.fingerprint.answers)
+            self.questions.add_outputs(fingerprint, data)
+            return fingerprint
+        return self._kept[uid].fingerprint
+
+    def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
+        """Decide as every Walk does; what cannot even be asked is a failure of that action."""
+        try:
+            return super().get_job(uid, data, predecessors, notify_end)
+        except TreadleError as error:
+            self.verdicts[uid] = Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, error.what)])
+            job = EmptyJob(uid, data, notify_end, ReturnValue.failure)
+            job.fail(str(error))
+            return job
+
+    def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
+        """Return the job that runs the command."""
+        absent = self._kept[uid].absent()
+        if absent:
+            raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
+        return CommandJob(uid, data, notify_end, self.place, self._ready)
+
+    def about_to_start(self, jobs: list[Job]) -> None:
+        """Put down that these start, in one write, before anything of theirs runs."""
+        self.store.mark_started([self.owner(str(job.uid), job.data) for job in jobs])
+
+    def collect(self, job: Any) -> bool:
+        """Check, record or put aside what an action left behind."""
+        if not isinstance(job, CommandJob):
+            return self._collect_unstarted(job)
+        uid, command = job.uid, job.command
+        self.questions.files.forget(command.outputs)
+        moved_inputs: list[str] = []
+        if job.outcome.is_good:
+            try:
+                moved_inputs = self._finish_question(job)
+            except TreadleError as error:
+                job.fail(str(error))
+        self.job_status[uid] = status = job.outcome
+        self._note(job, status)
+        if status.is_good:
+            self._save(job, moved_inputs)
+            self.observer.ended(uid, retry=False)
+            return False
+        return self._failed(job)
+
+    def _queues(self) -> dict[str, int]:
+        return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
+
+    def _open(self) -> None:
+        files = Files(self.root, self.store.stamps)
+        self.questions = Questions(files, self.settings.environ)
+        self.place = Place(self.root, self.store.folder, self.run_id, self.questions)
+        self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, 0.0
+
+    def _ready(self, job: CommandJob) -> None:
+        """Ask once more just before the start: what moved since the prediction is read again."""
+        uid = job.uid
+        self._kept[uid] = self.questions.ask(job.command, self._last_found.get(uid, ()), again=True)
+        self.observer.started(job)
+
+    def _finish_question(self, job: CommandJob) -> list[str]:
+        """Complete the fingerprint with what was found and made; return the inputs that moved under way.
+
+        :raises TreadleError: an output is missing, or the depfile is
+        """
+        command, question = job.command, self._kept[job.uid]
+        missing = outputs.missing(self.root, command.outputs)
+        if missing:
+            raise TreadleError(
+                f"it ended well but did not write its output {missing[0]}",
+                facts=[f"nor {path}" for path in missing[1:6]],
+            )
+        see_again = self.questions.files.see_again
+        moved_inputs = [path for path, seen in question.seen.items() if moved(seen, see_again(path))]
+        fingerprint = question.fingerprint
+        for name in [n for n in fingerprint.elements if n.startswith(FOUND)]:
+            del fingerprint.elements[name]
+            fingerprint.answers.discard(name)
+        if command.depfile is not None:
+            moved_inputs += self._add_found(job, fingerprint)
+        self.questions.add_outputs(fingerprint, command, again=True)
+        return moved_inputs
+
+    def _add_found(self, job: CommandJob, fingerprint: Fingerprint) -> list[str]:
+        """Add what the depfile names; return what of it was written since the action started."""
+        command = job.command
+        declared = {*command.inputs, *command.outputs, command.depfile}
+        started = int((job.timing_info.start_time or 0.0) * 1e9)
+        moved_inputs = []
+        for path in read_depfile(self.root, command):
+            if path in declared:
+                continue
+            seen = self.questions.files.see_again(path)
+            fingerprint.add(FOUND + path, seen.value, answer=True)
+            if any(mtime >= started for _, mtime in seen.stamps.values()):
+                moved_inputs.append(path)
+        return moved_inputs
+
+    def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
+        uid = job.uid
+        owner = self.owner(uid, job.command)
+        fingerprint = self.new_fingerprints[uid] = self.compute_fingerprint(uid, job.command)
+        if moved_inputs:
+            text = "changed while it ran: " + ", ".join(moved_inputs[:5])
+            self.store.save_end(owner, self._run_of(job, MOVED, text))
+            self.observer.note(f"{uid} is not recorded, it will run again: {text}")
+            return
+        run = self._run_of(job, SUCCEEDED, "")
+        self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
+
+    def _failed(self, job: CommandJob) -> bool:
+        """Put aside what a failed attempt has written; return whether it is tried again."""
+        uid, command = job.uid, job.command
+        text = job.how_it_ended()
+        self.reports[uid].failure = text
+        if job.made_room and not command.keep:
+            outputs.set_aside(self.root, command.outputs, self.place.aside(uid))
+        retry = not self._told_to_end and should_retry(job)
+        state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
+        self.store.save_end(self.owner(uid, command), self._run_of(job, state, text))
+        if retry:
+            job.retry_delay = command.limits.retries.backoff * 2 ** (job.attempt - 1)
+        else:
+            self._count_failure()
+        self.observer.ended(uid, retry)
+        return retry
+
+    def _collect_unstarted(self, job: Job) -> bool:
+        uid = str(job.uid)
+        status = self.job_status[uid] = job.outcome
+        self._note(job, status)
+        if status == ReturnValue.skip:
+            entry = self.store.entries[self.owner(uid, job.data).key]
+            if entry.last_run is not None:
+                self.saved += entry.last_run.duration
+        elif status == ReturnValue.failure:
+            self._count_failure()
+        self.observer.ended(uid, retry=False)
+        return False
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self.scheduler is not None and self._failures == self.settings.keep_going:
+            self.scheduler.stop(DRAINING)
+
+    def _run_of(self, job: CommandJob, state: str, text: str) -> Run:
+        reasons = self.verdicts[job.uid].reasons
+        return Run(self.run_id, state, time_ns() // 1_000_000, job.timing_info.duration, reasons, text)
+
+    def _foresee(self, uid: str, command: Command) -> Verdict:
+        """Return the verdict as far as it can be told before the predecessors have run."""
+        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].outcome != decision.SKIP]
+        previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
+        try:
+            new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, command, is_prediction=True)
+        except TreadleError as error:
+            return Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, error.what)])
+        verdict = self.decide(uid, previous, new)
+        if not pending:
+            return verdict
+        to_come = [path for p in pending for path in self.actions.vertex_data[p].outputs]
+        sure = [r for r in verdict.reasons if not _is_to_come(r, to_come)]
+        if sure:
+            return Verdict(decision.RUN, sure)
+        return Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, str(p)) for p in self._in_order(pending)])
+
+
+_REASON_OF_STATE = {
+    STARTED: decision.INTERRUPTED,
+    INTERRUPTED: decision.INTERRUPTED,
+    FAILED: decision.FAILED,
+    MOVED: decision.INPUTS_MOVED,
+}
+
+
+def _is_to_come(reason: Reason, to_come: list[str]) -> bool:
+    """Return whether a reason speaks of a file that somebody will make before."""
+    for prefix in (INPUT, FOUND):
+        if reason.name.startswith(prefix):
+            path = reason.name[len(prefix) :]
+            return any(
+                path == made
+                or (made.endswith("/") and path.startswith(made))
+                or made.startswith(path.rstrip("/") + "/")
+                for made in to_come
+            )
+    return False
+
+
+def should_retry(job: CommandJob) -> bool:
+    """Return whether a failed attempt is followed by another one."""
+    retries = job.command.limits.retries
+    if job.attempt > retries.max or (job.interrupted and not job.timed_out):
+        return False
+    if job.outcome == ReturnValue.notready or "any" in retries.on:
+        return True
+    if job.timed_out:
+        return "timeout" in retries.on
+    return job.failure is None and f"exit {job.code}" in retries.on
+
+
+def usable_cpus() -> int:
+    """Return how many processors we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,73 @@
+"""Framed lists of texts, the form of all state on disk: a torn end or a flipped bit is seen. It knows no meaning.
+
+A file is a line that names its format, a line with its id, and frames. A frame is one letter, the length of what
+follows with a checksum of letter and length, a checksum of what follows, and a list of texts.
+"""
+
+from __future__ import annotations
+
+from struct import Struct, error
+
+from xxhash import xxh3_64_intdigest, xxh32_intdigest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_HEAD = Struct("<cIIQ")
+_FIRST = Struct("<cI")
+_COUNT = Struct("<I")
+HEAD_SIZE = _HEAD.size
+
+
+class DamageError(ValueError):
+    """What was read is not what was written."""
+
+
+def pack(letter: bytes, texts: Sequence[str]) -> bytes:
+    """Return one frame."""
+    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+    body = b"".join((_COUNT.pack(len(parts)), *(_COUNT.pack(len(part)) for part in parts), *parts))
+    return (
+        _HEAD.pack(letter, len(body), xxh32_intdigest(_FIRST.pack(letter, len(body))), xxh3_64_intdigest(body))
+        + body
+    )
+
+
+def unpack(body: bytes) -> list[str]:
+    """Return the texts of a frame's body.
+
+    :raises DamageError: it is not one
+    """
+    try:
+        (count,) = _COUNT.unpack_from(body)
+        lengths = Struct(f"<{count}I").unpack_from(body, 4)
+        texts, at = [], 4 + 4 * count
+        for length in lengths:
+            texts.append(body[at : at + length].decode("utf-8", "surrogatepass"))
+            at += length
+    except (error, UnicodeDecodeError, OverflowError, MemoryError) as problem:
+        raise DamageError(str(problem)) from problem
+    if at != len(body):
+        raise DamageError("the lengths do not add up")
+    return texts
+
+
+def scan(data: bytes, at: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield letter, body and end of each whole frame from offset `at`; a frame cut off at the end is left out.
+
+    :raises DamageError: a frame is whole but not what was written
+    """
+    size = len(data)
+    while at + HEAD_SIZE <= size:
+        letter, length, head_sum, body_sum = _HEAD.unpack_from(data, at)
+        if xxh32_intdigest(_FIRST.pack(letter, length)) != head_sum:
+            raise DamageError(f"the frame at {at} is damaged")
+        end = at + HEAD_SIZE + length
+        if end > size:
+            return
+        body = data[at + HEAD_SIZE : end]
+        if xxh3_64_intdigest(body) != body_sum:
+            raise DamageError(f"the frame at {at} is damaged")
+        yield letter, body, end
+        at = end

@@ -1,0 +1,165 @@
+"""The question that a Command asks: its fingerprint by content. It knows no records and not when it is asked."""
+
+from __future__ import annotations
+
+import os
+
+from .command import BASE_ENVIRONMENT, BASE_PREFIXES
+from .core.decision import OUTPUT
+from .digests import ABSENT, describe_file
+from .errors import TreadleError
+from .fingerprint import Fingerprint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .command import Command, Tool
+    from .files import Files, Seen
+
+INPUT = "input "
+FOUND = "found "
+_TOOL_PATIENCE = 60
+
+
+class Questions:
+    """Asks and asks again, with each file and each tool looked at once in a run.
+
+    :param files: the files of the root
+    :param environ: the environment that Treadle itself was called with
+    """
+
+    def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
+        self.files = files
+        self.environ = environ
+        self._tools: dict[tuple[str, tuple[str, ...], str], str] = {}
+        self._programs: dict[tuple[str, str], str | None] = {}
+
+    def ask(self, command: Command, found: Iterable[str] = (), again: bool = False) -> Question:
+        """Return the question of a command as it stands now.
+
+        :param found: what the command was found to read last time, beside what it declares
+        :param again: whether to look at its files once more
+        :raises TreadleError: an input or a tool cannot be read
+        """
+        fingerprint = Fingerprint()
+        add = fingerprint.add
+        add("command", command.shown)
+        if command.script is not None:
+            add("shell", " ".join(command.script.shell))
+        add("folder", command.cwd)
+        for name, value in command.env.set.items():
+            add(f"env {name}", value)
+        for name in command.env.track:
+            if name in self.environ and name not in command.env.set:
+                add(f"env {name}", self.environ[name])
+        environ = self.environment(command)
+        for tool in command.tools:
+            add(f"tool {tool.name}", self._tool(tool, command, environ))
+        see = self.files.see_again if again else self.files.see
+        seen = {}
+        for path in self.inputs(command):
+            seen[path] = see(path)
+            add(INPUT + path, seen[path].value)
+        for path in found:
+            add(FOUND + path, see(path).value, answer=True)
+        return Question(fingerprint, seen)
+
+    def inputs(self, command: Command) -> list[str]:
+        """Return the declared inputs and the programs inside the root that it starts, each once."""
+        paths = dict.fromkeys(command.inputs)
+        for argv in command.argvs():
+            if "/" in argv[0]:
+                path = os.path.normpath(os.path.join(command.cwd, argv[0]))
+                if not path.startswith("..") and not os.path.isabs(path):
+                    paths[path] = None
+        return list(paths)
+
+    def add_outputs(self, fingerprint: Fingerprint, command: Command, again: bool = False) -> None:
+        """Add the outputs as they lie on disk to the answer."""
+        see = self.files.see_again if again else self.files.see
+        for path in command.outputs:
+            fingerprint.add(OUTPUT + path, see(path).value, answer=True)
+
+    def environment(self, command: Command) -> dict[str, str]:
+        """Return the environment of a command: the basic variables, and what it declares."""
+        environ = {
+            name: value
+            for name, value in self.environ.items()
+            if name in BASE_ENVIRONMENT or name.startswith(BASE_PREFIXES)
+        }
+        for name in (*command.env.pass_, *command.env.track):
+            if name in self.environ:
+                environ[name] = self.environ[name]
+        environ.update(command.env.set)
+        if command.script is not None:
+            environ.update(command.script.variables)
+        return environ
+
+    def program(self, name: str, environ: Mapping[str, str]) -> str | None:
+        """Return the file that a program's name stands for on PATH, None if there is none."""
+        key = (name, environ.get("PATH", os.defpath))
+        if key not in self._programs:
+            self._programs[key] = _on_path(*key)
+        return self._programs[key]
+
+    def _tool(self, tool: Tool, command: Command, environ: dict[str, str]) -> str:
+        key = (tool.name, tool.version, environ.get("PATH", ""))
+        if key not in self._tools:
+            self._tools[key] = (
+                self._version(tool, environ) if tool.version else self._content(tool, command, environ)
+            )
+        return self._tools[key]
+
+    def _content(self, tool: Tool, command: Command, environ: Mapping[str, str]) -> str:
+        if "/" in tool.name:
+            path: str | None = os.path.join(self.files.root, command.cwd, tool.name)
+        else:
+            path = self.program(tool.name, environ)
+        value = ABSENT if path is None else describe_file(path)
+        if value == ABSENT:
+            raise TreadleError(f"the tool {tool.name} was not found", facts=(f"PATH={environ.get('PATH', '')}",))
+        return value
+
+    def _version(self, tool: Tool, environ: dict[str, str]) -> str:
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                tool.version,
+                cwd=self.files.root,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=_TOOL_PATIENCE,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise TreadleError(
+                f"the version of the tool {tool.name} cannot be asked: {' '.join(tool.version)}",
+                facts=(str(error),),
+            ) from error
+        return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+
+class Question:
+    """A fingerprint of what is asked, and what was seen of each input when it was asked."""
+
+    __slots__ = ("fingerprint", "seen")
+
+    def __init__(self, fingerprint: Fingerprint, seen: dict[str, Seen]) -> None:
+        self.fingerprint = fingerprint
+        self.seen = seen
+
+    def absent(self) -> list[str]:
+        """Return the inputs that are not there."""
+        return [path for path, seen in self.seen.items() if seen.value == ABSENT]
+
+
+def _on_path(name: str, path: str) -> str | None:
+    for folder in path.split(os.pathsep):
+        full = os.path.join(folder or ".", name)
+        if os.access(full, os.X_OK) and os.path.isfile(full):
+            return os.path.abspath(full)
+    return None
