@@ -120,13 +120,16 @@ class CommandJob(ProcessJob):
 
     def _open_files(self) -> tuple[int | None, int | None, int | None]:
         log = self.place.log(self.uid)
-        os.makedirs(os.path.dirname(log), exist_ok=True)
         fresh = os.O_TRUNC if self.attempt == 1 else 0
-        prints = self._open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh)
-        if self.command.stdout is None:
-            return None, prints, prints
-        path = os.path.join(self.place.root, self.command.stdout)
-        return None, self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), prints
+        try:
+            os.makedirs(os.path.dirname(log), exist_ok=True)
+            prints = self._open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh)
+            if self.command.stdout is None:
+                return None, prints, prints
+            path = os.path.join(self.place.root, self.command.stdout)
+            return None, self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), prints
+        except OSError as error:
+            raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
 
     def _resolved(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
         if "/" in argv[0]:

@@ -115,6 +115,7 @@ class CommandWalk(Walk):
         """Seconds that the actions which were skipped took when they last ran."""
         self.questions: Questions
         self.place: Place
+        self._owners: dict[str, Owner] = {}
         self._kept: dict[str, Question] = {}
         self._last_found: dict[str, list[str]] = {}
         self._failures = 0
@@ -164,10 +165,14 @@ class CommandWalk(Walk):
         So two values of a parameter that lead to other outputs have records of their own, and outputs keep
         their record when their action or plan gets another name.
         """
+        known = self._owners.get(uid)
+        if known is not None:
+            return known
         parts = {f"output {path}": "" for path in command.outputs}
         if not parts:
             parts = {"label": command.label, "uid": uid, "command": command.shown}
-        return Owner(digest(parts), command.label, uid, command.outputs)
+        owner = self._owners[uid] = Owner(digest(parts), command.label, uid, command.outputs)
+        return owner
 
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
         """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""

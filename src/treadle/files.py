@@ -14,7 +14,7 @@ from .digests import ABSENT, describe_file, describe_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     Stamp = tuple[int, int, int]
 
@@ -55,6 +55,7 @@ class Files:
         """What was read and is sure: worth to be known in the next run."""
         self._known = known or {}
         self._seen: dict[str, Seen] = {}
+        self._trees: set[str] = set()
 
     def see(self, path: str) -> Seen:
         """Return what `path` held when it was first looked at in this run; a trailing `/` means the whole tree.
@@ -76,13 +77,17 @@ class Files:
         seen = self._seen[path] = self._look(path)
         return seen
 
-    def forget(self, paths: Iterable[str]) -> None:
-        """Forget what was seen of `paths`, and of folders around them: they are being written."""
+    def forget(self, paths: Collection[str]) -> None:
+        """Forget what was seen of `paths`, around them and in them: they have been written."""
         for path in paths:
             self._seen.pop(path, None)
-        for seen in [p for p in self._seen if p.endswith("/")]:
-            if any(path.startswith(seen) or seen.startswith(path.rstrip("/") + "/") for path in paths):
-                del self._seen[seen]
+            if path.endswith("/"):
+                for inside in [p for p in self._seen if p.startswith(path)]:
+                    del self._seen[inside]
+        for tree in list(self._trees):
+            if any(path.startswith(tree) for path in paths):
+                self._trees.discard(tree)
+                self._seen.pop(tree, None)
 
     def exists(self, path: str) -> bool:
         """Return whether there is a file, or a folder if `path` ends in `/`, now."""
@@ -103,6 +108,7 @@ class Files:
         return Seen(value, stamps, sure)
 
     def _look_at_tree(self, path: str) -> Seen:
+        self._trees.add(path)
         full = self._full(path)
         stamps: dict[str, tuple[Stamp, int]] = {}
         all_sure = True

@@ -6,7 +6,7 @@ import os
 
 from .command import BASE_ENVIRONMENT, BASE_PREFIXES
 from .core.decision import OUTPUT
-from .digests import ABSENT, describe_file
+from .digests import ABSENT
 from .errors import TreadleError
 from .fingerprint import Fingerprint
 
@@ -48,16 +48,23 @@ class Questions:
         if command.script is not None:
             add("shell", " ".join(command.script.shell))
         add("folder", command.cwd)
+        if command.depfile is not None:
+            add("depfile", command.depfile)
         for name, value in command.env.set.items():
             add(f"env {name}", value)
         for name in command.env.track:
             if name in self.environ and name not in command.env.set:
                 add(f"env {name}", self.environ[name])
         environ = self.environment(command)
-        for tool in command.tools:
-            add(f"tool {tool.name}", self._tool(tool, command, environ))
         see = self.files.see_again if again else self.files.see
         seen = {}
+        for tool in command.tools:
+            if tool.version:
+                add(f"tool {tool.name}", self._version(tool, environ))
+            else:
+                path = self._file_of(tool, command, environ)
+                seen[path] = see(path)
+                add(f"tool {tool.name}", seen[path].value)
         for path in self.inputs(command):
             seen[path] = see(path)
             add(INPUT + path, seen[path].value)
@@ -103,25 +110,22 @@ class Questions:
             self._programs[key] = _on_path(*key)
         return self._programs[key]
 
-    def _tool(self, tool: Tool, command: Command, environ: dict[str, str]) -> str:
-        key = (tool.name, tool.version, environ.get("PATH", ""))
-        if key not in self._tools:
-            self._tools[key] = (
-                self._version(tool, environ) if tool.version else self._content(tool, command, environ)
-            )
-        return self._tools[key]
-
-    def _content(self, tool: Tool, command: Command, environ: Mapping[str, str]) -> str:
+    def _file_of(self, tool: Tool, command: Command, environ: Mapping[str, str]) -> str:
         if "/" in tool.name:
-            path: str | None = os.path.join(self.files.root, command.cwd, tool.name)
+            path: str | None = os.path.normpath(os.path.join(self.files.root, command.cwd, tool.name))
         else:
             path = self.program(tool.name, environ)
-        value = ABSENT if path is None else describe_file(path)
-        if value == ABSENT:
+        if path is None or not os.path.isfile(path):
             raise TreadleError(f"the tool {tool.name} was not found", facts=(f"PATH={environ.get('PATH', '')}",))
-        return value
+        return path
 
     def _version(self, tool: Tool, environ: dict[str, str]) -> str:
+        key = (tool.name, tool.version, environ.get("PATH", ""))
+        if key not in self._tools:
+            self._tools[key] = self._ask_version(tool, environ)
+        return self._tools[key]
+
+    def _ask_version(self, tool: Tool, environ: dict[str, str]) -> str:
         import subprocess
 
         try:

@@ -186,12 +186,23 @@ class Walk:
 
     def report(self) -> Report:
         """Return what has become of each action up to now."""
-        actions = {}
-        for uid in self.actions.vertex_data:
-            actions[uid] = self.reports.get(uid) or ActionReport(
-                uid, self.job_status.get(uid), self.verdicts.get(uid)
-            )
+        actions = {uid: self.reports.get(uid) or ActionReport(uid, None, None) for uid in self.actions.vertex_data}
+        if any(action.status is None for action in actions.values()):
+            self._find_blocked(actions)
         return Report(actions, interrupted=self._told_to_end is not None)
+
+    def _find_blocked(self, actions: dict[Hashable, ActionReport]) -> None:
+        """Say of those that the walk did not come to whether a failure has blocked them."""
+        for uid, _ in self.actions:
+            action = actions[uid]
+            if action.status is not None:
+                continue
+            before = [actions[p] for p in self.actions.get_predecessors(uid)]
+            failed = [a for a in before if a.status is not None and not a.status.is_good]
+            if failed:
+                action.status = ReturnValue.force_fail
+                action.origins = frozenset().union(*(a.origins or {a.uid} for a in failed))
+                action.verdict = decision.blocked(self._in_order(action.origins))
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Decide on an action whose predecessors are done, and return its job."""
