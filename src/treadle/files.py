@@ -53,6 +53,7 @@ class Files:
         """How many files have been read."""
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
+        self.clock = time_ns
         self._known = known or {}
         self._seen: dict[str, Seen] = {}
         self._trees: set[str] = set()
@@ -135,7 +136,7 @@ class Files:
         return self._read(path, status, stamp)
 
     def _read(self, path: str, status: os.stat_result, stamp: Stamp) -> tuple[str, bool]:
-        now = time_ns()
+        now = self.clock()
         value = describe_file(self._full(path))
         self.hashed += 1
         after = _stat(self._full(path))

@@ -1,0 +1,347 @@
+"""The store of records: what is written is read back, and whatever happens to the file, nothing wrong is."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from treadle import frames
+from treadle.core.decision import Reason
+from treadle.errors import BusyError, StateError, UsageError
+from treadle.process import MARK, marked
+from treadle.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
+from treadle.store import FORMAT, Store
+
+A = Owner("ka", "plan.yaml", "a", ["out/a", "site/"])
+B = Owner("kb", "plan.yaml", "b", [])
+REASONS = [Reason("changed", "input x", "old", "new"), Reason("new"), Reason("added", "env é", None, "")]
+
+
+def record(owner: Owner, value: str = "1", run: str = "r1") -> Record:
+    elements = {"command": f"cp {value}", "input ü\udc80\n": value, "output out/a": "file 1 ab"}
+    return Record(owner, Run(run, SUCCEEDED, 1_700_000_000_000, 1.25, REASONS), elements, ["output out/a"])
+
+
+def written(root: Path, run: str = "r1") -> Store:
+    store = Store(str(root))
+    store.acquire(run)
+    store.mark_started([A, B])
+    store.save(record(A))
+    store.save_end(B, Run(run, FAILED, 1_700_000_000_001, 0.5, [Reason("new")], "exit code 2"))
+    store.remember({"x": ((1, 2, 3), "file 3 cd")})
+    store.release()
+    return store
+
+
+def read(root: Path) -> Store:
+    store = Store(str(root))
+    store.load()
+    return store
+
+
+def snapshot(store: Store) -> dict[str, tuple[str, bool, dict[str, str] | None]]:
+    return {
+        key: (entry.state, entry.counts, entry.record.elements if entry.record else None)
+        for key, entry in store.entries.items()
+    }
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    written(tmp_path)
+    store = read(tmp_path)
+    entry = store.entries["ka"]
+    assert entry.counts
+    assert entry.state == SUCCEEDED
+    found = entry.record
+    assert found is not None
+    assert found.elements == record(A).elements
+    assert found.answers == {"output out/a"}
+    assert found.run.reasons == tuple(REASONS)
+    assert found.run.duration == 1.25
+    assert entry.owner.outputs == ("out/a", "site/")
+    assert store.stamps == {"x": ((1, 2, 3), "file 3 cd")}
+    assert store.notes == []
+    last = store.entries["kb"].last_run
+    assert last is not None
+    assert (last.state, last.text) == (FAILED, "exit code 2")
+    assert not store.entries["kb"].counts
+    assert store.former_outputs() == {"out/a", "site/"}
+
+
+def test_a_mark_makes_a_record_not_count_and_keeps_its_elements(tmp_path: Path) -> None:
+    written(tmp_path)
+    store = Store(str(tmp_path))
+    store.acquire("r2")
+    store.mark_started([A])
+    again = read(tmp_path)
+    entry = again.entries["ka"]
+    assert (entry.counts, entry.state, entry.last_run) == (False, STARTED, None)
+    assert entry.record is not None
+    assert entry.record.elements == record(A).elements
+    store.save_end(A, Run("r2", INTERRUPTED, 1, 0.1, [], "interrupted"))
+    store.release()
+    entry = read(tmp_path).entries["ka"]
+    assert (entry.counts, entry.state) == (False, INTERRUPTED)
+    assert entry.record is not None
+
+
+def test_a_dropped_key_is_gone(tmp_path: Path) -> None:
+    written(tmp_path)
+    store = Store(str(tmp_path))
+    store.acquire("r2")
+    store.drop(["ka", "not there"])
+    store.release()
+    assert list(read(tmp_path).entries) == ["kb"]
+
+
+def test_reading_writes_nothing_and_needs_no_folder(tmp_path: Path) -> None:
+    store = read(tmp_path)
+    assert (store.entries, store.notes) == ({}, [])
+    assert os.listdir(tmp_path) == []
+
+
+def test_taking_the_lock_and_writing_nothing_leaves_no_log(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.acquire("r1")
+    store.release()
+    assert sorted(os.listdir(tmp_path / ".treadle")) == [".gitignore", "CACHEDIR.TAG", "lock"]
+
+
+def test_a_log_cut_at_any_byte_holds_a_prefix_of_what_was_written_and_can_go_on(tmp_path: Path) -> None:
+    store = written(tmp_path / "full")
+    data = Path(store.path).read_bytes()
+    ends = [0, *(end for _, _, end in frames.scan(data, len(FORMAT) + 33))]
+    states = {}
+    for end in ends[1:]:
+        Path(store.path).write_bytes(data[:end])
+        states[end] = snapshot(read(tmp_path / "full"))
+    for size in range(len(data)):
+        Path(store.path).write_bytes(data[:size])
+        cut = read(tmp_path / "full")
+        whole = max(end for end in ends if end <= size)
+        assert snapshot(cut) == states.get(whole, {}), size
+    for size in range(0, len(data), 7):
+        Path(store.path).write_bytes(data[:size])
+        again = Store(str(tmp_path / "full"))
+        again.acquire("r2")
+        again.mark_started([B])
+        again.save(record(B, run="r2"))
+        again.release()
+        after = read(tmp_path / "full")
+        assert after.notes == []
+        assert after.entries["kb"].counts
+
+
+def test_a_flipped_bit_anywhere_never_gives_a_record_that_was_not_written(tmp_path: Path) -> None:
+    store = written(tmp_path)
+    data = Path(store.path).read_bytes()
+    good = snapshot(read(tmp_path))
+    for at in range(len(data)):
+        broken = bytearray(data)
+        broken[at] ^= 1 << random.Random(at).randrange(8)
+        Path(store.path).write_bytes(bytes(broken))
+        found = read(tmp_path)
+        if len(FORMAT) <= at < len(FORMAT) + 33:
+            continue  # the id stands for nothing yet
+        assert snapshot(found) == {}, at
+        assert len(found.notes) == 1, at
+    assert good != {}
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 50, b"treadle records 2\n" + b"x" * 100, b"", b"\0" * 500])
+def test_garbage_counts_as_empty_with_one_line_and_is_replaced(tmp_path: Path, content: bytes) -> None:
+    store = written(tmp_path)
+    Path(store.path).write_bytes(content)
+    found = read(tmp_path)
+    assert (found.entries, len(found.notes)) == ({}, 1)
+    assert "everything counts as new" in found.notes[0]
+    written(tmp_path, "r9")
+    assert read(tmp_path).entries["ka"].counts
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link"])
+def test_something_else_in_the_place_of_the_log_is_set_aside_and_never_written_through(
+    tmp_path: Path, kind: str
+) -> None:
+    store = written(tmp_path)
+    os.unlink(store.path)
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"mine")
+    if kind == "folder":
+        os.mkdir(store.path)
+    elif kind == "fifo":
+        os.mkfifo(store.path)
+    else:
+        os.symlink(outside, store.path)
+    found = read(tmp_path)
+    assert (found.entries, len(found.notes)) == ({}, 1)
+    written(tmp_path, "r2")
+    assert read(tmp_path).entries["ka"].counts
+    assert outside.read_bytes() == b"mine"
+
+
+def test_the_log_is_written_anew_when_most_of_it_is_of_the_past(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.acquire("r1")
+    for number in range(900):
+        store.mark_started([A])
+        store.save(record(A, "x" * 1500 + str(number)))
+    store.remember({"x": ((1, 2, 3), "file 3 cd")})
+    store.mark_started([B])
+    store.release()
+    assert os.path.getsize(store.path) < 10_000
+    again = read(tmp_path)
+    found = again.entries["ka"].record
+    assert found is not None
+    assert found.elements["command"].endswith("899")
+    assert again.entries["kb"].state == STARTED
+    assert again.stamps == {"x": ((1, 2, 3), "file 3 cd")}
+    written(tmp_path, "r2")
+    assert read(tmp_path).entries["kb"].state == FAILED
+
+
+HOLD = """
+import sys
+from treadle.store import Store
+store = Store(sys.argv[1])
+store.acquire("holder")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def holder(root: Path) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    return child
+
+
+def test_a_second_run_waits_and_is_told_for_whom(tmp_path: Path) -> None:
+    child = holder(tmp_path)
+    heard: list[str] = []
+
+    def told(words: str) -> None:
+        heard.append(words)
+        child.kill()
+
+    with child:
+        store = Store(str(tmp_path))
+        store.acquire("r1", on_wait=told)
+        store.release()
+    assert len(heard) == 1
+    assert str(child.pid) in heard[0]
+
+
+def test_a_second_run_that_may_not_wait_says_who_is_at_work(tmp_path: Path) -> None:
+    child = holder(tmp_path)
+    with child:
+        with pytest.raises(BusyError, match=str(child.pid)):
+            Store(str(tmp_path)).acquire("r1", wait=False)
+        child.kill()
+
+
+def test_a_run_inside_an_action_of_the_same_root_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MARK, "other/x holder/some-action")
+    child = holder(tmp_path)
+    with child:
+        with pytest.raises(UsageError, match="same root"):
+            Store(str(tmp_path)).acquire("r1")
+        child.kill()
+
+
+def test_questions_do_not_wait_for_a_run(tmp_path: Path) -> None:
+    written(tmp_path)
+    child = holder(tmp_path)
+    with child:
+        assert read(tmp_path).entries["ka"].counts
+        child.kill()
+
+
+LEAVE = """
+import os, sys
+from treadle.process import mark_of, spawn, with_mark
+from treadle.store import Store
+from treadle.records import Owner
+store = Store(sys.argv[1])
+store.acquire("left")
+store.mark_started([Owner("k", "", "a", [])])
+mark = mark_of("left", "a")
+child = spawn(["setsid", "sh", "-c", "trap '' TERM; echo up; exec sleep 300"], mark=mark, environ=with_mark(os.environ, mark))
+sys.stdin.read()
+"""
+
+
+def leave_one_running(root: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", LEAVE, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    child.send_signal(signal.SIGKILL)
+    with child:
+        child.wait()
+
+
+def test_what_a_killed_run_left_running_is_ended_before_the_next_one_starts(tmp_path: Path) -> None:
+    leave_one_running(tmp_path)
+    assert list(marked("left/"))
+    store = Store(str(tmp_path))
+    store.acquire("next")
+    assert not list(marked("left/"))
+    assert store.entries["k"].state == STARTED
+    store.release()
+
+
+def test_a_copy_of_the_folder_does_not_end_the_processes_of_the_original(tmp_path: Path) -> None:
+    leave_one_running(tmp_path / "original")
+    shutil.copytree(tmp_path / "original", tmp_path / "copy")
+    store = Store(str(tmp_path / "copy"))
+    store.acquire("next")
+    store.release()
+    assert list(marked("left/"))
+    original = Store(str(tmp_path / "original"))
+    original.acquire("next")
+    original.release()
+    assert not list(marked("left/"))
+
+
+def test_a_state_folder_that_cannot_be_made_is_an_error_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / ".treadle").write_text("a file")
+    with pytest.raises(StateError, match=r"\.treadle"):
+        Store(str(tmp_path)).acquire("r1")
+
+
+def test_a_write_that_fails_leaves_no_torn_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(str(tmp_path))
+    store.acquire("r1")
+    store.mark_started([A])
+    real = os.pwrite
+
+    def half(fd: int, data: bytes, at: int) -> int:
+        if len(data) < 20:
+            raise OSError(28, "No space left on device")
+        return real(fd, data[: len(data) // 2], at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", half)
+        with pytest.raises(StateError, match="No space left"):
+            store.save(record(A))
+    store.save(record(A, "second"))
+    store.release()
+    again = read(tmp_path)
+    assert again.notes == []
+    found = again.entries["ka"].record
+    assert found is not None
+    assert found.elements["command"] == "cp second"
