@@ -1,1 +1,32 @@
 """The plan language: YAML text to a checked plan, and that to Commands; unaware of walks and of the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .load import load_plan
+    from .model import Action, Param, Plan
+    from .names import Group
+    from .sniff import is_plan
+
+__all__ = ["Action", "Group", "Param", "Plan", "is_plan", "load_plan"]
+
+_ROOMS = {
+    "Action": "model",
+    "Group": "names",
+    "Param": "model",
+    "Plan": "model",
+    "is_plan": "sniff",
+    "load_plan": "load",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is asked for: a run with nothing to do reads no plan."""
+    room = _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{room}"), name)

@@ -1,0 +1,89 @@
+"""Instances of actions and what they make, in the forms that globs and edges ask for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
+
+from .nodes import Node
+from .paths import parents
+from .spec import Spec
+from .template import Scope
+
+STATE = ".treadle"
+"""The folder of the state, in the root."""
+
+
+class Output:
+    """An output: its path and where it was written."""
+
+    __slots__ = ("name", "node", "path")
+
+    def __init__(self, path: str, name: str, node: Node) -> None:
+        self.path = path
+        self.name = name
+        self.node = node
+
+
+class Instance:
+    """One action to be: uid, values and outputs; what it reads is found out later.
+
+    :param left_out: why it is not in, or ""
+    """
+
+    __slots__ = ("depfile", "left_out", "outputs", "scope", "spec", "stdout", "uid")
+
+    def __init__(self, uid: str, spec: Spec, scope: Scope) -> None:
+        self.uid = uid
+        self.spec = spec
+        self.scope = scope
+        self.outputs: list[Output] = []
+        self.stdout: str | None = None
+        self.depfile: str | None = None
+        self.left_out = ""
+
+    def made(self) -> Iterable[str]:
+        """Yield every path that it writes, the depfile too."""
+        for output in self.outputs:
+            yield output.path
+        if self.depfile is not None:
+            yield self.depfile
+
+
+class Declared:
+    """Who makes what, in the forms that globs ask for.
+
+    :param former: paths that actions made in former runs
+    """
+
+    __slots__ = ("depfiles", "files", "folders", "former", "former_folders", "ordered")
+
+    def __init__(self, instances: Iterable[Instance], former: Collection[str]) -> None:
+        self.files: dict[str, Instance] = {}
+        self.folders: dict[str, Instance] = {}
+        self.depfiles: set[str] = set()
+        self.former = former
+        self.former_folders = {path for path in former if path.endswith("/")}
+        for instance in instances:
+            for output in instance.outputs:
+                (self.folders if output.path.endswith("/") else self.files).setdefault(output.path, instance)
+            if instance.depfile is not None:
+                self.depfiles.add(instance.depfile)
+        self.ordered = sorted([*self.files, *self.folders])
+
+    def below(self, prefix: str) -> Iterable[str]:
+        """Yield the declared outputs that begin with a text."""
+        at = bisect_left(self.ordered, prefix)
+        while at < len(self.ordered) and self.ordered[at].startswith(prefix):
+            yield self.ordered[at]
+            at += 1
+
+    def is_free(self, path: str) -> bool:
+        """Whether a file on the disk is nobody's work."""
+        if path in self.files or path in self.former or path in self.depfiles:
+            return False
+        if path.startswith(STATE + "/"):
+            return False
+        if not self.folders and not self.former_folders:
+            return True
+        return not any(folder in self.folders or folder in self.former_folders for folder in parents(path))

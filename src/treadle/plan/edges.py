@@ -1,0 +1,409 @@
+"""Who makes what, who reads what, and who is left out: from instances to the edges between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from treadle.errors import TreadleError, nearest
+
+from .declared import STATE, Declared, Instance, Output
+from .globs import Disk
+from .names import Names
+from .nodes import Node
+from .paths import parents
+from .places import Places
+from .problems import Problems
+from .spec import FromItem, GlobItem, PathItem
+from .template import Scope, Template
+
+MAX_CLOSE = 20
+
+
+class Reading:
+    """What one instance reads and waits for.
+
+    :param named: the name of an input, "" without names -> its paths
+    :param hard: it is left out if one of these is
+    :param any_of: it is left out if all of one of these lists are
+    """
+
+    __slots__ = ("after", "any_of", "hard", "named", "needs", "paths", "predecessors")
+
+    def __init__(self) -> None:
+        self.named: dict[str, tuple[list[str], bool]] = {}
+        self.paths: list[tuple[str, Node]] = []
+        self.hard: list[tuple[Instance, str]] = []
+        self.any_of: list[tuple[list[Instance], str]] = []
+        self.predecessors: dict[str, None] = {}
+        self.needs: list[Instance] = []
+        self.after: list[Instance] = []
+
+
+class Linker:
+    """Finds the edges of a plan.
+
+    :param instances: all of them, those that are left out too
+    """
+
+    __slots__ = ("by_uid", "declared", "disk", "instances", "names", "places", "problems", "readings")
+
+    def __init__(
+        self, places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
+    ) -> None:
+        self.places = places
+        self.disk: Disk = places.globs.disk
+        self.instances = instances
+        self.declared = declared
+        self.names = names
+        self.problems = problems
+        self.by_uid = {instance.uid: instance for instance in instances}
+        self.readings: dict[str, Reading] = {}
+
+    def link(self) -> None:
+        """Find makers, paths that are read, and who is left out; mistakes are kept."""
+        self._check_makers()
+        for instance in self.instances:
+            reading = self.readings[instance.uid] = Reading()
+            with self.problems.kept():
+                self._fixed(instance, reading)
+        self._leave_out()
+        for instance in self.instances:
+            if not instance.left_out:
+                with self.problems.kept():
+                    self._inputs(instance, self.readings[instance.uid])
+
+    def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
+        """Return an error at a node."""
+        return self.places.source.error(what, node, facts=facts, hint=hint)
+
+    def place(self, output: Output) -> str:
+        """Return where an output is written."""
+        return str(self.places.source.place(output.node.start))
+
+    # Makers.
+
+    def _check_makers(self) -> None:
+        first: dict[str, tuple[Instance, Output]] = {}
+        for instance in self.instances:
+            for output in self._claims(instance):
+                bare = output.path.rstrip("/")
+                known = first.setdefault(bare, (instance, output))
+                if known[0] is not instance:
+                    self.problems.add(
+                        self.error(
+                            f"two actions make {output.path}: {known[0].uid} and {instance.uid}",
+                            output.node,
+                            facts=(f"{known[0].uid} makes it at {self.place(known[1])}",),
+                            hint="name it once, or give each its own path",
+                        )
+                    )
+                elif known[1].path != output.path:
+                    self.problems.add(
+                        self.error(f"{instance.uid} makes {bare} as a file and as a folder", output.node)
+                    )
+        for instance in self.instances:
+            for output in self._claims(instance):
+                for folder in parents(output.path):
+                    self._check_above(instance, output, folder, first)
+
+    def _claims(self, instance: Instance) -> Iterator[Output]:
+        yield from instance.outputs
+        depfile = instance.depfile
+        if depfile is not None and instance.spec.depfile is not None:
+            yield Output(depfile, "", instance.spec.depfile.node)
+
+    def _check_above(
+        self, instance: Instance, output: Output, folder: str, first: Mapping[str, tuple[Instance, Output]]
+    ) -> None:
+        known = first.get(folder[:-1])
+        if known is None:
+            return
+        maker, above = known
+        if not above.path.endswith("/"):
+            self.problems.add(
+                self.error(
+                    f"{output.path} lies below {above.path}, which {maker.uid} makes as a file",
+                    output.node,
+                    facts=(f"{above.path} is made at {self.place(above)}",),
+                )
+            )
+        elif maker is not instance:
+            self.problems.add(
+                self.error(
+                    f"the output {output.path} of {instance.uid} lies in {above.path}, an output of {maker.uid}",
+                    output.node,
+                    facts=(f"{above.path} is made at {self.place(above)}",),
+                    hint="one action makes a folder with all that is in it",
+                )
+            )
+
+    def makers(self, path: str) -> list[Instance]:
+        """Return who makes a path: the file, a folder that it lies in, or what lies below a tree."""
+        declared = self.declared
+        found = declared.files.get(path) or declared.folders.get(path)
+        if found is not None:
+            return [found]
+        if declared.folders:
+            for folder in parents(path):
+                if folder in declared.folders:
+                    return [declared.folders[folder]]
+        if not path.endswith("/"):
+            return []
+        prefix = "" if path == "./" else path
+        below = (declared.files.get(one) or declared.folders[one] for one in declared.below(prefix))
+        return list(dict.fromkeys(below))
+
+    # What is known before anybody is left out.
+
+    def _fixed(self, instance: Instance, reading: Reading) -> None:
+        for slot in instance.spec.inputs:
+            for item in slot.items:
+                with self.problems.kept():
+                    if isinstance(item, FromItem):
+                        makers = [maker for maker, _ in self._from(item, instance)]
+                        if makers and not item.empty:
+                            reading.any_of.append((makers, _shown(item, instance.scope)))
+                    elif isinstance(item, PathItem):
+                        for text in instance.scope.items(item.template):
+                            path = self.places.path(text, item.node, "an input")
+                            if not self._is_left_open(path):
+                                reading.hard.extend((maker, path) for maker in self.makers(path))
+        for kind, templates in (("needs", instance.spec.needs), ("after", instance.spec.after)):
+            for made in templates:
+                for name in instance.scope.items(made):
+                    with self.problems.kept():
+                        found = self._named(name, made, kind)
+                        (reading.needs if kind == "needs" else reading.after).extend(found)
+                        if kind == "needs":
+                            reading.any_of.append((found, name))
+
+    def _is_left_open(self, path: str) -> bool:
+        """Whether a tree takes whatever is in: it is no output itself and lies in none."""
+        if not path.endswith("/") or path in self.declared.folders:
+            return False
+        return not any(folder in self.declared.folders for folder in parents(path))
+
+    def _named(self, name: str, made: Template, kind: str) -> list[Instance]:
+        uids = self.names.named(name)
+        if uids is None:
+            error = self.names.unknown(name)
+            hint = error.hint if "did you mean" in error.hint else ""
+            if name in self.names.outputs:
+                hint = "a file goes into in: and its maker comes first by itself"
+            raise self.error(f"{kind}: there is no action, family or group {name!r}", made.node, hint=hint)
+        return [self.by_uid[uid] for uid in uids]
+
+    def _from(self, item: FromItem, instance: Instance) -> list[tuple[Instance, list[str]]]:
+        """Return the makers that a `from` names, each with the outputs that it means."""
+        found = []
+        for made in item.names:
+            for name in instance.scope.items(made):
+                uids, output = self._from_name(name, made)
+                for uid in uids:
+                    maker = self.by_uid[uid]
+                    paths = [one.path for one in maker.outputs if not output or one.name == output]
+                    if not paths:
+                        known = sorted({one.name for one in maker.outputs if one.name})
+                        fact = f"it has {', '.join(known)}" if known else "it has no named outputs"
+                        what = f"{uid} has no output {output}" if output else f"{uid} makes nothing"
+                        raise self.error(f"from: {what}", made.node, facts=(fact,) if output else ())
+                    if maker is instance:
+                        raise self.error(f"{uid} reads its own outputs", made.node)
+                    found.append((maker, paths))
+        return found
+
+    def _from_name(self, name: str, made: Template) -> tuple[Sequence[str], str]:
+        names = self.names
+        for start, output in ((name, ""), tuple(name.rpartition(".")[::2])):
+            if start in names.families:
+                return names.families[start], output
+            if start in names.uids:
+                return [start], output
+        close = nearest(name, [*names.families, *names.uids])
+        hint = f"did you mean {close}?" if close else "from names actions, families and instances"
+        raise self.error(f"from: there is no action {name!r}", made.node, hint=hint)
+
+    def _leave_out(self) -> None:
+        """Leave out what needs, or reads the outputs of, what is left out."""
+        queue = [instance for instance in self.instances if instance.left_out]
+        if not queue:
+            return
+        hard: dict[str, list[tuple[Instance, str]]] = {}
+        lists: dict[str, list[tuple[Instance, int]]] = {}
+        still: dict[tuple[str, int], int] = {}
+        for instance in self.instances:
+            reading = self.readings[instance.uid]
+            for maker, path in reading.hard:
+                hard.setdefault(maker.uid, []).append((instance, path))
+            for at, (makers, _) in enumerate(reading.any_of):
+                distinct = {maker.uid for maker in makers}
+                still[instance.uid, at] = len(distinct)
+                for uid in distinct:
+                    lists.setdefault(uid, []).append((instance, at))
+        while queue:
+            gone = queue.pop()
+            for reader, path in hard.get(gone.uid, ()):
+                if not reader.left_out:
+                    reader.left_out = f"needs {path} of {gone.uid}, which is left out"
+                    queue.append(reader)
+            for reader, at in lists.get(gone.uid, ()):
+                still[reader.uid, at] -= 1
+                if not still[reader.uid, at] and not reader.left_out:
+                    reader.left_out = f"needs {self.readings[reader.uid].any_of[at][1]}, which is left out"
+                    queue.append(reader)
+
+    # What is known after that.
+
+    def _inputs(self, instance: Instance, reading: Reading) -> None:
+        for slot in instance.spec.inputs:
+            paths: list[str] = []
+            is_text = slot.is_text
+            for item in slot.items:
+                found: list[str] = []
+                with self.problems.kept():
+                    if isinstance(item, GlobItem):
+                        found = self._glob(item, instance, reading)
+                    elif isinstance(item, FromItem):
+                        found = self._outputs(item, instance, reading)
+                    else:
+                        found = self._paths(item, instance, reading)
+                is_text = is_text and isinstance(item, PathItem) and not _is_list(item, instance.scope)
+                paths.extend(found)
+                reading.paths.extend((path, item.node) for path in found)
+            reading.named[slot.name] = (paths, is_text)
+        for needed in reading.needs:
+            if not needed.left_out:
+                reading.predecessors[needed.uid] = None
+
+    def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> list[str]:
+        found = self.places.answer(item, instance.scope, self.declared, None)
+        if not found and not item.empty:
+            raise self.places.nothing(item, instance.scope)
+        for path in found:
+            maker = self.declared.files.get(path)
+            if maker is instance:
+                raise self._own(instance, path, item.node, "the glob takes it: use exclude")
+            if maker is not None:
+                reading.predecessors[maker.uid] = None
+        return found
+
+    def _outputs(self, item: FromItem, instance: Instance, reading: Reading) -> list[str]:
+        found = []
+        for maker, paths in self._from(item, instance):
+            if not maker.left_out:
+                found.extend(paths)
+                reading.predecessors[maker.uid] = None
+        if not found and not item.empty:
+            raise self.error(
+                f"from: {_shown(item, instance.scope)} gives nothing",
+                item.node,
+                hint="if that is right, add empty: ok",
+            )
+        return found
+
+    def _paths(self, item: PathItem, instance: Instance, reading: Reading) -> list[str]:
+        found = []
+        for text in instance.scope.items(item.template):
+            path = self.places.path(text, item.node, "an input")
+            makers = self.makers(path)
+            if instance in makers:
+                raise self._own(instance, _shared(instance, path), item.node, "")
+            for maker in makers:
+                if not maker.left_out:
+                    reading.predecessors[maker.uid] = None
+            self._check_input(path, makers, item.node, instance)
+            found.append(path)
+        return found
+
+    def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
+        output = next(one for one in instance.outputs if one.path == path)
+        return self.error(
+            f"{instance.uid} reads its own output {path}", node, facts=(f"made at {self.place(output)}",), hint=hint
+        )
+
+    def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
+        tree = path.endswith("/")
+        other = path[:-1] if tree else path + "/"
+        maker = (self.declared.files if tree else self.declared.folders).get(other)
+        if maker is not None:
+            kind = "a file" if tree else "a folder"
+            raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {other}")
+        state = f"{self.places.root}/{STATE}/"
+        full = path if path.startswith("/") else f"{self.places.root}/{path[2:] if path == './' else path}"
+        if (tree and state.startswith(full)) or full.startswith(state):
+            raise self.error(
+                f"the input {path} holds the state folder {STATE}/",
+                node,
+                hint="name the folders in it, or use a glob",
+            )
+        if makers:
+            return
+        kind = self.disk.kind(path)
+        if kind == ("folder" if tree else "file"):
+            return
+        if kind:
+            what = "is a file" if tree else "is a folder"
+            hint = f"write {other}" + ("" if tree else " for the whole tree")
+            raise self.error(f"the input {path} {what}", node, hint=hint)
+        raise self._missing(path, node, instance)
+
+    def _missing(self, path: str, node: Node, instance: Instance) -> TreadleError:
+        close = None
+        if len(self.problems) < MAX_CLOSE:
+            close = nearest(path, self._neighbours(path))
+        hint = f"did you mean {close}?" if close else ""
+        if any(char in path for char in "*?"):
+            hint = "a glob must be written here: a value that comes in through ${} is never a pattern"
+        return self.error(
+            f"the input {path} of {instance.uid} does not exist and no action makes it",
+            node,
+            facts=(f"looked in {self.places.root}",) if not path.startswith("/") else (),
+            hint=hint,
+        )
+
+    def _neighbours(self, path: str) -> list[str]:
+        folder = path.rstrip("/").rpartition("/")[0]
+        prefix = folder + "/" if folder or path.startswith("/") else ""
+        full = prefix if path.startswith("/") else f"{self.places.root}/{prefix}"
+        found = [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in self.disk.names(full)[:500]]
+        return [*found, *list(self.declared.files)[:2000]]
+
+
+def _is_list(item: PathItem, scope: Scope) -> bool:
+    whole = item.template.whole
+    return whole is not None and isinstance(scope.value(item.template, whole), tuple)
+
+
+def _shared(instance: Instance, path: str) -> str:
+    """Return the output of an instance that a path meets: the same, below it or above it."""
+    for output in instance.outputs:
+        if path in (output.path, *parents(output.path)) or output.path in parents(path):
+            return output.path
+    return instance.outputs[0].path
+
+
+def _shown(item: FromItem, scope: Scope) -> str:
+    return ", ".join(name for made in item.names for name in scope.items(made))
+
+
+def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the uids of a circle, the first one at the end again; nothing if there is none."""
+    done: dict[str, bool] = {}
+    for first in edges:
+        if first in done:
+            continue
+        done[first] = False
+        path = [(first, iter(edges[first]))]
+        while path:
+            name, rest = path[-1]
+            other = next((one for one in rest if not done.get(one, False)), None)
+            if other is None:
+                path.pop()
+                done[name] = True
+            elif other in done:
+                names = [one for one, _ in path]
+                return [*names[names.index(other) :], other]
+            else:
+                done[other] = False
+                path.append((other, iter(edges[other])))
+    return []

@@ -1,0 +1,146 @@
+"""From an instance and what it reads to its Command: values go into words, scripts and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from treadle.command import Command, Environment, Script, Tool
+from treadle.errors import TreadleError
+
+from . import shell, words
+from .declared import Instance
+from .edges import Linker, Reading
+from .nodes import Source
+from .paths import from_cwd, normalise, parents
+from .template import Scope, Template, Value
+
+
+class Filler:
+    """Makes Commands.
+
+    :param label: the plan's name, part of each Command
+    """
+
+    __slots__ = ("label", "linker", "root", "source")
+
+    def __init__(self, linker: Linker, label: str) -> None:
+        self.linker = linker
+        self.source: Source = linker.places.source
+        self.root = linker.places.root
+        self.label = label
+
+    def command(self, instance: Instance, reading: Reading) -> Command:
+        """Return the Command of an instance."""
+        spec = instance.spec
+        cwd = self._cwd(instance)
+        scope = instance.scope.with_local(*self._local(instance, reading, cwd))
+        steps, script = self._program(instance, scope)
+        return Command(
+            steps,
+            script=script,
+            cwd=cwd,
+            inputs=tuple(dict.fromkeys([path for path, _ in reading.paths])),
+            outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
+            env=Environment({name: scope.text(made) for name, made in spec.env.items()}, spec.track, spec.pass_),
+            tools=[self._tool(name, version, instance.scope) for name, version in spec.tools],
+            depfile=instance.depfile,
+            stdout=instance.stdout,
+            limits=spec.limits,
+            always=spec.flag("always"),
+            keep=spec.flag("keep"),
+            console=spec.flag("console"),
+            label=self.label,
+            place=self.source.place(spec.key.start),
+        )
+
+    def _local(self, instance: Instance, reading: Reading, cwd: str) -> tuple[dict[str, Value], dict[str, str]]:
+        """Return the values of `${in}`, `${out}`, `${depfile}`, and what to say of those that are not there."""
+        local: dict[str, Value] = {}
+        every: list[str] = []
+        for name, (paths, is_text) in reading.named.items():
+            shown = tuple([from_cwd(path, cwd) for path in paths])
+            every.extend(shown)
+            if name:
+                local[f"in.{name}"] = shown[0] if is_text and len(shown) == 1 else shown
+        if reading.named:
+            single = reading.named.get("", ([], False))
+            local["in"] = every[0] if single[1] and len(every) == 1 else tuple(every)
+        self._outputs(instance, local, cwd)
+        if instance.depfile is not None:
+            local["depfile"] = from_cwd(instance.depfile, cwd)
+        missing = {
+            key: f"${{{key}}}: this action has no {key}" for key in ("in", "out", "depfile") if key not in local
+        }
+        return local, {**instance.scope.unknown, **dict.fromkeys(local, ""), **missing}
+
+    def _outputs(self, instance: Instance, local: dict[str, Value], cwd: str) -> None:
+        slots = instance.spec.outputs
+        every: list[str] = []
+        for slot in slots:
+            nodes = [item.node for item in slot.items]
+            paths = [out.path for out in instance.outputs if out.name == slot.name and out.node in nodes]
+            shown = tuple([from_cwd(path, cwd) for path in paths])
+            every.extend(shown)
+            value: Value = shown[0] if slot.is_text and len(shown) == 1 else shown
+            if slot.name:
+                local[f"out.{slot.name}"] = value
+            else:
+                local["out"] = value
+        if slots and "out" not in local:
+            local["out"] = tuple(every)
+
+    def _program(self, instance: Instance, scope: Scope) -> tuple[tuple[tuple[str, ...], ...], Script | None]:
+        spec = instance.spec
+        if spec.sh is not None:
+            return (), shell.fill(self.source, spec.sh, spec.pieces, scope, spec.shell)
+        if spec.argv:
+            argv = tuple([text for made in spec.argv for text in scope.items(made)])
+            if not argv or not argv[0]:
+                raise self.source.error("the command has no program: its first word is empty", spec.argv[0].node)
+            return (argv,), None
+        return tuple([words.fill(step, scope) for step in spec.steps]), None
+
+    def _tool(self, name: Template, version: list[words.Word], scope: Scope) -> Tool:
+        text = scope.text(name)
+        if not text:
+            raise self.source.error("a tool without a name", name.node)
+        if "/" in text:
+            text = normalise(text, self.root)
+            text = text if "/" in text else "./" + text
+        return Tool(text, words.fill(version, scope) if version else ())
+
+    def _cwd(self, instance: Instance) -> str:
+        made = instance.spec.cwd
+        if made is None:
+            return "."
+        places = self.linker.places
+        path = places.path(instance.scope.text(made), made.node, "cwd").rstrip("/") or "/"
+        if path.startswith("/"):
+            raise self.source.error(f"cwd lies outside the root: {path}", made.node)
+        if path != "." and places.globs.disk.kind(path) != "folder" and not self._is_made(path):
+            raise self._no_folder(path, made)
+        return path
+
+    def _is_made(self, path: str) -> bool:
+        folders = self.linker.declared.folders
+        above = [*parents(path + "/"), path + "/"]
+        return any(folder in folders for folder in above) or any(
+            True for _ in self.linker.declared.below(path + "/")
+        )
+
+    def _no_folder(self, path: str, made: Template) -> TreadleError:
+        kind = self.linker.places.globs.disk.kind(path)
+        what = "is a file" if kind else "does not exist and no action makes it"
+        return self.source.error(f"the folder {path} of cwd {what}", made.node)
+
+
+def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) -> TreadleError:
+    """Return the error for actions that wait for each other, with the whole circle.
+
+    :param reasons: uid -> where it stands
+    """
+    facts = [" waits for ".join(circle)]
+    facts.extend(f"{uid} at {reasons[uid]}" for uid in circle[:-1][:12])
+    first = linker.by_uid[circle[0]]
+    what = f"{circle[0]} waits for itself" if len(circle) == 2 else f"{len(circle) - 1} actions wait for each other"
+    return linker.error(what, first.spec.key, facts=tuple(facts), hint="take one in, needs or after away")

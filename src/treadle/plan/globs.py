@@ -1,0 +1,223 @@
+"""Globs: which files a pattern takes. The only module of the language that walks over folders.
+
+`*` and `?` take no `/`, `**` takes folders at any depth and follows no links; none of them takes a hidden name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from functools import lru_cache
+
+from .paths import below, normalise
+from .template import MAGIC
+
+MAX_DEEP = 4
+
+
+class Disk:
+    """What the language asks of the disk; tests put another in its place."""
+
+    __slots__ = ("_kinds", "root")
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._kinds: dict[str, str] = {}
+
+    def kind(self, path: str) -> str:
+        """Return `file`, `folder` or "" for a normalised path; links are followed, asked once for each path."""
+        known = self._kinds.get(path)
+        if known is None:
+            known = self._kinds[path] = self._look(path)
+        return known
+
+    def _look(self, path: str) -> str:
+        try:
+            mode = os.stat(path if path.startswith("/") else f"{self.root}/{path}").st_mode
+        except (OSError, ValueError):
+            return ""
+        return "folder" if stat.S_ISDIR(mode) else "file"
+
+    def names(self, folder: str) -> list[tuple[str, str, bool]]:
+        """Return (name, `file`, `folder` or "", whether it is a link) of what lies in an absolute folder."""
+        found = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    try:
+                        kind = "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+                        found.append((entry.name, kind, entry.is_symlink()))
+                    except OSError:
+                        continue
+        except (OSError, ValueError):
+            return []
+        return found
+
+
+class Pattern:
+    """A glob in its parts.
+
+    :param base: the normalised folder before the first name with a special character, `.` for the root
+    :param names: the rest, name by name
+    """
+
+    __slots__ = ("base", "names", "regex")
+
+    def __init__(self, base: str, names: tuple[str, ...], regex: re.Pattern[str]) -> None:
+        self.base = base
+        self.names = names
+        self.regex = regex
+
+    def takes(self, path: str) -> bool:
+        """Whether it matches a normalised path."""
+        return self.regex.fullmatch(path) is not None
+
+
+class Globs:
+    """Answers patterns about one root, each once."""
+
+    __slots__ = ("_answers", "disk")
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self._answers: dict[str, list[str]] = {}
+
+    def parse(self, text: str) -> Pattern:
+        """Return a pattern; ValueError says what is wrong with it."""
+        return _parse(text, self.disk.root)
+
+    def files(self, text: str) -> list[str]:
+        """Return the normalised paths of the files that lie on the disk and match, by bytes."""
+        known = self._answers.get(text)
+        if known is None:
+            known = self._answers[text] = sort_paths(_walk(self.parse(text), self.disk))
+        return known
+
+
+def sort_paths(paths: object) -> list[str]:
+    """Return paths in the order of their bytes, each once."""
+    assert isinstance(paths, set)
+    return sorted(paths, key=os.fsencode)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str, root: str) -> Pattern:
+    if text.endswith("/"):
+        raise ValueError("a glob takes files and this one ends with /")
+    names = [name for name in text.split("/") if name not in ("", ".")]
+    fixed: list[str] = []
+    while len(names) > 1 and not MAGIC.search(names[0]):
+        fixed.append(names.pop(0))
+    if ".." in names:
+        raise ValueError(".. cannot stand behind a special character")
+    if any("**" in name and name != "**" for name in names):
+        raise ValueError("** must stand alone between two /")
+    if names.count("**") > MAX_DEEP:
+        raise ValueError(f"more than {MAX_DEEP} ** in it")
+    names = [name for at, name in enumerate(names) if name != "**" or names[at - 1 : at] != ["**"]]
+    start = "/" if text.startswith("/") else ""
+    base = normalise(start + "/".join(fixed) or ".", root).rstrip("/") or "/"
+    prefix = "" if base == "." else base.rstrip("/") + "/"
+    regex = re.escape(prefix) + _path_regex(names)
+    try:
+        return Pattern(base, tuple(names), re.compile(regex, re.DOTALL))
+    except re.error as error:
+        raise ValueError(f"a bad [ ] in it: {error}") from None
+
+
+def _path_regex(names: list[str]) -> str:
+    made = []
+    for at, name in enumerate(names):
+        last = at == len(names) - 1
+        if name == "**":
+            made.append(r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if last else ""))
+        else:
+            made.append(_name_regex(name) + ("" if last else "/"))
+    return "".join(made)
+
+
+@lru_cache(maxsize=4096)
+def _name_regex(name: str) -> str:
+    """Return the regex of one name; atomic groups keep it linear whatever the number of stars."""
+    stretches = _stretches(name)
+    out = "" if name.startswith(".") else r"(?!\.)"
+    out += stretches[0]
+    for stretch in stretches[1:-1]:
+        out += f"(?>[^/]*?{stretch})" if stretch else ""
+    if len(stretches) > 1:
+        out += "[^/]*" + stretches[-1]
+    return out
+
+
+def _stretches(name: str) -> list[str]:
+    """Return the regexes of what stands between the stars."""
+    found = [""]
+    at = 0
+    while at < len(name):
+        char = name[at]
+        at += 1
+        if char == "*":
+            found.append("")
+        elif char == "?":
+            found[-1] += "[^/]"
+        elif char == "[":
+            close = name.find("]", at + (2 if name[at : at + 1] in ("!", "^") else 1))
+            if close < 0:
+                raise ValueError("a [ without its ] (a [ as it stands is [[])")
+            inner = name[at:close]
+            negate = inner[:1] in ("!", "^")
+            inner = re.sub(r"[\\\[\]^&~|]", r"\\\g<0>", inner[1:] if negate else inner)
+            found[-1] += f"(?!/)[{'^' if negate else ''}{inner}]"
+            at = close + 1
+        else:
+            found[-1] += re.escape(char)
+    return found
+
+
+def _walk(pattern: Pattern, disk: Disk) -> set[str]:
+    """Return the files that a pattern matches, with one stack of (folder, names still to match)."""
+    base = pattern.base
+    full = disk.root if base == "." else base if base.startswith("/") else f"{disk.root}/{base}"
+    found: set[str] = set()
+    seen: set[tuple[str, int]] = set()
+    stack = [(full, 0)]
+    while stack:
+        state = stack.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        for path, index in _step(pattern, disk, *state):
+            if index < 0:
+                found.add(below(path, disk.root))
+            else:
+                stack.append((path, index))
+    return found
+
+
+def _step(pattern: Pattern, disk: Disk, folder: str, index: int) -> Iterator[tuple[str, int]]:
+    """Yield what one folder gives: files that match (index -1), and folders with what they must match."""
+    names = pattern.names
+    name = names[index]
+    last = index == len(names) - 1
+    deep = name == "**"
+    if deep and not last:
+        yield folder, index + 1
+    if not deep and not last and not MAGIC.search(name):
+        yield _join(folder, name), index + 1
+        return
+    regex = re.compile(r"(?!\.).+" if deep else _name_regex(name), re.DOTALL)
+    for entry, kind, is_link in disk.names(folder):
+        if not regex.fullmatch(entry):
+            continue
+        if kind == "file" and last:
+            yield _join(folder, entry), -1
+        elif kind == "folder" and deep and not is_link:
+            yield _join(folder, entry), index
+        elif kind == "folder" and not deep and not last:
+            yield _join(folder, entry), index + 1
+
+
+def _join(folder: str, name: str) -> str:
+    return folder + name if folder.endswith("/") else f"{folder}/{name}"

@@ -1,0 +1,219 @@
+"""From actions as written to their instances: foreach values, uids, outputs, conditions.
+
+Globs see files that no action makes and declared outputs; who makes what is known when every action is expanded,
+so actions whose foreach has a glob are expanded again until their answer stays.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from .declared import Declared, Instance, Output
+from .nodes import Node
+from .places import Places
+from .problems import Problems
+from .spec import FromItem, GlobItem, Item, Spec
+from .template import Scope, Value
+from .when import Operand
+
+MAX_INSTANCES = 250_000
+MAX_ROUNDS = 50
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff%,*?]")
+
+
+class Expander:
+    """Makes the instances of all actions.
+
+    :param operands: values of parameters and vars for conditions
+    :param environ: the environment, for `env.NAME` of tracked variables
+    """
+
+    __slots__ = ("environ", "former", "operands", "places", "scope")
+
+    def __init__(
+        self,
+        places: Places,
+        scope: Scope,
+        operands: Mapping[str, Operand],
+        environ: Mapping[str, str],
+        former: Collection[str],
+    ) -> None:
+        self.places = places
+        self.scope = scope
+        self.scope.unknown = {**_PATHS_ONLY, **scope.unknown}
+        self.operands = operands
+        self.environ = environ
+        self.former = former
+
+    def expand(self, specs: Sequence[Spec], problems: Problems) -> list[Instance]:
+        """Return the instances in the order of the plan."""
+        made: dict[Spec, list[Instance]] = {}
+        found: dict[Spec, Problems] = {}
+        answers: dict[Spec, object] = {}
+        moving = [spec for spec in specs if spec.has_globs]
+        nothing = Declared((), self.former)
+        for spec in specs:
+            if not spec.has_globs:
+                found[spec] = Problems()
+                _, made[spec] = self._family(spec, nothing, found[spec])
+        for _ in range(min(len(moving), MAX_ROUNDS) + MAX_ROUNDS):
+            declared = Declared(itertools.chain.from_iterable(made.values()), self.former)
+            changed = []
+            for spec in moving:
+                noted = Problems()
+                answer = self._values(spec, declared, noted)
+                if spec not in answers or answer != answers[spec]:
+                    answers[spec], found[spec] = answer, noted
+                    changed.append(spec)
+            for spec in changed:
+                _, made[spec] = self._family(spec, declared, found[spec])
+            if not changed:
+                break
+        else:
+            for spec in changed:
+                problems.add(
+                    self.places.source.error(
+                        f"the globs of {spec.name} take what comes of themselves",
+                        spec.key,
+                        hint="narrow the glob, or exclude what the actions make",
+                    )
+                )
+        for spec in specs:
+            for error in found[spec].errors():
+                problems.add(error)
+        return [instance for spec in specs for instance in made[spec]]
+
+    def _values(
+        self, spec: Spec, declared: Declared, problems: Problems
+    ) -> list[tuple[str, tuple[str, ...]]] | None:
+        """Return each name of foreach with its values; None after a mistake."""
+        found = []
+        for name, items in spec.foreach:
+            values: list[str] = []
+            for item in items:
+                with problems.kept():
+                    values.extend(self._item(spec, item, declared))
+            found.append((name, tuple(values)))
+        return None if len(problems) else found
+
+    def _item(self, spec: Spec, item: Item, declared: Declared) -> Sequence[str]:
+        if isinstance(item, GlobItem):
+            answer = self.places.answer(item, self.scope, declared, spec)
+            if not answer and not item.empty:
+                raise self.places.nothing(item, self.scope)
+            return answer
+        assert not isinstance(item, FromItem)
+        whole = item.template.whole
+        is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
+        if is_alone and whole and not isinstance(self.scope.value(item.template, whole), tuple):
+            raise item.template.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole)
+        return self.scope.items(item.template)
+
+    def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
+        if not spec.foreach:
+            instance = Instance(spec.name, spec, self.scope)
+            self._fill(instance, {}, problems)
+            return None, [instance]
+        values = self._values(spec, declared, problems)
+        if values is None:
+            return None, []
+        count = 1
+        for _, texts in values:
+            count *= len(texts)
+        if count > MAX_INSTANCES:
+            problems.add(self.places.source.error(f"foreach makes more than {MAX_INSTANCES:,} actions", spec.key))
+            return values, []
+        found: list[Instance] = []
+        uids: set[str] = set()
+        names = [name for name, _ in values]
+        for chosen in itertools.product(*[texts for _, texts in values]):
+            uid = f"{spec.name}@{','.join([uid_part(text) for text in chosen])}"
+            if uid in uids:
+                problems.add(
+                    self.places.source.error(
+                        f"foreach makes {uid} twice", spec.entries["foreach"], hint="take the double value out"
+                    )
+                )
+                return values, found
+            uids.add(uid)
+            instance = Instance(uid, spec, self.scope.with_local(_local(names, chosen), self.scope.unknown))
+            self._fill(instance, dict(zip(names, chosen, strict=True)), problems)
+            found.append(instance)
+            if len(problems):
+                break
+        return values, found
+
+    def _fill(self, instance: Instance, chosen: Mapping[str, str], problems: Problems) -> None:
+        spec, scope, places = instance.spec, instance.scope, self.places
+        for slot in spec.outputs:
+            for item in slot.items:
+                if isinstance(item, GlobItem | FromItem):
+                    continue
+                with problems.kept():
+                    for text in scope.items(item.template):
+                        instance.outputs.append(Output(places.output(text, item.node), slot.name, item.node))
+        if spec.stdout is not None:
+            with problems.kept():
+                node = spec.stdout.node
+                instance.stdout = self._file(scope.text(spec.stdout), node, "stdout")
+                if all(instance.stdout != output.path for output in instance.outputs):
+                    instance.outputs.append(Output(instance.stdout, "", node))
+        if spec.depfile is not None:
+            with problems.kept():
+                instance.depfile = self._file(scope.text(spec.depfile), spec.depfile.node, "depfile")
+        if spec.condition is not None:
+            with problems.kept():
+                self._decide(instance, chosen)
+
+    def _file(self, text: str, node: Node, what: str) -> str:
+        path = self.places.output(text, node, what)
+        if path.endswith("/"):
+            raise self.places.source.error(f"{what} must be a file, {path} is a folder", node)
+        return path
+
+    def _decide(self, instance: Instance, chosen: Mapping[str, str]) -> None:
+        condition = instance.spec.condition
+        assert condition is not None
+        tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
+        holds, values = condition.evaluate({**self.operands, **chosen, **tracked}, _UNTRACKED)
+        if not holds:
+            text = " ".join(condition.node.text.split())
+            instance.left_out = f"when {text} is false" + (f": {values}" if values else "")
+
+
+_PATHS_ONLY = {
+    **dict.fromkeys(("in", "out", "depfile"), "${in}, ${out} and ${depfile} are known in commands and env only"),
+    "env": "variables are known in when as env.NAME; in sh a tracked or passed variable is $NAME",
+    "platform": "platform.os and platform.arch are known in when only",
+}
+_UNTRACKED = {
+    "env": "a condition sees the variables that its action tracks: write track: [NAME]",
+    "in": "in stands between a value and a list",
+    "out": "a condition does not see outputs",
+    "depfile": "a condition does not see the depfile",
+}
+
+
+def uid_part(text: str) -> str:
+    """Return a foreach value as it stands in a uid: what would not show, and `% , * ?`, as `%` and hex bytes."""
+    if not _ODD.search(text):
+        return text
+    return _ODD.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found.group())), text)
+
+
+def _local(names: Sequence[str], chosen: Sequence[str]) -> dict[str, Value]:
+    local: dict[str, Value] = {}
+    for name, text in zip(names, chosen, strict=True):
+        folder, _, last = text.rpartition("/")
+        stem, ext = os.path.splitext(last)
+        local[name] = text
+        local[name + ".name"] = last
+        local[name + ".stem"] = stem
+        local[name + ".ext"] = ext
+        local[name + ".noext"] = text[: len(text) - len(ext)] if ext else text
+        local[name + ".dir"] = folder or ("/" if text.startswith("/") else ".")
+    return local

@@ -1,0 +1,246 @@
+"""YAML text to nodes: from the parser's events, without recursion and with bounds; unaware of what a plan holds."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+import yaml
+
+from treadle.errors import Place, TreadleError
+
+from .nodes import Items, Node, Scalar, Source, Table
+
+MAX_BYTES = 64 << 20
+MAX_DEPTH = 100
+MAX_NODES = 1_000_000
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NO_KEY = Scalar("", None, 0, 0)
+
+HINT_QUOTE = "write the value in quotes"
+HINT_BLOCK = "write the value in quotes, or as a block after `|`"
+HINT_STAR = "a text that begins with `*` is an alias in YAML: " + HINT_QUOTE
+
+_HINTS = (
+    ("mapping values are not allowed", "`: ` inside a text begins a map in YAML: " + HINT_BLOCK),
+    ("while scanning an alias", HINT_STAR),
+    ("cannot start any token", "this character cannot begin a text in YAML: " + HINT_QUOTE),
+    ("while scanning a quoted scalar", "the quote that begins here is not closed"),
+    ("while scanning a directive", "a line that begins with `%` is a directive in YAML: " + HINT_QUOTE),
+    ("while parsing a flow", "a bracket is not closed, or a text in it needs quotes"),
+    ("did not find expected key", "look at the indentation, and for text after a closing quote"),
+    ("expected <block end>", "look at the indentation, and for text after a closing quote"),
+    ("did not find expected '-'", "look at the indentation"),
+    ("could not find expected ':'", "a line in a map needs `name: value`"),
+    ("control characters", "take the character out, or write it as an escape in double quotes"),
+    ("special characters", "take the character out, or write it as an escape in double quotes"),
+)
+
+
+def read_source(file: str) -> Source:
+    """Read a plan's file, which must be UTF-8 of at most 64 MiB."""
+    try:
+        with open(file, "rb") as stream:
+            if stat.S_ISDIR(os.fstat(stream.fileno()).st_mode):
+                raise IsADirectoryError(21, "Is a directory")
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise TreadleError(f"cannot read the plan {file}", facts=(str(why),)) from None
+    if len(data) > MAX_BYTES:
+        raise TreadleError(f"the plan {file} is larger than 64 MiB")
+    return decode(file, data)
+
+
+def decode(file: str, data: bytes) -> Source:
+    """Return the source of a plan's bytes: a byte order mark and CRLF line ends are taken off."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        place = Place(file, before.count(b"\n") + 1, column)
+        fact = f"the byte 0x{data[error.start]:02x} is not UTF-8"
+        raise TreadleError("not UTF-8 text", facts=(fact,), hint="save the plan as UTF-8", place=place) from None
+    source = Source(file, text.replace("\r\n", "\n"))
+    at = source.text.find("\0")
+    if at >= 0:
+        raise source.error("a NUL character in the plan", at, hint="take it out: YAML is text")
+    return source
+
+
+def parse(source: Source) -> Node:
+    """Return the document's root node."""
+    try:
+        parser = _PARSER(source.text)
+        try:
+            return _Builder(source).build(parser)
+        finally:
+            parser.dispose()
+    except yaml.YAMLError as error:
+        raise _explain(source, error) from None
+
+
+class _Builder:
+    """Builds nodes from events, with one stack for the open lists and maps."""
+
+    __slots__ = ("anchors", "keys", "open", "sizes", "source", "tallest")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.open: list[tuple[Items | Table, str | None]] = []
+        self.keys: list[Scalar | None] = []
+        self.sizes: list[int] = []
+        self.tallest: list[int] = []
+        self.anchors: dict[str, tuple[Node, int, int] | None] = {}
+
+    def build(self, parser: Any) -> Node:
+        get = parser.get_event
+        root: Node | None = None
+        node: Node
+        while True:
+            event = get()
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                node, size, height = self._scalar(event), 1, 0
+                if event.anchor is not None:
+                    self.anchors[event.anchor] = (node, 1, 0)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._begin(event, is_map=kind is yaml.MappingStartEvent)
+                continue
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                node, size, height = self._end(event.end_mark.index)
+            elif kind is yaml.AliasEvent:
+                node, size, height = self._alias(event)
+            elif kind is yaml.StreamEndEvent:
+                break
+            else:
+                if kind is yaml.DocumentStartEvent and root is not None:
+                    raise self.source.error(
+                        "a second YAML document",
+                        event.start_mark.index,
+                        hint="a plan is one document: take the `---` out",
+                    )
+                continue
+            if self.open:
+                self._add(node, size, height)
+            else:
+                root = node
+        return Scalar("", None, 0, 0) if root is None else root
+
+    def _scalar(self, event: Any) -> Scalar:
+        text = event.value
+        start = event.start_mark.index
+        if event.tag is not None:
+            self._refuse_tag(event.tag, start)
+        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise self.source.error("a text with half a character (a lone surrogate)", start)
+        if "\0" in text:
+            raise self.source.error(
+                "a text with a NUL character", start, hint="no path, argument or variable can hold one"
+            )
+        return Scalar(text, event.style or None, start, event.end_mark.index)
+
+    def _refuse_tag(self, tag: str, at: int) -> None:
+        raise self.source.error(
+            f"the tag {tag} is not taken", at, hint=f"plans know no YAML tags; if it is a text, {HINT_QUOTE}"
+        )
+
+    def _begin(self, event: Any, *, is_map: bool) -> None:
+        at = event.start_mark.index
+        if event.tag is not None:
+            self._refuse_tag(event.tag, at)
+        if len(self.open) >= MAX_DEPTH:
+            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", at)
+        if self.keys and self.keys[-1] is None and isinstance(self.open[-1][0], Table):
+            self._refuse_key(at)
+        flow = bool(event.flow_style)
+        self.open.append((Table(at, flow=flow) if is_map else Items(at, flow=flow), event.anchor))
+        self.keys.append(None)
+        self.sizes.append(1)
+        self.tallest.append(0)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+
+    def _end(self, index: int) -> tuple[Node, int, int]:
+        node, anchor = self.open.pop()
+        node.end = index
+        self.keys.pop()
+        size, height = self.sizes.pop(), self.tallest.pop() + 1
+        if anchor is not None:
+            self.anchors[anchor] = (node, size, height)
+        return node, size, height
+
+    def _alias(self, event: Any) -> tuple[Node, int, int]:
+        at = event.start_mark.index
+        if event.anchor not in self.anchors:
+            raise self.source.error(f"there is no anchor &{event.anchor} for *{event.anchor}", at, hint=HINT_STAR)
+        found = self.anchors[event.anchor]
+        if found is None:
+            raise self.source.error(f"*{event.anchor} stands inside its own anchor", at)
+        return found
+
+    def _add(self, node: Node, size: int, height: int) -> None:
+        parent = self.open[-1][0]
+        self.sizes[-1] += size
+        if self.sizes[-1] > MAX_NODES:
+            raise self.source.error(f"more than {MAX_NODES:,} values, aliases counted", node)
+        if height >= self.tallest[-1]:
+            self.tallest[-1] = height
+            if len(self.open) + height > MAX_DEPTH:
+                raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", node)
+        if isinstance(parent, Items):
+            parent.nodes.append(node)
+            return
+        key = self.keys[-1]
+        if key is None:
+            self.keys[-1] = self._key(parent, node)
+            return
+        parent.keys[key.text] = key
+        parent.nodes[key.text] = node
+        self.keys[-1] = None
+
+    def _key(self, parent: Table, node: Node) -> Scalar:
+        if not isinstance(node, Scalar):
+            self._refuse_key(node.start)
+            return _NO_KEY
+        if node.style is None and node.text == "<<":
+            raise self.source.error(
+                "merge keys (`<<`) are not taken", node, hint="use `defaults`, or an alias for a whole value"
+            )
+        if node.is_null:
+            raise self.source.error("a key without a name", node)
+        if node.text in parent.keys:
+            first = self.source.place(parent.keys[node.text].start)
+            raise self.source.error(f"the key {node.text!r} stands here twice", node, facts=(f"first at {first}",))
+        return node
+
+    def _refuse_key(self, at: int) -> None:
+        raise self.source.error(
+            "a list or map stands where a key should",
+            at,
+            hint="`{` and `[` begin maps and lists in YAML: " + HINT_QUOTE,
+        )
+
+
+def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
+    """Return a YAML error in our form, with a hint from what usually lies behind it."""
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "bad text")
+    context = str(getattr(error, "context", None) or "")
+    mark = getattr(error, "problem_mark", None)
+    at = mark.index if mark is not None else getattr(error, "position", 0)
+    at = min(max(int(at or 0), 0), len(source.text))
+    start = getattr(error, "context_mark", None)
+    if "quoted scalar" in context and start is not None:
+        at = min(start.index, len(source.text))
+    whole = f"{context} {problem}"
+    hint = next((hint for words, hint in _HINTS if words in whole), "")
+    if source.text[at : at + 1] == "\t":
+        hint = "indent with spaces: YAML takes no tabs there"
+    line = source.place(at).text
+    if "${" in line and ("flow" in context or "{" in line.replace("${", "") or "[" in line):
+        hint = "inside [ ] and { } a value that holds ${ needs quotes"
+    facts = (context,) if context and context != problem else ()
+    return source.error(f"not valid YAML: {problem}", at, facts=facts, hint=hint)

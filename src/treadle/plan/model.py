@@ -1,0 +1,128 @@
+"""What a plan is once it is checked: actions with their Commands, groups, queues and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from treadle.command import Command
+from treadle.errors import Place, UsageError
+
+from .names import Group, Names
+
+if TYPE_CHECKING:
+    from treadle.core.dag import DAG
+
+
+@dataclass(slots=True)
+class Param:
+    """A parameter: what it may be and what it is now.
+
+    :param default: None if it must be given
+    :param value: the text, or the texts of a list
+    """
+
+    name: str
+    type: str
+    choices: tuple[str, ...] = ()
+    default: str | tuple[str, ...] | None = None
+    help: str = ""
+    value: str | tuple[str, ...] = ""
+
+
+@dataclass(slots=True)
+class Action:
+    """An action that is in.
+
+    :param family: its name in the plan; `fit` for `fit@a`
+    :param listed: whether it is shown in lists
+    :param predecessors: uids of those whose outputs it reads, and of those it needs
+    :param after: uids of those that come before it if they are part of the run
+    """
+
+    uid: str
+    family: str
+    help: str
+    command: Command
+    predecessors: tuple[str, ...]
+    after: tuple[str, ...]
+    place: Place
+
+    @property
+    def listed(self) -> bool:
+        """False for names that start with `_`."""
+        return not self.family.startswith("_")
+
+
+@dataclass(slots=True)
+class Plan:
+    """A checked plan.
+
+    :param file: absolute path
+    :param name: its path relative to the root
+    :param root: absolute path of the folder that all paths are relative to
+    :param actions: uid -> action, in the order of the plan
+    :param left_out: uid -> why it is not in
+    :param default: uids of a bare run
+    :param queues: name -> tokens, without the queue `default`
+    """
+
+    file: str
+    name: str
+    root: str
+    actions: dict[str, Action]
+    left_out: dict[str, str]
+    groups: dict[str, Group]
+    default: tuple[str, ...]
+    queues: dict[str, int]
+    params: dict[str, Param]
+    names: Names = field(repr=False)
+
+    def select(self, names: Iterable[str]) -> list[str]:
+        """Return the uids that names stand for, in the order of the plan.
+
+        :param names: actions, families, instances, groups, outputs, what lies below an output folder, and
+            patterns with `*` and `?`
+        :raises UsageError: for a name that stands for nothing, or only for what is left out
+        """
+        found: set[str] = set()
+        for name in names:
+            uids = self.names.find(name)
+            there = [uid for uid in uids if uid in self.actions]
+            if not there:
+                self._left_out(name, uids)
+            found.update(there)
+        return [uid for uid in self.actions if uid in found]
+
+    def _left_out(self, name: str, uids: list[str]) -> None:
+        if not uids:
+            raise UsageError(f"{name} stands for no action")
+        facts = [f"{uid}: {self.left_out[uid]}" for uid in uids[:5]]
+        raise UsageError(f"{name} is left out", facts=facts)
+
+    def dag(self, uids: Iterable[str] | None = None) -> DAG:
+        """Return the graph of all actions, or of some with all that they need.
+
+        :param uids: those to have; `after` orders them and pulls nothing in
+        """
+        from treadle.core.dag import DAG
+
+        wanted = set(self.actions) if uids is None else self._closure(uids)
+        graph = DAG()
+        for uid, action in self.actions.items():
+            if uid in wanted:
+                after = [one for one in action.after if one in wanted]
+                graph.update_vertex(uid, action.command, action.predecessors, enable_checks=False, after=after)
+        graph.check()
+        return graph
+
+    def _closure(self, uids: Iterable[str]) -> set[str]:
+        stack = list(uids)
+        wanted: set[str] = set()
+        while stack:
+            uid = stack.pop()
+            if uid not in wanted:
+                wanted.add(uid)
+                stack.extend(self.actions[uid].predecessors)
+        return wanted

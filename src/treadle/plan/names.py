@@ -1,0 +1,123 @@
+"""What the names that people use stand for: actions, families, groups, outputs, patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from treadle.errors import Place, UsageError, nearest
+
+from .paths import normalise, parents
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A name for several actions; `members` are as written."""
+
+    name: str
+    help: str
+    members: tuple[str, ...]
+    place: Place
+
+
+class Names:
+    """Finds the uids that a name stands for, those that are left out among them.
+
+    :param families: family -> uids of its instances
+    :param outputs: normalised path -> uid of its maker
+    """
+
+    __slots__ = ("families", "groups", "outputs", "root", "uids")
+
+    def __init__(
+        self,
+        families: Mapping[str, Sequence[str]],
+        groups: Mapping[str, Group],
+        outputs: Mapping[str, str],
+        root: str,
+    ) -> None:
+        self.families = families
+        self.groups = groups
+        self.outputs = outputs
+        self.root = root
+        self.uids = {uid: family for family, uids in families.items() for uid in uids}
+
+    def named(self, name: str) -> list[str] | None:
+        """Return the uids of an action, an instance, a family or a group; None if it is none of them."""
+        if name in self.families:
+            return list(self.families[name])
+        if name in self.uids:
+            return [name]
+        if name in self.groups:
+            return self._members(name)
+        return None
+
+    def find(self, name: str) -> list[str]:
+        """Return the uids of whatever a name may stand for.
+
+        :raises UsageError: if it stands for nothing
+        """
+        found = self.named(name)
+        if found is None:
+            found = self._matching(name) if "*" in name or "?" in name else None
+        if found is None:
+            found = self._maker(name)
+        if found is None:
+            raise self.unknown(name, [*self._known(), *self.outputs])
+        return found
+
+    def unknown(self, name: str, known: Sequence[str] | None = None) -> UsageError:
+        """Return the error for a name that stands for nothing."""
+        close = nearest(name, self._known() if known is None else known)
+        what = f"nothing matches {name!r}" if "*" in name else f"there is no action, group or output {name!r}"
+        return UsageError(what, hint=f"did you mean {close}?" if close else "treadle list shows the names")
+
+    def _known(self) -> list[str]:
+        return [*self.families, *self.groups, *self.uids]
+
+    def _members(self, group: str) -> list[str]:
+        """Return the uids of a group and of the groups in it; a circle of groups adds nothing."""
+        stack, seen = [group], {group}
+        found: dict[str, None] = {}
+        while stack:
+            for member in self.groups[stack.pop()].members:
+                if member in self.groups and member not in self.families:
+                    if member not in seen:
+                        seen.add(member)
+                        stack.append(member)
+                    continue
+                found.update(dict.fromkeys(self.find(member)))
+        return list(found)
+
+    def _matching(self, pattern: str) -> list[str] | None:
+        regex = re.compile(wildcard(pattern), re.DOTALL)
+        found: dict[str, None] = {}
+        for name in self._listed(pattern):
+            if regex.fullmatch(name):
+                found.update(dict.fromkeys(self.named(name) or [self.outputs[name]]))
+        return list(found) or None
+
+    def _listed(self, pattern: str) -> Iterator[str]:
+        hidden = pattern.startswith("_")
+        for name in (*self.families, *self.groups, *self.uids):
+            if hidden or not name.startswith("_"):
+                yield name
+        if pattern != "*":
+            yield from self.outputs
+
+    def _maker(self, name: str) -> list[str] | None:
+        if not name or "\0" in name:
+            return None
+        path = normalise(name, self.root)
+        for spelled in (path, path + "/", *reversed(parents(path))):
+            if spelled in self.outputs:
+                return [self.outputs[spelled]]
+        return None
+
+
+def wildcard(pattern: str) -> str:
+    """Return the regex of a pattern in which `*` is any text and `?` any character, without backtracking."""
+    stretches = [re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", pattern)]
+    middle = [f"(?>.*?{part})" for part in stretches[1:-1]]
+    return stretches[0] + "".join(middle) + (".*" + stretches[-1] if len(stretches) > 1 else "")

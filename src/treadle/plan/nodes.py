@@ -1,0 +1,115 @@
+"""What YAML text is once it is parsed: scalars, lists and maps that know where they stand; unaware of plans."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from treadle.errors import Place, TreadleError
+
+NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+
+
+class Source:
+    r"""A file's text, and the way from an offset in it to a place.
+
+    :param file: the name that places show
+    :param text: the text with `\n` as the only line end
+    """
+
+    __slots__ = ("_starts", "file", "text")
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self._starts: list[int] = []
+
+    def place(self, offset: int) -> Place:
+        """Return the place of the character at `offset`."""
+        if not self._starts:
+            self._starts = [0, *(at + 1 for at, char in enumerate(self.text) if char == "\n")]
+        line = bisect_right(self._starts, offset) - 1
+        start = self._starts[line]
+        end = self.text.find("\n", start)
+        return Place(self.file, line + 1, offset - start + 1, self.text[start : None if end < 0 else end])
+
+    def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
+        """Return an error at a node or at an offset."""
+        place = self.place(node if isinstance(node, int) else node.start)
+        return TreadleError(what, facts=facts, hint=hint, place=place)
+
+    def inside(self, node: Scalar, offset: int, snippet: str) -> int:
+        """Return where in the file `snippet` stands that stands at `offset` in the scalar's text.
+
+        Escapes and folded lines move text about; where the two cannot be matched it is the scalar's start.
+        """
+        raw = self.text[node.start : node.end]
+        skip = raw.find("\n") + 1 if node.style in ("|", ">") else 0
+        if raw.count(snippet, skip) != node.text.count(snippet):
+            return node.start
+        at = skip - 1
+        for _ in range(node.text.count(snippet, 0, offset) + 1):
+            at = raw.find(snippet, at + 1 if at < skip else at + len(snippet))
+        return node.start + at
+
+
+class Scalar:
+    """A text as it was written, and in which style: `None` plain, or one of `'`, `"`, `|`, `>`."""
+
+    __slots__ = ("end", "start", "style", "text")
+
+    def __init__(self, text: str, style: str | None, start: int, end: int) -> None:
+        self.text = text
+        self.style = style
+        self.start = start
+        self.end = end
+
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing stands here (`~`, `null`, or nothing at all)."""
+        return self.style is None and self.text in NULLS
+
+
+class Items:
+    """A list."""
+
+    __slots__ = ("end", "flow", "nodes", "start")
+
+    def __init__(self, start: int, *, flow: bool) -> None:
+        self.start = start
+        self.end = start
+        self.flow = flow
+        self.nodes: list[Node] = []
+
+
+class Table:
+    """A map; its keys are texts and stand in the order of the file."""
+
+    __slots__ = ("end", "flow", "keys", "nodes", "start")
+
+    def __init__(self, start: int, *, flow: bool) -> None:
+        self.start = start
+        self.end = start
+        self.flow = flow
+        self.keys: dict[str, Scalar] = {}
+        self.nodes: dict[str, Node] = {}
+
+    def items(self) -> Iterator[tuple[Scalar, Node]]:
+        """Yield each key with its value."""
+        for name, key in self.keys.items():
+            yield key, self.nodes[name]
+
+
+Node = Scalar | Items | Table
+
+
+def shape(node: Node) -> str:
+    """Return what a node is, for an error text."""
+    if isinstance(node, Items):
+        return "a list"
+    if isinstance(node, Table):
+        return "a map"
+    if node.is_null:
+        return "nothing"
+    shown = node.text if len(node.text) <= 40 else node.text[:37] + "..."
+    return repr(shown)

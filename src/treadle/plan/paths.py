@@ -1,0 +1,63 @@
+"""How paths are spelled: which spellings name the same file; it never looks at the disk.
+
+A path's names are separated by `/`; empty names and `.` are dropped, `..` takes the name before it away, as text
+(links are not looked at). Case and Unicode forms count. What lies below the root is relative to it, else absolute.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def normalise(path: str, root: str) -> str:
+    """Return the one spelling of a path: a trailing `/` stays, the root itself is `.` or `./`."""
+    if _is_plain(path):
+        return path
+    tree = path.endswith(("/", "/.", "/..")) or path in (".", "..")
+    full = os.path.normpath(path if path.startswith("/") else f"{root}/{path}")
+    if full.startswith("//"):
+        full = full[1:]
+    short = below(full, root)
+    if short == ".":
+        return "./" if tree else "."
+    return short + "/" if tree and short != "/" else short
+
+
+def below(full: str, root: str) -> str:
+    """Return an absolute path relative to the root if it lies below it."""
+    if full == root:
+        return "."
+    prefix = root if root.endswith("/") else root + "/"
+    return full.removeprefix(prefix)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is surely in its one spelling."""
+    return (
+        not path.startswith(("/", "./", "../"))
+        and "//" not in path
+        and "/." not in path
+        and path not in (".", "..", "")
+    )
+
+
+def from_cwd(path: str, cwd: str) -> str:
+    """Return how a normalised path is named by a command that runs in `cwd`.
+
+    A folder loses its `/`; a name that begins with `-` gets `./` in front, so that no program takes it
+    as an option.
+    """
+    bare = path[:-1] if path.endswith("/") and path != "/" else path
+    if cwd != "." and not bare.startswith("/"):
+        bare = os.path.relpath("/" + bare, "/" + cwd)
+    return "./" + bare if bare.startswith("-") else bare
+
+
+def parents(path: str) -> list[str]:
+    """Return the folders that a normalised path lies in, as trees (`a/`, `a/b/`), outermost first."""
+    found = []
+    at = path.find("/", 1)
+    while 0 <= at < len(path) - 1:
+        found.append(path[: at + 1])
+        at = path.find("/", at + 1)
+    return found

@@ -1,0 +1,112 @@
+"""What the paths and globs of a plan mean in its root: which outputs may be, and what a glob takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from treadle.errors import TreadleError
+
+from .declared import STATE, Declared
+from .globs import Globs, Pattern
+from .nodes import Node, Source
+from .paths import normalise
+from .spec import GlobItem, Spec
+from .template import MAGIC, Scope, Template
+
+
+class Places:
+    """What is known of the plan's files while it is loaded.
+
+    :param plan: the plan's own file, relative to the root
+    """
+
+    __slots__ = ("globs", "plan", "root", "source")
+
+    def __init__(self, source: Source, root: str, plan: str, globs: Globs) -> None:
+        self.source = source
+        self.root = root
+        self.plan = plan
+        self.globs = globs
+
+    def path(self, text: str, node: Node, what: str) -> str:
+        """Return a path in its one spelling."""
+        if not text:
+            raise self.source.error(f"{what} is an empty path", node)
+        if text == "~" or text.startswith("~/"):
+            raise self.source.error(
+                f"{what}: ~ is no folder here", node, hint="write the whole path; ./~ is a file of that name"
+            )
+        return normalise(text, self.root)
+
+    def output(self, text: str, node: Node, what: str = "an output") -> str:
+        """Return an output's path, if it may be one."""
+        path = self.path(text, node, what)
+        wrong = ""
+        if text.startswith("/"):
+            wrong = "is absolute"
+        elif path.startswith("/"):
+            wrong = "lies outside the root"
+        elif ".." in text.split("/"):
+            wrong = "goes through .."
+        elif path in (".", "./"):
+            wrong = "is the root itself"
+        elif path == STATE or path.startswith(STATE + "/"):
+            wrong = "lies in the state folder"
+        elif path == self.plan or (path.endswith("/") and self.plan.startswith(path)):
+            wrong = "is the plan itself" if path == self.plan else "holds the plan itself"
+        elif len(path) > 255 and any(len(os.fsencode(name)) > 255 for name in path.split("/")):
+            wrong = "has a name of more than 255 bytes"
+        elif len(path) > 1000 and len(os.fsencode(path)) > 4000:
+            wrong = "is longer than 4000 bytes"
+        if wrong:
+            shown = text if len(text) < 80 else text[:77] + "..."
+            raise self.source.error(f"{what} {wrong}: {shown}", node, hint="outputs are paths below the root")
+        return path
+
+    def patterns(self, templates: Sequence[Template], scope: Scope) -> list[str]:
+        """Return globs with their values in them, checked."""
+        found = []
+        for made in templates:
+            text = scope.pattern(made)
+            try:
+                self.globs.parse(text)
+            except ValueError as error:
+                raise self.source.error(
+                    f"a glob that cannot be: {error}", made.node, facts=(f"the glob: {text}",)
+                ) from None
+            found.append(text)
+        return found
+
+    def answer(self, item: GlobItem, scope: Scope, declared: Declared, family: Spec | None) -> list[str]:
+        """Return what a glob takes, by bytes: free files, and declared outputs of actions that are in.
+
+        :param family: whose outputs it never takes
+        """
+        excluded = [self.globs.parse(text) for text in self.patterns(item.exclude, scope)]
+        found: set[str] = set()
+        for text in self.patterns(item.patterns, scope):
+            found.update(path for path in self.globs.files(text) if declared.is_free(path))
+            pattern = self.globs.parse(text)
+            for path in declared.below(_prefix(pattern)):
+                maker = declared.files.get(path)
+                if maker is None or maker.left_out or maker.spec is family:
+                    continue
+                if pattern.takes(path):
+                    found.add(path)
+        taken = [path for path in found if not any(pattern.takes(path) for pattern in excluded)]
+        return sorted(taken, key=os.fsencode)
+
+    def nothing(self, item: GlobItem, scope: Scope) -> TreadleError:
+        """Return the error for a glob that takes nothing."""
+        shown = ", ".join(scope.pattern(made) for made in item.patterns)
+        return self.source.error(
+            f"the glob {shown} matches nothing", item.node, hint=f'if that is right: {{glob: "{shown}", empty: ok}}'
+        )
+
+
+def _prefix(pattern: Pattern) -> str:
+    """Return the text that all that a pattern takes begins with."""
+    head = MAGIC.split(pattern.names[0])[0]
+    base = "" if pattern.base == "." else pattern.base.rstrip("/") + "/"
+    return base + head

@@ -1,0 +1,57 @@
+"""Collects what is wrong in a plan, so that one look shows all of it; unaware of what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from treadle.errors import PlanError, TreadleError
+
+MAX_SHOWN = 10
+
+
+class Problems:
+    """The mistakes found so far."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, str], TreadleError] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, error: TreadleError) -> None:
+        """Keep an error; one that says the same of the same place is kept once."""
+        self._found.setdefault((error.place, error.what), error)
+
+    def errors(self) -> list[TreadleError]:
+        """Return the mistakes in the order in which they were found."""
+        return list(self._found.values())
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the error that the block raises, and go on after it."""
+        try:
+            yield
+        except PlanError as error:
+            for problem in error.problems:
+                self.add(problem)
+        except TreadleError as error:
+            self.add(error)
+
+    def check(self) -> None:
+        """Raise a PlanError with the first ten by place, if there are any."""
+        if not self._found:
+            return
+        found = sorted(self._found.values(), key=_by_place)
+        shown = found[:MAX_SHOWN]
+        if len(found) > MAX_SHOWN:
+            last = shown[-1]
+            last.facts = (*last.facts, f"(and {len(found) - MAX_SHOWN} more problems)")
+        raise PlanError(shown)
+
+
+def _by_place(error: TreadleError) -> tuple[str, int, int]:
+    place = error.place
+    return (place.file, place.line, place.column) if place else ("", 0, 0)

@@ -1,0 +1,136 @@
+"""Checks nodes against the tables of keys: what is right is handed on, what is wrong is kept with its place."""
+
+from __future__ import annotations
+
+import re
+
+from treadle.errors import TreadleError, nearest
+
+from .nodes import Items, Node, Scalar, Source, Table, shape
+from .problems import Problems
+from .schema import ACTION_NAME, NAME, Key
+
+_MEANT = {
+    **dict.fromkeys(("input", "inputs", "deps", "sources", "file_dep", "reads"), "in"),
+    **dict.fromkeys(("output", "outputs", "outs", "targets", "generates", "writes"), "out"),
+    **dict.fromkeys(("cmd", "cmds", "command", "commands", "exec"), "run"),
+    **dict.fromkeys(("script", "shell_command", "bash"), "sh"),
+    **dict.fromkeys(("tasks", "steps", "jobs", "stages", "targets", "rules"), "actions"),
+    **dict.fromkeys(("variables", "constants"), "vars"),
+    **dict.fromkeys(("parameters", "args", "options"), "params"),
+    **dict.fromkeys(("environment", "environ"), "env"),
+    **dict.fromkeys(("desc", "description", "title", "doc"), "help"),
+    **dict.fromkeys(("matrix", "for", "for_each", "each", "loop"), "foreach"),
+    **dict.fromkeys(("if", "only_if", "condition"), "when"),
+    **dict.fromkeys(("depends", "depends_on", "dependencies", "requires"), "needs"),
+    **dict.fromkeys(("dir", "workdir", "working_directory", "chdir"), "cwd"),
+    **dict.fromkeys(("version",), "treadle"),
+    **dict.fromkeys(("enum", "values"), "choices"),
+    **dict.fromkeys(("retry", "attempts"), "retries"),
+    **dict.fromkeys(("pool", "pools"), "queue"),
+}
+
+
+class Reader:
+    """Checks nodes against the tables and keeps what is wrong."""
+
+    __slots__ = ("problems", "source")
+
+    def __init__(self, source: Source, problems: Problems) -> None:
+        self.source = source
+        self.problems = problems
+
+    def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
+        """Return an error at a node."""
+        return self.source.error(what, node, facts=facts, hint=hint)
+
+    def add(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> None:
+        """Keep an error at a node."""
+        self.problems.add(self.source.error(what, node, facts=facts, hint=hint))
+
+    def entries(self, node: Node, keys: dict[str, Key], where: str) -> dict[str, Node]:
+        """Return the entries of a map that are right; keep what is wrong with the others.
+
+        :param where: what the map is, for the error texts: "an action"
+        """
+        if not isinstance(node, Table):
+            self.add(f"{where} must be a map, this is {shape(node)}", node, hint=_map_hint(node))
+            return {}
+        good: dict[str, Node] = {}
+        for name, value in node.nodes.items():
+            key = keys.get(name)
+            if key is None:
+                self._unknown(node, name, keys, where)
+            elif self.fits(key, value, node.keys[name]):
+                good[name] = value
+        return good
+
+    def table(self, node: Node, where: str, *, pattern: re.Pattern[str] = NAME) -> Table:
+        """Return a map of free names without the entries whose names are wrong."""
+        if not isinstance(node, Table):
+            self.add(f"{where} must be a map of names, this is {shape(node)}", node, hint=_map_hint(node))
+            return Table(node.start, flow=False)
+        good = Table(node.start, flow=node.flow)
+        for name, value in node.nodes.items():
+            if pattern.fullmatch(name):
+                good.keys[name], good.nodes[name] = node.keys[name], value
+            else:
+                hint = "letters, digits and _ only, not a digit first"
+                if pattern is ACTION_NAME:
+                    hint = "letters, digits and _ . + - only, and a letter, a digit or _ first"
+                self.add(f"{name!r} is not a name for {where}", node.keys[name], hint=hint)
+        return good
+
+    def fits(self, key: Key, node: Node, at: Scalar) -> bool:
+        """Keep an error for a value that its key does not take, and return whether it takes it."""
+        kind = key.kind
+        wrong = ""
+        if isinstance(node, Scalar) and node.is_null:
+            wrong = f"must be {kind.says}, nothing stands here"
+            if node.end == node.start:
+                node = at
+        elif not isinstance(node, kind.shapes):
+            wrong = f"must be {kind.says}, this is {shape(node)}"
+        elif kind.check is not None and isinstance(node, Scalar):
+            wrong = kind.check(node)
+            wrong = f"{wrong}, this is {shape(node)}" if wrong else ""
+        if wrong:
+            self.add(f"{key.name} {wrong}", node, hint=_map_hint(node) if Table not in kind.shapes else "")
+        return not wrong
+
+    def _unknown(self, table: Table, name: str, keys: dict[str, Key], where: str) -> None:
+        at, value = table.keys[name], table.nodes[name]
+        if isinstance(value, Scalar) and table.flow and value.is_null and value.start == value.end:
+            self.add(f"YAML cut a value at a comma: {name!r} stands alone in {where}", at,
+                     hint="inside { } write the value in quotes")  # fmt: skip
+            return
+        meant = _MEANT.get(name, "")
+        close = meant if meant in keys else nearest(name, keys)
+        hint = f"did you mean {close}?" if close else ""
+        self.add(f"{where} has no key {name!r}", at, facts=(f"known: {', '.join(sorted(keys))}",), hint=hint)
+
+    def texts(self, node: Node, what: str) -> list[Scalar]:
+        """Return the texts of a text or of a list of texts; what is none is kept as an error."""
+        if isinstance(node, Scalar):
+            return [node] if self.is_text(node, what) else []
+        if isinstance(node, Items):
+            return [item for item in node.nodes if self.is_text(item, what) and isinstance(item, Scalar)]
+        self.is_text(node, what)
+        return []
+
+    def is_text(self, node: Node, what: str) -> bool:
+        """Keep an error if a node is not a text, and return whether it is."""
+        if isinstance(node, Scalar) and not node.is_null:
+            return True
+        hint = _map_hint(node)
+        if isinstance(node, Scalar):
+            hint = 'write "" for an empty text' if node.text == "" else "write the word in quotes"
+        self.add(f"{what} must be a text, this is {shape(node)}", node, hint=hint)
+        return False
+
+
+def _map_hint(node: Node) -> str:
+    if not isinstance(node, Table) or not node.keys:
+        return ""
+    first = next(iter(node.keys))
+    return f"YAML read a map here (`{first}:`): if a text was meant, write it in quotes"

@@ -1,0 +1,379 @@
+"""Reads a shell script as far as its quotes go, and puts values into it as data.
+
+Values reach the script through variables of its environment, never as program text. It starts nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from treadle.command import DEFAULT_SHELL, Script
+from treadle.errors import TreadleError
+
+from .nodes import Scalar, Source
+from .template import MARK, Ref, Scope, Template, bad_mark, ref_offset
+
+BARE, QUOTED, HEREDOC = "bare", "quoted", "heredoc"
+POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"))
+
+_WORD = re.compile(r"[^\s'\"\\$`#<>;&|()]+")
+_OPENS = frozenset(["then", "do", "else", "elif", "if", "while", "until", "!", "{", "time"])
+_DELIMITER = re.compile(r"(?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"\\<>;&|()])+")
+_ESCAPE = re.compile(r"[\\\"$`]")
+_ESCAPE_BODY = re.compile(r"[\\$`]")
+_BRACE = re.compile(r"\\.|\$\$?\{|\}", re.DOTALL)
+_USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
+
+
+class Hole:
+    """A reference, the quotes it stands in, and for a heredoc the line that ends it."""
+
+    __slots__ = ("alone", "delimiter", "ref", "where")
+
+    def __init__(self, ref: Ref, where: str, *, alone: bool = False, delimiter: str = "") -> None:
+        self.ref = ref
+        self.where = where
+        self.alone = alone
+        self.delimiter = delimiter
+
+
+class _Frame:
+    """What is open: `code` (a script or a `$( )`), `double` quotes, or the body of a `heredoc`."""
+
+    __slots__ = ("command", "delimiter", "end", "kind", "nest", "start", "stop")
+
+    def __init__(self, kind: str, start: int) -> None:
+        self.kind = kind
+        self.start = start
+        self.nest: list[str] = []
+        self.command = True
+        self.delimiter = ""
+        self.end = 0
+        self.stop = 0
+
+
+class _Lexer:
+    """Walks over one script with a stack of what is open."""
+
+    __slots__ = ("at", "node", "pending", "pieces", "source", "stack", "text")
+
+    def __init__(self, source: Source, node: Scalar) -> None:
+        self.source = source
+        self.node = node
+        self.text = node.text
+        self.at = 0
+        self.stack = [_Frame("code", 0)]
+        self.pending: list[tuple[str, bool, bool, int]] = []
+        self.pieces: list[str | Hole] = []
+
+    def run(self) -> list[str | Hole]:
+        while self.at < len(self.text) or self.stack[-1].kind == "heredoc":
+            kind = self.stack[-1].kind
+            if kind == "code":
+                self.code()
+            elif kind == "double":
+                self.double()
+            else:
+                self.heredoc()
+        if len(self.stack) > 1:
+            frame = self.stack[-1]
+            opened = 'a quote (")' if frame.kind == "double" else "$("
+            raise self.error(f"{opened} that is not closed", frame.start, self.text[frame.start])
+        if self.pending:
+            delimiter, _, _, start = self.pending[0]
+            raise self.error(f"a heredoc without its end {delimiter}", start, "<<")
+        return self.pieces
+
+    def error(self, what: str, offset: int, snippet: str, hint: str = "") -> TreadleError:
+        return self.source.error(what, self.source.inside(self.node, offset, snippet), hint=hint)
+
+    def take(self, end: int) -> None:
+        """Copy the text up to `end`."""
+        if end > self.at:
+            self.pieces.append(self.text[self.at : end])
+            self.at = end
+
+    def open(self, kind: str, length: int) -> None:
+        frame = _Frame(kind, self.at)
+        self.take(self.at + length)
+        self.stack.append(frame)
+
+    def refuse(self, start: int, end: int, where: str, hint: str) -> None:
+        """Copy a stretch in which no value may stand; `$${` is `${` there too."""
+        for found in MARK.finditer(self.text, start, end):
+            if found.group().startswith("$$"):
+                self.take(found.start())
+                self.pieces.append("${")
+                self.at = found.end()
+            elif found.group(1) is None:
+                raise bad_mark(self.source, self.node, found.start())
+            else:
+                name = found.group()
+                raise self.error(
+                    f"{name} stands {where}, where the shell would not see a value", found.start(), name, hint
+                )
+        self.take(end)
+
+    def closing(self, pattern: str, start: int, what: str, snippet: str) -> int:
+        found = re.compile(pattern, re.DOTALL).match(self.text, start)
+        if found is None:
+            raise self.error(f"{what} that is not closed", self.at, snippet)
+        return found.end()
+
+    def dollar(self, where: str) -> None:
+        """Handle a `$`, a backtick or a backslash, which mean the same in code, double quotes and heredocs."""
+        text, at = self.text, self.at
+        if text[at] == "\\":
+            self.take(min(at + 2, len(text)))
+        elif text[at] == "`":
+            end = self.closing(r"(?:[^`\\]|\\.)*`", at + 1, "a backtick", "`")
+            self.refuse(at, end, "inside backticks", "use $( ) in place of backticks")
+        elif text.startswith("$((", at):
+            self.refuse(at, self.arithmetic(at + 3), "inside $(( ))", _USE_VARIABLE)
+        elif text.startswith("$[", at):
+            end = text.find("]", at)
+            self.refuse(at, len(text) if end < 0 else end, "inside $[ ]", _USE_VARIABLE)
+        elif text.startswith("$(", at):
+            self.open("code", 2)
+        elif text.startswith(("${", "$${"), at):
+            self.mark(where)
+        else:
+            self.take(at + 1)
+
+    def mark(self, where: str) -> None:
+        found = MARK.match(self.text, self.at)
+        assert found is not None
+        if found.group().startswith("$$"):
+            self.refuse(self.at, self.brace(found.end()), "inside the shell's own ${ }", _USE_VARIABLE)
+            return
+        if found.group(1) is None:
+            raise bad_mark(self.source, self.node, self.at)
+        before = self.text[: self.at]
+        bare = before.rstrip(" \t")
+        after = self.text[found.end() : found.end() + 1]
+        alone = (not before or before[-1] in " \t\n;|&(") and after in ("", *" \t\n;|&)<>")
+        alone = alone and not bare.endswith(("<", ">"))
+        delimiter = self.stack[-1].delimiter if where == HEREDOC else ""
+        self.pieces.append(Hole(Ref(found.group(1), self.at), where, alone=alone, delimiter=delimiter))
+        self.at = found.end()
+
+    def arithmetic(self, at: int) -> int:
+        """Return the end of `$(( ... ))`."""
+        start, depth = self.at, 2
+        for found in re.compile(r"[()]").finditer(self.text, at):
+            depth += 1 if found.group() == "(" else -1
+            if depth == 0:
+                return found.end()
+        raise self.error("(( that is not closed", start, "((")
+
+    def brace(self, at: int) -> int:
+        """Return the end of the shell's own `${ ... }`."""
+        depth = 1
+        for found in _BRACE.finditer(self.text, at):
+            piece = found.group()
+            depth += 1 if piece.endswith("{") else -1 if piece == "}" else 0
+            if depth == 0:
+                return found.end()
+        raise self.error("${ that is not closed", self.at, "${")
+
+    def double(self) -> None:
+        found = re.compile(r"[\"\\$`]").search(self.text, self.at)
+        self.take(len(self.text) if found is None else found.start())
+        if found is None:
+            return
+        if found.group() == '"':
+            self.take(self.at + 1)
+            self.stack.pop()
+        else:
+            self.dollar(QUOTED)
+
+    def heredoc(self) -> None:
+        frame = self.stack[-1]
+        if self.at > frame.end:
+            raise self.error("$( that is not closed inside a heredoc", frame.start, self.text[frame.start])
+        found = re.compile(r"[\\$`]").search(self.text, self.at, frame.end)
+        self.take(frame.end if found is None else found.start())
+        if found is not None:
+            self.dollar(HEREDOC)
+            return
+        self.take(frame.stop)
+        self.stack.pop()
+        self.bodies()
+
+    def bodies(self) -> None:
+        """Enter the body of the next heredoc that waits for its line, if one does."""
+        while self.pending:
+            delimiter, quoted, strip, start = self.pending.pop(0)
+            tabs = r"\t*" if strip else ""
+            found = re.compile(rf"^{tabs}{re.escape(delimiter)}$", re.MULTILINE).search(self.text, self.at)
+            if found is None:
+                raise self.error(f"a heredoc without its end {delimiter}", start, "<<")
+            if quoted:
+                hint = f"take the quotes off {delimiter}"
+                self.refuse(self.at, found.start(), "in a heredoc with a quoted end", hint)
+                self.take(found.end())
+                continue
+            frame = _Frame("heredoc", self.at)
+            frame.delimiter, frame.end, frame.stop = ("\t" if strip else "") + delimiter, found.start(), found.end()
+            self.stack.append(frame)
+            return
+
+    def code(self) -> None:
+        frame, text, at = self.stack[-1], self.text, self.at
+        char = text[at]
+        word = _WORD.match(text, at)
+        if word is not None:
+            self.word(frame, word.group(), at)
+        elif char == "\n":
+            self.take(at + 1)
+            frame.command = True
+            self.bodies()
+        elif char in " \t":
+            self.take(at + 1)
+        elif char in ";&|":
+            self.take(at + 1)
+            frame.command = True
+        elif char in "()":
+            self.bracket(frame, char)
+        elif char == "<":
+            self.less()
+        elif char == "#":
+            self.comment()
+        else:
+            frame.command = False
+            self.quote(char)
+
+    def quote(self, char: str) -> None:
+        at = self.at
+        if char == "'":
+            end = self.closing(r"[^']*'", at + 1, "a quote (')", "'")
+            self.refuse(at, end, "inside single quotes", "use double quotes there")
+        elif char == '"':
+            self.open("double", 1)
+        elif self.text.startswith("$'", at):
+            end = self.closing(r"(?:[^'\\]|\\.)*'", at + 2, "a quote ($')", "$'")
+            self.refuse(at, end, "inside $' '", "use double quotes there")
+        else:
+            self.dollar(BARE) if char in "\\$`" else self.take(at + 1)
+
+    def word(self, frame: _Frame, word: str, at: int) -> None:
+        before = self.text[at - 1 : at]
+        after = self.text[at + len(word) : at + len(word) + 1]
+        whole = before in ("", *" \t\n;&|()") and after in ("", *" \t\n;&|()<>")
+        if whole and frame.command and word == "case":
+            frame.nest.append("case")
+            frame.command = False
+        elif whole and frame.command and word == "esac" and frame.nest[-1:] == ["case"]:
+            frame.nest.pop()
+        elif whole and word == "in" and frame.nest[-1:] == ["case"]:
+            frame.command = True
+        elif not (whole and frame.command and word in _OPENS):
+            frame.command = False
+        self.take(at + len(word))
+
+    def bracket(self, frame: _Frame, char: str) -> None:
+        if self.text.startswith("((", self.at):
+            self.refuse(self.at, self.arithmetic(self.at + 2), "inside (( ))", _USE_VARIABLE)
+            return
+        closes = False
+        if char == "(":
+            frame.nest.append("(")
+        elif frame.nest[-1:] == ["("]:
+            frame.nest.pop()
+        elif not frame.nest and len(self.stack) > 1:
+            closes = True
+        self.take(self.at + 1)
+        frame.command = True
+        if closes:
+            self.stack.pop()
+
+    def less(self) -> None:
+        text, at = self.text, self.at
+        if not text.startswith("<<", at) or text.startswith("<<<", at):
+            self.take(at + (3 if text.startswith("<<<", at) else 1))
+            return
+        found = re.compile(r"<<(-?)[ \t]*").match(text, at)
+        assert found is not None
+        word = _DELIMITER.match(text, found.end())
+        if word is None:
+            raise self.error("a heredoc without an end", at, "<<")
+        raw = word.group()
+        if MARK.search(raw):
+            raise self.error("a heredoc's end cannot be a value", at, "<<")
+        bare = re.sub(r"\\(.)|['\"]", r"\1", raw)
+        self.pending.append((bare, bare != raw, found.group(1) == "-", at))
+        self.take(word.end())
+
+    def comment(self) -> None:
+        before = self.text[self.at - 1 : self.at]
+        if before not in ("", *" \t\n;&|()"):
+            self.take(self.at + 1)
+            return
+        end = self.text.find("\n", self.at)
+        self.take(len(self.text) if end < 0 else end)
+
+
+def parse_script(source: Source, node: Scalar) -> list[str | Hole]:
+    """Return a script in pieces: texts, and holes that know their quotes."""
+    if "${" not in node.text:
+        return [node.text]
+    return _Lexer(source, node).run()
+
+
+def fill(
+    source: Source, node: Scalar, pieces: Sequence[str | Hole], scope: Scope, shell: Sequence[str] = DEFAULT_SHELL
+) -> Script:
+    """Return the script with its values in variables."""
+    template = Template(source, node, tuple(p.ref if isinstance(p, Hole) else p for p in pieces))
+    text: list[str] = []
+    shown: list[str] = []
+    names: dict[str, str] = {}
+    for piece in pieces:
+        if isinstance(piece, str):
+            text.append(piece)
+            shown.append(piece)
+            continue
+        _check_shell(source, node, piece, shell)
+        value = scope.value(template, piece.ref)
+        if piece.where == BARE:
+            if isinstance(value, tuple) and not piece.alone:
+                raise template.error(
+                    f"${{{piece.ref.name}}} is a list and stands inside a word",
+                    piece.ref,
+                    hint="set it apart with blanks, or put it in double quotes to have it joined by blanks",
+                )
+            values = value if isinstance(value, tuple) else (value,)
+            text.append(" ".join([f'"{_variable(names, one)}"' for one in values]))
+            shown.append(" ".join([shlex.quote(one) for one in values]))
+            continue
+        one = " ".join(value) if isinstance(value, tuple) else value
+        text.append(_variable(names, one))
+        shown.append(_ESCAPE.sub(r"\\\g<0>", one) if piece.where == QUOTED else _in_body(one, piece.delimiter))
+    variables = {name: value for value, name in names.items()}
+    return Script("".join(text), variables, "".join(shown), shell)
+
+
+def _variable(names: dict[str, str], value: str) -> str:
+    name = names.setdefault(value, f"TREADLE_{len(names) + 1}")
+    return f"${{{name}}}"
+
+
+def _check_shell(source: Source, node: Scalar, hole: Hole, shell: Sequence[str]) -> None:
+    program = shell[0].rsplit("/", 1)[-1]
+    if program not in POSIX_SHELLS:
+        raise source.error(
+            f"${{{hole.ref.name}}} cannot be given to {program}: its quotes are not known",
+            ref_offset(source, node, hole.ref),
+            hint="set a variable with env: and let the script read it, or use argv:",
+        )
+
+
+def _in_body(value: str, delimiter: str) -> str:
+    """Return a value as the text of a heredoc's body, such that no line of it ends the heredoc."""
+    shown = _ESCAPE_BODY.sub(r"\\\g<0>", value)
+    if delimiter.startswith("\t"):
+        shown = re.sub(r"(^|\n)(?=\t)", r"\1$()", shown)
+    bare = delimiter.lstrip("\t")
+    return re.sub(rf"(^|\n)(?={re.escape(bare)}(?:\n|$))", r"\1$()", shown)

@@ -1,0 +1,105 @@
+"""One action as it is written, read once however many instances it has: templates, words, pieces of script."""
+
+from __future__ import annotations
+
+from treadle.command import DEFAULT_SHELL, Limits
+
+from . import shell, words
+from .nodes import Node, Scalar
+from .template import Template
+from .when import Condition
+
+
+class PathItem:
+    """A path, or a list of them that a value holds."""
+
+    __slots__ = ("node", "template")
+
+    def __init__(self, node: Scalar, made: Template) -> None:
+        self.node = node
+        self.template = made
+
+
+class GlobItem:
+    """A glob with its options."""
+
+    __slots__ = ("empty", "exclude", "node", "patterns")
+
+    def __init__(self, node: Node, patterns: list[Template], exclude: list[Template], *, empty: bool) -> None:
+        self.node = node
+        self.patterns = patterns
+        self.exclude = exclude
+        self.empty = empty
+
+
+class FromItem:
+    """The outputs of other actions."""
+
+    __slots__ = ("empty", "names", "node")
+
+    def __init__(self, node: Node, names: list[Template], *, empty: bool) -> None:
+        self.node = node
+        self.names = names
+        self.empty = empty
+
+
+Item = PathItem | GlobItem | FromItem
+
+
+class Slot:
+    """What stands under one name of `in` or `out`; the name is "" where none is written.
+
+    :param is_text: whether it is one path, so that it may stand inside a word
+    """
+
+    __slots__ = ("is_text", "items", "name")
+
+    def __init__(self, name: str, items: list[Item], *, is_text: bool) -> None:
+        self.name = name
+        self.items = items
+        self.is_text = is_text
+
+
+class Spec:
+    """An action as it is written."""
+
+    __slots__ = (
+        *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "foreach", "help", "inputs", "key"),
+        *("limits", "name", "needs", "outputs", "pass_", "pieces", "sh", "shell", "stdout", "steps", "tools"),
+        "track",
+    )
+
+    def __init__(self, name: str, key: Scalar) -> None:
+        self.name = name
+        self.key = key
+        self.entries: dict[str, Node] = {}
+        self.help = ""
+        self.steps: list[list[words.Word]] = []
+        self.argv: list[Template] = []
+        self.sh: Scalar | None = None
+        self.pieces: list[str | shell.Hole] = []
+        self.shell: tuple[str, ...] = DEFAULT_SHELL
+        self.inputs: list[Slot] = []
+        self.outputs: list[Slot] = []
+        self.stdout: Template | None = None
+        self.depfile: Template | None = None
+        self.cwd: Template | None = None
+        self.foreach: list[tuple[str, list[Item]]] = []
+        self.condition: Condition | None = None
+        self.needs: list[Template] = []
+        self.after: list[Template] = []
+        self.env: dict[str, Template] = {}
+        self.track: tuple[str, ...] = ()
+        self.pass_: tuple[str, ...] = ()
+        self.tools: list[tuple[Template, list[words.Word]]] = []
+        self.limits = Limits()
+
+    def flag(self, name: str) -> bool:
+        """Return whether a key stands at true."""
+        node = self.entries.get(name)
+        return isinstance(node, Scalar) and node.text == "true"
+
+    @property
+    def has_globs(self) -> bool:
+        """Whether its instances depend on what files there are."""
+        return any(isinstance(item, GlobItem) for _, items in self.foreach for item in items)

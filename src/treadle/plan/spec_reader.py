@@ -1,0 +1,221 @@
+"""Reads one action: its command, its files, its values and its order; the first place that knows all its keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from treadle.errors import TreadleError, nearest
+
+from . import shell, template, words
+from .nodes import Items, Node, Scalar, Table
+from .reader import Reader
+from .schema import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
+from .settings import SettingsReader
+from .spec import FromItem, GlobItem, Item, PathItem, Slot, Spec
+from .template import Template
+from .values import check_name
+from .when import Condition
+
+_CUT = re.compile(r" #")
+
+
+class SpecReader:
+    """Reads actions; what they share is read before.
+
+    :param defaults: checked entries of `defaults`
+    :param taken: names of parameters and vars
+    :param queues: name -> tokens
+    """
+
+    __slots__ = ("defaults", "reader", "settings", "source", "taken")
+
+    def __init__(
+        self, reader: Reader, defaults: Mapping[str, Node], taken: Mapping[str, object], queues: Mapping[str, int]
+    ) -> None:
+        self.reader = reader
+        self.source = reader.source
+        self.defaults = defaults
+        self.taken = taken
+        self.settings = SettingsReader(reader, defaults, queues)
+
+    def read(self, key: Scalar, node: Node) -> Spec:
+        """Return one action; what is wrong with it is kept."""
+        spec = Spec(key.text, key)
+        own = self.reader.entries(node, ACTION_KEYS, f"the action {key.text}")
+        spec.entries = {**{name: value for name, value in self.defaults.items() if name != "env"}, **own}
+        parts = (self._command, self._foreach, self._files, self._order, self.settings.read)
+        for part in parts:
+            with self.reader.problems.kept():
+                part(spec, node)
+        return spec
+
+    def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
+        """Return an error at a node."""
+        return self.source.error(what, node, hint=hint, facts=facts)
+
+    def _template(self, spec: Spec, key: str) -> Template | None:
+        node = spec.entries.get(key)
+        return template.parse(self.source, node) if isinstance(node, Scalar) else None
+
+    def _command(self, spec: Spec, node: Node) -> None:
+        given = [key for key in ("run", "argv", "sh") if key in spec.entries]
+        if len(given) > 1:
+            raise self.error(
+                f"the action {spec.name} has both {' and '.join(given)}",
+                spec.key,
+                hint="one action has one of run, argv, sh",
+            )
+        if not given:
+            if isinstance(node, Table) and not {"run", "argv", "sh"} & set(node.nodes):
+                raise self.error(
+                    f"the action {spec.name} does nothing: it has no run, argv or sh",
+                    spec.key,
+                    hint="a name for other actions is a group",
+                )
+            return
+        help_ = spec.entries.get("help")
+        spec.help = help_.text if isinstance(help_, Scalar) else ""
+        {"run": self._run, "argv": self._argv, "sh": self._sh}[given[0]](spec, spec.entries[given[0]])
+
+    def _run(self, spec: Spec, node: Node) -> None:
+        if isinstance(node, Items) and not node.nodes:
+            raise self.error("run holds no command", node)
+        for text in self.reader.texts(node, "a command"):
+            with self.reader.problems.kept():
+                self._check_cut(text)
+                step = words.split_words(self.source, text)
+                if isinstance(node, Items):
+                    self._check_lone(text, step)
+                spec.steps.append(step)
+
+    def _check_lone(self, text: Scalar, step: list[words.Word]) -> None:
+        whole = step[0].template.whole if len(step) == 1 else None
+        lone = whole is not None and whole.name.split(".")[0] in ("in", "out", "depfile")
+        if lone or text.text.startswith("-"):
+            raise self.error(
+                f"{text.text} is no command of its own",
+                text,
+                hint="run is a list of commands; a list of arguments is argv:",
+            )
+
+    def _check_cut(self, text: Scalar) -> None:
+        if text.style is None and _CUT.match(self.source.text, text.end):
+            raise self.error(
+                "YAML cut this value at the #",
+                text.end + 1,
+                hint="quote the value if # belongs to it; a comment needs two blanks before it",
+            )
+
+    def _argv(self, spec: Spec, node: Node) -> None:
+        texts = self.reader.texts(node, "an argument")
+        if isinstance(node, Items) and not node.nodes:
+            raise self.error("argv holds no program", node)
+        for text in texts:
+            self._check_cut(text)
+        spec.argv = [template.parse(self.source, text) for text in texts]
+
+    def _sh(self, spec: Spec, node: Node) -> None:
+        assert isinstance(node, Scalar)
+        self._check_cut(node)
+        if not node.text.strip():
+            raise self.error("an empty script", node)
+        spec.sh = node
+        spec.pieces = shell.parse_script(self.source, node)
+
+    def _foreach(self, spec: Spec, _node: Node) -> None:
+        node = spec.entries.get("foreach")
+        if node is None:
+            return
+        table = self.reader.table(node, "foreach")
+        if isinstance(node, Table) and not node.keys:
+            raise self.error("foreach holds no name", node)
+        for name, value in table.items():
+            if not check_name(self.reader, name, self.taken, "a foreach value"):
+                continue
+            with self.reader.problems.kept():
+                items = self.items(value, f"foreach {name.text}")
+                first = items[0] if len(items) == 1 else None
+                if isinstance(value, Scalar) and isinstance(first, PathItem) and first.template.whole is None:
+                    raise self.error(
+                        f"foreach {name.text} must be a list or a glob, this is one text",
+                        value,
+                        hint=f"[{value.text}] is a list of one",
+                    )
+                spec.foreach.append((name.text, items))
+
+    def items(self, node: Node, what: str) -> list[Item]:
+        """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`."""
+        found: list[Item] = []
+        stack = [node]
+        while stack:
+            one = stack.pop()
+            if isinstance(one, Items):
+                stack.extend(reversed(one.nodes))
+            elif isinstance(one, Table):
+                found.append(self._special(one, what))
+            elif self.reader.is_text(one, what):
+                made = template.parse(self.source, one)
+                found.append(GlobItem(one, [made], [], empty=False) if made.has_magic else PathItem(one, made))
+        return found
+
+    def _special(self, node: Table, what: str) -> Item:
+        if "glob" in node.nodes:
+            entries = self.reader.entries(node, GLOB_KEYS, "a glob")
+            parts = [self._templates(entries.get(key), f"{key} of a glob") for key in ("glob", "exclude")]
+            return GlobItem(node, parts[0], parts[1], empty="empty" in entries)
+        if "from" in node.nodes and not what.startswith("foreach"):
+            entries = self.reader.entries(node, FROM_KEYS, "a from")
+            return FromItem(node, self._templates(entries.get("from"), "a from"), empty="empty" in entries)
+        names = ", ".join(node.nodes) or "nothing"
+        close = nearest(next(iter(node.nodes), ""), ("glob", "from"))
+        hint = f"did you mean {close}?" if close else "if a text was meant, write it in quotes"
+        raise self.error(
+            f"{what} cannot be a map with {names}",
+            node,
+            hint,
+            facts=("a map here has glob:" + ("" if what.startswith("foreach") else " or from:"),),
+        )
+
+    def _templates(self, node: Node | None, what: str) -> list[Template]:
+        if node is None:
+            return []
+        return [template.parse(self.source, text) for text in self.reader.texts(node, what)]
+
+    def _files(self, spec: Spec, _node: Node) -> None:
+        spec.inputs = self._slots(spec.entries.get("in"), "an input")
+        spec.outputs = self._slots(spec.entries.get("out"), "an output")
+        for slot in spec.outputs:
+            for item in slot.items:
+                self._check_output(item)
+        spec.stdout = self._template(spec, "stdout")
+        spec.depfile = self._template(spec, "depfile")
+        spec.cwd = self._template(spec, "cwd")
+
+    def _check_output(self, item: Item) -> None:
+        if isinstance(item, PathItem):
+            return
+        texts = [part for one in item.patterns for part in one.parts] if isinstance(item, GlobItem) else []
+        if not isinstance(item.node, Scalar) or any(isinstance(t, str) and re.search(r"[*?]", t) for t in texts):
+            self.reader.add(
+                "an output is a path, not a pattern", item.node, hint="a folder with all that is in it ends with /"
+            )
+
+    def _slots(self, node: Node | None, what: str) -> list[Slot]:
+        if node is None:
+            return []
+        if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes:
+            return [Slot("", self.items(node, what), is_text=isinstance(node, Scalar))]
+        found = []
+        for name, value in self.reader.table(node, f"named {what.split()[1]}s").items():
+            with self.reader.problems.kept():
+                is_text = isinstance(value, Scalar)
+                found.append(Slot(name.text, self.items(value, f"{what} {name.text}"), is_text=is_text))
+        return found
+
+    def _order(self, spec: Spec, _node: Node) -> None:
+        when = spec.entries.get("when")
+        if isinstance(when, Scalar):
+            spec.condition = Condition(self.source, when)
+        spec.needs = self._templates(spec.entries.get("needs"), "a name in needs")
+        spec.after = self._templates(spec.entries.get("after"), "a name in after")

@@ -1,0 +1,201 @@
+"""Texts with `${name}` in them, parsed once and filled in many times; unaware of where values come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from treadle.errors import TreadleError, nearest
+
+from .nodes import Scalar, Source
+
+MARK = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\})?")
+MAGIC = re.compile(r"[*?\[]")
+MAX_TEXT = 1 << 20
+MAX_SPENT = 50_000_000
+
+Value = str | tuple[str, ...]
+
+
+class Ref:
+    """A `${name}` and where it stands in the scalar's text."""
+
+    __slots__ = ("name", "offset")
+
+    def __init__(self, name: str, offset: int) -> None:
+        self.name = name
+        self.offset = offset
+
+
+Part = str | Ref
+
+
+class Template:
+    """A text in pieces: literal ones and references."""
+
+    __slots__ = ("node", "parts", "source")
+
+    def __init__(self, source: Source, node: Scalar, parts: tuple[Part, ...]) -> None:
+        self.source = source
+        self.node = node
+        self.parts = parts
+
+    @property
+    def refs(self) -> list[Ref]:
+        """The references, in order."""
+        return [part for part in self.parts if isinstance(part, Ref)]
+
+    @property
+    def whole(self) -> Ref | None:
+        """The one reference that the text consists of, if it does."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], Ref):
+            return self.parts[0]
+        return None
+
+    @property
+    def has_magic(self) -> bool:
+        """Whether a glob is written here: values that come in through `${}` never make one."""
+        return any(isinstance(part, str) and MAGIC.search(part) for part in self.parts)
+
+    def error(self, what: str, ref: Ref, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
+        """Return an error at a reference."""
+        return self.source.error(what, ref_offset(self.source, self.node, ref), facts=facts, hint=hint)
+
+
+def ref_offset(source: Source, node: Scalar, ref: Ref) -> int:
+    """Return where in the file a reference of a scalar stands."""
+    return source.inside(node, ref.offset, f"${{{ref.name}}}")
+
+
+def parse(source: Source, node: Scalar) -> Template:
+    """Return a scalar's text as a template."""
+    if "${" not in node.text:
+        return Template(source, node, (node.text,))
+    return Template(source, node, tuple(split(source, node, 0, len(node.text))))
+
+
+def split(source: Source, node: Scalar, start: int, end: int) -> list[Part]:
+    """Return the pieces of a stretch of a scalar's text."""
+    text = node.text
+    parts: list[Part] = []
+    literal = ""
+    at = start
+    for found in MARK.finditer(text, start, end):
+        literal += text[at : found.start()]
+        at = found.end()
+        if found.group().startswith("$$"):
+            literal += "${"
+            continue
+        if found.group(1) is None:
+            raise bad_mark(source, node, found.start())
+        if literal:
+            parts.append(literal)
+            literal = ""
+        parts.append(Ref(found.group(1), found.start()))
+    literal += text[at:end]
+    if literal or not parts:
+        parts.append(literal)
+    return parts
+
+
+def bad_mark(source: Source, node: Scalar, offset: int) -> TreadleError:
+    """Return the error for a `${` that no name and `}` follow."""
+    shown = node.text[offset : offset + 20].split("\n")[0]
+    return source.error(
+        f"`{shown}` is not ${{NAME}}",
+        source.inside(node, offset, "${"),
+        hint="write $${ for a literal ${; the shell's own forms such as ${x:-y} need it",
+    )
+
+
+class Scope:
+    """What the names in `${}` stand for.
+
+    :param base: values known everywhere
+    :param unknown: a name that is known only elsewhere -> what to say about it
+    """
+
+    __slots__ = ("base", "local", "spent", "unknown")
+
+    def __init__(self, base: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> None:
+        self.base = base
+        self.local: dict[str, Value] = {}
+        self.unknown = dict(unknown or {})
+        self.spent = [0]
+
+    def with_local(self, local: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> Scope:
+        """Return a scope with further names, which counts into the same purse."""
+        scope = Scope(self.base, unknown)
+        scope.local = {**self.local, **local}
+        scope.spent = self.spent
+        return scope
+
+    def value(self, template: Template, ref: Ref) -> Value:
+        """Return what a reference stands for."""
+        found = self.local.get(ref.name)
+        if found is None:
+            found = self.base.get(ref.name)
+        if found is None:
+            raise self._undefined(template, ref)
+        self.spent[0] += 1 + len(found)
+        if self.spent[0] > MAX_SPENT:
+            raise template.error("the plan's values grow without bound", ref)
+        return found
+
+    def _undefined(self, template: Template, ref: Ref) -> TreadleError:
+        name = ref.name
+        first = name.split(".")[0]
+        for known in (name, first):
+            if known in self.unknown:
+                return template.error(self.unknown[known], ref)
+        names = {*self.base, *self.local}
+        if first != name and first in names:
+            fields = sorted(known for known in names if known.startswith(first + "."))
+            fact = f"it has {', '.join(fields)}" if fields else f"{first} has no parts"
+            return template.error(f"${{{name}}} is not defined", ref, facts=(fact,))
+        close = nearest(name, names)
+        hint = f"did you mean ${{{close}}}?" if close else "give it a value in vars or params"
+        if name.isupper():
+            hint += f"; a variable of the shell is ${name} or $${{{name}}} in sh"
+        return template.error(f"${{{name}}} is not defined", ref, hint=hint)
+
+    def text(self, template: Template) -> str:
+        """Return a template's text; a list in it is an error."""
+        parts = template.parts
+        if len(parts) == 1 and isinstance(parts[0], str):
+            return parts[0]
+        return "".join([part if isinstance(part, str) else self.one(template, part) for part in parts])
+
+    def one(self, template: Template, ref: Ref) -> str:
+        """Return what a reference inside a text stands for."""
+        found = self.value(template, ref)
+        if isinstance(found, tuple):
+            raise template.error(
+                f"${{{ref.name}}} is a list and stands inside a text",
+                ref,
+                facts=(f"it holds {len(found)} elements",),
+                hint=f'a list must be the whole value or the whole word: "${{{ref.name}}}"',
+            )
+        if len(found) > MAX_TEXT:
+            raise template.error(f"${{{ref.name}}} is longer than {MAX_TEXT:,} characters", ref)
+        return found
+
+    def items(self, template: Template) -> tuple[str, ...]:
+        """Return a template's texts: those of a list that it is as a whole, or the one that it makes."""
+        ref = template.whole
+        if ref is not None:
+            found = self.value(template, ref)
+            if isinstance(found, tuple):
+                return found
+        return (self.text(template),)
+
+    def pattern(self, template: Template) -> str:
+        """Return a template as a glob, in which what comes from values stands for itself."""
+        return "".join(
+            [part if isinstance(part, str) else escape(self.one(template, part)) for part in template.parts]
+        )
+
+
+def escape(text: str) -> str:
+    """Return a glob that matches just this text."""
+    return MAGIC.sub(lambda found: f"[{found.group()}]", text)

@@ -1,0 +1,242 @@
+"""Parameters and vars: from what is written and what is given to values. The environment is handed in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from treadle.errors import TreadleError, nearest
+
+from .model import Param
+from .nodes import Items, Node, Scalar, Table
+from .paths import normalise
+from .reader import Reader
+from .schema import PARAM_KEYS
+from .template import Scope, Template, Value, parse
+from .when import KEYWORDS, Number, Operand
+
+RESERVED = frozenset(("in", "out", "depfile", "env", "platform")) | KEYWORDS
+
+_INT = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+_SAYS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "path": "a path",
+}
+
+
+def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
+    """Keep an error for a name that means something already, and return whether it is free."""
+    if name.text in RESERVED:
+        reader.add(f"{name.text} cannot be the name of {what}: it means something else in plans", name)
+    elif name.text in taken:
+        reader.add(f"{name.text} is the name of a parameter or var already", name, hint="a name means one thing")
+    else:
+        return True
+    return False
+
+
+def read_params(
+    reader: Reader, node: Node | None, given: Mapping[str, str], environ: Mapping[str, str], root: str
+) -> dict[str, Param]:
+    """Return the parameters with their values."""
+    table = reader.table(node, "params") if node is not None else Table(0, flow=False)
+    found: dict[str, Param] = {}
+    for name, value in table.items():
+        if check_name(reader, name, {}, "a parameter"):
+            with reader.problems.kept():
+                found[name.text] = _read_param(reader, name, value, given, environ, root)
+    for name_ in given:
+        if name_ not in table.nodes:
+            close = nearest(name_, table.nodes)
+            fact = f"it has {', '.join(table.nodes)}" if table.nodes else "it has no parameters"
+            hint = f"did you mean {close}?" if close else ""
+            reader.problems.add(TreadleError(f"the plan has no parameter {name_!r}", facts=(fact,), hint=hint))
+    return found
+
+
+def _read_param(
+    reader: Reader, name: Scalar, node: Node, given: Mapping[str, str], environ: Mapping[str, str], root: str
+) -> Param:
+    entries = reader.entries(node, PARAM_KEYS, f"the parameter {name.text}")
+    default = entries.get("default")
+    kind = _text(entries.get("type")) or ("list" if isinstance(default, Items) else "str")
+    choices = (
+        tuple(one.text for one in reader.texts(entries["choices"], "a choice")) if "choices" in entries else ()
+    )
+    param = Param(name.text, kind, choices, None, _text(entries.get("help")))
+    if default is not None:
+        param.default = _default(reader, default, param, root)
+    variable = _text(entries.get("env"))
+    if name.text in given:
+        param.value = _outside(reader, name, param, given[name.text], f"-p {name.text}={given[name.text]}", root)
+    elif variable and environ.get(variable):
+        param.value = _outside(reader, name, param, environ[variable], f"{variable}={environ[variable]}", root)
+    elif param.default is not None:
+        param.value = param.default
+    elif len(entries) == len(node.nodes if isinstance(node, Table) else ()):
+        hint = f"give -p {name.text}=VALUE" + (f", set {variable}," if variable else "") + " or write a default"
+        raise reader.error(f"the parameter {name.text} has no value", name, hint=hint)
+    return param
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def _default(reader: Reader, node: Node, param: Param, root: str) -> Value:
+    texts = []
+    for one in reader.texts(node, "a default"):
+        template = parse(reader.source, one)
+        if template.refs:
+            raise template.error(
+                "a default is taken as it stands",
+                template.refs[0],
+                hint="put what is made of other values into vars",
+            )
+        texts.append("".join(part for part in template.parts if isinstance(part, str)))
+    if param.type != "list" and not isinstance(node, Scalar):
+        raise reader.error(f"a list is given to a parameter of type {param.type}", node, hint="type: list")
+    if param.type == "list" and isinstance(node, Scalar):
+        raise reader.error("the default of a list must be a list", node, hint=f"[{node.text}]")
+    return _convert(reader, node, param, tuple(texts), "the default", root)
+
+
+def _outside(reader: Reader, node: Node, param: Param, text: str, what: str, root: str) -> Value:
+    if "\0" in text:
+        raise reader.error(f"the parameter {param.name} holds a NUL character", node)
+    parts = tuple(text.split(",")) if text else ()
+    return _convert(reader, node, param, parts if param.type == "list" else (text,), what, root)
+
+
+def _convert(reader: Reader, node: Node, param: Param, texts: tuple[str, ...], what: str, root: str) -> Value:
+    for text in texts:
+        says = _wrong(param.type, text)
+        if says:
+            raise reader.error(f"{what}: {text!r} is not {says}", node)
+        if param.choices and text not in param.choices:
+            close = nearest(text, param.choices)
+            raise reader.error(
+                f"{what}: {text!r} is not a choice of {param.name}",
+                node,
+                facts=(f"choices: {', '.join(param.choices)}",),
+                hint=f"did you mean {close}?" if close else "",
+            )
+    if param.type == "list":
+        return texts
+    text = texts[0] if texts else ""
+    return normalise(text, root) if param.type == "path" else text
+
+
+def _wrong(kind: str, text: str) -> str:
+    good = True
+    if kind == "int":
+        good = _INT.fullmatch(text) is not None
+    elif kind == "float":
+        good = _FLOAT.fullmatch(text) is not None
+    elif kind == "bool":
+        good = text in ("true", "false")
+    elif kind == "path":
+        good = text != ""
+    return "" if good else _SAYS[kind]
+
+
+def read_vars(reader: Reader, node: Node | None, params: Mapping[str, Param]) -> Scope:
+    """Return the scope of the plan: its parameters, and its vars each worked out once."""
+    base: dict[str, Value] = {name: param.value for name, param in params.items()}
+    unknown = {name: f"${{{name}}} is not known in vars" for name in RESERVED}
+    scope = Scope(base, unknown)
+    if node is None:
+        return scope
+    written: dict[str, Template | list[Template]] = {}
+    table = reader.table(node, "vars")
+    for name, value in table.items():
+        if check_name(reader, name, params, "a var"):
+            with reader.problems.kept():
+                written[name.text] = templates(reader, value, f"the var {name.text}")
+    for name_ in _order(reader, table, written):
+        with reader.problems.kept():
+            made = written[name_]
+            if isinstance(made, Template):
+                items = scope.items(made)
+                base[name_] = items if _is_list(made, scope) else items[0]
+            else:
+                base[name_] = tuple([text for one in made for text in scope.items(one)])
+        if name_ not in base:
+            scope.unknown[name_] = f"${{{name_}}} has no value: look at its own error"
+    scope.unknown = {name: said for name, said in scope.unknown.items() if name in written}
+    return scope
+
+
+def _is_list(template: Template, scope: Scope) -> bool:
+    return template.whole is not None and isinstance(scope.value(template, template.whole), tuple)
+
+
+def templates(reader: Reader, node: Node, what: str) -> Template | list[Template]:
+    """Return a text as one template, a list (with all lists in it) as many."""
+    if isinstance(node, Scalar):
+        if not reader.is_text(node, what):
+            raise reader.error(f"{what} must be a text or a list", node)
+        return parse(reader.source, node)
+    if isinstance(node, Table):
+        hint = "if a text was meant, write it in quotes"
+        raise reader.error(f"{what} must be a text or a list, this is a map", node, hint=hint)
+    return [parse(reader.source, one) for one in flatten(reader, node, what)]
+
+
+def flatten(reader: Reader, node: Node, what: str) -> list[Scalar]:
+    """Return the texts of a list and of all lists in it."""
+    found: list[Scalar] = []
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Items):
+            stack.extend(reversed(one.nodes))
+        elif reader.is_text(one, f"an element of {what}") and isinstance(one, Scalar):
+            found.append(one)
+    return found
+
+
+def _order(reader: Reader, table: Table, written: Mapping[str, Template | list[Template]]) -> list[str]:
+    """Return the vars such that each comes after those it uses; a circle is kept as an error and left out."""
+    done: dict[str, bool] = {}
+    ordered: list[str] = []
+    for first in written:
+        path: list[tuple[str, list[str]]] = [] if first in done else [(first, _uses(written, first))]
+        done.setdefault(first, False)
+        while path:
+            name, uses = path[-1]
+            if not uses:
+                path.pop()
+                done[name] = True
+                ordered.append(name)
+                continue
+            used = uses.pop()
+            if used not in done:
+                done[used] = False
+                path.append((used, _uses(written, used)))
+            elif not done[used]:
+                names = [one for one, _ in path]
+                circle = [*names[names.index(used) :], used]
+                reader.add("these vars are made of each other", table.keys[used], facts=(" -> ".join(circle),))
+    return ordered
+
+
+def _uses(written: Mapping[str, Template | list[Template]], name: str) -> list[str]:
+    made = written[name]
+    refs = [ref for one in (made if isinstance(made, list) else [made]) for ref in one.refs]
+    return [ref.name for ref in reversed(refs) if ref.name in written]
+
+
+def operands(params: Mapping[str, Param], scope: Scope) -> dict[str, Operand]:
+    """Return the values of parameters and vars as conditions see them."""
+    found: dict[str, Operand] = dict(scope.base)
+    for name, param in params.items():
+        if isinstance(param.value, str) and param.value:
+            if param.type == "bool":
+                found[name] = param.value == "true"
+            elif param.type in ("int", "float"):
+                found[name] = Number(param.value)
+    return found
