@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 CYCLE_BUDGET = 3_000_000
 """Edges looked at in search of a shorter cycle before the best one so far has to do."""
 
+GAP = 64
+"""A label that moves leaves room for the next: one number for each so many edges looked at so far.
+
+With no room left, two chains that are joined edge by edge would cost the product of their lengths.
+"""
+
 
 class Wiring:
     """The vertices as numbers in the order of their insertion, the edges as arrays of numbers.
@@ -92,6 +98,9 @@ class Wiring:
 
 def _shortest_cycle(after: dict[int, set[int]]) -> list[int]:
     """Return a shortest cycle of a graph that has one; `after` is used up."""
+    alone = [number for number, ends in after.items() if number in ends]
+    if alone:
+        return [min(alone)]
     before: dict[int, set[int]] = {number: set() for number in after}
     for number, ends in after.items():
         for end in ends:
@@ -105,7 +114,7 @@ def _shortest_cycle(after: dict[int, set[int]]) -> list[int]:
         cycle, looked = _cycle_through(number, after, len(best))
         best = cycle or best
         budget -= looked
-        if len(best) == 1 or (budget < 0 and best):
+        if budget < 0 and best:
             break
         # No cycle through this vertex can be shorter, so the rest is searched without it.
         touched = [*after[number], *before[number]]
@@ -126,11 +135,9 @@ def _trim(after: dict[int, set[int]], before: dict[int, set[int]], suspects: lis
 
 def _drop(number: int, after: dict[int, set[int]], before: dict[int, set[int]]) -> None:
     for end in after.pop(number):
-        if end != number:
-            before[end].discard(number)
+        before[end].discard(number)
     for start in before.pop(number):
-        if start != number:
-            after[start].discard(number)
+        after[start].discard(number)
 
 
 def _cycle_through(number: int, after: dict[int, set[int]], limit: int) -> tuple[list[int], int]:
@@ -213,9 +220,10 @@ class Labels:
             return True
         if start == end:
             return False
+        step = 1 + self.looked // GAP
         searches = (
-            self._move(end, values[start] + 1, start, self._after, 1),
-            self._move(start, values[end] - 1, end, self._before, -1),
+            self._move(end, start, self._after, 1, step),
+            self._move(start, end, self._before, -1, step),
         )
         while True:
             for search in searches:
@@ -233,14 +241,24 @@ class Labels:
         return True
 
     def _move(
-        self, first: Hashable, value: int, goal: Hashable, neighbours: Neighbours, way: int
+        self, first: Hashable, goal: Hashable, neighbours: Neighbours, way: int, step: int
     ) -> Generator[None, None, dict[Hashable, int] | None]:
-        """Return the labels to change so that `first` gets `value`; None if that reaches `goal`.
+        """Return the labels to change so that `first` gets beyond `goal`; None if that moves `goal` too.
 
         :param way: 1 to raise, -1 to lower; it yields once for each edge
+        :param step: how far beyond `goal`, where there is room
         """
         values = self._values
-        moved = {first: value}
+        limit = values[goal] * way
+        nearest = limit + step + 1
+        for other in neighbours(first):
+            nearest = min(nearest, values[other] * way)
+            yield
+            if nearest <= limit + 1:
+                break
+        if nearest > limit + 1:
+            return {first: (nearest - 1) * way}
+        moved = {first: (limit + step) * way}
         # By their labels so far, which agree with the edges: each vertex is then moved once and for all.
         heap = [(way * values[first], 0, first)]
         while heap:
