@@ -1,0 +1,247 @@
+"""Files and folders as values: by content, and without blocking on anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from treadle.digests import describe_file, describe_tree
+from treadle.errors import TreadleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+
+
+@pytest.fixture
+def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the path of a socket; it is bound by its short name, long ones are refused."""
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        yield tmp_path / "socket"
+
+
+def write(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+# Files
+
+
+def test_a_file_is_its_size_and_content(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "content")
+    assert re.fullmatch("file 7 [0-9a-f]{32}", describe_file(path))
+    assert describe_file(str(path)) == describe_file(write(tmp_path / "b", "content"))
+    assert describe_file(path) != describe_file(write(tmp_path / "c", "CONTENT"))
+    assert describe_file(write(tmp_path / "empty")).startswith("file 0 ")
+
+
+def test_the_clock_and_the_inode_do_not_matter(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "content")
+    before = describe_file(path)
+    os.utime(path, (1, 1))
+    write(tmp_path / "b", "content").replace(path)
+    assert describe_file(path) == before
+
+
+def test_a_large_file_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(3 << 20) + b"a")
+    before = describe_file(path)
+    assert before.startswith(f"file {(3 << 20) + 1} ")
+    path.write_bytes(bytes(3 << 20) + b"b")
+    assert describe_file(path) != before
+
+
+def test_a_file_that_its_owner_may_execute_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "content")
+    plain = describe_file(path)
+    path.chmod(0o744)
+    assert describe_file(path) == plain.replace("file", "exec")
+    path.chmod(0o655)
+    assert describe_file(path) == plain
+
+
+def test_nothing_is_absent(tmp_path: Path) -> None:
+    path = write(tmp_path / "a")
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("nowhere")
+    endless = tmp_path / "endless"
+    endless.symlink_to("endless")
+    for nothing in (tmp_path / "b", path / "below-a-file", dangling, endless):
+        assert describe_file(nothing) == "absent"
+        assert describe_tree(nothing) == "absent"
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "content")
+    link = tmp_path / "link"
+    link.symlink_to("a")
+    assert describe_file(link) == describe_file(path)
+
+
+@pytest.mark.parametrize("describe", [describe_file, describe_tree])
+def test_a_fifo_is_named_and_not_waited_for(tmp_path: Path, describe: type[str]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert describe(tmp_path / "fifo") == "special fifo"
+
+
+@pytest.mark.parametrize("describe", [describe_file, describe_tree])
+def test_sockets_and_devices_are_named(listening: Path, describe: type[str]) -> None:
+    assert describe(listening) == "special socket"
+    assert describe("/dev/zero") == "special character device"
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert describe_file(tmp_path) == "special folder"
+
+
+@as_user
+def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "secret")
+    path.chmod(0)
+    with pytest.raises(TreadleError, match=r"secret cannot be read\n.*denied"):
+        describe_file(path)
+    with pytest.raises(TreadleError, match=r"secret cannot be read\n.*denied"):
+        describe_tree(tmp_path)
+
+
+def test_what_cannot_be_looked_at_is_an_error_with_the_facts(tmp_path: Path) -> None:
+    with pytest.raises(TreadleError, match=r"xxx cannot be read\n.*too long"):
+        describe_file(tmp_path / ("x" * 300))
+    with pytest.raises(TreadleError, match="cannot be a path"):
+        describe_file("a\0b")
+    with pytest.raises(TreadleError, match="cannot be a path"):
+        describe_tree("a\0b")
+
+
+# Folders
+
+
+def test_a_folder_counts_all_that_is_below_it(tmp_path: Path) -> None:
+    write(tmp_path / "top" / "a", "1")
+    write(tmp_path / "top" / "below" / ".hidden", "2")
+    (tmp_path / "top" / "empty").mkdir()
+    (tmp_path / "top" / "link").symlink_to("a")
+    assert re.fullmatch("tree 5 [0-9a-f]{32}", describe_tree(tmp_path / "top"))
+
+
+def test_a_folder_is_the_same_whatever_its_clock_and_order(tmp_path: Path) -> None:
+    for top, names in (("one", "abc"), ("two", "cba")):
+        for name in names:
+            os.utime(write(tmp_path / top / name / name, name), (len(top), ord(name)))
+    assert describe_tree(tmp_path / "one") == describe_tree(tmp_path / "two")
+    assert describe_tree(f"{tmp_path}/one/") == describe_tree(tmp_path / "one")
+
+
+def test_every_change_of_a_folder_is_another_value(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    write(top / "a", "1")
+    seen = [describe_tree(top)]
+
+    def is_new() -> bool:
+        seen.append(describe_tree(top))
+        return seen[-1] not in seen[:-1]
+
+    write(top / "a", "2")
+    assert is_new(), "content"
+    (top / "a").chmod(0o755)
+    assert is_new(), "executable"
+    (top / "a").rename(top / "b")
+    assert is_new(), "name"
+    (top / "empty").mkdir()
+    assert is_new(), "empty folder"
+    (top / "b").rename(top / "empty" / "b")
+    assert is_new(), "moved below"
+    (top / "link").symlink_to("x")
+    assert is_new(), "link"
+    (top / "link").unlink()
+    (top / "link").symlink_to("y")
+    assert is_new(), "text of a link"
+    (top / "link").unlink()
+    write(top / "link", "y")
+    assert is_new(), "file in place of a link"
+    (top / "link").unlink()
+    (top / "link").mkdir()
+    assert is_new(), "folder in place of a file"
+    os.mkfifo(top / "fifo")
+    assert is_new(), "fifo"
+
+
+def test_a_link_in_a_folder_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "outside" / "a", "1")
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "link").symlink_to("../outside")
+    (tmp_path / "top" / "up").symlink_to("..")
+    before = describe_tree(tmp_path / "top")
+    write(tmp_path / "outside" / "a", "2")
+    assert describe_tree(tmp_path / "top") == before
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    write(tmp_path / "top" / "a", "1")
+    (tmp_path / "link").symlink_to("top")
+    assert describe_tree(tmp_path / "link") == describe_tree(tmp_path / "top")
+
+
+def test_a_file_given_as_a_folder_is_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "1")
+    assert describe_tree(path) == describe_file(path)
+
+
+def test_names_that_are_no_text_count_too(tmp_path: Path) -> None:
+    values: set[str] = set()
+    for name in (b"\xff", b"\xfe", b"new\nline"):
+        top = tmp_path / str(len(values))
+        top.mkdir()
+        with open(os.path.join(os.fsencode(top), name), "wb"):
+            pass
+        os.symlink(b"\xfd", os.path.join(os.fsencode(top), b"link"))
+        values.add(describe_tree(top))
+    assert len(values) == 3
+
+
+def test_a_folder_deeper_than_the_stack_is_no_trouble(tmp_path: Path) -> None:
+    folders = [f"{tmp_path}{'/d' * depth}" for depth in range(1, 1_201)]
+    for folder in folders:
+        os.mkdir(folder)
+    found = describe_tree(tmp_path)
+    for folder in reversed(folders):
+        os.rmdir(folder)
+    assert found.startswith(f"tree {len(folders)} ")
+
+
+def test_a_caller_who_knows_the_files_saves_reading_them(tmp_path: Path) -> None:
+    write(tmp_path / "a", "1")
+    write(tmp_path / "below" / "b", "22")
+    (tmp_path / "link").symlink_to("a")
+    os.mkfifo(tmp_path / "fifo")
+    asked: dict[str, int] = {}
+
+    def known(path: str, status: os.stat_result) -> str:
+        asked[path] = status.st_size
+        return describe_file(path)
+
+    assert describe_tree(tmp_path, known) == describe_tree(tmp_path)
+    assert asked == {f"{tmp_path}/a": 1, f"{tmp_path}/below/b": 2}
+    assert describe_tree(tmp_path, lambda *_: "file 1 other") != describe_tree(tmp_path)
+
+
+def test_a_file_that_goes_meanwhile_is_absent(tmp_path: Path) -> None:
+    write(tmp_path / "a", "1")
+    write(tmp_path / "b", "1")
+
+    def racing(path: str, _: os.stat_result) -> str:
+        (tmp_path / "b").unlink(missing_ok=True)
+        return describe_file(path)
+
+    assert describe_tree(tmp_path, racing).startswith("tree 2 ")
