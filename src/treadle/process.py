@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from _thread import allocate_lock
+from _thread import RLock
 from select import POLLIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from subprocess import Popen
 
 MARK = "TREADLE_RUN"
 """The variable with the marks of all runs that a process descends from: `<run>/<action>`, separated by blanks."""
 
 HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
+HAVE_WAITID = hasattr(os, "waitid")
+LONGEST_SLEEP = 1_000_000.0
+"""Seconds; who asked to sleep longer is woken and sleeps on."""
 _PROC = "/proc"
 
 
 def mark_of(run: str, name: str) -> str:
     """Return the mark of the action `name` of the run `run`: text without blanks."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "_.@-:,") else f"%{ord(c):X}." for c in name[:200])
+    if len(name) > 200:
+        # names that begin alike must not end each other's processes
+        from xxhash import xxh3_64_hexdigest
+
+        safe += "-" + xxh3_64_hexdigest(name.encode("utf-8", "surrogatepass"))
     return f"{run}/{safe}"
 
 
@@ -39,7 +46,8 @@ def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | 
 class Process:
     """A child that has been started; `status` is its exit code once it has ended, negative for a signal.
 
-    `wait`, `is_running` and `kill` may be called from any thread.
+    `status` stays None where nobody can say how it ended: the system gives exit codes away only once, and keeps
+    none where SIGCHLD is ignored. `wait`, `is_running` and `kill` may be called from any thread.
     """
 
     def __init__(self, child: Popen[bytes], mark: str, *, leads: bool = True) -> None:
@@ -49,27 +57,45 @@ class Process:
         self.fd = _open_pidfd(child.pid)
         self._child = child
         self._leads = leads
-        self._lock = allocate_lock()
+        self._lock = RLock()
         self._reaped = False
         self.managed = False
         """Whether somebody else watches `fd` and will call `release`."""
 
     def is_running(self) -> bool:
         """Return whether it has not ended yet."""
-        return not self._reaped and not self._has_ended(0)
+        return not self.has_ended(0)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait until it ends, at most `timeout` seconds; return its status, None if it still runs."""
-        if not self._reaped and self._has_ended(timeout):
+        if self.has_ended(timeout):
             self.reap()
         return self.status
+
+    def has_ended(self, timeout: float | None) -> bool:
+        """Wait until it ends, at most `timeout` seconds, and leave it to be collected; return whether it ended."""
+        with self._lock:
+            if self._reaped:
+                return True
+            # another thread may reap it and close our descriptor meanwhile
+            fd = os.dup(self.fd) if self.fd >= 0 else -1
+        if fd < 0:
+            return self._wait_without_pidfd(timeout)
+        from select import poll
+
+        waiting = poll()
+        waiting.register(fd, POLLIN)
+        try:
+            return bool(waiting.poll(None if timeout is None else milliseconds(timeout)))
+        finally:
+            os.close(fd)
 
     def reap(self) -> int | None:
         """Collect it after it ended. What is left of its group ends first, while its number cannot be reused."""
         with self._lock:
             if not self._reaped:
                 self.signal_group(signal.SIGKILL)
-                code = self._child.wait()
+                code = self._collect()
                 if self.status is None:
                     self.status = code
                 self._reaped = True
@@ -79,53 +105,85 @@ class Process:
 
     def release(self) -> None:
         """Give back the descriptor that it is watched by."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        with self._lock:
+            fd, self.fd = self.fd, -1
+            if fd >= 0:
+                os.close(fd)
 
     def signal_group(self, number: int) -> None:
         """Send a signal to all that is still in its session's first group."""
-        if self._reaped or not self._leads:
-            return
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
+        with self._lock:
+            if not self._reaped and self._leads:
+                _send(os.killpg, self.pid, number)
 
     def signal_tree(self, number: int) -> None:
-        """Send a signal to its group and to all that carries its mark."""
-        if self._leads:
-            self.signal_group(number)
-        elif not self._reaped:
-            self._child.send_signal(number)
-        signal_marked(self.mark, number)
+        """Send a signal to its group and to all others that carry its mark, once to each."""
+        with self._lock:
+            told = 0 if self._reaped else self.pid
+            if self._leads:
+                self.signal_group(number)
+            else:
+                self._signal_itself(number)
+        signal_marked(self.mark, number, told)
 
     def kill(self, recursive: bool = False) -> None:
         """End it at once, with all that descends from it if `recursive`; return when it is gone."""
         if recursive:
             self.signal_tree(signal.SIGKILL)
             end_marked(self.mark)
-        elif not self._reaped:
-            self._child.send_signal(signal.SIGKILL)
+        else:
+            self._signal_itself(signal.SIGKILL)
         self.wait()
 
-    def _has_ended(self, timeout: float | None) -> bool:
-        if self.fd < 0:
-            return self._wait_without_pidfd(timeout)
-        from select import poll
+    def _signal_itself(self, number: int) -> None:
+        with self._lock:
+            # only `_collect` gives its number back to the system, under this lock
+            if not self._reaped and self._child.returncode is None:
+                _send(os.kill, self.pid, number)
 
-        waiting = poll()
-        waiting.register(self.fd, POLLIN)
-        return bool(waiting.poll(None if timeout is None else max(0, int(timeout * 1000 + 0.999))))
+    def _collect(self) -> int | None:
+        if HAVE_WAITID:
+            try:
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                # Popen would call this exit code 0
+                self._child.returncode = 0
+                return None
+        return self._child.wait()
 
     def _wait_without_pidfd(self, timeout: float | None) -> bool:
-        from subprocess import TimeoutExpired
+        """Wait, and leave it to `reap` to collect it where the system can do that."""
+        from time import monotonic, sleep
 
-        try:
-            self._child.wait(timeout)
-        except TimeoutExpired:
-            return False
+        end = None if timeout is None else monotonic() + timeout
+        pause = 0.0005
+        while not self._is_dead(block=end is None):
+            if end is not None and monotonic() >= end:
+                return False
+            sleep(pause)
+            pause = min(2 * pause, 0.05)
         return True
+
+    def _is_dead(self, block: bool) -> bool:
+        if not HAVE_WAITID:
+            return (self._child.wait() if block else self._child.poll()) is not None
+        try:
+            options = os.WEXITED | os.WNOWAIT | (0 if block else os.WNOHANG)
+            return os.waitid(os.P_PID, self.pid, options) is not None
+        except ChildProcessError:
+            return True
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a time to sleep as `poll` takes it: rounded up, and no longer than it can be told."""
+    return int(min(max(0.0, seconds), LONGEST_SLEEP) * 1000 + 0.999)
+
+
+def _send(send: Callable[[int, int], None], pid: int, number: int) -> None:
+    try:
+        send(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 def spawn(
@@ -145,8 +203,12 @@ def spawn(
     we hold stays held until the child carries its mark.
 
     :raises OSError: the program or the folder is missing, is not executable, or takes no such arguments
+    :raises ValueError: there is no program, or an argument cannot be one
     """
     from subprocess import DEVNULL, Popen
+
+    if not argv:
+        raise ValueError("there is no program to start")
 
     stdin, stdout, stderr = files
     child = Popen(
@@ -198,26 +260,46 @@ def _environments() -> Iterator[tuple[int, list[bytes]]]:
         return
     import psutil
 
-    for process in psutil.process_iter(["pid", "environ", "status"]):
-        variables = process.info["environ"] or {}
-        if process.info["status"] != psutil.STATUS_ZOMBIE:
-            yield process.info["pid"], [os.fsencode(f"{k}={v}") for k, v in variables.items()]
+    for process in psutil.process_iter():
+        yield process.pid, _environment_of(process.pid)
 
 
 def _environment_of(pid: int) -> list[bytes]:
+    """Return the environment it was started with; empty for what is dead, gone or not ours to look at."""
     try:
         with open(f"{_PROC}/{pid}/environ", "rb") as file:
             return file.read().split(b"\0")
     except OSError:
+        if os.path.isdir(f"{_PROC}/self"):
+            return []
+    import psutil
+
+    try:
+        found = psutil.Process(pid)
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return []
+        return [os.fsencode(f"{name}={value}") for name, value in found.environ().items()]
+    except (psutil.Error, OSError):
         return []
 
 
-def signal_marked(mark: str, number: int) -> int:
-    """Send a signal to each process that carries `mark`; return how many there were."""
+def signal_marked(mark: str, number: int, told: int = 0) -> int:
+    """Send a signal to each process that carries `mark`; return how many there were.
+
+    :param told: a process that has been sent the signal already, and its group if it leads one
+    """
     count = 0
     for pid in list(marked(mark)):
-        count += _signal_one(pid, mark, number)
+        if not told or (pid != told and not _is_in_group(pid, told)):
+            count += _signal_one(pid, mark, number)
     return count
+
+
+def _is_in_group(pid: int, group: int) -> bool:
+    try:
+        return os.getpgid(pid) == group
+    except OSError:
+        return False
 
 
 def _signal_one(pid: int, mark: str, number: int) -> bool:
@@ -226,8 +308,7 @@ def _signal_one(pid: int, mark: str, number: int) -> bool:
         if fd >= 0:
             # the number may have gone to another process since the look
             wanted = os.fsencode(mark)
-            entries = _environment_of(pid)
-            if not any(e.startswith(b"TREADLE_RUN=") and _carries(e[12:], wanted) for e in entries):
+            if not any(e.startswith(b"TREADLE_RUN=") and _carries(e[12:], wanted) for e in _environment_of(pid)):
                 return False
             signal.pidfd_send_signal(fd, number)
         else:
@@ -282,13 +363,17 @@ def describe_status(status: int | None) -> str:
         return f"killed by signal {-status}"
 
 
-def describe_spawn_error(error: OSError, argv: Sequence[str], cwd: str | None) -> str:
+def describe_spawn_error(error: Exception, argv: Sequence[str], cwd: str | None) -> str:
     """Return in words why a program could not be started."""
     import errno
 
-    program = argv[0]
+    program = argv[0] if argv else "an empty command"
+    if not isinstance(error, OSError):
+        return f"{program}: {error}"
     if cwd is not None and not os.path.isdir(cwd):
         return f"the folder it should run in is not there: {cwd}"
+    if cwd is not None and error.filename == cwd:
+        return f"the folder it should run in cannot be entered: {cwd}"
     if error.errno == errno.ENOENT:
         if os.path.exists(program) and os.sep in program:
             return f"{program}: the interpreter that its first line names was not found"
@@ -302,8 +387,3 @@ def describe_spawn_error(error: OSError, argv: Sequence[str], cwd: str | None) -
         size = sum(len(os.fsencode(word)) + 1 for word in argv)
         return f"the argument list is too long for this system ({len(argv)} words, {size} bytes)"
     return f"{program}: {os.strerror(error.errno or 0)}"
-
-
-def is_posix() -> bool:
-    """Return whether this system has process groups and sessions; Windows has not."""
-    return sys.platform != "win32"
