@@ -28,7 +28,7 @@ class Admission:
     :param queues: name -> tokens
     """
 
-    __slots__ = ("_arrivals", "_lines", "_slots_free", "_slots_made", "free", "queues", "waiting")
+    __slots__ = ("_arrivals", "_held", "_lines", "_slots_free", "_slots_made", "free", "queues", "waiting")
 
     def __init__(self, queues: Mapping[str, int]) -> None:
         self.queues = dict(queues)
@@ -36,6 +36,7 @@ class Admission:
         self.waiting = 0
         self._lines: dict[str, list[tuple[int, int, int, Hashable]]] = {name: [] for name in queues}
         self._arrivals = 0
+        self._held: dict[int, tuple[str, int]] = {}
         self._slots_free: list[int] = []
         self._slots_made = 0
 
@@ -63,20 +64,15 @@ class Admission:
                 _, _, tokens, uid = heappop(line)
                 self.free[queue] -= tokens
                 self.waiting -= 1
-                yield uid, self._take_slot()
+                slot = self._take_slot()
+                self._held[slot] = (queue, tokens)
+                yield uid, slot
 
-    def release(self, queue: str, tokens: int, slot: int) -> None:
-        """Give back what one that ended has held."""
+    def release(self, slot: int) -> None:
+        """Give back a slot, and the tokens that went with it."""
+        queue, tokens = self._held.pop(slot)
         self.free[queue] += tokens
         heappush(self._slots_free, slot)
-
-    def clear(self) -> list[Hashable]:
-        """Take out all that waits, in order of arrival, without starting it."""
-        left = sorted((entry[1], entry[3]) for line in self._lines.values() for entry in line)
-        for line in self._lines.values():
-            line.clear()
-        self.waiting = 0
-        return [uid for _, uid in left]
 
     def _take_slot(self) -> int:
         if self._slots_free:
