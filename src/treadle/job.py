@@ -7,7 +7,7 @@ from _thread import RLock
 from time import monotonic, time
 
 from .errors import TreadleError
-from .runner import Start
+from .runner import SPAWN_ERRORS, Start
 from .status import ReturnValue
 
 TYPE_CHECKING = False
@@ -103,8 +103,11 @@ class Job:
 
     @property
     def outcome(self) -> ReturnValue:
-        """`status`, but failure where the job crashed, reached its time limit or could not be admitted."""
-        return self.status if self.failure is None and not self.timed_out else ReturnValue.failure
+        """`status`, but failure where the job crashed, was interrupted or could not be admitted.
+
+        What was interrupted may have left its work half done, whatever it says itself.
+        """
+        return self.status if self.failure is None and not self.interrupted else ReturnValue.failure
 
     @property
     def timing_info(self) -> JobTimingInfo:
@@ -238,11 +241,6 @@ class ProcessJob(Job):
             return ReturnValue.notready
         return self.status_of(self.proc_handle.status)
 
-    @property
-    def outcome(self) -> ReturnValue:
-        """Failure too where the program was ended by us, whatever code it left with."""
-        return ReturnValue.failure if self.interrupted else super().outcome
-
     def status_of(self, code: int | None) -> ReturnValue:
         """Return the status that an exit code stands for."""
         if code is None:
@@ -268,29 +266,47 @@ class ProcessJob(Job):
         request = None
         try:
             request = self.make_start()
-        except (OSError, TreadleError) as error:
-            self.fail(str(error))
+        except Exception as error:
+            self.close_files()
+            self._not_started(error)
         self.proc_handle = host.run_process(self, request)
 
     def run(self) -> None:
         """Run the program and wait for its end; what cannot be started is a failure."""
         try:
-            self.proc_handle = self.make_start().spawn()
+            start = self.make_start()
+            try:
+                self.proc_handle = start.spawn()
+            except SPAWN_ERRORS as error:
+                self.fail(start.why_not(error))
+                _log().error("job %s could not be started: %s", self.uid, self.failure)
+                return
+            if self.interrupted:
+                # `interrupt` may have looked before there was a program to end
+                self.proc_handle.kill(recursive=True)
             self.proc_handle.wait()
-        except OSError as error:
-            self.fail(f"{self.cmdline[0]}: {error.strerror}")
-            _log().error("job %s could not be started: %s", self.uid, self.failure)
+        except (OSError, TreadleError) as error:
+            self._not_started(error)
         finally:
             self.close_files()
 
     def ended(self, how: Ended) -> None:
         """Take in how the program has ended, when a host has run it."""
         self.close_files()
+        if how.process is not None:
+            self.proc_handle = how.process
         if how.error and self.failure is None:
             self.fail(how.error)
-            _log().error("job %s could not be started: %s", self.uid, how.error)
+            _log().error("job %s: %s", self.uid, how.error)
         elif self.proc_handle is not None and self.proc_handle.status is None:
             self.proc_handle.status = how.code
+
+    def _not_started(self, error: Exception) -> None:
+        """Fail since nobody can tell what is to be started: a user error, or a bug in a subclass."""
+        is_user_error = isinstance(error, OSError | TreadleError)
+        self.fail(str(error) if is_user_error else f"{type(error).__name__}: {error}")
+        trace = None if is_user_error else error
+        _log().error("job %s could not be started: %s", self.uid, self.failure, exc_info=trace)
 
     def make_start(self) -> Start:
         """Return what is to be started, from `cmdline` and `cmd_options`."""
@@ -308,7 +324,8 @@ class ProcessJob(Job):
         stdout = self._open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         stderr = stdout if error is None else self._open(error, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         files = (self._open(stdin, os.O_RDONLY), stdout, stderr)
-        mark = mark_of(RUN_ID, str(self.uid))
+        # 1 and "1" are two uids
+        mark = mark_of(RUN_ID, f"{self.index}-{self.uid}")
         return Start([self.cmdline], mark=mark, environ=environ, cwd=cwd, files=files)
 
     def interrupt(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from _thread import allocate_lock
 from collections import deque
 from select import POLLIN, poll
 from time import monotonic
@@ -14,6 +15,38 @@ from .process import Process
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    class Runner(Protocol):
+        """What a Scheduler has programs run by: a LocalRunner, a fake, or one that runs them elsewhere.
+
+        All of it is called from one thread, but for `wake`. Keys are the caller's.
+        """
+
+        grace: float
+
+        @property
+        def active(self) -> int:
+            """How many have been started and not been reported as ended."""
+
+        def start(self, key: object, start: Start) -> Process | None:
+            """Start it; what cannot be started has ended at the next `poll`."""
+
+        def poll(self, timeout: float | None) -> list[Ended]:
+            """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
+
+        def stop(self, key: object) -> None:
+            """Ask for its end, and see to it after the grace."""
+
+        def kill(self, key: object) -> None:
+            """End it at once."""
+
+        def wake(self) -> None:
+            """Make a `poll` that is under way return."""
+
+        def close(self) -> None:
+            """Give its resources back; nothing may be running."""
+
 
 GRACE = 5.0
 """Seconds between TERM and KILL."""
@@ -53,7 +86,10 @@ class Start:
         """Start its argv of that number.
 
         :raises OSError: as `process.spawn` does
+        :raises ValueError: likewise
         """
+        if not self.argvs:
+            raise ValueError("there is no program to start")
         return process.spawn(
             self.argvs[number],
             mark=self.mark,
@@ -63,16 +99,31 @@ class Start:
             own_session=self.own_session,
         )
 
+    def why_not(self, error: Exception, number: int = 0) -> str:
+        """Return in words why `spawn` has failed."""
+        return process.describe_spawn_error(error, self.argvs[number] if self.argvs else (), self.cwd)
+
 
 class Ended:
-    """How something that was started has ended: `code` is None and `error` says why if it never ran."""
+    """How something that was started has ended.
 
-    __slots__ = ("code", "error", "key")
+    :param code: the exit code of the last program, negative for a signal; None if there is none
+    :param error: why there is none: it could not be started, or nobody can say how it ended
+    :param process: the last program that was started, None if there was none
+    """
 
-    def __init__(self, key: object, code: int | None, error: str = "") -> None:
+    __slots__ = ("code", "error", "key", "process")
+
+    def __init__(self, key: object, code: int | None, error: str = "", process: Process | None = None) -> None:
         self.key = key
         self.code = code
         self.error = error
+        self.process = process
+
+
+SPAWN_ERRORS = (OSError, ValueError, TypeError)
+"""What a program that cannot be started raises: TypeError where an argument is no text."""
+LOST = "nobody can say how it ended: something else waits for our children, or SIGCHLD is ignored"
 
 
 class _Running:
@@ -99,6 +150,7 @@ class LocalRunner:
         self._ended: deque[Ended] = deque()
         self._poll: poll | None = None
         self._wake_in = self._wake_out = -1
+        self._wake_lock = allocate_lock()
 
     @property
     def active(self) -> int:
@@ -110,8 +162,8 @@ class LocalRunner:
         self._open()
         try:
             child = start.spawn()
-        except (OSError, ValueError) as error:
-            self._ended.append(Ended(key, None, _words(error, start, 0)))
+        except SPAWN_ERRORS as error:
+            self._ended.append(Ended(key, None, start.why_not(error)))
             return None
         running = _Running(key, start, child)
         self._by_key[key] = running
@@ -152,19 +204,25 @@ class LocalRunner:
 
     def wake(self) -> None:
         """Make a `poll` that is under way return; any thread and any signal handler may call it."""
-        if self._wake_out >= 0:
+        # A signal handler may interrupt `close`, so nobody waits here; whoever holds the lock wakes or closes.
+        if self._wake_lock.acquire(blocking=False):
             try:
-                os.write(self._wake_out, b"w")
+                if self._wake_out >= 0:
+                    os.write(self._wake_out, b"w")
             except BlockingIOError:
                 return
+            finally:
+                self._wake_lock.release()
 
     def close(self) -> None:
         """Give its descriptors back; nothing may be running."""
-        for fd in (self._wake_in, self._wake_out):
+        with self._wake_lock:
+            fds = (self._wake_in, self._wake_out)
+            self._wake_in = self._wake_out = -1
+            self._poll = None
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self._wake_in = self._wake_out = -1
-        self._poll = None
 
     def _open(self) -> None:
         if self._poll is None:
@@ -200,7 +258,7 @@ class LocalRunner:
         if self._poll is None:
             return False
         woken = False
-        for fd, _ in self._poll.poll(None if wait is None else int(wait * 1000 + 0.999)):
+        for fd, _ in self._poll.poll(None if wait is None else process.milliseconds(wait)):
             if fd == self._wake_in:
                 os.read(fd, 4096)
                 woken = True
@@ -226,8 +284,8 @@ class LocalRunner:
         running.number += 1
         try:
             running.process = running.start.spawn(running.number)
-        except (OSError, ValueError) as error:
-            self._end(running, None, _words(error, running.start, running.number))
+        except SPAWN_ERRORS as error:
+            self._end(running, None, running.start.why_not(error, running.number))
         else:
             self._watch(running)
 
@@ -250,14 +308,10 @@ class LocalRunner:
         return next(process.marked(running.process.mark), None) is None
 
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
+        if code is None and not error:
+            error = LOST
+        self._ended.append(Ended(running.key, code, error, running.process))
         del self._by_key[running.key]
-        self._ended.append(Ended(running.key, code, error))
-
-
-def _words(error: OSError | ValueError, start: Start, number: int) -> str:
-    if isinstance(error, OSError):
-        return process.describe_spawn_error(error, start.argvs[number], start.cwd)
-    return f"{start.argvs[number][0]}: {error}"
 
 
 def _thread_that_waits(child: Process) -> int:
@@ -267,7 +321,7 @@ def _thread_that_waits(child: Process) -> int:
     readable, writable = os.pipe()
 
     def wait() -> None:
-        child.wait()
+        child.has_ended(None)
         os.close(writable)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -7,13 +7,15 @@ something ends (`wait`). A job tells its end once, to one inbox, whoever runs it
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
+from collections import deque
 from heapq import heappop, heappush
 from time import monotonic, time
 
 from .core.admission import Admission
 from .core.dag import DAGIterator
-from .errors import InternalError, TreadleError
+from .errors import InternalError, TreadleError, UsageError
 from .job import USE_SCHEDULER_TIMEOUT, Job
+from .process import LONGEST_SLEEP
 from .runner import GRACE, Ended, LocalRunner
 
 TYPE_CHECKING = False
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .core.dag import DAG
     from .job import NotifyEnd, ProcessJob
     from .process import Process
-    from .runner import Start
+    from .runner import Runner, Start
 
     JobProvider = Callable[[Hashable, Any, frozenset[Hashable], NotifyEnd], Job]
 
@@ -62,9 +64,10 @@ class Scheduler:
         """Called with each batch of jobs that is about to start."""
         self.tick: float | None = None
         """Seconds after which `wait` returns though nothing has ended, so that `log_state` is called."""
-        self.clock = monotonic
-        self.runner = LocalRunner()
+        self.clock: Callable[[], float] = monotonic
+        self.runner: Runner = LocalRunner()
         self.grace = GRACE
+        """Seconds that what is asked to end has for it."""
         self.hurry = RUNNING
         self._started: float | None = None
         self._stopped: float | None = None
@@ -72,6 +75,7 @@ class Scheduler:
         self._active: dict[Hashable, Job] = {}
         self.all_jobs_queued = False
         self.message_queue: SimpleQueue[tuple[Job | None, int]] = SimpleQueue()
+        self._ended: deque[Job] = deque()
         self._threads = _Threads(self)
 
     @classmethod
@@ -144,9 +148,12 @@ class Scheduler:
         self._active = {}
         self.all_jobs_queued = False
         self.max_active_jobs = 0
-        self.hurry = RUNNING
+        if self._stopped is not None:
+            # that was for the run before; a `stop` that comes before the first run counts for it
+            self.hurry = RUNNING
         self._started, self._stopped = time(), None
         self.message_queue = SimpleQueue()
+        self._ended = deque()
         self.runner.grace = self.grace
         self._admission = Admission(self.queues)
         self._jobs: dict[Hashable, Job] = {}
@@ -228,7 +235,10 @@ class Scheduler:
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Job:
         """Call `job_provider` under the lock of the jobs."""
         with Job.lock:
-            return self.job_provider(uid, data, predecessors, self._ignore_end)
+            job = self.job_provider(uid, data, predecessors, self._ignore_end)
+        if job.uid != uid:
+            raise UsageError(f"the job of vertex {uid!r} has another uid: {job.uid!r}")
+        return job
 
     def run_in_thread(self, job: Job) -> None:
         """Run a job in a reused thread (for `Job.start`)."""
@@ -271,9 +281,12 @@ class Scheduler:
             raise InternalError("nothing runs and nothing can start, but work remains")
 
     def _receive(self, timeout: float | None) -> None:
-        ended: list[Job] = []
+        # What has ended is kept until it is collected: a callback may raise in between.
+        ended = self._ended
+        if ended:
+            timeout = 0
         if self._processes:
-            for how in self.runner.poll(0 if not self.message_queue.empty() else timeout):
+            for how in self.runner.poll(timeout if self.message_queue.empty() else 0):
                 self._processes -= 1
                 ended.append(self._process_ended(how))
             timeout = 0
@@ -283,10 +296,11 @@ class Scheduler:
             except Empty:
                 break
             timeout = 0
-            if job is not None and attempt == job.attempt and job.uid in self._active:
+            if job is not None and attempt == job.attempt and self._active.get(job.uid) is job:
                 ended.append(job)
-        for job in ended:
-            self._finish(job)
+        while ended:
+            self._finish(ended[0])
+            ended.popleft()
 
     @staticmethod
     def _process_ended(how: Ended) -> Job:
@@ -296,10 +310,12 @@ class Scheduler:
 
     def _finish(self, job: Job, final: bool = False) -> None:
         """See to a job that has ended: give back what it held, collect it, then leave or queue it again."""
+        if self._active.pop(job.uid, None) is None:
+            # seen to already, and a callback has raised
+            return
         job.record_stop_time()
-        del self._active[job.uid]
         if job.slot is not None:
-            self._admission.release(job.queue_name, job.tokens, job.slot)
+            self._admission.release(job.slot)
         again = self.safe_collect(job)
         job.on_finish(self)
         if again and not final and self.hurry == RUNNING:
@@ -328,7 +344,7 @@ class Scheduler:
             due.append(self._deadlines[0][0])
         if self.tick is not None:
             due.append(self.clock() + self.tick)
-        return max(0.0, min(due) - self.clock()) if due else None
+        return min(max(0.0, min(due) - self.clock()), LONGEST_SLEEP) if due else None
 
     def _is_current(self, deadline: tuple[float, int, int, Job]) -> bool:
         _, _, attempt, job = deadline
@@ -349,6 +365,7 @@ class Scheduler:
             job.timed_out = True
             self._interrupt(job)
         elif not self._abandon(job):
+            self.runner.kill(job)
             self._give_grace(job)
 
     def _abandon(self, job: Job) -> bool:
@@ -356,37 +373,44 @@ class Scheduler:
         if not self._threads.abandon(job):
             return False
         job.fail("it did not end when it was interrupted")
-        # its late message will name an attempt that is over
-        job.attempt += 1
         self._finish(job, final=True)
         return True
 
     def _interrupt(self, job: Job) -> None:
-        job.interrupt()
         self._give_grace(job)
+        try:
+            job.interrupt()
+        finally:
+            # an override may do without
+            job.interrupted = True
 
     def _give_grace(self, job: Job) -> None:
         heappush(self._deadlines, (self.clock() + self.grace, job.index, job.attempt, job))
 
     def _interrupt_all(self) -> None:
+        at_once = self.hurry >= KILLING
         for job in self.active_jobs:
             if not job.interrupted:
                 self._interrupt(job)
-            elif self.hurry >= KILLING and not self._abandon(job):
+                if at_once:
+                    self._abandon(job)
+            elif at_once and not self._abandon(job):
                 self.runner.kill(job)
 
     def _abort(self, error: BaseException) -> None:
         """End and collect what runs because `error` is on its way; what goes wrong now is added to it as a note."""
         self.hurry = max(self.hurry, STOPPING)
-        self._interrupt_all()
+        failures, most = 0, 100 + 10 * len(self._active)
         while self._active:
             try:
-                self._receive(self._time_to_sleep())
                 self._see_to_deadlines()
+                self._receive(self._time_to_sleep())
             except KeyboardInterrupt:
                 self.hurry = KILLING
-                self._interrupt_all()
             except Exception as another:
+                failures += 1
+                if failures == most:
+                    return
                 error.add_note(f"while the run was ended: {type(another).__name__}: {another}")
 
 
