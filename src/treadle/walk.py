@@ -222,9 +222,10 @@ class Walk:
         uid, status = job.uid, job.outcome
         self.job_status[uid] = status
         self._note(job, status)
-        if status.is_good and self.verdicts[uid].outcome == decision.RUN:
+        verdict = self.verdicts.get(uid)
+        if status.is_good and (verdict is None or verdict.outcome == decision.RUN):
             self.new_fingerprints[uid] = self.compute_fingerprint(uid, job.data)
-            if status != ReturnValue.skip:
+            if not (job.should_skip and status == ReturnValue.skip):
                 self.save_fingerprint(uid, self.new_fingerprints[uid])
         if status == ReturnValue.notready and not job.should_skip:
             return bool(self.request_requeue(job))
@@ -234,7 +235,7 @@ class Walk:
         verdict = self.decide(uid, previous, new)
         if type(self).should_execute_action is Walk.should_execute_action:
             return verdict
-        runs = self.should_execute_action(uid, previous, new)
+        runs = bool(self.should_execute_action(uid, previous, new))
         if runs == (verdict.outcome == decision.RUN):
             return verdict
         kind = decision.ASKED if runs else decision.DECLINED
@@ -265,6 +266,8 @@ class Walk:
         for predecessor in failed:
             origins.update(self.failure_source.get(predecessor, (predecessor,)))
         self.failure_source[uid] = origins
+        # nothing is looked at for it, but each action has its entries
+        self.prev_fingerprints[uid] = self.new_fingerprints[uid] = None
         in_order = self._in_order(origins)
         self.verdicts[uid] = decision.blocked(in_order)
         reason = "Blocked by the failure of:\n" + "".join(f"  {p}\n" for p in failed)
