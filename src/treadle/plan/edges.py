@@ -331,8 +331,9 @@ class Linker:
         state = f"{self.places.root}/{STATE}/"
         full = path if path.startswith("/") else f"{self.places.root}/{path[2:] if path == './' else path}"
         if (tree and state.startswith(full)) or full.startswith(state):
+            where = "lies in" if full.startswith(state) else "holds"
             raise self.error(
-                f"the input {path} holds the state folder {STATE}/",
+                f"the input {path} {where} the state folder {STATE}/",
                 node,
                 hint="name the folders in it, or use a glob",
             )

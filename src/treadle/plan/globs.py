@@ -34,6 +34,7 @@ class Disk:
         return known
 
     def _look(self, path: str) -> str:
+        path = path.rstrip("/") or "/"
         try:
             mode = os.stat(path if path.startswith("/") else f"{self.root}/{path}").st_mode
         except (OSError, ValueError):

@@ -116,7 +116,7 @@ class Expander:
     def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
         if not spec.foreach:
             instance = Instance(spec.name, spec, self.scope)
-            self._fill(instance, {}, problems)
+            self._fill(instance, problems)
             return None, [instance]
         values = self._values(spec, declared, problems)
         if values is None:
@@ -141,13 +141,13 @@ class Expander:
                 return values, found
             uids.add(uid)
             instance = Instance(uid, spec, self.scope.with_local(_local(names, chosen), self.scope.unknown))
-            self._fill(instance, dict(zip(names, chosen, strict=True)), problems)
+            self._fill(instance, problems)
             found.append(instance)
             if len(problems):
                 break
         return values, found
 
-    def _fill(self, instance: Instance, chosen: Mapping[str, str], problems: Problems) -> None:
+    def _fill(self, instance: Instance, problems: Problems) -> None:
         spec, scope, places = instance.spec, instance.scope, self.places
         for slot in spec.outputs:
             for item in slot.items:
@@ -167,7 +167,7 @@ class Expander:
                 instance.depfile = self._file(scope.text(spec.depfile), spec.depfile.node, "depfile")
         if spec.condition is not None:
             with problems.kept():
-                self._decide(instance, chosen)
+                self._decide(instance)
 
     def _file(self, text: str, node: Node, what: str) -> str:
         path = self.places.output(text, node, what)
@@ -175,14 +175,15 @@ class Expander:
             raise self.places.source.error(f"{what} must be a file, {path} is a folder", node)
         return path
 
-    def _decide(self, instance: Instance, chosen: Mapping[str, str]) -> None:
+    def _decide(self, instance: Instance) -> None:
         condition = instance.spec.condition
         assert condition is not None
+        values = {name: value for name, value in instance.scope.local.items() if isinstance(value, str)}
         tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
-        holds, values = condition.evaluate({**self.operands, **chosen, **tracked}, _UNTRACKED)
+        holds, shown = condition.evaluate({**self.operands, **values, **tracked}, _UNTRACKED)
         if not holds:
             text = " ".join(condition.node.text.split())
-            instance.left_out = f"when {text} is false" + (f": {values}" if values else "")
+            instance.left_out = f"when {text} is false" + (f": {shown}" if shown else "")
 
 
 _PATHS_ONLY = {

@@ -14,7 +14,9 @@ from .nodes import Items, Node, Scalar, Source, Table
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 100
-MAX_NODES = 1_000_000
+MAX_NODES = 5_000_000
+MAX_ALIASED = 1_000_000
+"""How many values all aliases may stand for together."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_KEY = Scalar("", None, 0, 0)
@@ -86,10 +88,12 @@ def parse(source: Source) -> Node:
 class _Builder:
     """Builds nodes from events, with one stack for the open lists and maps."""
 
-    __slots__ = ("anchors", "keys", "open", "sizes", "source", "tallest")
+    __slots__ = ("aliased", "anchors", "count", "keys", "open", "sizes", "source", "tallest")
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.aliased = 0
+        self.count = 0
         self.open: list[tuple[Items | Table, str | None]] = []
         self.keys: list[Scalar | None] = []
         self.sizes: list[int] = []
@@ -144,8 +148,9 @@ class _Builder:
         return Scalar(text, event.style or None, start, event.end_mark.index)
 
     def _refuse_tag(self, tag: str, at: int) -> None:
+        shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
         raise self.source.error(
-            f"the tag {tag} is not taken", at, hint=f"plans know no YAML tags; if it is a text, {HINT_QUOTE}"
+            f"the tag {shown} is not taken", at, hint=f"plans know no YAML tags; if it is a text, {HINT_QUOTE}"
         )
 
     def _begin(self, event: Any, *, is_map: bool) -> None:
@@ -180,13 +185,17 @@ class _Builder:
         found = self.anchors[event.anchor]
         if found is None:
             raise self.source.error(f"*{event.anchor} stands inside its own anchor", at)
+        self.aliased += found[1]
+        if self.aliased > MAX_ALIASED:
+            raise self.source.error(f"aliases that stand for more than {MAX_ALIASED:,} values", at)
         return found
 
     def _add(self, node: Node, size: int, height: int) -> None:
         parent = self.open[-1][0]
         self.sizes[-1] += size
-        if self.sizes[-1] > MAX_NODES:
-            raise self.source.error(f"more than {MAX_NODES:,} values, aliases counted", node)
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise self.source.error(f"more than {MAX_NODES:,} values", node)
         if height >= self.tallest[-1]:
             self.tallest[-1] = height
             if len(self.open) + height > MAX_DEPTH:

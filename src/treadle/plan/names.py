@@ -87,20 +87,22 @@ class Names:
                         seen.add(member)
                         stack.append(member)
                     continue
-                found.update(dict.fromkeys(self.find(member)))
+                is_pattern = "*" in member or "?" in member
+                uids = self._matching(member, groups=False) if is_pattern else self.find(member)
+                found.update(dict.fromkeys(uids or ()))
         return list(found)
 
-    def _matching(self, pattern: str) -> list[str] | None:
+    def _matching(self, pattern: str, *, groups: bool = True) -> list[str] | None:
         regex = re.compile(wildcard(pattern), re.DOTALL)
         found: dict[str, None] = {}
-        for name in self._listed(pattern):
+        for name in self._listed(pattern, groups=groups):
             if regex.fullmatch(name):
                 found.update(dict.fromkeys(self.named(name) or [self.outputs[name]]))
         return list(found) or None
 
-    def _listed(self, pattern: str) -> Iterator[str]:
+    def _listed(self, pattern: str, *, groups: bool) -> Iterator[str]:
         hidden = pattern.startswith("_")
-        for name in (*self.families, *self.groups, *self.uids):
+        for name in (*self.families, *(self.groups if groups else ()), *self.uids):
             if hidden or not name.startswith("_"):
                 yield name
         if pattern != "*":

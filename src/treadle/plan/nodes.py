@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 
 from treadle.errors import Place, TreadleError
 
@@ -27,7 +28,8 @@ class Source:
     def place(self, offset: int) -> Place:
         """Return the place of the character at `offset`."""
         if not self._starts:
-            self._starts = [0, *(at + 1 for at, char in enumerate(self.text) if char == "\n")]
+            lengths = [len(line) + 1 for line in self.text.split("\n")]
+            self._starts = [0, *accumulate(lengths[:-1])]
         line = bisect_right(self._starts, offset) - 1
         start = self._starts[line]
         end = self.text.find("\n", start)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from treadle.errors import PlanError, TreadleError
 
 MAX_SHOWN = 10
@@ -29,16 +26,19 @@ class Problems:
         """Return the mistakes in the order in which they were found."""
         return list(self._found.values())
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep the error that the block raises, and go on after it."""
-        try:
-            yield
-        except PlanError as error:
-            for problem in error.problems:
-                self.add(problem)
-        except TreadleError as error:
-            self.add(error)
+    def kept(self) -> Problems:
+        """Return what a `with` needs to keep the error that its block raises, and go on after it."""
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        if not isinstance(error, TreadleError):
+            return False
+        for problem in error.problems if isinstance(error, PlanError) else (error,):
+            self.add(problem)
+        return True
 
     def check(self) -> None:
         """Raise a PlanError with the first ten by place, if there are any."""

@@ -88,7 +88,7 @@ def _check_retries(node: Scalar) -> str:
 
 
 def _check_version(node: Scalar) -> str:
-    return "" if node.style is None and node.text == "1" else "must be 1: this treadle reads no other version"
+    return "" if node.style is None and node.text == "1" else "must be 1, the only version of the format"
 
 
 def _check_type(node: Scalar) -> str:

@@ -150,14 +150,22 @@ class _Lexer:
             return
         if found.group(1) is None:
             raise bad_mark(self.source, self.node, self.at)
-        before = self.text[: self.at]
-        bare = before.rstrip(" \t")
-        after = self.text[found.end() : found.end() + 1]
-        alone = (not before or before[-1] in " \t\n;|&(") and after in ("", *" \t\n;|&)<>")
-        alone = alone and not bare.endswith(("<", ">"))
+        alone = self.is_alone(self.at, found.end())
         delimiter = self.stack[-1].delimiter if where == HEREDOC else ""
         self.pieces.append(Hole(Ref(found.group(1), self.at), where, alone=alone, delimiter=delimiter))
         self.at = found.end()
+
+    def is_alone(self, start: int, end: int) -> bool:
+        """Whether a stretch is a word of its own, and not one that a redirection takes."""
+        text = self.text
+        if text[max(start - 1, 0) : start] not in ("", *" \t\n;|&(") or text[end : end + 1] not in (
+            "",
+            *" \t\n;&|)<>",
+        ):
+            return False
+        while start and text[start - 1] in " \t":
+            start -= 1
+        return text[max(start - 1, 0) : start] not in ("<", ">")
 
     def arithmetic(self, at: int) -> int:
         """Return the end of `$(( ... ))`."""

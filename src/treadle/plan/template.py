@@ -146,7 +146,7 @@ class Scope:
         name = ref.name
         first = name.split(".")[0]
         for known in (name, first):
-            if known in self.unknown:
+            if self.unknown.get(known):
                 return template.error(self.unknown[known], ref)
         names = {*self.base, *self.local}
         if first != name and first in names:

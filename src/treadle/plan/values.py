@@ -76,7 +76,7 @@ def _read_param(
         param.value = _outside(reader, name, param, environ[variable], f"{variable}={environ[variable]}", root)
     elif param.default is not None:
         param.value = param.default
-    elif len(entries) == len(node.nodes if isinstance(node, Table) else ()):
+    elif isinstance(node, Table) and len(entries) == len(node.nodes):
         hint = f"give -p {name.text}=VALUE" + (f", set {variable}," if variable else "") + " or write a default"
         raise reader.error(f"the parameter {name.text} has no value", name, hint=hint)
     return param
@@ -148,15 +148,15 @@ def read_vars(reader: Reader, node: Node | None, params: Mapping[str, Param]) ->
     base: dict[str, Value] = {name: param.value for name, param in params.items()}
     unknown = {name: f"${{{name}}} is not known in vars" for name in RESERVED}
     scope = Scope(base, unknown)
-    if node is None:
-        return scope
     written: dict[str, Template | list[Template]] = {}
-    table = reader.table(node, "vars")
+    table = reader.table(node, "vars") if node is not None else Table(0, flow=False)
     for name, value in table.items():
         if check_name(reader, name, params, "a var"):
             with reader.problems.kept():
                 written[name.text] = templates(reader, value, f"the var {name.text}")
-    for name_ in _order(reader, table, written):
+    ordered = _order(reader, table, written)
+    base.update(dict.fromkeys(set(written).difference(ordered), ""))
+    for name_ in ordered:
         with reader.problems.kept():
             made = written[name_]
             if isinstance(made, Template):
@@ -164,9 +164,10 @@ def read_vars(reader: Reader, node: Node | None, params: Mapping[str, Param]) ->
                 base[name_] = items if _is_list(made, scope) else items[0]
             else:
                 base[name_] = tuple([text for one in made for text in scope.items(one)])
-        if name_ not in base:
-            scope.unknown[name_] = f"${{{name_}}} has no value: look at its own error"
-    scope.unknown = {name: said for name, said in scope.unknown.items() if name in written}
+    # A var with a mistake has been told of; what uses it says nothing more.
+    for name_ in table.nodes:
+        base.setdefault(name_, "")
+    scope.unknown = {}
     return scope
 
 
@@ -203,6 +204,7 @@ def _order(reader: Reader, table: Table, written: Mapping[str, Template | list[T
     """Return the vars such that each comes after those it uses; a circle is kept as an error and left out."""
     done: dict[str, bool] = {}
     ordered: list[str] = []
+    broken: set[str] = set()
     for first in written:
         path: list[tuple[str, list[str]]] = [] if first in done else [(first, _uses(written, first))]
         done.setdefault(first, False)
@@ -220,8 +222,9 @@ def _order(reader: Reader, table: Table, written: Mapping[str, Template | list[T
             elif not done[used]:
                 names = [one for one, _ in path]
                 circle = [*names[names.index(used) :], used]
+                broken.update(circle)
                 reader.add("these vars are made of each other", table.keys[used], facts=(" -> ".join(circle),))
-    return ordered
+    return [name for name in ordered if name not in broken]
 
 
 def _uses(written: Mapping[str, Template | list[Template]], name: str) -> list[str]:

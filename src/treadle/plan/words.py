@@ -27,27 +27,10 @@ _QUOTED = re.compile(r"\\[$`\"\\]|\\\n|\$\$\{|\$\{|\$(?=[A-Za-z0-9_@*#?!$(-])|`"
 _DOLLAR = re.compile(r"\$[A-Za-z0-9_@*#?!$-]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _SHELL_WORDS = frozenset(
-    [
-        "cd",
-        "export",
-        "source",
-        ".",
-        "set",
-        "unset",
-        "alias",
-        "eval",
-        "exec",
-        "if",
-        "then",
-        "for",
-        "while",
-        "until",
-        "case",
-        "function",
-        "ulimit",
-        "umask",
-        "trap",
-    ]
+    (
+        *("cd", "export", "source", ".", "set", "unset", "alias", "eval", "exec", "exit", "return", "shift"),
+        *("if", "then", "for", "while", "until", "case", "function", "local", "let", "trap", "ulimit", "umask"),
+    )
 )
 _OPERATORS = {
     "|": "a pipe",

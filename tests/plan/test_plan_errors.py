@@ -1,0 +1,484 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plan_folder import Folder
+from treadle.errors import PlanError
+from treadle.plan import load_plan
+
+# name: (the plan, or its actions if it begins with blanks; line and column of the first mistake; words that are said)
+CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
+    # the file and YAML
+    "empty": ("", "1:1", ["empty"]),
+    "only a comment": ("# nothing\n", "1:1", ["empty"]),
+    "a list": ("- a\n", "1:1", ["must be a map"]),
+    "a text": ("hello\n", "1:1", ["must be a map"]),
+    "no version": ("actions: {a: {run: x}}\n", "1:1", ["treadle: 1"]),
+    "another version": ("treadle: 2\nactions: {a: {run: x}}\n", "1:10", ["must be 1", "'2'"]),
+    "version as text": ("treadle: '1'\nactions: {a: {run: x}}\n", "1:10", ["must be 1"]),
+    "no actions": ("treadle: 1\n", "1:1", ["no actions"]),
+    "actions empty": ("treadle: 1\nactions: {}\n", "2:10", ["no actions"]),
+    "actions nothing": ("treadle: 1\nactions:\n", "2:1", ["nothing stands here"]),
+    "actions a list": ("treadle: 1\nactions: [1]\n", "2:10", ["must be a map", "a list"]),
+    "action a text": ("treadle: 1\nactions: {a: make}\n", "2:14", ["the action a must be a map"]),
+    "two documents": ("treadle: 1\n---\nactions: {}\n", "2:1", ["second YAML document"]),
+    "tab": ("treadle: 1\nactions:\n\ta: {run: x}\n", "3:1", ["not valid YAML", "indent with spaces"]),
+    "bad utf8": (b"treadle: 1\n# \xc3\xa4\xff\n", "2:4", ["not UTF-8", "0xff"]),
+    "utf16": ("treadle: 1".encode("utf-16"), "1:1", ["not UTF-8"]),
+    "nul": (b"treadle: 1\na: \0\n", "2:4", ["NUL"]),
+    "escaped nul": ('  a: {run: "x \\0"}\n', "3:12", ["NUL"]),
+    "python tag": ("  a: !!python/object/apply:os.system [x]\n", "3:6", ["tag", "python/object"]),
+    "str tag": ("  a: {run: !!str x}\n", "3:12", ["tag"]),
+    "merge key": ("  a: &a {run: x}\n  b: {<<: *a}\n", "4:7", ["merge keys"]),
+    "twice": (
+        "  a: {run: x}\n  b: {run: x}\n  a: {run: y}\n",
+        "5:3",
+        ["'a' stands here twice", "treadle.yaml:3:3"],
+    ),
+    "duplicate key": ("  a:\n    run: x\n    run: y\n", "5:5", ["'run' stands here twice"]),
+    "alias bomb": (
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{b}: &{b} [" + ",".join([f"*{a}"] * 9) + "]\n" for a, b in zip("abcdefgh", "bcdefghi")),
+        "7:8",
+        ["1,000,000"],
+    ),
+    "deep": ("treadle: 1\nvars: {x: " + "[" * 200000 + "\n", "2:109", ["nested more than 100"]),
+    "unknown alias": ("  a: {run: x, in: *files}\n", "3:19", ["no anchor &files", "alias in YAML"]),
+    "star in flow": ("  a: {run: x, in: [*.c]}\n", "3:21", ["not valid YAML", "begins with `*`"]),
+    "star in list": ("  a:\n    run: x\n    in:\n      - *.c\n", "6:10", ["not valid YAML", "begins with `*`"]),
+    "dollar in flow list": ("  a: {argv: [cp, ${in}, x]}\n", "3:19", ["not valid YAML", "needs quotes"]),
+    "dollar in flow map": ("  a:\n    run: x\n    in: {raw: ${o}/x}\n", "5:16", ["not valid YAML", "needs quotes"]),
+    "colon in text": (
+        '  a:\n    sh: curl -H "A: b"\n',
+        "4:19",
+        ["not valid YAML", "`: ` inside a text", "block after `|`"],
+    ),
+    "list element a map": (
+        "  a:\n    run:\n      - echo a\n      - echo b: c\n",
+        "6:9",
+        ["a command must be a text, this is a map", "echo b"],
+    ),
+    "cut at comma": ("  a: {run: echo a, b}\n", "3:20", ["cut a value at a comma", "'b'"]),
+    "cut at hash": ("  a:\n    run: echo a # b\n", "4:17", ["cut this value at the #"]),
+    "cut at hash in list": ("  a:\n    run:\n      - echo a # b\n", "5:16", ["cut this value at the #"]),
+    # keys
+    "unknown key top": (
+        "treadle: 1\ntasks: {}\nactions: {a: {run: x}}\n",
+        "2:1",
+        ["no key 'tasks'", "did you mean actions?"],
+    ),
+    "unknown key action": ("  a: {run: x, inputs: y}\n", "3:15", ["no key 'inputs'", "did you mean in?"]),
+    "near key": ("  a: {run: x, timout: 5m}\n", "3:15", ["no key 'timout'", "did you mean timeout?"]),
+    "unbuilt key": ("  a: {run: x, once: true}\n", "3:15", ["no key 'once'"]),
+    "unbuilt top": ("treadle: 1\ninclude: [a]\nactions: {a: {run: x}}\n", "2:1", ["no key 'include'"]),
+    "unknown default": (
+        "treadle: 1\ndefaults: {out: x}\nactions: {a: {run: x}}\n",
+        "2:12",
+        ["defaults has no key 'out'"],
+    ),
+    "bad action name": ("  a b: {run: x}\n", "3:3", ["'a b' is not a name"]),
+    "bad action name at": ("  a@b: {run: x}\n", "3:3", ["'a@b' is not a name"]),
+    "no command": ("  a: {in: x}\n", "3:3", ["does nothing"]),
+    "two commands": ("  a: {run: x, sh: y}\n", "3:3", ["both run and sh"]),
+    "yes": ("  a: {run: x, always: yes}\n", "3:23", ["always must be true or false", "'yes'"]),
+    "quoted true": ("  a: {run: x, always: 'true'}\n", "3:23", ["true or false"]),
+    "null value": ("  a:\n    run:\n", "4:5", ["run must be", "nothing"]),
+    "null in list": ("  a: {run: x, in: [~]}\n", "3:20", ["an input must be a text", "nothing"]),
+    "number too small": ("  a: {run: x, tokens: 0}\n", "3:23", ["1 or more"]),
+    "duration bare": ("  a: {run: x, timeout: 30}\n", "3:24", ["duration with a unit", "'30'"]),
+    "duration zero": ("  a: {run: x, timeout: 0s}\n", "3:24", ["more than nothing"]),
+    "retries": ("  a: {run: x, retries: often}\n", "3:24", ["retries must be a whole number"]),
+    "retries on": (
+        "  a: {run: x, retries: {max: 1, on: [exit 300]}}\n",
+        "3:38",
+        ["'exit 300' is nothing to retry on"],
+    ),
+    "retries max": ("  a: {run: x, retries: {backoff: 5s}}\n", "3:24", ["retries needs max"]),
+    "queue": (
+        "treadle: 1\nqueues: {net: 2}\nactions: {a: {run: x, queue: nett}}\n",
+        "3:30",
+        ["no queue 'nett'", "did you mean net?"],
+    ),
+    "tokens": (
+        "treadle: 1\nqueues: {net: 2}\nactions: {a: {run: x, queue: net, tokens: 3}}\n",
+        "3:43",
+        ["3 tokens are more", "net has 2"],
+    ),
+    "queue size": (
+        "treadle: 1\nqueues: {net: 0}\nactions: {a: {run: x}}\n",
+        "2:15",
+        ["size of a queue", "1 or more"],
+    ),
+    "queue default": ("treadle: 1\nqueues: {default: 3}\nactions: {a: {run: x}}\n", "2:10", ["-j"]),
+    "console": (
+        "treadle: 1\nqueues: {net: 2}\nactions: {a: {run: x, console: true, queue: net}}\n",
+        "3:45",
+        ["queue cannot go with console"],
+    ),
+    "shell without sh": ("  a: {run: x, shell: [sh, -c]}\n", "3:22", ["shell says nothing without sh"]),
+    "env lists": ("  a: {run: x, env: {A: b}, track: [A]}\n", "3:35", ["A stands in both env and track"]),
+    "track value": ("  a: {run: x, track: [A=b]}\n", "3:23", ["'A=b' is not the name of a variable"]),
+    "env own": ("  a: {run: x, env: {TREADLE_X: b}}\n", "3:21", ["treadle's own"]),
+    "env null": ("  a:\n    run: x\n    env:\n      A:\n", "6:9", ["the variable A must be a text"]),
+    # params and vars
+    "param type": (
+        "treadle: 1\nparams: {n: {type: integer}}\nactions: {a: {run: x}}\n",
+        "2:20",
+        ["type must be one of", "did you mean int?"],
+    ),
+    "param default type": (
+        "treadle: 1\nparams: {n: {type: int, default: many}}\nactions: {a: {run: x}}\n",
+        "2:34",
+        ["'many' is not a whole number"],
+    ),
+    "param choice": (
+        "treadle: 1\nparams: {n: {choices: [debug, release], default: relase}}\nactions: {a: {run: x}}\n",
+        "2:50",
+        ["not a choice of n", "did you mean release?"],
+    ),
+    "param required": (
+        "treadle: 1\nparams: {n: {type: int}}\nactions: {a: {run: x}}\n",
+        "2:10",
+        ["n has no value", "-p n=VALUE"],
+    ),
+    "param ref": (
+        "treadle: 1\nparams: {n: {default: 'x${o}'}}\nactions: {a: {run: x}}\n",
+        "2:25",
+        ["taken as it stands"],
+    ),
+    "param short": (
+        "treadle: 1\nparams: {n: debug}\nactions: {a: {run: x}}\n",
+        "2:13",
+        ["the parameter n must be a map"],
+    ),
+    "param name": (
+        "treadle: 1\nparams: {in: {default: x}}\nactions: {a: {run: x}}\n",
+        "2:10",
+        ["in cannot be the name"],
+    ),
+    "var and param": (
+        "treadle: 1\nparams: {n: {default: x}}\nvars: {n: y}\nactions: {a: {run: x}}\n",
+        "3:8",
+        ["n is the name of a parameter or var already"],
+    ),
+    "var circle": (
+        "treadle: 1\nvars:\n  a: ${b}\n  b: x${c}\n  c: ${a}\nactions: {a: {run: x}}\n",
+        "3:3",
+        ["made of each other", "a -> b -> c -> a"],
+    ),
+    "var self": ("treadle: 1\nvars:\n  a: ${a}\nactions: {a: {run: x}}\n", "3:3", ["made of each other", "a -> a"]),
+    "var map": (
+        "treadle: 1\nvars: {a: {file: x}}\nactions: {a: {run: x}}\n",
+        "2:11",
+        ["the var a must be a text or a list"],
+    ),
+    "var undefined": (
+        "treadle: 1\nvars: {out_dir: x, b: '${outdir}/y'}\nactions: {a: {run: x}}\n",
+        "2:24",
+        ["${outdir} is not defined", "did you mean ${out_dir}?"],
+    ),
+    "list in text": (
+        "treadle: 1\nvars: {l: [a, b], b: 'x${l}'}\nactions: {a: {run: x}}\n",
+        "2:24",
+        ["is a list and stands inside a text"],
+    ),
+    "bad mark": ("  a:\n    run: x\n    out: out/${a-b}\n", "5:14", ["`${a-b}` is not ${NAME}"]),
+    # run
+    "pipe": ("  a:\n    run: ls | wc\n", "4:13", ["| is a pipe", "use sh:"]),
+    "redirect": ("  a:\n    run: ls > x\n", "4:13", ["> is a redirection"]),
+    "and": ("  a:\n    run: ls && ls\n", "4:13", ["& is"]),
+    "semicolon": ("  a:\n    run: ls; ls\n", "4:12", ["; is a separator"]),
+    "substitution": ("  a:\n    run: ls $(pwd)\n", "4:13", ["$( would be passed"]),
+    "backtick": ("  a:\n    run: ls `pwd`\n", "4:13", ["command substitution"]),
+    "variable": ("  a:\n    run: ls $HOME\n", "4:13", ["$HOME would be passed", "${HOME}"]),
+    "variable in quotes": ('  a:\n    run: ls "$HOME/x"\n', "4:14", ["$HOME would be passed"]),
+    "glob in run": ("  a:\n    run: cat *.c\n", "4:14", ["* is a glob"]),
+    "tilde": ("  a:\n    run: ls ~/x\n", "4:13", ["~ would be passed"]),
+    "assignment": ("  a:\n    run: A=b make\n", "4:10", ["A=b would be taken as the program", "env:"]),
+    "cd": ("  a:\n    run: cd x\n", "4:10", ["cd is a word of the shell", "cwd:"]),
+    "two lines": (
+        "  a:\n    run: |\n      make x\n      make y\n",
+        "6:7",
+        ["second line", "list with one command each"],
+    ),
+    "open quote": ("  a:\n    run: echo 'x\n", "4:15", ["a quote that is not closed"]),
+    "comment in run": ("  a:\n    run: |\n      echo x # y\n", "5:14", ["run knows no comments"]),
+    "argv in run": (
+        '  a:\n    run: [cp, "${in}", "${out}"]\n    in: [x]\n',
+        "4:15",
+        ["${in} is no command of its own", "argv:"],
+    ),
+    "list in word": ("  a:\n    run: cc -I${l}\n", "4:15", ["${l} is not defined"]),
+    "list in word 2": (
+        "treadle: 1\nvars: {l: [a, b]}\nactions:\n  a:\n    run: cc -I${l}\n",
+        "5:15",
+        ["${l} is a list"],
+    ),
+    "list in quotes": (
+        'treadle: 1\nvars: {l: [a, b]}\nactions:\n  a:\n    run: cc "${l}"\n',
+        "5:14",
+        ["${l} is a list and stands in quotes"],
+    ),
+    "undefined in run": (
+        "treadle: 1\nvars: {flags: [a]}\nactions:\n  a:\n    run: cc ${flag}\n",
+        "5:13",
+        ["${flag} is not defined", "did you mean ${flags}?"],
+    ),
+    "no in": ("  a:\n    run: cat ${in}\n", "4:14", ["this action has no in"]),
+    "no out name": (
+        "  a:\n    run: cp x ${out.b}\n    out: {a: x}\n",
+        "4:15",
+        ["${out.b} is not defined", "out.a"],
+    ),
+    "empty program": ("treadle: 1\nvars: {cc: ''}\nactions:\n  a:\n    run: ${cc} -c\n", "5:10", ["no program"]),
+    # sh
+    "single quotes": (
+        "treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: echo '${v}'\n",
+        "5:15",
+        ["inside single quotes", "use double quotes"],
+    ),
+    "arithmetic": (
+        "treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: echo $((${v} + 1))\n",
+        "5:17",
+        ["inside $(( ))"],
+    ),
+    "quoted heredoc": (
+        "treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: |\n      cat <<'E'\n      ${v}\n      E\n",
+        "7:7",
+        ["heredoc with a quoted end"],
+    ),
+    "shell form": ("  a:\n    sh: echo ${x:-y}\n", "4:14", ["`${x:-y}` is not ${NAME}", "$${"]),
+    "shell variable": ("  a:\n    sh: echo ${HOME}\n", "4:14", ["${HOME} is not defined", "$HOME or $${HOME}"]),
+    "open quote sh": (
+        'treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: |\n      echo "${v}\n',
+        "6:12",
+        ['a quote (") that is not closed'],
+    ),
+    "list in sh word": (
+        "treadle: 1\nvars: {v: [x]}\nactions:\n  a:\n    sh: echo x${v}\n",
+        "5:15",
+        ["${v} is a list and stands inside a word"],
+    ),
+    "strange shell": (
+        "treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: print(${v})\n    shell: [python3, -c]\n",
+        "5:15",
+        ["cannot be given to python3"],
+    ),
+    "empty sh": ("  a: {sh: ''}\n", "3:11", ["an empty script"]),
+    # files
+    "missing input": (
+        "  a: {run: x, in: src/mian.c}\n",
+        "3:19",
+        ["src/mian.c of a does not exist", "did you mean src/main.c?"],
+    ),
+    "glob nothing": ('  a: {run: x, in: "src/*.cc"}\n', "3:19", ["src/*.cc matches nothing", "empty: ok"]),
+    "glob bad": ('  a: {run: x, in: "src/[a.cc"}\n', "3:19", ["a glob that cannot be"]),
+    "glob deep": ('  a: {run: x, in: "src/a**/x"}\n', "3:19", ["** must stand alone"]),
+    "folder": ("  a: {run: x, in: src}\n", "3:19", ["the input src is a folder", "write src/"]),
+    "file as folder": ("  a: {run: x, in: src/main.c/}\n", "3:19", ["is a file", "write src/main.c"]),
+    "out glob": ('  a: {run: x, out: "out/*.o"}\n', "3:20", ["not a pattern"]),
+    "out absolute": ("  a: {run: x, out: /tmp/x}\n", "3:20", ["absolute"]),
+    "out outside": ("  a: {run: x, out: ../x}\n", "3:20", ["outside the root"]),
+    "out dots": ("  a: {run: x, out: a/../x}\n", "3:20", ["through .."]),
+    "out state": ("  a: {run: x, out: .treadle/x}\n", "3:20", ["state folder"]),
+    "out state sly": ("  a: {run: x, out: .//.treadle/./x}\n", "3:20", ["state folder"]),
+    "out plan": ("  a: {run: x, out: treadle.yaml}\n", "3:20", ["is the plan itself"]),
+    "out root": ("  a: {run: x, out: ./}\n", "3:20", ["the root itself"]),
+    "out empty": ('  a: {run: x, out: ""}\n', "3:20", ["empty path"]),
+    "out long": ("  a: {run: x, out: " + "x" * 300 + "}\n", "3:20", ["more than 255 bytes"]),
+    "out tilde": ("  a: {run: x, out: ~/x}\n", "3:20", ["~ is no folder here"]),
+    "in tilde": ("  a: {run: x, in: ~/x}\n", "3:19", ["~ is no folder here"]),
+    "in state": ("  a: {run: x, in: .treadle/x}\n", "3:19", ["state folder"]),
+    "in root": ("  a: {run: x, in: ./}\n", "3:19", ["state folder"]),
+    "two makers": (
+        "  a: {run: x, out: out/x}\n  b: {run: y, out: ./out//x}\n",
+        "4:20",
+        ["two actions make out/x: a and b", "treadle.yaml:3:"],
+    ),
+    "two makers folder": ("  a: {run: x, out: out/}\n  b: {run: y, out: out}\n", "4:20", ["two actions make out"]),
+    "below folder": (
+        "  a: {run: x, out: out/}\n  b: {run: y, out: out/x}\n",
+        "4:20",
+        ["lies in out/, an output of a", "treadle.yaml:3:"],
+    ),
+    "below file": ("  a: {run: x, out: out}\n  b: {run: y, out: out/x}\n", "4:20", ["which a makes as a file"]),
+    "own input": ("  a: {run: x, in: [src/main.c, out/x], out: out/x}\n", "3:32", ["a reads its own output out/x"]),
+    "own input glob": (
+        '  a: {run: x, in: "src/*.c", out: src/new.c}\n',
+        "3:19",
+        ["a reads its own output src/new.c", "use exclude"],
+    ),
+    "own input tree": ("  a: {run: x, in: src/, out: src/new.c}\n", "3:19", ["a reads its own output src/new.c"]),
+    "out folder as file": (
+        "  a: {run: x, out: site/}\n  b: {run: y, in: site}\n",
+        "4:19",
+        ["site/ is a folder that a makes", "write site/"],
+    ),
+    "depfile shared": ("  a: {run: x, depfile: d}\n  b: {run: y, depfile: d}\n", "4:24", ["two actions make d"]),
+    "stdout folder": ("  a: {run: x, stdout: o/}\n", "3:23", ["stdout must be a file"]),
+    "cwd": ("  a: {run: x, cwd: nowhere}\n", "3:20", ["the folder nowhere of cwd does not exist"]),
+    "cwd outside": ("  a: {run: x, cwd: ..}\n", "3:20", ["cwd lies outside"]),
+    "root": ("treadle: 1\nroot: nowhere\nactions: {a: {run: x}}\n", "2:7", ["the root nowhere is no folder"]),
+    # order
+    "circle": (
+        "  a: {run: x, in: c.o, out: a.o}\n  b: {run: x, in: a.o, out: b.o}\n  c: {run: x, in: b.o, out: c.o}\n",
+        "3:3",
+        ["3 actions wait for each other", "waits for", "c at "],
+    ),
+    "circle needs": ("  a: {run: x, needs: a}\n", "3:3", ["a waits for itself"]),
+    "circle after": ("  a: {run: x, after: b}\n  b: {run: x, needs: a}\n", "3:3", ["2 actions wait"]),
+    "needs": (
+        "  lint: {run: x}\n  b: {run: x, needs: [lnt]}\n",
+        "4:23",
+        ["needs: there is no action, family or group 'lnt'", "did you mean lint?"],
+    ),
+    "needs file": ("  a: {run: x, out: o}\n  b: {run: x, needs: [o]}\n", "4:23", ["a file goes into in:"]),
+    "after": (
+        "  lint: {run: x}\n  b: {run: x, after: [lnt]}\n",
+        "4:23",
+        ["after: there is no action, family or group 'lnt'"],
+    ),
+    "from": (
+        "  fit: {run: x, out: o}\n  b: {run: x, in: {from: fot}}\n",
+        "4:26",
+        ["from: there is no action 'fot'", "did you mean fit?"],
+    ),
+    "from nothing": ("  fit: {run: x}\n  b: {run: x, in: {from: fit}}\n", "4:26", ["fit makes nothing"]),
+    "from name": (
+        "  fit: {run: x, out: {a: o}}\n  b: {run: x, in: {from: fit.b}}\n",
+        "4:26",
+        ["fit has no output b", "it has a"],
+    ),
+    "from self": ("  fit: {run: x, out: o, in: {from: fit}}\n", "3:36", ["fit reads its own outputs"]),
+    "in map": (
+        "  a: {run: x, in: [{tree: x}]}\n",
+        "3:20",
+        ["an input cannot be a map with tree", "glob: or from:"],
+    ),
+    "group": (
+        "treadle: 1\ngroups: {ci: [lnt]}\nactions: {lint: {run: x}}\n",
+        "2:15",
+        ["the group ci: there is no action", "did you mean lint?"],
+    ),
+    "group and action": (
+        "treadle: 1\ngroups: {lint: [lint]}\nactions: {lint: {run: x}}\n",
+        "2:10",
+        ["lint is a group and an action"],
+    ),
+    "default": (
+        "treadle: 1\ndefault: lnt\nactions: {lint: {run: x}}\n",
+        "2:10",
+        ["default: there is no action", "did you mean lint?"],
+    ),
+    # foreach
+    "foreach text": ("  a: {run: x, foreach: {p: one}}\n", "3:28", ["must be a list or a glob", "[one]"]),
+    "foreach text var": (
+        'treadle: 1\nvars: {v: x}\nactions:\n  a: {run: x, foreach: {p: "${v}"}}\n',
+        "4:29",
+        ["foreach needs a list"],
+    ),
+    "foreach twice": ("  a: {run: x, foreach: {p: [a, a]}}\n", "3:24", ["foreach makes a@a twice"]),
+    "foreach shadow": (
+        "treadle: 1\nvars: {p: x}\nactions:\n  a: {run: x, foreach: {p: [a]}}\n",
+        "4:25",
+        ["p is the name of a parameter or var already"],
+    ),
+    "foreach many": (
+        "treadle: 1\nvars: {l: ["
+        + ",".join(map(str, range(100)))
+        + ']}\nactions:\n  a: {run: x, foreach: {p: "${l}", q: "${l}", r: "${l}", s: "${l}"}}\n',
+        "4:3",
+        ["more than 250,000"],
+    ),
+    "foreach same out": (
+        "  a: {run: x, foreach: {p: [a, b]}, out: o}\n",
+        "3:42",
+        ["two actions make o: a@a and a@b"],
+    ),
+    "foreach glob": ('  a: {run: x, foreach: {p: "*.zz"}}\n', "3:28", ["*.zz matches nothing"]),
+    "foreach part": (
+        '  a: {run: "x ${p.root}", foreach: {p: [a]}}\n',
+        "3:15",
+        ["${p.root} is not defined", "p.stem"],
+    ),
+    "in in out": ('  a: {run: x, in: src/main.c, out: "${in}.o"}\n', "3:37", ["known in commands and env only"]),
+    # when
+    "when undefined": (
+        'treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mod == "x"}\n',
+        "4:21",
+        ["mod is not defined", "did you mean mode?"],
+    ),
+    "when env": ('  a: {run: x, when: env.CI == "1"}\n', "3:21", ["write track: [NAME]"]),
+    "when dollar": ("  a: {run: x, when: \"${mode} == 'x'\"}\n", "3:22", ["mode, not ${mode}"]),
+    "when value": (
+        "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mode}\n",
+        "4:21",
+        ["a value and no condition"],
+    ),
+    "when chained": ("  a: {run: x, when: 1 < 2 < 3}\n", "3:27", ["cannot be chained"]),
+    "when bracket": ("  a: {run: x, when: (true}\n", "3:21", ["a bracket that is not closed"]),
+    "when sign": ("  a: {run: x, when: 1 = 2}\n", "3:23", ["cannot have = here"]),
+    "when mixed": (
+        "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mode < 3}\n",
+        "4:26",
+        ["two numbers or two texts"],
+    ),
+    "when in": (
+        'treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mode in "x"}\n',
+        "4:26",
+        ["right side of in must be a list"],
+    ),
+    "when end": ("  a: {run: x, when: 1 ==}\n", "3:23", ["ends too early"]),
+    "when deep": ("  a: {run: x, when: " + "(" * 60 + "true" + ")" * 60 + "}\n", "3:71", ["more than 50 brackets"]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_mistake_is_told_with_its_place_and_its_mend(name: str, folder: Folder) -> None:
+    text, place, words = CASES[name]
+    folder.write("src/main.c")
+    problems = folder.problems(text)
+    first = problems[0].place
+    assert first is not None
+    assert f"{first.line}:{first.column}" == place
+    said = "\n".join(str(problem) for problem in problems)
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_line_of_a_mistake_is_at_hand_to_be_shown(name: str, folder: Folder) -> None:
+    text, _, _ = CASES[name]
+    folder.write("src/main.c")
+    place = folder.problems(text)[0].place
+    assert place is not None
+    if isinstance(text, str):
+        whole = (Path(folder.root) / "treadle.yaml").read_text().split("\n")
+        assert place.text == whole[place.line - 1]
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(folder: Folder) -> None:
+    problems = folder.problems("  a: {run: x, always: maybe}\n  b: {run: ls | wc}\n  c: {sh: y, timeout: 5}\n")
+    assert [problem.place.line for problem in problems if problem.place] == [3, 4, 5]
+
+
+def test_more_than_ten_mistakes_are_cut_and_counted(folder: Folder) -> None:
+    problems = folder.problems("".join(f"  a{i}: {{run: x, always: maybe}}\n" for i in range(25)))
+    assert len(problems) == 10
+    assert "(and 15 more problems)" in problems[-1].facts
+
+
+def test_a_missing_plan_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="cannot read the plan"):
+        load_plan(str(tmp_path / "none.yaml"))
+    with pytest.raises(PlanError, match="cannot read the plan"):
+        load_plan(str(tmp_path))
+
+
+def test_a_plan_over_64_mib_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "big.yaml").open("wb") as stream:
+        stream.truncate((64 << 20) + 1)
+    with pytest.raises(PlanError, match="larger than 64 MiB"):
+        load_plan(str(tmp_path / "big.yaml"))
