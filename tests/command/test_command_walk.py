@@ -60,10 +60,16 @@ class Listener(Observer):
         self.events.append(f"end {uid}{' again' if retry else ''}")
 
 
-def walk(
-    root: Path, observer: Observer | None = None, settings: Settings | None = None, **commands: Command
-) -> Report:
-    return CommandWalk(dag_of(**commands), str(root), settings or Settings(jobs=2), observer).run()
+class Walking:
+    """Walks commands given by keyword in a folder."""
+
+    def __init__(self, root: Path, observer: Observer | None = None, settings: Settings | None = None) -> None:
+        self.root = root
+        self.observer = observer
+        self.settings = settings or Settings(jobs=2)
+
+    def __call__(self, **commands: Command) -> Report:
+        return CommandWalk(dag_of(**commands), str(self.root), self.settings, self.observer).run()
 
 
 def ran(report: Report) -> list[object]:
