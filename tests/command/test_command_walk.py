@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,7 @@ class Listener(Observer):
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.events: list[str] = []
-        self.on_start = lambda _uid: None
+        self.on_start: Callable[[str], object] = lambda _uid: None
 
     def note(self, text: str) -> None:
         self.notes.append(text)
