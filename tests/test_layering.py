@@ -184,11 +184,24 @@ def test_there_is_no_circle_of_imports() -> None:
     for found in all_imports():
         if not found.imported.startswith("!") and found.imported != found.importer:
             graph[found.importer].add(found.imported)
+    assert not (circle := circle_in(graph)), f"these import each other: {' -> '.join(circle)}"
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle, its first one again at the end; nothing where there is none."""
     left = dict(graph)
     while free := [module for module, needs in left.items() if not needs & left.keys()]:
         for module in free:
             del left[module]
-    assert not left, f"these import each other: {left}"
+    path = [min(left)] if left else []
+    while path and path[-1] not in path[:-1]:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]) :] if path else []
+
+
+def test_a_circle_is_found_and_shown() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c", "d"}, "c": {"b"}, "d": set()}) == ["b", "c", "b"]
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": set()}) == []
 
 
 def test_core_is_pure() -> None:
