@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,49 @@ def test_the_report_fits_a_terminal(tmp_path: Path, catalogue: Path) -> None:
     lines = (tmp_path / "report.txt").read_text("utf-8").splitlines()
     assert max(map(len, lines)) <= 80
     assert "  3 modules and packages in 3 files: 31 lines, 17 of them code." in lines
+
+
+@pytest.fixture
+def tour(tmp_path: Path, shapes: Path) -> Path:
+    """Return a folder that holds the tour's plan and a small library with modules and packages."""
+    home = tmp_path / "home"
+    shutil.copytree(SCRIPTS.parent, home / "plans", ignore=shutil.ignore_patterns("__pycache__"))
+    library = tmp_path / "library"
+    for package in ("round", "test"):
+        (library / package / "tests").mkdir(parents=True)
+        (library / package / "__init__.py").write_text("import shapes\n")
+        (library / package / "tests" / "long.py").write_text("x = 1\n" * 1000)
+    shutil.copy(shapes, library)
+    (library / "_hidden.py").write_text("import shapes\n")
+    return home
+
+
+def treadle(home: Path, *arguments: str) -> int:
+    """Call the real command on the tour and return its exit code."""
+    words = [sys.executable, "-m", "treadle", "-C", str(home), *arguments]
+    settings = ["-p", f"lib={home.parent / 'library'}", "-p", f"python={sys.executable}"]
+    return subprocess.run([*words, "-f", "plans/tour.yaml", *settings], timeout=120).returncode
+
+
+def test_the_tour_measures_what_there_is_without_tests(tour: Path) -> None:
+    assert treadle(tour, "run") == 0
+    books = json.loads((tour / "out" / "tour" / "catalogue.json").read_text())
+    found = [(book["name"], book["files"], book["lines"], book["readers"]) for book in books]
+    assert found == [("round", 1, 1, 0), ("shapes", 1, len(SHAPES.splitlines()), 2), ("_hidden", 1, 1, 0)]
+
+
+def test_the_second_tour_has_nothing_to_do(tour: Path) -> None:
+    assert treadle(tour, "run") == 0
+    assert treadle(tour, "status") == 0
+
+
+def test_a_remark_in_the_measuring_script_measures_again_and_draws_nothing(tour: Path) -> None:
+    assert treadle(tour, "run") == 0
+    book, picture = tour / "out" / "tour" / "books" / "shapes.json", tour / "out" / "tour" / "library.svg"
+    measured_at, drawn_at = book.stat().st_mtime_ns, picture.stat().st_mtime_ns
+    with (tour / "plans" / "tour" / "measure.py").open("a") as script:
+        script.write("# a remark\n")
+    assert treadle(tour, "status") == 1
+    assert treadle(tour, "run") == 0
+    assert book.stat().st_mtime_ns > measured_at
+    assert picture.stat().st_mtime_ns == drawn_at
