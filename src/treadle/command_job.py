@@ -43,7 +43,7 @@ class Place:
 
     def log(self, uid: str) -> str:
         """Return the path of the file that takes what an action prints."""
-        return os.path.join(self.state, "logs", f"{file_name(uid)}.log")
+        return log_path(self.state, uid)
 
     def aside(self, uid: str) -> str:
         """Return the folder that takes what a failed action has written."""
@@ -135,6 +135,14 @@ class CommandJob(ProcessJob):
         if "/" in argv[0]:
             return argv
         return (self.place.questions.program(argv[0], environ) or argv[0], *argv[1:])
+
+
+def log_path(state: str, uid: str) -> str:
+    """Return the path of the file that takes what an action prints.
+
+    :param state: the state folder
+    """
+    return os.path.join(state, "logs", f"{file_name(uid)}.log")
 
 
 def file_name(uid: str) -> str:
