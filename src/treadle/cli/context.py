@@ -1,0 +1,162 @@
+"""What every subcommand has: its options, the plan that they name, and where to print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+
+from treadle.errors import TreadleError, UsageError
+from treadle.ui.screen import Screen, can_redraw, wants_colours
+
+from .codes import GONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from treadle.command_walk import CommandWalk
+    from treadle.plan import Plan
+    from treadle.ui.text import Line
+
+    from .arguments import Options
+    from .signals import Interrupts
+
+DEFAULT_PLAN = "treadle.yaml"
+
+
+class Context:
+    """One call of the command.
+
+    :param options: what was asked for
+    :param interrupts: who hears the signals
+    """
+
+    def __init__(self, options: Options, interrupts: Interrupts) -> None:
+        self.options = options
+        self.interrupts = interrupts
+        self.began = monotonic()
+        self.under_way = False
+        """Whether actions may have started."""
+        self.screen = _screen(sys.stdout, options.color)
+        self.errors = _screen(sys.stderr, options.color)
+        self.errors.redraws = False
+
+    def shown(self, path: str) -> str:
+        """Return a path as people at this place would write it."""
+        full = os.path.abspath(path)
+        relative = os.path.relpath(full, self.options.origin)
+        return full if relative.startswith("../../..") else relative
+
+    def warn(self, text: str) -> None:
+        """Print one line to stderr, with the status line out of its way."""
+        from treadle.ui.text import line, safe
+
+        self.screen.erase()
+        self.errors.write([line(("treadle: ", "dim"), safe(text))])
+
+    def say(self, lines: Iterable[Line]) -> None:
+        """Print lines to stdout."""
+        self.screen.write(lines)
+
+    def ended(self, code: int) -> int:
+        """Return the exit code of a question, which is another one if nobody reads the answer."""
+        return GONE if self.screen.gone else code
+
+    def load(self) -> Plan:
+        """Load the plan.
+
+        :raises TreadleError: there is none, or it is not right
+        """
+        from treadle.plan import load_plan
+
+        options = self.options
+        file = options.file or find_plan(os.getcwd())
+        return load_plan(file, params=options.params, former_outputs=_former_outputs)
+
+    def select(self, plan: Plan, names: Sequence[str]) -> list[str]:
+        """Return the uids that names stand for; a path may be relative to where we stand, or absolute."""
+        found: set[str] = set()
+        for name in names:
+            found.update(_select(plan, name))
+        return [uid for uid in plan.actions if uid in found]
+
+    def selected(self, plan: Plan) -> list[str]:
+        """Return the uids of the names that were given, those of a bare run if there are none.
+
+        :raises UsageError: nothing was named and the plan has no default
+        """
+        if self.options.names:
+            return self.select(plan, self.options.names)
+        if not plan.default and plan.actions:
+            raise UsageError(
+                "nothing was named, and the plan has nothing that runs by default",
+                facts=[f"it has {', '.join(_first(plan.actions))}"],
+                hint="name an action, or write `default: [NAME]` into the plan",
+            )
+        return list(plan.default)
+
+    def look(self, walk: CommandWalk) -> None:
+        """Have a walk find out what a run would do, and print what is wrong with the state."""
+        walk.look()
+        for note in walk.store.notes:
+            self.warn(note)
+
+
+def plain_context(interrupts: Interrupts) -> Context:
+    """Return a context for the time before the arguments are known."""
+    from .arguments import Options
+
+    return Context(Options(), interrupts)
+
+
+def find_plan(folder: str) -> str:
+    """Return the treadle.yaml of a folder or of the nearest one above it.
+
+    :raises UsageError: there is none
+    """
+    above = folder
+    while True:
+        path = os.path.join(above, DEFAULT_PLAN)
+        if os.path.isfile(path):
+            return path
+        if above == os.path.dirname(above):
+            raise UsageError(
+                f"there is no {DEFAULT_PLAN} in {folder} or a folder above it",
+                hint="name a plan with -f FILE, or as in `treadle run some.yaml`",
+            )
+        above = os.path.dirname(above)
+
+
+def _former_outputs(root: str) -> Collection[str]:
+    from treadle.store import Store
+
+    store = Store(root)
+    store.load()
+    return store.former_outputs()
+
+
+def _select(plan: Plan, name: str) -> list[str]:
+    try:
+        return plan.select([name])
+    except UsageError:
+        here = os.path.relpath(os.path.join(os.getcwd(), name), plan.root)
+        if here.startswith("..") or here == name:
+            raise
+        try:
+            return plan.select([here + "/" if name.endswith("/") else here])
+        except TreadleError:
+            pass
+        raise
+
+
+def _first(names: Iterable[str], most: int = 8) -> list[str]:
+    shown = list(names)
+    return shown if len(shown) <= most else [*shown[:most], f"and {len(shown) - most} more"]
+
+
+def _screen(stream: object, choice: str) -> Screen:
+    from typing import TextIO, cast
+
+    text = cast("TextIO", stream)
+    return Screen(text, colours=wants_colours(text, choice, os.environ), redraws=can_redraw(text, os.environ))

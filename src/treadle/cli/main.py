@@ -1,0 +1,100 @@
+"""The command from its first to its last moment: streams, signals, arguments, a subcommand, the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import errors, signals
+from .codes import GONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .arguments import Options
+    from .context import Context
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command.
+
+    :param argv: the arguments, without the name of the program
+    :return: 0 done, 1 an action failed or work is pending, 2 plan or call wrong, 3 busy, 70 our own bug,
+        128 and the number of the signal that ended it
+    """
+    _open_standard_streams()
+    interrupts = signals.Interrupts()
+    interrupts.install()
+    code = _guarded(argv, interrupts)
+    return _flush(code)
+
+
+def _guarded(argv: Sequence[str], interrupts: signals.Interrupts) -> int:
+    from .context import Context, plain_context
+
+    context = plain_context(interrupts)
+    try:
+        from .arguments import parse
+
+        options = parse(argv)
+        context = Context(options, interrupts)
+        return _command(options)(context)
+    except signals.EndedBySignal as ended:
+        context.screen.erase()
+        return ended.code
+    except SystemExit as end:
+        # argparse has printed help or version
+        return end.code if isinstance(end.code, int) else 0
+    except BaseException as error:
+        context.screen.erase()
+        return errors.tell(error, context)
+
+
+def _command(options: Options) -> Callable[[Context], int]:
+    from importlib import import_module
+
+    room = import_module(f".{_HOMES[options.command]}", __package__)
+    command: Callable[[Context], int] = getattr(room, f"{options.command}_command")
+    return command
+
+
+_HOMES = {
+    "run": "run",
+    "why": "questions",
+    "status": "questions",
+    "list": "listing",
+    "check": "listing",
+    "log": "listing",
+    "clean": "upkeep",
+    "forget": "upkeep",
+}
+
+
+def _open_standard_streams() -> None:
+    """Put nowhere in the place of streams that are closed, and make no name unprintable."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open to the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _flush(code: int) -> int:
+    from treadle.ui.screen import silence
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            silence(stream)
+            code = code or GONE
+    return code

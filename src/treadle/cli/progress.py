@@ -1,0 +1,238 @@
+"""Progress: hears what happens in a walk, keeps the state for the screen, and has it drawn."""
+
+from __future__ import annotations
+
+import shlex
+from time import monotonic
+
+from treadle.command_walk import Observer
+from treadle.status import ReturnValue
+from treadle.ui import render
+from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from treadle.command_job import CommandJob
+    from treadle.command_walk import CommandWalk
+    from treadle.ui.output import Follower
+    from treadle.ui.text import Line
+    from treadle.walk import Report
+
+    from .context import Context
+
+TICK = 0.1
+"""Seconds between two drawings of the status line."""
+_PATIENCE = 0.2
+"""Seconds that a run may last before anything is drawn: what is over at once needs no status line."""
+_FAILURE_LINES = 20
+_VERBOSE_LINES = 200
+
+
+class Progress(Observer):
+    """Shows a run.
+
+    :param context: options and screen
+    :param again: the command that runs the plan again; the name of an action follows
+    """
+
+    def __init__(self, context: Context, again: Sequence[str]) -> None:
+        self.context = context
+        self.screen = context.screen
+        self.again = list(again)
+        self.state = State(0, context.began)
+        self.walk: CommandWalk
+        self._jobs: dict[str, CommandJob] = {}
+        self._followers: dict[str, Follower] = {}
+        self._failed: list[tuple[Ended, CommandJob | None]] = []
+        self._blocked: dict[tuple[str, ...], list[str]] = {}
+        self._above = ""
+        """The action whose output is the last that was written."""
+        self._next_drawing = 0.0
+        self._told_of_interrupt = 0
+
+    @property
+    def _lists(self) -> bool:
+        """Whether each action that ended gets a line."""
+        options = self.context.options
+        return not options.quiet and (options.verbose or not self.screen.redraws)
+
+    @property
+    def _follows(self) -> bool:
+        return self.context.options.output != "group" and not self.context.options.quiet
+
+    @property
+    def _draws(self) -> bool:
+        return self.screen.redraws and not self.context.options.quiet and self.context.options.output != "stream"
+
+    def waiting(self, holder: str) -> None:
+        """Say whom we wait for."""
+        self.context.warn(f"waiting for {holder} to end")
+
+    def note(self, text: str) -> None:
+        """Pass on what is to be said of the state."""
+        self.context.warn(text)
+        self._above = ""
+
+    def began(self, walk: CommandWalk) -> None:
+        """Begin to count; from here on signals are for the walk."""
+        self.walk = walk
+        self.state.total = len(walk.actions.vertex_data)
+        self._next_drawing = monotonic() + _PATIENCE
+        self.context.under_way = True
+        self.context.interrupts.attach(walk)
+
+    def started(self, job: CommandJob) -> None:
+        """Follow an attempt of an action; leave it the terminal if it wants it."""
+        uid = job.uid
+        self._jobs[uid] = job
+        self.state.start(uid, monotonic())
+        scheduler = self.walk.scheduler
+        if scheduler is not None and (self._draws or self._follows):
+            scheduler.tick = TICK
+        if job.command.console:
+            self.screen.hold()
+        elif self._follows:
+            from treadle.ui.output import Follower
+
+            self._followers[uid] = Follower(self.walk.place.log(uid), colours=self.screen.colours)
+
+    def ended(self, uid: str, retry: bool) -> None:
+        """Take in how an action ended, and say it."""
+        status = self.walk.job_status[uid]
+        if status == ReturnValue.skip and not self.context.options.verbose:
+            self.state.end(uid, SKIPPED)
+            self._draw_if_due()
+            return
+        job = self._jobs.pop(uid, None)
+        ended = self._how(uid, status, job)
+        if job is not None:
+            self._take_rest(uid, job)
+        if retry:
+            self._tell_retry(ended, job)
+            return
+        self.state.end(uid, ended.how)
+        if ended.how == BLOCKED:
+            origins = tuple(why.name for why in ended.reasons)
+            self._blocked.setdefault(origins, []).append(uid)
+        self._show(ended, job)
+        if ended.how == FAILED:
+            self._failed.append((ended, job))
+        self._draw_if_due()
+
+    def round(self) -> None:
+        """Show what is new."""
+        self.context.interrupts.repeat()
+        self._tell_interrupt()
+        for uid, follower in self._followers.items():
+            self._write_output(uid, follower.new_lines())
+        self._draw_if_due()
+
+    def finish(self, report: Report) -> None:
+        """Take the status line away and say how it all went."""
+        self.screen.erase()
+        state = self.state
+        state.saved = self.walk.saved
+        if report.ok and not report.interrupted and self.context.options.quiet:
+            return
+        repeat = len(self._failed) != 1 or self._failed[0][0].uid != self._above
+        for ended, job in self._failed:
+            self.screen.write(render.failure_block(self._failure(ended, job, with_output=repeat)))
+        self.screen.write(render.blocked_lines(self._blocked))
+        self.screen.write([render.totals(state, monotonic(), interrupted=report.interrupted)])
+
+    def _how(self, uid: str, status: ReturnValue, job: CommandJob | None) -> Ended:
+        report = self.walk.reports[uid]
+        how = _HOW.get(status, FAILED)
+        if how == FAILED and job is not None and job.interrupted and not job.timed_out:
+            how = INTERRUPTED
+        reasons = report.verdict.reasons if report.verdict is not None else ()
+        return Ended(uid, how, report.duration, reasons, report.failure or "", report.attempts)
+
+    def _take_rest(self, uid: str, job: CommandJob) -> None:
+        follower = self._followers.pop(uid, None)
+        if follower is not None and job.made_room:
+            self._write_output(uid, follower.new_lines(all_of_it=True))
+        if job.command.console:
+            self.screen.release()
+
+    def _tell_retry(self, ended: Ended, job: CommandJob | None) -> None:
+        self.state.pause(ended.uid)
+        if self.context.options.quiet or job is None:
+            return
+        attempts = job.command.limits.retries.max + 1
+        self._write(
+            [render.retry_line(ended.uid, ended.failure, ended.attempts, attempts, job.retry_delay)], ended.uid
+        )
+
+    def _show(self, ended: Ended, job: CommandJob | None) -> None:
+        """Write the line of an action that ended, with its output if somebody wants to see it."""
+        verbose = self.context.options.verbose
+        if ended.how == FAILED or (self._lists and (verbose or ended.how in (RAN, INTERRUPTED))):
+            self._write([render.ended_line(self.state, ended)], ended.uid)
+        if self._follows or self.context.options.quiet or job is None:
+            return
+        if ended.how == FAILED or (verbose and ended.how == RAN):
+            self._write_output(ended.uid, self._last_lines(job, _VERBOSE_LINES if verbose else _FAILURE_LINES))
+
+    def _last_lines(self, job: CommandJob, most: int) -> list[str]:
+        if job.command.console or not job.made_room:
+            return []
+        from treadle.ui.output import last_lines
+
+        return last_lines(self.walk.place.log(job.uid), most, colours=self.screen.colours)
+
+    def _write_output(self, uid: str, texts: Iterable[str]) -> None:
+        from treadle.ui.text import line, safe
+
+        if self.context.options.output == "prefix" and self._follows:
+            lines = [line((f"{safe(uid)} | ", "dim"), text) for text in texts]
+        elif self._follows:
+            lines = [line(text) for text in texts]
+        else:
+            lines = render.output_lines(texts)
+        if lines:
+            self._write(lines, uid)
+
+    def _write(self, lines: Iterable[Line], about: str) -> None:
+        """Write lines about one action."""
+        self.screen.write(lines)
+        self._above = about
+
+    def _failure(self, ended: Ended, job: CommandJob | None, *, with_output: bool) -> render.Failure:
+        uid = ended.uid
+        log = self.context.shown(self.walk.place.log(uid)) if job is not None and job.made_room else ""
+        if job is not None and job.command.console:
+            log = ""
+        output = self._last_lines(job, _FAILURE_LINES) if job is not None and with_output else None
+        command = self.walk.actions.vertex_data[uid].shown
+        return render.Failure(ended, command, log, shlex.join([*self.again, uid]), output)
+
+    def _tell_interrupt(self) -> None:
+        count = self.context.interrupts.count
+        if count == self._told_of_interrupt or not self.state.running:
+            return
+        self._told_of_interrupt = count
+        number = len(self.state.running)
+        what = f"{number} action{'' if number == 1 else 's'}"
+        if count == 1:
+            self.context.warn(f"interrupted: ending {what}, once more to kill")
+        else:
+            self.context.warn(f"killing {what}")
+
+    def _draw_if_due(self) -> None:
+        if not self._draws:
+            return
+        now = monotonic()
+        if now >= self._next_drawing:
+            self._next_drawing = now + TICK
+            self.screen.draw(render.status_line(self.state, now, self.screen.width - 1))
+
+
+_HOW = {
+    ReturnValue.success: RAN,
+    ReturnValue.unchanged: RAN,
+    ReturnValue.skip: SKIPPED,
+    ReturnValue.force_fail: BLOCKED,
+}

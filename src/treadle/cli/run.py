@@ -1,0 +1,77 @@
+"""`treadle run`: a plan, a walk over it, and what people see of it."""
+
+from __future__ import annotations
+
+from treadle.command_walk import CommandWalk, Settings
+from treadle.process import seal_descriptors
+
+from .codes import FAILED
+from .progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.plan import Plan
+    from treadle.walk import Report
+
+    from .arguments import Options
+    from .context import Context
+
+
+def run_command(context: Context) -> int:
+    """Run what was named, or what the plan runs by default."""
+    options = context.options
+    if options.dry:
+        from .questions import status_command
+
+        return status_command(context)
+    seal_descriptors()
+    plan = context.load()
+    uids = context.selected(plan)
+    walk, progress = make_walk(context, plan, uids)
+    report = walk.run()
+    progress.finish(report)
+    if options.verbose:
+        _tell_left_out(context, plan)
+    return exit_code(context, report)
+
+
+def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWalk, Progress]:
+    """Return a walk over some actions and all that they need, and who shows it."""
+    options = context.options
+    forced = context.select(plan, options.force)
+    dag = plan.dag([*uids, *forced])
+    settings = Settings(
+        options.jobs,
+        plan.queues,
+        keep_going=options.keep_going,
+        force=[str(uid) for uid in dag.vertex_data] if options.force_all else forced,
+        wait=options.wait,
+    )
+    progress = Progress(context, run_again(options))
+    return CommandWalk(dag, plan.root, settings, progress), progress
+
+
+def exit_code(context: Context, report: Report) -> int:
+    """Return the exit code of a run."""
+    return context.interrupts.code or (0 if report.ok else FAILED)
+
+
+def run_again(options: Options) -> list[str]:
+    """Return the words of the command that runs the same plan again, from where it was called: a name follows."""
+    words = ["treadle", "run"]
+    if options.folder:
+        words += ["-C", options.folder]
+    if options.file:
+        words += ["-f", options.file]
+    for name, value in options.params.items():
+        words += ["-p", f"{name}={value}"]
+    return words
+
+
+def _tell_left_out(context: Context, plan: Plan) -> None:
+    from treadle.ui.text import line, safe
+
+    context.say(
+        line(("left out ", "dim"), safe(uid), ("" if not why else f": {safe(why)}"))
+        for uid, why in plan.left_out.items()
+    )

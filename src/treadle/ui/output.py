@@ -1,0 +1,106 @@
+"""What actions print, read from their log files: the end of one, or what is new in one.
+
+Never all of a log is read to show its end.
+
+Logs hold whatever programs wrote: no text is too long here and no byte can harm a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .text import MORE, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST_LINE = 500
+"""Characters of one line that are shown."""
+_END_BYTES = 1 << 16
+"""Bytes at the end of a log that the last lines are looked for in."""
+_PIECE = 1 << 18
+"""Bytes of a log that are read at a time when it is followed."""
+
+_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
+
+
+def visible(raw: bytes, *, colours: bool = False) -> str:
+    """Return one line of output as text that is safe to print.
+
+    Control characters become escapes. Of a line that was written over and over with carriage returns the last
+    state is shown. Colours stay with `colours`, and are dropped without.
+    """
+    cut = len(raw) > 8 * LONGEST_LINE
+    raw = raw[: 8 * LONGEST_LINE].rstrip(b"\r")
+    text = raw[raw.rfind(b"\r") + 1 :].decode("utf-8", "surrogateescape")
+    parts: list[str] = []
+    room, coloured = LONGEST_LINE, False
+    for number, part in enumerate(_COLOUR.split(text)):
+        if number % 2:
+            if colours:
+                parts.append(part)
+                coloured = True
+            continue
+        shown = "\t".join(safe(one) for one in part.split("\t"))
+        parts.append(shown[:room])
+        cut = cut or len(shown) > room
+        room -= min(room, len(shown))
+    return "".join(parts) + (MORE if cut else "") + ("\x1b[0m" if coloured else "")
+
+
+def last_lines(path: str, most: int, *, colours: bool = False) -> list[str]:
+    """Return the last lines of a file, made visible; fewer if they are long, none if there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _END_BYTES))
+            data = file.read(_END_BYTES)
+    except OSError:
+        return []
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    if size > len(data) and lines:
+        # what the window has cut in two: shown only if there is nothing else
+        lines = lines[1:] if len(lines) > 1 else [lines[0][-4 * LONGEST_LINE :]]
+    return [visible(one, colours=colours) for one in lines[-most:]]
+
+
+class Follower:
+    """Reads what is new in the log of a running action, line by line.
+
+    :param path: the log, which may not be there yet
+    """
+
+    def __init__(self, path: str, *, colours: bool = False) -> None:
+        self.path = path
+        self.colours = colours
+        self._at = 0
+        self._rest = b""
+
+    def new_lines(self, *, all_of_it: bool = False) -> Iterator[str]:
+        """Yield the whole lines that were added; with `all_of_it` also a last one without an end.
+
+        Without it one call reads a bounded piece, so that a talkative action does not hold up the others.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._at)
+                while data := file.read(_PIECE):
+                    self._at += len(data)
+                    yield from self._split(data)
+                    if not all_of_it:
+                        break
+        except OSError:
+            return
+        if all_of_it and self._rest:
+            yield visible(self._rest, colours=self.colours)
+            self._rest = b""
+
+    def _split(self, data: bytes) -> Iterator[str]:
+        *whole, rest = data.split(b"\n")
+        for one in whole:
+            yield visible(self._rest + one, colours=self.colours)
+            self._rest = b""
+        # what is cut off when it is shown need not be kept
+        self._rest = (self._rest + rest)[: 16 * LONGEST_LINE]

@@ -1,0 +1,155 @@
+"""From the state of a run to lines of text: pure, with the time and the width as arguments."""
+
+from __future__ import annotations
+
+from . import words
+from .state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from .text import crop, crop_line, crop_middle, line, safe, width
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .state import Ended, State
+    from .text import Line, Piece
+
+_STYLES = {RAN: "good", SKIPPED: "dim", FAILED: "bad", INTERRUPTED: "warn", BLOCKED: "warn"}
+_NAME_ROOM = 8
+"""Cells below which the name of the longest action is not worth showing."""
+_LISTED = 5
+"""Names that a group of blocked actions shows."""
+
+
+def status_line(state: State, now: float, room: int) -> Line:
+    """Return the line that is drawn again and again, in at most `room` cells."""
+    parts: list[list[Piece]] = []
+    if state.running or not state.done:
+        parts.append([(f"{len(state.running)} running", "")])
+    parts += [[(f"{state.counts[how]} {how}", _STYLES[how])] for how in _SHOWN if state.counts[how]]
+    pieces: list[Piece] = [(f"[{state.done}/{state.total}] ", "")]
+    for number, part in enumerate(parts):
+        pieces += [(", ", ""), *part] if number else part
+    pieces += _longest(state, now, room - sum(width(text) for text, _ in pieces))
+    return crop_line(tuple(pieces), room)
+
+
+_SHOWN = (SKIPPED, FAILED, INTERRUPTED, BLOCKED)
+
+
+def _longest(state: State, now: float, room: int) -> list[Piece]:
+    """Return the action that has been running longest, if there is room for it."""
+    if not state.running:
+        return []
+    uid = next(iter(state.running))
+    before, after = " | longest: ", f" {words.duration(now - state.running[uid])}"
+    name_room = room - len(before) - len(after)
+    name = safe(uid)
+    if name_room < min(_NAME_ROOM, width(name)):
+        return []
+    return [(before, "dim"), (crop_middle(name, name_room), "name"), (after, "")]
+
+
+def ended_line(state: State, ended: Ended) -> Line:
+    """Return the line that says that an action ended."""
+    head = f"[{state.done}/{state.total}] "
+    name = (safe(ended.uid), "name")
+    parts: list[str | Piece] = [(head, "dim"), (ended.how, _STYLES[ended.how]), " ", name]
+    if ended.how == SKIPPED:
+        return line(*parts)
+    if ended.how == BLOCKED:
+        return line(*parts, f" by {_names([why.name for why in ended.reasons])}")
+    parts.append(f" {words.duration(ended.duration)}")
+    if ended.attempts > 1:
+        parts.append(f", attempt {ended.attempts}")
+    if ended.how == FAILED:
+        return line(*parts, f": {safe(ended.failure.splitlines()[0] if ended.failure else 'failed')}")
+    why = words.reasons(ended.reasons)
+    return line(*parts, f" ({why})" if why else "")
+
+
+def retry_line(uid: str, failure: str, attempt: int, attempts: int, delay: float) -> Line:
+    """Return the line that says that an attempt failed and another one follows."""
+    when = f" in {words.duration(delay)}" if delay > 0 else ""
+    text = f": {safe(failure)}; trying again{when} ({attempt} of {attempts} attempts are over)"
+    return line(("failed", "warn"), " ", (safe(uid), "name"), text)
+
+
+class Failure:
+    """What is said of a failed action at the end.
+
+    :param command: what it ran, as people read it
+    :param log: the path of its log, "" if it has none
+    :param again: the command that runs it again
+    :param output: the last lines of its output, made visible; None if they stand just above
+    """
+
+    __slots__ = ("again", "command", "ended", "log", "output")
+
+    def __init__(self, ended: Ended, command: str, log: str, again: str, output: Sequence[str] | None) -> None:
+        self.ended = ended
+        self.command = command
+        self.log = log
+        self.again = again
+        self.output = output
+
+
+def failure_block(failure: Failure) -> list[Line]:
+    """Return all that is worth knowing of a failure, for the end of the run."""
+    ended = failure.ended
+    first, *more = (ended.failure or "failed").splitlines()
+    lines = [line((ended.how, _STYLES[ended.how]), " ", (safe(ended.uid), "name"), f": {safe(first)}")]
+    lines += [line(f"  {safe(text)}") for text in more]
+    rows = [("why", words.reasons(ended.reasons, most=3)), *_command_rows(failure.command)]
+    rows += [("log", safe(failure.log)), ("again", safe(failure.again))]
+    lines += [line("  ", (f"{label:9}", "dim"), text) for label, text in rows if text]
+    if failure.output is not None:
+        lines += output_lines(failure.output)
+    return lines
+
+
+def _command_rows(command: str) -> list[tuple[str, str]]:
+    texts = [safe(text) for text in command.splitlines()]
+    shown = texts if len(texts) <= 6 else [*texts[:5], f"... and {len(texts) - 5} more lines"]
+    return [("" if number else "command", crop(text, 400)) for number, text in enumerate(shown)]
+
+
+def output_lines(output: Iterable[str]) -> list[Line]:
+    """Return what an action printed, set off from our own words."""
+    return [line(("  | ", "dim"), text) for text in output]
+
+
+def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line]:
+    """Return who was blocked by whom.
+
+    :param blocked: origins -> those that they block
+    """
+    return [
+        line(("blocked", "warn"), f" by {_names(origins)}: {_names(uids)}") for origins, uids in blocked.items()
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(crop_middle(safe(name), 60) for name in names[:_LISTED])
+    return f"{shown} (+{len(names) - _LISTED})" if len(names) > _LISTED else shown
+
+
+def totals(state: State, now: float, *, interrupted: bool = False) -> Line:
+    """Return the last line: how many of what, how long it took, what was saved."""
+    counts = state.counts
+    parts: list[Piece] = []
+    if counts[SKIPPED] == state.total and not interrupted:
+        parts.append(("nothing to do: " if state.total else "nothing to do", "good"))
+        if counts[SKIPPED]:
+            parts.append((f"{counts[SKIPPED]} skipped", ""))
+    else:
+        parts.append(("interrupted: ", "warn") if interrupted else ("", ""))
+        parts.append((f"{counts[RAN]} run", "good" if counts[RAN] else ""))
+        for how in (SKIPPED, FAILED, INTERRUPTED, BLOCKED):
+            if counts[how]:
+                parts += [(", ", ""), (f"{counts[how]} {how}", _STYLES[how] if how != SKIPPED else "")]
+        if state.left:
+            parts.append((f", {state.left} not started", ""))
+    parts.append((f" in {words.duration(now - state.began)}", ""))
+    if state.saved >= 0.05:
+        parts.append((f", {words.duration(state.saved)} saved by skipping", ""))
+    return tuple(part for part in parts if part[0])

@@ -1,0 +1,155 @@
+"""The writer: lines that stay, and below them one line that is drawn again and again. It knows nothing of runs."""
+
+from __future__ import annotations
+
+import os
+
+from .text import coloured, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, TextIO
+
+    from .text import Line
+
+
+def wants_colours(stream: TextIO, choice: str, environ: Mapping[str, str]) -> bool:
+    """Return whether to write colours: as told, as the environment says, or if it is a terminal.
+
+    :param choice: `auto`, `always` or `never`
+    """
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def can_redraw(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Return whether a line can be drawn again: on a terminal that is not dumb."""
+    return environ.get("TERM", "dumb") != "dumb" and stream.isatty()
+
+
+class Screen:
+    """Writes to one stream. A reader that goes away is no error: what follows is not written any more.
+
+    :param colours: whether to write colours
+    :param redraws: whether there is a status line
+    """
+
+    def __init__(self, stream: TextIO, *, colours: bool = False, redraws: bool = False) -> None:
+        self.stream = stream
+        self.colours = colours
+        self.redraws = redraws
+        self.gone = False
+        """Whether nobody reads any more."""
+        self._drawn = False
+        self._held: list[str] | None = None
+        self._console: Any = None
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 80 where there is none."""
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Write lines that stay, above the status line."""
+        made = [(coloured(one) if self.colours else plain(one)) + "\n" for one in lines]
+        if self._held is not None:
+            self._held += made
+        elif made:
+            self.erase()
+            self._put("".join(made))
+
+    def draw(self, status: Line) -> None:
+        """Draw the status line; it fits into one line of the terminal."""
+        if not self.redraws or self.gone or self._held is not None:
+            return
+        from rich.control import Control
+        from rich.segment import ControlType
+        from rich.text import Text
+
+        console = self._rich()
+        text = Text.assemble(*((words, _RICH_STYLES[style]) for words, style in status), end="")
+        try:
+            with console:
+                console.control(Control(ControlType.CARRIAGE_RETURN))
+                console.print(text, soft_wrap=True, end="")
+                console.control(Control((ControlType.ERASE_IN_LINE, 0)))
+            self.stream.flush()
+        except OSError:
+            self.lose()
+        self._drawn = True
+
+    def erase(self) -> None:
+        """Take the status line away."""
+        if self._drawn:
+            from rich.control import Control
+            from rich.segment import ControlType
+
+            self._drawn = False
+            try:
+                self._rich().control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+            except OSError:
+                self.lose()
+
+    def hold(self) -> None:
+        """Leave the terminal to somebody else: what is written is kept until `release`."""
+        self.erase()
+        self._held = self._held or []
+        self._put("")
+
+    def release(self) -> None:
+        """Take the terminal back."""
+        held, self._held = self._held, None
+        if held:
+            self._put("".join(held))
+
+    def _rich(self) -> Any:
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(
+                file=self.stream,
+                force_terminal=True,
+                no_color=not self.colours,
+                color_system="standard" if self.colours else None,
+                highlight=False,
+                markup=False,
+                emoji=False,
+            )
+        return self._console
+
+    def _put(self, text: str) -> None:
+        if self.gone:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:
+            self.lose()
+
+    def lose(self) -> None:
+        """Take in that nobody reads any more."""
+        self.gone = True
+        silence(self.stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is still to be written to nowhere, so that the end of the program does not fail over it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, stream.fileno(), inheritable=False)
+    except (OSError, ValueError):
+        return
+    finally:
+        os.close(nowhere)
+
+
+_RICH_STYLES = {"": "", "name": "bold", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim"}

@@ -1,0 +1,86 @@
+"""What a run has done and is doing, as counts and names. It knows no clock: `now` is an argument."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.core.decision import Reason
+
+RAN = "ran"
+SKIPPED = "skipped"
+FAILED = "failed"
+INTERRUPTED = "interrupted"
+BLOCKED = "blocked"
+
+
+class State:
+    """Where a run stands.
+
+    :param total: how many actions it has
+    :param began: when it began, in seconds of any clock that `now` is also taken from
+    """
+
+    __slots__ = ("began", "counts", "running", "saved", "total")
+
+    def __init__(self, total: int, began: float) -> None:
+        self.total = total
+        self.began = began
+        self.counts = {RAN: 0, SKIPPED: 0, FAILED: 0, INTERRUPTED: 0, BLOCKED: 0}
+        self.running: dict[str, float] = {}
+        """uid -> when it started; in the order of the starts."""
+        self.saved = 0.0
+        """Seconds that skipping has saved."""
+
+    @property
+    def done(self) -> int:
+        """How many actions have ended, one way or the other."""
+        return sum(self.counts.values())
+
+    @property
+    def left(self) -> int:
+        """How many actions have neither ended nor started."""
+        return self.total - self.done - len(self.running)
+
+    def start(self, uid: str, now: float) -> None:
+        """Take in that an attempt of an action starts."""
+        self.running[uid] = now
+
+    def end(self, uid: str, how: str) -> None:
+        """Take in that an action ended."""
+        self.running.pop(uid, None)
+        self.counts[how] += 1
+
+    def pause(self, uid: str) -> None:
+        """Take in that an attempt of an action ended, and that another one follows."""
+        self.running.pop(uid, None)
+
+
+class Ended:
+    """One action that has ended.
+
+    :param how: RAN, SKIPPED, FAILED, INTERRUPTED or BLOCKED
+    :param duration: seconds
+    :param reasons: why it ran; for one that is blocked, by what
+    :param failure: how it failed, in words
+    :param attempts: how many times it was started
+    """
+
+    __slots__ = ("attempts", "duration", "failure", "how", "reasons", "uid")
+
+    def __init__(
+        self,
+        uid: str,
+        how: str,
+        duration: float = 0.0,
+        reasons: Sequence[Reason] = (),
+        failure: str = "",
+        attempts: int = 1,
+    ) -> None:
+        self.uid = uid
+        self.how = how
+        self.duration = duration
+        self.reasons = tuple(reasons)
+        self.failure = failure
+        self.attempts = attempts

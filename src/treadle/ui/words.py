@@ -1,0 +1,119 @@
+"""Durations, counts, values of elements and reasons in words. It knows nothing of walks and terminals."""
+
+from __future__ import annotations
+
+from treadle.core import decision
+
+from .text import MORE, crop, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.core.decision import Reason
+
+COMMAND, SHELL, FOLDER = "command", "shell", "folder"
+INPUT, FOUND, OUTPUT, ENV, TOOL = "input ", "found ", decision.OUTPUT, "env ", "tool "
+"""How the names of elements begin."""
+
+VALUE_ROOM = 60
+"""Cells that a value gets inside a sentence."""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: `0.3s`, `42s`, `2m 03s`, `1h 05m`, `2d 04h`."""
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    minutes = whole // 60
+    if minutes < 24 * 60:
+        return f"{minutes // 60}h {minutes % 60:02d}m"
+    return f"{minutes // 1440}d {minutes % 1440 // 60:02d}h"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return `1 input`, `3 inputs`, `1,204 bytes`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def value(text: str) -> str:
+    """Return the value of an element in short: files by size and digest, all else as it stands."""
+    words = text.split(" ")
+    if len(words) == 3 and words[0] in ("file", "exec", "tree") and words[1].isdigit():
+        kind, number, digest = words
+        if kind == "tree":
+            return f"{count(int(number), 'entry', 'entries')} {digest[:4]}{MORE}"
+        can_run = ", executable" if kind == "exec" else ""
+        return f"{count(int(number), 'byte')} {digest[:4]}{MORE}{can_run}"
+    if text == decision.ABSENT:
+        return "not there"
+    if len(words) >= 2 and words[0] == "special":
+        return f"a {' '.join(words[1:])}"
+    return crop(safe(text), VALUE_ROOM) or "(empty)"
+
+
+def element(name: str) -> str:
+    """Return what an element stands for: `input data/raw.csv`, `discovered input a.h`, `env CC`."""
+    if name.startswith(FOUND):
+        name = "discovered input " + name[len(FOUND) :]
+    return safe(name)
+
+
+def reason(why: Reason) -> str:
+    """Return one reason in a few words."""
+    kind, name = why.kind, element(why.name)
+    said = _KINDS.get(kind)
+    if said is not None:
+        text = said.format(name=name)
+        more = why.new or why.old if kind in _TELL_WHAT else ""
+        return f"{text} ({crop(safe(more), VALUE_ROOM)})" if more else text
+    if kind == decision.OUTPUT_MISSING:
+        return f"{name} is missing"
+    if kind == decision.OUTPUT_ALTERED:
+        return f"{name} was altered"
+    if kind in (decision.CHANGED, decision.ADDED, decision.REMOVED):
+        return _difference(why, name)
+    return safe(str(why))
+
+
+def _difference(why: Reason, name: str) -> str:
+    if why.name.startswith((INPUT, FOUND)) and why.kind == decision.CHANGED:
+        if why.new == decision.ABSENT:
+            return f"{name} is not there"
+        return f"{name} is there now" if why.old == decision.ABSENT else f"{name} changed"
+    if why.name.startswith(ENV) or why.name == FOLDER:
+        if why.kind == decision.ADDED:
+            return f"{name} is set now, to {value(why.new or '')}"
+        if why.kind == decision.REMOVED:
+            return f"{name} is not set any more, it was {value(why.old or '')}"
+        return f"{name} changed from {value(why.old or '')} to {value(why.new or '')}"
+    return f"{name} {why.kind}"
+
+
+def reasons(whys: Sequence[Reason], most: int = 2) -> str:
+    """Return the first reasons in words, and how many there are beside."""
+    text = "; ".join(reason(why) for why in whys[:most])
+    return f"{text}; and {len(whys) - most} more" if len(whys) > most else text
+
+
+_KINDS = {
+    decision.NEW: "new: it has not run here before",
+    decision.NO_PREDICTION: "nobody can say beforehand what it depends on",
+    decision.UNTRACKED: "after {name}, of which nobody can say whether it changed",
+    decision.ALWAYS: "it runs each time",
+    decision.FORCED: "forced",
+    decision.FAILED: "the last run failed",
+    decision.INTERRUPTED: "the last run was interrupted",
+    decision.INPUTS_MOVED: "in the last run inputs changed under way",
+    decision.UNANSWERED: "what it depends on cannot be read",
+    decision.BLOCKED_BY: "blocked by {name}",
+    decision.DEPENDS_ON: "depends on {name}",
+    decision.ASKED: "asked for by the program",
+    decision.DECLINED: "declined by the program",
+}
+_TELL_WHAT = (decision.FAILED, decision.UNANSWERED)
