@@ -40,7 +40,9 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "duplicate key": ("  a:\n    run: x\n    run: y\n", "5:5", ["'run' stands here twice"]),
     "alias bomb": (
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
-        + "".join(f"{b}: &{b} [" + ",".join([f"*{a}"] * 9) + "]\n" for a, b in zip("abcdefgh", "bcdefghi")),
+        + "".join(
+            f"{b}: &{b} [" + ",".join([f"*{a}"] * 9) + "]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
         "7:8",
         ["1,000,000"],
     ),

@@ -31,7 +31,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[list[str], bool]] = {}
-        self.paths: list[tuple[str, Node]] = []
+        self.paths: list[str] = []
         self.hard: list[tuple[Instance, str]] = []
         self.any_of: list[tuple[list[Instance], str]] = []
         self.predecessors: dict[str, None] = {}
@@ -259,7 +259,7 @@ class Linker:
             paths: list[str] = []
             is_text = slot.is_text
             for item in slot.items:
-                found: list[str] = []
+                found: Sequence[str] = ()
                 with self.problems.kept():
                     if isinstance(item, GlobItem):
                         found = self._glob(item, instance, reading)
@@ -269,13 +269,13 @@ class Linker:
                         found = self._paths(item, instance, reading)
                 is_text = is_text and isinstance(item, PathItem) and not _is_list(item, instance.scope)
                 paths.extend(found)
-                reading.paths.extend((path, item.node) for path in found)
+                reading.paths.extend(found)
             reading.named[slot.name] = (paths, is_text)
         for needed in reading.needs:
             if not needed.left_out:
                 reading.predecessors[needed.uid] = None
 
-    def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> list[str]:
+    def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> Sequence[str]:
         found = self.places.answer(item, instance.scope, self.declared, None)
         if not found and not item.empty:
             raise self.places.nothing(item, instance.scope)

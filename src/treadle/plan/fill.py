@@ -39,7 +39,7 @@ class Filler:
             steps,
             script=script,
             cwd=cwd,
-            inputs=tuple(dict.fromkeys([path for path, _ in reading.paths])),
+            inputs=tuple(dict.fromkeys(reading.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
             env=Environment({name: scope.text(made) for name, made in spec.env.items()}, spec.track, spec.pass_),
             tools=[self._tool(name, version, instance.scope) for name, version in spec.tools],

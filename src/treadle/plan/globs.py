@@ -15,6 +15,7 @@ from .paths import below, normalise
 from .template import MAGIC
 
 MAX_DEEP = 4
+MAX_LOOKED_AT = 5_000_000
 
 
 class Disk:
@@ -183,6 +184,7 @@ def _walk(pattern: Pattern, disk: Disk) -> set[str]:
     full = disk.root if base == "." else base if base.startswith("/") else f"{disk.root}/{base}"
     found: set[str] = set()
     seen: set[tuple[str, int]] = set()
+    looked_at = 0
     stack = [(full, 0)]
     while stack:
         state = stack.pop()
@@ -190,6 +192,9 @@ def _walk(pattern: Pattern, disk: Disk) -> set[str]:
             continue
         seen.add(state)
         for path, index in _step(pattern, disk, *state):
+            looked_at += 1
+            if looked_at > MAX_LOOKED_AT:
+                raise ValueError(f"it meets more than {MAX_LOOKED_AT:,} files and folders")
             if index < 0:
                 found.add(below(path, disk.root))
             else:

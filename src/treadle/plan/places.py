@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from treadle.errors import TreadleError
 
@@ -21,13 +21,14 @@ class Places:
     :param plan: the plan's own file, relative to the root
     """
 
-    __slots__ = ("globs", "plan", "root", "source")
+    __slots__ = ("answers", "globs", "plan", "root", "source")
 
     def __init__(self, source: Source, root: str, plan: str, globs: Globs) -> None:
         self.source = source
         self.root = root
         self.plan = plan
         self.globs = globs
+        self.answers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
 
     def path(self, text: str, node: Node, what: str) -> str:
         """Return a path in its one spelling."""
@@ -78,24 +79,30 @@ class Places:
             found.append(text)
         return found
 
-    def answer(self, item: GlobItem, scope: Scope, declared: Declared, family: Spec | None) -> list[str]:
+    def answer(self, item: GlobItem, scope: Scope, declared: Declared, family: Spec | None) -> Sequence[str]:
         """Return what a glob takes, by bytes: free files, and declared outputs of actions that are in.
 
-        :param family: whose outputs it never takes
+        :param family: whose outputs it never takes; None once every action is known: then an answer stays
         """
-        excluded = [self.globs.parse(text) for text in self.patterns(item.exclude, scope)]
+        patterns = self.patterns(item.patterns, scope)
+        exclude = self.patterns(item.exclude, scope)
+        key = (tuple(patterns), tuple(exclude))
+        if family is None and key in self.answers:
+            return self.answers[key]
         found: set[str] = set()
-        for text in self.patterns(item.patterns, scope):
-            found.update(path for path in self.globs.files(text) if declared.is_free(path))
-            pattern = self.globs.parse(text)
-            for path in declared.below(_prefix(pattern)):
-                maker = declared.files.get(path)
-                if maker is None or maker.left_out or maker.spec is family:
-                    continue
-                if pattern.takes(path):
-                    found.add(path)
+        for text in patterns:
+            try:
+                files = self.globs.files(text)
+            except ValueError as error:
+                raise self.source.error(f"the glob {text} takes too much: {error}", item.node) from None
+            found.update(path for path in files if declared.is_free(path))
+            found.update(_declared(self.globs.parse(text), declared, family))
+        excluded = [self.globs.parse(text) for text in exclude]
         taken = [path for path in found if not any(pattern.takes(path) for pattern in excluded)]
-        return sorted(taken, key=os.fsencode)
+        answer = tuple(sorted(taken, key=os.fsencode))
+        if family is None:
+            self.answers[key] = answer
+        return answer
 
     def nothing(self, item: GlobItem, scope: Scope) -> TreadleError:
         """Return the error for a glob that takes nothing."""
@@ -103,6 +110,13 @@ class Places:
         return self.source.error(
             f"the glob {shown} matches nothing", item.node, hint=f'if that is right: {{glob: "{shown}", empty: ok}}'
         )
+
+
+def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iterator[str]:
+    for path in declared.below(_prefix(pattern)):
+        maker = declared.files.get(path)
+        if maker is not None and not maker.left_out and maker.spec is not family and pattern.takes(path):
+            yield path
 
 
 def _prefix(pattern: Pattern) -> str:

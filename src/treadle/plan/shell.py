@@ -28,7 +28,7 @@ _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
 
 
 class Hole:
-    """A reference, the quotes it stands in, and for a heredoc the line that ends it."""
+    """A reference, the quotes it stands in, and inside a heredoc the line that ends that."""
 
     __slots__ = ("alone", "delimiter", "ref", "where")
 
@@ -151,7 +151,7 @@ class _Lexer:
         if found.group(1) is None:
             raise bad_mark(self.source, self.node, self.at)
         alone = self.is_alone(self.at, found.end())
-        delimiter = self.stack[-1].delimiter if where == HEREDOC else ""
+        delimiter = next((frame.delimiter for frame in reversed(self.stack) if frame.delimiter), "")
         self.pieces.append(Hole(Ref(found.group(1), self.at), where, alone=alone, delimiter=delimiter))
         self.at = found.end()
 
@@ -354,11 +354,14 @@ def fill(
                 )
             values = value if isinstance(value, tuple) else (value,)
             text.append(" ".join([f'"{_variable(names, one)}"' for one in values]))
-            shown.append(" ".join([shlex.quote(one) for one in values]))
+            shown.append(_unended(" ".join([shlex.quote(one) for one in values]), "''", piece))
             continue
         one = " ".join(value) if isinstance(value, tuple) else value
         text.append(_variable(names, one))
-        shown.append(_ESCAPE.sub(r"\\\g<0>", one) if piece.where == QUOTED else _in_body(one, piece.delimiter))
+        if piece.where == QUOTED:
+            shown.append(_unended(_ESCAPE.sub(r"\\\g<0>", one), '""', piece))
+        else:
+            shown.append(_in_body(one, piece.delimiter))
     variables = {name: value for value, name in names.items()}
     return Script("".join(text), variables, "".join(shown), shell)
 
@@ -376,6 +379,11 @@ def _check_shell(source: Source, node: Scalar, hole: Hole, shell: Sequence[str])
             ref_offset(source, node, hole.ref),
             hint="set a variable with env: and let the script read it, or use argv:",
         )
+
+
+def _unended(shown: str, reopened: str, hole: Hole) -> str:
+    """Return a quoted text such that no line of it ends the heredoc that it stands in."""
+    return shown.replace("\n", "\n" + reopened) if hole.delimiter else shown
 
 
 def _in_body(value: str, delimiter: str) -> str:
