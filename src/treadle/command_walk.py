@@ -316,7 +316,7 @@ class CommandWalk(Walk):
     def _failed(self, job: CommandJob) -> bool:
         """Put aside what a failed attempt has written; return whether it is tried again."""
         uid, command = job.uid, job.command
-        text = job.how_it_ended()
+        text = job.how_it_ended() + self._if_full()
         self.reports[uid].failure = text
         if job.made_room and not command.keep:
             outputs.set_aside(self.root, command.outputs, self.place.aside(uid))
@@ -329,6 +329,12 @@ class CommandWalk(Walk):
             self._count_failure()
         self.observer.ended(uid, retry)
         return retry
+
+    def _if_full(self) -> str:
+        """Say that the disk is full, if it is: then the log of the action could not say it."""
+        disk = os.statvfs(self.root)
+        free = disk.f_bavail if os.geteuid() else disk.f_bfree
+        return "; no space left on the disk" if disk.f_blocks and not free else ""
 
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)

@@ -107,6 +107,8 @@ COMMANDS = [
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_any_path_reaches_the_command_as_it_is(project: Project, name: str, command: str) -> None:
+    if quoted(name) != name and command in COMMANDS[1::3]:
+        pytest.skip("what a pattern matches is a list, which cannot be a part of a word")
     project.write(name, f"content of {name}")
     project.write(
         "plan",
