@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ NASTY = [
 ]
 
 # A script that prints what it got with NUL after each, and what it must print.
-SCRIPTS = {
+SCRIPTS: dict[str, tuple[str, Callable[[str], str]]] = {
     "bare": ("printf '%s\\0' ${v}", lambda v: v + "\0"),
     "glued": ("printf '%s\\0' a${v}b${v}", lambda v: f"a{v}b{v}\0"),
     "in double quotes": ("printf '%s\\0' \"a ${v} b\"", lambda v: f"a {v} b\0"),

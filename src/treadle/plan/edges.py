@@ -25,9 +25,10 @@ class Reading:
     :param named: the name of an input, "" without names -> its paths
     :param hard: it is left out if one of these is
     :param any_of: it is left out if all of one of these lists are
+    :param is_whole: whether all that it reads was found
     """
 
-    __slots__ = ("after", "any_of", "hard", "named", "needs", "paths", "predecessors")
+    __slots__ = ("after", "any_of", "hard", "is_whole", "named", "needs", "paths", "predecessors")
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[list[str], bool]] = {}
@@ -37,6 +38,7 @@ class Reading:
         self.predecessors: dict[str, None] = {}
         self.needs: list[Instance] = []
         self.after: list[Instance] = []
+        self.is_whole = True
 
 
 class Linker:
@@ -69,8 +71,9 @@ class Linker:
         self._leave_out()
         for instance in self.instances:
             if not instance.left_out:
-                with self.problems.kept():
-                    self._inputs(instance, self.readings[instance.uid])
+                before = self.problems.told
+                self._inputs(instance, self.readings[instance.uid])
+                self.readings[instance.uid].is_whole = self.problems.told == before
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node."""

@@ -255,9 +255,9 @@ class _Loading:
         found: dict[str, Action] = {}
         broken = {error.place for error in self.problems.errors()}
         for instance in linker.instances:
-            if instance.left_out:
-                continue
             reading = linker.readings[instance.uid]
+            if instance.left_out or not reading.is_whole:
+                continue
             with self.problems.kept():
                 command = filler.command(instance, reading)
                 after = dict.fromkeys(one.uid for one in reading.after if not one.left_out)

@@ -8,11 +8,12 @@ MAX_SHOWN = 10
 
 
 class Problems:
-    """The mistakes found so far."""
+    """The mistakes found so far; `told` counts those too that say the same again."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_found", "told")
 
     def __init__(self) -> None:
+        self.told = 0
         self._found: dict[tuple[object, str], TreadleError] = {}
 
     def __len__(self) -> int:
@@ -20,6 +21,7 @@ class Problems:
 
     def add(self, error: TreadleError) -> None:
         """Keep an error; one that says the same of the same place is kept once."""
+        self.told += 1
         self._found.setdefault((error.place, error.what), error)
 
     def errors(self) -> list[TreadleError]:

@@ -350,7 +350,7 @@ def fill(
                 raise template.error(
                     f"${{{piece.ref.name}}} is a list and stands inside a word",
                     piece.ref,
-                    hint="set it apart with blanks, or put it in double quotes to have it joined by blanks",
+                    hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
                 )
             values = value if isinstance(value, tuple) else (value,)
             text.append(" ".join([f'"{_variable(names, one)}"' for one in values]))
