@@ -1,0 +1,330 @@
+"""The hand-written part of the reference page: what a table of keys cannot say."""
+
+from __future__ import annotations
+
+OPENING = r"""
+# Plans
+
+A plan is a YAML file that says which actions there are, what each reads and what it makes. Treadle runs those
+whose command, inputs or outputs differ from the last time that they succeeded. This page is made from the
+tables that check plans (`python -m treadle.plan.reference`), so it holds what is built.
+
+```yaml
+treadle: 1                            # the version of the format
+
+params:                               # what can be set from outside: -p mode=release
+  mode:  {choices: [debug, release], default: debug, help: build flavour}
+  parts: {type: list, default: [a, b]}
+
+vars:                                 # constants
+  o: out/${mode}
+
+queues: {net: 2}                      # at most two tokens of net at once
+defaults: {timeout: 30m}
+
+actions:
+  fetch:
+    help: the raw table
+    run: cp ${in} ${out}              # a command without a shell
+    in: data/raw.csv
+    out: ${o}/raw.csv
+
+  split:
+    run:                              # several commands, in order, until one fails
+      - python3 ${in.script} ${in.raw} ${out.a} ${out.b}
+      - python3 check.py ${out.a}
+    in:  {raw: "${o}/raw.csv", script: src/split.py}
+    out: {a: "${o}/a.txt", b: "${o}/b.txt"}
+
+  fit:
+    foreach: {part: "${parts}"}       # two actions: fit@a, fit@b
+    sh: wc -c < ${in} > ${out}        # a shell, said plainly
+    in: ${o}/${part}.txt
+    out: ${o}/${part}.n
+    queue: net
+    retries: {max: 2, on: [timeout, exit 75], backoff: 5s}
+
+  merge:
+    sh: cat ${in} > ${out}
+    in: {from: fit}                   # all outputs of fit, in order
+    out: ${o}/all
+
+  objects:
+    foreach: {src: "src/**/*.c"}      # a glob: a new file is a new action
+    run: cc -MD -MF ${depfile} -c ${in} -o ${out}
+    in: ${src}
+    out: ${o}/${src.noext}.o
+    depfile: ${o}/${src.noext}.d      # what the compiler read
+
+  lint: {run: ruff check src, in: "src/**/*.py"}
+```
+
+`treadle run` does all actions that have outputs, `treadle run lint fit@a out/debug/all` does these and what
+they need.
+"""
+
+TITLES = {
+    "plan": "## Keys of a plan",
+    "params": r"""
+## Keys of a parameter
+
+A parameter is a value that can be given from outside: `-p NAME=VALUE`, else the variable of the environment
+that `env` names, else `default`. Its text stays what was written: a `str` of `3.10` is `3.10`. A `bool` is
+`true` or `false`.
+""",
+    "groups": r"""
+## Keys of a group
+
+A group is a name for several actions. It is a list of names, or a map with these keys.
+""",
+    "defaults": r"""
+## Keys of defaults
+
+They mean what they mean in an action, and an action that says otherwise is heard: `env` is joined name by
+name, `track` and `pass` are joined, every other key is replaced. An action with `console: true` takes no
+queue from here.
+""",
+    "actions": r"""
+## Keys of an action
+
+An action has one of `run`, `argv` and `sh`. Its name has letters, digits, `_`, `.`, `+` and `-`, and begins
+with a letter, a digit or `_`; names that begin with `_` are not listed.
+""",
+    "glob": r"""
+## Keys of a glob
+
+A map with `glob` may stand where a path of `in` or a value of `foreach` does.
+""",
+    "from": r"""
+## Keys of a from
+
+A map with `from` may stand where a path of `in` does. It stands for the outputs of other actions, in the
+order of the plan.
+""",
+    "tools": "## Keys of a tool",
+    "retries": r"""
+## Keys of retries
+
+A bare number is `max`: `retries: 2` tries again twice, whatever the failure was.
+""",
+}
+
+CLOSING = r"""
+## Order
+
+Order comes from files. Who reads an output, or a file below an output folder, waits for its maker. Who reads
+a tree (`docs/`) waits for the makers of all that is declared below it. Errors, each with both places: two
+makers of one output; an output inside another action's output folder; an output that is also its own input;
+actions that wait for each other in a circle.
+
+There are three kinds of edges. Data (files) and `needs` pass on failure. `needs` reruns nothing by itself:
+what it names comes first and must succeed. `after` only orders: it ignores failure, and it pulls nothing into
+a partial run. `needs` and `after` take names of actions, families (`fit`), instances (`fit@a`) and groups,
+and `${}`.
+
+```yaml
+treadle: 1
+groups: {checks: [lint]}
+actions:
+  lint:    {run: ruff check src, in: "src/**/*.py"}
+  test:    {run: pytest, in: [src/, tests/], after: [lint]}
+  publish: {run: ./publish, needs: [test, checks]}
+```
+
+## Texts and booleans
+
+Only `true` and `false` are booleans. Where text is asked for, `no`, `on`, `3.10`, `010`, `22:22` and `1e-5`
+stay what was written. Durations need a unit: `500ms`, `90s`, `5m`, `1h30m`, `1d`. Nothing (`key:` or `null`)
+is never a value. Tags, merge keys (`<<`), a second document and a key that stands twice are refused; anchors
+and aliases are fine.
+
+What YAML itself makes of a text has to be known in a few places:
+
+- inside `[ ]` and `{ }` a value that holds `${`, `,`, `[` or `{` needs quotes: `[cp, "${in}"]`;
+- a text that begins with `*`, `&`, `!`, `%`, `@` or a backtick needs quotes: `"*.c"`;
+- a text that holds `: ` needs quotes, or to be a block after `|`;
+- ` #` begins a comment. After a command a comment needs two blanks before it; with one it is refused as a
+  value cut short.
+
+## Values in texts
+
+`${name}` is replaced by a parameter, a var or a `foreach` value; in commands and `env` also `${in}`,
+`${out}`, `${depfile}`, and `${in.name}`, `${out.name}` of named ones. It is replaced in parsed values, never
+in the YAML text, and what comes in is not read again. Only `${` is special: `$${` is a literal `${`. An
+undefined name is an error. Names have letters, digits and `_`. A name means one thing: a `foreach` value
+cannot have the name of a parameter or var.
+
+A value is a text or a list. A list that is a whole value stays a list (in `in`, `out`, `vars`, `foreach`), a
+list that is a whole word of a command becomes several words. A list inside a text is an error. `${in}` and
+`${out}` are a text where one path was written as a text, else a list.
+
+```yaml
+treadle: 1
+vars:
+  flags: [-O2, -Wall]
+  all: ["${flags}", -g]               # lists in lists are flattened
+  name: prog
+actions:
+  prog:
+    run: cc ${all} -o ${out} ${in}
+    in: [src/a.c, src/b.c]
+    out: out/${name}
+```
+
+## run: commands without a shell
+
+A text is split into words as a POSIX shell would, before any value is filled in: blanks separate, `' '` and
+`" "` group, `\` takes the next character as it is. So a value is always inside one argument, whatever it
+holds. What only a shell could do is refused with its place: unquoted `| > < ; & * ? ( )` and backticks,
+`$NAME` outside single quotes, `NAME=value` and words of the shell (`cd`, `export`) at the start, `~`,
+comments and a second line. `argv` is the exact list of arguments, and nothing in it is split or refused.
+
+```yaml
+treadle: 1
+vars: {title: "a title; with $(odd) things"}
+actions:
+  page:
+    run: python3 page.py --title ${title} 'two words' ${out}
+    out: out/page.html
+  same:
+    argv: [python3, page.py, --title, "${title}", two words, out/same.html]
+    stdout: out/same.log
+```
+
+## sh: scripts for a shell
+
+The shell is `bash -euo pipefail -c`; `shell` names another. A value reaches the script as data, through
+variables of its environment, and never as program text:
+
+- outside quotes `${name}` is quoted for you, and a list becomes several words;
+- inside double quotes, and in a heredoc, it is that text, and a list is joined by blanks;
+- inside single quotes, `$' '`, backticks, `$(( ))`, `(( ))`, the shell's own `${ }` and a heredoc with a
+  quoted end it is refused with its place: there the shell would see no value, or evaluate it. `x=${name}`
+  before, and `$x` there, does it.
+
+`$NAME` and `$(command)` are the shell's. The shell's own `${NAME:-default}` is written `$${NAME:-default}`.
+Comments are left alone. What a program does with its arguments is its own matter: `eval "$x"`, `bash -c "$x"`
+and `[[ $x -gt 1 ]]` read data as program text.
+
+```yaml
+treadle: 1
+vars: {names: [one, "two words", "it's"]}
+actions:
+  list:
+    sh: |
+      for name in ${names}; do
+        printf '%s\n' "$name"
+      done > ${out}
+      cat <<END >> ${out}
+      All: ${names} by $${USER:-nobody}
+      END
+    out: out/list
+```
+
+## Paths
+
+Paths have `/` between names and are relative to the root. `./a//b` and `a/./b` are `a/b`, and `..` takes the
+name before it away, as text: links are not looked at. An absolute path below the root is the same as the
+relative one. Case and Unicode forms count: two spellings that differ in them are two files. A trailing `/`
+means the whole tree; a folder without it, and a file with it, are errors. `~` is not expanded. File names may
+hold anything but NUL, bytes that are no UTF-8 too.
+
+Outputs stay in the root: absolute ones, those through `..`, in the state folder `.treadle/`, and the plan
+itself are refused. Inputs may lie anywhere but in the state folder. A missing input that no action makes is
+an error. In commands, `${in}`, `${out}` and `${depfile}` are relative to `cwd`, a folder has no `/` at its
+end, and a path that begins with `-` is written `./-`, so that no program takes it for an option.
+
+## Globs
+
+A text in `in` or `foreach` that has `*`, `?` or `[` in it is a glob. `*` and `?` take no `/`; `[a-z]` and
+`[!a]` take one character; `**`, alone between two `/`, takes folders at any depth and follows no links.
+Hidden names are only taken by a pattern that writes the dot. `[*]` is a literal `*`. A value that comes in
+through `${}` is never a pattern.
+
+Globs are answered once, when the plan is loaded, in the order of bytes: files that no action makes, plus
+declared outputs that match; never former outputs, what lies in output folders, depfiles or the state. In
+`foreach` a glob takes nothing that its own action makes. So the answer is the same before and after a run. A
+glob that matches nothing is an error unless `empty: ok`.
+
+```yaml
+treadle: 1
+actions:
+  doc:
+    foreach: {page: {glob: "docs/**/*.md", exclude: "docs/drafts/*"}}
+    run: python3 page.py ${in} ${out}
+    in: ${page}
+    out: out/${page.noext}.html
+  index:
+    run: python3 index.py ${out} ${in}
+    in: ["out/docs/*.html", {glob: "docs/extra/*.txt", empty: ok}]
+    out: out/index.html
+```
+
+## foreach
+
+Each name takes a list, a `${list}` or a glob; several names multiply, the first one slowest. The uid is the
+action's name, `@`, and the values with `,` between them: `x@a,b`. In uids `%`, `,`, `*`, `?`, control
+characters and bytes that are no text are written as `%` and two hex digits. Two equal uids are an error.
+
+For `src: src/a/x.c` there are `${src.noext}` (`src/a/x`), `${src.stem}` (`x`), `${src.name}` (`x.c`),
+`${src.dir}` (`src/a`, or `.`) and `${src.ext}` (`.c`, may be empty).
+
+## when
+
+A condition has names (parameters, vars, `foreach` values, `platform.os`, `platform.arch`, tracked variables
+as `env.NAME`), texts in quotes, numbers, lists in `[ ]`, `== != < <= > >= in`, `not in`, `and`, `or`, `not`
+and brackets, and nothing else. A number and a text are equal if the number was written like the text. `<`
+compares two numbers or two texts. `platform.os` is `linux` or `macos`, `platform.arch` is what `uname -m`
+prints. A variable that is not set is "".
+
+If it is false the action is left out, with all that needs it or reads its outputs, and the reason is kept.
+`from`, globs, trees, groups and families take what is in. Left out is not failed.
+
+```yaml
+treadle: 1
+params:
+  mode: {choices: [debug, release], default: debug}
+  level: {type: int, default: 2}
+actions:
+  strip:
+    run: strip -o ${out} ${in}
+    in: src/prog
+    out: out/prog
+    when: mode == "release" and level >= 2
+  report:
+    run: ./report
+    track: [CI]
+    when: env.CI != "" or mode in ["debug"]
+```
+
+## Environment
+
+An action sees PATH, HOME, USER, LOGNAME, SHELL, LANG, `LC_*`, TZ, TMPDIR, TERM, the proxy and `XDG_*`
+variables, what it declares by `env`, `track` and `pass`, and `TREADLE_RUN`; nothing else. Names that begin
+with `TREADLE` are Treadle's own.
+
+## What makes an action run again
+
+Its fingerprint holds: the command with its values, the shell and `cwd`; variables of `env` and `track`;
+tools; the list and the content of inputs, and of what the depfile named; the outputs as they were left. It
+does not hold: `help`, `timeout`, `retries`, `queue`, `tokens`, `priority`, and where the root lies. An action
+without inputs and outputs runs each time it is asked for, and one with `always: true` each time.
+
+## Outputs
+
+Parent folders are made. Output files are removed before the action starts, unless `keep: true`; output
+folders are left. An output folder counts by its whole tree. Outputs that were deleted, edited or cut short
+are made again. An output that was declared and not made is a failure. `stdout` is an output, also if `out`
+does not name it.
+
+## Names
+
+Where names are asked for (`treadle run NAME`, `default`, members of groups), these are known: actions,
+families, instances, groups, outputs, paths below an output folder, and patterns with `*` (any text) and `?`
+(any character). A pattern takes names that begin with `_` only if it begins with `_`.
+
+## Bounds
+
+A plan has at most 64 MiB, 100 levels and 5,000,000 values; aliases stand for at most 1,000,000; a `foreach`
+makes at most 250,000 actions; a glob has at most four `**`.
+"""

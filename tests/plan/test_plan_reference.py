@@ -1,0 +1,72 @@
+"""The reference page holds what is built."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from plan_folder import Folder
+from treadle.plan.reference import TABLES, page
+from treadle.plan.schema import Key
+
+PAGE = Path(__file__).parents[2] / "docs/plan.md"
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", page(), re.MULTILINE | re.DOTALL)
+FILES = (
+    *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
+    *("src/table.txt", "tests/x.py"),
+)
+HEAD = "queues: {net: 2}\n"
+KEYS = [(table, key) for table, keys in TABLES.items() for key in keys.values()]
+
+
+def test_the_page_in_the_docs_is_the_one_that_is_made() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_each_example_of_the_page_loads(number: int, folder: Folder) -> None:
+    folder.write(*FILES)
+    assert folder.load(BLOCKS[number]).actions
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table}-{key.name}" for table, key in KEYS])
+def test_the_example_of_each_key_loads_where_it_belongs(table: str, key: Key, folder: Folder) -> None:
+    folder.write(*FILES)
+    assert f"{key.name}:" in key.example
+    assert folder.load(surrounded(table, key)).root == str(folder.root)
+
+
+def surrounded(table: str, key: Key) -> str:
+    """Return a whole plan around the example of a key."""
+    lines = key.example.split("\n")
+    if table == "plan":
+        top = "" if key.name == "treadle" else "treadle: 1\n"
+        return f"{top}{key.example}\n" + ("" if key.name == "actions" else "actions:\n  hello: {run: echo hello}\n")
+    head = "treadle: 1\n" + HEAD
+    hello = "actions:\n  hello: {run: echo hello, out: out/hello}\n"
+    if table == "params":
+        default = "" if key.name == "default" or key.name == "type" else ", default: 3"
+        default = ", default: 3" if key.name == "type" else default
+        return f"{head}params:\n  p: {{{key.example}{default}}}\n{hello}"
+    if table == "groups":
+        return f"{head}groups:\n  g: {{{key.example}{'' if key.name == 'of' else ', of: [hello]'}}}\n{hello}"
+    if table == "defaults":
+        lines = [line for line in lines if not line.startswith("sh:")]
+        return head + "defaults:\n" + "".join(f"  {line}\n" for line in lines) + hello
+    if table == "glob":
+        return f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'glob' else ', glob: src/*.c'}}}}}\n"
+    if table == "from":
+        return (
+            f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'from' else ', from: hello'}}}}}\n"
+        )
+    if table == "tools":
+        return f"{head}{hello}  a: {{run: x, tools: [{{{key.example}{'' if key.name == 'tool' else ', tool: cc'}}}]}}\n"
+    if table == "retries":
+        return (
+            f"{head}{hello}  a: {{run: x, retries: {{{key.example}{'' if key.name == 'max' else ', max: 2'}}}}}\n"
+        )
+    if not key.example.startswith(("run:", "argv:", "sh:")):
+        lines.append("run: x")
+    return f"{head}params: {{mode: {{default: debug}}}}\n{hello}  a:\n" + "".join(f"    {line}\n" for line in lines)
