@@ -173,14 +173,12 @@ class LocalRunner:
     def poll(self, timeout: float | None) -> list[Ended]:
         """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
         self._open()
+        end = None if timeout is None else monotonic() + timeout
         while not self._ended:
-            wait = self._pause(timeout)
-            woken = self._look(wait)
+            woken = self._look(self._pause(end))
             self._drain()
-            if woken or (timeout is not None and wait == timeout):
+            if woken or (end is not None and monotonic() >= end):
                 break
-            if timeout is not None:
-                timeout = max(0.0, timeout - (wait or 0.0))
         ended = list(self._ended)
         self._ended.clear()
         return ended
@@ -242,16 +240,15 @@ class LocalRunner:
         self._by_fd[fd] = running
         self._poll.register(fd, POLLIN)
 
-    def _pause(self, timeout: float | None) -> float | None:
+    def _pause(self, end: float | None) -> float | None:
         """Return how long the next look may last: until a KILL is due, not long while a tree is ending."""
-        if not self._draining:
-            return timeout
         now = monotonic()
-        due = min(running.kill_at or now for running in self._draining) - now
-        if any(running.code is not None for running in self._draining):
-            due = min(due, _DRAIN_INTERVAL)
-        due = max(0.0, due)
-        return due if timeout is None else min(due, timeout)
+        due = [] if end is None else [end]
+        for running in self._draining:
+            due.append(running.kill_at or now)
+            if running.code is not None:
+                due.append(now + _DRAIN_INTERVAL)
+        return max(0.0, min(due) - now) if due else None
 
     def _look(self, wait: float | None) -> bool:
         """Wait once; return whether `wake` was called."""
