@@ -1,0 +1,199 @@
+"""Fakes for tests of what is built on Walk, Scheduler and Job: no processes, no clock, no files.
+
+Put them into a Scheduler as its `clock` and `runner`; a Walk makes its Scheduler in `create_scheduler`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .job import Job
+from .process import Process
+from .runner import Ended
+from .status import ReturnValue
+from .walk import Walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any
+
+    from .core.dag import DAG
+    from .job import NotifyEnd
+    from .runner import Start
+
+
+class FakeClock:
+    """A clock that stands still until somebody moves it; calling it returns its seconds.
+
+    :param now: what it shows at first
+    """
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """Return what it shows."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class FakeProcess(Process):
+    """What a ManualRunner gives out for a program: it ends when the test says so, or when it is killed."""
+
+    def __init__(self, runner: ManualRunner, key: object, pid: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
+        self.mark = ""
+        self.fd = -1
+        self.managed = True
+        self._runner = runner
+        self._key = key
+
+    def is_running(self) -> bool:
+        """Return whether the test has not ended it yet."""
+        return self._key in self._runner.running
+
+    def wait(self, timeout: float | None = None) -> int | None:  # noqa: ARG002 - nothing is waited for
+        """Return its status."""
+        return self.status
+
+    def kill(self, recursive: bool = False) -> None:  # noqa: ARG002 - it has no descendants
+        """End it as a KILL would."""
+        if self.is_running():
+            self._runner.end(self._key, -9)
+
+
+class ManualRunner:
+    """Runs nothing: it keeps what it was told to start, and the test says what ends, when, and how.
+
+    Programs are named by the key that they were started under; where that is a job, its uid will do too.
+
+    :param clock: is advanced where `poll` would have slept
+    :param play: called with this runner by each `poll` that has nothing to report: it may `end` programs. Left
+        out, the program that was started first ends well.
+    """
+
+    def __init__(
+        self, clock: FakeClock | None = None, play: Callable[[ManualRunner], object] | None = None
+    ) -> None:
+        self.grace = 5.0
+        self.clock = clock or FakeClock()
+        self.play = play or ManualRunner.end_oldest
+        # What was started, in this order; what of it runs now, by key; what `stop` and `kill` were called with;
+        # program -> why it cannot be started.
+        self.starts: list[Start] = []
+        self.running: dict[object, Start] = {}
+        self.stopped: list[object] = []
+        self.killed: list[object] = []
+        self.unstartable: dict[str, str] = {}
+        self._processes: dict[object, FakeProcess] = {}
+        self._ended: deque[Ended] = deque()
+        self._woken = False
+
+    @property
+    def active(self) -> int:
+        """How many have been started and not been reported as ended."""
+        return len(self.running) + len(self._ended)
+
+    def start(self, key: object, start: Start) -> FakeProcess | None:
+        """Keep it; return a process that runs until the test ends it."""
+        self.starts.append(start)
+        program = start.argvs[0][0]
+        if program in self.unstartable:
+            self._ended.append(Ended(key, None, self.unstartable[program]))
+            return None
+        self.running[key] = start
+        self._processes[key] = FakeProcess(self, key, 100_000 + len(self.starts))
+        return self._processes[key]
+
+    def end(self, name: object, code: int = 0) -> None:
+        """Let a running program end with this exit code; KeyError if no such program runs."""
+        known = [key for key in self.running if name in (key, key.uid if isinstance(key, Job) else key)]
+        if not known:
+            raise KeyError(name)
+        key = known[0]
+        del self.running[key]
+        process = self._processes.pop(key)
+        if process.status is None:
+            process.status = code
+        self._ended.append(Ended(key, code, "", process))
+
+    def end_oldest(self) -> None:
+        """Let the program that was started first end well."""
+        if self.running:
+            self.end(next(iter(self.running)))
+
+    def poll(self, timeout: float | None) -> list[Ended]:
+        """Ask `play` what ends; if that is nothing, let `timeout` seconds pass.
+
+        :raises AssertionError: if nothing ends and nobody would ever wake it
+        """
+        if not self._ended and not self._woken:
+            self.play(self)
+        if not self._ended and not self._woken:
+            assert timeout is not None, f"nothing ends and there is no time limit; these run: {list(self.running)}"
+            self.clock.advance(timeout)
+        ended, self._woken = list(self._ended), False
+        self._ended.clear()
+        return ended
+
+    def stop(self, key: object) -> None:
+        """Note that it is asked to end; it runs on until the test ends it."""
+        self.stopped.append(key)
+
+    def kill(self, key: object) -> None:
+        """Note that it is killed, and end it."""
+        self.killed.append(key)
+        if key in self.running:
+            self.end(key, -9)
+
+    def wake(self) -> None:
+        """Make the next `poll` return at once."""
+        self._woken = True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class CallJob(Job):
+    """A job that calls a function in its thread; a ReturnValue that it returns is the status of the job."""
+
+    def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd, function: Callable[[], object]) -> None:
+        super().__init__(uid, data, notify_end)
+        self.function = function
+        self.returned: object = None
+
+    @property
+    def status(self) -> ReturnValue:
+        """What the function has returned, success if that was no ReturnValue."""
+        return self.returned if isinstance(self.returned, ReturnValue) else super().status
+
+    def run(self) -> None:
+        """Call the function."""
+        self.returned = self.function()
+
+
+class MemoryWalk(Walk):
+    """A Walk that keeps its fingerprints in a dict, which outlives it when the caller keeps it.
+
+    :param records: uid -> fingerprint; None for an empty one of its own
+    """
+
+    def __init__(self, actions: DAG, records: dict[Hashable, Any] | None = None) -> None:
+        super().__init__(actions)
+        self.records = {} if records is None else records
+
+    def load_previous_fingerprint(self, uid: Any) -> Any:
+        """Return what the dict holds."""
+        return self.records.get(uid)
+
+    def save_fingerprint(self, uid: Any, fingerprint: Any) -> None:
+        """Put a fingerprint into the dict; None takes it out."""
+        if fingerprint is None:
+            self.records.pop(uid, None)
+        else:
+            self.records[uid] = fingerprint
