@@ -1,0 +1,339 @@
+"""One child process and its tree: how it starts, ends, and is found."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from treadle import process
+from treadle.process import Process, describe_spawn_error, describe_status, mark_of, spawn, with_mark
+from waiting import is_alive, read_line, until
+
+RUN = f"test-process-{os.getpid()}"
+MARK = f"{RUN}/one"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    assert process.end_marked(f"{RUN}/") == []
+
+
+@pytest.fixture(params=["pidfd", "waitid", "neither"])
+def _way_of_waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "HAVE_PIDFD", request.param == "pidfd")
+    monkeypatch.setattr(process, "HAVE_WAITID", request.param != "neither")
+
+
+@pytest.fixture(params=["proc", "psutil"])
+def _way_of_looking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "psutil":
+        monkeypatch.setattr(process, "_PROC", "/nowhere")
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+def shell(script: str, stdout: int | None = None, mark: str = MARK, own_session: bool = True) -> Process:
+    environ = with_mark(os.environ, mark)
+    return spawn(
+        ["sh", "-c", script], mark=mark, environ=environ, files=(None, stdout, None), own_session=own_session
+    )
+
+
+def python(script: str) -> str:
+    """Return what a fresh interpreter prints that runs a script."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.usefixtures("_way_of_waiting")
+class TestWaiting:
+    @pytest.mark.parametrize(
+        ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", -15)]
+    )
+    def test_the_status_is_the_exit_code_or_minus_the_signal(self, script: str, status: int) -> None:
+        child = shell(script)
+        assert child.wait() == status
+        assert child.status == status
+        assert not child.is_running()
+
+    def test_waiting_for_some_time_says_none_while_it_runs(self) -> None:
+        child = shell("sleep 300")
+        assert child.wait(0.01) is None
+        assert child.is_running()
+        child.kill()
+        assert child.wait(0) == -9
+
+    def test_a_wait_that_no_clock_can_tell_is_cut_into_pieces(self) -> None:
+        assert shell("exit 3").wait(1e18) == 3
+
+    def test_the_wait_is_for_the_process_and_not_for_who_holds_its_output(self, tmp_path: Path) -> None:
+        note = tmp_path / "note"
+        script = f"setsid sh -c 'echo $$ >{note}; sleep 300' & while [ ! -s {note} ]; do sleep 0.01; done"
+        with (tmp_path / "output").open("wb") as output:
+            assert shell(script, stdout=output.fileno()).wait(20) == 0
+        assert is_alive(int(note.read_text()))
+
+    def test_what_is_left_of_its_group_ends_with_it(self, pipe: tuple[int, int]) -> None:
+        child = shell("trap '' TERM; sleep 300 & echo $!", stdout=pipe[1])
+        assert child.wait(20) == 0
+        left = int(read_line(pipe[0]))
+        until(lambda: not is_alive(left), "the rest of the group has ended")
+
+    def test_many_threads_may_wait_at_once(self) -> None:
+        child = shell("sleep 300")
+        seen: list[int | None] = []
+        threads = [threading.Thread(target=lambda: seen.append(child.wait())) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        child.kill()
+        for thread in threads:
+            thread.join(20)
+        assert seen == [-9] * 5
+
+    def test_no_descriptor_is_left_open(self) -> None:
+        shell("exit 0").wait()
+        before = os.listdir("/proc/self/fd")
+        for _ in range(3):
+            child = shell("sleep 300")
+            child.wait(0.001)
+            child.kill()
+        assert os.listdir("/proc/self/fd") == before
+
+    def test_a_status_that_was_set_before_the_end_stays(self) -> None:
+        child = shell("exit 3")
+        child.status = 42
+        assert child.wait() == 42
+
+    def test_killing_what_has_ended_is_fine(self) -> None:
+        child = shell("exit 3")
+        child.wait()
+        child.kill()
+        child.kill(recursive=True)
+        assert child.status == 3
+
+
+class TestStarting:
+    def test_it_leads_a_session_of_its_own(self, pipe: tuple[int, int]) -> None:
+        child = shell("echo up; sleep 300", stdout=pipe[1])
+        read_line(pipe[0])
+        assert os.getsid(child.pid) == child.pid != os.getsid(0)
+        child.kill()
+
+    def test_one_that_keeps_the_terminal_stays_in_our_group(self, pipe: tuple[int, int]) -> None:
+        child = shell("echo up; sleep 300", stdout=pipe[1], own_session=False)
+        read_line(pipe[0])
+        assert os.getpgid(child.pid) == os.getpgid(0)
+        child.kill(recursive=True)
+        assert child.status == -9
+
+    def test_there_is_nothing_to_read(self) -> None:
+        assert shell("read -r line").wait(20) == 1
+
+    def test_an_inherited_descriptor_goes_no_further_once_it_is_sealed(self) -> None:
+        script = (
+            "import os\n"
+            "from treadle import process\n"
+            "fd = os.open('/dev/null', os.O_RDONLY)\n"
+            "os.set_inheritable(fd, True)\n"
+            "look = ['sh', '-c', f'test -e /proc/self/fd/{fd}']\n"
+            "print(process.spawn(look, mark='m', environ=os.environ).wait())\n"
+            "process.seal_descriptors()\n"
+            "print(process.spawn(look, mark='m', environ=os.environ).wait())\n"
+        )
+        assert python(script).split() == ["0", "1"]
+
+    def test_the_three_standard_descriptors_stay_after_sealing(self) -> None:
+        script = (
+            "import os\n"
+            "from treadle import process\n"
+            "process.seal_descriptors()\n"
+            "process.spawn(['sh', '-c', 'echo out; echo err >&2'], mark='m', environ=os.environ,"
+            " files=(None, 1, 1)).wait()\n"
+        )
+        assert python(script).split() == ["out", "err"]
+
+    def test_where_nobody_can_say_how_it_ended_there_is_no_status(self) -> None:
+        script = (
+            "import os, signal\n"
+            "from treadle import process\n"
+            "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+            "child = process.spawn(['false'], mark='m', environ=os.environ)\n"
+            "print(child.wait(), child.is_running())\n"
+        )
+        assert python(script).split() == ["None", "False"]
+
+
+def unstartable(folder: Path) -> dict[str, tuple[list[str], str | None, str]]:
+    """Return argv, cwd and what the words must hold of much that cannot be started."""
+    plain, script, no_format, folder_of_none = (folder / n for n in ("plain", "script", "no_format", "none"))
+    return {
+        "missing on PATH": (["no-such-program"], None, "no-such-program: the program was not found on PATH"),
+        "missing": (["/no/such/program"], None, "/no/such/program: the program was not found"),
+        "missing folder": (
+            ["true"],
+            str(folder_of_none),
+            f"the folder it should run in is not there: {folder_of_none}",
+        ),
+        "folder is a file": (["true"], str(plain), f"the folder it should run in is not there: {plain}"),
+        "not executable": ([str(plain)], None, f"{plain}: not executable (chmod +x makes it so)"),
+        "no interpreter": (
+            [str(script)],
+            None,
+            f"{script}: the interpreter that its first line names was not found",
+        ),
+        "no format": ([str(no_format)], None, f"{no_format}: neither a program of this system nor a script"),
+        "too long": (
+            ["true", "x" * 200_000],
+            None,
+            "the argument list is too long for this system (2 words, 200006",
+        ),
+        "nul": (["true", "a\0b"], None, "true: embedded null byte"),
+        "no text": (["true", 5], None, "true: expected str"),  # type: ignore[list-item]
+        "empty": ([], None, "an empty command: there is no program to start"),
+    }
+
+
+@pytest.mark.parametrize("case", unstartable(Path()))
+def test_what_cannot_be_started_is_told_in_words(case: str, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("hello\n")
+    (tmp_path / "script").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "no_format").write_bytes(b"\x00\x01\x02")
+    for name in ("script", "no_format"):
+        (tmp_path / name).chmod(0o755)
+    argv, cwd, words = unstartable(tmp_path)[case]
+    with pytest.raises((OSError, ValueError, TypeError)) as caught:
+        spawn(argv, mark=MARK, environ=os.environ, cwd=cwd)
+    assert isinstance(caught.value, Exception)
+    assert describe_spawn_error(caught.value, argv, cwd).startswith(words)
+
+
+@pytest.mark.usefixtures("_way_of_waiting")
+class TestTheTree:
+    STUBBORN = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 9; done' & wait"
+
+    @pytest.mark.usefixtures("_way_of_looking")
+    def test_a_recursive_kill_reaches_what_left_the_session_and_ignores_term(self, pipe: tuple[int, int]) -> None:
+        child = shell(self.STUBBORN, stdout=pipe[1])
+        escaped = int(read_line(pipe[0]))
+        child.kill(recursive=True)
+        assert child.status == -9
+        assert not is_alive(escaped)
+
+    def test_a_plain_kill_ends_the_process_alone(self, pipe: tuple[int, int]) -> None:
+        child = shell(self.STUBBORN, stdout=pipe[1])
+        escaped = int(read_line(pipe[0]))
+        child.kill()
+        assert child.status == -9
+        assert is_alive(escaped)
+
+    @pytest.mark.parametrize("own_session", [True, False])
+    def test_a_signal_to_the_tree_reaches_each_once(self, own_session: bool, pipe: tuple[int, int]) -> None:
+        script = (
+            "trap 'echo T' TERM; trap 'echo end; exit' USR1; echo up; "
+            "while :; do env -u TREADLE_RUN sleep 0.01; done"
+        )
+        child = shell(script, stdout=pipe[1], own_session=own_session)
+        assert read_line(pipe[0]) == "up"
+        child.signal_tree(signal.SIGTERM)
+        assert read_line(pipe[0]) == "T"
+        child.signal_tree(signal.SIGUSR1)
+        assert read_line(pipe[0]) == "end"
+        child.wait()
+
+
+@pytest.mark.usefixtures("_way_of_looking")
+class TestMarks:
+    def test_a_mark_finds_its_processes_and_no_others(self, pipe: tuple[int, int]) -> None:
+        one, other = (shell("echo up; sleep 300", pipe[1], f"{RUN}/{name}") for name in ("one", "other"))
+        for _ in range(2):
+            read_line(pipe[0])
+        of_one = {one.pid, *children_of(one.pid)}
+        assert one.pid in of_one
+        assert set(process.marked(f"{RUN}/one")) == of_one
+        assert set(process.marked(f"{RUN}/")) == {*of_one, other.pid, *children_of(other.pid)}
+        assert list(process.marked(f"{RUN}/on")) == []
+        one.kill(recursive=True)
+        assert other.is_running()
+        other.kill(recursive=True)
+
+    def test_a_zombie_is_not_found(self) -> None:
+        child = shell("exit 0")
+        assert child.has_ended(20)
+        assert list(process.marked(MARK)) == []
+        child.wait()
+
+    def test_ending_a_run_leaves_nothing_of_it(self, pipe: tuple[int, int]) -> None:
+        children = [shell(TestTheTree.STUBBORN, pipe[1], f"{RUN}/{n}") for n in range(3)]
+        escaped = [int(read_line(pipe[0])) for _ in children]
+        assert process.end_marked(f"{RUN}/") == []
+        assert [pid for pid in escaped if is_alive(pid)] == []
+        assert [child.wait() for child in children] == [-9, -9, -9]
+
+    def test_a_number_that_went_to_another_process_is_not_signalled(self) -> None:
+        child = shell("sleep 300", mark=f"{RUN}/other")
+        process._signal_one(child.pid, MARK, signal.SIGKILL)
+        assert child.wait(0.05) is None
+        child.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the living children of a process."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@given(st.text(), st.text())
+@example("a" * 300 + "b", "a" * 300 + "c")
+@example("a/b", "a%2F.b")
+@example("a b", "a\nb")
+@example("\udc80", "\udc81")
+def test_different_names_have_different_marks_without_blanks(one: str, other: str) -> None:
+    marks = [mark_of("run", name) for name in (one, other)]
+    assert (marks[0] == marks[1]) is (one == other)
+    for mark in marks:
+        assert mark.isascii()
+        assert mark.startswith("run/")
+        assert not set(mark.removeprefix("run/")) & set(" /\n\t\0")
+
+
+def test_an_inner_run_adds_its_mark_to_the_outer_ones() -> None:
+    outer = with_mark({"A": "1"}, "outer/x")
+    assert outer == {"A": "1", "TREADLE_RUN": "outer/x"}
+    assert with_mark(outer, "inner/y") == {"A": "1", "TREADLE_RUN": "outer/x inner/y"}
+    assert with_mark({}, "inner/y", outer) == {"TREADLE_RUN": "outer/x inner/y"}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (None, "no exit code"),
+        (0, "exit code 0"),
+        (75, "exit code 75"),
+        (-9, "killed by SIGKILL"),
+        (-11, "killed by SIGSEGV"),
+        (-63, "killed by signal 63"),
+    ],
+)
+def test_a_status_is_told_in_words(status: int | None, words: str) -> None:
+    assert describe_status(status) == words
+
+
+def test_a_sleep_is_rounded_up_and_fits_into_a_poll() -> None:
+    assert [process.milliseconds(s) for s in (-1.0, 0.0, 0.0001, 1.5)] == [0, 0, 1, 1500]
+    assert process.milliseconds(float("inf")) <= 2**31 - 1
