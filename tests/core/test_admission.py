@@ -1,0 +1,183 @@
+"""Queues, tokens, priorities and slots, one rule after the other, then at random against a model of a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from treadle.core.admission import Admission
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+def names(admission: Admission) -> list[Hashable]:
+    """Admit all that may start, and return their names."""
+    return [uid for uid, _ in admission.admit()]
+
+
+def test_as_many_start_as_there_are_tokens() -> None:
+    admission = Admission({"q": 2})
+    for uid in "abc":
+        admission.push(uid, "q", 1, 0)
+    assert admission.waiting == 3
+    assert list(admission.admit()) == [("a", 0), ("b", 1)]
+    assert admission.waiting == 1
+    assert list(admission.admit()) == []
+    admission.release(0)
+    assert list(admission.admit()) == [("c", 0)]
+    assert admission.waiting == 0
+
+
+def test_the_higher_priority_goes_first_and_equals_go_as_they_came() -> None:
+    admission = Admission({"q": 9})
+    for uid, priority in (("a", 0), ("b", 5), ("c", -1), ("d", 5), ("e", 0)):
+        admission.push(uid, "q", 1, priority)
+    assert names(admission) == ["b", "d", "a", "e", "c"]
+
+
+def test_nothing_overtakes_a_large_demand_at_the_head() -> None:
+    admission = Admission({"q": 3})
+    admission.push("running", "q", 1, 0)
+    assert names(admission) == ["running"]
+    admission.push("large", "q", 3, 0)
+    admission.push("small", "q", 1, 0)
+    assert names(admission) == []
+    admission.release(0)
+    assert names(admission) == ["large"]
+    admission.release(0)
+    assert names(admission) == ["small"]
+
+
+def test_a_higher_priority_does_overtake() -> None:
+    admission = Admission({"q": 1})
+    admission.push("first", "q", 1, 0)
+    names(admission)
+    admission.push("low", "q", 1, 0)
+    admission.push("high", "q", 1, 1)
+    admission.release(0)
+    assert names(admission) == ["high"]
+
+
+def test_queues_do_not_wait_for_each_other() -> None:
+    admission = Admission({"q": 1, "r": 1})
+    for uid, queue in (("q1", "q"), ("q2", "q"), ("r1", "r")):
+        admission.push(uid, queue, 1, 0)
+    assert list(admission.admit()) == [("q1", 0), ("r1", 1)]
+
+
+def test_a_demand_of_nothing_starts_at_the_head_and_not_behind_it() -> None:
+    admission = Admission({"q": 1, "none": 0})
+    admission.push("one", "q", 1, 0)
+    admission.push("free", "none", 0, 0)
+    admission.push("two", "q", 1, 0)
+    admission.push("zero", "q", 0, 0)
+    assert list(admission.admit()) == [("one", 0), ("free", 1)]
+    admission.release(0)
+    assert list(admission.admit()) == [("two", 0), ("zero", 2)]
+
+
+def test_the_lowest_free_slot_is_given_out_first() -> None:
+    admission = Admission({"q": 4})
+    for uid in "abcd":
+        admission.push(uid, "q", 1, 0)
+    assert [slot for _, slot in admission.admit()] == [0, 1, 2, 3]
+    for slot in (2, 0, 3):
+        admission.release(slot)
+    for uid in "efg":
+        admission.push(uid, "q", 1, 0)
+    assert list(admission.admit()) == [("e", 0), ("f", 2), ("g", 3)]
+
+
+def test_what_was_granted_is_given_back_once() -> None:
+    admission = Admission({"q": 2})
+    admission.push("a", "q", 2, 0)
+    names(admission)
+    admission.release(0)
+    with pytest.raises(KeyError):
+        admission.release(0)
+    assert admission.free == {"q": 2}
+
+
+def test_its_queues_are_its_own() -> None:
+    queues = {"q": 1}
+    admission = Admission(queues)
+    queues["q"] = 5
+    assert admission.refusal("q", 2) is not None
+
+
+@pytest.mark.parametrize(
+    ("queue", "tokens", "words"),
+    [
+        ("other", 1, "there is no queue 'other' (known: q, zero)"),
+        ("q", -1, "it asks for -1 tokens"),
+        ("q", 4, "it asks for 4 tokens of queue 'q', which has 3"),
+        ("zero", 1, "it asks for 1 tokens of queue 'zero', which has 0"),
+        ("q", 3, None),
+        ("q", 0, None),
+        ("zero", 0, None),
+    ],
+)
+def test_a_demand_that_can_never_be_met_is_refused_in_words(queue: str, tokens: int, words: str | None) -> None:
+    assert Admission({"zero": 0, "q": 3}).refusal(queue, tokens) == words
+
+
+def test_without_any_queue_all_is_refused() -> None:
+    assert Admission({}).refusal("default", 1) == "there is no queue 'default' (known: there is none)"
+
+
+class Model:
+    """The token rules, told as plainly as can be."""
+
+    def __init__(self, queues: dict[str, int]) -> None:
+        self.queues = queues
+        self.lines: dict[str, list[tuple[int, int, int]]] = {name: [] for name in queues}
+        self.running: dict[int, tuple[str, int, int]] = {}
+
+    def admit(self) -> list[tuple[int, int]]:
+        """Start what may start: from the head of each queue, into the lowest slot that nobody has."""
+        started = []
+        for name, line in self.lines.items():
+            line.sort(key=lambda entry: (-entry[1], entry[0]))
+            while line and line[0][2] <= self.queues[name] - sum(
+                tokens for queue, tokens, _ in self.running.values() if queue == name
+            ):
+                uid, _, tokens = line.pop(0)
+                slot = min(set(range(len(self.running) + 1)) - self.running.keys())
+                self.running[slot] = (name, tokens, uid)
+                started.append((uid, slot))
+        return started
+
+
+QUEUES = st.dictionaries(st.sampled_from("qrs"), st.integers(0, 4), min_size=1)
+PUSH = st.tuples(st.just("push"), st.sampled_from("qrs"), st.integers(0, 4), st.integers(-1, 1))
+RELEASE = st.tuples(st.just("release"), st.integers(0, 9), st.just(0), st.just(0))
+
+
+@settings(max_examples=300)
+@given(QUEUES, st.lists(PUSH | RELEASE, max_size=40))
+def test_it_does_what_a_model_of_a_few_lines_does(
+    queues: dict[str, int], events: list[tuple[str, str | int, int, int]]
+) -> None:
+    admission, model = Admission(queues), Model(queues)
+    for uid, (kind, what, tokens, priority) in enumerate(events):
+        if kind == "push":
+            queue = str(what)
+            refused = queue not in queues or tokens > queues[queue]
+            assert (admission.refusal(queue, tokens) is not None) is refused
+            if not refused:
+                admission.push(uid, queue, tokens, priority)
+                model.lines[queue].append((uid, priority, tokens))
+        elif model.running:
+            slot = sorted(model.running)[int(what) % len(model.running)]
+            admission.release(slot)
+            del model.running[slot]
+        assert list(admission.admit()) == model.admit()
+        assert admission.waiting == sum(len(line) for line in model.lines.values())
+        for name, most in queues.items():
+            used = sum(tokens for queue, tokens, _ in model.running.values() if queue == name)
+            assert 0 <= used <= most
+            assert admission.free[name] == most - used
