@@ -26,8 +26,6 @@ class Options(argparse.Namespace):
         self.names: list[str] = []
         self.file = ""
         """The plan as it was named, "" for the one that is found."""
-        self.named_plan = ""
-        """The plan if it came as the first name."""
         self.folder = ""
         self.origin = ""
         """The folder that we were called in, before -C."""
@@ -89,7 +87,7 @@ def _take_plan(options: Options) -> None:
         from treadle.plan import is_plan
 
         if is_plan(first):
-            options.file = options.named_plan = options.names.pop(0)
+            options.file = options.names.pop(0)
 
 
 def _params(given: Sequence[str]) -> dict[str, str]:
@@ -126,7 +124,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
-        prefix = "argument command: invalid choice: '"
+        prefix = "argument COMMAND: invalid choice: '"
         if message.startswith(prefix):
             name = message[len(prefix) :].partition("'")[0]
             close = nearest(name, COMMANDS)
@@ -230,6 +228,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog = (_RUN_EXAMPLES if name == "run" else "") + _NAMES + _EXIT_CODES
         sub = subparsers.add_parser(
             name,
+            prog=f"treadle {name}",
             help=text,
             description=_RUN if name == "run" else text[0].upper() + text[1:] + ".",
             epilog=epilog,

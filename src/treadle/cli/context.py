@@ -6,7 +6,7 @@ import os
 import sys
 from time import monotonic
 
-from treadle.errors import TreadleError, UsageError
+from treadle.errors import UsageError, nearest
 from treadle.ui.screen import Screen, can_redraw, wants_colours
 
 from .codes import GONE
@@ -139,13 +139,17 @@ def _former_outputs(root: str) -> Collection[str]:
 def _select(plan: Plan, name: str) -> list[str]:
     try:
         return plan.select([name])
-    except UsageError:
+    except UsageError as error:
+        if not error.hint:
+            known = {*plan.actions, *plan.groups, *(action.family for action in plan.actions.values())}
+            close = nearest(name, sorted(known))
+            error.hint = f"did you mean {close}?" if close else "`treadle list` shows the names"
         here = os.path.relpath(os.path.join(os.getcwd(), name), plan.root)
         if here.startswith("..") or here == name:
             raise
         try:
             return plan.select([here + "/" if name.endswith("/") else here])
-        except TreadleError:
+        except UsageError:
             pass
         raise
 

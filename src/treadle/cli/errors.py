@@ -19,8 +19,12 @@ def tell(error: BaseException, context: Context) -> int:
         from treadle.ui.problem import problems_lines
 
         problems = error.problems if isinstance(error, PlanError) else (error,)
-        context.errors.write(problems_lines(problems, context.shown))
+        room = context.errors.width if context.errors.stream.isatty() else 0
+        context.errors.write(problems_lines(problems, context.shown, room))
         return code_of(error, under_way=context.under_way)
+    if isinstance(error, OSError):
+        context.warn(f"the system refused: {error}")
+        return FAILED if context.under_way else WRONG
     _tell_bug(error, context)
     return OUR_BUG
 

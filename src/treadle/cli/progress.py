@@ -27,6 +27,8 @@ TICK = 0.1
 _PATIENCE = 0.2
 """Seconds that a run may last before anything is drawn: what is over at once needs no status line."""
 _FAILURE_LINES = 20
+_WHOLE_FAILURES = 10
+"""Failures that are told in full at the end; of those after them one line each."""
 _VERBOSE_LINES = 200
 
 
@@ -56,7 +58,7 @@ class Progress(Observer):
     def _lists(self) -> bool:
         """Whether each action that ended gets a line."""
         options = self.context.options
-        return not options.quiet and (options.verbose or not self.screen.redraws)
+        return not options.quiet and (options.verbose or not self._draws)
 
     @property
     def _follows(self) -> bool:
@@ -137,8 +139,9 @@ class Progress(Observer):
         if report.ok and not report.interrupted and self.context.options.quiet:
             return
         repeat = len(self._failed) != 1 or self._failed[0][0].uid != self._above
-        for ended, job in self._failed:
-            self.screen.write(render.failure_block(self._failure(ended, job, with_output=repeat)))
+        for number, (ended, job) in enumerate(self._failed):
+            block = render.failure_block(self._failure(ended, job, with_output=repeat))
+            self.screen.write(block if number < _WHOLE_FAILURES else block[:1])
         self.screen.write(render.blocked_lines(self._blocked))
         self.screen.write([render.totals(state, monotonic(), interrupted=report.interrupted)])
 
@@ -168,10 +171,12 @@ class Progress(Observer):
 
     def _show(self, ended: Ended, job: CommandJob | None) -> None:
         """Write the line of an action that ended, with its output if somebody wants to see it."""
+        if self.context.options.quiet:
+            return
         verbose = self.context.options.verbose
         if ended.how == FAILED or (self._lists and (verbose or ended.how in (RAN, INTERRUPTED))):
             self._write([render.ended_line(self.state, ended)], ended.uid)
-        if self._follows or self.context.options.quiet or job is None:
+        if self._follows or job is None:
             return
         if ended.how == FAILED or (verbose and ended.how == RAN):
             self._write_output(ended.uid, self._last_lines(job, _VERBOSE_LINES if verbose else _FAILURE_LINES))
@@ -194,11 +199,13 @@ class Progress(Observer):
             lines = render.output_lines(texts)
         if lines:
             self._write(lines, uid)
+            self._above = uid
 
     def _write(self, lines: Iterable[Line], about: str) -> None:
-        """Write lines about one action."""
+        """Write lines about one action; what stood above of others is not just above any more."""
         self.screen.write(lines)
-        self._above = about
+        if about != self._above:
+            self._above = ""
 
     def _failure(self, ended: Ended, job: CommandJob | None, *, with_output: bool) -> render.Failure:
         uid = ended.uid

@@ -32,6 +32,7 @@ class Interrupts:
         self.count = 0
         self.first = 0
         self._walk: Walk | None = None
+        self._repeated = 0
 
     @property
     def code(self) -> int:
@@ -49,8 +50,9 @@ class Interrupts:
         self._walk = walk
 
     def repeat(self) -> None:
-        """Tell the walk once more, for a signal that came before it could listen."""
-        if self.count and self._walk is not None:
+        """Tell the walk of each signal once more: a walk that is only about to begin does not listen yet."""
+        if self._repeated < self.count and self._walk is not None:
+            self._repeated = self.count
             self._stop(self._walk)
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:

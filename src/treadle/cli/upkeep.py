@@ -33,7 +33,9 @@ def clean_command(context: Context) -> int:
     removed = []
     with _locked(context, plan):
         for path in made:
-            if outputs.clean(plan.root, [path]):
+            if _is_another_folder(plan.root, path):
+                context.warn(f"{path} is left alone: the plan says that it is a file, but it is a folder")
+            elif outputs.clean(plan.root, [path]):
                 removed.append(path)
                 if context.options.verbose:
                     context.say([line("removed ", safe(path))])
@@ -58,6 +60,12 @@ def forget_command(context: Context) -> int:
             context.say([line("forgot ", (safe(uid), "name"))])
     _say_unless_quiet(context, line(f"{words.count(len(known), 'record')} dropped"))
     return context.ended(0)
+
+
+def _is_another_folder(root: str, output: str) -> bool:
+    """Return whether a folder lies where an action makes a file: no action has made that."""
+    full = os.path.join(root, output)
+    return not output.endswith("/") and os.path.isdir(full) and not os.path.islink(full)
 
 
 @contextmanager

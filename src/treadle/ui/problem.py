@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .text import MORE, line, safe, width
+from .text import crop, crop_left, line, safe, width, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ _ROOM = 76
 _TAB = "    "
 
 
-def problem_lines(error: TreadleError, shown: Callable[[str], str] = str) -> list[Line]:
+def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: int = 0) -> list[Line]:
     """Return the lines that tell of one error.
 
     :param shown: makes the path of a file as people should see it
+    :param room: cells that facts and hints are broken at, 0 for none
     """
     place = error.place
     where = f"{safe(shown(place.file))}:{place.line}:{place.column}: " if place else ""
@@ -31,15 +32,20 @@ def problem_lines(error: TreadleError, shown: Callable[[str], str] = str) -> lis
     lines += [line(f"  {safe(text)}") for text in more]
     if place and place.text:
         lines += _source(place)
-    lines += [line(f"  {safe(text)}") for fact in error.facts for text in fact.split("\n")]
+    lines += [
+        line(text) for fact in error.facts for one in fact.split("\n") for text in wrap(safe(one), room, "  ")
+    ]
     if error.hint:
-        lines.append(line("  ", ("hint:", "name"), f" {safe(error.hint)}"))
+        first, *more = wrap(safe(error.hint), max(0, room - 6), "  ")
+        lines += [line("  ", ("hint:", "name"), f" {first.strip()}"), *(line(f"      {text}") for text in more)]
     return lines
 
 
-def problems_lines(problems: Sequence[TreadleError], shown: Callable[[str], str] = str) -> list[Line]:
+def problems_lines(
+    problems: Sequence[TreadleError], shown: Callable[[str], str] = str, room: int = 0
+) -> list[Line]:
     """Return the lines that tell of several errors, and how many there are."""
-    lines = [made for problem in problems[:MOST] for made in problem_lines(problem, shown)]
+    lines = [made for problem in problems[:MOST] for made in problem_lines(problem, shown, room)]
     if len(problems) > MOST:
         lines.append(line(f"treadle: {len(problems)} problems, the first {MOST} are shown"))
     elif len(problems) > 1:
@@ -52,12 +58,6 @@ def _source(place: Place) -> list[Line]:
     before = safe(place.text[: place.column - 1].replace("\t", _TAB))
     after = safe(place.text[place.column - 1 :].replace("\t", _TAB))
     if width(before) > _ROOM * 3 // 4:
-        while width(before) > _ROOM // 2:
-            before = before[max(1, len(before) // 8) :]
-        before = MORE + before
-    while width(before) + width(after) > _ROOM:
-        after = after[: max(0, len(after) - 1 - len(after) // 8)]
-        if width(before) + width(after) <= _ROOM - len(MORE):
-            after += MORE
-            break
+        before = crop_left(before, _ROOM // 2)
+    after = crop(after, _ROOM - width(before))
     return [line("    ", before + after), line("    " + " " * width(before), ("^", "good"))]

@@ -71,6 +71,13 @@ def crop(text: str, room: int) -> str:
     return _beginning(text, room - len(MORE)) + MORE
 
 
+def crop_left(text: str, room: int) -> str:
+    """Return the end of a safe text in at most `room` cells."""
+    if width(text) <= room:
+        return text
+    return MORE[: max(room, 0)] + _beginning(text[::-1], room - len(MORE))[::-1]
+
+
 def crop_middle(text: str, room: int) -> str:
     """Return beginning and end of a safe text in at most `room` cells."""
     if width(text) <= room:
@@ -89,6 +96,25 @@ def _beginning(text: str, room: int) -> str:
         if taken > room:
             return text[:at]
     return text
+
+
+def wrap(text: str, room: int, indent: str = "") -> list[str]:
+    """Return a safe text as lines of at most `room` cells, broken at blanks where there are any.
+
+    :param room: 0 for no bound
+    :param indent: what each line begins with
+    """
+    if not room or width(indent + text) <= room:
+        return [indent + text]
+    lines, now = [], ""
+    for word in text.split(" "):
+        longer = f"{now} {word}" if now else word
+        if now and width(indent + longer) > room:
+            lines.append(indent + now)
+            now = word
+        else:
+            now = longer
+    return [*lines, indent + now]
 
 
 def line(*parts: str | Piece) -> Line:

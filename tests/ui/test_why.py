@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from treadle.core import decision
+from treadle.core.decision import Reason, Verdict
+from treadle.ui.text import plain
+from treadle.ui.why import last_run_lines, reason_lines, verdict_lines
+
+OLD = "file 1204 3fa9" + "0" * 28
+NEW = "file 1210 77b1" + "0" * 28
+
+
+def lines(reason: Reason) -> list[str]:
+    return [plain(one) for one in reason_lines(reason)]
+
+
+def test_a_changed_file_tells_both_sizes_and_digests() -> None:
+    assert lines(Reason(decision.CHANGED, "input a", OLD, NEW)) == [
+        "  input a changed",
+        "    1,204 bytes 3fa9... -> 1,210 bytes 77b1...",
+    ]
+
+
+def test_an_altered_output_tells_both_values_and_a_missing_one_needs_none() -> None:
+    assert lines(Reason(decision.OUTPUT_ALTERED, "output a", OLD, NEW))[1:] == [
+        "    1,204 bytes 3fa9... -> 1,210 bytes 77b1..."
+    ]
+    assert lines(Reason(decision.OUTPUT_MISSING, "output a", OLD, "absent")) == ["  output a is missing"]
+
+
+def test_a_changed_variable_tells_both_values_once() -> None:
+    assert lines(Reason(decision.CHANGED, "env CC", "gcc", "clang")) == ["  env CC changed from gcc to clang"]
+
+
+def test_a_short_command_is_shown_old_and_new() -> None:
+    assert lines(Reason(decision.CHANGED, "command", "cc -O0 a.c", "cc -O2 a.c")) == [
+        "  command changed:",
+        "    - cc -O0 a.c",
+        "    + cc -O2 a.c",
+    ]
+
+
+def test_of_a_long_command_the_words_that_changed_are_shown() -> None:
+    same = " ".join(f"file{n}.o" for n in range(100))
+    old, new = f"ld {same} -O0 {same}", f"ld {same} -O2 -g {same}"
+    assert lines(Reason(decision.CHANGED, "command", old, new))[1:] == [
+        "    - ... file98.o file99.o -O0 file0.o file1.o ...",
+        "    + ... file98.o file99.o -O2 -g file0.o file1.o ...",
+    ]
+
+
+def test_words_that_were_only_added_or_doubled_are_found() -> None:
+    old = " ".join(["x"] * 200)
+    assert lines(Reason(decision.CHANGED, "command", old, old + " x"))[1:] == ["    - ... x x", "    + ... x x x"]
+
+
+def test_of_a_command_of_several_lines_the_lines_that_changed_are_shown() -> None:
+    old, new = "one\ntwo\nthree\nfour\nfive", "one\ntwo\nTHREE\nfour\nfive"
+    assert lines(Reason(decision.CHANGED, "command", old, new))[1:] == [
+        "    ...",
+        "      two",
+        "    - three",
+        "    + THREE",
+        "      four",
+    ]
+
+
+def test_a_command_that_changed_all_over_is_cut() -> None:
+    old = "\n".join(f"old {n}" for n in range(100))
+    new = "\n".join(f"new {n}" for n in range(100))
+    shown = lines(Reason(decision.CHANGED, "command", old, new))
+    assert len(shown) < 50
+    assert "more lines" in shown[-1]
+
+
+def test_a_skip_tells_what_was_found_equal() -> None:
+    names = ["command", "shell", "folder", "input a", "input b", "output c", "env CC", "tool cc", "os_version"]
+    shown = [plain(one) for one in verdict_lines("fit", Verdict(decision.SKIP), names)]
+    assert shown == [
+        "fit would be skipped: nothing has changed",
+        "  equal to the last success: command, shell, folder, 2 inputs, 1 output, 1 variable, 1 tool, os_version",
+    ]
+
+
+def test_all_reasons_are_told() -> None:
+    verdict = Verdict(decision.RUN, [Reason(decision.FORCED), Reason(decision.ALWAYS)])
+    assert [plain(one) for one in verdict_lines("a\nb", verdict)] == [
+        "a\\nb would run:",
+        "  forced",
+        "  it runs each time",
+    ]
+    verdict = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, "x")])
+    assert [plain(one) for one in verdict_lines("fit", verdict)] == ["fit may run:", "  depends on x"]
+
+
+def test_inputs_that_moved_under_way_are_named() -> None:
+    reason = Reason(decision.INPUTS_MOVED, "", "changed while it ran: a, b")
+    assert lines(reason)[1:] == ["    changed while it ran: a, b"]
+
+
+def test_the_last_run_is_told_with_its_reasons() -> None:
+    reasons = [Reason(decision.CHANGED, "input a", OLD, NEW)]
+    shown = [plain(one) for one in last_run_lines("failed", "2h 05m ago", 0.3, "exit code 2", reasons)]
+    assert shown == [
+        "  it last ran 2h 05m ago, for 0.3s, and failed: exit code 2",
+        "    because of: input a changed",
+    ]
+    assert len(last_run_lines("succeeded", "now", 0.3, "", [])) == 1
