@@ -50,3 +50,8 @@ class Folder:
         except PlanError as error:
             return error.problems
         raise AssertionError("the plan loads")
+
+
+def argv(plan: Plan, uid: str = "a") -> tuple[str, ...]:
+    """Return the words of an action's first command."""
+    return plan.actions[uid].command.steps[0]

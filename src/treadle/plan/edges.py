@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from treadle.errors import TreadleError, nearest
 
-from .declared import STATE, Declared, Instance, Output
+from .declared import STATE, Declared, Instance
 from .globs import Disk
+from .makers import Makers
 from .names import Names
 from .nodes import Node
 from .paths import parents
@@ -47,7 +48,7 @@ class Linker:
     :param instances: all of them, those that are left out too
     """
 
-    __slots__ = ("by_uid", "declared", "disk", "instances", "names", "places", "problems", "readings")
+    __slots__ = ("by_uid", "declared", "disk", "instances", "makers", "names", "places", "problems", "readings")
 
     def __init__(
         self, places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
@@ -56,6 +57,7 @@ class Linker:
         self.disk: Disk = places.globs.disk
         self.instances = instances
         self.declared = declared
+        self.makers = Makers(places.source, declared, problems)
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
@@ -63,7 +65,7 @@ class Linker:
 
     def link(self) -> None:
         """Find makers, paths that are read, and who is left out; mistakes are kept."""
-        self._check_makers()
+        self.makers.check(self.instances)
         for instance in self.instances:
             reading = self.readings[instance.uid] = Reading()
             with self.problems.kept():
@@ -79,83 +81,6 @@ class Linker:
         """Return an error at a node."""
         return self.places.source.error(what, node, facts=facts, hint=hint)
 
-    def place(self, output: Output) -> str:
-        """Return where an output is written."""
-        return str(self.places.source.place(output.node.start))
-
-    # Makers.
-
-    def _check_makers(self) -> None:
-        first: dict[str, tuple[Instance, Output]] = {}
-        for instance in self.instances:
-            for output in self._claims(instance):
-                bare = output.path.rstrip("/")
-                known = first.setdefault(bare, (instance, output))
-                if known[0] is not instance:
-                    self.problems.add(
-                        self.error(
-                            f"two actions make {output.path}: {known[0].uid} and {instance.uid}",
-                            output.node,
-                            facts=(f"{known[0].uid} makes it at {self.place(known[1])}",),
-                            hint="name it once, or give each its own path",
-                        )
-                    )
-                elif known[1].path != output.path:
-                    self.problems.add(
-                        self.error(f"{instance.uid} makes {bare} as a file and as a folder", output.node)
-                    )
-        for instance in self.instances:
-            for output in self._claims(instance):
-                for folder in parents(output.path):
-                    self._check_above(instance, output, folder, first)
-
-    def _claims(self, instance: Instance) -> Iterator[Output]:
-        yield from instance.outputs
-        depfile = instance.depfile
-        if depfile is not None and instance.spec.depfile is not None:
-            yield Output(depfile, "", instance.spec.depfile.node)
-
-    def _check_above(
-        self, instance: Instance, output: Output, folder: str, first: Mapping[str, tuple[Instance, Output]]
-    ) -> None:
-        known = first.get(folder[:-1])
-        if known is None:
-            return
-        maker, above = known
-        if not above.path.endswith("/"):
-            self.problems.add(
-                self.error(
-                    f"{output.path} lies below {above.path}, which {maker.uid} makes as a file",
-                    output.node,
-                    facts=(f"{above.path} is made at {self.place(above)}",),
-                )
-            )
-        elif maker is not instance:
-            self.problems.add(
-                self.error(
-                    f"the output {output.path} of {instance.uid} lies in {above.path}, an output of {maker.uid}",
-                    output.node,
-                    facts=(f"{above.path} is made at {self.place(above)}",),
-                    hint="one action makes a folder with all that is in it",
-                )
-            )
-
-    def makers(self, path: str) -> list[Instance]:
-        """Return who makes a path: the file, a folder that it lies in, or what lies below a tree."""
-        declared = self.declared
-        found = declared.files.get(path) or declared.folders.get(path)
-        if found is not None:
-            return [found]
-        if declared.folders:
-            for folder in parents(path):
-                if folder in declared.folders:
-                    return [declared.folders[folder]]
-        if not path.endswith("/"):
-            return []
-        prefix = "" if path == "./" else path
-        below = (declared.files.get(one) or declared.folders[one] for one in declared.below(prefix))
-        return list(dict.fromkeys(below))
-
     # What is known before anybody is left out.
 
     def _fixed(self, instance: Instance, reading: Reading) -> None:
@@ -170,7 +95,7 @@ class Linker:
                         for text in instance.scope.items(item.template):
                             path = self.places.path(text, item.node, "an input")
                             if not self._is_left_open(path):
-                                reading.hard.extend((maker, path) for maker in self.makers(path))
+                                reading.hard.extend((maker, path) for maker in self.makers.of(path))
         for kind, templates in (("needs", instance.spec.needs), ("after", instance.spec.after)):
             for made in templates:
                 for name in instance.scope.items(made):
@@ -308,7 +233,7 @@ class Linker:
         found = []
         for text in instance.scope.items(item.template):
             path = self.places.path(text, item.node, "an input")
-            makers = self.makers(path)
+            makers = self.makers.of(path)
             if instance in makers:
                 raise self._own(instance, _shared(instance, path), item.node, "")
             for maker in makers:
@@ -321,7 +246,10 @@ class Linker:
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
         output = next(one for one in instance.outputs if one.path == path)
         return self.error(
-            f"{instance.uid} reads its own output {path}", node, facts=(f"made at {self.place(output)}",), hint=hint
+            f"{instance.uid} reads its own output {path}",
+            node,
+            facts=(f"made at {self.makers.place(output)}",),
+            hint=hint,
         )
 
     def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
