@@ -313,6 +313,16 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         ["a reads its own output src/new.c", "use exclude"],
     ),
     "own input tree": ("  a: {run: x, in: src/, out: src/new.c}\n", "3:19", ["a reads its own output src/new.c"]),
+    "folder of outputs": (
+        "  a: {run: x, out: site/x}\n  b: {run: y, in: site}\n",
+        "4:19",
+        ["the input site is a folder", "write site/"],
+    ),
+    "depfile read": (
+        "  a: {run: x, depfile: d}\n  b: {run: y, in: d}\n",
+        "4:19",
+        ["d is a depfile", "out: of its action"],
+    ),
     "out folder as file": (
         "  a: {run: x, out: site/}\n  b: {run: y, in: site}\n",
         "4:19",

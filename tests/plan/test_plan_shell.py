@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from plan_folder import Folder
 from treadle.command import Script
+from treadle.errors import TreadleError
 from treadle.plan.nodes import Scalar, Source
 from treadle.plan.shell import fill, parse_script
 from treadle.plan.template import Scope, Value
@@ -93,6 +95,11 @@ SCRIPTS: dict[str, tuple[str, Callable[[str], str]]] = {
     "alone in a heredoc": ("cat <<EOF\n${v}\nEOF\nprintf end", lambda v: f"{v}\nend"),
     "in a heredoc with tabs": ("cat <<-EOF\n\t${v}\n\tEOF\nprintf end", lambda v: f"{v}\nend"),
     "in a substitution in a heredoc": ("cat <<EOF\n$(printf '%s.' ${v})\nEOF\n", lambda v: f"{v}.\n"),
+    "in a heredoc in a substitution": (
+        'x="$(cat <<EOF\n${v}.\nEOF\n)"; printf \'%s\\0\' "$x"',
+        lambda v: v + ".\0",
+    ),
+    "in a process substitution's neighbour": ("cat /dev/null; printf '%s\\0' ${v} 2>&1 >&1", lambda v: v + "\0"),
     "in the second of two heredocs": (
         "cat <<A; cat <<EOF\n'\nA\n${v}\nEOF\nprintf end",
         lambda v: f"'\n{v}\nend",
@@ -216,3 +223,106 @@ def test_where_the_shell_would_see_no_value_it_is_refused(text: str, folder: Fol
     problems = folder.problems(f"treadle: 1\nvars: {{v: x}}\nactions:\n  a:\n    sh: |\n{indented}\n")
     assert problems[0].place is not None
     assert problems[0].place.line >= 6
+
+
+PIECES = [
+    *(
+        "${v}",
+        "${v}",
+        "${v}",
+        "${l}",
+        "'",
+        '"',
+        '"',
+        "`",
+        "\\",
+        "$(",
+        ")",
+        "$((",
+        "))",
+        "((",
+        "(",
+        "$'",
+        "$[",
+        "]",
+        "[[",
+    ),
+    *(
+        "]]",
+        "{",
+        "}",
+        "$${x:-",
+        "$${x%%",
+        "#",
+        "\n",
+        ";",
+        " ",
+        " ",
+        "&&",
+        "|",
+        "<<E",
+        "<<-E",
+        "<<'E'",
+        "\nE\n",
+        "E",
+        "\t",
+    ),
+    *(
+        "echo ",
+        "printf '%s' ",
+        "x=",
+        "case x in ",
+        "x) ",
+        ";; ",
+        "esac",
+        "for i in ",
+        "; do :; ",
+        "done",
+        "if :; then ",
+    ),
+    *("fi", "$x", "$", "!", "=", "<<<", "<", ">/dev/null ", "a", "1+"),
+]
+HOSTILE = [
+    *(
+        "$(touch pwned)",
+        "`touch pwned`",
+        "';touch pwned;'",
+        '";touch pwned;"',
+        "a[$(touch pwned)]",
+        "\ntouch pwned\n",
+    ),
+    *(
+        "E\ntouch pwned\n",
+        ")touch pwned;",
+        "};touch pwned;",
+        "))\ntouch pwned\n",
+        "#\ntouch pwned",
+        "&touch pwned&",
+    ),
+]
+
+
+def hostile_script(seed: int) -> Script | None:
+    dice = random.Random(seed)
+    text = "".join(dice.choice(PIECES) for _ in range(dice.randrange(2, 16)))
+    value = dice.choice(HOSTILE)
+    try:
+        return script(text, {"v": value, "l": (value, "x")}, SHELLS[seed % 2])
+    except TreadleError:
+        return None
+
+
+def test_no_script_however_odd_runs_a_value(tmp_path: Path) -> None:
+    tried = 0
+    for seed in range(1500):
+        made = hostile_script(seed)
+        if made is None or not made.variables:
+            continue
+        tried += 1
+        environment = {"PATH": os.environ["PATH"], **made.variables}
+        argv = [*made.shell, made.text]
+        subprocess.run(
+            argv, capture_output=True, env=environment, cwd=tmp_path, timeout=20, stdin=subprocess.DEVNULL
+        )
+        assert not (tmp_path / "pwned").exists(), (seed, made.text, made.variables)
+    assert tried > 100

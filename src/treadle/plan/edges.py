@@ -270,6 +270,10 @@ class Linker:
             )
         if makers:
             return
+        if path in self.declared.depfiles:
+            raise self.error(f"{path} is a depfile, and no output", node, hint="name it in out: of its action too")
+        if not tree and any(True for _ in self.declared.below(other)):
+            raise self.error(f"the input {path} is a folder", node, hint=f"write {other} for the whole tree")
         kind = self.disk.kind(path)
         if kind == ("folder" if tree else "file"):
             return
