@@ -197,6 +197,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "variable": ("  a:\n    run: ls $HOME\n", "4:13", ["$HOME would be passed", "${HOME}"]),
     "variable in quotes": ('  a:\n    run: ls "$HOME/x"\n', "4:14", ["$HOME would be passed"]),
     "glob in run": ("  a:\n    run: cat *.c\n", "4:14", ["* is a glob"]),
+    "braces": ("  a:\n    run: ls {a,b}.c\n", "4:13", ["{a,b} would be passed", "use sh:"]),
     "tilde": ("  a:\n    run: ls ~/x\n", "4:13", ["~ would be passed"]),
     "assignment": ("  a:\n    run: A=b make\n", "4:10", ["A=b would be taken as the program", "env:"]),
     "cd": ("  a:\n    run: cd x\n", "4:10", ["cd is a word of the shell", "cwd:"]),

@@ -137,6 +137,11 @@ def test_spellings_of_one_file_are_one_path(spelled: str, folder: Folder) -> Non
     assert plan.actions["a"].command.inputs == ("d/x",)
 
 
+def test_an_output_may_have_brackets_in_its_name(folder: Folder) -> None:
+    plan = folder.load("  a: {run: x, out: 'o[1].txt'}\n  b: {run: y, in: {from: a}}\n")
+    assert plan.actions["b"].command.inputs == ("o[1].txt",)
+
+
 def test_an_input_outside_the_root_is_absolute(folder: Folder) -> None:
     folder.write("proj/", "x")
     plan = folder.load("  a: {run: x, in: ../x}\n", name="proj/treadle.yaml")

@@ -26,7 +26,10 @@ HINT_BLOCK = "write the value in quotes, or as a block after `|`"
 HINT_STAR = "a text that begins with `*` is an alias in YAML: " + HINT_QUOTE
 
 _HINTS = (
-    ("mapping values are not allowed", "`: ` inside a text begins a map in YAML: " + HINT_BLOCK),
+    (
+        "mapping values are not allowed",
+        f"`: ` inside a text begins a map in YAML: {HINT_BLOCK}; or the line is indented too far",
+    ),
     ("while scanning an alias", HINT_STAR),
     ("cannot start any token", "this character cannot begin a text in YAML: " + HINT_QUOTE),
     ("while scanning a quoted scalar", "the quote that begins here is not closed"),

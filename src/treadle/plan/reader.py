@@ -130,6 +130,8 @@ class Reader:
 
 
 def _map_hint(node: Node) -> str:
+    if isinstance(node, Scalar) and node.is_null:
+        return "look at the indentation of what belongs to it"
     if not isinstance(node, Table) or not node.keys:
         return ""
     first = next(iter(node.keys))

@@ -159,7 +159,9 @@ class SettingsReader:
                 self.reader.add(
                     f"{text.text!r} is nothing to retry on",
                     text,
-                    hint="known are timeout, exit N (0 to 255) and any",
+                    hint=f"did you mean exit {text.text}?"
+                    if text.text.isdigit()
+                    else "known are timeout, exit N (0 to 255) and any",
                 )
         backoff = self._word(entries, "backoff", "")
         reasons = tuple(text.text for text in on) or ("any",)

@@ -144,7 +144,7 @@ class SpecReader:
                     )
                 spec.foreach.append((name.text, items))
 
-    def items(self, node: Node, what: str) -> list[Item]:
+    def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:
         """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`."""
         found: list[Item] = []
         stack = [node]
@@ -156,7 +156,7 @@ class SpecReader:
                 found.append(self._special(one, what))
             elif self.reader.is_text(one, what):
                 made = template.parse(self.source, one)
-                found.append(GlobItem(one, [made], [], empty=False) if made.has_magic else PathItem(one, made))
+                found.append(_item(one, made) if globs else PathItem(one, made))
         return found
 
     def _special(self, node: Table, what: str) -> Item:
@@ -193,24 +193,27 @@ class SpecReader:
         spec.cwd = self._template(spec, "cwd")
 
     def _check_output(self, item: Item) -> None:
-        if isinstance(item, PathItem):
-            return
-        texts = [part for one in item.patterns for part in one.parts] if isinstance(item, GlobItem) else []
-        if not isinstance(item.node, Scalar) or any(isinstance(t, str) and re.search(r"[*?]", t) for t in texts):
+        texts = item.template.parts if isinstance(item, PathItem) else ("*",)
+        if any(isinstance(text, str) and re.search(r"[*?]", text) for text in texts):
             self.reader.add(
-                "an output is a path, not a pattern", item.node, hint="a folder with all that is in it ends with /"
+                "an output is a path, not a pattern",
+                item.node,
+                hint="a folder with all that is in it ends with /",
             )
 
     def _slots(self, node: Node | None, what: str) -> list[Slot]:
         if node is None:
             return []
+        globs = what == "an input"
         if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes:
-            return [Slot("", self.items(node, what), is_text=isinstance(node, Scalar))]
+            return [Slot("", self.items(node, what, globs=globs), is_text=isinstance(node, Scalar))]
         found = []
         for name, value in self.reader.table(node, f"named {what.split()[1]}s").items():
             with self.reader.problems.kept():
                 is_text = isinstance(value, Scalar)
-                found.append(Slot(name.text, self.items(value, f"{what} {name.text}"), is_text=is_text))
+                found.append(
+                    Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text=is_text)
+                )
         return found
 
     def _order(self, spec: Spec, _node: Node) -> None:
@@ -219,3 +222,7 @@ class SpecReader:
             spec.condition = Condition(self.source, when)
         spec.needs = self._templates(spec.entries.get("needs"), "a name in needs")
         spec.after = self._templates(spec.entries.get("after"), "a name in after")
+
+
+def _item(node: Scalar, made: Template) -> Item:
+    return GlobItem(node, [made], [], empty=False) if made.has_magic else PathItem(node, made)

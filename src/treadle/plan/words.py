@@ -25,6 +25,7 @@ _TOKEN = re.compile(
 )
 _QUOTED = re.compile(r"\\[$`\"\\]|\\\n|\$\$\{|\$\{|\$(?=[A-Za-z0-9_@*#?!$(-])|`")
 _DOLLAR = re.compile(r"\$[A-Za-z0-9_@*#?!$-]")
+_BRACES = re.compile(r"\{[^{},]*(?:,|\.\.)[^{}]*\}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _SHELL_WORDS = frozenset(
     (
@@ -106,6 +107,7 @@ def split_words(source: Source, node: Scalar) -> list[Word]:
         kind, piece, start = found.lastgroup, found.group(), at
         at = found.end()
         if kind == "plain":
+            _check_braces(state, piece, start)
             state.put(piece)
         elif kind == "space":
             if piece != "\\\n":
@@ -128,6 +130,13 @@ def split_words(source: Source, node: Scalar) -> list[Word]:
     state.end_word()
     _check_first(state)
     return state.words
+
+
+def _check_braces(state: _Splitter, piece: str, start: int) -> None:
+    found = _BRACES.search(piece) if "{" in piece else None
+    if found is not None:
+        what = f"run starts no shell: {found.group()} would be passed as it stands"
+        raise state.error(what, start + found.start(), found.group())
 
 
 def _mark(state: _Splitter, start: int) -> int:
