@@ -274,7 +274,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "missing input": (
         "  a: {run: x, in: src/mian.c}\n",
         "3:19",
-        ["src/mian.c of a does not exist", "did you mean src/main.c?"],
+        ["src/mian.c does not exist", "did you mean src/main.c?"],
     ),
     "glob nothing": ('  a: {run: x, in: "src/*.cc"}\n', "3:19", ["src/*.cc matches nothing", "empty: ok"]),
     "glob bad": ('  a: {run: x, in: "src/[a.cc"}\n', "3:19", ["a glob that cannot be"]),
@@ -475,6 +475,18 @@ def test_the_line_of_a_mistake_is_at_hand_to_be_shown(name: str, folder: Folder)
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(folder: Folder) -> None:
     problems = folder.problems("  a: {run: x, always: maybe}\n  b: {run: ls | wc}\n  c: {sh: y, timeout: 5}\n")
     assert [problem.place.line for problem in problems if problem.place] == [3, 4, 5]
+
+
+def test_one_mistake_is_told_once(folder: Folder) -> None:
+    for text in (
+        "  a: {runn: x}\n",
+        "  a: {run: x, in: [nowhere], foreach: {p: [1, 2, 3]}}\n",
+        "  a: {run: 'x ${in}', in: [nowhere]}\n",
+        "  a: {run: x, foreach: {p: [1, 2, 3]}, out: '/${p}'}\n",
+        "treadle: 1\nvars: {a: '${b}', c: '${a}'}\nactions: {a: {run: 'x ${c}'}}\n",
+        "treadle: 1\ndefaults: {track: [A=b]}\nactions: {a: {run: x}, b: {run: x}}\n",
+    ):
+        assert len(folder.problems(text)) == 1, text
 
 
 def test_more_than_ten_mistakes_are_cut_and_counted(folder: Folder) -> None:

@@ -290,10 +290,11 @@ class Linker:
         hint = f"did you mean {close}?" if close else ""
         if any(char in path for char in "*?"):
             hint = "a glob must be written here: a value that comes in through ${} is never a pattern"
+        where = () if path.startswith("/") else (f"looked in {self.places.root}",)
         return self.error(
-            f"the input {path} of {instance.uid} does not exist and no action makes it",
+            f"the input {path} does not exist and no action makes it",
             node,
-            facts=(f"looked in {self.places.root}",) if not path.startswith("/") else (),
+            facts=(f"{instance.uid} reads it", *where),
             hint=hint,
         )
 

@@ -17,6 +17,7 @@ from .template import Template
 from .values import check_name
 from .when import Condition
 
+_OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
 _CUT = re.compile(r" #")
 
 
@@ -67,7 +68,7 @@ class SpecReader:
                 hint="one action has one of run, argv, sh",
             )
         if not given:
-            if isinstance(node, Table) and not {"run", "argv", "sh"} & set(node.nodes):
+            if isinstance(node, Table) and node.nodes.keys() <= _OTHER_KEYS:
                 raise self.error(
                     f"the action {spec.name} does nothing: it has no run, argv or sh",
                     spec.key,
