@@ -155,7 +155,9 @@ def read_vars(reader: Reader, node: Node | None, params: Mapping[str, Param]) ->
             with reader.problems.kept():
                 written[name.text] = templates(reader, value, f"the var {name.text}")
     ordered = _order(reader, table, written)
-    base.update(dict.fromkeys(set(written).difference(ordered), ""))
+    # A var with a mistake has been told of: what uses it says nothing more.
+    broken = set(table.nodes).difference(ordered)
+    base.update({name: "" for name in broken if name not in base})
     for name_ in ordered:
         with reader.problems.kept():
             made = written[name_]
@@ -164,8 +166,6 @@ def read_vars(reader: Reader, node: Node | None, params: Mapping[str, Param]) ->
                 base[name_] = items if _is_list(made, scope) else items[0]
             else:
                 base[name_] = tuple([text for one in made for text in scope.items(one)])
-    # A var with a mistake has been told of; what uses it says nothing more.
-    for name_ in table.nodes:
         base.setdefault(name_, "")
     scope.unknown = {}
     return scope
