@@ -53,9 +53,10 @@ def parse(argv: Sequence[str]) -> Options:
     if not argv:
         print(SHORT_HELP, end="")
         raise SystemExit(0)
-    options = parser.parse_args(_with_values(argv), Options())
+    options, more = parser.parse_known_args(_with_values(argv), Options())
     if not options.command:
         raise UsageError("no command was given", hint="`treadle --help` lists them")
+    _take_names(options, more)
     options.origin = _here()
     options.params = _params(getattr(options, "param", []))
     if options.folder:
@@ -66,9 +67,20 @@ def parse(argv: Sequence[str]) -> Options:
     _take_plan(options)
     if options.command == "forget" and not options.names:
         raise UsageError("no action was named", hint="`treadle forget NAME`; `'*'` names them all")
+    if options.command == "check" and options.names:
+        raise UsageError(f"`treadle check` takes a plan and no names: {options.names[0]} is no plan")
     if options.command == "log" and len(options.names) != 1:
         raise UsageError("`treadle log` wants the name of one action")
     return options
+
+
+def _take_names(options: Options, more: Sequence[str]) -> None:
+    """Take in what argparse has not understood: names that stand after an option."""
+    for word in more:
+        if word.startswith("-"):
+            known = "`treadle --help`" if not options.command else f"`treadle {options.command} --help`"
+            raise UsageError(f"there is no option {word}", hint=f"see {known}")
+    options.names += more
 
 
 def _here() -> str:
@@ -180,9 +192,9 @@ examples:
 
 _NAMES = """\
 names:
-  A NAME is an action (fit@a), a family (fit: all its instances), a group, or an
-  output (out/all); patterns know * and ?. What it needs runs before it. A path is
-  relative to the root of the plan or, if that is nothing, to where you stand.
+  A NAME is an action (fit@a), a family (fit: all its instances), a group or an
+  output (out/all); patterns know * and ?. What it needs runs before it. A path
+  is relative to the root of the plan or, if nothing is there, to where you are.
   A first NAME that is a plan (some.yaml with a `treadle` key) is taken as -f.
 
 """
@@ -235,18 +247,14 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=raw,
             parents=[common],
             allow_abbrev=False,
-            usage=f"treadle {name} [OPTION...] {_USAGE.get(name, '')}".rstrip(),
+            usage=f"treadle {name} [OPTION...] {_USAGE[name]}",
         )
-        if name != "check":
-            sub.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
+        sub.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
         _own_options(name, sub)
     return parser
 
 
-_USAGE = {"run": "[NAME...]", "why": "[NAME...]", "status": "[NAME...]", "list": "[NAME...]", "log": "NAME"} | {
-    "clean": "[NAME...]",
-    "forget": "NAME...",
-}
+_USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {"check": "[PLAN]", "log": "NAME", "forget": "NAME..."}
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

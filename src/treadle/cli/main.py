@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import FileIO, TextIOWrapper
 
 from . import errors, signals
 from .codes import GONE
@@ -11,6 +12,7 @@ from .codes import GONE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TextIO
 
     from .arguments import Options
     from .context import Context
@@ -78,14 +80,21 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open to the end
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    sys.stdout = _writer(1, sys.stdout)
+    sys.stderr = _writer(2, sys.stderr)
+
+
+def _writer(number: int, stream: TextIO | None) -> TextIO:
+    """Return a stream that writes all it is given, and an escape for what its encoding does not know.
+
+    The streams of `python -u` are not good enough: they drop the rest of what a pipe takes in part only.
+    """
+    if stream is None or isinstance(getattr(stream, "buffer", None), FileIO):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        return open(number, "w", encoding=encoding, errors="backslashreplace", closefd=False)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def _flush(code: int) -> int:

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import DEADLINE, Fifo, alive, ended, plan, run_treadle, start_treadle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRACE = 5.0
+
+
+class Waiting:
+    """A folder whose actions tell that they are up, and then wait to be let go on."""
+
+    def __init__(self, tmp_path: Path, before: str = "") -> None:
+        self.up, self.go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
+        self.folder = tmp_path / "project"
+        self.folder.mkdir()
+        script = f"{before}echo up > {self.up}; read -r x < {self.go}; echo x > ${{out}}"
+        plan(
+            self.folder,
+            f"actions:\n  a: {{sh: \"{script}\", out: o}}\n  b: {{sh: 'cat ${{in}} > ${{out}}', in: o, out: p}}\n",
+        )
+
+    def start(self, *args: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """Start a run; return when its action is up."""
+        run = start_treadle(self.folder, "run", *args, prefix=prefix)
+        self.up.wait()
+        return run
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["INT", "TERM", "HUP"],
+)
+def test_a_signal_ends_the_run_and_all_that_it_has_started(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    waiting = Waiting(tmp_path)
+    run = waiting.start()
+    run.send_signal(number)
+    done = ended(run)
+    assert done.code == code
+    assert "interrupted: ending 1 action" in done.err
+    assert done.lines[-1].startswith("interrupted: 0 run, 1 interrupted, 1 not started in ")
+    assert "failed" not in done.out
+    assert alive(waiting.folder) == []
+    assert not (waiting.folder / "o").exists()
+
+
+def test_the_run_after_an_interrupted_one_is_right(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path)
+    run = waiting.start()
+    run.send_signal(signal.SIGINT)
+    assert ended(run).code == 130
+    run = waiting.start()
+    waiting.go.open()
+    done = ended(run)
+    assert done.code == 0
+    assert "ran a" in done.lines[0]
+    assert "(the last run was interrupted)" in done.lines[0]
+    assert (waiting.folder / "p").read_text() == "x\n"
+
+
+def test_a_second_signal_kills_at_once_what_does_not_want_to_end(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path, before="trap '' TERM; ")
+    run = waiting.start()
+    run.send_signal(signal.SIGINT)
+    assert run.stderr is not None
+    assert "once more to kill" in run.stderr.readline()
+    before = monotonic()
+    run.send_signal(signal.SIGINT)
+    assert ended(run).code == 130
+    assert monotonic() - before < GRACE - 1
+    assert alive(waiting.folder) == []
+
+
+def test_the_code_is_that_of_the_first_signal(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path, before="trap '' TERM; ")
+    run = waiting.start()
+    run.send_signal(signal.SIGTERM)
+    assert run.stderr is not None
+    run.stderr.readline()
+    run.send_signal(signal.SIGINT)
+    assert ended(run).code == 143
+
+
+def test_the_third_signal_ends_us_as_we_stand() -> None:
+    program = """
+import os, signal
+from treadle.cli.signals import Interrupts
+
+class Walk:
+    def stop(self, hurry):
+        print("told", hurry, flush=True)
+
+interrupts = Interrupts()
+interrupts.install()
+interrupts.attach(Walk())
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+    os.kill(os.getpid(), number)
+print("still here")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.returncode, done.stdout) == (143, "told 2\ntold 3\n")
+
+
+def test_a_run_that_waits_for_another_one_ends_at_once(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path)
+    first = waiting.start()
+    second = start_treadle(waiting.folder, "run")
+    assert second.stderr is not None
+    assert "waiting for process" in second.stderr.readline()
+    second.send_signal(signal.SIGINT)
+    assert ended(second) == (130, "", "")
+    waiting.go.open()
+    assert ended(first).code == 0
+
+
+def test_a_signal_while_the_plan_is_read_ends_at_once(tmp_path: Path) -> None:
+    fifo = tmp_path / "plan.yaml"
+    os.mkfifo(fifo)
+    check = start_treadle(tmp_path, "check", "-f", str(fifo))
+    # it opens when somebody reads: the plan is being read
+    with fifo.open("w"):
+        check.send_signal(signal.SIGTERM)
+        assert ended(check) == (143, "", "")
+
+
+def test_under_nohup_the_end_of_the_terminal_is_not_heard(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path)
+    run = waiting.start(prefix=("sh", "-c", 'trap "" HUP; exec "$@"', "sh"))
+    run.send_signal(signal.SIGHUP)
+    waiting.go.open()
+    assert ended(run).code == 0
+
+
+def test_what_was_done_before_the_signal_stays_done(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path)
+    actions = (waiting.folder / "treadle.yaml").read_text()
+    (waiting.folder / "treadle.yaml").write_text(actions + "  early: {sh: 'echo x > ${out}', out: early}\n")
+    run_treadle(waiting.folder, "run", "early", check=0)
+    run = waiting.start("-j4")
+    run.send_signal(signal.SIGINT)
+    assert ended(run).lines[-1].startswith("interrupted: 0 run, 1 skipped, 1 interrupted, 1 not started")
+    assert run_treadle(waiting.folder, "status", "early", check=0).code == 0

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import Fifo, Terminal, alive, plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Gates:
+    """A folder with two actions, of which one waits to be let go on."""
+
+    def __init__(self, tmp_path: Path, waits: str = "waits", after: str = "") -> None:
+        self.up, self.go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
+        self.folder = tmp_path / "project"
+        self.folder.mkdir()
+        script = f"echo up > {self.up}; read -r x < {self.go}; echo x > ${{out}}{after}"
+        plan(
+            self.folder,
+            f"actions:\n  quick: {{sh: 'echo x > ${{out}}', out: q}}\n  {waits}: {{sh: '{script}', in: q, out: w}}\n",
+        )
+
+
+def test_the_status_line_is_drawn_again_and_again_and_erased(tmp_path: Path) -> None:
+    gates = Gates(tmp_path)
+    terminal = Terminal(gates.folder, "run")
+    terminal.wait_for("[1/2] 1 running")
+    terminal.wait_for(lambda text: len(re.findall(r"longest: \S*waits", text)) > 3)
+    gates.go.open()
+    assert terminal.end() == 0
+    (last,) = terminal.seen()
+    assert last.startswith("2 run in ")
+    assert "\r" in terminal.text
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_the_status_line_is_never_wider_than_the_terminal(tmp_path: Path, columns: int) -> None:
+    gates = Gates(tmp_path, waits="a-name-that-is-longer-than-many-a-terminal-is-wide-" + "x" * 40)
+    terminal = Terminal(gates.folder, "run", env={"NO_COLOR": "1"}, columns=columns)
+    terminal.wait_for(lambda text: text.count("[1/2]") > 3)
+    gates.go.open()
+    assert terminal.end() == 0
+    drawn = [part for part in re.split(r"\r|\n|\x1b\[\d*K", terminal.text) if part.startswith("[")]
+    assert drawn
+    assert max(map(len, drawn)) < columns
+
+
+def test_actions_that_succeed_leave_no_line_behind_and_with_v_they_do(tmp_path: Path) -> None:
+    gates = Gates(tmp_path)
+    terminal = Terminal(gates.folder, "run", "-v")
+    gates.go.open()
+    assert terminal.end() == 0
+    seen = terminal.seen()
+    assert seen[0].startswith("[1/2] ran quick")
+    assert seen[1].startswith("[2/2] ran waits")
+    assert len(seen) == 3
+
+
+def test_a_failure_stays_on_the_terminal_in_colour(tmp_path: Path) -> None:
+    gates = Gates(tmp_path, after='; printf "\\033[32mgreen\\033[0m \\033[2Jnothing erased"; exit 3')
+    terminal = Terminal(gates.folder, "run")
+    terminal.wait_for("1 running")
+    gates.go.open()
+    assert terminal.end() == 1
+    assert "  | green \\x1b[2Jnothing erased" in terminal.seen()
+    assert "\x1b[32mgreen" in terminal.text
+    assert "\x1b[1;31mfailed" in terminal.text
+
+
+def test_no_color_takes_the_colours_and_leaves_the_status_line(tmp_path: Path) -> None:
+    gates = Gates(tmp_path)
+    terminal = Terminal(gates.folder, "run", env={"NO_COLOR": "1"})
+    terminal.wait_for("1 running")
+    gates.go.open()
+    assert terminal.end() == 0
+    assert not re.search(r"\x1b\[[0-9;]*m", terminal.text)
+
+
+def test_a_dumb_terminal_gets_lines_and_no_escapes(tmp_path: Path) -> None:
+    gates = Gates(tmp_path)
+    terminal = Terminal(gates.folder, "run", env={"TERM": "dumb"})
+    gates.up.wait()
+    gates.go.open()
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.text
+    assert "[2/2] ran waits" in terminal.text
+
+
+def test_a_run_that_is_over_at_once_draws_nothing(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {run: 'true'}\n")
+    assert Terminal(tmp_path, "run", "a").end() == 0
+    terminal = Terminal(tmp_path, "list")
+    assert terminal.end() == 0
+    assert terminal.seen() == ["actions:", "  a"]
+
+
+def test_ctrl_c_ends_the_actions_and_erases_the_status_line(tmp_path: Path) -> None:
+    gates = Gates(tmp_path)
+    terminal = Terminal(gates.folder, "run")
+    terminal.wait_for("1 running")
+    terminal.type(b"\x03")
+    assert terminal.end() == 130
+    seen = terminal.seen()
+    assert seen[-2].endswith("treadle: interrupted: ending 1 action, once more to kill")
+    assert seen[-1].startswith("interrupted: 1 run, 1 interrupted in ")
+    assert alive(gates.folder) == []
+
+
+def test_an_action_with_console_has_the_terminal_to_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    up, go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
+    plan(
+        folder,
+        "actions:\n"
+        '  asks: {sh: \'printf "your name: "; read -r name; echo "hello $name"\', console: true}\n'
+        f"  beside: {{sh: 'echo up > {up}; read -r x < {go}; exit 1', out: o}}\n",
+    )
+    terminal = Terminal(folder, "run", "-k", "-j2", "asks", "beside")
+    up.wait()
+    terminal.wait_for("your name: ")
+    go.open()
+    before = len(terminal.text)
+    terminal.type(b"Ada\n")
+    terminal.wait_for("hello Ada")
+    assert terminal.end() == 1
+    assert "\x1b[K" not in terminal.text[before : terminal.text.index("hello Ada")]
+    seen = terminal.seen()
+    assert seen[seen.index("hello Ada") + 1].endswith("exit code 1")
+    assert "failed beside: exit code 1" in seen
+
+
+def test_log_on_a_terminal_tells_the_command_first(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {sh: 'echo said'}\n")
+    assert Terminal(tmp_path, "run", "a").end() == 0
+    terminal = Terminal(tmp_path, "log", "a")
+    assert terminal.end() == 0
+    assert terminal.seen() == ["$ echo said", "said"]
