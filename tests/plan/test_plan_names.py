@@ -72,6 +72,17 @@ def test_a_bare_run_does_all_that_has_outputs_or_else_all(folder: Folder) -> Non
     assert folder.load("treadle: 1\ndefault: b\nactions: {a: {run: x, out: o}, b: {run: x}}\n").default == ("b",)
 
 
+def test_a_family_without_instances_is_known_and_stands_for_nothing(folder: Folder) -> None:
+    plan = folder.load(
+        "treadle: 1\nvars: {l: []}\ngroups: {g: ['f*'], h: [fit]}\n"
+        "actions:\n  fit: {run: x, foreach: {p: '${l}'}}\n  a: {run: y, needs: fit, after: g}\n"
+    )
+    assert plan.actions["a"].predecessors == ()
+    for name in ("fit", "f*", "g", "h"):
+        with pytest.raises(UsageError, match="stands for no action"):
+            plan.select([name])
+
+
 def test_groups_in_a_circle_end(folder: Folder) -> None:
     plan = folder.load('treadle: 1\ngroups: {g: [h, a], h: [g, "*"]}\nactions: {a: {run: x}, b: {run: x}}\n')
     assert plan.select(["g"]) == ["a", "b"]

@@ -112,8 +112,10 @@ def _parse(text: str, root: str) -> Pattern:
     fixed: list[str] = []
     while len(names) > 1 and not MAGIC.search(names[0]):
         fixed.append(names.pop(0))
+    if not names:
+        raise ValueError("it names no file")
     if ".." in names:
-        raise ValueError(".. cannot stand behind a special character")
+        raise ValueError(".. can only stand before the first special character and before a name")
     if any("**" in name and name != "**" for name in names):
         raise ValueError("** must stand alone between two /")
     if names.count("**") > MAX_DEEP:

@@ -95,10 +95,13 @@ class Names:
     def _matching(self, pattern: str, *, groups: bool = True) -> list[str] | None:
         regex = re.compile(wildcard(pattern), re.DOTALL)
         found: dict[str, None] = {}
+        matches = False
         for name in self._listed(pattern, groups=groups):
             if regex.fullmatch(name):
-                found.update(dict.fromkeys(self.named(name) or [self.outputs[name]]))
-        return list(found) or None
+                matches = True
+                uids = self.named(name)
+                found.update(dict.fromkeys([self.outputs[name]] if uids is None else uids))
+        return list(found) if matches else None
 
     def _listed(self, pattern: str, *, groups: bool) -> Iterator[str]:
         hidden = pattern.startswith("_")

@@ -106,7 +106,7 @@ class Places:
 
     def nothing(self, item: GlobItem, scope: Scope) -> TreadleError:
         """Return the error for a glob that takes nothing."""
-        shown = ", ".join(scope.pattern(made) for made in item.patterns)
+        shown = ", ".join(scope.pattern(made) for made in item.patterns) or "[]"
         return self.source.error(
             f"the glob {shown} matches nothing", item.node, hint=f'if that is right: {{glob: "{shown}", empty: ok}}'
         )
