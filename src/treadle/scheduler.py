@@ -157,7 +157,7 @@ class Scheduler:
         self.runner.grace = self.grace
         self._admission = Admission(self.queues)
         self._jobs: dict[Hashable, Job] = {}
-        self._deadlines: list[tuple[float, int, int, Job]] = []
+        self._deadlines = _Deadlines(self._active)
         self._delayed: list[tuple[float, int, Job]] = []
         self._processes = 0
 
@@ -204,7 +204,9 @@ class Scheduler:
             job.on_start(self)
             job.start(slot, self)
             self._active[job.uid] = job
-            self._watch_time(job)
+            limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
+            if limit is not None:
+                self._deadlines.add(self.clock() + limit, job)
 
     def wait(self) -> None:
         """Sleep until at least one job ends, a deadline passes or somebody calls `stop`; see to all of it."""
@@ -225,7 +227,8 @@ class Scheduler:
         :param hurry: DRAINING (nothing new starts), STOPPING (running jobs are ended with grace) or KILLING
         """
         self.hurry = max(self.hurry, hurry)
-        self._wake()
+        self.message_queue.put((None, 0))
+        self.runner.wake()
 
     def safe_collect(self, job: Job) -> bool:
         """Call `collect` under the lock of the jobs."""
@@ -235,7 +238,7 @@ class Scheduler:
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Job:
         """Call `job_provider` under the lock of the jobs."""
         with Job.lock:
-            job = self.job_provider(uid, data, predecessors, self._ignore_end)
+            job = self.job_provider(uid, data, predecessors, _ignore_end)
         if job.uid != uid:
             raise UsageError(f"the job of vertex {uid!r} has another uid: {job.uid!r}")
         return job
@@ -265,14 +268,6 @@ class Scheduler:
         if self._processes:
             self.runner.wake()
 
-    def _wake(self) -> None:
-        self.message_queue.put((None, 0))
-        self.runner.wake()
-
-    @staticmethod
-    def _ignore_end(uid: Hashable) -> None:
-        """Stand in for `notify_end`: jobs that a Scheduler runs tell their end to it by themselves."""
-
     def _look_for_work(self) -> None:
         """Nothing runs: something must be about to start, or this is a bug of ours."""
         self.enqueue()
@@ -288,7 +283,7 @@ class Scheduler:
         if self._processes:
             for how in self.runner.poll(timeout if self.message_queue.empty() else 0):
                 self._processes -= 1
-                ended.append(self._process_ended(how))
+                ended.append(_process_ended(how))
             timeout = 0
         while True:
             try:
@@ -301,12 +296,6 @@ class Scheduler:
         while ended:
             self._finish(ended[0])
             ended.popleft()
-
-    @staticmethod
-    def _process_ended(how: Ended) -> Job:
-        job: ProcessJob = how.key  # type: ignore[assignment]
-        job.ended(how)
-        return job
 
     def _finish(self, job: Job, final: bool = False) -> None:
         """See to a job that has ended: give back what it held, collect it, then leave or queue it again."""
@@ -331,34 +320,22 @@ class Scheduler:
         while self._delayed and self._delayed[0][0] <= now:
             self.push(heappop(self._delayed)[2])
 
-    def _watch_time(self, job: Job) -> None:
-        limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
-        if limit is not None:
-            heappush(self._deadlines, (self.clock() + limit, job.index, job.attempt, job))
-
     def _time_to_sleep(self) -> float | None:
         due = [self._delayed[0][0]] if self._delayed else []
-        while self._deadlines and not self._is_current(self._deadlines[0]):
-            heappop(self._deadlines)
-        if self._deadlines:
-            due.append(self._deadlines[0][0])
+        first = self._deadlines.first()
+        if first is not None:
+            due.append(first)
         if self.tick is not None:
             due.append(self.clock() + self.tick)
         return min(max(0.0, min(due) - self.clock()), LONGEST_SLEEP) if due else None
-
-    def _is_current(self, deadline: tuple[float, int, int, Job]) -> bool:
-        _, _, attempt, job = deadline
-        return job.attempt == attempt and self._active.get(job.uid) is job
 
     def _see_to_deadlines(self) -> None:
         """Interrupt what has reached its time limit, give up what had its grace, and end all if told to."""
         if self.hurry >= STOPPING:
             self._interrupt_all()
         now = self.clock()
-        while self._deadlines and self._deadlines[0][0] <= now:
-            deadline = heappop(self._deadlines)
-            if self._is_current(deadline):
-                self._time_is_up(deadline[3])
+        while (job := self._deadlines.take(now)) is not None:
+            self._time_is_up(job)
 
     def _time_is_up(self, job: Job) -> None:
         if not job.interrupted:
@@ -366,7 +343,7 @@ class Scheduler:
             self._interrupt(job)
         elif not self._abandon(job):
             self.runner.kill(job)
-            self._give_grace(job)
+            self._deadlines.add(self.clock() + max(self.grace, 1.0), job)
 
     def _abandon(self, job: Job) -> bool:
         """Give up a job that does not end though it was asked to: a thread cannot be ended from outside."""
@@ -377,15 +354,12 @@ class Scheduler:
         return True
 
     def _interrupt(self, job: Job) -> None:
-        self._give_grace(job)
+        self._deadlines.add(self.clock() + self.grace, job)
         try:
             job.interrupt()
         finally:
             # an override may do without
             job.interrupted = True
-
-    def _give_grace(self, job: Job) -> None:
-        heappush(self._deadlines, (self.clock() + self.grace, job.index, job.attempt, job))
 
     def _interrupt_all(self) -> None:
         at_once = self.hurry >= KILLING
@@ -414,12 +388,51 @@ class Scheduler:
                 error.add_note(f"while the run was ended: {type(another).__name__}: {another}")
 
 
+def _process_ended(how: Ended) -> Job:
+    job: ProcessJob = how.key  # type: ignore[assignment]
+    job.ended(how)
+    return job
+
+
+def _ignore_end(_: Hashable) -> None:
+    """Stand in for `notify_end`: jobs that a Scheduler runs tell their end to it by themselves."""
+
+
 def _as_datetime(seconds: float | None) -> datetime | None:
     if seconds is None:
         return None
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC)
+
+
+class _Deadlines:
+    """When which attempt of which job has had its time; those of attempts that are over do not count.
+
+    :param active: the jobs that run
+    """
+
+    def __init__(self, active: dict[Hashable, Job]) -> None:
+        self._active = active
+        self._heap: list[tuple[float, int, int, Job]] = []
+
+    def add(self, when: float, job: Job) -> None:
+        heappush(self._heap, (when, job.index, job.attempt, job))
+
+    def first(self) -> float | None:
+        """Return when the next is due, None if there is none."""
+        while self._heap and not self._counts(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> Job | None:
+        """Take out the next one if it is due, and return its job."""
+        due = self.first()
+        return heappop(self._heap)[3] if due is not None and due <= now else None
+
+    def _counts(self, entry: tuple[float, int, int, Job]) -> bool:
+        _, _, attempt, job = entry
+        return job.attempt == attempt and self._active.get(job.uid) is job
 
 
 class _Threads:

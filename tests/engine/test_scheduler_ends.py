@@ -83,11 +83,16 @@ class TestTimeLimits:
         book.scheduler(ManualRunner(play=play), job_timeout=1.0).run(graph(("a",)))
         assert book.jobs["a"].outcome == ReturnValue.failure
 
-    def test_a_program_that_outlasts_its_grace_is_killed(self) -> None:
+    @pytest.mark.parametrize("grace", [0.0, 7.0])
+    def test_a_program_that_outlasts_its_grace_is_killed(self, grace: float) -> None:
         book = Book()
         runner = ManualRunner(play=lambda runner: None)
-        book.scheduler(runner, job_timeout=1.0).run(graph(("a",)))
-        assert runner.killed == [book.jobs["a"]]
+        scheduler = book.scheduler(runner, job_timeout=1.0)
+        scheduler.grace = grace
+        scheduler.run(graph(("a",)))
+        assert runner.stopped == runner.killed == [book.jobs["a"]]
+        assert runner.clock.now == 1.0 + grace
+        assert runner.grace == grace
 
     def test_real_programs_are_ended_with_all_that_they_started(self, tmp_path: Path) -> None:
         class Stubborn(ProcessJob):
@@ -341,6 +346,24 @@ class TestHooksThatRaise:
         scheduler.runner = ManualRunner(play=play)
         with pytest.raises(BoomError):
             scheduler.run(graph(("a",), ("b",), ("c",)))
+        assert collected == ["a", "b", "c"]
+
+    def test_all_whose_time_was_up_together_are_seen_to(self) -> None:
+        release = threading.Event()
+
+        def collect(job: Job) -> None:
+            collected.append(job.uid)
+            raise BoomError("in collect")
+
+        collected: list[Hashable] = []
+        book = Book(calling(lambda: release.wait(DEADLINE)))
+        scheduler = Scheduler(book.provide, collect, tokens=3)
+        scheduler.clock = clock = FakeClock()
+        scheduler.tick = 0.0
+        scheduler.log_state = lambda: clock.advance(1e6)  # type: ignore[method-assign]
+        with pytest.raises(BoomError):
+            scheduler.run(graph(("a",), ("b",), ("c",)))
+        release.set()
         assert collected == ["a", "b", "c"]
 
     def test_what_goes_wrong_while_it_ends_is_added_as_a_note(self) -> None:
