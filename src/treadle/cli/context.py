@@ -14,6 +14,7 @@ from .codes import GONE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from typing import TextIO
 
     from treadle.command_walk import CommandWalk
     from treadle.plan import Plan
@@ -159,8 +160,5 @@ def _first(names: Iterable[str], most: int = 8) -> list[str]:
     return shown if len(shown) <= most else [*shown[:most], f"and {len(shown) - most} more"]
 
 
-def _screen(stream: object, choice: str) -> Screen:
-    from typing import TextIO, cast
-
-    text = cast("TextIO", stream)
-    return Screen(text, colours=wants_colours(text, choice, os.environ), redraws=can_redraw(text, os.environ))
+def _screen(stream: TextIO, choice: str) -> Screen:
+    return Screen(stream, colours=wants_colours(stream, choice, os.environ), redraws=can_redraw(stream, os.environ))

@@ -42,9 +42,6 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts) -> int:
         options = parse(argv)
         context = Context(options, interrupts)
         return _command(options)(context)
-    except signals.EndedBySignal as ended:
-        context.screen.erase()
-        return ended.code
     except SystemExit as end:
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0

@@ -53,7 +53,9 @@ def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWal
 
 def exit_code(context: Context, report: Report) -> int:
     """Return the exit code of a run."""
-    return context.interrupts.code or (0 if report.ok else FAILED)
+    if report.interrupted and context.interrupts.code:
+        return context.interrupts.code
+    return 0 if report.ok else FAILED
 
 
 def run_again(options: Options) -> list[str]:

@@ -14,18 +14,12 @@ if TYPE_CHECKING:
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class EndedBySignal(BaseException):
-    """A signal came while nothing was running: there is nothing to end but ourselves."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.code = 128 + number
-
-
 class Interrupts:
     """What signals have come, and the walk that has to hear of them.
 
-    The first one asks what runs to end, the second ends it at once, the third ends us as we stand.
+    The first one asks what runs to end, the second ends it at once, the third ends us as we stand. So does the
+    first one where there is no walk: nothing has been started and nothing is half-written then, and an exception
+    out of a signal handler may surface anywhere.
     """
 
     def __init__(self) -> None:
@@ -58,10 +52,8 @@ class Interrupts:
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         self.count += 1
         self.first = self.first or number
-        if self.count > 2:
+        if self._walk is None or self.count > 2:
             os._exit(self.code)
-        if self._walk is None:
-            raise EndedBySignal(number)
         self._stop(self._walk)
 
     def _stop(self, walk: Walk) -> None:
