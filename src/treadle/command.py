@@ -65,7 +65,10 @@ class Script:
 
 
 class Tool:
-    """A program whose identity counts: its resolved file's content, or what `version` (an argv) prints."""
+    """A program whose identity counts: its file's content, or what `version` (an argv, run in the root) prints.
+
+    :param name: looked for on PATH, or relative to the root if there is a `/` in it
+    """
 
     __slots__ = ("name", "version")
 

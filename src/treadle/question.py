@@ -62,7 +62,7 @@ class Questions:
             if tool.version:
                 add(f"tool {tool.name}", self._version(tool, environ))
             else:
-                path = self._file_of(tool, command, environ)
+                path = self._file_of(tool, environ)
                 seen[path] = see(path)
                 add(f"tool {tool.name}", seen[path].value)
         for path in self.inputs(command):
@@ -110,12 +110,12 @@ class Questions:
             self._programs[key] = _on_path(*key)
         return self._programs[key]
 
-    def _file_of(self, tool: Tool, command: Command, environ: Mapping[str, str]) -> str:
+    def _file_of(self, tool: Tool, environ: Mapping[str, str]) -> str:
         if "/" in tool.name:
-            path: str | None = os.path.normpath(os.path.join(self.files.root, command.cwd, tool.name))
+            path: str | None = os.path.normpath(tool.name)
         else:
             path = self.program(tool.name, environ)
-        if path is None or not os.path.isfile(path):
+        if path is None or not os.path.isfile(os.path.join(self.files.root, path)):
             raise TreadleError(f"the tool {tool.name} was not found", facts=(f"PATH={environ.get('PATH', '')}",))
         return path
 

@@ -224,7 +224,7 @@ def test_a_program_that_cannot_be_started_fails_its_action_with_words(
 
 def test_an_argument_list_that_is_too_long_fails_its_action_with_words(project: Project) -> None:
     project.write("plan", f"treadle: 1\nactions:\n  a: {{run: 'echo {'x' * 300_000}', always: true}}\n")
-    done = project.treadle("run")
+    done = project.treadle("run", "a")
     assert done.code == 1
     assert "too long" in done.text
 

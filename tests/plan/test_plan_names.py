@@ -66,9 +66,9 @@ def test_select_says_what_is_unknown_or_left_out(name: str, words: str, folder: 
     assert words in str(caught.value)
 
 
-def test_a_bare_run_does_all_that_has_outputs_or_else_all(folder: Folder) -> None:
+def test_a_bare_run_does_all_that_has_outputs_and_nothing_else(folder: Folder) -> None:
     assert folder.load("  a: {run: x, out: o}\n  b: {run: x}\n").default == ("a",)
-    assert folder.load("  a: {run: x}\n  b: {run: x}\n").default == ("a", "b")
+    assert folder.load("  a: {run: x}\n  b: {run: x}\n").default == ()
     assert folder.load("treadle: 1\ndefault: b\nactions: {a: {run: x, out: o}, b: {run: x}}\n").default == ("b",)
 
 

@@ -217,4 +217,5 @@ def _local(names: Sequence[str], chosen: Sequence[str]) -> dict[str, Value]:
         local[name + ".ext"] = ext
         local[name + ".noext"] = text[: len(text) - len(ext)] if ext else text
         local[name + ".dir"] = folder or ("/" if text.startswith("/") else ".")
+        local[name + ".dir.name"] = folder.rpartition("/")[2]
     return local

@@ -244,8 +244,7 @@ class _Loading:
 
     def _default(self, names: Names, actions: Mapping[str, Action]) -> tuple[str, ...]:
         if "default" not in self.entries:
-            making = tuple(uid for uid, action in actions.items() if action.command.outputs)
-            return making or tuple(actions)
+            return tuple(uid for uid, action in actions.items() if action.command.outputs)
         found = {
             uid for text in self.reader.texts(self.entries["default"], "default") for uid in names.find(text.text)
         }

@@ -267,7 +267,7 @@ action's name, `@`, and the values with `,` between them: `x@a,b`. In uids `%`, 
 characters and bytes that are no text are written as `%` and two hex digits. Two equal uids are an error.
 
 For `src: src/a/x.c` there are `${src.noext}` (`src/a/x`), `${src.stem}` (`x`), `${src.name}` (`x.c`),
-`${src.dir}` (`src/a`, or `.`) and `${src.ext}` (`.c`, may be empty).
+`${src.dir}` (`src/a`, or `.`), `${src.dir.name}` (`a`) and `${src.ext}` (`.c`, may be empty).
 
 ## when
 

@@ -143,7 +143,7 @@ PLAN_KEYS = _table(
     Key("defaults", MAP, "What actions have that do not say otherwise.", "none",
         "defaults: {timeout: 30m, pass: [SSH_AUTH_SOCK]}"),
     Key("default", TEXTS, "What a bare run does: names of actions, families, groups, outputs.",
-        "every action that has outputs (every action, if none has)", "default: [hello]"),
+        "every action that has outputs; if none has, names must be given", "default: [hello]"),
     Key("groups", MAP, "Names for several actions: a map of names to lists.", "none", "groups:\n  ci: [hello]"),
     Key("actions", MAP, "The actions: a map of names to what each does. There must be one at least.", "",
         "actions:\n  other:\n    run: echo hello"),
