@@ -163,8 +163,25 @@ def test_v_lists_skipped_actions_outputs_and_what_is_left_out(tmp_path: Path) ->
     )
     done = run_treadle(tmp_path, "run", "-v", check=0)
     assert "  | said" in done.lines
-    assert any(line.startswith("left out b: ") for line in done.lines)
+    assert done.lines[-2].startswith("left out b: ")
+    assert done.lines[-1].startswith("1 run")
     assert run_treadle(tmp_path, "run", "-v", check=0).lines[0] == "[1/1] skipped a"
+
+
+def test_v_shows_the_end_of_a_long_output_and_names_the_log(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {sh: 'seq 1000; echo x > ${out}', out: o}\n")
+    lines = run_treadle(tmp_path, "run", "-v", check=0).lines
+    assert lines[1] == "  | 801"
+    assert lines[200:202] == ["  | 1000", "  | (all of it: .treadle/logs/a.log)"]
+
+
+def test_a_run_that_draws_nothing_loads_nothing_to_draw_with(tmp_path: Path) -> None:
+    chain(tmp_path)
+    for _ in range(2):
+        done = run_treadle(tmp_path, "run", env={"PYTHONPROFILEIMPORTTIME": "1"}, check=0)
+        loaded = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
+        assert "treadle.command_walk" in loaded
+        assert not {name for name in loaded if name.partition(".")[0] in ("rich", "networkx", "json", "difflib")}
 
 
 def test_q_is_silent_if_all_is_well_and_tells_failures(tmp_path: Path) -> None:

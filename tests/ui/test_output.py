@@ -50,15 +50,17 @@ def test_a_long_line_says_that_it_goes_on() -> None:
 def test_the_last_lines_are_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("".join(f"line {n}\n" for n in range(100_000)))
-    assert last_lines(str(log), 3) == ["line 99997", "line 99998", "line 99999"]
+    assert last_lines(str(log), 3) == (["line 99997", "line 99998", "line 99999"], False)
     log.write_text("one\n\nno end")
-    assert last_lines(str(log), 20) == ["one", "", "no end"]
+    assert last_lines(str(log), 20) == (["one", "", "no end"], True)
+    assert last_lines(str(log), 3) == (["one", "", "no end"], True)
+    assert last_lines(str(log), 2) == (["", "no end"], False)
 
 
 def test_no_file_and_an_empty_file_have_no_last_lines(tmp_path: Path) -> None:
-    assert last_lines(str(tmp_path / "none"), 20) == []
+    assert last_lines(str(tmp_path / "none"), 20) == ([], True)
     (tmp_path / "empty").touch()
-    assert last_lines(str(tmp_path / "empty"), 20) == []
+    assert last_lines(str(tmp_path / "empty"), 20) == ([], True)
 
 
 def test_of_a_huge_file_only_the_end_is_read(tmp_path: Path) -> None:
@@ -67,13 +69,14 @@ def test_of_a_huge_file_only_the_end_is_read(tmp_path: Path) -> None:
         file.truncate(4 << 30)
         file.seek(0, 2)
         file.write(b"\nthe end\n")
-    assert last_lines(str(log), 2) == ["the end"]
+    assert last_lines(str(log), 2) == (["the end"], False)
 
 
 def test_a_huge_file_without_a_line_shows_its_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"x" * 1_000_000 + b"END")
-    (shown,) = last_lines(str(log), 20)
+    (shown,), is_all = last_lines(str(log), 20)
+    assert not is_all
     assert len(shown) <= LONGEST_LINE + 3
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from time import monotonic
 
 from treadle.command_walk import Observer
@@ -12,7 +11,7 @@ from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from treadle.command_job import CommandJob
     from treadle.command_walk import CommandWalk
@@ -131,8 +130,11 @@ class Progress(Observer):
             self._write_output(uid, follower.new_lines())
         self._draw_if_due()
 
-    def finish(self, report: Report) -> None:
-        """Take the status line away and say how it all went."""
+    def finish(self, report: Report, left_out: Mapping[str, str]) -> None:
+        """Take the status line away and say how it all went.
+
+        :param left_out: uid -> why it is not in the plan this time
+        """
         self.screen.erase()
         state = self.state
         state.saved = self.walk.saved
@@ -143,6 +145,8 @@ class Progress(Observer):
             block = render.failure_block(self._failure(ended, job, with_output=repeat))
             self.screen.write(block if number < _WHOLE_FAILURES else block[:1])
         self.screen.write(render.blocked_lines(self._blocked))
+        if self.context.options.verbose:
+            self.screen.write(render.left_out_lines(left_out))
         self.screen.write([render.totals(state, monotonic(), interrupted=report.interrupted)])
 
     def _how(self, uid: str, status: ReturnValue, job: CommandJob | None) -> Ended:
@@ -179,11 +183,15 @@ class Progress(Observer):
         if self._follows or job is None:
             return
         if ended.how == FAILED or (verbose and ended.how == RAN):
-            self._write_output(ended.uid, self._last_lines(job, _VERBOSE_LINES if verbose else _FAILURE_LINES))
+            lines, is_all = self._last_lines(job, _VERBOSE_LINES if verbose else _FAILURE_LINES)
+            self._write_output(ended.uid, lines)
+            if verbose and not is_all:
+                self._write([render.log_line(self.context.shown(self.walk.place.log(ended.uid)))], ended.uid)
 
-    def _last_lines(self, job: CommandJob, most: int) -> list[str]:
+    def _last_lines(self, job: CommandJob, most: int) -> tuple[list[str], bool]:
+        """Return the end of what an action has printed, and whether that is all of it."""
         if job.command.console or not job.made_room:
-            return []
+            return [], True
         from treadle.ui.output import last_lines
 
         return last_lines(self.walk.place.log(job.uid), most, colours=self.screen.colours)
@@ -212,7 +220,9 @@ class Progress(Observer):
         log = self.context.shown(self.walk.place.log(uid)) if job is not None and job.made_room else ""
         if job is not None and job.command.console:
             log = ""
-        output = self._last_lines(job, _FAILURE_LINES) if job is not None and with_output else None
+        output = self._last_lines(job, _FAILURE_LINES)[0] if job is not None and with_output else None
+        import shlex
+
         command = self.walk.actions.vertex_data[uid].shown
         return render.Failure(ended, command, log, shlex.join([*self.again, uid]), output)
 

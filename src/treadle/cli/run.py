@@ -29,9 +29,7 @@ def run_command(context: Context) -> int:
     uids = context.selected(plan)
     walk, progress = make_walk(context, plan, uids)
     report = walk.run()
-    progress.finish(report)
-    if options.verbose:
-        _tell_left_out(context, plan)
+    progress.finish(report, plan.left_out)
     return exit_code(context, report)
 
 
@@ -68,12 +66,3 @@ def run_again(options: Options) -> list[str]:
     for name, value in options.params.items():
         words += ["-p", f"{name}={value}"]
     return words
-
-
-def _tell_left_out(context: Context, plan: Plan) -> None:
-    from treadle.ui.text import line, safe
-
-    context.say(
-        line(("left out ", "dim"), safe(uid), ("" if not why else f": {safe(why)}"))
-        for uid, why in plan.left_out.items()
-    )

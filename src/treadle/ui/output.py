@@ -50,20 +50,24 @@ def visible(raw: bytes, *, colours: bool = False) -> str:
     return "".join(parts) + (MORE if cut else "") + ("\x1b[0m" if coloured else "")
 
 
-def last_lines(path: str, most: int, *, colours: bool = False) -> list[str]:
-    """Return the last lines of a file, made visible; fewer if they are long, none if there is no such file."""
+def last_lines(path: str, most: int, *, colours: bool = False) -> tuple[list[str], bool]:
+    """Return the last lines of a file, made visible, and whether that is all of it.
+
+    They are fewer if they are long, and none if there is no such file.
+    """
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - _END_BYTES))
             data = file.read(_END_BYTES)
     except OSError:
-        return []
+        return [], True
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     if size > len(data) and lines:
         # what the window has cut in two: shown only if there is nothing else
         lines = lines[1:] if len(lines) > 1 else [lines[0][-4 * LONGEST_LINE :]]
-    return [visible(one, colours=colours) for one in lines[-most:]]
+    is_all = size == len(data) and len(lines) <= most
+    return [visible(one, colours=colours) for one in lines[-most:]], is_all
 
 
 class Follower:

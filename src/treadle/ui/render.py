@@ -128,6 +128,16 @@ def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line
     ]
 
 
+def left_out_lines(left_out: Mapping[str, str]) -> list[Line]:
+    """Return which actions are not in the plan this time, and why."""
+    return [line(("left out ", "dim"), safe(uid), f": {safe(why)}" if why else "") for uid, why in left_out.items()]
+
+
+def log_line(path: str) -> Line:
+    """Return the line that says where all of an output is, of which the end was shown."""
+    return line(("  | ", "dim"), f"(all of it: {safe(path)})")
+
+
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(crop_middle(safe(name), 60) for name in names[:_LISTED])
     return f"{shown} (+{len(names) - _LISTED})" if len(names) > _LISTED else shown
