@@ -148,6 +148,11 @@ class TestStatusOfAProcess:
     def test_before_the_start_it_is_not_ready(self) -> None:
         assert Shell("uid", "exit 0", Ends()).status == ReturnValue.notready
 
+    def test_before_another_attempt_it_is_not_ready_again(self) -> None:
+        job = started(Shell, data="exit 0")
+        job.prepare(0)
+        assert (job.status, job.proc_handle) == (ReturnValue.notready, None)
+
     @pytest.mark.parametrize("status", ReturnValue)
     def test_an_exit_code_of_a_return_value_is_that(self, status: ReturnValue) -> None:
         assert started(Shell, data=f"exit {status.value}").status == status

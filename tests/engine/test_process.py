@@ -254,15 +254,29 @@ class TestTheTree:
     @pytest.mark.parametrize("own_session", [True, False])
     def test_a_signal_to_the_tree_reaches_each_once(self, own_session: bool, pipe: tuple[int, int]) -> None:
         script = (
-            "trap 'echo T' TERM; trap 'echo end; exit' USR1; echo up; "
-            "while :; do env -u TREADLE_RUN sleep 0.01; done"
+            "import os, signal\n"
+            "looks, notes = os.pipe()\n"
+            "os.set_blocking(notes, False)\n"
+            "signal.set_wakeup_fd(notes)\n"
+            "for number in (signal.SIGTERM, signal.SIGUSR1):\n"
+            "    signal.signal(number, lambda *_: None)\n"
+            "print('up', flush=True)\n"
+            "seen = b''\n"
+            "while signal.SIGUSR1 not in seen:\n"
+            "    seen += os.read(looks, 99)\n"
+            "print('terms', seen.count(signal.SIGTERM), flush=True)\n"
         )
-        child = shell(script, stdout=pipe[1], own_session=own_session)
+        child = spawn(
+            [sys.executable, "-c", script],
+            mark=MARK,
+            environ=with_mark(os.environ, MARK),
+            files=(None, pipe[1], None),
+            own_session=own_session,
+        )
         assert read_line(pipe[0]) == "up"
         child.signal_tree(signal.SIGTERM)
-        assert read_line(pipe[0]) == "T"
         child.signal_tree(signal.SIGUSR1)
-        assert read_line(pipe[0]) == "end"
+        assert read_line(pipe[0]) == "terms 1"
         child.wait()
 
 
@@ -293,6 +307,19 @@ class TestMarks:
         assert process.end_marked(f"{RUN}/") == []
         assert [pid for pid in escaped if is_alive(pid)] == []
         assert [child.wait() for child in children] == [-9, -9, -9]
+
+    def test_one_quiet_look_is_not_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        child = shell("sleep 300")
+        real, looks = process.marked, [1]
+
+        def marked(mark: str) -> Iterator[int]:
+            # what is just being started is not seen
+            return iter(()) if looks and looks.pop() else real(mark)
+
+        monkeypatch.setattr(process, "marked", marked)
+        process.end_marked(MARK)
+        monkeypatch.undo()
+        assert child.wait(20) == -9
 
     def test_a_number_that_went_to_another_process_is_not_signalled(self) -> None:
         child = shell("sleep 300", mark=f"{RUN}/other")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -15,7 +19,7 @@ from treadle import Job, ProcessJob, ReturnValue, Scheduler
 from treadle.errors import TreadleError
 from treadle.scheduler import DRAINING, KILLING, STOPPING
 from treadle.testing import CallJob, FakeClock, ManualRunner
-from waiting import DEADLINE, is_alive, until
+from waiting import DEADLINE, is_alive, read_line, until
 
 
 class BoomError(Exception):
@@ -243,6 +247,21 @@ class TestPrograms:
         assert book.jobs["b"].outcome == ReturnValue.success
         assert ("Traceback" in caplog.text) is traced
 
+    def test_files_that_were_opened_for_it_are_closed_however_it_goes(self, tmp_path: Path) -> None:
+        class Printing(Fake):
+            @property
+            def cmd_options(self) -> dict[str, Any]:
+                error = tmp_path / "error" if self.uid != "no file" else tmp_path / "nowhere" / "error"
+                return {"output": tmp_path / "out", "error": error}
+
+        before = os.listdir("/proc/self/fd")
+        book = Book(Printing)
+        runner = ManualRunner()
+        runner.unstartable["no program"] = "no program: the program was not found"
+        book.scheduler(runner).run(graph(("good",), ("no program",), ("no file",)))
+        assert os.listdir("/proc/self/fd") == before
+        assert [book.jobs[uid].outcome.name for uid in book.jobs] == ["success", "failure", "failure"]
+
     def test_callbacks_may_use_the_handle_of_a_running_program(self) -> None:
         seen: list[tuple[bool, int | None]] = []
 
@@ -405,6 +424,46 @@ class TestHooksThatRaise:
         del scheduler.log_state
         scheduler.run(graph(("b",)))
         assert book.collected == ["a", "b"]
+
+
+PROGRAM = """
+import sys
+from treadle import DAG, ProcessJob, Scheduler
+
+class Stubborn(ProcessJob):
+    @property
+    def cmdline(self):
+        return ["sh", "-c", "trap 'echo TERM' TERM; echo $$; while :; do sleep 0.01; done"]
+
+dag = DAG()
+dag.add_vertex("a")
+dag.add_vertex("b", predecessors=["a"])
+scheduler = Scheduler(
+    Scheduler.simple_provider(Stubborn), lambda job: print("collected", job.uid, job.proc_handle.status, flush=True)
+)
+scheduler.grace = 300.0
+try:
+    scheduler.run(dag)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_real_interrupts_ask_first_and_kill_then() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, start_new_session=True
+    ) as program:
+        assert program.stdout is not None
+        output = program.stdout.fileno()
+        pid = int(read_line(output))
+        program.send_signal(signal.SIGINT)
+        assert read_line(output) == "TERM"
+        assert is_alive(pid)
+        program.send_signal(signal.SIGINT)
+        assert read_line(output) == "collected a -9"
+        assert read_line(output) == "interrupted"
+        assert not is_alive(pid)
+        assert program.wait(DEADLINE) == 0
 
 
 class TestStop:
