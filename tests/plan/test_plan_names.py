@@ -132,3 +132,18 @@ def test_ten_thousand_actions_load_in_seconds(folder: Folder) -> None:
     plan = folder.load(text)
     assert plan.actions["a9999"].predecessors == ("a9998",)
     assert len(plan.dag(["a9999"]).vertex_data) == 10_000
+
+
+def test_a_path_outside_the_root_gives_the_part_that_its_glob_has_found(
+    folder: Folder, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "deep").mkdir()
+    (outside / "a.txt").touch()
+    (outside / "deep" / "b.txt").touch()
+    plan = folder.load(
+        f'  copy:\n    foreach: {{f: "{outside}/**/*.txt"}}\n    run: cp ${{f}} ${{out}}\n    out: o/${{f.stem}}\n'
+    )
+    assert list(plan.actions) == ["copy@a.txt", "copy@deep/b.txt"]
+    assert "${" not in plan.actions["copy@a.txt"].command.shown
+    assert str(outside / "a.txt") in plan.actions["copy@a.txt"].command.shown

@@ -130,8 +130,9 @@ class Expander:
         found: list[Instance] = []
         uids: set[str] = set()
         names = [name for name, _ in values]
+        outside = self._folders_outside(spec)
         for chosen in itertools.product(*[texts for _, texts in values]):
-            uid = f"{spec.name}@{','.join([uid_part(text) for text in chosen])}"
+            uid = f"{spec.name}@{','.join([uid_part(_cut(text, outside)) for text in chosen])}"
             if uid in uids:
                 problems.add(
                     self.places.source.error(
@@ -146,6 +147,10 @@ class Expander:
             if len(problems):
                 break
         return values, found
+
+    def _folders_outside(self, spec: Spec) -> tuple[str, ...]:
+        globs = [item for _, items in spec.foreach for item in items if isinstance(item, GlobItem)]
+        return tuple(folder for item in globs for folder in self.places.folders_outside(item, self.scope))
 
     def _fill(self, instance: Instance, problems: Problems) -> None:
         spec, scope, places = instance.spec, instance.scope, self.places
@@ -197,6 +202,14 @@ _UNTRACKED = {
     "out": "a condition does not see outputs",
     "depfile": "a condition does not see the depfile",
 }
+
+
+def _cut(text: str, folders: Sequence[str]) -> str:
+    """Return a path without the folder outside the root that its glob looked in: that is no part of a name."""
+    for folder in folders:
+        if text.startswith(folder):
+            return text[len(folder) :]
+    return text
 
 
 def uid_part(text: str) -> str:

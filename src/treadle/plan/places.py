@@ -104,6 +104,11 @@ class Places:
             self.answers[key] = answer
         return answer
 
+    def folders_outside(self, item: GlobItem, scope: Scope) -> list[str]:
+        """Return the folders outside the root that a glob looks in, as far as its text is fixed."""
+        bases = [self.globs.parse(text).base for text in self.patterns(item.patterns, scope)]
+        return [base.rstrip("/") + "/" for base in bases if base.startswith("/")]
+
     def nothing(self, item: GlobItem, scope: Scope) -> TreadleError:
         """Return the error for a glob that takes nothing."""
         shown = ", ".join(scope.pattern(made) for made in item.patterns) or "[]"

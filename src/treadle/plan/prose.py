@@ -264,7 +264,8 @@ actions:
 
 Each name takes a list, a `${list}` or a glob; several names multiply, the first one slowest. The uid is the
 action's name, `@`, and the values with `,` between them: `x@a,b`. In uids `%`, `,`, `*`, `?`, control
-characters and bytes that are no text are written as `%` and two hex digits. Two equal uids are an error.
+characters and bytes that are no text are written as `%` and two hex digits. Of a path outside the root that a
+glob has found, the part behind the glob's fixed folder counts. Two equal uids are an error.
 
 For `src: src/a/x.c` there are `${src.noext}` (`src/a/x`), `${src.stem}` (`x`), `${src.name}` (`x.c`),
 `${src.dir}` (`src/a`, or `.`), `${src.dir.name}` (`a`) and `${src.ext}` (`.c`, may be empty).
