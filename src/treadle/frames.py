@@ -53,6 +53,20 @@ def unpack(body: bytes) -> list[str]:
     return texts
 
 
+def text_at(body: bytes, number: int) -> str:
+    """Return one text of a frame's body without looking at the others.
+
+    :raises DamageError: there is none
+    """
+    try:
+        (count,) = _COUNT.unpack_from(body)
+        lengths = Struct(f"<{number + 1}I").unpack_from(body, 4)
+        at = 4 + 4 * count + sum(lengths[:number])
+        return body[at : at + lengths[number]].decode("utf-8", "surrogatepass")
+    except (error, UnicodeDecodeError) as problem:
+        raise DamageError(str(problem)) from problem
+
+
 def scan(data: bytes, at: int) -> Iterator[tuple[bytes, bytes, int]]:
     """Yield letter, body and end of each whole frame from offset `at`; a frame cut off at the end is left out.
 

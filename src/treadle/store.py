@@ -32,19 +32,32 @@ BEGUN, CLOSED, START, SUCCESS, OTHER_END, DROPPED, STAMPS = b"B", b"E", b"S", b"
 
 
 class Entry:
-    """What the log says of one key.
+    """What the log says of one key; what it has read is decoded when somebody asks."""
 
-    :ivar state: the word of its last frame; only SUCCEEDED counts
-    """
+    __slots__ = ("_end", "_start", "_success", "counts", "offset")
 
-    __slots__ = ("_end", "_success", "counts", "owner", "state")
-
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
-        self.state = STARTED
+    def __init__(self) -> None:
         self.counts = False
+        """Whether the last success still counts: nothing has started since."""
+        self.offset = -1
+        """Where the frame of the last success stands in the log."""
         self._success: bytes | None = None
         self._end: bytes | None = None
+        self._start: bytes | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        if self._start is not None:
+            return owner_from(frames.unpack(self._start), 1)[0]
+        body = self._end if self._end is not None else self._success
+        return owner_from(frames.unpack(body or b""))[0]
+
+    @property
+    def state(self) -> str:
+        """The word of its last frame: STARTED, or how it ended."""
+        last = self.last_run
+        return STARTED if last is None else last.state
 
     @property
     def record(self) -> Record | None:
@@ -57,17 +70,17 @@ class Entry:
         body = self._success if self.counts else self._end
         return run_from(frames.unpack(body))[1] if body is not None else None
 
-    def started(self, owner: Owner) -> None:
+    def started(self, body: bytes) -> None:
         """Take in that it was about to start."""
-        self.owner, self.state, self.counts, self._end = owner, STARTED, False, None
+        self.counts, self._start, self._end = False, body, None
 
-    def ended(self, owner: Owner, state: str, body: bytes, counts: bool) -> None:
-        """Take in how a run of it ended."""
-        self.owner, self.state, self.counts = owner, state, counts
-        if counts:
-            self._success, self._end = body, None
-        else:
-            self._end = body
+    def succeeded(self, body: bytes, offset: int) -> None:
+        """Take in a success."""
+        self.counts, self.offset, self._success, self._end, self._start = True, offset, body, None, None
+
+    def ended(self, body: bytes) -> None:
+        """Take in a run that gave no record."""
+        self.counts, self._end, self._start = False, body, None
 
     def frames(self) -> list[bytes]:
         """Return the frames that say all of it again."""
@@ -76,8 +89,8 @@ class Entry:
             made.append(_frame(SUCCESS, self._success))
         if self._end is not None:
             made.append(_frame(OTHER_END, self._end))
-        elif not self.counts:
-            made.append(frames.pack(START, ["", *self.owner.texts()]))
+        if self._start is not None:
+            made.append(_frame(START, self._start))
         return made
 
 
@@ -114,7 +127,7 @@ class Store:
         try:
             self._end = _HEAD_SIZE
             for letter, body, end in frames.scan(data, _HEAD_SIZE):
-                self._apply(letter, body)
+                self._apply(letter, body, self._end)
                 self._end = end
         except (DamageError, ValueError, IndexError):
             self.entries, self.stamps, self._open_runs, self._end = {}, {}, {}, 0
@@ -140,13 +153,19 @@ class Store:
         for left in list(self._open_runs):
             self._end_left_over(left)
 
+    def close_run(self) -> None:
+        """Put down that the run is over, if it wrote anything; write the log anew if most of it is of the past."""
+        if self._run in self._open_runs:
+            self._append([frames.pack(CLOSED, [self._run or ""])])
+            del self._open_runs[self._run]
+            self._compact()
+
     def release(self) -> None:
-        """Close the run, if it wrote anything, and give the lock back."""
+        """Close the run and give the lock back."""
         try:
-            if self._run in self._open_runs:
-                self._append([frames.pack(CLOSED, [self._run or ""])])
-                self._compact()
+            self.close_run()
         finally:
+            self._run = None
             if self._fd >= 0:
                 os.close(self._fd)
                 self._fd = -1
@@ -156,21 +175,22 @@ class Store:
         """Put down, in one write, that these are about to start: their records cease to count."""
         made = [] if self._run in self._open_runs else [self._begin()]
         for owner in owners:
-            made.append(frames.pack(START, [self._run or "", *owner.texts()]))
-            self._entry(owner).started(owner)
+            frame = frames.pack(START, [self._run or "", *owner.texts()])
+            made.append(frame)
+            self._entry(owner.key).started(frame[frames.HEAD_SIZE :])
         self._append(made)
 
     def save(self, record: Record) -> None:
         """Put a success on record."""
         frame = frames.pack(SUCCESS, record_texts(record))
-        self._append([frame])
-        self._entry(record.owner).ended(record.owner, record.run.state, frame[frames.HEAD_SIZE :], counts=True)
+        offset = self._append([frame])
+        self._entry(record.owner.key).succeeded(frame[frames.HEAD_SIZE :], offset)
 
     def save_end(self, owner: Owner, run: Run) -> None:
         """Put down a run that gives no record."""
         frame = frames.pack(OTHER_END, run_texts(owner, run))
         self._append([frame])
-        self._entry(owner).ended(owner, run.state, frame[frames.HEAD_SIZE :], counts=False)
+        self._entry(owner.key).ended(frame[frames.HEAD_SIZE :])
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove all that is known of these keys."""
@@ -184,21 +204,24 @@ class Store:
             self.stamps.update(stamps)
             self._append([frames.pack(STAMPS, _stamp_texts(stamps))])
 
-    def _entry(self, owner: Owner) -> Entry:
-        entry = self.entries.get(owner.key)
+    def _entry(self, key: str) -> Entry:
+        entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[owner.key] = Entry(owner)
+            entry = self.entries[key] = Entry()
         return entry
 
-    def _apply(self, letter: bytes, body: bytes) -> None:
-        texts = frames.unpack(body)
-        if letter in (SUCCESS, OTHER_END):
-            owner, run, _ = run_from(texts)
-            self._entry(owner).ended(owner, run.state, body, counts=letter == SUCCESS)
+    def _apply(self, letter: bytes, body: bytes, offset: int) -> None:
+        if letter == SUCCESS:
+            self._entry(frames.text_at(body, 0)).succeeded(body, offset)
+        elif letter == OTHER_END:
+            self._entry(frames.text_at(body, 0)).ended(body)
         elif letter == START:
-            owner, _ = owner_from(texts, 1)
-            self._entry(owner).started(owner)
-        elif letter == BEGUN:
+            self._entry(frames.text_at(body, 1)).started(body)
+        else:
+            self._apply_rest(letter, frames.unpack(body))
+
+    def _apply_rest(self, letter: bytes, texts: list[str]) -> None:
+        if letter == BEGUN:
             self._open_runs[texts[0]] = texts[1:]
         elif letter == CLOSED:
             self._open_runs.pop(texts[0], None)
@@ -268,7 +291,8 @@ class Store:
         if not stat.S_ISREG(mode):
             os.replace(self.path, f"{self.path}.damaged-{os.urandom(4).hex()}")
 
-    def _append(self, made: list[bytes]) -> None:
+    def _append(self, made: list[bytes]) -> int:
+        """Write frames; return where they begin."""
         data = b"".join(made)
         if self._fd < 0:
             self._open_for_writing()
@@ -279,6 +303,7 @@ class Store:
             os.ftruncate(self._fd, self._end)
             raise _write_error(self.path, error) from error
         self._end += len(data)
+        return self._end - len(data)
 
     def _write(self, data: bytes, at: int = 0) -> None:
         view = memoryview(data)
@@ -307,19 +332,34 @@ class Store:
         """Write the log anew if most of it is of the past."""
         if self._end < _COMPACT_FROM:
             return
-        made = [frame for entry in self.entries.values() for frame in entry.frames()]
+        head = FORMAT + os.urandom(16).hex().encode() + b"\n"
+        made = [head]
+        at = len(head)
+        offsets = {}
+        for entry in self.entries.values():
+            for frame in entry.frames():
+                if frame.startswith(SUCCESS):
+                    offsets[entry] = at
+                made.append(frame)
+                at += len(frame)
         made.append(frames.pack(STAMPS, _stamp_texts(self.stamps)))
-        if 3 * sum(map(len, made)) > self._end:
-            return
+        if 3 * sum(map(len, made)) <= self._end:
+            self._replace(b"".join(made))
+            for entry, offset in offsets.items():
+                entry.offset = offset
+
+    def _replace(self, data: bytes) -> None:
         fresh = f"{self.path}.new"
         try:
             with open(fresh, "wb") as file:
-                file.write(FORMAT + os.urandom(16).hex().encode() + b"\n" + b"".join(made))
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(fresh, self.path)
         except OSError as error:
             raise _write_error(fresh, error) from error
+        os.close(self._fd)
+        self._fd, self._end = -1, len(data)
 
 
 _BESIDE = {
