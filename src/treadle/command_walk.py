@@ -202,9 +202,7 @@ class CommandWalk(Walk):
         """Return question and answer: as they stand now, or as they stood when the action started and ended."""
         if is_prediction:
             question = self._kept[uid] = self.questions.ask(data, self._last_found.get(uid, ()))
-            fingerprint = Fingerprint.from_elements(question.fingerprint.elements, question.fingerprint.answers)
-            self.questions.add_outputs(fingerprint, data)
-            return fingerprint
+            self.questions.add_outputs(question, data)
         return self._kept[uid].fingerprint
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
@@ -277,16 +275,13 @@ class CommandWalk(Walk):
             )
         see_again = self.questions.files.see_again
         moved_inputs = [path for path, seen in question.seen.items() if moved(seen, see_again(path))]
-        fingerprint = question.fingerprint
-        for name in [n for n in fingerprint.elements if n.startswith(FOUND)]:
-            del fingerprint.elements[name]
-            fingerprint.answers.discard(name)
+        question.forget_answers()
         if command.depfile is not None:
-            moved_inputs += self._add_found(job, fingerprint)
-        self.questions.add_outputs(fingerprint, command, again=True)
+            moved_inputs += self._add_found(job, question)
+        self.questions.add_outputs(question, command, again=True)
         return moved_inputs
 
-    def _add_found(self, job: CommandJob, fingerprint: Fingerprint) -> list[str]:
+    def _add_found(self, job: CommandJob, question: Question) -> list[str]:
         """Add what the depfile names; return what of it was written since the action started."""
         command = job.command
         declared = {*command.inputs, *command.outputs, command.depfile}
@@ -296,7 +291,7 @@ class CommandWalk(Walk):
             if path in declared:
                 continue
             seen = self.questions.files.see_again(path)
-            fingerprint.add(FOUND + path, seen.value, answer=True)
+            self.questions.add_found(question, path, seen)
             if any(mtime >= started for _, mtime in seen.stamps.values()):
                 moved_inputs.append(path)
         return moved_inputs

@@ -68,9 +68,16 @@ class Questions:
         for path in self.inputs(command):
             seen[path] = see(path)
             add(INPUT + path, seen[path].value)
+        question = Question(fingerprint, seen)
         for path in found:
-            add(FOUND + path, see(path).value, answer=True)
-        return Question(fingerprint, seen)
+            self.add_found(question, path, see(path))
+        return question
+
+    @staticmethod
+    def add_found(question: Question, path: str, seen: Seen) -> None:
+        """Add an input that was found, and not declared, to the answer."""
+        question.answers[path] = seen
+        question.fingerprint.add(FOUND + path, seen.value, answer=True)
 
     def inputs(self, command: Command) -> list[str]:
         """Return the declared inputs and the programs inside the root that it starts, each once."""
@@ -82,11 +89,12 @@ class Questions:
                     paths[path] = None
         return list(paths)
 
-    def add_outputs(self, fingerprint: Fingerprint, command: Command, again: bool = False) -> None:
+    def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
         """Add the outputs as they lie on disk to the answer."""
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
-            fingerprint.add(OUTPUT + path, see(path).value, answer=True)
+            seen = question.answers[path] = see(path)
+            question.fingerprint.add(OUTPUT + path, seen.value, answer=True)
 
     def environment(self, command: Command) -> dict[str, str]:
         """Return the environment of a command: the basic variables, and what it declares."""
@@ -148,13 +156,25 @@ class Questions:
 
 
 class Question:
-    """A fingerprint of what is asked, and what was seen of each input when it was asked."""
+    """A fingerprint, and what was seen of each file when it was made.
 
-    __slots__ = ("fingerprint", "seen")
+    :param seen: the declared inputs and the tools
+    """
+
+    __slots__ = ("answers", "fingerprint", "seen")
 
     def __init__(self, fingerprint: Fingerprint, seen: dict[str, Seen]) -> None:
         self.fingerprint = fingerprint
         self.seen = seen
+        self.answers: dict[str, Seen] = {}
+        """What was found beside what is declared, and the outputs."""
+
+    def forget_answers(self) -> None:
+        """Drop what was found and made the time before."""
+        for name in list(self.fingerprint.answers):
+            del self.fingerprint.elements[name]
+        self.fingerprint.answers.clear()
+        self.answers.clear()
 
     def absent(self) -> list[str]:
         """Return the inputs that are not there."""
