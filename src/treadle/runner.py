@@ -146,7 +146,7 @@ class LocalRunner:
         self.grace = grace
         self._by_fd: dict[int, _Running] = {}
         self._by_key: dict[object, _Running] = {}
-        self._draining: list[_Running] = []
+        self._draining: dict[object, _Running] = {}
         self._ended: deque[Ended] = deque()
         self._poll: poll | None = None
         self._wake_in = self._wake_out = -1
@@ -187,16 +187,16 @@ class LocalRunner:
         """Ask for its end: TERM for its tree now, KILL after the grace."""
         running = self._by_key.get(key)
         if running is not None and running.kill_at is None:
+            # an interrupt may come before all are signalled: from here on it is seen to
+            self._draining[key] = running
             running.kill_at = monotonic() + self.grace
             running.process.signal_tree(signal.SIGTERM)
-            self._draining.append(running)
 
     def kill(self, key: object) -> None:
         """End its tree at once."""
         running = self._by_key.get(key)
         if running is not None:
-            if running.kill_at is None:
-                self._draining.append(running)
+            self._draining[key] = running
             running.kill_at = monotonic()
             running.process.signal_tree(signal.SIGKILL)
 
@@ -244,7 +244,7 @@ class LocalRunner:
         """Return how long the next look may last: until a KILL is due, not long while a tree is ending."""
         now = monotonic()
         due = [] if end is None else [end]
-        for running in self._draining:
+        for running in self._draining.values():
             due.append(running.kill_at or now)
             if running.code is not None:
                 due.append(now + _DRAIN_INTERVAL)
@@ -289,14 +289,13 @@ class LocalRunner:
     def _drain(self) -> None:
         """See to the trees that are being ended: report what is gone, KILL what has had its grace."""
         now = monotonic()
-        for running in list(self._draining):
+        for running in list(self._draining.values()):
             over = running.kill_at is not None and now >= running.kill_at
             if over and running.code is None:
                 running.process.signal_tree(signal.SIGKILL)
                 running.kill_at = now + 1.0
             elif running.code is not None and (over or self._is_gone(running)):
                 process.end_marked(running.process.mark)
-                self._draining.remove(running)
                 code = running.process.reap()
                 running.process.release()
                 self._end(running, code)
@@ -308,6 +307,7 @@ class LocalRunner:
         if code is None and not error:
             error = LOST
         self._ended.append(Ended(running.key, code, error, running.process))
+        self._draining.pop(running.key, None)
         del self._by_key[running.key]
 
 
