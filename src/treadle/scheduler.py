@@ -6,6 +6,7 @@ something ends (`wait`). A job tells its end once, to one inbox, whoever runs it
 
 from __future__ import annotations
 
+import signal
 from _queue import Empty, SimpleQueue
 from collections import deque
 from heapq import heappop, heappush
@@ -123,20 +124,21 @@ class Scheduler:
         :raises DAGError: the graph has a cycle or a predecessor that is not there; no job has started then
         """
         self.init_state(dag)
-        try:
-            while not self.is_finished:
-                self.enqueue()
-                self.launch()
-                self.log_state()
-                self.max_active_jobs = max(self.max_active_jobs, len(self._active))
-                self.wait()
-        except BaseException as error:
-            self._abort(error)
-            raise
-        finally:
-            self._threads.close()
-            self.runner.close()
-            self._stopped = time()
+        with _Interrupts(self):
+            try:
+                while not self.is_finished:
+                    self.enqueue()
+                    self.launch()
+                    self.log_state()
+                    self.max_active_jobs = max(self.max_active_jobs, len(self._active))
+                    self.wait()
+            except BaseException as error:
+                self._abort(error)
+                raise
+            finally:
+                self._threads.close()
+                self.runner.close()
+                self._stopped = time()
 
     def init_state(self, dag: DAG) -> None:
         """Forget a former run and take in a graph, which is checked."""
@@ -404,6 +406,41 @@ def _as_datetime(seconds: float | None) -> datetime | None:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC)
+
+
+class _Interrupts:
+    """Ctrl-C while a run is under way, where nobody else sees to SIGINT: `stop`, with more hurry each time.
+
+    KeyboardInterrupt is raised when the run has ended. Raised at once, between any two instructions, it would
+    lose sight of the program that is just being started. From the third time on it is.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._count = 0
+        self._is_ours = False
+
+    def __enter__(self) -> None:
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return
+        try:
+            signal.signal(signal.SIGINT, self._hear)
+        except ValueError:
+            # another thread than the main one, which hears of no signals
+            return
+        self._is_ours = True
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._count and kind is None:
+            raise KeyboardInterrupt
+
+    def _hear(self, number: int, _: object) -> None:
+        self._count += 1
+        if self._count > 2:
+            signal.default_int_handler(number, None)
+        self._scheduler.stop(STOPPING if self._scheduler.hurry < STOPPING else KILLING)
 
 
 class _Deadlines:

@@ -466,6 +466,57 @@ def test_real_interrupts_ask_first_and_kill_then() -> None:
         assert program.wait(DEADLINE) == 0
 
 
+class TestSigint:
+    """Ctrl-C in a program that has not taken SIGINT itself."""
+
+    @staticmethod
+    def run(times: int) -> tuple[Book, list[int]]:
+        """Run with so many interrupts in one hook; return what was collected and how often the hook went on."""
+        went_on: list[int] = []
+
+        def interrupt() -> None:
+            while len(went_on) < times:
+                signal.raise_signal(signal.SIGINT)
+                went_on.append(1)
+
+        book = Book(Sleeper)
+        scheduler = Scheduler(book.provide, book.collect)
+        scheduler.log_state = interrupt  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            scheduler.run(graph(("a",), ("b",)))
+        assert book.collected == ["a"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        return book, went_on
+
+    @pytest.mark.parametrize(("times", "code"), [(1, -15), (2, -9)])
+    def test_what_runs_is_ended_before_the_exception_comes(self, times: int, code: int) -> None:
+        book, went_on = self.run(times)
+        assert len(went_on) == times
+        assert book.jobs["a"].proc_handle.status == code
+
+    def test_the_third_comes_at_once(self) -> None:
+        _, went_on = self.run(3)
+        assert len(went_on) == 2
+
+    def test_who_has_taken_the_signal_keeps_it(self) -> None:
+        heard: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+        try:
+            scheduler = Book().scheduler()
+            scheduler.log_state = lambda: signal.raise_signal(signal.SIGINT)  # type: ignore[method-assign]
+            scheduler.run(graph(("a",)))
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert heard
+
+    def test_another_thread_runs_without(self) -> None:
+        book = Book()
+        thread = threading.Thread(target=book.scheduler().run, args=(graph(("a",)),))
+        thread.start()
+        thread.join(DEADLINE)
+        assert book.collected == ["a"]
+
+
 class TestStop:
     @pytest.mark.parametrize("hurry", [STOPPING, KILLING])
     def test_another_thread_can_end_it(self, hurry: int) -> None:
