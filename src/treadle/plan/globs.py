@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 from functools import lru_cache
+from time import time_ns
 
 from .paths import below, normalise
 from .template import MAGIC
@@ -21,11 +22,17 @@ MAX_LOOKED_AT = 5_000_000
 class Disk:
     """What the language asks of the disk; tests put another in its place."""
 
-    __slots__ = ("_kinds", "root")
+    __slots__ = ("_kinds", "listed", "root")
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.listed: dict[str, tuple[os.stat_result | None, int]] = {}
+        """Absolute folder -> how it was, and when (nanoseconds), just before it was first listed."""
         self._kinds: dict[str, str] = {}
+
+    def folders(self) -> list[str]:
+        """Return the paths that were asked about and are folders."""
+        return [path for path, kind in self._kinds.items() if kind == "folder"]
 
     def kind(self, path: str) -> str:
         """Return `file`, `folder` or "" for a normalised path; links are followed, asked once for each path."""
@@ -45,6 +52,8 @@ class Disk:
     def names(self, folder: str) -> list[tuple[str, str, bool]]:
         """Return (name, `file`, `folder` or "", whether it is a link) of what lies in an absolute folder."""
         found = []
+        if folder not in self.listed:
+            self.listed[folder] = (_status(folder), time_ns())
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -56,6 +65,13 @@ class Disk:
         except (OSError, ValueError):
             return []
         return found
+
+
+def _status(folder: str) -> os.stat_result | None:
+    try:
+        return os.stat(folder)
+    except (OSError, ValueError):
+        return None
 
 
 class Pattern:

@@ -16,7 +16,7 @@ from .edges import Linker, find_circle
 from .fill import Filler, circle_error
 from .globs import Disk, Globs
 from .instances import Expander
-from .model import Action, Plan
+from .model import Action, AskedEnviron, Looks, Plan
 from .names import Group, Names
 from .nodes import Node, Scalar, Source, Table
 from .places import Places
@@ -46,7 +46,9 @@ def load_plan(
     :raises PlanError: with the first ten mistakes by place
     """
     with _no_garbage_collector():
-        return _load(file, dict(params or {}), dict(os.environ if environ is None else environ), former_outputs)
+        return _load(
+            file, dict(params or {}), AskedEnviron(os.environ if environ is None else environ), former_outputs
+        )
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def _no_garbage_collector() -> Iterator[None]:
 def _load(
     file: str,
     params: dict[str, str],
-    environ: dict[str, str],
+    environ: AskedEnviron,
     former_outputs: Callable[[str], Collection[str]] | None,
 ) -> Plan:
     problems = Problems()
@@ -87,7 +89,7 @@ class _Loading:
         *("file", "operands", "params", "scope"),
     )
 
-    def __init__(self, source: Source, problems: Problems, environ: dict[str, str]) -> None:
+    def __init__(self, source: Source, problems: Problems, environ: AskedEnviron) -> None:
         self.source = source
         self.problems = problems
         self.environ = environ
@@ -189,6 +191,7 @@ class _Loading:
             self.queues,
             self.params,
             names,
+            Looks(self.environ.asked, places.globs.disk.listed, places.globs.disk.folders()),
         )
 
     def _names(self, instances: list[Instance]) -> Names:

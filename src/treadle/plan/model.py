@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from treadle.command import Command
 from treadle.errors import Place, UsageError
@@ -56,6 +57,37 @@ class Action:
 
 
 @dataclass(slots=True)
+class Looks:
+    """What the plan depends on beside its own text: as long as none of it moves, it loads as the same plan.
+
+    :param environ: name -> value (None if it is not set) of each variable that was asked for
+    :param listed: absolute folder -> how it was and when (nanoseconds), just before a glob looked into it
+    :param folders: paths that have to be folders
+    """
+
+    environ: dict[str, str | None]
+    listed: dict[str, tuple[os.stat_result | None, int]]
+    folders: list[str]
+
+
+class AskedEnviron(dict[str, str]):
+    """An environment that keeps which variables were asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self.asked: dict[str, str | None] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a variable or the default, and note that it was asked for."""
+        self.asked[name] = super().get(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        self.asked[name] = super().get(name)
+        return super().__getitem__(name)
+
+
+@dataclass(slots=True)
 class Plan:
     """A checked plan.
 
@@ -66,6 +98,7 @@ class Plan:
     :param left_out: uid -> why it is not in
     :param default: uids of a bare run
     :param queues: name -> tokens, without the queue `default`
+    :param looks: what it depends on beside its own text
     """
 
     file: str
@@ -78,6 +111,7 @@ class Plan:
     queues: dict[str, int]
     params: dict[str, Param]
     names: Names = field(repr=False)
+    looks: Looks = field(repr=False)
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Return the uids that names stand for, in the order of the plan.
