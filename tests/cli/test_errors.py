@@ -129,6 +129,32 @@ sys.exit(main(["run"]))
     assert done.stderr == "treadle: the system refused: [Errno 24] Too many open files: 'some/file'\n"
 
 
+def test_a_disk_that_is_full_under_way_is_a_failure_and_not_a_wrong_call(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN)
+    program = """
+import sys
+from treadle.cli.main import main
+from treadle.errors import StateError
+from treadle.store import Store
+
+def full(*args):
+    raise StateError("the state cannot be written: no room", hint="make room")
+
+Store.save = full
+sys.exit(main(["run"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "treadle: the state cannot be written: no room\n  hint: make room\n"
+
+
 def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

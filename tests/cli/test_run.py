@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from helpers import plan, run_treadle
 
 if TYPE_CHECKING:
@@ -135,13 +137,25 @@ def test_a_failed_attempt_that_is_followed_by_another_one_says_so(tmp_path: Path
     assert done.lines[2].startswith("1 run in ")
 
 
-def test_an_action_that_cannot_start_shows_no_output_of_a_former_run(tmp_path: Path) -> None:
+def test_a_further_attempt_shows_what_it_prints_and_no_more(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "actions:\n  a:\n    sh: 'if test -e tried; then echo second; else echo first; touch tried; exit 7; fi'\n"
+        "    retries: {max: 1, on: [any]}\n",
+    )
+    done = run_treadle(tmp_path, "run", "--output", "stream", "a", check=0)
+    assert done.out.split("\n")[::2][:2] == ["first", "second"]
+    assert done.out.count("first") == 1
+
+
+@pytest.mark.parametrize("output", ["group", "stream", "prefix"])
+def test_an_action_that_cannot_start_shows_no_output_of_a_former_run(tmp_path: Path, output: str) -> None:
     plan(tmp_path, "actions:\n  a: {sh: 'echo former; exit 1', out: out/x}\n")
     assert "former" in run_treadle(tmp_path, "run", check=1).out
     (tmp_path / "out").rmdir()
     (tmp_path / "out").write_text("a file in the way")
-    done = run_treadle(tmp_path, "run", check=1)
-    assert "| former" not in done.out
+    done = run_treadle(tmp_path, "run", "--output", output, check=1)
+    assert "former" not in [line.rpartition("| ")[2] for line in done.lines]
     assert "log" not in done.out
     assert "out/x" in done.out
 

@@ -112,22 +112,26 @@ def test_ctrl_c_ends_the_actions_and_erases_the_status_line(tmp_path: Path) -> N
 
 def test_an_action_with_console_has_the_terminal_to_itself(tmp_path: Path) -> None:
     folder = tmp_path / "project"
-    up, go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
+    up, go, later = Fifo(tmp_path / "up"), Fifo(tmp_path / "go"), Fifo(tmp_path / "later")
     plan(
         folder,
         "actions:\n"
         '  asks: {sh: \'printf "your name: "; read -r name; echo "hello $name"\', console: true}\n'
-        f"  beside: {{sh: 'echo up > {up}; read -r x < {go}; exit 1', out: o}}\n",
+        f"  beside: {{sh: 'echo up > {up}; read -r x < {go}; exit 1'}}\n"
+        f"  later: {{sh: 'echo up > {later}', after: [beside]}}\n",
     )
-    terminal = Terminal(folder, "run", "-k", "-j2", "asks", "beside")
+    terminal = Terminal(folder, "run", "-k", "-j3", "asks", "beside", "later")
     up.wait()
     terminal.wait_for("your name: ")
     go.open()
-    before = len(terminal.text)
+    later.wait()
+    # beside has ended by now, and has not been told of
     terminal.type(b"Ada\n")
     terminal.wait_for("hello Ada")
     assert terminal.end() == 1
-    assert "\x1b[K" not in terminal.text[before : terminal.text.index("hello Ada")]
+    asked = terminal.text[terminal.text.index("your name: ") : terminal.text.index("hello Ada")]
+    assert "\x1b" not in asked
+    assert "beside" not in asked
     seen = terminal.seen()
     assert seen[seen.index("hello Ada") + 1].endswith("exit code 1")
     assert "failed beside: exit code 1" in seen

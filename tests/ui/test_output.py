@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.ui.output import LONGEST_LINE, Follower, last_lines, visible
+from treadle.ui.output import LONGEST_LINE, Follower, last_lines, size_of, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,16 @@ def test_a_follower_gives_whole_lines_as_they_come(tmp_path: Path) -> None:
     assert list(follower.new_lines(all_of_it=True)) == []
 
 
+def test_a_follower_can_begin_where_a_former_attempt_ended(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert size_of(str(log)) == 0
+    log.write_text("one\n")
+    follower = Follower(str(log), start=size_of(str(log)))
+    assert list(follower.new_lines()) == []
+    log.write_text("one\ntwo\n")
+    assert list(follower.new_lines()) == ["two"]
+
+
 def test_a_talkative_action_is_followed_piece_by_piece_and_to_its_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("".join(f"line {n}\n" for n in range(100_000)))
@@ -107,5 +118,16 @@ def test_a_talkative_action_is_followed_piece_by_piece_and_to_its_end(tmp_path: 
 
 def test_a_line_without_an_end_takes_no_memory_for_itself(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_bytes(b"x" * 3_000_000 + b"\nnext\n")
-    assert list(Follower(str(log)).new_lines(all_of_it=True)) == ["x" * LONGEST_LINE + "...", "next"]
+    with log.open("wb") as file:
+        file.truncate(32 << 20)
+        file.seek(0, 2)
+        file.write(b"\nnext\n")
+    tracemalloc.start()
+    try:
+        first, second = Follower(str(log)).new_lines(all_of_it=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert first.startswith("\\x00\\x00")
+    assert second == "next"
+    assert peak < 4 << 20

@@ -95,9 +95,12 @@ class Progress(Observer):
         if job.command.console:
             self.screen.hold()
         elif self._follows:
-            from treadle.ui.output import Follower
+            from treadle.ui.output import Follower, size_of
 
-            self._followers[uid] = Follower(self.walk.place.log(uid), colours=self.screen.colours)
+            log = self.walk.place.log(uid)
+            # further attempts add to the log of the first
+            start = size_of(log) if job.attempt > 1 else 0
+            self._followers[uid] = Follower(log, colours=self.screen.colours, start=start)
 
     def ended(self, uid: str, retry: bool) -> None:
         """Take in how an action ended, and say it."""
@@ -127,7 +130,9 @@ class Progress(Observer):
         self.context.interrupts.repeat()
         self._tell_interrupt()
         for uid, follower in self._followers.items():
-            self._write_output(uid, follower.new_lines())
+            # before there is room for its outputs the log is that of a former run
+            if self._jobs[uid].made_room:
+                self._write_output(uid, follower.new_lines())
         self._draw_if_due()
 
     def finish(self, report: Report, left_out: Mapping[str, str]) -> None:
