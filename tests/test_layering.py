@@ -45,13 +45,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "command_check": {"command", "core.dag"},
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,
+    "version": set(),
+    "snapshot": set(),
+    "compiled": {"command"},
+    "quick": {"snapshot", "frames", "version"},
+    "command_snapshot": {*COMMAND_WALK, "command_walk", "compiled", "quick", "snapshot"},
     "plan": {"command", "core.dag"},
     "ui": {"core.decision", "command"},
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
     "testing": {*COMMAND_WALK, "command_walk"},
-    "cli": {*COMMAND_WALK, "command_walk", "plan", "ui", ""},
+    "cli": {*COMMAND_WALK, "command_walk", "command_snapshot", "quick", "snapshot", "plan", "ui", ""},
     "__main__": {"cli"},
-    "": {*COMMAND_WALK, "command_walk"},  # __init__.py: the public names, imported when asked for
+    "": {*COMMAND_WALK, "command_walk", "version"},  # __init__.py: the public names, imported when asked for
 }
 
 IMPURE = (

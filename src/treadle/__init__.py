@@ -5,6 +5,8 @@ Names are imported when they are first used, so that `import treadle` itself cos
 
 from __future__ import annotations
 
+from .version import VERSION
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .command import Command as Command
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from .walk import Report as Report
     from .walk import Walk as Walk
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),

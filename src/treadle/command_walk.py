@@ -28,13 +28,15 @@ from .walk import Report, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from .command import Command
     from .core.dag import DAG
+    from .files import Stamp
     from .job import NotifyEnd
     from .question import Question
+    from .store import Known
 
 
 class Observer:
@@ -57,6 +59,10 @@ class Observer:
 
     def round(self) -> None:
         """Hear of each round of the loop, and of each tick."""
+
+
+class OutdatedError(Exception):
+    """What was known of the log is no more: what is doubtful has to be asked again."""
 
 
 class Settings:
@@ -113,6 +119,13 @@ class CommandWalk(Walk):
         self.run_id = os.urandom(8).hex()
         self.saved = 0.0
         """Seconds that the actions which were skipped took when they last ran."""
+        self.known: Known | None = None
+        """What need not be read of the log, where only a part of a plan is walked."""
+        self.known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
+        """Returns, once the log has been read, what is known of files."""
+        self.untouched = 0
+        """How many actions of the plan are not walked, since nothing of them has moved."""
+        self.saved_untouched = 0.0
         self.questions: Questions
         self.place: Place
         self._owners: dict[str, Owner] = {}
@@ -126,14 +139,17 @@ class CommandWalk(Walk):
         :raises TreadleError: a command cannot be right, or the state cannot be written
         """
         check_commands(self.actions, self._queues())
-        self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting)
+        self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting, known=self.known)
         try:
+            if self.known is not None and not self.store.is_partial:
+                raise OutdatedError("another run was here in the meantime")
             self._open()
             for note in self.store.notes:
                 self.observer.note(note)
             self.observer.began(self)
             report = super().run()
             self.store.remember(self.questions.files.learned)
+            self.store.close_run()
         finally:
             self.store.release()
         return report
@@ -147,6 +163,11 @@ class CommandWalk(Walk):
         for uid, command in self.actions:
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
         return verdicts
+
+    def seen_by(self, uid: str) -> Question | None:
+        """Return what was seen of an action's files for its verdict or record; None if it did not end well."""
+        status = self.job_status.get(uid)
+        return self._kept.get(uid) if status is not None and status.is_good else None
 
     def set_scheduling_params(self) -> None:
         """Take queues from the settings; a command says its own time limit."""
@@ -250,10 +271,12 @@ class CommandWalk(Walk):
         return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
 
     def _open(self) -> None:
+        if self.known_stamps is not None:
+            self.store.stamps = self.known_stamps(self.store)
         files = Files(self.root, self.store.stamps)
         self.questions = Questions(files, self.settings.environ)
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions)
-        self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, 0.0
+        self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, self.saved_untouched
 
     def _ready(self, job: CommandJob) -> None:
         """Ask once more just before the start: what moved since the prediction is read again."""

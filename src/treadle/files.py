@@ -32,12 +32,14 @@ class Seen:
     :param sure: whether equal stamps at a later look will mean equal content
     """
 
-    __slots__ = ("stamps", "sure", "value")
+    __slots__ = ("folders", "stamps", "sure", "value")
 
     def __init__(self, value: str, stamps: dict[str, tuple[Stamp, int]], sure: bool) -> None:
         self.value = value
         self.stamps = stamps
         self.sure = sure
+        self.folders: dict[str, tuple[Stamp, bool]] = {}
+        """Of a tree: each folder in it, with its stamp just before it was listed, and whether that is sure."""
 
 
 class Files:
@@ -120,8 +122,28 @@ class Files:
             all_sure = all_sure and sure
             return value
 
-        value = describe_tree(full, file_value)
-        return Seen(value, stamps, all_sure)
+        folders = self._folders(path)
+        seen = Seen(describe_tree(full, file_value), stamps, all_sure)
+        seen.folders = folders
+        return seen
+
+    def _folders(self, top: str) -> dict[str, tuple[Stamp, bool]]:
+        """Look at all folders of a tree: what is added to one of them later gives it another stamp."""
+        found: dict[str, tuple[Stamp, bool]] = {}
+        todo = [top]
+        while todo:
+            path = todo.pop()
+            now = self.clock()
+            status = _stat(self._full(path))
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                continue
+            found[path] = (stamp_of(status), is_sure(status, now))
+            try:
+                with os.scandir(self._full(path)) as entries:
+                    todo += [f"{path}{entry.name}/" for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                found[path] = (stamp_of(status), False)
+        return found
 
     def _value(self, path: str, status: os.stat_result, stamps: dict[str, tuple[Stamp, int]]) -> tuple[str, bool]:
         """Return what one file holds, and whether its stamp is sure; from what is known, if the stamp is."""

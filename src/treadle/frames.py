@@ -67,6 +67,20 @@ def text_at(body: bytes, number: int) -> str:
         raise DamageError(str(problem)) from problem
 
 
+def length_of(head: bytes) -> int:
+    """Return the length of the body that follows a frame's head.
+
+    :raises DamageError: it is none
+    """
+    try:
+        letter, length, head_sum, _ = _HEAD.unpack(head)
+    except error as problem:
+        raise DamageError(str(problem)) from problem
+    if xxh32_intdigest(_FIRST.pack(letter, length)) != head_sum:
+        raise DamageError("the head of a frame is damaged")
+    return int(length)
+
+
 def scan(data: bytes, at: int) -> Iterator[tuple[bytes, bytes, int]]:
     """Yield letter, body and end of each whole frame from offset `at`; a frame cut off at the end is left out.
 

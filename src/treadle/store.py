@@ -18,7 +18,7 @@ from .records import STARTED, Owner, Record, Run, owner_from, record_from, recor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from .files import Stamp
 
@@ -34,13 +34,15 @@ BEGUN, CLOSED, START, SUCCESS, OTHER_END, DROPPED, STAMPS = b"B", b"E", b"S", b"
 class Entry:
     """What the log says of one key; what it has read is decoded when somebody asks."""
 
-    __slots__ = ("_end", "_start", "_success", "counts", "offset")
+    __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset")
 
     def __init__(self) -> None:
         self.counts = False
         """Whether the last success still counts: nothing has started since."""
         self.offset = -1
-        """Where the frame of the last success stands in the log."""
+        """Where the frame of the last success stands in the log, -1 if there is none."""
+        self.last_offset = -1
+        """Where the frame of what came after it stands, -1 if nothing did."""
         self._success: bytes | None = None
         self._end: bytes | None = None
         self._start: bytes | None = None
@@ -70,17 +72,18 @@ class Entry:
         body = self._success if self.counts else self._end
         return run_from(frames.unpack(body))[1] if body is not None else None
 
-    def started(self, body: bytes) -> None:
+    def started(self, body: bytes, offset: int) -> None:
         """Take in that it was about to start."""
-        self.counts, self._start, self._end = False, body, None
+        self.counts, self.last_offset, self._start, self._end = False, offset, body, None
 
     def succeeded(self, body: bytes, offset: int) -> None:
         """Take in a success."""
-        self.counts, self.offset, self._success, self._end, self._start = True, offset, body, None, None
+        self.counts, self.offset, self._success = True, offset, body
+        self.last_offset, self._end, self._start = -1, None, None
 
-    def ended(self, body: bytes) -> None:
+    def ended(self, body: bytes, offset: int) -> None:
         """Take in a run that gave no record."""
-        self.counts, self._end, self._start = False, body, None
+        self.counts, self.last_offset, self._end, self._start = False, offset, body, None
 
     def frames(self) -> list[bytes]:
         """Return the frames that say all of it again."""
@@ -92,6 +95,24 @@ class Entry:
         if self._start is not None:
             made.append(_frame(START, self._start))
         return made
+
+
+class Known:
+    """What somebody remembers of a log, so that it need not be read from its start.
+
+    :param store_id: the id of the log
+    :param length: how long it was, with no run open
+    :param size: how long it is now: whoever finds it longer must look again at what is doubtful
+    :param offsets: where the frames stand that are wanted
+    """
+
+    __slots__ = ("length", "offsets", "size", "store_id")
+
+    def __init__(self, store_id: str, length: int, size: int, offsets: Sequence[int]) -> None:
+        self.store_id = store_id
+        self.length = length
+        self.size = size
+        self.offsets = offsets
 
 
 class Store:
@@ -110,14 +131,47 @@ class Store:
         self.stamps: dict[str, tuple[Stamp, str]] = {}
         """path -> stamp and value of files that former runs have read."""
         self.lock = Lock(self.folder)
+        self.is_partial = False
+        """Whether only what was wanted and what came after has been read."""
         self._open_runs: dict[str, list[str]] = {}
+        self._id = ""
         self._end = 0
         self._fd = -1
         self._run: str | None = None
 
+    @property
+    def position(self) -> tuple[str, int]:
+        """The id of the log and its length, as far as we have read or written it."""
+        return self._id, self._end
+
+    def load_known(self, known: Known) -> bool:
+        """Read the records that are wanted and all that came after; return whether the log is the known one."""
+        self._forget()
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(_HEAD_SIZE)
+                if not head.startswith(FORMAT) or head[len(FORMAT) : -1].decode("ascii") != known.store_id:
+                    return False
+                for offset in known.offsets:
+                    file.seek(offset)
+                    frame = file.read(frames.HEAD_SIZE)
+                    frame += file.read(frames.length_of(frame))
+                    letter, body, _ = next(frames.scan(frame, 0))
+                    self._apply(letter, body, offset)
+                if os.fstat(file.fileno()).st_size != known.size:
+                    return False
+                file.seek(known.length)
+                tail = file.read()
+            self._end = known.length
+            self._scan(tail, known.length)
+        except (OSError, DamageError, ValueError, StopIteration):
+            return False
+        self._id, self.is_partial = known.store_id, True
+        return True
+
     def load(self) -> None:
         """Read the log as it is now."""
-        self.entries, self.stamps, self._open_runs, self.notes, self._end = {}, {}, {}, [], 0
+        self._forget()
         data = self._read()
         if not data:
             return
@@ -125,31 +179,49 @@ class Store:
             self.notes.append(f"{self.path} is of another format: everything counts as new")
             return
         try:
+            self._id = data[len(FORMAT) : _HEAD_SIZE - 1].decode("ascii")
             self._end = _HEAD_SIZE
-            for letter, body, end in frames.scan(data, _HEAD_SIZE):
-                self._apply(letter, body, self._end)
-                self._end = end
+            self._scan(data, 0)
         except (DamageError, ValueError, IndexError):
-            self.entries, self.stamps, self._open_runs, self._end = {}, {}, {}, 0
+            self._forget()
             self.notes.append(f"{self.path} is damaged: everything counts as new")
+
+    def _forget(self) -> None:
+        self.entries, self.stamps, self._open_runs, self.notes = {}, {}, {}, []
+        self._id, self._end, self.is_partial = "", 0, False
+
+    def _scan(self, data: bytes, start: int) -> None:
+        """Take in the frames from `_end` on; `data` begins at `start` of the log."""
+        for letter, body, end in frames.scan(data, self._end - start):
+            self._apply(letter, body, self._end)
+            self._end = start + end
 
     def former_outputs(self) -> set[str]:
         """Return all paths that actions were about to make in former runs."""
         return {path for entry in self.entries.values() for path in entry.owner.outputs}
 
-    def acquire(self, run: str, *, wait: bool = True, on_wait: Callable[[str], None] | None = None) -> None:
+    def acquire(
+        self,
+        run: str,
+        *,
+        wait: bool = True,
+        on_wait: Callable[[str], None] | None = None,
+        known: Known | None = None,
+    ) -> None:
         """Make the state folder if there is none, take its lock, and read the log.
 
         What an earlier run left running when it was killed is ended before this returns.
 
         :param run: the id of our run
+        :param known: what need not be read; if the log is another one now, all is read
         :raises StateError: the folder cannot be made or written
         :raises BusyError: another run holds the lock, and `wait` is false
         """
         self._make_folder()
         self.lock.acquire(run, os.environ.get(process.MARK, ""), wait=wait, on_wait=on_wait)
         self._run = run
-        self.load()
+        if known is None or not self.load_known(known):
+            self.load()
         for left in list(self._open_runs):
             self._end_left_over(left)
 
@@ -174,11 +246,15 @@ class Store:
     def mark_started(self, owners: Iterable[Owner]) -> None:
         """Put down, in one write, that these are about to start: their records cease to count."""
         made = [] if self._run in self._open_runs else [self._begin()]
+        marks: list[tuple[str, bytes]] = []
         for owner in owners:
             frame = frames.pack(START, [self._run or "", *owner.texts()])
             made.append(frame)
-            self._entry(owner.key).started(frame[frames.HEAD_SIZE :])
-        self._append(made)
+            marks.append((owner.key, frame))
+        at = self._append(made) + (len(made[0]) if len(made) > len(marks) else 0)
+        for key, frame in marks:
+            self._entry(key).started(frame[frames.HEAD_SIZE :], at)
+            at += len(frame)
 
     def save(self, record: Record) -> None:
         """Put a success on record."""
@@ -189,8 +265,8 @@ class Store:
     def save_end(self, owner: Owner, run: Run) -> None:
         """Put down a run that gives no record."""
         frame = frames.pack(OTHER_END, run_texts(owner, run))
-        self._append([frame])
-        self._entry(owner.key).ended(frame[frames.HEAD_SIZE :])
+        offset = self._append([frame])
+        self._entry(owner.key).ended(frame[frames.HEAD_SIZE :], offset)
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove all that is known of these keys."""
@@ -214,9 +290,9 @@ class Store:
         if letter == SUCCESS:
             self._entry(frames.text_at(body, 0)).succeeded(body, offset)
         elif letter == OTHER_END:
-            self._entry(frames.text_at(body, 0)).ended(body)
+            self._entry(frames.text_at(body, 0)).ended(body, offset)
         elif letter == START:
-            self._entry(frames.text_at(body, 1)).started(body)
+            self._entry(frames.text_at(body, 1)).started(body, offset)
         else:
             self._apply_rest(letter, frames.unpack(body))
 
@@ -274,7 +350,7 @@ class Store:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._fd = os.open(self.path, flags, 0o644)
             if self._end == 0:
-                head = FORMAT + os.urandom(16).hex().encode() + b"\n"
+                head = self._new_head()
                 os.ftruncate(self._fd, 0)
                 self._write(head)
                 self._end = len(head)
@@ -330,23 +406,32 @@ class Store:
 
     def _compact(self) -> None:
         """Write the log anew if most of it is of the past."""
-        if self._end < _COMPACT_FROM:
+        if self._end < _COMPACT_FROM or self.is_partial:
             return
-        head = FORMAT + os.urandom(16).hex().encode() + b"\n"
+        before = self._id
+        head = self._new_head()
         made = [head]
         at = len(head)
         offsets = {}
         for entry in self.entries.values():
             for frame in entry.frames():
-                if frame.startswith(SUCCESS):
-                    offsets[entry] = at
+                offsets[entry, frame.startswith(SUCCESS)] = at
                 made.append(frame)
                 at += len(frame)
         made.append(frames.pack(STAMPS, _stamp_texts(self.stamps)))
-        if 3 * sum(map(len, made)) <= self._end:
-            self._replace(b"".join(made))
-            for entry, offset in offsets.items():
+        if 3 * sum(map(len, made)) > self._end:
+            self._id = before
+            return
+        self._replace(b"".join(made))
+        for (entry, is_success), offset in offsets.items():
+            if is_success:
                 entry.offset = offset
+            else:
+                entry.last_offset = offset
+
+    def _new_head(self) -> bytes:
+        self._id = os.urandom(16).hex()
+        return FORMAT + self._id.encode() + b"\n"
 
     def _replace(self, data: bytes) -> None:
         fresh = f"{self.path}.new"

@@ -299,6 +299,18 @@ class TestReport:
         walk.run()
         assert walk.verdicts["a"].reasons == (Reason(decision.NEW),)
 
+    def test_it_agrees_by_any_value_that_is_true_or_false(self) -> None:
+        class Agreeing(Made):
+            def should_execute_action(self, uid: Any, previous_fingerprint: Any, new_fingerprint: Any) -> bool:
+                return "yes" if uid == "b" else None  # type: ignore[return-value]
+
+        records: dict[Hashable, Any] = {}
+        Made(graph(("a",)), records).run()
+        walk = Agreeing(graph(("a",), ("b",)), records)
+        walk.run()
+        assert walk.verdicts["a"].reasons == ()
+        assert walk.verdicts["b"].reasons == (Reason(decision.NEW),)
+
 
 class TestScheduling:
     def test_set_scheduling_params_sets_queues(self) -> None:

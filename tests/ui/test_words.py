@@ -5,6 +5,7 @@ import pytest
 from treadle.core import decision
 from treadle.core.decision import Reason
 from treadle.ui import words
+from treadle.ui.durations import duration
 
 DIGEST = "3fa9" + "0" * 28
 
@@ -29,7 +30,7 @@ DIGEST = "3fa9" + "0" * 28
     ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_counts_have_a_plural_and_marks_for_thousands() -> None:

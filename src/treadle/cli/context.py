@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from treadle.ui.text import Line
 
     from .arguments import Options
+    from .at_once import Found
     from .signals import Interrupts
 
 DEFAULT_PLAN = "treadle.yaml"
@@ -31,12 +32,14 @@ class Context:
 
     :param options: what was asked for
     :param interrupts: who hears the signals
+    :param found: what the first look has found
     """
 
-    def __init__(self, options: Options, interrupts: Interrupts) -> None:
+    def __init__(self, options: Options, interrupts: Interrupts, found: Found | None = None) -> None:
         self.options = options
         self.interrupts = interrupts
-        self.began = monotonic()
+        self.found = found
+        self.began = monotonic() if found is None else found.began
         self.under_way = False
         """Whether actions may have started."""
         self.screen = _screen(sys.stdout, options.color)
@@ -71,9 +74,14 @@ class Context:
         """
         from treadle.plan import load_plan
 
-        options = self.options
-        file = options.file or find_plan(os.getcwd())
-        return load_plan(file, params=options.params, former_outputs=_former_outputs)
+        return load_plan(self.plan_file(), params=self.options.params, former_outputs=_former_outputs)
+
+    def plan_file(self) -> str:
+        """Return the path of the plan.
+
+        :raises UsageError: there is none
+        """
+        return self.options.file or find_plan(os.getcwd())
 
     def select(self, plan: Plan, names: Sequence[str]) -> list[str]:
         """Return the uids that names stand for; a path may be relative to where we stand, or absolute."""

@@ -15,24 +15,26 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .arguments import Options
+    from .at_once import Found
     from .context import Context
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], found: Found | None = None) -> int:
     """Run the command.
 
     :param argv: the arguments, without the name of the program
+    :param found: what the first look has found, if there was one
     :return: 0 done, 1 an action failed or work is pending, 2 plan or call wrong, 3 busy, 70 our own bug,
         128 and the number of the signal that ended it
     """
     _open_standard_streams()
     interrupts = signals.Interrupts()
     interrupts.install()
-    code = _guarded(argv, interrupts)
+    code = _guarded(argv, interrupts, found)
     return _flush(code)
 
 
-def _guarded(argv: Sequence[str], interrupts: signals.Interrupts) -> int:
+def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found | None) -> int:
     from .context import Context, plain_context
 
     context = plain_context(interrupts)
@@ -40,7 +42,7 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts) -> int:
         from .arguments import parse
 
         options = parse(argv)
-        context = Context(options, interrupts)
+        context = Context(options, interrupts, found)
         return _command(options)(context)
     except SystemExit as end:
         # argparse has printed help or version

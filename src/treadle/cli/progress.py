@@ -79,7 +79,8 @@ class Progress(Observer):
     def began(self, walk: CommandWalk) -> None:
         """Begin to count; from here on signals are for the walk."""
         self.walk = walk
-        self.state.total = len(walk.actions.vertex_data)
+        self.state.total = len(walk.actions.vertex_data) + walk.untouched
+        self.state.counts[SKIPPED] += walk.untouched
         self._next_drawing = monotonic() + _PATIENCE
         self.context.under_way = True
         self.context.interrupts.attach(walk)

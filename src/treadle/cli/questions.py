@@ -7,6 +7,7 @@ from time import localtime, strftime, time
 from treadle.command_walk import CommandWalk, Settings
 from treadle.core import decision
 from treadle.ui import words
+from treadle.ui.durations import duration
 from treadle.ui.text import line, safe
 
 TYPE_CHECKING = False
@@ -104,5 +105,5 @@ def _explained(walk: CommandWalk, uid: str, *, last: bool) -> list[Line]:
 
 def _when(seconds: float) -> str:
     """Return a time as a date and how long ago it was."""
-    ago = words.duration(max(0.0, time() - seconds))
+    ago = duration(max(0.0, time() - seconds))
     return f"{ago} ago ({strftime('%Y-%m-%d %H:%M:%S', localtime(seconds))})"

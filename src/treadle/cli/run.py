@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from treadle.command_walk import CommandWalk, Settings
+from treadle.command_walk import CommandWalk, OutdatedError, Settings
 from treadle.process import seal_descriptors
 
 from .codes import FAILED
 from .progress import Progress
+from .watching import Watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.plan import Plan
+    from treadle.quick import Answer
     from treadle.walk import Report
 
     from .arguments import Options
+    from .at_once import Found
     from .context import Context
 
 
@@ -25,11 +28,36 @@ def run_command(context: Context) -> int:
 
         return status_command(context)
     seal_descriptors()
+    if context.found is not None and context.found.answer is not None:
+        try:
+            return _run_part(context, context.found, context.found.answer)
+        except OutdatedError:
+            # another run was here between the look and the lock: only the whole plan can tell
+            context.found.answer = None
+    watching = Watching(context)
     plan = context.load()
     uids = context.selected(plan)
     walk, progress = make_walk(context, plan, uids)
     report = walk.run()
+    watching.keep(walk, plan)
     progress.finish(report, plan.left_out)
+    return exit_code(context, report)
+
+
+def _run_part(context: Context, found: Found, answer: Answer) -> int:
+    """Run what is doubtful, as the snapshot knows it, without the plan."""
+    from treadle import quick
+    from treadle.command_snapshot import Part
+
+    options = context.options
+    part = Part(answer)
+    queues = dict(zip(answer.facts.more[::2], map(int, answer.facts.more[1::2]), strict=True))
+    settings = Settings(options.jobs, queues, keep_going=options.keep_going, wait=options.wait)
+    progress = Progress(context, run_again(options))
+    walk = part.walk(found.root, settings, progress)
+    report = walk.run()
+    quick.write(walk.store.folder, found.name, part.refreshed(walk))
+    progress.finish(report, {})
     return exit_code(context, report)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import words
+from .durations import duration, nothing_to_do, times
 from .state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
 from .text import crop, crop_line, crop_middle, line, safe, width
 
@@ -41,7 +42,7 @@ def _longest(state: State, now: float, room: int) -> list[Piece]:
     if not state.running:
         return []
     uid = next(iter(state.running))
-    before, after = " | longest: ", f" {words.duration(now - state.running[uid])}"
+    before, after = " | longest: ", f" {duration(now - state.running[uid])}"
     name_room = room - len(before) - len(after)
     name = safe(uid)
     if name_room < min(_NAME_ROOM, width(name)):
@@ -58,7 +59,7 @@ def ended_line(state: State, ended: Ended) -> Line:
         return line(*parts)
     if ended.how == BLOCKED:
         return line(*parts, f" by {_names([why.name for why in ended.reasons])}")
-    parts.append(f" {words.duration(ended.duration)}")
+    parts.append(f" {duration(ended.duration)}")
     if ended.attempts > 1:
         parts.append(f", attempt {ended.attempts}")
     if ended.how == FAILED:
@@ -69,7 +70,7 @@ def ended_line(state: State, ended: Ended) -> Line:
 
 def retry_line(uid: str, failure: str, attempt: int, attempts: int, delay: float) -> Line:
     """Return the line that says that an attempt failed and another one follows."""
-    when = f" in {words.duration(delay)}" if delay > 0 else ""
+    when = f" in {duration(delay)}" if delay > 0 else ""
     text = f": {safe(failure)}; trying again{when} ({attempt} of {attempts} attempts are over)"
     return line(("failed", "warn"), " ", (safe(uid), "name"), text)
 
@@ -148,9 +149,7 @@ def totals(state: State, now: float, *, interrupted: bool = False) -> Line:
     counts = state.counts
     parts: list[Piece] = []
     if counts[SKIPPED] == state.total and not interrupted:
-        parts.append(("nothing to do: " if state.total else "nothing to do", "good"))
-        if counts[SKIPPED]:
-            parts.append((f"{counts[SKIPPED]} skipped", ""))
+        parts += nothing_to_do(counts[SKIPPED], now - state.began, state.saved)
     else:
         parts.append(("interrupted: ", "warn") if interrupted else ("", ""))
         parts.append((f"{counts[RAN]} run", "good" if counts[RAN] else ""))
@@ -159,7 +158,5 @@ def totals(state: State, now: float, *, interrupted: bool = False) -> Line:
                 parts += [(", ", ""), (f"{counts[how]} {how}", _STYLES[how] if how != SKIPPED else "")]
         if state.left:
             parts.append((f", {state.left} not started", ""))
-    parts.append((f" in {words.duration(now - state.began)}", ""))
-    if state.saved >= 0.05:
-        parts.append((f", {words.duration(state.saved)} saved by skipping", ""))
+        parts += times(now - state.began, state.saved)
     return tuple(part for part in parts if part[0])

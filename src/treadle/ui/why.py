@@ -5,6 +5,7 @@ from __future__ import annotations
 from treadle.core import decision
 
 from . import words
+from .durations import duration
 from .text import MORE, crop, line, safe, width
 
 TYPE_CHECKING = False
@@ -61,7 +62,7 @@ def last_run_lines(state: str, when: str, took: float, text: str, reasons: Seque
     :param text: what is known of its end beside
     """
     ended = f"{state}: {safe(text)}" if text else state
-    lines = [line(f"  it last ran {when}, for {words.duration(took)}, and {ended}")]
+    lines = [line(f"  it last ran {when}, for {duration(took)}, and {ended}")]
     if reasons:
         lines.append(line(f"    because of: {words.reasons(reasons, most=5)}"))
     return lines

@@ -20,22 +20,6 @@ VALUE_ROOM = 60
 """Cells that a value gets inside a sentence."""
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: `0.3s`, `42s`, `2m 03s`, `1h 05m`, `2d 04h`."""
-    seconds = max(0.0, seconds)
-    if seconds < 9.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    minutes = whole // 60
-    if minutes < 24 * 60:
-        return f"{minutes // 60}h {minutes % 60:02d}m"
-    return f"{minutes // 1440}d {minutes % 1440 // 60:02d}h"
-
-
 def count(number: int, one: str, many: str = "") -> str:
     """Return `1 input`, `3 inputs`, `1,204 bytes`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,128 @@
+"""The first look of `treadle run`: a snapshot may answer before anything else is loaded.
+
+It understands plain calls only (names, -f, -C, -p, -j, -k). For all others, and in every doubt, the command goes
+its full way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.quick import Answer
+
+
+class Call:
+    """A plain call of `treadle run`.
+
+    :param words: what selects plan, parameters and actions, in the order given
+    :param folder: the folder of -C
+    """
+
+    __slots__ = ("folder", "words")
+
+    def __init__(self, words: Sequence[str], folder: str) -> None:
+        self.words = list(words)
+        self.folder = folder
+
+    def key(self, root: str, here: str) -> str:
+        """Return the name of the snapshot of this call.
+
+        :param here: the folder that it is made in, inside of `root`
+        """
+        from xxhash import xxh3_128_hexdigest
+
+        where = os.path.relpath(here, root) if here != root else "."
+        texts = [where, *self.words]
+        framed = "".join(f"{len(text)}:{text}" for text in texts)
+        return xxh3_128_hexdigest(framed.encode("utf-8", "surrogateescape"))
+
+
+def plain_call(argv: Sequence[str]) -> Call | None:
+    """Return the call that these arguments make, None if it is not a plain one."""
+    if not argv or argv[0] != "run":
+        return None
+    words: list[str] = []
+    folder = ""
+    rest = list(argv[1:])
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            words.append(word)
+            continue
+        option, value = word[:2], word[2:]
+        if option == "-k" and (not value or value.isdigit()):
+            continue
+        if option not in ("-j", "-f", "-C", "-p"):
+            return None
+        if not value:
+            if not rest:
+                return None
+            value = rest.pop(0)
+        if option == "-C":
+            folder = value
+        elif option == "-j":
+            if not value.isdigit() or int(value) < 1:
+                return None
+        else:
+            words += [option, value]
+    return Call(words, folder)
+
+
+class Found:
+    """An answer and what belongs to it."""
+
+    __slots__ = ("answer", "began", "call", "here", "name", "root")
+
+    def __init__(self, call: Call, here: str, began: float) -> None:
+        self.call = call
+        self.here = here
+        self.began = began
+        self.root = ""
+        self.name = ""
+        self.answer: Answer | None = None
+
+
+def look(argv: Sequence[str]) -> Found | None:
+    """Return what the snapshot of this call says; None if it is no plain call.
+
+    Its `answer` is None where there is no snapshot, or none that can tell.
+    """
+    began = monotonic()
+    call = plain_call(argv)
+    if call is None:
+        return None
+    try:
+        here = os.path.normpath(os.path.join(os.getcwd(), call.folder))
+    except OSError:
+        return None
+    found = Found(call, here, began)
+    root = here
+    while True:
+        name = call.key(root, here)
+        path = os.path.join(root, ".treadle", "quick", name)
+        if os.path.exists(path):
+            from treadle.quick import ask
+
+            found.root, found.name = root, name
+            found.answer = ask(root, path, os.environ)
+            return found
+        above = os.path.dirname(root)
+        if above == root:
+            return found
+        root = above
+
+
+def tell_nothing_to_do(found: Found, answer: Answer) -> int:
+    """Print that there is nothing to do; return the exit code."""
+    from treadle.ui.durations import nothing_to_do
+    from treadle.ui.screen import Screen, wants_colours
+
+    screen = Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ))
+    screen.write([nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)])
+    return 0

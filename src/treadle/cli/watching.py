@@ -1,0 +1,96 @@
+"""What a plan depends on, looked at before it is loaded, and the snapshot that is kept when it has been walked."""
+
+from __future__ import annotations
+
+import os
+from time import time_ns
+
+from treadle.files import is_sure, stamp_of
+from treadle.snapshot import ABSENT, UNSURE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.command_walk import CommandWalk
+    from treadle.plan import Plan
+
+    from .context import Context
+
+    Row = tuple[int, int, int]
+
+_SYSTEM = ("/etc/os-release", "/usr/lib/os-release")
+"""What the version of the system is read from."""
+
+
+class Watching:
+    """Looks at what a plan depends on before it is read, so that no later change can hide behind the look."""
+
+    def __init__(self, context: Context) -> None:
+        self.found = context.found
+        self.file = os.path.abspath(context.plan_file())
+        self.rows: dict[str, Row] = {}
+        self.search: dict[str, Row] = {}
+        if self.found is None or context.options.force or context.options.force_all:
+            self.found = None
+            return
+        # a word that could be a plan is one as soon as such a file is there
+        plans = [
+            os.path.join(self.found.here, word)
+            for word in self.found.call.words
+            if word.endswith((".yaml", ".yml"))
+        ]
+        for path in (self.file, *_SYSTEM, *self._nearer_plans(), *plans):
+            self.rows[path] = look_at(path)
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            path = os.path.join(os.path.abspath(folder or "."), "")
+            self.search[path] = look_at(path)
+
+    def _nearer_plans(self) -> list[str]:
+        """Return where a plan that is not there would be found before this one."""
+        assert self.found is not None
+        paths = []
+        folder = self.found.here
+        while not self.file.startswith(os.path.join(folder, "")) and folder != os.path.dirname(folder):
+            paths.append(os.path.join(folder, "treadle.yaml"))
+            folder = os.path.dirname(folder)
+        return [] if "-f" in self.found.call.words else paths
+
+    def keep(self, walk: CommandWalk, plan: Plan) -> None:
+        """Keep a snapshot of a walk over the whole of what was called for."""
+        found = self.found
+        if found is None or not os.path.join(found.here, "").startswith(os.path.join(plan.root, "")):
+            return
+        from treadle import quick
+        from treadle.command_snapshot import Watch, columns_of
+
+        rows = dict(self.rows)
+        for folder, (status, when) in plan.looks.listed.items():
+            sure = status is not None and is_sure(status, when)
+            stamp = ABSENT if status is None else stamp_of(status) if sure else UNSURE
+            rows[os.path.join(folder, "")] = stamp
+        watch = Watch(
+            {_from(plan.root, path): stamp for path, stamp in rows.items()},
+            {_from(plan.root, path): stamp for path, stamp in self.search.items()},
+            plan.looks.environ,
+            plan.looks.folders,
+            bool(plan.looks.listed),
+            [text for name, tokens in plan.queues.items() for text in (name, str(tokens))],
+        )
+        quick.write(walk.store.folder, found.call.key(plan.root, found.here), columns_of(walk, watch))
+
+
+def look_at(path: str) -> Row:
+    """Return the stamp of a path, UNSURE where a change could hide behind it."""
+    now = time_ns()
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ABSENT
+    return stamp_of(status) if is_sure(status, now) else UNSURE
+
+
+def _from(root: str, path: str) -> str:
+    """Return a path relative to the root where it lies in it, so that the folder may move."""
+    inside = os.path.join(root, "")
+    if path == inside:
+        return "./"
+    return path.removeprefix(inside)

@@ -1,0 +1,313 @@
+"""Between a CommandWalk and its snapshot: what a walk has seen as columns, and the part that is doubtful as a walk.
+
+It knows nothing of plans; what a front end depends on is handed in as `Watch`.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from itertools import accumulate, pairwise
+
+from . import quick
+from . import snapshot as columns
+from .command_walk import CommandWalk
+from .compiled import command_from, texts_of
+from .core.dag import DAG
+from .core.decision import OUTPUT
+from .digests import ABSENT
+from .question import FOUND, INPUT
+from .snapshot import MADE, READ, UNSURE, WATCHED, Columns, join_texts, split_texts
+from .store import Known
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .command import Command
+    from .command_walk import Observer, Settings
+    from .files import Seen
+    from .quick import Answer
+    from .store import Store
+
+    Row = tuple[int, int, int]
+
+
+class Watch:
+    """What a front end depends on: when one of these moves, it has to be asked again.
+
+    :param rows: path -> stamp, or UNSURE where nobody can say
+    :param search: the same for the folders of PATH, which count if a tool is looked for there
+    :param environ: variables that were asked for, None for those that are not set
+    :param folders: paths that have to be folders
+    :param has_globs: whether globs were answered
+    :param more: texts to be handed back
+    """
+
+    __slots__ = ("environ", "folders", "has_globs", "more", "rows", "search")
+
+    def __init__(
+        self,
+        rows: Mapping[str, Row],
+        search: Mapping[str, Row],
+        environ: Mapping[str, str | None],
+        folders: Sequence[str] = (),
+        has_globs: bool = False,
+        more: Sequence[str] = (),
+    ) -> None:
+        self.rows = dict(rows)
+        self.search = dict(search)
+        self.environ = dict(environ)
+        self.folders = folders
+        self.has_globs = has_globs
+        self.more = more
+
+
+def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
+    """Return what a walk over a whole plan has seen."""
+    environ = dict(watch.environ)
+    actions: dict[str, Command] = walk.actions.vertex_data  # type: ignore[assignment]
+    for command in actions.values():
+        for name in command.env.track:
+            environ[name] = walk.settings.environ.get(name)
+        if command.tools:
+            environ["PATH"] = walk.settings.environ.get("PATH")
+    made = Columns(())
+    for path, stamp in (watch.rows | watch.search if "PATH" in environ else watch.rows).items():
+        made.row(path, stamp, WATCHED)
+    number_of: dict[object, int] = {uid: number for number, uid in enumerate(actions)}
+    saved = 0.0
+    for uid, command in actions.items():
+        befores = [number_of[p] for p in walk.actions.get_predecessors(uid)]
+        after = [number_of[p] for p in walk.actions.get_after(uid)]
+        item = _Item(walk, uid, command)
+        made.item_rows.append([made.row(*row) for row in item.rows])
+        made.befores.append(sorted(befores))
+        made.numbers.append(item.offset)
+        made.keys.append(bytes.fromhex(walk.owner(uid, command).key))
+        texts = [uid, *item.texts(), str(len(after)), *map(str, after), *texts_of(command)]
+        made.items.append(join_texts(texts))
+        saved += item.duration
+    store_id, length = walk.store.position
+    log = (store_id, length, length)
+    made.facts = quick.Facts(log, saved, environ, watch.folders, watch.has_globs, watch.more).texts()
+    return made
+
+
+class _Item:
+    """What a snapshot says of one action: rows of what its verdict was made with, NEVER without a record."""
+
+    __slots__ = ("duration", "frames", "offset", "rows")
+
+    def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
+        entry = walk.store.entries.get(walk.owner(uid, command).key)
+        question = walk.seen_by(uid)
+        self.rows: list[tuple[str, Row, int, str | None]] = []
+        self.offset = quick.NEVER
+        self.duration = 0.0
+        self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
+        if entry is None or not entry.counts or question is None or walk.demands(uid):
+            return
+        if any(tool.version for tool in command.tools):
+            return
+        last = entry.last_run
+        self.offset, self.duration = entry.offset, last.duration if last is not None else 0.0
+        outputs = set(command.outputs)
+        for path, seen in (*question.seen.items(), *question.answers.items()):
+            self.rows += _rows_of(path, seen, MADE if path in outputs else READ)
+
+    def texts(self) -> list[str]:
+        """Return what is kept of it beside its rows: duration, and where its frames stand in the log."""
+        return [repr(self.duration), *map(str, self.frames)]
+
+
+def _rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
+    if path.endswith("/"):
+        rows: list[tuple[str, Row, int, str | None]] = [
+            (folder, stamp if sure else UNSURE, kind, None) for folder, (stamp, sure) in seen.folders.items()
+        ]
+        return rows + [
+            (file, stamp if seen.sure else UNSURE, kind, None) for file, (stamp, _) in seen.stamps.items()
+        ]
+    if seen.value == ABSENT or path not in seen.stamps:
+        return [(path, columns.ABSENT, kind, ABSENT)]
+    return [(path, seen.stamps[path][0] if seen.sure else UNSURE, kind, seen.value)]
+
+
+class Part:
+    """The doubtful part of a plan, as a walk.
+
+    :param answer: what is doubtful
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.uids: list[str] = []
+        self.durations: list[float] = []
+        self.graph = DAG()
+        self._known: list[int] = []
+        self._key_of: dict[int, str] = {}
+        self._texts: dict[int, list[str]] = {}
+        self._fill()
+
+    def walk(self, root: str, settings: Settings, observer: Observer) -> CommandWalk:
+        """Return a walk over the doubtful actions; the others count as skipped."""
+        store_id, length, _ = self.answer.facts.log
+        walk = CommandWalk(self.graph, root, settings, observer)
+        walk.known = Known(store_id, length, self.answer.log_size, self._known)
+        walk.known_stamps = self._stamps
+        walk.untouched = self.answer.total - len(self.uids)
+        walk.saved_untouched = self.answer.facts.saved - sum(self.durations)
+        return walk
+
+    def _fill(self) -> None:
+        numbers = self.answer.items
+        snapshot = self.answer.snapshot
+        offsets = snapshot.column(columns.NUMBERS)
+        keys = snapshot.section(columns.KEYS)
+        ends, flat = snapshot.befores()
+        uids: dict[int, str] = {}
+        texts = [split_texts(item) for item in snapshot.items(numbers)]
+        for number, parts in zip(numbers, texts, strict=True):
+            uids[number] = parts[0]
+            self._texts[number] = parts
+        for number, parts in zip(numbers, texts, strict=True):
+            uid, duration, success, last, count = parts[:5]
+            after = [uids[int(n)] for n in parts[5 : 5 + int(count)] if int(n) in uids]
+            befores = flat[ends[number - 1] if number else 0 : ends[number]]
+            predecessors = [uids[n] for n in befores if n in uids]
+            command = command_from(parts[5 + int(count) :])
+            self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
+            self.uids.append(uid)
+            self.durations.append(float(duration))
+            self._known += [offset for offset in (int(success), int(last)) if offset >= 0]
+            if offsets[number] != quick.NEVER:
+                self._key_of[number] = keys[number * columns.KEY_SIZE : (number + 1) * columns.KEY_SIZE].hex()
+
+    def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
+        """Return stamp and value of the files that did not move, so that they need not be read.
+
+        The value stands in the record of each action that reads or makes the file, and the stamp beside it.
+        """
+        snapshot, moved = self.answer.snapshot, set(self.answer.moved)
+        paths = snapshot.paths()
+        stamps = [snapshot.column(number) for number in (columns.CTIMES, columns.INODES, columns.SIZES)]
+        ends, flat = snapshot.item_rows()
+        known: dict[str, tuple[Row, str]] = {}
+        for number, key in self._key_of.items():
+            entry = store.entries.get(key)
+            record = entry.record if entry is not None else None
+            for row in flat[ends[number - 1] if number else 0 : ends[number]]:
+                stamp = (stamps[0][row], stamps[1][row], stamps[2][row])
+                if record is None or row in moved or stamp in (UNSURE, columns.ABSENT):
+                    continue
+                path = os.fsdecode(paths[row])
+                for prefix in (INPUT, OUTPUT, FOUND):
+                    value = record.elements.get(prefix + path)
+                    if value is not None:
+                        known[path] = (stamp, value)
+        return known
+
+    def refreshed(self, walk: CommandWalk) -> list[bytes]:
+        """Return the sections of the snapshot with what the walk has seen in place of what was doubtful."""
+        sections = [self.answer.snapshot.section(number) for number in range(columns.ITEMS + 1)]
+        ends, flat = self.answer.snapshot.item_rows()
+        used = {row for n in self.answer.items for row in flat[ends[n - 1] if n else 0 : ends[n]]}
+        rows = _Rows(sections, set(self.answer.moved), used)
+        numbers = columns.numbers("q", sections[columns.NUMBERS])
+        lists: dict[int, list[int]] = {}
+        items: dict[int, bytes] = {}
+        saved = self.answer.facts.saved - sum(self.durations)
+        for number, uid in zip(self.answer.items, self.uids, strict=True):
+            item = _Item(walk, uid, self.graph.vertex_data[uid])
+            lists[number] = [rows.take(*row) for row in item.rows]
+            numbers[number] = item.offset
+            texts = self._texts[number]
+            items[number] = join_texts([texts[0], *item.texts(), *texts[4:]])
+            saved += item.duration
+        rows.put(sections)
+        sections[columns.NUMBERS] = numbers.tobytes()
+        _replace_rows(sections, lists)
+        _replace_items(sections, items)
+        facts = self.answer.facts
+        store_id, length = walk.store.position
+        facts.log, facts.saved = (store_id, length, facts.log[2]), saved
+        sections[columns.FACTS] = join_texts(facts.texts())
+        return sections
+
+
+class _Rows:
+    """The rows of a snapshot, changed by what a walk has seen."""
+
+    def __init__(self, sections: list[bytes], moved: set[int], used: Iterable[int]) -> None:
+        self._paths = sections[columns.PATHS].split(b"\0")
+        self._kinds = bytearray(sections[columns.KINDS])
+        self._stamps = [columns.numbers("q", sections[n]) for n in (columns.CTIMES, columns.INODES, columns.SIZES)]
+        self._moved = moved
+        self._fresh = Columns(())
+        self._number_of = {self._paths[row]: row for row in used}
+
+    def take(self, path: str, stamp: Row, kind: int, value: str | None) -> int:
+        """Take in a look at a path; return its row."""
+        raw = os.fsencode(path)
+        number = self._number_of.get(raw)
+        if number is None:
+            number = self._number_of[raw] = self._find(raw, kind)
+        fresh = self._fresh.row(path, stamp, kind, value)
+        stamp = self._fresh.stamps[fresh]
+        before = (self._stamps[0][number], self._stamps[1][number], self._stamps[2][number])
+        if stamp != before and number not in self._moved:
+            # others have read it too, and trust a stamp that it has no more
+            stamp = UNSURE
+        for column, part in zip(self._stamps, stamp, strict=True):
+            column[number] = part
+        return number
+
+    def _find(self, raw: bytes, kind: int) -> int:
+        try:
+            return self._paths.index(raw)
+        except ValueError:
+            self._paths.append(raw)
+            self._kinds.append(kind)
+            for column in self._stamps:
+                column.append(0)
+            number = len(self._paths) - 1
+            self._moved.add(number)
+            return number
+
+    def put(self, sections: list[bytes]) -> None:
+        """Put the rows into the sections."""
+        sections[columns.PATHS] = b"\0".join(self._paths)
+        sections[columns.KINDS] = bytes(self._kinds)
+        for number, column in zip((columns.CTIMES, columns.INODES, columns.SIZES), self._stamps, strict=True):
+            sections[number] = column.tobytes()
+
+
+def _replace_rows(sections: list[bytes], lists: dict[int, list[int]]) -> None:
+    counts = columns.numbers("I", sections[columns.ROW_COUNTS])
+    flat = columns.numbers("I", sections[columns.ROWS])
+    ends = list(accumulate(counts))
+    made: array[int] = array("I")
+    at = 0
+    for number, rows in sorted(lists.items()):
+        start = ends[number - 1] if number else 0
+        made += flat[at:start]
+        made.extend(rows)
+        at = ends[number]
+        counts[number] = len(rows)
+    made += flat[at:]
+    sections[columns.ROW_COUNTS], sections[columns.ROWS] = counts.tobytes(), made.tobytes()
+
+
+def _replace_items(sections: list[bytes], items: dict[int, bytes]) -> None:
+    ends = columns.numbers("Q", sections[columns.ITEM_ENDS])
+    joined = sections[columns.ITEMS]
+    lengths = [b - a for a, b in pairwise([0, *ends])]
+    pieces: list[bytes] = []
+    at = 0
+    for number, item in sorted(items.items()):
+        pieces += [joined[at : ends[number - 1] if number else 0], item]
+        at = ends[number]
+        lengths[number] = len(item)
+    sections[columns.ITEMS] = b"".join([*pieces, joined[at:]])
+    sections[columns.ITEM_ENDS] = array("Q", accumulate(lengths)).tobytes()

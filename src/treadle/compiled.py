@@ -1,0 +1,122 @@
+"""Commands as lists of texts and back, so that one of a hundred thousand can be found again without the others.
+
+It knows nothing of plans and walks, nor of the file that holds the texts.
+"""
+
+from __future__ import annotations
+
+from .command import Command, Environment, Limits, Retries, Script, Tool
+from .errors import Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+def texts_of(command: Command) -> list[str]:
+    """Return a Command as texts, to be read by `command_from`."""
+    texts = _list(len(step) for step in command.steps) + [word for step in command.steps for word in step]
+    texts += _optional(None if command.script is None else command.script.text)
+    if command.script is not None:
+        texts.append(command.script.shown)
+        texts += _list(command.script.shell) + _pairs(command.script.variables)
+    texts.append(command.cwd)
+    for paths in (command.inputs, command.outputs, command.env.track, command.env.pass_):
+        texts += _list(paths)
+    texts += _pairs(command.env.set)
+    texts += _list(tool.name for tool in command.tools)
+    for tool in command.tools:
+        texts += _list(tool.version)
+    texts += _optional(command.depfile) + _optional(command.stdout) + _limits(command.limits)
+    texts += ["y" if flag else "" for flag in (command.always, command.keep, command.console)]
+    place = command.place
+    texts += [command.label, *_optional(place.file if place else None)]
+    if place is not None:
+        texts += [str(place.line), str(place.column), place.text]
+    return texts
+
+
+def command_from(texts: Sequence[str]) -> Command:
+    """Return the Command that `texts_of` has made texts of."""
+    read = _Reader(texts)
+    steps = [[read.text() for _ in range(int(length))] for length in read.list()]
+    text = read.optional()
+    script = None
+    if text is not None:
+        shown, shell, variables = read.text(), read.list(), read.pairs()
+        script = Script(text, variables, shown, shell)
+    cwd = read.text()
+    inputs, outputs, track, passed = (read.list() for _ in range(4))
+    env = Environment(read.pairs(), track, passed)
+    names = read.list()
+    tools = [Tool(name, read.list()) for name in names]
+    depfile, stdout, limits = read.optional(), read.optional(), read.limits()
+    always, keep, console = (bool(read.text()) for _ in range(3))
+    label, file = read.text(), read.optional()
+    place = None if file is None else Place(file, int(read.text()), int(read.text()), read.text())
+    return Command(
+        steps,
+        script=script,
+        cwd=cwd,
+        inputs=inputs,
+        outputs=outputs,
+        env=env,
+        tools=tools,
+        depfile=depfile,
+        stdout=stdout,
+        limits=limits,
+        always=always,
+        keep=keep,
+        console=console,
+        label=label,
+        place=place,
+    )
+
+
+class _Reader:
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._at = 0
+
+    def text(self) -> str:
+        self._at += 1
+        return self._texts[self._at - 1]
+
+    def optional(self) -> str | None:
+        if not self.text():
+            return None
+        return self.text()
+
+    def list(self) -> list[str]:
+        count = int(self.text())
+        self._at += count
+        return list(self._texts[self._at - count : self._at])
+
+    def pairs(self) -> dict[str, str]:
+        flat = self.list()
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def limits(self) -> Limits:
+        queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
+        retries = Retries(int(self.text()), self.list(), float(self.text()))
+        return Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
+
+
+def _limits(limits: Limits) -> list[str]:
+    texts = [limits.queue, str(limits.tokens), str(limits.priority)]
+    texts += _optional(None if limits.timeout is None else repr(limits.timeout))
+    retries = limits.retries
+    return [*texts, str(retries.max), *_list(retries.on), repr(retries.backoff)]
+
+
+def _list(values: Iterable[object]) -> list[str]:
+    texts = [str(value) for value in values]
+    return [str(len(texts)), *texts]
+
+
+def _pairs(values: Mapping[str, str]) -> list[str]:
+    return _list(text for pair in values.items() for text in pair)
+
+
+def _optional(text: str | None) -> list[str]:
+    return [""] if text is None else ["y", text]

@@ -1,0 +1,227 @@
+"""The quick answer: which actions of a run that was done before are doubtful now. It knows no plans and no argv.
+
+It is never bolder than the walk. It asks no more than whether anything that the walk looked at has moved: files and
+folders by their stamps, variables, the log of records. What did not move, the walk would skip again. What moved is
+handed to a walk over the doubtful actions and all that come after them, which decides by content as always.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from . import snapshot as columns
+from .snapshot import DamageError, Snapshot
+from .version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .snapshot import Columns
+
+FOLDER = "quick"
+KEPT = 8
+"""Snapshots that are kept for one root: one for each plan, parameters and selection."""
+NEVER = -1
+"""In place of the offset of a record: the action has none that counts, so it is doubtful each time."""
+
+
+class Facts:
+    """What a snapshot says beside its columns.
+
+    :param log: id and length of the log of records when it was written, and the length when all of it was last read
+    :param saved: seconds that skipping everything saves
+    :param environ: name -> value, None if it is not set
+    :param folders: paths that have to be folders
+    :param has_globs: whether the plan has globs, whose answer depends on former outputs
+    :param more: texts of who asked for it
+    """
+
+    __slots__ = ("environ", "folders", "has_globs", "log", "more", "saved")
+
+    def __init__(
+        self,
+        log: tuple[str, int, int],
+        saved: float,
+        environ: Mapping[str, str | None],
+        folders: Sequence[str],
+        has_globs: bool,
+        more: Sequence[str],
+    ) -> None:
+        self.log = log
+        self.saved = saved
+        self.environ = dict(environ)
+        self.folders = list(folders)
+        self.has_globs = has_globs
+        self.more = list(more)
+
+    def texts(self) -> list[str]:
+        """Return them as texts."""
+        store_id, length, read = self.log
+        texts = [VERSION, store_id, str(length), str(read), repr(self.saved), "y" if self.has_globs else ""]
+        texts += [str(len(self.folders)), *self.folders, str(len(self.environ))]
+        for name, value in self.environ.items():
+            texts += [name, "" if value is None else f"={value}"]
+        return [*texts, *self.more]
+
+
+def facts_from(texts: Sequence[str]) -> Facts | None:
+    """Return the facts that `Facts.texts` has made texts of; None if another version of Treadle did."""
+    if texts[0] != VERSION:
+        return None
+    store_id, length, read, saved, has_globs, count = texts[1:7]
+    at = 7 + int(count)
+    folders = texts[7:at]
+    names = texts[at + 1 : at + 1 + 2 * int(texts[at])]
+    environ = {n: v[1:] if v else None for n, v in zip(names[::2], names[1::2], strict=True)}
+    log = (store_id, int(length), int(read))
+    return Facts(log, float(saved), environ, folders, bool(has_globs), texts[at + 1 + len(names) :])
+
+
+class Answer:
+    """What is doubtful.
+
+    :param items: the numbers of the actions to walk, with all that come after them; none: there is nothing to do
+    :param moved: the rows that have another stamp
+    """
+
+    __slots__ = ("facts", "items", "log_size", "moved", "snapshot", "total")
+
+    def __init__(self, snapshot: Snapshot, facts: Facts, items: list[int], moved: list[int], total: int) -> None:
+        self.snapshot = snapshot
+        self.facts = facts
+        self.items = items
+        self.moved = moved
+        self.total = total
+        self.log_size = 0
+        """How long the log of records was when it was asked."""
+
+
+def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
+    """Return the answer of a snapshot, or None if only a walk over the whole plan can tell.
+
+    :param root: the folder that paths are relative to
+    :param path: the file of the snapshot
+    """
+    snapshot = Snapshot(path)
+    if not snapshot.open():
+        return None
+    try:
+        answer = _ask(snapshot, root, environ)
+    except (DamageError, ValueError, IndexError, OverflowError):
+        answer = None
+    if answer is None:
+        snapshot.close()
+    return answer
+
+
+def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | None:
+    facts = facts_from(snapshot.facts())
+    if facts is None or any(environ.get(name) != value for name, value in facts.environ.items()):
+        return None
+    if not all(os.path.isdir(os.path.join(root, folder)) for folder in facts.folders):
+        return None
+    log = _tail(root, facts)
+    if log is None:
+        return None
+    log_size, voided = log
+    moved = snapshot.moved_rows(root)
+    if moved and not _are_for_a_part(snapshot, root, moved):
+        return None
+    numbers = snapshot.column(columns.NUMBERS)
+    doubtful = {at for at, number in enumerate(numbers) if number == NEVER} if NEVER in numbers else set()
+    if moved:
+        doubtful |= snapshot.items_of(moved)
+    if voided:
+        doubtful |= _items_with_keys(snapshot, voided)
+    items = snapshot.with_all_after(doubtful) if doubtful else []
+    answer = Answer(snapshot, facts, items, moved, len(numbers))
+    answer.log_size = log_size
+    return answer
+
+
+def _are_for_a_part(snapshot: Snapshot, root: str, moved: list[int]) -> bool:
+    """Return whether a walk over some actions can look after these rows: nothing that the plan depends on moved."""
+    kinds, paths = snapshot.section(columns.KINDS), snapshot.paths()
+    for row in moved:
+        if kinds[row] == columns.WATCHED:
+            return False
+        if kinds[row] == columns.READ:
+            # a plan whose input is gone, or is no file any more, is not right: only loading it can say so
+            try:
+                mode = os.stat(os.path.join(os.fsencode(root), paths[row])).st_mode
+            except OSError:
+                return False
+            if not stat.S_ISREG(mode) and not paths[row].endswith(b"/"):
+                return False
+    return True
+
+
+def _tail(root: str, facts: Facts) -> tuple[int, list[bytes]] | None:
+    """Return the size of the log and the keys that it has said something of since.
+
+    None if it is another log, or has grown so much that it should be read as a whole.
+    """
+    store_id, length, read = facts.log
+    try:
+        fd = os.open(os.path.join(root, ".treadle", "records"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        size = os.fstat(fd).st_size
+        head = os.pread(fd, 64, 0).split(b"\n", 2)
+        if size < length or len(head) < 3 or head[1] != store_id.encode():
+            return None
+        if size == length:
+            return size, []
+        if size > 3 * read + (1 << 20):
+            return None
+        keys = _keys_in(os.pread(fd, size - length, length), facts)
+        return None if keys is None else (size, keys)
+    finally:
+        os.close(fd)
+
+
+def _keys_in(tail: bytes, facts: Facts) -> list[bytes] | None:
+    from . import frames
+
+    keys = []
+    try:
+        for letter, body, _ in frames.scan(tail, 0):
+            if letter in (b"S", b"R", b"F"):
+                keys.append(bytes.fromhex(frames.text_at(body, 1 if letter == b"S" else 0)))
+            elif letter == b"D":
+                keys += [bytes.fromhex(key) for key in frames.unpack(body)]
+    except ValueError:
+        return None
+    return None if keys and facts.has_globs else keys
+
+
+def _items_with_keys(snapshot: Snapshot, keys: list[bytes]) -> set[int]:
+    joined = snapshot.section(columns.KEYS)
+    size = columns.KEY_SIZE
+    at = {joined[n : n + size]: n // size for n in range(0, len(joined), size)}
+    return {at[key] for key in keys if key in at}
+
+
+def write(folder: str, name: str, made: Columns | Sequence[bytes]) -> None:
+    """Write a snapshot into the state folder, and remove the oldest of too many; nobody minds if that fails."""
+    sections = made if not isinstance(made, columns.Columns) else made.sections()
+    place = os.path.join(folder, FOLDER)
+    try:
+        os.makedirs(place, exist_ok=True)
+        columns.write(os.path.join(place, name), sections)
+        kept = sorted(os.scandir(place), key=lambda entry: entry.stat().st_mtime_ns)
+        for entry in kept[:-KEPT]:
+            os.unlink(entry.path)
+    except OSError:
+        return
+
+
+def drop(folder: str, name: str) -> None:
+    """Remove a snapshot."""
+    try:
+        os.unlink(os.path.join(folder, FOLDER, name))
+    except OSError:
+        return

@@ -1,0 +1,367 @@
+"""Columns of stamps that answer "what is doubtful?" in bulk. It knows nothing of plans, Commands and records.
+
+A row is a path with its stamp. The first rows are watched for everybody: when one of them moved, nothing of the
+snapshot counts. The others belong to items (the actions of who writes it), each of which names its rows.
+
+A file is a line that names the format, a table with the length and checksum of each section, a checksum of that,
+and the sections. Only the sections that are asked for are read, and none is believed before its checksum is.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from itertools import accumulate, pairwise
+from struct import Struct
+
+from xxhash import xxh3_64_intdigest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    Stat = Callable[[bytes], os.stat_result]
+
+FORMAT = b"treadle snapshot 1\n"
+ABSENT = (-1, -1, -1)
+"""The stamp of a path where nothing is."""
+UNSURE = (0, 0, 0)
+"""A stamp that no file has: what was within the clock's grain is doubtful at the next look."""
+
+FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_COUNTS, ROWS, BEFORE_COUNTS, BEFORES, NUMBERS, KEYS = range(12)
+ITEM_ENDS, ITEMS = 12, 13
+_SECTIONS = 14
+WATCHED, READ, MADE = range(3)
+"""The kinds of rows: watched for everybody, read by items, made by one of them (and read by others)."""
+KEY_SIZE = 16
+_TABLE = Struct(f"<{2 * _SECTIONS}QQ")
+_CHUNK = 4096
+_WORTH_A_HELPER = 5000
+
+
+class DamageError(ValueError):
+    """A section is not what was written."""
+
+
+class Columns:
+    """What a snapshot holds, in lists that can be written.
+
+    :param facts: texts of who writes it; what they say is theirs
+    """
+
+    def __init__(self, facts: Sequence[str]) -> None:
+        self.facts = list(facts)
+        self.paths: list[bytes] = []
+        self.kinds = bytearray()
+        self.stamps: list[tuple[int, int, int]] = []
+        self.values: list[str | None] = []
+        """What each path held; it is not written, but tells whether two looks saw the same."""
+        self.item_rows: list[list[int]] = []
+        """Per item the numbers of its rows."""
+        self.befores: list[list[int]] = []
+        """Per item the numbers of the items before it."""
+        self.numbers: list[int] = []
+        """One number per item, which is theirs."""
+        self.keys: list[bytes] = []
+        """One key of KEY_SIZE bytes per item."""
+        self.items: list[bytes] = []
+        """Per item what its writer wants to find again."""
+        self._row_of: dict[bytes, int] = {}
+
+    def row(self, path: str, stamp: tuple[int, int, int], kind: int = READ, value: str | None = None) -> int:
+        """Return the number of the row of a path, which is added if it is not there.
+
+        :param value: what the path held when it was looked at, if that is known: two looks that saw the same are
+            as sure as the surer one, all others leave a stamp that is doubtful
+        """
+        raw = os.fsencode(path)
+        number = self._row_of.get(raw)
+        if number is None:
+            number = self._row_of[raw] = len(self.paths)
+            self.paths.append(raw)
+            self.kinds.append(kind)
+            self.stamps.append(stamp)
+            self.values.append(value)
+            return number
+        if kind != READ:
+            self.kinds[number] = kind
+        before = self.stamps[number]
+        same = value is not None and value == self.values[number]
+        if stamp != before:
+            self.stamps[number] = max(stamp, before) if same and UNSURE in (stamp, before) else UNSURE
+        elif value != self.values[number]:
+            self.stamps[number] = UNSURE
+        if not same:
+            self.values[number] = None
+        return number
+
+    def sections(self) -> list[bytes]:
+        """Return the sections in their order."""
+        ctimes, inodes, sizes = zip(*self.stamps, strict=True) if self.stamps else ((), (), ())
+        return [
+            join_texts(self.facts),
+            b"\0".join(self.paths),
+            bytes(self.kinds),
+            array("q", ctimes).tobytes(),
+            array("q", inodes).tobytes(),
+            array("q", sizes).tobytes(),
+            *_ragged(self.item_rows),
+            *_ragged(self.befores),
+            array("q", self.numbers).tobytes(),
+            b"".join(self.keys),
+            array("Q", accumulate(map(len, self.items))).tobytes(),
+            b"".join(self.items),
+        ]
+
+
+class Snapshot:
+    """A snapshot on disk, read section by section.
+
+    :param path: the file
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+        self._spans: list[tuple[int, int, int]] = []
+
+    def open(self) -> bool:
+        """Return whether there is one that can be read."""
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            head = os.read(self._fd, len(FORMAT) + _TABLE.size)
+        except OSError:
+            return False
+        if len(head) != len(FORMAT) + _TABLE.size or not head.startswith(FORMAT):
+            return False
+        table = head[len(FORMAT) :]
+        *numbers, checksum = _TABLE.unpack(table)
+        if xxh3_64_intdigest(table[:-8]) != checksum:
+            return False
+        at = len(head)
+        for length, own in zip(numbers[::2], numbers[1::2], strict=True):
+            self._spans.append((at, length, own))
+            at += length
+        return True
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def section(self, number: int) -> bytes:
+        """Return one section.
+
+        :raises DamageError: it is not what was written
+        """
+        at, length, checksum = self._spans[number]
+        data = os.pread(self._fd, length, at)
+        if len(data) != length or xxh3_64_intdigest(data) != checksum:
+            raise DamageError(f"{self.path}: section {number}")
+        return data
+
+    def column(self, number: int) -> array[int]:
+        """Return one of the sections of signed numbers."""
+        return numbers("q", self.section(number))
+
+    def facts(self) -> list[str]:
+        """Return the texts of who wrote it."""
+        return split_texts(self.section(FACTS))
+
+    def paths(self) -> list[bytes]:
+        """Return the path of each row."""
+        joined = self.section(PATHS)
+        return joined.split(b"\0") if joined else []
+
+    def moved_rows(self, root: str, stat: Stat = os.stat) -> list[int]:
+        """Return the rows whose path has another stamp now. Many rows are shared with a forked helper.
+
+        :param root: the folder that paths are relative to
+        """
+        paths = self.paths()
+        stamps = (self.column(CTIMES), self.column(INODES), self.column(SIZES))
+        here = os.getcwd()
+        os.chdir(root)
+        try:
+            if len(paths) < _WORTH_A_HELPER or _usable_cpus() < 2:
+                return _moved(paths, stamps, 0, len(paths), stat)
+            return _moved_by_two(paths, stamps, stat)
+        finally:
+            os.chdir(here)
+
+    def item_rows(self) -> tuple[list[int], array[int]]:
+        """Return where the rows of each item end, and the rows of all items one after the other."""
+        return list(accumulate(numbers("I", self.section(ROW_COUNTS)))), numbers("I", self.section(ROWS))
+
+    def befores(self) -> tuple[list[int], array[int]]:
+        """Return the same for the items before each item."""
+        return list(accumulate(numbers("I", self.section(BEFORE_COUNTS)))), numbers("I", self.section(BEFORES))
+
+    def items_of(self, rows: Iterable[int]) -> set[int]:
+        """Return the items that name one of these rows."""
+        ends, flat = self.item_rows()
+        return _owners(ends, flat, rows)
+
+    def with_all_after(self, items: Iterable[int]) -> list[int]:
+        """Return items with all that come after them, in order."""
+        ends, flat = self.befores()
+        found = set(items)
+        fresh = set(found)
+        after: dict[int, list[int]] | None = None
+        while fresh:
+            if after is None and len(found) > 50:
+                after = _reversed(ends, flat)
+            if after is None:
+                fresh = _owners(ends, flat, fresh) - found
+            else:
+                fresh = {n for item in fresh for n in after.get(item, ())} - found
+            found |= fresh
+        return sorted(found)
+
+    def before(self, item: int) -> list[int]:
+        """Return the items before one."""
+        ends, flat = self.befores()
+        return list(flat[ends[item - 1] if item else 0 : ends[item]])
+
+    def items(self, wanted: Iterable[int]) -> list[bytes]:
+        """Return what was written for some items."""
+        ends = numbers("Q", self.section(ITEM_ENDS))
+        joined = self.section(ITEMS)
+        return [joined[ends[n - 1] if n else 0 : ends[n]] for n in wanted]
+
+
+def write(path: str, sections: Sequence[bytes]) -> None:
+    """Write a snapshot; whoever reads the file finds the old one or the new one.
+
+    :raises OSError: it cannot be written
+    """
+    numbers: list[int] = []
+    for section in sections:
+        numbers += [len(section), xxh3_64_intdigest(section)]
+    table = _TABLE.pack(*numbers, 0)[:-8]
+    fresh = f"{path}.{os.getpid()}.new"
+    try:
+        with open(fresh, "wb") as file:
+            file.write(FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, "little"))
+            file.writelines(sections)
+        os.replace(fresh, path)
+    except OSError:
+        if os.path.exists(fresh):
+            os.unlink(fresh)
+        raise
+
+
+def _moved(
+    paths: list[bytes], stamps: tuple[array[int], array[int], array[int]], first: int, last: int, stat: Stat
+) -> list[int]:
+    ctimes, inodes, sizes = stamps
+    moved: list[int] = []
+    for a in range(first, last, _CHUNK):
+        b = min(a + _CHUNK, last)
+        try:
+            found = list(map(stat, paths[a:b]))
+        except OSError:
+            moved += [n for n in range(a, b) if _stamp(paths[n], stat) != (ctimes[n], inodes[n], sizes[n])]
+            continue
+        if (
+            [s.st_ctime_ns for s in found] != ctimes[a:b].tolist()
+            or [s.st_ino for s in found] != inodes[a:b].tolist()
+            or [s.st_size for s in found] != sizes[a:b].tolist()
+        ):
+            moved += [
+                n
+                for n, s in enumerate(found, a)
+                if s.st_ctime_ns != ctimes[n] or s.st_ino != inodes[n] or s.st_size != sizes[n]
+            ]
+    return moved
+
+
+def _stamp(path: bytes, stat: Stat) -> tuple[int, int, int]:
+    try:
+        status = stat(path)
+    except OSError:
+        return ABSENT
+    return status.st_ctime_ns, status.st_ino, status.st_size
+
+
+def _moved_by_two(paths: list[bytes], stamps: tuple[array[int], array[int], array[int]], stat: Stat) -> list[int]:
+    """Look at one half in a forked child: it sees what we see, shares our memory, and ends with the answer."""
+    middle = len(paths) // 2
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            found = array("I", _moved(paths, stamps, middle, len(paths), stat)).tobytes()
+            with open(writable, "wb") as file:
+                file.write(found)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writable)
+    moved = _moved(paths, stamps, 0, middle, stat)
+    with open(readable, "rb") as answer:
+        theirs = answer.read()
+    if os.waitpid(child, 0)[1] != 0:
+        theirs = array("I", _moved(paths, stamps, middle, len(paths), stat)).tobytes()
+    return moved + list(numbers("I", theirs))
+
+
+def _owners(ends: list[int], flat: array[int], wanted: Iterable[int]) -> set[int]:
+    """Return the numbers of the lists (which end at `ends` in `flat`) that hold one of `wanted`."""
+    from bisect import bisect_right
+
+    found: set[int] = set()
+    for number in wanted:
+        at = 0
+        while True:
+            try:
+                at = flat.index(number, at) + 1
+            except ValueError:
+                break
+            found.add(bisect_right(ends, at - 1))
+    return found
+
+
+def _reversed(ends: list[int], flat: array[int]) -> dict[int, list[int]]:
+    after: dict[int, list[int]] = {}
+    start = 0
+    for item, end in enumerate(ends):
+        for before in flat[start:end]:
+            after.setdefault(before, []).append(item)
+        start = end
+    return after
+
+
+def _ragged(lists: list[list[int]]) -> tuple[bytes, bytes]:
+    flat: array[int] = array("I")
+    for one in lists:
+        flat.extend(one)
+    return array("I", map(len, lists)).tobytes(), flat.tobytes()
+
+
+def numbers(kind: str, data: bytes) -> array[int]:
+    """Return the numbers of a section: `q` and `Q` of eight bytes, `I` of four."""
+    column: array[int] = array(kind)
+    column.frombytes(data)
+    return column
+
+
+def join_texts(texts: Sequence[str]) -> bytes:
+    """Return texts as bytes, to be read by `split_texts`."""
+    raw = [text.encode("utf-8", "surrogateescape") for text in texts]
+    lengths = array("I", map(len, raw)).tobytes()
+    return len(raw).to_bytes(4, "little") + lengths + b"".join(raw)
+
+
+def split_texts(data: bytes) -> list[str]:
+    """Return the texts that `join_texts` has made bytes of."""
+    count = int.from_bytes(data[:4], "little")
+    lengths = numbers("I", data[4 : 4 + 4 * count])
+    ends = list(accumulate(lengths, initial=4 + 4 * count))
+    return [data[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(ends)]
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

@@ -1,0 +1,35 @@
+"""Seconds in words, and the line of a run with nothing to do: all that the quickest run needs of this room."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .text import Line, Piece
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: `0.3s`, `42s`, `2m 03s`, `1h 05m`, `2d 04h`."""
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    minutes = whole // 60
+    if minutes < 24 * 60:
+        return f"{minutes // 60}h {minutes % 60:02d}m"
+    return f"{minutes // 1440}d {minutes % 1440 // 60:02d}h"
+
+
+def nothing_to_do(skipped: int, seconds: float, saved: float) -> Line:
+    """Return the last line of a run in which all was skipped."""
+    head = ("nothing to do: " if skipped else "nothing to do", "good")
+    return (head, (f"{skipped} skipped" if skipped else "", ""), *times(seconds, saved))
+
+
+def times(seconds: float, saved: float) -> tuple[Piece, ...]:
+    """Return how long it took, and what was saved if that is worth a word."""
+    took = (f" in {duration(seconds)}", "")
+    return (took, (f", {duration(saved)} saved by skipping", "")) if saved >= 0.05 else (took,)
