@@ -301,7 +301,7 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
 _JOBS = "so many at a time; else as many as processors may be used"
 _KEEP_GOING = "go on after failures; -kN stops after N of them"
 _OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"
-_FORCE = "as if changed: the action NAME, or with --force alone every action of the run"
+_FORCE = "as if changed: --force=NAME (mind the =) that action, --force alone every action of the run"
 
 
 def _jobs(text: str) -> int:
