@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "treadle"
 EVERYBODY_MAY = {"errors", "status"}
 STATE = {"core", "digests", "files", "fingerprint", "frames", "records", "store", "lock", "process"}
 COMMAND_JOB = {*STATE, "runner", "job", "command", "question", "outputs", "depfile"}
-COMMAND_WALK = {*COMMAND_JOB, "command_check", "command_job", "scheduler", "walk"}
+COMMAND_WALK = {*COMMAND_JOB, "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: what it may import beside itself, errors and status. A name stands for all that lies below it.
@@ -42,6 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "depfile": {"command"},
     "question": {*STATE, "command"},
     "outputs": {*STATE, "command"},
+    "former": {"core", "files", "store"},
+    "found": {*STATE, "command", "question"},
     "command_check": {"command", "core.dag"},
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,

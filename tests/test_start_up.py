@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 HEAVY = (
     *("argparse", "asyncio", "dataclasses", "inspect", "json", "logging", "pathlib", "re", "shutil"),
@@ -47,3 +50,74 @@ def test_import_treadle_loads_few_modules() -> None:
 
 def test_the_list_of_heavy_modules_is_not_blind() -> None:
     assert set(HEAVY) & loaded_by("import argparse") >= {"argparse", "re"}
+
+
+PLAN = """
+treadle: 1
+actions:
+  a:
+    sh: cat ${in} > ${out}
+    in: in.txt
+    out: a.txt
+  b:
+    sh: cat ${in} > ${out}
+    in: a.txt
+    out: b.txt
+"""
+RUN = "import sys; sys.argv = ['treadle', 'run']; from treadle.__main__ import main; assert main() == 0"
+QUICK = {"itertools", "struct", "xxhash"}
+"""What the quick answer needs of others."""
+
+
+@pytest.fixture
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a plan that has nothing to do, and a snapshot that says so."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "treadle.yaml").write_text(PLAN)
+    (tmp_path / "in.txt").write_text("x")
+    for _ in range(3):
+        subprocess.run([sys.executable, "-m", "treadle", "run"], check=True, capture_output=True)
+    return tmp_path
+
+
+def loaded_in_a_run() -> set[str]:
+    """Return what `treadle run` loads here, without what the interpreter starts with."""
+    program = f"import sys; before = set(sys.modules); {RUN}; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_run_with_nothing_to_do_loads_only_what_answers() -> None:
+    loaded = loaded_in_a_run()
+    own = {name for name in loaded if name.split(".")[0] == "treadle"}
+    assert own == {
+        *("treadle", "treadle.__main__", "treadle.version", "treadle.quick", "treadle.snapshot"),
+        *("treadle.cli", "treadle.cli.at_once", "treadle.ui", "treadle.ui.durations", "treadle.ui.screen"),
+        "treadle.ui.text",
+    }
+    assert not loaded & set(HEAVY)
+    assert {name.split(".")[0] for name in loaded - own} <= QUICK | {"_struct", "__future__"}
+
+
+def test_one_edit_is_run_without_the_plan_being_read(settled: Path) -> None:
+    (settled / "in.txt").write_text("y")
+    loaded = loaded_in_a_run()
+    assert (settled / "b.txt").read_text() == "y"
+    assert "treadle.command_walk" in loaded
+    assert not loaded & {"treadle.plan", "yaml", "rich", "networkx", "json", "logging", "asyncio"}
+
+
+@pytest.mark.system("strace")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not there to count opened files")
+def test_a_run_with_nothing_to_do_opens_two_files_of_its_own_and_looks_at_each_file_once(settled: Path) -> None:
+    trace = settled.parent / "trace"
+    command = [str(Path(sys.executable).parent / "treadle"), "run"]
+    subprocess.run(["strace", "-f", "-o", str(trace), *command], check=True, capture_output=True)
+    calls = trace.read_text().splitlines()
+    opened = [line for line in calls if "openat(" in line and f'"{settled}/' in line]
+    assert len(opened) == 2, opened
+    for name in ("in.txt", "a.txt", "b.txt", "treadle.yaml"):
+        looks = [line for line in calls if f'"{name}"' in line]
+        assert len(looks) == 1, looks
+    assert not any("O_WRONLY" in line or "O_CREAT" in line or "flock" in line for line in calls)

@@ -14,12 +14,14 @@ from .status import ReturnValue
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from .command import Command
     from .job import NotifyEnd
     from .question import Questions
 
 
+USUAL_LABEL = "treadle.yaml"
 CONSOLE_QUEUE = "console"
 """The queue of the actions that keep the terminal; it has one token."""
 
@@ -31,23 +33,27 @@ class Place:
     :param state: the state folder
     :param run: the id of the run, for the marks of processes
     :param questions: who knows the environment and the programs
+    :param actions: uid -> Command
     """
 
-    __slots__ = ("questions", "root", "run", "state")
+    __slots__ = ("actions", "questions", "root", "run", "state")
 
-    def __init__(self, root: str, state: str, run: str, questions: Questions) -> None:
+    def __init__(
+        self, root: str, state: str, run: str, questions: Questions, actions: Mapping[Any, Command]
+    ) -> None:
         self.root = root
         self.state = state
         self.run = run
         self.questions = questions
+        self.actions = actions
 
     def log(self, uid: str) -> str:
         """Return the path of the file that takes what an action prints."""
-        return log_path(self.state, uid)
+        return log_path(self.state, self.actions[uid].label, uid)
 
-    def aside(self, uid: str) -> str:
-        """Return the folder that takes what a failed action has written."""
-        return os.path.join(self.state, "failed", file_name(uid))
+    def aside(self, uid: str, kind: str = "failed") -> str:
+        """Return the folder that takes what a failed action has written, or what was there before (`replaced`)."""
+        return os.path.join(self.state, kind, own_name(self.actions[uid].label, uid))
 
 
 class CommandJob(ProcessJob):
@@ -103,7 +109,8 @@ class CommandJob(ProcessJob):
             raise TreadleError("it has nothing to run")
         self.made_room = False
         self.ready(self)
-        outputs.prepare(place.root, command.outputs, command.keep)
+        made = command.outputs if command.depfile is None else (*command.outputs, command.depfile)
+        outputs.prepare(place.root, made, place.questions.inputs(command), command.keep)
         self.made_room = True
         environ = place.questions.environment(command)
         cwd = os.path.normpath(os.path.join(place.root, command.cwd))
@@ -137,12 +144,18 @@ class CommandJob(ProcessJob):
         return (self.place.questions.program(argv[0], environ) or argv[0], *argv[1:])
 
 
-def log_path(state: str, uid: str) -> str:
+def log_path(state: str, label: str, uid: str) -> str:
     """Return the path of the file that takes what an action prints.
 
     :param state: the state folder
+    :param label: whose action it is: two plans in one root may have actions of one name
     """
-    return os.path.join(state, "logs", f"{file_name(uid)}.log")
+    return os.path.join(state, "logs", f"{own_name(label, uid)}.log")
+
+
+def own_name(label: str, uid: str) -> str:
+    """Return a name for what belongs to an action: its own; that of its plan is added if it has an unusual one."""
+    return file_name(uid if label in ("", USUAL_LABEL) else f"{label}+{uid}")
 
 
 def file_name(uid: str) -> str:

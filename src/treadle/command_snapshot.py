@@ -78,7 +78,8 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     number_of: dict[object, int] = {uid: number for number, uid in enumerate(actions)}
     saved = 0.0
     for uid, command in actions.items():
-        befores = [number_of[p] for p in walk.actions.get_predecessors(uid)]
+        found = {number_of[p] for p in walk.makers_of_found(uid) if p in number_of}
+        befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
         after = [number_of[p] for p in walk.actions.get_after(uid)]
         item = _Item(walk, uid, command)
         made.item_rows.append([made.row(*row) for row in item.rows])
@@ -114,24 +115,23 @@ class _Item:
         self.offset, self.duration = entry.offset, last.duration if last is not None else 0.0
         outputs = set(command.outputs)
         for path, seen in (*question.seen.items(), *question.answers.items()):
-            self.rows += _rows_of(path, seen, MADE if path in outputs else READ)
+            self.rows += rows_of(path, seen, MADE if path in outputs else READ)
 
     def texts(self) -> list[str]:
         """Return what is kept of it beside its rows: duration, and where its frames stand in the log."""
         return [repr(self.duration), *map(str, self.frames)]
 
 
-def _rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
+def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
+    """Return the rows of one look: path, stamp, kind and, of a single file, the value."""
     if path.endswith("/"):
         rows: list[tuple[str, Row, int, str | None]] = [
             (folder, stamp if sure else UNSURE, kind, None) for folder, (stamp, sure) in seen.folders.items()
         ]
-        return rows + [
-            (file, stamp if seen.sure else UNSURE, kind, None) for file, (stamp, _) in seen.stamps.items()
-        ]
-    if seen.value == ABSENT or path not in seen.stamps:
+        return rows + [(file, look.stamp if seen.sure else UNSURE, kind, None) for file, look in seen.looks.items()]
+    if seen.value == ABSENT or path not in seen.looks:
         return [(path, columns.ABSENT, kind, ABSENT)]
-    return [(path, seen.stamps[path][0] if seen.sure else UNSURE, kind, seen.value)]
+    return [(path, seen.looks[path].stamp if seen.sure else UNSURE, kind, seen.value)]
 
 
 class Part:

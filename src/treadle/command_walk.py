@@ -9,15 +9,16 @@ import os
 from time import time_ns
 
 from . import outputs
-from .command_check import check_commands
+from .command_check import STATE_FOLDER, check_commands
 from .command_job import CONSOLE_QUEUE, CommandJob, Place
 from .core import decision
 from .core.decision import Reason, Verdict
-from .core.elements import digest
 from .depfile import read_depfile
-from .errors import TreadleError
-from .files import Files, moved
+from .digests import ABSENT
+from .errors import DAGError, TreadleError
+from .files import GRAIN, Files, moved
 from .fingerprint import Fingerprint
+from .found import makers_on_record, owner_of
 from .job import EmptyJob, Job
 from .question import FOUND, INPUT, Questions
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from .command import Command
     from .core.dag import DAG
-    from .files import Stamp
+    from .files import Seen, Stamp
     from .job import NotifyEnd
     from .question import Question
     from .store import Known
@@ -132,6 +133,12 @@ class CommandWalk(Walk):
         self._kept: dict[str, Question] = {}
         self._last_found: dict[str, list[str]] = {}
         self._failures = 0
+        self._makers: dict[str, str] = {}
+        self._after_a_run: set[str] = set()
+        """Actions that ran in this walk, and all after them: files may have changed since the first look."""
+        self._strangers: set[str] = set()
+        """Actions whose outputs nothing is known of: what lies in their place is not from Treadle."""
+        self._replaced: list[str] = []
 
     def run(self) -> Report:
         """Walk, one run at a time in one root: another one is waited for.
@@ -148,6 +155,9 @@ class CommandWalk(Walk):
                 self.observer.note(note)
             self.observer.began(self)
             report = super().run()
+            if self._replaced:
+                shown = ", ".join(self._replaced[:3]) + (", ..." if len(self._replaced) > 3 else "")
+                self.observer.note(f"not from Treadle, kept in {STATE_FOLDER}/replaced: {shown}")
             self.store.remember(self.questions.files.learned)
             self.store.close_run()
         finally:
@@ -181,18 +191,11 @@ class CommandWalk(Walk):
         return scheduler
 
     def owner(self, uid: str, command: Command) -> Owner:
-        """Return whose record an action's is: that of its outputs or, without any, of plan, action and command.
-
-        So two values of a parameter that lead to other outputs have records of their own, and outputs keep
-        their record when their action or plan gets another name.
-        """
+        """Return whose record an action's is, see `found.owner_of`."""
         known = self._owners.get(uid)
         if known is not None:
             return known
-        parts = {f"output {path}": "" for path in command.outputs}
-        if not parts:
-            parts = {"label": command.label, "uid": uid, "command": command.shown}
-        owner = self._owners[uid] = Owner(digest(parts), command.label, uid, command.outputs)
+        owner = self._owners[uid] = owner_of(uid, command)
         return owner
 
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
@@ -222,12 +225,15 @@ class CommandWalk(Walk):
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
         """Return question and answer: as they stand now, or as they stood when the action started and ended."""
         if is_prediction:
-            question = self._kept[uid] = self.questions.ask(data, self._last_found.get(uid, ()))
-            self.questions.add_outputs(question, data)
+            again = uid in self._after_a_run
+            question = self._kept[uid] = self.questions.ask(data, self._last_found.get(uid, ()), again)
+            self.questions.add_outputs(question, data, again)
         return self._kept[uid].fingerprint
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Decide as every Walk does; what cannot even be asked is a failure of that action."""
+        if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
+            self._after_a_run.add(uid)
         try:
             return super().get_job(uid, data, predecessors, notify_end)
         except TreadleError as error:
@@ -245,6 +251,10 @@ class CommandWalk(Walk):
 
     def about_to_start(self, jobs: list[Job]) -> None:
         """Put down that these start, in one write, before anything of theirs runs."""
+        for job in jobs:
+            known = self.store.entries.get(self.owner(job.uid, job.data).key)
+            if known is None and not job.data.keep:
+                self._strangers.add(job.uid)
         self.store.mark_started([self.owner(str(job.uid), job.data) for job in jobs])
 
     def collect(self, job: Any) -> bool:
@@ -275,13 +285,24 @@ class CommandWalk(Walk):
             self.store.stamps = self.known_stamps(self.store)
         files = Files(self.root, self.store.stamps)
         self.questions = Questions(files, self.settings.environ)
-        self.place = Place(self.root, self.store.folder, self.run_id, self.questions)
+        self.questions.is_told_to_end = lambda: self._told_to_end is not None
+        self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
+        self._makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.outputs}
+        self._after_a_run, self._strangers, self._replaced = set(), set(), []
+        self._wait_for_makers_of_found()
         self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, self.saved_untouched
 
     def _ready(self, job: CommandJob) -> None:
         """Ask once more just before the start: what moved since the prediction is read again."""
         uid = job.uid
+        self._after_a_run.add(uid)
         self._kept[uid] = self.questions.ask(job.command, self._last_found.get(uid, ()), again=True)
+        if uid in self._strangers:
+            self._strangers.discard(uid)
+            ours = self.store.former_outputs()
+            theirs = [path for path in job.command.outputs if path not in ours]
+            folder = self.place.aside(uid, "replaced")
+            self._replaced += outputs.keep_what_is_not_ours(self.root, theirs, folder)
         self.observer.started(job)
 
     def _finish_question(self, job: CommandJob) -> list[str]:
@@ -298,26 +319,53 @@ class CommandWalk(Walk):
             )
         see_again = self.questions.files.see_again
         moved_inputs = [path for path, seen in question.seen.items() if moved(seen, see_again(path))]
+        before = dict(question.answers)
         question.forget_answers()
         if command.depfile is not None:
-            moved_inputs += self._add_found(job, question)
+            moved_inputs += self._add_found(job, question, before)
         self.questions.add_outputs(question, command, again=True)
         return moved_inputs
 
-    def _add_found(self, job: CommandJob, question: Question) -> list[str]:
+    def _add_found(self, job: CommandJob, question: Question, before: Mapping[str, Seen]) -> list[str]:
         """Add what the depfile names; return what of it was written since the action started."""
         command = job.command
         declared = {*command.inputs, *command.outputs, command.depfile}
-        started = int((job.timing_info.start_time or 0.0) * 1e9)
+        folders = tuple(path for path in command.outputs if path.endswith("/"))
+        started = int((job.timing_info.start_time or 0.0) * 1e9) - GRAIN
         moved_inputs = []
         for path in read_depfile(self.root, command):
-            if path in declared:
+            if path in declared or path.startswith(folders):
                 continue
             seen = self.questions.files.see_again(path)
+            if seen.value == ABSENT:
+                # it was there only while the command ran
+                continue
             self.questions.add_found(question, path, seen)
-            if any(mtime >= started for _, mtime in seen.stamps.values()):
+            maker = self._makers.get(path)
+            if maker is not None and maker in self.actions.get_predecessors(job.uid):
+                continue
+            is_to_come = maker is not None and maker not in self.job_status
+            has_moved = moved(before[path], seen) if path in before else seen.looks[path].stamp[0] >= started
+            if is_to_come or has_moved:
                 moved_inputs.append(path)
         return moved_inputs
+
+    def makers_of_found(self, uid: str) -> list[str]:
+        """Return who makes the inputs that an action was found to read and does not declare."""
+        question = self._kept.get(uid)
+        found = question.answers if question is not None else ()
+        makers = (self._makers.get(path) for path in found)
+        return [maker for maker in dict.fromkeys(makers) if maker is not None and maker != uid]
+
+    def _wait_for_makers_of_found(self) -> None:
+        """Let each action wait for the makers of what it was found to read last time."""
+        commands: dict[str, Command] = self.actions.vertex_data  # type: ignore[assignment]
+        for uid, maker in list(makers_on_record(self.store, commands)):
+            try:
+                self.actions.update_vertex(uid, predecessors=[maker])
+            except DAGError:
+                # they wait for each other: then the order of the plan counts
+                continue
 
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid

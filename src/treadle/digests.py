@@ -52,39 +52,70 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 
 
 def describe_tree(
-    path: str | os.PathLike[str], file_value: Callable[[str, os.stat_result], str] | None = None
+    path: str | os.PathLike[str],
+    file_value: Callable[[str, os.stat_result], str] | None = None,
+    *,
+    follow: bool = False,
 ) -> str:
     """Return `tree ENTRIES DIGEST` for a folder, and what `describe_file` says for anything else.
 
-    All names below the folder count, also of empty folders; links below it count by their text.
+    All names below the folder count, also of empty folders.
 
     :param path: the folder; a link to one is followed
-    :param file_value: gets the path and the `lstat` of each plain file, and answers as `describe_file`
-        would; None reads each file
+    :param file_value: gets the path and the status of each plain file, and answers as `describe_file` would;
+        None reads each file
+    :param follow: True for what is read: links below the folder count by what they lead to (one that leads back
+        to a folder around it by its text), and what `is_left_out` says does not count. False for what was made:
+        links count by their text, and everything counts.
     :raises TreadleError: if something is there and cannot be read
     """
     if not os.path.isdir(path):
         return describe_file(path)
     hasher = xxhash.xxh3_128()
     count = 0
-    top = os.fspath(path)
-    for name, entry in _entries(top):
-        kind, value = _entry(entry, file_value)
-        for part in (os.fsencode(name), value.encode("utf-8", "surrogateescape")):
-            kind += len(part).to_bytes(8, "little") + part
-        hasher.update(kind)
+    for name, entry, kind in walk_tree(os.fspath(path), follow=follow):
+        framed = kind
+        for part in (os.fsencode(name), _value(entry, kind, file_value).encode("utf-8", "surrogateescape")):
+            framed += len(part).to_bytes(8, "little") + part
+        hasher.update(framed)
         count += 1
     return f"tree {count} {hasher.hexdigest()}"
 
 
-def _entries(top: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield (name below `top`, entry) of all that is below, each folder's names in the order of their bytes."""
-    todo = _sorted_entries(top, "")
+def is_left_out(name: str) -> bool:
+    """Return whether a folder of this name is no input: what an interpreter keeps beside the sources it reads."""
+    return name == "__pycache__"
+
+
+FOLDER, FILE, LINK, OTHER = b"d", b"f", b"l", b"s"
+
+
+def walk_tree(top: str, *, follow: bool) -> Iterator[tuple[str, os.DirEntry[str], bytes]]:
+    """Yield (name below `top`, entry, kind) of all that is below, each folder's names in the order of their bytes.
+
+    :param follow: as for `describe_tree`
+    :raises TreadleError: if a folder is there and cannot be read
+    """
+    around = frozenset((_identity(os.stat(top)),)) if follow else frozenset()
+    todo = [(name, entry, around) for name, entry in _sorted_entries(top, "")]
     while todo:
-        name, entry = todo.pop()
-        yield name, entry
-        if entry.is_dir(follow_symlinks=False):
-            todo += _sorted_entries(entry.path, name + "/")
+        name, entry, around = todo.pop()
+        kind = _kind(entry, follow)
+        if kind == FOLDER and follow:
+            if is_left_out(entry.name):
+                continue
+            own = _identity(entry.stat())
+            if own in around:
+                yield name, entry, LINK
+                continue
+            around |= {own}
+        yield name, entry, kind
+        if kind == FOLDER:
+            todo += [(below, one, around) for below, one in _sorted_entries(entry.path, name + "/")]
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _sorted_entries(folder: str, prefix: str) -> list[tuple[str, os.DirEntry[str]]]:
@@ -98,21 +129,32 @@ def _sorted_entries(folder: str, prefix: str) -> list[tuple[str, os.DirEntry[str
     return [(prefix + entry.name, entry) for entry in found]
 
 
-def _entry(entry: os.DirEntry[str], file_value: Callable[[str, os.stat_result], str] | None) -> tuple[bytes, str]:
-    """Return the kind and the value of something in a folder."""
+def _kind(entry: os.DirEntry[str], follow: bool) -> bytes:
     try:
-        if entry.is_dir(follow_symlinks=False):
-            return b"d", ""
-        if entry.is_symlink():
-            return b"l", os.readlink(entry.path)
-        if not entry.is_file(follow_symlinks=False):
-            return b"s", _special(entry.stat(follow_symlinks=False).st_mode)
-        if file_value is not None:
-            return b"f", file_value(entry.path, entry.stat(follow_symlinks=False))
-        return b"f", _regular(entry.path)
+        if entry.is_symlink() and not follow:
+            return LINK
+        if entry.is_dir(follow_symlinks=follow):
+            return FOLDER
+        if entry.is_file(follow_symlinks=follow):
+            return FILE
+        return LINK if entry.is_symlink() else OTHER
+    except OSError as error:
+        raise _unreadable(entry.path, error) from error
+
+
+def _value(entry: os.DirEntry[str], kind: bytes, file_value: Callable[[str, os.stat_result], str] | None) -> str:
+    """Return the value of something in a folder."""
+    try:
+        if kind == FOLDER:
+            return ""
+        if kind == LINK:
+            return os.readlink(entry.path)
+        if kind == OTHER:
+            return _special(entry.stat(follow_symlinks=False).st_mode)
+        return _regular(entry.path) if file_value is None else file_value(entry.path, entry.stat())
     except OSError as error:
         if error.errno in _GONE:
-            return b"f", ABSENT
+            return ABSENT
         raise _unreadable(entry.path, error) from error
 
 

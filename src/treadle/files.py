@@ -7,10 +7,9 @@ was changed within the clock's grain of the look. Such a stamp is not sure, and 
 from __future__ import annotations
 
 import os
-import stat
 from time import time_ns
 
-from .digests import ABSENT, describe_file, describe_tree
+from .digests import ABSENT, FOLDER, describe_file, describe_tree, walk_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,19 +23,43 @@ COARSE_GRAIN = 2_100_000_000
 """The same for file systems that keep whole seconds, or every second one."""
 
 
+class Look:
+    """How one file was when it was looked at."""
+
+    __slots__ = ("links", "mode", "mtime", "stamp")
+
+    def __init__(self, status: os.stat_result) -> None:
+        self.stamp = stamp_of(status)
+        self.mtime = status.st_mtime_ns
+        self.links = status.st_nlink
+        self.mode = status.st_mode
+
+    def has_moved(self, after: Look) -> bool:
+        """Return whether the file may have held something else between this look and a later one.
+
+        Whoever links to a file or sets its mode moves its ctime, and has not written to it. Any other move of the
+        stamp counts, also where the content is the same in the end: it may have been another one in between.
+        """
+        if self.stamp == after.stamp:
+            return False
+        if self.mtime != after.mtime or self.stamp[1:] != after.stamp[1:]:
+            return True
+        return self.links == after.links and self.mode == after.mode
+
+
 class Seen:
     """What one look at a path has found.
 
     :param value: what it holds, as `digests` describes it
-    :param stamps: path -> stamp of each file that was looked at, with its modification time
+    :param looks: path -> look, of each file that was looked at
     :param sure: whether equal stamps at a later look will mean equal content
     """
 
-    __slots__ = ("folders", "stamps", "sure", "value")
+    __slots__ = ("folders", "looks", "sure", "value")
 
-    def __init__(self, value: str, stamps: dict[str, tuple[Stamp, int]], sure: bool) -> None:
+    def __init__(self, value: str, looks: dict[str, Look], sure: bool) -> None:
         self.value = value
-        self.stamps = stamps
+        self.looks = looks
         self.sure = sure
         self.folders: dict[str, tuple[Stamp, bool]] = {}
         """Of a tree: each folder in it, with its stamp just before it was listed, and whether that is sure."""
@@ -57,98 +80,97 @@ class Files:
         """What was read and is sure: worth to be known in the next run."""
         self.clock = time_ns
         self._known = known or {}
-        self._seen: dict[str, Seen] = {}
-        self._trees: set[str] = set()
+        self._seen: dict[tuple[str, bool], Seen] = {}
+        self._trees: set[tuple[str, bool]] = set()
 
-    def see(self, path: str) -> Seen:
+    def see(self, path: str, made: bool = False) -> Seen:
         """Return what `path` held when it was first looked at in this run; a trailing `/` means the whole tree.
 
+        :param made: whether it is looked at as an output: links in a tree count by their text then
         :raises TreadleError: it cannot be read
         """
-        seen = self._seen.get(path)
+        seen = self._seen.get((path, made))
         if seen is None:
-            seen = self._seen[path] = self._look(path)
+            seen = self._seen[path, made] = self._look(path, made)
         return seen
 
-    def see_again(self, path: str) -> Seen:
+    def see_again(self, path: str, made: bool = False) -> Seen:
         """Look once more: what has another stamp, or one that is not sure, is read again."""
-        before = self._seen.get(path)
+        before = self._seen.get((path, made))
         if before is not None and before.sure and not path.endswith("/"):
             status = _stat(self._full(path))
-            if status is not None and before.stamps.get(path) == (stamp_of(status), status.st_mtime_ns):
+            look = before.looks.get(path)
+            if status is not None and look is not None and look.stamp == stamp_of(status):
                 return before
-        seen = self._seen[path] = self._look(path)
+        seen = self._seen[path, made] = self._look(path, made)
         return seen
 
     def forget(self, paths: Collection[str]) -> None:
         """Forget what was seen of `paths`, around them and in them: they have been written."""
         for path in paths:
-            self._seen.pop(path, None)
+            for made in (False, True):
+                self._seen.pop((path, made), None)
             if path.endswith("/"):
-                for inside in [p for p in self._seen if p.startswith(path)]:
+                for inside in [key for key in self._seen if key[0].startswith(path)]:
                     del self._seen[inside]
         for tree in list(self._trees):
-            if any(path.startswith(tree) for path in paths):
+            if any(path.startswith(tree[0]) for path in paths):
                 self._trees.discard(tree)
                 self._seen.pop(tree, None)
-
-    def exists(self, path: str) -> bool:
-        """Return whether there is a file, or a folder if `path` ends in `/`, now."""
-        status = _stat(self._full(path))
-        return status is not None and stat.S_ISDIR(status.st_mode) == path.endswith("/")
 
     def _full(self, path: str) -> str:
         return os.path.join(self.root, path)
 
-    def _look(self, path: str) -> Seen:
+    def _look(self, path: str, made: bool) -> Seen:
         if path.endswith("/"):
-            return self._look_at_tree(path)
+            return self._look_at_tree(path, made)
         status = _stat(self._full(path))
         if status is None:
             return Seen(ABSENT, {}, sure=False)
-        stamps: dict[str, tuple[Stamp, int]] = {}
-        value, sure = self._value(path, status, stamps)
-        return Seen(value, stamps, sure)
+        looks: dict[str, Look] = {}
+        value, sure = self._value(path, status, looks)
+        return Seen(value, looks, sure)
 
-    def _look_at_tree(self, path: str) -> Seen:
-        self._trees.add(path)
+    def _look_at_tree(self, path: str, made: bool) -> Seen:
+        self._trees.add((path, made))
         full = self._full(path)
-        stamps: dict[str, tuple[Stamp, int]] = {}
+        looks: dict[str, Look] = {}
         all_sure = True
 
         def file_value(file: str, status: os.stat_result) -> str:
             nonlocal all_sure
-            value, sure = self._value(path + file[len(full) :].lstrip("/"), status, stamps)
+            value, sure = self._value(path + file[len(full) :].lstrip("/"), status, looks)
             all_sure = all_sure and sure
             return value
 
-        folders = self._folders(path)
-        seen = Seen(describe_tree(full, file_value), stamps, all_sure)
+        folders = self._folders(path, follow=not made)
+        seen = Seen(describe_tree(full, file_value, follow=not made), looks, all_sure)
         seen.folders = folders
         return seen
 
-    def _folders(self, top: str) -> dict[str, tuple[Stamp, bool]]:
+    def _folders(self, top: str, follow: bool) -> dict[str, tuple[Stamp, bool]]:
         """Look at all folders of a tree: what is added to one of them later gives it another stamp."""
         found: dict[str, tuple[Stamp, bool]] = {}
-        todo = [top]
-        while todo:
-            path = todo.pop()
-            now = self.clock()
-            status = _stat(self._full(path))
-            if status is None or not stat.S_ISDIR(status.st_mode):
-                continue
-            found[path] = (stamp_of(status), is_sure(status, now))
-            try:
-                with os.scandir(self._full(path)) as entries:
-                    todo += [f"{path}{entry.name}/" for entry in entries if entry.is_dir(follow_symlinks=False)]
-            except OSError:
-                found[path] = (stamp_of(status), False)
+        full = self._full(top)
+        if not os.path.isdir(full):
+            return found
+        found[top] = self._folder(full)
+        for name, entry, kind in walk_tree(full, follow=follow):
+            if kind == FOLDER:
+                found[f"{top}{name}/"] = self._folder(entry.path)
         return found
 
-    def _value(self, path: str, status: os.stat_result, stamps: dict[str, tuple[Stamp, int]]) -> tuple[str, bool]:
+    def _folder(self, full: str) -> tuple[Stamp, bool]:
+        now = self.clock()
+        status = _stat(full)
+        if status is None:
+            return (-1, -1, -1), False
+        return stamp_of(status), is_sure(status, now)
+
+    def _value(self, path: str, status: os.stat_result, looks: dict[str, Look]) -> tuple[str, bool]:
         """Return what one file holds, and whether its stamp is sure; from what is known, if the stamp is."""
         stamp = stamp_of(status)
-        stamps[path] = (stamp, status.st_mtime_ns)
+        looks[path] = Look(status)
         known = self._known.get(path)
         if known is not None and known[0] == stamp:
             return known[1], True
@@ -181,16 +203,10 @@ def is_sure(status: os.stat_result, now: int) -> bool:
 
 
 def moved(before: Seen, after: Seen) -> bool:
-    """Return whether a path may have had other content for a while between two looks.
-
-    A new ctime alone is not enough: whoever links to a file or sets its mode changes that too. So either what
-    it holds has changed, or it was written to.
-    """
+    """Return whether a path may have held something else for a while between two looks."""
     if before.value != after.value:
         return True
-    return any(
-        path in before.stamps and before.stamps[path][1] != mtime for path, (_, mtime) in after.stamps.items()
-    )
+    return any(path in before.looks and before.looks[path].has_moved(look) for path, look in after.looks.items())
 
 
 def _stat(full: str) -> os.stat_result | None:

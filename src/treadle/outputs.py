@@ -15,23 +15,74 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def prepare(root: str, outputs: Iterable[str], keep: bool) -> None:
+def prepare(root: str, outputs: Iterable[str], inputs: Iterable[str], keep: bool) -> None:
     """Make the folders that outputs go into, and remove output files that are there unless `keep`.
 
     Output folders (`site/`) are left alone.
 
+    :param inputs: what the action reads: an output that is one of them by another name is refused
     :raises TreadleError: something stands in the way
     """
+    read = list(inputs)
     for output in outputs:
         full = os.path.join(root, output)
         try:
             os.makedirs(os.path.dirname(full.rstrip("/")), exist_ok=True)
-            if not output.endswith("/") and not keep:
-                _remove_file(full, output)
+            if not output.endswith("/"):
+                _refuse_alias(root, output, read)
+                if not keep:
+                    _remove_file(full, output)
         except OSError as error:
             raise TreadleError(
                 f"no room for the output {output}: {error.strerror}", facts=(f"in the way: {error.filename}",)
             ) from error
+
+
+def keep_what_is_not_ours(root: str, outputs: Iterable[str], folder: str) -> list[str]:
+    """Move files that lie in the place of outputs into `folder`; return those that were moved.
+
+    It is called where nothing is known of an action's outputs: what is there may be somebody's only copy.
+    """
+    moved = []
+    for output in outputs:
+        full = os.path.join(root, output)
+        if output.endswith("/") or not os.path.lexists(full) or os.path.isdir(full):
+            continue
+        aside = os.path.join(folder, output)
+        try:
+            os.makedirs(os.path.dirname(aside), exist_ok=True)
+            _move(full, aside)
+        except OSError as error:
+            raise TreadleError(
+                f"{output} is there, and not from Treadle: it cannot be moved aside",
+                facts=(f"{error.filename}: {error.strerror}",),
+            ) from error
+        moved.append(output)
+    return moved
+
+
+def _refuse_alias(root: str, output: str, inputs: list[str]) -> None:
+    try:
+        there = os.stat(os.path.join(root, output))
+    except OSError:
+        return
+    for path in inputs:
+        try:
+            if os.path.samestat(there, os.stat(os.path.join(root, path))):
+                raise TreadleError(
+                    f"the output {output} is the input {path} by another name", hint="one of them is a link"
+                )
+        except OSError:
+            continue
+
+
+def _move(full: str, aside: str) -> None:
+    try:
+        os.replace(full, aside)
+    except OSError:
+        import shutil
+
+        shutil.move(full, aside)
 
 
 def missing(root: str, outputs: Iterable[str]) -> list[str]:
@@ -57,20 +108,21 @@ def set_aside(root: str, outputs: Iterable[str], folder: str) -> list[str]:
 
 
 def clean(root: str, outputs: Iterable[str]) -> list[str]:
-    """Remove outputs, folders with all that is in them; return those that were there."""
+    """Remove outputs, folders with all that is in them; return those that were removed.
+
+    A link in the place of a folder stays with all that it leads to: it is the user's own. So does a folder in the
+    place of a file, and a file in the place of a folder.
+    """
     removed = []
     for output in outputs:
         full = os.path.join(root, output.rstrip("/"))
-        if not os.path.lexists(full):
-            continue
-        if output.endswith("/") and os.path.islink(full):
-            # a user's own linked folder is theirs: only what an action put into it goes
-            _empty(os.path.realpath(full), and_itself=False)
-        elif os.path.isdir(full) and not os.path.islink(full):
-            _empty(full)
-        else:
+        if output.endswith("/"):
+            if os.path.isdir(full) and not os.path.islink(full):
+                _empty(full)
+                removed.append(output)
+        elif os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
             _remove_file(full, output)
-        removed.append(output)
+            removed.append(output)
     return removed
 
 
@@ -94,14 +146,7 @@ def _remove_file(full: str, output: str) -> None:
         ) from error
 
 
-def _empty(folder: str, and_itself: bool = True) -> None:
+def _empty(folder: str) -> None:
     from shutil import rmtree
 
-    if and_itself:
-        rmtree(folder, ignore_errors=True)
-        return
-    for entry in list(os.scandir(folder)):
-        if entry.is_dir(follow_symlinks=False):
-            rmtree(entry.path)
-        else:
-            os.unlink(entry.path)
+    rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from .fingerprint import Fingerprint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .command import Command, Tool
     from .files import Files, Seen
@@ -32,7 +32,9 @@ class Questions:
     def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
         self.files = files
         self.environ = environ
-        self._tools: dict[tuple[str, tuple[str, ...], str], str] = {}
+        self.is_told_to_end: Callable[[], bool] = lambda: False
+        """Asked while the version of a tool is waited for."""
+        self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
         self._programs: dict[tuple[str, str], str | None] = {}
 
     def ask(self, command: Command, found: Iterable[str] = (), again: bool = False) -> Question:
@@ -48,8 +50,9 @@ class Questions:
         if command.script is not None:
             add("shell", " ".join(command.script.shell))
         add("folder", command.cwd)
-        if command.depfile is not None:
-            add("depfile", command.depfile)
+        for name, path in (("depfile", command.depfile), ("stdout", command.stdout)):
+            if path is not None:
+                add(name, path)
         for name, value in command.env.set.items():
             add(f"env {name}", value)
         for name in command.env.track:
@@ -82,18 +85,23 @@ class Questions:
     def inputs(self, command: Command) -> list[str]:
         """Return the declared inputs and the programs inside the root that it starts, each once."""
         paths = dict.fromkeys(command.inputs)
+        inside = os.path.join(self.files.root, "")
+        environ = None
         for argv in command.argvs():
             if "/" in argv[0]:
-                path = os.path.normpath(os.path.join(command.cwd, argv[0]))
-                if not path.startswith("..") and not os.path.isabs(path):
-                    paths[path] = None
+                program = os.path.normpath(os.path.join(self.files.root, command.cwd, argv[0]))
+            else:
+                environ = environ or self.environment(command)
+                program = self.program(argv[0], environ) or ""
+            if program.startswith(inside):
+                paths[program.removeprefix(inside)] = None
         return list(paths)
 
     def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
         """Add the outputs as they lie on disk to the answer."""
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
-            seen = question.answers[path] = see(path)
+            seen = question.answers[path] = see(path, made=True)
             question.fingerprint.add(OUTPUT + path, seen.value, answer=True)
 
     def environment(self, command: Command) -> dict[str, str]:
@@ -128,31 +136,45 @@ class Questions:
         return path
 
     def _version(self, tool: Tool, environ: dict[str, str]) -> str:
-        key = (tool.name, tool.version, environ.get("PATH", ""))
+        key = (tool.name, tool.version, tuple(sorted(environ.items())))
         if key not in self._tools:
             self._tools[key] = self._ask_version(tool, environ)
         return self._tools[key]
 
     def _ask_version(self, tool: Tool, environ: dict[str, str]) -> str:
+        """Run the command that says the version, for a minute at most, and not when we are told to end."""
         import subprocess
+        import tempfile
 
-        try:
-            done = subprocess.run(
-                tool.version,
-                cwd=self.files.root,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_TOOL_PATIENCE,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise TreadleError(
-                f"the version of the tool {tool.name} cannot be asked: {' '.join(tool.version)}",
-                facts=(str(error),),
-            ) from error
-        return done.stdout.decode("utf-8", "surrogateescape").strip()
+        said = f"the version of the tool {tool.name} cannot be asked: {' '.join(tool.version)}"
+        with tempfile.TemporaryFile() as output:
+            try:
+                child = subprocess.Popen(
+                    tool.version,
+                    cwd=self.files.root,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            except OSError as error:
+                raise TreadleError(said, facts=(error.strerror or str(error),)) from error
+            for _ in range(_TOOL_PATIENCE * 10):
+                try:
+                    child.wait(0.1)
+                    break
+                except subprocess.TimeoutExpired:
+                    if self.is_told_to_end():
+                        break
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+                raise TreadleError(said, facts=("it did not end",))
+            output.seek(0)
+            text = output.read().decode("utf-8", "surrogateescape").strip()
+        if child.returncode:
+            raise TreadleError(said, facts=(f"exit code {child.returncode}", *text.splitlines()[-3:]))
+        return text
 
 
 class Question:

@@ -10,7 +10,6 @@ and the sections. Only the sections that are asked for are read, and none is bel
 from __future__ import annotations
 
 import os
-from array import array
 from itertools import accumulate, pairwise
 from struct import Struct
 
@@ -18,9 +17,11 @@ from xxhash import xxh3_64_intdigest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterable, Sequence
 
     Stat = Callable[[bytes], os.stat_result]
+    Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
 FORMAT = b"treadle snapshot 1\n"
 ABSENT = (-1, -1, -1)
@@ -97,6 +98,8 @@ class Columns:
 
     def sections(self) -> list[bytes]:
         """Return the sections in their order."""
+        from array import array
+
         ctimes, inodes, sizes = zip(*self.stamps, strict=True) if self.stamps else ((), (), ())
         return [
             join_texts(self.facts),
@@ -161,9 +164,9 @@ class Snapshot:
             raise DamageError(f"{self.path}: section {number}")
         return data
 
-    def column(self, number: int) -> array[int]:
+    def column(self, number: int) -> memoryview[int]:
         """Return one of the sections of signed numbers."""
-        return numbers("q", self.section(number))
+        return memoryview(self.section(number)).cast("q")
 
     def facts(self) -> list[str]:
         """Return the texts of who wrote it."""
@@ -252,9 +255,7 @@ def write(path: str, sections: Sequence[bytes]) -> None:
         raise
 
 
-def _moved(
-    paths: list[bytes], stamps: tuple[array[int], array[int], array[int]], first: int, last: int, stat: Stat
-) -> list[int]:
+def _moved(paths: list[bytes], stamps: Stamps, first: int, last: int, stat: Stat) -> list[int]:
     ctimes, inodes, sizes = stamps
     moved: list[int] = []
     for a in range(first, last, _CHUNK):
@@ -285,8 +286,10 @@ def _stamp(path: bytes, stat: Stat) -> tuple[int, int, int]:
     return status.st_ctime_ns, status.st_ino, status.st_size
 
 
-def _moved_by_two(paths: list[bytes], stamps: tuple[array[int], array[int], array[int]], stat: Stat) -> list[int]:
+def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat) -> list[int]:
     """Look at one half in a forked child: it sees what we see, shares our memory, and ends with the answer."""
+    from array import array
+
     middle = len(paths) // 2
     readable, writable = os.pipe()
     child = os.fork()
@@ -335,6 +338,8 @@ def _reversed(ends: list[int], flat: array[int]) -> dict[int, list[int]]:
 
 
 def _ragged(lists: list[list[int]]) -> tuple[bytes, bytes]:
+    from array import array
+
     flat: array[int] = array("I")
     for one in lists:
         flat.extend(one)
@@ -343,6 +348,8 @@ def _ragged(lists: list[list[int]]) -> tuple[bytes, bytes]:
 
 def numbers(kind: str, data: bytes) -> array[int]:
     """Return the numbers of a section: `q` and `Q` of eight bytes, `I` of four."""
+    from array import array
+
     column: array[int] = array(kind)
     column.frombytes(data)
     return column
@@ -351,14 +358,14 @@ def numbers(kind: str, data: bytes) -> array[int]:
 def join_texts(texts: Sequence[str]) -> bytes:
     """Return texts as bytes, to be read by `split_texts`."""
     raw = [text.encode("utf-8", "surrogateescape") for text in texts]
-    lengths = array("I", map(len, raw)).tobytes()
+    lengths = b"".join([len(one).to_bytes(4, "little") for one in raw])
     return len(raw).to_bytes(4, "little") + lengths + b"".join(raw)
 
 
 def split_texts(data: bytes) -> list[str]:
     """Return the texts that `join_texts` has made bytes of."""
     count = int.from_bytes(data[:4], "little")
-    lengths = numbers("I", data[4 : 4 + 4 * count])
+    lengths = memoryview(data)[4 : 4 + 4 * count].cast("I")
     ends = list(accumulate(lengths, initial=4 + 4 * count))
     return [data[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(ends)]
 

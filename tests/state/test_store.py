@@ -275,46 +275,49 @@ from treadle.process import mark_of, spawn, with_mark
 from treadle.store import Store
 from treadle.records import Owner
 store = Store(sys.argv[1])
-store.acquire("left")
+store.acquire(sys.argv[2])
 store.mark_started([Owner("k", "", "a", [])])
-mark = mark_of("left", "a")
+mark = mark_of(sys.argv[2], "a")
 child = spawn(["setsid", "sh", "-c", "trap '' TERM; echo up; exec sleep 300"], mark=mark, environ=with_mark(os.environ, mark))
 sys.stdin.read()
 """
 
 
-def leave_one_running(root: Path) -> None:
+def leave_one_running(root: Path) -> str:
+    """Kill a run that has an action running; return what the marks of its processes begin with."""
+    run = f"left{os.urandom(4).hex()}"
     child = subprocess.Popen(
-        [sys.executable, "-c", LEAVE, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", LEAVE, str(root), run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "up\n"
     child.send_signal(signal.SIGKILL)
     with child:
         child.wait()
+    return f"{run}/"
 
 
 def test_what_a_killed_run_left_running_is_ended_before_the_next_one_starts(tmp_path: Path) -> None:
-    leave_one_running(tmp_path)
-    assert list(marked("left/"))
+    left = leave_one_running(tmp_path)
+    assert list(marked(left))
     store = Store(str(tmp_path))
     store.acquire("next")
-    assert not list(marked("left/"))
+    assert not list(marked(left))
     assert store.entries["k"].state == STARTED
     store.release()
 
 
 def test_a_copy_of_the_folder_does_not_end_the_processes_of_the_original(tmp_path: Path) -> None:
-    leave_one_running(tmp_path / "original")
+    left = leave_one_running(tmp_path / "original")
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
     store = Store(str(tmp_path / "copy"))
     store.acquire("next")
     store.release()
-    assert list(marked("left/"))
+    assert list(marked(left))
     original = Store(str(tmp_path / "original"))
     original.acquire("next")
     original.release()
-    assert not list(marked("left/"))
+    assert not list(marked(left))
 
 
 def test_a_state_folder_that_cannot_be_made_is_an_error_with_its_path(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from .codes import GONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from treadle.command_walk import CommandWalk
+    from treadle.former import FormerOutputs
     from treadle.plan import Plan
     from treadle.ui.text import Line
 
@@ -40,6 +41,8 @@ class Context:
         self.interrupts = interrupts
         self.found = found
         self.began = monotonic() if found is None else found.began
+        self.former: FormerOutputs | None = None
+        """What the globs of the plan were told of former runs, once it is loaded."""
         self.under_way = False
         """Whether actions may have started."""
         self.screen = _screen(sys.stdout, options.color)
@@ -74,7 +77,13 @@ class Context:
         """
         from treadle.plan import load_plan
 
-        return load_plan(self.plan_file(), params=self.options.params, former_outputs=_former_outputs)
+        return load_plan(self.plan_file(), params=self.options.params, former_outputs=self._former_outputs)
+
+    def _former_outputs(self, root: str) -> FormerOutputs:
+        from treadle.former import FormerOutputs
+
+        self.former = FormerOutputs(root)
+        return self.former
 
     def plan_file(self) -> str:
         """Return the path of the plan.
@@ -135,14 +144,6 @@ def find_plan(folder: str) -> str:
                 hint="name a plan with -f FILE, or as in `treadle run some.yaml`",
             )
         above = os.path.dirname(above)
-
-
-def _former_outputs(root: str) -> Collection[str]:
-    from treadle.store import Store
-
-    store = Store(root)
-    store.load()
-    return store.former_outputs()
 
 
 def _select(plan: Plan, name: str) -> list[str]:

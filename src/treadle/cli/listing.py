@@ -71,7 +71,7 @@ def log_command(context: Context) -> int:
     command = plan.actions[uid].command
     if command.console:
         raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
-    path = log_path(Store(plan.root).folder, uid)
+    path = log_path(Store(plan.root).folder, plan.name, uid)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:

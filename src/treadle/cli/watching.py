@@ -6,7 +6,7 @@ import os
 from time import time_ns
 
 from treadle.files import is_sure, stamp_of
-from treadle.snapshot import ABSENT, UNSURE
+from treadle.snapshot import ABSENT, UNSURE, WATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Watching:
     """Looks at what a plan depends on before it is read, so that no later change can hide behind the look."""
 
     def __init__(self, context: Context) -> None:
+        self.context = context
         self.found = context.found
         self.file = os.path.abspath(context.plan_file())
         self.rows: dict[str, Row] = {}
@@ -60,9 +61,12 @@ class Watching:
         if found is None or not os.path.join(found.here, "").startswith(os.path.join(plan.root, "")):
             return
         from treadle import quick
-        from treadle.command_snapshot import Watch, columns_of
+        from treadle.command_snapshot import Watch, columns_of, rows_of
 
         rows = dict(self.rows)
+        if self.context.former is not None:
+            for path, seen in self.context.former.looked.items():
+                rows |= {name: stamp for name, stamp, _, _ in rows_of(path, seen, WATCHED)}
         for folder, (status, when) in plan.looks.listed.items():
             sure = status is not None and is_sure(status, when)
             stamp = ABSENT if status is None else stamp_of(status) if sure else UNSURE

@@ -161,10 +161,9 @@ class _Loading:
         """Return the plan."""
         name = os.path.relpath(self.file, self.root)
         places = Places(self.source, self.root, name, Globs(Disk(self.root)))
-        needs_former = former_outputs is not None and any(_has_globs(spec) for spec in self.specs)
-        former = (
-            frozenset(former_outputs(self.root)) if needs_former and former_outputs is not None else frozenset()
-        )
+        former: Collection[str] = ()
+        if former_outputs is not None and any(_has_globs(spec) for spec in self.specs):
+            former = former_outputs(self.root)
         expander = Expander(places, self.scope, self.operands, self.environ, former)
         instances = expander.expand(self.specs, self.problems)
         self.problems.check()

@@ -1,0 +1,44 @@
+"""Who makes what actions were found to read without declaring it. It looks at records, and at nothing else."""
+
+from __future__ import annotations
+
+from .core.elements import digest
+from .question import FOUND
+from .records import Owner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .command import Command
+    from .store import Store
+
+
+def owner_of(uid: str, command: Command) -> Owner:
+    """Return whose record an action's is: that of its outputs or, without any, of plan, action and command.
+
+    So two values of a parameter that lead to other outputs have records of their own, and outputs keep their record
+    when their action or plan gets another name.
+    """
+    parts = {f"output {path}": "" for path in command.outputs}
+    if not parts:
+        parts = {"label": command.label, "uid": uid, "command": command.shown}
+    return Owner(digest(parts), command.label, uid, command.outputs)
+
+
+def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
+    """Yield (action, maker) for each output of another that an action was found to read last time."""
+    makers: dict[str, str] | None = None
+    for uid, command in commands.items():
+        if command.depfile is None:
+            continue
+        entry = store.entries.get(owner_of(uid, command).key)
+        record = entry.record if entry is not None else None
+        if record is None:
+            continue
+        if makers is None:
+            makers = {path: other for other, c in commands.items() for path in c.outputs}
+        found = [name[len(FOUND) :] for name in record.elements if name.startswith(FOUND)]
+        for maker in dict.fromkeys(makers[path] for path in found if path in makers):
+            if maker != uid:
+                yield uid, maker
