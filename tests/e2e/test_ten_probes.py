@@ -238,3 +238,118 @@ def test_10_a_truncated_output_is_made_again(chain: Project) -> None:
     assert chain.run() == ["upper"]
     assert chain.read("out/upper.txt") == "ONE\nTWO\n"
     assert chain.run() == []
+
+
+DISCOVERED = """
+treadle: 1
+defaults: {pass: [LOG]}
+actions:
+  use:
+    sh: |
+      echo use >> $LOG
+      cat gen.h > ${out}
+      echo "o: gen.h" > ${depfile}
+    out: use
+    depfile: use.d
+  gen:
+    sh: echo gen >> $LOG; cat ${in} > ${out}
+    in: version
+    out: gen.h
+"""
+
+
+def test_a_header_that_only_a_depfile_names_is_made_before_its_reader(project: Project) -> None:
+    project.write("plan", DISCOVERED)
+    project.write("version", "1")
+    project.run("gen")
+    project.run()
+    project.run()
+    for version in ("2", "3"):
+        project.write("version", version)
+        assert project.run() == ["gen", "use"]
+        assert project.read("use") == version
+    project.write("version", "4")
+    assert project.run("use") == ["gen", "use"]
+    assert project.read("use") == "4"
+    assert project.run("use") == []
+
+
+def test_a_file_that_is_not_from_us_is_kept_when_an_action_takes_its_place(project: Project) -> None:
+    project.write("plan", "treadle: 1\nactions:\n  a: {run: touch notes.txt, out: notes.txt}\n")
+    project.write("notes.txt", "precious")
+    done = project.treadle("run")
+    assert "notes.txt" in done.err
+    assert project.read(".treadle/replaced/a/notes.txt") == "precious"
+
+
+def test_a_file_in_the_place_of_a_former_output_is_somebodys_once_it_was_written_to(project: Project) -> None:
+    project.write(
+        "plan",
+        """
+treadle: 1
+actions:
+  gen:
+    sh: echo generated > ${out}
+    out: src/gen.c
+  all:
+    sh: cat ${in} > ${out}
+    in: src/*.c
+    out: all
+""",
+    )
+    project.write("src/main.c", "main\n")
+    project.treadle("run")
+    plan = project.read("treadle.yaml")
+    project.write("plan", plan[: plan.index("  gen:")] + plan[plan.index("  all:") :])
+    project.treadle("run")
+    assert project.read("all") == "main\n"
+    for text in ("by hand\n", "by hand again\n"):
+        project.write("src/gen.c", text)
+        project.treadle("run")
+        assert project.read("all") == text + "main\n"
+
+
+def test_links_in_an_input_folder_count_by_what_they_lead_to(project: Project) -> None:
+    project.write("plan", "treadle: 1\nactions:\n  a:\n    sh: cat docs/x > ${out}\n    in: docs/\n    out: o\n")
+    project.write("x", "one")
+    project.write("docs/page", "")
+    (project.folder / "docs/x").symlink_to("../x")
+    (project.folder / "docs/around").symlink_to(".")
+    for text in ("one", "two", "three"):
+        project.write("x", text)
+        project.treadle("run")
+        assert project.read("o") == text
+    assert "nothing to do" in project.treadle("run").out
+
+
+def test_what_needs_an_action_that_ran_looks_at_its_files_again(project: Project) -> None:
+    project.write(
+        "plan",
+        """
+treadle: 1
+actions:
+  pull:
+    sh: date +%N > src/a
+  lint:
+    sh: cat src/a
+    in: src/
+  build:
+    sh: cat src/a > ${out}
+    in: src/
+    out: b
+    needs: [pull]
+""",
+    )
+    project.write("src/a", "first")
+    for _ in range(3):
+        project.treadle("run", "lint", "build")
+        assert project.read("b") == project.read("src/a")
+
+
+def test_clean_leaves_what_a_linked_folder_leads_to(project: Project) -> None:
+    project.write("plan", "treadle: 1\nactions:\n  a: {run: touch site/i, out: site/}\n")
+    project.write("www/mine", "precious")
+    (project.folder / "site").symlink_to("www")
+    project.treadle("run")
+    project.treadle("clean")
+    assert project.read("www/mine") == "precious"

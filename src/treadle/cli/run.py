@@ -65,7 +65,7 @@ def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWal
     """Return a walk over some actions and all that they need, and who shows it."""
     options = context.options
     forced = context.select(plan, options.force)
-    dag = plan.dag([*uids, *forced])
+    dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))
     settings = Settings(
         options.jobs,
         plan.queues,
@@ -75,6 +75,24 @@ def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWal
     )
     progress = Progress(context, run_again(options))
     return CommandWalk(dag, plan.root, settings, progress), progress
+
+
+def with_makers_of_found(plan: Plan, uids: list[str]) -> list[str]:
+    """Return actions and those that make what they were found to read last time, though no plan says so."""
+    if not any(action.command.depfile for action in plan.actions.values()):
+        return uids
+    from treadle.found import makers_on_record
+    from treadle.store import Store
+
+    store = Store(plan.root)
+    store.load()
+    makers = list(makers_on_record(store, {uid: action.command for uid, action in plan.actions.items()}))
+    while True:
+        inside = plan.dag(uids).vertex_data
+        more = dict.fromkeys(maker for uid, maker in makers if uid in inside and maker not in inside)
+        if not more:
+            return uids
+        uids = [*uids, *more]
 
 
 def exit_code(context: Context, report: Report) -> int:
