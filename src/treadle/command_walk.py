@@ -136,8 +136,10 @@ class CommandWalk(Walk):
         self._makers: dict[str, str] = {}
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
-        self._strangers: set[str] = set()
-        """Actions whose outputs nothing is known of: what lies in their place is not from Treadle."""
+        self._strangers: dict[str, list[str]] = {}
+        """Action -> outputs that nothing is known of: what lies in their place is not from Treadle."""
+        self._ours: set[str] | None = None
+        """All outputs of former runs, as soon as somebody wants to know."""
         self._replaced: list[str] = []
 
     def run(self) -> Report:
@@ -254,7 +256,9 @@ class CommandWalk(Walk):
         for job in jobs:
             known = self.store.entries.get(self.owner(job.uid, job.data).key)
             if known is None and not job.data.keep:
-                self._strangers.add(job.uid)
+                if self._ours is None:
+                    self._ours = self.store.former_outputs()
+                self._strangers[job.uid] = [path for path in job.data.outputs if path not in self._ours]
         self.store.mark_started([self.owner(str(job.uid), job.data) for job in jobs])
 
     def collect(self, job: Any) -> bool:
@@ -288,7 +292,7 @@ class CommandWalk(Walk):
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
         self._makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.outputs}
-        self._after_a_run, self._strangers, self._replaced = set(), set(), []
+        self._after_a_run, self._strangers, self._ours, self._replaced = set(), {}, None, []
         self._wait_for_makers_of_found()
         self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, self.saved_untouched
 
@@ -297,10 +301,8 @@ class CommandWalk(Walk):
         uid = job.uid
         self._after_a_run.add(uid)
         self._kept[uid] = self.questions.ask(job.command, self._last_found.get(uid, ()), again=True)
-        if uid in self._strangers:
-            self._strangers.discard(uid)
-            ours = self.store.former_outputs()
-            theirs = [path for path in job.command.outputs if path not in ours]
+        theirs = self._strangers.pop(uid, None)
+        if theirs:
             folder = self.place.aside(uid, "replaced")
             self._replaced += outputs.keep_what_is_not_ours(self.root, theirs, folder)
         self.observer.started(job)
