@@ -1,0 +1,72 @@
+"""What all tests share: signals as a terminal would leave them, and nothing that outlives the session.
+
+All that a test starts, and all that this starts in turn, carries a mark of the session in TREADLE_RUN, beside
+those of the runs that it belongs to. So it is found wherever it went.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from treadle import process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SESSION = f"tests-{os.urandom(8).hex()}/"
+"""What the marks of this session begin with; each worker of pytest-xdist has a session of its own."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_are_heard() -> Iterator[None]:
+    """Undo what nohup and the background of a script do: what they ignore would stay ignored in all children.
+
+    We ourselves go on without HUP where that was ignored, as a handler is not inherited. TERM ends the session
+    as Ctrl-C does, so that what was started is ended too.
+    """
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, end)
+    if before[signal.SIGHUP] == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
+    outer = os.environ.get(process.MARK)
+    os.environ.update(process.with_mark(os.environ, SESSION + "child"))
+    yield
+    left = [words for pid in process.marked(SESSION) if (words := command_of(pid))]
+    process.end_marked(SESSION)
+    if outer is None:
+        del os.environ[process.MARK]
+    else:
+        os.environ[process.MARK] = outer
+    assert not left, "tests have left these running:\n" + "\n".join(left)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """End what a test that failed has left running; those that pass see to that themselves."""
+    if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+        process.end_marked(SESSION)
+
+
+def command_of(pid: int) -> str:
+    """Return the words of a process, "" if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
