@@ -14,6 +14,7 @@ from .nodes import Node
 from .paths import parents
 from .places import Places
 from .problems import Problems
+from .programs import Programs, Started
 from .spec import FromItem, GlobItem, PathItem
 from .template import Scope, Template
 
@@ -26,10 +27,11 @@ class Reading:
     :param named: the name of an input, "" without names -> its paths
     :param hard: it is left out if one of these is
     :param any_of: it is left out if all of one of these lists are
+    :param started: the programs that it starts, as far as they are known before its inputs are
     :param is_whole: whether all that it reads was found
     """
 
-    __slots__ = ("after", "any_of", "hard", "is_whole", "named", "needs", "paths", "predecessors")
+    __slots__ = ("after", "any_of", "hard", "is_whole", "named", "needs", "paths", "predecessors", "started")
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[list[str], bool]] = {}
@@ -39,6 +41,7 @@ class Reading:
         self.predecessors: dict[str, None] = {}
         self.needs: list[Instance] = []
         self.after: list[Instance] = []
+        self.started: list[Started] = []
         self.is_whole = True
 
 
@@ -48,7 +51,10 @@ class Linker:
     :param instances: all of them, those that are left out too
     """
 
-    __slots__ = ("by_uid", "declared", "disk", "instances", "makers", "names", "places", "problems", "readings")
+    __slots__ = (
+        *("by_uid", "declared", "disk", "instances", "makers", "names", "places", "problems", "programs"),
+        "readings",
+    )
 
     def __init__(
         self, places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
@@ -58,6 +64,7 @@ class Linker:
         self.instances = instances
         self.declared = declared
         self.makers = Makers(places.source, declared, problems)
+        self.programs = Programs(places, self.makers)
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
@@ -74,8 +81,11 @@ class Linker:
         for instance in self.instances:
             if not instance.left_out:
                 before = self.problems.told
-                self._inputs(instance, self.readings[instance.uid])
-                self.readings[instance.uid].is_whole = self.problems.told == before
+                reading = self.readings[instance.uid]
+                self._inputs(instance, reading)
+                with self.problems.kept():
+                    self.programs.wait(instance, reading.started, reading.predecessors)
+                reading.is_whole = self.problems.told == before
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node."""
@@ -96,6 +106,9 @@ class Linker:
                             path = self.places.path(text, item.node, "an input")
                             if not self._is_left_open(path):
                                 reading.hard.extend((maker, path) for maker in self.makers.of(path))
+        reading.started = self.programs.known(instance)
+        for one in reading.started:
+            reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
         for kind, templates in (("needs", instance.spec.needs), ("after", instance.spec.after)):
             for made in templates:
                 for name in instance.scope.items(made):

@@ -35,6 +35,8 @@ class Filler:
         cwd = self._cwd(instance)
         scope = instance.scope.with_local(*self._local(instance, reading, cwd))
         steps, script = self._program(instance, scope)
+        programs = self.linker.programs
+        programs.wait(instance, programs.by_paths(instance, scope), reading.predecessors)
         return Command(
             steps,
             script=script,
@@ -143,4 +145,4 @@ def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) 
     facts.extend(f"{uid} at {reasons[uid]}" for uid in circle[:-1][:12])
     first = linker.by_uid[circle[0]]
     what = f"{circle[0]} waits for itself" if len(circle) == 2 else f"{len(circle) - 1} actions wait for each other"
-    return linker.error(what, first.spec.key, facts=tuple(facts), hint="take one in, needs or after away")
+    return linker.error(what, first.spec.key, facts=tuple(facts), hint="take one in, needs, after or program away")

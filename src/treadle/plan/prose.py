@@ -113,9 +113,12 @@ CLOSING = r"""
 ## Order
 
 Order comes from files. Who reads an output, or a file below an output folder, waits for its maker. Who reads
-a tree (`docs/`) waits for the makers of all that is declared below it. Errors, each with both places: two
-makers of one output; an output inside another action's output folder; an output that is also its own input;
-actions that wait for each other in a circle.
+a tree (`docs/`) waits for the makers of all that is declared below it. Who starts a program by a name with a
+`/` (`run: bin/gen`, each command of a list, `argv`, `shell`), or names it in `tools`, waits for the maker of that
+program, also if `in` does not list it. A bare name is looked for on PATH and waits for nobody, and what a script
+of `sh` starts is not seen: list it in `in` or `tools`. Errors, each with both places: two makers of one output;
+an output inside another action's output folder; an output that is also its own input or its own program; actions
+that wait for each other in a circle.
 
 There are three kinds of edges. Data (files) and `needs` pass on failure. `needs` reruns nothing by itself:
 what it names comes first and must succeed. `after` only orders: it ignores failure, and it pulls nothing into

@@ -1,0 +1,139 @@
+"""Which files an action starts, and who makes them: programs and tools with a `/` in their name.
+
+What is found on PATH has no maker, and what a script starts is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from treadle.errors import TreadleError
+
+from .declared import Instance
+from .makers import Makers
+from .nodes import Node
+from .paths import normalise, parents
+from .places import Places
+from .template import Ref, Scope, Template
+
+_PATHS = frozenset(("in", "out", "depfile"))
+
+
+class Started:
+    """A file that an action starts, or whose identity counts.
+
+    :param is_late: whether an earlier command of the same action may have made it
+    """
+
+    __slots__ = ("is_late", "node", "path")
+
+    def __init__(self, path: str, node: Node, *, is_late: bool = False) -> None:
+        self.path = path
+        self.node = node
+        self.is_late = is_late
+
+
+class Programs:
+    """Finds what actions start, and lets them wait for its makers."""
+
+    __slots__ = ("makers", "places")
+
+    def __init__(self, places: Places, makers: Makers) -> None:
+        self.places = places
+        self.makers = makers
+
+    def known(self, instance: Instance) -> list[Started]:
+        """Return what an instance starts, as far as it can be said before its inputs are known.
+
+        What is wrong in a name is left to who makes the command.
+        """
+        found: list[Started] = []
+        for templates, in_cwd, node, is_late in _named(instance):
+            if not any(_has_paths(made) for made in templates[:1]):
+                found.extend(self._started(templates, instance.scope, _cwd(instance, in_cwd), (node, is_late)))
+        if instance.spec.sh is not None and "/" in instance.spec.shell[0]:
+            node = instance.spec.entries.get("shell", instance.spec.key)
+            found.extend(self._file(instance.spec.shell[0], _cwd(instance, True), (node, False)))
+        return found
+
+    def by_paths(self, instance: Instance, scope: Scope) -> list[Started]:
+        """Return what an instance starts under names that hold its `${in}`, `${out}` or `${depfile}`.
+
+        :param scope: knows these
+        """
+        found: list[Started] = []
+        for templates, in_cwd, node, is_late in _named(instance):
+            if any(_has_paths(made) for made in templates[:1]):
+                found.extend(self._started(templates, scope, _cwd(instance, in_cwd), (node, is_late)))
+        return found
+
+    def _started(
+        self, templates: Sequence[Template], scope: Scope, cwd: str, where: tuple[Node, bool]
+    ) -> Iterator[Started]:
+        try:
+            name = next((text for made in templates for text in scope.items(made)), "")
+        except TreadleError:
+            return
+        yield from self._file(name, cwd, where)
+
+    def _file(self, name: str, cwd: str, where: tuple[Node, bool]) -> Iterator[Started]:
+        if "/" in name and not name.endswith("/"):
+            path = name if name.startswith("/") or not cwd else f"{cwd}/{name}"
+            yield Started(normalise(path, self.places.root), where[0], is_late=where[1])
+
+    def wait(self, instance: Instance, started: Iterable[Started], predecessors: dict[str, None]) -> None:
+        """Add the makers of what an instance starts to its predecessors.
+
+        :raises TreadleError: it makes that itself, or its maker is left out
+        """
+        for one in started:
+            for maker in self.makers.of(one.path):
+                if maker is instance:
+                    if not one.is_late:
+                        raise self._own(instance, one)
+                elif maker.left_out:
+                    raise self.places.source.error(
+                        f"{instance.uid} starts {one.path} of {maker.uid}, which is left out",
+                        one.node,
+                        facts=(f"{maker.uid}: {maker.left_out}",),
+                        hint="give both the same when:",
+                    )
+                else:
+                    predecessors[maker.uid] = None
+
+    def _own(self, instance: Instance, started: Started) -> TreadleError:
+        above = (started.path, *parents(started.path))
+        output = next(one for one in instance.outputs if one.path in above)
+        return self.places.source.error(
+            f"{instance.uid} starts its own output {started.path}",
+            started.node,
+            facts=(f"made at {self.makers.place(output)}",),
+            hint="let an action of its own make it, or an earlier command of run:",
+        )
+
+
+def _named(instance: Instance) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
+    """Yield (words, is relative to cwd, place, is a later command) of each command; its first word counts."""
+    spec = instance.spec
+    for number, step in enumerate(spec.steps):
+        yield [word.template for word in step], True, step[0].template.node, number > 0
+    if spec.argv:
+        yield spec.argv, True, spec.argv[0].node, False
+    for name, version in spec.tools:
+        yield [name], False, name.node, False
+        if version:
+            yield [word.template for word in version], False, version[0].template.node, False
+
+
+def _has_paths(made: Template) -> bool:
+    return any(isinstance(part, Ref) and part.name.split(".")[0] in _PATHS for part in made.parts)
+
+
+def _cwd(instance: Instance, is_asked: bool) -> str:
+    """Return the folder as it is written, "" for the root."""
+    if not is_asked or instance.spec.cwd is None:
+        return ""
+    try:
+        return instance.scope.text(instance.spec.cwd)
+    except TreadleError:
+        return ""
