@@ -134,6 +134,14 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
     return [(path, seen.looks[path].stamp if seen.sure else UNSURE, kind, seen.value)]
 
 
+def part_of(answer: Answer) -> Part | None:
+    """Return the doubtful part of a plan, None if the snapshot is not what it should be."""
+    try:
+        return Part(answer)
+    except (ValueError, LookupError, OverflowError):
+        return None
+
+
 class Part:
     """The doubtful part of a plan, as a walk.
 

@@ -272,3 +272,18 @@ def test_the_folder_may_move_and_be_answered_at_once(settled: Project) -> None:
     for _ in range(2):
         assert "nothing to do" in settled.treadle("run").out
     assert len(settled.starts()) == before
+
+
+def test_a_snapshot_whose_actions_cannot_be_read_is_made_anew(settled: Project) -> None:
+    from treadle import snapshot as columns
+
+    for path in (settled.folder / ".treadle/quick").iterdir():
+        found = columns.Snapshot(str(path))
+        assert found.open()
+        sections = [found.section(number) for number in range(columns.ITEMS + 1)]
+        found.close()
+        sections[columns.ITEMS] = bytes(len(sections[columns.ITEMS]))
+        columns.write(str(path), sections)
+    settled.write("one.txt", "edited")
+    assert "first" in settled.run()
+    assert settled.run() == []

@@ -29,11 +29,9 @@ def run_command(context: Context) -> int:
         return status_command(context)
     seal_descriptors()
     if context.found is not None and context.found.answer is not None:
-        try:
-            return _run_part(context, context.found, context.found.answer)
-        except OutdatedError:
-            # another run was here between the look and the lock: only the whole plan can tell
-            context.found.answer = None
+        code = _run_part(context, context.found, context.found.answer)
+        if code is not None:
+            return code
     watching = Watching(context)
     plan = context.load()
     uids = context.selected(plan)
@@ -44,18 +42,24 @@ def run_command(context: Context) -> int:
     return exit_code(context, report)
 
 
-def _run_part(context: Context, found: Found, answer: Answer) -> int:
-    """Run what is doubtful, as the snapshot knows it, without the plan."""
+def _run_part(context: Context, found: Found, answer: Answer) -> int | None:
+    """Run what is doubtful, as the snapshot knows it, without the plan; None if only the whole plan can tell."""
     from treadle import quick
-    from treadle.command_snapshot import Part
+    from treadle.command_snapshot import part_of
 
     options = context.options
-    part = Part(answer)
+    part = part_of(answer)
+    if part is None:
+        return None
     queues = dict(zip(answer.facts.more[::2], map(int, answer.facts.more[1::2]), strict=True))
     settings = Settings(options.jobs, queues, keep_going=options.keep_going, wait=options.wait)
     progress = Progress(context, run_again(options))
     walk = part.walk(found.root, settings, progress)
-    report = walk.run()
+    try:
+        report = walk.run()
+    except OutdatedError:
+        # another run was here between the look and the lock
+        return None
     quick.write(walk.store.folder, found.name, part.refreshed(walk))
     progress.finish(report, {})
     return exit_code(context, report)
