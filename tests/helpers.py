@@ -130,6 +130,26 @@ class Fifo:
         os.write(self._fd, b"go\n")
 
 
+class Waiting:
+    """A folder whose actions tell that they are up, and then wait to be let go on."""
+
+    def __init__(self, tmp_path: Path, before: str = "") -> None:
+        self.up, self.go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
+        self.folder = tmp_path / "project"
+        self.folder.mkdir()
+        script = f"{before}echo up > {self.up}; read -r x < {self.go}; echo x > ${{out}}"
+        plan(
+            self.folder,
+            f"actions:\n  a: {{sh: \"{script}\", out: o}}\n  b: {{sh: 'cat ${{in}} > ${{out}}', in: o, out: p}}\n",
+        )
+
+    def start(self, *args: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """Start a run; return when its action is up."""
+        run = start_treadle(self.folder, "run", *args, prefix=prefix)
+        self.up.wait()
+        return run
+
+
 def alive(folder: Path) -> list[int]:
     """Return the processes that are at work in a folder; a zombie is in none."""
     found = []

@@ -45,16 +45,18 @@ class Lock:
         :raises BusyError: another run holds it and `wait` is false
         :raises UsageError: we run inside an action of the very run that holds it
         """
-        told = False
+        failures = 0
         while not self._try():
-            holder = self._holder()
-            self._refuse_inner_run(holder, marks)
-            words = f"process {holder[1]} ({holder[2]})" if len(holder) > 2 else "another run"
-            if not wait:
-                raise BusyError(f"{words} is at work in this folder", hint="leave out --no-wait to wait for it")
-            if not told and on_wait is not None:
-                on_wait(words)
-            told = True
+            failures += 1
+            # the first time it may be no run: `is_busy` holds the lock for a moment
+            if failures > 1:
+                self._refuse_inner_run(self._lines(), marks)
+            if failures == 2:
+                words = self.holder() or "another run"
+                if not wait:
+                    raise BusyError(f"{words} is at work in this folder", hint="leave out --no-wait to wait for it")
+                if on_wait is not None:
+                    on_wait(words)
             sleep(_PAUSE)
         self._write(f"{run}\n{os.getpid()}\n{_own_words()}\n")
 
@@ -63,6 +65,29 @@ class Lock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def is_busy(self) -> bool:
+        """Return whether a run holds it now; nothing is written, also where there is no lock file yet."""
+        import fcntl
+
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return False
+
+    def holder(self) -> str:
+        """Return words for the run that took it last, "" if it does not say."""
+        lines = self._lines()
+        return f"process {lines[1]} ({lines[2]})" if len(lines) > 2 else ""
 
     def _try(self) -> bool:
         import fcntl
@@ -88,7 +113,7 @@ class Lock:
                 os.close(fd)
         return False
 
-    def _holder(self) -> list[str]:
+    def _lines(self) -> list[str]:
         try:
             with open(self.path, encoding="utf-8", errors="replace") as file:
                 return file.read().splitlines()

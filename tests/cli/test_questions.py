@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from helpers import plan, run_treadle
+import pytest
+
+from helpers import Waiting, ended, plan, run_treadle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,3 +140,18 @@ def test_a_forced_action_is_seen_by_status(tmp_path: Path) -> None:
     ready(tmp_path)
     lines = run_treadle(tmp_path, "run", "-n", "--force=second", env={"FLAVOUR": "mint"}, check=1).lines
     assert lines == ["run second: forced", "1 to run, 1 to skip"]
+
+
+@pytest.mark.parametrize("words", [["status"], ["why", "a"], ["run", "-n"]])
+def test_a_question_while_a_run_is_at_work_says_so(tmp_path: Path, words: list[str]) -> None:
+    waiting = Waiting(tmp_path)
+    run = waiting.start("-j1")
+    asked = run_treadle(waiting.folder, *words)
+    assert asked.err == (
+        f"treadle: process {run.pid} (treadle run -j1) is at work in this folder: "
+        "what it is running now shows as interrupted\n"
+    )
+    assert "cut off" not in asked.out
+    waiting.go.open()
+    assert ended(run).code == 0
+    assert run_treadle(waiting.folder, *words).err == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle import frames
+from treadle import frames, lock
 from treadle.core.decision import Reason
 from treadle.errors import BusyError, StateError, UsageError
 from treadle.process import MARK, marked
@@ -267,6 +268,31 @@ def test_questions_do_not_wait_for_a_run(tmp_path: Path) -> None:
     with child:
         assert read(tmp_path).entries["ka"].counts
         child.kill()
+
+
+def test_whether_a_run_is_at_work_is_seen_without_a_trace(tmp_path: Path) -> None:
+    look = Store(str(tmp_path)).lock
+    assert not look.is_busy()
+    assert list(tmp_path.iterdir()) == []
+    child = holder(tmp_path)
+    with child:
+        assert look.is_busy()
+        assert look.holder().startswith(f"process {child.pid}")
+        child.kill()
+    assert not look.is_busy()
+
+
+def test_a_look_at_the_lock_does_not_turn_away_who_may_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path)
+    looking = os.open(tmp_path / ".treadle" / "lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    store = Store(str(tmp_path))
+    # whoever looks is gone again after a moment
+    monkeypatch.setattr(lock, "sleep", lambda seconds: os.close(looking))
+    store.acquire("r9", wait=False)
+    store.release()
 
 
 LEAVE = """

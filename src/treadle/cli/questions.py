@@ -63,7 +63,12 @@ def _looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
     dag = plan.dag([*uids, *forced])
     force = [str(uid) for uid in dag.vertex_data] if context.options.force_all else forced
     walk = CommandWalk(dag, plan.root, Settings(context.options.jobs, plan.queues, force=force))
+    # it may begin or end while we look
+    busy = walk.store.lock.is_busy()
     context.look(walk)
+    if busy or walk.store.lock.is_busy():
+        who = walk.store.lock.holder() or "another run"
+        context.warn(f"{who} is at work in this folder: what it is running now shows as interrupted")
     return walk
 
 
@@ -99,7 +104,8 @@ def _explained(walk: CommandWalk, uid: str, *, last: bool) -> list[Line]:
         return lines
     run = entry.last_run
     if run is None:
-        return [*lines, line("  its last run was cut off before it ended")]
+        how = "has not ended yet" if walk.store.lock.is_busy() else "was cut off before it ended"
+        return [*lines, line(f"  its last run {how}")]
     return lines + last_run_lines(run.state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
 
 
