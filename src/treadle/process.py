@@ -56,7 +56,8 @@ class Process:
         self.status: int | None = None
         self.fd = _open_pidfd(child.pid)
         self._child = child
-        self._leads = leads
+        self.leads = leads
+        """Whether it leads a session of its own; if not, our terminal sends its signals to it too."""
         self._lock = RLock()
         self._reaped = False
         self.managed = False
@@ -113,14 +114,14 @@ class Process:
     def signal_group(self, number: int) -> None:
         """Send a signal to all that is still in its session's first group."""
         with self._lock:
-            if not self._reaped and self._leads:
+            if not self._reaped and self.leads:
                 _send(os.killpg, self.pid, number)
 
     def signal_tree(self, number: int) -> None:
         """Send a signal to its group and to all others that carry its mark, once to each."""
         with self._lock:
             told = 0 if self._reaped else self.pid
-            if self._leads:
+            if self.leads:
                 self.signal_group(number)
             else:
                 self._signal_itself(number)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import Fifo, Terminal, alive, plan
+from helpers import Fifo, Terminal, alive, plan, run_treadle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +143,29 @@ def test_log_on_a_terminal_tells_the_command_first(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "log", "a")
     assert terminal.end() == 0
     assert terminal.seen() == ["$ echo said", "said"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("ends", ["kill -INT $$", "exit 130", "exit 1"], ids=["by INT", "130", "1"])
+def test_ctrl_c_interrupts_an_action_on_the_console_however_it_takes_it(
+    tmp_path: Path, times: int, ends: str
+) -> None:
+    up = Fifo(tmp_path / "up")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    # TERM, which we send it, is not what ends it; the Ctrl-C that the terminal sends it is
+    script = (
+        f"trap '' TERM; n=0; trap 'n=$((n + 1)); echo got $n; [ $n -lt {times} ] || {{ trap - INT; {ends}; }}' INT; "
+        f"echo up > {up}; for i in $(seq 6000); do sleep 0.01; done"
+    )
+    (folder / "script").write_text(script)
+    plan(folder, "actions:\n  a: {run: sh script, console: true}\n")
+    terminal = Terminal(folder, "run", "a")
+    up.wait()
+    for number in range(times):
+        if number:
+            terminal.wait_for(f"got {number}")
+        terminal.type(b"\x03")
+    assert terminal.end() == 130
+    assert "interrupted: 0 run, 1 interrupted in " in terminal.seen()[-1]
+    assert run_treadle(folder, "status", "a", check=1).lines[0].endswith("; the last run was interrupted")

@@ -47,6 +47,8 @@ class Progress(Observer):
         self._jobs: dict[str, CommandJob] = {}
         self._followers: dict[str, Follower] = {}
         self._failed: list[tuple[Ended, CommandJob | None]] = []
+        self._between: dict[str, tuple[Ended, CommandJob | None]] = {}
+        """uid -> its last attempt, of those that should be tried again."""
         self._blocked: dict[tuple[str, ...], list[str]] = {}
         self._above = ""
         """The action whose output is the last that was written."""
@@ -89,6 +91,7 @@ class Progress(Observer):
         """Follow an attempt of an action; leave it the terminal if it wants it."""
         uid = job.uid
         self._jobs[uid] = job
+        self._between.pop(uid, None)
         self.state.start(uid, monotonic())
         scheduler = self.walk.scheduler
         if scheduler is not None and (self._draws or self._follows):
@@ -115,16 +118,20 @@ class Progress(Observer):
         if job is not None:
             self._take_rest(uid, job)
         if retry:
+            self._between[uid] = ended, job
             self._tell_retry(ended, job)
             return
-        self.state.end(uid, ended.how)
+        self._take_in(ended, job)
+        self._draw_if_due()
+
+    def _take_in(self, ended: Ended, job: CommandJob | None) -> None:
+        self.state.end(ended.uid, ended.how)
         if ended.how == BLOCKED:
             origins = tuple(why.name for why in ended.reasons)
-            self._blocked.setdefault(origins, []).append(uid)
+            self._blocked.setdefault(origins, []).append(ended.uid)
         self._show(ended, job)
         if ended.how == FAILED:
             self._failed.append((ended, job))
-        self._draw_if_due()
 
     def round(self) -> None:
         """Show what is new."""
@@ -142,6 +149,9 @@ class Progress(Observer):
         :param left_out: uid -> why it is not in the plan this time
         """
         self.screen.erase()
+        for ended, job in self._between.values():
+            # the run has ended before another attempt
+            self._take_in(ended, job)
         state = self.state
         state.saved = self.walk.saved
         if report.ok and not report.interrupted and self.context.options.quiet:
