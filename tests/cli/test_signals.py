@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import DEADLINE, Waiting, alive, ended, run_treadle, start_treadle
+from helpers import DEADLINE, Fifo, Waiting, alive, ended, plan, run_treadle, start_treadle
+from treadle.process import marked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,24 +75,67 @@ def test_the_code_is_that_of_the_first_signal(tmp_path: Path) -> None:
     assert ended(run).code == 143
 
 
-def test_the_third_signal_ends_us_as_we_stand() -> None:
+def test_the_third_signal_ends_us_as_we_stand_and_kills_what_runs() -> None:
     program = """
-import os, signal
+import os, signal, subprocess
 from treadle.cli.signals import Interrupts
+from treadle.process import with_mark
 
 class Walk:
+    run_id = "third-" + os.urandom(8).hex()
+
     def stop(self, hurry):
         print("told", hurry, flush=True)
 
 interrupts = Interrupts()
 interrupts.install()
 interrupts.attach(Walk())
+child = subprocess.Popen(["setsid", "sleep", "300"], env=with_mark(os.environ, Walk.run_id + "/a"))
+print(Walk.run_id, flush=True)
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
     os.kill(os.getpid(), number)
 print("still here")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE)
-    assert (done.returncode, done.stdout) == (143, "told 2\ntold 3\n")
+    run, *told = done.stdout.splitlines()
+    assert (done.returncode, told) == (143, ["told 2", "told 3"])
+    assert done.stderr == "treadle: ended by the third signal, what was still running was killed\n"
+    assert list(marked(f"{run}/")) == []
+
+
+def test_three_signals_at_once_leave_nothing_running(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path, before="trap '' TERM; ")
+    run = waiting.start()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        run.send_signal(number)
+    assert run.wait(DEADLINE) in {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    assert alive(waiting.folder) == []
+    ended(run)
+
+
+RETRIED = """
+actions:
+  a: {sh: "echo up > UP; exit 7", out: o, retries: {max: 3, on: [any], backoff: 300s}}
+  b: {sh: "cat ${in} > ${out}", in: o, out: p}
+"""
+
+
+def test_a_signal_between_two_attempts_leaves_a_failure(tmp_path: Path) -> None:
+    up = Fifo(tmp_path / "up")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    plan(folder, RETRIED.replace("UP", str(up)))
+    run = start_treadle(folder, "run")
+    up.wait()
+    assert run.stdout is not None
+    assert "trying again" in run.stdout.readline()
+    run.send_signal(signal.SIGINT)
+    done = ended(run)
+    assert done.code == 130
+    assert done.lines[0].startswith("[1/2] failed a ")
+    assert "failed a: exit code 7" in done.lines
+    assert done.lines[-1].startswith("interrupted: 0 run, 1 failed, ")
+    assert run_treadle(folder, "status", "a", check=1).lines[0] == "run a: the last run failed (exit code 7)"
 
 
 def test_a_run_that_waits_for_another_one_ends_at_once(tmp_path: Path) -> None:

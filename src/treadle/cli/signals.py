@@ -9,23 +9,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from treadle.walk import Walk
+    from treadle.command_walk import CommandWalk
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE = 1.0
+"""Seconds that the last kill may take."""
 
 
 class Interrupts:
     """What signals have come, and the walk that has to hear of them.
 
-    The first one asks what runs to end, the second ends it at once, the third ends us as we stand. So does the
-    first one where there is no walk: nothing has been started and nothing is half-written then, and an exception
-    out of a signal handler may surface anywhere.
+    The first one asks what runs to end, the second ends it at once, the third kills it from here and ends us as
+    we stand: the loop, which should have done so, may hang or may not have come to it. Where there is no walk
+    the first one ends us: nothing has been started and nothing is half-written then, and an exception out of a
+    signal handler may surface anywhere.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.first = 0
-        self._walk: Walk | None = None
+        self._walk: CommandWalk | None = None
         self._repeated = 0
 
     @property
@@ -39,7 +42,7 @@ class Interrupts:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._hear)
 
-    def attach(self, walk: Walk) -> None:
+    def attach(self, walk: CommandWalk) -> None:
         """From now on signals are for a walk, which may have started actions."""
         self._walk = walk
 
@@ -52,11 +55,27 @@ class Interrupts:
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         self.count += 1
         self.first = self.first or number
-        if self._walk is None or self.count > 2:
+        if self._walk is None:
             os._exit(self.code)
+        if self.count > 2:
+            _end_all(self._walk.run_id, self.code)
         self._stop(self._walk)
 
-    def _stop(self, walk: Walk) -> None:
+    def _stop(self, walk: CommandWalk) -> None:
         from treadle.scheduler import KILLING, STOPPING
 
         walk.stop(STOPPING if self.count == 1 else KILLING)
+
+
+def _end_all(run: str, code: int) -> None:
+    """Kill all that a run has started, and end."""
+    from treadle.process import end_marked
+
+    left = end_marked(f"{run}/", _PATIENCE)
+    how = f"processes {left} do not end" if left else "what was still running was killed"
+    # on a terminal the status line may stand there
+    start = "\n" if os.isatty(2) else ""
+    try:
+        os.write(2, f"{start}treadle: ended by the third signal, {how}\n".encode())
+    finally:
+        os._exit(code)
