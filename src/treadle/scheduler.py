@@ -296,15 +296,9 @@ class Scheduler:
             if job is not None and attempt == job.attempt and self._active.get(job.uid) is job:
                 ended.append(job)
         while ended:
-            self._note_interrupt(ended[0])
+            _note_interrupt(ended[0], self.hurry)
             self._finish(ended[0])
             ended.popleft()
-
-    def _note_interrupt(self, job: Job) -> None:
-        """Take what Ctrl-C on our terminal has ended for interrupted, though we have not asked it to end yet."""
-        is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
-        if self.hurry >= STOPPING and not is_ours_alone and not job.outcome.is_good:
-            job.interrupted = True
 
     def _finish(self, job: Job, final: bool = False) -> None:
         """See to a job that has ended: give back what it held, collect it, then leave or queue it again."""
@@ -401,6 +395,13 @@ def _process_ended(how: Ended) -> Job:
     job: ProcessJob = how.key  # type: ignore[assignment]
     job.ended(how)
     return job
+
+
+def _note_interrupt(job: Job, hurry: int) -> None:
+    """Take what Ctrl-C on our terminal has ended for interrupted, though we have not asked it to end yet."""
+    is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
+    if hurry >= STOPPING and not is_ours_alone and not job.outcome.is_good:
+        job.interrupted = True
 
 
 def _ignore_end(_: Hashable) -> None:

@@ -156,7 +156,7 @@ def test_ctrl_c_interrupts_an_action_on_the_console_however_it_takes_it(
     # TERM, which we send it, is not what ends it; the Ctrl-C that the terminal sends it is
     script = (
         f"trap '' TERM; n=0; trap 'n=$((n + 1)); echo got $n; [ $n -lt {times} ] || {{ trap - INT; {ends}; }}' INT; "
-        f"echo up > {up}; for i in $(seq 6000); do sleep 0.01; done"
+        f"echo up > {up}; i=0; while [ $i -lt 6000 ]; do i=$((i + 1)); sleep 0.01; done"
     )
     (folder / "script").write_text(script)
     plan(folder, "actions:\n  a: {run: sh script, console: true}\n")

@@ -21,7 +21,9 @@ from treadle import DAG, ProcessJob, Scheduler
 class Stubborn(ProcessJob):
     @property
     def cmdline(self):
-        return ["sh", "-c", "trap 'echo TERM' TERM; echo $$; for i in $(seq 6000); do sleep 0.01; done"]
+        # a minute at most, whatever becomes of those who should end it
+        loop = "i=0; while [ $i -lt 6000 ]; do i=$((i + 1)); sleep 0.01; done"
+        return ["sh", "-c", "trap 'echo TERM' TERM; echo $$; " + loop]
 
 dag = DAG()
 dag.add_vertex("a")
