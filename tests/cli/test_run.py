@@ -105,7 +105,7 @@ def test_the_command_that_runs_a_failure_again_can_be_pasted(tmp_path: Path) -> 
     done = run_treadle(tmp_path, "run", "-C", "two words", "other plan.yaml", "-p", "x=it's", check=1)
     (again,) = [line for line in done.lines if line.startswith("  again")]
     assert again == """  again    treadle run -C 'two words' -f 'other plan.yaml' -p 'x=it'"'"'s' bad"""
-    assert "  log      two words/.treadle/logs/bad.log" in done.lines
+    assert "  log      two words/.treadle/logs/other%20plan.yaml+bad.log" in done.lines
 
 
 def test_a_bare_run_without_anything_to_run_by_default_says_what_there_is(tmp_path: Path) -> None:
@@ -160,13 +160,14 @@ def test_an_action_that_cannot_start_shows_no_output_of_a_former_run(tmp_path: P
     assert "out/x" in done.out
 
 
-def test_damaged_state_is_one_line_and_no_error(tmp_path: Path) -> None:
+def test_damaged_state_is_told_and_no_error(tmp_path: Path) -> None:
     chain(tmp_path)
     run_treadle(tmp_path, "run", check=0)
     (tmp_path / ".treadle/records").write_bytes(b"nonsense")
     done = run_treadle(tmp_path, "run", check=0)
-    assert done.err.count("\n") == 1
-    assert "counts as new" in done.err
+    about_records, about_outputs = done.err.splitlines()
+    assert about_records.endswith("counts as new")
+    assert about_outputs == "treadle: not from Treadle, kept in .treadle/replaced: out/b, out/c"
     assert done.lines[-1].startswith("2 run")
 
 
