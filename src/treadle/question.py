@@ -36,6 +36,12 @@ class Questions:
         """Asked while the version of a tool is waited for."""
         self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
         self._programs: dict[tuple[str, str], str | None] = {}
+        self._basic = {
+            name: value
+            for name, value in environ.items()
+            if name in BASE_ENVIRONMENT or name.startswith(BASE_PREFIXES)
+        }
+        """The variables that every action sees."""
 
     def ask(self, command: Command, found: Iterable[str] = (), again: bool = False) -> Question:
         """Return the question of a command as it stands now.
@@ -58,7 +64,7 @@ class Questions:
         for name in command.env.track:
             if name in self.environ and name not in command.env.set:
                 add(f"env {name}", self.environ[name])
-        environ = self.environment(command)
+        environ = self.environment(command) if command.tools else self._basic
         see = self.files.see_again if again else self.files.see
         seen = {}
         for tool in command.tools:
@@ -86,13 +92,11 @@ class Questions:
         """Return the declared inputs and the programs inside the root that it starts, each once."""
         paths = dict.fromkeys(command.inputs)
         inside = os.path.join(self.files.root, "")
-        environ = None
         for argv in command.argvs():
             if "/" in argv[0]:
                 program = os.path.normpath(os.path.join(self.files.root, command.cwd, argv[0]))
             else:
-                environ = environ or self.environment(command)
-                program = self.program(argv[0], environ) or ""
+                program = self.program(argv[0], command.env.set if "PATH" in command.env.set else self._basic) or ""
             if program.startswith(inside):
                 paths[program.removeprefix(inside)] = None
         return list(paths)
@@ -106,11 +110,7 @@ class Questions:
 
     def environment(self, command: Command) -> dict[str, str]:
         """Return the environment of a command: the basic variables, and what it declares."""
-        environ = {
-            name: value
-            for name, value in self.environ.items()
-            if name in BASE_ENVIRONMENT or name.startswith(BASE_PREFIXES)
-        }
+        environ = dict(self._basic)
         for name in (*command.env.pass_, *command.env.track):
             if name in self.environ:
                 environ[name] = self.environ[name]
