@@ -6,14 +6,14 @@ Values reach the script through variables of its environment, never as program t
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 
 from treadle.command import DEFAULT_SHELL, Script
 from treadle.errors import TreadleError
 
+from . import shown
 from .nodes import Scalar, Source
-from .template import MARK, Ref, Scope, Template, bad_mark, ref_offset
+from .template import MARK, Ref, Scope, Template, Value, bad_mark, ref_offset
 
 BARE, QUOTED, HEREDOC = "bare", "quoted", "heredoc"
 POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"))
@@ -21,48 +21,62 @@ POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "bu
 _WORD = re.compile(r"[^\s'\"\\$`#<>;&|()]+")
 _OPENS = frozenset(["then", "do", "else", "elif", "if", "while", "until", "!", "{", "time"])
 _DELIMITER = re.compile(r"(?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"\\<>;&|()])+")
-_ESCAPE = re.compile(r"[\\\"$`]")
-_ESCAPE_BODY = re.compile(r"[\\$`]")
 _BRACE = re.compile(r"\\.|\$\$?\{|\}", re.DOTALL)
 _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
 
 
 class Hole:
-    """A reference, the quotes it stands in, and inside a heredoc the line that ends that."""
+    """A reference, the quotes it stands in, and inside a heredoc the line that ends that.
 
-    __slots__ = ("alone", "delimiter", "ref", "where")
+    :param alone: whether it is a word of its own, so that it may be a list
+    :param may_be_bare: whether a plain value needs no quotes to be shown in its place
+    """
 
-    def __init__(self, ref: Ref, where: str, *, alone: bool = False, delimiter: str = "") -> None:
+    __slots__ = ("alone", "delimiter", "may_be_bare", "ref", "where")
+
+    def __init__(
+        self, ref: Ref, where: str, *, alone: bool = False, may_be_bare: bool = False, delimiter: str = ""
+    ) -> None:
         self.ref = ref
         self.where = where
         self.alone = alone
+        self.may_be_bare = may_be_bare
         self.delimiter = delimiter
 
 
 class _Frame:
-    """What is open: `code` (a script or a `$( )`), `double` quotes, or the body of a `heredoc`."""
+    """What is open: `code` (a script or a `$( )`), `double` quotes, or the body of a `heredoc`.
 
-    __slots__ = ("command", "delimiter", "end", "kind", "nest", "start", "stop")
+    In code, `command` says that a command begins here, `named` that one has begun with the name of a program.
+    """
+
+    __slots__ = ("command", "delimiter", "end", "kind", "named", "nest", "start", "stop")
 
     def __init__(self, kind: str, start: int) -> None:
         self.kind = kind
         self.start = start
         self.nest: list[str] = []
-        self.command = True
         self.delimiter = ""
         self.end = 0
         self.stop = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Let a command begin here."""
+        self.command = True
+        self.named = False
 
 
 class _Lexer:
     """Walks over one script with a stack of what is open."""
 
-    __slots__ = ("at", "node", "pending", "pieces", "source", "stack", "text")
+    __slots__ = ("at", "is_plain", "node", "pending", "pieces", "source", "stack", "text")
 
     def __init__(self, source: Source, node: Scalar) -> None:
         self.source = source
         self.node = node
         self.text = node.text
+        self.is_plain = shown.is_plain(node.text)
         self.at = 0
         self.stack = [_Frame("code", 0)]
         self.pending: list[tuple[str, bool, bool, int]] = []
@@ -150,9 +164,16 @@ class _Lexer:
             return
         if found.group(1) is None:
             raise bad_mark(self.source, self.node, self.at)
-        alone = self.is_alone(self.at, found.end())
-        delimiter = next((frame.delimiter for frame in reversed(self.stack) if frame.delimiter), "")
-        self.pieces.append(Hole(Ref(found.group(1), self.at), where, alone=alone, delimiter=delimiter))
+        self.pieces.append(
+            Hole(
+                Ref(found.group(1), self.at),
+                where,
+                alone=self.is_alone(self.at, found.end()),
+                may_be_bare=self.is_plain
+                and shown.may_be_bare(self.text, self.at, found.end(), is_argument=self.stack[-1].named),
+                delimiter=next((frame.delimiter for frame in reversed(self.stack) if frame.delimiter), ""),
+            )
+        )
         self.at = found.end()
 
     def is_alone(self, start: int, end: int) -> bool:
@@ -236,13 +257,16 @@ class _Lexer:
             self.word(frame, word.group(), at)
         elif char == "\n":
             self.take(at + 1)
-            frame.command = True
+            frame.begin()
             self.bodies()
         elif char in " \t":
             self.take(at + 1)
         elif char in ";&|":
             self.take(at + 1)
-            frame.command = True
+            if shown.is_target(text, at + 1):
+                frame.command = True
+            else:
+                frame.begin()
         elif char in "()":
             self.bracket(frame, char)
         elif char == "<":
@@ -276,8 +300,10 @@ class _Lexer:
         elif whole and frame.command and word == "esac" and frame.nest[-1:] == ["case"]:
             frame.nest.pop()
         elif whole and word == "in" and frame.nest[-1:] == ["case"]:
-            frame.command = True
+            frame.begin()
         elif not (whole and frame.command and word in _OPENS):
+            if whole and frame.command and not shown.is_target(self.text, at):
+                frame.named = frame.named or shown.is_program(word)
             frame.command = False
         self.take(at + len(word))
 
@@ -293,7 +319,7 @@ class _Lexer:
         elif not frame.nest and len(self.stack) > 1:
             closes = True
         self.take(self.at + 1)
-        frame.command = True
+        frame.begin()
         if closes:
             self.stack.pop()
 
@@ -324,10 +350,18 @@ class _Lexer:
 
 
 def parse_script(source: Source, node: Scalar) -> list[str | Hole]:
-    """Return a script in pieces: texts, and holes that know their quotes."""
+    """Return a script in pieces: texts, of which no two stand together, and holes that know their quotes."""
     if "${" not in node.text:
         return [node.text]
-    return _Lexer(source, node).run()
+    joined: list[str | Hole] = []
+    texts: list[str] = []
+    for piece in _Lexer(source, node).run():
+        if isinstance(piece, str):
+            texts.append(piece)
+            continue
+        joined.extend(("".join(texts), piece) if texts else (piece,))
+        texts.clear()
+    return [*joined, "".join(texts)] if texts else joined
 
 
 def fill(
@@ -336,34 +370,47 @@ def fill(
     """Return the script with its values in variables."""
     template = Template(source, node, tuple(p.ref if isinstance(p, Hole) else p for p in pieces))
     text: list[str] = []
-    shown: list[str] = []
+    seen: list[str] = []
     names: dict[str, str] = {}
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
-            shown.append(piece)
-            continue
-        _check_shell(source, node, piece, shell)
-        value = scope.value(template, piece.ref)
-        if piece.where == BARE:
-            if isinstance(value, tuple) and not piece.alone:
+            seen.append(piece)
+        else:
+            _check_shell(source, node, piece, shell)
+            value = scope.value(template, piece.ref)
+            if isinstance(value, tuple) and piece.where == BARE and not piece.alone:
                 raise template.error(
                     f"${{{piece.ref.name}}} is a list and stands inside a word",
                     piece.ref,
                     hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
                 )
-            values = value if isinstance(value, tuple) else (value,)
-            text.append(" ".join([f'"{_variable(names, one)}"' for one in values]))
-            shown.append(_unended(" ".join([shlex.quote(one) for one in values]), "''", piece))
-            continue
-        one = " ".join(value) if isinstance(value, tuple) else value
-        text.append(_variable(names, one))
-        if piece.where == QUOTED:
-            shown.append(_unended(_ESCAPE.sub(r"\\\g<0>", one), '""', piece))
-        else:
-            shown.append(_in_body(one, piece.delimiter))
+            text.append(_taken(piece, value, names))
+            seen.append(_seen(piece, value, seen))
     variables = {name: value for value, name in names.items()}
-    return Script("".join(text), variables, "".join(shown), shell)
+    return Script("".join(text), variables, "".join(seen), shell)
+
+
+def _taken(hole: Hole, value: Value, names: dict[str, str]) -> str:
+    """Return what stands in a hole of the script that the shell is given."""
+    if hole.where != BARE:
+        return _variable(names, " ".join(value) if isinstance(value, tuple) else value)
+    values = value if isinstance(value, tuple) else (value,)
+    return " ".join([f'"{_variable(names, one)}"' for one in values])
+
+
+def _seen(hole: Hole, value: Value, seen: Sequence[str]) -> str:
+    """Return what is shown in a hole.
+
+    :param seen: what is shown before it
+    """
+    if hole.where == BARE:
+        values = value if isinstance(value, tuple) else (value,)
+        return shown.words(values, hole.delimiter, may_be_bare=hole.may_be_bare)
+    one = " ".join(value) if isinstance(value, tuple) else value
+    if hole.where == QUOTED:
+        return shown.in_quotes(one, seen[-1], hole.delimiter)
+    return shown.in_body(one, seen, hole.delimiter)
 
 
 def _variable(names: dict[str, str], value: str) -> str:
@@ -379,17 +426,3 @@ def _check_shell(source: Source, node: Scalar, hole: Hole, shell: Sequence[str])
             ref_offset(source, node, hole.ref),
             hint="set a variable with env: and let the script read it, or use argv:",
         )
-
-
-def _unended(shown: str, reopened: str, hole: Hole) -> str:
-    """Return a quoted text such that no line of it ends the heredoc that it stands in."""
-    return shown.replace("\n", "\n" + reopened) if hole.delimiter else shown
-
-
-def _in_body(value: str, delimiter: str) -> str:
-    """Return a value as the text of a heredoc's body, such that no line of it ends the heredoc."""
-    shown = _ESCAPE_BODY.sub(r"\\\g<0>", value)
-    if delimiter.startswith("\t"):
-        shown = re.sub(r"(^|\n)(?=\t)", r"\1$()", shown)
-    bare = delimiter.lstrip("\t")
-    return re.sub(rf"(^|\n)(?={re.escape(bare)}(?:\n|$))", r"\1$()", shown)
