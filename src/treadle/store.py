@@ -56,6 +56,14 @@ class Entry:
         return owner_from(frames.unpack(body or b""))[0]
 
     @property
+    def label(self) -> str:
+        """The label of its owner, read alone."""
+        if self._start is not None:
+            return frames.text_at(self._start, 2)
+        body = self._end if self._end is not None else self._success
+        return frames.text_at(body or b"", 1)
+
+    @property
     def state(self) -> str:
         """The word of its last frame: STARTED, or how it ended."""
         last = self.last_run

@@ -9,12 +9,15 @@ from treadle.status import ReturnValue
 from treadle.ui import render
 from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, State
 
+from .other_plans import refuse_shared_outputs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from treadle.command_job import CommandJob
     from treadle.command_walk import CommandWalk
+    from treadle.plan import Plan
     from treadle.ui.output import Follower
     from treadle.ui.text import Line
     from treadle.walk import Report
@@ -43,6 +46,8 @@ class Progress(Observer):
         self.screen = context.screen
         self.again = list(again)
         self.state = State(0, context.began)
+        self.plan: Plan | None = None
+        """What is walked, if it was loaded."""
         self.walk: CommandWalk
         self._jobs: dict[str, CommandJob] = {}
         self._followers: dict[str, Follower] = {}
@@ -79,7 +84,9 @@ class Progress(Observer):
         self._above = ""
 
     def began(self, walk: CommandWalk) -> None:
-        """Begin to count; from here on signals are for the walk."""
+        """Begin to count, unless another plan makes the same; from here on signals are for the walk."""
+        if self.plan is not None:
+            refuse_shared_outputs(self.plan, map(str, walk.actions.vertex_data), walk.store)
         self.walk = walk
         self.state.total = len(walk.actions.vertex_data) + walk.untouched
         self.state.counts[SKIPPED] += walk.untouched

@@ -10,6 +10,8 @@ from treadle.ui import words
 from treadle.ui.durations import duration
 from treadle.ui.text import line, safe
 
+from .other_plans import refuse_shared_outputs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +68,7 @@ def _looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
     # it may begin or end while we look
     busy = walk.store.lock.is_busy()
     context.look(walk)
+    refuse_shared_outputs(plan, map(str, dag.vertex_data), walk.store)
     if busy or walk.store.lock.is_busy():
         who = walk.store.lock.holder() or "another run"
         context.warn(f"{who} is at work in this folder: what it is running now shows as interrupted")

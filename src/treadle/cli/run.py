@@ -78,6 +78,7 @@ def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWal
         wait=options.wait,
     )
     progress = Progress(context, run_again(options))
+    progress.plan = plan
     return CommandWalk(dag, plan.root, settings, progress), progress
 
 
