@@ -323,6 +323,26 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "4:19",
         ["the input site is a folder", "write site/"],
     ),
+    "glob in an output folder": (
+        '  a: {run: x, out: site/}\n  b: {run: y, in: "site/sub/*.html"}\n',
+        "4:19",
+        ["site/sub/*.html matches nothing", "a makes site/", "treadle.yaml:3:", "read the whole folder: site/"],
+    ),
+    "glob map in an output folder": (
+        "  a: {run: x, out: site/}\n  b: {run: y, in: {glob: [no/*, site/**/*.html]}}\n",
+        "4:19",
+        ["a makes site/", "read the whole folder: site/"],
+    ),
+    "glob in its own output folder": (
+        '  a: {run: x, out: site/, in: "site/*.html"}\n',
+        "3:31",
+        ["a makes site/", "an action cannot read what it makes"],
+    ),
+    "foreach in an output folder": (
+        '  a: {run: x, out: site/}\n  b: {run: y, foreach: {p: "site/*.html"}}\n',
+        "4:28",
+        ["a makes site/", "name the files in out: of a"],
+    ),
     "depfile read": (
         "  a: {run: x, depfile: d}\n  b: {run: y, in: d}\n",
         "4:19",

@@ -219,7 +219,7 @@ class Linker:
     def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> Sequence[str]:
         found = self.places.answer(item, instance.scope, self.declared, None)
         if not found and not item.empty:
-            raise self.places.nothing(item, instance.scope)
+            raise self.places.nothing(item, instance.scope, self.declared, instance)
         for path in found:
             maker = self.declared.files.get(path)
             if maker is instance:

@@ -104,7 +104,7 @@ class Expander:
         if isinstance(item, GlobItem):
             answer = self.places.answer(item, self.scope, declared, spec)
             if not answer and not item.empty:
-                raise self.places.nothing(item, self.scope)
+                raise self.places.nothing(item, self.scope, declared, None)
             return answer
         assert not isinstance(item, FromItem)
         whole = item.template.whole

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from treadle.errors import TreadleError
 
-from .declared import STATE, Declared
+from .declared import STATE, Declared, Instance
 from .globs import Globs, Pattern
 from .nodes import Node, Source
-from .paths import normalise
+from .paths import normalise, parents
 from .spec import GlobItem, Spec
 from .template import MAGIC, Scope, Template
 
@@ -109,12 +109,29 @@ class Places:
         bases = [self.globs.parse(text).base for text in self.patterns(item.patterns, scope)]
         return [base.rstrip("/") + "/" for base in bases if base.startswith("/")]
 
-    def nothing(self, item: GlobItem, scope: Scope) -> TreadleError:
-        """Return the error for a glob that takes nothing."""
-        shown = ", ".join(scope.pattern(made) for made in item.patterns) or "[]"
-        return self.source.error(
-            f"the glob {shown} matches nothing", item.node, hint=f'if that is right: {{glob: "{shown}", empty: ok}}'
-        )
+    def nothing(self, item: GlobItem, scope: Scope, declared: Declared, reader: Instance | None) -> TreadleError:
+        """Return the error for a glob that takes nothing.
+
+        :param reader: whose input it is, None for a value of foreach
+        """
+        texts = [scope.pattern(made) for made in item.patterns]
+        shown = ", ".join(texts) or "[]"
+        facts: tuple[str, ...] = ()
+        hint = f'if that is right: {{glob: "{shown}", empty: ok}}'
+        bases = [self.globs.parse(text).base + "/" for text in texts]
+        folder = next((one for base in bases for one in (*parents(base), base) if one in declared.folders), None)
+        if folder is not None:
+            maker = declared.folders[folder]
+            output = next(one for one in maker.outputs if one.path == folder)
+            place = self.source.place(output.node.start)
+            facts = (f"{maker.uid} makes {folder} at {place}: what will be in it is not known before",)
+            if reader is None:
+                hint = f"name the files in out: of {maker.uid}"
+            elif reader is maker:
+                hint = "an action cannot read what it makes"
+            else:
+                hint = f"read the whole folder: {folder}"
+        return self.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
 
 
 def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iterator[str]:
