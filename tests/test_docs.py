@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -23,9 +28,22 @@ def blocks(page: str, language: str) -> list[str]:
     return [text for kind, text in BLOCK.findall((ROOT / page).read_text("utf-8")) if kind == language]
 
 
-def with_python() -> list[str]:
+NEEDS = {"docs/walk.md": "cc"}
+"""The programs of the system that the examples of a page need."""
+
+
+def with_python() -> list[ParameterSet | str]:
     """Return the pages that hold examples in Python."""
-    return [page for page in PAGES if blocks(page, "python")]
+    return [with_needs(page) for page in PAGES if blocks(page, "python")]
+
+
+def with_needs(page: str) -> ParameterSet | str:
+    """Return a page that skips where the program is missing that it needs."""
+    program = NEEDS.get(page)
+    if program is None:
+        return page
+    is_missing = pytest.mark.skipif(shutil.which(program) is None, reason=f"{page} needs {program}")
+    return pytest.param(page, marks=[pytest.mark.system(program), is_missing])
 
 
 def test_the_readme_stays_short() -> None:
