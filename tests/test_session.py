@@ -83,3 +83,11 @@ def test_two():
     done = session(tmp_path, START + text)
     assert "1 failed, 1 passed" in done.stdout
     assert "tests have left" not in done.stdout
+
+
+def test_term_ends_a_session_with_all_that_its_tests_have_started(tmp_path: Path) -> None:
+    mark = f"inner-{uuid4().hex}/x"
+    text = f"def test_it():\n    start({mark!r})\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    done = session(tmp_path, START + text)
+    assert "KeyboardInterrupt" in done.stdout
+    assert not list(marked(mark))
