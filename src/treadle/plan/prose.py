@@ -310,16 +310,30 @@ with `TREADLE` are Treadle's own.
 ## What makes an action run again
 
 Its fingerprint holds: the command with its values, the shell and `cwd`; variables of `env` and `track`;
-tools; the list and the content of inputs, and of what the depfile named; the outputs as they were left. It
-does not hold: `help`, `timeout`, `retries`, `queue`, `tokens`, `priority`, and where the root lies. An action
-without inputs and outputs runs each time it is asked for, and one with `always: true` each time.
+tools, and programs inside the root that it starts; the list and the content of inputs, and of what the depfile
+named; the outputs as they were left. It does not hold: `help`, `timeout`, `retries`, `queue`, `tokens`,
+`priority`, and where the root lies. An action without inputs and outputs runs each time it is asked for, and one
+with `always: true` each time.
+
+An input folder counts by all that is in it, hidden names and empty folders too, but for folders named
+`__pycache__`. Links in it are followed; one that leads back to a folder around it counts by its text. An output
+folder counts by its whole tree, `__pycache__` too, and links in it by their text.
+
+What the depfile names beside the declared inputs counts from then on. If another action makes such a file, its
+maker is waited for from the next run on. In the first run nobody knows of it: who needs it then lists it in `in`.
+
+What is fingerprinted of a script of `sh` is its text with the values in it. There a value has quotes wherever it
+could mean more than the plain word, so that no two different scripts have one fingerprint.
 
 ## Outputs
 
-Parent folders are made. Output files are removed before the action starts, unless `keep: true`; output
-folders are left. An output folder counts by its whole tree. Outputs that were deleted, edited or cut short
-are made again. An output that was declared and not made is a failure. `stdout` is an output, also if `out`
-does not name it.
+Parent folders are made. Output files and the depfile are removed before the action starts; output folders are
+left. A file in the place of an output that no action of Treadle's has made may be somebody's own: it is moved to
+`.treadle/replaced/`, into a folder named after the action, and a note says so. Output files that a failed action
+has written move to `.treadle/failed/`. With `keep: true` all of them stay where they are.
+
+Outputs that were deleted, edited or cut short are made again. An output that was declared and not made is a
+failure. `stdout` is an output, also if `out` does not name it.
 
 ## Names
 
