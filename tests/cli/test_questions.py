@@ -155,3 +155,21 @@ def test_a_question_while_a_run_is_at_work_says_so(tmp_path: Path, words: list[s
     waiting.go.open()
     assert ended(run).code == 0
     assert run_treadle(waiting.folder, *words).err == ""
+
+
+DISCOVERED = """
+actions:
+  use: {sh: 'cat gen.h > ${out}; echo "o: gen.h" > ${depfile}', out: use, depfile: use.d}
+  gen: {sh: 'cat ${in} > ${out}', in: version, out: gen.h}
+"""
+
+
+@pytest.mark.parametrize("words", [["status"], ["run", "-n"]])
+def test_what_a_name_was_found_to_read_is_asked_about_as_a_run_would(tmp_path: Path, words: list[str]) -> None:
+    plan(tmp_path, DISCOVERED)
+    (tmp_path / "version").write_text("1")
+    run_treadle(tmp_path, "run", "gen", check=0)
+    run_treadle(tmp_path, "run", check=0)
+    (tmp_path / "version").write_text("2")
+    told = ["run gen: input version changed", "may run use: depends on gen", "1 to run, 1 may run"]
+    assert run_treadle(tmp_path, *words, "use", check=1).lines == told

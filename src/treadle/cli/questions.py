@@ -11,6 +11,7 @@ from treadle.ui.durations import duration
 from treadle.ui.text import line, safe
 
 from .other_plans import refuse_shared_outputs
+from .run import with_makers_of_found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def without_skips(
 def _looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
     """Return a walk that has looked at some actions and all that they need."""
     forced = context.select(plan, context.options.force)
-    dag = plan.dag([*uids, *forced])
+    dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))
     force = [str(uid) for uid in dag.vertex_data] if context.options.force_all else forced
     walk = CommandWalk(dag, plan.root, Settings(context.options.jobs, plan.queues, force=force))
     # it may begin or end while we look
