@@ -126,8 +126,8 @@ CHANGES = {
     "outputs are cleaned": "treadle clean second",
     "one action was forced": "treadle run --force=first",
     "one action failed": "printf '#!/bin/sh\\nexit 1\\n' > bin/helper; treadle run && exit 1; printf '#!/bin/sh\\necho one\\n' > bin/helper",
-    "another plan makes one of the outputs": "echo '{treadle: 1, actions: {second: {sh: echo mine > out/second, out: out/second}}}'"
-    " > other.yaml; treadle run -f other.yaml",
+    "another plan has made one of the outputs": "mv treadle.yaml x; echo '{treadle: 1, actions: {second: {sh: echo mine > out/second,"
+    " out: out/second}}}' > other.yaml; treadle run -f other.yaml; rm other.yaml; mv x treadle.yaml",
     "the clock of a file is of the future": "touch -d 2099-01-01 one.txt",
 }
 

@@ -8,6 +8,8 @@ import sys
 
 from treadle.errors import UsageError, nearest
 
+from .options import Options
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,32 +17,6 @@ if TYPE_CHECKING:
 
 OUTPUT_CHOICES = ("group", "stream", "prefix")
 COLOR_CHOICES = ("auto", "always", "never")
-
-
-class Options(argparse.Namespace):
-    """What was asked for, with the defaults."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.command = ""
-        self.names: list[str] = []
-        self.file = ""
-        """The plan as it was named, "" for the one that is found."""
-        self.folder = ""
-        self.origin = ""
-        """The folder that we were called in, before -C."""
-        self.params: dict[str, str] = {}
-        self.jobs: int | None = None
-        self.keep_going = 1
-        self.dry = False
-        self.verbose = False
-        self.quiet = False
-        self.force: list[str] = []
-        self.force_all = False
-        self.output = "group"
-        self.wait = True
-        self.color = "auto"
-        self.json = False
 
 
 def parse(argv: Sequence[str]) -> Options:

@@ -16,19 +16,45 @@ if TYPE_CHECKING:
 
     from treadle.quick import Answer
 
+    from .options import Options
+
 
 class Call:
     """A plain call of `treadle run`.
 
-    :param words: what selects plan, parameters and actions, in the order given
-    :param folder: the folder of -C
+    :ivar words: what selects plan, parameters and actions, in the order given
+    :ivar folder: the folder of -C
     """
 
-    __slots__ = ("folder", "words")
+    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "words")
 
-    def __init__(self, words: Sequence[str], folder: str) -> None:
-        self.words = list(words)
-        self.folder = folder
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.folder = ""
+        self.names: list[str] = []
+        self.file = ""
+        self.params: dict[str, str] = {}
+        self.jobs: int | None = None
+        self.keep_going = 1
+
+    def take(self, option: str, value: str) -> bool:
+        """Take in an option with its value; return whether it is a plain one."""
+        if option == "-C":
+            self.folder = value
+        elif option == "-j":
+            if not (value.isascii() and value.isdigit() and int(value) > 0):
+                return False
+            self.jobs = int(value)
+        else:
+            self.words += [option, value]
+            name, equals, text = value.partition("=")
+            if option == "-f":
+                self.file = value
+            elif not equals or not name:
+                return False
+            else:
+                self.params[name] = text
+        return True
 
     def key(self, root: str, here: str) -> str:
         """Return the name of the snapshot of this call.
@@ -47,31 +73,22 @@ def plain_call(argv: Sequence[str]) -> Call | None:
     """Return the call that these arguments make, None if it is not a plain one."""
     if not argv or argv[0] != "run":
         return None
-    words: list[str] = []
-    folder = ""
+    call = Call()
     rest = list(argv[1:])
     while rest:
         word = rest.pop(0)
-        if not word.startswith("-"):
-            words.append(word)
-            continue
         option, value = word[:2], word[2:]
-        if option == "-k" and (not value or value.isdigit()):
-            continue
-        if option not in ("-j", "-f", "-C", "-p"):
-            return None
-        if not value:
-            if not rest:
-                return None
-            value = rest.pop(0)
-        if option == "-C":
-            folder = value
-        elif option == "-j":
-            if not value.isdigit() or int(value) < 1:
+        if not word.startswith("-"):
+            call.words.append(word)
+            call.names.append(word)
+        elif option == "-k" and (not value or (value.isascii() and value.isdigit())):
+            call.keep_going = int(value or 0)
+        elif option in ("-j", "-f", "-C", "-p") and (value or rest):
+            if not call.take(option, value or rest.pop(0)):
                 return None
         else:
-            words += [option, value]
-    return Call(words, folder)
+            return None
+    return call
 
 
 class Found:
@@ -86,6 +103,24 @@ class Found:
         self.root = ""
         self.name = ""
         self.answer: Answer | None = None
+
+    def options(self) -> Options | None:
+        """Return the options of the call, if there is an answer: then its arguments have been understood before.
+
+        It goes to the folder of -C, as `arguments.parse` does.
+        """
+        call = self.call
+        if self.answer is None or any(name.endswith((".yaml", ".yml")) for name in call.names):
+            return None
+        from .options import Options
+
+        options = Options()
+        options.command = "run"
+        options.names, options.file, options.params = list(call.names), call.file, dict(call.params)
+        options.folder, options.jobs, options.keep_going = call.folder, call.jobs, call.keep_going
+        options.origin = os.getcwd()
+        os.chdir(self.here)
+        return options
 
 
 def look(argv: Sequence[str]) -> Found | None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from treadle.plan import Plan
     from treadle.ui.text import Line
 
-    from .arguments import Options
     from .at_once import Found
+    from .options import Options
     from .signals import Interrupts
 
 DEFAULT_PLAN = "treadle.yaml"
@@ -123,7 +123,7 @@ class Context:
 
 def plain_context(interrupts: Interrupts) -> Context:
     """Return a context for the time before the arguments are known."""
-    from .arguments import Options
+    from .options import Options
 
     return Context(Options(), interrupts)
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
-    from .arguments import Options
     from .at_once import Found
     from .context import Context
+    from .options import Options
 
 
 def main(argv: Sequence[str], found: Found | None = None) -> int:
@@ -39,9 +39,11 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
 
     context = plain_context(interrupts)
     try:
-        from .arguments import parse
+        options = found.options() if found is not None else None
+        if options is None:
+            from .arguments import parse
 
-        options = parse(argv)
+            options = parse(argv)
         context = Context(options, interrupts, found)
         return _command(options)(context)
     except SystemExit as end:

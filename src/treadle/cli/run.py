@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from treadle.quick import Answer
     from treadle.walk import Report
 
-    from .arguments import Options
     from .at_once import Found
     from .context import Context
+    from .options import Options
 
 
 def run_command(context: Context) -> int:

@@ -1,0 +1,28 @@
+"""What was asked for. It knows nothing of how it was written down."""
+
+from __future__ import annotations
+
+
+class Options:
+    """What was asked for, with the defaults."""
+
+    def __init__(self) -> None:
+        self.command = ""
+        self.names: list[str] = []
+        self.file = ""
+        """The plan as it was named, "" for the one that is found."""
+        self.folder = ""
+        self.origin = ""
+        """The folder that we were called in, before -C."""
+        self.params: dict[str, str] = {}
+        self.jobs: int | None = None
+        self.keep_going = 1
+        self.dry = False
+        self.verbose = False
+        self.quiet = False
+        self.force: list[str] = []
+        self.force_all = False
+        self.output = "group"
+        self.wait = True
+        self.color = "auto"
+        self.json = False
