@@ -10,8 +10,8 @@ from treadle.ui import words
 from treadle.ui.durations import duration
 from treadle.ui.text import line, safe
 
+from .makers import with_makers_of_found
 from .other_plans import refuse_shared_outputs
-from .run import with_makers_of_found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
