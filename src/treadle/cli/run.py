@@ -6,6 +6,7 @@ from treadle.command_walk import CommandWalk, OutdatedError, Settings
 from treadle.process import seal_descriptors
 
 from .codes import FAILED
+from .makers import with_makers_of_found
 from .progress import Progress
 from .watching import Watching
 
@@ -80,24 +81,6 @@ def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWal
     progress = Progress(context, run_again(options))
     progress.plan = plan
     return CommandWalk(dag, plan.root, settings, progress), progress
-
-
-def with_makers_of_found(plan: Plan, uids: list[str]) -> list[str]:
-    """Return actions and those that make what they were found to read last time, though no plan says so."""
-    if not any(action.command.depfile for action in plan.actions.values()):
-        return uids
-    from treadle.found import makers_on_record
-    from treadle.store import Store
-
-    store = Store(plan.root)
-    store.load()
-    makers = list(makers_on_record(store, {uid: action.command for uid, action in plan.actions.items()}))
-    while True:
-        inside = plan.dag(uids).vertex_data
-        more = dict.fromkeys(maker for uid, maker in makers if uid in inside and maker not in inside)
-        if not more:
-            return uids
-        uids = [*uids, *more]
 
 
 def exit_code(context: Context, report: Report) -> int:
