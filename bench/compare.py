@@ -43,18 +43,19 @@ class Tool(NamedTuple):
 
 def measure(tool: Tool) -> Sample:
     """Run a tool once in its folder; times in seconds, memory in megabytes."""
-    began = time.perf_counter()
-    with open(os.devnull, "w") as nowhere, tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(
-            tool.argv, cwd=tool.folder, stdin=subprocess.DEVNULL, stdout=nowhere, stderr=errors
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            errors.seek(0)
-            sys.exit(f"{tool.name} failed: {errors.read().decode(errors='replace')[-2000:]}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    readable, writable = os.pipe()
+    launcher = [sys.executable, "-I", "-S", str(Path(__file__).parent / "measured.py"), *tool.argv]
+
+    def keep() -> None:
+        os.dup2(writable, 3)
+
+    with open(readable, "rb") as answer:
+        code = subprocess.call(launcher, cwd=tool.folder, pass_fds=(3,), preexec_fn=keep)
+        os.close(writable)
+        wall, cpu, memory = map(float, answer.read().split())
+    if code:
+        sys.exit(f"{tool.name} failed in {tool.folder}: exit code {code}")
+    return Sample(wall, cpu, memory / 1024)
 
 
 def tools(folder: Path, shape: workload.Shape, shell: bool) -> list[Tool]:
