@@ -97,8 +97,9 @@ class Questions:
                 program = os.path.normpath(os.path.join(self.files.root, command.cwd, argv[0]))
             else:
                 program = self.program(argv[0], command.env.set if "PATH" in command.env.set else self._basic) or ""
-            if program.startswith(inside):
-                paths[program.removeprefix(inside)] = None
+            path = program.removeprefix(inside)
+            if program.startswith(inside) and not _is_made_by(command, path):
+                paths[path] = None
         return list(paths)
 
     def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
@@ -175,6 +176,11 @@ class Questions:
         if child.returncode:
             raise TreadleError(said, facts=(f"exit code {child.returncode}", *text.splitlines()[-3:]))
         return text
+
+
+def _is_made_by(command: Command, path: str) -> bool:
+    """Return whether a path is an output of the command, or lies in one."""
+    return any(path == out or (out.endswith("/") and path.startswith(out)) for out in command.outputs)
 
 
 class Question:

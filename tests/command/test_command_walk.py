@@ -501,3 +501,13 @@ def test_shared_inputs_are_read_once_in_a_walk(tmp_path: Path, monkeypatch: pyte
     fourth = CommandWalk(dag_of(**commands), str(tmp_path))
     assert ran(fourth.run()) == []
     assert fourth.questions.files.hashed == 1
+
+
+def test_a_program_that_an_action_makes_and_then_starts_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "src").write_text("#!/bin/sh\ntouch done\n")
+    (tmp_path / "src").chmod(0o755)
+    steps = [["mkdir", "-p", "venv/bin"], ["cp", "-p", "src", "venv/bin/tool"], ["venv/bin/tool"]]
+    command = Command(steps, inputs=["src"], outputs=["venv/"])
+    assert ran(Walking(tmp_path)(c=command)) == ["c"]
+    assert (tmp_path / "done").exists()
+    assert ran(Walking(tmp_path)(c=command)) == []
