@@ -23,6 +23,8 @@ HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
 HAVE_WAITID = hasattr(os, "waitid")
 LONGEST_SLEEP = 1_000_000.0
 """Seconds; who asked to sleep longer is woken and sleeps on."""
+PATIENCE_WITH_A_GROUP = 2.0
+"""Seconds to wait for what is left of a group to die of a KILL."""
 _PROC = "/proc"
 
 
@@ -63,6 +65,11 @@ class Process:
         self.managed = False
         """Whether somebody else watches `fd` and will call `release`."""
 
+    @property
+    def is_collected(self) -> bool:
+        """Whether `reap` has been there."""
+        return self._reaped
+
     def is_running(self) -> bool:
         """Return whether it has not ended yet."""
         return not self.has_ended(0)
@@ -92,7 +99,10 @@ class Process:
             os.close(fd)
 
     def reap(self) -> int | None:
-        """Collect it after it ended. What is left of its group ends first, while its number cannot be reused."""
+        """Collect it after it ended. What is left of its group is killed first, while its number cannot be reused.
+
+        It is waited for too, for a moment: a KILL takes its time.
+        """
         with self._lock:
             if not self._reaped:
                 self.signal_group(signal.SIGKILL)
@@ -102,6 +112,8 @@ class Process:
                 self._reaped = True
                 if not self.managed:
                     self.release()
+                if self.leads:
+                    _wait_for_group(self.pid)
         return self.status
 
     def release(self) -> None:
@@ -145,11 +157,14 @@ class Process:
     def _collect(self) -> int | None:
         if HAVE_WAITID:
             try:
-                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+                how = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
             except ChildProcessError:
                 # Popen would call this exit code 0
                 self._child.returncode = 0
                 return None
+            if how is not None and self.status is None:
+                # an interrupt may lose what `wait` returns, and the system tells it once
+                self.status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
         return self._child.wait()
 
     def _wait_without_pidfd(self, timeout: float | None) -> bool:
@@ -185,6 +200,48 @@ def _send(send: Callable[[int, int], None], pid: int, number: int) -> None:
         send(pid, number)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def _wait_for_group(group: int) -> None:
+    """Wait until nothing of a group lives, whose leader has been collected; zombies do not count."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        # somebody is there
+        pass
+    from time import monotonic, sleep
+
+    end = monotonic() + PATIENCE_WITH_A_GROUP
+    pause = 0.0005
+    while _lives(group) and monotonic() < end:
+        sleep(pause)
+        pause = min(2 * pause, 0.02)
+
+
+def _lives(group: int) -> bool:
+    if os.path.isdir(f"{_PROC}/self"):
+        return any(_is_living_member(int(name), group) for name in os.listdir(_PROC) if name.isdigit())
+    import psutil
+
+    gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    for process in psutil.process_iter():
+        try:
+            if _is_in_group(process.pid, group) and process.status() not in gone:
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
+def _is_living_member(pid: int, group: int) -> bool:
+    try:
+        with open(f"{_PROC}/{pid}/stat", "rb") as file:
+            state, _, pgrp, *_ = file.read().rpartition(b")")[2].split()
+    except (OSError, ValueError):
+        return False
+    return int(pgrp) == group and state not in b"ZX"
 
 
 def spawn(
@@ -341,6 +398,17 @@ def end_marked(mark: str, patience: float = 10.0) -> list[int]:
         if left:
             sleep(0.002)
     return left
+
+
+def end_lost(mark: str) -> None:
+    """End what carries `mark` where nobody has a Process for it, and collect what of it are our own children."""
+    pids = list(marked(mark))
+    end_marked(mark)
+    for pid in pids:
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            continue
 
 
 def _open_pidfd(pid: int) -> int:

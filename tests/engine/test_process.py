@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import example, given
@@ -278,6 +279,64 @@ class TestTheTree:
         child.signal_tree(signal.SIGUSR1)
         assert read_line(pipe[0]) == "terms 1"
         child.wait()
+
+
+@pytest.mark.parametrize("script", ["exit 7", "kill -9 $$"])
+def test_an_interrupt_while_it_is_collected_does_not_lose_its_status(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(self: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        os.waitpid(self.pid, 0)
+        raise KeyboardInterrupt
+
+    child = shell(script)
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        child.wait(20)
+    assert child.wait(20) == (7 if "7" in script else -9)
+
+
+@pytest.mark.usefixtures("_way_of_looking")
+class TestTheGroup:
+    """What a leader has left behind in its group is gone when it has been collected."""
+
+    def test_it_is_waited_for(self, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+        def killpg(pgid: int, number: int) -> None:
+            # a KILL that takes its time: nobody dies of it until somebody has looked
+            if number != signal.SIGKILL:
+                looks.append(number)
+                real(pgid, number)
+                real(pgid, signal.SIGKILL)
+
+        real, looks = os.killpg, list[int]()
+        monkeypatch.setattr(os, "killpg", killpg)
+        child = shell("sleep 300 & echo $!", stdout=pipe[1])
+        left = int(read_line(pipe[0]))
+        assert child.wait(20) == 0
+        assert looks[0] == 0
+        assert not is_alive(left)
+
+    def test_zombies_are_not_waited_for(self, pipe: tuple[int, int]) -> None:
+        def killpg(pgid: int, number: int) -> None:
+            assert (pgid, number) in ((child.pid, signal.SIGKILL), (child.pid, 0))
+
+        child = shell("exit 0")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "killpg", killpg)
+            began = monotonic()
+            assert child.wait(20) == 0
+        assert monotonic() - began < process.PATIENCE_WITH_A_GROUP
+
+    def test_one_failed_question_is_all_that_it_costs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def killpg(pgid: int, number: int) -> None:
+            asked.append(number)
+            real(pgid, number)
+
+        real, asked = os.killpg, list[int]()
+        monkeypatch.setattr(os, "killpg", killpg)
+        monkeypatch.setattr(process, "_lives", lambda group: pytest.fail(f"looked for {group}"))
+        assert shell("exit 0").wait(20) == 0
+        assert asked == [signal.SIGKILL, 0]
 
 
 @pytest.mark.usefixtures("_way_of_looking")
