@@ -1,5 +1,6 @@
 """The names that code written against e3's job, DAG, status and fingerprint modules imports.
 
+E3Error is TreadleError, so that `except E3Error` has all that is raised here; DAGError is one of them.
 The one difference to `treadle` itself: here a Walk runs in its constructor, as code written for e3 expects.
 """
 

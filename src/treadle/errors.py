@@ -41,25 +41,41 @@ class Place:
 class TreadleError(Exception):
     """Something that the user can mend.
 
-    :param what: what happened, in one line
+    :param what: what happened, in one line; of a list of messages the first is what happened, the others are facts
+    :param origin: who says it: a program, a module or a function
     :param facts: further lines: files, values, the nearest known name
     :param hint: what to do about it
     :param place: where it stands, if it stands in a file
     """
 
-    def __init__(self, what: str, *, facts: Sequence[str] = (), hint: str = "", place: Place | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.facts = tuple(facts)
+    def __init__(
+        self,
+        what: str | Sequence[str],
+        origin: str | None = None,
+        *,
+        facts: Sequence[str] = (),
+        hint: str = "",
+        place: Place | None = None,
+    ) -> None:
+        first, *others = [what] if isinstance(what, str) else what or [""]
+        super().__init__(first)
+        self.what = first
+        self.origin = origin
+        self.facts = (*others, *facts)
         self.hint = hint
         self.place = place
 
     def __str__(self) -> str:
-        first = f"{self.place}: {self.what}" if self.place else self.what
-        lines = [first, *(f"  {fact}" for fact in self.facts)]
+        before = "".join(f"{where}: " for where in (self.origin, self.place) if where)
+        lines = [before + self.what, *(f"  {fact}" for fact in self.facts)]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
+
+    @property
+    def messages(self) -> list[str]:
+        """What happened and the facts, as a list."""
+        return [self.what, *self.facts] if self.what or self.facts else []
 
 
 class DAGError(TreadleError):
