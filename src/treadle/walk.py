@@ -24,10 +24,10 @@ class ActionReport:
     """How one action fared in a walk.
 
     :param status: its last status; None if the walk ended before its turn
-    :param verdict: what was decided, with the reasons; None likewise
+    :param verdict: what was decided, with the reasons, also if it then did not start; None if nothing was
     """
 
-    __slots__ = ("attempts", "duration", "failure", "origins", "status", "uid", "verdict")
+    __slots__ = ("attempts", "duration", "failure", "interrupted", "origins", "status", "uid", "verdict")
 
     def __init__(self, uid: Hashable, status: ReturnValue | None, verdict: Verdict | None) -> None:
         self.uid: Any = uid
@@ -40,6 +40,8 @@ class ActionReport:
         self.attempts = 0
         self.failure: str | None = None
         """Why it failed, where an exit code does not say it."""
+        self.interrupted = False
+        """Whether somebody has ended it, and no time limit: nobody knows then what it would have done."""
 
     def __repr__(self) -> str:
         name = self.status.name if self.status is not None else "not started"
@@ -186,19 +188,22 @@ class Walk:
 
     def report(self) -> Report:
         """Return what has become of each action up to now."""
-        actions = {uid: self.reports.get(uid) or ActionReport(uid, None, None) for uid in self.actions.vertex_data}
+        actions = {
+            uid: self.reports.get(uid) or ActionReport(uid, None, self.verdicts.get(uid))
+            for uid in self.actions.vertex_data
+        }
         if any(action.status is None for action in actions.values()):
             self._find_blocked(actions)
         return Report(actions, interrupted=self._told_to_end is not None)
 
     def _find_blocked(self, actions: dict[Hashable, ActionReport]) -> None:
-        """Say of those that the walk did not come to whether a failure has blocked them."""
+        """Say of what the walk did not come to whether a failure has blocked them; an interruption is none."""
         for uid, _ in self.actions:
             action = actions[uid]
             if action.status is not None:
                 continue
             before = [actions[p] for p in self.actions.get_predecessors(uid)]
-            failed = [a for a in before if a.status is not None and not a.status.is_good]
+            failed = [a for a in before if a.status is not None and not a.status.is_good and not a.interrupted]
             if failed:
                 action.status = ReturnValue.force_fail
                 action.origins = frozenset().union(*(a.origins or {a.uid} for a in failed))
@@ -280,6 +285,7 @@ class Walk:
         report.duration = job.timing_info.duration
         report.attempts = job.attempt
         report.failure = job.failure
+        report.interrupted = job.interrupted and not job.timed_out
         self.reports[job.uid] = report
         _log_end(job, status)
 

@@ -394,7 +394,20 @@ class TestStop:
         walk.does["a"] = work
         report = walk.run()
         assert report.actions["a"].status == FAILURE
+        assert report.actions["a"].interrupted
         assert walk.records == {}
+        # nothing is wrong with what comes before them
+        assert [(report.actions[uid].status, report.actions[uid].verdict) for uid in "bc"] == [(None, None)] * 2
+
+    def test_what_was_decided_but_did_not_start_keeps_its_verdict(self) -> None:
+        walk = Made(graph(("a",), ("b",), ("c", "b")))
+        walk.does["a"] = lambda: walk.stop(DRAINING)
+        actions = walk.run().actions
+        assert [actions[uid].status for uid in "abc"] == [SUCCESS, None, None]
+        assert actions["b"].verdict is walk.verdicts["b"]
+        assert actions["b"].verdict is not None
+        assert actions["b"].verdict.reasons == (Reason(decision.NEW),)
+        assert actions["c"].verdict is None
 
     def test_what_failed_before_the_end_still_blocks_in_the_report(self) -> None:
         walk = Made(graph(("a",), ("b", "a"), ("c", "b"), ("d",)))
