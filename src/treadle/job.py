@@ -339,9 +339,8 @@ class ProcessJob(Job):
 
     def close_files(self) -> None:
         """Close the descriptors that were opened for the program."""
-        for fd in self._files:
-            os.close(fd)
-        self._files.clear()
+        while self._files:
+            os.close(self._files.pop())
 
     def _open(self, what: str | int | None, flags: int) -> int | None:
         if what is None or isinstance(what, int):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         def start(self, key: object, start: Start) -> Process | None:
             """Start it; what cannot be started has ended at the next `poll`."""
 
+        def knows(self, key: object) -> bool:
+            """Return whether it was started under this key and has not been reported as ended."""
+
         def poll(self, timeout: float | None) -> list[Ended]:
             """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
 
@@ -40,6 +43,13 @@ if TYPE_CHECKING:
 
         def kill(self, key: object) -> None:
             """End it at once."""
+
+        def recover(self) -> list[Ended]:
+            """Make good what an exception out of one of these calls may have left half done.
+
+            What was just being started is known from now on and can be stopped. Return what has ended already,
+            also what the last `poll` has returned.
+            """
 
         def wake(self) -> None:
             """Make a `poll` that is under way return."""
@@ -127,12 +137,15 @@ LOST = "nobody can say how it ended: something else waits for our children, or S
 
 
 class _Running:
-    __slots__ = ("code", "key", "kill_at", "number", "process", "start")
+    __slots__ = ("code", "ended", "key", "kill_at", "number", "process", "spawning", "start")
 
-    def __init__(self, key: object, start: Start, process: Process) -> None:
+    def __init__(self, key: object, start: Start) -> None:
         self.key = key
         self.start = start
-        self.process = process
+        self.process: Process | None = None
+        self.spawning = True
+        """Whether a program is just being started: there may be one that `process` does not know of."""
+        self.ended: Ended | None = None
         self.number = 0
         self.kill_at: float | None = None
         self.code: int | None = None
@@ -148,6 +161,8 @@ class LocalRunner:
         self._by_key: dict[object, _Running] = {}
         self._draining: dict[object, _Running] = {}
         self._ended: deque[Ended] = deque()
+        self._told: list[Ended] = []
+        """What the last `poll` has returned."""
         self._poll: poll | None = None
         self._wake_in = self._wake_out = -1
         self._wake_lock = allocate_lock()
@@ -160,45 +175,80 @@ class LocalRunner:
     def start(self, key: object, start: Start) -> Process | None:
         """Start it under a key of the caller's; what cannot be started has ended at the next `poll`."""
         self._open()
-        try:
-            child = start.spawn()
-        except SPAWN_ERRORS as error:
-            self._ended.append(Ended(key, None, start.why_not(error)))
-            return None
-        running = _Running(key, start, child)
+        self._told = []
+        running = _Running(key, start)
+        # an interrupt may come before anybody knows the child: from here on there is its mark
         self._by_key[key] = running
-        self._watch(running)
-        return child
+        self._spawn(running)
+        return running.process
+
+    def knows(self, key: object) -> bool:
+        """Return whether it was started under this key and has not been reported as ended."""
+        return key in self._by_key or any(ended.key is key for ended in self._ended)
 
     def poll(self, timeout: float | None) -> list[Ended]:
         """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
         self._open()
+        self._told = []
         end = None if timeout is None else monotonic() + timeout
         while not self._ended:
             woken = self._look(self._pause(end))
             self._drain()
             if woken or (end is not None and monotonic() >= end):
                 break
-        ended = list(self._ended)
+        self._told = list(self._ended)
         self._ended.clear()
-        return ended
+        return self._told
 
     def stop(self, key: object) -> None:
         """Ask for its end: TERM for its tree now, KILL after the grace."""
         running = self._by_key.get(key)
         if running is not None and running.kill_at is None:
             # an interrupt may come before all are signalled: from here on it is seen to
-            self._draining[key] = running
             running.kill_at = monotonic() + self.grace
-            running.process.signal_tree(signal.SIGTERM)
+            self._draining[key] = running
+            self._signal(running, signal.SIGTERM)
 
     def kill(self, key: object) -> None:
         """End its tree at once."""
         running = self._by_key.get(key)
         if running is not None:
-            self._draining[key] = running
             running.kill_at = monotonic()
-            running.process.signal_tree(signal.SIGKILL)
+            self._draining[key] = running
+            self._signal(running, signal.SIGKILL)
+
+    def recover(self) -> list[Ended]:
+        """Make good what an exception may have left half done, KeyboardInterrupt between any two lines above all.
+
+        What was just being started runs on until it is stopped. Return what has ended already, also what the
+        last `poll` has returned.
+        """
+        # of what is watched nobody knows how far we were: begin again
+        former, self._by_fd = self._by_fd, {}
+        if self._poll is not None:
+            self._poll = poll()
+            self._poll.register(self._wake_in, POLLIN)
+        for fd, running in former.items():
+            if running.process is None or fd != running.process.fd:
+                os.close(fd)
+        for running in list(self._by_key.values()):
+            if running.kill_at is not None:
+                self._draining[running.key] = running
+            if running.ended is not None:
+                self._end(running, None)
+            elif running.process is not None and not running.spawning:
+                self._recover_program(running, running.process)
+        self._told = [*self._told, *(ended for ended in self._ended if ended not in self._told)]
+        self._ended.clear()
+        return self._told
+
+    def _recover_program(self, running: _Running, child: Process) -> None:
+        if child.is_collected and child.status == 0 and running.number + 1 < len(running.start.argvs):
+            running.spawning = True
+        elif child.is_collected:
+            self._end(running, child.status)
+        elif running.code is None:
+            self._watch(running)
 
     def wake(self) -> None:
         """Make a `poll` that is under way return; any thread and any signal handler may call it."""
@@ -214,24 +264,48 @@ class LocalRunner:
 
     def close(self) -> None:
         """Give its descriptors back; nothing may be running."""
-        with self._wake_lock:
-            fds = (self._wake_in, self._wake_out)
-            self._wake_in = self._wake_out = -1
-            self._poll = None
+        # who was interrupted in `wake` holds it for ever, everybody else for a moment
+        self._wake_lock.acquire(timeout=1.0)
+        fds = (self._wake_in, self._wake_out)
+        self._wake_in = self._wake_out = -1
+        self._poll = None
+        self._wake_lock = allocate_lock()
         for fd in fds:
             if fd >= 0:
                 os.close(fd)
 
     def _open(self) -> None:
         if self._poll is None:
-            self._poll = poll()
             self._wake_in, self._wake_out = os.pipe()
             os.set_blocking(self._wake_in, False)
             os.set_blocking(self._wake_out, False)
-            self._poll.register(self._wake_in, POLLIN)
+            waiting = poll()
+            waiting.register(self._wake_in, POLLIN)
+            self._poll = waiting
+
+    def _spawn(self, running: _Running) -> None:
+        """Start its next program, and watch it."""
+        try:
+            running.process = running.start.spawn(running.number)
+        except SPAWN_ERRORS as error:
+            self._end(running, None, running.start.why_not(error, running.number))
+        else:
+            running.spawning = False
+            self._watch(running)
+
+    def _signal(self, running: _Running, number: int) -> None:
+        if running.spawning:
+            # an interrupt came in between: whatever there is of it has no Process, or one that nobody watches
+            process.end_lost(running.start.mark)
+            if running.process is not None:
+                running.process.reap()
+                running.process.release()
+            self._end(running, -signal.SIGKILL)
+        elif running.process is not None:
+            running.process.signal_tree(number)
 
     def _watch(self, running: _Running) -> None:
-        if self._poll is None:
+        if self._poll is None or running.process is None:
             return
         running.process.managed = True
         fd = running.process.fd
@@ -265,26 +339,26 @@ class LocalRunner:
         return woken
 
     def _leader_ended(self, running: _Running, fd: int) -> None:
-        if fd != running.process.fd:
+        child = running.process
+        if child is None or fd != child.fd:
             os.close(fd)
-        if running.kill_at is not None:
-            running.code = running.process.status if running.process.status is not None else -signal.SIGTERM
+        if child is None:
             return
-        code = running.process.reap()
-        running.process.release()
-        if code == 0 and running.number + 1 < len(running.start.argvs):
-            self._next(running)
-        else:
-            self._end(running, code)
+        if running.kill_at is not None:
+            running.code = child.status if child.status is not None else -signal.SIGTERM
+            return
+        child.reap()
+        child.release()
+        self._go_on(running, child)
 
-    def _next(self, running: _Running) -> None:
-        running.number += 1
-        try:
-            running.process = running.start.spawn(running.number)
-        except SPAWN_ERRORS as error:
-            self._end(running, None, running.start.why_not(error, running.number))
+    def _go_on(self, running: _Running, child: Process) -> None:
+        """Start what comes after a program that has been collected, or report the end."""
+        if child.status == 0 and running.number + 1 < len(running.start.argvs):
+            running.spawning = True
+            running.number += 1
+            self._spawn(running)
         else:
-            self._watch(running)
+            self._end(running, child.status)
 
     def _drain(self) -> None:
         """See to the trees that are being ended: report what is gone, KILL what has had its grace."""
@@ -292,23 +366,26 @@ class LocalRunner:
         for running in list(self._draining.values()):
             over = running.kill_at is not None and now >= running.kill_at
             if over and running.code is None:
-                running.process.signal_tree(signal.SIGKILL)
                 running.kill_at = now + 1.0
+                self._signal(running, signal.SIGKILL)
             elif running.code is not None and (over or self._is_gone(running)):
-                process.end_marked(running.process.mark)
-                code = running.process.reap()
-                running.process.release()
-                self._end(running, code)
+                process.end_marked(running.start.mark)
+                if running.process is not None:
+                    running.process.reap()
+                    running.process.release()
+                    running.code = running.process.status
+                self._end(running, running.code)
 
     def _is_gone(self, running: _Running) -> bool:
-        return next(process.marked(running.process.mark), None) is None
+        return next(process.marked(running.start.mark), None) is None
 
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
-        if code is None and not error:
-            error = LOST
-        self._ended.append(Ended(running.key, code, error, running.process))
+        if running.ended is None:
+            running.ended = Ended(running.key, code, error or ("" if code is not None else LOST), running.process)
+        if running.ended not in self._ended:
+            self._ended.append(running.ended)
         self._draining.pop(running.key, None)
-        del self._by_key[running.key]
+        self._by_key.pop(running.key, None)
 
 
 def _thread_that_waits(child: Process) -> int:

@@ -110,6 +110,10 @@ class ManualRunner:
         self._processes[key] = FakeProcess(self, key, 100_000 + len(self.starts))
         return self._processes[key]
 
+    def knows(self, key: object) -> bool:
+        """Return whether it was started under this key and has not been reported as ended."""
+        return key in self.running or any(ended.key is key for ended in self._ended)
+
     def end(self, name: object, code: int = 0) -> None:
         """Let a running program end with this exit code; KeyError if no such program runs."""
         known = [key for key in self.running if name in (key, key.uid if isinstance(key, Job) else key)]
@@ -150,6 +154,12 @@ class ManualRunner:
         self.killed.append(key)
         if key in self.running:
             self.end(key, -9)
+
+    def recover(self) -> list[Ended]:
+        """Return what has ended and has not been told: it loses nothing."""
+        ended = list(self._ended)
+        self._ended.clear()
+        return ended
 
     def wake(self) -> None:
         """Make the next `poll` return at once."""

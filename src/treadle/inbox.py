@@ -1,0 +1,78 @@
+"""Inbox: where the ends of jobs arrive, those of threads and those of programs. It does nothing about them.
+
+An exception, KeyboardInterrupt among them, may come between any two lines: an end stays in one place until it
+stands in the next.
+"""
+
+from __future__ import annotations
+
+from _queue import Empty, SimpleQueue
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from .job import Job, ProcessJob
+    from .runner import Ended, Runner
+
+
+class Inbox:
+    """Takes in what ended.
+
+    :param active: the jobs that run
+    """
+
+    __slots__ = ("_active", "_bell", "_told", "ended")
+
+    def __init__(self, active: dict[Hashable, Job]) -> None:
+        self._active = active
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._told: deque[tuple[Job, int]] = deque()
+        self.ended: deque[Job] = deque()
+        """What has ended and has not been seen to. A job may stand here twice."""
+
+    def tell(self, job: Job, attempt: int) -> None:
+        """Put in that an attempt of a job has ended; any thread may call this."""
+        self._told.append((job, attempt))
+        self._bell.put(None)
+
+    def ring(self) -> None:
+        """Make a `receive` that is under way return, unless it waits for the runner."""
+        self._bell.put(None)
+
+    def receive(self, runner: Runner, timeout: float | None) -> None:
+        """Wait until something ends, somebody rings or `timeout` seconds are over; add to `ended` what ended."""
+        if self.ended or self._told:
+            timeout = 0
+        if runner.active:
+            self._take(runner.poll(timeout if self._bell.empty() else 0))
+            timeout = 0
+        self._wait(timeout)
+        self._hear()
+
+    def recover(self, runner: Runner) -> None:
+        """Take in, without a look at what runs, all that has ended before an exception came."""
+        self._take(runner.recover())
+        self._hear()
+
+    def _take(self, ends: list[Ended]) -> None:
+        for how in ends:
+            job: ProcessJob = how.key  # type: ignore[assignment]
+            self.ended.append(job)
+            job.ended(how)
+
+    def _hear(self) -> None:
+        while self._told:
+            ended, attempt = self._told[0]
+            if attempt == ended.attempt and self._active.get(ended.uid) is ended:
+                self.ended.append(ended)
+            self._told.popleft()
+
+    def _wait(self, timeout: float | None) -> None:
+        try:
+            self._bell.get(timeout is None or timeout > 0, timeout)
+            while True:
+                self._bell.get(False)
+        except Empty:
+            return
