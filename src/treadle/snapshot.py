@@ -9,9 +9,10 @@ and the sections. Only the sections that are asked for are read, and none is bel
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from itertools import accumulate, pairwise
-from struct import Struct
 
 from xxhash import xxh3_64_intdigest
 
@@ -35,7 +36,7 @@ _SECTIONS = 14
 WATCHED, READ, MADE = range(3)
 """The kinds of rows: watched for everybody, read by items, made by one of them (and read by others)."""
 KEY_SIZE = 16
-_TABLE = Struct(f"<{2 * _SECTIONS}QQ")
+_TABLE_SIZE = 8 * (2 * _SECTIONS + 1)
 _CHUNK = 4096
 _WORTH_A_HELPER = 5000
 
@@ -132,13 +133,13 @@ class Snapshot:
         """Return whether there is one that can be read."""
         try:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-            head = os.read(self._fd, len(FORMAT) + _TABLE.size)
+            head = os.read(self._fd, len(FORMAT) + _TABLE_SIZE)
         except OSError:
             return False
-        if len(head) != len(FORMAT) + _TABLE.size or not head.startswith(FORMAT):
+        if len(head) != len(FORMAT) + _TABLE_SIZE or not head.startswith(FORMAT):
             return False
         table = head[len(FORMAT) :]
-        *numbers, checksum = _TABLE.unpack(table)
+        *numbers, checksum = memoryview(table).cast("Q")
         if xxh3_64_intdigest(table[:-8]) != checksum:
             return False
         at = len(head)
@@ -186,11 +187,16 @@ class Snapshot:
         stamps = (self.column(CTIMES), self.column(INODES), self.column(SIZES))
         here = os.getcwd()
         os.chdir(root)
+        collects = gc.isenabled()
+        # what is made below goes at once, and nothing of it is part of a circle
+        gc.disable()
         try:
             if len(paths) < _WORTH_A_HELPER or _usable_cpus() < 2:
                 return _moved(paths, stamps, 0, len(paths), stat)
             return _moved_by_two(paths, stamps, stat)
         finally:
+            if collects:
+                gc.enable()
             os.chdir(here)
 
     def item_rows(self) -> tuple[list[int], array[int]]:
@@ -239,14 +245,13 @@ def write(path: str, sections: Sequence[bytes]) -> None:
 
     :raises OSError: it cannot be written
     """
-    numbers: list[int] = []
-    for section in sections:
-        numbers += [len(section), xxh3_64_intdigest(section)]
-    table = _TABLE.pack(*numbers, 0)[:-8]
+    table = b"".join(
+        number.to_bytes(8, sys.byteorder) for part in sections for number in (len(part), xxh3_64_intdigest(part))
+    )
     fresh = f"{path}.{os.getpid()}.new"
     try:
         with open(fresh, "wb") as file:
-            file.write(FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, "little"))
+            file.write(FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, sys.byteorder))
             file.writelines(sections)
         os.replace(fresh, path)
     except OSError:
@@ -358,13 +363,13 @@ def numbers(kind: str, data: bytes) -> array[int]:
 def join_texts(texts: Sequence[str]) -> bytes:
     """Return texts as bytes, to be read by `split_texts`."""
     raw = [text.encode("utf-8", "surrogateescape") for text in texts]
-    lengths = b"".join([len(one).to_bytes(4, "little") for one in raw])
-    return len(raw).to_bytes(4, "little") + lengths + b"".join(raw)
+    lengths = b"".join([len(one).to_bytes(4, sys.byteorder) for one in raw])
+    return len(raw).to_bytes(4, sys.byteorder) + lengths + b"".join(raw)
 
 
 def split_texts(data: bytes) -> list[str]:
     """Return the texts that `join_texts` has made bytes of."""
-    count = int.from_bytes(data[:4], "little")
+    count = int.from_bytes(data[:4], sys.byteorder)
     lengths = memoryview(data)[4 : 4 + 4 * count].cast("I")
     ends = list(accumulate(lengths, initial=4 + 4 * count))
     return [data[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(ends)]

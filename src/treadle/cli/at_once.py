@@ -156,8 +156,16 @@ def look(argv: Sequence[str]) -> Found | None:
 def tell_nothing_to_do(found: Found, answer: Answer) -> int:
     """Print that there is nothing to do; return the exit code."""
     from treadle.ui.durations import nothing_to_do
-    from treadle.ui.screen import Screen, wants_colours
 
-    screen = Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ))
-    screen.write([nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)])
+    line = nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
+        from treadle.ui.screen import Screen, wants_colours
+
+        Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ)).write([line])
+        return 0
+    try:
+        print("".join(text for text, _ in line), flush=True)
+    except OSError:
+        # nobody reads it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
