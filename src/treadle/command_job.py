@@ -63,6 +63,8 @@ class CommandJob(ProcessJob):
     :param ready: called just before each attempt, may raise TreadleError
     """
 
+    logs_failures = False
+
     def __init__(
         self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], None]
     ) -> None:

@@ -210,6 +210,9 @@ class EmptyJob(Job):
 class ProcessJob(Job):
     """A job that is a program: subclasses say which by `cmdline`, and how by `cmd_options`."""
 
+    logs_failures = True
+    """Whether a program that could not be started is told in the log; no, where somebody else tells of it."""
+
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         super().__init__(uid, data, notify_end)
         self.proc_handle: Process | None = None
@@ -297,7 +300,8 @@ class ProcessJob(Job):
             self.proc_handle = how.process
         if how.error and self.failure is None:
             self.fail(how.error)
-            _log().error("job %s: %s", self.uid, how.error)
+            if self.logs_failures:
+                _log().error("job %s: %s", self.uid, how.error)
         elif self.proc_handle is not None and self.proc_handle.status is None:
             self.proc_handle.status = how.code
 
@@ -306,7 +310,8 @@ class ProcessJob(Job):
         is_user_error = isinstance(error, OSError | TreadleError)
         self.fail(str(error) if is_user_error else f"{type(error).__name__}: {error}")
         trace = None if is_user_error else error
-        _log().error("job %s could not be started: %s", self.uid, self.failure, exc_info=trace)
+        if trace is not None or self.logs_failures:
+            _log().error("job %s could not be started: %s", self.uid, self.failure, exc_info=trace)
 
     def make_start(self) -> Start:
         """Return what is to be started, from `cmdline` and `cmd_options`."""

@@ -5,6 +5,8 @@ Subclass it and override hooks; `run()` walks. It knows nothing of commands, fil
 
 from __future__ import annotations
 
+import gc
+
 from .core import decision
 from .core.decision import Reason, Verdict
 from .job import EmptyJob, Job
@@ -162,7 +164,8 @@ class Walk:
         self.set_scheduling_params()
         self.scheduler = self.create_scheduler()
         if self._told_to_end is None:
-            self.scheduler.run(self.actions)
+            with _RareCollection():
+                self.scheduler.run(self.actions)
         return self.report()
 
     def create_scheduler(self) -> Scheduler:
@@ -288,6 +291,25 @@ class Walk:
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[job.uid] = report
         _log_end(job, status)
+
+
+class _RareCollection:
+    """Lets the garbage collector look seldom while a walk grows: what it makes stays.
+
+    The thresholds are those of the whole process; they are put back at the end.
+    """
+
+    def __enter__(self) -> None:
+        self._before = gc.get_threshold()
+        if self._before[0]:
+            gc.set_threshold(max(_COLLECT_EACH, self._before[0]), 20, 50)
+
+    def __exit__(self, *_: object) -> None:
+        gc.set_threshold(*self._before)
+
+
+_COLLECT_EACH = 50_000
+"""New objects after which the collector looks at the young ones."""
 
 
 def _log_end(job: Job, status: ReturnValue) -> None:
