@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from .errors import StateError as StateError
     from .errors import TreadleError as TreadleError
     from .errors import UsageError as UsageError
+    from .files import Files as Files
     from .fingerprint import Fingerprint as Fingerprint
     from .job import EmptyJob as EmptyJob
     from .job import Job as Job
     from .job import JobTimingInfo as JobTimingInfo
     from .job import ProcessJob as ProcessJob
+    from .runner import LocalRunner as LocalRunner
     from .scheduler import Scheduler as Scheduler
     from .status import ReturnValue as ReturnValue
+    from .store import Store as Store
     from .walk import ActionReport as ActionReport
     from .walk import Report as Report
     from .walk import Walk as Walk
@@ -51,10 +54,13 @@ _HOMES = {
         *("BusyError", "DAGError", "InternalError", "PlanError"),
         *("StateError", "TreadleError", "UsageError"),
     ),
+    "files": ("Files",),
     "fingerprint": ("Fingerprint",),
     "job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
+    "runner": ("LocalRunner",),
     "scheduler": ("Scheduler",),
     "status": ("ReturnValue",),
+    "store": ("Store",),
     "walk": ("ActionReport", "Report", "Walk"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,0 +1,93 @@
+"""The public names are pinned: adding one is a decision, losing one is a break."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import treadle
+
+TREADLE = {
+    *("ActionReport", "BusyError", "Command", "CommandWalk", "DAG", "DAGError", "DAGIterator", "EmptyJob"),
+    *("Environment", "Files", "Fingerprint", "InternalError", "Job", "JobTimingInfo", "Limits", "LocalRunner"),
+    *("Observer", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
+    *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),
+    *("Verdict", "Walk", "__version__"),
+}
+E3 = {
+    *("DAG", "DAGError", "DAGIterator", "DEFAULT_JOB_MAX_DURATION", "E3Error", "EmptyJob"),
+    *("FINGERPRINT_VERSION", "Fingerprint", "Job", "JobTimingInfo", "ProcessJob", "ReturnValue"),
+    *("Scheduler", "Walk"),
+}
+HOOKS = {
+    *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
+    *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
+    *("demands", "decide", "about_to_start", "create_scheduler", "run", "stop", "report"),
+}
+SCHEDULER = {
+    *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),
+    *("run", "push", "enqueue", "launch", "wait", "stop", "active_jobs", "queued_jobs", "start_time", "stop_time"),
+}
+
+
+def public_methods(thing: type) -> set[str]:
+    return {name for name in vars(thing) if not name.startswith("_")}
+
+
+def test_the_public_names_of_treadle_are_these() -> None:
+    assert set(treadle.__all__) == TREADLE
+    assert set(dir(treadle)) == TREADLE
+
+
+def test_the_names_for_code_written_for_e3_are_these() -> None:
+    assert set(importlib.import_module("treadle.e3").__all__) == E3
+
+
+@pytest.mark.parametrize("name", sorted(TREADLE))
+def test_each_public_name_is_there_and_says_what_it_is(name: str) -> None:
+    value = getattr(treadle, name)
+    assert isinstance(value, str) or value.__doc__
+
+
+def test_what_type_checkers_see_is_what_is_there() -> None:
+    tree = ast.parse(Path(treadle.__file__).read_text("utf-8"))
+    seen = {
+        alias.asname: f"treadle.{node.module}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname is not None
+    }
+    assert set(seen) == TREADLE - {"__version__"}
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(module), name) is getattr(treadle, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = treadle.Nothing
+
+
+def test_a_walk_has_these_hooks_and_no_more() -> None:
+    assert public_methods(treadle.Walk) == HOOKS
+
+
+def test_a_walk_has_these_attributes_from_the_start() -> None:
+    walk = treadle.Walk(treadle.DAG())
+    assert {
+        *("actions", "prev_fingerprints", "new_fingerprints", "job_status", "queues", "tokens", "job_timeout"),
+        *("failure_source", "scheduler", "verdicts", "reports"),
+    } <= vars(walk).keys()
+
+
+def test_a_scheduler_has_what_code_for_e3_calls() -> None:
+    assert set(dir(treadle.Scheduler)) >= SCHEDULER
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    from importlib.metadata import version
+
+    assert treadle.__version__ == version("treadle")
