@@ -73,8 +73,8 @@ def test_facts_and_hints_are_broken_where_they_are_read_on_a_terminal() -> None:
 
 
 def test_paths_are_shown_as_people_would_write_them() -> None:
-    error = TreadleError("what", place=Place("/root/plan.yaml", 1, 2))
-    (line,) = problem_lines(error, lambda path: path.removeprefix("/root/"))
+    error = TreadleError("what", place=Place("/home/me/plan.yaml", 1, 2))
+    (line,) = problem_lines(error, lambda path: path.removeprefix("/home/me/"))
     assert plain(line) == "treadle: plan.yaml:1:2: what"
 
 
