@@ -108,22 +108,30 @@ def set_aside(root: str, outputs: Iterable[str], folder: str) -> list[str]:
 
 
 def clean(root: str, outputs: Iterable[str]) -> list[str]:
-    """Remove outputs, folders with all that is in them; return those that were removed.
-
-    A link in the place of a folder stays with all that it leads to: it is the user's own. So does a folder in the
-    place of a file, and a file in the place of a folder.
-    """
+    """Remove outputs, folders with all that is in them; return those that were removed. See `why_left`."""
     removed = []
     for output in outputs:
         full = os.path.join(root, output.rstrip("/"))
+        if not os.path.lexists(full) or why_left(root, output):
+            continue
         if output.endswith("/"):
-            if os.path.isdir(full) and not os.path.islink(full):
-                _empty(full)
-                removed.append(output)
-        elif os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
+            _empty(full)
+        else:
             _remove_file(full, output)
-            removed.append(output)
+        removed.append(output)
     return removed
+
+
+def why_left(root: str, output: str) -> str:
+    """Return why what lies in the place of an output is nobody's to remove, "" if it may go."""
+    full = os.path.join(root, output.rstrip("/"))
+    if output.endswith("/"):
+        if os.path.islink(full):
+            return "it is a link, and what it leads to is yours"
+        return "" if os.path.isdir(full) else "the plan says that it is a folder, but it is a file"
+    if os.path.isdir(full) and not os.path.islink(full):
+        return "the plan says that it is a file, but it is a folder"
+    return ""
 
 
 def _is_there(full: str, folder: bool) -> bool:

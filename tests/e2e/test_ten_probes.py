@@ -353,3 +353,16 @@ def test_clean_leaves_what_a_linked_folder_leads_to(project: Project) -> None:
     project.treadle("run")
     project.treadle("clean")
     assert project.read("www/mine") == "precious"
+
+
+def test_clean_removes_only_what_a_run_has_made(project: Project) -> None:
+    project.write(
+        "plan", "treadle: 1\nactions:\n  a: {run: touch a, out: a}\n  notes: {run: touch notes, out: notes}\n"
+    )
+    project.write("notes", "precious")
+    assert project.treadle("run", "a").code == 0
+    for arguments in (["clean", "-n"], ["clean"]):
+        done = project.treadle(*arguments)
+        assert "notes is left alone" in done.err
+    assert project.read("notes") == "precious"
+    assert not (project.folder / "a").exists()

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from treadle import outputs
 from treadle.command_walk import CommandWalk
+from treadle.store import Store
 from treadle.ui import words
 from treadle.ui.text import line, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from treadle.plan import Plan
-    from treadle.store import Store
     from treadle.ui.text import Line
 
     from .context import Context
@@ -27,20 +27,32 @@ def clean_command(context: Context) -> int:
     uids = context.select(plan, context.options.names) if context.options.names else list(plan.actions)
     made = [path for uid in uids for path in plan.actions[uid].command.outputs]
     if context.options.dry:
-        there = [path for path in made if os.path.lexists(os.path.join(plan.root, path))]
+        store = Store(plan.root)
+        store.load()
+        ours = store.former_outputs()
+        there = [path for path in made if _may_go(context, plan.root, path, ours)]
         context.say(line("would remove ", safe(path)) for path in there)
         return context.ended(1 if there else 0)
     removed = []
-    with _locked(context, plan):
+    with _locked(context, plan) as store:
+        ours = store.former_outputs()
         for path in made:
-            if _is_another_folder(plan.root, path):
-                context.warn(f"{path} is left alone: the plan says that it is a file, but it is a folder")
-            elif outputs.clean(plan.root, [path]):
+            if _may_go(context, plan.root, path, ours) and outputs.clean(plan.root, [path]):
                 removed.append(path)
                 if context.options.verbose:
                     context.say([line("removed ", safe(path))])
     _say_unless_quiet(context, line(f"{words.count(len(removed), 'output')} removed"))
     return context.ended(0)
+
+
+def _may_go(context: Context, root: str, path: str, ours: Collection[str]) -> bool:
+    """Return whether an output is there and may be removed; say why if it is there and may not."""
+    if not os.path.lexists(os.path.join(root, path.rstrip("/"))):
+        return False
+    why = outputs.why_left(root, path) or ("" if path in ours else "no run of Treadle has made it")
+    if why:
+        context.warn(f"{path} is left alone: {why}")
+    return not why
 
 
 def forget_command(context: Context) -> int:
@@ -60,12 +72,6 @@ def forget_command(context: Context) -> int:
             context.say([line("forgot ", (safe(uid), "name"))])
     _say_unless_quiet(context, line(f"{words.count(len(known), 'record')} dropped"))
     return context.ended(0)
-
-
-def _is_another_folder(root: str, output: str) -> bool:
-    """Return whether a folder lies where an action makes a file: no action has made that."""
-    full = os.path.join(root, output)
-    return not output.endswith("/") and os.path.isdir(full) and not os.path.islink(full)
 
 
 @contextmanager
