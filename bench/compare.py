@@ -58,7 +58,7 @@ def measure(tool: Tool) -> Sample:
     return Sample(wall, cpu, memory / 1024)
 
 
-def tools(folder: Path, shape: workload.Shape, shell: bool) -> list[Tool]:
+def tools(folder: Path, shape: workload.Shape, shell: bool, rivals: str) -> list[Tool]:
     """Set a folder up for each tool that is here."""
     beside = Path(sys.executable).parent
     found = [Tool("treadle", [str(beside / "treadle"), "run", "-j", JOBS], folder / "treadle")]
@@ -69,7 +69,7 @@ def tools(folder: Path, shape: workload.Shape, shell: bool) -> list[Tool]:
         ("doit", ["-n", JOBS, "-P", "thread"], "dodo.py", workload.dodo_file),
     ):
         program = shutil.which(name, path=f"{beside}{os.pathsep}{os.environ['PATH']}")
-        if program:
+        if program and name in rivals.split(","):
             found.append(Tool(name, [program, *argv], folder / name))
             texts[name] = (file, text(shape))
     for tool in found:
@@ -132,11 +132,11 @@ def touch(name: str) -> Callable[[Tool, int], None]:
     return lambda tool, _run: os.utime(tool.folder / name)
 
 
-def compare(actions: int, runs: int, phases: str, shell: bool) -> None:
+def compare(actions: int, runs: int, phases: str, shell: bool, rivals: str) -> None:
     """Measure one size."""
     shape = workload.Shape(actions)
     with tempfile.TemporaryDirectory(prefix="treadle-bench-") as folder:
-        found = tools(Path(folder), shape, shell)
+        found = tools(Path(folder), shape, shell, rivals)
         kind = "" if shell else ", no shell for treadle"
         if "cold" in phases:
             phase(f"cold{kind}", found, max(1, runs // 3), forget, actions)
@@ -159,11 +159,12 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", type=int, default=[1000])
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--phases", default="null,edit,touch,header,cold")
+    parser.add_argument("--rivals", default="ninja,make,doit", help="which of them, if they are found")
     parser.add_argument("--no-shell", action="store_true", help="treadle runs its commands without a shell")
     arguments = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for size in arguments.sizes:
-        compare(size, arguments.runs, arguments.phases, not arguments.no_shell)
+        compare(size, arguments.runs, arguments.phases, not arguments.no_shell, arguments.rivals)
 
 
 if __name__ == "__main__":
