@@ -56,7 +56,8 @@ def test_it():
 
 START = """
 def start(mark):
-    subprocess.Popen(["setsid", "sleep", "300"], env={**os.environ, "TREADLE_RUN": os.environ["TREADLE_RUN"] + " " + mark})
+    environ = {**os.environ, "TREADLE_RUN": os.environ["TREADLE_RUN"] + " " + mark}
+    subprocess.Popen(["sleep", "300"], start_new_session=True, env=environ)
 """
 
 
