@@ -382,6 +382,8 @@ def _signal_one(pid: int, mark: str, number: int) -> bool:
 def end_marked(mark: str, patience: float = 10.0) -> list[int]:
     """Kill all that carries `mark` until two looks find none.
 
+    Between them is a pause: a process that is just becoming another program has no environment to be read.
+
     :param patience: seconds after which it gives up
     :return: the pids that were alive at the last look
     """
@@ -395,9 +397,13 @@ def end_marked(mark: str, patience: float = 10.0) -> list[int]:
         quiet = 0 if left else quiet + 1
         for pid in left:
             _signal_one(pid, mark, signal.SIGKILL)
-        if left:
-            sleep(0.002)
+        if quiet < 2:
+            sleep(0.002 if left else _EXEC_PAUSE)
     return left
+
+
+_EXEC_PAUSE = 0.01
+"""Seconds that an exec is given to be over."""
 
 
 def end_lost(mark: str) -> None:
