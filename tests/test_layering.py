@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outputs": {*STATE, "command"},
     "former": {"core", "files", "store"},
     "found": {*STATE, "command", "question"},
-    "command_check": {"command", "core.dag"},
+    "command_check": {"command", "core.dag", "store"},
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,
     "version": set(),

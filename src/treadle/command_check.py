@@ -6,14 +6,13 @@ import os
 
 from .command import Command
 from .errors import TreadleError, nearest
+from .store import STATE_FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .core.dag import DAG
-
-STATE_FOLDER = ".treadle"
 
 
 def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:

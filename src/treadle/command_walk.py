@@ -9,7 +9,7 @@ import os
 from time import time_ns
 
 from . import outputs
-from .command_check import STATE_FOLDER, check_commands
+from .command_check import check_commands
 from .command_job import CONSOLE_QUEUE, CommandJob, Place
 from .core import decision
 from .core.decision import Reason, Verdict
@@ -24,7 +24,7 @@ from .question import FOUND, INPUT, Questions
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
 from .scheduler import DRAINING
 from .status import ReturnValue
-from .store import Store
+from .store import STATE_FOLDER, Store
 from .walk import Report, Walk
 
 TYPE_CHECKING = False

@@ -217,11 +217,3 @@ def write(folder: str, name: str, made: Columns | Sequence[bytes]) -> None:
             os.unlink(entry.path)
     except OSError:
         return
-
-
-def drop(folder: str, name: str) -> None:
-    """Remove a snapshot."""
-    try:
-        os.unlink(os.path.join(folder, FOLDER, name))
-    except OSError:
-        return

@@ -228,11 +228,6 @@ class Snapshot:
             found |= fresh
         return sorted(found)
 
-    def before(self, item: int) -> list[int]:
-        """Return the items before one."""
-        ends, flat = self.befores()
-        return list(flat[ends[item - 1] if item else 0 : ends[item]])
-
     def items(self, wanted: Iterable[int]) -> list[bytes]:
         """Return what was written for some items."""
         ends = numbers("Q", self.section(ITEM_ENDS))

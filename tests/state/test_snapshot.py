@@ -105,8 +105,6 @@ def test_all_that_comes_after_is_found(tmp_path: Path) -> None:
     found, _ = written(tmp_path, 200)
     assert found.with_all_after([3]) == list(range(3, 200))
     assert found.with_all_after([199]) == [199]
-    assert found.before(7) == [6]
-    assert found.before(0) == []
 
 
 def test_random_graphs_have_the_closure_of_a_model(tmp_path: Path) -> None:
