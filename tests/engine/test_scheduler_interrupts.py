@@ -72,8 +72,12 @@ def test_a_real_interrupt_goes_on_its_way_when_all_has_ended() -> None:
 
 
 STUBBORN = """
-import sys
+import os
 from treadle import DAG, ProcessJob, Scheduler
+
+def say(*words):
+    # in one write, which a print is not where Python is unbuffered: the shell writes into the same pipe
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 
 class Stubborn(ProcessJob):
     @property
@@ -86,14 +90,14 @@ dag = DAG()
 dag.add_vertex("a")
 dag.add_vertex("b", predecessors=["a"])
 scheduler = Scheduler(
-    Scheduler.simple_provider(Stubborn), lambda job: print("collected", job.uid, job.proc_handle.status, flush=True)
+    Scheduler.simple_provider(Stubborn), lambda job: say("collected", job.uid, job.proc_handle.status)
 )
 scheduler.grace = 300.0
-scheduler.log_state = lambda: print(scheduler.active_jobs[0].proc_handle.pid, flush=True)
+scheduler.log_state = lambda: say(scheduler.active_jobs[0].proc_handle.pid)
 try:
     scheduler.run(dag)
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    say("interrupted")
 """
 
 
