@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from helpers import plan, run_treadle
+import pytest
+
+from helpers import Terminal, plan, run_treadle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,15 +40,16 @@ def test_list_shows_families_groups_and_parameters(tmp_path: Path) -> None:
         "  merge    all parts",
         "  shell",
         "groups:",
-        "  all  everything",
+        "  all  everything (fit, merge)",
         "parameters:",
         "  mode=debug  build flavour; one of debug, release",
     ]
 
 
-def test_list_with_v_shows_each_action_and_what_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["--all", "-v"])
+def test_list_all_shows_each_action_and_what_is_left_out(tmp_path: Path, word: str) -> None:
     plan(tmp_path, PLAN)
-    lines = run_treadle(tmp_path, "list", "-v", check=0).lines
+    lines = run_treadle(tmp_path, "list", word, check=0).lines
     assert "  fit@b    one part" in lines
     assert "  _hidden" in lines
     assert lines[lines.index("left out:") + 1].startswith("  never  ")
@@ -69,6 +72,90 @@ def test_list_can_be_read_by_programs(tmp_path: Path) -> None:
     assert "never" in data["left_out"]
 
 
+def test_list_of_one_instance_names_that_one(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN)
+    assert run_treadle(tmp_path, "list", "fit@b", check=0).lines == ["actions:", "  fit@b  one part"]
+
+
+def test_parameters_are_listed_with_their_types_and_choices(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "params:\n  n: {type: int, default: 3, help: how many}\n  parts: {default: [a, b], choices: [a, b, c]}\n"
+        "  name: {default: x}\nactions:\n  a: {run: 'true'}\n",
+    )
+    lines = run_treadle(tmp_path, "list", check=0).lines
+    assert lines[lines.index("parameters:") + 1 :] == [
+        "  n=3        how many; int",
+        "  parts=a,b  list, each one of a, b, c",
+        "  name=x",
+    ]
+    given = json.loads(run_treadle(tmp_path, "list", "--json", "-p", "n=5", check=0).out)["params"][0]
+    assert (given["type"], given["value"], given["default"]) == ("int", "5", "3")
+
+
+FILES = """
+actions:
+  gen: {sh: 'mkdir -p site && touch gen.h site/index.html', out: [gen.h, site/]}
+  use: {sh: 'cat gen.h > ${out}; echo "o: gen.h own.h" > ${depfile}', in: src.c, out: use, depfile: use.d}
+  last: {sh: 'cat ${in} > ${out}', in: [use, site/index.html], out: last}
+  idle: {run: 'true'}
+"""
+
+
+def test_files_says_where_each_input_comes_from_and_who_reads_each_output(tmp_path: Path) -> None:
+    plan(tmp_path, FILES)
+    (tmp_path / "src.c").write_text("")
+    assert run_treadle(tmp_path, "list", "--files", check=0).lines == [
+        "gen",
+        "  makes",
+        "    gen.h",
+        "    site/  read by last",
+        "use",
+        "  reads",
+        "    src.c  no action makes it",
+        "  makes",
+        "    use  read by last",
+        "last",
+        "  reads",
+        "    use              made by use",
+        "    site/index.html  made by gen",
+        "  makes",
+        "    last",
+        "idle",
+        "  neither inputs nor outputs",
+    ]
+
+
+def test_files_knows_what_an_action_was_found_to_read(tmp_path: Path) -> None:
+    plan(tmp_path, FILES)
+    (tmp_path / "src.c").write_text("")
+    (tmp_path / "own.h").write_text("")
+    run_treadle(tmp_path, "run", "gen", check=0)
+    run_treadle(tmp_path, "run", "use", check=0)
+    (tmp_path / "own.h").unlink()
+    assert run_treadle(tmp_path, "list", "--files", "use", check=0).lines[2:5] == [
+        "    src.c  no action makes it",
+        "    gen.h  made by gen (found in the last run)",
+        "    own.h  not there, and no action makes it (found in the last run)",
+    ]
+    (use,) = json.loads(run_treadle(tmp_path, "list", "--files", "--json", "use", check=0).out)["actions"]
+    assert use["files"]["inputs"][1] == {"path": "gen.h", "made_by": ["gen"], "exists": True, "discovered": True}
+    assert use["files"]["outputs"] == [{"path": "use", "read_by": ["last"], "exists": True}]
+
+
+def test_a_long_help_is_broken_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
+    told = " ".join(["many words that say what it is good for"] * 4)
+    plan(tmp_path, f"actions:\n  fit: {{run: 'true', help: {told}}}\n")
+    assert run_treadle(tmp_path, "list", check=0).lines[1] == f"  fit  {told}"
+    shown = Terminal(tmp_path, "list", columns=60)
+    assert shown.end() == 0
+    lines = shown.seen()[1:]
+    assert max(map(len, lines)) <= 60
+    assert lines[0].startswith("  fit  many")
+    assert all(line.startswith("       ") for line in lines[1:])
+    assert " ".join(line.strip() for line in lines) == f"fit  {told}"
+
+
 def test_check_says_that_all_is_well_or_all_that_is_not(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
     assert (
@@ -80,6 +167,15 @@ def test_check_says_that_all_is_well_or_all_that_is_not(tmp_path: Path) -> None:
     assert "wrong.yaml:4:" in done.err
     assert "did you mean run?" in done.err
     assert done.err.splitlines()[-1].endswith(" problems")
+
+
+def test_check_tells_programs_each_problem_with_its_place(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {runn: x}\n")
+    data = json.loads(run_treadle(tmp_path, "check", "--json", check=2).out)
+    told = [(one["line"], one["column"], one["hint"]) for one in data["problems"]]
+    assert (3, 7, "did you mean run?") in told
+    plan(tmp_path, PLAN)
+    assert json.loads(run_treadle(tmp_path, "check", "--json", check=0).out)["problems"] == []
 
 
 def test_check_finds_demands_that_can_never_be_met(tmp_path: Path) -> None:

@@ -97,3 +97,13 @@ def test_columns_stand_below_each_other_in_cells() -> None:
     rows = [("a", "first"), ("日本", "second"), ("c", "")]
     assert columns(rows) == ["  a     first", "  日本  second", "  c"]
     assert columns([("x" * 40, "long"), ("y", "short")]) == [f"  {'x' * 40}  long", "  y  short"]
+
+
+def test_columns_in_a_bounded_room_go_on_below_themselves() -> None:
+    rows = [("a", "one two three four five six seven"), ("much-longer-than-the-others", "tail")]
+    assert columns(rows, room=30, widest=5) == [
+        "  a  one two three four five",
+        "     six seven",
+        "  much-longer-than-the-others",
+        "     tail",
+    ]

@@ -270,14 +270,19 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             "--no-wait", dest="wait", action="store_false", default=none, help="do not wait for another run: exit 3"
         )
-    if name == "list":
+    if name in ("list", "check"):
         group.add_argument("--json", action="store_true", default=none, help="all of it, for programs")
+    if name == "list":
+        group.add_argument("--all", dest="everything", action="store_true", default=none, help=_ALL)
+        group.add_argument("--files", action="store_true", default=none, help=_FILES)
 
 
 _JOBS = "so many at a time; else as many as processors may be used"
 _KEEP_GOING = "go on after failures; -kN stops after N of them"
 _OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"
 _FORCE = "as if changed: --force=NAME (mind the =) that action, --force alone every action of the run"
+_ALL = "each action of a family, names that begin with _, and what is left out"
+_FILES = "what each action reads and where that comes from, what it makes and who reads that"
 
 
 def _jobs(text: str) -> int:

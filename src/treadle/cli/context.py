@@ -66,6 +66,19 @@ class Context:
         """Print lines to stdout."""
         self.screen.write(lines)
 
+    def say_data(self, data: object) -> None:
+        """Print data for programs, as JSON."""
+        import json
+
+        from treadle.ui.text import line
+
+        self.say([line(json.dumps(data, indent=2))])
+
+    @property
+    def room(self) -> int:
+        """Cells that a line may take on stdout, 0 where it is no terminal: then no line is broken."""
+        return self.screen.width if self.screen.stream.isatty() else 0
+
     def ended(self, code: int) -> int:
         """Return the exit code of a question, which is another one if nobody reads the answer."""
         return GONE if self.screen.gone else code

@@ -1,152 +1,211 @@
-"""`list`, `check` and `log`: what is in a plan, whether it is right, and what an action printed."""
+"""`list`: the actions, groups and parameters of a plan, and where what an action reads comes from."""
 
 from __future__ import annotations
 
 import os
-import sys
 
-from treadle.command_check import check_commands
-from treadle.command_job import CONSOLE_QUEUE, log_path
-from treadle.command_walk import Settings
-from treadle.errors import TreadleError, UsageError
 from treadle.ui import words
 from treadle.ui.text import columns, line, safe
 
+from .readers import Readers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from treadle.plan import Action, Param, Plan
+    from treadle.plan import Action, Group, Param, Plan
+    from treadle.store import Store
 
     from .context import Context
 
+    Row = tuple[str, str]
+
+FORMAT = 1
+"""The version of what --json prints: names in it stay, new ones may come."""
+_READ_BY = 4
+"""Names of readers that a line shows."""
+
 
 def list_command(context: Context) -> int:
-    """List actions, groups and parameters: one line for each family, with -v for each action."""
+    """List actions, groups and parameters: one line for each family, with --all for each action."""
+    options = context.options
     plan = context.load()
-    uids = context.select(plan, context.options.names) if context.options.names else list(plan.actions)
+    uids = context.select(plan, options.names) if options.names else list(plan.actions)
     actions = [plan.actions[uid] for uid in uids]
-    if context.options.json:
-        import json
+    files = Origins(plan) if options.files else None
+    if options.json:
+        context.say_data(_as_data(plan, actions, files))
+    elif files is not None:
+        context.say(made for action in actions for made in _files_of(context, action, files))
+    else:
+        _list(context, plan, actions, everything=options.everything or options.verbose)
+    return context.ended(0)
 
-        context.say([line(text) for text in json.dumps(_as_data(plan, actions), indent=2).split("\n")])
-        return context.ended(0)
-    verbose = context.options.verbose
-    listed = [action for action in actions if action.listed or verbose]
-    _section(context, "actions", _each(listed) if verbose else _families(listed))
-    if not context.options.names:
-        _section(context, "groups", [(group.name, group.help) for group in plan.groups.values()])
+
+def _list(context: Context, plan: Plan, actions: Sequence[Action], *, everything: bool) -> None:
+    named = bool(context.options.names)
+    listed = [action for action in actions if action.listed or everything]
+    _section(context, "actions", _each(listed) if everything else _families(listed, named=named))
+    if not named:
+        _section(context, "groups", [_group(group) for group in plan.groups.values()])
         _section(context, "parameters", [_param(param) for param in plan.params.values()])
-        if verbose:
+        if everything:
             _section(context, "left out", plan.left_out.items())
-    return context.ended(0)
 
 
-def check_command(context: Context) -> int:
-    """Check the plan: that it can be read, and that its graph and its commands can be right."""
-    plan = context.load()
-    dag = plan.dag()
-    settings = Settings(context.options.jobs, plan.queues)
-    check_commands(dag, {"default": settings.jobs, CONSOLE_QUEUE: 1, **settings.queues})
-    if not context.options.quiet:
-        parts = [words.count(len(plan.actions), "action")]
-        parts += [words.count(len(plan.groups), "group")] if plan.groups else []
-        parts += [f"{len(plan.left_out)} left out"] if plan.left_out else []
-        context.say([line(f"{safe(context.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))])
-    return context.ended(0)
-
-
-def log_command(context: Context) -> int:
-    """Print what an action has printed, byte by byte."""
-    from treadle.store import Store
-
-    plan = context.load()
-    uids = context.select(plan, context.options.names)
-    if len(uids) != 1:
-        raise UsageError(
-            f"{context.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
-            facts=[", ".join(uids[:8])],
-        )
-    uid = uids[0]
-    command = plan.actions[uid].command
-    if command.console:
-        raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
-    path = log_path(Store(plan.root).folder, plan.name, uid)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise UsageError(f"{uid} has no log yet", hint=f"it is written when it runs: treadle run {uid}") from None
-    except OSError as error:
-        raise TreadleError(f"the log of {uid} cannot be read: {error.strerror}", facts=[path]) from error
-    if sys.stdout.isatty():
-        context.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
-    try:
-        _copy(fd, context)
-    finally:
-        os.close(fd)
-    return context.ended(0)
-
-
-def _copy(fd: int, context: Context) -> None:
-    out = sys.stdout.buffer
-    try:
-        while piece := os.read(fd, 1 << 16):
-            out.write(piece)
-        out.flush()
-    except BrokenPipeError:
-        context.screen.lose()
-
-
-def _families(actions: Iterable[Action]) -> list[tuple[str, str]]:
+def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
+    """Return a row for each family; of those that were named instance by instance, one for each."""
     families: dict[str, list[Action]] = {}
     for action in actions:
         families.setdefault(action.family, []).append(action)
     rows = []
     for family, members in families.items():
-        if len(members) == 1 and members[0].uid == family:
-            rows.append((family, members[0].help))
+        if len(members) == 1 and (named or members[0].uid == family):
+            rows.append((members[0].uid, members[0].help))
         else:
             rows.append((f"{family}@...", f"{members[0].help} ({words.count(len(members), 'action')})".lstrip()))
     return rows
 
 
-def _each(actions: Iterable[Action]) -> list[tuple[str, str]]:
+def _each(actions: Iterable[Action]) -> list[Row]:
     return [(action.uid, action.help) for action in actions]
 
 
-def _param(param: Param) -> tuple[str, str]:
+def _group(group: Group) -> Row:
+    members = ", ".join(group.members)
+    return group.name, f"{group.help} ({members})" if group.help else members
+
+
+def _param(param: Param) -> Row:
     value = ",".join(param.value) if isinstance(param.value, tuple) else param.value
-    choices = f"one of {', '.join(param.choices)}" if param.choices else ""
-    return f"{param.name}={value}", "; ".join(text for text in (param.help, choices) if text)
+    kind = f"one of {', '.join(param.choices)}" if param.choices else param.type if param.type != "str" else ""
+    if param.type == "list" and param.choices:
+        kind = f"list, each {kind}"
+    return f"{param.name}={value}", "; ".join(text for text in (param.help, kind) if text)
 
 
-def _section(context: Context, title: str, rows: Iterable[tuple[str, str]]) -> None:
-    made = columns([(safe(first), safe(second)) for first, second in rows])
+def _section(context: Context, title: str, rows: Iterable[Row]) -> None:
+    made = columns([(safe(first), safe(second)) for first, second in rows], room=context.room)
     if made:
         context.say([line((f"{title}:", "name")), *(line(text) for text in made)])
 
 
-def _as_data(plan: Plan, actions: Iterable[Action]) -> dict[str, object]:
+class Origins:
+    """Says of each input where it comes from, and of each output who reads it.
+
+    :param plan: the plan, with all its actions
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.readers = Readers(plan)
+        self._store: Store | None = None
+
+    def inputs(self, action: Action) -> list[dict[str, object]]:
+        """Return what an action declares that it reads, and what it was found to read last time."""
+        declared = dict.fromkeys(action.command.inputs)
+        found = [path for path in self._found(action) if path not in declared]
+        return [self._input(path, action) for path in declared] + [
+            {**self._input(path, action), "discovered": True} for path in found
+        ]
+
+    def _input(self, path: str, action: Action) -> dict[str, object]:
+        makers = [uid for uid in self.readers.makers(path) if uid != action.uid]
+        there = os.path.lexists(os.path.join(self.plan.root, path))
+        return {"path": path, "made_by": makers, "exists": there, "discovered": False}
+
+    def outputs(self, action: Action) -> list[dict[str, object]]:
+        """Return what an action makes."""
+        return [
+            {
+                "path": path,
+                "read_by": self.readers.read_by(path),
+                "exists": os.path.lexists(os.path.join(self.plan.root, path)),
+            }
+            for path in action.command.outputs
+        ]
+
+    def _found(self, action: Action) -> list[str]:
+        if action.command.depfile is None:
+            return []
+        from treadle.found import owner_of
+        from treadle.question import FOUND
+        from treadle.store import Store
+
+        if self._store is None:
+            self._store = Store(self.plan.root)
+            self._store.load()
+        entry = self._store.entries.get(owner_of(action.uid, action.command).key)
+        record = entry.record if entry is not None else None
+        names = record.elements if record is not None else {}
+        return [name[len(FOUND) :] for name in names if name.startswith(FOUND)]
+
+
+def _files_of(context: Context, action: Action, files: Origins) -> Iterable[tuple[tuple[str, str], ...]]:
+    yield line((safe(action.uid), "name"))
+    read = [(str(one["path"]), _whence(one)) for one in files.inputs(action)]
+    made = [(str(one["path"]), _whither(one)) for one in files.outputs(action)]
+    for title, rows in (("reads", read), ("makes", made)):
+        if rows:
+            yield line(f"  {title}")
+            for text in columns([(safe(path), said) for path, said in rows], "    ", room=context.room):
+                yield line(text)
+    if not read and not made:
+        yield line("  neither inputs nor outputs")
+
+
+def _whence(one: dict[str, object]) -> str:
+    makers = one["made_by"]
+    assert isinstance(makers, list)
+    if makers:
+        text = f"made by {_some(makers)}"
+    elif one["exists"]:
+        text = "no action makes it"
+    else:
+        text = "not there, and no action makes it"
+    return f"{text} (found in the last run)" if one["discovered"] else text
+
+
+def _whither(one: dict[str, object]) -> str:
+    readers = one["read_by"]
+    assert isinstance(readers, list)
+    return f"read by {_some(readers)}" if readers else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(safe(name) for name in names[:_READ_BY])
+    return f"{shown} (+{len(names) - _READ_BY})" if len(names) > _READ_BY else shown
+
+
+def _as_data(plan: Plan, actions: Iterable[Action], files: Origins | None) -> dict[str, object]:
     return {
+        "format": FORMAT,
         "plan": plan.file,
         "root": plan.root,
         "default": list(plan.default),
-        "actions": [_action_as_data(action) for action in actions],
+        "actions": [_action_as_data(action, files) for action in actions],
         "groups": [
             {"name": group.name, "help": group.help, "members": list(group.members)}
             for group in plan.groups.values()
         ],
         "params": [
-            {"name": p.name, "type": p.type, "value": p.value, "choices": list(p.choices), "help": p.help}
+            {
+                "name": p.name,
+                "type": p.type,
+                "value": p.value,
+                "default": p.default,
+                "choices": list(p.choices),
+                "help": p.help,
+            }
             for p in plan.params.values()
         ],
         "left_out": plan.left_out,
     }
 
 
-def _action_as_data(action: Action) -> dict[str, object]:
+def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
     command = action.command
-    return {
+    data: dict[str, object] = {
         "name": action.uid,
         "family": action.family,
         "help": action.help,
@@ -159,3 +218,6 @@ def _action_as_data(action: Action) -> dict[str, object]:
         "file": action.place.file,
         "line": action.place.line,
     }
+    if files is not None:
+        data["files"] = {"inputs": files.inputs(action), "outputs": files.outputs(action)}
+    return data

@@ -67,8 +67,8 @@ _HOMES = {
     "why": "questions",
     "status": "questions",
     "list": "listing",
-    "check": "listing",
-    "log": "listing",
+    "check": "checking",
+    "log": "checking",
     "clean": "upkeep",
     "forget": "upkeep",
 }

@@ -26,3 +26,10 @@ class Options:
         self.wait = True
         self.color = "auto"
         self.json = False
+        self.everything = False
+        self.files = False
+        self.format = "tree"
+        self.fold = 8
+        """Instances of a family above which a graph shows them as one."""
+        self.depth: int | None = None
+        self.state = True

@@ -148,11 +148,28 @@ def crop_line(pieces: Line, room: int) -> Line:
     return tuple(kept)
 
 
-def columns(rows: Iterable[tuple[str, str]], indent: str = "  ", widest: int = 30) -> list[str]:
-    """Return rows of two safe texts below each other; a first one that is wider than `widest` juts out."""
+def columns(rows: Iterable[tuple[str, str]], indent: str = "  ", *, widest: int = 30, room: int = 0) -> list[str]:
+    """Return rows of two safe texts below each other; a first one that is wider than `widest` juts out.
+
+    :param room: cells that a line may take, 0 for no bound; the second text goes on below itself
+    """
     table = list(rows)
     left = max((width(first) for first, _ in table if width(first) <= widest), default=0)
-    return [
-        f"{indent}{first}{' ' * (left - width(first))}  {second}".rstrip() if second else f"{indent}{first}"
-        for first, second in table
-    ]
+    made = []
+    for first, second in table:
+        start = f"{indent}{first}{' ' * (left - width(first))}  "
+        below = len(indent) + left + 2
+        if not second:
+            made.append(f"{indent}{first}")
+        elif not room or width(start + second) <= room or room < below + _NARROW:
+            made.append((start + second).rstrip())
+        elif width(start) > below:
+            made += [start.rstrip(), *wrap(second, room, " " * below)]
+        else:
+            first_line, *more = wrap(second, room, " " * below)
+            made += [start + first_line[below:], *more]
+    return made
+
+
+_NARROW = 20
+"""Cells below which a column is not worth breaking lines for."""

@@ -1,0 +1,117 @@
+"""Who makes and who reads which path of a plan, as the plan says it. It looks at no file and no record."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.plan import Plan
+
+DATA, NEEDS, AFTER = "data", "needs", "after"
+"""What an edge stands for: a file, a dependency without one, order alone."""
+
+
+class Readers:
+    """Answers who makes a path and who reads it.
+
+    :param plan: the plan, with all its actions
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._files: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+        self._ordered: list[str] = []
+        self._followers: dict[str, dict[str, list[str]]] | None = None
+
+    def makers(self, path: str) -> list[str]:
+        """Return the actions that make a path, something in it, or a folder around it."""
+        if not self._ordered:
+            self._collect()
+        exact = self._files.get(path) or self._folders.get(path)
+        if exact is not None:
+            return [exact]
+        if path.endswith("/"):
+            below = self._below(path)
+            if below:
+                return list(dict.fromkeys(self._files.get(one) or self._folders[one] for one in below))
+        around = next((self._folders[one] for one in _folders_around(path) if one in self._folders), None)
+        return [around] if around is not None else []
+
+    def read_by(self, path: str) -> list[str]:
+        """Return the actions that read an output, something in it, or a tree around it."""
+        maker = self.makers(path)[:1]
+        followers = self.followers(maker[0]) if maker else {}
+        return [uid for uid, paths in followers.items() if any(_touch(one, path) for one in paths)]
+
+    def followers(self, uid: str) -> dict[str, list[str]]:
+        """Return the actions that read what an action makes, each with the paths, in the order of the plan."""
+        if self._followers is None:
+            self._followers = {}
+            for reader, action in self.plan.actions.items():
+                for path in action.command.inputs:
+                    for maker in self.makers(path):
+                        if maker != reader:
+                            self._followers.setdefault(maker, {}).setdefault(reader, []).append(path)
+        return self._followers.get(uid, {})
+
+    def all_followers(self, uid: str) -> list[str]:
+        """Return all that follows an action through files, near ones first."""
+        found: dict[str, None] = {uid: None}
+        todo = [uid]
+        for one in todo:
+            for reader in self.followers(one):
+                if reader not in found:
+                    found[reader] = None
+                    todo.append(reader)
+        return todo[1:]
+
+    def needed_by(self, uid: str) -> list[str]:
+        """Return the actions that wait for an action without reading a file of it."""
+        readers = self.followers(uid)
+        return [
+            one for one, action in self.plan.actions.items() if uid in action.predecessors and one not in readers
+        ]
+
+    def edges(self, uid: str) -> list[tuple[str, str]]:
+        """Return what comes before an action: (other action, DATA, NEEDS or AFTER)."""
+        action = self.plan.actions[uid]
+        data = {maker for path in action.command.inputs for maker in self.makers(path)}
+        found = [(one, DATA if one in data else NEEDS) for one in action.predecessors]
+        return found + [(one, AFTER) for one in action.after if one in self.plan.actions]
+
+    def _collect(self) -> None:
+        for uid, action in self.plan.actions.items():
+            for path in action.command.outputs:
+                (self._folders if path.endswith("/") else self._files)[path] = uid
+        self._ordered = sorted([*self._files, *self._folders])
+
+    def _below(self, folder: str) -> list[str]:
+        if folder in ("./", "/"):
+            return self._ordered
+        found = []
+        at = bisect_left(self._ordered, folder)
+        while at < len(self._ordered) and self._ordered[at].startswith(folder):
+            found.append(self._ordered[at])
+            at += 1
+        return found
+
+
+def _folders_around(path: str) -> list[str]:
+    """Return the folders around a path, the nearest first, each with a trailing `/`."""
+    found = []
+    end = path.rstrip("/").rfind("/")
+    while end > 0:
+        found.append(path[: end + 1])
+        end = path.rfind("/", 0, end)
+    return found
+
+
+def _touch(one: str, other: str) -> bool:
+    """Return whether two paths are the same, or one is a folder around the other."""
+    return (
+        one == other
+        or (one.endswith("/") and (one == "./" or other.startswith(one)))
+        or (other.endswith("/") and one.startswith(other))
+    )
