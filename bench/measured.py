@@ -1,6 +1,9 @@
-"""Runs one command and tells wall and CPU seconds and peak memory in kB.
+"""Runs one command and tells its wall and CPU seconds and its peak memory in kB; it does not know what it runs.
 
-It is a small process, since a child starts with the peak of who spawns it.
+    python -I -S measured.py DESCRIPTOR PROGRAM [ARGUMENT...]
+
+It is a small process, since a child starts with the peak of who spawns it: what needs less than this one cannot be
+told apart. What a process takes itself, without its children, only Linux tells.
 """
 
 from __future__ import annotations
@@ -10,16 +13,29 @@ import sys
 import time
 
 
+def own_cpu(process: int) -> float:
+    """Return the CPU seconds that an ended process took without its children; -1 where nobody tells."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            user, system = file.read().rpartition(b")")[2].split()[11:13]
+    except OSError:
+        return -1
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
-    """Run the command in argv; the figures go to descriptor 3."""
-    began = time.perf_counter()
+    """Run the command; the figures go to the descriptor."""
+    answer = int(sys.argv[1])
+    os.set_inheritable(answer, False)
     nowhere = os.open(os.devnull, os.O_RDWR)
-    child = os.posix_spawn(
-        sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, nowhere, n) for n in (0, 1, 2)]
-    )
-    _, status, usage = os.wait4(child, 0)
+    actions = [(os.POSIX_SPAWN_DUP2, nowhere, n) for n in (0, 1, 2)]
+    began = time.perf_counter()
+    child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=actions)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     wall = time.perf_counter() - began
-    os.write(3, f"{wall} {usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}".encode())
+    own = own_cpu(child)
+    _, status, usage = os.wait4(child, 0)
+    os.write(answer, f"{wall} {usage.ru_utime + usage.ru_stime} {own} {usage.ru_maxrss}".encode())
     return os.waitstatus_to_exitcode(status)
 
 

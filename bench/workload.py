@@ -1,4 +1,4 @@
-"""The workload of the benchmarks, for each tool in its own words.
+"""The workload of the benchmarks, for each tool in its own words; it does not know who runs it or how often.
 
 N actions: nine in ten read one source and one of ten shared headers, one in ten joins nine of their outputs, and a
 group holds all. Each tool gets a folder of its own with the same files.
@@ -6,16 +6,31 @@ group holds all. Each tool gets a folder of its own with the same files.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEADERS = 10
 JOINED = 9
+
+
+class Edit(NamedTuple):
+    """The command of one object gets another text, which does the same."""
+
+    object: int
+    mark: int
+
+    @property
+    def more(self) -> str:
+        return f" && true {self.mark}"
 
 
 class Shape:
     """Which actions there are for a number of them."""
 
     def __init__(self, actions: int) -> None:
+        self.actions = actions
         self.objects = actions * JOINED // (JOINED + 1)
         self.joins = [range(first, min(first + JOINED, self.objects)) for first in range(0, self.objects, JOINED)][
             : actions - self.objects
@@ -33,58 +48,91 @@ class Shape:
     def joined(self, n: int) -> str:
         return f"out/lib/{n}.a"
 
+    def outputs(self) -> list[str]:
+        """Return what all actions make, each after what it reads."""
+        return [self.output(n) for n in range(self.objects)] + [self.joined(n) for n in range(len(self.joins))]
+
+    def inputs(self) -> list[list[str]]:
+        """Return what the action of each output reads."""
+        objects = [[self.source(n), self.header(n)] for n in range(self.objects)]
+        return objects + [[self.output(part) for part in parts] for parts in self.joins]
+
+    def below_source(self, n: int) -> int:
+        """Return how many actions depend on a source."""
+        return 1 + sum(n in parts for parts in self.joins)
+
+    def below_header(self, header: int) -> int:
+        """Return how many actions depend on a header."""
+        readers = range(header, self.objects, HEADERS)
+        return len(readers) + sum(any(part in readers for part in parts) for parts in self.joins)
+
 
 def write_sources(folder: Path, shape: Shape) -> None:
     """Write what all tools read, and the folders that those write into which make none."""
+    for part in {name.rpartition("/")[0] for reads in shape.inputs() for name in reads} | {"out/lib"}:
+        (folder / part).mkdir(parents=True, exist_ok=True)
     for n in range(HEADERS):
-        write(folder / shape.header(n), f"header {n}\n")
+        (folder / shape.header(n)).write_text(f"header {n}\n")
     for n in range(shape.objects):
-        write(folder / shape.source(n), f"source {n}\n")
-        (folder / shape.output(n)).parent.mkdir(parents=True, exist_ok=True)
-    (folder / "out/lib").mkdir(parents=True, exist_ok=True)
+        (folder / shape.source(n)).write_text(f"source {n}\n")
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+def write_outputs(folder: Path, shape: Shape) -> None:
+    """Write what the actions would make."""
+    for output, inputs in zip(shape.outputs(), shape.inputs(), strict=True):
+        (folder / output).write_bytes(b"".join((folder / name).read_bytes() for name in inputs))
 
 
-def treadle_plan(shape: Shape, shell: bool) -> str:
+def commands_with_shell(shape: Shape, _edit: Edit | None = None) -> str:
+    """Return what floor.py reads: an argv a line, with the file of its standard output first, parted by tabs."""
+    pairs = zip(shape.outputs(), shape.inputs(), strict=True)
+    return "".join(f"/dev/null\tsh\t-c\tcat {' '.join(inputs)} > {output}\n" for output, inputs in pairs)
+
+
+def commands_without_shell(shape: Shape, _edit: Edit | None = None) -> str:
+    pairs = zip(shape.outputs(), shape.inputs(), strict=True)
+    return "".join("\t".join([output, "cat", *inputs]) + "\n" for output, inputs in pairs)
+
+
+def plan_with_shell(shape: Shape, edit: Edit | None = None) -> str:
+    return plan(shape, edit, shell=True)
+
+
+def plan_without_shell(shape: Shape, edit: Edit | None = None) -> str:
+    return plan(shape, edit, shell=False)
+
+
+def plan(shape: Shape, edit: Edit | None, shell: bool) -> str:
     lines = ["treadle: 1", "shell: [sh, -c]", "groups: {all: [object*, join*]}", "actions:"]
-    for n in range(shape.objects):
-        lines += action(f"object{n}", [shape.source(n), shape.header(n)], shape.output(n), shell)
-    for n, parts in enumerate(shape.joins):
-        inputs = [shape.output(part) for part in parts]
-        lines += action(f"join{n}", inputs, shape.joined(n), shell)
+    for n, (output, inputs) in enumerate(zip(shape.outputs(), shape.inputs(), strict=True)):
+        name = f"object{n}" if n < shape.objects else f"join{n - shape.objects}"
+        more = edit.more if edit and edit.object == n else ""
+        lines += [f"  {name}:", f"    in: [{', '.join(inputs)}]"]
+        lines += (
+            [f"    sh: cat ${{in}} > ${{out}}{more}", f"    out: {output}"]
+            if shell
+            else ["    run: cat ${in}", f"    stdout: {output}"]
+        )
     return "\n".join(lines) + "\n"
 
 
-def action(name: str, inputs: list[str], output: str, shell: bool) -> list[str]:
-    head = [f"  {name}:", f"    in: [{', '.join(inputs)}]"]
-    if shell:
-        return [*head, "    sh: cat ${in} > ${out}", f"    out: {output}"]
-    return [*head, "    run: cat ${in}", f"    stdout: {output}"]
-
-
-def ninja_file(shape: Shape) -> str:
+def ninja_file(shape: Shape, edit: Edit | None = None) -> str:
     lines = ["rule cat", "  command = cat $in > $out"]
-    lines += [f"build {shape.output(n)}: cat {shape.source(n)} {shape.header(n)}" for n in range(shape.objects)]
-    for n, parts in enumerate(shape.joins):
-        lines.append(f"build {shape.joined(n)}: cat {' '.join(shape.output(part) for part in parts)}")
+    if edit:
+        lines += ["rule edited", f"  command = cat $in > $out{edit.more}"]
+    for n, (output, inputs) in enumerate(zip(shape.outputs(), shape.inputs(), strict=True)):
+        lines.append(f"build {output}: {'edited' if edit and edit.object == n else 'cat'} {' '.join(inputs)}")
     return "\n".join(lines) + "\n"
 
 
-def makefile(shape: Shape) -> str:
-    outputs = [shape.output(n) for n in range(shape.objects)] + [shape.joined(n) for n in range(len(shape.joins))]
-    lines = [f"all: {' '.join(outputs)}"]
-    for n in range(shape.objects):
-        lines += [f"{shape.output(n)}: {shape.source(n)} {shape.header(n)}", "\t@cat $^ > $@"]
-    for n, parts in enumerate(shape.joins):
-        lines += [f"{shape.joined(n)}: {' '.join(shape.output(part) for part in parts)}", "\t@cat $^ > $@"]
+def makefile(shape: Shape, edit: Edit | None = None) -> str:
+    lines = [f"all: {' '.join(shape.outputs())}"]
+    for output, inputs in zip(shape.outputs(), shape.inputs(), strict=True):
+        lines += [f"{output}: {' '.join(inputs)}", "\t@cat $^ > $@"]
     return "\n".join(lines) + "\n"
 
 
-def dodo_file(shape: Shape) -> str:
+def dodo_file(shape: Shape, edit: Edit | None = None) -> str:
     return f"""
 DOIT_CONFIG = {{"verbosity": 0}}
 OBJECTS, HEADERS, JOINS = {shape.objects}, {HEADERS}, {[list(parts) for parts in shape.joins]}
