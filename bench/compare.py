@@ -3,8 +3,8 @@
     python bench/compare.py 1000 10000 --runs 15
     python bench/compare.py 100000 --runs 5 --keep FOLDER --json FILE
 
-Each figure is the median of whole processes, run in turn. Rivals: ninja, GNU make (-rR) and doit, if found. The exit
-code is 1 when a run did other work than it had to: its figures say nothing.
+Each figure is the median of whole processes, run in turn. Rivals: ninja, GNU make (-rR) and doit, if found. Exits
+with 1 when a run did other work than it had to: its figures say nothing.
 """
 
 from __future__ import annotations
