@@ -12,7 +12,8 @@ from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
 _HEAD = Struct("<cIIQ")
 _FIRST = Struct("<cI")
@@ -26,12 +27,15 @@ class DamageError(ValueError):
 
 def pack(letter: bytes, texts: Sequence[str]) -> bytes:
     """Return one frame."""
-    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
-    body = b"".join((_COUNT.pack(len(parts)), *(_COUNT.pack(len(part)) for part in parts), *parts))
-    return (
-        _HEAD.pack(letter, len(body), xxh32_intdigest(_FIRST.pack(letter, len(body))), xxh3_64_intdigest(body))
-        + body
-    )
+    joined = "".join(texts)
+    if joined.isascii():
+        sizes, raw = list(map(len, texts)), joined.encode("ascii")
+    else:
+        parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+        sizes, raw = list(map(len, parts)), b"".join(parts)
+    body = _lengths(len(sizes) + 1).pack(len(sizes), *sizes) + raw
+    first = _FIRST.pack(letter, len(body))
+    return _HEAD.pack(letter, len(body), xxh32_intdigest(first), xxh3_64_intdigest(body)) + body
 
 
 def unpack(body: bytes) -> list[str]:
@@ -41,14 +45,16 @@ def unpack(body: bytes) -> list[str]:
     """
     try:
         (count,) = _COUNT.unpack_from(body)
-        lengths = Struct(f"<{count}I").unpack_from(body, 4)
-        texts, at = [], 4 + 4 * count
-        for length in lengths:
-            texts.append(body[at : at + length].decode("utf-8", "surrogatepass"))
-            at += length
+        lengths = _lengths(count).unpack_from(body, 4)
+        raw = body[4 + 4 * count :]
+        if raw.isascii():
+            texts, at = _cut(raw.decode("ascii"), lengths)
+        else:
+            parts, at = _cut(raw, lengths)
+            texts = [part.decode("utf-8", "surrogatepass") for part in parts]
     except (error, UnicodeDecodeError, OverflowError, MemoryError) as problem:
         raise DamageError(str(problem)) from problem
-    if at != len(body):
+    if at != len(raw):
         raise DamageError("the lengths do not add up")
     return texts
 
@@ -60,11 +66,35 @@ def text_at(body: bytes, number: int) -> str:
     """
     try:
         (count,) = _COUNT.unpack_from(body)
-        lengths = Struct(f"<{number + 1}I").unpack_from(body, 4)
+        lengths = _lengths(number + 1).unpack_from(body, 4)
         at = 4 + 4 * count + sum(lengths[:number])
         return body[at : at + lengths[number]].decode("utf-8", "surrogatepass")
     except (error, UnicodeDecodeError) as problem:
         raise DamageError(str(problem)) from problem
+
+
+def _cut(joined: Any, lengths: Iterable[int]) -> tuple[list[Any], int]:
+    """Return pieces of text or bytes, and where the last one ends."""
+    pieces, at = [], 0
+    for length in lengths:
+        pieces.append(joined[at : at + length])
+        at += length
+    return pieces, at
+
+
+def _lengths(count: int) -> Struct:
+    """Return the form of so many lengths; those of usual frames are made once."""
+    form = _forms.get(count)
+    if form is None:
+        form = Struct(f"<{count}I")
+        if count < _USUAL:
+            _forms[count] = form
+    return form
+
+
+_USUAL = 512
+"""Texts that a frame about one action may have."""
+_forms: dict[int, Struct] = {}
 
 
 def length_of(head: bytes) -> int:
