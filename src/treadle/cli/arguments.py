@@ -8,6 +8,7 @@ import sys
 
 from treadle.errors import UsageError, nearest
 
+from . import faces
 from .options import Options
 
 TYPE_CHECKING = False
@@ -126,6 +127,7 @@ COMMANDS = {
     "why": "why an action would run or be skipped now, and why it ran last time",
     "status": "what a run would do, without doing it; exit code 1 if there is work",
     "list": "the actions, groups and parameters of the plan",
+    "graph": "what comes before what, as a tree, for Graphviz, Mermaid or programs, or as a picture",
     "check": "check the plan and run nothing",
     "log": "what an action printed when it last ran",
     "clean": "remove outputs, so that the next run makes them again",
@@ -270,19 +272,13 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             "--no-wait", dest="wait", action="store_false", default=none, help="do not wait for another run: exit 3"
         )
-    if name in ("list", "check"):
-        group.add_argument("--json", action="store_true", default=none, help="all of it, for programs")
-    if name == "list":
-        group.add_argument("--all", dest="everything", action="store_true", default=none, help=_ALL)
-        group.add_argument("--files", action="store_true", default=none, help=_FILES)
+    faces.add_options(name, group)
 
 
 _JOBS = "so many at a time; else as many as processors may be used"
 _KEEP_GOING = "go on after failures; -kN stops after N of them"
 _OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"
 _FORCE = "as if changed: --force=NAME (mind the =) that action, --force alone every action of the run"
-_ALL = "each action of a family, names that begin with _, and what is left out"
-_FILES = "what each action reads and where that comes from, what it makes and who reads that"
 
 
 def _jobs(text: str) -> int:

@@ -67,6 +67,7 @@ _HOMES = {
     "why": "questions",
     "status": "questions",
     "list": "listing",
+    "graph": "graph",
     "check": "checking",
     "log": "checking",
     "clean": "upkeep",

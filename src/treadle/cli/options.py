@@ -29,7 +29,7 @@ class Options:
         self.everything = False
         self.files = False
         self.format = "tree"
-        self.fold = 8
+        self.fold: int | None = None
         """Instances of a family above which a graph shows them as one."""
         self.depth: int | None = None
         self.state = True

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def status_command(context: Context) -> int:
     """Say what a run would do; 1 if there is work."""
     plan = context.load()
-    walk = _looked(context, plan, context.selected(plan))
+    walk = looked(context, plan, context.selected(plan))
     verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0}
     for verdict in verdicts.values():
@@ -44,7 +44,7 @@ def why_command(context: Context) -> int:
     plan = context.load()
     names = context.options.names
     uids = context.selected(plan)
-    walk = _looked(context, plan, uids)
+    walk = looked(context, plan, uids)
     if not names:
         uids = [str(uid) for uid in without_skips(walk.verdicts)]
         if not uids:
@@ -60,7 +60,7 @@ def without_skips(
     return {str(uid): verdict for uid, verdict in verdicts.items() if verdict.outcome != decision.SKIP}
 
 
-def _looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
+def looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
     """Return a walk that has looked at some actions and all that they need."""
     forced = context.select(plan, context.options.force)
     dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))

@@ -1,0 +1,38 @@
+"""The options of the commands that show a plan: `list`, `graph`, `why`, `check`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
+
+
+def add_options(name: str, group: argparse._ArgumentGroup) -> None:
+    """Add the options that one command has beside the common ones."""
+    none = argparse.SUPPRESS
+    if name in ("list", "check", "why", "status"):
+        group.add_argument("--json", action="store_true", default=none, help="all of it, for programs")
+    if name == "list":
+        group.add_argument("--all", dest="everything", action="store_true", default=none, help=_ALL)
+        group.add_argument("--files", action="store_true", default=none, help=_FILES)
+    if name == "graph":
+        group.add_argument("--format", choices=GRAPH_FORMATS, default=none, help=_FORMAT)
+        group.add_argument("--depth", type=_number, metavar="N", default=none, help=_DEPTH)
+        group.add_argument("--fold", type=_number, metavar="N", default=none, help=_FOLD)
+        group.add_argument("--all", dest="fold", action="store_const", const=0, default=none, help="fold nothing")
+        group.add_argument("--no-state", dest="state", action="store_false", default=none, help=_NO_STATE)
+
+
+_ALL = "each action of a family, names that begin with _, and what is left out"
+_FILES = "what each action reads and where that comes from, what it makes and who reads that"
+_FORMAT = "tree (the default), dot, mermaid, json, or svg, which Graphviz draws"
+_DEPTH = "with names: at most N edges away from them"
+_FOLD = "families of more than N actions are one node; 8 if left out, in json none"
+_NO_STATE = "do not look what would run"
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return min(int(text), sys.maxsize)
