@@ -1,5 +1,9 @@
 """Threads that run jobs, reused from job to job. They know nothing of tokens, time limits and what a job does.
 
+All take from one queue, so that a thread which finds the next job waiting goes on without a change of threads. The
+rule that makes none wait for another: there are never fewer threads than jobs that were handed over and have
+neither ended nor been given up. There may be more.
+
 They die with the process and hold nobody up.
 """
 
@@ -20,18 +24,23 @@ class Threads:
     :param tell_end: called in the thread with a job that has ended, and its attempt
     """
 
-    __slots__ = ("_busy", "_idle", "_tell_end")
+    __slots__ = ("_busy", "_count", "_queue", "_tell_end", "_untaken")
 
     def __init__(self, tell_end: Callable[[Job, int], None]) -> None:
         self._tell_end = tell_end
-        self._idle: list[SimpleQueue[Job | None]] = []
-        self._busy: dict[Job, SimpleQueue[Job | None]] = {}
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._count = 0
+        """Threads that take from the queue or will do so again; too low a number only makes one too many."""
+        self._busy: dict[Job, bool] = {}
+        """What was handed over and has neither ended nor been given up."""
+        self._untaken: dict[Job, bool] = {}
+        """What of it no thread has come to; who takes it out runs it, be it in the queue twice."""
 
     def run(self, job: Job) -> None:
         """Run a job in a thread of its own for so long."""
-        box = self._idle.pop() if self._idle else self._new()
-        self._busy[job] = box
-        box.put(job)
+        self._untaken[job] = True
+        self._busy[job] = True
+        self._hand_over(job)
 
     def runs(self, job: Job) -> bool:
         """Return whether a job has a thread."""
@@ -39,37 +48,39 @@ class Threads:
 
     def run_again(self, job: Job) -> bool:
         """Hand a job over once more where `run` may not have come to it; return whether it has a thread at all."""
-        box = self._busy.get(job)
-        if box is None:
+        if job not in self._busy:
             return False
-        box.put(job)
+        self._hand_over(job)
         return True
 
     def abandon(self, job: Job) -> bool:
         """Give up the thread that runs `job`; return whether there is one."""
-        return self._busy.pop(job, None) is not None
+        self._untaken.pop(job, False)
+        self._count -= 1
+        return self._busy.pop(job, False)
 
     def close(self) -> None:
         """Let the threads end that have nothing to do."""
-        for box in self._idle:
-            box.put(None)
-        self._idle.clear()
+        queue, self._queue, self._count = self._queue, SimpleQueue(), 0
+        queue.put(None)
 
-    def _new(self) -> SimpleQueue[Job | None]:
-        import threading
+    def _hand_over(self, job: Job) -> None:
+        if len(self._busy) > self._count:
+            import threading
 
-        box: SimpleQueue[Job | None] = SimpleQueue()
-        threading.Thread(target=self._body, args=(box,), daemon=True, name="treadle-job").start()
-        return box
+            threading.Thread(target=self._body, args=(self._queue,), daemon=True, name="treadle-job").start()
+            self._count += 1
+        self._queue.put(job)
 
-    def _body(self, box: SimpleQueue[Job | None]) -> None:
-        while (job := box.get()) is not None:
-            if self._busy.get(job) is not box:
-                # handed over twice
+    def _body(self, queue: SimpleQueue[Job | None]) -> None:
+        while (job := queue.get()) is not None:
+            if not self._untaken.pop(job, False):
+                # handed over twice, or given up in the meantime
                 continue
             attempt = job.attempt
             job.run_guarded()
-            if self._busy.pop(job, None) is None:
+            if not self._busy.pop(job, False):
                 return
-            self._idle.append(box)
             self._tell_end(job, attempt)
+        # for the next one: all are to end
+        queue.put(None)
