@@ -102,10 +102,11 @@ def test_why_of_a_skip_says_what_is_equal_and_why_it_ran_last(tmp_path: Path) ->
     ready(tmp_path)
     lines = run_treadle(tmp_path, "why", "first", env={"FLAVOUR": "mint"}, check=0).lines
     assert lines[0] == "first would be skipped: nothing has changed"
-    assert "command, shell, folder, 1 input, 1 output, 1 variable" in lines[1]
-    assert lines[2].startswith("  it last ran ")
-    assert lines[2].endswith("s, and succeeded")
-    assert lines[3] == "    because of: new: it has not run here before"
+    assert "command, shell, folder, 1 input (a), 1 output (out/b), 1 variable (FLAVOUR)" in lines[1]
+    assert lines[2:4] == ["  if what it makes comes out different, these follow:", "    second reads out/b"]
+    assert lines[4].startswith("  it last ran ")
+    assert lines[4].endswith("s, and succeeded")
+    assert lines[5] == "    because of: new: it has not run here before"
 
 
 def test_why_tells_how_the_last_run_failed(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
 from treadle.ui.text import plain
-from treadle.ui.why import last_run_lines, reason_lines, verdict_lines
+from treadle.ui.why import Explained, explained_lines, last_run_lines, reason_lines, verdict_lines
 
 OLD = "file 1204 3fa9" + "0" * 28
 NEW = "file 1210 77b1" + "0" * 28
@@ -72,24 +72,86 @@ def test_a_command_that_changed_all_over_is_cut() -> None:
     assert "more lines" in shown[-1]
 
 
+def explained(verdict: Verdict, **more: object) -> list[str]:
+    """Return all that is told of an action of which this is known."""
+    told = Explained("fit", verdict)
+    for name, value in more.items():
+        setattr(told, name, value)
+    return [plain(one) for one in explained_lines(told)]
+
+
 def test_a_skip_tells_what_was_found_equal() -> None:
     names = ["command", "shell", "folder", "input a", "input b", "output c", "env CC", "tool cc", "os_version"]
-    shown = [plain(one) for one in verdict_lines("fit", Verdict(decision.SKIP), names)]
-    assert shown == [
+    assert explained(Verdict(decision.SKIP), equal=dict.fromkeys(names, "x")) == [
         "fit would be skipped: nothing has changed",
-        "  equal to the last success: command, shell, folder, 2 inputs, 1 output, 1 variable, 1 tool, os_version",
+        (
+            "  equal to the last success: command, shell, folder, 2 inputs (a, b), 1 output (c), 1 variable (CC), "
+            "1 tool (cc), os_version"
+        ),
+    ]
+    many = {f"input {n}": "x" for n in range(9)}
+    assert explained(Verdict(decision.SKIP), equal=many)[1] == (
+        "  equal to the last success: 9 inputs (0, 1, 2 (+6))"
+    )
+
+
+def test_with_v_every_equal_value_is_told() -> None:
+    told = Explained("fit", Verdict(decision.SKIP))
+    told.equal = {"command": "one\ntwo", "input a": OLD}
+    assert [plain(one) for one in explained_lines(told, verbose=True)][2:] == [
+        "    command: one ...",
+        "    input a: 1,204 bytes 3fa9...",
     ]
 
 
 def test_all_reasons_are_told() -> None:
     verdict = Verdict(decision.RUN, [Reason(decision.FORCED), Reason(decision.ALWAYS)])
-    assert [plain(one) for one in verdict_lines("a\nb", verdict)] == [
-        "a\\nb would run:",
-        "  forced",
-        "  it runs each time",
-    ]
+    assert explained(verdict) == ["fit would run:", "  forced", "  it runs each time"]
     verdict = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, "x")])
-    assert [plain(one) for one in verdict_lines("fit", verdict)] == ["fit may run:", "  depends on x"]
+    assert explained(verdict) == ["fit may run:", "  depends on x"]
+    assert plain(verdict_lines("a\nb", verdict)[0]) == "a\\nb may run:"
+
+
+def test_the_text_of_a_changed_file_is_told_below_its_sizes() -> None:
+    verdict = Verdict(decision.RUN, [Reason(decision.CHANGED, "input a", OLD, NEW)])
+    assert explained(verdict, texts={"input a": ("one\ntwo\nthree\n", "one\n2\nthree\n")})[2:] == [
+        "    1,204 bytes 3fa9... -> 1,210 bytes 77b1...",
+        "      one",
+        "    - two",
+        "    + 2",
+        "      three",
+    ]
+
+
+def test_that_only_the_end_of_the_last_line_changed_can_be_seen() -> None:
+    verdict = Verdict(decision.RUN, [Reason(decision.CHANGED, "input a", OLD, NEW)])
+    assert explained(verdict, texts={"input a": ("one\n", "one")})[3:] == ["      one", "    -"]
+
+
+def test_what_was_written_in_a_tree_is_named() -> None:
+    verdict = Verdict(decision.RUN, [Reason(decision.CHANGED, "input docs/", "tree 2 aaaa", "tree 3 bbbb")])
+    assert explained(verdict, written={"input docs/": ["docs/a", "docs/b"]})[3:] == [
+        "    written since its last success: docs/a, docs/b"
+    ]
+
+
+def test_what_follows_is_told_with_what_it_reads() -> None:
+    told = explained(
+        Verdict(decision.SKIP),
+        readers={"merge": ["out/a"], "plot": ["out/a", "out/b"]},
+        after_them=["report"],
+        needed_by=["deploy"],
+    )
+    assert told[1:] == [
+        "  if what it makes comes out different, these follow:",
+        "    merge reads out/a",
+        "    plot reads out/a, out/b",
+        "    then report",
+        "  needed by deploy: that waits for it, and does not run again because of it",
+    ]
+    assert explained(Verdict(decision.SKIP), makes=True)[1:] == ["  no action reads what it makes"]
+    crowd = {f"r{n}": ["o"] for n in range(20)}
+    assert explained(Verdict(decision.SKIP), readers=crowd)[-1] == "    and 14 more that read it"
 
 
 def test_inputs_that_moved_under_way_are_named() -> None:

@@ -64,7 +64,7 @@ def _command(options: Options) -> Callable[[Context], int]:
 
 _HOMES = {
     "run": "run",
-    "why": "questions",
+    "why": "why",
     "status": "questions",
     "list": "listing",
     "graph": "graph",

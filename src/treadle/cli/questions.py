@@ -1,13 +1,10 @@
-"""`why` and `status`: what a run would do and why, with nothing written and nothing started."""
+"""`status`: what a run would do and why, with nothing written and nothing started."""
 
 from __future__ import annotations
-
-from time import localtime, strftime, time
 
 from treadle.command_walk import CommandWalk, Settings
 from treadle.core import decision
 from treadle.ui import words
-from treadle.ui.durations import duration
 from treadle.ui.text import line, safe
 
 from .makers import with_makers_of_found
@@ -17,10 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from treadle.core.decision import Reason
     from treadle.plan import Plan
     from treadle.ui.text import Line
 
     from .context import Context
+
+FORMAT = 1
+"""The version of what --json prints: names in it stay, new ones may come."""
 
 
 def status_command(context: Context) -> int:
@@ -31,7 +32,18 @@ def status_command(context: Context) -> int:
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0}
     for verdict in verdicts.values():
         counts[verdict.outcome] += 1
-    if not context.options.quiet:
+    if context.options.json:
+        context.say_data(
+            {
+                "format": FORMAT,
+                "actions": [
+                    {"name": uid, "outcome": verdict.outcome, "reasons": [reason_data(r) for r in verdict.reasons]}
+                    for uid, verdict in verdicts.items()
+                ],
+                "counts": counts,
+            }
+        )
+    elif not context.options.quiet:
         shown = verdicts if context.options.verbose else without_skips(verdicts)
         context.say(_short(uid, verdict) for uid, verdict in shown.items())
         context.say([_totals(counts)])
@@ -39,18 +51,9 @@ def status_command(context: Context) -> int:
     return context.ended(1 if pending else 0)
 
 
-def why_command(context: Context) -> int:
-    """Say why actions would run or be skipped now, and why they ran last time."""
-    plan = context.load()
-    names = context.options.names
-    uids = context.selected(plan)
-    walk = looked(context, plan, uids)
-    if not names:
-        uids = [str(uid) for uid in without_skips(walk.verdicts)]
-        if not uids:
-            context.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
-    context.say(made for uid in uids for made in _explained(walk, uid, last=bool(names)))
-    return context.ended(0)
+def reason_data(why: Reason) -> dict[str, object]:
+    """Return a reason for programs: its parts, and what it says."""
+    return {"kind": why.kind, "name": why.name, "old": why.old, "new": why.new, "text": words.reason(why)}
 
 
 def without_skips(
@@ -90,30 +93,3 @@ def _totals(counts: dict[str, int]) -> Line:
         return line(("nothing to do", "good"), f": {words.count(skip, 'action')} would be skipped")
     said = [f"{number} {what}" for number, what in ((run, "to run"), (may, "may run"), (skip, "to skip")) if number]
     return line(", ".join(said))
-
-
-def _explained(walk: CommandWalk, uid: str, *, last: bool) -> list[Line]:
-    """Return all that is known of one action.
-
-    :param last: whether to tell of its last run
-    """
-    from treadle.ui.why import last_run_lines, verdict_lines
-
-    compared = getattr(walk.new_fingerprints.get(uid), "elements", {})
-    lines = verdict_lines(uid, walk.verdicts[uid], compared)
-    if not last:
-        return lines
-    entry = walk.store.entries.get(walk.owner(uid, walk.actions.vertex_data[uid]).key)
-    if entry is None:
-        return lines
-    run = entry.last_run
-    if run is None:
-        how = "has not ended yet" if walk.store.lock.is_busy() else "was cut off before it ended"
-        return [*lines, line(f"  its last run {how}")]
-    return lines + last_run_lines(run.state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
-
-
-def _when(seconds: float) -> str:
-    """Return a time as a date and how long ago it was."""
-    ago = duration(max(0.0, time() - seconds))
-    return f"{ago} ago ({strftime('%Y-%m-%d %H:%M:%S', localtime(seconds))})"

@@ -1,49 +1,95 @@
-"""The long answer to `why`: each reason with its old and its new value, what is equal, and the last run."""
+"""The long answer to `why`: reasons with old and new values, what is equal, what follows, the last run."""
 
 from __future__ import annotations
 
 from treadle.core import decision
 
 from . import words
+from .difference import text_difference
 from .durations import duration
-from .text import MORE, crop, line, safe, width
+from .text import line, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from treadle.core.decision import Reason, Verdict
 
     from .text import Line
 
-_ROOM = 100
-_LINES = 40
+_COMMAND_LINES = 40
 """Lines of a difference between two commands that are shown."""
+_FILE_LINES = 12
+_NAMED = 3
+"""Inputs, outputs and so on that one line names."""
+_FOLLOWERS = 6
 
 
-def verdict_lines(uid: str, verdict: Verdict, compared: Iterable[str] = ()) -> list[Line]:
-    """Return what is done with an action now, and all reasons.
+class Explained:
+    """What is known of one action; what is not filled in is not told.
 
-    :param compared: the names of the elements that were compared
+    :ivar equal: element -> value, of those that are what they were
+    :ivar texts: element -> old and new text of a file that changed
+    :ivar written: element -> what was written in a tree since the last success
+    :ivar makes: whether it has outputs
+    :ivar readers: action -> what it reads of this one
+    :ivar after_them: what follows the readers
+    :ivar cut_off: what became of a last run that has no end
+    :ivar last: the lines on its last run
     """
+
+    __slots__ = (
+        *("after_them", "cut_off", "equal", "last", "makes", "needed_by", "readers", "texts", "uid", "verdict"),
+        "written",
+    )
+
+    def __init__(self, uid: str, verdict: Verdict) -> None:
+        self.uid = uid
+        self.verdict = verdict
+        self.equal: Mapping[str, str] = {}
+        self.texts: Mapping[str, tuple[str, str]] = {}
+        self.written: Mapping[str, Sequence[str]] = {}
+        self.makes = False
+        self.readers: Mapping[str, Sequence[str]] = {}
+        self.needed_by: Sequence[str] = ()
+        self.after_them: Sequence[str] = ()
+        self.cut_off = ""
+        self.last: Sequence[Line] = ()
+
+
+def explained_lines(told: Explained, *, verbose: bool = False) -> Iterator[Line]:
+    """Yield all that is known of one action.
+
+    :param verbose: name everything, with values
+    """
+    yield from verdict_lines(told.uid, told.verdict)
+    for why in told.verdict.reasons:
+        yield from reason_lines(why)
+        if why.name in told.texts:
+            yield from _file_difference(*told.texts[why.name], most=1000 if verbose else _FILE_LINES)
+        if told.written.get(why.name):
+            names = _some([safe(name) for name in told.written[why.name]], 1000 if verbose else _FOLLOWERS)
+            yield line(f"    written since its last success: {names}")
+    yield from _equal_lines(told, verbose=verbose)
+    yield from _following_lines(told, 1000 if verbose else _FOLLOWERS)
+    if told.cut_off:
+        yield line(f"  its last run {told.cut_off}")
+    yield from told.last
+
+
+def verdict_lines(uid: str, verdict: Verdict) -> list[Line]:
+    """Return what is done with an action now."""
     name = (safe(uid), "name")
     if verdict.outcome == decision.SKIP:
-        equal = _compared(compared)
-        return [
-            line(name, " would be skipped: ", ("nothing has changed", "good")),
-            *([line(f"  equal to the last success: {equal}")] if equal else []),
-        ]
+        return [line(name, " would be skipped: ", ("nothing has changed", "good"))]
     how = {decision.RUN: "would run", decision.MAY_RUN: "may run"}.get(verdict.outcome, verdict.outcome)
-    lines = [line(name, " ", (how, "warn"), ":")]
-    for why in verdict.reasons:
-        lines += reason_lines(why)
-    return lines
+    return [line(name, " ", (how, "warn"), ":")]
 
 
 def reason_lines(why: Reason) -> list[Line]:
     """Return one reason with the values that differ."""
     if why.kind == decision.CHANGED and why.name == words.COMMAND:
-        return [line("  command changed:"), *_difference(why.old or "", why.new or "")]
+        return [line("  command changed:"), *text_difference(why.old or "", why.new or "", _COMMAND_LINES)]
     lines = [line(f"  {words.reason(why)}")]
     if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(words.ENV):
         if why.old is not None and why.new is not None and why.name != words.FOLDER:
@@ -68,13 +114,36 @@ def last_run_lines(state: str, when: str, took: float, text: str, reasons: Seque
     return lines
 
 
-def _compared(names: Iterable[str]) -> str:
-    counts: dict[str, int] = {}
+def _file_difference(old: str, new: str, *, most: int) -> list[Line]:
+    if old.endswith("\n") and new.endswith("\n"):
+        old, new = old[:-1], new[:-1]
+    return text_difference(old, new, most)
+
+
+def _equal_lines(told: Explained, *, verbose: bool) -> Iterator[Line]:
+    if not told.equal:
+        return
+    is_skip = told.verdict.outcome == decision.SKIP
+    yield line(f"  {'equal to the last success' if is_skip else 'equal'}: {_kinds(told.equal)}")
+    if verbose:
+        for name, value in told.equal.items():
+            first, *more = value.split("\n")
+            yield line(f"    {words.element(name)}: ", (words.value(first) + (" ..." if more else ""), "dim"))
+
+
+def _kinds(names: Mapping[str, str]) -> str:
+    """Return what there is of each kind: how many, and the first of them by name."""
+    kinds: dict[str, list[str]] = {}
     for name in names:
         kind = next((kind for kind, _, _ in _KINDS if name.startswith(kind)), name)
-        counts[kind] = counts.get(kind, 0) + 1
-    said = {kind: words.count(counts[kind], one, many) for kind, one, many in _KINDS if kind in counts}
-    return ", ".join(said.get(kind) or safe(kind) for kind in sorted(counts, key=_order))
+        kinds.setdefault(kind, []).append(name[len(kind) :])
+    said = []
+    for kind in sorted(kinds, key=_order):
+        known = next(((one, many) for known, one, many in _KINDS if known == kind), None)
+        members = kinds[kind]
+        shown = _some([safe(member) for member in members], _NAMED)
+        said.append(f"{words.count(len(members), *known)} ({shown})" if known else safe(kind))
+    return ", ".join(said)
 
 
 _KINDS = (
@@ -91,44 +160,23 @@ def _order(kind: str) -> int:
     return order.index(kind) if kind in order else len(order)
 
 
-def _difference(old: str, new: str) -> list[Line]:
-    """Return what changed between two commands: lines, or within one long line the words."""
-    if "\n" not in old and "\n" not in new:
-        if width(safe(old)) > _ROOM or width(safe(new)) > _ROOM:
-            old, new = _differing_words(old, new)
-        changes = [f"-{old}", f"+{new}"]
-    else:
-        from difflib import unified_diff
-
-        changes = [
-            one
-            for one in unified_diff(old.split("\n"), new.split("\n"), n=1, lineterm="")
-            if not one.startswith(("---", "+++"))
-        ]
-    shown = [_change(one) for one in changes[:_LINES]]
-    left = len(changes) - len(shown)
-    return [*shown, line(f"    {MORE} and {left} more lines")] if left else shown
+def _following_lines(told: Explained, most: int) -> Iterator[Line]:
+    """Yield who reads what it makes, and would run if that came out different."""
+    if told.readers:
+        yield line("  if what it makes comes out different, these follow:")
+        for uid, paths in list(told.readers.items())[:most]:
+            yield line("    ", (safe(uid), "name"), f" reads {_some([safe(path) for path in paths], _NAMED)}")
+        if len(told.readers) > most:
+            yield line(f"    and {len(told.readers) - most} more that read it")
+        if told.after_them:
+            yield line(f"    then {_some([safe(uid) for uid in told.after_them], most)}")
+    elif told.makes:
+        yield line("  no action reads what it makes")
+    if told.needed_by:
+        waiting = _some([safe(uid) for uid in told.needed_by], most)
+        yield line(f"  needed by {waiting}: that waits for it, and does not run again because of it")
 
 
-def _change(text: str) -> Line:
-    mark, rest = text[:1], safe(text[1:])
-    if mark == "@":
-        return line("    ", (MORE, "dim"))
-    style = {"-": "bad", "+": "good"}.get(mark, "")
-    return line("    ", (f"{mark} {crop(rest, 4 * _ROOM)}", style))
-
-
-def _differing_words(old: str, new: str) -> tuple[str, str]:
-    """Return two long texts without the words that they share at both ends, but for a few of them."""
-    left, right = old.split(" "), new.split(" ")
-    shortest = min(len(left), len(right))
-    same = next((n for n in range(shortest) if left[n] != right[n]), shortest)
-    tail = next((n for n in range(shortest - same) if left[-1 - n] != right[-1 - n]), shortest - same)
-    keep = 2
-    start, end = max(0, same - keep), max(0, tail - keep)
-
-    def shown(parts: list[str]) -> str:
-        middle = parts[start : len(parts) - end]
-        return " ".join([*([MORE] if start else []), *middle, *([MORE] if end else [])])
-
-    return shown(left), shown(right)
+def _some(names: Sequence[str], most: int) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} (+{len(names) - most})" if len(names) > most else shown

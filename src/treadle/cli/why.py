@@ -1,0 +1,150 @@
+"""`why`: why an action would run or be skipped now, what follows it, and why it ran last time."""
+
+from __future__ import annotations
+
+from time import localtime, strftime, time
+
+from treadle.core import decision
+from treadle.ui import words
+from treadle.ui.durations import duration
+from treadle.ui.text import line
+from treadle.ui.why import Explained, explained_lines, last_run_lines
+
+from . import old_content
+from .questions import FORMAT, looked, reason_data, without_skips
+from .readers import Readers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.command_walk import CommandWalk
+    from treadle.core.decision import Reason
+    from treadle.records import Run
+    from treadle.store import Entry
+
+    from .context import Context
+
+_MOST_TEXTS = 5
+"""Files of one action whose old text is looked for."""
+_FILES = (words.INPUT, words.FOUND, decision.OUTPUT)
+
+
+def why_command(context: Context) -> int:
+    """Say why actions would run or be skipped now, what follows them, and why they ran last time."""
+    options = context.options
+    plan = context.load()
+    uids = context.selected(plan)
+    walk = looked(context, plan, uids)
+    if not options.names:
+        uids = [str(uid) for uid in without_skips(walk.verdicts)]
+    readers = Readers(plan)
+    asked = Asked(walk, readers, everything=bool(options.names))
+    if options.json:
+        context.say_data({"format": FORMAT, "actions": [asked.data(uid) for uid in uids]})
+        return context.ended(0)
+    if not uids:
+        context.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
+    context.say(made for uid in uids for made in explained_lines(asked.explained(uid), verbose=options.verbose))
+    return context.ended(0)
+
+
+class Asked:
+    """What can be told of the actions of a walk that has looked.
+
+    :param readers: who reads what in the plan
+    :param everything: whether all is told, or the reasons alone
+    """
+
+    def __init__(self, walk: CommandWalk, readers: Readers, *, everything: bool) -> None:
+        self.walk = walk
+        self.readers = readers
+        self.everything = everything
+        self.busy = everything and walk.store.lock.is_busy()
+
+    def explained(self, uid: str) -> Explained:
+        """Return what is known of an action, for people."""
+        told = Explained(uid, self.walk.verdicts[uid])
+        if not self.everything:
+            return told
+        told.equal = self._equal(uid)
+        told.texts, told.written = self._differences(uid)
+        told.makes = bool(self.walk.actions.vertex_data[uid].outputs)
+        told.readers = self.readers.followers(uid)
+        told.needed_by = self.readers.needed_by(uid)
+        told.after_them = [one for one in self.readers.all_followers(uid) if one not in told.readers]
+        entry = self._entry(uid)
+        if entry is not None:
+            self._add_last(told, entry)
+        return told
+
+    def _add_last(self, told: Explained, entry: Entry) -> None:
+        run = entry.last_run
+        if run is None:
+            told.cut_off = "has not ended yet" if self.busy else "was cut off before it ended"
+        else:
+            told.last = last_run_lines(run.state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
+
+    def data(self, uid: str) -> dict[str, object]:
+        """Return what is known of an action, for programs."""
+        verdict = self.walk.verdicts[uid]
+        entry = self._entry(uid)
+        run = entry.last_run if entry is not None else None
+        readers = self.readers.followers(uid)
+        return {
+            "name": uid,
+            "outcome": verdict.outcome,
+            "reasons": [reason_data(why) for why in verdict.reasons],
+            "equal": self._equal(uid),
+            "read_by": readers,
+            "needed_by": self.readers.needed_by(uid),
+            "after_them": [one for one in self.readers.all_followers(uid) if one not in readers],
+            "last_run": None if run is None else _run_data(run),
+        }
+
+    def _entry(self, uid: str) -> Entry | None:
+        return self.walk.store.entries.get(self.walk.owner(uid, self.walk.actions.vertex_data[uid]).key)
+
+    def _equal(self, uid: str) -> dict[str, str]:
+        """Return the elements that are what they were at the last success."""
+        old = getattr(self.walk.prev_fingerprints.get(uid), "elements", {})
+        new = getattr(self.walk.new_fingerprints.get(uid), "elements", {})
+        return {name: value for name, value in new.items() if old.get(name) == value}
+
+    def _differences(self, uid: str) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
+        """Return old and new text of files that changed, and what was written in trees that did."""
+        texts: dict[str, tuple[str, str]] = {}
+        written: dict[str, list[str]] = {}
+        changed = [why for why in self.walk.verdicts[uid].reasons if _is_file(why)]
+        for why in changed[:_MOST_TEXTS]:
+            path = next(why.name[len(kind) :] for kind in _FILES if why.name.startswith(kind))
+            if path.endswith("/"):
+                written[why.name] = old_content.written_since(self.walk.root, path, self._last_start(uid))
+                continue
+            found = old_content.texts(self.walk.root, path, why.old or "", why.new or "")
+            if found is not None:
+                texts[why.name] = found
+        return texts, written
+
+    def _last_start(self, uid: str) -> int:
+        entry = self._entry(uid)
+        record = entry.record if entry is not None else None
+        return 0 if record is None else record.run.ended_at - round(record.run.duration * 1000)
+
+
+def _is_file(why: Reason) -> bool:
+    return why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and why.name.startswith(_FILES)
+
+
+def _run_data(run: Run) -> dict[str, object]:
+    return {
+        "state": run.state,
+        "ended_at": run.ended_at / 1000,
+        "seconds": run.duration,
+        "text": run.text,
+        "reasons": [reason_data(why) for why in run.reasons],
+    }
+
+
+def _when(seconds: float) -> str:
+    """Return a time as a date and how long ago it was."""
+    ago = duration(max(0.0, time() - seconds))
+    return f"{ago} ago ({strftime('%Y-%m-%d %H:%M:%S', localtime(seconds))})"
