@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable
 
 from .nodes import Node
-from .paths import parents
-from .spec import Spec
+from .paths import folders_above, parents
+from .spec import Slot, Spec
 from .template import Scope
 
 STATE = ".treadle"
@@ -15,14 +15,19 @@ STATE = ".treadle"
 
 
 class Output:
-    """An output: its path and where it was written."""
+    """An output: its path, where it was written, and under which name: a depfile and `stdout` have none."""
 
-    __slots__ = ("name", "node", "path")
+    __slots__ = ("node", "path", "slot")
 
-    def __init__(self, path: str, name: str, node: Node) -> None:
+    def __init__(self, path: str, node: Node, slot: Slot | None = None) -> None:
         self.path = path
-        self.name = name
         self.node = node
+        self.slot = slot
+
+    @property
+    def name(self) -> str:
+        """Its name in the plan, or ""."""
+        return self.slot.name if self.slot is not None else ""
 
 
 class Instance:
@@ -54,9 +59,11 @@ class Declared:
     """Who makes what, in the forms that globs ask for.
 
     :param former: paths that actions made in former runs
+
+    `above` holds the folders that declared outputs lie in.
     """
 
-    __slots__ = ("depfiles", "files", "folders", "former", "former_folders", "ordered")
+    __slots__ = ("above", "depfiles", "files", "folders", "former", "former_folders", "ordered")
 
     def __init__(self, instances: Iterable[Instance], former: Collection[str]) -> None:
         self.files: dict[str, Instance] = {}
@@ -70,6 +77,7 @@ class Declared:
             if instance.depfile is not None:
                 self.depfiles.add(instance.depfile)
         self.ordered = sorted([*self.files, *self.folders])
+        self.above = folders_above(self.ordered)
 
     def below(self, prefix: str) -> Iterable[str]:
         """Yield the declared outputs that begin with a text."""

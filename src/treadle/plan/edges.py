@@ -15,7 +15,7 @@ from .paths import parents
 from .places import Places
 from .problems import Problems
 from .programs import Programs, Started
-from .spec import FromItem, GlobItem, PathItem
+from .spec import FromItem, GlobItem
 from .template import Scope, Template
 
 MAX_CLOSE = 20
@@ -35,13 +35,13 @@ class Reading:
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[list[str], bool]] = {}
-        self.paths: list[str] = []
+        self.paths: Sequence[str] = ()
         self.hard: list[tuple[Instance, str]] = []
         self.any_of: list[tuple[list[Instance], str]] = []
         self.predecessors: dict[str, None] = {}
-        self.needs: list[Instance] = []
-        self.after: list[Instance] = []
-        self.started: list[Started] = []
+        self.needs: Sequence[Instance] = ()
+        self.after: Sequence[Instance] = ()
+        self.started: Sequence[Started] = ()
         self.is_whole = True
 
 
@@ -73,18 +73,26 @@ class Linker:
     def link(self) -> None:
         """Find makers, paths that are read, and who is left out; mistakes are kept."""
         self.makers.check(self.instances)
+        leaves_out = any(instance.left_out for instance in self.instances)
         for instance in self.instances:
             reading = self.readings[instance.uid] = Reading()
-            with self.problems.kept():
+            if leaves_out:
+                self._hard(instance, reading)
+            try:
                 self._fixed(instance, reading)
-        self._leave_out()
+            except TreadleError as error:
+                self.problems.keep(error)
+        if leaves_out:
+            self._leave_out()
         for instance in self.instances:
             if not instance.left_out:
                 before = self.problems.told
                 reading = self.readings[instance.uid]
                 self._inputs(instance, reading)
-                with self.problems.kept():
+                try:
                     self.programs.wait(instance, reading.started, reading.predecessors)
+                except TreadleError as error:
+                    self.problems.keep(error)
                 reading.is_whole = self.problems.told == before
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
@@ -93,7 +101,8 @@ class Linker:
 
     # What is known before anybody is left out.
 
-    def _fixed(self, instance: Instance, reading: Reading) -> None:
+    def _hard(self, instance: Instance, reading: Reading) -> None:
+        """Find the inputs without which it is left out; where one is wrong, `_inputs` says so too."""
         for slot in instance.spec.inputs:
             for item in slot.items:
                 with self.problems.kept():
@@ -101,22 +110,32 @@ class Linker:
                         makers = [maker for maker, _ in self._from(item, instance)]
                         if makers and not item.empty:
                             reading.any_of.append((makers, _shown(item, instance.scope)))
-                    elif isinstance(item, PathItem):
-                        for text in instance.scope.items(item.template):
+                    elif isinstance(item, Template):
+                        for text in instance.scope.items(item):
                             path = self.places.path(text, item.node, "an input")
                             if not self._is_left_open(path):
                                 reading.hard.extend((maker, path) for maker in self.makers.of(path))
+
+    def _fixed(self, instance: Instance, reading: Reading) -> None:
         reading.started = self.programs.known(instance)
         for one in reading.started:
             reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
-        for kind, templates in (("needs", instance.spec.needs), ("after", instance.spec.after)):
-            for made in templates:
-                for name in instance.scope.items(made):
-                    with self.problems.kept():
-                        found = self._named(name, made, kind)
-                        (reading.needs if kind == "needs" else reading.after).extend(found)
-                        if kind == "needs":
-                            reading.any_of.append((found, name))
+        needs = self._others(instance, instance.spec.needs, "needs")
+        reading.any_of.extend((found, name) for name, found in needs)
+        reading.needs = [one for _, found in needs for one in found]
+        after = self._others(instance, instance.spec.after, "after")
+        reading.after = [one for _, found in after for one in found]
+
+    def _others(
+        self, instance: Instance, templates: Sequence[Template], kind: str
+    ) -> list[tuple[str, list[Instance]]]:
+        """Return the names in needs or after with what each stands for."""
+        others = []
+        for made in templates:
+            for name in instance.scope.items(made):
+                with self.problems.kept():
+                    others.append((name, self._named(name, made, kind)))
+        return others
 
     def _is_left_open(self, path: str) -> bool:
         """Whether a tree takes whatever is in: it is no output itself and lies in none."""
@@ -196,22 +215,23 @@ class Linker:
     # What is known after that.
 
     def _inputs(self, instance: Instance, reading: Reading) -> None:
-        for slot in instance.spec.inputs:
+        slots = instance.spec.inputs
+        for slot in slots:
             paths: list[str] = []
             is_text = slot.is_text
             for item in slot.items:
-                found: Sequence[str] = ()
-                with self.problems.kept():
-                    if isinstance(item, GlobItem):
-                        found = self._glob(item, instance, reading)
-                    elif isinstance(item, FromItem):
-                        found = self._outputs(item, instance, reading)
+                try:
+                    if isinstance(item, Template):
+                        self._paths(item, instance, reading, paths)
+                    elif isinstance(item, GlobItem):
+                        paths.extend(self._glob(item, instance, reading))
                     else:
-                        found = self._paths(item, instance, reading)
-                is_text = is_text and isinstance(item, PathItem) and not _is_list(item, instance.scope)
-                paths.extend(found)
-                reading.paths.extend(found)
+                        paths.extend(self._outputs(item, instance, reading))
+                except TreadleError as error:
+                    self.problems.keep(error)
+                is_text = is_text and isinstance(item, Template) and not _is_list(item, instance.scope)
             reading.named[slot.name] = (paths, is_text)
+        reading.paths = [path for paths, _ in reading.named.values() for path in paths]
         for needed in reading.needs:
             if not needed.left_out:
                 reading.predecessors[needed.uid] = None
@@ -242,19 +262,17 @@ class Linker:
             )
         return found
 
-    def _paths(self, item: PathItem, instance: Instance, reading: Reading) -> list[str]:
-        found = []
-        for text in instance.scope.items(item.template):
+    def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
+        for text in instance.scope.items(item):
             path = self.places.path(text, item.node, "an input")
             makers = self.makers.of(path)
-            if instance in makers:
-                raise self._own(instance, _shared(instance, path), item.node, "")
             for maker in makers:
+                if maker is instance:
+                    raise self._own(instance, _shared(instance, path), item.node, "")
                 if not maker.left_out:
                     reading.predecessors[maker.uid] = None
             self._check_input(path, makers, item.node, instance)
             found.append(path)
-        return found
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
         output = next(one for one in instance.outputs if one.path == path)
@@ -266,26 +284,20 @@ class Linker:
         )
 
     def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
+        declared = self.declared
         tree = path.endswith("/")
         other = path[:-1] if tree else path + "/"
-        maker = (self.declared.files if tree else self.declared.folders).get(other)
+        maker = (declared.files if tree else declared.folders).get(other)
         if maker is not None:
             kind = "a file" if tree else "a folder"
             raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {other}")
-        state = f"{self.places.root}/{STATE}/"
-        full = path if path.startswith("/") else f"{self.places.root}/{path[2:] if path == './' else path}"
-        if (tree and state.startswith(full)) or full.startswith(state):
-            where = "lies in" if full.startswith(state) else "holds"
-            raise self.error(
-                f"the input {path} {where} the state folder {STATE}/",
-                node,
-                hint="name the folders in it, or use a glob",
-            )
+        if tree or STATE in path:
+            self._check_state(path, node)
         if makers:
             return
-        if path in self.declared.depfiles:
+        if path in declared.depfiles:
             raise self.error(f"{path} is a depfile, and no output", node, hint="name it in out: of its action too")
-        if not tree and any(True for _ in self.declared.below(other)):
+        if other in declared.above:
             raise self.error(f"the input {path} is a folder", node, hint=f"write {other} for the whole tree")
         kind = self.disk.kind(path)
         if kind == ("folder" if tree else "file"):
@@ -295,6 +307,17 @@ class Linker:
             hint = f"write {other}" + ("" if tree else " for the whole tree")
             raise self.error(f"the input {path} {what}", node, hint=hint)
         raise self._missing(path, node, instance)
+
+    def _check_state(self, path: str, node: Node) -> None:
+        state = f"{self.places.root}/{STATE}/"
+        full = path if path.startswith("/") else f"{self.places.root}/{path[2:] if path == './' else path}"
+        if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
+            where = "lies in" if full.startswith(state) else "holds"
+            raise self.error(
+                f"the input {path} {where} the state folder {STATE}/",
+                node,
+                hint="name the folders in it, or use a glob",
+            )
 
     def _missing(self, path: str, node: Node, instance: Instance) -> TreadleError:
         close = None
@@ -319,9 +342,9 @@ class Linker:
         return [*found, *list(self.declared.files)[:2000]]
 
 
-def _is_list(item: PathItem, scope: Scope) -> bool:
-    whole = item.template.whole
-    return whole is not None and isinstance(scope.value(item.template, whole), tuple)
+def _is_list(item: Template, scope: Scope) -> bool:
+    whole = item.whole
+    return whole is not None and isinstance(scope.value(item, whole), tuple)
 
 
 def _shared(instance: Instance, path: str) -> str:
@@ -336,8 +359,20 @@ def _shown(item: FromItem, scope: Scope) -> str:
     return ", ".join(name for made in item.names for name in scope.items(made))
 
 
+def _is_in_order(edges: Mapping[str, Iterable[str]]) -> bool:
+    """Whether each edge leads to one that stands before it, so that there is no circle."""
+    seen: set[str] = set()
+    for uid, before in edges.items():
+        if not seen.issuperset(before):
+            return False
+        seen.add(uid)
+    return True
+
+
 def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the uids of a circle, the first one at the end again; nothing if there is none."""
+    if _is_in_order(edges):
+        return []
     done: dict[str, bool] = {}
     for first in edges:
         if first in done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from treadle.command import Command, Environment, Script, Tool
 from treadle.errors import TreadleError
@@ -12,28 +12,34 @@ from .declared import Instance
 from .edges import Linker, Reading
 from .nodes import Source
 from .paths import from_cwd, normalise, parents
+from .spec import Spec
 from .template import Scope, Template, Value
+
+_MISSING = {name: f"${{{name}}}: this action has no {name}" for name in ("in", "out", "depfile")}
 
 
 class Filler:
     """Makes Commands.
 
     :param label: the plan's name, part of each Command
+    :param scope: what all actions know
     """
 
-    __slots__ = ("label", "linker", "root", "source")
+    __slots__ = ("environments", "label", "linker", "root", "source", "unknown")
 
-    def __init__(self, linker: Linker, label: str) -> None:
+    def __init__(self, linker: Linker, label: str, scope: Scope) -> None:
         self.linker = linker
         self.source: Source = linker.places.source
         self.root = linker.places.root
         self.label = label
+        self.unknown = {**scope.unknown, **_MISSING}
+        self.environments: dict[tuple[tuple[str, ...], tuple[str, ...]], Environment] = {}
 
     def command(self, instance: Instance, reading: Reading) -> Command:
         """Return the Command of an instance."""
         spec = instance.spec
         cwd = self._cwd(instance)
-        scope = instance.scope.with_local(*self._local(instance, reading, cwd))
+        scope = instance.scope.with_local(self._local(instance, reading, cwd), self.unknown)
         steps, script = self._program(instance, scope)
         programs = self.linker.programs
         programs.wait(instance, programs.by_paths(instance, scope), reading.predecessors)
@@ -43,7 +49,7 @@ class Filler:
             cwd=cwd,
             inputs=tuple(dict.fromkeys(reading.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
-            env=Environment({name: scope.text(made) for name, made in spec.env.items()}, spec.track, spec.pass_),
+            env=self._environment(spec, scope),
             tools=[self._tool(name, version, instance.scope) for name, version in spec.tools],
             depfile=instance.depfile,
             stdout=instance.stdout,
@@ -55,12 +61,21 @@ class Filler:
             place=self.source.place(spec.key.start),
         )
 
-    def _local(self, instance: Instance, reading: Reading, cwd: str) -> tuple[dict[str, Value], dict[str, str]]:
-        """Return the values of `${in}`, `${out}`, `${depfile}`, and what to say of those that are not there."""
+    def _environment(self, spec: Spec, scope: Scope) -> Environment:
+        if spec.env:
+            values = {name: scope.text(made) for name, made in spec.env.items()}
+            return Environment(values, spec.track, spec.pass_)
+        key = (spec.track, spec.pass_)
+        if key not in self.environments:
+            self.environments[key] = Environment(None, spec.track, spec.pass_)
+        return self.environments[key]
+
+    def _local(self, instance: Instance, reading: Reading, cwd: str) -> dict[str, Value]:
+        """Return the values of `${in}`, `${out}`, `${depfile}`."""
         local: dict[str, Value] = {}
         every: list[str] = []
         for name, (paths, is_text) in reading.named.items():
-            shown = tuple([from_cwd(path, cwd) for path in paths])
+            shown = _shown(paths, cwd)
             every.extend(shown)
             if name:
                 local[f"in.{name}"] = shown[0] if is_text and len(shown) == 1 else shown
@@ -70,18 +85,13 @@ class Filler:
         self._outputs(instance, local, cwd)
         if instance.depfile is not None:
             local["depfile"] = from_cwd(instance.depfile, cwd)
-        missing = {
-            key: f"${{{key}}}: this action has no {key}" for key in ("in", "out", "depfile") if key not in local
-        }
-        return local, {**instance.scope.unknown, **dict.fromkeys(local, ""), **missing}
+        return local
 
     def _outputs(self, instance: Instance, local: dict[str, Value], cwd: str) -> None:
         slots = instance.spec.outputs
         every: list[str] = []
         for slot in slots:
-            nodes = [item.node for item in slot.items]
-            paths = [out.path for out in instance.outputs if out.name == slot.name and out.node in nodes]
-            shown = tuple([from_cwd(path, cwd) for path in paths])
+            shown = _shown([out.path for out in instance.outputs if out.slot is slot], cwd)
             every.extend(shown)
             value: Value = shown[0] if slot.is_text and len(shown) == 1 else shown
             if slot.name:
@@ -134,6 +144,10 @@ class Filler:
         kind = self.linker.places.globs.disk.kind(path)
         what = "is a file" if kind else "does not exist and no action makes it"
         return self.source.error(f"the folder {path} of cwd {what}", made.node)
+
+
+def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:
+    return tuple([from_cwd(path, cwd) for path in paths])
 
 
 def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) -> TreadleError:

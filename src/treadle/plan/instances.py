@@ -11,12 +11,14 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from treadle.errors import TreadleError
+
 from .declared import Declared, Instance, Output
 from .nodes import Node
 from .places import Places
 from .problems import Problems
 from .spec import FromItem, GlobItem, Item, Spec
-from .template import Scope, Value
+from .template import Scope, Template, Value
 from .when import Operand
 
 MAX_INSTANCES = 250_000
@@ -53,13 +55,31 @@ class Expander:
         """Return the instances in the order of the plan."""
         made: dict[Spec, list[Instance]] = {}
         found: dict[Spec, Problems] = {}
-        answers: dict[Spec, object] = {}
         moving = [spec for spec in specs if spec.has_globs]
         nothing = Declared((), self.former)
+        noted = Problems()
         for spec in specs:
             if not spec.has_globs:
-                found[spec] = Problems()
-                _, made[spec] = self._family(spec, nothing, found[spec])
+                _, made[spec] = self._family(spec, nothing, noted)
+                if len(noted):
+                    found[spec], noted = noted, Problems()
+        if moving:
+            self._settle(moving, made, found, problems)
+        for spec in specs:
+            if spec in found:
+                for error in found[spec].errors():
+                    problems.add(error)
+        return [instance for spec in specs for instance in made[spec]]
+
+    def _settle(
+        self,
+        moving: Sequence[Spec],
+        made: dict[Spec, list[Instance]],
+        found: dict[Spec, Problems],
+        problems: Problems,
+    ) -> None:
+        """Expand actions whose foreach has a glob until what the globs take stays."""
+        answers: dict[Spec, object] = {}
         for _ in range(min(len(moving), MAX_ROUNDS) + MAX_ROUNDS):
             declared = Declared(itertools.chain.from_iterable(made.values()), self.former)
             changed = []
@@ -82,10 +102,6 @@ class Expander:
                         hint="narrow the glob, or exclude what the actions make",
                     )
                 )
-        for spec in specs:
-            for error in found[spec].errors():
-                problems.add(error)
-        return [instance for spec in specs for instance in made[spec]]
 
     def _values(
         self, spec: Spec, declared: Declared, problems: Problems
@@ -107,11 +123,11 @@ class Expander:
                 raise self.places.nothing(item, self.scope, declared, None)
             return answer
         assert not isinstance(item, FromItem)
-        whole = item.template.whole
+        whole = item.whole
         is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
-        if is_alone and whole and not isinstance(self.scope.value(item.template, whole), tuple):
-            raise item.template.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole)
-        return self.scope.items(item.template)
+        if is_alone and whole and not isinstance(self.scope.value(item, whole), tuple):
+            raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole)
+        return self.scope.items(item)
 
     def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
         if not spec.foreach:
@@ -156,17 +172,19 @@ class Expander:
         spec, scope, places = instance.spec, instance.scope, self.places
         for slot in spec.outputs:
             for item in slot.items:
-                if isinstance(item, GlobItem | FromItem):
+                if not isinstance(item, Template):
                     continue
-                with problems.kept():
-                    for text in scope.items(item.template):
-                        instance.outputs.append(Output(places.output(text, item.node), slot.name, item.node))
+                try:
+                    for text in scope.items(item):
+                        instance.outputs.append(Output(places.output(text, item.node), item.node, slot))
+                except TreadleError as error:
+                    problems.keep(error)
         if spec.stdout is not None:
             with problems.kept():
                 node = spec.stdout.node
                 instance.stdout = self._file(scope.text(spec.stdout), node, "stdout")
                 if all(instance.stdout != output.path for output in instance.outputs):
-                    instance.outputs.append(Output(instance.stdout, "", node))
+                    instance.outputs.append(Output(instance.stdout, node))
         if spec.depfile is not None:
             with problems.kept():
                 instance.depfile = self._file(scope.text(spec.depfile), spec.depfile.node, "depfile")

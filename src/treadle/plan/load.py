@@ -171,7 +171,7 @@ class _Loading:
         linker = Linker(places, instances, Declared(instances, former), names, self.problems)
         linker.link()
         self._check_groups(names)
-        actions = self._actions(linker, Filler(linker, name))
+        actions = self._actions(linker, Filler(linker, name, self.scope))
         self.problems.check()
         circle = find_circle({uid: (*one.predecessors, *one.after) for uid, one in actions.items()})
         if circle:
@@ -259,16 +259,19 @@ class _Loading:
             reading = linker.readings[instance.uid]
             if instance.left_out or not reading.is_whole:
                 continue
-            with self.problems.kept():
+            try:
                 command = filler.command(instance, reading)
-                after = dict.fromkeys(one.uid for one in reading.after if not one.left_out)
+            except TreadleError as error:
+                self.problems.keep(error)
+            else:
+                after = [one.uid for one in reading.after if not one.left_out]
                 found[instance.uid] = Action(
                     instance.uid,
                     instance.spec.name,
                     instance.spec.help,
                     command,
                     tuple(reading.predecessors),
-                    tuple(uid for uid in after if uid not in reading.predecessors),
+                    tuple([uid for uid in dict.fromkeys(after) if uid not in reading.predecessors]),
                     command.place or self.source.place(instance.spec.key.start),
                 )
             if broken and len(self.problems) > len(broken) + 100:

@@ -1,4 +1,4 @@
-"""YAML text to nodes: from the parser's events, without recursion and with bounds; unaware of what a plan holds."""
+"""YAML text to nodes: from the parser's events, one by one and with bounds; unaware of what a plan holds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ import stat
 from typing import Any
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
 
 from treadle.errors import Place, TreadleError
 
-from .nodes import Items, Node, Scalar, Source, Table
+from .nodes import NULLS, Items, Node, Scalar, Source, Table
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 100
@@ -20,6 +30,7 @@ MAX_ALIASED = 1_000_000
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_KEY = Scalar("", None, 0, 0)
+_NO_KEYS = NULLS | {"<<"}
 
 HINT_QUOTE = "write the value in quotes"
 HINT_BLOCK = "write the value in quotes, or as a block after `|`"
@@ -89,66 +100,91 @@ def parse(source: Source) -> Node:
 
 
 class _Builder:
-    """Builds nodes from events, with one stack for the open lists and maps."""
+    """Builds nodes from events, with one stack for the open lists and maps.
 
-    __slots__ = ("aliased", "anchors", "count", "keys", "open", "sizes", "source", "tallest")
+    The loop in `build` is walked for each value of a plan: what is rare is looked at behind one question.
+    """
+
+    __slots__ = ("aliased", "anchors", "measures", "source")
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.aliased = 0
-        self.count = 0
-        self.open: list[tuple[Items | Table, str | None]] = []
-        self.keys: list[Scalar | None] = []
-        self.sizes: list[int] = []
-        self.tallest: list[int] = []
-        self.anchors: dict[str, tuple[Node, int, int] | None] = {}
+        self.anchors: dict[str, Node | None] = {}
+        self.measures: dict[int, tuple[int, int]] = {}
 
     def build(self, parser: Any) -> Node:
         get = parser.get_event
+        opened: list[tuple[Items | Table | None, Scalar | None, str | None]] = []
+        parent: Items | Table | None = None
+        key: Scalar | None = None
         root: Node | None = None
-        node: Node
+        left = MAX_NODES
         while True:
             event = get()
             kind = type(event)
-            if kind is yaml.ScalarEvent:
-                node, size, height = self._scalar(event), 1, 0
-                if event.anchor is not None:
-                    self.anchors[event.anchor] = (node, 1, 0)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                self._begin(event, is_map=kind is yaml.MappingStartEvent)
+            node: Node
+            if kind is ScalarEvent:
+                node = Scalar(event.value, event.style or None, event.start_mark.index, event.end_mark.index)
+                if event.style == '"' or event.tag is not None or event.anchor is not None:
+                    self._look_at(event, node)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                opened.append((parent, key, event.anchor))
+                self._check_start(event, len(opened), is_key=key is None and type(parent) is Table)
+                flow = bool(event.flow_style)
+                make = Table if kind is MappingStartEvent else Items
+                parent, key = make(event.start_mark.index, flow=flow), None
                 continue
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                node, size, height = self._end(event.end_mark.index)
-            elif kind is yaml.AliasEvent:
-                node, size, height = self._alias(event)
-            elif kind is yaml.StreamEndEvent:
+            elif parent is not None and (kind is MappingEndEvent or kind is SequenceEndEvent):
+                node = parent
+                node.end = event.end_mark.index
+                parent, key, anchor = opened.pop()
+                if anchor is not None:
+                    self.anchors[anchor] = node
+            elif kind is AliasEvent:
+                node = self._alias(event, len(opened))
+            elif kind is StreamEndEvent:
                 break
             else:
-                if kind is yaml.DocumentStartEvent and root is not None:
-                    raise self.source.error(
-                        "a second YAML document",
-                        event.start_mark.index,
-                        hint="a plan is one document: take the `---` out",
-                    )
+                if kind is DocumentStartEvent and root is not None:
+                    raise self._second_document(event)
                 continue
-            if self.open:
-                self._add(node, size, height)
-            else:
+            if parent is None:
                 root = node
+                continue
+            if not left:
+                raise self.source.error(f"more than {MAX_NODES:,} values", node)
+            left -= 1
+            if isinstance(parent, Items):
+                parent.nodes.append(node)
+            elif key is None:
+                key = self._key(parent, node)
+            else:
+                parent.keys[key.text] = key
+                parent.nodes[key.text] = node
+                key = None
         return Scalar("", None, 0, 0) if root is None else root
 
-    def _scalar(self, event: Any) -> Scalar:
-        text = event.value
-        start = event.start_mark.index
+    def _second_document(self, event: Any) -> TreadleError:
+        return self.source.error(
+            "a second YAML document",
+            event.start_mark.index,
+            hint="a plan is one document: take the `---` out",
+        )
+
+    def _look_at(self, event: Any, node: Scalar) -> None:
+        """Check what only a scalar with a tag or an escape can be, and keep one with an anchor."""
         if event.tag is not None:
-            self._refuse_tag(event.tag, start)
+            self._refuse_tag(event.tag, node.start)
+        text = node.text
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise self.source.error("a text with half a character (a lone surrogate)", start)
+            raise self.source.error("a text with half a character (a lone surrogate)", node)
         if "\0" in text:
             raise self.source.error(
-                "a text with a NUL character", start, hint="no path, argument or variable can hold one"
+                "a text with a NUL character", node, hint="no path, argument or variable can hold one"
             )
-        return Scalar(text, event.style or None, start, event.end_mark.index)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
 
     def _refuse_tag(self, tag: str, at: int) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
@@ -156,73 +192,57 @@ class _Builder:
             f"the tag {shown} is not taken", at, hint=f"plans know no YAML tags; if it is a text, {HINT_QUOTE}"
         )
 
-    def _begin(self, event: Any, *, is_map: bool) -> None:
+    def _check_start(self, event: Any, depth: int, *, is_key: bool) -> None:
+        """Check a list or map that begins.
+
+        :param depth: how many are open with it
+        """
         at = event.start_mark.index
         if event.tag is not None:
             self._refuse_tag(event.tag, at)
-        if len(self.open) >= MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", at)
-        if self.keys and self.keys[-1] is None and isinstance(self.open[-1][0], Table):
+        if is_key:
             self._refuse_key(at)
-        flow = bool(event.flow_style)
-        self.open.append((Table(at, flow=flow) if is_map else Items(at, flow=flow), event.anchor))
-        self.keys.append(None)
-        self.sizes.append(1)
-        self.tallest.append(0)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
 
-    def _end(self, index: int) -> tuple[Node, int, int]:
-        node, anchor = self.open.pop()
-        node.end = index
-        self.keys.pop()
-        size, height = self.sizes.pop(), self.tallest.pop() + 1
-        if anchor is not None:
-            self.anchors[anchor] = (node, size, height)
-        return node, size, height
-
-    def _alias(self, event: Any) -> tuple[Node, int, int]:
+    def _alias(self, event: Any, depth: int) -> Node:
         at = event.start_mark.index
         if event.anchor not in self.anchors:
             raise self.source.error(f"there is no anchor &{event.anchor} for *{event.anchor}", at, hint=HINT_STAR)
-        found = self.anchors[event.anchor]
-        if found is None:
+        node = self.anchors[event.anchor]
+        if node is None:
             raise self.source.error(f"*{event.anchor} stands inside its own anchor", at)
-        self.aliased += found[1]
+        size, height = self._measure(node)
+        self.aliased += size
         if self.aliased > MAX_ALIASED:
             raise self.source.error(f"aliases that stand for more than {MAX_ALIASED:,} values", at)
-        return found
+        if depth + height > MAX_DEPTH:
+            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", node)
+        return node
 
-    def _add(self, node: Node, size: int, height: int) -> None:
-        parent = self.open[-1][0]
-        self.sizes[-1] += size
-        self.count += 1
-        if self.count > MAX_NODES:
-            raise self.source.error(f"more than {MAX_NODES:,} values", node)
-        if height >= self.tallest[-1]:
-            self.tallest[-1] = height
-            if len(self.open) + height > MAX_DEPTH:
-                raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", node)
-        if isinstance(parent, Items):
-            parent.nodes.append(node)
-            return
-        key = self.keys[-1]
-        if key is None:
-            self.keys[-1] = self._key(parent, node)
-            return
-        parent.keys[key.text] = key
-        parent.nodes[key.text] = node
-        self.keys[-1] = None
+    def _measure(self, node: Node) -> tuple[int, int]:
+        """Return how many values a node stands for, aliases in it too, and how deep it is, at most MAX_DEPTH."""
+        if isinstance(node, Scalar):
+            return 1, 0
+        known = self.measures.get(id(node))
+        if known is None:
+            inner = node.nodes.values() if isinstance(node, Table) else node.nodes
+            parts = [self._measure(one) for one in inner]
+            size = 1 + sum(size for size, _ in parts) + (len(parts) if isinstance(node, Table) else 0)
+            known = self.measures[id(node)] = (size, 1 + max((height for _, height in parts), default=0))
+        return known
 
     def _key(self, parent: Table, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
             self._refuse_key(node.start)
             return _NO_KEY
-        if node.style is None and node.text == "<<":
-            raise self.source.error(
-                "merge keys (`<<`) are not taken", node, hint="use `defaults`, or an alias for a whole value"
-            )
-        if node.is_null:
+        if node.style is None and node.text in _NO_KEYS:
+            if node.text == "<<":
+                raise self.source.error(
+                    "merge keys (`<<`) are not taken", node, hint="use `defaults`, or an alias for a whole value"
+                )
             raise self.source.error("a key without a name", node)
         if node.text in parent.keys:
             first = self.source.place(parent.keys[node.text].start)

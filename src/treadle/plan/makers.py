@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from .declared import Declared, Instance, Output
 from .nodes import Source
-from .paths import parents
+from .paths import folders_above, parents
 from .problems import Problems
 
 
@@ -44,16 +44,19 @@ class Makers:
                     self.problems.add(
                         self.source.error(f"{instance.uid} makes {bare} as a file and as a folder", output.node)
                     )
+        above = folders_above(output.path for _, output in first.values())
+        if not any(folder[:-1] in first for folder in above):
+            return
         for instance in instances:
             for output in self._claims(instance):
                 for folder in parents(output.path):
                     self._check_above(instance, output, folder, first)
 
-    def _claims(self, instance: Instance) -> Iterator[Output]:
-        yield from instance.outputs
+    def _claims(self, instance: Instance) -> Sequence[Output]:
         depfile = instance.depfile
-        if depfile is not None and instance.spec.depfile is not None:
-            yield Output(depfile, "", instance.spec.depfile.node)
+        if depfile is None or instance.spec.depfile is None:
+            return instance.outputs
+        return [*instance.outputs, Output(depfile, instance.spec.depfile.node)]
 
     def _check_above(
         self, instance: Instance, output: Output, folder: str, first: Mapping[str, tuple[Instance, Output]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from treadle.errors import Place, UsageError, nearest
 
@@ -93,23 +94,23 @@ class Names:
         return list(found)
 
     def _matching(self, pattern: str, *, groups: bool = True) -> list[str] | None:
-        regex = re.compile(wildcard(pattern), re.DOTALL)
+        fits = re.compile(wildcard(pattern), re.DOTALL).fullmatch
+        names = [name for name in self._listed(pattern, groups=groups) if fits(name)]
+        if not names:
+            return None
         found: dict[str, None] = {}
-        matches = False
-        for name in self._listed(pattern, groups=groups):
-            if regex.fullmatch(name):
-                matches = True
+        for name in names:
+            if name in self.uids:
+                found[name] = None
+            else:
                 uids = self.named(name)
                 found.update(dict.fromkeys([self.outputs[name]] if uids is None else uids))
-        return list(found) if matches else None
+        return list(found)
 
-    def _listed(self, pattern: str, *, groups: bool) -> Iterator[str]:
-        hidden = pattern.startswith("_")
-        for name in (*self.families, *(self.groups if groups else ()), *self.uids):
-            if hidden or not name.startswith("_"):
-                yield name
-        if pattern != "*":
-            yield from self.outputs
+    def _listed(self, pattern: str, *, groups: bool) -> Iterable[str]:
+        names = dict.fromkeys((*self.families, *(self.groups if groups else ()), *self.uids))
+        shown = names if pattern.startswith("_") else [name for name in names if not name.startswith("_")]
+        return shown if pattern == "*" else chain(shown, self.outputs)
 
     def _maker(self, name: str) -> list[str] | None:
         if not name or "\0" in name:

@@ -7,11 +7,14 @@ A path's names are separated by `/`; empty names and `.` are dropped, `..` takes
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+
+_ODD_STARTS = frozenset(("", "/", "."))
 
 
 def normalise(path: str, root: str) -> str:
     """Return the one spelling of a path: a trailing `/` stays, the root itself is `.` or `./`."""
-    if _is_plain(path):
+    if is_plain(path):
         return path
     tree = path.endswith(("/", "/.", "/..")) or path in (".", "..")
     full = os.path.normpath(path if path.startswith("/") else f"{root}/{path}")
@@ -31,14 +34,9 @@ def below(full: str, root: str) -> str:
     return full.removeprefix(prefix)
 
 
-def _is_plain(path: str) -> bool:
-    """Whether a path is surely in its one spelling."""
-    return (
-        not path.startswith(("/", "./", "../"))
-        and "//" not in path
-        and "/." not in path
-        and path not in (".", "..", "")
-    )
+def is_plain(path: str) -> bool:
+    """Whether a path is surely in its one spelling, and one below the root."""
+    return path[:1] not in _ODD_STARTS and "//" not in path and "/." not in path
 
 
 def from_cwd(path: str, cwd: str) -> str:
@@ -47,6 +45,8 @@ def from_cwd(path: str, cwd: str) -> str:
     A folder loses its `/`; a name that begins with `-` gets `./` in front, so that no program takes it
     as an option.
     """
+    if cwd == "." and path[-1] != "/" and path[0] != "-":
+        return path
     bare = path[:-1] if path.endswith("/") and path != "/" else path
     if cwd != "." and not bare.startswith("/"):
         bare = os.path.relpath("/" + bare, "/" + cwd)
@@ -60,4 +60,15 @@ def parents(path: str) -> list[str]:
     while 0 <= at < len(path) - 1:
         found.append(path[: at + 1])
         at = path.find("/", at + 1)
+    return found
+
+
+def folders_above(paths: Iterable[str]) -> set[str]:
+    """Return the folders that any of some normalised paths lies in, as trees."""
+    found: set[str] = set()
+    # Many lie in the same folder, so what is above it is looked at once.
+    for folder in {path[: path.rfind("/", 0, -1) + 1] for path in paths}:
+        if folder not in ("", "/"):
+            found.add(folder)
+            found.update(parents(folder))
     return found

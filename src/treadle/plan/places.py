@@ -10,7 +10,7 @@ from treadle.errors import TreadleError
 from .declared import STATE, Declared, Instance
 from .globs import Globs, Pattern
 from .nodes import Node, Source
-from .paths import normalise, parents
+from .paths import is_plain, normalise, parents
 from .spec import GlobItem, Spec
 from .template import MAGIC, Scope, Template
 
@@ -32,6 +32,8 @@ class Places:
 
     def path(self, text: str, node: Node, what: str) -> str:
         """Return a path in its one spelling."""
+        if is_plain(text) and text[0] != "~":
+            return text
         if not text:
             raise self.source.error(f"{what} is an empty path", node)
         if text == "~" or text.startswith("~/"):
@@ -44,6 +46,8 @@ class Places:
         """Return an output's path, if it may be one."""
         path = self.path(text, node, what)
         wrong = ""
+        if path is text and len(text) <= 255 and text[0] != "." and not self.plan.startswith(path):
+            return path
         if text.startswith("/"):
             wrong = "is absolute"
         elif path.startswith("/"):

@@ -38,9 +38,13 @@ class Problems:
     def __exit__(self, kind: object, error: object, trace: object) -> bool:
         if not isinstance(error, TreadleError):
             return False
+        self.keep(error)
+        return True
+
+    def keep(self, error: TreadleError) -> None:
+        """Keep an error that was caught; a PlanError is the mistakes in it."""
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             self.add(problem)
-        return True
 
     def check(self) -> None:
         """Raise a PlanError with the first ten by place, if there are any."""

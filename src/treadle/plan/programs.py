@@ -14,6 +14,7 @@ from .makers import Makers
 from .nodes import Node
 from .paths import normalise, parents
 from .places import Places
+from .spec import Spec
 from .template import Ref, Scope, Template
 
 _PATHS = frozenset(("in", "out", "depfile"))
@@ -48,8 +49,8 @@ class Programs:
         What is wrong in a name is left to who makes the command.
         """
         found: list[Started] = []
-        for templates, in_cwd, node, is_late in _named(instance):
-            if not any(_has_paths(made) for made in templates[:1]):
+        for templates, in_cwd, node, is_late in _named(instance.spec):
+            if not _has_paths(templates[0]):
                 found.extend(self._started(templates, instance.scope, _cwd(instance, in_cwd), (node, is_late)))
         if instance.spec.sh is not None and "/" in instance.spec.shell[0]:
             node = instance.spec.entries.get("shell", instance.spec.key)
@@ -62,8 +63,8 @@ class Programs:
         :param scope: knows these
         """
         found: list[Started] = []
-        for templates, in_cwd, node, is_late in _named(instance):
-            if any(_has_paths(made) for made in templates[:1]):
+        for templates, in_cwd, node, is_late in _named(instance.spec):
+            if _has_paths(templates[0]):
                 found.extend(self._started(templates, scope, _cwd(instance, in_cwd), (node, is_late)))
         return found
 
@@ -112,9 +113,8 @@ class Programs:
         )
 
 
-def _named(instance: Instance) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
+def _named(spec: Spec) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
     """Yield (words, is relative to cwd, place, is a later command) of each command; its first word counts."""
-    spec = instance.spec
     for number, step in enumerate(spec.steps):
         yield [word.template for word in step], True, step[0].template.node, number > 0
     if spec.argv:

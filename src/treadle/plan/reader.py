@@ -6,7 +6,7 @@ import re
 
 from treadle.errors import TreadleError, nearest
 
-from .nodes import Items, Node, Scalar, Source, Table, shape
+from .nodes import NULLS, Items, Node, Scalar, Source, Table, shape
 from .problems import Problems
 from .schema import ACTION_NAME, NAME, Key
 
@@ -85,7 +85,7 @@ class Reader:
         """Keep an error for a value that its key does not take, and return whether it takes it."""
         kind = key.kind
         wrong = ""
-        if isinstance(node, Scalar) and node.is_null:
+        if isinstance(node, Scalar) and node.style is None and node.text in NULLS:
             wrong = f"must be {kind.says}, nothing stands here"
             if node.end == node.start:
                 node = at
@@ -120,7 +120,7 @@ class Reader:
 
     def is_text(self, node: Node, what: str) -> bool:
         """Keep an error if a node is not a text, and return whether it is."""
-        if isinstance(node, Scalar) and not node.is_null:
+        if isinstance(node, Scalar) and (node.style is not None or node.text not in NULLS):
             return True
         hint = _map_hint(node)
         if isinstance(node, Scalar):

@@ -16,6 +16,12 @@ from .spec import Spec
 from .template import Template
 
 _SHARED_LISTS = ("track", "pass")
+_KEYS = frozenset(
+    (
+        *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
+        *("priority", "timeout", "retries", "console"),
+    )
+)
 _RETRY_ON = re.compile(r"timeout|any|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
 
 
@@ -26,16 +32,26 @@ class SettingsReader:
     :param queues: name -> tokens
     """
 
-    __slots__ = ("defaults", "queues", "reader", "source")
+    __slots__ = ("common", "defaults", "queues", "reader", "source")
 
     def __init__(self, reader: Reader, defaults: Mapping[str, Node], queues: Mapping[str, int]) -> None:
         self.reader = reader
         self.source = reader.source
         self.defaults = defaults
+        self.common: Spec | None = None
         self.queues = queues
 
     def read(self, spec: Spec, node: Node) -> None:
-        """Read an action's settings into its spec; what is wrong is kept."""
+        """Read an action's settings into its spec; what is wrong is kept.
+
+        Those of actions that say nothing themselves are read once.
+        """
+        says_nothing = isinstance(node, Table) and _KEYS.isdisjoint(node.nodes)
+        if says_nothing and self.common is not None:
+            spec.share_settings(self.common)
+            return
+        if says_nothing:
+            self.common = spec
         for part in (self._environment, self._tools, self._limits):
             with self.reader.problems.kept():
                 part(spec, node)

@@ -13,7 +13,7 @@ from treadle.errors import TreadleError
 
 from . import shown
 from .nodes import Scalar, Source
-from .template import MARK, Ref, Scope, Template, Value, bad_mark, ref_offset
+from .template import MARK, Ref, Scope, Template, bad_mark
 
 BARE, QUOTED, HEREDOC = "bare", "quoted", "heredoc"
 POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"))
@@ -368,61 +368,46 @@ def fill(
     source: Source, node: Scalar, pieces: Sequence[str | Hole], scope: Scope, shell: Sequence[str] = DEFAULT_SHELL
 ) -> Script:
     """Return the script with its values in variables."""
-    template = Template(source, node, tuple(p.ref if isinstance(p, Hole) else p for p in pieces))
+    template = Template(source, node, ())
+    program = shell[0].rsplit("/", 1)[-1]
     text: list[str] = []
     seen: list[str] = []
-    names: dict[str, str] = {}
+    numbers: dict[str, int] = {}
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
             seen.append(piece)
-        else:
-            _check_shell(source, node, piece, shell)
-            value = scope.value(template, piece.ref)
-            if isinstance(value, tuple) and piece.where == BARE and not piece.alone:
-                raise template.error(
-                    f"${{{piece.ref.name}}} is a list and stands inside a word",
-                    piece.ref,
-                    hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
-                )
-            text.append(_taken(piece, value, names))
-            seen.append(_seen(piece, value, seen))
-    variables = {name: value for value, name in names.items()}
+            continue
+        if program not in POSIX_SHELLS:
+            raise template.error(
+                f"${{{piece.ref.name}}} cannot be given to {program}: its quotes are not known",
+                piece.ref,
+                hint="set a variable with env: and let the script read it, or use argv:",
+            )
+        value = scope.value(template, piece.ref)
+        if piece.where != BARE:
+            one = " ".join(value) if isinstance(value, tuple) else value
+            text.append(f"${{TREADLE_{numbers.setdefault(one, len(numbers) + 1)}}}")
+            seen.append(_seen(piece, one, seen))
+            continue
+        if isinstance(value, tuple) and not piece.alone:
+            raise template.error(
+                f"${{{piece.ref.name}}} is a list and stands inside a word",
+                piece.ref,
+                hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
+            )
+        values = value if isinstance(value, tuple) else (value,)
+        text.append(" ".join([f'"${{TREADLE_{numbers.setdefault(one, len(numbers) + 1)}}}"' for one in values]))
+        seen.append(shown.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
+    variables = {f"TREADLE_{number}": value for value, number in numbers.items()}
     return Script("".join(text), variables, "".join(seen), shell)
 
 
-def _taken(hole: Hole, value: Value, names: dict[str, str]) -> str:
-    """Return what stands in a hole of the script that the shell is given."""
-    if hole.where != BARE:
-        return _variable(names, " ".join(value) if isinstance(value, tuple) else value)
-    values = value if isinstance(value, tuple) else (value,)
-    return " ".join([f'"{_variable(names, one)}"' for one in values])
-
-
-def _seen(hole: Hole, value: Value, seen: Sequence[str]) -> str:
-    """Return what is shown in a hole.
+def _seen(hole: Hole, value: str, seen: Sequence[str]) -> str:
+    """Return what is shown in a hole inside quotes or a heredoc.
 
     :param seen: what is shown before it
     """
-    if hole.where == BARE:
-        values = value if isinstance(value, tuple) else (value,)
-        return shown.words(values, hole.delimiter, may_be_bare=hole.may_be_bare)
-    one = " ".join(value) if isinstance(value, tuple) else value
     if hole.where == QUOTED:
-        return shown.in_quotes(one, seen[-1], hole.delimiter)
-    return shown.in_body(one, seen, hole.delimiter)
-
-
-def _variable(names: dict[str, str], value: str) -> str:
-    name = names.setdefault(value, f"TREADLE_{len(names) + 1}")
-    return f"${{{name}}}"
-
-
-def _check_shell(source: Source, node: Scalar, hole: Hole, shell: Sequence[str]) -> None:
-    program = shell[0].rsplit("/", 1)[-1]
-    if program not in POSIX_SHELLS:
-        raise source.error(
-            f"${{{hole.ref.name}}} cannot be given to {program}: its quotes are not known",
-            ref_offset(source, node, hole.ref),
-            hint="set a variable with env: and let the script read it, or use argv:",
-        )
+        return shown.in_quotes(value, seen[-1], hole.delimiter)
+    return shown.in_body(value, seen, hole.delimiter)

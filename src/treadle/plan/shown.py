@@ -66,12 +66,9 @@ def words(values: Sequence[str], delimiter: str, *, may_be_bare: bool) -> str:
 
     :param delimiter: the line that ends the heredoc that they stand in, "" outside of one
     """
-    return " ".join(
-        [
-            one if may_be_bare and not delimiter and _PLAIN.fullmatch(one) else _word(one, delimiter)
-            for one in values
-        ]
-    )
+    if not may_be_bare or delimiter:
+        return " ".join([_word(one, delimiter) for one in values])
+    return " ".join([one if _PLAIN.fullmatch(one) else _word(one, "") for one in values])
 
 
 def _word(value: str, delimiter: str) -> str:

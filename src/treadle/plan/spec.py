@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from treadle.command import DEFAULT_SHELL, Limits
 
 from . import shell, words
@@ -9,15 +11,7 @@ from .nodes import Node, Scalar
 from .template import Template
 from .when import Condition
 
-
-class PathItem:
-    """A path, or a list of them that a value holds."""
-
-    __slots__ = ("node", "template")
-
-    def __init__(self, node: Scalar, made: Template) -> None:
-        self.node = node
-        self.template = made
+_LIMITS = Limits()
 
 
 class GlobItem:
@@ -43,7 +37,8 @@ class FromItem:
         self.empty = empty
 
 
-Item = PathItem | GlobItem | FromItem
+Item = Template | GlobItem | FromItem
+"""A Template is a path, or a list of them that a value holds."""
 
 
 class Slot:
@@ -72,27 +67,32 @@ class Spec:
     def __init__(self, name: str, key: Scalar) -> None:
         self.name = name
         self.key = key
-        self.entries: dict[str, Node] = {}
+        self.entries: Mapping[str, Node] = {}
         self.help = ""
         self.steps: list[list[words.Word]] = []
         self.argv: list[Template] = []
         self.sh: Scalar | None = None
-        self.pieces: list[str | shell.Hole] = []
+        self.pieces: Sequence[str | shell.Hole] = ()
         self.shell: tuple[str, ...] = DEFAULT_SHELL
-        self.inputs: list[Slot] = []
-        self.outputs: list[Slot] = []
+        self.inputs: Sequence[Slot] = ()
+        self.outputs: Sequence[Slot] = ()
         self.stdout: Template | None = None
         self.depfile: Template | None = None
         self.cwd: Template | None = None
         self.foreach: list[tuple[str, list[Item]]] = []
         self.condition: Condition | None = None
-        self.needs: list[Template] = []
-        self.after: list[Template] = []
-        self.env: dict[str, Template] = {}
+        self.needs: Sequence[Template] = ()
+        self.after: Sequence[Template] = ()
+        self.env: Mapping[str, Template] = {}
         self.track: tuple[str, ...] = ()
         self.pass_: tuple[str, ...] = ()
         self.tools: list[tuple[Template, list[words.Word]]] = []
-        self.limits = Limits()
+        self.limits = _LIMITS
+
+    def share_settings(self, other: Spec) -> None:
+        """Take the settings of another action."""
+        self.env, self.track, self.pass_ = other.env, other.track, other.pass_
+        self.tools, self.shell, self.limits = other.tools, other.shell, other.limits
 
     def flag(self, name: str) -> bool:
         """Return whether a key stands at true."""

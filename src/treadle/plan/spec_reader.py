@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from treadle.errors import TreadleError, nearest
 
@@ -12,7 +12,7 @@ from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
 from .schema import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
 from .settings import SettingsReader
-from .spec import FromItem, GlobItem, Item, PathItem, Slot, Spec
+from .spec import FromItem, GlobItem, Item, Slot, Spec
 from .template import Template
 from .values import check_name
 from .when import Condition
@@ -29,7 +29,7 @@ class SpecReader:
     :param queues: name -> tokens
     """
 
-    __slots__ = ("defaults", "reader", "settings", "source", "taken")
+    __slots__ = ("defaults", "reader", "scripts", "settings", "shared", "source", "taken", "ways")
 
     def __init__(
         self, reader: Reader, defaults: Mapping[str, Node], taken: Mapping[str, object], queues: Mapping[str, int]
@@ -37,18 +37,22 @@ class SpecReader:
         self.reader = reader
         self.source = reader.source
         self.defaults = defaults
+        self.shared = {name: value for name, value in defaults.items() if name != "env"}
         self.taken = taken
+        self.scripts: dict[str, Sequence[str | shell.Hole]] = {}
         self.settings = SettingsReader(reader, defaults, queues)
+        self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
 
     def read(self, key: Scalar, node: Node) -> Spec:
         """Return one action; what is wrong with it is kept."""
         spec = Spec(key.text, key)
         own = self.reader.entries(node, ACTION_KEYS, f"the action {key.text}")
-        spec.entries = {**{name: value for name, value in self.defaults.items() if name != "env"}, **own}
-        parts = (self._command, self._foreach, self._files, self._order, self.settings.read)
-        for part in parts:
-            with self.reader.problems.kept():
+        spec.entries = {**self.shared, **own}
+        for part in (self._command, self._foreach, self._files, self._order, self.settings.read):
+            try:
                 part(spec, node)
+            except TreadleError as error:
+                self.reader.problems.keep(error)
         return spec
 
     def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
@@ -60,7 +64,8 @@ class SpecReader:
         return template.parse(self.source, node) if isinstance(node, Scalar) else None
 
     def _command(self, spec: Spec, node: Node) -> None:
-        given = [key for key in ("run", "argv", "sh") if key in spec.entries]
+        entries = spec.entries
+        given = [key for key in self.ways if key in entries]
         if len(given) > 1:
             raise self.error(
                 f"the action {spec.name} has both {' and '.join(given)}",
@@ -75,9 +80,9 @@ class SpecReader:
                     hint="a name for other actions is a group",
                 )
             return
-        help_ = spec.entries.get("help")
+        help_ = entries.get("help")
         spec.help = help_.text if isinstance(help_, Scalar) else ""
-        {"run": self._run, "argv": self._argv, "sh": self._sh}[given[0]](spec, spec.entries[given[0]])
+        self.ways[given[0]](spec, entries[given[0]])
 
     def _run(self, spec: Spec, node: Node) -> None:
         if isinstance(node, Items) and not node.nodes:
@@ -122,7 +127,10 @@ class SpecReader:
         if not node.text.strip():
             raise self.error("an empty script", node)
         spec.sh = node
-        spec.pieces = shell.parse_script(self.source, node)
+        pieces = self.scripts.get(node.text)
+        if pieces is None:
+            pieces = self.scripts[node.text] = shell.parse_script(self.source, node)
+        spec.pieces = pieces
 
     def _foreach(self, spec: Spec, _node: Node) -> None:
         node = spec.entries.get("foreach")
@@ -137,7 +145,7 @@ class SpecReader:
             with self.reader.problems.kept():
                 items = self.items(value, f"foreach {name.text}")
                 first = items[0] if len(items) == 1 else None
-                if isinstance(value, Scalar) and isinstance(first, PathItem) and first.template.whole is None:
+                if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
                     raise self.error(
                         f"foreach {name.text} must be a list or a glob, this is one text",
                         value,
@@ -157,7 +165,8 @@ class SpecReader:
                 found.append(self._special(one, what))
             elif self.reader.is_text(one, what):
                 made = template.parse(self.source, one)
-                found.append(_item(one, made) if globs else PathItem(one, made))
+                is_glob = globs and made.has_magic
+                found.append(GlobItem(one, [made], [], empty=False) if is_glob else made)
         return found
 
     def _special(self, node: Table, what: str) -> Item:
@@ -194,13 +203,13 @@ class SpecReader:
         spec.cwd = self._template(spec, "cwd")
 
     def _check_output(self, item: Item) -> None:
-        texts = item.template.parts if isinstance(item, PathItem) else ("*",)
-        if any(isinstance(text, str) and re.search(r"[*?]", text) for text in texts):
-            self.reader.add(
-                "an output is a path, not a pattern",
-                item.node,
-                hint="a folder with all that is in it ends with /",
-            )
+        for text in item.parts if isinstance(item, Template) else ("*",):
+            if isinstance(text, str) and ("*" in text or "?" in text):
+                self.reader.add(
+                    "an output is a path, not a pattern",
+                    item.node,
+                    hint="a folder with all that is in it ends with /",
+                )
 
     def _slots(self, node: Node | None, what: str) -> list[Slot]:
         if node is None:
@@ -221,9 +230,7 @@ class SpecReader:
         when = spec.entries.get("when")
         if isinstance(when, Scalar):
             spec.condition = Condition(self.source, when)
-        spec.needs = self._templates(spec.entries.get("needs"), "a name in needs")
-        spec.after = self._templates(spec.entries.get("after"), "a name in after")
-
-
-def _item(node: Scalar, made: Template) -> Item:
-    return GlobItem(node, [made], [], empty=False) if made.has_magic else PathItem(node, made)
+        if "needs" in spec.entries:
+            spec.needs = self._templates(spec.entries["needs"], "a name in needs")
+        if "after" in spec.entries:
+            spec.after = self._templates(spec.entries["after"], "a name in after")

@@ -48,13 +48,14 @@ class Template:
     @property
     def whole(self) -> Ref | None:
         """The one reference that the text consists of, if it does."""
-        if len(self.parts) == 1 and isinstance(self.parts[0], Ref):
-            return self.parts[0]
-        return None
+        first = self.parts[0]
+        return first if len(self.parts) == 1 and isinstance(first, Ref) else None
 
     @property
     def has_magic(self) -> bool:
         """Whether a glob is written here: values that come in through `${}` never make one."""
+        if MAGIC.search(self.node.text) is None:
+            return False
         return any(isinstance(part, str) and MAGIC.search(part) for part in self.parts)
 
     def error(self, what: str, ref: Ref, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
@@ -112,21 +113,21 @@ class Scope:
     """What the names in `${}` stand for.
 
     :param base: values known everywhere
-    :param unknown: a name that is known only elsewhere -> what to say about it
+    :param unknown: a name that is known only elsewhere -> what to say about it where no value has the name
     """
 
     __slots__ = ("base", "local", "spent", "unknown")
 
     def __init__(self, base: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> None:
         self.base = base
-        self.local: dict[str, Value] = {}
-        self.unknown = dict(unknown or {})
+        self.local: Mapping[str, Value] = {}
+        self.unknown = unknown or {}
         self.spent = [0]
 
     def with_local(self, local: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> Scope:
         """Return a scope with further names, which counts into the same purse."""
         scope = Scope(self.base, unknown)
-        scope.local = {**self.local, **local}
+        scope.local = {**self.local, **local} if self.local else local
         scope.spent = self.spent
         return scope
 
@@ -146,7 +147,7 @@ class Scope:
         name = ref.name
         first = name.split(".")[0]
         for known in (name, first):
-            if self.unknown.get(known):
+            if known in self.unknown and known not in self.local:
                 return template.error(self.unknown[known], ref)
         names = {*self.base, *self.local}
         if first != name and first in names:
@@ -182,12 +183,14 @@ class Scope:
 
     def items(self, template: Template) -> tuple[str, ...]:
         """Return a template's texts: those of a list that it is as a whole, or the one that it makes."""
-        ref = template.whole
-        if ref is not None:
-            found = self.value(template, ref)
-            if isinstance(found, tuple):
-                return found
-        return (self.text(template),)
+        parts = template.parts
+        if len(parts) > 1:
+            return (self.text(template),)
+        first = parts[0]
+        if isinstance(first, str):
+            return (first,)
+        found = self.value(template, first)
+        return found if isinstance(found, tuple) else (self.one(template, first),)
 
     def pattern(self, template: Template) -> str:
         """Return a template as a glob, in which what comes from values stands for itself."""
