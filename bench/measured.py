@@ -31,12 +31,12 @@ def main() -> int:
     actions = [(os.POSIX_SPAWN_DUP2, nowhere, n) for n in (0, 1, 2)]
     began = time.perf_counter()
     child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=actions)
-    own = -1.0
+    wall, own = 0.0, -1.0
     if hasattr(os, "waitid"):
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-        own = own_cpu(child)
+        wall, own = time.perf_counter() - began, own_cpu(child)
     _, status, usage = os.wait4(child, 0)
-    wall = time.perf_counter() - began
+    wall = wall or time.perf_counter() - began
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
     os.write(answer, f"{wall} {usage.ru_utime + usage.ru_stime} {own} {kilobytes}".encode())
     return os.waitstatus_to_exitcode(status)
