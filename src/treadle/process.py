@@ -7,18 +7,23 @@ session keeps the mark, so the whole tree can be found; only what rewrites its o
 from __future__ import annotations
 
 import os
-import signal
 from _thread import RLock
+from errno import ENOENT
 from select import POLLIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from subprocess import Popen
+else:
+    # `signal` makes enums of the same numbers, which costs a short run more than the program that it starts
+    import _signal as signal
 
 MARK = "TREADLE_RUN"
 """The variable with the marks of all runs that a process descends from: `<run>/<action>`, separated by blanks."""
 
+TERM: int = signal.SIGTERM
+KILL: int = signal.SIGKILL
 HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
 HAVE_WAITID = hasattr(os, "waitid")
 LONGEST_SLEEP = 1_000_000.0
@@ -52,15 +57,17 @@ class Process:
     none where SIGCHLD is ignored. `wait`, `is_running` and `kill` may be called from any thread.
     """
 
-    def __init__(self, child: Popen[bytes], mark: str, *, leads: bool = True) -> None:
-        self.pid = child.pid
+    def __init__(self, pid: int, mark: str, *, leads: bool = True) -> None:
+        self.pid = pid
         self.mark = mark
         self.status: int | None = None
-        self.fd = _open_pidfd(child.pid)
-        self._child = child
+        self.fd = _open_pidfd(pid)
+        self._is_gone = False
+        """Whether its number may belong to another process by now."""
         self.leads = leads
         """Whether it leads a session of its own; if not, our terminal sends its signals to it too."""
         self._lock = RLock()
+        self._collecting = RLock()
         self._reaped = False
         self.managed = False
         """Whether somebody else watches `fd` and will call `release`."""
@@ -105,10 +112,8 @@ class Process:
         """
         with self._lock:
             if not self._reaped:
-                self.signal_group(signal.SIGKILL)
-                code = self._collect()
-                if self.status is None:
-                    self.status = code
+                self.signal_group(KILL)
+                self._collect()
                 self._reaped = True
                 if not self.managed:
                     self.release()
@@ -142,30 +147,39 @@ class Process:
     def kill(self, recursive: bool = False) -> None:
         """End it at once, with all that descends from it if `recursive`; return when it is gone."""
         if recursive:
-            self.signal_tree(signal.SIGKILL)
+            self.signal_tree(KILL)
             end_marked(self.mark)
         else:
-            self._signal_itself(signal.SIGKILL)
+            self._signal_itself(KILL)
         self.wait()
 
     def _signal_itself(self, number: int) -> None:
         with self._lock:
             # only `_collect` gives its number back to the system, under this lock
-            if not self._reaped and self._child.returncode is None:
+            if not self._is_gone:
                 _send(os.kill, self.pid, number)
 
-    def _collect(self) -> int | None:
-        if HAVE_WAITID:
-            try:
+    def _collect(self) -> None:
+        """Learn its status and give its number back to the system."""
+        try:
+            if HAVE_WAITID and not self._is_gone:
+                # an interrupt may lose what a call returns, and `waitpid` tells it once
                 how = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            except ChildProcessError:
-                # Popen would call this exit code 0
-                self._child.returncode = 0
-                return None
-            if how is not None and self.status is None:
-                # an interrupt may lose what `wait` returns, and the system tells it once
-                self.status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
-        return self._child.wait()
+                if how is not None and self.status is None:
+                    self.status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
+            with self._collecting:
+                if not self._is_gone:
+                    self._collect_with(0)
+        except ChildProcessError:
+            self._is_gone = True
+
+    def _collect_with(self, options: int) -> bool:
+        pid, status = os.waitpid(self.pid, options)
+        if pid:
+            self._is_gone = True
+            if self.status is None:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self._is_gone
 
     def _wait_without_pidfd(self, timeout: float | None) -> bool:
         """Wait, and leave it to `reap` to collect it where the system can do that."""
@@ -181,9 +195,11 @@ class Process:
         return True
 
     def _is_dead(self, block: bool) -> bool:
-        if not HAVE_WAITID:
-            return (self._child.wait() if block else self._child.poll()) is not None
         try:
+            if not HAVE_WAITID:
+                # another lock: who waits must not keep others from a kill
+                with self._collecting:
+                    return self._is_gone or self._collect_with(0 if block else os.WNOHANG)
             options = os.WEXITED | os.WNOWAIT | (0 if block else os.WNOHANG)
             return os.waitid(os.P_PID, self.pid, options) is not None
         except ChildProcessError:
@@ -263,10 +279,72 @@ def spawn(
     :raises OSError: the program or the folder is missing, is not executable, or takes no such arguments
     :raises ValueError: there is no program, or an argument cannot be one
     """
-    from subprocess import DEVNULL, Popen
-
     if not argv:
         raise ValueError("there is no program to start")
+    pid = None
+    if cwd is None or _is_here(cwd):
+        pid = _spawn_here(argv, environ, files, own_session)
+    if pid is None:
+        pid = _spawn_elsewhere(argv, environ, files, own_session, cwd)
+    return Process(pid, mark, leads=own_session)
+
+
+_DEFAULTED = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+"""Signals that Python ignores, and programs expect to end them."""
+
+
+def _is_here(folder: str) -> bool:
+    try:
+        return folder == os.getcwd()
+    except OSError:
+        return False
+
+
+def _spawn_here(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    files: tuple[int | None, int | None, int | None],
+    own_session: bool,
+) -> int | None:
+    """Start a program in our own folder and return its pid; None where it needs more than `posix_spawn` can do.
+
+    It is what `subprocess` does, without its import.
+    """
+    actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = []
+    for number, file in enumerate(files):
+        if file is not None:
+            if file < len(files):
+                # one of the three would be overwritten before it is copied
+                return None
+            actions.append((os.POSIX_SPAWN_DUP2, file, number))
+        elif number == 0:
+            actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
+    absent: OSError = FileNotFoundError(ENOENT, os.strerror(ENOENT), argv[0])
+    failure: OSError | None = None
+    for path in _candidates(argv[0], environ):
+        try:
+            return os.posix_spawn(
+                path, list(argv), environ, file_actions=actions, setsid=own_session, setsigdef=_DEFAULTED
+            )
+        except NotImplementedError:
+            # the system cannot begin a session like this
+            return None
+        except (FileNotFoundError, NotADirectoryError) as error:
+            absent = error
+        except OSError as error:
+            failure = failure or error
+    raise failure or absent
+
+
+def _spawn_elsewhere(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    files: tuple[int | None, int | None, int | None],
+    own_session: bool,
+    cwd: str | None,
+) -> int:
+    """Start a program in any folder and return its pid."""
+    from subprocess import DEVNULL, Popen
 
     stdin, stdout, stderr = files
     child = Popen(
@@ -279,7 +357,21 @@ def spawn(
         close_fds=False,
         start_new_session=own_session,
     )
-    return Process(child, mark, leads=own_session)
+    # it is ours from here on: Popen is not to wait for it when it goes
+    child.returncode = 0
+    return child.pid
+
+
+def _candidates(program: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield where a program may be: itself if it is a path, else what the PATH of its own environment finds."""
+    if os.sep in program:
+        yield program
+        return
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = f"{folder}/{program}" if folder else program
+        # a failed start costs as much as one that succeeds
+        if os.access(path, os.F_OK):
+            yield path
 
 
 def seal_descriptors() -> None:
@@ -396,7 +488,7 @@ def end_marked(mark: str, patience: float = 10.0) -> list[int]:
         left = list(marked(mark))
         quiet = 0 if left else quiet + 1
         for pid in left:
-            _signal_one(pid, mark, signal.SIGKILL)
+            _signal_one(pid, mark, KILL)
         if quiet < 2:
             sleep(0.002 if left else _EXEC_PAUSE)
     return left
@@ -432,8 +524,10 @@ def describe_status(status: int | None) -> str:
         return "no exit code"
     if status >= 0:
         return f"exit code {status}"
+    from signal import Signals
+
     try:
-        return f"killed by {signal.Signals(-status).name}"
+        return f"killed by {Signals(-status).name}"
     except ValueError:
         return f"killed by signal {-status}"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from _thread import allocate_lock
 from collections import deque
 from select import POLLIN, poll
 from time import monotonic
 
 from . import process
-from .process import Process
+from .process import KILL, TERM, Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +206,7 @@ class LocalRunner:
             # an interrupt may come before all are signalled: from here on it is seen to
             running.kill_at = monotonic() + self.grace
             self._draining[key] = running
-            self._signal(running, signal.SIGTERM)
+            self._signal(running, TERM)
 
     def kill(self, key: object) -> None:
         """End its tree at once."""
@@ -215,7 +214,7 @@ class LocalRunner:
         if running is not None:
             running.kill_at = monotonic()
             self._draining[key] = running
-            self._signal(running, signal.SIGKILL)
+            self._signal(running, KILL)
 
     def recover(self) -> list[Ended]:
         """Make good what an exception may have left half done, KeyboardInterrupt between any two lines above all.
@@ -300,7 +299,7 @@ class LocalRunner:
             if running.process is not None:
                 running.process.reap()
                 running.process.release()
-            self._end(running, -signal.SIGKILL)
+            self._end(running, -KILL)
         elif running.process is not None:
             running.process.signal_tree(number)
 
@@ -345,7 +344,7 @@ class LocalRunner:
         if child is None:
             return
         if running.kill_at is not None:
-            running.code = child.status if child.status is not None else -signal.SIGTERM
+            running.code = child.status if child.status is not None else -TERM
             return
         child.reap()
         child.release()
@@ -367,7 +366,7 @@ class LocalRunner:
             over = running.kill_at is not None and now >= running.kill_at
             if over and running.code is None:
                 running.kill_at = now + 1.0
-                self._signal(running, signal.SIGKILL)
+                self._signal(running, KILL)
             elif running.code is not None and (over or self._is_gone(running)):
                 process.end_marked(running.start.mark)
                 if running.process is not None:

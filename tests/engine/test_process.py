@@ -189,6 +189,67 @@ class TestStarting:
         assert python(script).split() == ["None", "False"]
 
 
+@pytest.fixture(params=["here", "elsewhere"])
+def folder_of_child(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder of a child: ours, where less is needed to start it, or another one."""
+    if request.param == "here":
+        monkeypatch.chdir(tmp_path)
+    return str(tmp_path)
+
+
+class TestWhatIsStarted:
+    """It is the same in our own folder as in another one."""
+
+    def started(self, folder: str, argv: list[str], pipe: tuple[int, int], **environ: str) -> str:
+        child = spawn(argv, mark=MARK, environ=environ, cwd=folder, files=(None, pipe[1], pipe[1]))
+        line = read_line(pipe[0])
+        assert child.wait(20) == 0
+        return line
+
+    def test_it_stands_in_its_folder(self, folder_of_child: str, pipe: tuple[int, int]) -> None:
+        assert self.started(folder_of_child, ["/bin/sh", "-c", "pwd -P"], pipe) == os.path.realpath(folder_of_child)
+
+    def test_the_path_of_its_own_environment_counts(
+        self, folder_of_child: str, pipe: tuple[int, int], tmp_path: Path
+    ) -> None:
+        for name, text in (("a/tool", "not mine"), ("b/tool", "#!/bin/sh\necho tool of b\n"), ("c/tool", "")):
+            (tmp_path / name).parent.mkdir()
+            (tmp_path / name).write_text(text)
+        (tmp_path / "b/tool").chmod(0o755)
+        (tmp_path / "d" / "tool").mkdir(parents=True)
+        # a is not executable, d is a folder of that name, nowhere is not there
+        path = os.pathsep.join(str(tmp_path / name) for name in ("nowhere", "a", "d", "b", "c"))
+        assert self.started(folder_of_child, ["tool"], pipe, PATH=path) == "tool of b"
+
+    def test_an_empty_entry_of_path_is_its_folder(
+        self, folder_of_child: str, pipe: tuple[int, int], tmp_path: Path
+    ) -> None:
+        (tmp_path / "tool").write_text("#!/bin/sh\necho beside you\n")
+        (tmp_path / "tool").chmod(0o755)
+        assert self.started(folder_of_child, ["tool"], pipe, PATH=":/nowhere") == "beside you"
+
+    def test_without_a_path_the_system_has_one(self, folder_of_child: str, pipe: tuple[int, int]) -> None:
+        assert self.started(folder_of_child, ["sh", "-c", "echo up"], pipe) == "up"
+
+    def test_its_standard_input_is_empty_and_a_broken_pipe_ends_it(
+        self, folder_of_child: str, pipe: tuple[int, int]
+    ) -> None:
+        script = "read line || echo empty; sh -c 'kill -PIPE $$; echo ignored >&2' || exit 0"
+        assert self.started(folder_of_child, ["sh", "-c", script], pipe, PATH=os.environ["PATH"]) == "empty"
+
+    def test_two_descriptors_may_change_places(self, folder_of_child: str) -> None:
+        script = (
+            "import os\n"
+            "from treadle import process\n"
+            "process.spawn(['sh', '-c', 'echo out; echo err >&2'], mark='m', environ=os.environ,"
+            f" cwd={folder_of_child!r}, files=(None, 2, 1)).wait()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=os.getcwd()
+        )
+        assert (done.stdout, done.stderr) == ("err\n", "out\n")
+
+
 def unstartable(folder: Path) -> dict[str, tuple[list[str], str | None, str]]:
     """Return argv, cwd and what the words must hold of much that cannot be started."""
     plain, script, no_format, folder_of_none = (folder / n for n in ("plain", "script", "no_format", "none"))
@@ -285,14 +346,15 @@ class TestTheTree:
 def test_an_interrupt_while_it_is_collected_does_not_lose_its_status(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wait(self: subprocess.Popen[bytes], timeout: float | None = None) -> int:
-        os.waitpid(self.pid, 0)
+    def waitpid(pid: int, options: int) -> tuple[int, int]:
+        real(pid, options)
         raise KeyboardInterrupt
 
-    child = shell(script)
-    monkeypatch.setattr(subprocess.Popen, "wait", wait)
-    with pytest.raises(KeyboardInterrupt):
-        child.wait(20)
+    child, real = shell(script), os.waitpid
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "waitpid", waitpid)
+        with pytest.raises(KeyboardInterrupt):
+            child.wait(20)
     assert child.wait(20) == (7 if "7" in script else -9)
 
 

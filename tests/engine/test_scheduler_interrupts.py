@@ -139,7 +139,16 @@ class TestSpawn:
             if len(pids) == number:
                 raise KeyboardInterrupt
 
-        if level == "Popen":
+        if level == "posix_spawn":
+            real_posix_spawn: Callable[..., int] = os.posix_spawn
+
+            def posix_spawn(*args: Any, **options: Any) -> int:
+                pid = real_posix_spawn(*args, **options)
+                note(pid)
+                return pid
+
+            monkeypatch.setattr(os, "posix_spawn", posix_spawn)
+        elif level == "Popen":
             real_popen: Callable[..., Any] = subprocess.Popen
 
             def popen(*args: Any, **options: Any) -> Any:
@@ -149,6 +158,7 @@ class TestSpawn:
                 return child
 
             kept: list[Any] = []
+            monkeypatch.setattr(process, "_spawn_here", lambda *_: None)
             monkeypatch.setattr(subprocess, "Popen", popen)
         else:
             real_spawn = process.spawn
@@ -161,7 +171,7 @@ class TestSpawn:
             monkeypatch.setattr(process, "spawn", spawn)
         return pids
 
-    @pytest.mark.parametrize("level", ["Popen", "spawn"])
+    @pytest.mark.parametrize("level", ["posix_spawn", "Popen", "spawn"])
     @pytest.mark.parametrize("number", [1, 2, 3])
     def test_the_child_is_ended_and_its_job_collected(
         self, number: int, level: str, monkeypatch: pytest.MonkeyPatch
@@ -182,7 +192,7 @@ class TestSpawn:
             assert (job.interrupted, job.outcome) == (True, ReturnValue.failure)
         assert scheduler.active_jobs == []
 
-    @pytest.mark.parametrize("level", ["Popen", "spawn"])
+    @pytest.mark.parametrize("level", ["posix_spawn", "Popen", "spawn"])
     def test_so_is_the_second_program_of_a_job(self, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
         pids = self.interrupted_at(2, monkeypatch, level)
         book = Book(Steps)
@@ -194,8 +204,9 @@ class TestSpawn:
         assert book.collected == ["a"]
         assert (book.jobs["a"].interrupted, book.jobs["a"].outcome) == (True, ReturnValue.failure)
 
-    def test_the_child_leaves_no_zombie(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        pids = self.interrupted_at(1, monkeypatch, "Popen")
+    @pytest.mark.parametrize("level", ["posix_spawn", "Popen"])
+    def test_the_child_leaves_no_zombie(self, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        pids = self.interrupted_at(1, monkeypatch, level)
         book = Book(Sleeper)
         with pytest.raises(KeyboardInterrupt):
             Scheduler(book.provide, book.collect).run(graph(("a",)))
@@ -316,7 +327,6 @@ def run_traced(tracer: Tracer) -> tuple[Book, Scheduler, bool]:
 LINES = 40
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a Popen may be lost, and says so
 @pytest.mark.parametrize("part", range(LINES))
 def test_an_interrupt_at_any_line_loses_nothing(part: int) -> None:
     total = Tracer()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import FrameType
 
     from treadle.command_walk import CommandWalk
+else:
+    # the same without its enums, which take as long as all that a short run does
+    import _signal as signal
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 1.0
