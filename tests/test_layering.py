@@ -58,9 +58,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "command_snapshot": {*COMMAND_WALK, "command_walk", "compiled", "quick", "snapshot"},
     "plan": {"command", "core.dag"},
     "ui": {"core.decision", "command"},
+    "report": {"core.decision", "command", "ui"},
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
     "testing": {*COMMAND_WALK, "command_walk"},
-    "cli": {*COMMAND_WALK, "command_walk", "command_snapshot", "quick", "snapshot", "plan", "ui", ""},
+    "cli": {*COMMAND_WALK, "command_walk", "command_snapshot", "quick", "snapshot", "plan", "ui", "report", ""},
     "__main__": {"cli"},
     "": {*COMMAND_WALK, "command_walk", "version"},  # __init__.py: the public names, imported when asked for
 }

@@ -69,7 +69,7 @@ def _here() -> str:
 
 def _take_plan(options: Options) -> None:
     """Take the first name as the plan, if it is one and none is named by -f."""
-    if options.file or not options.names:
+    if options.file or not options.names or options.command == "report":
         return
     first = options.names[0]
     if first.endswith((".yaml", ".yml")):
@@ -130,6 +130,7 @@ COMMANDS = {
     "graph": "what comes before what, as a tree, for Graphviz, Mermaid or programs, or as a picture",
     "check": "check the plan and run nothing",
     "log": "what an action printed when it last ran",
+    "report": "what the events of a run say, as lines, a page, a trace or a JUnit file",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
 }
@@ -232,7 +233,12 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-_USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {"check": "[PLAN]", "log": "NAME", "forget": "NAME..."}
+_USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {
+    "check": "[PLAN]",
+    "report": "EVENTS",
+    "log": "NAME",
+    "forget": "NAME...",
+}
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -263,6 +269,8 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
         group.add_argument("-k", dest="keep_going", action="store_true", default=none, help=_KEEP_GOING)
         group.add_argument("--keep-going", type=int, dest="keep_going", metavar="N", default=none, help=none)
         group.add_argument("--output", choices=OUTPUT_CHOICES, default=none, help=_OUTPUT)
+    if name in ("run", "report"):
+        _report_options(parser, is_run=name == "run")
     if name in ("run", "clean"):
         group.add_argument("-n", dest="dry", action="store_true", default=none, help="only say what would be done")
     if name in ("run", "status", "why"):
@@ -275,6 +283,21 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
     faces.add_options(name, group)
 
 
+def _report_options(parser: argparse.ArgumentParser, *, is_run: bool) -> None:
+    """Add the options that name files made of the events of a run."""
+    none = argparse.SUPPRESS
+    group = parser.add_argument_group("what is written")
+    if is_run:
+        group.add_argument("--events", metavar="FILE", default=none, help=_EVENTS)
+    group.add_argument("--html", metavar="FILE", default=none, help="a page: timeline, graph, reasons, failures")
+    group.add_argument("--junit", metavar="FILE", default=none, help="a JUnit file, a case for each action")
+    group.add_argument("--trace", metavar="FILE", default=none, help="a trace for Perfetto or chrome://tracing")
+    if not is_run:
+        group.add_argument("--github", action="store_true", default=none, help=_GITHUB)
+
+
+_EVENTS = "what happens, as it happens: one JSON object per line"
+_GITHUB = "groups and annotations on stdout, as a run prints them where GITHUB_ACTIONS is true"
 _JOBS = "so many at a time; else as many as processors may be used"
 _KEEP_GOING = "go on after failures; -kN stops after N of them"
 _OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"

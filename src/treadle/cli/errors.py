@@ -21,11 +21,19 @@ def tell(error: BaseException, context: Context) -> int:
         problems = error.problems if isinstance(error, PlanError) else (error,)
         room = context.errors.width if context.errors.stream.isatty() else 0
         context.errors.write(problems_lines(problems, context.shown, room))
+    elif isinstance(error, OSError):
+        context.warn(f"the system refused: {error}")
+    else:
+        _tell_bug(error, context)
+    return exit_code_of(error, context)
+
+
+def exit_code_of(error: BaseException, context: Context) -> int:
+    """Return the exit code of whatever has ended a command."""
+    if isinstance(error, TreadleError):
         return code_of(error, under_way=context.under_way)
     if isinstance(error, OSError):
-        context.warn(f"the system refused: {error}")
         return FAILED if context.under_way else WRONG
-    _tell_bug(error, context)
     return OUR_BUG
 
 

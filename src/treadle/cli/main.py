@@ -70,6 +70,7 @@ _HOMES = {
     "graph": "graph",
     "check": "checking",
     "log": "checking",
+    "report": "reporting",
     "clean": "upkeep",
     "forget": "upkeep",
 }

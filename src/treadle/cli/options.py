@@ -23,6 +23,12 @@ class Options:
         self.force: list[str] = []
         self.force_all = False
         self.output = "group"
+        self.events = ""
+        """The file that the events of a run go to; so with the following."""
+        self.junit = ""
+        self.trace = ""
+        self.html = ""
+        self.github = False
         self.wait = True
         self.color = "auto"
         self.json = False

@@ -59,6 +59,8 @@ class Progress(Observer):
         """The action whose output is the last that was written."""
         self._next_drawing = 0.0
         self._told_of_interrupt = 0
+        self.over_at: float | None = None
+        """When the run was over, on the monotonic clock."""
 
     @property
     def _lists(self) -> bool:
@@ -121,7 +123,7 @@ class Progress(Observer):
             self._draw_if_due()
             return
         job = self._jobs.pop(uid, None)
-        ended = self._how(uid, status, job)
+        ended = how_it_ended(self.walk, uid, job)
         if job is not None:
             self._take_rest(uid, job)
         if retry:
@@ -161,6 +163,7 @@ class Progress(Observer):
             self._take_in(ended, job)
         state = self.state
         state.saved = self.walk.saved
+        self.over_at = monotonic()
         if report.ok and not report.interrupted and self.context.options.quiet:
             return
         repeat = len(self._failed) != 1 or self._failed[0][0].uid != self._above
@@ -170,15 +173,7 @@ class Progress(Observer):
         self.screen.write(render.blocked_lines(self._blocked))
         if self.context.options.verbose:
             self.screen.write(render.left_out_lines(left_out))
-        self.screen.write([render.totals(state, monotonic(), interrupted=report.interrupted)])
-
-    def _how(self, uid: str, status: ReturnValue, job: CommandJob | None) -> Ended:
-        report = self.walk.reports[uid]
-        how = _HOW.get(status, FAILED)
-        if how == FAILED and job is not None and job.interrupted and not job.timed_out:
-            how = INTERRUPTED
-        reasons = report.verdict.reasons if report.verdict is not None else ()
-        return Ended(uid, how, report.duration, reasons, report.failure or "", report.attempts)
+        self.screen.write([render.totals(state, self.over_at, interrupted=report.interrupted)])
 
     def _take_rest(self, uid: str, job: CommandJob) -> None:
         follower = self._followers.pop(uid, None)
@@ -268,6 +263,16 @@ class Progress(Observer):
         if now >= self._next_drawing:
             self._next_drawing = now + TICK
             self.screen.draw(render.status_line(self.state, now, self.screen.width - 1))
+
+
+def how_it_ended(walk: CommandWalk, uid: str, job: CommandJob | None) -> Ended:
+    """Return how an action of a walk has ended, in the words that people see."""
+    report = walk.reports[uid]
+    how = _HOW.get(walk.job_status[uid], FAILED)
+    if how == FAILED and job is not None and job.interrupted and not job.timed_out:
+        how = INTERRUPTED
+    reasons = report.verdict.reasons if report.verdict is not None else ()
+    return Ended(uid, how, report.duration, reasons, report.failure or "", report.attempts)
 
 
 _HOW = {

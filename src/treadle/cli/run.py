@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from treadle.command_walk import CommandWalk, OutdatedError, Settings
+from treadle.errors import UsageError
 from treadle.process import seal_descriptors
 
 from .codes import FAILED
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from .at_once import Found
     from .context import Context
     from .options import Options
+    from .recording import Recorder
 
 
 def run_command(context: Context) -> int:
@@ -27,19 +31,36 @@ def run_command(context: Context) -> int:
     if options.dry:
         from .questions import status_command
 
+        if _files_of(options):
+            raise UsageError("-n runs nothing: there is no run to write of", hint="leave -n away, or the files")
         return status_command(context)
     seal_descriptors()
-    if context.found is not None and context.found.answer is not None:
+    if _files_of(options) or os.environ.get("GITHUB_ACTIONS") == "true":
+        from .recording import recorded
+
+        return recorded(context, _run)
+    return _run(context)
+
+
+def _files_of(options: Options) -> list[str]:
+    """Return the files that are to be written of the run: its events, and what is made of them."""
+    return [file for file in (options.events, options.junit, options.trace, options.html) if file]
+
+
+def _run(context: Context, recorder: Recorder | None = None) -> int:
+    if recorder is None and context.found is not None and context.found.answer is not None:
         code = _run_part(context, context.found, context.found.answer)
         if code is not None:
             return code
     watching = Watching(context)
     plan = context.load()
     uids = context.selected(plan)
-    walk, progress = make_walk(context, plan, uids)
+    walk, progress = make_walk(context, plan, uids, recorder)
     report = walk.run()
     watching.keep(walk, plan)
     progress.finish(report, plan.left_out)
+    if recorder is not None:
+        recorder.finish(report)
     return exit_code(context, report)
 
 
@@ -66,8 +87,10 @@ def _run_part(context: Context, found: Found, answer: Answer) -> int | None:
     return exit_code(context, report)
 
 
-def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWalk, Progress]:
-    """Return a walk over some actions and all that they need, and who shows it."""
+def make_walk(
+    context: Context, plan: Plan, uids: list[str], recorder: Recorder | None = None
+) -> tuple[CommandWalk, Progress]:
+    """Return a walk over some actions and all that they need, and who shows it; `recorder` hears it too."""
     options = context.options
     forced = context.select(plan, options.force)
     dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))
@@ -80,7 +103,8 @@ def make_walk(context: Context, plan: Plan, uids: list[str]) -> tuple[CommandWal
     )
     progress = Progress(context, run_again(options))
     progress.plan = plan
-    return CommandWalk(dag, plan.root, settings, progress), progress
+    observer = progress if recorder is None else recorder.beside(progress, plan)
+    return CommandWalk(dag, plan.root, settings, observer), progress
 
 
 def exit_code(context: Context, report: Report) -> int:

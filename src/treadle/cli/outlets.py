@@ -1,0 +1,108 @@
+"""Outlets: where the events of a run go: a file, GitHub's lines, and the reports that are written at the end."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from treadle.errors import UsageError
+from treadle.report.events import encoded
+from treadle.report.github import GitHub
+from treadle.report.model import Run
+from treadle.report.sinks import Lines, check_writable
+from treadle.ui.text import line
+
+from .reporting import KINDS, write_report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from treadle.report.events import Event
+
+    from .context import Context
+
+
+class Outlets:
+    """Takes the events of one run.
+
+    :param context: options and screen
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._lines: Lines | None = None
+        self._github: GitHub | None = None
+        self._run: Run | None = None
+
+    def open(self) -> None:
+        """Open what grows, and see that all else can be written at the end.
+
+        :raises UsageError: something of it cannot be written
+        """
+        options = self.context.options
+        paths = {kind: str(path) for kind in KINDS if (path := getattr(options, kind))}
+        _refuse_same({"events": options.events, **paths})
+        for path in paths.values():
+            check_writable(path)
+        if paths:
+            self._run = Run()
+        if options.events:
+            self._lines = Lines(options.events)
+            self._lines.open()
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            self._github = GitHub(os.urandom(16).hex(), groups=options.output == "group" and not options.quiet)
+
+    @property
+    def are_live(self) -> bool:
+        """Whether somebody may read what is told while it happens."""
+        return self._lines is not None
+
+    def set_root(self, root: str) -> None:
+        """Take in which folder the paths of the events are relative to."""
+        if self._github is not None:
+            folder = os.path.relpath(root, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())
+            self._github.folder = folder if folder != "." else ""
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Hand an event to all who want it."""
+        event: Event = {"event": kind, "t": round(monotonic() - self.context.began, 6), **fields}
+        if self._lines is not None:
+            self._lines.add(encoded(event))
+        if self._run is not None:
+            self._run.take(event)
+        if self._github is not None:
+            lines = self._github.lines(event)
+            if lines:
+                self.context.screen.write([line(text) for text in lines])
+
+    def flush(self) -> None:
+        """Write what waits; a file that cannot be written any more is told once, and the run goes on."""
+        if self._lines is not None and not self._lines.flush():
+            self.context.warn(f"{self._lines.failure}; the run goes on without")
+
+    def close(self) -> bool:
+        """Write the reports; return whether all has been written that was asked for."""
+        self.flush()
+        failures = []
+        if self._run is not None:
+            self._run.complete()
+            failures = [write_report(self._run, kind, getattr(self.context.options, kind)) for kind in KINDS]
+        for failure in filter(None, failures):
+            self.context.warn(failure)
+        if self._lines is not None:
+            self._lines.close()
+        return not any(failures) and not (self._lines is not None and self._lines.failure)
+
+
+def _refuse_same(paths: Mapping[str, str]) -> None:
+    """Refuse one file for two things: the later one would overwrite the other."""
+    seen: dict[str, str] = {}
+    for kind, path in paths.items():
+        full = os.path.realpath(path)
+        is_file = path and (os.path.isfile(path) or not os.path.exists(path))
+        if is_file and full in seen:
+            raise UsageError(f"--{seen[full]} and --{kind} name one file: {path}")
+        if is_file:
+            seen[full] = kind

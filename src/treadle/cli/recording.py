@@ -1,0 +1,277 @@
+"""Recording: hears a run and tells its events.
+
+Only a run whose events, or what is made of them, somebody wants loads it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from time import monotonic, time
+
+from treadle.command_job import CONSOLE_QUEUE
+from treadle.command_walk import Observer, usable_cpus
+from treadle.errors import PlanError, TreadleError
+from treadle.report.clean import Tail
+from treadle.report.events import (
+    NOT_STARTED,
+    SCHEMA,
+    command_text,
+    inside,
+    place_data,
+    problem_data,
+    reason_data,
+)
+from treadle.report.model import STATUSES
+
+from . import errors
+from .outlets import Outlets
+from .progress import TICK, how_it_ended
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from treadle.command_job import CommandJob
+    from treadle.command_walk import CommandWalk
+    from treadle.core.decision import Verdict
+    from treadle.plan import Plan
+    from treadle.walk import Report
+
+    from .context import Context
+    from .progress import Progress
+
+
+def recorded(context: Context, run: Callable[[Context, Recorder], int]) -> int:
+    """Call a command that runs a plan, with its events told; return its exit code.
+
+    It is 1 where all went well, but a file that was asked for could not be written to its end.
+
+    :raises UsageError: a file that was asked for cannot be written; nothing has run then
+    """
+    outlets = Outlets(context)
+    outlets.open()
+    recorder = Recorder(context, outlets)
+    recorder.begin()
+    try:
+        code = run(context, recorder)
+    except BaseException as error:
+        recorder.end_with(error)
+        raise
+    return code if recorder.end(code) else code or 1
+
+
+class Recorder:
+    """Tells of one call: its begin, what its walk does, its end.
+
+    :param context: what was asked for, and when it began
+    :param outlets: who takes the events
+    """
+
+    def __init__(self, context: Context, outlets: Outlets) -> None:
+        self.context = context
+        self.outlets = outlets
+        self.hearing: Hearing | None = None
+        self._is_finished = False
+
+    def begin(self) -> None:
+        """Tell that the run begins."""
+        from treadle import __version__
+
+        began = datetime.fromtimestamp(time() - (monotonic() - self.context.began), UTC)
+        text = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        names = self.context.options.names
+        self.outlets.tell("run", schema=SCHEMA, treadle=__version__, began=text, names=names)
+        self.outlets.flush()
+
+    def beside(self, progress: Progress, plan: Plan) -> Observer:
+        """Return who hears the walk over a plan, and passes on to `progress` all that it hears."""
+        self.outlets.set_root(plan.root)
+        self.hearing = Hearing(self.outlets, progress, plan, self.context.began)
+        queues = {"default": self.context.options.jobs or usable_cpus(), **plan.queues}
+        left_out = {uid: why or "" for uid, why in plan.left_out.items()}
+        self.outlets.tell("plan", file=plan.name, actions=len(plan.actions), queues=queues, left_out=left_out)
+        return self.hearing
+
+    def finish(self, report: Report) -> None:
+        """Tell what the walk says of those that it did not come to."""
+        self._is_finished = True
+        if self.hearing is not None:
+            self.hearing.finish(report)
+
+    def end(self, code: int) -> bool:
+        """Tell the sum of it, and have all files written; return whether that was possible."""
+        hearing = self.hearing
+        counts = dict.fromkeys(STATUSES, 0) if hearing is None else hearing.counts
+        over_at = None if hearing is None else hearing.progress.over_at
+        self.outlets.tell(
+            "summary",
+            total=sum(counts.values()),
+            counts=counts,
+            duration=_rounded((over_at or monotonic()) - self.context.began),
+            saved=_rounded(hearing.walk.saved if hearing is not None and hearing.walk is not None else 0.0),
+            interrupted=hearing is not None and hearing.interrupted,
+            exit_code=code,
+        )
+        return self.outlets.close()
+
+    def end_with(self, error: BaseException) -> None:
+        """Tell of an error that has ended the run, or has kept it from beginning."""
+        root = self.hearing.root if self.hearing is not None else os.getcwd()
+        for problem in error.problems if isinstance(error, PlanError) else (error,):
+            if isinstance(problem, TreadleError):
+                self.outlets.tell("problem", **problem_data(problem, root))
+            else:
+                self.outlets.tell("problem", text=f"{type(problem).__name__}: {problem}".removesuffix(": "))
+        if self.hearing is not None and self.hearing.walk is not None and not self._is_finished:
+            self.finish(self.hearing.walk.report())
+        self.end(errors.exit_code_of(error, self.context))
+
+
+class Hearing(Observer):
+    """Hears a walk, tells its events, and passes on all that it hears.
+
+    :param outlets: who takes the events
+    :param progress: who shows the run
+    :param began: when the run began, on the monotonic clock
+    """
+
+    def __init__(self, outlets: Outlets, progress: Progress, plan: Plan, began: float) -> None:
+        self.outlets = outlets
+        self.progress = progress
+        self.plan = plan
+        self.root = plan.root
+        self.walk: CommandWalk | None = None
+        self.interrupted = False
+        self.counts = dict.fromkeys(STATUSES, 0)
+        self._began = began
+        self._jobs: dict[str, CommandJob] = {}
+        self._starts: dict[str, float] = {}
+        self._tails: dict[str, Tail] = {}
+        self._between: dict[str, dict[str, Any]] = {}
+        """name -> how its last attempt ended, of those that should be tried again."""
+        self._over: set[str] = set()
+        self._told: set[str] = set()
+        """Names whose verdict has been told."""
+        self._next_look = 0.0
+
+    def waiting(self, holder: str) -> None:
+        """Tell whom we wait for."""
+        self.progress.waiting(holder)
+        self.outlets.tell("waiting", holder=holder)
+        self.outlets.flush()
+
+    def note(self, text: str) -> None:
+        """Tell what is to be said of the state."""
+        self.progress.note(text)
+        self.outlets.tell("note", text=text)
+
+    def began(self, walk: CommandWalk) -> None:
+        """Tell all actions."""
+        self.progress.began(walk)
+        self.walk = walk
+        graph = walk.actions
+        for uid, command in graph.vertex_data.items():
+            action = self.plan.actions[str(uid)]
+            self.outlets.tell(
+                "action",
+                name=uid,
+                family=action.family,
+                help=action.help,
+                command=command_text(command),
+                needs=sorted(map(str, graph.get_predecessors(uid))),
+                after=sorted(map(str, graph.get_after(uid))),
+                queue=CONSOLE_QUEUE if command.console else command.limits.queue,
+                tokens=command.limits.tokens,
+                place=place_data(action.place, self.root),
+            )
+        self.outlets.flush()
+
+    def started(self, job: CommandJob) -> None:
+        """Tell that an attempt starts, and follow what it prints."""
+        self.progress.started(job)
+        assert self.walk is not None
+        uid = job.uid
+        self._jobs[uid] = job
+        self._between.pop(uid, None)
+        self._tell_verdict(uid, self.walk.verdicts.get(uid))
+        start = self._starts[uid] = _rounded(monotonic() - self._began - job.timing_info.duration)
+        self.outlets.tell("started", name=uid, attempt=job.attempt, slot=job.slot, start=start)
+        if not job.command.console and uid not in self._tails:
+            self._tails[uid] = Tail(self.walk.place.log(uid))
+        if self.outlets.are_live and self.walk.scheduler is not None:
+            self.walk.scheduler.tick = TICK
+
+    def ended(self, uid: str, retry: bool) -> None:
+        """Tell how an action or an attempt ended."""
+        self.progress.ended(uid, retry)
+        assert self.walk is not None
+        job = self._jobs.pop(uid, None)
+        self._tell_verdict(uid, self.walk.verdicts.get(uid))
+        how = how_it_ended(self.walk, uid, job)
+        said: dict[str, Any] = {"name": uid, "status": how.how, "attempts": how.attempts}
+        said["duration"] = _rounded(how.duration)
+        if job is not None:
+            self._tell_output(uid, job, last=not retry)
+            said["start"] = self._starts[uid]
+            if job.code is not None:
+                said["exit_code"] = job.code
+        if how.failure:
+            said["failure"] = how.failure
+        if not retry or job is None:
+            self._tell_end(said)
+            return
+        self._between[uid] = said
+        kept = ("name", "start", "duration", "exit_code", "failure")
+        attempt = {key: said[key] for key in kept if key in said}
+        self.outlets.tell("attempt", **attempt, attempt=how.attempts, delay=job.retry_delay)
+
+    def round(self) -> None:
+        """Tell what was printed meanwhile, and have all of it written."""
+        self.progress.round()
+        now = monotonic()
+        if self.outlets.are_live and now >= self._next_look:
+            self._next_look = now + TICK
+            for uid, job in self._jobs.items():
+                self._tell_output(uid, job)
+        self.outlets.flush()
+
+    def finish(self, report: Report) -> None:
+        """Take in what the walk says of all of it."""
+        self.interrupted = report.interrupted
+        for said in list(self._between.values()):
+            # the run has ended before another attempt
+            self._tell_end(said)
+        for uid, action in report.actions.items():
+            if uid not in self._over:
+                self._tell_verdict(str(uid), action.verdict)
+                self._tell_end({"name": str(uid), "status": NOT_STARTED, "attempts": 0, "duration": 0.0})
+
+    def _tell_verdict(self, uid: str, verdict: Verdict | None) -> None:
+        if verdict is not None and uid not in self._told:
+            self._told.add(uid)
+            reasons = [reason_data(why) for why in verdict.reasons]
+            self.outlets.tell("verdict", name=uid, verdict=verdict.outcome, reasons=reasons)
+
+    def _tell_output(self, uid: str, job: CommandJob, *, last: bool = False) -> None:
+        tail = self._tails.get(uid)
+        # before there is room for its outputs the log is that of a former run
+        if tail is None or not job.made_room:
+            return
+        text, omitted = tail.new(last=last)
+        if text or omitted:
+            self.outlets.tell("output", name=uid, text=text, **({"omitted": omitted} if omitted else {}))
+
+    def _tell_end(self, said: dict[str, Any]) -> None:
+        uid = said["name"]
+        self._over.add(uid)
+        self._between.pop(uid, None)
+        self.counts[said["status"]] += 1
+        if self._tails.pop(uid, None) is not None and self.walk is not None:
+            said = {**said, "log": inside(self.root, self.walk.place.log(uid))}
+        self.outlets.tell("ended", **said)
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 6)

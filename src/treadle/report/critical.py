@@ -1,0 +1,52 @@
+"""The critical path of a run: the chain of actions, each after the one before, that took longest.
+
+No number of tokens makes the run shorter than it.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .model import Run
+
+
+def critical_path(run: Run) -> list[str]:
+    """Return the names of the actions on the critical path that ran, in order; nothing where nothing ran."""
+    needs = {name: [n for n in action.needs if n in run.actions] for name, action in run.actions.items()}
+    took = {name: spent(run, name) for name in run.actions}
+    best: dict[str, float] = {}
+    before: dict[str, str | None] = {}
+    for name in _in_order(needs):
+        last = max(needs[name], key=lambda one: best.get(one, 0.0), default=None)
+        best[name] = took[name] + (best.get(last, 0.0) if last is not None else 0.0)
+        before[name] = last
+    path = []
+    at: str | None = max(best, key=best.__getitem__, default=None)
+    while at is not None:
+        if took[at] > 0:
+            path.append(at)
+        at = before[at]
+    return path[::-1]
+
+
+def spent(run: Run, name: str) -> float:
+    """Return the seconds of all attempts of an action."""
+    return sum(attempt.duration or 0.0 for attempt in run.actions[name].attempts)
+
+
+def _in_order(needs: Mapping[str, list[str]]) -> list[str]:
+    """Return the names so that each comes after what it needs; what lies on a circle is left out."""
+    followers: dict[str, list[str]] = {name: [] for name in needs}
+    missing = {name: len(those) for name, those in needs.items()}
+    for name, those in needs.items():
+        for one in those:
+            followers[one].append(name)
+    order = [name for name, number in missing.items() if not number]
+    for name in order:
+        for follower in followers[name]:
+            missing[follower] -= 1
+            if not missing[follower]:
+                order.append(follower)
+    return order

@@ -1,0 +1,84 @@
+"""GitHub's lines about a run: a group for what an action printed, an annotation for what went wrong.
+
+What programs print stands between `stop-commands` and its end, so that nothing in it is taken for a command.
+"""
+
+from __future__ import annotations
+
+from treadle.ui.durations import duration
+from treadle.ui.state import FAILED, INTERRUPTED
+from treadle.ui.text import safe
+
+from .model import Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .events import Event
+
+_LAST = 10
+"""Lines at the end of an output that an annotation shows."""
+
+
+class GitHub:
+    """Makes lines of events.
+
+    :param token: a word that nobody can know beforehand
+    :param folder: the root of the plan as seen from the repository, "" if it is that
+    :param groups: whether to show what actions print
+    """
+
+    def __init__(self, token: str, folder: str = "", *, groups: bool = True) -> None:
+        self.token = token
+        self.folder = folder
+        self.groups = groups
+        self.run = Run()
+
+    def lines(self, event: Event) -> list[str]:
+        """Take in an event; return the lines to be printed."""
+        self.run.take(event)
+        kind = event["event"]
+        if kind == "problem":
+            facts = [str(fact) for fact in event.get("facts", ())]
+            text = "\n".join([str(event["text"]), *facts])
+            return [self._annotation("error", "the plan is not right", text, event.get("place"))]
+        if kind == "note":
+            return [self._annotation("warning", "Treadle", str(event["text"]), None)]
+        if kind == "ended":
+            return self._ended(str(event["name"]))
+        return []
+
+    def _ended(self, name: str) -> list[str]:
+        action = self.run.actions[name]
+        printed = action.printed()
+        lines = []
+        if printed and self.groups:
+            said = f"{name}: what it printed ({action.status}, {duration(action.duration)})"
+            lines = [f"::group::{_data(safe(said))}", f"::stop-commands::{self.token}"]
+            lines += printed.removesuffix("\n").split("\n")
+            lines += [f"::{self.token}::", "::endgroup::"]
+        if action.status in (FAILED, INTERRUPTED):
+            end = printed.rstrip("\n").split("\n")[-_LAST:] if printed else []
+            text = "\n".join([action.failure or action.status, *end])
+            lines.append(self._annotation("error", f"{name} {action.status}", text, action.about.get("place")))
+        action.output.clear()
+        return lines
+
+    def _annotation(self, kind: str, title: str, text: str, place: Mapping[str, Any] | None) -> str:
+        fields = {"title": safe(title)}
+        if place:
+            file = str(place["file"])
+            path = file if not self.folder or file.startswith("/") else f"{self.folder}/{file}"
+            fields |= {"file": path, "line": str(place["line"]), "col": str(place["column"])}
+        said = ",".join(f"{key}={_property(value)}" for key, value in fields.items())
+        return f"::{kind} {said}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,162 @@
+"""A run as one page that needs nothing else: no server, no network, no other file.
+
+All that names and programs say is in a block of JSON that no parser of HTML looks into, and the page's own script
+writes it as text. Its policy lets no other script run, whatever the data holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+
+from treadle.ui.durations import duration
+from treadle.ui.state import FAILED, INTERRUPTED
+from treadle.ui.text import safe
+
+from .critical import critical_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .model import ActionRun, Run
+
+_SCRIPTS = ("base.js", "timeline.js", "graph.js", "page.js")
+_WHOLE_LOGS = 100
+"""Failures whose output is in the page; those after them name their log."""
+_LOG_CHARACTERS = 40_000
+"""Characters of the end of an output that are in the page."""
+_COMMAND_CHARACTERS = 4_000
+
+
+def html(run: Run) -> Iterator[str]:
+    """Yield the text of the page."""
+    style = _part("page.css")
+    script = "".join(f"(() => {{\n{_part(name)}}})();\n" for name in _SCRIPTS)
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:"
+    title = _escaped(safe(f"{run.plan or 'treadle'}: {run.result}"))
+    yield "<!doctype html>\n"
+    yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    yield '<meta name="color-scheme" content="light dark">\n'
+    yield f"<title>{title}</title>\n"
+    yield f'<link rel="icon" href="data:image/svg+xml,{_ICON}">\n'
+    yield f"<style>{style}</style>\n</head>\n<body>\n"
+    yield _part("page.html")
+    yield '<script type="application/json" id="data">'
+    yield _as_block(data_of(run))
+    yield f"</script>\n<script>{script}</script>\n</body>\n</html>\n"
+
+
+_ICON = (
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%23287d6f' "
+    "d='M1 3h9v3H1zM4 7h11v3H4zM7 11h6v3H7z'/%3E%3C/svg%3E"
+)
+
+
+def _part(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), "page", name), encoding="utf-8") as file:
+        return file.read()
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _as_block(data: dict[str, Any]) -> str:
+    """Return data as JSON in which nothing looks like the end of a script or the start of a comment."""
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+class _Texts:
+    """Texts by number, each once."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        number = self._numbers.get(text)
+        if number is None:
+            number = self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return number
+
+
+def data_of(run: Run) -> dict[str, Any]:
+    """Return what the page shows: columns with an entry for each action, numbers in place of names."""
+    actions = list(run.actions.values())
+    numbers = {action.name: number for number, action in enumerate(actions)}
+    families, reasons = _Texts(), _Texts()
+    whole = {action.name for action in run.with_status(FAILED, INTERRUPTED)[:_WHOLE_LOGS]}
+    return {
+        "plan": safe(run.plan),
+        "asked": [safe(name) for name in run.names],
+        "result": run.result,
+        "began": run.began,
+        "treadle": run.treadle,
+        "duration": run.duration,
+        "took": duration(run.duration),
+        "saved": run.saved,
+        "counts": run.counts(),
+        "notes": [safe(note) for note in run.notes],
+        "problems": [_problem(problem) for problem in run.problems],
+        "names": [safe(action.name) for action in actions],
+        "family": [families.number(safe(action.family)) for action in actions],
+        "families": families.texts,
+        "status": [action.status for action in actions],
+        "spent": [action.duration for action in actions],
+        "attempts": [[[a.slot, a.start, a.duration or 0.0] for a in action.attempts] for action in actions],
+        "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
+        "why": [[reasons.number(_reason(why)) for why in action.reasons] for action in actions],
+        "reasons": [json.loads(text) for text in reasons.texts],
+        "command": [_lines(action.command[:_COMMAND_CHARACTERS]) for action in actions],
+        "place": [_place(action) for action in actions],
+        "failure": {numbers[a.name]: _lines(a.failure) for a in actions if a.failure},
+        "log": {numbers[a.name]: safe(a.log) for a in actions if a.log and a.status in (FAILED, INTERRUPTED)},
+        "output": {numbers[a.name]: _end(a.printed()) for a in actions if a.name in whole and a.output},
+        "critical": [numbers[name] for name in critical_path(run)],
+        "left_out": [[safe(name), safe(str(why))] for name, why in run.left_out.items()],
+    }
+
+
+def _problem(problem: dict[str, Any]) -> dict[str, Any]:
+    place = problem.get("place")
+    return {
+        "text": safe(str(problem.get("text", ""))),
+        "facts": [_lines(str(fact)) for fact in problem.get("facts", ())],
+        "hint": safe(str(problem.get("hint", ""))),
+        "place": safe(f"{place['file']}:{place['line']}:{place['column']}") if place else "",
+    }
+
+
+def _reason(why: Any) -> str:
+    """Return a reason as a text that is the same for equal reasons: words, and old and new value."""
+    values = [_lines(str(why[key])[:_COMMAND_CHARACTERS]) if why.get(key) else "" for key in ("old", "new")]
+    return json.dumps([safe(str(why.get("text", ""))), str(why.get("kind", "")), *values])
+
+
+def _place(action: ActionRun) -> str:
+    place = action.about.get("place")
+    return safe(f"{place['file']}:{place['line']}") if place else ""
+
+
+def _lines(text: str) -> str:
+    """Return a text of several lines with nothing in it that is not visible."""
+    return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
+
+
+def _end(text: str) -> str:
+    if len(text) <= _LOG_CHARACTERS:
+        return text
+    cut = text[-_LOG_CHARACTERS:]
+    return "[...]\n" + cut[cut.find("\n") + 1 :]

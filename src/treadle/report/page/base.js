@@ -1,0 +1,83 @@
+"use strict";
+// What the other parts share: the data, elements made of text alone, words for times, and the selection.
+const data = JSON.parse(document.getElementById("data").textContent);
+const T = (window.treadle = { data });
+
+T.statuses = ["failed", "interrupted", "blocked", "not started", "ran", "skipped"];
+T.slug = (status) => status.replace(" ", "-");
+
+const fill = (made, props, children) => {
+  for (const [name, value] of Object.entries(props || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") made.addEventListener(name, value);
+    else if (name === "class") made.setAttribute("class", value);
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  // strings become text nodes: nothing that data says is ever parsed
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+};
+T.el = (tag, props, ...children) => fill(document.createElement(tag), props, children);
+T.svg = (tag, props, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+
+T.time = (seconds) => {
+  if (seconds > 0 && seconds < 0.0995) return `${Math.max(1, Math.round(seconds * 1000))}ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(seconds < 0.0995 ? 0 : 1)}s`;
+  const whole = Math.round(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 1440
+    ? `${Math.floor(minutes / 60)}h ${two(minutes % 60)}m`
+    : `${Math.floor(minutes / 1440)}d ${two(Math.floor((minutes % 1440) / 60))}h`;
+};
+T.count = (number, one, many) => `${number.toLocaleString("en")} ${number === 1 ? one : many || one + "s"}`;
+
+T.total = data.names.length;
+T.critical = new Set(data.critical);
+// all attempts of an action together
+T.took = data.attempts.map((those) => those.reduce((sum, one) => sum + one[2], 0));
+T.readers = data.names.map(() => []);
+data.needs.forEach((those, reader) => those.forEach((one) => T.readers[one].push(reader)));
+T.why = (number) => data.why[number].map((one) => data.reasons[one][0]).join("; ");
+
+T.section = (id, note) => {
+  const section = document.getElementById(id);
+  section.hidden = false;
+  if (note) section.querySelector("h2").append(T.el("small", {}, note));
+  return section.querySelector(".body");
+};
+T.dot = (status) => T.el("i", { class: `dot status-${T.slug(status)}` });
+T.link = (number) => T.el("button", { type: "button", class: "link mono", click: () => T.select(number) }, data.names[number]);
+T.colours = () => {
+  const style = getComputedStyle(document.documentElement);
+  const names = ["ink", "soft", "line", "shade", "card", "thread", "accent", ...T.statuses.map(T.slug)];
+  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+};
+
+T.chosen = null;
+const listeners = [];
+T.onSelect = (listener) => listeners.push(listener);
+T.select = (number) => {
+  T.chosen = number;
+  listeners.forEach((listener) => listener(number));
+};
+
+const tip = document.getElementById("tip");
+T.tip = (event, ...children) => {
+  tip.hidden = !children.length;
+  tip.replaceChildren(...children);
+  if (tip.hidden) return;
+  const box = tip.getBoundingClientRect();
+  const left = Math.min(event.clientX + 14, innerWidth - box.width - 8);
+  const below = event.clientY + 18;
+  tip.style.left = `${Math.max(8, left)}px`;
+  tip.style.top = `${below + box.height > innerHeight - 8 ? event.clientY - box.height - 12 : below}px`;
+};
+T.about = (number) => [
+  T.el("b", {}, data.names[number]),
+  T.el("div", {}, [data.status[number], T.took[number] ? T.time(T.took[number]) : ""].filter(Boolean).join(", ")),
+  T.why(number) ? T.el("div", {}, T.why(number)) : "",
+  T.critical.has(number) ? T.el("div", {}, "on the critical path") : "",
+].filter(Boolean);

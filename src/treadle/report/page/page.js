@@ -1,0 +1,240 @@
+"use strict";
+// The head, the lists, and the panel of the selected action.
+const T = window.treadle;
+const { data, el } = T;
+const FIRST = 20;
+const PAGE = 200;
+
+head();
+problems();
+failures();
+slowest();
+reasons();
+actions();
+notes();
+contents();
+
+function head() {
+  const counts = data.counts;
+  const words = {
+    succeeded: T.total && counts.skipped === T.total ? "Nothing to do" : "All is well",
+    failed: `${T.count(counts.failed, "action")} failed`,
+    interrupted: "Interrupted",
+    error: "Not run to its end",
+    "not finished": "The events end before the run did",
+  };
+  const when = data.began ? new Date(data.began) : null;
+  const about = [
+    when && !isNaN(when) ? when.toLocaleString() : "", `Treadle ${data.treadle}`,
+    data.asked.length ? `asked for ${data.asked.join(", ")}` : "",
+  ];
+  const shown = T.statuses.slice().reverse().filter((status) => counts[status]);
+  const all = T.took.reduce((sum, one) => sum + one, 0);
+  const path = data.critical.reduce((sum, one) => sum + T.took[one], 0);
+  const figure = (name, value, more) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more ? el("small", {}, more) : null));
+  document.getElementById("head").append(
+    el("h1", {}, words[data.result] || data.result, el("span", { class: "plan" }, data.plan)),
+    el("p", { class: "about" }, about.filter(Boolean).join(" \u00b7 ")),
+    el("div", { class: "strip", "aria-hidden": "true" }, shown.map((status) => {
+      const part = el("span", { class: `status-${T.slug(status)}` });
+      part.style.flexGrow = counts[status];
+      return part;
+    })),
+    el("ul", { class: "chips" }, shown.map((status) => el("li", {}, el("button", { type: "button", click: () => T.filter("", status) },
+      T.dot(status), `${counts[status].toLocaleString("en")} ${status}`)))),
+    el("dl", { class: "figures" },
+      figure("took", data.took),
+      all ? figure("work", T.time(all), data.duration ? `${(all / data.duration).toFixed(1)} at a time` : "") : null,
+      path ? figure("critical path", T.time(path), T.count(data.critical.length, "action")) : null,
+      figure("actions", T.total.toLocaleString("en")),
+      data.saved >= 0.05 ? figure("saved by skipping", T.time(data.saved)) : null));
+}
+
+function problems() {
+  if (!data.problems.length) return;
+  T.section("problems").append(...data.problems.map((one) => el("div", { class: "failure" },
+    el("h3", {}, one.text), one.place ? el("p", { class: "mono" }, one.place) : null,
+    one.facts.map((fact) => el("p", {}, fact)), one.hint ? el("p", { class: "soft" }, one.hint) : null)));
+}
+
+function failure(number) {
+  const status = data.status[number];
+  const output = data.output[number];
+  const printed = output ? el("pre", {}, output.replace(/\n$/, "")) : null;
+  const made = el("article", { class: `failure ${status}` },
+    el("h3", {}, T.link(number)),
+    el("p", { class: "what" }, `${status}: ${data.failure[number] || "nobody can say how"}`),
+    el("p", { class: "soft" }, [T.why(number) && `it ran since: ${T.why(number)}`, T.took[number] && T.time(T.took[number]),
+      data.attempts[number].length > 1 && `${data.attempts[number].length} attempts`, data.place[number]].filter(Boolean).join(" \u00b7 ")),
+    el("pre", { class: "command" }, data.command[number]),
+    printed,
+    data.log[number] ? el("p", { class: "soft mono" }, data.log[number]) : null);
+  if (printed) requestAnimationFrame(() => { printed.scrollTop = printed.scrollHeight; });
+  return made;
+}
+
+function failures() {
+  const failed = [...data.names.keys()].filter((number) => ["failed", "interrupted"].includes(data.status[number]));
+  const blocked = new Map();
+  data.status.forEach((status, number) => {
+    if (status === "blocked") blocked.set(T.why(number), [...(blocked.get(T.why(number)) || []), number]);
+  });
+  if (!failed.length && !blocked.size) return;
+  const body = T.section("failures", String(failed.length || ""));
+  const list = el("div");
+  body.append(list);
+  more(list, failed, failure, FIRST);
+  blocked.forEach((those, why) => body.append(fold(those, why)));
+}
+
+// Add a page of items to a list, and a button for the next one.
+function more(list, items, make, size) {
+  list.append(...items.slice(0, size).map(make));
+  if (items.length <= size) return;
+  const button = el("button", { type: "button", class: "more", click: () => {
+    button.remove();
+    more(list, items.slice(size), make, size);
+  } }, `show ${Math.min(size, items.length - size)} of ${T.count(items.length - size, "more")}`.replace("mores", "more"));
+  list.closest("table") ? list.closest("table").after(button) : list.append(button);
+}
+
+function fold(those, said) {
+  const names = el("ul", { class: "names" });
+  return el("details", { toggle: (event) => {
+    if (event.target.open && !names.children.length) more(names, those, (number) => el("li", {}, T.link(number)), PAGE);
+  } }, el("summary", {}, el("span", { class: "count" }, those.length.toLocaleString("en")), el("span", {}, said)), names);
+}
+
+function slowest() {
+  const ran = [...data.names.keys()].filter((number) => T.took[number] > 0).sort((a, b) => T.took[b] - T.took[a]);
+  if (!ran.length) return;
+  const most = T.took[ran[0]];
+  const list = el("tbody");
+  T.section("slowest").append(el("table", {}, list));
+  more(list, ran, (number) => {
+    const part = el("i", { class: `status-${T.slug(data.status[number])}` });
+    part.style.width = `${(100 * T.took[number]) / most}%`;
+    return el("tr", {}, el("td", {}, T.link(number), T.critical.has(number) ? el("span", { class: "tag" }, "critical path") : null),
+      el("td", { class: "number" }, T.time(T.took[number])),
+      el("td", { class: "optional" }, el("div", { class: "gauge" }, part)));
+  }, 12);
+}
+
+function reasons() {
+  const by = new Map();
+  data.why.forEach((those, number) => {
+    if (["skipped", "blocked"].includes(data.status[number])) return;
+    new Set(those.map((one) => data.reasons[one][0])).forEach((text) => {
+      if (!by.has(text)) by.set(text, []);
+      by.get(text).push(number);
+    });
+  });
+  if (!by.size) return;
+  const list = el("div");
+  T.section("reasons", T.count(by.size, "reason")).append(list);
+  const sorted = [...by].sort((a, b) => b[1].length - a[1].length);
+  more(list, sorted, ([text, those]) => fold(those, text), FIRST);
+}
+
+function actions() {
+  if (!T.total) return;
+  const body = T.section("actions", T.total.toLocaleString("en"));
+  const search = el("input", { type: "search", placeholder: "part of a name", "aria-label": "Part of a name", input: () => fillTable() });
+  const status = el("select", { "aria-label": "Status", change: () => fillTable() }, el("option", { value: "" }, "any status"),
+    T.statuses.filter((one) => data.counts[one]).map((one) => el("option", { value: one }, one)));
+  const said = el("span", { class: "soft" });
+  const list = el("tbody");
+  const begins = (number) => (data.attempts[number].length ? data.attempts[number][0][1] : Infinity);
+  const place = new Map(T.statuses.map((one, at) => [one, at]));
+  const keys = {
+    plan: (number) => number, status: (number) => place.get(data.status[number]), name: (number) => data.names[number],
+    took: (number) => -T.took[number], began: begins,
+  };
+  let sort = "plan";
+  const by = (key, text, kind) => el("th", { class: kind }, el("button", { type: "button", title: `sort by ${text}`,
+    click: () => { sort = sort === key ? "plan" : key; fillTable(); } }, text));
+  const table = el("table", {}, el("thead", {}, el("tr", {}, by("status", "status"), by("name", "name"), by("took", "took", "number"),
+    by("began", "began at", "number optional"), el("th", { class: "optional" }, "why"))), list);
+  body.append(el("div", { class: "bar" }, search, status, said), table);
+
+  function row(number) {
+    const began = begins(number);
+    return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), data.status[number]), el("td", {}, T.link(number)),
+      el("td", { class: "number" }, T.took[number] ? T.time(T.took[number]) : ""),
+      el("td", { class: "number optional" }, began === Infinity ? "" : `${began.toFixed(began < 100 ? 2 : 0)}s`),
+      el("td", { class: "optional soft" }, T.why(number)));
+  }
+  function fillTable() {
+    const part = search.value.toLowerCase();
+    const found = [...data.names.keys()].filter((number) =>
+      (!status.value || data.status[number] === status.value) && (!part || data.names[number].toLowerCase().includes(part)));
+    const key = keys[sort];
+    found.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a - b));
+    body.querySelectorAll(".more").forEach((one) => one.remove());
+    list.replaceChildren();
+    said.textContent = found.length === T.total ? "" : `${found.length.toLocaleString("en")} of them`;
+    more(list, found, row, PAGE);
+  }
+  T.filter = (text, wanted = "") => {
+    search.value = text;
+    status.value = wanted;
+    fillTable();
+    document.getElementById("actions").scrollIntoView();
+  };
+  fillTable();
+}
+
+function notes() {
+  const lines = [...data.notes, ...data.left_out.map(([name, why]) => `left out ${name}${why ? `: ${why}` : ""}`)];
+  if (!lines.length) return;
+  const list = el("div");
+  T.section("notes").append(list);
+  more(list, lines, (text) => el("p", {}, text), FIRST);
+}
+
+function contents() {
+  const list = el("div");
+  document.querySelectorAll("main section:not([hidden])").forEach((section) =>
+    list.append(el("a", { href: `#${section.id}` }, section.querySelector("h2").firstChild.textContent)));
+  document.getElementById("contents").append(list);
+}
+
+const panel = document.getElementById("detail");
+
+function names(title, numbers) {
+  if (!numbers.length) return [];
+  const list = el("ul");
+  more(list, numbers, (number) => el("li", {}, T.dot(data.status[number]), T.link(number)), FIRST);
+  return [el("h3", {}, `${title} (${numbers.length.toLocaleString("en")})`), list];
+}
+
+function reason(one) {
+  const [text, , before, now] = data.reasons[one];
+  const side = (said, value) => (value ? el("div", { class: "soft mono" }, `${said} ${value}`) : null);
+  return el("li", {}, text, before || now ? el("div", { class: "change" }, side("was", before), side("is", now)) : null);
+}
+
+T.onSelect((number) => {
+  panel.hidden = number === null;
+  document.body.classList.toggle("open", number !== null);
+  if (number === null) return;
+  const output = data.output[number];
+  panel.replaceChildren(...[
+    el("button", { type: "button", class: "close", "aria-label": "Close", click: () => T.select(null) }, "\u00d7"),
+    el("h2", {}, data.names[number]),
+    el("div", {}, T.dot(data.status[number]), [data.status[number], T.took[number] ? T.time(T.took[number]) : "", data.place[number]].filter(Boolean).join(" \u00b7 "),
+      T.critical.has(number) ? el("span", { class: "tag" }, "critical path") : null),
+    data.failure[number] ? el("p", {}, data.failure[number]) : null,
+    T.around && (data.needs[number].length || T.readers[number].length)
+      ? el("p", {}, el("button", { type: "button", class: "more", click: () => T.around() }, "show what is around it")) : null,
+    data.why[number].length ? el("h3", {}, "reasons") : null,
+    data.why[number].length ? el("ul", {}, data.why[number].map(reason)) : null,
+    el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),
+    ...(data.attempts[number].length > 1 ? [el("h3", {}, "attempts"), el("ul", {}, data.attempts[number].map(([slot, start, took]) =>
+      el("li", {}, `at ${start.toFixed(2)}s on token ${slot + 1}: ${T.time(took)}`)))] : []),
+    ...names("needs", data.needs[number]), ...names("needed by", T.readers[number]),
+    ...(output ? [el("h3", {}, "output"), el("pre", {}, output.replace(/\n$/, ""))] : []),
+  ].filter(Boolean));
+  panel.scrollTop = 0;
+});
+addEventListener("keydown", (event) => event.key === "Escape" && T.chosen !== null && T.select(null));

@@ -1,0 +1,132 @@
+"""Where reports go: a file that grows line by line, and files that are there as a whole or not at all.
+
+It knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from treadle.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Lines:
+    """A file that gets lines; they reach it in the order given, each as a whole.
+
+    :param path: it is emptied first
+    :raises UsageError: it cannot be written
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.failure = ""
+        """Why nothing is written any more."""
+        self._waiting: list[bytes] = []
+        self._fd = -1
+
+    def open(self) -> None:
+        """Make the file empty, or make it.
+
+        :raises UsageError: it cannot be written
+        """
+        try:
+            _make_folder(self.path)
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def add(self, line: bytes) -> None:
+        """Add a line; it is written at the next `flush`."""
+        self._waiting.append(line)
+
+    def flush(self) -> bool:
+        """Write what waits; False the first time that it cannot be written, and `failure` says why."""
+        if not self._waiting:
+            return True
+        data = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        if self.failure or self._fd < 0:
+            return True
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            self.failure = f"{self.path} cannot be written: {error.strerror}"
+        return not self.failure
+
+    def close(self) -> None:
+        """Write what waits, and close the file."""
+        self.flush()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def check_writable(path: str) -> None:
+    """See that a file could be written now, and leave nothing behind but the folders above it.
+
+    :raises UsageError: it could not
+    """
+    try:
+        _make_folder(path)
+        if os.path.isdir(path) or path.endswith("/"):
+            raise IsADirectoryError(21, "it is a folder")
+        if _is_plain(path):
+            os.close(os.open(name := _aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.unlink(name)
+        else:
+            os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_whole(path: str, parts: Iterable[str]) -> None:
+    """Write a file beside its place and put it there when it is whole; what is no file, such as a pipe, at once.
+
+    :raises OSError: it cannot be written; a former file is still there then
+    """
+    if not _is_plain(path):
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(parts)
+        return
+    name = _aside(path)
+    try:
+        with open(name, "x", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(parts)
+        os.replace(name, os.path.realpath(path))
+    except BaseException:
+        if os.path.exists(name):
+            os.unlink(name)
+        raise
+
+
+def _aside(path: str) -> str:
+    """Return a name beside a file; a link is followed, so that it stays one."""
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}")
+
+
+def _is_plain(path: str) -> bool:
+    """Return whether a path is a file, or nothing yet."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _make_folder(path: str) -> None:
+    folder = os.path.dirname(path)
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+
+
+def _unwritable(path: str, error: OSError) -> UsageError:
+    reason = (error.strerror or str(error)).lower()
+    where = f"{error.filename}" if error.filename and error.filename != path else ""
+    facts = [where] if where and not os.path.basename(where).startswith(".") else []
+    return UsageError(f"{path} cannot be written: {reason}", facts=facts)

@@ -1,0 +1,60 @@
+"""A run as the lines that the terminal showed of it, made from its events."""
+
+from __future__ import annotations
+
+from treadle.core.decision import Reason
+from treadle.ui import render
+from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, Ended, State
+from treadle.ui.text import line, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.ui.text import Line
+
+    from .model import ActionRun, Run
+
+_LAST = 20
+
+
+def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
+    """Return the lines of what ran, then those of what failed, then the sum.
+
+    :param verbose: whether skipped actions get a line too
+    """
+    state = State(len(run.actions), 0.0)
+    blocked: dict[tuple[str, ...], list[str]] = {}
+    lines = [line((f"treadle: {safe(note)}", "dim")) for note in run.notes]
+    failed = []
+    for action in run.order:
+        if action.status not in state.counts:
+            continue
+        ended = _ended(action)
+        state.end(action.name, action.status)
+        if action.status == BLOCKED:
+            blocked.setdefault(tuple(why.name for why in ended.reasons), []).append(action.name)
+        if verbose or action.status in (RAN, FAILED, INTERRUPTED):
+            lines.append(render.ended_line(state, ended))
+        if action.status == FAILED:
+            failed.append((action, ended))
+    for action, ended in failed:
+        output = action.printed().removesuffix("\n").split("\n")[-_LAST:] if action.output else []
+        lines += render.failure_block(render.Failure(ended, action.command, action.log, "", output))
+    lines += render.blocked_lines(blocked)
+    if verbose:
+        lines += render.left_out_lines(run.left_out)
+    for problem in run.problems:
+        lines.append(line((safe(str(problem["text"])), "bad")))
+    state.saved = run.saved
+    summary = run.summary or {}
+    interrupted = bool(summary.get("interrupted", not summary))
+    lines.append(render.totals(state, run.duration, interrupted=interrupted))
+    return lines
+
+
+def _ended(action: ActionRun) -> Ended:
+    reasons = [
+        Reason(str(why.get("kind", "")), str(why.get("element", "")), why.get("old"), why.get("new"))
+        for why in action.reasons
+    ]
+    attempts = action.attempts[-1].number if action.attempts else 0
+    return Ended(action.name, action.status, action.duration, reasons, action.failure, attempts)
