@@ -33,7 +33,11 @@ def pack(letter: bytes, texts: Sequence[str]) -> bytes:
     else:
         parts = [text.encode("utf-8", "surrogatepass") for text in texts]
         sizes, raw = list(map(len, parts)), b"".join(parts)
-    body = _lengths(len(sizes) + 1).pack(len(sizes), *sizes) + raw
+    return frame(letter, _lengths(len(sizes) + 1).pack(len(sizes), *sizes) + raw)
+
+
+def frame(letter: bytes, body: bytes) -> bytes:
+    """Return the frame of a body that was packed before."""
     first = _FIRST.pack(letter, len(body))
     return _HEAD.pack(letter, len(body), xxh32_intdigest(first), xxh3_64_intdigest(body)) + body
 

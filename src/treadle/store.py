@@ -93,16 +93,10 @@ class Entry:
         """Take in a run that gave no record."""
         self.counts, self.last_offset, self._end, self._start = False, offset, body, None
 
-    def frames(self) -> list[bytes]:
-        """Return the frames that say all of it again."""
-        made = []
-        if self._success is not None:
-            made.append(_frame(SUCCESS, self._success))
-        if self._end is not None:
-            made.append(_frame(OTHER_END, self._end))
-        if self._start is not None:
-            made.append(_frame(START, self._start))
-        return made
+    def bodies(self) -> list[tuple[bytes, bytes]]:
+        """Return letter and body of the frames that say all of it again."""
+        parts = ((SUCCESS, self._success), (OTHER_END, self._end), (START, self._start))
+        return [(letter, body) for letter, body in parts if body is not None]
 
 
 class Known:
@@ -416,21 +410,21 @@ class Store:
         """Write the log anew if most of it is of the past."""
         if self._end < _COMPACT_FROM or self.is_partial:
             return
-        before = self._id
-        head = self._new_head()
-        made = [head]
-        at = len(head)
-        offsets = {}
-        for entry in self.entries.values():
-            for frame in entry.frames():
-                offsets[entry, frame.startswith(SUCCESS)] = at
-                made.append(frame)
-                at += len(frame)
-        made.append(frames.pack(STAMPS, _stamp_texts(self.stamps)))
-        if 3 * sum(map(len, made)) > self._end:
-            self._id = before
+        wanted = [(entry, *part) for entry in self.entries.values() for part in entry.bodies()]
+        size = sum(frames.HEAD_SIZE + len(body) for _, _, body in wanted)
+        if 3 * size > self._end:
             return
-        self._replace(b"".join(made))
+        stamps = frames.pack(STAMPS, _stamp_texts(self.stamps))
+        if 3 * (size + len(stamps)) > self._end:
+            return
+        made = [self._new_head()]
+        at = len(made[0])
+        offsets = {}
+        for entry, letter, body in wanted:
+            offsets[entry, letter == SUCCESS] = at
+            made.append(frames.frame(letter, body))
+            at += len(made[-1])
+        self._replace(b"".join((*made, stamps)))
         for (entry, is_success), offset in offsets.items():
             if is_success:
                 entry.offset = offset
@@ -459,10 +453,6 @@ _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",
 }
-
-
-def _frame(letter: bytes, body: bytes) -> bytes:
-    return frames.pack(letter, frames.unpack(body))
 
 
 def _stamp_texts(stamps: Mapping[str, tuple[Stamp, str]]) -> list[str]:
