@@ -23,6 +23,7 @@ ABSENT = "absent"
 _PIECE = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_FOLDER_VALUE = "special folder"
 _KINDS = {
     stat.S_IFDIR: "folder",
     stat.S_IFIFO: "fifo",
@@ -39,13 +40,24 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 
     :raises TreadleError: if it is there and cannot be read
     """
+    return describe(path)[0]
+
+
+def describe(
+    path: str | os.PathLike[str], status: os.stat_result | None = None
+) -> tuple[str, os.stat_result | None]:
+    """Return what `describe_file` does, and the status of what was read, None if there was nothing.
+
+    :param status: its status, where somebody has just looked
+    :raises TreadleError: if it is there and cannot be read
+    """
     try:
         # Asked before it is opened: to open a device can be to make it do something.
-        mode = os.stat(path).st_mode
-        return _regular(path) if stat.S_ISREG(mode) else _special(mode)
+        status = status or os.stat(path)
+        return _regular(path) if stat.S_ISREG(status.st_mode) else (_special(status.st_mode), status)
     except OSError as error:
         if error.errno in _GONE:
-            return ABSENT
+            return ABSENT, None
         raise _unreadable(path, error) from error
     except ValueError as error:
         raise TreadleError(f"{os.fspath(path)!r} cannot be a path", facts=(str(error),)) from error
@@ -80,6 +92,11 @@ def describe_tree(
         hasher.update(framed)
         count += 1
     return f"tree {count} {hasher.hexdigest()}"
+
+
+def is_folder(value: str) -> bool:
+    """Return whether a value stands for a folder, whichever way it was looked at."""
+    return value.startswith("tree ") or value == _FOLDER_VALUE
 
 
 def is_left_out(name: str) -> bool:
@@ -151,27 +168,41 @@ def _value(entry: os.DirEntry[str], kind: bytes, file_value: Callable[[str, os.s
             return os.readlink(entry.path)
         if kind == OTHER:
             return _special(entry.stat(follow_symlinks=False).st_mode)
-        return _regular(entry.path) if file_value is None else file_value(entry.path, entry.stat())
+        return _regular(entry.path)[0] if file_value is None else file_value(entry.path, entry.stat())
     except OSError as error:
         if error.errno in _GONE:
             return ABSENT
         raise _unreadable(entry.path, error) from error
 
 
-def _regular(path: str | os.PathLike[str]) -> str:
+def _regular(path: str | os.PathLike[str]) -> tuple[str, os.stat_result]:
     descriptor = os.open(path, _FLAGS)
     try:
-        mode = os.fstat(descriptor).st_mode
+        status = os.fstat(descriptor)
+        mode = status.st_mode
         if not stat.S_ISREG(mode):
-            return _special(mode)
-        hasher = xxhash.xxh3_128()
-        size = 0
-        while piece := os.read(descriptor, _PIECE):
-            hasher.update(piece)
-            size += len(piece)
+            return _special(mode), status
+        size, digest = _content(descriptor, status.st_size)
     finally:
         os.close(descriptor)
-    return f"{'exec' if mode & stat.S_IXUSR else 'file'} {size} {hasher.hexdigest()}"
+    return f"{'exec' if mode & stat.S_IXUSR else 'file'} {size} {digest}", status
+
+
+def _content(descriptor: int, size: int) -> tuple[int, str]:
+    """Return how much there is to be read, and its digest.
+
+    :param size: how much there should be: one reading that asks for more and gets just that has met the end
+    """
+    piece = os.read(descriptor, min(size + 1, _PIECE))
+    if len(piece) == size:
+        return size, xxhash.xxh3_128_hexdigest(piece)
+    hasher = xxhash.xxh3_128()
+    size = 0
+    while piece:
+        hasher.update(piece)
+        size += len(piece)
+        piece = os.read(descriptor, _PIECE)
+    return size, hasher.hexdigest()
 
 
 def _special(mode: int) -> str:

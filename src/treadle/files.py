@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from time import time_ns
 
-from .digests import ABSENT, FOLDER, describe_file, describe_tree, walk_tree
+from .digests import ABSENT, FOLDER, describe, describe_tree, walk_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Look:
 
     __slots__ = ("links", "mode", "mtime", "stamp")
 
-    def __init__(self, status: os.stat_result) -> None:
-        self.stamp = stamp_of(status)
+    def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
+        self.stamp = stamp
         self.mtime = status.st_mtime_ns
         self.links = status.st_nlink
         self.mode = status.st_mode
@@ -74,6 +74,7 @@ class Files:
 
     def __init__(self, root: str, known: Mapping[str, tuple[Stamp, str]] | None = None) -> None:
         self.root = root
+        self._inside = os.path.join(root, "")
         self.hashed = 0
         """How many files have been read."""
         self.learned: dict[str, tuple[Stamp, str]] = {}
@@ -96,13 +97,16 @@ class Files:
 
     def see_again(self, path: str, made: bool = False) -> Seen:
         """Look once more: what has another stamp, or one that is not sure, is read again."""
+        if path.endswith("/"):
+            seen = self._seen[path, made] = self._look_at_tree(path, made)
+            return seen
         before = self._seen.get((path, made))
-        if before is not None and before.sure and not path.endswith("/"):
-            status = _stat(self._full(path))
+        status = _stat(self._full(path))
+        if before is not None and before.sure and status is not None:
             look = before.looks.get(path)
-            if status is not None and look is not None and look.stamp == stamp_of(status):
+            if look is not None and look.stamp == stamp_of(status):
                 return before
-        seen = self._seen[path, made] = self._look(path, made)
+        seen = self._seen[path, made] = self._look_at_file(path, status)
         return seen
 
     def forget(self, paths: Collection[str]) -> None:
@@ -119,12 +123,14 @@ class Files:
                 self._seen.pop(tree, None)
 
     def _full(self, path: str) -> str:
-        return os.path.join(self.root, path)
+        return path if path.startswith("/") else self._inside + path
 
     def _look(self, path: str, made: bool) -> Seen:
         if path.endswith("/"):
             return self._look_at_tree(path, made)
-        status = _stat(self._full(path))
+        return self._look_at_file(path, _stat(self._full(path)))
+
+    def _look_at_file(self, path: str, status: os.stat_result | None) -> Seen:
         if status is None:
             return Seen(ABSENT, {}, sure=False)
         looks: dict[str, Look] = {}
@@ -170,7 +176,7 @@ class Files:
     def _value(self, path: str, status: os.stat_result, looks: dict[str, Look]) -> tuple[str, bool]:
         """Return what one file holds, and whether its stamp is sure; from what is known, if the stamp is."""
         stamp = stamp_of(status)
-        looks[path] = Look(status)
+        looks[path] = Look(status, stamp)
         known = self._known.get(path)
         if known is not None and known[0] == stamp:
             return known[1], True
@@ -180,11 +186,15 @@ class Files:
         return self._read(path, status, stamp)
 
     def _read(self, path: str, status: os.stat_result, stamp: Stamp) -> tuple[str, bool]:
+        """Read a file that was just looked at.
+
+        Its stamp is that of what was opened. What is written to it from then on gives it another one, so that the
+        next look reads again: nobody has to look after the reading.
+        """
         now = self.clock()
-        value = describe_file(self._full(path))
+        value, read = describe(self._full(path), status)
         self.hashed += 1
-        after = _stat(self._full(path))
-        sure = is_sure(status, now) and after is not None and stamp_of(after) == stamp
+        sure = is_sure(status, now) and read is not None and stamp_of(read) == stamp
         if sure:
             self.learned[path] = (stamp, value)
         return value, sure
