@@ -6,8 +6,7 @@ It knows nothing of plans; what a front end depends on is handed in as `Watch`.
 from __future__ import annotations
 
 import os
-from array import array
-from itertools import accumulate, pairwise
+from struct import pack
 
 from . import quick
 from . import snapshot as columns
@@ -173,7 +172,7 @@ class Part:
         snapshot = self.answer.snapshot
         offsets = snapshot.column(columns.NUMBERS)
         keys = snapshot.section(columns.KEYS)
-        ends, flat = snapshot.befores()
+        before = snapshot.befores()
         uids: dict[int, str] = {}
         texts = [split_texts(item) for item in snapshot.items(numbers)]
         for number, parts in zip(numbers, texts, strict=True):
@@ -182,8 +181,7 @@ class Part:
         for number, parts in zip(numbers, texts, strict=True):
             uid, duration, success, last, count = parts[:5]
             after = [uids[int(n)] for n in parts[5 : 5 + int(count)] if int(n) in uids]
-            befores = flat[ends[number - 1] if number else 0 : ends[number]]
-            predecessors = [uids[n] for n in befores if n in uids]
+            predecessors = [uids[n] for n in before[number] if n in uids]
             command = command_from(parts[5 + int(count) :])
             self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
             self.uids.append(uid)
@@ -200,12 +198,12 @@ class Part:
         snapshot, moved = self.answer.snapshot, set(self.answer.moved)
         paths = snapshot.paths()
         stamps = [snapshot.column(number) for number in (columns.CTIMES, columns.INODES, columns.SIZES)]
-        ends, flat = snapshot.item_rows()
+        rows_of_item = snapshot.item_rows()
         known: dict[str, tuple[Row, str]] = {}
         for number, key in self._key_of.items():
             entry = store.entries.get(key)
             record = entry.record if entry is not None else None
-            for row in flat[ends[number - 1] if number else 0 : ends[number]]:
+            for row in rows_of_item[number]:
                 stamp = (stamps[0][row], stamps[1][row], stamps[2][row])
                 if record is None or row in moved or stamp in (UNSURE, columns.ABSENT):
                     continue
@@ -219,23 +217,24 @@ class Part:
     def refreshed(self, walk: CommandWalk) -> list[bytes]:
         """Return the sections of the snapshot with what the walk has seen in place of what was doubtful."""
         sections = [self.answer.snapshot.section(number) for number in range(columns.ITEMS + 1)]
-        ends, flat = self.answer.snapshot.item_rows()
-        used = {row for n in self.answer.items for row in flat[ends[n - 1] if n else 0 : ends[n]]}
+        rows_of_item = self.answer.snapshot.item_rows()
+        used = {row for number in self.answer.items for row in rows_of_item[number]}
         rows = _Rows(sections, set(self.answer.moved), used)
-        numbers = columns.numbers("q", sections[columns.NUMBERS])
+        numbers = bytearray(sections[columns.NUMBERS])
+        offsets = memoryview(numbers).cast("q")
         lists: dict[int, list[int]] = {}
         items: dict[int, bytes] = {}
         saved = self.answer.facts.saved - sum(self.durations)
         for number, uid in zip(self.answer.items, self.uids, strict=True):
             item = _Item(walk, uid, self.graph.vertex_data[uid])
             lists[number] = [rows.take(*row) for row in item.rows]
-            numbers[number] = item.offset
+            offsets[number] = item.offset
             texts = self._texts[number]
             items[number] = join_texts([texts[0], *item.texts(), *texts[4:]])
             saved += item.duration
         rows.put(sections)
-        sections[columns.NUMBERS] = numbers.tobytes()
-        _replace_rows(sections, lists)
+        sections[columns.NUMBERS] = bytes(numbers)
+        _replace_rows(sections, rows_of_item, lists)
         _replace_items(sections, items)
         facts = self.answer.facts
         store_id, length = walk.store.position
@@ -250,9 +249,11 @@ class _Rows:
     def __init__(self, sections: list[bytes], moved: set[int], used: Iterable[int]) -> None:
         self._paths = sections[columns.PATHS].split(b"\0")
         self._kinds = bytearray(sections[columns.KINDS])
-        self._stamps = [columns.numbers("q", sections[n]) for n in (columns.CTIMES, columns.INODES, columns.SIZES)]
+        self._columns = [bytearray(sections[number]) for number in _STAMPS]
+        self._stamps = [memoryview(column).cast("q") for column in self._columns]
         self._moved = moved
         self._fresh = Columns(())
+        self._added: list[Row] = []
         self._number_of = {self._paths[row]: row for row in used}
 
     def take(self, path: str, stamp: Row, kind: int, value: str | None) -> int:
@@ -263,6 +264,10 @@ class _Rows:
             number = self._number_of[raw] = self._find(raw, kind)
         fresh = self._fresh.row(path, stamp, kind, value)
         stamp = self._fresh.stamps[fresh]
+        added = number - len(self._stamps[0])
+        if added >= 0:
+            self._added[added] = stamp
+            return number
         before = (self._stamps[0][number], self._stamps[1][number], self._stamps[2][number])
         if stamp != before and number not in self._moved:
             # others have read it too, and trust a stamp that it has no more
@@ -277,45 +282,54 @@ class _Rows:
         except ValueError:
             self._paths.append(raw)
             self._kinds.append(kind)
-            for column in self._stamps:
-                column.append(0)
-            number = len(self._paths) - 1
-            self._moved.add(number)
-            return number
+            self._added.append(UNSURE)
+            return len(self._paths) - 1
 
     def put(self, sections: list[bytes]) -> None:
         """Put the rows into the sections."""
-        sections[columns.PATHS] = b"\0".join(self._paths)
+        if self._added:
+            sections[columns.PATHS] = b"\0".join(self._paths)
         sections[columns.KINDS] = bytes(self._kinds)
-        for number, column in zip((columns.CTIMES, columns.INODES, columns.SIZES), self._stamps, strict=True):
-            sections[number] = column.tobytes()
+        for at, number in enumerate(_STAMPS):
+            added = pack(f"{len(self._added)}q", *(stamp[at] for stamp in self._added))
+            sections[number] = bytes(self._columns[at]) + added
 
 
-def _replace_rows(sections: list[bytes], lists: dict[int, list[int]]) -> None:
-    counts = columns.numbers("I", sections[columns.ROW_COUNTS])
-    flat = columns.numbers("I", sections[columns.ROWS])
-    ends = list(accumulate(counts))
-    made: array[int] = array("I")
+_STAMPS = (columns.CTIMES, columns.INODES, columns.SIZES)
+
+
+def _replace_rows(sections: list[bytes], before: columns.Lists, lists: dict[int, list[int]]) -> None:
+    """Put other lists of rows in the place of some."""
+    pieces: list[bytes | memoryview[int]] = []
+    ends = before.ends.tolist()
     at = 0
     for number, rows in sorted(lists.items()):
-        start = ends[number - 1] if number else 0
-        made += flat[at:start]
-        made.extend(rows)
-        at = ends[number]
-        counts[number] = len(rows)
-    made += flat[at:]
-    sections[columns.ROW_COUNTS], sections[columns.ROWS] = counts.tobytes(), made.tobytes()
+        first, last = before.span(number)
+        pieces += [before.flat[at:first], pack(f"{len(rows)}I", *rows)]
+        at = last
+        _shift(ends, number, len(rows) - (last - first))
+    sections[columns.ROW_ENDS] = pack(f"{len(ends)}I", *ends)
+    sections[columns.ROWS] = b"".join([*pieces, before.flat[at:]])
 
 
 def _replace_items(sections: list[bytes], items: dict[int, bytes]) -> None:
-    ends = columns.numbers("Q", sections[columns.ITEM_ENDS])
-    joined = sections[columns.ITEMS]
-    lengths = [b - a for a, b in pairwise([0, *ends])]
-    pieces: list[bytes] = []
-    at = 0
+    """Put other items in the place of some."""
+    ends = memoryview(sections[columns.ITEM_ENDS]).cast("Q").tolist()
+    joined = memoryview(sections[columns.ITEMS])
+    pieces: list[bytes | memoryview] = []
+    at = shifted = 0
     for number, item in sorted(items.items()):
-        pieces += [joined[at : ends[number - 1] if number else 0], item]
-        at = ends[number]
-        lengths[number] = len(item)
+        # what is changed below has been shifted already, what is copied here has not
+        first, last = ends[number - 1] - shifted if number else 0, ends[number] - shifted
+        pieces += [joined[at:first], item]
+        at = last
+        shifted += len(item) - (last - first)
+        _shift(ends, number, len(item) - (last - first))
     sections[columns.ITEMS] = b"".join([*pieces, joined[at:]])
-    sections[columns.ITEM_ENDS] = array("Q", accumulate(lengths)).tobytes()
+    sections[columns.ITEM_ENDS] = pack(f"{len(ends)}Q", *ends)
+
+
+def _shift(ends: list[int], first: int, by: int) -> None:
+    """Move the ends of all lists from one on."""
+    if by:
+        ends[first:] = [end + by for end in ends[first:]]

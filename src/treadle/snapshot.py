@@ -12,25 +12,24 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 
 from xxhash import xxh3_64_intdigest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterable, Sequence
 
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 1\n"
+FORMAT = b"treadle snapshot 2\n"
 ABSENT = (-1, -1, -1)
 """The stamp of a path where nothing is."""
 UNSURE = (0, 0, 0)
 """A stamp that no file has: what was within the clock's grain is doubtful at the next look."""
 
-FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_COUNTS, ROWS, BEFORE_COUNTS, BEFORES, NUMBERS, KEYS = range(12)
+FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, NUMBERS, KEYS = range(12)
 ITEM_ENDS, ITEMS = 12, 13
 _SECTIONS = 14
 WATCHED, READ, MADE = range(3)
@@ -39,6 +38,7 @@ KEY_SIZE = 16
 _TABLE_SIZE = 8 * (2 * _SECTIONS + 1)
 _CHUNK = 4096
 _WORTH_A_HELPER = 5000
+_WORTH_AN_INDEX = 50
 
 
 class DamageError(ValueError):
@@ -199,30 +199,29 @@ class Snapshot:
                 gc.enable()
             os.chdir(here)
 
-    def item_rows(self) -> tuple[list[int], array[int]]:
-        """Return where the rows of each item end, and the rows of all items one after the other."""
-        return list(accumulate(numbers("I", self.section(ROW_COUNTS)))), numbers("I", self.section(ROWS))
+    def item_rows(self) -> Lists:
+        """Return the rows of each item."""
+        return Lists(self.section(ROW_ENDS), self.section(ROWS))
 
-    def befores(self) -> tuple[list[int], array[int]]:
-        """Return the same for the items before each item."""
-        return list(accumulate(numbers("I", self.section(BEFORE_COUNTS)))), numbers("I", self.section(BEFORES))
+    def befores(self) -> Lists:
+        """Return the items before each item."""
+        return Lists(self.section(BEFORE_ENDS), self.section(BEFORES))
 
     def items_of(self, rows: Iterable[int]) -> set[int]:
         """Return the items that name one of these rows."""
-        ends, flat = self.item_rows()
-        return _owners(ends, flat, rows)
+        return self.item_rows().holders(rows)
 
     def with_all_after(self, items: Iterable[int]) -> list[int]:
         """Return items with all that come after them, in order."""
-        ends, flat = self.befores()
+        befores = self.befores()
         found = set(items)
         fresh = set(found)
         after: dict[int, list[int]] | None = None
         while fresh:
-            if after is None and len(found) > 50:
-                after = _reversed(ends, flat)
+            if after is None and len(found) > _WORTH_AN_INDEX:
+                after = befores.reversed()
             if after is None:
-                fresh = _owners(ends, flat, fresh) - found
+                fresh = befores.holders(fresh) - found
             else:
                 fresh = {n for item in fresh for n in after.get(item, ())} - found
             found |= fresh
@@ -230,7 +229,7 @@ class Snapshot:
 
     def items(self, wanted: Iterable[int]) -> list[bytes]:
         """Return what was written for some items."""
-        ends = numbers("Q", self.section(ITEM_ENDS))
+        ends = memoryview(self.section(ITEM_ENDS)).cast("Q")
         joined = self.section(ITEMS)
         return [joined[ends[n - 1] if n else 0 : ends[n]] for n in wanted]
 
@@ -288,17 +287,15 @@ def _stamp(path: bytes, stat: Stat) -> tuple[int, int, int]:
 
 def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat) -> list[int]:
     """Look at one half in a forked child: it sees what we see, shares our memory, and ends with the answer."""
-    from array import array
-
     middle = len(paths) // 2
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            found = array("I", _moved(paths, stamps, middle, len(paths), stat)).tobytes()
+            found = _moved(paths, stamps, middle, len(paths), stat)
             with open(writable, "wb") as file:
-                file.write(found)
+                file.write(b" ".join([b"%d" % number for number in found]))
             code = 0
         finally:
             os._exit(code)
@@ -307,52 +304,65 @@ def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat) -> list[int]:
     with open(readable, "rb") as answer:
         theirs = answer.read()
     if os.waitpid(child, 0)[1] != 0:
-        theirs = array("I", _moved(paths, stamps, middle, len(paths), stat)).tobytes()
-    return moved + list(numbers("I", theirs))
+        return moved + _moved(paths, stamps, middle, len(paths), stat)
+    return moved + [int(number) for number in theirs.split()]
 
 
-def _owners(ends: list[int], flat: array[int], wanted: Iterable[int]) -> set[int]:
-    """Return the numbers of the lists (which end at `ends` in `flat`) that hold one of `wanted`."""
-    from bisect import bisect_right
+class Lists:
+    """Many lists of numbers in two columns: where each list ends, and all of them one after the other.
 
-    found: set[int] = set()
-    for number in wanted:
-        at = 0
-        while True:
-            try:
-                at = flat.index(number, at) + 1
-            except ValueError:
-                break
-            found.add(bisect_right(ends, at - 1))
-    return found
+    No list is made of a column here: there may be a number for each file of a large project.
+    """
+
+    __slots__ = ("_raw", "ends", "flat")
+
+    def __init__(self, ends: bytes, flat: bytes) -> None:
+        self.ends = memoryview(ends).cast("I")
+        self.flat = memoryview(flat).cast("I")
+        self._raw = flat
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Return where one of the lists begins and ends."""
+        return self.ends[number - 1] if number else 0, self.ends[number]
+
+    def __getitem__(self, number: int) -> list[int]:
+        first, last = self.span(number)
+        return self.flat[first:last].tolist()
+
+    def holders(self, wanted: Iterable[int]) -> set[int]:
+        """Return the numbers of the lists that hold one of `wanted`."""
+        from bisect import bisect_right
+
+        found: set[int] = set()
+        for number in wanted:
+            raw = number.to_bytes(_WIDTH, sys.byteorder)
+            at = self._raw.find(raw)
+            while at >= 0:
+                # the same bytes may also lie across two numbers
+                if at % _WIDTH == 0:
+                    found.add(bisect_right(self.ends, at // _WIDTH))
+                at = self._raw.find(raw, at + 1)
+        return found
+
+    def reversed(self) -> dict[int, list[int]]:
+        """Return for each number the lists that hold it."""
+        after: dict[int, list[int]] = {}
+        start = 0
+        for item, end in enumerate(self.ends):
+            for before in self.flat[start:end]:
+                after.setdefault(before, []).append(item)
+            start = end
+        return after
 
 
-def _reversed(ends: list[int], flat: array[int]) -> dict[int, list[int]]:
-    after: dict[int, list[int]] = {}
-    start = 0
-    for item, end in enumerate(ends):
-        for before in flat[start:end]:
-            after.setdefault(before, []).append(item)
-        start = end
-    return after
+_WIDTH = 4
 
 
 def _ragged(lists: list[list[int]]) -> tuple[bytes, bytes]:
     from array import array
 
-    flat: array[int] = array("I")
-    for one in lists:
-        flat.extend(one)
-    return array("I", map(len, lists)).tobytes(), flat.tobytes()
-
-
-def numbers(kind: str, data: bytes) -> array[int]:
-    """Return the numbers of a section: `q` and `Q` of eight bytes, `I` of four."""
-    from array import array
-
-    column: array[int] = array(kind)
-    column.frombytes(data)
-    return column
+    flat = array("I", chain.from_iterable(lists))
+    return array("I", accumulate(map(len, lists))).tobytes(), flat.tobytes()
 
 
 def join_texts(texts: Sequence[str]) -> bytes:
