@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .job import NotifyEnd
 
 
+_NOWHERE: frozenset[Hashable] = frozenset()
+
+
 class ActionReport:
     """How one action fared in a walk.
 
@@ -35,7 +38,7 @@ class ActionReport:
         self.uid: Any = uid
         self.status = status
         self.verdict = verdict
-        self.origins: frozenset[Hashable] = frozenset()
+        self.origins: frozenset[Hashable] = _NOWHERE
         """The failures that it is blocked by: always those where it began, never those in between."""
         self.duration = 0.0
         """Seconds that its last attempt took."""
@@ -214,9 +217,9 @@ class Walk:
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Decide on an action whose predecessors are done, and return its job."""
-        failed = [p for p in self._in_order(predecessors) if not self._is_good(p)]
+        failed = [p for p in predecessors if not self._is_good(p)]
         if failed:
-            return self._blocked_job(uid, data, predecessors, failed, notify_end)
+            return self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
         previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
         new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, data, is_prediction=True)
         verdict = self._verdict(uid, previous, new)
@@ -284,7 +287,8 @@ class Walk:
 
     def _note(self, job: Job, status: ReturnValue) -> None:
         report = ActionReport(job.uid, status, self.verdicts.get(job.uid))
-        report.origins = frozenset(self.failure_source.get(job.uid, ()))
+        if job.uid in self.failure_source:
+            report.origins = frozenset(self.failure_source[job.uid])
         report.duration = job.timing_info.duration
         report.attempts = job.attempt
         report.failure = job.failure

@@ -42,7 +42,7 @@ ABSENT = "absent"
 
 
 class Reason:
-    """One reason for a verdict.
+    """One reason for a verdict; it is never changed, so many verdicts may share one.
 
     :param kind: one of the words above
     :param name: the element, or the uid of the predecessor or origin
@@ -78,7 +78,10 @@ class Reason:
 
 
 class Verdict:
-    """What is done with one action, and why; a skip has no reasons, since nothing differs."""
+    """What is done with one action, and why; a skip has no reasons, since nothing differs.
+
+    It is never changed, so many actions may share one.
+    """
 
     __slots__ = ("outcome", "reasons")
 
@@ -88,6 +91,11 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"Verdict({self.outcome!r}, {self.reasons!r})"
+
+
+_SKIPPED = Verdict(SKIP)
+_NEW = Reason(NEW)
+_UNPREDICTED = Reason(NO_PREDICTION)
 
 
 def decide(
@@ -109,13 +117,13 @@ def decide(
     """
     reasons = list(demands)
     if previous is None and not reasons:
-        reasons.append(Reason(NEW))
+        reasons.append(_NEW)
     if new is None:
-        reasons.append(Reason(NO_PREDICTION))
+        reasons.append(_UNPREDICTED)
     reasons.extend(Reason(UNTRACKED, str(uid)) for uid in untracked)
     if previous is not None and new is not None and previous != new:
         reasons.extend(differences(previous, new))
-    return Verdict(RUN if reasons else SKIP, reasons)
+    return Verdict(RUN, reasons) if reasons else _SKIPPED
 
 
 def blocked(origins: Iterable[Hashable]) -> Verdict:
