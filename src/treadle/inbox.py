@@ -2,6 +2,9 @@
 
 An exception, KeyboardInterrupt among them, may come between any two lines: an end stays in one place until it
 stands in the next.
+
+No wake-up is lost, and few are needless: who tells puts the end down first and looks then whether somebody sleeps;
+who goes to sleep says so first and looks then whether an end was put down.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ class Inbox:
     :param active: the jobs that run
     """
 
-    __slots__ = ("_active", "_bell", "_told", "ended")
+    __slots__ = ("_active", "_bell", "_told", "ended", "is_with_runner")
 
     def __init__(self, active: dict[Hashable, Job]) -> None:
         self._active = active
@@ -31,11 +34,14 @@ class Inbox:
         self._told: deque[tuple[Job, int]] = deque()
         self.ended: deque[Job] = deque()
         """What has ended and has not been seen to. A job may stand here twice."""
+        self.is_with_runner = False
+        """Whether `receive` may be waiting for the runner, so that no bell wakes it."""
 
     def tell(self, job: Job, attempt: int) -> None:
         """Put in that an attempt of a job has ended; any thread may call this."""
         self._told.append((job, attempt))
-        self._bell.put(None)
+        if self._bell.empty():
+            self._bell.put(None)
 
     def ring(self) -> None:
         """Make a `receive` that is under way return, unless it waits for the runner."""
@@ -43,10 +49,13 @@ class Inbox:
 
     def receive(self, runner: Runner, timeout: float | None) -> None:
         """Wait until something ends, somebody rings or `timeout` seconds are over; add to `ended` what ended."""
-        if self.ended or self._told:
-            timeout = 0
         if runner.active:
-            self._take(runner.poll(timeout if self._bell.empty() else 0))
+            self.is_with_runner = True
+            is_due = self.ended or self._told or not self._bell.empty()
+            self._take(runner.poll(0 if is_due else timeout))
+            self.is_with_runner = False
+            timeout = 0
+        elif self.ended or self._told:
             timeout = 0
         self._wait(timeout)
         self._hear()
@@ -70,9 +79,11 @@ class Inbox:
             self._told.popleft()
 
     def _wait(self, timeout: float | None) -> None:
+        bell = self._bell
         try:
-            self._bell.get(timeout is None or timeout > 0, timeout)
-            while True:
-                self._bell.get(False)
+            if timeout != 0:
+                bell.get(True, timeout)
+            while not bell.empty():
+                bell.get(False)
         except Empty:
             return

@@ -74,7 +74,7 @@ class RunningJobs:
     def tell_end(self, job: Job, attempt: int) -> None:
         """Tell the loop that an attempt of a job has ended; any thread may call this, once for each attempt."""
         self._inbox.tell(job, attempt)
-        if self.runner.active:
+        if self._inbox.is_with_runner:
             self.runner.wake()
 
     def _see_to_deadlines(self) -> None:
