@@ -13,12 +13,12 @@ from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from .command import Command
     from .job import NotifyEnd
-    from .question import Questions
+    from .question import Question, Questions
 
 
 USUAL_LABEL = "treadle.yaml"
@@ -60,13 +60,13 @@ class CommandJob(ProcessJob):
     """Runs a Command: exit code 0 is success, 75 asks for another attempt, all else is failure.
 
     :param place: where it runs
-    :param ready: called just before each attempt, may raise TreadleError
+    :param ready: called just before each attempt, returns what it asks then; may raise TreadleError
     """
 
     logs_failures = False
 
     def __init__(
-        self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], None]
+        self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], Question]
     ) -> None:
         super().__init__(uid, data, notify_end)
         self.command = data
@@ -74,6 +74,10 @@ class CommandJob(ProcessJob):
         self.ready = ready
         self.made_room = False
         """Whether output files of former runs have been removed for this attempt."""
+        self.not_ours: Collection[str] = ()
+        """Outputs that nothing is known of: a file in their place is not from Treadle, and is kept."""
+        self.replaced: list[str] = []
+        """Which of them have been kept."""
         self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
         self.tokens = data.limits.tokens
         self.timeout = data.limits.timeout
@@ -107,19 +111,19 @@ class CommandJob(ProcessJob):
     def make_start(self) -> Start:
         """Make room for the outputs, open the log, and return what is to be started."""
         command, place = self.command, self.place
-        if not command.argvs():
+        argvs = command.argvs()
+        if not argvs:
             raise TreadleError("it has nothing to run")
         self.made_room = False
-        self.ready(self)
+        question = self.ready(self)
         made = command.outputs if command.depfile is None else (*command.outputs, command.depfile)
-        outputs.prepare(place.root, made, place.questions.inputs(command), command.keep)
+        outputs.prepare(place.root, made, question.with_inode, self._clear)
         self.made_room = True
         environ = place.questions.environment(command)
-        cwd = os.path.normpath(os.path.join(place.root, command.cwd))
-        argvs = [self._resolved(argv, environ) for argv in command.argvs()]
+        cwd = place.root if command.cwd == "." else os.path.normpath(os.path.join(place.root, command.cwd))
         files = (0, None, None) if command.console else self._open_files()
         return Start(
-            argvs,
+            [self._resolved(argv, environ) for argv in argvs],
             mark=mark_of(place.run, self.uid),
             environ=environ,
             cwd=cwd,
@@ -127,12 +131,28 @@ class CommandJob(ProcessJob):
             own_session=not command.console,
         )
 
+    def _clear(self, output: str) -> None:
+        """Take away what lies in the place of an output."""
+        if self.command.keep:
+            return
+        root = self.place.root
+        if output in self.not_ours and outputs.keep_what_is_not_ours(
+            root, output, self.place.aside(self.uid, "replaced")
+        ):
+            self.replaced.append(output)
+        else:
+            outputs.remove(root, output)
+
     def _open_files(self) -> tuple[int | None, int | None, int | None]:
         log = self.place.log(self.uid)
         fresh = os.O_TRUNC if self.attempt == 1 else 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh
         try:
-            os.makedirs(os.path.dirname(log), exist_ok=True)
-            prints = self._open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh)
+            try:
+                prints = self._open(log, flags)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(log), exist_ok=True)
+                prints = self._open(log, flags)
             if self.command.stdout is None:
                 return None, prints, prints
             path = os.path.join(self.place.root, self.command.stdout)
@@ -160,9 +180,15 @@ def own_name(label: str, uid: str) -> str:
     return file_name(uid if label in ("", USUAL_LABEL) else f"{label}+{uid}")
 
 
+_PLAIN = dict.fromkeys(b"_.@,+=-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+"""What `str.translate` takes away: a name of which nothing is left is a plain one."""
+
+
 def file_name(uid: str) -> str:
     """Return a name for a file that stands for an action: its own, if that is a plain one."""
-    safe = "".join(c if c.isalnum() or c in "_.@,+=-" else f"%{ord(c):02x}" for c in uid)
+    safe = uid
+    if uid.translate(_PLAIN):
+        safe = "".join(c if c.isalnum() or c in "_.@,+=-" else f"%{ord(c):02x}" for c in uid)
     if len(safe.encode()) > 150 or safe.startswith("."):
         from xxhash import xxh3_64_hexdigest
 

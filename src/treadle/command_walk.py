@@ -136,8 +136,6 @@ class CommandWalk(Walk):
         self._makers: dict[str, str] = {}
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
-        self._strangers: dict[str, list[str]] = {}
-        """Action -> outputs that nothing is known of: what lies in their place is not from Treadle."""
         self._ours: set[str] | None = None
         """All outputs of former runs, as soon as somebody wants to know."""
         self._replaced: list[str] = []
@@ -227,9 +225,7 @@ class CommandWalk(Walk):
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
         """Return question and answer: as they stand now, or as they stood when the action started and ended."""
         if is_prediction:
-            again = uid in self._after_a_run
-            question = self._kept[uid] = self.questions.ask(data, self._last_found.get(uid, ()), again)
-            self.questions.add_outputs(question, data, again)
+            self._kept[uid] = self._predict(uid, data)
         return self._kept[uid].fingerprint
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
@@ -251,21 +247,23 @@ class CommandWalk(Walk):
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
         return CommandJob(uid, data, notify_end, self.place, self._ready)
 
-    def about_to_start(self, jobs: list[Job]) -> None:
+    def about_to_start(self, jobs: list[Any]) -> None:
         """Put down that these start, in one write, before anything of theirs runs."""
-        for job in jobs:
-            known = self.store.entries.get(self.owner(job.uid, job.data).key)
-            if known is None and not job.data.keep:
+        owners = [self.owner(job.uid, job.data) for job in jobs]
+        for job, owner in zip(jobs, owners, strict=True):
+            job.not_ours, job.replaced = (), []
+            if owner.key not in self.store.entries:
                 if self._ours is None:
                     self._ours = self.store.former_outputs()
-                self._strangers[job.uid] = [path for path in job.data.outputs if path not in self._ours]
-        self.store.mark_started([self.owner(str(job.uid), job.data) for job in jobs])
+                job.not_ours = [path for path in job.data.outputs if path not in self._ours]
+        self.store.mark_started(owners)
 
     def collect(self, job: Any) -> bool:
         """Check, record or put aside what an action left behind."""
         if not isinstance(job, CommandJob):
             return self._collect_unstarted(job)
         uid, command = job.uid, job.command
+        self._replaced += job.replaced
         self.questions.files.forget(command.outputs)
         moved_inputs: list[str] = []
         if job.outcome.is_good:
@@ -292,20 +290,32 @@ class CommandWalk(Walk):
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
         self._makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.outputs}
-        self._after_a_run, self._strangers, self._ours, self._replaced = set(), {}, None, []
+        self._after_a_run, self._ours, self._replaced = set(), None, []
         self._wait_for_makers_of_found()
         self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, self.saved_untouched
 
-    def _ready(self, job: CommandJob) -> None:
+    def _predict(self, uid: str, command: Command) -> Question:
+        """Ask before an action runs; what runs in any case is asked once more when it starts.
+
+        So where there is no record a former look does, unless it has missed something.
+        """
+        has_run = uid in self._after_a_run
+        if self.prev_fingerprints.get(uid) is None:
+            question = self.questions.ask(command)
+            if not (has_run and question.absent()):
+                return question
+        question = self.questions.ask(command, self._last_found.get(uid, ()), has_run)
+        self.questions.add_outputs(question, command, has_run)
+        return question
+
+    def _ready(self, job: CommandJob) -> Question:
         """Ask once more just before the start: what moved since the prediction is read again."""
         uid = job.uid
         self._after_a_run.add(uid)
-        self._kept[uid] = self.questions.ask(job.command, self._last_found.get(uid, ()), again=True)
-        theirs = self._strangers.pop(uid, None)
-        if theirs:
-            folder = self.place.aside(uid, "replaced")
-            self._replaced += outputs.keep_what_is_not_ours(self.root, theirs, folder)
+        found = self._last_found.get(uid, ())
+        question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
         self.observer.started(job)
+        return question
 
     def _finish_question(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with what was found and made; return the inputs that moved under way.
@@ -313,19 +323,18 @@ class CommandWalk(Walk):
         :raises TreadleError: an output is missing, or the depfile is
         """
         command, question = job.command, self._kept[job.uid]
-        missing = outputs.missing(self.root, command.outputs)
+        before = dict(question.answers)
+        question.forget_answers()
+        self.questions.add_outputs(question, command, again=True)
+        missing = outputs.missing({path: seen.value for path, seen in question.answers.items()})
         if missing:
             raise TreadleError(
                 f"it ended well but did not write its output {missing[0]}",
                 facts=[f"nor {path}" for path in missing[1:6]],
             )
-        see_again = self.questions.files.see_again
-        moved_inputs = [path for path, seen in question.seen.items() if moved(seen, see_again(path))]
-        before = dict(question.answers)
-        question.forget_answers()
+        moved_inputs = self.questions.moved_since(question)
         if command.depfile is not None:
             moved_inputs += self._add_found(job, question, before)
-        self.questions.add_outputs(question, command, again=True)
         return moved_inputs
 
     def _add_found(self, job: CommandJob, question: Question, before: Mapping[str, Seen]) -> list[str]:
@@ -384,7 +393,7 @@ class CommandWalk(Walk):
     def _failed(self, job: CommandJob) -> bool:
         """Put aside what a failed attempt has written; return whether it is tried again."""
         uid, command = job.uid, job.command
-        text = job.how_it_ended() + self._if_full()
+        text = job.how_it_ended() + outputs.if_full(self.root)
         self.reports[uid].failure = text
         if job.made_room and not command.keep:
             outputs.set_aside(self.root, command.outputs, self.place.aside(uid))
@@ -397,12 +406,6 @@ class CommandWalk(Walk):
             self._count_failure()
         self.observer.ended(uid, retry)
         return retry
-
-    def _if_full(self) -> str:
-        """Say that the disk is full, if it is: then the log of the action could not say it."""
-        disk = os.statvfs(self.root)
-        free = disk.f_bavail if os.geteuid() else disk.f_bfree
-        return "; no space left on the disk" if disk.f_blocks and not free else ""
 
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)

@@ -8,72 +8,96 @@ from __future__ import annotations
 import os
 import stat
 
+from .digests import ABSENT, is_folder
 from .errors import TreadleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
-def prepare(root: str, outputs: Iterable[str], inputs: Iterable[str], keep: bool) -> None:
-    """Make the folders that outputs go into, and remove output files that are there unless `keep`.
+def prepare(
+    root: str, outputs: Iterable[str], with_inode: Callable[[int], Iterable[str]], clear: Callable[[str], None]
+) -> None:
+    """Make the folders that outputs go into, and have output files cleared away that are there.
 
     Output folders (`site/`) are left alone.
 
-    :param inputs: what the action reads: an output that is one of them by another name is refused
+    :param with_inode: returns the inputs that have an inode: an output that is one of them by another name is
+        refused
+    :param clear: called with each output that is there, and is no folder by its name
     :raises TreadleError: something stands in the way
     """
-    read = list(inputs)
     for output in outputs:
         full = os.path.join(root, output)
         try:
-            os.makedirs(os.path.dirname(full.rstrip("/")), exist_ok=True)
-            if not output.endswith("/"):
-                _refuse_alias(root, output, read)
-                if not keep:
-                    _remove_file(full, output)
+            status = None if output.endswith("/") else _lstat(full)
+            if status is None:
+                _make_folder(os.path.dirname(full.rstrip("/")))
+                continue
+            if stat.S_ISLNK(status.st_mode):
+                status = _stat(full)
+            if status is not None:
+                _refuse_alias(root, output, status, with_inode(status.st_ino))
+            clear(output)
         except OSError as error:
             raise TreadleError(
                 f"no room for the output {output}: {error.strerror}", facts=(f"in the way: {error.filename}",)
             ) from error
 
 
-def keep_what_is_not_ours(root: str, outputs: Iterable[str], folder: str) -> list[str]:
-    """Move files that lie in the place of outputs into `folder`; return those that were moved.
+def keep_what_is_not_ours(root: str, output: str, folder: str) -> bool:
+    """Move the file in the place of an output into `folder`; return whether there was one.
 
     It is called where nothing is known of an action's outputs: what is there may be somebody's only copy.
     """
-    moved = []
-    for output in outputs:
-        full = os.path.join(root, output)
-        if output.endswith("/") or not os.path.lexists(full) or os.path.isdir(full):
-            continue
-        aside = os.path.join(folder, output)
-        try:
-            os.makedirs(os.path.dirname(aside), exist_ok=True)
-            _move(full, aside)
-        except OSError as error:
-            raise TreadleError(
-                f"{output} is there, and not from Treadle: it cannot be moved aside",
-                facts=(f"{error.filename}: {error.strerror}",),
-            ) from error
-        moved.append(output)
-    return moved
-
-
-def _refuse_alias(root: str, output: str, inputs: list[str]) -> None:
+    full = os.path.join(root, output)
+    if os.path.isdir(full):
+        return False
+    aside = os.path.join(folder, output)
     try:
-        there = os.stat(os.path.join(root, output))
-    except OSError:
-        return
+        os.makedirs(os.path.dirname(aside), exist_ok=True)
+        _move(full, aside)
+    except OSError as error:
+        raise TreadleError(
+            f"{output} is there, and not from Treadle: it cannot be moved aside",
+            facts=(f"{error.filename}: {error.strerror}",),
+        ) from error
+    return True
+
+
+def remove(root: str, output: str) -> None:
+    """Remove the file in the place of an output."""
+    _remove_file(os.path.join(root, output), output)
+
+
+def _refuse_alias(root: str, output: str, there: os.stat_result, inputs: Iterable[str]) -> None:
     for path in inputs:
-        try:
-            if os.path.samestat(there, os.stat(os.path.join(root, path))):
-                raise TreadleError(
-                    f"the output {output} is the input {path} by another name", hint="one of them is a link"
-                )
-        except OSError:
-            continue
+        status = _stat(os.path.join(root, path))
+        if status is not None and os.path.samestat(there, status):
+            raise TreadleError(
+                f"the output {output} is the input {path} by another name", hint="one of them is a link"
+            )
+
+
+def _make_folder(folder: str) -> None:
+    status = _stat(folder)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        os.makedirs(folder, exist_ok=True)
+
+
+def _stat(full: str) -> os.stat_result | None:
+    try:
+        return os.stat(full)
+    except OSError:
+        return None
+
+
+def _lstat(full: str) -> os.stat_result | None:
+    try:
+        return os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _move(full: str, aside: str) -> None:
@@ -85,9 +109,12 @@ def _move(full: str, aside: str) -> None:
         shutil.move(full, aside)
 
 
-def missing(root: str, outputs: Iterable[str]) -> list[str]:
-    """Return the outputs that are not there, or are a file in place of a folder or the other way round."""
-    return [output for output in outputs if not _is_there(os.path.join(root, output), output.endswith("/"))]
+def missing(values: Mapping[str, str]) -> list[str]:
+    """Return the outputs that are not there, or are a file in place of a folder or the other way round.
+
+    :param values: path -> what it holds, as `digests` describes it
+    """
+    return [path for path, value in values.items() if value == ABSENT or path.endswith("/") != is_folder(value)]
 
 
 def set_aside(root: str, outputs: Iterable[str], folder: str) -> list[str]:
@@ -134,12 +161,11 @@ def why_left(root: str, output: str) -> str:
     return ""
 
 
-def _is_there(full: str, folder: bool) -> bool:
-    try:
-        mode = os.stat(full).st_mode
-    except OSError:
-        return False
-    return stat.S_ISDIR(mode) == folder
+def if_full(root: str) -> str:
+    """Return that the disk is full, "" if it is not: the log of an action could not say it then."""
+    disk = os.statvfs(root)
+    free = disk.f_bavail if os.geteuid() else disk.f_bfree
+    return "; no space left on the disk" if disk.f_blocks and not free else ""
 
 
 def _remove_file(full: str, output: str) -> None:

@@ -8,6 +8,7 @@ from .command import BASE_ENVIRONMENT, BASE_PREFIXES
 from .core.decision import OUTPUT
 from .digests import ABSENT
 from .errors import TreadleError
+from .files import moved
 from .fingerprint import Fingerprint
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ class Questions:
     def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
         self.files = files
         self.environ = environ
+        self._inside = os.path.join(files.root, "")
         self.is_told_to_end: Callable[[], bool] = lambda: False
         """Asked while the version of a tool is waited for."""
         self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
@@ -74,24 +76,50 @@ class Questions:
                 path = self._file_of(tool, environ)
                 seen[path] = see(path)
                 add(f"tool {tool.name}", seen[path].value)
+        elements = fingerprint.elements
         for path in self.inputs(command):
-            seen[path] = see(path)
-            add(INPUT + path, seen[path].value)
+            one = seen[path] = see(path)
+            elements[INPUT + path] = one.value
         question = Question(fingerprint, seen)
         for path in found:
             self.add_found(question, path, see(path))
         return question
 
+    def ask_again(self, question: Question, command: Command, found: Iterable[str] = ()) -> Question:
+        """Look once more at all files of a question; return it, or another one if one of them holds something else.
+
+        Files are all of it that can move while we run: variables are ours, and a tool says its version once.
+        """
+        see_again = self.files.see_again
+        question.forget_answers()
+        for path, before in question.seen.items():
+            after = see_again(path)
+            if after.value != before.value:
+                return self.ask(command, found, again=True)
+            question.seen[path] = after
+        for path in found:
+            self.add_found(question, path, see_again(path))
+        return question
+
+    def moved_since(self, question: Question) -> list[str]:
+        """Look once more at the files of a question; return those that may have held something else meanwhile."""
+        see_again = self.files.see_again
+        found = []
+        for path, before in question.seen.items():
+            after = see_again(path)
+            if after is not before and moved(before, after):
+                found.append(path)
+        return found
+
     @staticmethod
     def add_found(question: Question, path: str, seen: Seen) -> None:
         """Add an input that was found, and not declared, to the answer."""
-        question.answers[path] = seen
-        question.fingerprint.add(FOUND + path, seen.value, answer=True)
+        question.add_answer(FOUND, path, seen)
 
     def inputs(self, command: Command) -> list[str]:
         """Return the declared inputs and the programs inside the root that it starts, each once."""
         paths = dict.fromkeys(command.inputs)
-        inside = os.path.join(self.files.root, "")
+        inside = self._inside
         for argv in command.argvs():
             if "/" in argv[0]:
                 program = os.path.normpath(os.path.join(self.files.root, command.cwd, argv[0]))
@@ -106,8 +134,7 @@ class Questions:
         """Add the outputs as they lie on disk to the answer."""
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
-            seen = question.answers[path] = see(path, made=True)
-            question.fingerprint.add(OUTPUT + path, seen.value, answer=True)
+            question.add_answer(OUTPUT, path, see(path, True))
 
     def environment(self, command: Command) -> dict[str, str]:
         """Return the environment of a command: the basic variables, and what it declares."""
@@ -196,6 +223,17 @@ class Question:
         self.seen = seen
         self.answers: dict[str, Seen] = {}
         """What was found beside what is declared, and the outputs."""
+
+    def add_answer(self, kind: str, path: str, seen: Seen) -> None:
+        """Add what was found (FOUND) or made (OUTPUT) to the answer."""
+        self.answers[path] = seen
+        self.fingerprint.elements[kind + path] = seen.value
+        self.fingerprint.answers.add(kind + path)
+
+    def with_inode(self, inode: int) -> list[str]:
+        """Return the inputs that had this inode when they were looked at."""
+        looks = ((path, seen.looks.get(path)) for path, seen in self.seen.items())
+        return [path for path, look in looks if look is not None and look.stamp[1] == inode]
 
     def forget_answers(self) -> None:
         """Drop what was found and made the time before."""
