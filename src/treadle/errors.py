@@ -98,6 +98,10 @@ class UsageError(TreadleError):
     """A call that is not right: a name, an option or a value that does not exist."""
 
 
+class RunError(UsageError, RuntimeError):
+    """Something that cannot run now, or not again."""
+
+
 class StateError(TreadleError):
     """The state folder cannot be read, written or made."""
 
