@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"command", "core.dag"},
     "ui": {"core.decision", "command"},
     "report": {"core.decision", "command", "ui"},
+    "aio": {"core.admission", "core.dag_iterator", "core.dag_order"},
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
     "testing": {*COMMAND_WALK, "command_walk"},
     "cli": {*COMMAND_WALK, "command_walk", "command_snapshot", "quick", "snapshot", "plan", "ui", "report", ""},

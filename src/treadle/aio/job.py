@@ -1,0 +1,317 @@
+"""AbstractJob and Job: what one job requires, how far it has come, how it ended. They know no scheduler.
+
+A program derives from AbstractJob and sets attributes of its own: what is ours begins with `_aio_`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import CoroutineType
+
+from treadle.errors import RunError
+
+from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
+from .dot_style import style
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Any, Protocol
+    from weakref import ref
+
+    Requirements = Any
+    """A job, a Sequence, None, or a list, tuple or set of those, nested as deep as one likes."""
+
+    class Home(Protocol):
+        """What holds jobs: a scheduler."""
+
+        def add(self, job: Any) -> Any:
+            """Take in a job."""
+
+
+class AbstractJob:
+    """One piece of work: subclasses say by `co_run` and `co_shutdown` what it is.
+
+    :param forever: nobody waits for it: it is cancelled when all others have ended
+    :param critical: an exception that it raises ends the whole run
+    :param label: its name in lists and graphs
+    :param required: what must be done before, as for `requires`
+    :param scheduler: a scheduler that it is added to
+    """
+
+    _aio_phase = IDLE
+    _aio_value: Any = None
+    _aio_exception: BaseException | None = None
+    _aio_stack: TracebackType | None = None
+    """Where it has raised its exception: raised again, that would tell of other places too."""
+    _aio_number = "??"
+    _aio_spent = False
+    """Whether it holds a coroutine that has been started."""
+    _aio_homes: tuple[ref[Any], ...] = ()
+    """The schedulers that it has been added to."""
+
+    def __init__(
+        self,
+        *,
+        forever: bool = False,
+        critical: bool = True,
+        label: str | None = None,
+        required: Requirements = None,
+        scheduler: Home | None = None,
+    ) -> None:
+        self.forever = forever
+        self.critical = critical
+        self.label = label
+        self.required: set[AbstractJob] = set()
+        """The jobs that must be done before it starts."""
+        if required is not None:
+            self.requires(required)
+        if scheduler is not None:
+            scheduler.add(self)
+
+    async def co_run(self) -> Any:
+        """Do the work, and return the result."""
+        raise NotImplementedError(f"{type(self).__name__} has no co_run()")
+
+    async def co_shutdown(self) -> Any:
+        """Give back what the job holds; called once, when its scheduler ends, also if it never started."""
+
+    def requires(self, *requirements: Requirements, remove: bool = False) -> AbstractJob:
+        """Add to what must be done before; return the job itself.
+
+        :param requirements: jobs, sequences (their last job), lists, tuples and sets of those, None for nothing;
+            the job itself does not count
+        :param remove: take away instead
+        :raises KeyError: if what is to be taken away is not there
+        """
+        for job in jobs_in(requirements):
+            if remove:
+                self.required.remove(job)
+            elif job is not self:
+                self.required.add(job)
+        return self
+
+    def text_label(self) -> str | None:
+        """Return what it is called in lists if it has no label; None for no name."""
+        return None
+
+    def graph_label(self) -> str | None:
+        """Return what it is called in graphs; None for its number and its name."""
+        return None
+
+    def details(self) -> str | None:
+        """Return more about it, for lists with details; it may have many lines."""
+        return None
+
+    def is_critical(self) -> bool:
+        """Return whether an exception that it raises ends the whole run."""
+        return self.critical
+
+    def is_idle(self) -> bool:
+        """Return whether nothing has been done for it yet."""
+        return self._aio_phase == IDLE
+
+    def is_scheduled(self) -> bool:
+        """Return whether all that it requires is done, so that it runs or waits for its turn; also after that."""
+        return self._aio_phase >= SCHEDULED
+
+    def is_running(self) -> bool:
+        """Return whether it has had its turn; also after its end."""
+        return self._aio_phase >= RUNNING
+
+    def is_done(self) -> bool:
+        """Return whether it has returned or raised; what was cancelled has not."""
+        return self._aio_phase == DONE
+
+    def raised_exception(self) -> BaseException | bool | None:
+        """Return the exception that it has raised, None if there is none, False if it was never scheduled."""
+        return False if self._aio_phase == IDLE else self._aio_exception
+
+    def result(self) -> Any:
+        """Return what it has returned; None if it has raised.
+
+        :raises ValueError: if it is not done
+        """
+        if self._aio_phase != DONE:
+            raise ValueError(f"the job {name_of(self)!r} is not done, so it has no result")
+        return self._aio_value
+
+    def standalone_run(self) -> Any:
+        """Run this job alone, without what it requires, and return its result: a help for debugging."""
+        return run_alone(self._aio_awaited, "co_run")
+
+    def repr_id(self) -> str:
+        """Return its number in the scheduler that has counted its jobs last."""
+        return self._aio_number
+
+    def repr_short(self) -> str:
+        """Return its badge."""
+        is_raised = self._aio_exception is not None
+        return badge(self._aio_phase, critical=self.is_critical(), forever=self.forever, raised=is_raised)
+
+    def repr_main(self) -> str:
+        """Return its class and its name."""
+        return f"<{type(self).__name__} `{name_of(self)}`>"
+
+    def repr_result(self) -> str:
+        """Return its result or its exception as text."""
+        error = self._aio_exception
+        if error is not None:
+            kind = "CRIT. EXC." if self.is_critical() else "exception"
+            return f"!! {kind} => {type(error).__name__}:{error}!!"
+        return f"[[ -> {self._aio_value}]]" if self.is_done() else "[not done]"
+
+    def repr_requires(self) -> str:
+        """Return the numbers of the jobs that it requires; empty if there are none."""
+        numbers = sorted((job.repr_id() for job in self.required), key=lambda text: (len(text), text))
+        return f"requires={{{', '.join(numbers)}}}" if numbers else ""
+
+    def dot_style(self) -> str:
+        """Return its attributes for Graphviz."""
+        return self._aio_style("rounded")
+
+    def __repr__(self) -> str:
+        return f"{self.repr_short()} {self.repr_main()} {self.repr_result()} {self.repr_requires()}"
+
+    def _aio_style(self, corners: str) -> str:
+        name = self.graph_label() or f"{self.repr_id()}: {name_of(self)}"
+        return style(corners, name, critical=self.is_critical(), forever=self.forever)
+
+    def _aio_awaited(self) -> Awaitable[Any]:
+        """Return what is awaited when it runs."""
+        return self.co_run()
+
+    def _aio_close(self) -> None:
+        """Close what would never be awaited."""
+
+    def _aio_has_shutdown(self) -> bool:
+        """Return whether its shutdown does anything."""
+        return type(self).co_shutdown is not AbstractJob.co_shutdown
+
+    def _aio_forget(self) -> None:
+        """Forget a former run."""
+        self._aio_phase = IDLE
+        self._aio_value = self._aio_exception = self._aio_stack = None
+
+
+class Job(AbstractJob):
+    """A job that is a coroutine object: it can run once.
+
+    :param corun: what is awaited when it runs
+    :param coshutdown: what is awaited when its scheduler ends
+    :param options: as for AbstractJob
+    """
+
+    def __init__(
+        self, corun: Awaitable[Any], *args: Any, coshutdown: Awaitable[Any] | None = None, **kwds: Any
+    ) -> None:
+        if type(corun) is not CoroutineType:
+            _check_awaitable(corun, "Job")
+        if coshutdown is not None:
+            _check_awaitable(coshutdown, "coshutdown")
+        self.corun = corun
+        self.coshutdown = coshutdown
+        super().__init__(*args, **kwds)
+
+    async def co_run(self) -> Any:
+        """Await the coroutine."""
+        return await self.corun
+
+    async def co_shutdown(self) -> Any:
+        """Await the coroutine that was given for it."""
+        return None if self.coshutdown is None else await self.coshutdown
+
+    def text_label(self) -> str | None:
+        """Return the name of the coroutine."""
+        return f"Job[{getattr(self.corun, '__name__', type(self.corun).__name__)} (...)]"
+
+    def close(self) -> None:
+        """Close the coroutines that it holds, if they have not been started: nobody will await them."""
+        self._aio_close()
+
+    def _aio_close(self) -> None:
+        self._aio_spent = True
+        for one in (self.corun, self.coshutdown):
+            if isinstance(one, CoroutineType) and not one.cr_running and not one.cr_suspended:
+                one.close()
+
+    def _aio_awaited(self) -> Awaitable[Any]:
+        if self._aio_spent:
+            raise spent(self)
+        self._aio_spent = True
+        return self.corun if type(self).co_run is Job.co_run else self.co_run()
+
+    def _aio_has_shutdown(self) -> bool:
+        return self.coshutdown is not None or type(self).co_shutdown is not Job.co_shutdown
+
+
+class Chain:
+    """Jobs that run one after the other: a Sequence."""
+
+    jobs: list[AbstractJob]
+
+
+def name_of(job: AbstractJob) -> str:
+    """Return what a job is called."""
+    return job.label or job.text_label() or "NOLABEL"
+
+
+def flat(jobs: Iterable[Any], holder: str) -> Iterator[AbstractJob]:
+    """Yield the jobs among jobs, sequences and lists of those.
+
+    :param holder: what they are meant for, for the error
+    """
+    for one in jobs:
+        if isinstance(one, AbstractJob):
+            yield one
+        elif isinstance(one, Chain):
+            yield from one.jobs
+        elif isinstance(one, list | tuple | set | frozenset):
+            yield from flat(one, holder)
+        elif one is not None:
+            raise TypeError(f"a {holder} holds jobs and sequences, not {one!r}")
+
+
+def spent(job: AbstractJob) -> RunError:
+    """Return what is wrong with a job whose coroutine is used up."""
+    return RunError(
+        f"the job {name_of(job)!r} cannot run again: its coroutine has been used or closed",
+        hint="a coroutine runs once: make new jobs for another run, or derive from AbstractJob",
+    )
+
+
+def jobs_in(requirements: Iterable[Requirements]) -> Iterator[AbstractJob]:
+    """Yield each job that these requirements stand for."""
+    for one in requirements:
+        if isinstance(one, AbstractJob):
+            yield one
+        elif isinstance(one, Chain):
+            yield from one.jobs[-1:]
+        elif one is not None:
+            if isinstance(one, str | bytes) or not hasattr(one, "__iter__"):
+                raise TypeError(f"a requirement is a job, a sequence or a list of those, not {one!r}")
+            yield from jobs_in(one)
+
+
+def run_alone(make: Callable[[], Awaitable[Any]], name: str) -> Any:
+    """Await what `make` returns, in an event loop of its own.
+
+    :param name: the coroutine function to await instead where an event loop runs already
+    :raises RunError: if one does
+    """
+    if asyncio._get_running_loop() is not None:
+        raise RunError("an event loop runs here already", hint=f"use `await {name}()`")
+
+    async def body() -> Any:
+        return await make()
+
+    with asyncio.Runner() as runner:
+        return runner.run(body())
+
+
+def _check_awaitable(given: object, what: str) -> None:
+    if hasattr(given, "__await__"):
+        return
+    hint = f": call it, {given.__name__}(...)" if hasattr(given, "__name__") and callable(given) else ""
+    raise TypeError(f"{what} takes a coroutine, not {given!r}{hint}")

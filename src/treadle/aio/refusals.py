@@ -1,0 +1,63 @@
+"""What is refused when a scheduler is about to run: by name, before anything starts. It changes nothing."""
+
+from __future__ import annotations
+
+from types import CoroutineType
+
+from treadle.errors import UsageError
+
+from .graph import called, levels, wired
+from .job import Job, name_of, spent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .graph import JobGraph
+    from .job import AbstractJob
+
+
+def check(top: JobGraph) -> list[JobGraph]:
+    """Refuse what cannot run, here and in all schedulers within; return these, this one first.
+
+    :raises DAGError: if there is a cycle, or a requirement that is not among the jobs
+    :raises RunError: if a job was used already, or is being used
+    :raises UsageError: if a job is in two schedulers, or a coroutine in two jobs
+    """
+    graphs = list(levels(top))
+    for graph in graphs:
+        homes = graph.jobs.homes
+        for job in graph.jobs:
+            if job._aio_homes is not homes:
+                _check_homes(graph, job)
+            if job._aio_spent:
+                raise spent(job)
+        if graph is not top:
+            # the one that runs now is wired anyway
+            wired(graph)
+    _check_coroutines(graphs)
+    return graphs
+
+
+def _check_homes(graph: JobGraph, job: AbstractJob) -> None:
+    for ref in job._aio_homes:
+        other = ref()
+        if other is not None and other is not graph and job in other.jobs:
+            names = " and ".join(sorted(called(one) for one in (graph, other)))
+            raise UsageError(
+                f"the job {name_of(job)!r} is in two schedulers: {names}",
+                hint="remove() it from one of them",
+            )
+
+
+def _check_coroutines(graphs: list[JobGraph]) -> None:
+    plain = [job for graph in graphs for job in graph.jobs if isinstance(job, Job)]
+    if len({id(job.corun) for job in plain}) == len(plain):
+        return
+    owners: dict[int, Job] = {}
+    for job in plain:
+        first = owners.setdefault(id(job.corun), job)
+        if first is not job and isinstance(job.corun, CoroutineType):
+            names = " and ".join(repr(name_of(one)) for one in (first, job))
+            raise UsageError(
+                f"two jobs share one coroutine: {names}",
+                hint="a coroutine runs once: call the function once for each job",
+            )

@@ -1,0 +1,322 @@
+"""PureScheduler and Scheduler: jobs that run as coroutines when what they require is done.
+
+They join the graph of the jobs, its run, the shutdown and the lists; each of those has its own module.
+"""
+
+from __future__ import annotations
+
+from treadle.errors import RunError, UsageError
+
+from . import listing
+from .badges import DONE, IDLE
+from .graph import JobGraph, called, wired
+from .job import AbstractJob, run_alone
+from .refusals import check
+from .run import Run
+from .shutdown import shut_down
+from .watch import wall_clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .watch import Watch
+
+
+class PureScheduler(JobGraph):
+    """Jobs and what they require; it is no job itself, and its run raises nothing that a job has raised.
+
+    :param jobs_or_sequences: jobs and sequences
+    :param jobs_window: how many may run at once; None or 0: no limit
+    :param timeout: seconds for a whole run, None for no limit
+    :param shutdown_timeout: seconds for the shutdown of all jobs together, None for no limit
+    :param watch: where `verbose` takes its times from; None: the time of day
+    :param verbose: print what happens
+    """
+
+    def __init__(
+        self,
+        *jobs_or_sequences: Any,
+        jobs_window: int | None = None,
+        timeout: float | None = None,
+        shutdown_timeout: float | None = 1,
+        watch: Watch | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.jobs_window = jobs_window
+        self.timeout = timeout
+        self.shutdown_timeout = shutdown_timeout
+        self.watch = watch
+        self.verbose = verbose
+        self._aio_last: Run | None = None
+        self._aio_is_running = False
+        self._aio_has_shut_down = False
+        self._aio_is_checked = False
+        super().__init__(*jobs_or_sequences)
+
+    def run(self, *args: Any, **kwds: Any) -> bool:
+        """Run the jobs in an event loop of their own; return and raise what `co_run` does.
+
+        :raises RunError: if an event loop runs here already; there, use `await co_run()`
+        """
+        result: bool = run_alone(lambda: self.co_run(*args, **kwds), "co_run")
+        return result
+
+    def orchestrate(self, *args: Any, **kwds: Any) -> bool:
+        """Do what `run` does."""
+        return self.run(*args, **kwds)
+
+    def shutdown(self) -> bool | None:
+        """Shut the jobs down in an event loop of their own; return what `co_shutdown` does."""
+        result: bool | None = run_alone(self.co_shutdown, "co_shutdown")
+        return result
+
+    async def co_run(self) -> bool:
+        """Run the jobs, then shut them all down.
+
+        :return: whether all finite jobs were done in time and no critical one has raised
+        :raises DAGError: if there is a cycle, or a requirement that is not among the jobs; nothing has started
+        :raises RunError: if it runs already, or holds a job that cannot run again; nothing has started
+        :raises UsageError: if a job is in two schedulers, or a coroutine in two jobs; nothing has started
+        """
+        run = self._prepared()
+        if not self.jobs:
+            return True
+        self._aio_is_running = True
+        self._tell(f"starts with {len(self)} jobs")
+        try:
+            await run.run(self.timeout)
+        finally:
+            self._aio_is_running = False
+            await self._clean_up(run)
+        return not (run.timed_out or run.failure)
+
+    async def co_shutdown(self) -> bool | None:
+        """Call `co_shutdown` of all jobs, also of those that never started, and wait `shutdown_timeout` seconds.
+
+        A run does this at its end.
+
+        :return: whether all have come to their end; None if they have been shut down before
+        """
+        if self._aio_has_shut_down:
+            return None
+        self._aio_has_shut_down = True
+        self._tell("shuts down")
+        return await shut_down(list(self.jobs), self.shutdown_timeout)
+
+    def failed_critical(self) -> bool:
+        """Return whether the last run ended because a critical job failed."""
+        return self._aio_last is not None and self._aio_last.failure is not None
+
+    def failed_time_out(self) -> float | bool:
+        """Return the time limit if the last run has reached it, else False."""
+        if self.timeout is None or self._aio_last is None:
+            return False
+        return self.timeout if self._aio_last.timed_out else False
+
+    def why(self) -> str:
+        """Return in words how the last run ended."""
+        if self.failed_critical():
+            return "a CRITICAL job has raised an exception"
+        limit = self.failed_time_out()
+        return "FINE" if limit is False else f"TIMED OUT after {limit}s"
+
+    def stats(self) -> str:
+        """Return how many jobs are done, run and have not started, and how many there are."""
+        done, ongoing, idle = self._counts()
+        return f"{done}D + {ongoing}R + {idle}I = {len(self)}"
+
+    def __repr__(self) -> str:
+        done, ongoing, idle = self._counts()
+        return f"{type(self).__name__} with {done} done + {ongoing} ongoing + {idle} idle = {len(self)} job(s)"
+
+    def list(self, details: bool = False, silence_done_jobs: bool = False) -> None:
+        """Print a line for each job, in an order that honours what they require.
+
+        :param details: print the details of each job below its line
+        :param silence_done_jobs: leave out what is done
+        :raises DAGError: if there is no such order
+        """
+        listing.print_list(self, details, silence_done_jobs)
+
+    def list_safe(self, silence_done_jobs: bool = False) -> None:
+        """Print a line for each job, also where no order honours what they require."""
+        listing.print_safe_list(self, silence_done_jobs)
+
+    def debrief(self, details: bool = False, silence_done_jobs: bool = False) -> None:
+        """Print how the run went: the list, then each exception; critical jobs come first, with their stacks."""
+        print(f"----- {self.why()}")
+        self.list(details, silence_done_jobs)
+        listing.print_exceptions(self)
+
+    def repr_entries(self) -> str:
+        """Return the numbers of the jobs that require nothing."""
+        return listing.numbers("entries", self.entry_jobs())
+
+    def repr_exits(self) -> str:
+        """Return the numbers of the jobs that nothing requires."""
+        return listing.numbers("exits", self.exit_jobs())
+
+    def dot_format(self) -> str:
+        """Return the graph in the language of Graphviz; schedulers are clusters."""
+        from .dot import dot_format
+
+        return dot_format(self)
+
+    def export_as_dotfile(self, filename: str) -> str:
+        """Write the graph in the language of Graphviz to a file; return a line that says so."""
+        from .dot import write_dot
+
+        return write_dot(self, filename)
+
+    def export_as_graphic(self, filename: str, suffix: str) -> str:
+        """Draw the graph, by the program `dot`, and return the name of the file.
+
+        :param filename: the file, without its suffix
+        :param suffix: the format: png, svg, pdf
+        :raises TreadleError: if `dot` is not there, or has failed
+        """
+        from .dot import draw
+
+        return draw(self, filename, suffix)
+
+    def export_as_pngfile(self, filename: str) -> str:
+        """Draw the graph as `filename`.png, see `export_as_graphic`."""
+        return self.export_as_graphic(filename, "png")
+
+    def export_as_svgfile(self, filename: str) -> str:
+        """Draw the graph as `filename`.svg, see `export_as_graphic`."""
+        return self.export_as_graphic(filename, "svg")
+
+    def graph(self) -> Any:
+        """Return the graph as an object of the package `graphviz`, which notebooks show.
+
+        :raises ModuleNotFoundError: if that package is not there
+        """
+        from .dot import graphviz_source
+
+        return graphviz_source(self)
+
+    def close_all_jobs(self) -> None:
+        """Close the coroutines that have not been started, of all jobs, also within schedulers."""
+        for job in self.iterate_jobs():
+            job._aio_close()
+
+    def close_idle_jobs(self) -> None:
+        """Close the coroutines of the jobs for which nothing has been done, also within schedulers."""
+        for job in self.iterate_jobs():
+            if job.is_idle():
+                job._aio_close()
+
+    def _counts(self) -> tuple[int, int, int]:
+        done = sum(1 for job in self.jobs if job.is_done())
+        ongoing = sum(1 for job in self.jobs if job.is_running()) - done
+        return done, ongoing, len(self) - done - ongoing
+
+    def _prepared(self) -> Run:
+        """Refuse what cannot run, forget a former run, and return the run that is to be."""
+        if self._aio_is_running:
+            raise RunError(f"{called(self)} runs already")
+        # the scheduler that this one is a job of has looked at all
+        graphs: Any = [self] if self._aio_is_checked else check(self)
+        wiring = wired(self)
+        run = Run(wiring, _window(self.jobs_window), self._tell_job if self.verbose else None)
+        for graph in graphs:
+            graph._aio_is_checked = graph is not self
+            graph._aio_last = None
+            graph._aio_has_shut_down = False
+            for job in graph.jobs:
+                if job._aio_phase != IDLE:
+                    job._aio_forget()
+        self._aio_last = run
+        if self.verbose and not self._aio_is_checked:
+            listing.number(self)
+        return run
+
+    async def _clean_up(self, run: Run) -> None:
+        try:
+            await self.co_shutdown()
+        finally:
+            for job in self.jobs:
+                if isinstance(job, PureScheduler):
+                    job._aio_is_checked = False
+            if run.started < len(self) or run.timed_out or run.failure is not None:
+                for job in self.iterate_jobs():
+                    if job._aio_phase != DONE:
+                        job._aio_close()
+
+    def _tell_job(self, what: str, job: AbstractJob) -> None:
+        print(f"{self._clock()} {self.stats()} {what}: {job.repr_id()} {AbstractJob.__repr__(job)}")
+
+    def _tell(self, what: str) -> None:
+        if self.verbose:
+            print(f"{self._clock()} {self.stats()} {called(self)} {what}")
+
+    def _clock(self) -> str:
+        return wall_clock() if self.watch is None else self.watch.elapsed()
+
+
+class Scheduler(PureScheduler, AbstractJob):
+    """A scheduler that is a job too, so that it can be in another one. See PureScheduler and AbstractJob.
+
+    If it is critical, its run raises what a critical job of its has raised, and TimeoutError.
+    """
+
+    def __init__(
+        self,
+        *jobs_or_sequences: Any,
+        jobs_window: int | None = None,
+        timeout: float | None = None,
+        shutdown_timeout: float | None = 1,
+        watch: Watch | None = None,
+        verbose: bool = False,
+        **kwds: Any,
+    ) -> None:
+        PureScheduler.__init__(
+            self,
+            *jobs_or_sequences,
+            jobs_window=jobs_window,
+            timeout=timeout,
+            shutdown_timeout=shutdown_timeout,
+            watch=watch,
+            verbose=verbose,
+        )
+        AbstractJob.__init__(self, **kwds)
+
+    async def co_run(self) -> bool:
+        """Run the jobs, then shut them all down, as PureScheduler does; if it is critical, raise what went wrong.
+
+        :raises TimeoutError: the time was up
+        :raises Exception: what the first critical job has raised that failed
+        """
+        if await super().co_run():
+            return True
+        if not self.is_critical() or self._aio_last is None:
+            return False
+        if self._aio_last.failure is not None:
+            raise self._aio_last.failure
+        raise TimeoutError(f"{called(self)} has not ended within {self.timeout} s")
+
+    def dot_cluster_name(self) -> str:
+        """Return its name in a graph."""
+        return f"cluster_{self.repr_id()}"
+
+    def dot_style(self) -> str:
+        """Return its attributes for Graphviz."""
+        return self._aio_style("")
+
+    def __repr__(self) -> str:
+        return PureScheduler.__repr__(self)
+
+    def _aio_close(self) -> None:
+        self.close_all_jobs()
+
+    def _aio_has_shutdown(self) -> bool:
+        return True
+
+
+def _window(jobs_window: Any) -> int:
+    try:
+        return max(0, int(jobs_window or 0))
+    except (TypeError, ValueError):
+        raise UsageError(f"jobs_window is a number of jobs, or None, not {jobs_window!r}") from None

@@ -1,0 +1,40 @@
+"""The shutdown of jobs: each gets its `co_shutdown`, and together they have some time for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from .job import name_of
+from .run import end_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .job import AbstractJob
+
+
+async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
+    """Await the shutdown of all jobs at once; return whether all have come to their end.
+
+    What takes too long is cancelled. What a shutdown raises is logged, and counts as its end.
+
+    :param timeout: seconds, None for no limit
+    """
+    tasks = {asyncio.ensure_future(job.co_shutdown()): job for job in jobs if job._aio_has_shutdown()}
+    if not tasks:
+        return True
+    pending = set(tasks)
+    try:
+        _, pending = await asyncio.wait(tasks, timeout=timeout)
+    finally:
+        await end_all(pending)
+        for task, job in tasks.items():
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                _log.error("the shutdown of the job %r has raised", name_of(job), exc_info=error)
+    return not pending
+
+
+_log = logging.getLogger("treadle.aio")
