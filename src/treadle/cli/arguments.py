@@ -133,6 +133,8 @@ COMMANDS = {
     "report": "what the events of a run say, as lines, a page, a trace or a JUnit file",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
+    "schema": "the JSON Schema of plans, for editors",
+    "completion": "the script that completes commands, names and parameters in a shell",
 }
 
 SHORT_HELP = (
@@ -140,7 +142,7 @@ SHORT_HELP = (
 Treadle runs the actions of a plan, and only those that changed.
 
 """
-    + "".join(f"  treadle {name:8} {text}\n" for name, text in COMMANDS.items())
+    + "".join(f"  treadle {name:10} {text}\n" for name, text in COMMANDS.items())
     + """
 The plan is treadle.yaml here or in a folder above, or another one: -f FILE.
 `treadle --help` and `treadle run --help` say more.
@@ -234,6 +236,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 _USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {
+    "schema": "[FILE]",
+    "completion": "bash|zsh|fish",
     "check": "[PLAN]",
     "report": "EVENTS",
     "log": "NAME",

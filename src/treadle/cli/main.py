@@ -39,6 +39,10 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
 
     context = plain_context(interrupts)
     try:
+        if argv and argv[0] == "__complete":
+            from .complete import complete
+
+            return complete(argv[1:])
         options = found.options() if found is not None else None
         if options is None:
             from .arguments import parse
@@ -73,6 +77,8 @@ _HOMES = {
     "report": "reporting",
     "clean": "upkeep",
     "forget": "upkeep",
+    "schema": "schema",
+    "completion": "completion",
 }
 
 

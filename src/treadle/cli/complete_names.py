@@ -1,0 +1,138 @@
+"""The names of a plan, found quickly: its text is read, and the whole plan only where a word asks for more.
+
+What is wrong in a plan does not matter here, as long as its names can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle.errors import TreadleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from treadle.plan import Plan
+    from treadle.plan.nodes import Node, Table
+
+    Row = tuple[str, str]
+
+
+class Choice:
+    """What a parameter may be."""
+
+    def __init__(self, kind: str, choices: Iterable[str], told: str) -> None:
+        self.type = kind
+        self.choices = tuple(choices)
+        self.help = told
+
+
+class Names:
+    """The names of one plan.
+
+    :param file: the plan as it was named, "" for the one that is found
+    :param params: parameters that were given
+    """
+
+    def __init__(self, file: str, params: Mapping[str, str]) -> None:
+        self.file = file
+        self.given = dict(params)
+        self._tops: dict[str, Table] | None = None
+        self._plan: Plan | None = None
+        self._is_wrong = False
+
+    def matching(self, word: str) -> list[Row]:
+        """Return the names that begin with a word: families and groups first, then instances, then outputs."""
+        rows = [row for row in self._plain() if row[0].startswith(word) and (word[:1] == "_" or row[0][:1] != "_")]
+        is_whole = [name for name, _ in rows] == [word]
+        if rows and not (is_whole and self._is_family(word)):
+            return rows
+        plan = self.plan()
+        if plan is None:
+            return rows
+        found = dict(rows)
+        found |= {uid: action.help for uid, action in plan.actions.items() if uid.startswith(word) and "@" in uid}
+        return list(found.items()) or _outputs(plan, word)
+
+    def _is_family(self, name: str) -> bool:
+        return "foreach" in getattr(self._entries("actions").get(name), "nodes", {})
+
+    def params(self) -> dict[str, Choice]:
+        """Return the parameters."""
+        found = {}
+        for name, node in self._entries("params").items():
+            entries = getattr(node, "nodes", {})
+            if not isinstance(entries, dict):
+                entries = {}
+            default, choices = entries.get("default"), entries.get("choices")
+            is_list = isinstance(getattr(default, "nodes", None), list)
+            kind = _text(entries.get("type")) or ("list" if is_list else "str")
+            listed = getattr(choices, "nodes", [])
+            found[name] = Choice(kind, (_text(one) for one in listed), _text(entries.get("help")))
+        return found
+
+    def plan(self) -> Plan | None:
+        """Return the whole plan, None if it is not right."""
+        if self._plan is None and not self._is_wrong:
+            from treadle.former import FormerOutputs
+            from treadle.plan import load_plan
+
+            try:
+                self._plan = load_plan(self._path(), params=self.given, former_outputs=FormerOutputs)
+            except (TreadleError, OSError):
+                self._is_wrong = True
+        return self._plan
+
+    def _plain(self) -> list[Row]:
+        """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
+        if "include" in self._top():
+            plan = self.plan()
+            if plan is not None:
+                families = {action.family: action.help for action in plan.actions.values()}
+                return [*families.items(), *((group.name, group.help) for group in plan.groups.values())]
+        rows = []
+        for key in ("actions", "groups"):
+            for name, node in self._entries(key).items():
+                inside = getattr(node, "nodes", {})
+                rows.append((name, _text(inside.get("help")) if isinstance(inside, dict) else ""))
+        return rows
+
+    def _entries(self, key: str) -> Mapping[str, Node]:
+        table = self._top().get(key)
+        return table.nodes if table is not None else {}
+
+    def _top(self) -> dict[str, Table]:
+        if self._tops is None:
+            from treadle.plan import loader
+            from treadle.plan.nodes import Items, Table
+
+            self._tops = {}
+            node = loader.parse(loader.read_source(self._path()))
+            for name, value in node.nodes.items() if isinstance(node, Table) else ():
+                if isinstance(value, Table):
+                    self._tops[name] = value
+                elif isinstance(value, Items):
+                    self._tops[name] = Table(value.start, flow=False)
+        return self._tops
+
+    def _path(self) -> str:
+        from .context import find_plan
+
+        return self.file or find_plan(os.getcwd())
+
+
+def _outputs(plan: Plan, word: str) -> list[Row]:
+    """Return the outputs that begin with a word, folder by folder."""
+    found: dict[str, str] = {}
+    for uid, action in plan.actions.items():
+        for path in action.command.outputs:
+            if word and path.startswith(word):
+                end = path.find("/", len(word)) + 1
+                found[path[:end] if end else path] = "" if 0 < end < len(path) else f"made by {uid}"
+    return list(found.items())
+
+
+def _text(node: object) -> str:
+    text = getattr(node, "text", "")
+    return text if isinstance(text, str) else ""
