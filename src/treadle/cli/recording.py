@@ -202,6 +202,8 @@ class Hearing(Observer):
             self._tails[uid] = Tail(self.walk.place.log(uid))
         if self.outlets.are_live and self.walk.scheduler is not None:
             self.walk.scheduler.tick = TICK
+        # whoever looks after a kill finds what was running
+        self.outlets.flush()
 
     def ended(self, uid: str, retry: bool) -> None:
         """Tell how an action or an attempt ended."""

@@ -10,7 +10,7 @@ from treadle.ui.text import safe
 _SEQUENCES = re.compile(
     rb"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, erasing
     rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
-    rb"|\x1b[ -/]*[0-~]"
+    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
 )
 LIVE_BYTES = 1 << 16
 """Bytes of an output that are told as they come."""
@@ -62,16 +62,17 @@ class Tail:
                 file.seek(self._at)
                 if not last:
                     return self._lines(file.read(max(0, LIVE_BYTES - self._at))), 0
+                rest, self._rest = self._rest, b""
                 self._at += left
                 if left <= LAST_BYTES:
-                    return clean(self._rest + file.read(left)), 0
-                file.seek(-LAST_BYTES, os.SEEK_END)
+                    return clean(rest + file.read(left)), 0
+                file.seek(self._at - LAST_BYTES)
                 end = file.read(LAST_BYTES)
         except OSError:
             return "", 0
         # the line that the window has cut in two
         cut = end.find(b"\n", 0, -1) + 1
-        return clean(end[cut:]), len(self._rest) + left - LAST_BYTES + cut
+        return clean(end[cut:]), len(rest) + left - LAST_BYTES + cut
 
     def _lines(self, data: bytes) -> str:
         self._at += len(data)

@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 
+from treadle.core.decision import ABSENT
+from treadle.ui import words
 from treadle.ui.durations import duration
 from treadle.ui.state import FAILED, INTERRUPTED
 from treadle.ui.text import safe
@@ -141,8 +143,14 @@ def _problem(problem: dict[str, Any]) -> dict[str, Any]:
 
 def _reason(why: Any) -> str:
     """Return a reason as a text that is the same for equal reasons: words, and old and new value."""
-    values = [_lines(str(why[key])[:_COMMAND_CHARACTERS]) if why.get(key) else "" for key in ("old", "new")]
+    values = [_value(str(why[key])) if why.get(key) else "" for key in ("old", "new")]
     return json.dumps([safe(str(why.get("text", ""))), str(why.get("kind", "")), *values])
+
+
+def _value(text: str) -> str:
+    """Return the value of an element: files by size and digest, all else as it stands."""
+    is_file = text == ABSENT or text.startswith(("file ", "exec ", "tree ", "special "))
+    return words.value(text) if is_file else _lines(text[:_COMMAND_CHARACTERS])
 
 
 def _place(action: ActionRun) -> str:

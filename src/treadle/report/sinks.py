@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import EISDIR, ENOTDIR
 
 from treadle.errors import UsageError
 
@@ -75,7 +76,7 @@ def check_writable(path: str) -> None:
     try:
         _make_folder(path)
         if os.path.isdir(path) or path.endswith("/"):
-            raise IsADirectoryError(21, "it is a folder")
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         if _is_plain(path):
             os.close(os.open(name := _aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             os.unlink(name)
@@ -121,8 +122,11 @@ def _is_plain(path: str) -> bool:
 
 def _make_folder(path: str) -> None:
     folder = os.path.dirname(path)
-    if folder:
-        os.makedirs(folder, exist_ok=True)
+    try:
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), error.filename) from error
 
 
 def _unwritable(path: str, error: OSError) -> UsageError:

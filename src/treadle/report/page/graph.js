@@ -5,7 +5,6 @@ const { data, el, svg } = T;
 const MOST_NODES = 400;
 const MOST_EDGES = 3000;
 const WORST = T.statuses;
-const worst = (numbers) => WORST.find((status) => numbers.some((one) => data.status[one] === status));
 const hasEdges = data.needs.some((those) => those.length);
 if (T.total > 1 && hasEdges) begin();
 
@@ -58,16 +57,28 @@ function begin() {
         pointermove: (event) => T.tip(event, ...node.about()), pointerleave: (event) => T.tip(event),
       },
       svg("rect", { class: "box", width: box.w, height: 24, rx: 4 }),
-      svg("rect", { class: T.slug(node.status), width: 5, height: 24, rx: 2 }),
+      stripe(node.numbers),
       svg("text", { x: 12, y: 16 }, box.label)));
     });
     canvas.replaceChildren(svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, lines, nodes));
     const box = boxes[drawn.chosen];
     if (box) canvas.scrollTo(box.x - canvas.clientWidth / 2 + box.w / 2, box.y - canvas.clientHeight / 2);
   }
+  // How its actions ended, as parts of a stripe; no part is too small to be seen.
+  function stripe(numbers) {
+    const parts = T.statuses.map((status) => [status, numbers.filter((one) => data.status[one] === status).length])
+      .filter(([, number]) => number);
+    const room = 24 - 3 * parts.length;
+    let y = 0;
+    return parts.map(([status, number]) => {
+      const height = 3 + (room * number) / numbers.length;
+      y += height;
+      return svg("rect", { class: T.slug(status), width: 6, height, y: y - height });
+    });
+  }
   function action(number) {
     return {
-      label: data.names[number], status: data.status[number],
+      label: data.names[number], numbers: [number],
       about: () => T.about(number), pick: () => T.select(number),
     };
   }
@@ -132,7 +143,7 @@ function begin() {
       edges, more: 0, chosen: T.chosen === null ? undefined : data.family[T.chosen],
       critical: new Set(path), follows: (from, to) => steps.has(`${from} ${to}`),
       nodes: members.map((those, family) => those.length === 1 ? action(those[0]) : {
-        label: `${data.families[family]} \u00d7${those.length.toLocaleString("en")}`, status: worst(those),
+        label: `${data.families[family]} \u00d7${those.length.toLocaleString("en")}`, numbers: those,
         about: () => [el("b", {}, data.families[family]), el("div", {}, T.count(those.length, "action")),
           ...T.statuses.map((status) => [status, those.filter((one) => data.status[one] === status).length])
             .filter(([, number]) => number).map(([status, number]) => el("div", {}, `${number} ${status}`))],

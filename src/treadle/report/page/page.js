@@ -3,7 +3,7 @@
 const T = window.treadle;
 const { data, el } = T;
 const FIRST = 20;
-const PAGE = 200;
+const PAGE = 50;
 
 head();
 problems();
@@ -64,7 +64,7 @@ function failure(number) {
   const made = el("article", { class: `failure ${status}` },
     el("h3", {}, T.link(number)),
     el("p", { class: "what" }, `${status}: ${data.failure[number] || "nobody can say how"}`),
-    el("p", { class: "soft" }, [T.why(number) && `it ran since: ${T.why(number)}`, T.took[number] && T.time(T.took[number]),
+    el("p", { class: "soft" }, [T.why(number) && `it ran because of: ${T.why(number)}`, T.took[number] && T.time(T.took[number]),
       data.attempts[number].length > 1 && `${data.attempts[number].length} attempts`, data.place[number]].filter(Boolean).join(" \u00b7 ")),
     el("pre", { class: "command" }, data.command[number]),
     printed,
@@ -94,7 +94,7 @@ function more(list, items, make, size) {
   const button = el("button", { type: "button", class: "more", click: () => {
     button.remove();
     more(list, items.slice(size), make, size);
-  } }, `show ${Math.min(size, items.length - size)} of ${T.count(items.length - size, "more")}`.replace("mores", "more"));
+  } }, `show ${items.length - size > size ? `${size} of ` : ""}${(items.length - size).toLocaleString("en")} more`);
   list.closest("table") ? list.closest("table").after(button) : list.append(button);
 }
 
