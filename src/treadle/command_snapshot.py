@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     Row = tuple[int, int, int]
 
 
+_MICROSECOND = 1_000_000
+"""Of them a second has."""
+
+
 class Watch:
     """What a front end depends on: when one of these moves, it has to be asked again.
 
@@ -83,10 +87,9 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
         item = _Item(walk, uid, command)
         made.item_rows.append([made.row(*row) for row in item.rows])
         made.befores.append(sorted(befores))
-        made.numbers.append(item.offset)
+        made.numbers.append(item.numbers)
         made.keys.append(bytes.fromhex(walk.owner(uid, command).key))
-        texts = [uid, *item.texts(), str(len(after)), *map(str, after), *texts_of(command)]
-        made.items.append(join_texts(texts))
+        made.items.append(join_texts([uid, str(len(after)), *map(str, after), *texts_of(command)]))
         saved += item.duration
     store_id, length = walk.store.position
     log = (store_id, length, length)
@@ -116,9 +119,10 @@ class _Item:
         for path, seen in (*question.seen.items(), *question.answers.items()):
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
 
-    def texts(self) -> list[str]:
-        """Return what is kept of it beside its rows: duration, and where its frames stand in the log."""
-        return [repr(self.duration), *map(str, self.frames)]
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers that are kept of it, see `quick.OFFSETS`."""
+        return (self.offset, *self.frames, round(self.duration * _MICROSECOND))
 
 
 def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
@@ -154,7 +158,6 @@ class Part:
         self.graph = DAG()
         self._known: list[int] = []
         self._key_of: dict[int, str] = {}
-        self._texts: dict[int, list[str]] = {}
         self._fill()
 
     def walk(self, root: str, settings: Settings, observer: Observer) -> CommandWalk:
@@ -170,23 +173,22 @@ class Part:
     def _fill(self) -> None:
         numbers = self.answer.items
         snapshot = self.answer.snapshot
-        offsets = snapshot.column(columns.NUMBERS)
+        offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
         keys = snapshot.section(columns.KEYS)
         before = snapshot.befores()
         uids: dict[int, str] = {}
         texts = [split_texts(item) for item in snapshot.items(numbers)]
         for number, parts in zip(numbers, texts, strict=True):
             uids[number] = parts[0]
-            self._texts[number] = parts
         for number, parts in zip(numbers, texts, strict=True):
-            uid, duration, success, last, count = parts[:5]
-            after = [uids[int(n)] for n in parts[5 : 5 + int(count)] if int(n) in uids]
+            uid, count = parts[0], int(parts[1])
+            after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
             predecessors = [uids[n] for n in before[number] if n in uids]
-            command = command_from(parts[5 + int(count) :])
+            command = command_from(parts[2 + count :])
             self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
             self.uids.append(uid)
-            self.durations.append(float(duration))
-            self._known += [offset for offset in (int(success), int(last)) if offset >= 0]
+            self.durations.append(durations[number] / _MICROSECOND)
+            self._known += [offset for offset in (successes[number], lasts[number]) if offset >= 0]
             if offsets[number] != quick.NEVER:
                 self._key_of[number] = keys[number * columns.KEY_SIZE : (number + 1) * columns.KEY_SIZE].hex()
 
@@ -216,26 +218,23 @@ class Part:
 
     def refreshed(self, walk: CommandWalk) -> list[bytes]:
         """Return the sections of the snapshot with what the walk has seen in place of what was doubtful."""
-        sections = [self.answer.snapshot.section(number) for number in range(columns.ITEMS + 1)]
+        sections = [self.answer.snapshot.section(number) for number in range(_NUMBERS.stop)]
         rows_of_item = self.answer.snapshot.item_rows()
         used = {row for number in self.answer.items for row in rows_of_item[number]}
         rows = _Rows(sections, set(self.answer.moved), used)
-        numbers = bytearray(sections[columns.NUMBERS])
-        offsets = memoryview(numbers).cast("q")
+        numbers = [bytearray(sections[number]) for number in _NUMBERS]
+        columns_of_numbers = [memoryview(column).cast("q") for column in numbers]
         lists: dict[int, list[int]] = {}
-        items: dict[int, bytes] = {}
         saved = self.answer.facts.saved - sum(self.durations)
         for number, uid in zip(self.answer.items, self.uids, strict=True):
             item = _Item(walk, uid, self.graph.vertex_data[uid])
             lists[number] = [rows.take(*row) for row in item.rows]
-            offsets[number] = item.offset
-            texts = self._texts[number]
-            items[number] = join_texts([texts[0], *item.texts(), *texts[4:]])
+            for column, value in zip(columns_of_numbers, item.numbers, strict=True):
+                column[number] = value
             saved += item.duration
         rows.put(sections)
-        sections[columns.NUMBERS] = bytes(numbers)
+        sections[_NUMBERS.start : _NUMBERS.stop] = map(bytes, numbers)
         _replace_rows(sections, rows_of_item, lists)
-        _replace_items(sections, items)
         facts = self.answer.facts
         store_id, length = walk.store.position
         facts.log, facts.saved = (store_id, length, facts.log[2]), saved
@@ -295,6 +294,7 @@ class _Rows:
             sections[number] = bytes(self._columns[at]) + added
 
 
+_NUMBERS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
 _STAMPS = (columns.CTIMES, columns.INODES, columns.SIZES)
 
 
@@ -307,29 +307,8 @@ def _replace_rows(sections: list[bytes], before: columns.Lists, lists: dict[int,
         first, last = before.span(number)
         pieces += [before.flat[at:first], pack(f"{len(rows)}I", *rows)]
         at = last
-        _shift(ends, number, len(rows) - (last - first))
+        grown = len(rows) - (last - first)
+        if grown:
+            ends[number:] = [end + grown for end in ends[number:]]
     sections[columns.ROW_ENDS] = pack(f"{len(ends)}I", *ends)
     sections[columns.ROWS] = b"".join([*pieces, before.flat[at:]])
-
-
-def _replace_items(sections: list[bytes], items: dict[int, bytes]) -> None:
-    """Put other items in the place of some."""
-    ends = memoryview(sections[columns.ITEM_ENDS]).cast("Q").tolist()
-    joined = memoryview(sections[columns.ITEMS])
-    pieces: list[bytes | memoryview] = []
-    at = shifted = 0
-    for number, item in sorted(items.items()):
-        # what is changed below has been shifted already, what is copied here has not
-        first, last = ends[number - 1] - shifted if number else 0, ends[number] - shifted
-        pieces += [joined[at:first], item]
-        at = last
-        shifted += len(item) - (last - first)
-        _shift(ends, number, len(item) - (last - first))
-    sections[columns.ITEMS] = b"".join([*pieces, joined[at:]])
-    sections[columns.ITEM_ENDS] = pack(f"{len(ends)}Q", *ends)
-
-
-def _shift(ends: list[int], first: int, by: int) -> None:
-    """Move the ends of all lists from one on."""
-    if by:
-        ends[first:] = [end + by for end in ends[first:]]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FOLDER = "quick"
 KEPT = 8
 """Snapshots that are kept for one root: one for each plan, parameters and selection."""
+OFFSETS, SUCCESSES, LASTS, DURATIONS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
+"""Columns of numbers per action: where the record stands in the log that lets it be skipped (else NEVER), where those
+of its last success and its last run stand (-1: nowhere), and the microseconds that skipping it saves."""
 NEVER = -1
 """In place of the offset of a record: the action has none that counts, so it is doubtful each time."""
 
@@ -129,7 +132,7 @@ def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | 
     moved = snapshot.moved_rows(root)
     if moved and not _are_for_a_part(snapshot, root, moved):
         return None
-    numbers = snapshot.column(columns.NUMBERS)
+    numbers = snapshot.column(OFFSETS)
     doubtful = {at for at, number in enumerate(numbers) if number == NEVER} if NEVER in numbers else set()
     if moved:
         doubtful |= snapshot.items_of(moved)
@@ -206,14 +209,37 @@ def _items_with_keys(snapshot: Snapshot, keys: list[bytes]) -> set[int]:
 
 
 def write(folder: str, name: str, made: Columns | Sequence[bytes]) -> None:
-    """Write a snapshot into the state folder, and remove the oldest of too many; nobody minds if that fails."""
-    sections = made if not isinstance(made, columns.Columns) else made.sections()
+    """Write a snapshot into the state folder, and remove the oldest of too many; nobody minds if that fails.
+
+    :param made: a new one, or the sections of one whose items are there
+    """
     place = os.path.join(folder, FOLDER)
+    path = os.path.join(place, name)
     try:
         os.makedirs(place, exist_ok=True)
-        columns.write(os.path.join(place, name), sections)
-        kept = sorted(os.scandir(place), key=lambda entry: entry.stat().st_mtime_ns)
-        for entry in kept[:-KEPT]:
-            os.unlink(entry.path)
+        if isinstance(made, columns.Columns):
+            sections = made.sections()
+            columns.write(path, sections, made.items)
+        else:
+            sections = list(made)
+            columns.write(path, sections)
+        _tidy(place, columns.item_file(path, sections[columns.ITEM_FILE]))
     except OSError:
         return
+
+
+def _tidy(place: str, items: str) -> None:
+    """Remove the oldest of too many snapshots, and items that the newest one has no more.
+
+    :param items: the file with its items
+    """
+    entries = list(os.scandir(place))
+    snapshots = [entry for entry in entries if "-" not in entry.name and not entry.name.endswith(".new")]
+    snapshots.sort(key=lambda entry: entry.stat().st_mtime_ns)
+    kept = {entry.name for entry in snapshots[-KEPT:]}
+    newest, _, wanted = os.path.basename(items).partition("-")
+    for entry in entries:
+        name, _, of_items = entry.name.partition("-")
+        outdated = of_items and name == newest and of_items != wanted and not of_items.endswith(".new")
+        if outdated or name.partition(".")[0] not in kept:
+            os.unlink(entry.path)

@@ -4,7 +4,8 @@ A row is a path with its stamp. The first rows are watched for everybody: when o
 snapshot counts. The others belong to items (the actions of who writes it), each of which names its rows.
 
 A file is a line that names the format, a table with the length and checksum of each section, a checksum of that,
-and the sections. Only the sections that are asked for are read, and none is believed before its checksum is.
+and the sections. Only the sections that are asked for are read, and none is believed before its checksum is. What
+an item says of itself lies in a second file, which stays as it is while columns are written anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import sys
 from itertools import accumulate, chain, pairwise
 
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 2\n"
+FORMAT = b"treadle snapshot 3\n"
 ABSENT = (-1, -1, -1)
 """The stamp of a path where nothing is."""
 UNSURE = (0, 0, 0)
 """A stamp that no file has: what was within the clock's grain is doubtful at the next look."""
 
-FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, NUMBERS, KEYS = range(12)
-ITEM_ENDS, ITEMS = 12, 13
-_SECTIONS = 14
+FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
+ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
+PER_ITEM = 4
+"""How many numbers there are per item, each in a column of its own: the first is NUMBERS."""
+_SECTIONS = NUMBERS + PER_ITEM
 WATCHED, READ, MADE = range(3)
 """The kinds of rows: watched for everybody, read by items, made by one of them (and read by others)."""
 KEY_SIZE = 16
@@ -62,12 +65,12 @@ class Columns:
         """Per item the numbers of its rows."""
         self.befores: list[list[int]] = []
         """Per item the numbers of the items before it."""
-        self.numbers: list[int] = []
-        """One number per item, which is theirs."""
+        self.numbers: list[tuple[int, ...]] = []
+        """PER_ITEM numbers per item, which are theirs."""
         self.keys: list[bytes] = []
         """One key of KEY_SIZE bytes per item."""
         self.items: list[bytes] = []
-        """Per item what its writer wants to find again."""
+        """Per item what its writer wants to find again, and no later look will change."""
         self._row_of: dict[bytes, int] = {}
 
     def row(self, path: str, stamp: tuple[int, int, int], kind: int = READ, value: str | None = None) -> int:
@@ -111,10 +114,11 @@ class Columns:
             array("q", sizes).tobytes(),
             *_ragged(self.item_rows),
             *_ragged(self.befores),
-            array("q", self.numbers).tobytes(),
             b"".join(self.keys),
+            xxh3_128_digest(b"".join(self.items)),
             array("Q", accumulate(map(len, self.items))).tobytes(),
-            b"".join(self.items),
+            array("Q", map(xxh3_64_intdigest, self.items)).tobytes(),
+            *(array("q", (of_item[n] for of_item in self.numbers)).tobytes() for n in range(PER_ITEM)),
         ]
 
 
@@ -228,25 +232,59 @@ class Snapshot:
         return sorted(found)
 
     def items(self, wanted: Iterable[int]) -> list[bytes]:
-        """Return what was written for some items."""
+        """Return what was written for some items.
+
+        :raises DamageError: it is not what was written
+        """
         ends = memoryview(self.section(ITEM_ENDS)).cast("Q")
-        joined = self.section(ITEMS)
-        return [joined[ends[n - 1] if n else 0 : ends[n]] for n in wanted]
+        sums = memoryview(self.section(ITEM_SUMS)).cast("Q")
+        path = item_file(self.path, self.section(ITEM_FILE))
+        found = []
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            raise DamageError(path) from None
+        try:
+            for number in wanted:
+                first = ends[number - 1] if number else 0
+                item = os.pread(fd, ends[number] - first, first)
+                if xxh3_64_intdigest(item) != sums[number]:
+                    raise DamageError(f"{path}: item {number}")
+                found.append(item)
+        except OSError:
+            raise DamageError(path) from None
+        finally:
+            os.close(fd)
+        return found
 
 
-def write(path: str, sections: Sequence[bytes]) -> None:
+def item_file(path: str, name: bytes) -> str:
+    """Return the path of the file that holds the items of the snapshot `path`.
+
+    :param name: its section ITEM_FILE
+    """
+    return f"{path}-{name.hex()}"
+
+
+def write(path: str, sections: Sequence[bytes], items: Sequence[bytes] | None = None) -> None:
     """Write a snapshot; whoever reads the file finds the old one or the new one.
 
+    :param items: what each item says of itself, if it is not there already
     :raises OSError: it cannot be written
     """
     table = b"".join(
         number.to_bytes(8, sys.byteorder) for part in sections for number in (len(part), xxh3_64_intdigest(part))
     )
+    if items is not None:
+        _replace(item_file(path, sections[ITEM_FILE]), items)
+    _replace(path, [FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, sys.byteorder), *sections])
+
+
+def _replace(path: str, pieces: Sequence[bytes]) -> None:
     fresh = f"{path}.{os.getpid()}.new"
     try:
         with open(fresh, "wb") as file:
-            file.write(FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, sys.byteorder))
-            file.writelines(sections)
+            file.writelines(pieces)
         os.replace(fresh, path)
     except OSError:
         if os.path.exists(fresh):

@@ -226,8 +226,21 @@ def test_parameters_and_selections_have_snapshots_of_their_own(settled: Project)
         assert "folder" in settled.treadle("run", "-p", "mode=fancy", "-v").out
         assert settled.treadle("run", "-p", "mode=fancy").code == 0
         assert "2 skipped" in settled.treadle("run", "second").out
-    snapshots = list((settled.folder / ".treadle/quick").iterdir())
+    names = [path.name for path in (settled.folder / ".treadle/quick").iterdir()]
+    snapshots = [name for name in names if "-" not in name]
     assert len(snapshots) == 3
+    assert sorted(name.partition("-")[0] for name in names if "-" in name) == sorted(snapshots)
+
+
+def test_only_the_newest_snapshots_are_kept_each_with_the_actions_of_now(settled: Project) -> None:
+    quick = settled.folder / ".treadle/quick"
+    for number in range(10):
+        assert settled.treadle("run", "-p", f"mode=m{number}").code == 0
+    assert len(list(quick.iterdir())) == 16
+    for text in ("x", "y"):
+        settled.write("plan", PLAN.replace("cat ${in}", f"echo {text} && cat ${{in}}"))
+        assert settled.treadle("run").code == 0
+        assert len(list(quick.iterdir())) == 16
 
 
 def test_a_run_in_which_nothing_moved_writes_nothing(settled: Project) -> None:
@@ -274,16 +287,17 @@ def test_the_folder_may_move_and_be_answered_at_once(settled: Project) -> None:
     assert len(settled.starts()) == before
 
 
-def test_a_snapshot_whose_actions_cannot_be_read_is_made_anew(settled: Project) -> None:
-    from treadle import snapshot as columns
-
-    for path in (settled.folder / ".treadle/quick").iterdir():
-        found = columns.Snapshot(str(path))
-        assert found.open()
-        sections = [found.section(number) for number in range(columns.ITEMS + 1)]
-        found.close()
-        sections[columns.ITEMS] = bytes(len(sections[columns.ITEMS]))
-        columns.write(str(path), sections)
+@pytest.mark.parametrize("what", ["damaged", "cut", "gone", "a folder"])
+def test_a_snapshot_whose_actions_cannot_be_read_is_made_anew(settled: Project, what: str) -> None:
+    (path,) = (settled.folder / ".treadle/quick").glob("*-*")
+    size = path.stat().st_size
+    path.unlink()
+    if what == "damaged":
+        path.write_bytes(bytes(size))
+    elif what == "cut":
+        path.write_bytes(b"")
+    elif what == "a folder":
+        path.mkdir()
     settled.write("one.txt", "edited")
     assert "first" in settled.run()
     assert settled.run() == []

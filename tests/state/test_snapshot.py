@@ -31,10 +31,10 @@ def written(root: Path, count: int = 5) -> tuple[Snapshot, Columns]:
         path.write_text(str(n))
         made.item_rows.append([made.row(f"f{n}", stamp(path), READ, str(n))])
         made.befores.append([n - 1] if n else [])
-        made.numbers.append(n * 10)
+        made.numbers.append((n * 10, n, -1, 7))
         made.keys.append(n.to_bytes(16, "little"))
         made.items.append(f"item {n}".encode())
-    columns.write(str(root / "snapshot"), made.sections())
+    columns.write(str(root / "snapshot"), made.sections(), made.items)
     return opened(root), made
 
 
@@ -48,13 +48,15 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     found, made = written(tmp_path)
     assert found.facts() == ["some", "facts", ""]
     assert found.paths() == made.paths
-    assert found.column(columns.NUMBERS).tolist() == made.numbers
+    assert [found.column(columns.NUMBERS + n).tolist() for n in range(columns.PER_ITEM)] == [
+        list(column) for column in zip(*made.numbers, strict=True)
+    ]
     assert found.items([4, 0]) == [b"item 4", b"item 0"]
     assert found.moved_rows(str(tmp_path)) == []
 
 
 def test_an_empty_snapshot_can_be_written(tmp_path: Path) -> None:
-    columns.write(str(tmp_path / "snapshot"), Columns(()).sections())
+    columns.write(str(tmp_path / "snapshot"), Columns(()).sections(), ())
     found = opened(tmp_path)
     assert (found.facts(), found.paths(), found.moved_rows(str(tmp_path))) == ([], [], [])
 
@@ -115,10 +117,10 @@ def test_random_graphs_have_the_closure_of_a_model(tmp_path: Path) -> None:
         for n in range(count):
             made.item_rows.append([made.row(f"r{rng.randrange(count)}", UNSURE) for _ in range(rng.randrange(3))])
             made.befores.append(sorted(rng.sample(range(n), min(n, rng.randrange(3)))))
-            made.numbers.append(n)
+            made.numbers.append((n,) * columns.PER_ITEM)
             made.keys.append(bytes(16))
             made.items.append(b"x" * n)
-        columns.write(str(tmp_path / "snapshot"), made.sections())
+        columns.write(str(tmp_path / "snapshot"), made.sections(), made.items)
         found = opened(tmp_path)
         start = set(rng.sample(range(count), min(count, rng.randrange(1, 9))))
         closure = set(start)
@@ -179,7 +181,7 @@ def test_damage_is_seen_before_anything_is_believed(tmp_path: Path) -> None:
 
 def read_all(found: Snapshot) -> None:
     """Read each section."""
-    for number in range(columns.ITEMS + 1):
+    for number in range(columns.NUMBERS + columns.PER_ITEM):
         found.section(number)
 
 
