@@ -76,6 +76,6 @@ def test_ci_ends_with_the_test_command_of_the_readme() -> None:
 def test_the_changes_name_the_commands_that_there_are() -> None:
     done = subprocess.run([sys.executable, "-m", "treadle", "--help"], capture_output=True, text=True, check=True)
     listed = done.stdout.split("  COMMAND\n")[1].split("\n\n")[0]
-    commands = re.findall(r"^    (\w+) ", listed, re.MULTILINE)
+    commands = re.findall(r"^    (\w+)(?: |$)", listed, re.MULTILINE)
     (line,) = (text for text in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if "The command:" in text)
     assert re.findall(r"`(?:treadle )?(\w+)`", line) == commands

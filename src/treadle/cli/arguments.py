@@ -127,14 +127,14 @@ COMMANDS = {
     "why": "why an action would run or be skipped now, and why it ran last time",
     "status": "what a run would do, without doing it; exit code 1 if there is work",
     "list": "the actions, groups and parameters of the plan",
-    "graph": "what comes before what, as a tree, for Graphviz, Mermaid or programs, or as a picture",
+    "graph": "what comes before what: a tree, a picture, or data",
     "check": "check the plan and run nothing",
     "log": "what an action printed when it last ran",
     "report": "what the events of a run say, as lines, a page, a trace or a JUnit file",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "schema": "the JSON Schema of plans, for editors",
-    "completion": "the script that completes commands, names and parameters in a shell",
+    "completion": "the script that completes words in bash, zsh or fish",
 }
 
 SHORT_HELP = (
