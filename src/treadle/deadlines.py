@@ -24,6 +24,9 @@ class Deadlines:
         self._added = 0
         self._heap: list[tuple[float, int, int, Job]] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
     def add(self, when: float, job: Job) -> None:
         """Note that the attempt of a job that runs now has time until `when`."""
         self._added += 1

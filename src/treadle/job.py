@@ -70,6 +70,18 @@ class Job:
     retry_delay = 0.0
     """Seconds to wait before it is queued again, when `collect` asks for that."""
 
+    # of a job that has not started these stand here, not in each
+    slot: int | None = None
+    interrupted = False
+    timed_out = False
+    attempt = 0
+    failure: str | None = None
+    """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
+    _start_time: float | None = None
+    _stop_time: float | None = None
+    _started_at = _stopped_at = 0.0
+    _host: Host | None = None
+
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         with Job.lock:
             Job.index_counter += 1
@@ -77,16 +89,6 @@ class Job:
         self.uid: Any = uid
         self.data = data
         self.notify_end = notify_end
-        self.slot: int | None = None
-        self.interrupted = False
-        self.timed_out = False
-        self.attempt = 0
-        self.failure: str | None = None
-        """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
-        self._start_time: float | None = None
-        self._stop_time: float | None = None
-        self._started_at = self._stopped_at = 0.0
-        self._host: Host | None = None
 
     should_skip = False
     """Whether it is never started: it takes no token and is collected at once."""

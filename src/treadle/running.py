@@ -81,9 +81,10 @@ class RunningJobs:
         """Interrupt what has reached its time limit, give up what had its grace, and end all if told to."""
         if self.hurry >= STOPPING:
             self._interrupt_all()
-        now = self.clock()
-        while (job := self._deadlines.take(now)) is not None:
-            self._time_is_up(job)
+        if self._deadlines:
+            now = self.clock()
+            while (job := self._deadlines.take(now)) is not None:
+                self._time_is_up(job)
 
     def _time_is_up(self, job: Job) -> None:
         if not job.interrupted:

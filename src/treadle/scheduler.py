@@ -145,7 +145,6 @@ class Scheduler(RunningJobs):
         self._started, self._stopped = time(), None
         self.runner.grace = self.grace
         self._admission = Admission(self.queues)
-        self._jobs: dict[Hashable, Job] = {}
         self._delayed: list[tuple[float, int, Job]] = []
 
     def enqueue(self) -> None:
@@ -175,15 +174,15 @@ class Scheduler(RunningJobs):
             job.on_finish(self)
             self.dag_iterator.leave(job.uid)
             return
-        self._jobs[job.uid] = job
-        self._admission.push(job.uid, job.queue_name, job.tokens, job.priority)
+        self._admission.push(job, job.queue_name, job.tokens, job.priority)
 
     def launch(self) -> None:
         """Start all jobs that admission lets in."""
-        self._push_delayed()
+        if self._delayed:
+            self._push_delayed()
         if self.hurry != RUNNING or not self._admission.waiting:
             return
-        batch = [(self._jobs.pop(uid), slot) for uid, slot in self._admission.admit()]
+        batch: list[tuple[Job, int]] = list(self._admission.admit())
         if batch and self.before_start is not None:
             self.before_start([job for job, _ in batch])
         for job, slot in batch:
@@ -244,7 +243,8 @@ class Scheduler(RunningJobs):
         """See to all that have ended; one whose callback raises stays the first, with what is left to do for it."""
         ended = self._inbox.ended
         while ended:
-            _note_interrupt(ended[0], self.hurry)
+            if self.hurry >= STOPPING:
+                _note_interrupt(ended[0])
             self._finish(ended[0])
             ended.popleft()
 
@@ -285,12 +285,14 @@ class Scheduler(RunningJobs):
 
     def _time_to_sleep(self) -> float | None:
         due = [self._delayed[0][0]] if self._delayed else []
-        first = self._deadlines.first()
-        if first is not None:
+        if self._deadlines and (first := self._deadlines.first()) is not None:
             due.append(first)
+        if not due and self.tick is None:
+            return None
+        now = self.clock()
         if self.tick is not None:
-            due.append(self.clock() + self.tick)
-        return min(max(0.0, min(due) - self.clock()), LONGEST_SLEEP) if due else None
+            due.append(now + self.tick)
+        return min(max(0.0, min(due) - now), LONGEST_SLEEP)
 
     def _abort(self, error: BaseException) -> None:
         """End and collect what runs because `error` is on its way; what goes wrong now is added to it as a note."""
@@ -320,10 +322,10 @@ _RELEASED, _COLLECTED, _FINISHED = 1, 2, 3
 """How far a job that has ended has been seen to: tokens given back, `collect` called, `on_finish` called."""
 
 
-def _note_interrupt(job: Job, hurry: int) -> None:
+def _note_interrupt(job: Job) -> None:
     """Take what Ctrl-C on our terminal has ended for interrupted, though we have not asked it to end yet."""
     is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
-    if hurry >= STOPPING and not is_ours_alone and not job.outcome.is_good:
+    if not is_ours_alone and not job.outcome.is_good:
         job.interrupted = True
 
 

@@ -6,6 +6,7 @@ Subclass it and override hooks; `run()` walks. It knows nothing of commands, fil
 from __future__ import annotations
 
 import gc
+import sys
 
 from .core import decision
 from .core.decision import Reason, Verdict
@@ -317,8 +318,6 @@ _COLLECT_EACH = 50_000
 
 
 def _log_end(job: Job, status: ReturnValue) -> None:
-    import sys
-
     if "logging" not in sys.modules or status in (ReturnValue.skip, ReturnValue.force_fail):
         return
     import logging

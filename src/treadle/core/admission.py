@@ -15,11 +15,42 @@ The token rules:
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+
+class _Line:
+    """What waits in one queue, in the order in which it goes: a line for each priority, a heap of priorities."""
+
+    __slots__ = ("_by_priority", "_priorities")
+
+    def __init__(self) -> None:
+        self._by_priority: dict[int, deque[tuple[Any, int]]] = {}
+        self._priorities: list[int] = []
+        """The priorities there are lines for, negated: the highest is first."""
+
+    def push(self, who: Any, tokens: int, priority: int) -> None:
+        """Put in who asks for so many tokens."""
+        line = self._by_priority.get(priority)
+        if line is None:
+            line = self._by_priority[priority] = deque()
+            heappush(self._priorities, -priority)
+        line.append((who, tokens))
+
+    def first(self) -> deque[tuple[Any, int]]:
+        """Return those of the highest priority; empty if nobody waits."""
+        line: deque[tuple[Any, int]] = deque()
+        while self._priorities:
+            line = self._by_priority[-self._priorities[0]]
+            if line or len(self._priorities) == 1:
+                break
+            del self._by_priority[-heappop(self._priorities)]
+        return line
 
 
 class Admission:
@@ -28,14 +59,13 @@ class Admission:
     :param queues: name -> tokens
     """
 
-    __slots__ = ("_arrivals", "_held", "_lines", "_slots_free", "_slots_made", "free", "queues", "waiting")
+    __slots__ = ("_held", "_lines", "_slots_free", "_slots_made", "free", "queues", "waiting")
 
     def __init__(self, queues: Mapping[str, int]) -> None:
         self.queues = dict(queues)
         self.free = dict(queues)
         self.waiting = 0
-        self._lines: dict[str, list[tuple[int, int, int, Hashable]]] = {name: [] for name in queues}
-        self._arrivals = 0
+        self._lines = {name: _Line() for name in queues}
         self._held: dict[int, tuple[str, int]] = {}
         self._slots_free: list[int] = []
         self._slots_made = 0
@@ -51,22 +81,21 @@ class Admission:
             return f"it asks for {tokens} tokens of queue {queue!r}, which has {self.queues[queue]}"
         return None
 
-    def push(self, uid: Hashable, queue: str, tokens: int, priority: int) -> None:
-        """Put `uid` into its queue; the demand must be one that `refusal` has nothing against."""
-        self._arrivals += 1
+    def push(self, who: Any, queue: str, tokens: int, priority: int) -> None:
+        """Put `who` into a queue; the demand must be one that `refusal` has nothing against."""
+        self._lines[queue].push(who, tokens, priority)
         self.waiting += 1
-        heappush(self._lines[queue], (-priority, self._arrivals, tokens, uid))
 
-    def admit(self) -> Iterator[tuple[Hashable, int]]:
-        """Take out, one after the other, what may start now, each with its slot."""
-        for queue, line in self._lines.items():
-            while line and line[0][2] <= self.free[queue]:
-                _, _, tokens, uid = heappop(line)
+    def admit(self) -> Iterator[tuple[Any, int]]:
+        """Take out, one after the other, who may start now, each with its slot."""
+        for queue, lines in self._lines.items():
+            while (line := lines.first()) and line[0][1] <= self.free[queue]:
+                who, tokens = line.popleft()
                 self.free[queue] -= tokens
                 self.waiting -= 1
                 slot = self._take_slot()
                 self._held[slot] = (queue, tokens)
-                yield uid, slot
+                yield who, slot
 
     def release(self, slot: int) -> None:
         """Give back a slot, and the tokens that went with it."""
