@@ -201,11 +201,12 @@ class CommandWalk(Walk):
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
         """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""
         entry = self.store.entries.get(self.owner(uid, self.actions.vertex_data[uid]).key)
-        record = entry.record if entry is not None else None
+        record = entry.elements if entry is not None else None
         if record is None:
             return None
-        self._last_found[uid] = [n[len(FOUND) :] for n in record.elements if n.startswith(FOUND)]
-        return Fingerprint.from_elements(record.elements, record.answers)
+        elements, answers = record
+        self._last_found[uid] = [n[len(FOUND) :] for n in answers if n.startswith(FOUND)]
+        return Fingerprint.from_elements(elements, answers)
 
     def demands(self, uid: Any) -> list[Reason]:
         """Return the reasons to run that no fingerprint holds."""
@@ -412,9 +413,7 @@ class CommandWalk(Walk):
         status = self.job_status[uid] = job.outcome
         self._note(job, status)
         if status == ReturnValue.skip:
-            entry = self.store.entries[self.owner(uid, job.data).key]
-            if entry.last_run is not None:
-                self.saved += entry.last_run.duration
+            self.saved += self.store.entries[self.owner(uid, job.data).key].duration
         elif status == ReturnValue.failure:
             self._count_failure()
         self.observer.ended(uid, retry=False)

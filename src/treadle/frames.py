@@ -42,15 +42,18 @@ def frame(letter: bytes, body: bytes) -> bytes:
     return _HEAD.pack(letter, len(body), xxh32_intdigest(first), xxh3_64_intdigest(body)) + body
 
 
-def unpack(body: bytes) -> list[str]:
+def unpack(body: bytes, most: int | None = None) -> list[str]:
     """Return the texts of a frame's body.
 
+    :param most: only so many of the first ones are wanted
     :raises DamageError: it is not one
     """
     try:
         (count,) = _COUNT.unpack_from(body)
-        lengths = _lengths(count).unpack_from(body, 4)
-        raw = body[4 + 4 * count :]
+        if most is None or most > count:
+            most = count
+        lengths = _lengths(most).unpack_from(body, 4)
+        raw = body[4 + 4 * count : 4 + 4 * count + sum(lengths) if most < count else None]
         if raw.isascii():
             texts, at = _cut(raw.decode("ascii"), lengths)
         else:

@@ -13,7 +13,7 @@ from .fingerprint import Fingerprint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .command import Command, Tool
     from .files import Files, Seen
@@ -34,6 +34,8 @@ class Questions:
         self.files = files
         self.environ = environ
         self._inside = os.path.join(files.root, "")
+        self._own_programs: dict[str, str] = {}
+        """Name -> path of a program in the root, "" for one elsewhere: of those that all actions look for alike."""
         self.is_told_to_end: Callable[[], bool] = lambda: False
         """Asked while the version of a tool is waited for."""
         self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
@@ -57,7 +59,8 @@ class Questions:
         add("command", command.shown)
         if command.script is not None:
             add("shell", " ".join(command.script.shell))
-        add("folder", command.cwd)
+        elements = fingerprint.elements
+        elements["folder"] = command.cwd
         for name, path in (("depfile", command.depfile), ("stdout", command.stdout)):
             if path is not None:
                 add(name, path)
@@ -76,8 +79,7 @@ class Questions:
                 path = self._file_of(tool, environ)
                 seen[path] = see(path)
                 add(f"tool {tool.name}", seen[path].value)
-        elements = fingerprint.elements
-        for path in self.inputs(command):
+        for path in self._read_by(command):
             one = seen[path] = see(path)
             elements[INPUT + path] = one.value
         question = Question(fingerprint, seen)
@@ -116,19 +118,29 @@ class Questions:
         """Add an input that was found, and not declared, to the answer."""
         question.add_answer(FOUND, path, seen)
 
-    def inputs(self, command: Command) -> list[str]:
-        """Return the declared inputs and the programs inside the root that it starts, each once."""
-        paths = dict.fromkeys(command.inputs)
-        inside = self._inside
-        for argv in command.argvs():
-            if "/" in argv[0]:
-                program = os.path.normpath(os.path.join(self.files.root, command.cwd, argv[0]))
-            else:
-                program = self.program(argv[0], command.env.set if "PATH" in command.env.set else self._basic) or ""
-            path = program.removeprefix(inside)
-            if program.startswith(inside) and not _is_made_by(command, path):
-                paths[path] = None
-        return list(paths)
+    def _read_by(self, command: Command) -> Sequence[str]:
+        """Return the declared inputs and the programs inside the root that it starts."""
+        script = command.script
+        names = (script.shell[0],) if script is not None else [argv[0] for argv in command.steps]
+        programs = {self._own_program(command, name) for name in names}
+        programs.discard("")
+        if not programs:
+            return command.inputs
+        return [*command.inputs, *(path for path in sorted(programs) if not _is_made_by(command, path))]
+
+    def _own_program(self, command: Command, name: str) -> str:
+        """Return the path of a program that lies in the root, "" for one that lies elsewhere."""
+        if "/" in name:
+            return self._from_root(os.path.normpath(os.path.join(self.files.root, command.cwd, name)))
+        if "PATH" in command.env.set:
+            return self._from_root(self.program(name, command.env.set) or "")
+        path = self._own_programs.get(name)
+        if path is None:
+            path = self._own_programs[name] = self._from_root(self.program(name, self._basic) or "")
+        return path
+
+    def _from_root(self, full: str) -> str:
+        return full.removeprefix(self._inside) if full.startswith(self._inside) else ""
 
     def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
         """Add the outputs as they lie on disk to the answer."""

@@ -6,7 +6,7 @@ from .core.decision import Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 SUCCEEDED = "succeeded"
 STARTED = "started"
@@ -88,6 +88,16 @@ def owner_from(texts: Sequence[str], at: int = 0) -> tuple[Owner, int]:
     return Owner(key, label, uid, texts[at + 4 : end]), end
 
 
+def owner_at(first: Callable[[int], Sequence[str]], at: int = 0) -> Owner:
+    """Return the owner that stands at `at`.
+
+    :param first: returns so many of the first texts
+    """
+    texts = first(at + 5)
+    count = int(texts[at + 3])
+    return owner_from(texts if count <= 1 else first(at + 4 + count), at)[0]
+
+
 def run_texts(owner: Owner, run: Run) -> list[str]:
     """Return an owner and one of its runs as texts."""
     texts = [*owner.texts(), run.run, run.state, str(run.ended_at), repr(run.duration), run.text]
@@ -110,6 +120,14 @@ def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
     return owner, Run(name, state, int(ended_at), float(duration), reasons, text), at
 
 
+def duration_in(text_at: Callable[[int], str]) -> float:
+    """Return the duration of a run, in seconds.
+
+    :param text_at: returns one of the texts that `run_texts` has made
+    """
+    return float(text_at(4 + int(text_at(3)) + 3))
+
+
 def record_texts(record: Record) -> list[str]:
     """Return a record as texts."""
     texts = run_texts(record.owner, record.run)
@@ -120,13 +138,17 @@ def record_texts(record: Record) -> list[str]:
 
 def record_from(texts: Sequence[str]) -> Record:
     """Return the record that `record_texts` has made texts of."""
-    owner, run, at = run_from(texts)
-    elements, answers = {}, []
-    for tag, name, value in zip(texts[at::3], texts[at + 1 :: 3], texts[at + 2 :: 3], strict=True):
-        elements[name] = value
-        if tag == "a":
-            answers.append(name)
-    return Record(owner, run, elements, answers)
+    owner, run, _ = run_from(texts)
+    return Record(owner, run, *elements_from(texts))
+
+
+def elements_from(texts: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the elements of the record that `record_texts` has made texts of, and which are of the answer."""
+    at = 4 + int(texts[3]) + 6
+    at += 6 * int(texts[at - 1])
+    names = texts[at + 1 :: 3]
+    answers = [name for tag, name in zip(texts[at::3], names, strict=True) if tag == "a"]
+    return dict(zip(names, texts[at + 2 :: 3], strict=True)), answers
 
 
 def _optional(text: str | None) -> tuple[str, str]:

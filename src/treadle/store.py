@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import stat
 
-from . import frames, process
+from . import frames, process, records
 from .errors import StateError
 from .frames import DamageError
 from .lock import Lock
-from .records import STARTED, Owner, Record, Run, owner_from, record_from, record_texts, run_from, run_texts
+from .records import STARTED, Owner, Record, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Entry:
     def owner(self) -> Owner:
         """Whose it is."""
         if self._start is not None:
-            return owner_from(frames.unpack(self._start), 1)[0]
+            return records.owner_at(lambda count: frames.unpack(self._start or b"", count), 1)
         body = self._end if self._end is not None else self._success
-        return owner_from(frames.unpack(body or b""))[0]
+        return records.owner_at(lambda count: frames.unpack(body or b"", count))
 
     @property
     def label(self) -> str:
@@ -72,13 +72,24 @@ class Entry:
     @property
     def record(self) -> Record | None:
         """The last success; it stays for `why` when it no longer counts."""
-        return record_from(frames.unpack(self._success)) if self._success is not None else None
+        return records.record_from(frames.unpack(self._success)) if self._success is not None else None
+
+    @property
+    def elements(self) -> tuple[dict[str, str], list[str]] | None:
+        """The elements of the last success, and the names of those that belong to the answer."""
+        return records.elements_from(frames.unpack(self._success)) if self._success is not None else None
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the last success took, 0.0 if it does not count."""
+        body = self._success if self.counts else None
+        return records.duration_in(lambda number: frames.text_at(body, number)) if body is not None else 0.0
 
     @property
     def last_run(self) -> Run | None:
         """The last run that came to an end, well or not; None if the last one was cut off, or there was none."""
         body = self._success if self.counts else self._end
-        return run_from(frames.unpack(body))[1] if body is not None else None
+        return records.run_from(frames.unpack(body))[1] if body is not None else None
 
     def started(self, body: bytes, offset: int) -> None:
         """Take in that it was about to start."""
@@ -92,6 +103,11 @@ class Entry:
     def ended(self, body: bytes, offset: int) -> None:
         """Take in a run that gave no record."""
         self.counts, self.last_offset, self._end, self._start = False, offset, body, None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frames that say all of it again, or a little less."""
+        return len(self._success or b"") + len(self._end or b"") + len(self._start or b"") + frames.HEAD_SIZE
 
     def bodies(self) -> list[tuple[bytes, bytes]]:
         """Return letter and body of the frames that say all of it again."""
@@ -260,13 +276,13 @@ class Store:
 
     def save(self, record: Record) -> None:
         """Put a success on record."""
-        frame = frames.pack(SUCCESS, record_texts(record))
+        frame = frames.pack(SUCCESS, records.record_texts(record))
         offset = self._append([frame])
         self._entry(record.owner.key).succeeded(frame[frames.HEAD_SIZE :], offset)
 
     def save_end(self, owner: Owner, run: Run) -> None:
         """Put down a run that gives no record."""
-        frame = frames.pack(OTHER_END, run_texts(owner, run))
+        frame = frames.pack(OTHER_END, records.run_texts(owner, run))
         offset = self._append([frame])
         self._entry(owner.key).ended(frame[frames.HEAD_SIZE :], offset)
 
@@ -410,8 +426,7 @@ class Store:
         """Write the log anew if most of it is of the past."""
         if self._end < _COMPACT_FROM or self.is_partial:
             return
-        wanted = [(entry, *part) for entry in self.entries.values() for part in entry.bodies()]
-        size = sum(frames.HEAD_SIZE + len(body) for _, _, body in wanted)
+        size = sum(entry.size for entry in self.entries.values())
         if 3 * size > self._end:
             return
         stamps = frames.pack(STAMPS, _stamp_texts(self.stamps))
@@ -420,10 +435,11 @@ class Store:
         made = [self._new_head()]
         at = len(made[0])
         offsets = {}
-        for entry, letter, body in wanted:
-            offsets[entry, letter == SUCCESS] = at
-            made.append(frames.frame(letter, body))
-            at += len(made[-1])
+        for entry in self.entries.values():
+            for letter, body in entry.bodies():
+                offsets[entry, letter == SUCCESS] = at
+                made.append(frames.frame(letter, body))
+                at += len(made[-1])
         self._replace(b"".join((*made, stamps)))
         for (entry, is_success), offset in offsets.items():
             if is_success:
