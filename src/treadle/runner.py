@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from collections import deque
 from select import POLLIN, poll
 from time import monotonic
 
@@ -159,7 +158,7 @@ class LocalRunner:
         self._by_fd: dict[int, _Running] = {}
         self._by_key: dict[object, _Running] = {}
         self._draining: dict[object, _Running] = {}
-        self._ended: deque[Ended] = deque()
+        self._ended: list[Ended] = []
         self._told: list[Ended] = []
         """What the last `poll` has returned."""
         self._poll: poll | None = None

@@ -59,6 +59,11 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
 
 
 def _command(options: Options) -> Callable[[Context], int]:
+    if options.command == "run":
+        # the one that has to be quick
+        from .run import run_command
+
+        return run_command
     from importlib import import_module
 
     room = import_module(f".{_HOMES[options.command]}", __package__)
@@ -67,7 +72,6 @@ def _command(options: Options) -> Callable[[Context], int]:
 
 
 _HOMES = {
-    "run": "run",
     "why": "why",
     "status": "questions",
     "list": "listing",
