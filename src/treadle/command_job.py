@@ -36,7 +36,7 @@ class Place:
     :param actions: uid -> Command
     """
 
-    __slots__ = ("actions", "questions", "root", "run", "state")
+    __slots__ = ("actions", "colours", "questions", "root", "run", "state")
 
     def __init__(
         self, root: str, state: str, run: str, questions: Questions, actions: Mapping[Any, Command]
@@ -46,6 +46,8 @@ class Place:
         self.run = run
         self.questions = questions
         self.actions = actions
+        self.colours = False
+        """Whether programs are to write colours though their output goes to a log."""
 
     def log(self, uid: str) -> str:
         """Return the path of the file that takes what an action prints."""
@@ -120,6 +122,8 @@ class CommandJob(ProcessJob):
         outputs.prepare(place.root, made, question.with_inode, self._clear)
         self.made_room = True
         environ = place.questions.environment(command)
+        if place.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
+            environ |= COLOURED
         cwd = place.root if command.cwd == "." else os.path.normpath(os.path.join(place.root, command.cwd))
         files = (0, None, None) if command.console else self._open_files()
         return Start(
@@ -164,6 +168,23 @@ class CommandJob(ProcessJob):
         if "/" in argv[0]:
             return argv
         return (self.place.questions.program(argv[0], environ) or argv[0], *argv[1:])
+
+
+COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
+"""What makes programs write colours where they see no terminal. No fingerprint holds it."""
+_SAY_COLOURS = {"NO_COLOR", *COLOURED}
+_REDIRECTS = (">", "|", "`", "$(")
+
+
+def prints_to_its_log(command: Command) -> bool:
+    """Return whether people alone read what a command prints: nothing in it redirects, pipes or captures.
+
+    Escape sequences in an output would be worse than no colours. In doubt the answer is no.
+    """
+    if command.stdout is not None or command.console:
+        return False
+    texts = (command.script.text,) if command.script is not None else sum(command.steps, ())
+    return not any(mark in text for text in texts for mark in _REDIRECTS)
 
 
 def log_path(state: str, label: str, uid: str) -> str:

@@ -107,10 +107,17 @@ def log_command(context: Context) -> int:
 
 
 def _copy(fd: int, context: Context) -> None:
+    """Copy a log as it is, but for its colours where our own lines have none."""
+    from treadle.ui.output import without_colours
+
     out = sys.stdout.buffer
+    rest = b""
     try:
         while piece := os.read(fd, 1 << 16):
+            if not context.screen.colours:
+                piece, rest = without_colours(rest + piece)
             out.write(piece)
+        out.write(rest)
         out.flush()
     except BrokenPipeError:
         context.screen.lose()

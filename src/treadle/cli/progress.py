@@ -90,6 +90,7 @@ class Progress(Observer):
         if self.plan is not None:
             refuse_shared_outputs(self.plan, map(str, walk.actions.vertex_data), walk.store)
         self.walk = walk
+        walk.place.colours = self.screen.colours
         self.state.total = len(walk.actions.vertex_data) + walk.untouched
         self.state.counts[SKIPPED] += walk.untouched
         self._next_drawing = monotonic() + _PATIENCE

@@ -24,6 +24,8 @@ _PIECE = 1 << 18
 """Bytes of a log that are read at a time when it is followed."""
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
+_RAW_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
+_LONGEST_COLOUR = 64
 
 
 def visible(raw: bytes, *, colours: bool = False) -> str:
@@ -48,6 +50,13 @@ def visible(raw: bytes, *, colours: bool = False) -> str:
         cut = cut or len(shown) > room
         room -= min(room, len(shown))
     return "".join(parts) + (MORE if cut else "") + ("\x1b[0m" if coloured else "")
+
+
+def without_colours(raw: bytes) -> tuple[bytes, bytes]:
+    """Return a piece of output without colours, and what of its end may be the beginning of one."""
+    raw = _RAW_COLOUR.sub(b"", raw)
+    at = raw.rfind(b"\x1b", -_LONGEST_COLOUR)
+    return (raw[:at], raw[at:]) if at >= 0 else (raw, b"")
 
 
 def last_lines(path: str, most: int, *, colours: bool = False) -> tuple[list[str], bool]:
