@@ -14,7 +14,7 @@ from .nodes import Node
 from .paths import parents
 from .places import Places
 from .problems import Problems
-from .programs import Programs, Started
+from .programs import Programs, Started, starts
 from .spec import FromItem, GlobItem
 from .template import Scope, Template
 
@@ -53,7 +53,7 @@ class Linker:
 
     __slots__ = (
         *("by_uid", "declared", "disk", "instances", "makers", "names", "places", "problems", "programs"),
-        "readings",
+        *("readings", "sources"),
     )
 
     def __init__(
@@ -69,6 +69,8 @@ class Linker:
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
         self.readings: dict[str, Reading] = {}
+        self.sources: set[str] = set()
+        """Paths that lie on the disk as they are written, and that nobody makes."""
 
     def link(self) -> None:
         """Find makers, paths that are read, and who is left out; mistakes are kept."""
@@ -117,14 +119,18 @@ class Linker:
                                 reading.hard.extend((maker, path) for maker in self.makers.of(path))
 
     def _fixed(self, instance: Instance, reading: Reading) -> None:
-        reading.started = self.programs.known(instance)
-        for one in reading.started:
-            reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
-        needs = self._others(instance, instance.spec.needs, "needs")
-        reading.any_of.extend((found, name) for name, found in needs)
-        reading.needs = [one for _, found in needs for one in found]
-        after = self._others(instance, instance.spec.after, "after")
-        reading.after = [one for _, found in after for one in found]
+        spec = instance.spec
+        if starts(spec):
+            reading.started = self.programs.known(instance)
+            for one in reading.started:
+                reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
+        if spec.needs:
+            needs = self._others(instance, spec.needs, "needs")
+            reading.any_of.extend((found, name) for name, found in needs)
+            reading.needs = [one for _, found in needs for one in found]
+        if spec.after:
+            after = self._others(instance, spec.after, "after")
+            reading.after = [one for _, found in after for one in found]
 
     def _others(
         self, instance: Instance, templates: Sequence[Template], kind: str
@@ -215,8 +221,7 @@ class Linker:
     # What is known after that.
 
     def _inputs(self, instance: Instance, reading: Reading) -> None:
-        slots = instance.spec.inputs
-        for slot in slots:
+        for slot in instance.spec.inputs:
             paths: list[str] = []
             is_text = slot.is_text
             for item in slot.items:
@@ -231,7 +236,10 @@ class Linker:
                     self.problems.keep(error)
                 is_text = is_text and isinstance(item, Template) and not _is_list(item, instance.scope)
             reading.named[slot.name] = (paths, is_text)
-        reading.paths = [path for paths, _ in reading.named.values() for path in paths]
+        if len(reading.named) == 1:
+            reading.paths = paths
+        else:
+            reading.paths = [path for paths, _ in reading.named.values() for path in paths]
         for needed in reading.needs:
             if not needed.left_out:
                 reading.predecessors[needed.uid] = None
@@ -265,13 +273,16 @@ class Linker:
     def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
         for text in instance.scope.items(item):
             path = self.places.path(text, item.node, "an input")
-            makers = self.makers.of(path)
-            for maker in makers:
-                if maker is instance:
-                    raise self._own(instance, _shared(instance, path), item.node, "")
-                if not maker.left_out:
-                    reading.predecessors[maker.uid] = None
-            self._check_input(path, makers, item.node, instance)
+            if path not in self.sources:
+                makers = self.makers.of(path)
+                for maker in makers:
+                    if maker is instance:
+                        raise self._own(instance, _shared(instance, path), item.node, "")
+                    if not maker.left_out:
+                        reading.predecessors[maker.uid] = None
+                self._check_input(path, makers, item.node, instance)
+                if not makers:
+                    self.sources.add(path)
             found.append(path)
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:

@@ -12,6 +12,7 @@ from .declared import Instance
 from .edges import Linker, Reading
 from .nodes import Source
 from .paths import from_cwd, normalise, parents
+from .programs import starts
 from .spec import Spec
 from .template import Scope, Template, Value
 
@@ -41,8 +42,9 @@ class Filler:
         cwd = self._cwd(instance)
         scope = instance.scope.with_local(self._local(instance, reading, cwd), self.unknown)
         steps, script = self._program(instance, scope)
-        programs = self.linker.programs
-        programs.wait(instance, programs.by_paths(instance, scope), reading.predecessors)
+        if starts(spec):
+            programs = self.linker.programs
+            programs.wait(instance, programs.by_paths(instance, scope), reading.predecessors)
         return Command(
             steps,
             script=script,
@@ -80,8 +82,8 @@ class Filler:
             if name:
                 local[f"in.{name}"] = shown[0] if is_text and len(shown) == 1 else shown
         if reading.named:
-            single = reading.named.get("", ([], False))
-            local["in"] = every[0] if single[1] and len(every) == 1 else tuple(every)
+            is_text = "" in reading.named and reading.named[""][1]
+            local["in"] = every[0] if is_text and len(every) == 1 else tuple(every)
         self._outputs(instance, local, cwd)
         if instance.depfile is not None:
             local["depfile"] = from_cwd(instance.depfile, cwd)
@@ -147,7 +149,9 @@ class Filler:
 
 
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:
-    return tuple([from_cwd(path, cwd) for path in paths])
+    if cwd != ".":
+        return tuple([from_cwd(path, cwd) for path in paths])
+    return tuple([from_cwd(path, cwd) if path[0] == "-" or path[-1] == "/" else path for path in paths])
 
 
 def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) -> TreadleError:

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from time import time_ns
 
 from .paths import below, normalise
@@ -17,18 +18,23 @@ from .template import MAGIC
 
 MAX_DEEP = 4
 MAX_LOOKED_AT = 5_000_000
+MANY = 32
+MAX_LISTED = 4096
+"""A folder that MANY files were asked of is listed, up to so many names: that is cheaper than one look each."""
 
 
 class Disk:
     """What the language asks of the disk; tests put another in its place."""
 
-    __slots__ = ("_kinds", "listed", "root")
+    __slots__ = ("_asked", "_kinds", "_seen", "listed", "root")
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.listed: dict[str, tuple[os.stat_result | None, int]] = {}
         """Absolute folder -> how it was, and when (nanoseconds), just before it was first listed."""
         self._kinds: dict[str, str] = {}
+        self._asked: dict[str, int] = {}
+        self._seen: dict[str, str] = {}
 
     def folders(self) -> list[str]:
         """Return the paths that were asked about and are folders."""
@@ -43,11 +49,29 @@ class Disk:
 
     def _look(self, path: str) -> str:
         path = path.rstrip("/") or "/"
+        full = path if path.startswith("/") else f"{self.root}/{path}"
+        folder = full[: full.rfind("/") + 1]
+        asked = self._asked[folder] = self._asked.get(folder, 0) + 1
+        if asked == MANY:
+            self._list(folder)
+        seen = self._seen.get(full)
+        if seen is not None:
+            return seen
         try:
-            mode = os.stat(path if path.startswith("/") else f"{self.root}/{path}").st_mode
+            mode = os.stat(full).st_mode
         except (OSError, ValueError):
             return ""
         return "folder" if stat.S_ISDIR(mode) else "file"
+
+    def _list(self, folder: str) -> None:
+        """Note what lies in a folder, links left out."""
+        try:
+            with os.scandir(folder) as entries:
+                for entry in islice(entries, MAX_LISTED):
+                    if not entry.is_symlink():
+                        self._seen[entry.path] = "folder" if entry.is_dir(follow_symlinks=False) else "file"
+        except (OSError, ValueError):
+            return
 
     def names(self, folder: str) -> list[tuple[str, str, bool]]:
         """Return (name, `file`, `folder` or "", whether it is a link) of what lies in an absolute folder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from yaml.events import (
@@ -29,7 +29,6 @@ MAX_ALIASED = 1_000_000
 """How many values all aliases may stand for together."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NO_KEY = Scalar("", None, 0, 0)
 _NO_KEYS = NULLS | {"<<"}
 
 HINT_QUOTE = "write the value in quotes"
@@ -158,7 +157,10 @@ class _Builder:
             if isinstance(parent, Items):
                 parent.nodes.append(node)
             elif key is None:
-                key = self._key(parent, node)
+                if isinstance(node, Scalar) and node.text not in parent.keys and node.text not in _NO_KEYS:
+                    key = node
+                else:
+                    key = self._key(parent, node)
             else:
                 parent.keys[key.text] = key
                 parent.nodes[key.text] = node
@@ -237,7 +239,6 @@ class _Builder:
     def _key(self, parent: Table, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
             self._refuse_key(node.start)
-            return _NO_KEY
         if node.style is None and node.text in _NO_KEYS:
             if node.text == "<<":
                 raise self.source.error(
@@ -249,7 +250,7 @@ class _Builder:
             raise self.source.error(f"the key {node.text!r} stands here twice", node, facts=(f"first at {first}",))
         return node
 
-    def _refuse_key(self, at: int) -> None:
+    def _refuse_key(self, at: int) -> NoReturn:
         raise self.source.error(
             "a list or map stands where a key should",
             at,

@@ -45,8 +45,6 @@ def from_cwd(path: str, cwd: str) -> str:
     A folder loses its `/`; a name that begins with `-` gets `./` in front, so that no program takes it
     as an option.
     """
-    if cwd == "." and path[-1] != "/" and path[0] != "-":
-        return path
     bare = path[:-1] if path.endswith("/") and path != "/" else path
     if cwd != "." and not bare.startswith("/"):
         bare = os.path.relpath("/" + bare, "/" + cwd)

@@ -113,6 +113,11 @@ class Programs:
         )
 
 
+def starts(spec: Spec) -> bool:
+    """Whether an action names programs that may be files of the plan."""
+    return bool(spec.steps or spec.argv or spec.tools) or "/" in spec.shell[0]
+
+
 def _named(spec: Spec) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
     """Yield (words, is relative to cwd, place, is a later command) of each command; its first word counts."""
     for number, step in enumerate(spec.steps):

@@ -104,12 +104,14 @@ class SettingsReader:
         return found
 
     def _tools(self, spec: Spec, _node: Node) -> None:
+        tools: list[tuple[Template, list[words.Word]]] = []
+        spec.tools = tools
         node = spec.entries.get("tools")
         for one in node.nodes if isinstance(node, Items) else [node] if node is not None else []:
             with self.reader.problems.kept():
                 if not isinstance(one, Table):
                     texts = self.reader.texts(one, "a tool")
-                    spec.tools.extend((template.parse(self.source, text), []) for text in texts)
+                    tools.extend((template.parse(self.source, text), []) for text in texts)
                     continue
                 entries = self.reader.entries(one, TOOL_KEYS, "a tool")
                 name, version = entries.get("tool"), entries.get("version")
@@ -118,7 +120,7 @@ class SettingsReader:
                         self.reader.add("a tool needs tool: with its name", one)
                     continue
                 split = words.split_words(self.source, version) if isinstance(version, Scalar) else []
-                spec.tools.append((template.parse(self.source, name), split))
+                tools.append((template.parse(self.source, name), split))
 
     def _limits(self, spec: Spec, node: Node) -> None:
         entries = spec.entries

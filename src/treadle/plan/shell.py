@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from treadle.command import DEFAULT_SHELL, Script
 from treadle.errors import TreadleError
@@ -372,7 +373,7 @@ def fill(
     program = shell[0].rsplit("/", 1)[-1]
     text: list[str] = []
     seen: list[str] = []
-    numbers: dict[str, int] = {}
+    names: dict[str, str] = {}
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
@@ -387,7 +388,7 @@ def fill(
         value = scope.value(template, piece.ref)
         if piece.where != BARE:
             one = " ".join(value) if isinstance(value, tuple) else value
-            text.append(f"${{TREADLE_{numbers.setdefault(one, len(numbers) + 1)}}}")
+            text.append(f"${{{names.setdefault(one, _variable(len(names) + 1))}}}")
             seen.append(_seen(piece, one, seen))
             continue
         if isinstance(value, tuple) and not piece.alone:
@@ -397,10 +398,15 @@ def fill(
                 hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
             )
         values = value if isinstance(value, tuple) else (value,)
-        text.append(" ".join([f'"${{TREADLE_{numbers.setdefault(one, len(numbers) + 1)}}}"' for one in values]))
+        text.append(" ".join([f'"${{{names.setdefault(one, _variable(len(names) + 1))}}}"' for one in values]))
         seen.append(shown.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
-    variables = {f"TREADLE_{number}": value for value, number in numbers.items()}
+    variables = {name: value for value, name in names.items()}
     return Script("".join(text), variables, "".join(seen), shell)
+
+
+@lru_cache
+def _variable(number: int) -> str:
+    return f"TREADLE_{number}"
 
 
 def _seen(hole: Hole, value: str, seen: Sequence[str]) -> str:

@@ -68,6 +68,8 @@ def words(values: Sequence[str], delimiter: str, *, may_be_bare: bool) -> str:
     """
     if not may_be_bare or delimiter:
         return " ".join([_word(one, delimiter) for one in values])
+    if all(map(_PLAIN.fullmatch, values)):
+        return " ".join(values)
     return " ".join([one if _PLAIN.fullmatch(one) else _word(one, "") for one in values])
 
 

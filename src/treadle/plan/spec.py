@@ -69,8 +69,8 @@ class Spec:
         self.key = key
         self.entries: Mapping[str, Node] = {}
         self.help = ""
-        self.steps: list[list[words.Word]] = []
-        self.argv: list[Template] = []
+        self.steps: Sequence[list[words.Word]] = ()
+        self.argv: Sequence[Template] = ()
         self.sh: Scalar | None = None
         self.pieces: Sequence[str | shell.Hole] = ()
         self.shell: tuple[str, ...] = DEFAULT_SHELL
@@ -79,14 +79,14 @@ class Spec:
         self.stdout: Template | None = None
         self.depfile: Template | None = None
         self.cwd: Template | None = None
-        self.foreach: list[tuple[str, list[Item]]] = []
+        self.foreach: Sequence[tuple[str, list[Item]]] = ()
         self.condition: Condition | None = None
         self.needs: Sequence[Template] = ()
         self.after: Sequence[Template] = ()
         self.env: Mapping[str, Template] = {}
         self.track: tuple[str, ...] = ()
         self.pass_: tuple[str, ...] = ()
-        self.tools: list[tuple[Template, list[words.Word]]] = []
+        self.tools: Sequence[tuple[Template, list[words.Word]]] = ()
         self.limits = _LIMITS
 
     def share_settings(self, other: Spec) -> None:
@@ -102,4 +102,6 @@ class Spec:
     @property
     def has_globs(self) -> bool:
         """Whether its instances depend on what files there are."""
+        if not self.foreach:
+            return False
         return any(isinstance(item, GlobItem) for _, items in self.foreach for item in items)

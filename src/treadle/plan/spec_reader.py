@@ -29,7 +29,7 @@ class SpecReader:
     :param queues: name -> tokens
     """
 
-    __slots__ = ("defaults", "reader", "scripts", "settings", "shared", "source", "taken", "ways")
+    __slots__ = ("commands", "defaults", "reader", "scripts", "settings", "shared", "source", "taken", "ways")
 
     def __init__(
         self, reader: Reader, defaults: Mapping[str, Node], taken: Mapping[str, object], queues: Mapping[str, int]
@@ -40,6 +40,7 @@ class SpecReader:
         self.shared = {name: value for name, value in defaults.items() if name != "env"}
         self.taken = taken
         self.scripts: dict[str, Sequence[str | shell.Hole]] = {}
+        self.commands: dict[str, list[words.Word]] = {}
         self.settings = SettingsReader(reader, defaults, queues)
         self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
 
@@ -87,13 +88,22 @@ class SpecReader:
     def _run(self, spec: Spec, node: Node) -> None:
         if isinstance(node, Items) and not node.nodes:
             raise self.error("run holds no command", node)
+        steps = spec.steps = []
         for text in self.reader.texts(node, "a command"):
             with self.reader.problems.kept():
                 self._check_cut(text)
-                step = words.split_words(self.source, text)
+                step = self._words(text)
                 if isinstance(node, Items):
                     self._check_lone(text, step)
-                spec.steps.append(step)
+                steps.append(step)
+
+    def _words(self, text: Scalar) -> list[words.Word]:
+        """Return the words of a command: many actions have the same, so each text is split once."""
+        known = self.commands.get(text.text)
+        if known is not None:
+            return [word.at(text) for word in known]
+        found = self.commands[text.text] = words.split_words(self.source, text)
+        return found
 
     def _check_lone(self, text: Scalar, step: list[words.Word]) -> None:
         whole = step[0].template.whole if len(step) == 1 else None
@@ -151,16 +161,14 @@ class SpecReader:
                         value,
                         hint=f"[{value.text}] is a list of one",
                     )
-                spec.foreach.append((name.text, items))
+                spec.foreach = [*spec.foreach, (name.text, items)]
 
     def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:
         """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`."""
         found: list[Item] = []
-        stack = [node]
-        while stack:
-            one = stack.pop()
+        for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(one, Items):
-                stack.extend(reversed(one.nodes))
+                found.extend(self.items(one, what, globs=globs))
             elif isinstance(one, Table):
                 found.append(self._special(one, what))
             elif self.reader.is_text(one, what):

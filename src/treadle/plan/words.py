@@ -57,6 +57,10 @@ class Word:
         self.template = template
         self.quoted = quoted
 
+    def at(self, node: Scalar) -> Word:
+        """Return the same word of another scalar with the same text."""
+        return Word(Template(self.template.source, node, self.template.parts), quoted=self.quoted)
+
 
 class _Splitter:
     """The state of splitting one text."""
