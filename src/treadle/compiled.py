@@ -10,29 +10,39 @@ from .errors import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def texts_of(command: Command) -> list[str]:
-    """Return a Command as texts, to be read by `command_from`."""
-    texts = _list(len(step) for step in command.steps) + [word for step in command.steps for word in step]
-    texts += _optional(None if command.script is None else command.script.text)
-    if command.script is not None:
-        texts.append(command.script.shown)
-        texts += _list(command.script.shell) + _pairs(command.script.variables)
+    """Return a Command as texts, to be read by `command_from`.
+
+    A snapshot asks this of each action there is, so it goes without a call for each part.
+    """
+    steps, script, env, place = command.steps, command.script, command.env, command.place
+    texts = [str(len(steps)), *[str(len(step)) for step in steps]]
+    for step in steps:
+        texts += step
+    if script is None:
+        texts.append("")
+    else:
+        texts += ("y", script.text, script.shown, str(len(script.shell)), *script.shell)
+        texts += _pairs(script.variables)
     texts.append(command.cwd)
-    for paths in (command.inputs, command.outputs, command.env.track, command.env.pass_):
-        texts += _list(paths)
-    texts += _pairs(command.env.set)
-    texts += _list(tool.name for tool in command.tools)
-    for tool in command.tools:
-        texts += _list(tool.version)
-    texts += _optional(command.depfile) + _optional(command.stdout) + _limits(command.limits)
-    texts += ["y" if flag else "" for flag in (command.always, command.keep, command.console)]
-    place = command.place
-    texts += [command.label, *_optional(place.file if place else None)]
-    if place is not None:
-        texts += [str(place.line), str(place.column), place.text]
+    for values in (command.inputs, command.outputs, env.track, env.pass_):
+        texts.append(str(len(values)))
+        texts += values
+    texts += _pairs(env.set)
+    tools = command.tools
+    texts += (str(len(tools)), *[tool.name for tool in tools])
+    for tool in tools:
+        texts += (str(len(tool.version)), *tool.version)
+    texts += (*_optional(command.depfile), *_optional(command.stdout), *_limits(command.limits))
+    texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
+    texts.append(command.label)
+    if place is None:
+        texts.append("")
+    else:
+        texts += ("y", place.file, str(place.line), str(place.column), place.text)
     return texts
 
 
@@ -103,20 +113,19 @@ class _Reader:
 
 
 def _limits(limits: Limits) -> list[str]:
+    retries, timeout = limits.retries, limits.timeout
     texts = [limits.queue, str(limits.tokens), str(limits.priority)]
-    texts += _optional(None if limits.timeout is None else repr(limits.timeout))
-    retries = limits.retries
-    return [*texts, str(retries.max), *_list(retries.on), repr(retries.backoff)]
-
-
-def _list(values: Iterable[object]) -> list[str]:
-    texts = [str(value) for value in values]
-    return [str(len(texts)), *texts]
+    texts += _optional(None if timeout is None else repr(timeout))
+    texts += (str(retries.max), str(len(retries.on)), *retries.on, repr(retries.backoff))
+    return texts
 
 
 def _pairs(values: Mapping[str, str]) -> list[str]:
-    return _list(text for pair in values.items() for text in pair)
+    texts = [str(2 * len(values))]
+    for pair in values.items():
+        texts += pair
+    return texts
 
 
-def _optional(text: str | None) -> list[str]:
-    return [""] if text is None else ["y", text]
+def _optional(text: str | None) -> tuple[str, ...]:
+    return ("",) if text is None else ("y", text)
