@@ -49,7 +49,8 @@ class Faces:
         return {case.attrib["name"]: case for case in self.junit.iter("testcase")}
 
     def bars(self) -> list[dict[str, Any]]:
-        return [event for event in self.trace["traceEvents"] if event["ph"] == "X"]
+        """Return the bars in the rows of the tokens."""
+        return [event for event in self.trace["traceEvents"] if event["ph"] == "X" and event["tid"]]
 
 
 @pytest.fixture
@@ -159,6 +160,11 @@ def test_all_faces_mark_the_same_critical_path(faces: Faces) -> None:
     assert path == [faces.page["names"][number] for number in faces.page["critical"]]
     assert {bar["name"] for bar in faces.bars() if bar["args"]["critical"]} == set(path)
     assert {bar["name"] for bar in faces.bars() if "critical path" in bar["cat"]} == set(path)
+    row = [event for event in faces.trace["traceEvents"] if event["ph"] == "X" and not event["tid"]]
+    assert list(dict.fromkeys(bar["name"] for bar in sorted(row, key=lambda bar: int(bar["ts"])))) == path
+    assert {bar["name"]: bar["dur"] for bar in row}.items() <= {
+        bar["name"]: bar["dur"] for bar in faces.bars()
+    }.items()
     needs = {name: event["needs"] for name, event in faces.of("action").items()}
     assert all(before in needs[after] for before, after in pairwise(path))
 

@@ -151,6 +151,7 @@ class Hearing(Observer):
         self._tails: dict[str, Tail] = {}
         self._between: dict[str, dict[str, Any]] = {}
         """name -> how its last attempt ended, of those that should be tried again."""
+        self._known: set[str] = set()
         self._over: set[str] = set()
         self._told: set[str] = set()
         """Names whose verdict has been told."""
@@ -171,21 +172,8 @@ class Hearing(Observer):
         """Tell all actions."""
         self.progress.began(walk)
         self.walk = walk
-        graph = walk.actions
-        for uid, command in graph.vertex_data.items():
-            action = self.plan.actions[str(uid)]
-            self.outlets.tell(
-                "action",
-                name=uid,
-                family=action.family,
-                help=action.help,
-                command=command_text(command),
-                needs=sorted(map(str, graph.get_predecessors(uid))),
-                after=sorted(map(str, graph.get_after(uid))),
-                queue=CONSOLE_QUEUE if command.console else command.limits.queue,
-                tokens=command.limits.tokens,
-                place=place_data(action.place, self.root),
-            )
+        for uid in walk.actions.vertex_data:
+            self._tell_action(str(uid))
         self.outlets.flush()
 
     def started(self, job: CommandJob) -> None:
@@ -250,7 +238,29 @@ class Hearing(Observer):
                 self._tell_verdict(str(uid), action.verdict)
                 self._tell_end({"name": str(uid), "status": NOT_STARTED, "attempts": 0, "duration": 0.0})
 
+    def _tell_action(self, uid: str) -> None:
+        """Tell what an action is, unless that was told; a walk may get further ones under way."""
+        if uid in self._known or self.walk is None:
+            return
+        self._known.add(uid)
+        graph = self.walk.actions
+        command, action = graph.vertex_data[uid], self.plan.actions.get(uid)
+        place = action.place if action is not None else command.place
+        self.outlets.tell(
+            "action",
+            name=uid,
+            family=action.family if action is not None else uid,
+            help=action.help if action is not None else "",
+            command=command_text(command),
+            needs=sorted(map(str, graph.get_predecessors(uid))),
+            after=sorted(map(str, graph.get_after(uid))),
+            queue=CONSOLE_QUEUE if command.console else command.limits.queue,
+            tokens=command.limits.tokens,
+            **({"place": place_data(place, self.root)} if place is not None else {}),
+        )
+
     def _tell_verdict(self, uid: str, verdict: Verdict | None) -> None:
+        self._tell_action(uid)
         if verdict is not None and uid not in self._told:
             self._told.add(uid)
             reasons = [reason_data(why) for why in verdict.reasons]

@@ -1,4 +1,7 @@
-"""A run as a trace in Chrome's format, for chrome://tracing, Perfetto and speedscope: a row for each token."""
+"""A run as a trace in Chrome's format, for chrome://tracing, Perfetto and speedscope: a row for each token.
+
+The critical path has a row of its own beside them, since not every viewer shows colours and categories.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,16 @@ def _events(run: Run, path: list[str], critical: set[str]) -> Iterator[dict[str,
         row = {"ph": "M", "pid": 1, "tid": slot + 1}
         yield {**row, "name": "thread_name", "args": {"name": f"token {slot + 1}"}}
         yield {**row, "name": "thread_sort_index", "args": {"sort_index": slot}}
+    if path:
+        row = {"ph": "M", "pid": 1, "tid": 0}
+        yield {**row, "name": "thread_name", "args": {"name": "critical path"}}
+        yield {**row, "name": "thread_sort_index", "args": {"sort_index": -1}}
     for action in run.actions.values():
         for attempt in action.attempts:
-            yield _bar(action, attempt, is_critical=action.name in critical)
+            bar = _bar(action, attempt, is_critical=action.name in critical)
+            yield bar
+            if action.name in critical:
+                yield {**bar, "tid": 0, "cat": "critical path"}
     for number, (before, after) in enumerate(pairwise(path)):
         yield from _arrow(number, run.actions[before].attempts[-1], run.actions[after].attempts[0])
 
