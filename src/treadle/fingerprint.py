@@ -61,16 +61,12 @@ class Fingerprint:
         :param answer: whether it belongs to the answer
         :raises TreadleError: if the name or the value is not text
         """
-        for what, text in (("name", name), ("value", value)):
-            if not isinstance(text, str):
-                raise TreadleError(
-                    f"the {what} of an element must be text, not {type(text).__name__}",
-                    facts=(f"name: {name!r}", f"value: {value!r}"),
-                )
+        if type(name) is not str or type(value) is not str:
+            _require_text(name, value)
         self.elements[name] = value
         if answer:
             self.answers.add(name)
-        else:
+        elif self.answers:
             self.answers.discard(name)
 
     def add_file(self, path: Path, name: str | None = None, *, answer: bool = False) -> None:
@@ -198,6 +194,15 @@ def read_os_version(files: Iterable[str] = OS_RELEASE) -> str:
 
     version = platform.mac_ver()[0] or platform.win32_ver()[1]
     return " ".join(word for word in (platform.system().lower(), version, platform.machine()) if word)
+
+
+def _require_text(name: object, value: object) -> None:
+    for what, text in (("name", name), ("value", value)):
+        if not isinstance(text, str):
+            raise TreadleError(
+                f"the {what} of an element must be text, not {type(text).__name__}",
+                facts=(f"name: {name!r}", f"value: {value!r}"),
+            )
 
 
 def _is_text(values: Iterable[object]) -> bool:

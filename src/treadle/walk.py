@@ -16,7 +16,7 @@ from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Collection, Hashable
     from typing import Any
 
     from .core.dag import DAG
@@ -254,18 +254,16 @@ class Walk:
         return Verdict(decision.RUN if runs else decision.SKIP, (Reason(kind),))
 
     def _untracked(self, uid: Hashable) -> list[Hashable]:
-        predecessors = self.actions.get_predecessors(uid)
-        untracked = [p for p in predecessors if self.new_fingerprints.get(p) is None]
-        return self._in_order(untracked)
+        fingerprints = self.new_fingerprints
+        return self._in_order([p for p in self.actions.get_predecessors(uid) if fingerprints.get(p) is None])
 
-    def _in_order(self, uids: Iterable[Hashable]) -> list[Hashable]:
+    def _in_order(self, uids: Collection[Hashable]) -> list[Hashable]:
         """Return `uids` in the order in which the graph holds them."""
-        found = list(uids)
-        if len(found) < 2:
-            return found
+        if len(uids) < 2:
+            return list(uids)
         if self._positions is None:
             self._positions = {uid: number for number, uid in enumerate(self.actions.vertex_data)}
-        return sorted(found, key=self._positions.__getitem__)
+        return sorted(uids, key=self._positions.__getitem__)
 
     def _is_good(self, uid: Hashable) -> bool:
         status = self.job_status.get(uid)
@@ -287,14 +285,15 @@ class Walk:
         return self.create_skipped_job(uid, data, predecessors, reason, notify_end, ReturnValue.force_fail)
 
     def _note(self, job: Job, status: ReturnValue) -> None:
-        report = ActionReport(job.uid, status, self.verdicts.get(job.uid))
-        if job.uid in self.failure_source:
-            report.origins = frozenset(self.failure_source[job.uid])
+        uid = job.uid
+        report = ActionReport(uid, status, self.verdicts.get(uid))
+        if uid in self.failure_source:
+            report.origins = frozenset(self.failure_source[uid])
         report.duration = job.timing_info.duration
         report.attempts = job.attempt
         report.failure = job.failure
         report.interrupted = job.interrupted and not job.timed_out
-        self.reports[job.uid] = report
+        self.reports[uid] = report
         _log_end(job, status)
 
 

@@ -42,11 +42,13 @@ class Edges:
 
     def set_before(self, vertex_id: Hashable) -> frozenset[Hashable]:
         """Return what comes right before, as a set."""
-        return frozenset(self._before.get(vertex_id, _NONE))
+        starts = self._before.get(vertex_id)
+        return frozenset(starts) if starts else _NONE
 
     def set_after(self, vertex_id: Hashable) -> frozenset[Hashable]:
         """Return what comes right after, as a set."""
-        return frozenset(self.after(vertex_id) or _NONE)
+        ends = self.after(vertex_id)
+        return frozenset(ends) if ends else _NONE
 
     def new(self, vertex_id: Hashable, starts: Iterable[Hashable] | None) -> tuple[Hashable, ...]:
         """Return those of `starts` that do not come before the vertex yet, each once."""
