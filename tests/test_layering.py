@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parent.parent / "src" / "treadle"
 
 EVERYBODY_MAY = {"errors", "status"}
-STATE = {"core", "digests", "files", "fingerprint", "frames", "records", "store", "lock", "process"}
+STATE = {"core", "digests", "files", "grain", "fingerprint", "frames", "records", "store", "lock", "process"}
 COMMAND_JOB = {*STATE, "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
@@ -29,10 +29,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "digests": set(),
     "fingerprint": {"core.elements", "digests"},
-    "files": {"digests"},
+    "grain": set(),
+    "files": {"digests", "grain"},
     "frames": set(),
     "records": {"core"},
-    "lock": {"core"},
+    "lock": {"core", "grain"},
     "store": {"core", "files", "frames", "records", "lock", "process"},
     "process": set(),
     "runner": {"process", "command"},
@@ -59,7 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"command", "core.dag"},
     "ui": {"core.decision", "command"},
     "report": {"core.decision", "command", "ui"},
-    "aio": {"core.admission", "core.dag_iterator", "core.dag_order"},
+    "collector": set(),
+    "aio": {"collector", "core.admission", "core.countdown", "core.dag_order"},
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
     "testing": {*COMMAND_WALK, "command_walk"},
     "cli": {*COMMAND_WALK, "command_walk", "command_snapshot", "quick", "snapshot", "plan", "ui", "report", ""},

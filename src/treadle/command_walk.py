@@ -287,6 +287,7 @@ class CommandWalk(Walk):
         if self.known_stamps is not None:
             self.store.stamps = self.known_stamps(self.store)
         files = Files(self.root, self.store.stamps)
+        files.fine_device = self.store.lock.fine_device
         self.questions = Questions(files, self.settings.environ)
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
@@ -326,7 +327,7 @@ class CommandWalk(Walk):
         command, question = job.command, self._kept[job.uid]
         before = dict(question.answers)
         question.forget_answers()
-        self.questions.add_outputs(question, command, again=True)
+        self.questions.add_made(question, command)
         missing = outputs.missing({path: seen.value for path, seen in question.answers.items()})
         if missing:
             raise TreadleError(

@@ -10,6 +10,7 @@ import os
 from time import time_ns
 
 from .digests import ABSENT, FOLDER, describe, describe_tree, walk_tree
+from .grain import NO_DEVICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class Files:
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
         self.clock = time_ns
+        self.fine_device = NO_DEVICE
+        """A device whose stamps are fine, see `grain`."""
+        self._sure_device = NO_DEVICE
         self._known = known or {}
         self._seen: dict[tuple[str, bool], Seen] = {}
         self._trees: set[tuple[str, bool]] = set()
@@ -108,6 +112,18 @@ class Files:
                 return before
         seen = self._seen[path, made] = self._look_at_file(path, status)
         return seen
+
+    def see_made(self, path: str) -> Seen:
+        """Look at an output whose maker has ended, once more.
+
+        Nobody is in the middle of a write to it, which moves the stamp once, before all is there: so where stamps
+        are fine, this one is sure at once.
+        """
+        self._sure_device = self.fine_device
+        try:
+            return self.see_again(path, made=True)
+        finally:
+            self._sure_device = NO_DEVICE
 
     def forget(self, paths: Collection[str]) -> None:
         """Forget what was seen of `paths`, around them and in them: they have been written."""
@@ -171,7 +187,7 @@ class Files:
         status = _stat(full)
         if status is None:
             return (-1, -1, -1), False
-        return stamp_of(status), is_sure(status, now)
+        return stamp_of(status), is_sure(status, now, self._sure_device)
 
     def _value(self, path: str, status: os.stat_result, looks: dict[str, Look]) -> tuple[str, bool]:
         """Return what one file holds, and whether its stamp is sure; from what is known, if the stamp is."""
@@ -194,7 +210,7 @@ class Files:
         now = self.clock()
         value, read = describe(self._full(path), status)
         self.hashed += 1
-        sure = is_sure(status, now) and read is not None and stamp_of(read) == stamp
+        sure = is_sure(status, now, self._sure_device) and read is not None and stamp_of(read) == stamp
         if sure:
             self.learned[path] = (stamp, value)
         return value, sure
@@ -205,8 +221,13 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_ctime_ns, status.st_ino, status.st_size)
 
 
-def is_sure(status: os.stat_result, now: int) -> bool:
-    """Return whether a change after `now` (nanoseconds) is bound to give the file another stamp."""
+def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE) -> bool:
+    """Return whether a change after `now` (nanoseconds) is bound to give the file another stamp.
+
+    :param sure_device: a device on which every change is, also one that follows at once
+    """
+    if status.st_dev == sure_device:
+        return True
     changed = status.st_ctime_ns
     grain = GRAIN if changed % 1_000_000_000 else COARSE_GRAIN
     return changed + grain < now

@@ -10,6 +10,7 @@ import os
 from time import sleep
 
 from .errors import BusyError, StateError, UsageError
+from .grain import NO_DEVICE, fine_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Lock:
     def __init__(self, folder: str) -> None:
         self.path = os.path.join(folder, "lock")
         self._fd = -1
+        self.fine_device = NO_DEVICE
+        """The device of the state folder if its stamps are fine, see `grain`; known once the lock is taken."""
 
     @property
     def held(self) -> bool:
@@ -59,6 +62,7 @@ class Lock:
                     on_wait(words)
             sleep(_PAUSE)
         self._write(f"{run}\n{os.getpid()}\n{_own_words()}\n")
+        self.fine_device = fine_device(self._fd)
 
     def release(self) -> None:
         """Give the lock back."""

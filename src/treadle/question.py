@@ -148,6 +148,11 @@ class Questions:
         for path in command.outputs:
             question.add_answer(OUTPUT, path, see(path, True))
 
+    def add_made(self, question: Question, command: Command) -> None:
+        """Add the outputs to the answer, as the command has left them that has just ended."""
+        for path in command.outputs:
+            question.add_answer(OUTPUT, path, self.files.see_made(path))
+
     def environment(self, command: Command) -> dict[str, str]:
         """Return the environment of a command: the basic variables, and what it declares."""
         environ = dict(self._basic)

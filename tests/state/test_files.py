@@ -44,6 +44,7 @@ def test_a_stamp_within_the_clocks_grain_is_not_remembered(tmp_path: Path) -> No
 def test_a_whole_second_stamp_needs_two_seconds_to_be_sure() -> None:
     class Status:
         st_ctime_ns = 5_000_000_000
+        st_dev = 1
 
     assert not files_module.is_sure(Status(), 6_500_000_000)  # type: ignore[arg-type]
     assert files_module.is_sure(Status(), 7_200_000_000)  # type: ignore[arg-type]
