@@ -84,6 +84,17 @@ def test_events_hold_no_absolute_path_of_the_project(tmp_path: Path) -> None:
     assert '"file":"treadle.yaml"' in told
 
 
+def test_what_is_wrong_is_told_with_paths_of_the_project_too(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {run: cat, in: gone, out: o}\n")
+    (tmp_path / "sub").mkdir()
+    done = run_treadle(tmp_path / "sub", "run", "--events", "e.jsonl", check=2)
+    assert f"looked in {tmp_path}\n" in done.err
+    (problem,) = of(events(tmp_path / "sub" / "e.jsonl"), "problem")
+    assert problem["place"]["file"] == "treadle.yaml"
+    assert problem["facts"] == ["a reads it", "looked in ."]
+    assert str(tmp_path) not in (tmp_path / "sub" / "e.jsonl").read_text()
+
+
 def test_output_is_told_while_an_action_runs(tmp_path: Path) -> None:
     waiting = Waiting(tmp_path, before="echo first; printf sec; ")
     told = Fifo(tmp_path / "events")

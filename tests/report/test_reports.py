@@ -14,6 +14,7 @@ import pytest
 
 from report.made_up import events_of
 from treadle.report.critical import critical_path
+from treadle.report.events import without_root
 from treadle.report.github import GitHub
 from treadle.report.html import html
 from treadle.report.junit import junit
@@ -197,6 +198,20 @@ def test_events_that_no_walk_can_have_told_do_no_harm() -> None:
     assert run.counts()["failed"] == 1
     for made in (html, junit, trace):
         assert "".join(made(run))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("looked in /a/b", "looked in ."),
+        ("/a/b/c.txt is not there, nor /a/b: /a/b", "c.txt is not there, nor .: ."),
+        ("/a/bc and /a/b.d and /a/b-e", "/a/bc and /a/b.d and /a/b-e"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_paths_in_a_text_are_made_relative_to_the_root(text: str, said: str) -> None:
+    assert without_root(text, "/a/b") == said
+    assert without_root(text, "/") == text
 
 
 def test_a_run_that_was_killed_shows_what_was_running() -> None:

@@ -6,6 +6,7 @@ Only a run whose events, or what is made of them, somebody wants loads it.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic, time
 
@@ -21,6 +22,7 @@ from treadle.report.events import (
     place_data,
     problem_data,
     reason_data,
+    without_root,
 )
 from treadle.report.model import STATUSES
 
@@ -73,6 +75,8 @@ class Recorder:
         self.context = context
         self.outlets = outlets
         self.hearing: Hearing | None = None
+        self._root = ""
+        """What paths are relative to; the folder of the plan as long as nobody has read it."""
         self._is_finished = False
 
     def begin(self) -> None:
@@ -82,12 +86,15 @@ class Recorder:
         began = datetime.fromtimestamp(time() - (monotonic() - self.context.began), UTC)
         text = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         names = self.context.options.names
+        self._set_root(os.getcwd())
+        with suppress(TreadleError):
+            self._set_root(os.path.dirname(os.path.abspath(self.context.plan_file())))
         self.outlets.tell("run", schema=SCHEMA, treadle=__version__, began=text, names=names)
         self.outlets.flush()
 
     def beside(self, progress: Progress, plan: Plan) -> Observer:
         """Return who hears the walk over a plan, and passes on to `progress` all that it hears."""
-        self.outlets.set_root(plan.root)
+        self._set_root(plan.root)
         self.hearing = Hearing(self.outlets, progress, plan, self.context.began)
         queues = {"default": self.context.options.jobs or usable_cpus(), **plan.queues}
         left_out = {uid: why or "" for uid, why in plan.left_out.items()}
@@ -118,15 +125,18 @@ class Recorder:
 
     def end_with(self, error: BaseException) -> None:
         """Tell of an error that has ended the run, or has kept it from beginning."""
-        root = self.hearing.root if self.hearing is not None else os.getcwd()
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             if isinstance(problem, TreadleError):
-                self.outlets.tell("problem", **problem_data(problem, root))
+                self.outlets.tell("problem", **problem_data(problem, self._root))
             else:
                 self.outlets.tell("problem", text=f"{type(problem).__name__}: {problem}".removesuffix(": "))
         if self.hearing is not None and self.hearing.walk is not None and not self._is_finished:
             self.finish(self.hearing.walk.report())
         self.end(errors.exit_code_of(error, self.context))
+
+    def _set_root(self, root: str) -> None:
+        self._root = root
+        self.outlets.set_root(root)
 
 
 class Hearing(Observer):
@@ -166,7 +176,7 @@ class Hearing(Observer):
     def note(self, text: str) -> None:
         """Tell what is to be said of the state."""
         self.progress.note(text)
-        self.outlets.tell("note", text=text)
+        self.outlets.tell("note", text=without_root(text, self.root))
 
     def began(self, walk: CommandWalk) -> None:
         """Tell all actions."""
@@ -208,7 +218,7 @@ class Hearing(Observer):
             if job.code is not None:
                 said["exit_code"] = job.code
         if how.failure:
-            said["failure"] = how.failure
+            said["failure"] = without_root(how.failure, self.root)
         if not retry or job is None:
             self._tell_end(said)
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 
 from treadle.errors import UsageError
@@ -47,17 +48,16 @@ NOT_STARTED = "not started"
 """The status of an action that the run did not come to, beside those of `ui.state`."""
 
 
-def line_of(event: Event) -> str:
-    """Return an event as a line of the file."""
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+_AS_IT_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_AS_ASCII = json.JSONEncoder(separators=(",", ":"))
 
 
 def encoded(event: Event) -> bytes:
-    """Return an event as the bytes of a line: UTF-8, with an escape for what it cannot hold."""
+    """Return an event as a line of the file: UTF-8, with escapes where a name is no text."""
     try:
-        return line_of(event).encode()
+        return _AS_IT_IS.encode(event).encode() + b"\n"
     except UnicodeEncodeError:
-        return (json.dumps(event, separators=(",", ":")) + "\n").encode()
+        return _AS_ASCII.encode(event).encode() + b"\n"
 
 
 def reason_data(why: Reason) -> dict[str, Any]:
@@ -83,11 +83,11 @@ def place_data(place: Place, root: str) -> dict[str, Any]:
 
 def problem_data(error: TreadleError, root: str) -> dict[str, Any]:
     """Return an error as data."""
-    data: dict[str, Any] = {"text": error.what}
+    data: dict[str, Any] = {"text": without_root(error.what, root)}
     if error.facts:
-        data["facts"] = [str(fact) for fact in error.facts]
+        data["facts"] = [without_root(str(fact), root) for fact in error.facts]
     if error.hint:
-        data["hint"] = error.hint
+        data["hint"] = without_root(error.hint, root)
     if error.place is not None:
         data["place"] = place_data(error.place, root)
     return data
@@ -97,6 +97,14 @@ def inside(root: str, path: str) -> str:
     """Return a path relative to the root where it lies in it, else as an absolute one."""
     full = os.path.abspath(path)
     return full.removeprefix(os.path.join(root, "")) if full != root else "."
+
+
+def without_root(text: str, root: str) -> str:
+    """Return a text with the paths in it relative to the root where they lie in it."""
+    if root not in text or root == os.sep:
+        return text
+    text = text.replace(os.path.join(root, ""), "")
+    return re.sub(re.escape(root) + r"(?![\w./-])", ".", text)
 
 
 def read_events(path: str) -> Iterator[Event]:
