@@ -481,7 +481,7 @@ def _stamp_texts(stamps: Mapping[str, tuple[Stamp, str]]) -> list[str]:
 def _here(folder: str) -> tuple[str, str, str]:
     """Return host, boot and state folder: processes of a run can only be left where all three are the same."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             boot = file.read().strip()
     except OSError:
         boot = ""

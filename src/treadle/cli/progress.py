@@ -9,8 +9,6 @@ from treadle.status import ReturnValue
 from treadle.ui import render
 from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, State
 
-from .other_plans import refuse_shared_outputs
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,6 +86,8 @@ class Progress(Observer):
     def began(self, walk: CommandWalk) -> None:
         """Begin to count, unless another plan makes the same; from here on signals are for the walk."""
         if self.plan is not None:
+            from .other_plans import refuse_shared_outputs
+
             refuse_shared_outputs(self.plan, map(str, walk.actions.vertex_data), walk.store)
         self.walk = walk
         walk.place.colours = self.screen.colours

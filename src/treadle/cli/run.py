@@ -9,9 +9,7 @@ from treadle.errors import UsageError
 from treadle.process import seal_descriptors
 
 from .codes import FAILED
-from .makers import with_makers_of_found
 from .progress import Progress
-from .watching import Watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +50,8 @@ def _run(context: Context, recorder: Recorder | None = None) -> int:
         code = _run_part(context, context.found, context.found.answer)
         if code is not None:
             return code
+    from .watching import Watching
+
     watching = Watching(context)
     plan = context.load()
     uids = context.selected(plan)
@@ -91,6 +91,8 @@ def make_walk(
     context: Context, plan: Plan, uids: list[str], recorder: Recorder | None = None
 ) -> tuple[CommandWalk, Progress]:
     """Return a walk over some actions and all that they need, and who shows it; `recorder` hears it too."""
+    from .makers import with_makers_of_found
+
     options = context.options
     forced = context.select(plan, options.force)
     dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))
