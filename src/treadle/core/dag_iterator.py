@@ -12,43 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .dag_graph import Graph
-    from .dag_order import Wiring
 
 _NONE: frozenset[Hashable] = frozenset()
-
-
-class Countdown:
-    """What each vertex still waits for, as a number: all shells that run a graph count with it.
-
-    :param wiring: the edges; they have no cycle
-    """
-
-    __slots__ = ("_head", "_link", "_target", "_waits")
-
-    def __init__(self, wiring: Wiring) -> None:
-        self._waits = wiring.waits.tolist()
-        self._head = wiring.head
-        self._link = wiring.link
-        self._target = wiring.target
-
-    def first(self) -> list[int]:
-        """Return the vertices that wait for nothing."""
-        return [number for number, count in enumerate(self._waits) if not count]
-
-    def leave(self, number: int) -> list[int]:
-        """Note that a vertex is done with; return those that wait for nothing any more, by the order of their edges."""
-        waits, link, target = self._waits, self._link, self._target
-        ready = []
-        edge = self._head[number]
-        while edge >= 0:
-            end = target[edge]
-            edge = link[edge]
-            waits[end] -= 1
-            if not waits[end]:
-                ready.append(end)
-        # the edges lie in the order in which they were added, backwards
-        ready.reverse()
-        return ready
 
 
 class DAGIterator:
@@ -73,9 +38,9 @@ class DAGIterator:
         self.enable_busy_state = enable_busy_state
         self.reversed_edges = reversed_edges
         self._wiring = dag.wiring(backwards=reversed_edges)
-        self._countdown = Countdown(self._wiring)
+        self._waits = self._wiring.waits[:]
         self._states = bytearray(len(dag))
-        self._ready = self._countdown.first()
+        self._ready = [number for number, count in enumerate(self._waits) if not count]
         self._left = len(dag)
 
     def __iter__(self) -> DAGIterator:
@@ -121,5 +86,7 @@ class DAGIterator:
     def _leave(self, number: int) -> None:
         self._states[number] = self.VISITED
         self._left -= 1
-        for end in self._countdown.leave(number):
-            heappush(self._ready, end)
+        for end in self._wiring.after(number):
+            self._waits[end] -= 1
+            if not self._waits[end]:
+                heappush(self._ready, end)
