@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+from treadle.core.countdown import Countdown
 from treadle.core.dag_order import Wiring
 from treadle.errors import DAGError, UsageError
 
@@ -109,7 +112,7 @@ class JobGraph:
         """Return whether the jobs can be put in order, also within the schedulers that are among them."""
         try:
             for graph in levels(self):
-                wired(graph)
+                counted(graph)
         except (DAGError, UsageError):
             return False
         return True
@@ -209,22 +212,15 @@ def levels(graph: JobGraph) -> Iterator[JobGraph]:
                 todo.append(job)
 
 
-def wired(graph: JobGraph) -> Wiring:
-    """Return the jobs of one scheduler as numbers, with the edges between them.
+def counted(graph: JobGraph) -> Countdown:
+    """Return what each job of one scheduler waits for.
 
     :raises DAGError: if there is a cycle, or a requirement that is not among the jobs
     """
-    jobs = graph.jobs
-    for job in jobs:
-        required = job.required
-        if required and not jobs.hold(required):
-            raise _outside(graph, job)
-    wiring = Wiring(jobs, (_requirements,))
-    if not wiring.in_insertion_order:
-        _, stuck = wiring.sort()
-        if stuck:
-            raise _cycle(wiring.shortest_cycle(stuck))
-    return wiring
+    countdown = Countdown(graph.jobs, _required)
+    if not countdown.in_order:
+        in_order(graph)
+    return countdown
 
 
 def in_order(graph: JobGraph) -> list[AbstractJob]:
@@ -232,13 +228,20 @@ def in_order(graph: JobGraph) -> list[AbstractJob]:
 
     :raises DAGError: if there is a cycle, or a requirement that is not among the jobs
     """
-    wiring = wired(graph)
-    ids: list[Any] = wiring.ids
-    return ids if wiring.in_insertion_order else [ids[number] for number in wiring.sort()[0]]
+    try:
+        wiring = Wiring(graph.jobs, (_required,))
+    except KeyError:
+        raise _outside(graph) from None
+    jobs: list[Any] = wiring.ids
+    if wiring.in_insertion_order:
+        return jobs
+    order, stuck = wiring.sort()
+    if stuck:
+        raise _cycle(wiring.shortest_cycle(stuck))
+    return [jobs[number] for number in order]
 
 
-def _requirements(job: Any) -> set[AbstractJob]:
-    return job.required  # type: ignore[no-any-return]
+_required = attrgetter("required")
 
 
 def _closure(
@@ -259,8 +262,8 @@ def _cycle(cycle: list[Any]) -> DAGError:
     return DAGError(f"a cycle of {count} {'job' if count == 1 else 'jobs'}: {path}")
 
 
-def _outside(graph: JobGraph, job: AbstractJob) -> DAGError:
-    outside = next(before for before in job.required if before not in graph.jobs)
+def _outside(graph: JobGraph) -> DAGError:
+    job, outside = next((job, one) for job in graph.jobs for one in job.required if one not in graph.jobs)
     homes = [home for ref in outside._aio_homes if (home := ref()) is not None and outside in home.jobs]
     where = f"it is in {called(homes[0])}" if homes else "it is in no scheduler"
     return DAGError(

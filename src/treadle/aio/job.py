@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from types import CoroutineType
 
+from treadle.collector import RareCollection
 from treadle.errors import RunError
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
@@ -46,8 +47,8 @@ class AbstractJob:
     _aio_stack: TracebackType | None = None
     """Where it has raised its exception: raised again, that would tell of other places too."""
     _aio_number = "??"
-    _aio_spent = False
-    """Whether it holds a coroutine that has been started."""
+    _aio_closed = False
+    """Whether it holds a coroutine that was closed, or started other than by a run."""
     _aio_homes: tuple[ref[Any], ...] = ()
     """The schedulers that it has been added to."""
 
@@ -60,6 +61,9 @@ class AbstractJob:
         required: Requirements = None,
         scheduler: Home | None = None,
     ) -> None:
+        # by far the most often asked for: what an instance has is found sooner than what its class has
+        self._aio_phase = IDLE
+        self._aio_closed = False
         self.forever = forever
         self.critical = critical
         self.label = label
@@ -139,6 +143,9 @@ class AbstractJob:
 
     def standalone_run(self) -> Any:
         """Run this job alone, without what it requires, and return its result: a help for debugging."""
+        if self._aio_is_spent():
+            raise spent(self)
+        self._aio_closed = True
         return run_alone(self._aio_awaited, "co_run")
 
     def repr_id(self) -> str:
@@ -173,6 +180,10 @@ class AbstractJob:
 
     def __repr__(self) -> str:
         return f"{self.repr_short()} {self.repr_main()} {self.repr_result()} {self.repr_requires()}"
+
+    def _aio_is_spent(self) -> bool:
+        """Return whether it cannot run (again)."""
+        return False
 
     def _aio_style(self, corners: str) -> str:
         name = self.graph_label() or f"{self.repr_id()}: {name_of(self)}"
@@ -231,16 +242,16 @@ class Job(AbstractJob):
         self._aio_close()
 
     def _aio_close(self) -> None:
-        self._aio_spent = True
+        self._aio_closed = True
         for one in (self.corun, self.coshutdown):
             if isinstance(one, CoroutineType) and not one.cr_running and not one.cr_suspended:
                 one.close()
 
     def _aio_awaited(self) -> Awaitable[Any]:
-        if self._aio_spent:
-            raise spent(self)
-        self._aio_spent = True
         return self.corun if type(self).co_run is Job.co_run else self.co_run()
+
+    def _aio_is_spent(self) -> bool:
+        return self._aio_closed or self._aio_phase != IDLE
 
     def _aio_has_shutdown(self) -> bool:
         return self.coshutdown is not None or type(self).co_shutdown is not Job.co_shutdown
@@ -306,7 +317,7 @@ def run_alone(make: Callable[[], Awaitable[Any]], name: str) -> Any:
     async def body() -> Any:
         return await make()
 
-    with asyncio.Runner() as runner:
+    with RareCollection(), asyncio.Runner() as runner:
         return runner.run(body())
 
 

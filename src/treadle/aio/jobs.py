@@ -46,10 +46,6 @@ class Jobs(MutableSet[AbstractJob]):
         kept = set(wanted)
         self._jobs = {job: None for job in self._jobs if job in kept}
 
-    def hold(self, required: set[AbstractJob]) -> bool:
-        """Return whether all of these are here."""
-        return required <= self._jobs.keys()
-
     def __contains__(self, x: object) -> bool:
         return x in self._jobs
 

@@ -1,4 +1,4 @@
-"""What is refused when a scheduler is about to run: by name, before anything starts. It changes nothing."""
+"""What is refused when a scheduler is about to run: by name, before anything starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import CoroutineType
 
 from treadle.errors import UsageError
 
-from .graph import called, levels, wired
+from .graph import called, counted, levels
 from .job import Job, name_of, spent
 
 TYPE_CHECKING = False
@@ -18,22 +18,29 @@ if TYPE_CHECKING:
 def check(top: JobGraph) -> list[JobGraph]:
     """Refuse what cannot run, here and in all schedulers within; return these, this one first.
 
+    Where nothing is refused, all jobs forget a former run.
+
     :raises DAGError: if there is a cycle, or a requirement that is not among the jobs
     :raises RunError: if a job was used already, or is being used
     :raises UsageError: if a job is in two schedulers, or a coroutine in two jobs
     """
     graphs = list(levels(top))
+    used = []
     for graph in graphs:
         homes = graph.jobs.homes
-        for job in graph.jobs:
-            if job._aio_homes is not homes:
-                _check_homes(graph, job)
-            if job._aio_spent:
+        # of many jobs nearly all are new and in one scheduler: they are passed by as fast as can be
+        odd = [job for job in graph.jobs if job._aio_homes is not homes or job._aio_phase or job._aio_closed]
+        for job in odd:
+            _check_homes(graph, job)
+            if job._aio_is_spent():
                 raise spent(job)
+        used += odd
         if graph is not top:
-            # the one that runs now is wired anyway
-            wired(graph)
+            # the one that runs now is counted anyway
+            counted(graph)
     _check_coroutines(graphs)
+    for job in used:
+        job._aio_forget()
     return graphs
 
 
@@ -49,11 +56,11 @@ def _check_homes(graph: JobGraph, job: AbstractJob) -> None:
 
 
 def _check_coroutines(graphs: list[JobGraph]) -> None:
-    plain = [job for graph in graphs for job in graph.jobs if isinstance(job, Job)]
-    if len({id(job.corun) for job in plain}) == len(plain):
+    awaited = [job.corun for graph in graphs for job in graph.jobs if isinstance(job, Job)]
+    if len(set(awaited)) == len(awaited):
         return
     owners: dict[int, Job] = {}
-    for job in plain:
+    for job in (job for graph in graphs for job in graph.jobs if isinstance(job, Job)):
         first = owners.setdefault(id(job.corun), job)
         if first is not job and isinstance(job.corun, CoroutineType):
             names = " and ".join(repr(name_of(one)) for one in (first, job))

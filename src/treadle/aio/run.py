@@ -1,34 +1,30 @@
 """Run: one run of one scheduler: the asyncio shell around `core`. It knows no nesting, no lists and no shutdown.
 
-The core says which jobs wait for nothing more (Countdown) and who may start now (Admission); here each of those
-becomes a task of asyncio's, which tells its end at the end of its own last turn.
+The core says which jobs wait for nothing more (Countdown) and, where there is a window, who may start now
+(Admission); here each of those becomes a task of asyncio's, which tells its end at the end of its own last turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from treadle.core.admission import Admission
-from treadle.core.dag_iterator import Countdown
 from treadle.errors import InternalError, RunError, TreadleError
 
 from .badges import DONE, RUNNING, SCHEDULED
-from .job import name_of
+from .job import Job, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any
 
-    from treadle.core.dag_order import Wiring
+    from treadle.core.countdown import Countdown
 
     from .job import AbstractJob
 
 WINDOW = "window"
-"""The one queue of a scheduler; each job takes a token of it."""
-
-
+"""The one queue of a scheduler with a window; each job takes a token of it."""
 _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited already")
 """What Python says of a coroutine that somebody else awaits, or has awaited."""
 
@@ -36,29 +32,38 @@ _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited
 class Run:
     """Runs jobs until the last finite one has ended, a critical one has failed, or the time is up.
 
-    :param wiring: the jobs and the edges between them
+    :param jobs: all of them
+    :param countdown: what each of them waits for
     :param window: how many may run at once, 0 for no limit
     :param tell: called with what happens, and to which job; None: nobody listens
     """
 
-    def __init__(self, wiring: Wiring, window: int, tell: Callable[[str, AbstractJob], None] | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Iterable[AbstractJob],
+        countdown: Countdown,
+        window: int,
+        tell: Callable[[str, AbstractJob], None] | None = None,
+    ) -> None:
         self.failure: BaseException | None = None
         """The exception of the first critical job that failed."""
         self.timed_out = False
-        self.started = 0
-        jobs: Any = wiring.ids
-        self._jobs: list[Any] = jobs
-        self._countdown = Countdown(wiring)
+        self.inner: list[Any] = []
+        """The schedulers within that have been looked at."""
+        self._countdown = countdown
         self._tell = tell
-        self._admission = Admission({WINDOW: window})
-        self._tokens = 1 if window else 0
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        finite = sum(1 for job in jobs if not job.forever)
-        self._ends_at_first = not finite
-        self._left = finite or 1
+        self._admission = Admission({WINDOW: window}) if window else None
+        self._tasks: dict[AbstractJob, asyncio.Task[None]] = {}
+        self._finite = len([1 for job in jobs if not job.forever])
+        self._left = self._finite or 1
         self._is_over = False
-        self._is_admitting = False
-        self._alive = 0
+        self._is_starting = False
+        self._ready: list[AbstractJob] = []
+        """What has become ready while others were being started."""
+
+    def is_whole(self, count: int) -> bool:
+        """Return whether so many jobs have come to their end."""
+        return not self._left and self._finite == count and self.failure is None and not self.timed_out
 
     async def run(self, timeout: float | None) -> None:
         """Run; return when nothing runs any more.
@@ -68,11 +73,12 @@ class Run:
         """
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
-        # a factory may make tasks of its own kind; without one there is no need to ask the loop
-        self._task = loop.create_task if loop.get_task_factory() else partial(asyncio.Task, loop=loop)
+        self._loop = loop
+        # it may make tasks of its own kind, which may have ended when they are made
+        self._has_factory = loop.get_task_factory() is not None
         timer = None if timeout is None else loop.call_later(max(0.0, timeout), self._time_is_up)
         try:
-            self._start(self._countdown.first())
+            self._let(self._countdown.first)
             await self._over
         finally:
             self._is_over = True
@@ -81,43 +87,50 @@ class Run:
             if self._tasks:
                 await self._cancel()
 
-    def _start(self, numbers: Iterable[int]) -> None:
-        """Let jobs wait for their turn that require nothing more, and start those that it has come for."""
-        push, jobs, tokens = self._admission.push, self._jobs, self._tokens
-        for number in numbers:
-            jobs[number]._aio_phase = SCHEDULED
-            push(number, WINDOW, tokens, 0)
-        self._admit()
-
-    def _admit(self) -> None:
-        if self._is_admitting:
-            # an eager task has ended while it was made: the loop below goes on with what that has let in
+    def _let(self, jobs: Collection[AbstractJob]) -> None:
+        """Start jobs that require nothing more; where there is a window, those whose turn has come."""
+        admission = self._admission
+        if admission is None:
+            self._ready += jobs
+        else:
+            for job in jobs:
+                job._aio_phase = SCHEDULED
+                admission.push(job, WINDOW, 1, 0)
+        if self._is_starting:
+            # an eager task has ended while it was made: who makes it goes on with what that has made ready
             return
-        self._is_admitting = True
-        jobs, tasks, make_task = self._jobs, self._tasks, self._task
-        number: Any
-        for number, slot in self._admission.admit():
-            job = jobs[number]
-            if self._tell is not None:
-                self._tell("STARTING", job)
-            job._aio_phase = RUNNING
-            self.started += 1
-            self._alive += 1
-            task = make_task(self._drive(number, job, slot))
-            if not task.done():
-                tasks[number] = task
-        self._is_admitting = False
-        if not self._alive and not self._is_over:
+        self._is_starting = True
+        if admission is None:
+            # the list may grow meanwhile
+            for job in self._ready:
+                self._start(job)
+            self._ready = []
+        else:
+            for job, slot in admission.admit():
+                self._start(job, slot)
+        self._is_starting = False
+        if not self._tasks and not self._is_over:
             self._is_over = True
             self._over.set_exception(InternalError("nothing runs and nothing can start, but work remains"))
 
-    async def _drive(self, number: int, job: AbstractJob, slot: int) -> None:
-        """Run a job in a task of its own."""
+    def _start(self, job: AbstractJob, slot: int = -1) -> None:
+        if self._tell is not None:
+            self._tell("STARTING", job)
+        job._aio_phase = RUNNING
+        work, name = self._drive(job, slot), job.label or "treadle.aio"
+        if not self._has_factory:
+            self._tasks[job] = asyncio.Task(work, loop=self._loop, name=name)
+        elif not (task := self._loop.create_task(work, name=name)).done():
+            self._tasks[job] = task
+
+    async def _drive(self, job: AbstractJob, slot: int) -> None:
+        """Run a job in a task of its own, and let others start that have waited for it."""
         try:
-            job._aio_value = await job._aio_awaited()
+            # most are plain, and most runs are of many: no detour
+            job._aio_value = await (job.corun if type(job) is Job else job._aio_awaited())
         except BaseException as error:
             self._raised(job, error)
-            self._ended(number, job, slot)
+            self._ended(job, slot)
             if not isinstance(error, Exception | asyncio.CancelledError):
                 # asyncio passes it on to whoever runs the loop, and yet wants to be asked for it
                 if (task := asyncio.current_task()) is not None:
@@ -127,7 +140,7 @@ class Run:
         job._aio_phase = DONE
         if self._tell is not None:
             self._tell("DONE", job)
-        self._ended(number, job, slot)
+        self._ended(job, slot)
 
     def _raised(self, job: AbstractJob, error: BaseException) -> None:
         """Note how a job has failed, and end the run if it is critical."""
@@ -152,23 +165,22 @@ class Run:
             self.failure = failure
             self._end()
 
-    def _ended(self, number: int, job: AbstractJob, slot: int) -> None:
+    def _ended(self, job: AbstractJob, slot: int) -> None:
         """Give back what a job held that has ended, and let others start."""
-        self._tasks.pop(number, None)
-        self._alive -= 1
-        self._admission.release(slot)
+        self._tasks.pop(job, None)
         if self._is_over:
             return
-        if self._ends_at_first or not job.forever:
+        if not job.forever or not self._finite:
             self._left -= 1
             if not self._left:
                 self._end()
                 return
-        ready = self._countdown.leave(number)
-        if ready:
-            self._start(ready)
-        elif self._admission.waiting or not self._alive:
-            self._admit()
+        ready = self._countdown.leave(job)
+        if slot >= 0 and self._admission is not None:
+            self._admission.release(slot)
+            self._let(ready)
+        elif ready or not self._tasks:
+            self._let(ready)
 
     def _end(self) -> None:
         self._is_over = True
@@ -183,8 +195,8 @@ class Run:
     async def _cancel(self) -> None:
         """Cancel what runs, and wait for its end however long that takes."""
         if self._tell is not None:
-            for number in self._tasks:
-                self._tell("CANCELLING", self._jobs[number])
+            for job in self._tasks:
+                self._tell("CANCELLING", job)
         await end_all(list(self._tasks.values()))
 
 

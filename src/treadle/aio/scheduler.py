@@ -8,8 +8,8 @@ from __future__ import annotations
 from treadle.errors import RunError, UsageError
 
 from . import listing
-from .badges import DONE, IDLE
-from .graph import JobGraph, called, wired
+from .badges import DONE
+from .graph import JobGraph, called, counted
 from .job import AbstractJob, run_alone
 from .refusals import check
 from .run import Run
@@ -102,7 +102,7 @@ class PureScheduler(JobGraph):
             return None
         self._aio_has_shut_down = True
         self._tell("shuts down")
-        return await shut_down(list(self.jobs), self.shutdown_timeout)
+        return await shut_down(self.jobs, self.shutdown_timeout)
 
     def failed_critical(self) -> bool:
         """Return whether the last run ended because a critical job failed."""
@@ -217,17 +217,14 @@ class PureScheduler(JobGraph):
         """Refuse what cannot run, forget a former run, and return the run that is to be."""
         if self._aio_is_running:
             raise RunError(f"{called(self)} runs already")
-        # the scheduler that this one is a job of has looked at all
-        graphs: Any = [self] if self._aio_is_checked else check(self)
-        wiring = wired(self)
-        run = Run(wiring, _window(self.jobs_window), self._tell_job if self.verbose else None)
+        # else the scheduler that this one is a job of has looked at all, and made all forget a former run
+        graphs: list[Any] = [] if self._aio_is_checked else check(self)
+        run = Run(self.jobs, counted(self), _window(self.jobs_window), self._tell_job if self.verbose else None)
         for graph in graphs:
             graph._aio_is_checked = graph is not self
             graph._aio_last = None
             graph._aio_has_shut_down = False
-            for job in graph.jobs:
-                if job._aio_phase != IDLE:
-                    job._aio_forget()
+        run.inner = graphs[1:]
         self._aio_last = run
         if self.verbose and not self._aio_is_checked:
             listing.number(self)
@@ -237,10 +234,9 @@ class PureScheduler(JobGraph):
         try:
             await self.co_shutdown()
         finally:
-            for job in self.jobs:
-                if isinstance(job, PureScheduler):
-                    job._aio_is_checked = False
-            if run.started < len(self) or run.timed_out or run.failure is not None:
+            for graph in run.inner:
+                graph._aio_is_checked = False
+            if not run.is_whole(len(self)):
                 for job in self.iterate_jobs():
                     if job._aio_phase != DONE:
                         job._aio_close()

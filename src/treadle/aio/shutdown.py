@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from .job import name_of
+from .job import Job, name_of
 from .run import end_all
 
 TYPE_CHECKING = False
@@ -22,9 +22,12 @@ async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
 
     :param timeout: seconds, None for no limit
     """
-    tasks = {asyncio.ensure_future(job.co_shutdown()): job for job in jobs if job._aio_has_shutdown()}
-    if not tasks:
+    # most are plain jobs without one, and there may be many
+    jobs = [job for job in jobs if type(job) is not Job or job.coshutdown is not None]
+    wanted = [job for job in jobs if job._aio_has_shutdown()]
+    if not wanted:
         return True
+    tasks = {asyncio.ensure_future(job.co_shutdown()): job for job in wanted}
     pending = set(tasks)
     try:
         _, pending = await asyncio.wait(tasks, timeout=timeout)
