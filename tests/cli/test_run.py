@@ -192,7 +192,8 @@ def test_v_shows_the_end_of_a_long_output_and_names_the_log(tmp_path: Path) -> N
 
 def test_a_run_that_draws_nothing_loads_nothing_to_draw_with(tmp_path: Path) -> None:
     chain(tmp_path)
-    for _ in range(2):
+    for text in ("one", "two"):
+        (tmp_path / "a").write_text(text)
         done = run_treadle(tmp_path, "run", env={"PYTHONPROFILEIMPORTTIME": "1"}, check=0)
         loaded = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
         assert "treadle.command_walk" in loaded
