@@ -133,6 +133,7 @@ COMMANDS = {
     "report": "what the events of a run say, as lines, a page, a trace or a JUnit file",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
+    "init": "make a first plan from what is in the folder",
     "schema": "the JSON Schema of plans, for editors",
     "completion": "the script that completes words in bash, zsh or fish",
 }
@@ -236,6 +237,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 _USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {
+    "init": "[FILE...]",
     "schema": "[FILE]",
     "completion": "bash|zsh|fish",
     "check": "[PLAN]",
@@ -275,7 +277,7 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
         group.add_argument("--output", choices=OUTPUT_CHOICES, default=none, help=_OUTPUT)
     if name in ("run", "report"):
         _report_options(parser, is_run=name == "run")
-    if name in ("run", "clean"):
+    if name in ("run", "clean", "init"):
         group.add_argument("-n", dest="dry", action="store_true", default=none, help="only say what would be done")
     if name in ("run", "status", "why"):
         group.add_argument("--force", metavar="NAME", action="append", default=none, help=_FORCE)

@@ -1,0 +1,233 @@
+"""A draft from a dvc.yaml: its stages as actions, foreach and matrix as families."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .draft import Draft
+from .foreign_yaml import as_list, as_map, as_text, read_map
+from .holes import Hole, HoleError, filled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .draft import Value
+
+_TEMPLATE = re.compile(r"\$\{\s*([\w.\-\[\]]+)\s*\}")
+_KNOWN = frozenset(
+    (
+        *("cmd", "deps", "outs", "params", "metrics", "plots", "wdir", "desc", "always_changed", "frozen", "meta"),
+        *("foreach", "do", "matrix", "vars"),
+    )
+)
+_OPTIONS = {"persist": "keep"}
+"""What an output says there and what an action says here."""
+
+
+def dvc_draft(root: str, name: str) -> Draft:
+    """Return the draft of a dvc.yaml."""
+    data = read_map(root, name)
+    draft = Draft(name)
+    values = _Values(root, data)
+    for stage, body in as_map(data.get("stages")).items():
+        _stage(draft, stage, as_map(body), values)
+    draft.notes += [
+        f"{key}: {_short(data[key])}" for key in data if key not in ("stages", "vars", "params", "schema")
+    ]
+    return draft
+
+
+class _Values:
+    """The values of templates: params.yaml, and what `vars` names or says."""
+
+    def __init__(self, root: str, data: dict[str, Any]) -> None:
+        self.root = root
+        self.data: dict[str, Any] = {}
+        if os.path.isfile(os.path.join(root, "params.yaml")):
+            self.data.update(read_map(root, "params.yaml"))
+        for one in as_list(data.get("vars")):
+            if isinstance(one, dict):
+                self.data.update(as_map(one))
+                continue
+            file = as_text(one).partition(":")[0]
+            if file.endswith((".yaml", ".yml")) and os.path.isfile(os.path.join(root, file)):
+                self.data.update(read_map(root, file))
+
+    def find(self, path: str) -> Any:
+        """Return the value at a path such as `train.lr`, None if there is none."""
+        value: Any = self.data
+        for part in re.split(r"[.\[\]]+", path.strip("[]")):
+            if isinstance(value, dict):
+                value = value.get(part, value.get(int(part)) if part.isdigit() else None)
+            elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+                value = value[int(part)]
+            else:
+                return None
+        return value
+
+
+def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> None:
+    local: dict[str, Hole] = {}
+    keys: dict[str, Value] = {}
+    notes = [f"{key}: {_short(body[key])}" for key in body if key not in _KNOWN]
+    if "foreach" in body:
+        each = _each(body["foreach"], values)
+        if each is None:
+            draft.notes.append(f"{name}: foreach: {_short(body['foreach'])}")
+            return
+        keys["foreach"], local = _foreach(each)
+        body = as_map(body.get("do"))
+    elif "matrix" in body:
+        axes = {axis: _each(one, values) for axis, one in as_map(body["matrix"]).items()}
+        if not axes or any(one is None or not all(map(_is_scalar, one)) for one in axes.values()):
+            draft.notes.append(f"{name}: matrix: {_short(body['matrix'])}")
+            return
+        keys["foreach"] = {axis: [as_text(value) for value in one or []] for axis, one in axes.items()}
+        local = {f"item.{axis}": Hole(axis, None) for axis in axes}
+    try:
+        _body(draft, name, body, keys, _Filler(local, values), notes)
+    except HoleError as error:
+        draft.notes.append(f"{name}: {error}: {_short(body.get('cmd'))}")
+
+
+def _each(value: Any, values: _Values) -> list[Any] | None:
+    """Return the values of a foreach; None if they cannot be told."""
+    if isinstance(value, str):
+        found = _TEMPLATE.fullmatch(value)
+        value = values.find(found.group(1)) if found else None
+    if isinstance(value, dict):
+        if all(isinstance(one, dict) for one in value.values()):
+            return [{"key": as_text(key), **as_map(one)} for key, one in value.items()]
+        return [{"key": as_text(key), "item": as_text(one)} for key, one in value.items()]
+    return list(value) if isinstance(value, list) else None
+
+
+def _foreach(each: list[Any]) -> tuple[dict[str, Value], dict[str, Hole]]:
+    """Return `foreach` and what the names of templates stand for."""
+    if all(map(_is_scalar, each)):
+        return {"item": [as_text(one) for one in each]}, {"item": Hole("item", None)}
+    records = [{str(key): as_text(one) for key, one in as_map(record).items()} for record in each]
+    holes = {f"item.{key}": Hole(f"item.{key}", None) for record in records for key in record}
+    if all(record.keys() == {"key", "item"} for record in records):
+        holes["item"] = holes["item.item"]
+    holes["key"] = Hole("item.key", None)
+    return {"item": records}, holes
+
+
+class _Filler:
+    """Puts values of the plan, or plain text, in the place of templates."""
+
+    def __init__(self, local: dict[str, Hole], values: _Values) -> None:
+        self.local = local
+        self.values = values
+
+    def script(self, text: str) -> str:
+        """Return a command with its templates filled in."""
+        return filled(_TEMPLATE.sub(self._mark, text), {hole.name: hole for hole in self.local.values()}, set())
+
+    text = script
+
+    def _mark(self, found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name in self.local:
+            return self.local[name].mark
+        value = self.values.find(name)
+        if not _is_scalar(value):
+            raise HoleError(f"{found.group()} cannot be told")
+        return as_text(value)
+
+
+def _body(
+    draft: Draft, name: str, body: dict[str, Any], keys: dict[str, Value], filler: _Filler, notes: list[str]
+) -> None:
+    folder = filler.text(as_text(body.get("wdir"))).strip("/")
+    folder = "" if folder == "." else folder
+
+    def path(text: str) -> str:
+        joined = os.path.normpath(os.path.join(folder, filler.text(text)))
+        is_folder = text.endswith("/") or os.path.isdir(os.path.join(filler.values.root, joined))
+        return f"{joined}/" if is_folder else joined
+
+    outs: list[str] = []
+    for kind in ("outs", "metrics", "plots"):
+        for one in as_list(body.get(kind)):
+            text, options = _with_options(one)
+            made = path(text)
+            is_bare = not made.endswith("/") and "." not in os.path.basename(made)
+            if kind == "outs" and is_bare and not _is_written_to(text, body.get("cmd")):
+                made += "/"
+                notes.append(f"{made} is taken for a folder; write it without the / if it is a file")
+            outs.append(made)
+            keys.update({_OPTIONS[option]: True for option in options if option in _OPTIONS and options[option]})
+    reads = [path(_with_options(one)[0]) for one in as_list(body.get("deps"))]
+    files, named = _params(as_list(body.get("params")))
+    if named:
+        notes.append(f"there it is run again only if these change: {', '.join(named)}; here if the file does")
+    reads += [one for one in (path(file) for file in files) if one not in reads]
+    commands = [filler.script(as_text(one)) for one in as_list(body.get("cmd"))]
+    keys["help"] = as_text(body.get("desc"))
+    keys["sh"] = "\n".join(commands)
+    keys["cwd"] = folder
+    keys["in"] = reads[0] if len(reads) == 1 else reads
+    keys["out"] = outs[0] if len(outs) == 1 else outs
+    keys["always"] = bool(body.get("always_changed"))
+    if body.get("frozen"):
+        notes.append("it is frozen there")
+    order = ("help", "foreach", "sh", "cwd", "in", "out")
+    keys = {key: keys[key] for key in (*order, *(k for k in keys if k not in order)) if key in keys}
+    draft.add(name, keys, notes).makes.update(_instances(outs, keys.get("foreach", {})))
+
+
+def _is_written_to(path: str, command: Any) -> bool:
+    """Return whether a command writes to a path as a shell does, so that it is a file."""
+    return any(re.search(rf">\s*[\"']?{re.escape(path)}", as_text(one)) for one in as_list(command))
+
+
+def _instances(outs: list[str], foreach: dict[str, list[Any]]) -> list[str]:
+    """Return the outputs of all members of a family."""
+    from itertools import product
+
+    found = []
+    for values in product(*foreach.values()):
+        for out in outs if foreach else ():
+            for name, value in zip(foreach, values, strict=True):
+                pairs = value.items() if isinstance(value, dict) else [("", value)]
+                for key, text in pairs:
+                    out = out.replace(f"${{{name}.{key}}}" if key else f"${{{name}}}", as_text(text))
+            found.append(out)
+    return found
+
+
+def _with_options(one: Any) -> tuple[str, dict[str, Any]]:
+    """Return the path of an entry and its options."""
+    if isinstance(one, dict) and one:
+        text, options = next(iter(one.items()))
+        return as_text(text), as_map(options)
+    return as_text(one), {}
+
+
+def _params(listed: list[Any]) -> tuple[list[str], list[str]]:
+    """Return the files that parameters stand in, and those that are named one by one."""
+    files: dict[str, None] = {}
+    named = []
+    for one in listed:
+        if isinstance(one, dict):
+            for file, names in one.items():
+                files[as_text(file)] = None
+                named += [as_text(name) for name in as_list(names)]
+        else:
+            file, colon, name = as_text(one).partition(":")
+            files[file if colon else "params.yaml"] = None
+            named.append(name if colon else file)
+    return list(files), named
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 200 else text[:197] + "..."

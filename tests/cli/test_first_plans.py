@@ -1,0 +1,140 @@
+"""Whatever a file of another tool says: there is a plan, it passes its checks, and nothing was run to make it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from treadle.cli.first.draft import merged
+from treadle.cli.first.sources import drafts_of
+from treadle.cli.first.writing import text_of_plan, value_text
+from treadle.errors import TreadleError
+from treadle.plan import load_plan, loader
+from treadle.plan.nodes import Items, Scalar, Source, Table
+
+WORDS = (
+    *("a", "b.o", "b.c", "src/x.c", "%.o", "%.c", "$@", "$<", "$^", "$(X)", "${Y}", "$$Z", "$${Z}", "'", '"', "\\"),
+    *(
+        ":",
+        "=",
+        ":=",
+        "?=",
+        "+=",
+        "|",
+        ";",
+        "#",
+        "## said",
+        ",",
+        "$(wildcard *)",
+        "$(X:.c=.o)",
+        "$(shell rm -rf /)",
+    ),
+    *(
+        "$(patsubst %.c,%.o,$(X))",
+        "ifeq",
+        "endif",
+        "else",
+        "(a,b)",
+        "define",
+        "endef",
+        ".PHONY:",
+        "export",
+        "include",
+    ),
+    *("\n", "\n", "\n", "\n\t", "\n\t", "\n\t", " ", " ", " ", "../up", "/abs", "*", "~", "\ue000", "\x07", "é"),
+)
+YAML_WORDS = (
+    *(
+        "a",
+        "b",
+        "{{.A}}",
+        "{{.B | c}}",
+        "${item}",
+        "${x.y}",
+        "'",
+        '"',
+        "echo",
+        "> out",
+        "*",
+        "/",
+        "..",
+        " ",
+        "\n",
+        "$",
+        "$$",
+    ),
+    *("{", "}", "#", ": ", "- ", "\\", "é", "true", "3.10", "~"),
+)
+
+
+def checked(folder: Path) -> None:
+    """Make the plan of a folder, and load it."""
+    text = text_of_plan(merged(drafts_of(str(folder))), str(folder), "schema.json")
+    (folder / "treadle.yaml").write_text(text, "utf-8")
+    load_plan(str(folder / "treadle.yaml"), environ={})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=60))
+def test_any_makefile_makes_a_plan(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "Makefile").write_text("".join(words), "utf-8")
+        (Path(name) / "b.c").write_text("")
+        checked(Path(name))
+
+
+TEXTS = st.lists(st.sampled_from(YAML_WORDS), min_size=1, max_size=6).map("".join)
+VALUES = st.recursive(
+    TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=5
+)
+KEYS = st.sampled_from(("cmd", "cmds", "deps", "outs", "generates", "sources", "foreach", "do", "matrix", "vars", "env",
+                        "dir", "wdir", "params", "metrics", "desc", "task", "for", "status"))  # fmt: skip
+BODIES = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(TEXTS, BODIES | VALUES, max_size=3),
+    st.sampled_from([("Taskfile.yml", "tasks"), ("dvc.yaml", "stages")]),
+)
+def test_any_taskfile_and_any_dvc_file_makes_a_plan(bodies: dict[str, object], kind: tuple[str, str]) -> None:
+    import yaml
+
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / kind[0]).write_text(yaml.safe_dump({kind[1]: bodies, "vars": {"A": "x y"}}), "utf-8")
+        checked(Path(name))
+
+
+def data(node: Scalar | Items | Table) -> object:
+    if isinstance(node, Scalar):
+        assert not node.is_null
+        return node.text
+    if isinstance(node, Items):
+        return [data(one) for one in node.nodes]
+    return {name: data(one) for name, one in node.nodes.items()}
+
+
+@given(VALUES)
+def test_what_is_written_is_what_is_read(value: object) -> None:
+    from treadle.cli.first.writing import scalar_text
+
+    text = f"a: {value_text(value, scalar_text)}\n"
+    assert data(loader.parse(Source("x", text))) == {"a": value}
+
+
+@pytest.mark.parametrize("name", ["Makefile", "dvc.yaml", "Taskfile.yml"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"\0\0", b"a: &a [*a]\n", b"\t\n:\n", b"[" * 5000])
+def test_bytes_that_are_no_such_file_are_an_error_of_ours_or_a_plan(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    said = name
+    try:
+        checked(tmp_path)
+    except TreadleError as error:
+        said = str(error)
+    assert name in said

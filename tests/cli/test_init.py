@@ -1,0 +1,372 @@
+"""First plans: what is in a folder becomes a plan that passes its checks, the rest remarks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import run_treadle
+
+if TYPE_CHECKING:
+    from treadle.plan import Plan
+
+from treadle.plan import load_plan
+
+needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not there to compile")
+
+
+def write(folder: Path, **files: str) -> None:
+    """Write files; `__` in a name is a slash, `_dot_` a dot."""
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def first_plan(folder: Path, *words: str) -> Plan:
+    """Make a first plan and return it: it passes its own check."""
+    run_treadle(folder, "init", *words, check=0)
+    run_treadle(folder, "check", check=0)
+    return load_plan(str(folder / "treadle.yaml"))
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "treadle.yaml").read_text().splitlines()
+
+
+MAIN = '#include "app.h"\nint main(void) { return f(); }\n'
+
+
+def c_program(folder: Path) -> None:
+    write(
+        folder,
+        src__main_dot_c=MAIN,
+        src__f_dot_c='#include "app.h"\nint f(void) { return 0; }\n',
+        src__app_dot_h="int f(void);\n",
+    )
+
+
+def test_the_plan_names_its_schema_which_is_beside_it(tmp_path: Path) -> None:
+    write(tmp_path, a_dot_py="x = 1\n")
+    done = run_treadle(tmp_path, "init", check=0)
+    assert done.out == "wrote treadle.yaml from Python scripts: 1 action\n"
+    assert lines(tmp_path)[0] == "# yaml-language-server: $schema=.treadle/schema.json"
+    assert (tmp_path / ".treadle/schema.json").read_text().startswith("{")
+
+
+def test_a_plan_that_is_there_is_left_alone_and_n_only_prints(tmp_path: Path) -> None:
+    write(tmp_path, a_dot_py="x = 1\n", treadle_dot_yaml="mine")
+    assert "is there already" in run_treadle(tmp_path, "init", check=2).err
+    printed = run_treadle(tmp_path, "init", "-n", check=0).out
+    assert printed.startswith("# yaml-language-server:")
+    assert (tmp_path / "treadle.yaml").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["a.py", "treadle.yaml"]
+    run_treadle(tmp_path, "init", "-f", "other.yaml", check=0)
+    assert (tmp_path / "other.yaml").read_text() == printed
+
+
+def test_where_nothing_is_known_the_error_says_what_was_looked_for(tmp_path: Path) -> None:
+    write(tmp_path, notes_dot_txt="x")
+    assert "Makefile, Python and C" in run_treadle(tmp_path, "init", check=2).err
+    assert "is nothing that a plan can be made from" in run_treadle(tmp_path, "init", "notes.txt", check=2).err
+    assert "there is no file Makefile" in run_treadle(tmp_path, "init", "Makefile", check=2).err
+    write(tmp_path, dvc_dot_yaml="a: [")
+    assert "dvc.yaml cannot be read" in run_treadle(tmp_path, "init", check=2).err
+    write(tmp_path, dvc_dot_yaml="- a")
+    assert "holds no map" in run_treadle(tmp_path, "init", check=2).err
+
+
+def test_a_python_project_gets_its_checks_and_its_tests(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        pyproject_dot_toml="[build-system]\nrequires = []\n[tool.ruff]\n[tool.mypy]\n[tool.pytest.ini_options]\n",
+        src__pkg__a_dot_py="x = 1\n",
+        tests__test_a_dot_py="def test_a(): pass\n",
+        build__lib__a_dot_py="",
+    )
+    plan = first_plan(tmp_path)
+    assert {uid: action.command.shown for uid, action in plan.actions.items()} == {
+        "lint": "ruff check src/ tests/",
+        "types": "mypy src/ tests/",
+        "test": "python3 -m pytest",
+        "package": "python3 -m build --outdir dist",
+    }
+    assert plan.default == ("lint", "types", "test")
+    assert plan.actions["package"].command.inputs == ("pyproject.toml", "src/")
+
+
+def test_python_without_a_project_is_compiled_or_tested(tmp_path: Path) -> None:
+    write(tmp_path, one__a_dot_py="x = 1\n", one__b_dot_py="y = 1\n")
+    assert first_plan(tmp_path / "one").actions["compile"].command.inputs == ("a.py", "b.py")
+    write(tmp_path, two__a_dot_py="", two__test_a_dot_py="import unittest\n")
+    assert first_plan(tmp_path / "two").actions["test"].command.shown == "python3 -m unittest discover"
+
+
+@pytest.mark.system("cc")
+@needs_cc
+def test_a_c_program_is_built_and_its_headers_count(tmp_path: Path) -> None:
+    c_program(tmp_path)
+    plan = first_plan(tmp_path)
+    assert list(plan.actions) == ["objects@src/f.c", "objects@src/main.c", "program"]
+    run_treadle(tmp_path, "run", check=0)
+    assert os.access(tmp_path / "build" / tmp_path.name, os.X_OK)
+    (tmp_path / "src/app.h").write_text("int f(void); /* changed */\n")
+    assert "to run" in run_treadle(tmp_path, "status", check=1).lines[-1]
+
+
+@pytest.mark.system("cc")
+@needs_cc
+def test_several_programs_share_their_objects_and_a_library_needs_no_main(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        two__a_dot_c="int f(void);\nint main(void) { return f(); }\n",
+        two__b_dot_c="int f(void);\nint main(void) { return f(); }\n",
+        two__f_dot_c="int f(void) { return 0; }\n",
+        lib__f_dot_c="int f(void) { return 0; }\n",
+        lib__g_dot_c="int g(void) { return 0; }\n",
+    )
+    first_plan(tmp_path / "two")
+    run_treadle(tmp_path / "two", "run", check=0)
+    assert os.access(tmp_path / "two/build/a", os.X_OK)
+    assert os.access(tmp_path / "two/build/b", os.X_OK)
+    assert "library" in first_plan(tmp_path / "lib").actions
+
+
+MAKEFILE = """\
+CC ?= cc
+CFLAGS := -O2 -Wall
+BUILD = build
+OBJ := $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/*.c))
+VERSION := $(shell git describe)
+ifeq ($(DEBUG),1)
+CFLAGS += -g
+endif
+.PHONY: all clean test
+all: $(BUILD)/app upper ## build everything
+$(BUILD)/app: $(OBJ) | $(BUILD)
+\t$(CC) $(LDFLAGS) -o $@ $^ -lm
+$(BUILD)/%.o: src/%.c | $(BUILD)
+\t@$(CC) $(CFLAGS) -MMD -c -o $@ $<
+$(BUILD):
+\tmkdir -p $@
+upper: upper.txt
+upper.txt: README
+\tcd . && tr a-z A-Z < $< > $@
+\t@echo "made $@ for $$HOME $${USER} '$@'"
+\t-false
+test: all ## run the tests
+\tfor i in 1 2; do ./$(BUILD)/app $$i; done
+version:
+\techo $(VERSION)
+clean:
+\trm -rf $(BUILD)
+-include $(OBJ:.o=.d)
+"""
+
+
+@pytest.mark.system("cc")
+@needs_cc
+def test_a_makefile_becomes_a_plan_that_builds_the_same(tmp_path: Path) -> None:
+    c_program(tmp_path)
+    write(tmp_path, Makefile=MAKEFILE, README="hello\n")
+    plan = first_plan(tmp_path)
+    text = (tmp_path / "treadle.yaml").read_text()
+    assert "    foreach: {src: src/*.c}\n    run: ${CC} ${CFLAGS} -MMD -c -o ${out} ${src}\n" in text
+    assert "    in: {from: objects}\n    out: build/app\n" in text
+    assert "    depfile: build/${src.stem}.d\n" in text
+    assert "  CC: {env: CC, default: cc}\n" in text
+    assert "  all: {help: build everything, of: [build-app, upper]}\n" in text
+    assert plan.actions["test"].help == "run the tests"
+    assert "# - version (line 24): $(shell ...) is for make to tell\n#     echo $(VERSION)\n" in text
+    assert "clean: `treadle clean`" in text
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "upper.txt").read_text() == "HELLO\n"
+    assert run_treadle(tmp_path, "log", "upper.txt", check=0).out == (
+        f"made upper.txt for {os.environ['HOME']} {os.environ.get('USER', '')} 'upper.txt'\n"
+    )
+    assert "nothing to do" in run_treadle(tmp_path, "run", check=0).out
+    assert "ran test" in run_treadle(tmp_path, "run", "test", check=0).out
+
+
+@pytest.mark.parametrize(
+    ("makefile", "uid", "shown"),
+    [
+        ("a.txt:\n\techo '$@' > $@\n", "a.txt", "echo 'a.txt' > a.txt"),
+        ("X = a b\na.txt:\n\techo $(X) \"$(X)\" x$(X) > $@\n", "a.txt", 'echo a b "a b" xa b > a.txt'),
+        ("X = a; b\na.txt:\n\techo $(X) > $@\n", "a.txt", "echo a; b > a.txt"),
+        ("a.txt b.txt:\n\ttouch $@\n", "b.txt", "touch b.txt"),
+        ("a.txt: ; touch $@\n", "a.txt", "touch a.txt"),
+        ("X = 1\nX += 2\na.txt:\n\techo $(words $(X)) $(firstword $(X)) $(X:%=n%) > $@\n", "a.txt", "echo 2 1 n1 n2 > a.txt"),
+        ("ifdef X\nY = 1\nelse\nY = 2\nendif\na.txt:\n\techo $(Y) > $@\n", "a.txt", "echo 2 > a.txt"),
+        ("a.txt:\n\techo one \\\n\t  two > $@\n", "a.txt", "echo one \\\n  two > a.txt"),
+        ("d/a.txt:\n\techo $(@D) $(@F) $* > $@\n", "d-a.txt", "echo d a.txt d/a > d/a.txt"),
+        ("d/a.txt:\n\techo $(notdir $@) $(@:.txt=.o) > $@\n", "d-a.txt", "echo a.txt d/a.o > d/a.txt"),
+        ("export V = 3\na.txt:\n\techo $$V > $@\n", "a.txt", "echo $V > a.txt"),
+    ],
+)  # fmt: skip
+def test_what_make_would_run_is_what_the_plan_runs(tmp_path: Path, makefile: str, uid: str, shown: str) -> None:
+    write(tmp_path, Makefile=makefile)
+    assert first_plan(tmp_path).actions[uid].command.shown.rstrip("\n") == shown
+
+
+@pytest.mark.parametrize(
+    ("makefile", "remark"),
+    [
+        ("include other.mk\na:\n\techo\n", "line 1: include other.mk"),
+        ("define X\na:\nendef\na:\n\techo\n", "line 1: define X ... endef"),
+        ("a: X = 1\na:\n\techo\n", "line 1: a: X = 1 (a variable of one target)"),
+        ("a:\n\techo $(call f,1)\n", "$(call ...) is for make to tell"),
+        ("X = $(X) y\na:\n\techo $(X)\n", "a variable that holds itself"),
+        (
+            "ifeq ($(shell uname),Linux)\nX = 1\nendif\na:\n\techo $(X)\n",
+            "was taken as false, as only make can tell",
+        ),
+        ("a.txt: gone.txt\n\ttouch $@\n", "it reads gone.txt too"),
+        ("../a.txt:\n\ttouch $@\n", "../a.txt"),
+    ],
+)
+def test_what_only_make_can_tell_is_a_remark(tmp_path: Path, makefile: str, remark: str) -> None:
+    write(tmp_path, Makefile=makefile)
+    first_plan(tmp_path)
+    remarks = [line.strip() for line in lines(tmp_path) if line.strip().startswith("#")]
+    assert any(remark in line for line in remarks), remarks
+
+
+DVC = """\
+vars:
+  - who: {name: world}
+stages:
+  prepare:
+    desc: split the data
+    cmd: mkdir -p data/prepared && cp data/data.csv data/prepared/x && echo ${prepare.seed}
+    deps: [data/data.csv]
+    params: [prepare.seed]
+    outs: [data/prepared]
+  train:
+    foreach: [a, b]
+    do:
+      cmd: cp data/prepared/x model_${item}.bin
+      deps: [data/prepared]
+      outs: ["model_${item}.bin"]
+  grid:
+    matrix: {x: [1, 2], y: [p]}
+    cmd: echo ${item.x} ${item.y} > m_${item.x}_${item.y}.txt
+    outs: ["m_${item.x}_${item.y}.txt"]
+  evaluate:
+    cmd:
+      - cat model_a.bin model_b.bin > all.json
+      - echo ${who.name} "${HOME}"
+    deps: [model_a.bin, model_b.bin, gone.txt]
+    metrics:
+      - all.json: {cache: false}
+plots: [x.csv]
+"""
+
+
+def test_a_dvc_pipeline_becomes_a_plan_that_runs(tmp_path: Path) -> None:
+    write(tmp_path, dvc_dot_yaml=DVC, params_dot_yaml="prepare: {seed: 3}\n", data__data_dot_csv="1\n")
+    plan = first_plan(tmp_path)
+    assert list(plan.actions) == ["prepare", "train@a", "train@b", "grid@1,p", "grid@2,p"]
+    prepare = plan.actions["prepare"].command
+    assert prepare.shown.endswith("echo 3")
+    assert prepare.inputs == ("data/data.csv", "params.yaml")
+    assert prepare.outputs == ("data/prepared/",)
+    assert plan.actions["train@a"].predecessors == ("prepare",)
+    text = (tmp_path / "treadle.yaml").read_text()
+    assert "# - plots: ['x.csv']" in text
+    assert "# - evaluate: ${HOME} cannot be told" in text
+    assert "here if the file does" in text
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "model_b.bin").read_text() == "1\n"
+    assert (tmp_path / "m_2_p.txt").read_text() == "2 p\n"
+
+
+def test_the_outputs_of_a_family_may_be_read_one_by_one(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        dvc_dot_yaml=DVC.replace(' "${HOME}"', ""),
+        params_dot_yaml="prepare: {seed: 3}\n",
+        data__data_dot_csv="1\n",
+    )
+    evaluate = first_plan(tmp_path).actions["evaluate"]
+    assert evaluate.command.inputs == ("model_a.bin", "model_b.bin")
+    assert evaluate.command.shown.strip() == "cat model_a.bin model_b.bin > all.json\necho world"
+    assert any("gone.txt" in line for line in lines(tmp_path))
+
+
+TASKFILE = """\
+version: '3'
+vars:
+  FLAGS: -a -b
+  TITLE: "Hello; there"
+  OUT: build
+  COMMIT: {sh: git rev-parse HEAD}
+env: {LC_ALL: C}
+tasks:
+  default: {desc: all of it, cmds: [{task: build}]}
+  build:
+    desc: Build it
+    aliases: [b]
+    deps: [gen]
+    cmds:
+      - mkdir -p {{.OUT}}
+      - cat src/*.txt > {{.OUT}}/all.txt
+      - echo {{.FLAGS}} "{{.FLAGS}}" '{{.TITLE}}' ${USER}
+    sources: ["src/*.txt", {exclude: src/skip.txt}]
+    generates: ["{{.OUT}}/all.txt"]
+  gen: echo {{.OUT}} > src/gen.txt
+  all: {deps: [b]}
+  stamp: {cmds: ["echo {{.COMMIT}}"]}
+  docs:
+    dir: src
+    preconditions: [test -f x]
+    cmds: [cd .. && ls, pwd]
+    sources: ["*.txt"]
+"""
+
+
+def test_a_taskfile_becomes_a_plan_that_runs(tmp_path: Path) -> None:
+    write(tmp_path, Taskfile_dot_yml=TASKFILE, src__a_dot_txt="a\n", src__skip_dot_txt="s\n")
+    plan = first_plan(tmp_path)
+    build = plan.actions["build"]
+    assert build.command.shown.splitlines()[2] == "echo -a -b \"-a -b\" 'Hello; there' ${USER}"
+    assert build.command.inputs == ("src/a.txt",)
+    assert build.command.outputs == ("build/all.txt",)
+    assert build.command.env.set == {"LC_ALL": "C"}
+    assert build.predecessors == ("gen",)
+    assert plan.groups["default"].members == ("build",)
+    assert plan.groups["default"].help == "all of it"
+    assert plan.groups["all"].members == ("build",)
+    docs = plan.actions["docs"].command
+    assert (docs.cwd, docs.shown.strip()) == ("src", "(cd .. && ls)\npwd")
+    text = (tmp_path / "treadle.yaml").read_text()
+    assert "# - the variable COMMIT: {'sh': 'git rev-parse HEAD'}" in text
+    assert "# - stamp: {{.COMMIT}} is for Task to tell\n#     echo {{.COMMIT}}" in text
+    assert "# preconditions: ['test -f x']" in text
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "build/all.txt").exists()
+
+
+def test_several_files_make_one_plan_and_names_stay_apart(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Taskfile_dot_yml="version: '3'\ntasks:\n  test: {cmds: ['echo task && true']}\n",
+        Makefile="test: prepare\n\techo make && true\nprepare:\n\techo first\n",
+    )
+    plan = first_plan(tmp_path)
+    assert plan.actions["test"].command.argvs()[0][0] == "bash"
+    make = plan.actions["makefile-test"]
+    assert make.command.argvs()[0][0] == "sh"
+    assert make.predecessors == ("prepare",)
+    assert list(load_plan(str(tmp_path / "treadle.yaml")).default) == ["makefile-test"]
+    (tmp_path / "treadle.yaml").unlink()
+    assert list(first_plan(tmp_path, "Makefile").actions) == ["test", "prepare"]
+
+
+def test_nothing_but_remarks_is_still_a_plan(tmp_path: Path) -> None:
+    write(tmp_path, Makefile="a:\n\techo $(shell x)\n")
+    assert list(first_plan(tmp_path).actions) == ["hello"]
