@@ -304,8 +304,8 @@ actions:
 ## Environment
 
 An action sees PATH, HOME, USER, LOGNAME, SHELL, LANG, `LC_*`, TZ, TMPDIR, TERM, the proxy and `XDG_*`
-variables, what it declares by `env`, `track` and `pass`, and `TREADLE_RUN`; nothing else. Names that begin
-with `TREADLE` are Treadle's own.
+variables, what it declares by `env`, `track` and `pass`, and `TREADLE_RUN`; nothing else but what asks for
+[colours](report.md#colours). Names that begin with `TREADLE` are Treadle's own.
 
 ## What makes an action run again
 
