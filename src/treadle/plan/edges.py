@@ -70,7 +70,7 @@ class Linker:
         self.by_uid = {instance.uid: instance for instance in instances}
         self.readings: dict[str, Reading] = {}
         self.sources: set[str] = set()
-        """Paths that lie on the disk as they are written, and that nobody makes."""
+        """Inputs that are written in their one spelling, lie on the disk, and that nobody makes."""
 
     def link(self) -> None:
         """Find makers, paths that are read, and who is left out; mistakes are kept."""
@@ -272,17 +272,19 @@ class Linker:
 
     def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
         for text in instance.scope.items(item):
+            if text in self.sources:
+                found.append(text)
+                continue
             path = self.places.path(text, item.node, "an input")
-            if path not in self.sources:
-                makers = self.makers.of(path)
-                for maker in makers:
-                    if maker is instance:
-                        raise self._own(instance, _shared(instance, path), item.node, "")
-                    if not maker.left_out:
-                        reading.predecessors[maker.uid] = None
-                self._check_input(path, makers, item.node, instance)
-                if not makers:
-                    self.sources.add(path)
+            makers = self.makers.of(path)
+            for maker in makers:
+                if maker is instance:
+                    raise self._own(instance, _shared(instance, path), item.node, "")
+                if not maker.left_out:
+                    reading.predecessors[maker.uid] = None
+            self._check_input(path, makers, item.node, instance)
+            if not makers and path == text:
+                self.sources.add(text)
             found.append(path)
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./,:@%+-]+")
+_PLAIN_WORDS = re.compile(rf"{_PLAIN.pattern}(?: {_PLAIN.pattern})*+")
 _NAME = re.compile(r"[A-Za-z_./][A-Za-z0-9_./+-]*")
 _KEYWORDS = frozenset(
     (
@@ -68,8 +69,9 @@ def words(values: Sequence[str], delimiter: str, *, may_be_bare: bool) -> str:
     """
     if not may_be_bare or delimiter:
         return " ".join([_word(one, delimiter) for one in values])
-    if all(map(_PLAIN.fullmatch, values)):
-        return " ".join(values)
+    joined = " ".join(values)
+    if joined.count(" ") == len(values) - 1 and _PLAIN_WORDS.fullmatch(joined):
+        return joined
     return " ".join([one if _PLAIN.fullmatch(one) else _word(one, "") for one in values])
 
 

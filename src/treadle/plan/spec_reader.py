@@ -13,7 +13,7 @@ from .reader import Reader
 from .schema import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
 from .settings import SettingsReader
 from .spec import FromItem, GlobItem, Item, Slot, Spec
-from .template import Template
+from .template import MAGIC, Template
 from .values import check_name
 from .when import Condition
 
@@ -173,7 +173,7 @@ class SpecReader:
                 found.append(self._special(one, what))
             elif self.reader.is_text(one, what):
                 made = template.parse(self.source, one)
-                is_glob = globs and made.has_magic
+                is_glob = globs and MAGIC.search(one.text) is not None and made.has_magic
                 found.append(GlobItem(one, [made], [], empty=False) if is_glob else made)
         return found
 

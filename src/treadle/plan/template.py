@@ -54,8 +54,6 @@ class Template:
     @property
     def has_magic(self) -> bool:
         """Whether a glob is written here: values that come in through `${}` never make one."""
-        if MAGIC.search(self.node.text) is None:
-            return False
         return any(isinstance(part, str) and MAGIC.search(part) for part in self.parts)
 
     def error(self, what: str, ref: Ref, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
