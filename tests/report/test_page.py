@@ -186,6 +186,35 @@ def test_the_timeline_has_the_bars_of_the_events_at_their_places(browser: Browse
     assert "#{:02x}{:02x}{:02x}".format(*colour) == ran
 
 
+def test_a_drag_zooms_into_a_time_a_click_shows_a_bar_and_a_double_click_shows_the_whole_run(
+    browser: Browser,
+) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    browser.show(events_of(20, tokens=2, skipped=0.0, failures=0))
+    canvas = browser.driver.find_element(By.CSS_SELECTOR, "#timeline canvas")
+    browser.run("document.getElementById('timeline').scrollIntoView({behavior: 'instant'})")
+    middle = canvas.size["width"] / 2, canvas.size["height"] / 2
+    whole = "return document.querySelectorAll('#timeline button')[2].disabled"
+    assert browser.run(whole)
+
+    def at(x: float, y: float) -> ActionChains:
+        return ActionChains(browser.driver).move_to_element_with_offset(
+            canvas, round(x - middle[0]), round(y - middle[1])
+        )
+
+    at(middle[0], 30).click_and_hold().move_by_offset(150, 0).release().perform()
+    assert not browser.run(whole)
+    assert browser.run("return document.getElementById('detail').hidden")
+    at(middle[0], 10).double_click().perform()
+    assert browser.run(whole)
+    at(70, 30).perform()
+    assert browser.text("#tip").startswith("configure\nran, ")
+    at(70, 30).click().perform()
+    assert browser.text("#detail h2") == "configure"
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
 @pytest.mark.parametrize("count", [3, 500])
 def test_the_page_fits_its_window(browser: Browser, width: int, count: int) -> None:
