@@ -15,10 +15,10 @@ from .core import decision
 from .core.decision import Reason, Verdict
 from .depfile import read_depfile
 from .digests import ABSENT
-from .errors import DAGError, TreadleError
+from .errors import TreadleError
 from .files import GRAIN, Files, moved
 from .fingerprint import Fingerprint
-from .found import makers_on_record, owner_of
+from .found import owner_of, wait_for_makers
 from .job import EmptyJob, Job
 from .question import FOUND, INPUT, Questions
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
@@ -132,6 +132,7 @@ class CommandWalk(Walk):
         self._owners: dict[str, Owner] = {}
         self._kept: dict[str, Question] = {}
         self._last_found: dict[str, list[str]] = {}
+        self._durations: dict[str, float] = {}
         self._failures = 0
         self._makers: dict[str, str] = {}
         self._after_a_run: set[str] = set()
@@ -187,7 +188,7 @@ class CommandWalk(Walk):
     def create_scheduler(self) -> Any:
         """Return a Scheduler that tells the observer of its rounds."""
         scheduler = super().create_scheduler()
-        scheduler.log_state = self.observer.round  # type: ignore[method-assign]
+        scheduler.log_state = self._round  # type: ignore[method-assign]
         return scheduler
 
     def owner(self, uid: str, command: Command) -> Owner:
@@ -201,12 +202,12 @@ class CommandWalk(Walk):
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
         """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""
         entry = self.store.entries.get(self.owner(uid, self.actions.vertex_data[uid]).key)
-        record = entry.elements if entry is not None else None
-        if record is None:
+        success = entry.success if entry is not None else None
+        if success is None:
             return None
-        elements, answers = record
-        self._last_found[uid] = [n[len(FOUND) :] for n in answers if n.startswith(FOUND)]
-        return Fingerprint.from_elements(elements, answers)
+        self._last_found[uid] = [n[len(FOUND) :] for n in success.answers if n.startswith(FOUND)]
+        self._durations[uid] = success.duration
+        return Fingerprint.from_elements(success.elements, success.answers)
 
     def demands(self, uid: Any) -> list[Reason]:
         """Return the reasons to run that no fingerprint holds."""
@@ -280,6 +281,11 @@ class CommandWalk(Walk):
             return False
         return self._failed(job)
 
+    def _round(self) -> None:
+        """Write what is held before the scheduler sleeps: a record goes with the marks of what starts next."""
+        self.store.flush()
+        self.observer.round()
+
     def _queues(self) -> dict[str, int]:
         return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
 
@@ -293,8 +299,9 @@ class CommandWalk(Walk):
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
         self._makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.outputs}
         self._after_a_run, self._ours, self._replaced = set(), None, []
-        self._wait_for_makers_of_found()
-        self._kept, self._last_found, self._failures, self.saved = {}, {}, 0, self.saved_untouched
+        wait_for_makers(self.store, self.actions)
+        self._kept, self._last_found, self._durations = {}, {}, {}
+        self._failures, self.saved = 0, self.saved_untouched
 
     def _predict(self, uid: str, command: Command) -> Question:
         """Ask before an action runs; what runs in any case is asked once more when it starts.
@@ -370,16 +377,6 @@ class CommandWalk(Walk):
         makers = (self._makers.get(path) for path in found)
         return [maker for maker in dict.fromkeys(makers) if maker is not None and maker != uid]
 
-    def _wait_for_makers_of_found(self) -> None:
-        """Let each action wait for the makers of what it was found to read last time."""
-        commands: dict[str, Command] = self.actions.vertex_data  # type: ignore[assignment]
-        for uid, maker in list(makers_on_record(self.store, commands)):
-            try:
-                self.actions.update_vertex(uid, predecessors=[maker])
-            except DAGError:
-                # they wait for each other: then the order of the plan counts
-                continue
-
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
         owner = self.owner(uid, job.command)
@@ -390,7 +387,7 @@ class CommandWalk(Walk):
             self.observer.note(f"{uid} is not recorded, it will run again: {text}")
             return
         run = self._run_of(job, SUCCEEDED, "")
-        self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
+        self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers), held=True)
 
     def _failed(self, job: CommandJob) -> bool:
         """Put aside what a failed attempt has written; return whether it is tried again."""
@@ -414,7 +411,7 @@ class CommandWalk(Walk):
         status = self.job_status[uid] = job.outcome
         self._note(job, status)
         if status == ReturnValue.skip:
-            self.saved += self.store.entries[self.owner(uid, job.data).key].duration
+            self.saved += self._durations.get(uid, 0.0)
         elif status == ReturnValue.failure:
             self._count_failure()
         self.observer.ended(uid, retry=False)

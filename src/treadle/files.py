@@ -104,13 +104,14 @@ class Files:
         if path.endswith("/"):
             seen = self._seen[path, made] = self._look_at_tree(path, made)
             return seen
-        before = self._seen.get((path, made))
-        status = _stat(self._full(path))
+        key = (path, made)
+        before = self._seen.get(key)
+        status = _stat(path if path.startswith("/") else self._inside + path)
         if before is not None and before.sure and status is not None:
             look = before.looks.get(path)
-            if look is not None and look.stamp == stamp_of(status):
+            if look is not None and look.stamp == (status.st_ctime_ns, status.st_ino, status.st_size):
                 return before
-        seen = self._seen[path, made] = self._look_at_file(path, status)
+        seen = self._seen[key] = self._look_at_file(path, status)
         return seen
 
     def see_made(self, path: str) -> Seen:

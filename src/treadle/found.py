@@ -1,8 +1,9 @@
-"""Who makes what actions were found to read without declaring it. It looks at records, and at nothing else."""
+"""Who makes what actions were found to read without declaring it. It looks at records, never at files."""
 
 from __future__ import annotations
 
 from .core.elements import digest
+from .errors import DAGError
 from .question import FOUND
 from .records import Owner
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .command import Command
+    from .core.dag import DAG
     from .store import Store
 
 
@@ -42,3 +44,14 @@ def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[
         for maker in dict.fromkeys(makers[path] for path in found if path in makers):
             if maker != uid:
                 yield uid, maker
+
+
+def wait_for_makers(store: Store, actions: DAG) -> None:
+    """Let each action wait for the makers of what it was found to read last time."""
+    commands: dict[str, Command] = actions.vertex_data  # type: ignore[assignment]
+    for uid, maker in list(makers_on_record(store, commands)):
+        try:
+            actions.update_vertex(uid, predecessors=[maker])
+        except DAGError:
+            # they wait for each other: then the order of the plan counts
+            continue

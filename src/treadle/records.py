@@ -81,6 +81,17 @@ class Record:
         self.answers = frozenset(answers)
 
 
+class Success:
+    """What of a record decides whether an action runs again, and how long it took (seconds)."""
+
+    __slots__ = ("answers", "duration", "elements")
+
+    def __init__(self, elements: dict[str, str], answers: list[str], duration: float) -> None:
+        self.elements = elements
+        self.answers = answers
+        self.duration = duration
+
+
 def owner_from(texts: Sequence[str], at: int = 0) -> tuple[Owner, int]:
     """Return the owner that stands at `at`, and where it ends."""
     key, label, uid, count = texts[at : at + 4]
@@ -131,24 +142,28 @@ def duration_in(text_at: Callable[[int], str]) -> float:
 def record_texts(record: Record) -> list[str]:
     """Return a record as texts."""
     texts = run_texts(record.owner, record.run)
-    for name, value in record.elements.items():
-        texts += ["a" if name in record.answers else "q", name, value]
+    answers = record.answers
+    tags = ["a" if name in answers else "q" for name in record.elements]
+    for element in zip(tags, record.elements, record.elements.values(), strict=True):
+        texts += element
     return texts
 
 
 def record_from(texts: Sequence[str]) -> Record:
     """Return the record that `record_texts` has made texts of."""
     owner, run, _ = run_from(texts)
-    return Record(owner, run, *elements_from(texts))
+    success = success_from(texts)
+    return Record(owner, run, success.elements, success.answers)
 
 
-def elements_from(texts: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the elements of the record that `record_texts` has made texts of, and which are of the answer."""
+def success_from(texts: Sequence[str]) -> Success:
+    """Return the part that decides of the record that `record_texts` has made texts of."""
     at = 4 + int(texts[3]) + 6
+    duration = float(texts[at - 3])
     at += 6 * int(texts[at - 1])
     names = texts[at + 1 :: 3]
     answers = [name for tag, name in zip(texts[at::3], names, strict=True) if tag == "a"]
-    return dict(zip(names, texts[at + 2 :: 3], strict=True)), answers
+    return Success(dict(zip(names, texts[at + 2 :: 3], strict=True)), answers, duration)
 
 
 def _optional(text: str | None) -> tuple[str, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from .files import Stamp
+    from .records import Success
 
 STATE_FOLDER = ".treadle"
 FORMAT = b"treadle records 1\n"
@@ -75,9 +76,9 @@ class Entry:
         return records.record_from(frames.unpack(self._success)) if self._success is not None else None
 
     @property
-    def elements(self) -> tuple[dict[str, str], list[str]] | None:
-        """The elements of the last success, and the names of those that belong to the answer."""
-        return records.elements_from(frames.unpack(self._success)) if self._success is not None else None
+    def success(self) -> Success | None:
+        """What decides of the last success."""
+        return records.success_from(frames.unpack(self._success)) if self._success is not None else None
 
     @property
     def duration(self) -> float:
@@ -156,6 +157,8 @@ class Store:
         self._end = 0
         self._fd = -1
         self._run: str | None = None
+        self._held: list[bytes] = []
+        """Frames that are to be written with the next ones."""
 
     @property
     def position(self) -> tuple[str, int]:
@@ -253,8 +256,10 @@ class Store:
     def release(self) -> None:
         """Close the run and give the lock back."""
         try:
+            self.flush()
             self.close_run()
         finally:
+            self._held.clear()
             self._run = None
             if self._fd >= 0:
                 os.close(self._fd)
@@ -274,11 +279,23 @@ class Store:
             self._entry(key).started(frame[frames.HEAD_SIZE :], at)
             at += len(frame)
 
-    def save(self, record: Record) -> None:
-        """Put a success on record."""
+    def save(self, record: Record, *, held: bool = False) -> None:
+        """Put a success on record.
+
+        :param held: it need not be written before the next mark, or `flush`: until then a kill loses it
+        """
         frame = frames.pack(SUCCESS, records.record_texts(record))
-        offset = self._append([frame])
+        if held and self._fd >= 0:
+            offset = self._end + sum(map(len, self._held))
+            self._held.append(frame)
+        else:
+            offset = self._append([frame])
         self._entry(record.owner.key).succeeded(frame[frames.HEAD_SIZE :], offset)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self._held:
+            self._append([])
 
     def save_end(self, owner: Owner, run: Run) -> None:
         """Put down a run that gives no record."""
@@ -387,17 +404,18 @@ class Store:
 
     def _append(self, made: list[bytes]) -> int:
         """Write frames; return where they begin."""
-        data = b"".join(made)
         if self._fd < 0:
             self._open_for_writing()
+        data = b"".join((*self._held, *made))
         try:
             self._write(data, self._end)
         except OSError as error:
             # a torn frame in the middle would void all that follows it
             os.ftruncate(self._fd, self._end)
             raise _write_error(self.path, error) from error
+        self._held.clear()
         self._end += len(data)
-        return self._end - len(data)
+        return self._end - sum(map(len, made))
 
     def _write(self, data: bytes, at: int = 0) -> None:
         view = memoryview(data)

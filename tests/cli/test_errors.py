@@ -137,7 +137,7 @@ from treadle.cli.main import main
 from treadle.errors import StateError
 from treadle.store import Store
 
-def full(*args):
+def full(*args, **options):
     raise StateError("the state cannot be written: no room", hint="make room")
 
 Store.save = full

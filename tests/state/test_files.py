@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from treadle import files as files_module
@@ -144,10 +145,25 @@ def test_an_absent_file_is_absent_also_where_its_folder_is_a_file(tmp_path: Path
     assert [files.see(p).value for p in ("no", "f/x", "no/", "no/x")] == ["absent"] * 4
 
 
+def test_what_takes_the_place_of_a_file_that_is_just_looked_at_is_not_trusted(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+        wait_for_the_grain(tmp_path / name)
+    files = Files(str(tmp_path))
+    now = time.time_ns()
+
+    def swap() -> int:
+        # it is asked for between the look and the reading
+        (tmp_path / "b").rename(tmp_path / "a")
+        return now
+
+    files.clock = swap
+    assert not files.see("a").sure
+    assert files.learned == {}
+
+
 def wait_for_the_grain(path: Path) -> None:
     """Come back when a stamp of `path` that is taken now is sure: at once for most, after a tick for a fresh one."""
-    import time
-
     end = path.stat().st_ctime_ns + files_module.GRAIN
     while time.time_ns() <= end:
         os.sched_yield()

@@ -20,6 +20,10 @@ from treadle.process import MARK, marked
 from treadle.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
 from treadle.store import FORMAT, Store
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 A = Owner("ka", "plan.yaml", "a", ["out/a", "site/"])
 B = Owner("kb", "plan.yaml", "b", [])
 REASONS = [Reason("changed", "input x", "old", "new"), Reason("new"), Reason("added", "env é", None, "")]
@@ -374,3 +378,49 @@ def test_a_write_that_fails_leaves_no_torn_frame(tmp_path: Path, monkeypatch: py
     found = again.entries["ka"].record
     assert found is not None
     assert found.elements["command"] == "cp second"
+
+
+def test_a_held_record_is_lost_with_us_until_something_is_written(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.acquire("r1")
+    store.mark_started([A])
+    store.save(record(A), held=True)
+    assert read(tmp_path).entries["ka"].state == STARTED
+    store.mark_started([B])
+    assert read(tmp_path).entries["ka"].counts
+    assert read(tmp_path).entries["kb"].state == STARTED
+    store.release()
+
+
+@pytest.mark.parametrize("how", [Store.flush, Store.close_run, Store.release])
+def test_a_held_record_is_written_at_the_end_and_found_where_its_entry_says(
+    tmp_path: Path, how: Callable[[Store], None]
+) -> None:
+    store = Store(str(tmp_path))
+    store.acquire("r1")
+    store.mark_started([A, B])
+    store.save(record(A), held=True)
+    store.save(record(B), held=True)
+    how(store)
+    found = read(tmp_path)
+    assert {key: entry.offset for key, entry in store.entries.items()} == {
+        key: entry.offset for key, entry in found.entries.items()
+    }
+    success = found.entries["ka"].success
+    assert success is not None
+    assert (success.elements, success.answers) == (record(A).elements, ["output out/a"])
+    assert success.duration == 1.25
+    assert found.entries["kb"].duration == 1.25
+    store.release()
+
+
+def test_an_owner_of_many_outputs_is_read_whole(tmp_path: Path) -> None:
+    many = Owner("k", "plan.yaml", "é", [f"out/{n}" for n in range(7)])
+    store = Store(str(tmp_path))
+    store.acquire("r1")
+    store.mark_started([many])
+    assert read(tmp_path).entries["k"].owner.texts() == many.texts()
+    store.save(record(many))
+    store.release()
+    assert read(tmp_path).entries["k"].owner.texts() == many.texts()
+    assert read(tmp_path).entries["k"].duration == 1.25
