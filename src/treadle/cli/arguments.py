@@ -198,6 +198,19 @@ examples:
 """
 
 
+_REPORT_EXAMPLES = """\
+examples:
+  treadle run --html run.html   a page of this run
+  treadle run --events e.jsonl  its events, for
+  treadle report e.jsonl --html run.html
+                                the same page, later or elsewhere
+  treadle report e.jsonl        what the terminal said
+
+"""
+
+_BEFORE_EXIT_CODES = {"run": _RUN_EXAMPLES + _NAMES, "report": _REPORT_EXAMPLES}
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
     from treadle import __version__
@@ -219,7 +232,7 @@ def make_parser() -> argparse.ArgumentParser:
         parser._add_action(action)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     for name, text in COMMANDS.items():
-        epilog = (_RUN_EXAMPLES if name == "run" else "") + _NAMES + _EXIT_CODES
+        epilog = _BEFORE_EXIT_CODES.get(name, _NAMES) + _EXIT_CODES
         sub = subparsers.add_parser(
             name,
             prog=f"treadle {name}",
