@@ -117,6 +117,7 @@ def data_of(run: Run) -> dict[str, Any]:
         "families": families.texts,
         "status": [action.status for action in actions],
         "spent": [action.duration for action in actions],
+        "waited": [round(action.waited, 3) for action in actions],
         "attempts": [[[a.slot, a.start, a.duration or 0.0] for a in action.attempts] for action in actions],
         "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
         "why": [[reasons.number(_reason(why)) for why in action.reasons] for action in actions],

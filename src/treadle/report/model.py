@@ -42,14 +42,16 @@ class ActionRun:
     """
 
     __slots__ = (
-        *("about", "attempts", "duration", "exit_code", "failure", "has_ended", "log", "name", "output"),
-        *("reasons", "status", "verdict"),
+        *("about", "attempts", "decided_at", "duration", "exit_code", "failure", "has_ended", "log", "name"),
+        *("output", "reasons", "status", "verdict"),
     )
 
     def __init__(self, name: str, about: Mapping[str, Any]) -> None:
         self.name = name
         self.about = about
         self.verdict = ""
+        self.decided_at = 0.0
+        """When its verdict was reached, in seconds since the run began."""
         self.reasons: list[Mapping[str, Any]] = []
         self.attempts: list[Attempt] = []
         self.status = NOT_STARTED
@@ -81,6 +83,11 @@ class ActionRun:
     def why(self) -> str:
         """The reasons in words."""
         return "; ".join(str(why.get("text", "")) for why in self.reasons)
+
+    @property
+    def waited(self) -> float:
+        """Seconds from its verdict to its first start: it waited for tokens, and for its turn."""
+        return max(0.0, self.attempts[0].start - self.decided_at) if self.attempts else 0.0
 
     def printed(self) -> str:
         """Return what it printed, with a line for each gap."""
@@ -202,6 +209,7 @@ class Run:
     def _take_verdict(self, event: Event) -> None:
         action = self._of(event)
         action.verdict, action.reasons = str(event["verdict"]), list(event.get("reasons", ()))
+        action.decided_at = float(event.get("t", 0.0))
 
     def _take_started(self, event: Event) -> None:
         attempt = Attempt(int(event["attempt"]), int(event["slot"]), float(event["start"]))

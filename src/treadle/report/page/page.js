@@ -222,7 +222,8 @@ T.onSelect((number) => {
   panel.replaceChildren(...[
     el("button", { type: "button", class: "close", "aria-label": "Close", click: () => T.select(null) }, "\u00d7"),
     el("h2", {}, data.names[number]),
-    el("div", {}, T.dot(data.status[number]), [data.status[number], T.took[number] ? T.time(T.took[number]) : "", data.place[number]].filter(Boolean).join(" \u00b7 "),
+    el("div", {}, T.dot(data.status[number]), [data.status[number], T.took[number] ? T.time(T.took[number]) : "",
+      data.waited[number] >= 0.05 ? `waited ${T.time(data.waited[number])} for its turn` : "", data.place[number]].filter(Boolean).join(" \u00b7 "),
       T.critical.has(number) ? el("span", { class: "tag" }, "critical path") : null),
     data.failure[number] ? el("p", {}, data.failure[number]) : null,
     T.around && (data.needs[number].length || T.readers[number].length)

@@ -143,7 +143,7 @@ function draw() {
     c.beginPath();
     c.rect(a, y, wide - 3, inner);
     c.clip();
-    c.fillStyle = "#fff";
+    c.fillStyle = colours.card;
     c.fillText(data.names[bar.number], a + 5, y + inner / 2 - (T.critical.has(bar.number) ? 1 : 0));
     c.restore();
   }
