@@ -44,10 +44,7 @@ def test_a_skip_names_what_is_equal_and_what_would_follow(tmp_path: Path) -> Non
     settled(tmp_path)
     assert told(tmp_path, "first") == [
         "first would be skipped: nothing has changed",
-        (
-            "  equal to the last success: command, shell, folder, 1 input (src/text), 1 output (out/b), "
-            "fingerprint_version, os_version"
-        ),
+        ("  equal to the last success: command, shell, folder, 1 input (src/text), 1 output (out/b), system"),
         "  if what it makes comes out different, these follow:",
         "    second reads out/b",
         "    then third",
@@ -65,7 +62,7 @@ def test_what_changed_is_told_beside_what_is_equal(tmp_path: Path) -> None:
         "  command changed:",
         "    - cat src/text > out/b",
         "    + cat -n src/text > out/b",
-        "  equal: shell, folder, 1 input (src/text), 1 output (out/b), fingerprint_version, os_version",
+        "  equal: shell, folder, 1 input (src/text), 1 output (out/b), system",
     ]
 
 

@@ -81,12 +81,23 @@ def explained(verdict: Verdict, **more: object) -> list[str]:
 
 
 def test_a_skip_tells_what_was_found_equal() -> None:
-    names = ["command", "shell", "folder", "input a", "input b", "output c", "env CC", "tool cc", "os_version"]
+    names = [
+        "command",
+        "shell",
+        "folder",
+        "input a",
+        "input b",
+        "output c",
+        "env CC",
+        "tool cc",
+        "os_version",
+        "fingerprint_version",
+    ]
     assert explained(Verdict(decision.SKIP), equal=dict.fromkeys(names, "x")) == [
         "fit would be skipped: nothing has changed",
         (
             "  equal to the last success: command, shell, folder, 2 inputs (a, b), 1 output (c), 1 variable (CC), "
-            "1 tool (cc), os_version"
+            "1 tool (cc), system"
         ),
     ]
     many = {f"input {n}": "x" for n in range(9)}

@@ -135,6 +135,8 @@ def _kinds(names: Mapping[str, str]) -> str:
     """Return what there is of each kind: how many, and the first of them by name."""
     kinds: dict[str, list[str]] = {}
     for name in names:
+        if name == _OUR_OWN:
+            continue
         kind = next((kind for kind, _, _ in _KINDS if name.startswith(kind)), name)
         kinds.setdefault(kind, []).append(name[len(kind) :])
     said = []
@@ -142,10 +144,13 @@ def _kinds(names: Mapping[str, str]) -> str:
         known = next(((one, many) for known, one, many in _KINDS if known == kind), None)
         members = kinds[kind]
         shown = _some([safe(member) for member in members], _NAMED)
-        said.append(f"{words.count(len(members), *known)} ({shown})" if known else safe(kind))
+        said.append(f"{words.count(len(members), *known)} ({shown})" if known else _SAID.get(kind) or safe(kind))
     return ", ".join(said)
 
 
+_OUR_OWN = "fingerprint_version"
+"""What changes with Treadle alone: it is told when it differs, and not when it does not."""
+_SAID = {"os_version": "system"}
 _KINDS = (
     (words.INPUT, "input", "inputs"),
     (words.FOUND, "discovered input", "discovered inputs"),
