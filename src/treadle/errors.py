@@ -98,6 +98,14 @@ class UsageError(TreadleError):
     """A call that is not right: a name, an option or a value that does not exist."""
 
 
+class ProgramError(TreadleError):
+    """A program that could not be started or did not end well; `code` is its exit code, None if it has none."""
+
+    def __init__(self, what: str, *, code: int | None = None) -> None:
+        super().__init__(what)
+        self.code = code
+
+
 class RunError(UsageError, RuntimeError):
     """Something that cannot run now, or not again."""
 

@@ -1,15 +1,28 @@
 """Coroutine jobs with requirements between them, in schedulers that may hold schedulers.
 
 The names, signatures and results are those of asynciojobs: a program written for it works after changing its
-import. What is different on purpose is listed in docs/aio.md. It knows nothing of walks and fingerprints.
+import. What is different on purpose is listed in docs/aio.md. ActionJob and ProcessJob join them with the rest of
+Treadle: a scheduler may be an action of a walk, and a Command a job. It knows nothing of walks and fingerprints.
 """
 
 from __future__ import annotations
 
+from .action_job import ActionJob
 from .job import AbstractJob, Job
 from .print_job import PrintJob
+from .process_job import ProcessJob
 from .scheduler import PureScheduler, Scheduler
 from .sequence import Sequence
 from .watch import Watch
 
-__all__ = ["AbstractJob", "Job", "PrintJob", "PureScheduler", "Scheduler", "Sequence", "Watch"]
+__all__ = [
+    "AbstractJob",
+    "ActionJob",
+    "Job",
+    "PrintJob",
+    "ProcessJob",
+    "PureScheduler",
+    "Scheduler",
+    "Sequence",
+    "Watch",
+]

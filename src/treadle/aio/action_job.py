@@ -1,0 +1,42 @@
+"""ActionJob: a job or a scheduler of this package as the job of an action of a walk."""
+
+from __future__ import annotations
+
+from treadle.coroutine_job import CoroutineJob
+from treadle.errors import TreadleError
+
+from .graph import called
+from .scheduler import PureScheduler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.job import NotifyEnd
+
+    from .job import AbstractJob
+
+
+class ActionJob(CoroutineJob):
+    """Runs a job or a scheduler for an action; `Walk.create_job` may return it.
+
+    The action fails with what the job raises, or where the scheduler's run returns False.
+
+    :param job: the job; a scheduler of plain jobs serves for one attempt
+    """
+
+    def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd, job: AbstractJob | PureScheduler) -> None:
+        super().__init__(uid, data, notify_end)
+        self.job = job
+
+    async def co_run(self) -> Any:
+        """Await the job.
+
+        :raises TreadleError: a scheduler that is not critical has failed
+        """
+        job = self.job
+        if isinstance(job, PureScheduler):
+            if not await job.co_run():
+                raise TreadleError(f"{called(job)}: {job.why()}")
+            return None
+        return await job._aio_awaited()

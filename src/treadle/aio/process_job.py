@@ -1,0 +1,108 @@
+"""ProcessJob: a Command as a job of a scheduler. It fingerprints nothing: that is what a walk is for."""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+
+from treadle.errors import ProgramError, TreadleError
+from treadle.files import Files
+from treadle.process import describe_status, mark_of
+from treadle.question import Questions
+from treadle.runner import GRACE, Start
+
+from .job import AbstractJob
+from .programs import PROGRAMS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from treadle.command import Command
+
+
+class ProcessJob(AbstractJob):
+    """Runs a Command and returns 0; another exit code is a ProgramError.
+
+    Of the command count what it runs (`steps` or `script`), `cwd`, `env`, `stdout` and the time limit. Where the
+    limit is reached or the job is cancelled, the whole tree of the program gets TERM and, after the grace, KILL.
+
+    :param command: what to run
+    :param root: the folder that its paths are relative to
+    :param grace: seconds between TERM and KILL
+    :param options: as for AbstractJob
+    """
+
+    def __init__(self, command: Command, *, root: str = ".", grace: float = GRACE, **options: Any) -> None:
+        self.command = command
+        self.root = root
+        self.grace = grace
+        super().__init__(**options)
+
+    async def co_run(self) -> int:
+        """Run the command to its end.
+
+        :return: 0
+        :raises ProgramError: it could not be started, has ended with another exit code, or its time was up
+        """
+        command = self.command
+        files = self._open_files()
+        try:
+            how, is_late = await PROGRAMS.run(self._start(files), command.limits.timeout, self.grace)
+        finally:
+            for fd in files:
+                if fd is not None:
+                    os.close(fd)
+        if is_late:
+            raise ProgramError(f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s")
+        if how.code is None:
+            raise ProgramError(how.error)
+        if how.code:
+            raise ProgramError(f"{command.shown}: {describe_status(how.code)}", code=how.code)
+        return 0
+
+    def text_label(self) -> str:
+        """Return the first line of what it runs."""
+        return self.command.shown.partition("\n")[0]
+
+    def details(self) -> str:
+        """Return all that it runs."""
+        return self.command.shown
+
+    def _open_files(self) -> tuple[int | None, int | None, int | None]:
+        stdout = self.command.stdout
+        if stdout is None:
+            return None, None, None
+        path = os.path.join(self.root, stdout)
+        try:
+            return None, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666), None
+        except OSError as error:
+            raise TreadleError(f"{path} cannot be written: {error.strerror}") from error
+
+    def _start(self, files: tuple[int | None, int | None, int | None]) -> Start:
+        command, root = self.command, os.path.abspath(self.root)
+        argvs = command.argvs()
+        if not argvs:
+            raise ProgramError("there is no program to start")
+        questions = Questions(Files(root), os.environ)
+        environ = questions.environment(command)
+        return Start(
+            [_found(argv, environ, questions) for argv in argvs],
+            mark=mark_of(_RUN, str(next(_NUMBERS))),
+            environ=environ,
+            cwd=os.path.normpath(os.path.join(root, command.cwd)),
+            files=files,
+            own_session=not command.console,
+        )
+
+
+def _found(argv: tuple[str, ...], environ: Mapping[str, str], questions: Questions) -> tuple[str, ...]:
+    """Return the argv with its program looked for on the PATH that it will see."""
+    if "/" in argv[0]:
+        return argv
+    return (questions.program(argv[0], environ) or argv[0], *argv[1:])
+
+
+_RUN = f"aio-{os.urandom(8).hex()}"
+_NUMBERS = count()

@@ -1,0 +1,103 @@
+"""Programs: runs programs for coroutines, in one thread for all, by the very runner that walks use.
+
+So the rules of a tree of processes (TERM, grace, KILL, nothing left behind) have one place. It knows no jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+
+from treadle.runner import Ended, LocalRunner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from treadle.runner import Start
+
+
+class Programs:
+    """A runner with a thread of its own, which is there while something runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runner: LocalRunner | None = None
+        self._calls: deque[Callable[[LocalRunner], object]] = deque()
+        self._ends: dict[object, Callable[[Ended], object]] = {}
+
+    async def run(self, start: Start, timeout: float | None, grace: float) -> tuple[Ended, bool]:
+        """Run a program to its end; where this is cancelled, end its tree and wait for that.
+
+        :param timeout: seconds until its tree is ended, None for no limit
+        :param grace: seconds between TERM and KILL
+        :return: how it ended, and whether its time was up
+        """
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        found: list[Ended] = []
+        key = object()
+
+        def tell(how: Ended) -> None:
+            found.append(how)
+            loop.call_soon_threadsafe(ended.set)
+
+        def begin(runner: LocalRunner) -> None:
+            self._ends[key] = tell
+            try:
+                runner.start(key, start)
+            except BaseException as error:
+                # nobody may wait for ever for what has not started
+                self._ends.pop(key)(Ended(key, None, f"{type(error).__name__}: {error}"))
+
+        def stop(runner: LocalRunner) -> None:
+            runner.grace = grace
+            runner.stop(key)
+
+        late: list[None] = []
+
+        def time_is_up() -> None:
+            late.append(None)
+            self._call(stop)
+
+        self._call(begin)
+        timer = None if timeout is None else loop.call_later(timeout, time_is_up)
+        cancelled: asyncio.CancelledError | None = None
+        while not ended.is_set():
+            try:
+                await ended.wait()
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self._call(stop)
+        if timer is not None:
+            timer.cancel()
+        if cancelled is not None:
+            raise cancelled
+        return found[0], bool(late)
+
+    def _call(self, function: Callable[[LocalRunner], object]) -> None:
+        """Have the runner's thread call a function."""
+        with self._lock:
+            self._calls.append(function)
+            if self._runner is not None:
+                self._runner.wake()
+                return
+            self._runner = LocalRunner()
+            threading.Thread(target=self._body, args=(self._runner,), daemon=True, name="treadle-programs").start()
+
+    def _body(self, runner: LocalRunner) -> None:
+        while True:
+            while self._calls:
+                self._calls.popleft()(runner)
+            with self._lock:
+                if not self._calls and not runner.active:
+                    self._runner = None
+                    runner.close()
+                    return
+            for how in runner.poll(None):
+                self._ends.pop(how.key)(how)
+
+
+PROGRAMS = Programs()
+"""One for the whole process: whichever loop awaits, one thread is enough."""
