@@ -241,6 +241,26 @@ def test_an_action_that_cannot_start_has_no_output_of_a_former_run(tmp_path: Pat
     assert "no-such-program" in end["failure"]
 
 
+def test_an_attempt_that_cannot_start_ends_once_and_has_no_start(tmp_path: Path) -> None:
+    script = "echo once; mv tool gone; exit 1"
+    text = f"actions:\n  a: {{sh: '{script}', in: i, out: o, retries: 2, tools: [./tool]}}\n"
+    plan(tmp_path, text)
+    (tmp_path / "i").touch()
+    (tmp_path / "tool").touch(0o755)
+    run_treadle(tmp_path, "run", "--events", "e.jsonl", "--junit", "j.xml", "--trace", "t.json", check=1)
+    found = events(tmp_path / "e.jsonl")
+    assert [event["attempt"] for event in of(found, "started")] == [1]
+    assert [event["attempt"] for event in of(found, "attempt")] == [1, 2]
+    (end,) = of(found, "ended")
+    assert end["attempts"] == 3
+    assert "tool" in end["failure"]
+    first = of(found, "attempt")[0]
+    (bar,) = [
+        e for e in json.loads((tmp_path / "t.json").read_text())["traceEvents"] if e["ph"] == "X" and e["tid"]
+    ]
+    assert bar["dur"] == round(1e6 * first["duration"])
+
+
 def test_colours_and_control_characters_are_not_in_events(tmp_path: Path) -> None:
     script = r"printf '\033[31mred\033[0m\033]8;;x\007link\033]8;;\007 \007 1%%\r 2%%\rdone\n\377\n'"
     plan(tmp_path, f"actions:\n  a:\n    sh: {json.dumps(script)}\n    out: o\n")

@@ -219,13 +219,15 @@ class Hearing(Observer):
                 said["exit_code"] = job.code
         if how.failure:
             said["failure"] = without_root(how.failure, self.root)
-        if not retry or job is None:
+        if not retry:
             self._tell_end(said)
             return
         self._between[uid] = said
         kept = ("name", "start", "duration", "exit_code", "failure")
         attempt = {key: said[key] for key in kept if key in said}
-        self.outlets.tell("attempt", **attempt, attempt=how.attempts, delay=job.retry_delay)
+        self.outlets.tell(
+            "attempt", **attempt, attempt=how.attempts, delay=job.retry_delay if job is not None else 0.0
+        )
 
     def round(self) -> None:
         """Tell what was printed meanwhile, and have all of it written."""

@@ -221,7 +221,9 @@ class Run:
     def _take_attempt(self, event: Event) -> None:
         action = self._of(event)
         action.duration, action.failure = float(event["duration"]), str(event.get("failure", ""))
-        if action.attempts:
+        number = event.get("attempt", event.get("attempts"))
+        # an attempt that could not even start has told no start
+        if action.attempts and number in (action.attempts[-1].number, None):
             action.attempts[-1].duration = action.duration
             action.attempts[-1].failure = action.failure
 
