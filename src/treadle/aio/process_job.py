@@ -6,9 +6,7 @@ import os
 from itertools import count
 
 from treadle.errors import ProgramError, TreadleError
-from treadle.files import Files
 from treadle.process import describe_status, mark_of
-from treadle.question import Questions
 from treadle.runner import GRACE, Start
 
 from .job import AbstractJob
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.command import Command
+    from treadle.question import Questions
 
 
 class ProcessJob(AbstractJob):
@@ -81,6 +80,10 @@ class ProcessJob(AbstractJob):
             raise TreadleError(f"{path} cannot be written: {error.strerror}") from error
 
     def _start(self, files: tuple[int | None, int | None, int | None]) -> Start:
+        # only who runs programs pays for what looks at files
+        from treadle.files import Files
+        from treadle.question import Questions
+
         command, root = self.command, os.path.abspath(self.root)
         argvs = command.argvs()
         if not argvs:
