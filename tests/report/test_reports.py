@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from report.made_up import events_of
 from treadle.report.critical import critical_path
-from treadle.report.events import without_root
+from treadle.report.events import encoded, without_root
 from treadle.report.github import GitHub
 from treadle.report.html import html
 from treadle.report.junit import junit
@@ -136,6 +138,24 @@ def test_a_trace_is_json_whatever_is_said(text: str) -> None:
     (bar,) = [event for event in json.loads(made)["traceEvents"] if event["ph"] == "X" and event["tid"]]
     assert bar["name"] == text
     assert (bar["ts"], bar["dur"]) == (200_000, 200_000)
+
+
+@given(st.text(st.characters(), max_size=40))
+@settings(max_examples=150, deadline=None)
+def test_any_text_can_be_said(text: str) -> None:
+    run = Run.of(one_action(text))
+    root = ET.fromstring("".join(junit(run)).encode())
+    assert len(list(root.iter("testcase"))) == 2
+    json.loads("".join(trace(run)))
+    page = "".join(html(run))
+    block = page.partition(' id="data">')[2].partition("</script>")[0]
+    assert json.loads(block)["counts"]["failed"] == 1
+    assert not set("<>&") & set(block)
+    event = {"event": "note", "t": 0.0, "text": text}
+    line = encoded(event)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == event
 
 
 def github_lines(events: list[dict[str, Any]], **options: Any) -> list[str]:
