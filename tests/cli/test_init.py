@@ -213,6 +213,42 @@ def test_what_make_would_run_is_what_the_plan_runs(tmp_path: Path, makefile: str
     assert first_plan(tmp_path).actions[uid].command.shown.rstrip("\n") == shown
 
 
+def test_a_target_that_its_recipe_does_not_make_is_no_output(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Makefile="all: prog\n\t@echo built $@\nprog: a.c\n\tcc -o prog a.c\nbench:\n\t./prog\nlog.txt:\n\tdate\n",
+        a_dot_c="",
+    )
+    plan = first_plan(tmp_path)
+    assert {uid: action.command.outputs for uid, action in plan.actions.items()} == {
+        "all": (),
+        "prog": ("prog",),
+        "bench": (),
+        "log.txt": ("log.txt",),
+    }
+
+
+def test_headers_that_rules_without_a_recipe_name_are_read_by_the_family(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Makefile="OBJ = a.o b.o\nprog: $(OBJ)\n\tcc -o $@ $(OBJ)\na.o: a.c a.h\nb.o: b.c a.h b.h\n"
+        "%.o: %.c\n\tcc -c $^\n",
+        a_dot_c="",
+        b_dot_c="",
+        a_dot_h="",
+        b_dot_h="",
+    )
+    plan = first_plan(tmp_path)
+    assert plan.actions["objects@a.c"].command.inputs == ("a.c", "a.h", "b.h")
+    assert plan.actions["objects@a.c"].command.shown == "cc -c a.c"
+    assert plan.actions["prog"].command.inputs == ("a.o", "b.o")
+
+
+def test_the_shell_of_a_makefile_is_the_shell_of_the_plan(tmp_path: Path) -> None:
+    write(tmp_path, Makefile="SHELL := /usr/bin/env bash\na:\n\techo one && echo two\n")
+    assert first_plan(tmp_path).actions["a"].command.argvs()[0][0] == "bash"
+
+
 @pytest.mark.parametrize(
     ("makefile", "remark"),
     [
@@ -349,6 +385,16 @@ def test_a_taskfile_becomes_a_plan_that_runs(tmp_path: Path) -> None:
     assert "# preconditions: ['test -f x']" in text
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "build/all.txt").exists()
+
+
+def test_a_taskfile_of_the_first_form_has_its_tasks_at_the_top(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Taskfile_dot_yml="lint:\n  desc: style\n  cmds: [golint x]\ntest: {deps: [lint], cmds: [go test x]}\n",
+    )
+    plan = first_plan(tmp_path)
+    assert list(plan.actions) == ["lint", "test"]
+    assert plan.actions["test"].predecessors == ("lint",)
 
 
 def test_several_files_make_one_plan_and_names_stay_apart(tmp_path: Path) -> None:

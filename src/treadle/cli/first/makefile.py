@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from glob import glob
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _SAFE = re.compile(r"[A-Za-z0-9_./=+,:@%-]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN_SHELL = re.compile(r"(^|[;&|(]\s*)(cd|export|set|exit|exec|umask|trap)\b")
+_ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
 _PHONY = frozenset(
     (
         *(
@@ -97,7 +99,11 @@ class _Translation:
                 self._rule(target, rule)
         self._default()
         self._variables()
-        self.draft.shell = ["sh", "-ec"]
+        shell = self.make.variables.values.get("SHELL", "").split()
+        self.draft.shell = ["bash", "-ec"] if shell and shell[-1].endswith("bash") else ["sh", "-ec"]
+        for name in self.make.exported:
+            if "$" in self.make.variables.values.get(name, ""):
+                self.draft.notes.append(f"export {name} = {self.make.variables.values[name]}")
         self.draft.notes += self.make.notes
 
     def _sort_rules(self) -> None:
@@ -121,11 +127,23 @@ class _Translation:
                 known.help = rule.help or known.help
         self.patterns += MakeText(_BUILT_IN, lambda _: []).read().rules
         for target, rule in self.files.items():
-            uses = any("$@" in line for line in rule.recipe)
-            if (target in _PHONY and not uses) or (not rule.recipe and not rule.prerequisites):
+            if self._is_no_file(target, rule):
                 self.phony.add(target)
             if not rule.recipe and f"{target}.o" in rule.prerequisites and target not in self.phony:
                 rule.recipe = [_LINK]
+
+    def _is_no_file(self, target: str, rule: Rule) -> bool:
+        """Return whether a target that is not said to be phony is no file: nothing of it says that it is one."""
+        if not rule.recipe:
+            return not rule.prerequisites
+        if "/" in target or os.path.isfile(os.path.join(self.root, target)):
+            return False
+        text = "\n".join(line for line in rule.recipe if not _ONLY_SAYS.match(line))
+        if any(sign in text for sign in ("$@", "$(@", "${@")):
+            return False
+        with contextlib.suppress(UnknownError):
+            text = self.make.variables.expand(text, dict.fromkeys("<^?+*|", "") | {"*D": "", "<D": "", "<F": ""})
+        return target in _PHONY or ("." not in target and not re.search(rf"(?<![\w.-]){re.escape(target)}\b", text))
 
     def _hold_variables(self) -> None:
         """Keep those variables as values of the plan whose words no shell takes for more than words."""
@@ -201,6 +219,7 @@ class _Translation:
             name, stem, each = "stem", "${stem}", list(members.values())
             read = [first.replace("%", stem)] if first else []
         out = made.replace("%", stem)
+        extra = self._read_by_some(members, {first, *more})
         read += [one.replace("%", stem) for one in more if one not in self.phony]
         holes = {
             **self.holes,
@@ -208,17 +227,29 @@ class _Translation:
             "out": Hole("out", None),
             "stem": Hole("src.stem" if is_glob else "stem", None),
         }
-        special = {"@": _mark("out"), "^": _mark("in"), "+": _mark("in"), "*": _mark("stem")}
-        if first and (is_glob or len(read) == 1):
-            special["<"] = _mark("first")
-            holes["first"] = Hole("src" if is_glob else "in", None)
-        extra = [one for target in members for one in getattr(self.files.get(target), "prerequisites", [])]
+        holes["first"] = Hole("src", None)
+        special = {"@": _mark("out"), "*": _mark("stem"), "^": _mark("in")}
+        special["<"] = _mark("first") if is_glob else first.replace("%", _mark("stem"))
+        if extra:
+            special["^"] = " ".join([special["<"], *(one.replace("%", _mark("stem")) for one in more)])
+        special["+"] = special["^"]
         keys: dict[str, Value] = {"help": pattern.help, "foreach": {name: each}}
-        notes = [f"in the makefile some of these read more: {', '.join(sorted(set(extra))[:8])}"] if extra else []
+        notes = ["there each of these reads only some of the files at the end of in"] if extra else []
+        read += extra
         name = self.names[f"%{id(pattern)}"]
         action = self._add(name, pattern, keys, {"in": _one(read), "out": out}, (special, holes), notes)
         if action is not None:
             action.makes.update(members)
+
+    def _read_by_some(self, members: Iterable[str], known: set[str]) -> list[str]:
+        """Return what rules without a recipe say that some members of a family read beside its pattern."""
+        found: dict[str, None] = {}
+        for target in members:
+            rule, stem = self.instances[target]
+            sources = {one.replace("%", stem) for one in rule.prerequisites} | known
+            own = self.files.get(target)
+            found.update(dict.fromkeys(one for one in (own.prerequisites if own else ()) if one not in sources))
+        return [one for one in found if not self._is_phony(one)]
 
     def _rule(self, target: str, rule: Rule) -> None:
         """Add what one rule stands for: an action, a group, or nothing that is needed."""
@@ -295,8 +326,8 @@ class _Translation:
             line = self.make.variables.expand(text[len(start) :], {**marks, **special}).strip()
             if not line:
                 continue
-            if len(rule.recipe) > 1 and _OWN_SHELL.search(line):
-                line = f"({line})"
+            if len(rule.recipe) > 1 and _OWN_SHELL.search(line) and not line.startswith("#"):
+                line = f"({line}\n)" if "#" in line else f"({line})"
             made.append(f"{line} || true" if "-" in start else line)
         return made
 
@@ -343,7 +374,10 @@ def _plain(special: dict[str, str], holes: dict[str, Hole]) -> dict[str, str]:
     """Return what functions and $(@D), $(@F) and so on take for automatic variables, where it is plain text."""
     found = {}
     for sign, value in special.items():
-        text: str | None = holes[value[1:-1]].plain if value[:1] == "\ue000" else value
+        text: str | None = value
+        if "\ue000" in value:
+            hole = holes.get(value[1:-1])
+            text = hole.plain if hole is not None else None
         if text is not None:
             found[f"={sign}"] = text
             if sign in "@<*":

@@ -57,6 +57,8 @@ class _Translation:
     def __init__(self, draft: Draft, data: dict[str, Any]) -> None:
         self.draft = draft
         self.used: set[str] = set()
+        if "tasks" not in data and "version" not in data:
+            data = {"tasks": data}
         self.tasks = {name: _as_task(body) for name, body in as_map(data.get("tasks")).items()}
         self.holes: dict[str, Hole] = {}
         self.env = {name: as_text(value) for name, value in as_map(data.get("env")).items()}

@@ -1,0 +1,61 @@
+"""What shows a plan is loaded by who asks for it, and never by a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import environment, plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FACES = {
+    *("cli.graph", "cli.why", "cli.listing", "cli.checking", "cli.schema", "cli.init", "cli.first", "cli.complete"),
+    *("cli.complete_names", "cli.completion", "cli.old_content", "cli.readers"),
+    *("ui.graph", "ui.graph_text", "ui.graph_tree", "ui.why", "ui.difference", "plan.reference", "plan.prose"),
+}
+
+
+def loaded_by(folder: Path, *words: str) -> set[str]:
+    """Return the modules of ours that a call of the command loads."""
+    program = f"import sys; from treadle.__main__ import main; sys.argv = ['treadle', *{words!r}]; main(); "
+    program += "print('LOADED', *sorted(name for name in sys.modules if name.startswith('treadle.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment(), capture_output=True, text=True, check=True
+    )
+    return {name.removeprefix("treadle.") for name in done.stdout.splitlines()[-1].split()[1:]}
+
+
+@pytest.mark.parametrize("words", [["run"], ["run", "-v"], ["run", "-n"], ["run", "--force"]])
+def test_a_run_loads_none_of_the_faces(tmp_path: Path, words: list[str]) -> None:
+    plan(tmp_path, "actions: {a: {run: touch o, out: o}}\n")
+    assert not loaded_by(tmp_path, *words) & FACES
+
+
+def test_the_names_of_the_faces_are_not_blind(tmp_path: Path) -> None:
+    plan(tmp_path, "actions: {a: {run: touch o, out: o}}\n")
+    found = {
+        one
+        for words in (["graph"], ["why", "a"], ["list"], ["check"], ["schema"])
+        for one in loaded_by(tmp_path, *words)
+    }
+    assert FACES & found >= {
+        "cli.graph",
+        "ui.graph",
+        "cli.why",
+        "ui.why",
+        "cli.listing",
+        "cli.checking",
+        "cli.schema",
+    }
+
+
+def test_what_a_shell_asks_at_each_tab_reads_no_plan_as_a_whole(tmp_path: Path) -> None:
+    plan(tmp_path, "actions: {fit: {run: 'true'}, merge: {run: 'true'}}\n")
+    loaded = loaded_by(tmp_path, "__complete", "--", "run", "f")
+    assert "plan.loader" in loaded
+    assert not loaded & {"plan.load", "command_walk", "store", "cli.graph"}
