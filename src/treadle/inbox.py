@@ -10,7 +10,8 @@ who goes to sleep says so first and looks then whether an end was put down.
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
-from collections import deque
+
+from .core.containers import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ The token rules:
 
 from __future__ import annotations
 
-from collections import deque
-from heapq import heappop, heappush
+from .containers import deque, heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ It works on edges and knows nothing of the graph class. networkx is imported whe
 
 from __future__ import annotations
 
-from collections import deque
+from .containers import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-
 from treadle.errors import DAGError
+
+from .containers import heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ It knows edges only: no data, no tags, and nothing of what the vertices stand fo
 
 from __future__ import annotations
 
-from array import array
-from collections import deque
-from heapq import heappop, heappush
+from .containers import deque, heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 
     Neighbours = Callable[[Hashable], Iterable[Hashable]]
@@ -23,6 +22,19 @@ GAP = 64
 
 With no room left, two chains that are joined edge by edge would cost the product of their lengths.
 """
+
+
+SMALL = 1000
+"""Vertices of a graph whose numbers are kept in lists: the module `array` takes longer to load than it saves."""
+
+
+def _numbers(number: int, count: int, vertices: int) -> array[int] | list[int]:
+    """Return a number, `count` times, in what suits a graph of that many vertices."""
+    if vertices <= SMALL:
+        return [number] * count
+    from array import array
+
+    return array("q", (number,)) * count
 
 
 class Wiring:
@@ -40,10 +52,9 @@ class Wiring:
     def __init__(self, ids: Iterable[Hashable], sources: Sequence[Neighbours], *, backwards: bool = False) -> None:
         self.ids = list(ids)
         self.index = {vertex_id: number for number, vertex_id in enumerate(self.ids)}
-        self.waits = array("q", bytes(8 * len(self.ids)))
-        self.head = array("q", (-1,)) * len(self.ids)
-        self.link = array("q")
-        self.target = array("q")
+        size = len(self.ids)
+        self.waits, self.head = _numbers(0, size, size), _numbers(-1, size, size)
+        self.link, self.target = _numbers(0, 0, size), _numbers(0, 0, size)
         self.in_insertion_order = True
         """Whether each edge, unturned, leads from a vertex to one that was inserted later."""
         for source in sources:
