@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "threads": {"job"},
     "inbox": {"core.containers", "job", "runner"},
     "running": {"deadlines", "inbox", "job", "runner", "threads"},
-    "scheduler": {"core.admission", "core.dag", "job", "runner", "running", "process"},
+    "scheduler": {"core.admission", "core.containers", "core.dag", "job", "runner", "running", "process"},
     "walk": {"core", "scheduler", "job", "fingerprint"},
     "depfile": {"command"},
     "question": {*STATE, "command"},

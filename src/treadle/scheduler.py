@@ -7,10 +7,10 @@ KeyboardInterrupt may be raised between any two lines: `_abort` makes good what 
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from time import time
 
 from .core.admission import Admission
+from .core.containers import heappop, heappush
 from .core.dag import DAGIterator
 from .errors import InternalError, TreadleError, UsageError
 from .job import USE_SCHEDULER_TIMEOUT, Job
