@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import DEADLINE, environment
+from helpers import DEADLINE, environment, run_treadle
 from treadle.cli.arguments import COMMANDS, make_parser
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ def test_the_page_tells_of_no_option_that_is_not_there(command: str) -> None:
     told = {name for row in rows for name in re.findall(r"`(--?[a-z-]+)", row)}
     known = {name for option in options_of(command).values() for name in option.option_strings}
     assert {name if name.startswith("--") else name[:2] for name in told} <= known
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], *([command, "--help"] for command in COMMANDS)])
+def test_no_help_is_wider_than_a_terminal(tmp_path: Path, words: list[str]) -> None:
+    lines = run_treadle(tmp_path, *words, check=0).lines
+    assert lines
+    assert max(map(len, lines)) <= 80, max(lines, key=len)
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:

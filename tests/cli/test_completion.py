@@ -239,7 +239,7 @@ def test_in_a_real_fish_words_are_completed(tmp_path: Path) -> None:
         assert done.stderr == ""
         return done.stdout.splitlines()
 
-    assert ask("treadle stat") == ["status\twhat a run would do, without doing it; exit code 1 if there is work"]
+    assert ask("treadle stat") == ["status\twhat a run would do; exit code 1 if there is work"]
     assert ask("treadle run f") == ["fit\tone part"]
     assert ask("treadle run -p mode=r") == ["mode=release"]
     assert ask("treadle run --output=s") == ["--output=stream"]

@@ -124,13 +124,13 @@ class _Parser(argparse.ArgumentParser):
 
 COMMANDS = {
     "run": "run what has changed",
-    "why": "why an action would run or be skipped now, and why it ran last time",
-    "status": "what a run would do, without doing it; exit code 1 if there is work",
+    "why": "why an action would run or be skipped, and why it ran last",
+    "status": "what a run would do; exit code 1 if there is work",
     "list": "the actions, groups and parameters of the plan",
     "graph": "what comes before what: a tree, a picture, or data",
     "check": "check the plan and run nothing",
     "log": "what an action printed when it last ran",
-    "report": "what the events of a run say, as lines, a page, a trace or a JUnit file",
+    "report": "a run from its events: as lines, a page, a trace, JUnit",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "init": "make a first plan from what is in the folder",
@@ -208,7 +208,11 @@ examples:
 
 """
 
-_BEFORE_EXIT_CODES = {"run": _RUN_EXAMPLES + _NAMES, "report": _REPORT_EXAMPLES}
+_BEFORE_EXIT_CODES = {
+    "run": _RUN_EXAMPLES + _NAMES,
+    "report": _REPORT_EXAMPLES,
+    **{name: text if name in faces.WITHOUT_NAMES else text + _NAMES for name, text in faces.EXAMPLES.items()},
+}
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The options of the commands that show a plan: `list`, `graph`, `why`, `check`."""
+"""The options of the commands that show a plan, and examples: `list`, `graph`, `why`, `init` and their like."""
 
 from __future__ import annotations
 
@@ -6,6 +6,64 @@ import argparse
 import sys
 
 GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
+
+WITHOUT_NAMES = ("check", "init", "schema", "completion")
+"""Commands that take no names of actions."""
+
+EXAMPLES = {
+    "why": """\
+examples:
+  treadle why fit@a             why it would run, what is equal, what follows
+  treadle why                   the reasons of all that would run
+  treadle why --json fit        the same for programs
+
+""",
+    "list": """\
+examples:
+  treadle list --all            each action, also hidden ones
+  treadle list --files fit@a    where each of its inputs comes from
+
+""",
+    "graph": """\
+examples:
+  treadle graph merge --depth 1             what merge needs, and who needs it
+  treadle graph --format svg > plan.svg     a picture, where Graphviz is
+  treadle graph --format mermaid            for a page in Markdown
+
+""",
+    "check": """\
+examples:
+  treadle check                 treadle.yaml here or above
+  treadle check other.yaml      another plan
+
+""",
+    "init": """\
+examples:
+  treadle init -n               print the plan, write nothing
+  treadle init Makefile         from this file alone
+  treadle init -f build.yaml    under another name
+
+It takes over what is in a Taskfile, a dvc.yaml and a Makefile; where there is
+none, Python and C. What it cannot take over stands in the plan as remarks.
+
+""",
+    "schema": """\
+examples:
+  treadle schema .treadle/schema.json
+
+A plan that begins with this line is completed and checked by editors with a
+YAML language server:
+  # yaml-language-server: $schema=.treadle/schema.json
+
+""",
+    "completion": """\
+examples:
+  source <(treadle completion bash)         in ~/.bashrc
+  source <(treadle completion zsh)          in ~/.zshrc, below compinit
+  treadle completion fish | source          in ~/.config/fish/config.fish
+
+""",
+}
 
 
 def add_options(name: str, group: argparse._ArgumentGroup) -> None:
