@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from treadle.ui.graph import AFTER, DATA, FAILED, NEEDS, RUN, SKIP, Graph, Vertex, around, fold, without_shortcuts
 from treadle.ui.graph_text import dot_lines, graph_data, mermaid_lines
 from treadle.ui.graph_tree import DEEPEST, tree_lines
@@ -159,3 +162,52 @@ def test_data_for_programs_tells_members_and_kinds() -> None:
         {"from": "f@...", "to": "x", "kind": DATA},
         {"from": "x", "to": "y", "kind": AFTER},
     ]
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """Return a graph without circles, in which some actions are of one family."""
+    number = draw(st.integers(1, 14))
+    names = [f"{draw(st.sampled_from('abc'))}@{n}" for n in range(number)]
+    made = graph(*names)
+    for after in range(number):
+        for before in draw(st.sets(st.integers(0, max(0, after - 1)), max_size=3)) if after else ():
+            made.connect(names[before], names[after], draw(st.sampled_from((DATA, NEEDS, AFTER))))
+    return made
+
+
+def reached(made: Graph) -> set[tuple[str, str]]:
+    """Return who comes before whom, near or far, by edges that are more than order."""
+    after = made.successors(DATA, NEEDS)
+    found = set()
+    for name in made.vertices:
+        todo = [name]
+        while todo:
+            for one in after[todo.pop()]:
+                if (name, one) not in found:
+                    found.add((name, one))
+                    todo.append(one)
+    return found
+
+
+@given(graphs(), st.integers(1, 4))
+def test_folding_loses_no_action_and_makes_no_circle(made: Graph, bound: int) -> None:
+    folded = fold(made, bound)
+    members = [uid for vertex in folded.vertices.values() for uid in vertex.members]
+    assert sorted(members) == sorted(made.vertices)
+    assert not any((name, name) in reached(folded) for name in folded.vertices)
+    shown = {line.strip().removesuffix(" ...").partition(" (")[0] for line in tree(folded)}
+    assert shown == set(folded.vertices)
+
+
+@given(graphs())
+def test_without_shortcuts_the_order_is_the_same(made: Graph) -> None:
+    assert reached(without_shortcuts(made)) == reached(made)
+
+
+@given(graphs(), st.data())
+def test_around_is_closed_in_both_directions(made: Graph, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(made.vertices)))
+    pairs = reached(made)
+    near = {one for pair in pairs if name in pair for one in pair} | {name}
+    assert set(around(made, [name]).vertices) == near

@@ -24,6 +24,7 @@ class Readers:
         self._folders: dict[str, str] = {}
         self._ordered: list[str] = []
         self._followers: dict[str, dict[str, list[str]]] | None = None
+        self._waiting: dict[str, list[str]] | None = None
 
     def makers(self, path: str) -> list[str]:
         """Return the actions that make a path, something in it, or a folder around it."""
@@ -69,10 +70,13 @@ class Readers:
 
     def needed_by(self, uid: str) -> list[str]:
         """Return the actions that wait for an action without reading a file of it."""
+        if self._waiting is None:
+            self._waiting = {}
+            for one, action in self.plan.actions.items():
+                for before in action.predecessors:
+                    self._waiting.setdefault(before, []).append(one)
         readers = self.followers(uid)
-        return [
-            one for one, action in self.plan.actions.items() if uid in action.predecessors and one not in readers
-        ]
+        return [one for one in self._waiting.get(uid, ()) if one not in readers]
 
     def edges(self, uid: str) -> list[tuple[str, str]]:
         """Return what comes before an action: (other action, DATA, NEEDS or AFTER)."""

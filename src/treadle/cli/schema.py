@@ -100,17 +100,16 @@ def _description(key: Key) -> str:
 
 def _takes(key: Key) -> Schema:
     """Return what a key takes."""
-    table = TABLES.get(key.name)
     if key.name in _NAMED:
         inside = {"anyOf": [*_GROUP, _ref("groups")]} if key.name == "groups" else _ref(key.name)
         names = {"propertyNames": {"pattern": f"^(?:{keys.NAME.pattern})$"}} if key.name == "params" else {}
         return {"type": "object", "additionalProperties": inside, **names}
+    if key.name == "defaults":
+        return _ref("defaults")
     known = _KNOWN.get(key.kind.says)
     if known is not None:
         return known
     shapes = _shapes(key.kind)
-    if table is not None:
-        shapes = [shape for shape in shapes if shape.get("type") != "object"] + [_ref(key.name)]
     return shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
 
 

@@ -89,16 +89,19 @@ class Asked:
         entry = self._entry(uid)
         run = entry.last_run if entry is not None else None
         readers = self.readers.followers(uid)
-        return {
+        data: dict[str, object] = {
             "name": uid,
             "outcome": verdict.outcome,
             "reasons": [reason_data(why) for why in verdict.reasons],
             "equal": self._equal(uid),
             "read_by": readers,
             "needed_by": self.readers.needed_by(uid),
-            "after_them": [one for one in self.readers.all_followers(uid) if one not in readers],
             "last_run": None if run is None else _run_data(run),
         }
+        if self.everything:
+            # of all actions of a long chain this would be the square of its length
+            data["after_them"] = [one for one in self.readers.all_followers(uid) if one not in readers]
+        return data
 
     def _entry(self, uid: str) -> Entry | None:
         return self.walk.store.entries.get(self.walk.owner(uid, self.walk.actions.vertex_data[uid]).key)
