@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import plan, run_treadle
+from helpers import Terminal, plan, run_treadle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,3 +164,11 @@ def test_status_can_be_read_by_programs(tmp_path: Path) -> None:
     assert data["counts"] == {"run": 1, "may run": 2, "skip": 0}
     assert [action["name"] for action in data["actions"]] == ["first", "second", "third"]
     assert data["actions"][0]["reasons"][0]["text"] == "input src/text changed"
+
+
+def test_on_a_terminal_long_lines_are_broken(tmp_path: Path) -> None:
+    settled(tmp_path)
+    shown = Terminal(tmp_path, "why", "first", columns=60)
+    assert shown.end() == 0
+    assert max(map(len, shown.seen())) <= 60
+    assert "1 input (src/text)" in " ".join(line.strip() for line in shown.seen())

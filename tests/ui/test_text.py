@@ -11,6 +11,7 @@ from treadle.ui.text import (
     crop_left,
     crop_line,
     crop_middle,
+    folded,
     line,
     plain,
     safe,
@@ -97,6 +98,14 @@ def test_columns_stand_below_each_other_in_cells() -> None:
     rows = [("a", "first"), ("日本", "second"), ("c", "")]
     assert columns(rows) == ["  a     first", "  日本  second", "  c"]
     assert columns([("x" * 40, "long"), ("y", "short")]) == [f"  {'x' * 40}  long", "  y  short"]
+
+
+def test_a_plain_line_is_broken_and_its_rest_indented() -> None:
+    made = folded(line("  one two three four five"), 16)
+    assert [plain(one) for one in made] == ["  one two", "      three four", "      five"]
+    styled = line("  one two three", (" four five", "good"))
+    assert folded(styled, 10) == [styled]
+    assert folded(line("  one two three"), 0) == [line("  one two three")]
 
 
 def test_columns_in_a_bounded_room_go_on_below_themselves() -> None:

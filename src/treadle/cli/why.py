@@ -7,7 +7,7 @@ from time import localtime, strftime, time
 from treadle.core import decision
 from treadle.ui import words
 from treadle.ui.durations import duration
-from treadle.ui.text import line
+from treadle.ui.text import folded, line
 from treadle.ui.why import Explained, explained_lines, last_run_lines
 
 from . import old_content
@@ -43,7 +43,8 @@ def why_command(context: Context) -> int:
         return context.ended(0)
     if not uids:
         context.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
-    context.say(made for uid in uids for made in explained_lines(asked.explained(uid), verbose=options.verbose))
+    made = (one for uid in uids for one in explained_lines(asked.explained(uid), verbose=options.verbose))
+    context.say(shown for one in made for shown in folded(one, context.room))
     return context.ended(0)
 
 

@@ -148,6 +148,19 @@ def crop_line(pieces: Line, room: int) -> Line:
     return tuple(kept)
 
 
+def folded(pieces: Line, room: int) -> list[Line]:
+    """Return a line as several of at most `room` cells, if it has no styles; further ones are indented more.
+
+    :param room: 0 for no bound
+    """
+    text = plain(pieces)
+    if not room or width(text) <= room or any(style for _, style in pieces):
+        return [pieces]
+    indent = text[: len(text) - len(text.lstrip())]
+    first, *more = wrap(text.strip(), room - width(indent) - 4)
+    return [line(indent + first), *(line(f"{indent}    {one}") for one in more)]
+
+
 def columns(rows: Iterable[tuple[str, str]], indent: str = "  ", *, widest: int = 30, room: int = 0) -> list[str]:
     """Return rows of two safe texts below each other; a first one that is wider than `widest` juts out.
 
