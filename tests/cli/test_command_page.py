@@ -72,7 +72,8 @@ def test_no_help_is_wider_than_a_terminal(tmp_path: Path, words: list[str]) -> N
 def examples() -> Iterator[tuple[str, list[str]]]:
     """Yield each command line of the page's examples with the lines that it prints."""
     for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
-        line, told = "", []
+        line = ""
+        told: list[str] = []
         for text in block.split("\n")[:-1]:
             if text.startswith("$ "):
                 if line:

@@ -205,6 +205,7 @@ def test_a_makefile_becomes_a_plan_that_builds_the_same(tmp_path: Path) -> None:
         ("a.txt:\n\techo one \\\n\t  two > $@\n", "a.txt", "echo one \\\n  two > a.txt"),
         ("d/a.txt:\n\techo $(@D) $(@F) $* > $@\n", "d-a.txt", "echo d a.txt d/a > d/a.txt"),
         ("d/a.txt:\n\techo $(notdir $@) $(@:.txt=.o) > $@\n", "d-a.txt", "echo a.txt d/a.o > d/a.txt"),
+        ("X = v\na.txt:\n\techo `echo $(X)` $$((1 + 1)) $(X) > $@\n", "a.txt", "echo `echo v` $((1 + 1)) v > a.txt"),
         ("export V = 3\na.txt:\n\techo $$V > $@\n", "a.txt", "echo $V > a.txt"),
     ],
 )  # fmt: skip
@@ -262,6 +263,7 @@ def test_the_shell_of_a_makefile_is_the_shell_of_the_plan(tmp_path: Path) -> Non
             "was taken as false, as only make can tell",
         ),
         ("a.txt: gone.txt\n\ttouch $@\n", "it reads gone.txt too"),
+        ("a.txt: gone.txt\n\tcat $^ > $@\n", "a.txt: it is given gone.txt, which is not there now"),
         ("../a.txt:\n\ttouch $@\n", "../a.txt"),
     ],
 )

@@ -182,7 +182,9 @@ def _drop_missing(action: DraftAction, root: str, outputs: set[str]) -> None:
     listed = [f"{one}/" if isinstance(one, str) and f"{one}/" in outputs else one for one in listed]
     action.keys["in"] = listed[0] if isinstance(value, str) else listed
     lost = [path for path in listed if isinstance(path, str) and not is_there(path)]
-    if lost:
+    if lost and any("${in}" in str(action.keys.get(key, "")) for key in ("run", "sh")):
+        action.trouble = f"it is given {', '.join(lost)}, which is not there now and which no action makes"
+    elif lost:
         action.notes.append(f"it reads {', '.join(lost)} too, which is not there now and which no action makes")
         kept = [path for path in listed if path not in lost]
         if kept:

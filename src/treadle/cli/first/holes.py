@@ -48,16 +48,19 @@ def filled(text: str, holes: Mapping[str, Hole], used: set[str]) -> str:
     """Return a script with its holes as values of a plan, or as plain text where none may stand.
 
     :param used: the names of the values that were taken are added to it
-    :raises HoleError: a value stands in single quotes, and its text is not known
+    :raises HoleError: a value stands where none may, and its text is not known
     """
     made = []
-    at = 0
+    at = ticks = 0
     quote = ""
     for found in _HOLE.finditer(text):
         before = text[at : found.start()]
         quote = _quote_after(before, quote)
+        ticks += before.count("`")
         made.append(literal(before))
-        made.append(_value(holes[found.group(1)], text, found, quote, used))
+        # a shell sees no value of a plan in single quotes, in backticks and in what may be arithmetic
+        is_hidden = quote == "'" or ticks % 2 == 1 or "((" in text[: found.start()]
+        made.append(_value(holes[found.group(1)], text, found, "'" if is_hidden else quote, used))
         at = found.end()
     return "".join(made) + literal(text[at:])
 

@@ -161,7 +161,10 @@ class MakeText:
         except UnknownError as error:
             self.notes.append(f"line {number}: {line.strip()} ({error})")
             return
-        rule = Rule(targets, before.split(), order.split(), number)
+        targets, sources, order_only = (
+            [_bare(word) for word in one] for one in (targets, before.split(), order.split())
+        )
+        rule = Rule(targets, sources, order_only, number)
         rule.help = told.strip()
         self._rule = rule
         if recipe.strip():
@@ -211,3 +214,8 @@ def _without_comment(line: str) -> str:
         if not at or line[at - 1] != "\\":
             return line[:at]
     return line.replace("\\#", "#")
+
+
+def _bare(word: str) -> str:
+    """Return a name as make compares it: without a `./` before it."""
+    return word.removeprefix("./") or word

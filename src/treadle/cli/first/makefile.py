@@ -282,7 +282,7 @@ class _Translation:
             "out": Hole("out", target),
             "first": Hole("in", read[0] if read else ""),
         }
-        special = {"@": target if is_phony else _mark("out"), "^": _mark("in"), "+": _mark("in"), "?": _mark("in")}
+        special = {"@": target if is_phony else _mark("out"), **dict.fromkeys("^+?", _mark("in") if read else "")}
         special["<"] = _mark("first") if len(read) == 1 else (read or [""])[0]
         special["*"] = os.path.splitext(target)[0]
         ends = {"in": _one(inputs), "needs": list(dict.fromkeys(needs)), "out": "" if is_phony else target}

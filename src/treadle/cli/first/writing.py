@@ -70,7 +70,8 @@ def _problem(text: str, root: str) -> TreadleError | None:
 def _take_out(draft: Draft, writer: _Writer, problem: TreadleError) -> None:
     """Take what a problem is about out of a draft."""
     line = problem.place.line if problem.place is not None else 0
-    words = "; ".join([problem.what, *problem.facts[:1]])
+    # the facts name the file that was checked, which is none that anybody knows
+    words = problem.what
     for action in draft.actions:
         start, end = writer.places.get(id(action), (0, 0))
         if start <= line < end and not action.trouble:
