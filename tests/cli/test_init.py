@@ -97,6 +97,14 @@ def test_a_python_project_gets_its_checks_and_its_tests(tmp_path: Path) -> None:
     }
     assert plan.default == ("lint", "types", "test")
     assert plan.actions["package"].command.inputs == ("pyproject.toml", "src/")
+    write(
+        tmp_path,
+        flat__pyproject_dot_toml="[build-system]\n",
+        flat__pkg____init___dot_py="",
+        flat__tools__x_dot_py="",
+    )
+    package = first_plan(tmp_path / "flat").actions["package"]
+    assert package.command.inputs == ("pyproject.toml", "pkg/")
 
 
 def test_python_without_a_project_is_compiled_or_tested(tmp_path: Path) -> None:
@@ -387,6 +395,30 @@ def test_a_taskfile_becomes_a_plan_that_runs(tmp_path: Path) -> None:
     assert "# preconditions: ['test -f x']" in text
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "build/all.txt").exists()
+
+
+def test_what_task_alone_knows_is_told_and_the_rest_is_taken(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Taskfile_dot_yml="""\
+version: '3'
+includes: {docs: ./docs}
+vars: {BIN: '{{.ROOT_DIR}}/bin'}
+tasks:
+  default: task --list
+  lint: {cmds: ['echo {{.BIN}} {{.CLI_ARGS}}']}
+  each: {cmds: [{for: [a, b], cmd: 'echo {{.ITEM}}'}]}
+  clean: {cmds: [{defer: 'rm x'}, 'touch x']}
+  ci: {deps: [lint, each], cmds: [{task: lint}, {cmd: 'echo done', ignore_error: true}]}
+""",
+    )
+    plan = first_plan(tmp_path)
+    assert list(plan.actions) == ["lint", "ci"]
+    assert plan.actions["lint"].command.shown.split() == ["echo", "./bin"]
+    assert plan.actions["ci"].command.shown == "echo done || true"
+    assert plan.actions["ci"].predecessors == ("lint",)
+    remarks = [line for line in lines(tmp_path) if line.startswith("# -")]
+    assert [line.partition(":")[0] for line in remarks] == ["# - includes", "# - default", "# - each", "# - clean"]
 
 
 def test_a_taskfile_of_the_first_form_has_its_tasks_at_the_top(tmp_path: Path) -> None:

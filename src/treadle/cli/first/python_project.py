@@ -37,7 +37,8 @@ def python_draft(root: str) -> Draft | None:
         run = "python3 -m pytest" if has_pytest else "python3 -m unittest discover"
         draft.add("test", {"help": "the tests", "run": run, "in": ["${sources}", *_beside(configs, "test")]})
     if "build-system" in _settings(root):
-        package = [f"{name}/" for name in folders if name not in ("tests", "test", "docs")]
+        packages = ["src"] if "src" in folders else [name for name in folders if _is_package(root, name)]
+        package = [f"{name}/" for name in packages]
         draft.add(
             "package",
             {
@@ -70,6 +71,10 @@ def _folders_with_python(root: str) -> list[str]:
             if any(name.endswith(".py") for _, _, names in os.walk(entry.path) for name in names):
                 found.append(entry.name)
     return found
+
+
+def _is_package(root: str, name: str) -> bool:
+    return name not in ("tests", "test") and os.path.isfile(os.path.join(root, name, "__init__.py"))
 
 
 def _settings(root: str) -> dict[str, object]:

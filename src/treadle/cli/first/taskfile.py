@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _TEMPLATE = re.compile(r"\{\{\s*-?\s*(.*?)\s*-?\s*\}\}", re.DOTALL)
 _VARIABLE = re.compile(r"\.([A-Za-z_]\w*)")
+_LISTS = re.compile(r"task\s+(--list|--list-all|-l|-a)\b")
+_HERE = ("ROOT_DIR", "TASKFILE_DIR", "USER_WORKING_DIR")
+"""What Task calls the folder of the Taskfile."""
 _SAFE = re.compile(r"[A-Za-z0-9_./=+,:@%-]+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _OWN_SHELL = re.compile(r"(^|[;&|(]\s*)(cd|export|set|exit|exec|umask|trap)\b")
@@ -63,9 +66,12 @@ class _Translation:
         self.holes: dict[str, Hole] = {}
         self.env = {name: as_text(value) for name, value in as_map(data.get("env")).items()}
         draft.notes += [f"{key}: {_short(data[key])}" for key in data if key not in _TOP]
+        self.holes |= {name: Hole(name, ".") for name in _HERE}
         self._hold_variables(as_map(data.get("vars")))
         if "rest" in PARAM_KEYS:
             self.holes["CLI_ARGS"] = Hole("args", None, is_list=True)
+        else:
+            self.holes["CLI_ARGS"] = Hole("args", "")
         for task, body in self.tasks.items():
             self._task(task, body)
         draft.vars = {
@@ -105,7 +111,7 @@ class _Translation:
     def _filled(self, text: str, used: set[str]) -> str:
         def mark(found: re.Match[str]) -> str:
             hole = self._value(found.group(1))
-            is_safe = hole.plain is None or all(_SAFE.fullmatch(word) for word in hole.plain.split())
+            is_safe = hole.plain is None or all(_SAFE.fullmatch(word) for word in hole.plain.split() or [" "])
             return hole.mark if is_safe else hole.plain or ""
 
         return filled(_TEMPLATE.sub(mark, text), {hole.name: hole for hole in self.holes.values()}, used)
@@ -117,7 +123,16 @@ class _Translation:
 
     def _task(self, task: str, body: dict[str, Any]) -> None:
         """Add what one task stands for."""
+        strange = [one for one in as_list(body.get("cmds")) if isinstance(one, dict) and _is_strange(one)]
+        if strange:
+            self.draft.notes.append(
+                "\n".join([f"{task}: only Task can tell what this comes to", *map(_short, strange)])
+            )
+            return
         commands, calls = self._commands(body)
+        if commands and all(_LISTS.match(one) for one in commands):
+            self.draft.notes.append(f"{task}: `treadle list` does it")
+            return
         needs = [self._named(_called(one)) for one in as_list(body.get("deps"))] + calls
         told = [one for one in as_list(body.get("deps")) if isinstance(one, dict) and "vars" in one]
         notes = [f"{key}: {_short(body[key])}" for key in body if key not in _SAID]
@@ -126,14 +141,17 @@ class _Translation:
             self.draft.groups[action_name(task)] = list(dict.fromkeys(needs))
             self.draft.group_help[action_name(task)] = _line(body)
             return
+        if "rest" not in PARAM_KEYS and any("CLI_ARGS" in one for one in commands):
+            notes.append("there what stands behind -- on the command line is passed on")
         before = dict(self.holes)
+        if body.get("dir"):
+            self.holes = {name: hole for name, hole in before.items() if name not in _HERE}
         self._hold_variables({name: v for name, v in as_map(body.get("vars")).items() if not isinstance(v, dict)})
         used: set[str] = set()
         try:
             keys = self._keys(body, [self._filled(one, used) for one in commands], used)
         except HoleError as error:
-            script = "\n".join(commands)
-            self.draft.notes.append(f"{task}: {error}\n{script}")
+            self.draft.notes.append("\n".join([f"{task}: {error}", *commands]))
             return
         finally:
             self.holes, own = before, self.holes
@@ -184,10 +202,8 @@ class _Translation:
         for one in [*as_list(body.get("cmd")), *as_list(body.get("cmds"))]:
             if isinstance(one, dict) and "task" in one:
                 calls.append(self._named(as_text(one["task"])))
-            elif isinstance(one, dict) and ("for" in one or "defer" in one or "cmd" not in one):
-                commands.append(f"{{{{{_short(one)}}}}}")
             elif isinstance(one, dict):
-                commands.append(as_text(one["cmd"]).strip() + (" || true" if one.get("ignore_error") else ""))
+                commands.append(as_text(one.get("cmd")).strip() + (" || true" if one.get("ignore_error") else ""))
             elif one is not None:
                 commands.append(as_text(one).strip())
         return commands, calls
@@ -213,6 +229,10 @@ def _as_task(body: Any) -> dict[str, Any]:
     if isinstance(body, str | list):
         return {"cmds": as_list(body)}
     return as_map(body)
+
+
+def _is_strange(command: dict[str, Any]) -> bool:
+    return bool({"for", "defer"} & command.keys()) or not {"task", "cmd"} & command.keys()
 
 
 def _called(one: Any) -> str:
