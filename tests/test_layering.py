@@ -39,14 +39,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runner": {"process", "command"},
     "job": {"process", "runner"},
     "coroutine_job": {"job"},
-    "coroutines": {"coroutine_job"},
+    "coroutines": {"job"},
     "awaited": set(),
     "deadlines": {"core.containers", "job"},
     "threads": {"job"},
     "inbox": {"core.containers", "job", "runner"},
-    "running": {"deadlines", "inbox", "job", "runner", "threads"},
-    "scheduler": {"core.admission", "core.containers", "core.dag", "job", "runner", "running", "process"},
-    "walk": {"core", "scheduler", "job", "fingerprint"},
+    "running": {"coroutine_job", "coroutines", "deadlines", "inbox", "job", "runner", "threads"},
+    "scheduler": {
+        *("awaited", "core.admission", "core.containers", "core.dag"),
+        *("job", "runner", "running", "process"),
+    },
+    "walk": {"awaited", "core", "scheduler", "job", "fingerprint"},
     "depfile": {"command"},
     "question": {*STATE, "command"},
     "outputs": {*STATE, "command"},
@@ -70,9 +73,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
     "testing": {*COMMAND_WALK, "command_walk"},
-    "cli": {*COMMAND_WALK, "command_walk", "command_snapshot", "quick", "snapshot", "plan", "ui", "report", ""},
+    "command_changes": {*COMMAND_WALK, "command_walk", "command_snapshot", "compiled", "quick", "snapshot"},
+    "cli": {
+        "command_changes",
+        *COMMAND_WALK,
+        "command_walk",
+        "command_snapshot",
+        "quick",
+        "snapshot",
+        "plan",
+        "ui",
+        "report",
+        "",
+    },
     "__main__": {"cli"},
-    "": {*COMMAND_WALK, "command_walk", "version"},  # __init__.py: the public names, imported when asked for
+    # __init__.py: the public names, imported when asked for
+    "": {*COMMAND_WALK, "command_walk", "coroutine_job", "version"},
 }
 
 IMPURE = (

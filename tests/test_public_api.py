@@ -11,7 +11,8 @@ import pytest
 import treadle
 
 TREADLE = {
-    *("ActionReport", "BusyError", "Command", "CommandWalk", "DAG", "DAGError", "DAGIterator", "EmptyJob"),
+    *("ActionReport", "BusyError", "Command", "CommandWalk", "CoroutineJob"),
+    *("DAG", "DAGError", "DAGIterator", "EmptyJob"),
     *("Environment", "Files", "Fingerprint", "InternalError", "Job", "JobTimingInfo", "Limits", "LocalRunner"),
     *("Observer", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
     *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),
@@ -25,7 +26,7 @@ E3 = {
 HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
-    *("demands", "decide", "about_to_start", "create_scheduler", "run", "stop", "report"),
+    *("demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
 }
 SCHEDULER = {
     *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),

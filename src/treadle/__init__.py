@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .core.dag import DAGIterator as DAGIterator
     from .core.decision import Reason as Reason
     from .core.decision import Verdict as Verdict
+    from .coroutine_job import CoroutineJob as CoroutineJob
     from .errors import BusyError as BusyError
     from .errors import DAGError as DAGError
     from .errors import InternalError as InternalError
@@ -48,6 +49,7 @@ __version__ = VERSION
 _HOMES = {
     "command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
     "command_walk": ("CommandWalk", "Observer", "Settings"),
+    "coroutine_job": ("CoroutineJob",),
     "core.dag": ("DAG", "DAGIterator"),
     "core.decision": ("Reason", "Verdict"),
     "errors": (

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Event, Task
     from collections.abc import Callable
     from threading import Thread
+    from typing import Any
 
-    from .coroutine_job import CoroutineJob
+    from .job import Job
 
 
 class Coroutines:
@@ -24,28 +25,28 @@ class Coroutines:
 
     __slots__ = ("_end", "_is_called", "_jobs", "_loop", "_new", "_tasks", "_tell_end", "_thread")
 
-    def __init__(self, tell_end: Callable[[CoroutineJob, int], None]) -> None:
+    def __init__(self, tell_end: Callable[[Job, int], None]) -> None:
         self._tell_end = tell_end
-        self._jobs: dict[CoroutineJob, int] = {}
+        self._jobs: dict[Job, int] = {}
         """Job -> attempt, of those whose end somebody waits for."""
-        self._new: deque[CoroutineJob] = deque()
+        self._new: deque[Job] = deque()
         self._is_called = False
         """Whether the loop has been told to look at what is new, and has not looked yet."""
-        self._tasks: dict[CoroutineJob, Task[None] | None] = {}
+        self._tasks: dict[Job, Task[None] | None] = {}
         """None until the task has had its first turn. Only the loop's thread looks at it."""
         self._loop: AbstractEventLoop | None = None
         self._thread: Thread | None = None
 
-    def run(self, job: CoroutineJob) -> None:
+    def run(self, job: Job) -> None:
         """Run a job in the loop."""
         self._jobs[job] = job.attempt
         self.run_again(job)
 
-    def runs(self, job: object) -> bool:
+    def runs(self, job: Job) -> bool:
         """Return whether a job runs here."""
         return job in self._jobs
 
-    def run_again(self, job: CoroutineJob) -> bool:
+    def run_again(self, job: Job) -> bool:
         """Hand a job over once more where `run` may not have come to it; return whether it runs here at all."""
         if job not in self._jobs:
             return False
@@ -57,13 +58,13 @@ class Coroutines:
             self._call(self._take)
         return True
 
-    def cancel(self, job: CoroutineJob) -> None:
+    def cancel(self, job: Job) -> None:
         """Cancel a job, which is marked as interrupted, wherever it has come to."""
         self._call(self._cancel, job)
 
-    def abandon(self, job: object) -> bool:
+    def abandon(self, job: Job) -> bool:
         """Wait no longer for the end of a job; return whether somebody did."""
-        return self._jobs.pop(job, None) is not None  # type: ignore[call-overload]
+        return self._jobs.pop(job, None) is not None
 
     def close(self) -> None:
         """End the loop and its thread; one that does not end dies with the process."""
@@ -110,7 +111,7 @@ class Coroutines:
                 tasks[job] = None
                 create_task(self._drive(job, attempt))
 
-    async def _drive(self, job: CoroutineJob, attempt: int) -> None:
+    async def _drive(self, job: Any, attempt: int) -> None:
         from asyncio import current_task
 
         # what is cancelled before its first turn would never come here: it is only marked as interrupted
@@ -122,7 +123,7 @@ class Coroutines:
             if self._jobs.pop(job, None) is not None:
                 self._tell_end(job, attempt)
 
-    def _cancel(self, job: CoroutineJob) -> None:
+    def _cancel(self, job: Job) -> None:
         task = self._tasks.get(job)
         if task is not None:
             task.cancel()

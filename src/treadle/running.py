@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from .coroutine_job import CoroutineJob
+    from .coroutines import Coroutines
     from .job import ProcessJob
     from .runner import Runner
 
@@ -22,10 +24,10 @@ RUNNING, DRAINING, STOPPING, KILLING = range(4)
 
 
 class RunningJobs:
-    """What a Scheduler has running: programs in a runner, other jobs in threads.
+    """What a Scheduler has running: programs in a runner, coroutines in an event loop, other jobs in threads.
 
     A job may be asked to end: by its time limit, by `stop`, or because an exception is on its way. It then has
-    its grace, and is killed after that, or given up where it runs in a thread.
+    its grace, and is killed after that, or given up where it is no program.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,8 @@ class RunningJobs:
         """Seconds that what is asked to end has for it."""
         self.hurry = RUNNING
         self._threads = Threads(self.tell_end)
+        self._coroutines: Coroutines | None = None
+        """None until the first job comes that is one: a run without them does not load asyncio."""
         self._forget()
 
     def _forget(self) -> None:
@@ -63,6 +67,19 @@ class RunningJobs:
     def run_in_thread(self, job: Job) -> None:
         """Run a job in a reused thread (for `Job.start`)."""
         self._threads.run(job)
+
+    def run_coroutine(self, job: CoroutineJob) -> None:
+        """Run a job in the event loop (for `CoroutineJob.start`)."""
+        if self._coroutines is None:
+            from .coroutines import Coroutines
+
+            self._coroutines = Coroutines(self.tell_end)
+        self._coroutines.run(job)
+
+    def interrupt_coroutine(self, job: CoroutineJob) -> None:
+        """Cancel a job in the event loop (for `CoroutineJob.interrupt`)."""
+        if self._coroutines is not None:
+            self._coroutines.cancel(job)
 
     def interrupt_process(self, job: ProcessJob) -> None:
         """Have the runner end a job's program (for `ProcessJob.interrupt`)."""
@@ -95,12 +112,14 @@ class RunningJobs:
             self._deadlines.add(self.clock() + max(self.grace, 1.0), job)
 
     def _abandon(self, job: Job) -> bool:
-        """Give up a job that does not end though it was asked to: a thread cannot be ended from outside."""
-        if not self._threads.runs(job):
+        """Give up a job that does not end though it was asked to: a thread or a coroutine cannot be made to."""
+        coroutines = self._coroutines
+        where = coroutines if coroutines is not None and coroutines.runs(job) else self._threads
+        if not where.runs(job):
             return False
         # before its thread is forgotten: an exception in between must not lose it
         self._inbox.ended.append(job)
-        if self._threads.abandon(job):
+        if where.abandon(job):
             self._given_up.add(job)
             job.fail("it did not end when it was interrupted")
         return True
@@ -131,7 +150,9 @@ class RunningJobs:
             self._active[job.uid] = job
             if not job.interrupted:
                 self._interrupt(job)
-            if not self._threads.run_again(job) and not self.runner.knows(job):
+            coroutines = self._coroutines
+            is_known = self._threads.run_again(job) or (coroutines is not None and coroutines.run_again(job))
+            if not is_known and not self.runner.knows(job):
                 # nobody runs it
                 self._inbox.ended.append(job)
             self._starting = None

@@ -125,8 +125,16 @@ class Scheduler(RunningJobs):
             raise
         finally:
             self._threads.close()
+            if self._coroutines is not None:
+                self._coroutines.close()
             self.runner.close()
             self._stopped = time()
+
+    async def co_run(self, dag: DAG) -> None:
+        """Run all jobs of the graph as `run` does, for a coroutine; whoever cancels it stops the run, and waits."""
+        from .awaited import in_thread
+
+        await in_thread(lambda: self.run(dag), lambda again: self.stop(KILLING if again else STOPPING))
 
     def init_state(self, dag: DAG) -> None:
         """Forget a former run and take in a graph, which is checked."""

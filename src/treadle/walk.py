@@ -11,7 +11,7 @@ import sys
 from .core import decision
 from .core.decision import Reason, Verdict
 from .job import EmptyJob, Job
-from .scheduler import DEFAULT_JOB_MAX_DURATION, STOPPING, Scheduler
+from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
 from .status import ReturnValue
 
 TYPE_CHECKING = False
@@ -171,6 +171,13 @@ class Walk:
             with _RareCollection():
                 self.scheduler.run(self.actions)
         return self.report()
+
+    async def co_run(self) -> Report:
+        """Walk the graph as `run` does, for a coroutine; whoever cancels it stops the walk, and waits."""
+        from .awaited import in_thread
+
+        report: Report = await in_thread(self.run, lambda again: self.stop(KILLING if again else STOPPING))
+        return report
 
     def create_scheduler(self) -> Scheduler:
         """Return the Scheduler of this walk."""
