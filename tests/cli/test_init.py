@@ -100,9 +100,10 @@ def test_a_python_project_gets_its_checks_and_its_tests(tmp_path: Path) -> None:
     write(
         tmp_path,
         flat__pyproject_dot_toml="[build-system]\n",
-        flat__pkg____init___dot_py="",
         flat__tools__x_dot_py="",
     )
+    (tmp_path / "flat/pkg").mkdir()
+    (tmp_path / "flat/pkg/__init__.py").write_text("")
     package = first_plan(tmp_path / "flat").actions["package"]
     assert package.command.inputs == ("pyproject.toml", "pkg/")
 
