@@ -22,9 +22,9 @@ PAGE = (Path(__file__).parent.parent.parent / "docs" / "command.md").read_text("
 SECTIONS = dict(re.findall(r"^## treadle (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 COMMON = PAGE.partition("## The plan, and other options")[2].partition("\n## ")[0]
 VARYING = (
-    (r"\b\d+\.\d+s\b", "0.0s"),
+    (r"\b(\d+m )?\d+(\.\d+)?s\b", "TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE"),
-    (r", [\d.]+s saved by skipping", ""),
+    (r", TIME saved by skipping", ""),
 )
 """What an example cannot know."""
 

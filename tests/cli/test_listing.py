@@ -68,6 +68,7 @@ def test_list_can_be_read_by_programs(tmp_path: Path) -> None:
     assert merge["inputs"] == ["out/a", "out/b"]
     assert merge["outputs"] == ["out/all"]
     assert merge["needs"] == ["fit@a", "fit@b"]
+    assert (merge["cwd"], merge["queue"], merge["tools"], merge["depfile"]) == (".", "default", [], None)
     assert data["params"][0]["value"] == "debug"
     assert "never" in data["left_out"]
 
