@@ -103,7 +103,7 @@ def test_graphviz_draws_a_picture_with_every_name_and_its_state(tmp_path: Path) 
     plan(tmp_path, PLAN)
     picture = ET.fromstring(run_treadle(tmp_path, "graph", "--format", "svg", check=0).out)
     texts = {node.text for node in picture.iter() if node.text and node.tag.endswith("}text")}
-    assert {"split", "fit@a", "fit@b", "merge", "tell", "other", "treadle.yaml: 6 would run"} <= texts
+    assert {"split", "fit@a", "fit@b", "merge", "tell", "other", "treadle.yaml", "6 would run"} <= texts
 
 
 @pytest.mark.system("dot")
@@ -134,13 +134,14 @@ def test_no_name_can_bring_markup_into_the_picture(tmp_path: Path) -> None:
         tmp_path,
         "actions:\n  a:\n    help: '</title><script>alert(1)</script> & \\N \"'\n"
         "    foreach: {x: ['<b onload=x>&lt;\"', '\\n\\G']}\n    run: 'true'\n",
+        "a<b>&.yaml",
     )
-    picture = ET.fromstring(run_treadle(tmp_path, "graph", "--format", "svg", check=0).out)
+    picture = ET.fromstring(run_treadle(tmp_path, "graph", "-f", "a<b>&.yaml", "--format", "svg", check=0).out)
     assert {node.tag.rpartition("}")[2] for node in picture.iter()} <= {
         *("svg", "g", "title", "polygon", "path", "text", "a", "polyline"),
     }
     texts = {node.text for node in picture.iter() if node.tag.endswith("}text")}
-    assert {'a@<b onload=x>&lt;"', "a@\\n\\G"} <= texts
+    assert {"a<b>&.yaml", 'a@<b onload=x>&lt;"', "a@\\n\\G"} <= texts
 
 
 def test_without_graphviz_the_error_says_what_can_be_had(tmp_path: Path) -> None:

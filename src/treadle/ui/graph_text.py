@@ -32,7 +32,7 @@ def dot_lines(graph: Graph, title: str = "") -> Iterator[str]:
     """
     yield "digraph plan {"
     yield '  graph [rankdir=LR, nodesep=0.12, ranksep=0.5, pad=0.2, fontname="Helvetica,Arial,sans-serif",'
-    yield f"    fontsize=11, labelloc=b, labeljust=l, label={_quoted(_legend(graph, title))}]"
+    yield f"    fontsize=11, labelloc=b, labeljust=l, label={_legend(graph, title)}]"
     yield '  node [shape=box, style="filled,rounded", fontname="Helvetica,Arial,sans-serif", fontsize=11,'
     yield '    height=0.25, margin="0.08,0.03"]'
     yield '  edge [color="#777777", arrowsize=0.5, penwidth=0.8]'
@@ -80,8 +80,12 @@ def _rows(graph: Graph) -> Iterator[list[str]]:
 
 
 def _legend(graph: Graph, title: str) -> str:
-    counts = ", ".join(f"{number} {state}" for state, number in graph.counts().items())
-    return ": ".join(text for text in (title, counts) if text)
+    """Return the label below the picture: its title, and how many actions each colour stands for."""
+    from html import escape
+
+    cells = [f"<td>{escape(safe(title))}</td>"] if title else []
+    cells += [f'<td bgcolor="{_FILLS[state]}">{number} {state}</td>' for state, number in graph.counts().items()]
+    return f'<<table border="0" cellspacing="6"><tr>{"".join(cells)}</tr></table>>' if cells else '""'
 
 
 def _attributes(vertex: Vertex) -> str:
