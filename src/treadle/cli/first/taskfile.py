@@ -80,7 +80,7 @@ class _Translation:
             if name in self.used and hole.plain is not None and name not in draft.params
         }
         if "args" in self.used:
-            draft.params["args"] = {"type": "list", "rest": True, "default": []}
+            draft.params["args"] = {"type": "list", "rest": True}
         draft.default = [self._named("default")] if "default" in self.tasks else []
         draft.shell = ["bash", "-ec"]
 
