@@ -187,7 +187,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     words, begin = STARTS[request.param]
     if shutil.which(words[0]) is None:
         pytest.skip(f"{words[0]} is not there to complete in")
-    plan(tmp_path, PLAN.replace("b c", "b"))
+    plan(tmp_path, PLAN + "  odd: {run: 'true', out: 'co:lon'}\n")
     made = Shell(tmp_path, words)
     try:
         made.run("show() { printf '<%s>' \"$@\"; }")
@@ -208,6 +208,8 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
         ("treadle run --output=str\t", "<treadle><run><--output=stream>"),
         ("treadle run --force=mer\t", "<treadle><run><--force=merge>"),
         ("treadle run out/al\t", "<treadle><run><out/all>"),
+        ("treadle run co:l\t", "<treadle><run><co:lon>"),
+        ("treadle run fit@b\t", "<treadle><run><fit@b c>"),
         ("treadle run -f treadle.y\t", "<treadle><run><-f><treadle.yaml>"),
         ("treadle run -C comm\t", "<treadle><run><-C><commands"),
     ],
