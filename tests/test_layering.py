@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"core.decision", "command", "ui"},
     "collector": set(),
     "aio": {
-        *("collector", "core.admission", "core.countdown", "core.dag_order"),
+        *("collector", "core.admission", "core.countdown", "core.dag", "core.dag_order", "report", "ui", "version"),
         *("coroutine_job", "job", "command", "files", "question", "process", "runner"),
     },
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},

@@ -11,7 +11,7 @@ from struct import pack
 from . import quick
 from . import snapshot as columns
 from .command_walk import CommandWalk
-from .compiled import command_from, texts_of
+from .compiled import command_from, texts_of, texts_of_place
 from .core.dag import DAG
 from .core.decision import OUTPUT
 from .digests import ABSENT
@@ -21,7 +21,7 @@ from .store import Known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from .command import Command
     from .command_walk import Observer, Settings
@@ -40,6 +40,7 @@ class Watch:
     """What a front end depends on: when one of these moves, it has to be asked again.
 
     :param rows: path -> stamp, or UNSURE where nobody can say
+    :param system: the same for what decides fingerprints beside what Commands say
     :param search: the same for the folders of PATH, which count if a tool is looked for there
     :param environ: variables that were asked for, None for those that are not set
     :param folders: paths that have to be folders
@@ -47,11 +48,12 @@ class Watch:
     :param more: texts to be handed back
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "more", "rows", "search")
+    __slots__ = ("environ", "folders", "has_globs", "more", "rows", "search", "system")
 
     def __init__(
         self,
         rows: Mapping[str, Row],
+        system: Mapping[str, Row],
         search: Mapping[str, Row],
         environ: Mapping[str, str | None],
         folders: Sequence[str] = (),
@@ -59,42 +61,64 @@ class Watch:
         more: Sequence[str] = (),
     ) -> None:
         self.rows = dict(rows)
+        self.system = dict(system)
         self.search = dict(search)
         self.environ = dict(environ)
         self.folders = folders
         self.has_globs = has_globs
         self.more = more
 
+    def environ_with(self, commands: Iterable[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
+        """Return its variables, and those that some Commands are sensitive to."""
+        found = dict(self.environ)
+        for command in commands:
+            for name in command.env.track:
+                found[name] = environ.get(name)
+            if command.tools:
+                found["PATH"] = environ.get("PATH")
+        return found
+
+    def rows_with(self, environ: Mapping[str, str | None]) -> dict[str, Row]:
+        """Return all its rows, where a tool is looked for with those of PATH."""
+        return self.rows | self.system | (self.search if "PATH" in environ else {})
+
 
 def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     """Return what a walk over a whole plan has seen."""
-    environ = dict(watch.environ)
     actions: dict[str, Command] = walk.actions.vertex_data  # type: ignore[assignment]
-    for command in actions.values():
-        for name in command.env.track:
-            environ[name] = walk.settings.environ.get(name)
-        if command.tools:
-            environ["PATH"] = walk.settings.environ.get("PATH")
+    environ = watch.environ_with(actions.values(), walk.settings.environ)
     made = Columns(())
-    for path, stamp in (watch.rows | watch.search if "PATH" in environ else watch.rows).items():
+    for path, stamp in watch.rows_with(environ).items():
         made.row(path, stamp, WATCHED)
-    number_of: dict[object, int] = {uid: number for number, uid in enumerate(actions)}
+    number_of = numbers_of(walk.actions)
     saved = 0.0
     for uid, command in actions.items():
         found = {number_of[p] for p in walk.makers_of_found(uid) if p in number_of}
         befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
-        after = [number_of[p] for p in walk.actions.get_after(uid)]
         item = _Item(walk, uid, command)
         made.item_rows.append([made.row(*row) for row in item.rows])
         made.befores.append(sorted(befores))
         made.numbers.append(item.numbers)
         made.keys.append(bytes.fromhex(walk.owner(uid, command).key))
-        made.items.append(join_texts([uid, str(len(after)), *map(str, after), *texts_of(command)]))
+        made.items += items_of(walk.actions, uid, number_of)
         saved += item.duration
     store_id, length = walk.store.position
     log = (store_id, length, length)
     made.facts = quick.Facts(log, saved, environ, watch.folders, watch.has_globs, watch.more).texts()
     return made
+
+
+def numbers_of(actions: DAG) -> dict[Hashable, int]:
+    """Return the number of each action of a graph."""
+    return {uid: number for number, uid in enumerate(actions.vertex_data)}
+
+
+def items_of(actions: DAG, uid: str, number_of: Mapping[Hashable, int]) -> tuple[bytes, bytes]:
+    """Return what a snapshot keeps of one action whatever comes: itself, and its place."""
+    command: Command = actions.vertex_data[uid]
+    after = [str(number_of[p]) for p in actions.get_after(uid)]
+    texts = [uid, str(len(after)), *after, *texts_of(command)]
+    return join_texts(texts), join_texts(texts_of_place(command.place))
 
 
 class _Item:
@@ -140,7 +164,9 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
 def part_of(answer: Answer) -> Part | None:
     """Return the doubtful part of a plan, None if the snapshot is not what it should be."""
     try:
-        return Part(answer)
+        part = Part(answer)
+        part.fill()
+        return part
     except (ValueError, LookupError, OverflowError):
         return None
 
@@ -153,12 +179,13 @@ class Part:
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
+        self.items = answer.items
+        """The numbers of the actions that are walked."""
         self.uids: list[str] = []
         self.durations: list[float] = []
         self.graph = DAG()
         self._known: list[int] = []
         self._key_of: dict[int, str] = {}
-        self._fill()
 
     def walk(self, root: str, settings: Settings, observer: Observer) -> CommandWalk:
         """Return a walk over the doubtful actions; the others count as skipped."""
@@ -170,27 +197,36 @@ class Part:
         walk.saved_untouched = self.answer.facts.saved - sum(self.durations)
         return walk
 
-    def _fill(self) -> None:
-        numbers = self.answer.items
+    def fill(self) -> None:
+        """Unpack the actions.
+
+        :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
+        """
         snapshot = self.answer.snapshot
-        offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
-        keys = snapshot.section(columns.KEYS)
         before = snapshot.befores()
         uids: dict[int, str] = {}
-        texts = [split_texts(item) for item in snapshot.items(numbers)]
-        for number, parts in zip(numbers, texts, strict=True):
+        texts = snapshot.items(item for number in self.items for item in (2 * number, 2 * number + 1))
+        actions = [split_texts(text) for text in texts[::2]]
+        for number, parts in zip(self.items, actions, strict=True):
             uids[number] = parts[0]
-        for number, parts in zip(numbers, texts, strict=True):
+        for number, parts, place in zip(self.items, actions, texts[1::2], strict=True):
             uid, count = parts[0], int(parts[1])
             after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
             predecessors = [uids[n] for n in before[number] if n in uids]
-            command = command_from(parts[2 + count :])
+            command = command_from(parts[2 + count :], split_texts(place))
             self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
             self.uids.append(uid)
+        self.find_records()
+
+    def find_records(self) -> None:
+        """Take in what the snapshot knows of the records of the actions in the graph."""
+        snapshot = self.answer.snapshot
+        offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
+        for number in self.items:
             self.durations.append(durations[number] / _MICROSECOND)
             self._known += [offset for offset in (successes[number], lasts[number]) if offset >= 0]
             if offsets[number] != quick.NEVER:
-                self._key_of[number] = keys[number * columns.KEY_SIZE : (number + 1) * columns.KEY_SIZE].hex()
+                self._key_of[number] = snapshot.key(number).hex()
 
     def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
         """Return stamp and value of the files that did not move, so that they need not be read.
@@ -216,17 +252,20 @@ class Part:
                         known[path] = (stamp, value)
         return known
 
-    def refreshed(self, walk: CommandWalk) -> list[bytes]:
-        """Return the sections of the snapshot with what the walk has seen in place of what was doubtful."""
+    def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None]:
+        """Return the snapshot with what the walk has seen in place of what was doubtful.
+
+        :return: its sections, and what its items say of themselves if that has changed
+        """
         sections = [self.answer.snapshot.section(number) for number in range(_NUMBERS.stop)]
         rows_of_item = self.answer.snapshot.item_rows()
-        used = {row for number in self.answer.items for row in rows_of_item[number]}
+        used = {row for number in self.items for row in rows_of_item[number]}
         rows = _Rows(sections, set(self.answer.moved), used)
         numbers = [bytearray(sections[number]) for number in _NUMBERS]
         columns_of_numbers = [memoryview(column).cast("q") for column in numbers]
         lists: dict[int, list[int]] = {}
         saved = self.answer.facts.saved - sum(self.durations)
-        for number, uid in zip(self.answer.items, self.uids, strict=True):
+        for number, uid in zip(self.items, self.uids, strict=True):
             item = _Item(walk, uid, self.graph.vertex_data[uid])
             lists[number] = [rows.take(*row) for row in item.rows]
             for column, value in zip(columns_of_numbers, item.numbers, strict=True):
@@ -234,12 +273,12 @@ class Part:
             saved += item.duration
         rows.put(sections)
         sections[_NUMBERS.start : _NUMBERS.stop] = map(bytes, numbers)
-        _replace_rows(sections, rows_of_item, lists)
+        replace_lists(sections, columns.ROW_ENDS, rows_of_item, lists)
         facts = self.answer.facts
         store_id, length = walk.store.position
         facts.log, facts.saved = (store_id, length, facts.log[2]), saved
         sections[columns.FACTS] = join_texts(facts.texts())
-        return sections
+        return sections, None
 
 
 class _Rows:
@@ -248,7 +287,7 @@ class _Rows:
     def __init__(self, sections: list[bytes], moved: set[int], used: Iterable[int]) -> None:
         self._paths = sections[columns.PATHS].split(b"\0")
         self._kinds = bytearray(sections[columns.KINDS])
-        self._columns = [bytearray(sections[number]) for number in _STAMPS]
+        self._columns = [bytearray(sections[number]) for number in STAMPS]
         self._stamps = [memoryview(column).cast("q") for column in self._columns]
         self._moved = moved
         self._fresh = Columns(())
@@ -289,17 +328,22 @@ class _Rows:
         if self._added:
             sections[columns.PATHS] = b"\0".join(self._paths)
         sections[columns.KINDS] = bytes(self._kinds)
-        for at, number in enumerate(_STAMPS):
+        for at, number in enumerate(STAMPS):
             added = pack(f"{len(self._added)}q", *(stamp[at] for stamp in self._added))
             sections[number] = bytes(self._columns[at]) + added
 
 
 _NUMBERS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
-_STAMPS = (columns.CTIMES, columns.INODES, columns.SIZES)
+STAMPS = (columns.CTIMES, columns.INODES, columns.SIZES)
 
 
-def _replace_rows(sections: list[bytes], before: columns.Lists, lists: dict[int, list[int]]) -> None:
-    """Put other lists of rows in the place of some."""
+def replace_lists(
+    sections: list[bytes], place: int, before: columns.Lists, lists: Mapping[int, Sequence[int]]
+) -> None:
+    """Put other lists in the place of some.
+
+    :param place: the section of their ends; they are in the next one
+    """
     pieces: list[bytes | memoryview[int]] = []
     ends = before.ends.tolist()
     at = 0
@@ -310,5 +354,5 @@ def _replace_rows(sections: list[bytes], before: columns.Lists, lists: dict[int,
         grown = len(rows) - (last - first)
         if grown:
             ends[number:] = [end + grown for end in ends[number:]]
-    sections[columns.ROW_ENDS] = pack(f"{len(ends)}I", *ends)
-    sections[columns.ROWS] = b"".join([*pieces, before.flat[at:]])
+    sections[place] = pack(f"{len(ends)}I", *ends)
+    sections[place + 1] = b"".join([*pieces, before.flat[at:]])

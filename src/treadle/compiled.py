@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def texts_of(command: Command) -> list[str]:
-    """Return a Command as texts, to be read by `command_from`.
+    """Return a Command without its place as texts, to be read by `command_from`.
 
     A snapshot asks this of each action there is, so it goes without a call for each part.
     """
-    steps, script, env, place = command.steps, command.script, command.env, command.place
+    steps, script, env = command.steps, command.script, command.env
     texts = [str(len(steps)), *[str(len(step)) for step in steps]]
     for step in steps:
         texts += step
@@ -39,15 +39,19 @@ def texts_of(command: Command) -> list[str]:
     texts += (*_optional(command.depfile), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.label)
-    if place is None:
-        texts.append("")
-    else:
-        texts += ("y", place.file, str(place.line), str(place.column), place.text)
     return texts
 
 
-def command_from(texts: Sequence[str]) -> Command:
-    """Return the Command that `texts_of` has made texts of."""
+def texts_of_place(place: Place | None) -> list[str]:
+    """Return the place of a Command as texts: it moves when others are edited, and the Command stays the same."""
+    return [] if place is None else [place.file, str(place.line), str(place.column), place.text]
+
+
+def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
+    """Return the Command that `texts_of` has made texts of.
+
+    :param place: what `texts_of_place` has made of its place
+    """
     read = _Reader(texts)
     steps = [[read.text() for _ in range(int(length))] for length in read.list()]
     text = read.optional()
@@ -62,8 +66,7 @@ def command_from(texts: Sequence[str]) -> Command:
     tools = [Tool(name, read.list()) for name in names]
     depfile, stdout, limits = read.optional(), read.optional(), read.limits()
     always, keep, console = (bool(read.text()) for _ in range(3))
-    label, file = read.text(), read.optional()
-    place = None if file is None else Place(file, int(read.text()), int(read.text()), read.text())
+    label = read.text()
     return Command(
         steps,
         script=script,
@@ -79,7 +82,7 @@ def command_from(texts: Sequence[str]) -> Command:
         keep=keep,
         console=console,
         label=label,
-        place=place,
+        place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 
 

@@ -18,14 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .snapshot import Columns
-
 FOLDER = "quick"
 KEPT = 8
 """Snapshots that are kept for one root: one for each plan, parameters and selection."""
 OFFSETS, SUCCESSES, LASTS, DURATIONS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
-"""Columns of numbers per action: where the record stands in the log that lets it be skipped (else NEVER), where those
-of its last success and its last run stand (-1: nowhere), and the microseconds that skipping it saves."""
+"""Columns of numbers per action: where the record stands in the log that lets it be skipped (else NEVER), where
+those of its last success and its last run stand (-1: nowhere), and the microseconds that skipping it saves."""
 NEVER = -1
 """In place of the offset of a record: the action has none that counts, so it is doubtful each time."""
 
@@ -89,7 +87,7 @@ class Answer:
     :param moved: the rows that have another stamp
     """
 
-    __slots__ = ("facts", "items", "log_size", "moved", "snapshot", "total")
+    __slots__ = ("facts", "is_of_plan", "items", "log_size", "moved", "snapshot", "total")
 
     def __init__(self, snapshot: Snapshot, facts: Facts, items: list[int], moved: list[int], total: int) -> None:
         self.snapshot = snapshot
@@ -97,8 +95,15 @@ class Answer:
         self.items = items
         self.moved = moved
         self.total = total
+        self.is_of_plan = False
+        """Whether the plan has to be read first: then `items` are those that are doubtful whatever it says."""
         self.log_size = 0
         """How long the log of records was when it was asked."""
+
+    @property
+    def is_nothing_to_do(self) -> bool:
+        """Whether all would be skipped."""
+        return not self.items and not self.is_of_plan
 
 
 def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
@@ -130,16 +135,16 @@ def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | 
         return None
     log_size, voided = log
     moved = snapshot.moved_rows(root)
-    if moved and not _are_for_a_part(snapshot, root, moved):
-        return None
+    is_of_plan = bool(moved) and not _are_for_a_part(snapshot, root, moved)
     numbers = snapshot.column(OFFSETS)
     doubtful = {at for at, number in enumerate(numbers) if number == NEVER} if NEVER in numbers else set()
     if moved:
         doubtful |= snapshot.items_of(moved)
     if voided:
         doubtful |= _items_with_keys(snapshot, voided)
-    items = snapshot.with_all_after(doubtful) if doubtful else []
+    items = sorted(doubtful) if is_of_plan else snapshot.with_all_after(doubtful) if doubtful else []
     answer = Answer(snapshot, facts, items, moved, len(numbers))
+    answer.is_of_plan = is_of_plan
     answer.log_size = log_size
     return answer
 
@@ -208,21 +213,16 @@ def _items_with_keys(snapshot: Snapshot, keys: list[bytes]) -> set[int]:
     return {at[key] for key in keys if key in at}
 
 
-def write(folder: str, name: str, made: Columns | Sequence[bytes]) -> None:
+def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[bytes] | None = None) -> None:
     """Write a snapshot into the state folder, and remove the oldest of too many; nobody minds if that fails.
 
-    :param made: a new one, or the sections of one whose items are there
+    :param items: what its items say of themselves; None where that is there already
     """
     place = os.path.join(folder, FOLDER)
     path = os.path.join(place, name)
     try:
         os.makedirs(place, exist_ok=True)
-        if isinstance(made, columns.Columns):
-            sections = made.sections()
-            columns.write(path, sections, made.items)
-        else:
-            sections = list(made)
-            columns.write(path, sections)
+        columns.write(path, sections, items)
         _tidy(place, columns.item_file(path, sections[columns.ITEM_FILE]))
     except OSError:
         return

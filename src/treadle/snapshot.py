@@ -115,9 +115,7 @@ class Columns:
             *_ragged(self.item_rows),
             *_ragged(self.befores),
             b"".join(self.keys),
-            xxh3_128_digest(b"".join(self.items)),
-            array("Q", accumulate(map(len, self.items))).tobytes(),
-            array("Q", map(xxh3_64_intdigest, self.items)).tobytes(),
+            *item_sections(self.items),
             *(array("q", (of_item[n] for of_item in self.numbers)).tobytes() for n in range(PER_ITEM)),
         ]
 
@@ -231,6 +229,10 @@ class Snapshot:
             found |= fresh
         return sorted(found)
 
+    def key(self, number: int) -> bytes:
+        """Return the key of one item."""
+        return self.section(KEYS)[number * KEY_SIZE : (number + 1) * KEY_SIZE]
+
     def items(self, wanted: Iterable[int]) -> list[bytes]:
         """Return what was written for some items.
 
@@ -256,6 +258,14 @@ class Snapshot:
         finally:
             os.close(fd)
         return found
+
+
+def item_sections(items: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
+    """Return the sections ITEM_FILE, ITEM_ENDS and ITEM_SUMS of what items say of themselves."""
+    from array import array
+
+    ends = array("Q", accumulate(map(len, items))).tobytes()
+    return xxh3_128_digest(b"".join(items)), ends, array("Q", map(xxh3_64_intdigest, items)).tobytes()
 
 
 def item_file(path: str, name: bytes) -> str:

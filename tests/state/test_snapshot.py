@@ -10,7 +10,7 @@ import pytest
 
 from treadle import snapshot as columns
 from treadle.command import Command, Environment, Limits, Retries, Script, Tool
-from treadle.compiled import command_from, texts_of
+from treadle.compiled import command_from, texts_of, texts_of_place
 from treadle.errors import Place
 from treadle.snapshot import ABSENT, MADE, READ, UNSURE, WATCHED, Columns, DamageError, Snapshot
 
@@ -202,7 +202,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_packed_and_unpacked_whole(command: Command) -> None:
-    again = command_from(columns.split_texts(columns.join_texts(texts_of(command))))
+    texts, place = texts_of(command), texts_of_place(command.place)
+    again = command_from(*(columns.split_texts(columns.join_texts(one)) for one in (texts, place)))
     assert contents(again) == contents(command)
 
 

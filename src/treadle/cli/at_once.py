@@ -110,7 +110,7 @@ class Found:
         It goes to the folder of -C, as `arguments.parse` does.
         """
         call = self.call
-        if self.answer is None or any(name.endswith((".yaml", ".yml")) for name in call.names):
+        if self.answer is None or self.answer.is_of_plan or any(name.endswith((".yaml", ".yml")) for name in call.names):
             return None
         from .options import Options
 

@@ -13,6 +13,9 @@ from .progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from treadle.command_snapshot import Part
     from treadle.plan import Plan
     from treadle.quick import Answer
     from treadle.walk import Report
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from .context import Context
     from .options import Options
     from .recording import Recorder
+    from .watching import Watching
 
 
 def run_command(context: Context) -> int:
@@ -46,8 +50,10 @@ def _files_of(options: Options) -> list[str]:
 
 
 def _run(context: Context, recorder: Recorder | None = None) -> int:
-    if recorder is None and context.found is not None and context.found.answer is not None:
-        code = _run_part(context, context.found, context.found.answer)
+    found = context.found if recorder is None else None
+    answer = found.answer if found is not None else None
+    if found is not None and answer is not None and not answer.is_of_plan:
+        code = _run_part(context, found, answer)
         if code is not None:
             return code
     from .watching import Watching
@@ -55,6 +61,10 @@ def _run(context: Context, recorder: Recorder | None = None) -> int:
     watching = Watching(context)
     plan = context.load()
     uids = context.selected(plan)
+    if watching.found is not None and answer is not None and answer.is_of_plan:
+        code = _run_changed(context, watching, plan, uids, answer)
+        if code is not None:
+            return code
     walk, progress = make_walk(context, plan, uids, recorder)
     report = walk.run()
     watching.keep(walk, plan)
@@ -66,24 +76,42 @@ def _run(context: Context, recorder: Recorder | None = None) -> int:
 
 def _run_part(context: Context, found: Found, answer: Answer) -> int | None:
     """Run what is doubtful, as the snapshot knows it, without the plan; None if only the whole plan can tell."""
-    from treadle import quick
     from treadle.command_snapshot import part_of
 
-    options = context.options
     part = part_of(answer)
     if part is None:
         return None
     queues = dict(zip(answer.facts.more[::2], map(int, answer.facts.more[1::2]), strict=True))
+    return _walk_part(context, found, part, queues, {})
+
+
+def _run_changed(context: Context, watching: Watching, plan: Plan, uids: list[str], answer: Answer) -> int | None:
+    """Run what is doubtful after the plan was edited; None if only a walk over all of it can tell."""
+    from treadle.command_changes import changed_part
+
+    found, watch = context.found, watching.watch(plan)
+    part = changed_part(answer, plan.dag(uids), watch, os.environ) if watch is not None else None
+    if found is None or part is None or found.root != plan.root:
+        return None
+    return _walk_part(context, found, part, plan.queues, plan.left_out)
+
+
+def _walk_part(
+    context: Context, found: Found, part: Part, queues: Mapping[str, int], left_out: Mapping[str, str]
+) -> int | None:
+    """Walk a part, and keep what it has seen; None if another run was here between the look and the lock."""
+    options = context.options
     settings = Settings(options.jobs, queues, keep_going=options.keep_going, wait=options.wait)
     progress = Progress(context, run_again(options))
     walk = part.walk(found.root, settings, progress)
     try:
         report = walk.run()
     except OutdatedError:
-        # another run was here between the look and the lock
         return None
-    quick.write(walk.store.folder, found.name, part.refreshed(walk))
-    progress.finish(report, {})
+    from treadle import quick
+
+    quick.write(walk.store.folder, found.name, *part.refreshed(walk))
+    progress.finish(report, left_out)
     return exit_code(context, report)
 
 

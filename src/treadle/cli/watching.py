@@ -10,6 +10,7 @@ from treadle.snapshot import ABSENT, UNSURE, WATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from treadle.command_snapshot import Watch
     from treadle.command_walk import CommandWalk
     from treadle.plan import Plan
 
@@ -29,6 +30,7 @@ class Watching:
         self.found = context.found
         self.file = os.path.abspath(context.plan_file())
         self.rows: dict[str, Row] = {}
+        self.system: dict[str, Row] = {}
         self.search: dict[str, Row] = {}
         if self.found is None or context.options.force or context.options.force_all:
             self.found = None
@@ -39,8 +41,10 @@ class Watching:
             for word in self.found.call.words
             if word.endswith((".yaml", ".yml"))
         ]
-        for path in (self.file, *_SYSTEM, *self._nearer_plans(), *plans):
+        for path in (self.file, *self._nearer_plans(), *plans):
             self.rows[path] = look_at(path)
+        for path in _SYSTEM:
+            self.system[path] = look_at(path)
         for folder in os.environ.get("PATH", "").split(os.pathsep):
             path = os.path.join(os.path.abspath(folder or "."), "")
             self.search[path] = look_at(path)
@@ -57,11 +61,21 @@ class Watching:
 
     def keep(self, walk: CommandWalk, plan: Plan) -> None:
         """Keep a snapshot of a walk over the whole of what was called for."""
-        found = self.found
-        if found is None or not os.path.join(found.here, "").startswith(os.path.join(plan.root, "")):
+        watch = self.watch(plan)
+        if self.found is None or watch is None:
             return
         from treadle import quick
-        from treadle.command_snapshot import Watch, columns_of, rows_of
+        from treadle.command_snapshot import columns_of
+
+        made = columns_of(walk, watch)
+        name = self.found.call.key(plan.root, self.found.here)
+        quick.write(walk.store.folder, name, made.sections(), made.items)
+
+    def watch(self, plan: Plan) -> Watch | None:
+        """Return what a plan depends on, None where no snapshot of it is kept."""
+        if self.found is None or not os.path.join(self.found.here, "").startswith(os.path.join(plan.root, "")):
+            return None
+        from treadle.command_snapshot import Watch, rows_of
 
         rows = dict(self.rows)
         if self.context.former is not None:
@@ -71,15 +85,15 @@ class Watching:
             sure = status is not None and is_sure(status, when)
             stamp = ABSENT if status is None else stamp_of(status) if sure else UNSURE
             rows[os.path.join(folder, "")] = stamp
-        watch = Watch(
+        return Watch(
             {_from(plan.root, path): stamp for path, stamp in rows.items()},
+            {_from(plan.root, path): stamp for path, stamp in self.system.items()},
             {_from(plan.root, path): stamp for path, stamp in self.search.items()},
             plan.looks.environ,
             plan.looks.folders,
             bool(plan.looks.listed),
             [text for name, tokens in plan.queues.items() for text in (name, str(tokens))],
         )
-        quick.write(walk.store.folder, found.call.key(plan.root, found.here), columns_of(walk, watch))
 
 
 def look_at(path: str) -> Row:
