@@ -10,8 +10,10 @@ who goes to sleep says so first and looks then whether an end was put down.
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
+from time import monotonic
 
 from .core.containers import deque
+from .runner import LONGEST_NAP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,10 +83,15 @@ class Inbox:
 
     def _wait(self, timeout: float | None) -> None:
         bell = self._bell
-        try:
-            if timeout != 0:
-                bell.get(True, timeout)
-            while not bell.empty():
-                bell.get(False)
-        except Empty:
-            return
+        end = None if timeout is None else monotonic() + timeout
+        while bell.empty():
+            left = LONGEST_NAP if end is None else min(LONGEST_NAP, end - monotonic())
+            if left <= 0:
+                return
+            try:
+                bell.get(True, left)
+                break
+            except Empty:
+                continue
+        while not bell.empty():
+            bell.get(False)

@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 GRACE = 5.0
 """Seconds between TERM and KILL."""
 _DRAIN_INTERVAL = 0.02
+LONGEST_NAP = 0.5
+"""Seconds that we sleep at a time. A signal that comes just before the sleep does not end it, and Python hears of
+it only afterwards: without an end it would be lost for as long as the programs run."""
 
 
 class Start:
@@ -312,7 +315,7 @@ class LocalRunner:
         self._by_fd[fd] = running
         self._poll.register(fd, POLLIN)
 
-    def _pause(self, end: float | None) -> float | None:
+    def _pause(self, end: float | None) -> float:
         """Return how long the next look may last: until a KILL is due, not long while a tree is ending."""
         now = monotonic()
         due = [] if end is None else [end]
@@ -320,14 +323,14 @@ class LocalRunner:
             due.append(running.kill_at or now)
             if running.code is not None:
                 due.append(now + _DRAIN_INTERVAL)
-        return max(0.0, min(due) - now) if due else None
+        return max(0.0, min([*due, now + LONGEST_NAP]) - now)
 
-    def _look(self, wait: float | None) -> bool:
+    def _look(self, wait: float) -> bool:
         """Wait once; return whether `wake` was called."""
         if self._poll is None:
             return False
         woken = False
-        for fd, _ in self._poll.poll(None if wait is None else process.milliseconds(wait)):
+        for fd, _ in self._poll.poll(process.milliseconds(wait)):
             if fd == self._wake_in:
                 os.read(fd, 4096)
                 woken = True
