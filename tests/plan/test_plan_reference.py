@@ -17,6 +17,10 @@ FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
     *("src/table.txt", "tests/x.py"),
 )
+PLANS = {
+    "docs/plan.yaml": "treadle: 1\nparams: {draft: {default: 'false'}}\nactions: {build: {run: x, out: site/}}\n",
+    "lib/plan.yaml": "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  objects: {run: x, out: 'out/${mode}.o'}\n",
+}
 HEAD = "queues: {net: 2}\n"
 KEYS = [(table, key) for table, keys in TABLES.items() for key in keys.values()]
 
@@ -27,15 +31,21 @@ def test_the_page_in_the_docs_is_the_one_that_is_made() -> None:
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_each_example_of_the_page_loads(number: int, folder: Folder) -> None:
-    folder.write(*FILES)
+    write_files(folder)
     assert folder.load(BLOCKS[number]).actions
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table}-{key.name}" for table, key in KEYS])
 def test_the_example_of_each_key_loads_where_it_belongs(table: str, key: Key, folder: Folder) -> None:
-    folder.write(*FILES)
+    write_files(folder)
     assert f"{key.name}:" in key.example
     assert folder.load(surrounded(table, key)).root == str(folder.root)
+
+
+def write_files(folder: Folder) -> None:
+    folder.write(*FILES)
+    for name, text in PLANS.items():
+        folder.write(name, text=text)
 
 
 def surrounded(table: str, key: Key) -> str:
@@ -46,6 +56,10 @@ def surrounded(table: str, key: Key) -> str:
         return f"{top}{key.example}\n" + ("" if key.name == "actions" else "actions:\n  hello: {run: echo hello}\n")
     head = "treadle: 1\n" + HEAD
     hello = "actions:\n  hello: {run: echo hello, out: out/hello}\n"
+    if table == "include":
+        return (
+            f"{head}include: [{{{key.example}{'' if key.name == 'file' else ', file: docs/plan.yaml'}}}]\n{hello}"
+        )
     if table == "params":
         default = "" if key.name == "default" or key.name == "type" else ", default: 3"
         default = ", default: 3" if key.name == "type" else default

@@ -80,7 +80,8 @@ def plan_schema() -> Schema:
     definitions["paths"] = {"anyOf": [_ref("path"), {"type": "array", "items": _ref("paths")}]}
     definitions["nested"] = {"anyOf": [_TEXT, {"type": "array", "items": _ref("nested")}]}
     top = _table(TABLES["plan"])
-    top["required"] = ["treadle", "actions"]
+    top["required"] = ["treadle"]
+    top["anyOf"] = [{"required": ["actions"]}, {"required": ["include"]}]
     return {"$schema": DIALECT, "title": "A plan of Treadle", **top, "definitions": definitions}
 
 
@@ -100,7 +101,7 @@ def _description(key: Key) -> str:
 
 def _takes(key: Key) -> Schema:
     """Return what a key takes."""
-    if key.name in _NAMED:
+    if key.name in _NAMED and key.kind is keys.MAP:
         inside = {"anyOf": [*_GROUP, _ref("groups")]} if key.name == "groups" else _ref(key.name)
         names = {"propertyNames": {"pattern": f"^(?:{keys.NAME.pattern})$"}} if key.name == "params" else {}
         return {"type": "object", "additionalProperties": inside, **names}
@@ -153,6 +154,8 @@ _KNOWN: dict[str, Schema] = {
     keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},
     keys.TYPE.says: {"enum": list(keys.PARAM_TYPES)},
     keys.OK.says: {"const": "ok"},
+    keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},
+    keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},
     keys.TOOLS.says: {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _ref("tools")]}}]},
 }
 """What kinds take that can be said exactly, by their words."""

@@ -6,12 +6,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable
 
 from .nodes import Node
-from .paths import folders_above, parents
+from .paths import STATE, folders_above, parents
 from .spec import Slot, Spec
 from .template import Scope
-
-STATE = ".treadle"
-"""The folder of the state, in the root."""
 
 
 class Output:

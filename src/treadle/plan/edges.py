@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from treadle.errors import TreadleError, nearest
 
-from .declared import STATE, Declared, Instance
+from . import answers
+from .declared import Declared, Instance
 from .globs import Disk
 from .makers import Makers
 from .names import Names
 from .nodes import Node
-from .paths import parents
+from .paths import STATE, parents
 from .places import Places
 from .problems import Problems
 from .programs import Programs, Started, starts
@@ -52,25 +53,24 @@ class Linker:
     """
 
     __slots__ = (
-        *("by_uid", "declared", "disk", "instances", "makers", "names", "places", "problems", "programs"),
-        *("readings", "sources"),
+        *("by_uid", "declared", "disk", "instances", "makers", "names", "problems", "programs", "readings"),
+        *("root", "source"),
     )
 
     def __init__(
         self, places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
     ) -> None:
-        self.places = places
+        self.source = places.source
+        self.root = places.root
         self.disk: Disk = places.globs.disk
         self.instances = instances
         self.declared = declared
         self.makers = Makers(places.source, declared, problems)
-        self.programs = Programs(places, self.makers)
+        self.programs = Programs(places.source, places.root, self.makers)
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
         self.readings: dict[str, Reading] = {}
-        self.sources: set[str] = set()
-        """Inputs that are written in their one spelling, lie on the disk, and that nobody makes."""
 
     def link(self) -> None:
         """Find makers, paths that are read, and who is left out; mistakes are kept."""
@@ -99,7 +99,7 @@ class Linker:
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node."""
-        return self.places.source.error(what, node, facts=facts, hint=hint)
+        return self.source.error(what, node, facts=facts, hint=hint)
 
     # What is known before anybody is left out.
 
@@ -114,7 +114,7 @@ class Linker:
                             reading.any_of.append((makers, _shown(item, instance.scope)))
                     elif isinstance(item, Template):
                         for text in instance.scope.items(item):
-                            path = self.places.path(text, item.node, "an input")
+                            path = instance.spec.home.places.path(text, item.node, "an input")
                             if not self._is_left_open(path):
                                 reading.hard.extend((maker, path) for maker in self.makers.of(path))
 
@@ -140,7 +140,7 @@ class Linker:
         for made in templates:
             for name in instance.scope.items(made):
                 with self.problems.kept():
-                    others.append((name, self._named(name, made, kind)))
+                    others.append((name, self._named(name, made, kind, instance.spec.home.prefix)))
         return others
 
     def _is_left_open(self, path: str) -> bool:
@@ -149,10 +149,10 @@ class Linker:
             return False
         return not any(folder in self.declared.folders for folder in parents(path))
 
-    def _named(self, name: str, made: Template, kind: str) -> list[Instance]:
-        uids = self.names.named(name)
+    def _named(self, name: str, made: Template, kind: str, prefix: str) -> list[Instance]:
+        uids = self.names.named(prefix + name)
         if uids is None:
-            error = self.names.unknown(name)
+            error = self.names.unknown(name, self.names.known_below(prefix))
             hint = error.hint if "did you mean" in error.hint else ""
             if name in self.names.outputs:
                 hint = "a file goes into in: and its maker comes first by itself"
@@ -164,7 +164,7 @@ class Linker:
         found = []
         for made in item.names:
             for name in instance.scope.items(made):
-                uids, output = self._from_name(name, made)
+                uids, output = self._from_name(name, made, instance.spec.home.prefix)
                 for uid in uids:
                     maker = self.by_uid[uid]
                     paths = [one.path for one in maker.outputs if not output or one.name == output]
@@ -178,14 +178,15 @@ class Linker:
                     found.append((maker, paths))
         return found
 
-    def _from_name(self, name: str, made: Template) -> tuple[Sequence[str], str]:
+    def _from_name(self, name: str, made: Template, prefix: str) -> tuple[Sequence[str], str]:
         names = self.names
-        for start, output in ((name, ""), tuple(name.rpartition(".")[::2])):
+        whole = prefix + name
+        for start, output in ((whole, ""), tuple(whole.rpartition(".")[::2])):
             if start in names.families:
                 return names.families[start], output
             if start in names.uids:
                 return [start], output
-        close = nearest(name, [*names.families, *names.uids])
+        close = nearest(name, names.known_below(prefix, groups=False))
         hint = f"did you mean {close}?" if close else "from names actions, families and instances"
         raise self.error(f"from: there is no action {name!r}", made.node, hint=hint)
 
@@ -245,9 +246,10 @@ class Linker:
                 reading.predecessors[needed.uid] = None
 
     def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> Sequence[str]:
-        found = self.places.answer(item, instance.scope, self.declared, None)
+        places = instance.spec.home.places
+        found = answers.answer(places, item, instance.scope, self.declared, None)
         if not found and not item.empty:
-            raise self.places.nothing(item, instance.scope, self.declared, instance)
+            raise answers.nothing(places, item, instance.scope, self.declared, instance)
         for path in found:
             maker = self.declared.files.get(path)
             if maker is instance:
@@ -271,11 +273,13 @@ class Linker:
         return found
 
     def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
+        places = instance.spec.home.places
+        sources = places.sources
         for text in instance.scope.items(item):
-            if text in self.sources:
-                found.append(text)
+            if text in sources:
+                found.append(sources[text])
                 continue
-            path = self.places.path(text, item.node, "an input")
+            path = places.path(text, item.node, "an input")
             makers = self.makers.of(path)
             for maker in makers:
                 if maker is instance:
@@ -283,8 +287,8 @@ class Linker:
                 if not maker.left_out:
                     reading.predecessors[maker.uid] = None
             self._check_input(path, makers, item.node, instance)
-            if not makers and path == text:
-                self.sources.add(text)
+            if not makers:
+                sources[text] = path
             found.append(path)
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
@@ -322,8 +326,8 @@ class Linker:
         raise self._missing(path, node, instance)
 
     def _check_state(self, path: str, node: Node) -> None:
-        state = f"{self.places.root}/{STATE}/"
-        full = path if path.startswith("/") else f"{self.places.root}/{path[2:] if path == './' else path}"
+        state = f"{self.root}/{STATE}/"
+        full = path if path.startswith("/") else f"{self.root}/{path[2:] if path == './' else path}"
         if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
             where = "lies in" if full.startswith(state) else "holds"
             raise self.error(
@@ -339,7 +343,7 @@ class Linker:
         hint = f"did you mean {close}?" if close else ""
         if any(char in path for char in "*?"):
             hint = "a glob must be written here: a value that comes in through ${} is never a pattern"
-        where = () if path.startswith("/") else (f"looked in {self.places.root}",)
+        where = () if path.startswith("/") else (f"looked in {self.root}",)
         return self.error(
             f"the input {path} does not exist and no action makes it",
             node,
@@ -350,7 +354,7 @@ class Linker:
     def _neighbours(self, path: str) -> list[str]:
         folder = path.rstrip("/").rpartition("/")[0]
         prefix = folder + "/" if folder or path.startswith("/") else ""
-        full = prefix if path.startswith("/") else f"{self.places.root}/{prefix}"
+        full = prefix if path.startswith("/") else f"{self.root}/{prefix}"
         found = [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in self.disk.names(full)[:500]]
         return [*found, *list(self.declared.files)[:2000]]
 

@@ -30,8 +30,8 @@ class Filler:
 
     def __init__(self, linker: Linker, label: str, scope: Scope) -> None:
         self.linker = linker
-        self.source: Source = linker.places.source
-        self.root = linker.places.root
+        self.source: Source = linker.source
+        self.root = linker.root
         self.label = label
         self.unknown = {**scope.unknown, **_MISSING}
         self.environments: dict[tuple[tuple[str, ...], tuple[str, ...]], Environment] = {}
@@ -52,7 +52,7 @@ class Filler:
             inputs=tuple(dict.fromkeys(reading.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
             env=self._environment(spec, scope),
-            tools=[self._tool(name, version, instance.scope) for name, version in spec.tools],
+            tools=[self._tool(name, version, instance) for name, version in spec.tools],
             depfile=instance.depfile,
             stdout=instance.stdout,
             limits=spec.limits,
@@ -114,20 +114,24 @@ class Filler:
             return (argv,), None
         return tuple([words.fill(step, scope) for step in spec.steps]), None
 
-    def _tool(self, name: Template, version: list[words.Word], scope: Scope) -> Tool:
-        text = scope.text(name)
+    def _tool(self, name: Template, version: list[words.Word], instance: Instance) -> Tool:
+        text = instance.scope.text(name)
         if not text:
             raise self.source.error("a tool without a name", name.node)
+        folder = instance.spec.home.places.folder
+        argv = words.fill(version, instance.scope) if version else ()
+        if folder and argv and "/" in argv[0] and not argv[0].startswith("/"):
+            argv = (f"{folder}/{argv[0]}", *argv[1:])
         if "/" in text:
-            text = normalise(text, self.root)
+            text = normalise(f"{folder}/{text}" if folder and not text.startswith("/") else text, self.root)
             text = text if "/" in text else "./" + text
-        return Tool(text, words.fill(version, scope) if version else ())
+        return Tool(text, argv)
 
     def _cwd(self, instance: Instance) -> str:
         made = instance.spec.cwd
+        places = instance.spec.home.places
         if made is None:
-            return "."
-        places = self.linker.places
+            return places.folder or "."
         path = places.path(instance.scope.text(made), made.node, "cwd").rstrip("/") or "/"
         if path.startswith("/"):
             raise self.source.error(f"cwd lies outside the root: {path}", made.node)
@@ -143,7 +147,7 @@ class Filler:
         )
 
     def _no_folder(self, path: str, made: Template) -> TreadleError:
-        kind = self.linker.places.globs.disk.kind(path)
+        kind = self.linker.disk.kind(path)
         what = "is a file" if kind else "does not exist and no action makes it"
         return self.source.error(f"the folder {path} of cwd {what}", made.node)
 

@@ -26,15 +26,22 @@ MAX_LISTED = 4096
 class Disk:
     """What the language asks of the disk; tests put another in its place."""
 
-    __slots__ = ("_asked", "_kinds", "_seen", "listed", "root")
+    __slots__ = ("_asked", "_kinds", "_seen", "listed", "read", "root")
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.listed: dict[str, tuple[os.stat_result | None, int]] = {}
         """Absolute folder -> how it was, and when (nanoseconds), just before it was first listed."""
+        self.read: dict[str, tuple[os.stat_result | None, int]] = {}
+        """Absolute path of a file -> the same, just before it was first read."""
         self._kinds: dict[str, str] = {}
         self._asked: dict[str, int] = {}
         self._seen: dict[str, str] = {}
+
+    def note(self, file: str) -> None:
+        """Note how a file is that is about to be read: what is read of it is part of the plan."""
+        if file not in self.read:
+            self.read[file] = (_status(file), time_ns())
 
     def folders(self) -> list[str]:
         """Return the paths that were asked about and are folders."""
@@ -118,17 +125,21 @@ class Pattern:
 
 
 class Globs:
-    """Answers patterns about one root, each once."""
+    """Answers patterns about one root, each once.
 
-    __slots__ = ("_answers", "disk")
+    :param folder: where in the root patterns are relative to, "" for the root itself
+    """
 
-    def __init__(self, disk: Disk) -> None:
+    __slots__ = ("_answers", "disk", "folder")
+
+    def __init__(self, disk: Disk, folder: str = "") -> None:
         self.disk = disk
+        self.folder = folder
         self._answers: dict[str, list[str]] = {}
 
     def parse(self, text: str) -> Pattern:
         """Return a pattern; ValueError says what is wrong with it."""
-        return _parse(text, self.disk.root)
+        return _parse(text, self.disk.root, self.folder)
 
     def files(self, text: str) -> list[str]:
         """Return the normalised paths of the files that lie on the disk and match, by bytes."""
@@ -145,7 +156,7 @@ def sort_paths(paths: object) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str, root: str) -> Pattern:
+def _parse(text: str, root: str, folder: str) -> Pattern:
     if text.endswith("/"):
         raise ValueError("a glob takes files and this one ends with /")
     names = [name for name in text.split("/") if name not in ("", ".")]
@@ -161,7 +172,7 @@ def _parse(text: str, root: str) -> Pattern:
     if names.count("**") > MAX_DEEP:
         raise ValueError(f"more than {MAX_DEEP} ** in it")
     names = [name for at, name in enumerate(names) if name != "**" or names[at - 1 : at] != ["**"]]
-    start = "/" if text.startswith("/") else ""
+    start = "/" if text.startswith("/") else f"{folder}/" if folder else ""
     base = normalise(start + "/".join(fixed) or ".", root).rstrip("/") or "/"
     prefix = "" if base == "." else base.rstrip("/") + "/"
     regex = re.escape(prefix) + _path_regex(names)

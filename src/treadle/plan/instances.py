@@ -13,13 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from treadle.errors import TreadleError
 
+from . import answers
 from .declared import Declared, Instance, Output
-from .nodes import Node
+from .nodes import Node, Source
 from .places import Places
 from .problems import Problems
 from .spec import FromItem, GlobItem, Item, Spec
-from .template import Scope, Template, Value
-from .when import Operand
+from .template import Template, Value
 
 MAX_INSTANCES = 250_000
 MAX_ROUNDS = 50
@@ -30,24 +30,18 @@ _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff%,*?]")
 class Expander:
     """Makes the instances of all actions.
 
-    :param operands: values of parameters and vars for conditions
     :param environ: the environment, for `env.NAME` of tracked variables
     """
 
-    __slots__ = ("environ", "former", "operands", "places", "scope")
+    __slots__ = ("environ", "former", "source")
 
     def __init__(
         self,
-        places: Places,
-        scope: Scope,
-        operands: Mapping[str, Operand],
+        source: Source,
         environ: Mapping[str, str],
         former: Collection[str],
     ) -> None:
-        self.places = places
-        self.scope = scope
-        self.scope.unknown = {**_PATHS_ONLY, **scope.unknown}
-        self.operands = operands
+        self.source = source
         self.environ = environ
         self.former = former
 
@@ -96,7 +90,7 @@ class Expander:
         else:
             for spec in changed:
                 problems.add(
-                    self.places.source.error(
+                    self.source.error(
                         f"the globs of {spec.name} take what comes of themselves",
                         spec.key,
                         hint="narrow the glob, or exclude what the actions make",
@@ -118,20 +112,21 @@ class Expander:
 
     def _item(self, spec: Spec, item: Item, declared: Declared) -> Sequence[str]:
         if isinstance(item, GlobItem):
-            answer = self.places.answer(item, self.scope, declared, spec)
+            places = spec.home.places
+            answer = answers.answer(places, item, spec.home.scope, declared, spec)
             if not answer and not item.empty:
-                raise self.places.nothing(item, self.scope, declared, None)
-            return answer
+                raise answers.nothing(places, item, spec.home.scope, declared, None)
+            return [places.written(path) for path in answer] if places.folder else answer
         assert not isinstance(item, FromItem)
         whole = item.whole
         is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
-        if is_alone and whole and not isinstance(self.scope.value(item, whole), tuple):
+        if is_alone and whole and not isinstance(spec.home.scope.value(item, whole), tuple):
             raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole)
-        return self.scope.items(item)
+        return spec.home.scope.items(item)
 
     def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
         if not spec.foreach:
-            instance = Instance(spec.name, spec, self.scope)
+            instance = Instance(spec.name, spec, spec.home.scope)
             self._fill(instance, problems)
             return None, [instance]
         values = self._values(spec, declared, problems)
@@ -141,23 +136,24 @@ class Expander:
         for _, texts in values:
             count *= len(texts)
         if count > MAX_INSTANCES:
-            problems.add(self.places.source.error(f"foreach makes more than {MAX_INSTANCES:,} actions", spec.key))
+            problems.add(self.source.error(f"foreach makes more than {MAX_INSTANCES:,} actions", spec.key))
             return values, []
         found: list[Instance] = []
         uids: set[str] = set()
         names = [name for name, _ in values]
         outside = self._folders_outside(spec)
+        scope = spec.home.scope
         for chosen in itertools.product(*[texts for _, texts in values]):
             uid = f"{spec.name}@{','.join([uid_part(_cut(text, outside)) for text in chosen])}"
             if uid in uids:
                 problems.add(
-                    self.places.source.error(
+                    self.source.error(
                         f"foreach makes {uid} twice", spec.entries["foreach"], hint="take the double value out"
                     )
                 )
                 return values, found
             uids.add(uid)
-            instance = Instance(uid, spec, self.scope.with_local(_local(names, chosen), self.scope.unknown))
+            instance = Instance(uid, spec, scope.with_local(_local(names, chosen), scope.unknown))
             self._fill(instance, problems)
             found.append(instance)
             if len(problems):
@@ -166,10 +162,12 @@ class Expander:
 
     def _folders_outside(self, spec: Spec) -> tuple[str, ...]:
         globs = [item for _, items in spec.foreach for item in items if isinstance(item, GlobItem)]
-        return tuple(folder for item in globs for folder in self.places.folders_outside(item, self.scope))
+        return tuple(
+            folder for item in globs for folder in answers.folders_outside(spec.home.places, item, spec.home.scope)
+        )
 
     def _fill(self, instance: Instance, problems: Problems) -> None:
-        spec, scope, places = instance.spec, instance.scope, self.places
+        spec, scope, places = instance.spec, instance.scope, instance.spec.home.places
         for slot in spec.outputs:
             for item in slot.items:
                 if not isinstance(item, Template):
@@ -182,34 +180,28 @@ class Expander:
         if spec.stdout is not None:
             with problems.kept():
                 node = spec.stdout.node
-                instance.stdout = self._file(scope.text(spec.stdout), node, "stdout")
+                instance.stdout = _file(places, scope.text(spec.stdout), node, "stdout")
                 if all(instance.stdout != output.path for output in instance.outputs):
                     instance.outputs.append(Output(instance.stdout, node))
         if spec.depfile is not None:
             with problems.kept():
-                instance.depfile = self._file(scope.text(spec.depfile), spec.depfile.node, "depfile")
+                instance.depfile = _file(places, scope.text(spec.depfile), spec.depfile.node, "depfile")
         if spec.condition is not None:
             with problems.kept():
                 self._decide(instance)
-
-    def _file(self, text: str, node: Node, what: str) -> str:
-        path = self.places.output(text, node, what)
-        if path.endswith("/"):
-            raise self.places.source.error(f"{what} must be a file, {path} is a folder", node)
-        return path
 
     def _decide(self, instance: Instance) -> None:
         condition = instance.spec.condition
         assert condition is not None
         values = {name: value for name, value in instance.scope.local.items() if isinstance(value, str)}
         tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
-        holds, shown = condition.evaluate({**self.operands, **values, **tracked}, _UNTRACKED)
+        holds, shown = condition.evaluate({**instance.spec.home.operands, **values, **tracked}, _UNTRACKED)
         if not holds:
             text = " ".join(condition.node.text.split())
             instance.left_out = f"when {text} is false" + (f": {shown}" if shown else "")
 
 
-_PATHS_ONLY = {
+PATHS_ONLY = {
     **dict.fromkeys(("in", "out", "depfile"), "${in}, ${out} and ${depfile} are known in commands and env only"),
     "env": "variables are known in when as env.NAME; in sh a tracked or passed variable is $NAME",
     "platform": "platform.os and platform.arch are known in when only",
@@ -220,6 +212,13 @@ _UNTRACKED = {
     "out": "a condition does not see outputs",
     "depfile": "a condition does not see the depfile",
 }
+
+
+def _file(places: Places, text: str, node: Node, what: str) -> str:
+    path = places.output(text, node, what)
+    if path.endswith("/"):
+        raise places.source.error(f"{what} must be a file, {path} is a folder", node)
+    return path
 
 
 def _cut(text: str, folders: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle.command import Command
 from treadle.errors import Place, UsageError
 
-from .names import Group, Names
+from .names import Group, Names, is_hidden
 
 if TYPE_CHECKING:
     from treadle.core.dag import DAG
@@ -53,7 +53,7 @@ class Action:
     @property
     def listed(self) -> bool:
         """False for names that start with `_`."""
-        return not self.family.startswith("_")
+        return not is_hidden(self.family)
 
 
 @dataclass(slots=True)
@@ -63,11 +63,13 @@ class Looks:
     :param environ: name -> value (None if it is not set) of each variable that was asked for
     :param listed: absolute folder -> how it was and when (nanoseconds), just before a glob looked into it
     :param folders: paths that have to be folders
+    :param read: absolute path of a file that was read beside the plan -> how it was and when, just before
     """
 
     environ: dict[str, str | None]
     listed: dict[str, tuple[os.stat_result | None, int]]
     folders: list[str]
+    read: dict[str, tuple[os.stat_result | None, int]]
 
 
 class AskedEnviron(dict[str, str]):

@@ -39,7 +39,7 @@ class Names:
         root: str,
     ) -> None:
         self.families = families
-        self.groups = groups
+        self.groups: Mapping[str, Group] = groups
         self.outputs = outputs
         self.root = root
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
@@ -73,6 +73,19 @@ class Names:
         close = nearest(name, self._known() if known is None else known)
         what = f"nothing matches {name!r}" if "*" in name else f"there is no action, group or output {name!r}"
         return UsageError(what, hint=f"did you mean {close}?" if close else "treadle list shows the names")
+
+    def is_name(self, name: str) -> bool:
+        """Whether it is an action, an instance, a family or a group."""
+        return name in self.families or name in self.uids or name in self.groups
+
+    def makes(self, path: str) -> bool:
+        """Whether an action makes a path, or a folder that it lies in."""
+        return self._maker(path) is not None
+
+    def known_below(self, prefix: str, *, groups: bool = True) -> list[str]:
+        """Return the names of actions, families and groups that begin with a text, without it."""
+        names = self._known() if groups else [*self.families, *self.uids]
+        return [name[len(prefix) :] for name in names if name.startswith(prefix)]
 
     def _known(self) -> list[str]:
         return [*self.families, *self.groups, *self.uids]
@@ -109,7 +122,7 @@ class Names:
 
     def _listed(self, pattern: str, *, groups: bool) -> Iterable[str]:
         names = dict.fromkeys((*self.families, *(self.groups if groups else ()), *self.uids))
-        shown = names if pattern.startswith("_") else [name for name in names if not name.startswith("_")]
+        shown = names if is_hidden(pattern) else [n for n in names if not is_hidden(self.uids.get(n, n))]
         return shown if pattern == "*" else chain(shown, self.outputs)
 
     def _maker(self, name: str) -> list[str] | None:
@@ -120,6 +133,11 @@ class Names:
             if spelled in self.outputs:
                 return [self.outputs[spelled]]
         return None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name, or one before a `:` in it, begins with `_`: such names are not listed."""
+    return name.startswith("_") or ":_" in name
 
 
 def wildcard(pattern: str) -> str:

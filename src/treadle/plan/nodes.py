@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from treadle.errors import Place, TreadleError
@@ -14,16 +14,30 @@ NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 class Source:
     r"""A file's text, and the way from an offset in it to a place.
 
+    Of a plan with others in it, it is the text of all of them, one behind the other: so an offset alone says which
+    file something stands in.
+
     :param file: the name that places show
     :param text: the text with `\n` as the only line end
     """
 
-    __slots__ = ("_starts", "file", "text")
+    __slots__ = ("_bases", "_files", "_starts", "file", "text")
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
         self._starts: list[int] = []
+        self._files = [file]
+        self._bases = [0]
+
+    def add(self, other: Source) -> int:
+        """Put the text of another file behind, and return the offset that its first character has now."""
+        base = len(self.text) + 1
+        self.text = f"{self.text}\n{other.text}"
+        self._starts = []
+        self._files.append(other.file)
+        self._bases.append(base)
+        return base
 
     def place(self, offset: int) -> Place:
         """Return the place of the character at `offset`."""
@@ -33,7 +47,10 @@ class Source:
         line = bisect_right(self._starts, offset) - 1
         start = self._starts[line]
         end = self.text.find("\n", start)
-        return Place(self.file, line + 1, offset - start + 1, self.text[start : None if end < 0 else end])
+        part = bisect_right(self._bases, offset) - 1
+        before = bisect_right(self._starts, self._bases[part]) - 1 if part else 0
+        text = self.text[start : None if end < 0 else end]
+        return Place(self._files[part], line + 1 - before, offset - start + 1, text)
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node or at an offset."""
@@ -103,6 +120,24 @@ class Table:
 
 
 Node = Scalar | Items | Table
+
+
+def move(root: Node, by: int) -> None:
+    """Move all that a node holds to where its text stands now."""
+    stack, moved = [root], {id(root)}
+    while stack:
+        node = stack.pop()
+        node.start += by
+        node.end += by
+        inside: Iterable[Node] = ()
+        if isinstance(node, Table):
+            inside = (*node.keys.values(), *node.nodes.values())
+        elif isinstance(node, Items):
+            inside = node.nodes
+        for one in inside:
+            if id(one) not in moved:
+                moved.add(id(one))
+                stack.append(one)
 
 
 def shape(node: Node) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+STATE = ".treadle"
+"""The folder of the state, in the root."""
+
 _ODD_STARTS = frozenset(("", "/", "."))
 
 

@@ -11,9 +11,8 @@ from treadle.errors import TreadleError
 
 from .declared import Instance
 from .makers import Makers
-from .nodes import Node
+from .nodes import Node, Source
 from .paths import normalise, parents
-from .places import Places
 from .spec import Spec
 from .template import Ref, Scope, Template
 
@@ -37,10 +36,11 @@ class Started:
 class Programs:
     """Finds what actions start, and lets them wait for its makers."""
 
-    __slots__ = ("makers", "places")
+    __slots__ = ("makers", "root", "source")
 
-    def __init__(self, places: Places, makers: Makers) -> None:
-        self.places = places
+    def __init__(self, source: Source, root: str, makers: Makers) -> None:
+        self.source = source
+        self.root = root
         self.makers = makers
 
     def known(self, instance: Instance) -> list[Started]:
@@ -80,7 +80,7 @@ class Programs:
     def _file(self, name: str, cwd: str, where: tuple[Node, bool]) -> Iterator[Started]:
         if "/" in name and not name.endswith("/"):
             path = name if name.startswith("/") or not cwd else f"{cwd}/{name}"
-            yield Started(normalise(path, self.places.root), where[0], is_late=where[1])
+            yield Started(normalise(path, self.root), where[0], is_late=where[1])
 
     def wait(self, instance: Instance, started: Iterable[Started], predecessors: dict[str, None]) -> None:
         """Add the makers of what an instance starts to its predecessors.
@@ -93,7 +93,7 @@ class Programs:
                     if not one.is_late:
                         raise self._own(instance, one)
                 elif maker.left_out:
-                    raise self.places.source.error(
+                    raise self.source.error(
                         f"{instance.uid} starts {one.path} of {maker.uid}, which is left out",
                         one.node,
                         facts=(f"{maker.uid}: {maker.left_out}",),
@@ -105,7 +105,7 @@ class Programs:
     def _own(self, instance: Instance, started: Started) -> TreadleError:
         above = (started.path, *parents(started.path))
         output = next(one for one in instance.outputs if one.path in above)
-        return self.places.source.error(
+        return self.source.error(
             f"{instance.uid} starts its own output {started.path}",
             started.node,
             facts=(f"made at {self.makers.place(output)}",),
@@ -135,10 +135,12 @@ def _has_paths(made: Template) -> bool:
 
 
 def _cwd(instance: Instance, is_asked: bool) -> str:
-    """Return the folder as it is written, "" for the root."""
+    """Return the folder that names are relative to, "" for the root."""
+    folder = instance.spec.home.places.folder
     if not is_asked or instance.spec.cwd is None:
-        return ""
+        return folder
     try:
-        return instance.scope.text(instance.spec.cwd)
+        text = instance.scope.text(instance.spec.cwd)
     except TreadleError:
-        return ""
+        return folder
+    return f"{folder}/{text}" if folder and not text.startswith("/") else text

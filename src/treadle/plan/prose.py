@@ -65,6 +65,11 @@ they need.
 
 TITLES = {
     "plan": "## Keys of a plan",
+    "include": r"""
+## Keys of an include
+
+An element of `include` is a file, or a map with these keys. What it means to be included is [below](#include).
+""",
     "params": r"""
 ## Keys of a parameter
 
@@ -339,10 +344,48 @@ failure. `stdout` is an output, also if `out` does not name it.
 
 Where names are asked for (`treadle run NAME`, `default`, members of groups), these are known: actions,
 families, instances, groups, outputs, paths below an output folder, and patterns with `*` (any text) and `?`
-(any character). A pattern takes names that begin with `_` only if it begins with `_`.
+(any character). A pattern takes names that begin with `_`, or have one behind a `:`, only if it says so itself.
+
+## include
+
+`include` makes other plans part of this one. A plan keeps its meaning when it is included:
+
+- its names get the include's name and a `:` in front: `docs:build`, `docs:page@a`, in a plan within it
+  `docs:api:build`. In its own text it goes on to write `build`, and it sees no names but its own and those of
+  plans that it includes; who includes it writes `docs:build` in `needs`, `from`, groups and `default`;
+- its paths are relative to its own folder (or to its own `root`, which has to lie in the root of the whole), and
+  its commands run there. Its outputs stay below that folder. What it reads may lie anywhere, and whoever
+  makes it comes first;
+- it has its own `vars`, `defaults` and `shell`, and sees none of this plan's. What it needs from outside is a
+  parameter of its own, and gets its value from `params` of the include, from its `env`, or from its default;
+  `-p` sets the parameters of the plan that is run, and no others;
+- the name of the include stands for what a bare run of that plan would do. If this plan has no `default`, a bare
+  run does what has outputs here, and what each included plan does by default;
+- a queue is the same for all. Its size is what the plan says that includes; two plans beside each other cannot say
+  different sizes.
+
+The name is `as`, else that of the file without its end, or of its folder where the file is named `plan` or
+`treadle`. A plan may be included twice under two names, as long as they make different files. A plan that includes
+itself, in however many turns, is an error that shows the way. What an action makes cannot be included.
+
+```yaml
+treadle: 1
+params: {mode: {choices: [debug, release], default: debug}}
+include:
+  - docs/plan.yaml                      # docs:...
+  - {file: lib/plan.yaml, as: core, params: {mode: "${mode}"}}
+  - {file: local.yaml, optional: true}  # local:...
+groups:
+  all: [core, "docs:*"]                 # what core does by default, and all of docs
+actions:
+  prog:
+    run: cc -o ${out} ${in}
+    in: {from: "core:objects"}
+    out: out/prog
+```
 
 ## Bounds
 
 A plan has at most 64 MiB, 100 levels and 5,000,000 values; aliases stand for at most 1,000,000; a `foreach`
-makes at most 250,000 actions; a glob has at most four `**`.
+makes at most 250,000 actions; a glob has at most four `**`; a plan includes at most 1,000 others.
 """

@@ -13,6 +13,7 @@ from .schema import Key
 
 TABLES: dict[str, Mapping[str, Key]] = {
     "plan": schema.PLAN_KEYS,
+    "include": schema.INCLUDE_KEYS,
     "params": schema.PARAM_KEYS,
     "groups": schema.GROUP_KEYS,
     "defaults": schema.DEFAULTS_KEYS,

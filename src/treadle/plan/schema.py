@@ -121,6 +121,8 @@ VERSION = Kind("1", (Scalar,), _check_version)
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _check_type)
 OK = Kind("ok", (Scalar,), _check_ok)
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
+INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
+GIVEN = Kind("a map of names to texts and lists", (Table,))
 NAMES_OR_MAP = Kind("a list of names, or a map with help, of", (Scalar, Items, Table))
 
 
@@ -145,8 +147,20 @@ PLAN_KEYS = _table(
     Key("default", TEXTS, "What a bare run does: names of actions, families, groups, outputs.",
         "every action that has outputs; if none has, names must be given", "default: [hello]"),
     Key("groups", MAP, "Names for several actions: a map of names to lists.", "none", "groups:\n  ci: [hello]"),
-    Key("actions", MAP, "The actions: a map of names to what each does. There must be one at least.", "",
+    Key("include", INCLUDES, "Other plans that are part of this one.", "none", "include: [docs/plan.yaml]"),
+    Key("actions", MAP, "The actions: a map of names to what each does. There must be one at least, or an "
+        "`include`.", "",
         "actions:\n  other:\n    run: echo hello"),
+)  # fmt: skip
+
+INCLUDE_KEYS = _table(
+    Key("file", TEXT, "The plan's file, relative to this one. It must be there.", "", "file: docs/plan.yaml"),
+    Key("as", TEXT, "What the names of its actions begin with, before a `:`.",
+        "the file's name without its end; that of its folder if the file is named plan or treadle",
+        "as: pages"),
+    Key("optional", BOOL, "Whether the file may be missing.", "false", "optional: true"),
+    Key("params", GIVEN, "Values for its parameters. A path is relative to this plan's root.",
+        "its own defaults", 'params: {draft: "true"}'),
 )  # fmt: skip
 
 PARAM_KEYS = _table(

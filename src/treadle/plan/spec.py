@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from treadle.command import DEFAULT_SHELL, Limits
 
 from . import shell, words
+from .home import Home
 from .nodes import Node, Scalar
 from .template import Template
 from .when import Condition
@@ -56,17 +57,21 @@ class Slot:
 
 
 class Spec:
-    """An action as it is written."""
+    """An action as it is written.
+
+    :param name: with what the names of its file begin with
+    """
 
     __slots__ = (
-        *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "foreach", "help", "inputs", "key"),
-        *("limits", "name", "needs", "outputs", "pass_", "pieces", "sh", "shell", "stdout", "steps", "tools"),
-        "track",
+        *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "foreach", "help", "home", "inputs"),
+        *("key", "limits", "name", "needs", "outputs", "pass_", "pieces", "sh", "shell", "stdout", "steps"),
+        *("tools", "track"),
     )
 
-    def __init__(self, name: str, key: Scalar) -> None:
+    def __init__(self, name: str, key: Scalar, home: Home) -> None:
         self.name = name
         self.key = key
+        self.home = home
         self.entries: Mapping[str, Node] = {}
         self.help = ""
         self.steps: Sequence[list[words.Word]] = ()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from treadle.errors import TreadleError, nearest
 
 from . import shell, template, words
+from .home import Home
 from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
 from .schema import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
@@ -27,14 +28,23 @@ class SpecReader:
     :param defaults: checked entries of `defaults`
     :param taken: names of parameters and vars
     :param queues: name -> tokens
+    :param home: of the actions
     """
 
-    __slots__ = ("commands", "defaults", "reader", "scripts", "settings", "shared", "source", "taken", "ways")
+    __slots__ = (
+        *("commands", "defaults", "home", "reader", "scripts", "settings", "shared", "source", "taken", "ways"),
+    )
 
     def __init__(
-        self, reader: Reader, defaults: Mapping[str, Node], taken: Mapping[str, object], queues: Mapping[str, int]
+        self,
+        reader: Reader,
+        defaults: Mapping[str, Node],
+        taken: Mapping[str, object],
+        queues: Mapping[str, int],
+        home: Home,
     ) -> None:
         self.reader = reader
+        self.home = home
         self.source = reader.source
         self.defaults = defaults
         self.shared = {name: value for name, value in defaults.items() if name != "env"}
@@ -46,7 +56,7 @@ class SpecReader:
 
     def read(self, key: Scalar, node: Node) -> Spec:
         """Return one action; what is wrong with it is kept."""
-        spec = Spec(key.text, key)
+        spec = Spec(self.home.prefix + key.text, key, self.home)
         own = self.reader.entries(node, ACTION_KEYS, f"the action {key.text}")
         spec.entries = {**self.shared, **own}
         for part in (self._command, self._foreach, self._files, self._order, self.settings.read):

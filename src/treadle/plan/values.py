@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 
@@ -27,6 +28,22 @@ _SAYS = {
 }
 
 
+class Given:
+    """A value that the plan which includes this one gives to a parameter.
+
+    :param node: where it stands
+    :param folder: what a path is relative to, as the included plan would write it
+    """
+
+    __slots__ = ("folder", "is_list", "node", "texts")
+
+    def __init__(self, node: Node, folder: str, texts: tuple[str, ...], is_list: bool) -> None:
+        self.node = node
+        self.folder = folder
+        self.texts = texts
+        self.is_list = is_list
+
+
 def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
     """Keep an error for a name that means something already, and return whether it is free."""
     if name.text in RESERVED:
@@ -39,9 +56,12 @@ def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: 
 
 
 def read_params(
-    reader: Reader, node: Node | None, given: Mapping[str, str], environ: Mapping[str, str], root: str
+    reader: Reader, node: Node | None, given: Mapping[str, str | Given], environ: Mapping[str, str], root: str
 ) -> dict[str, Param]:
-    """Return the parameters with their values."""
+    """Return the parameters with their values.
+
+    :param root: what paths are spelled relative to; "" leaves them as they are written
+    """
     table = reader.table(node, "params") if node is not None else Table(0, flow=False)
     found: dict[str, Param] = {}
     for name, value in table.items():
@@ -58,7 +78,12 @@ def read_params(
 
 
 def _read_param(
-    reader: Reader, name: Scalar, node: Node, given: Mapping[str, str], environ: Mapping[str, str], root: str
+    reader: Reader,
+    name: Scalar,
+    node: Node,
+    given: Mapping[str, str | Given],
+    environ: Mapping[str, str],
+    root: str,
 ) -> Param:
     entries = reader.entries(node, PARAM_KEYS, f"the parameter {name.text}")
     default = entries.get("default")
@@ -70,14 +95,18 @@ def _read_param(
     if default is not None:
         param.default = _default(reader, default, param, root)
     variable = _text(entries.get("env"))
-    if name.text in given:
-        param.value = _outside(reader, name, param, given[name.text], f"-p {name.text}={given[name.text]}", root)
+    value = given.get(name.text)
+    if isinstance(value, Given):
+        param.value = _from_includer(reader, param, value)
+    elif value is not None:
+        param.value = _outside(reader, name, param, value, f"-p {name.text}={value}", root)
     elif variable and environ.get(variable):
         param.value = _outside(reader, name, param, environ[variable], f"{variable}={environ[variable]}", root)
     elif param.default is not None:
         param.value = param.default
     elif isinstance(node, Table) and len(entries) == len(node.nodes):
-        hint = f"give -p {name.text}=VALUE" + (f", set {variable}," if variable else "") + " or write a default"
+        way = f"give -p {name.text}=VALUE" if root else f"write params: {{{name.text}: VALUE}} where it is included"
+        hint = way + (f", set {variable}," if variable else "") + " or write a default"
         raise reader.error(f"the parameter {name.text} has no value", name, hint=hint)
     return param
 
@@ -104,6 +133,20 @@ def _default(reader: Reader, node: Node, param: Param, root: str) -> Value:
     return _convert(reader, node, param, tuple(texts), "the default", root)
 
 
+def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
+    """Return what the plan that includes this one says; a path is then relative to this one's folder."""
+    if given.is_list != (param.type == "list"):
+        says = "is a list" if param.type == "list" else f"is of type {param.type}"
+        raise reader.error(
+            f"the parameter {param.name} {says}, this is {'a list' if given.is_list else 'a text'}", given.node
+        )
+    texts = given.texts
+    if param.type == "path" and texts[0]:
+        path = os.path.normpath(os.path.join(given.folder, texts[0]))
+        texts = (path + "/" if texts[0].endswith("/") else path,)
+    return _convert(reader, given.node, param, texts, f"the value of {param.name}", "")
+
+
 def _outside(reader: Reader, node: Node, param: Param, text: str, what: str, root: str) -> Value:
     if "\0" in text:
         raise reader.error(f"the parameter {param.name} holds a NUL character", node)
@@ -127,7 +170,7 @@ def _convert(reader: Reader, node: Node, param: Param, texts: tuple[str, ...], w
     if param.type == "list":
         return texts
     text = texts[0] if texts else ""
-    return normalise(text, root) if param.type == "path" else text
+    return normalise(text, root) if param.type == "path" and root else text
 
 
 def _wrong(kind: str, text: str) -> str:

@@ -1,0 +1,88 @@
+"""What a glob takes: files that no action makes, and declared outputs; and what is said if that is nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from treadle.errors import TreadleError
+
+from .declared import Declared, Instance
+from .globs import Pattern
+from .paths import parents
+from .places import Places
+from .spec import GlobItem, Spec
+from .template import MAGIC, Scope
+
+
+def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, family: Spec | None) -> Sequence[str]:
+    """Return what a glob takes, by bytes: free files, and declared outputs of actions that are in.
+
+    :param family: whose outputs it never takes; None once every action is known: then an answer stays
+    """
+    patterns = places.patterns(item.patterns, scope)
+    exclude = places.patterns(item.exclude, scope)
+    key = (tuple(patterns), tuple(exclude))
+    if family is None and key in places.answers:
+        return places.answers[key]
+    found: set[str] = set()
+    for text in patterns:
+        try:
+            files = places.globs.files(text)
+        except ValueError as error:
+            raise places.source.error(f"the glob {text} takes too much: {error}", item.node) from None
+        found.update(path for path in files if declared.is_free(path))
+        found.update(_declared(places.globs.parse(text), declared, family))
+    excluded = [places.globs.parse(text) for text in exclude]
+    taken = [path for path in found if not any(pattern.takes(path) for pattern in excluded)]
+    answer = tuple(sorted(taken, key=os.fsencode))
+    if family is None:
+        places.answers[key] = answer
+    return answer
+
+
+def folders_outside(places: Places, item: GlobItem, scope: Scope) -> list[str]:
+    """Return the folders outside the root that a glob looks in, as far as its text is fixed."""
+    bases = [places.globs.parse(text).base for text in places.patterns(item.patterns, scope)]
+    return [base.rstrip("/") + "/" for base in bases if base.startswith("/")]
+
+
+def nothing(
+    places: Places, item: GlobItem, scope: Scope, declared: Declared, reader: Instance | None
+) -> TreadleError:
+    """Return the error for a glob that takes nothing.
+
+    :param reader: whose input it is, None for a value of foreach
+    """
+    texts = [scope.pattern(made) for made in item.patterns]
+    shown = ", ".join(texts) or "[]"
+    facts: tuple[str, ...] = ()
+    hint = f'if that is right: {{glob: "{shown}", empty: ok}}'
+    bases = [places.globs.parse(text).base + "/" for text in texts]
+    folder = next((one for base in bases for one in (*parents(base), base) if one in declared.folders), None)
+    if folder is not None:
+        maker = declared.folders[folder]
+        output = next(one for one in maker.outputs if one.path == folder)
+        place = places.source.place(output.node.start)
+        facts = (f"{maker.uid} makes {folder} at {place}: what will be in it is not known before",)
+        if reader is None:
+            hint = f"name the files in out: of {maker.uid}"
+        elif reader is maker:
+            hint = "an action cannot read what it makes"
+        else:
+            hint = f"read the whole folder: {folder}"
+    return places.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
+
+
+def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iterator[str]:
+    for path in declared.below(_prefix(pattern)):
+        maker = declared.files.get(path)
+        if maker is not None and not maker.left_out and maker.spec is not family and pattern.takes(path):
+            yield path
+
+
+def _prefix(pattern: Pattern) -> str:
+    """Return the text that all that a pattern takes begins with."""
+    head = MAGIC.split(pattern.names[0])[0]
+    base = "" if pattern.base == "." else pattern.base.rstrip("/") + "/"
+    return base + head

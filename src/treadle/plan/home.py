@@ -1,0 +1,27 @@
+"""Where an action is at home: what its names, paths and values mean in the plan's file that it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .places import Places
+from .template import Scope
+from .when import Operand
+
+
+class Home:
+    """What all actions of one file share.
+
+    :param prefix: what their names begin with: "" in the plan itself, `docs:` in one that it includes
+    :param places: what their paths mean
+    :param scope: parameters and vars
+    :param operands: the same as conditions see them
+    """
+
+    __slots__ = ("operands", "places", "prefix", "scope")
+
+    def __init__(self, prefix: str, places: Places, scope: Scope, operands: Mapping[str, Operand]) -> None:
+        self.prefix = prefix
+        self.places = places
+        self.scope = scope
+        self.operands = operands

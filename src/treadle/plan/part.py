@@ -1,0 +1,153 @@
+"""One file of a plan: its keys checked, its values worked out, its actions as they are written.
+
+A plan is one part, and one more for each plan that it includes. A part knows nothing of the others.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from .globs import Globs
+from .home import Home
+from .instances import PATHS_ONLY
+from .model import AskedEnviron, Param
+from .nodes import Node, Scalar, Table
+from .places import Places
+from .reader import Reader
+from .schema import ACTION_NAME, COUNT, DEFAULTS_KEYS, PLAN_KEYS, Key
+from .spec import Spec
+from .spec_reader import SpecReader
+from .values import Given, operands, read_params, read_vars
+from .when import Operand
+
+HINT = "a plan begins with treadle: 1 and has actions:"
+
+
+class Part:
+    """A plan's file on its way.
+
+    :param prefix: what the names of its actions begin with
+    :param shown: its path as people see it in errors
+    """
+
+    __slots__ = (
+        *("entries", "environ", "file", "home", "included", "operands", "params", "prefix", "problems", "reader"),
+        *("root", "scope", "shown", "specs", "start"),
+    )
+
+    def __init__(self, reader: Reader, environ: AskedEnviron, shown: str, prefix: str = "") -> None:
+        self.reader = reader
+        self.problems = reader.problems
+        self.environ = environ
+        self.shown = shown
+        self.file = os.path.abspath(shown)
+        self.prefix = prefix
+        self.specs: list[Spec] = []
+        self.included: dict[str, str] = {}
+        """The names of the plans that it includes -> their files."""
+        self.start = 0
+        """Where the plan that includes it says so."""
+
+    def read_top(self, node: Node) -> bool:
+        """Read the keys at the top, and find the root; return whether there is anything to go on with."""
+        before = self.problems.told
+        if isinstance(node, Scalar) and node.is_null:
+            self.reader.add("the plan is empty", node.start, hint=HINT)
+        elif not isinstance(node, Table):
+            self.reader.add("a plan must be a map", node, hint=HINT)
+        else:
+            self.entries = self.reader.entries(node, PLAN_KEYS, "a plan")
+            if "treadle" not in node.nodes:
+                self.reader.add(
+                    "there is no treadle: 1 in the plan", node, hint="write treadle: 1 as its first line"
+                )
+            if "actions" not in node.nodes and "include" not in node.nodes:
+                self.reader.add("the plan has no actions", node, hint="actions: with a name and run: for each")
+            self.root = self._root()
+        return self.problems.told == before
+
+    def _root(self) -> str:
+        folder = os.path.dirname(self.file)
+        node = self.entries.get("root")
+        if not isinstance(node, Scalar):
+            return folder
+        root = os.path.normpath(os.path.join(folder, node.text))
+        root = root[1:] if root.startswith("//") else root
+        if "${" in node.text:
+            self.reader.add("root takes no ${}", node)
+        elif not os.path.isdir(root):
+            self.reader.add(f"the root {node.text} is no folder", node, facts=(f"looked for {root}",))
+        return root
+
+    def read_values(self, given: Mapping[str, str | Given]) -> None:
+        """Read parameters and vars."""
+        self.params = read_params(
+            self.reader, self.entries.get("params"), given, self.environ, "" if self.prefix else self.root
+        )
+        self.scope = read_vars(self.reader, self.entries.get("vars"), self.params)
+        self.operands: dict[str, Operand] = operands(self.params, self.scope)
+        self.operands["platform.os"] = {"darwin": "macos"}.get(sys.platform, sys.platform)
+        self.operands["platform.arch"] = os.uname().machine
+
+    def settle(self, root: str, plan: str, globs: Globs) -> None:
+        """Say what its paths mean.
+
+        :param root: of the whole plan
+        :param plan: the file of the whole plan, relative to the root
+        """
+        self.scope.unknown = {**PATHS_ONLY, **self.scope.unknown}
+        self.home = Home(self.prefix, Places(self.reader.source, root, plan, globs), self.scope, self.operands)
+
+    def queues(self) -> dict[str, tuple[int, Scalar]]:
+        """Return how many tokens each queue has that it names, and where it says so."""
+        found: dict[str, tuple[int, Scalar]] = {}
+        node = self.entries.get("queues")
+        size = Key("the size of a queue", COUNT, "")
+        for name, value in self.reader.table(node, "queues").items() if node is not None else ():
+            if name.text == "default":
+                self.reader.add("the size of the queue default is -j", name)
+            elif self.reader.fits(size, value, name) and isinstance(value, Scalar):
+                found[name.text] = (int(value.text), name)
+        return found
+
+    def read_actions(self, queues: Mapping[str, int]) -> None:
+        """Read defaults and actions.
+
+        :param queues: name -> tokens
+        """
+        reader, entries = self.reader, self.entries
+        node = entries.get("defaults")
+        defaults = reader.entries(node, DEFAULTS_KEYS, "defaults") if node is not None else {}
+        if "shell" in entries:
+            if "shell" in defaults:
+                reader.add("shell stands at the top and in defaults", defaults["shell"])
+            defaults["shell"] = entries["shell"]
+        if "actions" not in entries:
+            return
+        actions = reader.table(entries["actions"], "actions", pattern=ACTION_NAME)
+        if isinstance(entries["actions"], Table) and not entries["actions"].keys:
+            reader.add("the plan has no actions", entries["actions"])
+        taken: dict[str, Param | Operand] = {**self.params, **self.operands}
+        spec_reader = SpecReader(reader, defaults, taken, queues, self.home)
+        self.specs = [spec_reader.read(key, value) for key, value in actions.items()]
+
+
+def join_queues(parts: Sequence[Part]) -> dict[str, int]:
+    """Return name -> tokens: a queue is the same in all files, and the plan that includes says how large it is."""
+    found: dict[str, tuple[int, Scalar, str]] = {}
+    for part in parts:
+        for name, (size, node) in part.queues().items():
+            known = found.get(name)
+            if known is None:
+                found[name] = (size, node, part.prefix)
+            elif known[0] != size and not part.prefix.startswith(known[2]):
+                place = part.reader.source.place(known[1].start)
+                part.reader.add(
+                    f"the queue {name} has {size} tokens here and {known[0]} in another plan",
+                    node,
+                    facts=(f"the other at {place}",),
+                    hint="say it in the plan that includes both",
+                )
+    return {name: size for name, (size, _, _) in found.items()}
