@@ -52,6 +52,9 @@ class Observer:
     def began(self, walk: CommandWalk) -> None:
         """Hear that the walk begins."""
 
+    def decided(self, uid: str) -> None:
+        """Hear that the verdict on an action was reached."""
+
     def started(self, job: CommandJob) -> None:
         """Hear that an attempt of an action starts."""
 
@@ -235,12 +238,13 @@ class CommandWalk(Walk):
         if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
             self._after_a_run.add(uid)
         try:
-            return super().get_job(uid, data, predecessors, notify_end)
+            job = super().get_job(uid, data, predecessors, notify_end)
         except TreadleError as error:
             self.verdicts[uid] = Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, error.what)])
             job = EmptyJob(uid, data, notify_end, ReturnValue.failure)
             job.fail(str(error))
-            return job
+        self.observer.decided(uid)
+        return job
 
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job that runs the command."""

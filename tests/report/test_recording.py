@@ -51,6 +51,14 @@ def test_events_tell_a_run_in_the_order_in_which_it_happens(tmp_path: Path) -> N
     assert found[3]["place"] == {"file": "treadle.yaml", "line": 4, "column": 3}
 
 
+def test_a_verdict_is_told_when_it_is_reached_and_not_when_its_action_starts(tmp_path: Path) -> None:
+    names = ", ".join(f"n{number}" for number in range(5))
+    plan(tmp_path, f"actions:\n  a:\n    foreach: {{n: [{names}]}}\n    run: touch ${{out}}\n    out: ${{n}}\n")
+    run_treadle(tmp_path, "run", "-j1", "--events", "e.jsonl", check=0)
+    told = [kind for kind in kinds(events(tmp_path / "e.jsonl")) if kind in ("verdict", "started", "ended")]
+    assert told == [*["verdict"] * 5, *["started", "ended"] * 5]
+
+
 def test_the_page_on_events_names_all_kinds_with_all_their_fields() -> None:
     text = (ROOT / "docs/events.md").read_text("utf-8")
     parts = re.split(r"^## `(\w+)`.*\n", text, flags=re.MULTILINE)

@@ -186,6 +186,12 @@ class Hearing(Observer):
             self._tell_action(str(uid))
         self.outlets.flush()
 
+    def decided(self, uid: str) -> None:
+        """Tell what is to be done with an action, and why."""
+        self.progress.decided(uid)
+        assert self.walk is not None
+        self._tell_verdict(uid, self.walk.verdicts.get(uid))
+
     def started(self, job: CommandJob) -> None:
         """Tell that an attempt starts, and follow what it prints."""
         self.progress.started(job)
@@ -193,7 +199,6 @@ class Hearing(Observer):
         uid = job.uid
         self._jobs[uid] = job
         self._between.pop(uid, None)
-        self._tell_verdict(uid, self.walk.verdicts.get(uid))
         start = self._starts[uid] = _rounded(monotonic() - self._began - job.timing_info.duration)
         self.outlets.tell("started", name=uid, attempt=job.attempt, slot=job.slot, start=start)
         if not job.command.console and uid not in self._tails:
@@ -208,7 +213,6 @@ class Hearing(Observer):
         self.progress.ended(uid, retry)
         assert self.walk is not None
         job = self._jobs.pop(uid, None)
-        self._tell_verdict(uid, self.walk.verdicts.get(uid))
         how = how_it_ended(self.walk, uid, job)
         said: dict[str, Any] = {"name": uid, "status": how.how, "attempts": how.attempts}
         said["duration"] = _rounded(how.duration)
