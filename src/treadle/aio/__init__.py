@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from .action_job import ActionJob
 from .job import AbstractJob, Job
+from .naming import as_dag
 from .print_job import PrintJob
 from .process_job import ProcessJob
 from .scheduler import PureScheduler, Scheduler
 from .sequence import Sequence
 from .watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .recording import Recording
 
 __all__ = [
     "AbstractJob",
@@ -22,7 +27,18 @@ __all__ = [
     "PrintJob",
     "ProcessJob",
     "PureScheduler",
+    "Recording",
     "Scheduler",
     "Sequence",
     "Watch",
+    "as_dag",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # what writes reports is loaded when somebody wants one
+    if name == "Recording":
+        from .recording import Recording
+
+        return Recording
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from .job import AbstractJob
 
+STARTING, DONE_WELL, RAISED, CANCELLED, CANCELLING = "STARTING", "DONE", "RAISED", "CANCELLED", "CANCELLING"
+"""What happens to a job, as it is told: CANCELLED by somebody else, or the run is about to (CANCELLING)."""
 WINDOW = "window"
 """The one queue of a scheduler with a window; each job takes a token of it."""
 _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited already")
@@ -115,7 +117,7 @@ class Run:
 
     def _start(self, job: AbstractJob, slot: int = -1) -> None:
         if self._tell is not None:
-            self._tell("STARTING", job)
+            self._tell(STARTING, job)
         job._aio_phase = RUNNING
         work, name = self._drive(job, slot), job.label or "treadle.aio"
         if not self._has_factory:
@@ -139,7 +141,7 @@ class Run:
             return
         job._aio_phase = DONE
         if self._tell is not None:
-            self._tell("DONE", job)
+            self._tell(DONE_WELL, job)
         self._ended(job, slot)
 
     def _raised(self, job: AbstractJob, error: BaseException) -> None:
@@ -160,7 +162,7 @@ class Run:
             job._aio_stack = failure.__traceback__
             job._aio_phase = DONE
         if self._tell is not None:
-            self._tell("RAISED" if job._aio_exception is not None else "CANCELLED", job)
+            self._tell(RAISED if job._aio_exception is not None else CANCELLED, job)
         if job.is_critical() and not self._is_over:
             self.failure = failure
             self._end()
@@ -196,7 +198,7 @@ class Run:
         """Cancel what runs, and wait for its end however long that takes."""
         if self._tell is not None:
             for job in self._tasks:
-                self._tell("CANCELLING", job)
+                self._tell(CANCELLING, job)
         await end_all(list(self._tasks.values()))
 
 

@@ -18,6 +18,7 @@ from .watch import wall_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .watch import Watch
@@ -52,6 +53,7 @@ class PureScheduler(JobGraph):
         self._aio_is_running = False
         self._aio_has_shut_down = False
         self._aio_is_checked = False
+        self._aio_listener: Callable[[str, AbstractJob], object] | None = None
         super().__init__(*jobs_or_sequences)
 
     def run(self, *args: Any, **kwds: Any) -> bool:
@@ -219,7 +221,8 @@ class PureScheduler(JobGraph):
             raise RunError(f"{called(self)} runs already")
         # else the scheduler that this one is a job of has looked at all, and made all forget a former run
         graphs: list[Any] = [] if self._aio_is_checked else check(self)
-        run = Run(self.jobs, counted(self), _window(self.jobs_window), self._tell_job if self.verbose else None)
+        tell = self._tell_job if self.verbose or self._aio_listener is not None else None
+        run = Run(self.jobs, counted(self), _window(self.jobs_window), tell)
         for graph in graphs:
             graph._aio_is_checked = graph is not self
             graph._aio_last = None
@@ -242,7 +245,10 @@ class PureScheduler(JobGraph):
                         job._aio_close()
 
     def _tell_job(self, what: str, job: AbstractJob) -> None:
-        print(f"{self._clock()} {self.stats()} {what}: {job.repr_id()} {AbstractJob.__repr__(job)}")
+        if self._aio_listener is not None:
+            self._aio_listener(what, job)
+        if self.verbose:
+            print(f"{self._clock()} {self.stats()} {what}: {job.repr_id()} {AbstractJob.__repr__(job)}")
 
     def _tell(self, what: str) -> None:
         if self.verbose:
