@@ -99,6 +99,14 @@ def test_the_plan_that_is_named_is_the_one_that_is_asked(tmp_path: Path) -> None
         assert values(tmp_path, "run", *words, "") == ["elsewhere"]
 
 
+def test_names_of_included_plans_are_completed(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN, "docs/plan.yaml")
+    plan(tmp_path, "include: [docs/plan.yaml]\nactions: {main: {run: 'true'}}\n")
+    assert values(tmp_path, "run", "") == ["main", "docs:fit", "docs:merge", "docs:all", "docs"]
+    assert values(tmp_path, "run", "docs:_") == ["docs:_hidden"]
+    assert values(tmp_path, "run", "docs:fit") == ["docs:fit", "docs:fit@a", "docs:fit@b c"]
+
+
 def test_a_plan_with_a_mistake_still_has_names(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  fit: {runn: 'true'}\n  merge: {foreach: {a: b}, run: 'true'}\n")
     assert values(tmp_path, "run", "") == ["fit", "merge"]

@@ -44,7 +44,8 @@ class Names:
 
     def matching(self, word: str) -> list[Row]:
         """Return the names that begin with a word: families and groups first, then instances, then outputs."""
-        rows = [row for row in self._plain() if row[0].startswith(word) and (word[:1] == "_" or row[0][:1] != "_")]
+        hidden = _is_hidden(word)
+        rows = [row for row in self._plain() if row[0].startswith(word) and (hidden or not _is_hidden(row[0]))]
         is_whole = [name for name, _ in rows] == [word]
         if rows and not (is_whole and self._is_family(word)):
             return rows
@@ -56,6 +57,8 @@ class Names:
         return list(found.items()) or _outputs(plan, word)
 
     def _is_family(self, name: str) -> bool:
+        if self._plan is not None:
+            return any(action.family == name != uid for uid, action in self._plan.actions.items())
         return "foreach" in getattr(self._entries("actions").get(name), "nodes", {})
 
     def params(self) -> dict[str, Choice]:
@@ -120,6 +123,11 @@ class Names:
         from .context import find_plan
 
         return self.file or find_plan(os.getcwd())
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a name, without the plan that it comes from, begins with `_`."""
+    return name.rpartition(":")[2].startswith("_")
 
 
 def _outputs(plan: Plan, word: str) -> list[Row]:
