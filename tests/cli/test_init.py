@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,15 @@ def test_a_c_program_is_built_and_its_headers_count(tmp_path: Path) -> None:
     assert os.access(tmp_path / "build" / tmp_path.name, os.X_OK)
     (tmp_path / "src/app.h").write_text("int f(void); /* changed */\n")
     assert "to run" in run_treadle(tmp_path, "status", check=1).lines[-1]
+
+
+@pytest.mark.system("cc")
+@needs_cc
+def test_one_c_file_becomes_a_program_of_its_name(tmp_path: Path) -> None:
+    write(tmp_path, hello_dot_c="#include <math.h>\nint main(int n, char **v) { return (int) sqrt(n - 1.0); }\n")
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", check=0)
+    assert subprocess.run([tmp_path / "build/hello"]).returncode == 0
 
 
 @pytest.mark.system("cc")

@@ -81,12 +81,13 @@ def test_list_of_one_instance_names_that_one(tmp_path: Path) -> None:
 def test_parameters_are_listed_with_their_types_and_choices(tmp_path: Path) -> None:
     plan(
         tmp_path,
-        "params:\n  n: {type: int, default: 3, help: how many}\n  parts: {default: [a, b], choices: [a, b, c]}\n"
+        "params:\n  n: {type: int, default: 3, help: how many}\n  m: {type: int, default: 1, choices: [1, 2]}\n  parts: {default: [a, b], choices: [a, b, c]}\n"
         "  name: {default: x}\nactions:\n  a: {run: 'true'}\n",
     )
     lines = run_treadle(tmp_path, "list", check=0).lines
     assert lines[lines.index("parameters:") + 1 :] == [
         "  n=3        how many; int",
+        "  m=1        int, one of 1, 2",
         "  parts=a,b  list, each one of a, b, c",
         "  name=x",
     ]

@@ -78,10 +78,13 @@ def _group(group: Group) -> Row:
 
 def _param(param: Param) -> Row:
     value = ",".join(param.value) if isinstance(param.value, tuple) else param.value
-    kind = f"one of {', '.join(param.choices)}" if param.choices else param.type if param.type != "str" else ""
-    if param.type == "list" and param.choices:
-        kind = f"list, each {kind}"
-    return f"{param.name}={value}", "; ".join(text for text in (param.help, kind) if text)
+    choices = f"one of {', '.join(param.choices)}" if param.choices else ""
+    kinds = [
+        "" if param.type == "str" else param.type,
+        f"each {choices}" if param.type == "list" and choices else choices,
+    ]
+    told = (param.help, ", ".join(kind for kind in kinds if kind))
+    return f"{param.name}={value}", "; ".join(text for text in told if text)
 
 
 def _section(context: Context, title: str, rows: Iterable[Row]) -> None:
