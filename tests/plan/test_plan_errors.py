@@ -482,6 +482,7 @@ def test_each_mistake_is_told_with_its_place_and_its_mend(name: str, folder: Fol
     said = "\n".join(str(problem) for problem in problems)
     for word in words:
         assert word in said
+    assert all(problem.hint for problem in problems), said
 
 
 @pytest.mark.parametrize("name", CASES)

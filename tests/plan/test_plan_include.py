@@ -351,6 +351,7 @@ def test_a_mistake_is_shown_where_it_stands(name: str, folder: Folder) -> None:
     assert problems[0].startswith(f"{place}: ")
     for word in words:
         assert word in problems[0]
+    assert all("  hint: " in problem for problem in problems), problems
 
 
 def test_mistakes_of_all_files_are_told_at_once(folder: Folder) -> None:

@@ -30,7 +30,9 @@ def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, fam
         try:
             files = places.globs.files(text)
         except ValueError as error:
-            raise places.source.error(f"the glob {text} takes too much: {error}", item.node) from None
+            raise places.source.error(
+                f"the glob {text} takes too much: {error}", item.node, hint="begin it with a folder"
+            ) from None
         found.update(path for path in files if declared.is_free(path))
         found.update(_declared(places.globs.parse(text), declared, family))
     excluded = [places.globs.parse(text) for text in exclude]

@@ -20,6 +20,7 @@ from .spec import FromItem, GlobItem
 from .template import Scope, Template
 
 MAX_CLOSE = 20
+OWN = "take it out of in, or let another action make it"
 
 
 class Reading:
@@ -153,7 +154,7 @@ class Linker:
         uids = self.names.named(prefix + name)
         if uids is None:
             error = self.names.unknown(name, self.names.known_below(prefix))
-            hint = error.hint if "did you mean" in error.hint else ""
+            hint = error.hint if "did you mean" in error.hint else "treadle list shows the names"
             if name in self.names.outputs:
                 hint = "a file goes into in: and its maker comes first by itself"
             raise self.error(f"{kind}: there is no action, family or group {name!r}", made.node, hint=hint)
@@ -172,9 +173,16 @@ class Linker:
                         known = sorted({one.name for one in maker.outputs if one.name})
                         fact = f"it has {', '.join(known)}" if known else "it has no named outputs"
                         what = f"{uid} has no output {output}" if output else f"{uid} makes nothing"
-                        raise self.error(f"from: {what}", made.node, facts=(fact,) if output else ())
+                        close = nearest(output, known)
+                        hint = "give it outputs, or name it in needs:" if not output else ""
+                        hint = hint or (
+                            f"did you mean {close}?" if close else "name one of its outputs, or all without ."
+                        )
+                        raise self.error(f"from: {what}", made.node, facts=(fact,) if output else (), hint=hint)
                     if maker is instance:
-                        raise self.error(f"{uid} reads its own outputs", made.node)
+                        raise self.error(
+                            f"{uid} reads its own outputs", made.node, hint="name what comes before it"
+                        )
                     found.append((maker, paths))
         return found
 
@@ -283,7 +291,7 @@ class Linker:
             makers = self.makers.of(path)
             for maker in makers:
                 if maker is instance:
-                    raise self._own(instance, _shared(instance, path), item.node, "")
+                    raise self._own(instance, _shared(instance, path), item.node, OWN)
                 if not maker.left_out:
                     reading.predecessors[maker.uid] = None
             self._check_input(path, makers, item.node, instance)
@@ -340,7 +348,11 @@ class Linker:
         close = None
         if len(self.problems) < MAX_CLOSE:
             close = nearest(path, self._neighbours(path))
-        hint = f"did you mean {close}?" if close else ""
+        hint = (
+            f"did you mean {close}?"
+            if close
+            else "correct the path, or name it in out: of the action that makes it"
+        )
         if any(char in path for char in "*?"):
             hint = "a glob must be written here: a value that comes in through ${} is never a pattern"
         where = () if path.startswith("/") else (f"looked in {self.root}",)

@@ -16,7 +16,10 @@ from .programs import starts
 from .spec import Spec
 from .template import Scope, Template, Value
 
-_MISSING = {name: f"${{{name}}}: this action has no {name}" for name in ("in", "out", "depfile")}
+_MISSING = {
+    name: f"${{{name}}}: this action has no {name}\nwrite {name}: with the path"
+    for name in ("in", "out", "depfile")
+}
 
 
 class Filler:
@@ -110,14 +113,14 @@ class Filler:
         if spec.argv:
             argv = tuple([text for made in spec.argv for text in scope.items(made)])
             if not argv or not argv[0]:
-                raise self.source.error("the command has no program: its first word is empty", spec.argv[0].node)
+                raise self.source.error(words.NO_PROGRAM, spec.argv[0].node, hint=words.GIVE_PROGRAM)
             return (argv,), None
         return tuple([words.fill(step, scope) for step in spec.steps]), None
 
     def _tool(self, name: Template, version: list[words.Word], instance: Instance) -> Tool:
         text = instance.scope.text(name)
         if not text:
-            raise self.source.error("a tool without a name", name.node)
+            raise self.source.error("a tool without a name", name.node, hint="the value that stands here is empty")
         folder = instance.spec.home.places.folder
         argv = words.fill(version, instance.scope) if version else ()
         if folder and argv and "/" in argv[0] and not argv[0].startswith("/"):
@@ -134,7 +137,9 @@ class Filler:
             return places.folder or "."
         path = places.path(instance.scope.text(made), made.node, "cwd").rstrip("/") or "/"
         if path.startswith("/"):
-            raise self.source.error(f"cwd lies outside the root: {path}", made.node)
+            raise self.source.error(
+                f"cwd lies outside the root: {path}", made.node, hint="root: at the top says what the root is"
+            )
         if path != "." and places.globs.disk.kind(path) != "folder" and not self._is_made(path):
             raise self._no_folder(path, made)
         return path
@@ -149,7 +154,9 @@ class Filler:
     def _no_folder(self, path: str, made: Template) -> TreadleError:
         kind = self.linker.disk.kind(path)
         what = "is a file" if kind else "does not exist and no action makes it"
-        return self.source.error(f"the folder {path} of cwd {what}", made.node)
+        return self.source.error(
+            f"the folder {path} of cwd {what}", made.node, hint="it is relative to the root, and has to be there"
+        )
 
 
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:

@@ -29,12 +29,14 @@ def read(part: Part, names: Names) -> None:
             help_ = text.text if isinstance(text, Scalar) else ""
             if "of" not in entries:
                 if "of" not in value.nodes:
-                    reader.add(f"the group {key.text} needs of: with its members", key)
+                    reader.add(
+                        f"the group {key.text} needs of: with its members", key, hint="for example of: [lint, test]"
+                    )
                 continue
             members = entries["of"]
         name = prefix + key.text
         if name in names.families:
-            reader.add(f"{key.text} is a group and an action", key)
+            reader.add(f"{key.text} is a group and an action", key, hint="give one of them another name")
         texts = [one.text for one in reader.texts(members, f"a member of {key.text}")]
         spelled = tuple([_spelled(part, names, text, own) for text in texts])
         found[name] = Group(name, help_, spelled, reader.source.place(key.start))
@@ -80,6 +82,7 @@ def check(part: Part, names: Names) -> None:
                 f"the included plan {path} is made by {', '.join(names.find(path))}",
                 part.entries["include"],
                 facts=("what is included is read before anything runs",),
+                hint="include a file that is there before, or let the action make its outputs itself",
             )
     node = part.entries.get("groups")
     for key, value in node.items() if isinstance(node, Table) else ():
@@ -99,7 +102,7 @@ def _check_names(part: Part, node: Node, names: Names, what: str) -> None:
             names.find(name)
         except UsageError as caught:
             error = names.unknown(text.text, names.known_below(part.prefix)) if part.prefix else caught
-            hint = error.hint.replace("treadle list shows the names", "")
+            hint = error.hint
             part.reader.add(f"{what}: {error.what}", text, hint=hint)
 
 

@@ -49,7 +49,11 @@ def with_included(top: Part, disk: Disk) -> list[Part]:
         inside: list[tuple[Part, tuple[str, ...]]] = []
         for entry in _entries(part):
             if len(found) + len(stack) + len(inside) > MAX_PARTS:
-                part.reader.add(f"more than {MAX_PARTS:,} plans in one", entry.node)
+                part.reader.add(
+                    f"more than {MAX_PARTS:,} plans in one",
+                    entry.node,
+                    hint="a plan that includes others twice doubles them",
+                )
                 return found
             with part.problems.kept():
                 child = _read(part, entry, above, disk)
@@ -70,7 +74,11 @@ def _entries(part: Part) -> Iterator[_Entry]:
             continue
         entry.name = entry.name or _usual_name(entry.file.text)
         if "${" in entry.file.text:
-            reader.add("the file of an include takes no ${}", entry.file)
+            reader.add(
+                "the file of an include takes no ${}",
+                entry.file,
+                hint="write the file as it is; params: takes values",
+            )
         elif not ACTION_NAME.fullmatch(entry.name):
             reader.add(
                 f"{entry.file.text} gives no name for its actions",
@@ -96,7 +104,7 @@ def _entry(part: Part, node: Node) -> _Entry | None:
     file = entries.get("file")
     if not isinstance(file, Scalar):
         if "file" not in node.nodes:
-            reader.add("an include needs file:", node)
+            reader.add("an include needs file:", node, hint="for example file: docs/plan.yaml")
         return None
     found = _Entry(file, node)
     name, optional, given = (entries.get(key) for key in ("as", "optional", "params"))
@@ -156,7 +164,9 @@ def _source(part: Part, entry: _Entry, shown: str) -> Source:
     except TreadleError as error:
         if error.place is not None:
             raise
-        raise part.reader.error(error.what, entry.file, facts=tuple(error.facts)) from None
+        raise part.reader.error(
+            error.what, entry.file, facts=tuple(error.facts), hint="name a file that can be read"
+        ) from None
 
 
 def _refuse_circle(part: Part, child: Part, entry: _Entry, above: Iterable[str]) -> None:
@@ -166,7 +176,9 @@ def _refuse_circle(part: Part, child: Part, entry: _Entry, above: Iterable[str])
         files = [*list(above)[names.index(real) :], child.file]
         base = os.path.dirname(files[0])
         shown = " -> ".join(os.path.relpath(file, base) for file in files)
-        raise part.reader.error("these plans include each other", entry.file, facts=(shown,))
+        raise part.reader.error(
+            "these plans include each other", entry.file, facts=(shown,), hint="take one include out"
+        )
 
 
 def _missing(part: Part, entry: _Entry) -> TreadleError:
@@ -193,7 +205,7 @@ def _given(part: Part, child: Part, entry: _Entry) -> dict[str, str | Given]:
         if name not in known:
             close = nearest(name, known)
             fact = f"it has {', '.join(known)}" if known else "it has no parameters"
-            hint = f"did you mean {close}?" if close else ""
+            hint = f"did you mean {close}?" if close else "write it into params: of that plan, or take it out"
             part.reader.add(f"{child.shown} has no parameter {name!r}", key, facts=(fact,), hint=hint)
             continue
         with part.problems.kept():

@@ -121,7 +121,11 @@ class Expander:
         whole = item.whole
         is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
         if is_alone and whole and not isinstance(spec.home.scope.value(item, whole), tuple):
-            raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole)
+            raise item.error(
+                f"foreach needs a list, ${{{whole.name}}} is one text",
+                whole,
+                hint=f'["${{{whole.name}}}"] is a list of one',
+            )
         return spec.home.scope.items(item)
 
     def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
@@ -136,7 +140,13 @@ class Expander:
         for _, texts in values:
             count *= len(texts)
         if count > MAX_INSTANCES:
-            problems.add(self.source.error(f"foreach makes more than {MAX_INSTANCES:,} actions", spec.key))
+            problems.add(
+                self.source.error(
+                    f"foreach makes more than {MAX_INSTANCES:,} actions",
+                    spec.key,
+                    hint="several names multiply: give fewer",
+                )
+            )
             return values, []
         found: list[Instance] = []
         uids: set[str] = set()
@@ -202,22 +212,27 @@ class Expander:
 
 
 PATHS_ONLY = {
-    **dict.fromkeys(("in", "out", "depfile"), "${in}, ${out} and ${depfile} are known in commands and env only"),
-    "env": "variables are known in when as env.NAME; in sh a tracked or passed variable is $NAME",
-    "platform": "platform.os and platform.arch are known in when only",
+    **dict.fromkeys(
+        ("in", "out", "depfile"),
+        "${in}, ${out} and ${depfile} are known in commands and env only\nwrite the path, or a var for both",
+    ),
+    "env": "variables are known in when as env.NAME\nin sh a tracked or passed variable is $NAME",
+    "platform": "platform.os and platform.arch are known in when only\nwrite two actions with a when: each",
 }
 _UNTRACKED = {
-    "env": "a condition sees the variables that its action tracks: write track: [NAME]",
-    "in": "in stands between a value and a list",
-    "out": "a condition does not see outputs",
-    "depfile": "a condition does not see the depfile",
+    "env": "a condition sees the variables that its action tracks\nwrite track: [NAME]",
+    "in": 'in stands between a value and a list\nsuch as mode in ["debug"]',
+    "out": "a condition does not see outputs\nuse parameters, vars and foreach values",
+    "depfile": "a condition does not see the depfile\nuse parameters, vars and foreach values",
 }
 
 
 def _file(places: Places, text: str, node: Node, what: str) -> str:
     path = places.output(text, node, what)
     if path.endswith("/"):
-        raise places.source.error(f"{what} must be a file, {path} is a folder", node)
+        raise places.source.error(
+            f"{what} must be a file, {path} is a folder", node, hint="take the / away, or name a file in it"
+        )
     return path
 
 

@@ -31,6 +31,8 @@ MAX_ALIASED = 1_000_000
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_KEYS = NULLS | {"<<"}
 
+HINT_LARGE = "generated plans this large are better split: one file each, run by itself or by include"
+HINT_DEEP = "no key needs so many: look for brackets that are not closed"
 HINT_QUOTE = "write the value in quotes"
 HINT_BLOCK = "write the value in quotes, or as a block after `|`"
 HINT_STAR = "a text that begins with `*` is an alias in YAML: " + HINT_QUOTE
@@ -152,7 +154,7 @@ class _Builder:
                 root = node
                 continue
             if not left:
-                raise self.source.error(f"more than {MAX_NODES:,} values", node)
+                raise self.source.error(f"more than {MAX_NODES:,} values", node, hint=HINT_LARGE)
             left -= 1
             if isinstance(parent, Items):
                 parent.nodes.append(node)
@@ -180,7 +182,9 @@ class _Builder:
             self._refuse_tag(event.tag, node.start)
         text = node.text
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise self.source.error("a text with half a character (a lone surrogate)", node)
+            raise self.source.error(
+                "a text with half a character (a lone surrogate)", node, hint="write the whole character"
+            )
         if "\0" in text:
             raise self.source.error(
                 "a text with a NUL character", node, hint="no path, argument or variable can hold one"
@@ -203,7 +207,7 @@ class _Builder:
         if event.tag is not None:
             self._refuse_tag(event.tag, at)
         if depth > MAX_DEPTH:
-            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", at)
+            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", at, hint=HINT_DEEP)
         if is_key:
             self._refuse_key(at)
         if event.anchor is not None:
@@ -215,13 +219,15 @@ class _Builder:
             raise self.source.error(f"there is no anchor &{event.anchor} for *{event.anchor}", at, hint=HINT_STAR)
         node = self.anchors[event.anchor]
         if node is None:
-            raise self.source.error(f"*{event.anchor} stands inside its own anchor", at)
+            raise self.source.error(
+                f"*{event.anchor} stands inside its own anchor", at, hint="write the value out in one of the places"
+            )
         size, height = self._measure(node)
         self.aliased += size
         if self.aliased > MAX_ALIASED:
-            raise self.source.error(f"aliases that stand for more than {MAX_ALIASED:,} values", at)
+            raise self.source.error(f"aliases that stand for more than {MAX_ALIASED:,} values", at, hint=HINT_LARGE)
         if depth + height > MAX_DEPTH:
-            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", node)
+            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", node, hint=HINT_DEEP)
         return node
 
     def _measure(self, node: Node) -> tuple[int, int]:
@@ -244,10 +250,15 @@ class _Builder:
                 raise self.source.error(
                     "merge keys (`<<`) are not taken", node, hint="use `defaults`, or an alias for a whole value"
                 )
-            raise self.source.error("a key without a name", node)
+            raise self.source.error("a key without a name", node, hint="write the name in quotes")
         if node.text in parent.keys:
             first = self.source.place(parent.keys[node.text].start)
-            raise self.source.error(f"the key {node.text!r} stands here twice", node, facts=(f"first at {first}",))
+            raise self.source.error(
+                f"the key {node.text!r} stands here twice",
+                node,
+                facts=(f"first at {first}",),
+                hint="join the two, or give one of them another name",
+            )
         return node
 
     def _refuse_key(self, at: int) -> NoReturn:

@@ -42,7 +42,11 @@ class Makers:
                     )
                 elif known[1].path != output.path:
                     self.problems.add(
-                        self.source.error(f"{instance.uid} makes {bare} as a file and as a folder", output.node)
+                        self.source.error(
+                            f"{instance.uid} makes {bare} as a file and as a folder",
+                            output.node,
+                            hint=f"name it once: {bare}/ for the folder with all that is in it",
+                        )
                     )
         above = folders_above(output.path for _, output in first.values())
         if not any(folder[:-1] in first for folder in above):
@@ -71,6 +75,7 @@ class Makers:
                     f"{output.path} lies below {above.path}, which {maker.uid} makes as a file",
                     output.node,
                     facts=(f"{above.path} is made at {self.place(above)}",),
+                    hint=f"a folder with all that is in it is {above.path}/; else give one of them another path",
                 )
             )
         elif maker is not instance:

@@ -76,9 +76,14 @@ class Part:
         root = os.path.normpath(os.path.join(folder, node.text))
         root = root[1:] if root.startswith("//") else root
         if "${" in node.text:
-            self.reader.add("root takes no ${}", node)
+            self.reader.add("root takes no ${}", node, hint="write the folder as it is")
         elif not os.path.isdir(root):
-            self.reader.add(f"the root {node.text} is no folder", node, facts=(f"looked for {root}",))
+            self.reader.add(
+                f"the root {node.text} is no folder",
+                node,
+                facts=(f"looked for {root}",),
+                hint="it is relative to the folder of the plan",
+            )
         return root
 
     def read_values(self, given: Mapping[str, str | Given]) -> None:
@@ -104,10 +109,10 @@ class Part:
         """Return how many tokens each queue has that it names, and where it says so."""
         found: dict[str, tuple[int, Scalar]] = {}
         node = self.entries.get("queues")
-        size = Key("the size of a queue", COUNT, "")
+        size = Key("the size of a queue", COUNT, "", "", "queues: {net: 2}")
         for name, value in self.reader.table(node, "queues").items() if node is not None else ():
             if name.text == "default":
-                self.reader.add("the size of the queue default is -j", name)
+                self.reader.add("the size of the queue default is -j", name, hint="treadle run -j 4")
             elif self.reader.fits(size, value, name) and isinstance(value, Scalar):
                 found[name.text] = (int(value.text), name)
         return found
@@ -122,13 +127,13 @@ class Part:
         defaults = reader.entries(node, DEFAULTS_KEYS, "defaults") if node is not None else {}
         if "shell" in entries:
             if "shell" in defaults:
-                reader.add("shell stands at the top and in defaults", defaults["shell"])
+                reader.add("shell stands at the top and in defaults", defaults["shell"], hint="keep one of them")
             defaults["shell"] = entries["shell"]
         if "actions" not in entries:
             return
         actions = reader.table(entries["actions"], "actions", pattern=ACTION_NAME)
         if isinstance(entries["actions"], Table) and not entries["actions"].keys:
-            reader.add("the plan has no actions", entries["actions"])
+            reader.add("the plan has no actions", entries["actions"], hint="actions: {hello: {run: echo hello}}")
         taken: dict[str, Param | Operand] = {**self.params, **self.operands}
         spec_reader = SpecReader(reader, defaults, taken, queues, self.home)
         self.specs = [spec_reader.read(key, value) for key, value in actions.items()]

@@ -36,7 +36,7 @@ class Places:
         if is_plain(text) and text[0] != "~":
             return f"{folder}/{text}" if folder else text
         if not text:
-            raise self.source.error(f"{what} is an empty path", node)
+            raise self.source.error(f"{what} is an empty path", node, hint="name a file, or take it out")
         if text == "~" or text.startswith("~/"):
             raise self.source.error(
                 f"{what}: ~ is no folder here", node, hint="write the whole path; ./~ is a file of that name"
@@ -87,7 +87,10 @@ class Places:
                 self.globs.parse(text)
             except ValueError as error:
                 raise self.source.error(
-                    f"a glob that cannot be: {error}", made.node, facts=(f"the glob: {text}",)
+                    f"a glob that cannot be: {error}",
+                    made.node,
+                    facts=(f"the glob: {text}",),
+                    hint="for example src/*.c, or src/**/*.c at any depth",
                 ) from None
             found.append(text)
         return found

@@ -31,6 +31,10 @@ _MEANT = {
 }
 
 
+NAMES = "a map has a name, a colon and a value in each line, all indented alike"
+_SIMPLE = re.compile(r"[\w./+-]+(?: [\w./+-]+)*")
+
+
 class Reader:
     """Checks nodes against the tables and keeps what is wrong."""
 
@@ -54,7 +58,7 @@ class Reader:
         :param where: what the map is, for the error texts: "an action"
         """
         if not isinstance(node, Table):
-            self.add(f"{where} must be a map, this is {shape(node)}", node, hint=_map_hint(node))
+            self.add(f"{where} must be a map, this is {shape(node)}", node, hint=_short_hint(node, keys))
             return {}
         good: dict[str, Node] = {}
         for name, value in node.nodes.items():
@@ -68,7 +72,7 @@ class Reader:
     def table(self, node: Node, where: str, *, pattern: re.Pattern[str] = NAME) -> Table:
         """Return a map of free names without the entries whose names are wrong."""
         if not isinstance(node, Table):
-            self.add(f"{where} must be a map of names, this is {shape(node)}", node, hint=_map_hint(node))
+            self.add(f"{where} must be a map of names, this is {shape(node)}", node, hint=_map_hint(node) or NAMES)
             return Table(node.start, flow=False)
         good = Table(node.start, flow=node.flow)
         for name, value in node.nodes.items():
@@ -95,7 +99,11 @@ class Reader:
             wrong = kind.check(node)
             wrong = f"{wrong}, this is {shape(node)}" if wrong else ""
         if wrong:
-            self.add(f"{key.name} {wrong}", node, hint=_map_hint(node) if Table not in kind.shapes else "")
+            is_scalar = isinstance(node, Scalar) and not node.is_null
+            hint = _map_hint(node) if Table not in kind.shapes and not is_scalar else ""
+            if not hint:
+                hint = NAMES if "\n" in key.example else f"for example {key.example}"
+            self.add(f"{key.name} {wrong}", node, hint=hint)
         return not wrong
 
     def _unknown(self, table: Table, name: str, keys: dict[str, Key], where: str) -> None:
@@ -106,7 +114,7 @@ class Reader:
             return
         meant = _MEANT.get(name, "")
         close = meant if meant in keys else nearest(name, keys)
-        hint = f"did you mean {close}?" if close else ""
+        hint = f"did you mean {close}?" if close else "use one of the known ones, or take it out"
         self.add(f"{where} has no key {name!r}", at, facts=(f"known: {', '.join(sorted(keys))}",), hint=hint)
 
     def texts(self, node: Node, what: str) -> list[Scalar]:
@@ -127,6 +135,14 @@ class Reader:
             hint = 'write "" for an empty text' if node.text == "" else "write the word in quotes"
         self.add(f"{what} must be a text, this is {shape(node)}", node, hint=hint)
         return False
+
+
+def _short_hint(node: Node, keys: dict[str, Key]) -> str:
+    """Return what to write where a text stands in place of a map."""
+    main = next((name for name in ("run", "of", "default", "glob", "tool") if name in keys), "")
+    if not isinstance(node, Scalar) or node.is_null or not main or not _SIMPLE.fullmatch(node.text):
+        return _map_hint(node) or NAMES
+    return f"{{{main}: {node.text}}}"
 
 
 def _map_hint(node: Node) -> str:

@@ -70,7 +70,13 @@ class SettingsReader:
                 if name in own or (key == "pass" and name in lists["track"]):
                     other = "env" if name in own else "track"
                     if key in spec.entries and spec.entries[key] is not self.defaults.get(key):
-                        self.reader.add(f"the variable {name} stands in both {other} and {key}", spec.entries[key])
+                        self.reader.add(
+                            f"the variable {name} stands in both {other} and {key}",
+                            spec.entries[key],
+                            hint=f"take it out of one of them: env sets it, {key} passes it from outside"
+                            if other == "env"
+                            else "take it out of pass: what is tracked is passed too",
+                        )
         taken = {*own, *lists["track"], *lists["pass"]}
         for key in _SHARED_LISTS:
             if spec.entries.get(key) is not self.defaults.get(key):
@@ -85,7 +91,11 @@ class SettingsReader:
         found: dict[str, Template] = {}
         for name, value in (self.reader.table(node, what) if node is not None else Table(0, flow=False)).items():
             if name.text.startswith("TREADLE"):
-                self.reader.add(f"{name.text}: names that begin with TREADLE are treadle's own", name)
+                self.reader.add(
+                    f"{name.text}: names that begin with TREADLE are treadle's own",
+                    name,
+                    hint="choose another name",
+                )
             elif self.reader.is_text(value, f"the variable {name.text}") and isinstance(value, Scalar):
                 with self.reader.problems.kept():
                     found[name.text] = template.parse(self.source, value)
@@ -95,10 +105,16 @@ class SettingsReader:
         found = []
         for text in self.reader.texts(node, f"a variable in {key}") if node is not None else ():
             if not NAME.fullmatch(text.text):
-                hint = f"give it a value in env: {{{text.text.replace('=', ': ', 1)}}}" if "=" in text.text else ""
+                hint = "a name has letters, digits and _; a value goes into env:"
+                if "=" in text.text:
+                    hint = f"give it a value in env: {{{text.text.replace('=', ': ', 1)}}}"
                 self.reader.add(f"{text.text!r} is not the name of a variable", text, hint=hint)
             elif text.text.startswith("TREADLE"):
-                self.reader.add(f"{text.text}: names that begin with TREADLE are treadle's own", text)
+                self.reader.add(
+                    f"{text.text}: names that begin with TREADLE are treadle's own",
+                    text,
+                    hint="choose another name",
+                )
             else:
                 found.append(text.text)
         return found
@@ -117,7 +133,7 @@ class SettingsReader:
                 name, version = entries.get("tool"), entries.get("version")
                 if not isinstance(name, Scalar):
                     if "tool" not in one.nodes:
-                        self.reader.add("a tool needs tool: with its name", one)
+                        self.reader.add("a tool needs tool: with its name", one, hint="for example tool: cc")
                     continue
                 split = words.split_words(self.source, version) if isinstance(version, Scalar) else []
                 tools.append((template.parse(self.source, name), split))
@@ -127,12 +143,18 @@ class SettingsReader:
         own = node.nodes if isinstance(node, Table) else {}
         spec.shell = self._shell(entries.get("shell")) if "shell" in entries else DEFAULT_SHELL
         if "shell" in own and "sh" not in own:
-            self.reader.add("shell says nothing without sh", own["shell"])
+            self.reader.add(
+                "shell says nothing without sh", own["shell"], hint="write the command as sh:, or take it out"
+            )
         queue = self._word(entries, "queue", "default")
         if spec.flag("console"):
             for key in ("queue", "tokens"):
                 if key in own:
-                    self.reader.add(f"{key} cannot go with console: one such action runs at a time", own[key])
+                    self.reader.add(
+                        f"{key} cannot go with console: one such action runs at a time",
+                        own[key],
+                        hint="take one out",
+                    )
             queue = "default"
         tokens = int(self._word(entries, "tokens", "1"))
         size = self.queues.get(queue)
@@ -145,6 +167,7 @@ class SettingsReader:
                 f"{tokens} tokens are more than the queue {queue} has",
                 entries["tokens"],
                 facts=(f"{queue} has {size}",),
+                hint=f"ask for {size} at most, or write queues: {{{queue}: {tokens}}} at the top",
             )
         timeout = self._word(entries, "timeout", "none")
         spec.limits = Limits(
@@ -170,7 +193,7 @@ class SettingsReader:
             return Retries(int(node.text)) if isinstance(node, Scalar) else Retries()
         entries = self.reader.entries(node, RETRIES_KEYS, "retries")
         if "max" not in node.nodes:
-            self.reader.add("retries needs max: how often", node)
+            self.reader.add("retries needs max: how often", node, hint="for example max: 2")
         on = self.reader.texts(entries["on"], "a reason in on") if "on" in entries else []
         for text in on:
             if not _RETRY_ON.fullmatch(text.text):

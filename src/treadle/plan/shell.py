@@ -24,6 +24,7 @@ _OPENS = frozenset(["then", "do", "else", "elif", "if", "while", "until", "!", "
 _DELIMITER = re.compile(r"(?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"\\<>;&|()])+")
 _BRACE = re.compile(r"\\.|\$\$?\{|\}", re.DOTALL)
 _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
+CLOSE = "close it, or put a \\ before it if it is meant as it stands"
 
 
 class Hole:
@@ -95,10 +96,12 @@ class _Lexer:
         if len(self.stack) > 1:
             frame = self.stack[-1]
             opened = 'a quote (")' if frame.kind == "double" else "$("
-            raise self.error(f"{opened} that is not closed", frame.start, self.text[frame.start])
+            raise self.error(f"{opened} that is not closed", frame.start, self.text[frame.start], CLOSE)
         if self.pending:
             delimiter, _, _, start = self.pending[0]
-            raise self.error(f"a heredoc without its end {delimiter}", start, "<<")
+            raise self.error(
+                f"a heredoc without its end {delimiter}", start, "<<", f"write {delimiter} alone in a line"
+            )
         return self.pieces
 
     def error(self, what: str, offset: int, snippet: str, hint: str = "") -> TreadleError:
@@ -134,7 +137,7 @@ class _Lexer:
     def closing(self, pattern: str, start: int, what: str, snippet: str) -> int:
         found = re.compile(pattern, re.DOTALL).match(self.text, start)
         if found is None:
-            raise self.error(f"{what} that is not closed", self.at, snippet)
+            raise self.error(f"{what} that is not closed", self.at, snippet, CLOSE)
         return found.end()
 
     def dollar(self, where: str) -> None:
@@ -196,7 +199,7 @@ class _Lexer:
             depth += 1 if found.group() == "(" else -1
             if depth == 0:
                 return found.end()
-        raise self.error("(( that is not closed", start, "((")
+        raise self.error("(( that is not closed", start, "((", CLOSE)
 
     def brace(self, at: int) -> int:
         """Return the end of the shell's own `${ ... }`."""
@@ -206,7 +209,7 @@ class _Lexer:
             depth += 1 if piece.endswith("{") else -1 if piece == "}" else 0
             if depth == 0:
                 return found.end()
-        raise self.error("${ that is not closed", self.at, "${")
+        raise self.error("${ that is not closed", self.at, "${", CLOSE)
 
     def double(self) -> None:
         found = re.compile(r"[\"\\$`]").search(self.text, self.at)
@@ -222,7 +225,7 @@ class _Lexer:
     def heredoc(self) -> None:
         frame = self.stack[-1]
         if self.at > frame.end:
-            raise self.error("$( that is not closed inside a heredoc", frame.start, self.text[frame.start])
+            raise self.error("$( that is not closed inside a heredoc", frame.start, self.text[frame.start], CLOSE)
         found = re.compile(r"[\\$`]").search(self.text, self.at, frame.end)
         self.take(frame.end if found is None else found.start())
         if found is not None:
@@ -239,7 +242,9 @@ class _Lexer:
             tabs = r"\t*" if strip else ""
             found = re.compile(rf"^{tabs}{re.escape(delimiter)}$", re.MULTILINE).search(self.text, self.at)
             if found is None:
-                raise self.error(f"a heredoc without its end {delimiter}", start, "<<")
+                raise self.error(
+                    f"a heredoc without its end {delimiter}", start, "<<", f"write {delimiter} alone in a line"
+                )
             if quoted:
                 hint = f"take the quotes off {delimiter}"
                 self.refuse(self.at, found.start(), "in a heredoc with a quoted end", hint)
@@ -333,10 +338,12 @@ class _Lexer:
         assert found is not None
         word = _DELIMITER.match(text, found.end())
         if word is None:
-            raise self.error("a heredoc without an end", at, "<<")
+            raise self.error(
+                "a heredoc without an end", at, "<<", "write a word behind <<, and that word alone in a line"
+            )
         raw = word.group()
         if MARK.search(raw):
-            raise self.error("a heredoc's end cannot be a value", at, "<<")
+            raise self.error("a heredoc's end cannot be a value", at, "<<", "write a fixed word behind <<")
         bare = re.sub(r"\\(.)|['\"]", r"\1", raw)
         self.pending.append((bare, bare != raw, found.group(1) == "-", at))
         self.take(word.end())

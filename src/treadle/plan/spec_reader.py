@@ -97,14 +97,19 @@ class SpecReader:
 
     def _run(self, spec: Spec, node: Node) -> None:
         if isinstance(node, Items) and not node.nodes:
-            raise self.error("run holds no command", node)
+            raise self.error("run holds no command", node, "for example run: [echo hello]")
         steps = spec.steps = []
         for text in self.reader.texts(node, "a command"):
             with self.reader.problems.kept():
                 self._check_cut(text)
                 step = self._words(text)
-                if isinstance(node, Items):
-                    self._check_lone(text, step)
+                if isinstance(node, Items) and self._is_lone(text, step):
+                    self.reader.add(
+                        f"{text.text} is no command of its own",
+                        text,
+                        hint="run is a list of commands; a list of arguments is argv:",
+                    )
+                    return
                 steps.append(step)
 
     def _words(self, text: Scalar) -> list[words.Word]:
@@ -115,15 +120,11 @@ class SpecReader:
         found = self.commands[text.text] = words.split_words(self.source, text)
         return found
 
-    def _check_lone(self, text: Scalar, step: list[words.Word]) -> None:
+    def _is_lone(self, text: Scalar, step: list[words.Word]) -> bool:
+        """Whether an element of `run` looks like an argument of the one before it."""
         whole = step[0].template.whole if len(step) == 1 else None
         lone = whole is not None and whole.name.split(".")[0] in ("in", "out", "depfile")
-        if lone or text.text.startswith("-"):
-            raise self.error(
-                f"{text.text} is no command of its own",
-                text,
-                hint="run is a list of commands; a list of arguments is argv:",
-            )
+        return lone or text.text.startswith("-")
 
     def _check_cut(self, text: Scalar) -> None:
         if text.style is None and _CUT.match(self.source.text, text.end):
@@ -136,7 +137,7 @@ class SpecReader:
     def _argv(self, spec: Spec, node: Node) -> None:
         texts = self.reader.texts(node, "an argument")
         if isinstance(node, Items) and not node.nodes:
-            raise self.error("argv holds no program", node)
+            raise self.error("argv holds no program", node, "for example argv: [echo, hello]")
         for text in texts:
             self._check_cut(text)
         spec.argv = [template.parse(self.source, text) for text in texts]
@@ -145,7 +146,7 @@ class SpecReader:
         assert isinstance(node, Scalar)
         self._check_cut(node)
         if not node.text.strip():
-            raise self.error("an empty script", node)
+            raise self.error("an empty script", node, "write a command, or take the action out")
         spec.sh = node
         pieces = self.scripts.get(node.text)
         if pieces is None:
@@ -158,7 +159,7 @@ class SpecReader:
             return
         table = self.reader.table(node, "foreach")
         if isinstance(node, Table) and not node.keys:
-            raise self.error("foreach holds no name", node)
+            raise self.error("foreach holds no name", node, "for example foreach: {part: [a, b]}")
         for name, value in table.items():
             if not check_name(self.reader, name, self.taken, "a foreach value"):
                 continue

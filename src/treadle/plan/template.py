@@ -111,7 +111,8 @@ class Scope:
     """What the names in `${}` stand for.
 
     :param base: values known everywhere
-    :param unknown: a name that is known only elsewhere -> what to say about it where no value has the name
+    :param unknown: a name that is known only elsewhere -> what to say about it where no value has the name;
+        behind a line end, what to do
     """
 
     __slots__ = ("base", "local", "spent", "unknown")
@@ -138,7 +139,7 @@ class Scope:
             raise self._undefined(template, ref)
         self.spent[0] += 1 + len(found)
         if self.spent[0] > MAX_SPENT:
-            raise template.error("the plan's values grow without bound", ref)
+            raise template.error("the plan's values grow without bound", ref, hint="make shorter lists and texts")
         return found
 
     def _undefined(self, template: Template, ref: Ref) -> TreadleError:
@@ -146,12 +147,17 @@ class Scope:
         first = name.split(".")[0]
         for known in (name, first):
             if known in self.unknown and known not in self.local:
-                return template.error(self.unknown[known], ref)
+                what, _, hint = self.unknown[known].partition("\n")
+                return template.error(what, ref, hint=hint)
         names = {*self.base, *self.local}
         if first != name and first in names:
             fields = sorted(known for known in names if known.startswith(first + "."))
             fact = f"it has {', '.join(fields)}" if fields else f"{first} has no parts"
-            return template.error(f"${{{name}}} is not defined", ref, facts=(fact,))
+            close = nearest(name, fields)
+            hint = (
+                f"did you mean ${{{close}}}?" if close else "use one of these" if fields else f"write ${{{first}}}"
+            )
+            return template.error(f"${{{name}}} is not defined", ref, facts=(fact,), hint=hint)
         close = nearest(name, names)
         hint = f"did you mean ${{{close}}}?" if close else "give it a value in vars or params"
         if name.isupper():
@@ -176,7 +182,9 @@ class Scope:
                 hint=f'a list must be the whole value or the whole word: "${{{ref.name}}}"',
             )
         if len(found) > MAX_TEXT:
-            raise template.error(f"${{{ref.name}}} is longer than {MAX_TEXT:,} characters", ref)
+            raise template.error(
+                f"${{{ref.name}}} is longer than {MAX_TEXT:,} characters", ref, hint="put it into a file, an input"
+            )
         return found
 
     def items(self, template: Template) -> tuple[str, ...]:

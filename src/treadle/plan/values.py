@@ -47,7 +47,11 @@ class Given:
 def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
     """Keep an error for a name that means something already, and return whether it is free."""
     if name.text in RESERVED:
-        reader.add(f"{name.text} cannot be the name of {what}: it means something else in plans", name)
+        reader.add(
+            f"{name.text} cannot be the name of {what}: it means something else in plans",
+            name,
+            hint="choose another name",
+        )
     elif name.text in taken:
         reader.add(f"{name.text} is the name of a parameter or var already", name, hint="a name means one thing")
     else:
@@ -138,7 +142,9 @@ def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
     if given.is_list != (param.type == "list"):
         says = "is a list" if param.type == "list" else f"is of type {param.type}"
         raise reader.error(
-            f"the parameter {param.name} {says}, this is {'a list' if given.is_list else 'a text'}", given.node
+            f"the parameter {param.name} {says}, this is {'a list' if given.is_list else 'a text'}",
+            given.node,
+            hint="give one text" if given.is_list else 'give a list: [...], or a whole "${list}"',
         )
     texts = given.texts
     if param.type == "path" and texts[0]:
@@ -149,7 +155,7 @@ def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
 
 def _outside(reader: Reader, node: Node, param: Param, text: str, what: str, root: str) -> Value:
     if "\0" in text:
-        raise reader.error(f"the parameter {param.name} holds a NUL character", node)
+        raise reader.error(f"the parameter {param.name} holds a NUL character", node, hint="take it out")
     parts = tuple(text.split(",")) if text else ()
     return _convert(reader, node, param, parts if param.type == "list" else (text,), what, root)
 
@@ -158,14 +164,16 @@ def _convert(reader: Reader, node: Node, param: Param, texts: tuple[str, ...], w
     for text in texts:
         says = _wrong(param.type, text)
         if says:
-            raise reader.error(f"{what}: {text!r} is not {says}", node)
+            raise reader.error(
+                f"{what}: {text!r} is not {says}", node, hint=f"write {says}, or give it another type"
+            )
         if param.choices and text not in param.choices:
             close = nearest(text, param.choices)
             raise reader.error(
                 f"{what}: {text!r} is not a choice of {param.name}",
                 node,
                 facts=(f"choices: {', '.join(param.choices)}",),
-                hint=f"did you mean {close}?" if close else "",
+                hint=f"did you mean {close}?" if close else "take one of these, or add it to choices",
             )
     if param.type == "list":
         return texts
@@ -266,7 +274,12 @@ def _order(reader: Reader, table: Table, written: Mapping[str, Template | list[T
                 names = [one for one, _ in path]
                 circle = [*names[names.index(used) :], used]
                 broken.update(circle)
-                reader.add("these vars are made of each other", table.keys[used], facts=(" -> ".join(circle),))
+                reader.add(
+                    "these vars are made of each other",
+                    table.keys[used],
+                    facts=(" -> ".join(circle),),
+                    hint="write one of them out",
+                )
     return [name for name in ordered if name not in broken]
 
 

@@ -14,6 +14,7 @@ from treadle.errors import TreadleError, nearest
 
 from .nodes import Scalar, Source
 
+JOIN = "a condition is NAME == VALUE, joined by and, or, not"
 MAX_DEPTH = 50
 
 _TOKEN = re.compile(
@@ -75,7 +76,7 @@ class Condition:
         reader = _Reader(self, names, unknown)
         found = reader.either(0)
         if reader.at < len(self.tokens):
-            raise reader.error(f"{reader.token.text} is not expected here", reader.token)
+            raise reader.error(f"{reader.token.text} is not expected here", reader.token, JOIN)
         if not isinstance(found, bool):
             raise reader.error("this is a value and no condition", self.tokens[0], "compare it: NAME == VALUE")
         used = [f"{name} is {_show(names[name])}" for name in reader.used]
@@ -98,7 +99,7 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
         found.append(_Token(kind, word, match.start(kind)))
         at = match.end()
     if not found:
-        raise source.error("an empty condition", node)
+        raise source.error("an empty condition", node, hint="write one, or take when: out")
     return found
 
 
@@ -170,7 +171,7 @@ class _Reader:
         if self.next_is("not"):
             self.at += 1
             if not self.next_is("in"):
-                raise self.error("not stands here without in", sign)
+                raise self.error("not stands here without in", sign, "write not in, or != for two values")
             self.at += 1
             return not self.contains(left, self.operand(depth), sign)
         if not self.next_is("==", "!=", "<", "<=", ">", ">=", "in"):
@@ -189,7 +190,7 @@ class _Reader:
         if not isinstance(right, tuple):
             raise self.error("the right side of in must be a list", sign, 'such as mode in ["debug", "release"]')
         if isinstance(left, tuple):
-            raise self.error("the left side of in cannot be a list", sign)
+            raise self.error("the left side of in cannot be a list", sign, "compare one value after the other")
         return any(_equal(left, one) for one in right)
 
     def ordered(self, left: Operand, right: Operand, sign: _Token) -> bool:
@@ -203,7 +204,7 @@ class _Reader:
 
     def operand(self, depth: int) -> Operand:
         if self.at >= len(self.condition.tokens):
-            raise self.error("the condition ends too early", self.token)
+            raise self.error("the condition ends too early", self.token, "something has to stand behind it")
         token = self.token
         self.at += 1
         if token.kind == "number":
@@ -214,15 +215,15 @@ class _Reader:
             return self.name(token)
         if token.text in ("(", "["):
             if depth >= MAX_DEPTH:
-                raise self.error(f"more than {MAX_DEPTH} brackets inside each other", token)
+                raise self.error(f"more than {MAX_DEPTH} brackets inside each other", token, "take some out")
             return self.bracketed(depth + 1) if token.text == "(" else self.listed()
-        raise self.error(f"{token.text} is not expected here", token)
+        raise self.error(f"{token.text} is not expected here", token, JOIN)
 
     def bracketed(self, depth: int) -> Operand:
         opened = self.condition.tokens[self.at - 1]
         value = self.either(depth)
         if not self.next_is(")"):
-            raise self.error("a bracket that is not closed", opened)
+            raise self.error("a bracket that is not closed", opened, "write ) where it ends")
         self.at += 1
         return value
 
@@ -231,13 +232,15 @@ class _Reader:
         found: list[str] = []
         while not self.next_is("]"):
             if self.at >= len(self.condition.tokens):
-                raise self.error("a list that is not closed", opened)
+                raise self.error("a list that is not closed", opened, "write ] where it ends")
             value = self.operand(MAX_DEPTH)
             found.extend(value if isinstance(value, tuple) else (_text(value),))
             if self.next_is(","):
                 self.at += 1
             elif not self.next_is("]"):
-                raise self.error("a list needs commas between its values and ] at its end", opened)
+                raise self.error(
+                    "a list needs commas between its values and ] at its end", opened, 'such as ["a", "b"]'
+                )
         self.at += 1
         return tuple(found)
 
@@ -248,7 +251,8 @@ class _Reader:
             first = token.text.split(".")[0]
             said = self.unknown.get(token.text) or self.unknown.get(first)
             if said:
-                raise self.error(said, token)
+                what, _, hint = said.partition("\n")
+                raise self.error(what, token, hint)
             close = nearest(token.text, self.names)
             hint = (
                 f"did you mean {close}?"

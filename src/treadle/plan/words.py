@@ -45,6 +45,8 @@ _OPERATORS = {
     "*": "a glob",
     "?": "a glob",
 }
+NO_PROGRAM = "the command has no program: its first word is empty"
+GIVE_PROGRAM = "the value that stands first has to name a program"
 USE_SH = "use sh: for what a shell must do, or quote it if it is meant as it stands"
 
 
@@ -225,7 +227,7 @@ def _odd(state: _Splitter, piece: str, start: int) -> None:
 def _check_first(state: _Splitter) -> None:
     node = state.node
     if not state.words:
-        raise state.source.error("an empty command", node)
+        raise state.source.error("an empty command", node, hint="write one, or take it out")
     first = state.words[0]
     literal = first.template.parts[0]
     if first.quoted or not isinstance(literal, str):
@@ -250,7 +252,7 @@ def fill(words: list[Word], scope: Scope) -> tuple[str, ...]:
             argv.extend(scope.items(template))
     if not argv or not argv[0]:
         node = words[0].template.node
-        raise words[0].template.source.error("the command has no program: its first word is empty", node)
+        raise words[0].template.source.error(NO_PROGRAM, node, hint=GIVE_PROGRAM)
     return tuple(argv)
 
 
