@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plan_folder import Folder
+from plan_folder import Folder, argv
 from treadle.errors import PlanError
 from treadle.plan import load_plan
 
@@ -63,6 +63,16 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         ["a command must be a text, this is a map", "echo b"],
     ),
     "cut at comma": ("  a: {run: echo a, b}\n", "3:20", ["cut a value at a comma", "'b'"]),
+    "cut at comma in run": (
+        "  a: {run: [docker build --platform=a,b x]}\n",
+        "3:38",
+        ["cut this value at the comma", "'docker build --platform=a' and 'b x'", "in quotes"],
+    ),
+    "cut at comma in argv": (
+        "  a: {argv: [docker, build, --platform=a,b, x]}\n",
+        "3:41",
+        ["cut this value at the comma", "'--platform=a' and 'b'"],
+    ),
     "cut at hash": ("  a:\n    run: echo a # b\n", "4:17", ["cut this value at the #"]),
     "cut at hash in list": ("  a:\n    run:\n      - echo a # b\n", "5:16", ["cut this value at the #"]),
     # keys
@@ -494,6 +504,12 @@ def test_the_line_of_a_mistake_is_at_hand_to_be_shown(name: str, folder: Folder)
     if isinstance(text, str):
         whole = (Path(folder.root) / "treadle.yaml").read_text().split("\n")
         assert place.text == whole[place.line - 1]
+
+
+def test_a_list_without_blanks_behind_commas_is_one(folder: Folder) -> None:
+    plan = folder.load("  a: {argv: [cc,-DX=1,main.c]}\n  b: {run: [make a,make b]}\n")
+    assert argv(plan) == ("cc", "-DX=1", "main.c")
+    assert plan.actions["b"].command.steps == (("make", "a"), ("make", "b"))
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(folder: Folder) -> None:

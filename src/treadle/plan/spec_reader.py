@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from treadle.errors import TreadleError, nearest
 
@@ -98,6 +99,7 @@ class SpecReader:
     def _run(self, spec: Spec, node: Node) -> None:
         if isinstance(node, Items) and not node.nodes:
             raise self.error("run holds no command", node, "for example run: [echo hello]")
+        self._check_commas(node, is_run=True)
         steps = spec.steps = []
         for text in self.reader.texts(node, "a command"):
             with self.reader.problems.kept():
@@ -134,12 +136,30 @@ class SpecReader:
                 hint="quote the value if # belongs to it; a comment needs two blanks before it",
             )
 
+    def _check_commas(self, node: Node, *, is_run: bool) -> None:
+        """Keep an error for a comma that YAML took as the end of an element, and that was meant as part of it."""
+        if not isinstance(node, Items) or not node.flow:
+            return
+        text = self.source.text
+        pairs = [(a, b) for a, b in pairwise(node.nodes) if isinstance(a, Scalar) and isinstance(b, Scalar)]
+        tight = [(a, b) for a, b in pairs if a.style is b.style is None and text[a.end : b.start] == ","]
+        for first, second in tight:
+            option = first.text.rpartition(" ")[2]
+            if len(tight) < len(pairs) or (is_run and option.startswith("-") and "=" in option):
+                self.reader.add(
+                    "YAML cut this value at the comma",
+                    first.end,
+                    facts=(f"it reads {first.text!r} and {second.text!r}",),
+                    hint="write the value in quotes; a comma between two values needs a blank behind it",
+                )
+
     def _argv(self, spec: Spec, node: Node) -> None:
         texts = self.reader.texts(node, "an argument")
         if isinstance(node, Items) and not node.nodes:
             raise self.error("argv holds no program", node, "for example argv: [echo, hello]")
         for text in texts:
             self._check_cut(text)
+        self._check_commas(node, is_run=False)
         spec.argv = [template.parse(self.source, text) for text in texts]
 
     def _sh(self, spec: Spec, node: Node) -> None:
