@@ -69,6 +69,8 @@ class Process:
         self._lock = RLock()
         self._collecting = RLock()
         self._reaped = False
+        self._is_alone = False
+        """Whether what it has left in its group has been waited for."""
         self.managed = False
         """Whether somebody else watches `fd` and will call `release`."""
 
@@ -117,8 +119,10 @@ class Process:
                 self._reaped = True
                 if not self.managed:
                     self.release()
-                if self.leads:
-                    _wait_for_group(self.pid)
+            # an interrupt may end the wait before its time: who asks again waits again
+            if self.leads and not self._is_alone:
+                _wait_for_group(self.pid)
+                self._is_alone = True
         return self.status
 
     def release(self) -> None:

@@ -244,6 +244,8 @@ class LocalRunner:
         return self._told
 
     def _recover_program(self, running: _Running, child: Process) -> None:
+        if child.is_collected:
+            child.reap()
         if child.is_collected and child.status == 0 and running.number + 1 < len(running.start.argvs):
             running.spawning = True
         elif child.is_collected:

@@ -378,6 +378,33 @@ class TestTheGroup:
         assert looks[0] == 0
         assert not is_alive(left)
 
+    def test_it_is_waited_for_again_after_an_interrupt(
+        self, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lives(group: int) -> bool:
+            looks.append(group)
+            if len(looks) == 1:
+                raise KeyboardInterrupt
+            return real(group)
+
+        def killpg(pgid: int, number: int) -> None:
+            # a KILL that takes its time, as above
+            if number != signal.SIGKILL:
+                kill(pgid, number)
+                if len(looks) == 1:
+                    kill(pgid, signal.SIGKILL)
+
+        real, looks, kill = process._lives, list[int](), os.killpg
+        monkeypatch.setattr(process, "_lives", lives)
+        monkeypatch.setattr(os, "killpg", killpg)
+        child = shell("sleep 300 & echo $!", stdout=pipe[1])
+        left = int(read_line(pipe[0]))
+        with pytest.raises(KeyboardInterrupt):
+            child.wait(20)
+        assert is_alive(left)
+        assert child.reap() == 0
+        assert not is_alive(left)
+
     def test_zombies_are_not_waited_for(self, pipe: tuple[int, int]) -> None:
         def killpg(pgid: int, number: int) -> None:
             assert (pgid, number) in ((child.pid, signal.SIGKILL), (child.pid, 0))

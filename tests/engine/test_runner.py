@@ -186,7 +186,7 @@ class TestStop:
     ) -> None:
         note = tmp_path / "note"
         slow = f"trap 'sleep 0.2; echo done >{note}; exit' TERM; echo up; while :; do sleep 0.01; done"
-        script = f"setsid sh -c \"{slow}\" & trap 'exit 0' TERM; while :; do sleep 0.01; done"
+        script = f"trap 'exit 0' TERM; setsid sh -c \"{slow}\" & while :; do sleep 0.01; done"
         runner.start("key", shell(script, stdout=pipe[1]))
         read_line(pipe[0])
         runner.stop("key")
