@@ -58,7 +58,9 @@ def complete(words: Sequence[str]) -> int:
         words = words[1:]
     try:
         *before, word = list(words) or [""]
-        lines = _Line(before).answer(word).lines(word)
+        line = _Line(make_parser())
+        line.take(before)
+        lines = line.answer(word).lines(word)
     except (TreadleError, OSError, ValueError, RecursionError):
         lines = [":files"]
     print("\n".join(lines))
@@ -68,8 +70,8 @@ def complete(words: Sequence[str]) -> int:
 class _Line:
     """The words before the one that is completed, taken apart."""
 
-    def __init__(self, before: Sequence[str]) -> None:
-        self.parser = make_parser()
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
         self.command = ""
         self.names: list[str] = []
         self.params: dict[str, str] = {}
@@ -79,7 +81,10 @@ class _Line:
         """The option whose value comes next."""
         self.is_over = False
         """Whether `--` stands before."""
-        for word in before:
+
+    def take(self, words: Sequence[str]) -> None:
+        """Take words apart, in their order."""
+        for word in words:
             self._take(word)
 
     def _take(self, word: str) -> None:

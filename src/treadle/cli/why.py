@@ -59,7 +59,6 @@ class Asked:
         self.walk = walk
         self.readers = readers
         self.everything = everything
-        self.busy = everything and walk.store.lock.is_busy()
 
     def explained(self, uid: str) -> Explained:
         """Return what is known of an action, for people."""
@@ -80,7 +79,7 @@ class Asked:
     def _add_last(self, told: Explained, entry: Entry) -> None:
         run = entry.last_run
         if run is None:
-            told.cut_off = "has not ended yet" if self.busy else "was cut off before it ended"
+            told.cut_off = "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended"
         else:
             told.last = last_run_lines(run.state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
 

@@ -30,7 +30,7 @@ def dvc_draft(root: str, name: str) -> Draft:
     """Return the draft of a dvc.yaml."""
     data = read_map(root, name)
     draft = Draft(name)
-    values = _Values(root, data)
+    values = _Values(root, _known(root, data))
     for stage, body in as_map(data.get("stages")).items():
         _stage(draft, stage, as_map(body), values)
     draft.notes += [
@@ -39,21 +39,27 @@ def dvc_draft(root: str, name: str) -> Draft:
     return draft
 
 
+def _known(root: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of templates: those of params.yaml, and what `vars` names or says."""
+    known: dict[str, Any] = {}
+    if os.path.isfile(os.path.join(root, "params.yaml")):
+        known.update(read_map(root, "params.yaml"))
+    for one in as_list(data.get("vars")):
+        if isinstance(one, dict):
+            known.update(as_map(one))
+            continue
+        file = as_text(one).partition(":")[0]
+        if file.endswith((".yaml", ".yml")) and os.path.isfile(os.path.join(root, file)):
+            known.update(read_map(root, file))
+    return known
+
+
 class _Values:
-    """The values of templates: params.yaml, and what `vars` names or says."""
+    """The values of templates, found by their paths."""
 
     def __init__(self, root: str, data: dict[str, Any]) -> None:
         self.root = root
-        self.data: dict[str, Any] = {}
-        if os.path.isfile(os.path.join(root, "params.yaml")):
-            self.data.update(read_map(root, "params.yaml"))
-        for one in as_list(data.get("vars")):
-            if isinstance(one, dict):
-                self.data.update(as_map(one))
-                continue
-            file = as_text(one).partition(":")[0]
-            if file.endswith((".yaml", ".yml")) and os.path.isfile(os.path.join(root, file)):
-                self.data.update(read_map(root, file))
+        self.data = data
 
     def find(self, path: str) -> Any:
         """Return the value at a path such as `train.lr`, None if there is none."""

@@ -63,7 +63,7 @@ def makefile_draft(root: str, name: str) -> Draft:
     def there(pattern: str) -> list[str]:
         return sorted(glob(pattern, root_dir=root))
 
-    return _Translation(Draft(name), MakeText(text, there).read(), root).draft
+    return _Translation(Draft(name), MakeText(text, there).read(), root).translate()
 
 
 class _Translation:
@@ -82,21 +82,17 @@ class _Translation:
         """File -> the pattern rule that makes it, and its stem."""
         self.phony: set[str] = set()
         self.names: dict[str, str] = {}
-        self.translate()
 
-    def translate(self) -> None:
-        """Fill the draft."""
+    def translate(self) -> Draft:
+        """Fill the draft, and return it."""
         self._sort_rules()
         self._hold_variables()
         self._find_instances()
         self._give_names()
-        done: set[int] = set()
         for pattern in self.patterns:
             self._family(pattern)
         for target, rule in self.files.items():
-            if id(rule) not in done:
-                done.add(id(rule))
-                self._rule(target, rule)
+            self._rule(target, rule)
         self._default()
         self._variables()
         shell = self.make.variables.values.get("SHELL", "").split()
@@ -105,6 +101,7 @@ class _Translation:
             if "$" in self.make.variables.values.get(name, ""):
                 self.draft.notes.append(f"export {name} = {self.make.variables.values[name]}")
         self.draft.notes += self.make.notes
+        return self.draft
 
     def _sort_rules(self) -> None:
         for rule in self.make.rules:

@@ -51,19 +51,26 @@ _TOP = frozenset(
 def taskfile_draft(root: str, name: str) -> Draft:
     """Return the draft of a Taskfile."""
     data = read_map(root, name)
-    return _Translation(Draft(name), data).draft
+    if "tasks" not in data and "version" not in data:
+        # the first form had its tasks at the top
+        data = {"tasks": data}
+    return _Translation(Draft(name)).translate(data)
 
 
 class _Translation:
     """One Taskfile on its way."""
 
-    def __init__(self, draft: Draft, data: dict[str, Any]) -> None:
+    def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.used: set[str] = set()
-        if "tasks" not in data and "version" not in data:
-            data = {"tasks": data}
-        self.tasks = {name: _as_task(body) for name, body in as_map(data.get("tasks")).items()}
+        self.tasks: dict[str, dict[str, Any]] = {}
         self.holes: dict[str, Hole] = {}
+        self.env: dict[str, str] = {}
+
+    def translate(self, data: dict[str, Any]) -> Draft:
+        """Fill the draft, and return it."""
+        draft = self.draft
+        self.tasks = {name: _as_task(body) for name, body in as_map(data.get("tasks")).items()}
         self.env = {name: as_text(value) for name, value in as_map(data.get("env")).items()}
         draft.notes += [f"{key}: {_short(data[key])}" for key in data if key not in _TOP]
         self.holes |= {name: Hole(name, ".") for name in _HERE}
@@ -83,6 +90,7 @@ class _Translation:
             draft.params["args"] = {"type": "list", "rest": True}
         draft.default = [self._named("default")] if "default" in self.tasks else []
         draft.shell = ["bash", "-ec"]
+        return draft
 
     def _hold_variables(self, variables: dict[str, Any]) -> None:
         for name, value in variables.items():
