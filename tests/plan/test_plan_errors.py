@@ -181,7 +181,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     ),
     "var self": ("treadle: 1\nvars:\n  a: ${a}\nactions: {a: {run: x}}\n", "3:3", ["made of each other", "a -> a"]),
     "var map": (
-        "treadle: 1\nvars: {a: {file: x}}\nactions: {a: {run: x}}\n",
+        "treadle: 1\nvars: {a: {name: x}}\nactions: {a: {run: x}}\n",
         "2:11",
         ["the var a must be a text or a list"],
     ),

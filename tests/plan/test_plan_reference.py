@@ -15,12 +15,13 @@ PAGE = Path(__file__).parents[2] / "docs/plan.md"
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", page(), re.MULTILINE | re.DOTALL)
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
-    *("src/table.txt", "tests/x.py"),
+    *("src/table.txt", "tests/x.py", "params.yaml"),
 )
 PLANS = {
     "docs/plan.yaml": "treadle: 1\nparams: {draft: {default: 'false'}}\nactions: {build: {run: x, out: site/}}\n",
     "lib/plan.yaml": "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  objects: {run: x, out: 'out/${mode}.o'}\n",
 }
+PARAMS = "train: {lr: 0.1}\nsets:\n  - {name: small, file: data/raw.csv, rows: 100}\n"
 HEAD = "queues: {net: 2}\n"
 KEYS = [(table, key) for table, keys in TABLES.items() for key in keys.values()]
 
@@ -44,7 +45,7 @@ def test_the_example_of_each_key_loads_where_it_belongs(table: str, key: Key, fo
 
 def write_files(folder: Folder) -> None:
     folder.write(*FILES)
-    for name, text in PLANS.items():
+    for name, text in {**PLANS, "params.yaml": PARAMS}.items():
         folder.write(name, text=text)
 
 
@@ -64,6 +65,8 @@ def surrounded(table: str, key: Key) -> str:
         default = "" if key.name == "default" or key.name == "type" else ", default: 3"
         default = ", default: 3" if key.name == "type" else default
         return f"{head}params:\n  p: {{{key.example}{default}}}\n{hello}"
+    if table == "files":
+        return f"{head}vars:\n  c: {{{key.example}{'' if key.name == 'file' else ', file: params.yaml'}}}\n{hello}"
     if table == "groups":
         return f"{head}groups:\n  g: {{{key.example}{'' if key.name == 'of' else ', of: [hello]'}}}\n{hello}"
     if table == "defaults":

@@ -31,6 +31,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
 """A scalar that is taken as it is written: what an editor sees as a number is a text."""
+_ELEMENTS: Schema = {"type": "array", "items": {"anyOf": [_TEXT, {"$ref": "#/definitions/select"}]}}
 _GROUP: list[Schema] = [_TEXT, {"type": "array", "items": _TEXT}]
 _NAMED = ("params", "groups", "actions")
 """Keys whose tables say what stands under each name."""
@@ -75,7 +76,14 @@ def write_schema(path: str, text: str = "") -> None:
 def plan_schema() -> Schema:
     """Return the JSON Schema of plans."""
     definitions = {name: _table(table) for name, table in TABLES.items() if name != "plan"}
-    path = {"anyOf": [_TEXT, _ref("glob"), _ref("from")]}
+    for name in ("actions", "defaults"):
+        inside = definitions[name]
+        for key, takes in inside["properties"].items():
+            inside["properties"][key] = _or_select(takes)
+        definitions[name] = {"if": {"required": ["select"]}, "else": inside, **inside}
+        del definitions[name]["additionalProperties"]
+    definitions["select"] = {"type": "object", "required": ["select"], "properties": {"select": _TEXT}}
+    path = {"anyOf": [_TEXT, _ref("glob"), _ref("from"), _ref("select")]}
     definitions["path"] = path
     definitions["paths"] = {"anyOf": [_ref("path"), {"type": "array", "items": _ref("paths")}]}
     definitions["nested"] = {"anyOf": [_TEXT, {"type": "array", "items": _ref("nested")}]}
@@ -83,6 +91,12 @@ def plan_schema() -> Schema:
     top["required"] = ["treadle"]
     top["anyOf"] = [{"required": ["actions"]}, {"required": ["include"]}]
     return {"$schema": DIALECT, "title": "A plan of Treadle", **top, "definitions": definitions}
+
+
+def _or_select(takes: Schema) -> Schema:
+    """Return what a key takes that may have a map with `select` in place of its value."""
+    told = takes.pop("description")
+    return {"anyOf": [takes, _ref("select")], "description": told}
 
 
 def _ref(name: str) -> Schema:
@@ -132,8 +146,8 @@ def _whole(least: int | None = None) -> Schema:
 
 _KNOWN: dict[str, Schema] = {
     keys.VERSION.says: {"const": 1},
-    keys.TEXTS.says: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
-    keys.LIST.says: {"type": "array", "items": _TEXT},
+    keys.TEXTS.says: {"anyOf": [_TEXT, _ELEMENTS]},
+    keys.LIST.says: _ELEMENTS,
     keys.NESTED.says: _ref("nested"),
     keys.PATHS.says: {
         "anyOf": [
@@ -141,7 +155,7 @@ _KNOWN: dict[str, Schema] = {
             {
                 "type": "object",
                 "additionalProperties": _ref("paths"),
-                "propertyNames": {"not": {"enum": ["glob", "from"]}},
+                "propertyNames": {"not": {"enum": ["glob", "from", "select"]}},
             },
         ],
     },

@@ -85,6 +85,9 @@ class Watching:
             sure = status is not None and is_sure(status, when)
             stamp = ABSENT if status is None else stamp_of(status) if sure else UNSURE
             rows[os.path.join(folder, "")] = stamp
+        for path, (status, when) in plan.looks.read.items():
+            sure = status is not None and is_sure(status, when)
+            rows[path] = ABSENT if status is None else stamp_of(status) if sure else UNSURE
         return Watch(
             {_from(plan.root, path): stamp for path, stamp in rows.items()},
             {_from(plan.root, path): stamp for path, stamp in self.system.items()},

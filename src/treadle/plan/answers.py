@@ -79,7 +79,12 @@ def nothing(
 def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iterator[str]:
     for path in declared.below(_prefix(pattern)):
         maker = declared.files.get(path)
-        if maker is not None and not maker.left_out and maker.spec is not family and pattern.takes(path):
+        if (
+            maker is not None
+            and not maker.left_out
+            and (family is None or maker.spec.key is not family.key)
+            and pattern.takes(path)
+        ):
             yield path
 
 

@@ -132,6 +132,7 @@ def _read(part: Part, entry: _Entry, above: Iterable[str], disk: Disk) -> Part |
     shown = os.path.normpath(os.path.join(os.path.dirname(part.shown), entry.file.text))
     child = Part(reader, part.environ, shown, f"{part.prefix}{entry.name}:")
     child.start = entry.node.start
+    child.files = part.files
     part.included[child.prefix[:-1]] = child.file
     _refuse_circle(part, child, entry, above)
     disk.note(child.file)

@@ -19,7 +19,8 @@ from .nodes import Node, Source
 from .places import Places
 from .problems import Problems
 from .spec import FromItem, GlobItem, Item, Spec
-from .template import Template, Value
+from .template import Record, Template, Value
+from .when import Operand
 
 MAX_INSTANCES = 250_000
 MAX_ROUNDS = 50
@@ -99,18 +100,18 @@ class Expander:
 
     def _values(
         self, spec: Spec, declared: Declared, problems: Problems
-    ) -> list[tuple[str, tuple[str, ...]]] | None:
+    ) -> list[tuple[str, tuple[str | Record, ...]]] | None:
         """Return each name of foreach with its values; None after a mistake."""
         found = []
         for name, items in spec.foreach:
-            values: list[str] = []
+            values: list[str | Record] = []
             for item in items:
                 with problems.kept():
-                    values.extend(self._item(spec, item, declared))
+                    values.extend([item] if isinstance(item, Record) else self._item(spec, item, declared))
             found.append((name, tuple(values)))
         return None if len(problems) else found
 
-    def _item(self, spec: Spec, item: Item, declared: Declared) -> Sequence[str]:
+    def _item(self, spec: Spec, item: Item, declared: Declared) -> Sequence[str | Record]:
         if isinstance(item, GlobItem):
             places = spec.home.places
             answer = answers.answer(places, item, spec.home.scope, declared, spec)
@@ -119,6 +120,8 @@ class Expander:
             return [places.written(path) for path in answer] if places.folder else answer
         assert not isinstance(item, FromItem)
         whole = item.whole
+        if whole is not None and whole.name in spec.home.scope.records:
+            return spec.home.scope.records[whole.name]
         is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
         if is_alone and whole and not isinstance(spec.home.scope.value(item, whole), tuple):
             raise item.error(
@@ -154,18 +157,20 @@ class Expander:
         outside = self._folders_outside(spec)
         scope = spec.home.scope
         for chosen in itertools.product(*[texts for _, texts in values]):
-            uid = f"{spec.name}@{','.join([uid_part(_cut(text, outside)) for text in chosen])}"
+            uid = f"{spec.name}@{','.join([uid_part(_cut(_named(value), outside)) for value in chosen])}"
             if uid in uids:
                 problems.add(
-                    self.source.error(
-                        f"foreach makes {uid} twice", spec.entries["foreach"], hint="take the double value out"
-                    )
+                    self.source.error(f"foreach makes {uid} twice", spec.entries["foreach"], hint=_one_each(chosen))
                 )
                 return values, found
             uids.add(uid)
-            instance = Instance(uid, spec, scope.with_local(_local(names, chosen), scope.unknown))
-            self._fill(instance, problems)
-            found.append(instance)
+            local = scope.with_local(_local(names, chosen), scope.unknown)
+            local.typed = _typed(names, chosen)
+            with problems.kept():
+                one = spec if spec.variants is None else spec.variants.of(local)
+                instance = Instance(uid, one, local)
+                self._fill(instance, problems)
+                found.append(instance)
             if len(problems):
                 break
         return values, found
@@ -203,7 +208,7 @@ class Expander:
     def _decide(self, instance: Instance) -> None:
         condition = instance.spec.condition
         assert condition is not None
-        values = {name: value for name, value in instance.scope.local.items() if isinstance(value, str)}
+        values = {**instance.scope.local, **instance.scope.typed}
         tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
         holds, shown = condition.evaluate({**instance.spec.home.operands, **values, **tracked}, _UNTRACKED)
         if not holds:
@@ -251,16 +256,46 @@ def uid_part(text: str) -> str:
     return _ODD.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found.group())), text)
 
 
-def _local(names: Sequence[str], chosen: Sequence[str]) -> dict[str, Value]:
+def _named(value: str | Record) -> str:
+    return value if isinstance(value, str) else value.name or ""
+
+
+def _one_each(chosen: Sequence[str | Record]) -> str:
+    if any(isinstance(value, Record) for value in chosen):
+        return "give each record a name: of its own"
+    return "take the double value out"
+
+
+def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, Operand]:
+    """Return what conditions see of fields that are numbers or booleans."""
+    found: dict[str, Operand] = {}
+    for name, value in zip(names, chosen, strict=True):
+        if isinstance(value, Record) and value.typed:
+            found.update({f"{name}.{field}": one for field, one in value.typed.items()})
+    return found
+
+
+def _local(names: Sequence[str], chosen: Sequence[str | Record]) -> dict[str, Value]:
     local: dict[str, Value] = {}
-    for name, text in zip(names, chosen, strict=True):
-        folder, _, last = text.rpartition("/")
-        stem, ext = os.path.splitext(last)
-        local[name] = text
-        local[name + ".name"] = last
-        local[name + ".stem"] = stem
-        local[name + ".ext"] = ext
-        local[name + ".noext"] = text[: len(text) - len(ext)] if ext else text
-        local[name + ".dir"] = folder or ("/" if text.startswith("/") else ".")
-        local[name + ".dir.name"] = folder.rpartition("/")[2]
+    for name, value in zip(names, chosen, strict=True):
+        if isinstance(value, str):
+            _take_path(local, name, value)
+            continue
+        for field, text in value.values.items():
+            if isinstance(text, str):
+                _take_path(local, f"{name}.{field}", text)
+        local.update({f"{name}.{field}": text for field, text in value.values.items()})
     return local
+
+
+def _take_path(local: dict[str, Value], name: str, text: str) -> None:
+    """Take in a text, and the parts that it has as a path."""
+    folder, _, last = text.rpartition("/")
+    stem, ext = os.path.splitext(last)
+    local[name] = text
+    local[name + ".name"] = last
+    local[name + ".stem"] = stem
+    local[name + ".ext"] = ext
+    local[name + ".noext"] = text[: len(text) - len(ext)] if ext else text
+    local[name + ".dir"] = folder or ("/" if text.startswith("/") else ".")
+    local[name + ".dir.name"] = folder.rpartition("/")[2]

@@ -18,9 +18,11 @@ from .instances import Expander
 from .model import Action, AskedEnviron, Looks, Plan
 from .names import Names
 from .part import Part, join_queues
+from .paths import below
 from .problems import Problems
 from .reader import Reader
 from .spec import GlobItem, Spec
+from .value_files import ValueFiles
 
 
 def load_plan(
@@ -75,6 +77,7 @@ def _load(
     problems.check()
     name = os.path.relpath(top.file, top.root)
     disk = Disk(top.root)
+    top.files = ValueFiles(disk)
     top.read_values(params)
     top.settle(top.root, name, Globs(disk))
     parts = [top]
@@ -120,6 +123,7 @@ class _Loading:
         names = self._names(instances)
         linker = Linker(top.home.places, instances, Declared(instances, former), names, self.problems)
         linker.link()
+        self._check_files(linker)
         for part in self.parts:
             groups.check(part, names)
         actions = self._actions(linker, Filler(linker, self.name, top.scope))
@@ -143,6 +147,13 @@ class _Loading:
             names,
             Looks(self.environ.asked, self.disk.listed, self.disk.folders(), self.disk.read),
         )
+
+    def _check_files(self, linker: Linker) -> None:
+        """Refuse files of values that an action makes: they are read before any action runs."""
+        for path, told in self.top.files.named.items():
+            makers = linker.makers.of(below(path, self.top.root))
+            if makers:
+                self.problems.add(told(f"{makers[0].uid} makes this file, and it is read before any action runs"))
 
     def _names(self, instances: list[Instance]) -> Names:
         families: dict[str, list[str]] = {spec.name: [] for part in self.parts for spec in part.specs}
@@ -184,5 +195,7 @@ class _Loading:
 
 
 def _has_globs(spec: Spec) -> bool:
+    if spec.variants is not None:
+        return True
     inputs = any(isinstance(item, GlobItem) for slot in spec.inputs for item in slot.items)
     return spec.has_globs or inputs

@@ -80,11 +80,11 @@ def decode(file: str, data: bytes) -> Source:
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         place = Place(file, before.count(b"\n") + 1, column)
         fact = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-        raise TreadleError("not UTF-8 text", facts=(fact,), hint="save the plan as UTF-8", place=place) from None
+        raise TreadleError("not UTF-8 text", facts=(fact,), hint="save the file as UTF-8", place=place) from None
     source = Source(file, text.replace("\r\n", "\n"))
     at = source.text.find("\0")
     if at >= 0:
-        raise source.error("a NUL character in the plan", at, hint="take it out: YAML is text")
+        raise source.error("a NUL character in the text", at, hint="take it out")
     return source
 
 

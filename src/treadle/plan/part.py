@@ -6,7 +6,6 @@ A plan is one part, and one more for each plan that it includes. A part knows no
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 
 from .globs import Globs
@@ -17,9 +16,12 @@ from .nodes import Node, Scalar, Table
 from .places import Places
 from .reader import Reader
 from .schema import ACTION_NAME, COUNT, DEFAULTS_KEYS, PLAN_KEYS, Key
+from .select import Selection
 from .spec import Spec
 from .spec_reader import SpecReader
-from .values import Given, operands, read_params, read_vars
+from .value_files import ValueFiles
+from .values import Given, operands, read_params
+from .variables import PLATFORM, read_vars
 from .when import Operand
 
 HINT = "a plan begins with treadle: 1 and has actions:"
@@ -33,7 +35,19 @@ class Part:
     """
 
     __slots__ = (
-        *("entries", "environ", "file", "home", "included", "operands", "params", "prefix", "problems", "reader"),
+        *(
+            "entries",
+            "environ",
+            "file",
+            "files",
+            "home",
+            "included",
+            "operands",
+            "params",
+            "prefix",
+            "problems",
+            "reader",
+        ),
         *("root", "scope", "shown", "specs", "start"),
     )
 
@@ -45,6 +59,7 @@ class Part:
         self.file = os.path.abspath(shown)
         self.prefix = prefix
         self.specs: list[Spec] = []
+        self.files: ValueFiles
         self.included: dict[str, str] = {}
         """The names of the plans that it includes -> their files."""
         self.start = 0
@@ -91,10 +106,8 @@ class Part:
         self.params = read_params(
             self.reader, self.entries.get("params"), given, self.environ, "" if self.prefix else self.root
         )
-        self.scope = read_vars(self.reader, self.entries.get("vars"), self.params)
-        self.operands: dict[str, Operand] = operands(self.params, self.scope)
-        self.operands["platform.os"] = {"darwin": "macos"}.get(sys.platform, sys.platform)
-        self.operands["platform.arch"] = os.uname().machine
+        self.scope = read_vars(self.reader, self.entries.get("vars"), self.params, self.files, self.root)
+        self.operands: dict[str, Operand] = {**operands(self.params, self.scope), **PLATFORM}
 
     def settle(self, root: str, plan: str, globs: Globs) -> None:
         """Say what its paths mean.
@@ -124,6 +137,8 @@ class Part:
         """
         reader, entries = self.reader, self.entries
         node = entries.get("defaults")
+        if node is not None:
+            node = Selection(reader.source, self.scope.with_local(PLATFORM)).resolve(node)
         defaults = reader.entries(node, DEFAULTS_KEYS, "defaults") if node is not None else {}
         if "shell" in entries:
             if "shell" in defaults:
@@ -135,7 +150,7 @@ class Part:
         if isinstance(entries["actions"], Table) and not entries["actions"].keys:
             reader.add("the plan has no actions", entries["actions"], hint="actions: {hello: {run: echo hello}}")
         taken: dict[str, Param | Operand] = {**self.params, **self.operands}
-        spec_reader = SpecReader(reader, defaults, taken, queues, self.home)
+        spec_reader = SpecReader(reader, defaults, taken, queues, self.home, self.environ)
         self.specs = [spec_reader.read(key, value) for key, value in actions.items()]
 
 

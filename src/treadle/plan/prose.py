@@ -77,6 +77,12 @@ A parameter is a value that can be given from outside: `-p NAME=VALUE`, else the
 that `env` names, else `default`. Its text stays what was written: a `str` of `3.10` is `3.10`. A `bool` is
 `true` or `false`.
 """,
+    "files": r"""
+## Keys of a file of values
+
+A map with `file` may stand where the value of a var does: `cfg: {file: params.yaml}`. What the file holds is
+known as `${cfg.train.lr}`.
+""",
     "groups": r"""
 ## Keys of a group
 
@@ -179,6 +185,53 @@ actions:
     out: out/${name}
 ```
 
+## select: one of several values
+
+A map with `select` stands for one of its own values: that under the name which `select` says, else that under
+`else`. If there is neither, that is an error. It may stand in place of any value of `vars`, and of anything in
+`defaults` and in an action: a path, a list, an element of a list, a command, a duration, or all of an action.
+
+`select` is a text with `${}`. It knows parameters, vars, `${platform.os}` and `${platform.arch}`; in an action
+also its `foreach` values, and `${env.NAME}` of variables that it tracks. What was not chosen is not used: it
+may hold paths that do not exist, but no bad `${`.
+
+```yaml
+treadle: 1
+params: {mode: {choices: [debug, release], default: debug}}
+vars:
+  flags: {select: "${mode}", release: [-O2], else: [-O0, -g]}
+actions:
+  objects:
+    foreach: {src: "src/*.c"}
+    run: cc ${flags} -c ${in} -o ${out}
+    in: [{select: "${src.stem}", a: src/table.txt, else: []}, "${src}"]
+    out: out/${mode}/${src.stem}.o
+  open:
+    run: {select: "${platform.os}", macos: open docs/a.md, else: xdg-open docs/a.md}
+```
+
+## Values from files
+
+`cfg: {file: params.yaml}` reads a file when the plan is loaded. Maps in it become names with dots, lists of
+texts become lists, lists of maps are records for `foreach`. Texts and numbers stay what was written, `true` and
+`false` are booleans for conditions, numbers are numbers for them. What the file holds is never read again: a
+`${` in it is a text. Names with other characters than letters, digits and `_` cannot be used. Using what is
+`null`, or not there, is an error. A file of text is one value, without the line ends at its end.
+
+Only what an action uses of it counts: another value in the file reruns nothing. No action may make the file,
+since it is read before any action runs.
+
+```yaml
+treadle: 1
+vars:
+  cfg: {file: params.yaml}
+  own: {file: own.toml, optional: true, else: {jobs: 4}}
+actions:
+  train:
+    run: python3 train.py --lr ${cfg.train.lr} --jobs ${own.jobs} ${out}
+    out: out/model
+```
+
 ## run: commands without a shell
 
 A text is split into words as a POSIX shell would, before any value is filled in: blanks separate, `' '` and
@@ -277,6 +330,29 @@ glob has found, the part behind the glob's fixed folder counts. Two equal uids a
 
 For `src: src/a/x.c` there are `${src.noext}` (`src/a/x`), `${src.stem}` (`x`), `${src.name}` (`x.c`),
 `${src.dir}` (`src/a`, or `.`), `${src.dir.name}` (`a`) and `${src.ext}` (`.c`, may be empty).
+
+A value may be a record: a map in the list, or in a list of maps that a var or a file of values holds. Its
+fields are `${t.name}`, those of maps in it `${t.a.b}`, and texts in it have the parts of paths too
+(`${t.file.stem}`). In the uid its `name` stands for it, or its first text if it has no `name`. The list may not
+mix records and texts, and `${t}` alone is no value. Only the fields that are used count for the fingerprint.
+
+```yaml
+treadle: 1
+vars: {cfg: {file: params.yaml}}
+actions:
+  fit:
+    foreach: {set: "${cfg.sets}"}     # - {name: small, file: data/raw.csv, rows: 100}: fit@small
+    run: python3 fit.py --rows ${set.rows} ${in} ${out}
+    in: ${set.file}
+    out: out/${set.name}
+  page:
+    foreach:
+      lang:
+        - {name: en, title: Welcome}
+        - {name: de, title: Willkommen}
+    run: python3 page.py ${lang.title} ${out}
+    out: out/${lang.name}.html
+```
 
 ## when
 

@@ -15,6 +15,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "plan": schema.PLAN_KEYS,
     "include": schema.INCLUDE_KEYS,
     "params": schema.PARAM_KEYS,
+    "files": schema.FILE_KEYS,
     "groups": schema.GROUP_KEYS,
     "defaults": schema.DEFAULTS_KEYS,
     "actions": schema.ACTION_KEYS,

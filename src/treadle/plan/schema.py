@@ -98,10 +98,19 @@ def _check_type(node: Scalar) -> str:
     return f"must be one of {', '.join(PARAM_TYPES)}" + (f" (did you mean {close}?)" if close else "")
 
 
+def _check_format(node: Scalar) -> str:
+    return "" if node.text in FORMATS else f"must be one of {', '.join(FORMATS)}"
+
+
+def _check_true(node: Scalar) -> str:
+    return "" if node.style is None and node.text == "true" else "must be true"
+
+
 def _check_ok(node: Scalar) -> str:
     return "" if node.text == "ok" else "must be ok"
 
 
+FORMATS = ("yaml", "json", "toml", "text")
 PARAM_TYPES = ("str", "int", "float", "bool", "list", "path")
 
 TEXT = Kind("a text", (Scalar,))
@@ -119,6 +128,9 @@ LIMIT = Kind("a duration with a unit (ms, s, m, h, d), or none", (Scalar,), _che
 RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff", (Scalar, Table), _check_retries)
 VERSION = Kind("1", (Scalar,), _check_version)
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _check_type)
+FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _check_format)
+TRUE = Kind("true", (Scalar,), _check_true)
+VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
 OK = Kind("ok", (Scalar,), _check_ok)
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
@@ -136,8 +148,8 @@ PLAN_KEYS = _table(
         "lives. Relative to the plan's folder.", "the plan's folder", "root: ."),
     Key("params", MAP, "Values that can be set from outside, `-p NAME=VALUE`, and nothing else can. "
         "A map of names.", "none", "params:\n  mode: {choices: [debug, release], default: debug}"),
-    Key("vars", MAP, "Constants: a map of names to texts and lists. Lists in lists are flattened.", "none",
-        'vars:\n  o: out\n  flags: [-O2, -Wall]'),
+    Key("vars", MAP, "Constants: a map of names to texts and lists. Lists in lists are flattened. Maps with "
+        "`select` or `file` may stand in place of a value.", "none", 'vars:\n  o: out\n  flags: [-O2, -Wall]'),
     Key("queues", MAP, "Named queues and how many tokens each has: `queue: NAME` on an action takes from it. "
         "The queue `default` is always there, `-j` sets its size.", "only default", "queues: {net: 2}"),
     Key("shell", LIST, "The shell of each `sh`: the program and its options, the text comes after.",
@@ -172,6 +184,16 @@ PARAM_KEYS = _table(
     Key("env", TEXT, "A variable of the environment that gives the value if `-p` does not. An empty one counts "
         "as not set.", "none", "env: LEVEL"),
     Key("help", TEXT, "What it is for, in a line.", "none", "help: how much to do"),
+)  # fmt: skip
+
+FILE_KEYS = _table(
+    Key("file", TEXT, "Its path, relative to the root.", "", "file: params.yaml"),
+    Key("format", FORMAT, "What is in it.", "by its ending: .yaml, .yml, .json and .toml, all others are text",
+        "format: yaml"),
+    Key("optional", TRUE, "`true`: the file may be missing. Then it counts as an empty one.",
+        "a missing file is an error", "optional: true"),
+    Key("else", VALUE, "Values for the names that the file does not have.", "none: such a name is an error",
+        "else: {train: {lr: 0.1}}"),
 )  # fmt: skip
 
 GROUP_KEYS = _table(

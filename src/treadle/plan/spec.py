@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from treadle.command import DEFAULT_SHELL, Limits
 
 from . import shell, words
 from .home import Home
 from .nodes import Node, Scalar
-from .template import Template
+from .template import Record, Scope, Template
 from .when import Condition
 
 _LIMITS = Limits()
@@ -56,6 +57,13 @@ class Slot:
         self.is_text = is_text
 
 
+class Variation(Protocol):
+    """Makes an action of what the values of one instance choose."""
+
+    def of(self, scope: Scope) -> Spec:
+        """Return the action as it is with the values of a scope."""
+
+
 class Spec:
     """An action as it is written.
 
@@ -65,7 +73,7 @@ class Spec:
     __slots__ = (
         *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "foreach", "help", "home", "inputs"),
         *("key", "limits", "name", "needs", "outputs", "pass_", "pieces", "sh", "shell", "stdout", "steps"),
-        *("tools", "track"),
+        *("tools", "track", "variants"),
     )
 
     def __init__(self, name: str, key: Scalar, home: Home) -> None:
@@ -84,7 +92,7 @@ class Spec:
         self.stdout: Template | None = None
         self.depfile: Template | None = None
         self.cwd: Template | None = None
-        self.foreach: Sequence[tuple[str, list[Item]]] = ()
+        self.foreach: Sequence[tuple[str, list[Item | Record]]] = ()
         self.condition: Condition | None = None
         self.needs: Sequence[Template] = ()
         self.after: Sequence[Template] = ()
@@ -93,6 +101,8 @@ class Spec:
         self.pass_: tuple[str, ...] = ()
         self.tools: Sequence[tuple[Template, list[words.Word]]] = ()
         self.limits = _LIMITS
+        self.variants: Variation | None = None
+        """What it is for each of its instances, where values of foreach decide that."""
 
     def share_settings(self, other: Spec) -> None:
         """Take the settings of another action."""

@@ -8,15 +8,17 @@ from itertools import pairwise
 
 from treadle.errors import TreadleError, nearest
 
-from . import shell, template, words
+from . import data, select, shell, template, words
 from .home import Home
 from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
 from .schema import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
 from .settings import SettingsReader
 from .spec import FromItem, GlobItem, Item, Slot, Spec
-from .template import MAGIC, Template
+from .template import MAGIC, Record, Template
 from .values import check_name
+from .variables import tree
+from .variants import Variants, known_to, words_of
 from .when import Condition
 
 _OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
@@ -30,10 +32,23 @@ class SpecReader:
     :param taken: names of parameters and vars
     :param queues: name -> tokens
     :param home: of the actions
+    :param environ: the environment, for variables that select knows
     """
 
     __slots__ = (
-        *("commands", "defaults", "home", "reader", "scripts", "settings", "shared", "source", "taken", "ways"),
+        *(
+            "commands",
+            "defaults",
+            "environ",
+            "home",
+            "reader",
+            "scripts",
+            "selects",
+            "settings",
+            "shared",
+            "source",
+        ),
+        *("taken", "ways"),
     )
 
     def __init__(
@@ -43,6 +58,7 @@ class SpecReader:
         taken: Mapping[str, object],
         queues: Mapping[str, int],
         home: Home,
+        environ: Mapping[str, str],
     ) -> None:
         self.reader = reader
         self.home = home
@@ -50,6 +66,8 @@ class SpecReader:
         self.defaults = defaults
         self.shared = {name: value for name, value in defaults.items() if name != "env"}
         self.taken = taken
+        self.environ = environ
+        self.selects = select.SELECT in self.source.text
         self.scripts: dict[str, Sequence[str | shell.Hole]] = {}
         self.commands: dict[str, list[words.Word]] = {}
         self.settings = SettingsReader(reader, defaults, queues)
@@ -57,6 +75,31 @@ class SpecReader:
 
     def read(self, key: Scalar, node: Node) -> Spec:
         """Return one action; what is wrong with it is kept."""
+        if self.selects and select.may_select(self.source, node):
+            return self._selecting(key, node)
+        return self._read(key, node)
+
+    def _selecting(self, key: Scalar, node: Node) -> Spec:
+        """Return an action in which something may be to choose."""
+        entries = node.nodes if isinstance(node, Table) else {}
+        names = entries.get("foreach")
+        tracked = [*words_of(entries.get("track")), *words_of(self.defaults.get("track"))]
+        known = known_to({name: self.environ.get(name, "") for name in tracked})
+        variants = Variants(self.source, node, known, frozenset(), lambda chosen: self._read(key, chosen))
+        with self.reader.problems.kept():
+            variants.check()
+            if not isinstance(names, Table) or not variants.depends_on(names.nodes):
+                return variants.of(self.home.scope)
+            spec = Spec(self.home.prefix + key.text, key, self.home)
+            spec.entries = {
+                "foreach": select.Selection(self.source, self.home.scope.with_local(known)).resolve(names)
+            }
+            self._foreach(spec, node)
+            spec.variants = variants
+            return spec
+        return Spec(self.home.prefix + key.text, key, self.home)
+
+    def _read(self, key: Scalar, node: Node) -> Spec:
         spec = Spec(self.home.prefix + key.text, key, self.home)
         own = self.reader.entries(node, ACTION_KEYS, f"the action {key.text}")
         spec.entries = {**self.shared, **own}
@@ -184,7 +227,7 @@ class SpecReader:
             if not check_name(self.reader, name, self.taken, "a foreach value"):
                 continue
             with self.reader.problems.kept():
-                items = self.items(value, f"foreach {name.text}")
+                items = self._values(value, f"foreach {name.text}")
                 first = items[0] if len(items) == 1 else None
                 if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
                     raise self.error(
@@ -193,6 +236,25 @@ class SpecReader:
                         hint=f"[{value.text}] is a list of one",
                     )
                 spec.foreach = [*spec.foreach, (name.text, items)]
+
+    def _values(self, node: Node, what: str) -> list[Item | Record]:
+        """Return what stands under a name of `foreach`: a map in a list is a record."""
+        found: list[Item | Record] = []
+        for one in node.nodes if isinstance(node, Items) else (node,):
+            if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - {"glob", "from", "empty"}:
+                fields = tree(self.reader, self.home.scope, one, f"a record of {what}")
+                made = data.record(fields, data.at(self.source, one))
+                if made.name is None:
+                    raise self.error(
+                        "a record without a text", one, hint="give it a name: for the name of its action"
+                    )
+                found.append(made)
+            else:
+                found.extend(self._values(one, what) if isinstance(one, Items) else self.items(one, what))
+        records = sum(isinstance(one, Record) for one in found)
+        if 0 < records < len(found):
+            raise self.error(f"{what} has records and other values", node)
+        return found
 
     def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:
         """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from treadle.errors import TreadleError, nearest
 
 from .nodes import Scalar, Source
+from .when import Operand
 
 MARK = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\})?")
 MAGIC = re.compile(r"[*?\[]")
@@ -15,6 +17,7 @@ MAX_TEXT = 1 << 20
 MAX_SPENT = 50_000_000
 
 Value = str | tuple[str, ...]
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Ref:
@@ -107,6 +110,34 @@ def bad_mark(source: Source, node: Scalar, offset: int) -> TreadleError:
     )
 
 
+class Record:
+    """A map of a list: what a value of `foreach` may be.
+
+    :param values: its fields, those of maps in it with a dot
+    :param typed: what conditions see of fields that are numbers or booleans
+    """
+
+    __slots__ = ("typed", "values")
+
+    def __init__(self, values: dict[str, Value], typed: dict[str, Operand]) -> None:
+        self.values = values
+        self.typed = typed
+
+    @property
+    def name(self) -> str | None:
+        """What stands for it in a uid: its `name`, else its first text; None if there is no text in it."""
+        name = self.values.get("name")
+        if isinstance(name, str):
+            return name
+        return next((value for value in self.values.values() if isinstance(value, str)), None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.values.items()))
+
+
 class Scope:
     """What the names in `${}` stand for.
 
@@ -115,13 +146,17 @@ class Scope:
         behind a line end, what to do
     """
 
-    __slots__ = ("base", "local", "spent", "unknown")
+    __slots__ = ("base", "local", "records", "spent", "typed", "unknown")
 
     def __init__(self, base: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> None:
         self.base = base
         self.local: Mapping[str, Value] = {}
         self.unknown = unknown or {}
         self.spent = [0]
+        self.records: Mapping[str, Sequence[Record]] = _NOTHING
+        """Lists of records, which only foreach takes."""
+        self.typed: Mapping[str, Operand] = _NOTHING
+        """What conditions see of values that are numbers or booleans."""
 
     def with_local(self, local: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> Scope:
         """Return a scope with further names, which counts into the same purse."""
@@ -150,13 +185,15 @@ class Scope:
                 what, _, hint = self.unknown[known].partition("\n")
                 return template.error(what, ref, hint=hint)
         names = {*self.base, *self.local}
-        if first != name and first in names:
-            fields = sorted(known for known in names if known.startswith(first + "."))
-            fact = f"it has {', '.join(fields)}" if fields else f"{first} has no parts"
-            close = nearest(name, fields)
-            hint = (
-                f"did you mean ${{{close}}}?" if close else "use one of these" if fields else f"write ${{{first}}}"
-            )
+        fields = sorted(known for known in names if known.startswith(name + "."))
+        if fields:
+            what = f"${{{name}}} is no text and no list"
+            return template.error(what, ref, facts=(f"it has {_some(fields)}",), hint="use one of these")
+        fields = sorted(known for known in names if known.startswith(first + "."))
+        if first != name and (fields or first in names):
+            fact = f"it has {_some(fields)}" if fields else f"{first} has no parts"
+            near = nearest(name, fields)
+            hint = f"did you mean ${{{near}}}?" if near else "use one of these" if fields else f"write ${{{first}}}"
             return template.error(f"${{{name}}} is not defined", ref, facts=(fact,), hint=hint)
         close = nearest(name, names)
         hint = f"did you mean ${{{close}}}?" if close else "give it a value in vars or params"
@@ -203,6 +240,10 @@ class Scope:
         return "".join(
             [part if isinstance(part, str) else escape(self.one(template, part)) for part in template.parts]
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def escape(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Parameters and vars: from what is written and what is given to values. The environment is handed in."""
+"""Parameters: from what is written and what is given to values. The environment is handed in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .nodes import Items, Node, Scalar, Table
 from .paths import normalise
 from .reader import Reader
 from .schema import PARAM_KEYS
-from .template import Scope, Template, Value, parse
+from .template import Scope, Value, parse
 from .when import KEYWORDS, Number, Operand
 
 RESERVED = frozenset(("in", "out", "depfile", "env", "platform")) | KEYWORDS
@@ -194,104 +194,9 @@ def _wrong(kind: str, text: str) -> str:
     return "" if good else _SAYS[kind]
 
 
-def read_vars(reader: Reader, node: Node | None, params: Mapping[str, Param]) -> Scope:
-    """Return the scope of the plan: its parameters, and its vars each worked out once."""
-    base: dict[str, Value] = {name: param.value for name, param in params.items()}
-    unknown = {name: f"${{{name}}} is not known in vars" for name in RESERVED}
-    scope = Scope(base, unknown)
-    written: dict[str, Template | list[Template]] = {}
-    table = reader.table(node, "vars") if node is not None else Table(0, flow=False)
-    for name, value in table.items():
-        if check_name(reader, name, params, "a var"):
-            with reader.problems.kept():
-                written[name.text] = templates(reader, value, f"the var {name.text}")
-    ordered = _order(reader, table, written)
-    # A var with a mistake has been told of: what uses it says nothing more.
-    broken = set(table.nodes).difference(ordered)
-    base.update({name: "" for name in broken if name not in base})
-    for name_ in ordered:
-        with reader.problems.kept():
-            made = written[name_]
-            if isinstance(made, Template):
-                items = scope.items(made)
-                base[name_] = items if _is_list(made, scope) else items[0]
-            else:
-                base[name_] = tuple([text for one in made for text in scope.items(one)])
-        base.setdefault(name_, "")
-    scope.unknown = {}
-    return scope
-
-
-def _is_list(template: Template, scope: Scope) -> bool:
-    return template.whole is not None and isinstance(scope.value(template, template.whole), tuple)
-
-
-def templates(reader: Reader, node: Node, what: str) -> Template | list[Template]:
-    """Return a text as one template, a list (with all lists in it) as many."""
-    if isinstance(node, Scalar):
-        if not reader.is_text(node, what):
-            raise reader.error(f"{what} must be a text or a list", node)
-        return parse(reader.source, node)
-    if isinstance(node, Table):
-        hint = "if a text was meant, write it in quotes"
-        raise reader.error(f"{what} must be a text or a list, this is a map", node, hint=hint)
-    return [parse(reader.source, one) for one in flatten(reader, node, what)]
-
-
-def flatten(reader: Reader, node: Node, what: str) -> list[Scalar]:
-    """Return the texts of a list and of all lists in it."""
-    found: list[Scalar] = []
-    stack = [node]
-    while stack:
-        one = stack.pop()
-        if isinstance(one, Items):
-            stack.extend(reversed(one.nodes))
-        elif reader.is_text(one, f"an element of {what}") and isinstance(one, Scalar):
-            found.append(one)
-    return found
-
-
-def _order(reader: Reader, table: Table, written: Mapping[str, Template | list[Template]]) -> list[str]:
-    """Return the vars such that each comes after those it uses; a circle is kept as an error and left out."""
-    done: dict[str, bool] = {}
-    ordered: list[str] = []
-    broken: set[str] = set()
-    for first in written:
-        path: list[tuple[str, list[str]]] = [] if first in done else [(first, _uses(written, first))]
-        done.setdefault(first, False)
-        while path:
-            name, uses = path[-1]
-            if not uses:
-                path.pop()
-                done[name] = True
-                ordered.append(name)
-                continue
-            used = uses.pop()
-            if used not in done:
-                done[used] = False
-                path.append((used, _uses(written, used)))
-            elif not done[used]:
-                names = [one for one, _ in path]
-                circle = [*names[names.index(used) :], used]
-                broken.update(circle)
-                reader.add(
-                    "these vars are made of each other",
-                    table.keys[used],
-                    facts=(" -> ".join(circle),),
-                    hint="write one of them out",
-                )
-    return [name for name in ordered if name not in broken]
-
-
-def _uses(written: Mapping[str, Template | list[Template]], name: str) -> list[str]:
-    made = written[name]
-    refs = [ref for one in (made if isinstance(made, list) else [made]) for ref in one.refs]
-    return [ref.name for ref in reversed(refs) if ref.name in written]
-
-
 def operands(params: Mapping[str, Param], scope: Scope) -> dict[str, Operand]:
     """Return the values of parameters and vars as conditions see them."""
-    found: dict[str, Operand] = dict(scope.base)
+    found: dict[str, Operand] = {**scope.base, **scope.typed}
     for name, param in params.items():
         if isinstance(param.value, str) and param.value:
             if param.type == "bool":

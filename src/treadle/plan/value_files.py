@@ -1,0 +1,140 @@
+"""Files of values that a plan reads when it is loaded: yaml, json, toml, text. It knows no actions."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from treadle.errors import TreadleError
+
+from . import loader
+from .data import Told, Tree, tree_of
+from .globs import Disk
+from .nodes import Source
+from .when import Number
+
+_ENDINGS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
+_AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+
+class ValueFiles:
+    """Reads files of values, each once.
+
+    :param disk: keeps which files were read
+    """
+
+    __slots__ = ("_disk", "_sources", "_trees", "named")
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.named: dict[str, Told] = {}
+        """Absolute path -> what makes an error at the place that named it."""
+        self._sources: dict[str, Source | None] = {}
+        self._trees: dict[tuple[str, str], Tree] = {}
+
+    def source(self, path: str, shown: str, told: Told) -> Source | None:
+        """Return the text of a file, None if there is none.
+
+        :param path: absolute
+        :param shown: as people see it in errors
+        :param told: makes an error at the place that names it
+        :raises TreadleError: it is no file that can be read, or no text
+        """
+        self.named.setdefault(path, told)
+        if path in self._sources:
+            return self._sources[path]
+        self._disk.note(path)
+        found: Source | None = None
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read(loader.MAX_BYTES + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise TreadleError(f"cannot read {shown}", facts=(str(why),)) from None
+        else:
+            if len(data) > loader.MAX_BYTES:
+                raise TreadleError(f"{shown} is larger than 64 MiB")
+            found = loader.decode(shown, data)
+        self._sources[path] = found
+        return found
+
+    def tree(self, path: str, kind: str, source: Source) -> Tree:
+        """Return what a file holds.
+
+        :param path: absolute
+        :param kind: one of `schema.FORMATS`
+        :raises TreadleError: it is not of that format
+        """
+        if (path, kind) not in self._trees:
+            self._trees[path, kind] = _PARSERS[kind](source)
+        return self._trees[path, kind]
+
+
+def format_of(path: str) -> str:
+    """Return the format that the ending of a path says."""
+    return _ENDINGS.get(os.path.splitext(path)[1].lower(), "text")
+
+
+def _yaml(source: Source) -> Tree:
+    return tree_of(loader.parse(source))
+
+
+def _json(source: Source) -> Tree:
+    import json
+
+    def once(pairs: list[tuple[str, Tree]]) -> dict[str, Tree]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise TreadleError(f"the key {twice!r} stands twice in one map of {source.file}")
+        return found
+
+    try:
+        found: Tree = json.loads(
+            source.text, parse_int=Number, parse_float=Number, parse_constant=str, object_pairs_hook=once
+        )
+    except json.JSONDecodeError as error:
+        raise source.error(f"not valid JSON: {error.msg}", min(error.pos, len(source.text))) from None
+    except RecursionError:
+        raise TreadleError(f"{source.file} is nested too deep") from None
+    return found
+
+
+def _toml(source: Source) -> Tree:
+    import tomllib
+
+    try:
+        return _of_toml(tomllib.loads(source.text, parse_float=Number))
+    except tomllib.TOMLDecodeError as error:
+        text = str(error)
+        where = _AT_LINE.search(text)
+        lines = source.text.split("\n")
+        at = len(source.text)
+        if where is not None:
+            at = sum(len(line) + 1 for line in lines[: int(where[1]) - 1]) + int(where[2]) - 1
+        raise source.error(f"not valid TOML: {_AT_LINE.sub('', text)}", min(at, len(source.text))) from None
+    except RecursionError:
+        raise TreadleError(f"{source.file} is nested too deep") from None
+
+
+def _of_toml(value: object) -> Tree:
+    if isinstance(value, dict):
+        return {name: _of_toml(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_of_toml(one) for one in value]
+    if isinstance(value, bool | str | Number):
+        return value
+    if isinstance(value, int):
+        return Number(str(value))
+    # dates and times
+    return str(getattr(value, "isoformat", value.__str__)())
+
+
+def _text(source: Source) -> Tree:
+    return source.text.rstrip("\n")
+
+
+_PARSERS = {"yaml": _yaml, "json": _json, "toml": _toml, "text": _text}

@@ -1,0 +1,320 @@
+"""Values beside plain texts and lists: select, files of values, records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import plan as write_plan
+from helpers import run_treadle
+from plan_folder import Folder, argv
+
+# Select.
+
+SELECT = """\
+treadle: 1
+params: {mode: {default: debug}, fast: {type: bool, default: false}}
+vars:
+  flags: {select: "${mode}", release: [-O2, [-s]], else: [-O0, -g]}
+  o: {select: "${fast}", true: quick, false: "slow/${mode}"}
+  deep: {select: "${mode}", debug: {select: "${o}", slow/debug: yes, else: no}, else: never}
+actions:
+  a: {run: "x ${flags} ${o} ${deep}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({}, ("x", "-O0", "-g", "slow/debug", "yes")),
+        ({"mode": "release"}, ("x", "-O2", "-s", "slow/release", "never")),
+        ({"fast": "true"}, ("x", "-O0", "-g", "quick", "no")),
+    ],
+)
+def test_a_var_is_what_select_chooses(params: dict[str, str], words: tuple[str, ...], folder: Folder) -> None:
+    assert argv(folder.load(SELECT, params=params)) == words
+
+
+def test_select_stands_in_place_of_anything_in_an_action(folder: Folder) -> None:
+    folder.write("i", "j", "k")
+    text = (
+        "treadle: 1\nparams: {m: {default: a}}\ndefaults: {timeout: {select: '${m}', a: 5s, else: 7s}}\nactions:\n"
+        "  x:\n"
+        "    run: {select: '${m}', a: [one 1, one 2], else: 'two ${in}'}\n"
+        "    in: [i, {select: '${m}', a: [j], b: {glob: 'k*'}}]\n"
+        "    out: {p: {select: '${m}', a: o, else: q}}\n"
+        "    env: {E: {select: '${m}', a: '1', else: '2'}}\n"
+        "  y: {select: '${m}', a: {run: y 1}, else: {sh: y 2}}\n"
+        "default: x\n"
+    )
+    first, second = folder.load(text), folder.load(text, params={"m": "b"})
+    x = first.actions["x"].command
+    assert x.steps == (("one", "1"), ("one", "2"))
+    assert (x.inputs, x.outputs, x.env.set, x.limits.timeout) == (("i", "j"), ("o",), {"E": "1"}, 5.0)
+    x = second.actions["x"].command
+    assert x.steps == (("two", "i", "k"),)
+    assert (x.inputs, x.outputs, x.env.set, x.limits.timeout) == (("i", "k"), ("q",), {"E": "2"}, 7.0)
+    assert argv(first, "y") == ("y", "1")
+    assert second.actions["y"].command.script is not None
+
+
+def test_select_knows_foreach_values_the_platform_and_tracked_variables(folder: Folder) -> None:
+    text = (
+        "  a:\n    foreach: {p: [u, v, w], q: {select: '${platform.os}', other: [1], else: [2]}}\n"
+        "    run: x ${p} ${out}\n    track: [CI]\n    out: o/${p}\n"
+        "    in: {select: '${p}', u: [], else: [{select: '${env.CI}', '1': i, else: j}]}\n"
+        "    timeout: {select: '${p}', v: 3s, else: none}\n"
+    )
+    folder.write("i", "j")
+    plan = folder.load(text, environ={"CI": "1"})
+    assert list(plan.actions) == ["a@u,2", "a@v,2", "a@w,2"]
+    assert [action.command.inputs for action in plan.actions.values()] == [(), ("i",), ("i",)]
+    assert [action.command.limits.timeout for action in plan.actions.values()] == [None, 3.0, None]
+    assert folder.load(text).actions["a@v,2"].command.inputs == ("j",)
+    assert plan.looks.environ == {"CI": "1"}
+
+
+def test_what_was_not_chosen_is_not_used(folder: Folder) -> None:
+    plan = folder.load(
+        "  a: {run: x, in: {select: 'b', a: gone, else: []}, out: {select: b, b: o, else: /etc/x}}\n"
+    )
+    assert plan.actions["a"].command.outputs == ("o",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("vars: {v: {select: «'${m}', relase: x}}", "select has nothing for 'release'|did you mean relase?"),
+        ("vars: {v: {select: «[a], b: x}}", "select must be a text, this is a list"),
+        ("vars: {v: {«select: }}", "select must be a text, this is nothing"),
+        ("vars: {v: «{select: '${m}'}}", "nothing to choose from"),
+        ("vars: {v: {select: '«${env.CI}', else: x}}", "a var belongs to no action"),
+        ("vars: {v: {select: '«${n}', else: x}}", "${n} is not defined"),
+        ("vars: {v: {select: '${m}', «release: }}", "nothing stands under release"),
+        ("vars: {v: {select: '${m}', release: x, else: '«${'}}", "is not ${NAME}"),
+        ("vars: {«v: {select: '${w}', else: x}, w: '${v}'}", "made of each other"),
+        ("vars: {v: [x, «{a: b}]}", "records and other values"),
+    ],
+)
+def test_a_mistake_in_a_select_of_a_var_has_its_place(text: str, words: str, folder: Folder) -> None:
+    told(folder, f"treadle: 1\nparams: {{m: {{default: release}}}}\n{text}\nactions: {{a: {{run: x}}}}\n", words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("  a: {run: x, in: {select: '«${m}', b: x}}\n", "${m} is not defined"),
+        ("  a: {run: x, in: {select: '«${env.CI}', b: x}}\n", "variables that its action tracks"),
+        ("  a: {run: x, timeout: {select: y, y: «5}}\n", "must be a duration"),
+        ("  a: {run: x, env: {A: {select: y, y: '«${', else: z}}}\n", "is not ${NAME}"),
+        ("  a:\n    foreach: {p: [u, v]}\n    run: {select: «'${p}', u: x}\n", "nothing for 'v'"),
+        ("  a:\n    foreach: {p: [u, v]}\n    run: {select: '${p}', u: x, else: x «| y}\n", "a pipe"),
+    ],
+)
+def test_a_mistake_in_a_select_of_an_action_has_its_place(text: str, words: str, folder: Folder) -> None:
+    told(folder, text, words)
+
+
+def told(folder: Folder, text: str, words: str, inside: str = "") -> None:
+    """Check that the first mistake stands at the mark, which is in the plan or in a text that it reads."""
+    marked = inside or text
+    first = folder.problems(text.replace("«", ""))[0]
+    before = marked[: marked.index("«")]
+    head = 0 if inside or not text.startswith(" ") else 2
+    place = (head + before.count("\n") + 1, len(before) - before.rfind("\n"))
+    assert first.place is not None
+    assert (first.place.line, first.place.column) == place, first
+    for word in words.split("|"):
+        assert word in f"{first} {first.facts} {first.hint}"
+
+
+# Files of values.
+
+FILES = {
+    "yaml": "train: {lr: 1e-5, on: true, layers: [3.10, [no, 'x y']], none: ~}\n'odd name': 1\nname: ${x}\n",
+    "json": '{"train": {"lr": 1e-5, "on": true, "layers": [3.10, ["no", "x y"]], "none": null}, "name": "${x}"}',
+    "toml": 'name = "${x}"\n[train]\nlr = 1e-5\non = true\nlayers = [3.10, ["no", "x y"]]\n',
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_names_with_dots_are_what_a_file_holds(kind: str, folder: Folder) -> None:
+    folder.write(f"params.{kind}", text=FILES[kind])
+    plan = folder.load(
+        f"treadle: 1\nvars: {{c: {{file: params.{kind}}}}}\nactions:\n"
+        "  a: {run: 'x ${c.train.lr} ${c.train.on} ${c.train.layers} ${c.name}', when: c.train.on and c.train.lr < 0.1}\n"
+        "  b: {run: x, when: not c.train.on}\n"
+    )
+    assert argv(plan) == ("x", "1e-5", "true", "3.10", "no", "x y", "${x}")
+    assert list(plan.left_out) == ["b"]
+
+
+def test_a_file_of_text_is_one_value_without_its_last_line_end(folder: Folder) -> None:
+    folder.write("VERSION", text="1.10\n")
+    folder.write("Cargo.lock", text="version = 4\n")
+    plan = folder.load(
+        "treadle: 1\nparams: {n: {default: VERSION}}\n"
+        "vars: {v: {file: '${n}'}, l: {file: Cargo.lock, format: toml}}\nactions: {a: {run: 'x ${v} ${l.version}'}}\n"
+    )
+    assert argv(plan) == ("x", "1.10", "4")
+
+
+def test_a_file_that_may_be_missing_counts_as_an_empty_one(folder: Folder) -> None:
+    text = (
+        "treadle: 1\nvars:\n  t: {file: note, optional: true}\n"
+        "  c: {file: own.yaml, optional: true, else: {jobs: 4, dir: {tmp: '${t}x'}}}\n"
+        "actions: {a: {run: 'x ${t} ${c.jobs} ${c.dir.tmp}'}}\n"
+    )
+    assert argv(folder.load(text)) == ("x", "", "4", "x")
+    folder.write("own.yaml", text="jobs: 8\n")
+    assert argv(folder.load(text)) == ("x", "", "8", "x")
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        ("${c}", "${c} is no text and no list|it has c.list, c.n, c.train.lr"),
+        ("${c.train}", "${c.train} is no text and no list"),
+        ("${c.train.rl}", "${c.train.rl} is not defined|did you mean ${c.train.lr}?"),
+        ("${c.nothing}", "${c.nothing} is nothing (null)"),
+        ("${c.sets}", "is a list of records: only foreach takes it"),
+        ("${c.mixed}", "is a list of maps and of other values"),
+        ("-${c.list}", "is a list and stands inside a text"),
+    ],
+)
+def test_what_is_no_value_is_told_where_it_is_used(use: str, words: str, folder: Folder) -> None:
+    folder.write("p.yaml", text="train: {lr: 1}\nnothing:\nsets: [{a: 1}]\nmixed: [a, {b: 1}]\nlist: [a]\nn: 1\n")
+    use = use.replace("$", "«$")
+    told(folder, f"treadle: 1\nvars: {{c: {{file: p.yaml}}}}\nactions:\n  a:\n    run: x {use}\n", words)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("p.yaml", "a: b\nc: [«", "not valid YAML"),
+        ("p.yaml", "a: 1\n«a: 2", "stands here twice"),
+        ("p.json", '{"a": 1,\n "b": «}', "not valid JSON"),
+        ("p.toml", "a = 1\nb = «\n", "not valid TOML"),
+        ("p.txt", "x\n y«\0", "NUL"),
+    ],
+)
+def test_a_mistake_in_a_file_has_its_place_in_it(name: str, text: str, words: str, folder: Folder) -> None:
+    folder.write(name, text=text.replace("«", ""))
+    told(folder, f"treadle: 1\nvars: {{c: {{file: {name}}}}}\nactions: {{a: {{run: x}}}}\n", words, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("p.json", b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ("p.json", b'{"a": "\\u0000"}', "NUL"),
+        ("p.json", b'{"a": "\\ud800"}', "half a character"),
+        ("p.json", b"[" * 200000, "nested too deep"),
+        ("p.yaml", b"a: " + b"{b: " * 99 + b"c" + b"}" * 99, ""),
+        ("d/", b"", "cannot read"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_told_where_it_is_named(
+    name: str, text: bytes, words: str, folder: Folder
+) -> None:
+    folder.write(name)
+    if text:
+        (folder.root / name).write_bytes(text)
+    plan = f"treadle: 1\nvars: {{c: {{file: «{name.rstrip('/')}}}}}\nactions: {{a: {{run: x}}}}\n"
+    if words:
+        told(folder, plan, words)
+    else:
+        assert folder.load(plan.replace("«", ""))
+
+
+def test_a_file_that_is_no_utf_8_is_told(folder: Folder) -> None:
+    (folder.root / "p.txt").write_bytes(b"ok\n\xff")
+    told(folder, "treadle: 1\nvars: {c: {file: p.txt}}\nactions: {a: {run: x}}\n", "not UTF-8", "ok\n«")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{file: «gone.yaml}", "the file gone.yaml of the var c does not exist|optional: true"),
+        ("{file: gone.yaml, optional: «false}", "must be true"),
+        ("{file: gone.yaml, format: «ini}", "must be one of yaml, json, toml, text"),
+        ("{file: gone.yaml, «wen: x}", "has no key 'wen'"),
+        ("{file: «dir/}", "no path of a file"),
+        ("{file: «made.yaml, optional: true}", "m makes this file, and it is read before any action runs"),
+    ],
+)
+def test_a_mistake_in_what_names_a_file_has_its_place(value: str, words: str, folder: Folder) -> None:
+    told(
+        folder,
+        f"treadle: 1\nvars: {{c: {value}}}\nactions: {{a: {{run: x}}, m: {{run: x, out: made.yaml}}}}\n",
+        words,
+    )
+
+
+def test_only_the_values_that_are_used_count_and_a_change_is_never_missed(tmp_path: Path) -> None:
+    write_plan(
+        tmp_path,
+        "vars: {c: {file: p.json}, n: {file: note, optional: true}}\nactions:\n"
+        "  a: {sh: 'echo ${c.a} ${n} >> ${out}', out: a, keep: true}\n  b: {sh: 'echo ${c.b} > ${out}', out: b}\n",
+    )
+    file = tmp_path / "p.json"
+    file.write_text('{"a": 1, "b": 1}')
+    run_treadle(tmp_path, "run", check=0)
+    assert "nothing to do" in run_treadle(tmp_path, "run", check=0).out
+    file.write_text('{"b": 2, "c": 3, "a": 1}')
+    run_treadle(tmp_path, "run", check=0)
+    assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("1 \n", "2\n")
+    (tmp_path / "note").write_text("hello\n")
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "a").read_text() == "1 \n1 hello\n"
+    (tmp_path / "note").unlink()
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "a").read_text() == "1 \n1 hello\n1 \n"
+
+
+# Records.
+
+
+def test_records_give_fields_and_names(folder: Folder) -> None:
+    folder.write("src/a.c", "src/b.c")
+    plan = folder.load(
+        "treadle: 1\nvars:\n  v: w\n"
+        "  all: [{src: src/a.c, n: 3, on: true, opt: {x: ['${v}', 2]}}, {n: 10, src: src/b.c, on: false}]\n"
+        "actions:\n  a:\n    foreach: {t: '${all}', p: [1, 2]}\n    run: x ${t.src.stem} ${t.n} ${p}\n    in: ${t.src}\n"
+        "    when: t.n > 5 or p == 1\n"
+        "  b:\n    foreach: {t: [{size: big, name: 'x,y'}, {name: '${v}', size: small}]}\n    run: y ${t.size} ${t.name}\n"
+        "  c: {foreach: {t: '${all}'}, run: x, when: t.on}\n"
+    )
+    assert list(plan.actions) == ["a@src/a.c,1", "a@10,1", "a@10,2", "b@x%2Cy", "b@w", "c@src/a.c"]
+    assert list(plan.left_out) == ["a@src/a.c,2", "c@10"]
+    assert argv(plan, "a@10,2") == ("x", "b", "10", "2")
+    assert (argv(plan, "b@x%2Cy"), argv(plan, "b@w")) == (("y", "big", "x,y"), ("y", "small", "w"))
+
+
+def test_records_of_a_file_are_those_of_foreach(folder: Folder) -> None:
+    folder.write(
+        "p.json", text='{"sets": [{"name": "s", "opt": {"lr": [1, 2]}}, {"name": "t", "opt": {"lr": []}}]}'
+    )
+    plan = folder.load(
+        "treadle: 1\nvars: {c: {file: p.json}, sets: '${c.sets}'}\n"
+        "actions: {a: {foreach: {t: '${sets}'}, run: 'x ${t.opt.lr}', tools: []}}\n"
+    )
+    assert (argv(plan, "a@s"), argv(plan, "a@t")) == (("x", "1", "2"), ("x",))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("foreach: {t: [{a: b}]}\n    run: x «${t}", "${t} is no text and no list|it has t.a"),
+        ("foreach: {t: [{a: b}]}\n    run: x «${t.b}", "${t.b} is not defined|did you mean ${t.a}?"),
+        ("foreach: {t: «[{a: b}, c]}\n    run: x", "has records and other values"),
+        ("foreach: {t: [«{a: [b]}]}\n    run: x", "a record without a text"),
+        ("foreach: «{t: [{a: b, c: 1}, {a: b, c: 2}]}\n    run: x", "makes a@b twice|name: of its own"),
+        ("foreach: {t: [{a: '«${nope}'}]}\n    run: x", "${nope} is not defined"),
+        ("foreach: {t: [{a: «}]}\n    run: x", "must be a text, this is nothing"),
+        ("foreach: {t: «{a: b}}\n    run: x", "foreach t cannot be a map with a"),
+    ],
+)
+def test_a_mistake_in_a_record_has_its_place(text: str, words: str, folder: Folder) -> None:
+    told(folder, f"  a:\n    {text}\n", words)
