@@ -141,8 +141,25 @@ def test_files_knows_what_an_action_was_found_to_read(tmp_path: Path) -> None:
         "    own.h  not there, and no action makes it (found in the last run)",
     ]
     (use,) = json.loads(run_treadle(tmp_path, "list", "--files", "--json", "use", check=0).out)["actions"]
-    assert use["files"]["inputs"][1] == {"path": "gen.h", "made_by": ["gen"], "exists": True, "discovered": True}
+    assert use["files"]["inputs"][1] == {"path": "gen.h", "how": "discovered", "made_by": ["gen"], "exists": True}
     assert use["files"]["outputs"] == [{"path": "use", "read_by": ["last"], "exists": True}]
+
+
+def test_files_names_the_program_of_the_project_that_an_action_starts(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {run: ./tool x, cwd: bin, out: o}\n  b: {run: /bin/true, out: p}\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/tool").write_text("#!/bin/sh\n")
+    (tmp_path / "bin/tool").chmod(0o755)
+    assert run_treadle(tmp_path, "list", "--files", check=0).lines == [
+        "a",
+        "  reads",
+        "    bin/tool  no action makes it (the program that it starts)",
+        "  makes",
+        "    o",
+        "b",
+        "  makes",
+        "    p",
+    ]
 
 
 def test_a_long_help_is_broken_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The version of what --json prints: names in it stay, new ones may come."""
+DECLARED, PROGRAM, DISCOVERED = "declared", "program", "discovered"
+"""How an action comes to read a file: its plan says so, it starts it, or it was found to read it."""
+_HOW = {PROGRAM: "the program that it starts", DISCOVERED: "found in the last run"}
 _READ_BY = 4
 """Names of readers that a line shows."""
 
@@ -105,17 +108,23 @@ class Origins:
         self._store: Store | None = None
 
     def inputs(self, action: Action) -> list[dict[str, object]]:
-        """Return what an action declares that it reads, and what it was found to read last time."""
-        declared = dict.fromkeys(action.command.inputs)
-        found = [path for path in self._found(action) if path not in declared]
-        return [self._input(path, action) for path in declared] + [
-            {**self._input(path, action), "discovered": True} for path in found
-        ]
+        """Return what an action declares that it reads, programs of the project, and what it was found to read."""
+        read = dict.fromkeys(action.command.inputs, DECLARED)
+        for paths, how in ((self._programs(action), PROGRAM), (self._found(action), DISCOVERED)):
+            for path in paths:
+                read.setdefault(path, how)
+        return [self._input(path, how, action) for path, how in read.items()]
 
-    def _input(self, path: str, action: Action) -> dict[str, object]:
+    def _input(self, path: str, how: str, action: Action) -> dict[str, object]:
         makers = [uid for uid in self.readers.makers(path) if uid != action.uid]
         there = os.path.lexists(os.path.join(self.plan.root, path))
-        return {"path": path, "made_by": makers, "exists": there, "discovered": False}
+        return {"path": path, "how": how, "made_by": makers, "exists": there}
+
+    def _programs(self, action: Action) -> list[str]:
+        """Return the programs in the root that an action starts by their paths: they count as inputs."""
+        started = (os.path.join(action.command.cwd, argv[0]) for argv in action.command.argvs() if "/" in argv[0])
+        paths = (os.path.relpath(os.path.join(self.plan.root, path), self.plan.root) for path in started)
+        return [path for path in paths if not path.startswith("../")]
 
     def outputs(self, action: Action) -> list[dict[str, object]]:
         """Return what an action makes."""
@@ -166,7 +175,7 @@ def _whence(one: dict[str, object]) -> str:
         text = "no action makes it"
     else:
         text = "not there, and no action makes it"
-    return f"{text} (found in the last run)" if one["discovered"] else text
+    return f"{text} ({_HOW[str(one['how'])]})" if one["how"] in _HOW else text
 
 
 def _whither(one: dict[str, object]) -> str:
