@@ -1,4 +1,7 @@
-"""Other plans in the same root that make what this one makes: an error, while both exist and declare it."""
+"""Other plans in the same root that make what this one makes: an error, while both exist and declare it.
+
+A plan and one that it includes are no two plans here: whichever is run, the same action makes it.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +55,12 @@ def _other(plan: Plan, label: str) -> Plan | None:
 
     path = os.path.join(plan.root, label)
     try:
-        if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file):
+        if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file) or path in plan.looks.read:
             return None
         other = load_plan(path, former_outputs=FormerOutputs)
     except (OSError, ValueError, TreadleError):
         return None
-    return other if other.root == plan.root else None
+    return other if other.root == plan.root and plan.file not in other.looks.read else None
 
 
 def _problem(path: str, plan: Plan, mine: Action, other: Plan, theirs: Action) -> TreadleError:

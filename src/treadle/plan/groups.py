@@ -14,8 +14,11 @@ from .paths import below
 from .schema import ACTION_NAME, GROUP_KEYS
 
 
-def read(part: Part, names: Names) -> None:
-    """Add the groups of a file to the names, and itself under its own name; those that it includes come before."""
+def read(part: Part, names: Names, making: Collection[str]) -> None:
+    """Add the groups of a file to the names, and itself under its own name; those that it includes come before.
+
+    :param making: the families that have outputs
+    """
     found: dict[str, Group] = {}
     prefix, reader = part.prefix, part.reader
     node = part.entries.get("groups")
@@ -41,22 +44,22 @@ def read(part: Part, names: Names) -> None:
         spelled = tuple([_spelled(part, names, text, own) for text in texts])
         found[name] = Group(name, help_, spelled, reader.source.place(key.start))
     if prefix:
-        _add_itself(part, names, own)
+        _add_itself(part, names, own, making)
     names.groups = {**found, **names.groups}
 
 
-def _add_itself(part: Part, names: Names, own: Collection[str]) -> None:
+def _add_itself(part: Part, names: Names, own: Collection[str], making: Collection[str]) -> None:
     """Let the name of an included plan stand for what a bare run of it would do."""
     node = part.entries.get("default")
     if node is None:
-        members = [spec.name for spec in part.specs if spec.outputs or spec.stdout]
+        members = [spec.name for spec in part.specs if spec.name in making]
         members += [name for name in part.included if name in names.groups]
     else:
         members = [_spelled(part, names, text.text, own) for text in part.reader.texts(node, "default")]
     if members:
         name = part.prefix[:-1]
         place = part.reader.source.place(part.start)
-        group = Group(name, f"what {part.shown} does by default", tuple(members), place)
+        group = Group(name, f"what {below(part.file, names.root)} does by default", tuple(members), place)
         names.groups = {name: group, **names.groups}
 
 

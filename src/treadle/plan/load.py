@@ -163,8 +163,9 @@ class _Loading:
             for output in instance.outputs:
                 outputs.setdefault(output.path, instance.uid)
         names = Names(families, {}, outputs, self.top.root)
+        making = {names.uids[uid] for uid in outputs.values()} if len(self.parts) > 1 else ()
         for part in reversed(self.parts):
-            groups.read(part, names)
+            groups.read(part, names, making)
         return names
 
     def _actions(self, linker: Linker, filler: Filler) -> dict[str, Action]:
