@@ -1,7 +1,8 @@
 """One child process and its tree: start, wait, TERM, KILL. It knows nothing of jobs, actions or logs.
 
-Each child leads a session of its own and carries a mark in its environment (TREADLE_RUN). What leaves the
-session keeps the mark, so the whole tree can be found; only what rewrites its own environment escapes.
+Each child leads a group of its own, and where there is a terminal a session of its own, and carries a mark in its
+environment (TREADLE_RUN). What leaves the group keeps the mark, so the whole tree can be found; only what rewrites
+its own environment escapes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
 else:
     # `signal` makes enums of the same numbers, which costs a short run more than the program that it starts
     import _signal as signal
@@ -65,7 +67,7 @@ class Process:
         self._is_gone = False
         """Whether its number may belong to another process by now."""
         self.leads = leads
-        """Whether it leads a session of its own; if not, our terminal sends its signals to it too."""
+        """Whether it leads a group of its own; if not, our terminal sends its signals to it too."""
         self._lock = RLock()
         self._collecting = RLock()
         self._reaped = False
@@ -133,7 +135,7 @@ class Process:
                 os.close(fd)
 
     def signal_group(self, number: int) -> None:
-        """Send a signal to all that is still in its session's first group."""
+        """Send a signal to all that is still in its group."""
         with self._lock:
             if not self._reaped and self.leads:
                 _send(os.killpg, self.pid, number)
@@ -297,6 +299,26 @@ _DEFAULTED = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasatt
 """Signals that Python ignores, and programs expect to end them."""
 
 
+def has_terminal() -> bool:
+    """Return whether we have a terminal that could send signals to our children, or be read by them.
+
+    If so they get a session of their own. It costs 0.1 ms a program where the kernel shares processors out by
+    session, and a slower program where others are busy; without a terminal a group does the same.
+    """
+    global _terminal
+    if _terminal is None:
+        try:
+            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+            _terminal = True
+        except OSError:
+            _terminal = False
+    return _terminal
+
+
+_terminal: bool | None = None
+"""Whether we have one: a process may lose it, and hardly ever gets one."""
+
+
 def _is_here(folder: str) -> bool:
     try:
         return folder == os.getcwd()
@@ -324,11 +346,14 @@ def _spawn_here(
         elif number == 0:
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
     absent: OSError = FileNotFoundError(ENOENT, os.strerror(ENOENT), argv[0])
+    alone: dict[str, Any] = {}
+    if own_session:
+        alone = {"setsid": True} if has_terminal() else {"setpgroup": 0}
     failure: OSError | None = None
     for path in _candidates(argv[0], environ):
         try:
             return os.posix_spawn(
-                path, list(argv), environ, file_actions=actions, setsid=own_session, setsigdef=_DEFAULTED
+                path, list(argv), environ, file_actions=actions, setsigdef=_DEFAULTED, **alone
             )
         except NotImplementedError:
             # the system cannot begin a session like this
@@ -359,7 +384,8 @@ def _spawn_elsewhere(
         stdout=stdout,
         stderr=stderr,
         close_fds=False,
-        start_new_session=own_session,
+        start_new_session=own_session and has_terminal(),
+        process_group=0 if own_session and not has_terminal() else None,
     )
     # it is ours from here on: Popen is not to wait for it when it goes
     child.returncode = 0

@@ -131,11 +131,29 @@ class TestWaiting:
 
 
 class TestStarting:
-    def test_it_leads_a_session_of_its_own(self, pipe: tuple[int, int]) -> None:
-        child = shell("echo up; sleep 300", stdout=pipe[1])
+    @pytest.mark.parametrize("here", [True, False])
+    @pytest.mark.parametrize("has_terminal", [True, False])
+    def test_it_leads_a_group_and_where_there_is_a_terminal_a_session(
+        self, has_terminal: bool, here: bool, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(process, "_terminal", has_terminal)
+        cwd = None if here else str(tmp_path)
+        argv = ["sh", "-c", "echo up; sleep 300"]
+        child = spawn(argv, mark=MARK, environ=with_mark(os.environ, MARK), cwd=cwd, files=(None, pipe[1], None))
         read_line(pipe[0])
-        assert os.getsid(child.pid) == child.pid != os.getsid(0)
+        assert os.getpgid(child.pid) == child.pid != os.getpgid(0)
+        assert os.getsid(child.pid) == (child.pid if has_terminal else os.getsid(0))
         child.kill()
+
+    def test_whether_there_is_a_terminal_is_seen(self) -> None:
+        look = "from treadle.process import has_terminal; print(has_terminal())"
+        alone = subprocess.run([sys.executable, "-c", look], start_new_session=True, capture_output=True, text=True)
+        assert alone.stdout == "False\n"
+        with_one = f"import pty, sys; pty.spawn([sys.executable, '-c', {look!r}])"
+        done = subprocess.run(
+            [sys.executable, "-c", with_one], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout.strip() == "True"
 
     def test_one_that_keeps_the_terminal_stays_in_our_group(self, pipe: tuple[int, int]) -> None:
         child = shell("echo up; sleep 300", stdout=pipe[1], own_session=False)

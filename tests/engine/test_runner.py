@@ -207,7 +207,7 @@ class TestStop:
     ) -> None:
         runner.grace = 0.1
         inner = "trap '' TERM; echo \\$\\$; while :; do sleep 9; done"
-        script = f"setsid sh -c \"{inner}\" & trap 'exit 0' TERM; while :; do sleep 0.01; done"
+        script = f"trap 'exit 0' TERM; setsid sh -c \"{inner}\" & while :; do sleep 0.01; done"
         runner.start("key", shell(script, stdout=pipe[1]))
         escaped = int(read_line(pipe[0]))
         runner.stop("key")
