@@ -62,7 +62,7 @@ def surrounded(table: str, key: Key) -> str:
             f"{head}include: [{{{key.example}{'' if key.name == 'file' else ', file: docs/plan.yaml'}}}]\n{hello}"
         )
     if table == "params":
-        default = "" if key.name == "default" or key.name == "type" else ", default: 3"
+        default = "" if key.name in ("default", "type", "rest") else ", default: 3"
         default = ", default: 3" if key.name == "type" else default
         return f"{head}params:\n  p: {{{key.example}{default}}}\n{hello}"
     if table == "files":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+_WITHOUT_PLAN = ("init", "schema", "completion", "report")
 OUTPUT_CHOICES = ("group", "stream", "prefix")
 COLOR_CHOICES = ("auto", "always", "never")
 
@@ -30,10 +31,17 @@ def parse(argv: Sequence[str]) -> Options:
     if not argv:
         print(SHORT_HELP, end="")
         raise SystemExit(0)
-    options, more = parser.parse_known_args(_with_values(argv), Options())
+    words = list(argv)
+    rest = words[words.index("--") + 1 :] if "--" in words else None
+    options, more = parser.parse_known_args(
+        _with_values(words if rest is None else words[: -1 - len(rest)]), Options()
+    )
     if not options.command:
         raise UsageError("no command was given", hint="`treadle --help` lists them")
     _take_names(options, more)
+    options.rest = rest
+    if rest is not None and options.command in _WITHOUT_PLAN:
+        raise UsageError(f"`treadle {options.command}` takes nothing behind --", hint="it reads no plan")
     options.origin = _here()
     options.params = _params(getattr(options, "param", []))
     if options.folder:
@@ -92,9 +100,7 @@ def _params(given: Sequence[str]) -> dict[str, str]:
 def _with_values(argv: Sequence[str]) -> list[str]:
     """Return the arguments with the options whose value may be left out in a form that takes no name for one."""
     words: list[str] = []
-    for at, word in enumerate(argv):
-        if word == "--":
-            return [*words, *argv[at:]]
+    for word in argv:
         if word == "--force":
             word = "--force-all"
         elif word == "--keep-going":
@@ -194,6 +200,7 @@ examples:
   treadle run -p mode=release   with another value of a parameter
   treadle run --force=fit       fit runs though nothing has changed
   treadle run --output stream   show what actions print as it comes
+  treadle run test -- -x -k io  words for the parameter with `rest: true`
 
 """
 

@@ -26,7 +26,7 @@ class Call:
     :ivar folder: the folder of -C
     """
 
-    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "words")
+    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "rest", "words")
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -34,6 +34,7 @@ class Call:
         self.names: list[str] = []
         self.file = ""
         self.params: dict[str, str] = {}
+        self.rest: list[str] | None = None
         self.jobs: int | None = None
         self.keep_going = 1
 
@@ -78,6 +79,10 @@ def plain_call(argv: Sequence[str]) -> Call | None:
     while rest:
         word = rest.pop(0)
         option, value = word[:2], word[2:]
+        if word == "--":
+            call.rest = rest
+            call.words += [word, *rest]
+            break
         if not word.startswith("-"):
             call.words.append(word)
             call.names.append(word)
@@ -110,13 +115,18 @@ class Found:
         It goes to the folder of -C, as `arguments.parse` does.
         """
         call = self.call
-        if self.answer is None or self.answer.is_of_plan or any(name.endswith((".yaml", ".yml")) for name in call.names):
+        if (
+            self.answer is None
+            or self.answer.is_of_plan
+            or any(name.endswith((".yaml", ".yml")) for name in call.names)
+        ):
             return None
         from .options import Options
 
         options = Options()
         options.command = "run"
         options.names, options.file, options.params = list(call.names), call.file, dict(call.params)
+        options.rest = call.rest
         options.folder, options.jobs, options.keep_going = call.folder, call.jobs, call.keep_going
         options.origin = os.getcwd()
         os.chdir(self.here)

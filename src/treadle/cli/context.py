@@ -90,7 +90,12 @@ class Context:
         """
         from treadle.plan import load_plan
 
-        return load_plan(self.plan_file(), params=self.options.params, former_outputs=self._former_outputs)
+        return load_plan(
+            self.plan_file(),
+            params=self.options.params,
+            former_outputs=self._former_outputs,
+            rest=self.options.rest,
+        )
 
     def _former_outputs(self, root: str) -> FormerOutputs:
         from treadle.former import FormerOutputs

@@ -242,8 +242,10 @@ class Progress(Observer):
         output = self._last_lines(job, _FAILURE_LINES)[0] if job is not None and with_output else None
         import shlex
 
+        rest = self.context.options.rest
+        behind = [] if rest is None else ["--", *rest]
         command = self.walk.actions.vertex_data[uid].shown
-        return render.Failure(ended, command, log, shlex.join([*self.again, uid]), output)
+        return render.Failure(ended, command, log, shlex.join([*self.again, uid, *behind]), output)
 
     def _tell_interrupt(self) -> None:
         count = self.context.interrupts.count

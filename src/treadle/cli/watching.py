@@ -57,7 +57,7 @@ class Watching:
         while not self.file.startswith(os.path.join(folder, "")) and folder != os.path.dirname(folder):
             paths.append(os.path.join(folder, "treadle.yaml"))
             folder = os.path.dirname(folder)
-        return [] if "-f" in self.found.call.words else paths
+        return [] if self.found.call.file else paths
 
     def keep(self, walk: CommandWalk, plan: Plan) -> None:
         """Keep a snapshot of a walk over the whole of what was called for."""

@@ -31,6 +31,7 @@ def load_plan(
     params: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
     former_outputs: Callable[[str], Collection[str]] | None = None,
+    rest: Sequence[str] | None = None,
 ) -> Plan:
     """Read and check a plan.
 
@@ -39,12 +40,12 @@ def load_plan(
     :param environ: the environment; the process's own if left out
     :param former_outputs: given the root, returns paths relative to it that actions made in former runs:
         globs never take them
+    :param rest: the words behind `--`, for the parameter with `rest: true`; None if there was no `--`
     :raises PlanError: with the first ten mistakes by place
     """
     with _no_garbage_collector():
-        return _load(
-            file, dict(params or {}), AskedEnviron(os.environ if environ is None else environ), former_outputs
-        )
+        asked = AskedEnviron(os.environ if environ is None else environ)
+        return _load(file, dict(params or {}), asked, former_outputs, rest)
 
 
 @contextmanager
@@ -64,6 +65,7 @@ def _load(
     params: dict[str, str],
     environ: AskedEnviron,
     former_outputs: Callable[[str], Collection[str]] | None,
+    rest: Sequence[str] | None,
 ) -> Plan:
     problems = Problems()
     try:
@@ -78,6 +80,7 @@ def _load(
     name = os.path.relpath(top.file, top.root)
     disk = Disk(top.root)
     top.files = ValueFiles(disk)
+    top.rest = rest
     top.read_values(params)
     top.settle(top.root, name, Globs(disk))
     parts = [top]

@@ -22,6 +22,7 @@ class Param:
 
     :param default: None if it must be given
     :param value: the text, or the texts of a list
+    :param rest: whether it takes what follows `--` on the command line
     """
 
     name: str
@@ -30,6 +31,7 @@ class Param:
     default: str | tuple[str, ...] | None = None
     help: str = ""
     value: str | tuple[str, ...] = ""
+    rest: bool = False
 
 
 @dataclass(slots=True)

@@ -35,20 +35,8 @@ class Part:
     """
 
     __slots__ = (
-        *(
-            "entries",
-            "environ",
-            "file",
-            "files",
-            "home",
-            "included",
-            "operands",
-            "params",
-            "prefix",
-            "problems",
-            "reader",
-        ),
-        *("root", "scope", "shown", "specs", "start"),
+        *("entries", "environ", "file", "files", "home", "included", "operands", "params", "prefix", "problems"),
+        *("reader", "rest", "root", "scope", "shown", "specs", "start"),
     )
 
     def __init__(self, reader: Reader, environ: AskedEnviron, shown: str, prefix: str = "") -> None:
@@ -60,6 +48,8 @@ class Part:
         self.prefix = prefix
         self.specs: list[Spec] = []
         self.files: ValueFiles
+        self.rest: Sequence[str] | None = None
+        """What stands behind `--` on the command line."""
         self.included: dict[str, str] = {}
         """The names of the plans that it includes -> their files."""
         self.start = 0
@@ -104,7 +94,12 @@ class Part:
     def read_values(self, given: Mapping[str, str | Given]) -> None:
         """Read parameters and vars."""
         self.params = read_params(
-            self.reader, self.entries.get("params"), given, self.environ, "" if self.prefix else self.root
+            self.reader,
+            self.entries.get("params"),
+            given,
+            self.environ,
+            "" if self.prefix else self.root,
+            self.rest,
         )
         self.scope = read_vars(self.reader, self.entries.get("vars"), self.params, self.files, self.root)
         self.operands: dict[str, Operand] = {**operands(self.params, self.scope), **PLATFORM}

@@ -183,6 +183,8 @@ PARAM_KEYS = _table(
     Key("choices", LIST, "The only values it may have (each element of a list).", "any", "choices: [3, 4]"),
     Key("env", TEXT, "A variable of the environment that gives the value if `-p` does not. An empty one counts "
         "as not set.", "none", "env: LEVEL"),
+    Key("rest", TRUE, "`true`: it is the list of all words that follow `--` on the command line.", "no",
+        "rest: true"),
     Key("help", TEXT, "What it is for, in a line.", "none", "help: how much to do"),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from treadle.errors import TreadleError, nearest
 
@@ -60,11 +60,17 @@ def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: 
 
 
 def read_params(
-    reader: Reader, node: Node | None, given: Mapping[str, str | Given], environ: Mapping[str, str], root: str
+    reader: Reader,
+    node: Node | None,
+    given: Mapping[str, str | Given],
+    environ: Mapping[str, str],
+    root: str,
+    rest: Sequence[str] | None = None,
 ) -> dict[str, Param]:
     """Return the parameters with their values.
 
     :param root: what paths are spelled relative to; "" leaves them as they are written
+    :param rest: what stands behind `--` on the command line, None if there is no `--`
     """
     table = reader.table(node, "params") if node is not None else Table(0, flow=False)
     found: dict[str, Param] = {}
@@ -72,6 +78,7 @@ def read_params(
         if check_name(reader, name, {}, "a parameter"):
             with reader.problems.kept():
                 found[name.text] = _read_param(reader, name, value, given, environ, root)
+    _take_rest(reader, table, found, given, rest)
     for name_ in given:
         if name_ not in table.nodes:
             close = nearest(name_, table.nodes)
@@ -79,6 +86,32 @@ def read_params(
             hint = f"did you mean {close}?" if close else ""
             reader.problems.add(TreadleError(f"the plan has no parameter {name_!r}", facts=(fact,), hint=hint))
     return found
+
+
+def _take_rest(
+    reader: Reader,
+    table: Table,
+    found: Mapping[str, Param],
+    given: Mapping[str, str | Given],
+    rest: Sequence[str] | None,
+) -> None:
+    """Give the words behind `--` to the parameter that takes them."""
+    takers = [param for param in found.values() if param.rest]
+    for param in takers[1:]:
+        at = table.keys[param.name]
+        fact = f"so has {takers[0].name} at {reader.source.place(table.keys[takers[0].name].start)}"
+        reader.add(f"{param.name} has rest: true", at, facts=(fact,), hint="one parameter takes what follows --")
+    if rest is None:
+        return
+    if not takers:
+        hint = "params: {args: {type: list, rest: true}} takes it" if len(found) == len(table.nodes) else ""
+        reader.problems.add(TreadleError("no parameter takes what follows --", facts=(" ".join(rest),), hint=hint))
+    elif takers[0].name in given:
+        reader.problems.add(TreadleError(f"{takers[0].name} is given by -p and by --", hint="give it once"))
+    else:
+        with reader.problems.kept():
+            param, at = takers[0], table.keys[takers[0].name]
+            param.value = _convert(reader, at, param, tuple(rest), "behind --", "")
 
 
 def _read_param(
@@ -91,11 +124,16 @@ def _read_param(
 ) -> Param:
     entries = reader.entries(node, PARAM_KEYS, f"the parameter {name.text}")
     default = entries.get("default")
-    kind = _text(entries.get("type")) or ("list" if isinstance(default, Items) else "str")
+    takes_rest = _text(entries.get("rest")) == "true"
+    kind = _text(entries.get("type")) or ("list" if isinstance(default, Items) or takes_rest else "str")
     choices = (
         tuple(one.text for one in reader.texts(entries["choices"], "a choice")) if "choices" in entries else ()
     )
-    param = Param(name.text, kind, choices, None, _text(entries.get("help")))
+    param = Param(name.text, kind, choices, None, _text(entries.get("help")), rest=takes_rest)
+    if takes_rest and kind != "list":
+        raise reader.error(f"what follows -- is a list, {name.text} is of type {kind}", name, hint="type: list")
+    if takes_rest and default is None:
+        param.default = ()
     if default is not None:
         param.default = _default(reader, default, param, root)
     variable = _text(entries.get("env"))
