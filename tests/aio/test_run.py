@@ -233,6 +233,28 @@ def test_a_critical_job_that_somebody_else_cancels_ends_the_run_by_name() -> Non
     assert log == ["other starts", "other is cancelled"]
 
 
+@pytest.mark.parametrize("critical", [True, False])
+@pytest.mark.parametrize("window", [None, 2])
+def test_a_job_that_somebody_cancels_before_its_first_turn_is_not_waited_for(
+    critical: bool, window: int | None
+) -> None:
+    async def cancels() -> None:
+        for task in asyncio.all_tasks():
+            if task.get_name() == "victim":
+                task.cancel()
+
+    victim = Job(value(), label="victim", critical=critical)
+    after = Job(value("ran"), required=victim)
+    scheduler = Scheduler(Job(cancels()), victim, after, jobs_window=window)
+    if critical:
+        with pytest.raises(TreadleError, match="the job 'victim' was cancelled"):
+            scheduler.run()
+    else:
+        assert scheduler.run()
+        assert after.result() == "ran"
+    assert not victim.is_done()
+
+
 def test_a_job_that_takes_its_time_over_a_cancellation_is_waited_for() -> None:
     log = Log()
 

@@ -60,12 +60,14 @@ class Run:
         self._left = self._finite or 1
         self._is_over = False
         self._is_starting = False
+        self._has_lost = False
         self._ready: list[AbstractJob] = []
         """What has become ready while others were being started."""
 
     def is_whole(self, count: int) -> bool:
         """Return whether so many jobs have come to their end."""
-        return not self._left and self._finite == count and self.failure is None and not self.timed_out
+        is_through = not self._left and self._finite == count and not self._has_lost
+        return is_through and self.failure is None and not self.timed_out
 
     async def run(self, timeout: float | None) -> None:
         """Run; return when nothing runs any more.
@@ -121,9 +123,10 @@ class Run:
         job._aio_phase = RUNNING
         work, name = self._drive(job, slot), job.label or "treadle.aio"
         if not self._has_factory:
-            self._tasks[job] = asyncio.Task(work, loop=self._loop, name=name)
-        elif not (task := self._loop.create_task(work, name=name)).done():
-            self._tasks[job] = task
+            task = self._tasks[job] = _JobTask(work, loop=self._loop, name=name)
+            task.about = (self, job, slot)
+        elif not (made := self._loop.create_task(work, name=name)).done():
+            self._tasks[job] = made
 
     async def _drive(self, job: AbstractJob, slot: int) -> None:
         """Run a job in a task of its own, and let others start that have waited for it."""
@@ -142,6 +145,12 @@ class Run:
         job._aio_phase = DONE
         if self._tell is not None:
             self._tell(DONE_WELL, job)
+        self._ended(job, slot)
+
+    def _lost(self, job: AbstractJob, slot: int) -> None:
+        """Note that a job was cancelled before its first turn."""
+        self._has_lost = True
+        self._raised(job, asyncio.CancelledError())
         self._ended(job, slot)
 
     def _raised(self, job: AbstractJob, error: BaseException) -> None:
@@ -200,6 +209,20 @@ class Run:
             for job in self._tasks:
                 self._tell(CANCELLING, job)
         await end_all(list(self._tasks.values()))
+
+
+class _JobTask(asyncio.Task[None]):
+    """A task that tells its run when it is cancelled before its first turn: its coroutine, never begun, cannot."""
+
+    __slots__ = ("about",)
+    about: tuple[Run, AbstractJob, int]
+
+    def cancel(self, msg: Any = None) -> bool:
+        coroutine: Any = self.get_coro()
+        if not (self.done() or coroutine.cr_running or coroutine.cr_suspended):
+            run, job, slot = self.about
+            self.get_loop().call_soon(run._lost, job, slot)
+        return super().cancel(msg)
 
 
 async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
