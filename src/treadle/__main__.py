@@ -14,7 +14,12 @@ def main() -> int:
     found = None
     try:
         found = look(argv)
-        if found is not None and found.answer is not None and found.answer.is_nothing_to_do and sys.stdout is not None:
+        if (
+            found is not None
+            and found.answer is not None
+            and found.answer.is_nothing_to_do
+            and sys.stdout is not None
+        ):
             return tell_nothing_to_do(found, found.answer)
     except KeyboardInterrupt:
         return 130

@@ -352,9 +352,7 @@ def _spawn_here(
     failure: OSError | None = None
     for path in _candidates(argv[0], environ):
         try:
-            return os.posix_spawn(
-                path, list(argv), environ, file_actions=actions, setsigdef=_DEFAULTED, **alone
-            )
+            return os.posix_spawn(path, list(argv), environ, file_actions=actions, setsigdef=_DEFAULTED, **alone)
         except NotImplementedError:
             # the system cannot begin a session like this
             return None
