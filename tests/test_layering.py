@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("awaited", "core.admission", "core.containers", "core.dag"),
         *("job", "runner", "running", "process"),
     },
-    "walk": {"awaited", "core", "scheduler", "job", "fingerprint"},
+    "walk": {"awaited", "collector", "core", "scheduler", "job", "fingerprint"},
     "depfile": {"command"},
     "question": {*STATE, "command"},
     "outputs": {*STATE, "command"},

@@ -5,9 +5,9 @@ Subclass it and override hooks; `run()` walks. It knows nothing of commands, fil
 
 from __future__ import annotations
 
-import gc
 import sys
 
+from .collector import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .job import EmptyJob, Job
@@ -168,7 +168,7 @@ class Walk:
         self.set_scheduling_params()
         self.scheduler = self.create_scheduler()
         if self._told_to_end is None:
-            with _RareCollection():
+            with RareCollection():
                 self.scheduler.run(self.actions)
         return self.report()
 
@@ -302,37 +302,6 @@ class Walk:
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[uid] = report
         _log_end(job, status)
-
-
-class _RareCollection:
-    """Lets the garbage collector look seldom while a walk grows, and not at what was there before: that stays.
-
-    Both is for the whole process, and is put back at the end. A walk inside of another one changes nothing, and
-    nothing is frozen where somebody else has frozen objects.
-    """
-
-    __slots__ = ("_before", "_freezes", "_is_ours")
-
-    def __enter__(self) -> None:
-        self._before = gc.get_threshold()
-        self._is_ours = 0 < self._before[0] < _COLLECT_EACH
-        self._freezes = self._is_ours and not gc.get_freeze_count()
-        if self._freezes:
-            gc.freeze()
-        if self._is_ours:
-            gc.set_threshold(_COLLECT_EACH, 20, 50)
-
-    def __exit__(self, *_: object) -> None:
-        if self._freezes:
-            # what the walk has made is old from here on, without a look at each of it
-            gc.freeze()
-            gc.unfreeze()
-        if self._is_ours:
-            gc.set_threshold(*self._before)
-
-
-_COLLECT_EACH = 50_000
-"""New objects after which the collector looks at the young ones."""
 
 
 def _log_end(job: Job, status: ReturnValue) -> None:
