@@ -110,16 +110,12 @@ class Found:
         self.answer: Answer | None = None
 
     def options(self) -> Options | None:
-        """Return the options of the call, if there is an answer: then its arguments have been understood before.
+        """Return the options of the call, None where somebody has to look closer: at a plan among the names.
 
         It goes to the folder of -C, as `arguments.parse` does.
         """
         call = self.call
-        if (
-            self.answer is None
-            or self.answer.is_of_plan
-            or any(name.endswith((".yaml", ".yml")) for name in call.names)
-        ):
+        if any(name.endswith((".yaml", ".yml")) for name in call.names) or not os.path.isdir(self.here):
             return None
         from .options import Options
 
