@@ -35,8 +35,14 @@ PATIENCE_WITH_A_GROUP = 2.0
 _PROC = "/proc"
 
 
+_PLAIN = dict.fromkeys(b"_.@-:,0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+"""What `str.translate` takes away: a name of which nothing is left is a plain one."""
+
+
 def mark_of(run: str, name: str) -> str:
     """Return the mark of the action `name` of the run `run`: text without blanks."""
+    if len(name) <= 200 and not name.translate(_PLAIN):
+        return f"{run}/{name}"
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "_.@-:,") else f"%{ord(c):X}." for c in name[:200])
     if len(name) > 200:
         # names that begin alike must not end each other's processes
