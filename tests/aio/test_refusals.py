@@ -53,6 +53,14 @@ def test_two_jobs_cannot_share_a_coroutine() -> None:
     scheduler.close_all_jobs()
 
 
+def test_two_jobs_cannot_share_the_coroutine_of_a_shutdown_either() -> None:
+    shared = value()
+    scheduler = Scheduler(Job(value(), coshutdown=shared, label="one"), Job(shared, label="two"))
+    with pytest.raises(UsageError, match="two jobs share one coroutine: 'one' and 'two'"):
+        scheduler.run()
+    scheduler.close_all_jobs()
+
+
 def test_a_coroutine_that_somebody_else_has_awaited_is_told_by_the_name_of_its_job() -> None:
     async def main() -> None:
         used = value()

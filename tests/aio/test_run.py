@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import pytest
 
@@ -368,6 +369,19 @@ def test_control_c_ends_the_jobs_and_is_passed_on() -> None:
         Scheduler(Job(interrupted()), Logging(log, "x"), Job(log.endless("long"))).run()
     assert "long is cancelled" in log
     assert "x is shut down" in log
+
+
+def test_a_signal_of_the_terminal_cancels_the_run_and_shuts_it_down() -> None:
+    log = Log()
+
+    async def interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)
+        await log.endless("hit")
+
+    with pytest.raises(KeyboardInterrupt):
+        Scheduler(Job(interrupted()), Logging(log, "x")).run()
+    assert "hit is cancelled" in log
+    assert log[-1] == "x is shut down"
 
 
 def test_jobs_of_a_class_can_run_again_and_forget_the_run_before() -> None:

@@ -56,15 +56,18 @@ def _check_homes(graph: JobGraph, job: AbstractJob) -> None:
 
 
 def _check_coroutines(graphs: list[JobGraph]) -> None:
-    awaited = [job.corun for graph in graphs for job in graph.jobs if isinstance(job, Job)]
+    plain = [job for graph in graphs for job in graph.jobs if isinstance(job, Job)]
+    awaited = [job.corun for job in plain]
+    awaited += [job.coshutdown for job in plain if job.coshutdown is not None]
     if len(set(awaited)) == len(awaited):
         return
     owners: dict[int, Job] = {}
-    for job in (job for graph in graphs for job in graph.jobs if isinstance(job, Job)):
-        first = owners.setdefault(id(job.corun), job)
-        if first is not job and isinstance(job.corun, CoroutineType):
-            names = " and ".join(repr(name_of(one)) for one in (first, job))
-            raise UsageError(
-                f"two jobs share one coroutine: {names}",
-                hint="a coroutine runs once: call the function once for each job",
-            )
+    for job in plain:
+        for one in (job.corun, job.coshutdown):
+            first = owners.setdefault(id(one), job)
+            if first is not job and isinstance(one, CoroutineType):
+                names = " and ".join(repr(name_of(owner)) for owner in (first, job))
+                raise UsageError(
+                    f"two jobs share one coroutine: {names}",
+                    hint="a coroutine runs once: call the function once for each job",
+                )
