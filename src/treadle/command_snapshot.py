@@ -44,8 +44,8 @@ class Watch:
     :param search: the same for the folders of PATH, which count if a tool is looked for there
     :param environ: variables that were asked for, None for those that are not set
     :param folders: paths that have to be folders
-    :param has_globs: whether globs were answered
     :param more: texts to be handed back
+    :ivar has_globs: whether globs were answered
     """
 
     __slots__ = ("environ", "folders", "has_globs", "more", "rows", "search", "system")
@@ -57,7 +57,6 @@ class Watch:
         search: Mapping[str, Row],
         environ: Mapping[str, str | None],
         folders: Sequence[str] = (),
-        has_globs: bool = False,
         more: Sequence[str] = (),
     ) -> None:
         self.rows = dict(rows)
@@ -65,7 +64,7 @@ class Watch:
         self.search = dict(search)
         self.environ = dict(environ)
         self.folders = folders
-        self.has_globs = has_globs
+        self.has_globs = False
         self.more = more
 
     def environ_with(self, commands: Iterable[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
