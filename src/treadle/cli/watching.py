@@ -88,15 +88,16 @@ class Watching:
         for path, (status, when) in plan.looks.read.items():
             sure = status is not None and is_sure(status, when)
             rows[path] = ABSENT if status is None else stamp_of(status) if sure else UNSURE
-        return Watch(
+        watch = Watch(
             {_from(plan.root, path): stamp for path, stamp in rows.items()},
             {_from(plan.root, path): stamp for path, stamp in self.system.items()},
             {_from(plan.root, path): stamp for path, stamp in self.search.items()},
             plan.looks.environ,
             plan.looks.folders,
-            bool(plan.looks.listed),
             [text for name, tokens in plan.queues.items() for text in (name, str(tokens))],
         )
+        watch.has_globs = bool(plan.looks.listed)
+        return watch
 
 
 def look_at(path: str) -> Row:
