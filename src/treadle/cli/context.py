@@ -13,7 +13,7 @@ from .codes import GONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from typing import TextIO
 
     from treadle.command_walk import CommandWalk
@@ -84,9 +84,21 @@ class Context:
         return GONE if self.screen.gone else code
 
     def load(self) -> Plan:
-        """Load the plan.
+        """Load the plan, and the plans that its actions have made, as far as these actions are up to date.
 
         :raises TreadleError: there is none, or it is not right
+        """
+        plan = self.load_with(())
+        if plan.makers:
+            from .makers_of_plans import with_known
+
+            plan = with_known(plan, self.options, self.load_with)
+        return plan
+
+    def load_with(self, made: Collection[str]) -> Plan:
+        """Load the plan, and those that some of its actions have made.
+
+        :param made: the uids of these actions
         """
         from treadle.plan import load_plan
 
@@ -95,6 +107,7 @@ class Context:
             params=self.options.params,
             former_outputs=self._former_outputs,
             rest=self.options.rest,
+            made=made,
         )
 
     def _former_outputs(self, root: str) -> FormerOutputs:

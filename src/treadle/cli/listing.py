@@ -52,6 +52,7 @@ def _list(context: Context, plan: Plan, actions: Sequence[Action], *, everything
     if not named:
         _section(context, "groups", [_group(group) for group in plan.groups.values()])
         _section(context, "parameters", [_param(param) for param in plan.params.values()])
+        _section(context, "plans that are not made yet", [(uid, plan.makers[uid]) for uid in plan.unread])
         if everything:
             _section(context, "left out", plan.left_out.items())
 

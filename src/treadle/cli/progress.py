@@ -91,7 +91,8 @@ class Progress(Observer):
             refuse_shared_outputs(self.plan, map(str, walk.actions.vertex_data), walk.store)
         self.walk = walk
         walk.place.colours = self.screen.colours
-        self.state.total = len(walk.actions.vertex_data) + walk.untouched
+        # a run may have several walks: the makers of plans come first
+        self.state.total += len(walk.actions.vertex_data) + walk.untouched
         self.state.counts[SKIPPED] += walk.untouched
         self._next_drawing = monotonic() + _PATIENCE
         self.context.under_way = True

@@ -27,7 +27,7 @@ FORMAT = 1
 def status_command(context: Context) -> int:
     """Say what a run would do; 1 if there is work."""
     plan = context.load()
-    walk = looked(context, plan, context.selected(plan))
+    walk = looked(context, plan, [*context.selected(plan), *plan.makers])
     verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0}
     for verdict in verdicts.values():
@@ -41,11 +41,13 @@ def status_command(context: Context) -> int:
                     for uid, verdict in verdicts.items()
                 ],
                 "counts": counts,
+                "unread": plan.unread,
             }
         )
     elif not context.options.quiet:
         shown = verdicts if context.options.verbose else without_skips(verdicts)
         context.say(_short(uid, verdict) for uid, verdict in shown.items())
+        context.say(_unread(uid, plan.makers[uid]) for uid in plan.unread)
         context.say([_totals(counts)])
     pending = counts[decision.RUN] + counts[decision.MAY_RUN]
     return context.ended(1 if pending else 0)
@@ -85,6 +87,10 @@ def _short(uid: str, verdict: decision.Verdict) -> Line:
         return line(("skip", "dim"), " ", name)
     style = "warn" if verdict.outcome == decision.RUN else "dim"
     return line((verdict.outcome, style), " ", name, f": {words.reasons(verdict.reasons)}")
+
+
+def _unread(uid: str, path: str) -> Line:
+    return line((decision.MAY_RUN, "dim"), " ", (f"{safe(uid)}:...", "name"), f": {safe(path)} is not made yet")
 
 
 def _totals(counts: dict[str, int]) -> Line:

@@ -95,7 +95,11 @@ class Recorder:
     def beside(self, progress: Progress, plan: Plan) -> Observer:
         """Return who hears the walk over a plan, and passes on to `progress` all that it hears."""
         self._set_root(plan.root)
+        former = self.hearing
         self.hearing = Hearing(self.outlets, progress, plan, self.context.began)
+        if former is not None:
+            # the walk over makers of plans came first
+            self.hearing.counts.update(former.counts)
         queues = {"default": self.context.options.jobs or usable_cpus(), **plan.queues}
         left_out = {uid: why or "" for uid, why in plan.left_out.items()}
         self.outlets.tell("plan", file=plan.name, actions=len(plan.actions), queues=queues, left_out=left_out)

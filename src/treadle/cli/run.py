@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from .context import Context
     from .options import Options
     from .recording import Recorder
+    from .rounds import Rounds
     from .watching import Watching
+
+MAKES_PLANS = ""
+"""The name of no queue: it stands among those of a snapshot where actions make plans."""
 
 
 def run_command(context: Context) -> int:
@@ -52,6 +56,9 @@ def _files_of(options: Options) -> list[str]:
 def _run(context: Context, recorder: Recorder | None = None) -> int:
     found = context.found if recorder is None else None
     answer = found.answer if found is not None else None
+    if answer is not None and MAKES_PLANS in answer.facts.more[::2]:
+        # a plan that is made may be another one afterwards
+        answer = None
     if found is not None and answer is not None and not answer.is_of_plan:
         code = _run_part(context, found, answer)
         if code is not None:
@@ -60,14 +67,23 @@ def _run(context: Context, recorder: Recorder | None = None) -> int:
 
     watching = Watching(context)
     plan = context.load()
-    uids = context.selected(plan)
-    if watching.found is not None and answer is not None and answer.is_of_plan:
+    rounds = None
+    if plan.makers:
+        from .rounds import Rounds
+
+        rounds = Rounds(context, Progress(context, run_again(context.options)), recorder)
+        plan = rounds.whole(plan)
+        if rounds.end is not None:
+            return exit_code(context, rounds.end)
+    uids = [*context.selected(plan), *plan.makers]
+    if rounds is None and watching.found is not None and answer is not None and answer.is_of_plan:
         code = _run_changed(context, watching, plan, uids, answer)
         if code is not None:
             return code
-    walk, progress = make_walk(context, plan, uids, recorder)
+    walk, progress = make_walk(context, plan, uids, recorder, rounds)
     report = walk.run()
-    watching.keep(walk, plan)
+    if rounds is None or not rounds.done:
+        watching.keep(walk, plan)
     progress.finish(report, plan.left_out)
     if recorder is not None:
         recorder.finish(report)
@@ -116,14 +132,18 @@ def _walk_part(
 
 
 def make_walk(
-    context: Context, plan: Plan, uids: list[str], recorder: Recorder | None = None
+    context: Context, plan: Plan, uids: list[str], recorder: Recorder | None = None, rounds: Rounds | None = None
 ) -> tuple[CommandWalk, Progress]:
-    """Return a walk over some actions and all that they need, and who shows it; `recorder` hears it too."""
+    """Return a walk over some actions and all that they need, and who shows it; `recorder` hears it too.
+
+    :param rounds: what has run before, because it makes plans
+    """
     from .makers import with_makers_of_found
 
     options = context.options
-    forced = context.select(plan, options.force)
-    dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))
+    done = rounds.done if rounds is not None else ()
+    forced = [uid for uid in context.select(plan, options.force) if uid not in done]
+    dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]), done)
     settings = Settings(
         options.jobs,
         plan.queues,
@@ -131,7 +151,7 @@ def make_walk(
         force=[str(uid) for uid in dag.vertex_data] if options.force_all else forced,
         wait=options.wait,
     )
-    progress = Progress(context, run_again(options))
+    progress = Progress(context, run_again(options)) if rounds is None else rounds.progress
     progress.plan = plan
     observer = progress if recorder is None else recorder.beside(progress, plan)
     return CommandWalk(dag, plan.root, settings, observer), progress

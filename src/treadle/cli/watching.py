@@ -94,7 +94,8 @@ class Watching:
             {_from(plan.root, path): stamp for path, stamp in self.search.items()},
             plan.looks.environ,
             plan.looks.folders,
-            [text for name, tokens in plan.queues.items() for text in (name, str(tokens))],
+            [text for name, tokens in plan.queues.items() for text in (name, str(tokens))]
+            + (["", "1"] if plan.makers else []),
         )
         watch.has_globs = bool(plan.looks.listed)
         return watch

@@ -33,7 +33,7 @@ class Instance:
     :param left_out: why it is not in, or ""
     """
 
-    __slots__ = ("depfile", "left_out", "outputs", "scope", "spec", "stdout", "uid")
+    __slots__ = ("depfile", "expand", "left_out", "outputs", "scope", "spec", "stdout", "uid")
 
     def __init__(self, uid: str, spec: Spec, scope: Scope) -> None:
         self.uid = uid
@@ -42,6 +42,7 @@ class Instance:
         self.outputs: list[Output] = []
         self.stdout: str | None = None
         self.depfile: str | None = None
+        self.expand: str | None = None
         self.left_out = ""
 
     def made(self) -> Iterable[str]:

@@ -54,8 +54,8 @@ class Linker:
     """
 
     __slots__ = (
-        *("by_uid", "declared", "disk", "instances", "makers", "names", "problems", "programs", "readings"),
-        *("root", "source"),
+        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "problems", "programs"),
+        *("readings", "root", "source"),
     )
 
     def __init__(
@@ -72,6 +72,8 @@ class Linker:
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
         self.readings: dict[str, Reading] = {}
+        self.broken: list[Instance] = []
+        """Those of which something is wrong."""
 
     def link(self) -> None:
         """Find makers, paths that are read, and who is left out; mistakes are kept."""
@@ -79,12 +81,15 @@ class Linker:
         leaves_out = any(instance.left_out for instance in self.instances)
         for instance in self.instances:
             reading = self.readings[instance.uid] = Reading()
+            before = self.problems.told
             if leaves_out:
                 self._hard(instance, reading)
             try:
                 self._fixed(instance, reading)
             except TreadleError as error:
                 self.problems.keep(error)
+            if self.problems.told != before:
+                self.broken.append(instance)
         if leaves_out:
             self._leave_out()
         for instance in self.instances:
@@ -97,6 +102,8 @@ class Linker:
                 except TreadleError as error:
                     self.problems.keep(error)
                 reading.is_whole = self.problems.told == before
+                if not reading.is_whole:
+                    self.broken.append(instance)
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node."""
@@ -106,6 +113,9 @@ class Linker:
 
     def _hard(self, instance: Instance, reading: Reading) -> None:
         """Find the inputs without which it is left out; where one is wrong, `_inputs` says so too."""
+        maker = self.by_uid.get(instance.spec.home.maker)
+        if maker is not None:
+            reading.hard.append((maker, maker.expand or ""))
         for slot in instance.spec.inputs:
             for item in slot.items:
                 with self.problems.kept():
@@ -249,6 +259,8 @@ class Linker:
             reading.paths = paths
         else:
             reading.paths = [path for paths, _ in reading.named.values() for path in paths]
+        if instance.spec.home.maker:
+            reading.predecessors[instance.spec.home.maker] = None
         for needed in reading.needs:
             if not needed.left_out:
                 reading.predecessors[needed.uid] = None

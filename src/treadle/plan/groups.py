@@ -53,11 +53,12 @@ def _add_itself(part: Part, names: Names, own: Collection[str], making: Collecti
     node = part.entries.get("default")
     if node is None:
         members = [spec.name for spec in part.specs if spec.name in making]
-        members += [name for name in part.included if name in names.groups]
+        members += [name for name in (*part.included, *part.made) if name in names.groups]
     else:
         members = [_spelled(part, names, text.text, own) for text in part.reader.texts(node, "default")]
     if members:
-        name = part.prefix[:-1]
+        # the name of a maker is that of an action already
+        name = part.prefix if part.home.maker else part.prefix[:-1]
         place = part.reader.source.place(part.start)
         group = Group(name, f"what {below(part.file, names.root)} does by default", tuple(members), place)
         names.groups = {name: group, **names.groups}
@@ -112,11 +113,12 @@ def _check_names(part: Part, node: Node, names: Names, what: str) -> None:
 def default(part: Part, names: Names, actions: Mapping[str, Action]) -> tuple[str, ...]:
     """Return what a bare run does: all that makes something, if the plan does not say."""
     node = part.entries.get("default")
-    if node is None and not part.included:
+    if node is None and not part.included and not part.made:
         return tuple(uid for uid, action in actions.items() if action.command.outputs)
     if node is None:
         found = {uid for uid, action in actions.items() if ":" not in action.family and action.command.outputs}
-        found |= {uid for name in part.included if name in names.groups for uid in names.find(name)}
+        others = (*part.included, *part.made)
+        found |= {uid for name in others if name in names.groups for uid in names.find(name)}
     else:
-        found = {uid for text in part.reader.texts(node, "default") for uid in names.find(text.text)}
+        found = {uid for text in part.reader.texts(node, "default") for uid in names.find_known(text.text)}
     return tuple(uid for uid in actions if uid in found)

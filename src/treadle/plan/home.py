@@ -18,10 +18,12 @@ class Home:
     :param operands: the same as conditions see them
     """
 
-    __slots__ = ("operands", "places", "prefix", "scope")
+    __slots__ = ("maker", "operands", "places", "prefix", "scope")
 
     def __init__(self, prefix: str, places: Places, scope: Scope, operands: Mapping[str, Operand]) -> None:
         self.prefix = prefix
         self.places = places
         self.scope = scope
         self.operands = operands
+        self.maker = ""
+        """The uid of the action that has made the file, "" if none has."""

@@ -201,6 +201,12 @@ class Expander:
         if spec.depfile is not None:
             with problems.kept():
                 instance.depfile = _file(places, scope.text(spec.depfile), spec.depfile.node, "depfile")
+        if spec.expand is not None:
+            with problems.kept():
+                node = spec.expand.node
+                instance.expand = _file(places, scope.text(spec.expand), node, "expand")
+                if all(instance.expand != output.path for output in instance.outputs):
+                    instance.outputs.append(Output(instance.expand, node))
         if spec.condition is not None:
             with problems.kept():
                 self._decide(instance)

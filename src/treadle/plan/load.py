@@ -32,6 +32,7 @@ def load_plan(
     environ: Mapping[str, str] | None = None,
     former_outputs: Callable[[str], Collection[str]] | None = None,
     rest: Sequence[str] | None = None,
+    made: Collection[str] = (),
 ) -> Plan:
     """Read and check a plan.
 
@@ -41,11 +42,12 @@ def load_plan(
     :param former_outputs: given the root, returns paths relative to it that actions made in former runs:
         globs never take them
     :param rest: the words behind `--`, for the parameter with `rest: true`; None if there was no `--`
+    :param made: uids of actions that are up to date and make plans: these are read too
     :raises PlanError: with the first ten mistakes by place
     """
     with _no_garbage_collector():
         asked = AskedEnviron(os.environ if environ is None else environ)
-        return _load(file, dict(params or {}), asked, former_outputs, rest)
+        return _load(file, dict(params or {}), asked, former_outputs, rest, made)
 
 
 @contextmanager
@@ -66,6 +68,7 @@ def _load(
     environ: AskedEnviron,
     former_outputs: Callable[[str], Collection[str]] | None,
     rest: Sequence[str] | None,
+    made: Collection[str],
 ) -> Plan:
     problems = Problems()
     try:
@@ -88,11 +91,9 @@ def _load(
         from .includes import with_included
 
         parts = with_included(top, disk)
-    queues = join_queues(parts)
-    for part in parts:
-        part.read_actions(queues)
-    problems.check()
-    return _Loading(parts, name, queues, disk).build(former_outputs)
+    loading = _Loading(parts, name, disk)
+    loading.read_actions(0)
+    return loading.build(former_outputs, made)
 
 
 class _Loading:
@@ -103,7 +104,7 @@ class _Loading:
 
     __slots__ = ("disk", "environ", "name", "parts", "problems", "queues", "reader", "source", "top")
 
-    def __init__(self, parts: Sequence[Part], name: str, queues: dict[str, int], disk: Disk) -> None:
+    def __init__(self, parts: Sequence[Part], name: str, disk: Disk) -> None:
         self.parts = parts
         self.top = parts[0]
         self.reader = self.top.reader
@@ -111,23 +112,35 @@ class _Loading:
         self.problems = self.reader.problems
         self.environ = self.top.environ
         self.name = name
-        self.queues = queues
+        self.queues: dict[str, int] = {}
         self.disk = disk
 
-    def build(self, former_outputs: Callable[[str], Collection[str]] | None) -> Plan:
-        """Return the plan."""
+    def read_actions(self, first: int) -> None:
+        """Read the actions of all parts from the given one on."""
+        self.queues = join_queues(self.parts)
+        for part in self.parts[first:]:
+            part.read_actions(self.queues)
+        self.problems.check()
+
+    def build(self, former_outputs: Callable[[str], Collection[str]] | None, made: Collection[str]) -> Plan:
+        """Return the plan.
+
+        :param made: uids of the actions whose plans are read
+        """
         top = self.top
-        specs = [spec for part in self.parts for spec in part.specs]
         former: Collection[str] = ()
+        specs = self._specs()
         if former_outputs is not None and any(_has_globs(spec) for spec in specs):
             former = former_outputs(top.root)
-        instances = Expander(self.source, self.environ, former).expand(specs, self.problems)
-        self.problems.check()
+        instances = self._instances(specs, former)
+        if made:
+            instances = self._with_made(instances, former, made)
         names = self._names(instances)
-        linker = Linker(top.home.places, instances, Declared(instances, former), names, self.problems)
-        linker.link()
+        makers = {one.uid: one for one in instances if one.expand is not None and not one.left_out}
+        names.open = [uid for uid in makers if uid not in made]
+        linker = self._linked(instances, Declared(instances, former), names)
         self._check_files(linker)
-        for part in self.parts:
+        for part in self.parts if not names.open else ():
             groups.check(part, names)
         actions = self._actions(linker, Filler(linker, self.name, top.scope))
         self.problems.check()
@@ -147,9 +160,48 @@ class _Loading:
             default,
             self.queues,
             top.params,
+            {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
             Looks(self.environ.asked, self.disk.listed, self.disk.folders(), self.disk.read),
         )
+
+    def _specs(self) -> list[Spec]:
+        return [spec for part in self.parts for spec in part.specs]
+
+    def _instances(self, specs: Sequence[Spec], former: Collection[str]) -> list[Instance]:
+        found = Expander(self.source, self.environ, former).expand(specs, self.problems)
+        self.problems.check()
+        return found
+
+    def _with_made(
+        self, instances: list[Instance], former: Collection[str], made: Collection[str]
+    ) -> list[Instance]:
+        """Read plans that actions have made, and those that actions in them have made; return all instances."""
+        from .made import check_names, with_made
+
+        number = 0
+        while len(self.parts) > number:
+            number = len(self.parts)
+            self.parts = with_made(self.parts, instances, made, self.disk)
+            self.read_actions(number)
+            instances = self._instances(self._specs(), former)
+        check_names(instances, self.problems)
+        self.problems.check()
+        return instances
+
+    def _linked(self, instances: list[Instance], declared: Declared, names: Names) -> Linker:
+        """Return the linker of the plan, which has done its work.
+
+        As long as there are plans that nobody has read, what cannot be understood without them is left out.
+        """
+        places = self.top.home.places
+        if not names.open:
+            linker = Linker(places, instances, declared, names, self.problems)
+            linker.link()
+            return linker
+        from .unread import link
+
+        return link(places, instances, declared, names, self.problems)
 
     def _check_files(self, linker: Linker) -> None:
         """Refuse files of values that an action makes: they are read before any action runs."""

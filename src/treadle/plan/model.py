@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,7 @@ class Plan:
     :param left_out: uid -> why it is not in
     :param default: uids of a bare run
     :param queues: name -> tokens, without the queue `default`
+    :param makers: uid -> path of the plan that it makes
     :param looks: what it depends on beside its own text
     """
 
@@ -114,8 +115,14 @@ class Plan:
     default: tuple[str, ...]
     queues: dict[str, int]
     params: dict[str, Param]
+    makers: dict[str, str]
     names: Names = field(repr=False)
     looks: Looks = field(repr=False)
+
+    @property
+    def unread(self) -> list[str]:
+        """The uids of actions that make plans of which nothing is known yet."""
+        return [uid for uid in self.makers if uid in self.names.open]
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Return the uids that names stand for, in the order of the plan.
@@ -139,19 +146,23 @@ class Plan:
         facts = [f"{uid}: {self.left_out[uid]}" for uid in uids[:5]]
         raise UsageError(f"{name} is left out", facts=facts)
 
-    def dag(self, uids: Iterable[str] | None = None) -> DAG:
+    def dag(self, uids: Iterable[str] | None = None, done: Collection[str] = ()) -> DAG:
         """Return the graph of all actions, or of some with all that they need.
 
         :param uids: those to have; `after` orders them and pulls nothing in
+        :param done: those that are left away, because they have run
         """
         from treadle.core.dag import DAG
 
         wanted = set(self.actions) if uids is None else self._closure(uids)
+        if done:
+            wanted.difference_update(done)
         graph = DAG()
         for uid, action in self.actions.items():
             if uid in wanted:
                 after = [one for one in action.after if one in wanted]
-                graph.update_vertex(uid, action.command, action.predecessors, enable_checks=False, after=after)
+                before = [one for one in action.predecessors if one in wanted] if done else action.predecessors
+                graph.update_vertex(uid, action.command, before, enable_checks=False, after=after)
         graph.check()
         return graph
 

@@ -29,7 +29,7 @@ class Names:
     :param outputs: normalised path -> uid of its maker
     """
 
-    __slots__ = ("families", "groups", "outputs", "root", "uids")
+    __slots__ = ("families", "groups", "open", "outputs", "root", "uids")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Names:
         self.groups: Mapping[str, Group] = groups
         self.outputs = outputs
         self.root = root
+        self.open: Sequence[str] = ()
+        """Actions that make plans which nobody has read yet: what is in them has their names and a `:` in front."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
 
     def named(self, name: str) -> list[str] | None:
@@ -65,8 +67,23 @@ class Names:
         if found is None:
             found = self._maker(name)
         if found is None:
+            found = self._not_yet(name)
+        if found is None:
             raise self.unknown(name, [*self._known(), *self.outputs])
         return found
+
+    def find_known(self, name: str) -> list[str]:
+        """Return the same, and nothing for a name that may stand in a plan that nobody has read."""
+        try:
+            return self.find(name)
+        except UsageError:
+            if not self.open:
+                raise
+        return []
+
+    def _not_yet(self, name: str) -> list[str] | None:
+        """Return the maker of a plan in which a name may stand, None if there is none."""
+        return next(([uid] for uid in self.open if name.startswith(f"{uid}:")), None)
 
     def unknown(self, name: str, known: Sequence[str] | None = None) -> UsageError:
         """Return the error for a name that stands for nothing."""
@@ -102,7 +119,7 @@ class Names:
                         stack.append(member)
                     continue
                 is_pattern = "*" in member or "?" in member
-                uids = self._matching(member, groups=False) if is_pattern else self.find(member)
+                uids = self._matching(member, groups=False) if is_pattern else self.find_known(member)
                 found.update(dict.fromkeys(uids or ()))
         return list(found)
 

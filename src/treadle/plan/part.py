@@ -35,7 +35,19 @@ class Part:
     """
 
     __slots__ = (
-        *("entries", "environ", "file", "files", "home", "included", "operands", "params", "prefix", "problems"),
+        *(
+            "entries",
+            "environ",
+            "file",
+            "files",
+            "home",
+            "included",
+            "made",
+            "operands",
+            "params",
+            "prefix",
+            "problems",
+        ),
         *("reader", "rest", "root", "scope", "shown", "specs", "start"),
     )
 
@@ -50,6 +62,8 @@ class Part:
         self.files: ValueFiles
         self.rest: Sequence[str] | None = None
         """What stands behind `--` on the command line."""
+        self.made: list[str] = []
+        """The prefixes of the plans that its actions have made and that have been read."""
         self.included: dict[str, str] = {}
         """The names of the plans that it includes -> their files."""
         self.start = 0

@@ -461,6 +461,42 @@ actions:
     out: out/prog
 ```
 
+## Plans that are made
+
+`expand: PATH` says that an action makes a plan: a file whose actions are part of this plan. `PATH` is one of its
+outputs, also if `out` does not name it. What is made
+
+- is checked like any plan, with its mistakes shown at their places in the made file;
+- has names with the maker's name and a `:` in front: `gen:a`, or `gen@x:a` of the instance `gen@x`. `gen:` stands
+  for what the made plan does by default, which a bare run does too if this plan has no `default`;
+- has the paths of the plan that its maker stands in, and no `root` of its own. Its `vars`, `defaults` and
+  parameters are its own, as with [include](#include);
+- belongs to its maker: each of its actions waits for it and needs it, and all of them vanish with it. Actions that
+  the next made plan does not name any more are as if they had been taken out of this one by hand.
+
+What such a plan holds is known when its maker is up to date. So a run first brings the makers of plans up to date,
+whatever it was asked for, with all that they need. Then it reads the whole plan, and goes on. If a maker
+fails the run ends there. A made plan may make plans itself, ten deep at most.
+
+Questions (`status`, `why`, `list`, `graph`, `check`) start nothing. They know what a maker has made as long as it
+is up to date. If it is not, they say that the plan is not made yet; actions that cannot be understood without it
+are left out, with that reason, and `gen:a` stands for `gen`. A run with nothing to do is answered as quickly as
+any other; one in which anything has moved reads the whole plan.
+
+```yaml
+treadle: 1
+actions:
+  gen:
+    run: python3 page.py ${in} ${out}
+    in: data/raw.csv
+    out: out/parts.yaml
+    expand: out/parts.yaml              # as many actions as the table has parts
+  report:
+    run: cat ${in}
+    in: {from: "gen:sum"}
+    stdout: out/report
+```
+
 ## Bounds
 
 A plan has at most 64 MiB, 100 levels and 5,000,000 values; aliases stand for at most 1,000,000; a `foreach`

@@ -262,6 +262,8 @@ ACTION_KEYS = _table(
         "stdout: out/log.txt"),
     Key("depfile", TEXT, "A file in make's syntax in which the command says what it read: inputs of the next "
         "fingerprint.", "none", "depfile: out/a.d"),
+    Key("expand", TEXT, "An output that is a plan, which is walked too. See [below](#plans-that-are-made).", "none",
+        "expand: out/more.yaml"),
     Key("foreach", MAP, "One action for each value: a map of names to lists or globs. Several names multiply.",
         "one action", "foreach: {part: [a, b]}"),
     Key("when", TEXT, "A condition. If it is false the action is left out, with all that needs it or reads "

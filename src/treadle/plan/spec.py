@@ -71,8 +71,21 @@ class Spec:
     """
 
     __slots__ = (
-        *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "foreach", "help", "home", "inputs"),
-        *("key", "limits", "name", "needs", "outputs", "pass_", "pieces", "sh", "shell", "stdout", "steps"),
+        *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "expand", "foreach", "help", "home"),
+        *(
+            "inputs",
+            "key",
+            "limits",
+            "name",
+            "needs",
+            "outputs",
+            "pass_",
+            "pieces",
+            "sh",
+            "shell",
+            "stdout",
+            "steps",
+        ),
         *("tools", "track", "variants"),
     )
 
@@ -91,6 +104,7 @@ class Spec:
         self.outputs: Sequence[Slot] = ()
         self.stdout: Template | None = None
         self.depfile: Template | None = None
+        self.expand: Template | None = None
         self.cwd: Template | None = None
         self.foreach: Sequence[tuple[str, list[Item | Record]]] = ()
         self.condition: Condition | None = None

@@ -301,6 +301,7 @@ class SpecReader:
                 self._check_output(item)
         spec.stdout = self._template(spec, "stdout")
         spec.depfile = self._template(spec, "depfile")
+        spec.expand = self._template(spec, "expand")
         spec.cwd = self._template(spec, "cwd")
 
     def _check_output(self, item: Item) -> None:

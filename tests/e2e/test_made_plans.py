@@ -1,0 +1,176 @@
+"""Plans that actions make are walked too: they come, change and go with the actions that make them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from e2e.project import Project
+
+TOP = """\
+treadle: 1
+defaults: {pass: [LOG]}
+actions:
+  gen:
+    sh: |
+      echo gen >> $LOG
+      {
+        echo 'treadle: 1'
+        echo 'defaults: {pass: [LOG]}'
+        echo 'actions:'
+        while read -r name; do
+          echo "  $name: {sh: 'echo $name >> "'$LOG'"; cp "'$'"{in} "'$'"{out}', in: names, out: out/$name}"
+        done < ${in}
+      } > ${out}
+    in: names
+    out: plan.yaml
+    expand: plan.yaml
+  all: {sh: "echo all >> $LOG; cat ${in} > ${out}", in: {from: ["gen:a", "gen:b"]}, out: all}
+  lone: {sh: "echo lone >> $LOG; touch ${out}", out: lone}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path / "p")
+    project.write("plan", TOP.replace("out: plan.yaml", "out: made/plan.yaml").replace("d: plan", "d: made/plan"))
+    project.write("names", "a\nb\n")
+    return project
+
+
+def test_a_plan_that_is_made_is_walked_in_the_same_run(project: Project) -> None:
+    done = project.treadle("run")
+    assert (done.code, done.err) == (0, "")
+    assert sorted(project.starts()) == ["a", "all", "b", "gen", "lone"]
+    assert "5 run" in done.out
+    assert project.read("out/a") == "a\nb\n"
+
+
+def test_a_second_run_has_nothing_to_do(project: Project) -> None:
+    project.run()
+    for _ in range(3):
+        assert "nothing to do: 5 skipped" in project.treadle("run").out
+
+
+def test_what_the_plan_names_is_added_and_vanishes_with_its_maker(project: Project) -> None:
+    project.run()
+    project.write("names", "a\nb\nc\n")
+    assert project.run() == ["a", "all", "b", "c", "gen"]
+    assert project.run() == []
+    project.write("names", "b\na\n")
+    assert project.run() == ["a", "all", "b", "gen"]
+    assert "gen:c" not in project.treadle("list").out
+    assert project.run() == []
+
+
+def test_a_maker_that_makes_the_same_plan_makes_nothing_else_run(project: Project) -> None:
+    project.run()
+    project.write("plan", project.read("treadle.yaml").replace("echo gen >>", "echo  gen >>"))
+    assert project.run() == ["gen"]
+    assert project.run() == []
+
+
+def test_a_plan_that_was_edited_by_hand_is_made_again(project: Project) -> None:
+    project.run()
+    project.write("made/plan.yaml", "treadle: 1\nactions: {x: {run: 'false', out: x}}\n")
+    assert project.run() == ["gen"]
+
+
+def test_the_makers_come_first_whatever_was_asked_for(project: Project) -> None:
+    assert project.run("lone") == ["gen", "lone"]
+    assert project.run("gen:a") == ["a"]
+    assert project.run("gen:*") == ["b"]
+    assert project.run("gen:") == []
+    assert project.run("out/b") == []
+    assert project.run() == ["all"]
+
+
+def test_before_it_is_made_questions_say_what_is_not_known(project: Project) -> None:
+    done = project.treadle("status")
+    assert done.code == 1
+    assert "may run gen:...: made/plan.yaml is not made yet" in done.out
+    assert "run gen: " in done.out
+    shown = project.treadle("list")
+    assert "plans that are not made yet:\n  gen  made/plan.yaml" in shown.out
+    assert "all: it is not known before gen has run" in " ".join(
+        project.treadle("list", "--all").out.split()
+    ).replace("all it", "all: it")
+    assert project.treadle("check").code == 0
+    assert project.treadle("graph").code == 0
+    data = json.loads(project.treadle("status", "--json").out)
+    assert data["unread"] == ["gen"]
+    assert project.starts() == []
+
+
+def test_after_that_questions_know_all_of_it(project: Project) -> None:
+    project.run()
+    assert project.treadle("status").code == 0
+    assert "gen:a" in project.treadle("graph").out
+    assert "gen:a" in project.treadle("list").out
+    assert project.treadle("log", "gen:a").code == 0
+    assert "gen:a" in project.treadle("why", "gen:a").out
+    project.write("names", "a\n")
+    assert "may run gen:...: made/plan.yaml is not made yet" in project.treadle("status").out
+
+
+def test_a_mistake_in_it_is_shown_where_it_stands(project: Project) -> None:
+    project.write("names", "a\nb\nc: d\n")
+    done = project.treadle("run")
+    assert done.code == 2
+    assert "made/plan.yaml:6:" in done.err
+    assert sorted(project.starts()) == ["gen"]
+
+
+def test_what_reads_what_it_makes_has_to_be_there_in_the_end(project: Project) -> None:
+    project.write("names", "a\n")
+    done = project.treadle("run")
+    assert done.code == 2
+    assert "there is no action 'gen:b'" in done.err
+
+
+def test_a_maker_that_fails_ends_the_run(project: Project) -> None:
+    project.write("plan", project.read("treadle.yaml").replace("echo gen >>", "false; echo gen >>"))
+    done = project.treadle("run", "-k")
+    assert done.code == 1
+    assert "gen" in done.out
+    assert project.starts() == []
+
+
+def test_a_maker_that_runs_always_runs_once_in_a_run(project: Project) -> None:
+    project.write("plan", project.read("treadle.yaml").replace("    expand:", "    always: true\n    expand:"))
+    assert project.run() == ["a", "all", "b", "gen", "lone"]
+    assert project.run() == ["gen"]
+    assert project.run("--force=gen") == ["gen"]
+    assert project.run("--force=gen:a", "gen:a") == ["a", "gen"]
+
+
+def test_force_of_all_runs_each_action_once(project: Project) -> None:
+    project.run()
+    assert project.run("--force") == ["a", "all", "b", "gen", "lone"]
+
+
+def test_a_plan_that_is_made_may_make_plans(project: Project) -> None:
+    inner = 'treadle: 1\\nactions: {deep: {sh: \\"echo deep >> \\$LOG; touch \\${out}\\", out: deep, pass: [LOG]}}'
+    project.write(
+        "plan",
+        "treadle: 1\nactions:\n  one:\n    pass: [LOG]\n    expand: one.yaml\n    sh: |\n      echo one >> $LOG\n"
+        "      echo 'treadle: 1' > ${out}\n"
+        "      echo 'actions: {two: {run: cp src.yaml two.yaml, in: src.yaml, expand: two.yaml}}' >> ${out}\n"
+        "    out: one.yaml\n",
+    )
+    project.write("src.yaml", inner.replace("\\n", "\n").replace('\\"', '"').replace("\\$", "$"))
+    assert project.run() == ["deep", "one"]
+    assert project.run() == []
+    assert "one:two:deep" in project.treadle("list").out
+
+
+def test_events_tell_of_all_that_ran(project: Project) -> None:
+    assert project.treadle("run", "--events", "e.jsonl", "--junit", "j.xml").code == 0
+    events = [json.loads(line) for line in project.read("e.jsonl").splitlines()]
+    started = [event["name"] for event in events if event["event"] == "started"]
+    assert sorted(started) == ["all", "gen", "gen:a", "gen:b", "lone"]
+    (summary,) = [event for event in events if event["event"] == "summary"]
+    assert summary["total"] == 5
+    assert project.read("j.xml").count("<testcase") == 5
