@@ -7,6 +7,7 @@ import pytest
 from plan_folder import Folder, argv
 from treadle.errors import PlanError
 from treadle.plan import load_plan
+from treadle.ui.problem import problem_lines
 
 # name: (the plan, or its actions if it begins with blanks; line and column of the first mistake; words that are said)
 CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
@@ -504,6 +505,21 @@ def test_the_line_of_a_mistake_is_at_hand_to_be_shown(name: str, folder: Folder)
     if isinstance(text, str):
         whole = (Path(folder.root) / "treadle.yaml").read_text().split("\n")
         assert place.text == whole[place.line - 1]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_mark_stands_below_the_place(name: str, folder: Folder) -> None:
+    text, _, _ = CASES[name]
+    folder.write("src/main.c")
+    problem = folder.problems(text)[0]
+    assert problem.place is not None
+    shown = ["".join(part for part, _ in made) for made in problem_lines(problem)]
+    if problem.place.text:
+        at = next(number for number, line in enumerate(shown) if line.strip() == "^")
+        marked = shown[at - 1][shown[at].index("^") :][:1]
+        expected = problem.place.text[problem.place.column - 1 :][:1]
+        assert marked == expected or not expected.isprintable()
+    assert any(line.startswith("  hint: ") for line in shown)
 
 
 def test_a_list_without_blanks_behind_commas_is_one(folder: Folder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -25,7 +26,7 @@ def compiling(actions: int, settings: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def calls_of_load(folder: Folder, text: str) -> int:
+def calls_of_load(folder: Folder, text: str, load: Callable[[str], object] | None = None) -> int:
     """Return how many functions of the plan language are called to load a plan."""
     calls = 0
 
@@ -35,7 +36,7 @@ def calls_of_load(folder: Folder, text: str) -> int:
 
     sys.setprofile(note)
     try:
-        folder.load(text)
+        (load or folder.load)(text)
     finally:
         sys.setprofile(None)
     return calls
@@ -114,6 +115,14 @@ def test_an_action_more_costs_a_bounded_number_of_calls(folder: Folder) -> None:
     folder.write("src/all.h", *(f"src/{n}.c" for n in range(300)))
     few, many = calls_of_load(folder, compiling(100)), calls_of_load(folder, compiling(300))
     assert (many - few) / 200 < 150
+
+
+def test_a_large_plan_with_a_mistake_is_answered_as_soon_as_one_without(folder: Folder) -> None:
+    folder.write("src/all.h", *(f"src/{n}.c" for n in range(1000)))
+    text = compiling(1000)
+    good = calls_of_load(folder, text)
+    for right, wrong in (("src/500.c", "src/500.d"), ("out/500.o", "/out/500.o"), ("a500:", "a 500:")):
+        assert calls_of_load(folder, text.replace(right, wrong), folder.problems) < 1.1 * good
 
 
 def test_files_of_one_folder_are_not_looked_at_one_by_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
