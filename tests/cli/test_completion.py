@@ -107,6 +107,13 @@ def test_names_of_included_plans_are_completed(tmp_path: Path) -> None:
     assert values(tmp_path, "run", "docs:fit") == ["docs:fit", "docs:fit@a", "docs:fit@b c"]
 
 
+def test_names_of_a_plan_that_an_action_makes_are_completed(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN, "made.yaml")
+    plan(tmp_path, "actions: {gen: {run: 'true', out: made.yaml, keep: true, expand: made.yaml}}\n")
+    run_treadle(tmp_path, "run", "gen")
+    assert values(tmp_path, "run", "gen:f") == ["gen:fit"]
+
+
 def test_a_plan_with_a_mistake_still_has_names(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  fit: {runn: 'true'}\n  merge: {foreach: {a: b}, run: 'true'}\n")
     assert values(tmp_path, "run", "") == ["fit", "merge"]

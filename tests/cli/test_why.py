@@ -166,6 +166,13 @@ def test_status_can_be_read_by_programs(tmp_path: Path) -> None:
     assert data["actions"][0]["reasons"][0]["text"] == "input src/text changed"
 
 
+def test_the_actions_of_a_plan_that_an_action_makes_are_told_as_its_own(tmp_path: Path) -> None:
+    inner = "treadle: 1\\nactions: {a: {run: touch a, out: a}}\\n"
+    plan(tmp_path, f"actions:\n  gen: {{sh: \"printf '{inner}' > ${{out}}\", out: p.yaml, expand: p.yaml}}\n")
+    run_treadle(tmp_path, "run", check=0)
+    assert "  it makes a plan: gen:a" in told(tmp_path, "gen")
+
+
 def test_on_a_terminal_long_lines_are_broken(tmp_path: Path) -> None:
     settled(tmp_path)
     shown = Terminal(tmp_path, "why", "first", columns=60)

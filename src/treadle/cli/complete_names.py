@@ -56,6 +56,9 @@ class Names:
         found |= {uid: action.help for uid, action in plan.actions.items() if uid.startswith(word) and "@" in uid}
         return list(found.items()) or _outputs(plan, word)
 
+    def _makes_plans(self) -> bool:
+        return any("expand" in getattr(node, "nodes", {}) for node in self._entries("actions").values())
+
     def _is_family(self, name: str) -> bool:
         if self._plan is not None:
             return any(action.family == name != uid for uid, action in self._plan.actions.items())
@@ -89,7 +92,7 @@ class Names:
 
     def _plain(self) -> list[Row]:
         """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
-        if "include" in self._top():
+        if "include" in self._top() or self._makes_plans():
             plan = self.plan()
             if plan is not None:
                 families = {action.family: action.help for action in plan.actions.values()}

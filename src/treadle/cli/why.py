@@ -69,7 +69,9 @@ class Asked:
         told.texts, told.written = self._differences(uid)
         told.makes = bool(self.walk.actions.vertex_data[uid].outputs)
         told.readers = self.readers.followers(uid)
-        told.needed_by = self.readers.needed_by(uid)
+        waiting = self.readers.needed_by(uid)
+        told.plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]
+        told.needed_by = [one for one in waiting if one not in told.plan]
         told.after_them = [one for one in self.readers.all_followers(uid) if one not in told.readers]
         entry = self._entry(uid)
         if entry is not None:

@@ -32,6 +32,7 @@ class Explained:
     :ivar texts: element -> old and new text of a file that changed
     :ivar written: element -> what was written in a tree since the last success
     :ivar makes: whether it has outputs
+    :ivar plan: the actions of the plan that it makes
     :ivar readers: action -> what it reads of this one
     :ivar after_them: what follows the readers
     :ivar cut_off: what became of a last run that has no end
@@ -39,7 +40,19 @@ class Explained:
     """
 
     __slots__ = (
-        *("after_them", "cut_off", "equal", "last", "makes", "needed_by", "readers", "texts", "uid", "verdict"),
+        *(
+            "after_them",
+            "cut_off",
+            "equal",
+            "last",
+            "makes",
+            "needed_by",
+            "plan",
+            "readers",
+            "texts",
+            "uid",
+            "verdict",
+        ),
         "written",
     )
 
@@ -50,6 +63,7 @@ class Explained:
         self.texts: Mapping[str, tuple[str, str]] = {}
         self.written: Mapping[str, Sequence[str]] = {}
         self.makes = False
+        self.plan: Sequence[str] = ()
         self.readers: Mapping[str, Sequence[str]] = {}
         self.needed_by: Sequence[str] = ()
         self.after_them: Sequence[str] = ()
@@ -175,6 +189,8 @@ def _following_lines(told: Explained, most: int) -> Iterator[Line]:
             yield line(f"    and {len(told.readers) - most} more that read it")
         if told.after_them:
             yield line(f"    then {_some([safe(uid) for uid in told.after_them], most)}")
+    elif told.plan:
+        yield line(f"  it makes a plan: {_some([safe(uid) for uid in told.plan], most)}")
     elif told.makes:
         yield line("  no action reads what it makes")
     if told.needed_by:
