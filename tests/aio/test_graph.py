@@ -42,6 +42,7 @@ def test_jobs_are_added_and_taken_out(letters: Make) -> None:
     assert empty.update([jobs["b"], Sequence(jobs["c"], jobs["d"])]) is empty
     assert len(empty) == 4
     assert names(empty) == "abcd"
+    assert names(PureScheduler().update(Sequence(jobs["a"]))) == "a"
     assert empty.remove(jobs["a"]) is empty
     assert jobs["a"] not in empty.jobs
     assert jobs["b"] in empty.jobs

@@ -8,7 +8,7 @@ from treadle.core.countdown import Countdown
 from treadle.core.dag_order import Wiring
 from treadle.errors import DAGError, UsageError
 
-from .job import AbstractJob, flat, name_of
+from .job import AbstractJob, Chain, flat, name_of
 from .jobs import Jobs
 
 TYPE_CHECKING = False
@@ -32,9 +32,12 @@ class JobGraph:
         self.update((job,))
         return job
 
-    def update(self, jobs: Iterable[Any]) -> Self:
-        """Add jobs and those of sequences; return the scheduler itself."""
-        for job in flat(jobs, "scheduler"):
+    def update(self, jobs: Iterable[Any] | Chain) -> Self:
+        """Add jobs and those of sequences; return the scheduler itself.
+
+        :param jobs: an iterable of jobs and sequences, or one sequence
+        """
+        for job in flat((jobs,) if isinstance(jobs, Chain) else jobs, "scheduler"):
             self.jobs.add(job)
         return self
 
