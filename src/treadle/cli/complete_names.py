@@ -11,7 +11,7 @@ from treadle.errors import TreadleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from treadle.plan import Plan
     from treadle.plan.nodes import Node, Table
@@ -79,16 +79,25 @@ class Names:
         return found
 
     def plan(self) -> Plan | None:
-        """Return the whole plan, None if it is not right."""
+        """Return the whole plan, with the plans that its actions have made as they lie there; None if wrong."""
         if self._plan is None and not self._is_wrong:
-            from treadle.former import FormerOutputs
-            from treadle.plan import load_plan
-
             try:
-                self._plan = load_plan(self._path(), params=self.given, former_outputs=FormerOutputs)
+                self._plan = self._load(())
+                there = [uid for uid, path in self._plan.makers.items() if os.path.isfile(self._in_root(path))]
+                if there:
+                    self._plan = self._load(there)
             except (TreadleError, OSError):
-                self._is_wrong = True
+                self._is_wrong = self._plan is None
         return self._plan
+
+    def _load(self, made: Sequence[str]) -> Plan:
+        from treadle.former import FormerOutputs
+        from treadle.plan import load_plan
+
+        return load_plan(self._path(), params=self.given, former_outputs=FormerOutputs, made=made)
+
+    def _in_root(self, path: str) -> str:
+        return os.path.join(self._plan.root if self._plan is not None else "", path)
 
     def _plain(self) -> list[Row]:
         """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
