@@ -432,6 +432,21 @@ tasks:
     assert [line.partition(":")[0] for line in remarks] == ["# - includes", "# - default", "# - each", "# - clean"]
 
 
+def test_what_stands_behind_dashes_is_passed_on(tmp_path: Path) -> None:
+    write(tmp_path, Taskfile_dot_yml="version: '3'\ntasks: {test: {cmds: ['echo x {{.CLI_ARGS}} | cat']}}\n")
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", "test", "--", "one two", "three", check=0)
+    assert run_treadle(tmp_path, "log", "test", check=0).out == "x one two three\n"
+
+
+def test_a_dvc_family_over_a_map_is_a_family_over_records(tmp_path: Path) -> None:
+    text = "stages:\n  rec:\n    foreach: {us: {n: 3}, uk: {n: 5}}\n    do: {cmd: 'echo ${key} ${item.n} > r_${key}', outs: ['r_${key}']}\n"
+    write(tmp_path, dvc_dot_yaml=text)
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "r_uk").read_text() == "uk 5\n"
+
+
 def test_a_taskfile_of_the_first_form_has_its_tasks_at_the_top(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from treadle.plan.schema import PARAM_KEYS
-
 from .draft import Draft, action_name
 from .foreign_yaml import as_list, as_map, as_text, read_map
 from .holes import Hole, HoleError, command_keys, filled
@@ -75,10 +73,7 @@ class _Translation:
         draft.notes += [f"{key}: {_short(data[key])}" for key in data if key not in _TOP]
         self.holes |= {name: Hole(name, ".") for name in _HERE}
         self._hold_variables(as_map(data.get("vars")))
-        if "rest" in PARAM_KEYS:
-            self.holes["CLI_ARGS"] = Hole("args", None, is_list=True)
-        else:
-            self.holes["CLI_ARGS"] = Hole("args", "")
+        self.holes["CLI_ARGS"] = Hole("args", None, is_list=True)
         for task, body in self.tasks.items():
             self._task(task, body)
         draft.vars = {
@@ -149,8 +144,6 @@ class _Translation:
             self.draft.groups[action_name(task)] = list(dict.fromkeys(needs))
             self.draft.group_help[action_name(task)] = _line(body)
             return
-        if "rest" not in PARAM_KEYS and any("CLI_ARGS" in one for one in commands):
-            notes.append("there what stands behind -- on the command line is passed on")
         before = dict(self.holes)
         if body.get("dir"):
             self.holes = {name: hole for name, hole in before.items() if name not in _HERE}
