@@ -1,0 +1,47 @@
+"""plans/dev.yaml: the project's own lint and tests, and which an edit asks for again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from plan_runs import Copy
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Copy:
+    """Return the project with one small room, and with the files that the plan names beside it."""
+    copy = Copy(tmp_path / "project", "plans/dev.yaml")
+    copy.take("src", "scripts", "bench", "plans", "docs", "pyproject.toml", ".ci/run", "LICENSE")
+    copy.take("README.md", "CHANGELOG.md", "tests/conftest.py", "tests/waiting.py", "tests/core/test_countdown.py")
+    for room in ("ui", "state", "plan", "command", "engine", "aio", "report", "cli", "e2e", "plans"):
+        (copy.folder / "tests" / room).mkdir()
+    return copy
+
+
+def test_a_room_is_tested_again_when_a_file_changes_that_its_tests_have_read(dev: Copy) -> None:
+    assert dev.run("test@core") == ["test@core"]
+    assert dev.run("test@core") == []
+    dev.edit("src/treadle/cli/main.py", '"""', '"""Again: ')
+    dev.edit("docs/design.md", "# ", "# On ")
+    assert dev.run("test@core") == []
+    dev.edit("src/treadle/core/countdown.py", '"""', '"""Again: ')
+    assert dev.run("test@core") == ["test@core"]
+    assert "tests/core/test_countdown.py" in dev.read("out/dev/core.d")
+
+
+@pytest.mark.system("ruff")
+@pytest.mark.skipif(not Path(sys.executable).with_name("ruff").exists(), reason="ruff is needed")
+def test_lint_runs_again_after_an_edit_of_python_and_not_of_a_page(dev: Copy) -> None:
+    assert dev.run("lint", "layout") == ["layout", "lint"]
+    dev.edit("docs/design.md", "# ", "# On ")
+    assert dev.run("lint", "layout") == []
+    dev.edit("src/treadle/errors.py", '"""', '"""Again: ')
+    assert dev.run("lint", "layout") == ["layout", "lint"]
+
+
+def test_the_site_is_part_of_it(dev: Copy) -> None:
+    assert dev.run("site:links")[-1] == "site:outline@docs/walk.md"
+    assert dev.run("site:links") == []
