@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "treadle"
 
 EVERYBODY_MAY = {"errors", "status"}
 STATE = {"core", "digests", "files", "grain", "fingerprint", "frames", "records", "store", "lock", "process"}
-COMMAND_JOB = {*STATE, "runner", "job", "command", "question", "outputs", "depfile"}
+COMMAND_JOB = {*STATE, "hidden", "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "digests": set(),
     "fingerprint": {"core.elements", "digests"},
     "grain": set(),
+    "hidden": set(),
     "files": {"digests", "grain"},
     "frames": set(),
     "records": {"core"},
@@ -51,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "walk": {"awaited", "collector", "core", "scheduler", "job", "fingerprint"},
     "depfile": {"command"},
-    "question": {*STATE, "command"},
+    "question": {*STATE, "command", "hidden"},
     "outputs": {*STATE, "command"},
     "former": {"core", "files", "store"},
     "found": {*STATE, "command", "question"},
@@ -60,10 +61,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "command_walk": COMMAND_WALK,
     "version": set(),
     "snapshot": set(),
-    "compiled": {"command"},
-    "quick": {"snapshot", "frames", "version"},
+    "compiled": {"command", "hidden"},
+    "quick": {"snapshot", "frames", "version", "hidden"},
     "command_snapshot": {*COMMAND_WALK, "command_walk", "compiled", "quick", "snapshot"},
-    "plan": {"command", "core.dag"},
+    "plan": {"command", "core.dag", "hidden"},
     "ui": {"core.decision", "command"},
     "report": {"core.decision", "command", "ui"},
     "collector": set(),

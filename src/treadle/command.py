@@ -25,16 +25,21 @@ DEFAULT_SHELL = ("bash", "-euo", "pipefail", "-c")
 
 
 class Environment:
-    """The variables of an action: `set` here, `track` from outside (fingerprinted), `pass_` through (not)."""
+    """The variables of an action: `set` here, `track` from outside (fingerprinted), `pass_` through (not).
 
-    __slots__ = ("pass_", "set", "track")
+    :param secret: those of `set` and `track` whose values are kept nowhere, as digests only
+    """
+
+    __slots__ = ("pass_", "secret", "set", "track")
 
     def __init__(
         self,
         set: Mapping[str, str] | None = None,  # noqa: A002 - the plan's word
         track: Sequence[str] = (),
         pass_: Sequence[str] = (),
+        secret: Sequence[str] = (),
     ) -> None:
+        self.secret = tuple(secret)
         self.set = dict(set or {})
         self.track = tuple(track)
         self.pass_ = tuple(pass_)
@@ -132,6 +137,8 @@ class Command:
     :param stdout: an output that takes what the command prints
     :param limits: queue, tokens, priority, time limit, retries
     :param always: it runs each time
+    :param once: it runs only while an output is missing
+    :param edits: files that it reads and writes in place
     :param keep: its output files are not removed before it starts
     :param console: it keeps the terminal; one such action at a time
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
@@ -140,8 +147,8 @@ class Command:
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "depfile", "env", "inputs", "keep", "label", "limits", "outputs"),
-        *("place", "script", "stdout", "steps", "tools"),
+        *("always", "console", "cwd", "depfile", "edits", "env", "inputs", "keep", "label", "limits"),
+        *("once", "outputs", "place", "script", "stdout", "steps", "tools"),
     )
 
     def __init__(
@@ -160,6 +167,8 @@ class Command:
         always: bool = False,
         keep: bool = False,
         console: bool = False,
+        once: bool = False,
+        edits: Sequence[str] = (),
         label: str = "",
         place: Place | None = None,
     ) -> None:
@@ -176,6 +185,8 @@ class Command:
         self.always = always
         self.keep = keep
         self.console = console
+        self.once = once
+        self.edits = tuple(edits)
         self.label = label
         self.place = place
 

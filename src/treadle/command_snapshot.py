@@ -15,7 +15,9 @@ from .compiled import command_from, texts_of, texts_of_place
 from .core.dag import DAG
 from .core.decision import OUTPUT
 from .digests import ABSENT
-from .question import FOUND, INPUT
+from .files import stamp_of
+from .hidden import digest
+from .question import EDITED, FOUND, INPUT
 from .snapshot import MADE, READ, UNSURE, WATCHED, Columns, join_texts, split_texts
 from .store import Known
 
@@ -72,7 +74,8 @@ class Watch:
         found = dict(self.environ)
         for command in commands:
             for name in command.env.track:
-                found[name] = environ.get(name)
+                value = environ.get(name)
+                found[name] = digest(name, value) if value is not None and name in command.env.secret else value
             if command.tools:
                 found["PATH"] = environ.get("PATH")
         return found
@@ -94,7 +97,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     for uid, command in actions.items():
         found = {number_of[p] for p in walk.makers_of_found(uid) if p in number_of}
         befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
-        item = _Item(walk, uid, command)
+        item = _item_of(walk, uid, command)
         made.item_rows.append([made.row(*row) for row in item.rows])
         made.befores.append(sorted(befores))
         made.numbers.append(item.numbers)
@@ -158,6 +161,32 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
     if seen.value == ABSENT or path not in seen.looks:
         return [(path, columns.ABSENT, kind, ABSENT)]
     return [(path, seen.looks[path].stamp if seen.sure else UNSURE, kind, seen.value)]
+
+
+class _OnceItem(_Item):
+    """The same of an action that runs only while an output is missing: whether they are there is all that counts."""
+
+    __slots__ = ()
+
+    def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
+        super().__init__(walk, uid, command)
+        self.rows, self.offset, self.duration = [], quick.NEVER, 0.0
+        if walk.seen_by(uid) is None or walk.demands(uid):
+            return
+        for path in command.outputs:
+            try:
+                status = os.stat(os.path.join(walk.root, path))
+            except OSError:
+                return
+            if path.endswith("/"):
+                self.rows.append((path, stamp_of(status), MADE, None))
+            else:
+                self.rows += rows_of(path, walk.questions.files.see(path, True), MADE)
+        self.offset = quick.OF_ITSELF
+
+
+def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
+    return (_OnceItem if command.once else _Item)(walk, uid, command)
 
 
 def part_of(answer: Answer) -> Part | None:
@@ -224,7 +253,7 @@ class Part:
         for number in self.items:
             self.durations.append(durations[number] / _MICROSECOND)
             self._known += [offset for offset in (successes[number], lasts[number]) if offset >= 0]
-            if offsets[number] != quick.NEVER:
+            if offsets[number] >= 0:
                 self._key_of[number] = snapshot.key(number).hex()
 
     def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
@@ -245,7 +274,7 @@ class Part:
                 if record is None or row in moved or stamp in (UNSURE, columns.ABSENT):
                     continue
                 path = os.fsdecode(paths[row])
-                for prefix in (INPUT, OUTPUT, FOUND):
+                for prefix in (INPUT, OUTPUT, FOUND, EDITED):
                     value = record.elements.get(prefix + path)
                     if value is not None:
                         known[path] = (stamp, value)
@@ -265,7 +294,7 @@ class Part:
         lists: dict[int, list[int]] = {}
         saved = self.answer.facts.saved - sum(self.durations)
         for number, uid in zip(self.items, self.uids, strict=True):
-            item = _Item(walk, uid, self.graph.vertex_data[uid])
+            item = _item_of(walk, uid, self.graph.vertex_data[uid])
             lists[number] = [rows.take(*row) for row in item.rows]
             for column, value in zip(columns_of_numbers, item.numbers, strict=True):
                 column[number] = value

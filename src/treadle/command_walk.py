@@ -20,7 +20,7 @@ from .files import GRAIN, Files, moved
 from .fingerprint import Fingerprint
 from .found import owner_of, wait_for_makers
 from .job import EmptyJob, Job
-from .question import FOUND, INPUT, Questions
+from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
 from .scheduler import DRAINING
 from .status import ReturnValue
@@ -29,7 +29,7 @@ from .walk import Report, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from .command import Command
@@ -159,9 +159,7 @@ class CommandWalk(Walk):
                 self.observer.note(note)
             self.observer.began(self)
             report = super().run()
-            if self._replaced:
-                shown = ", ".join(self._replaced[:3]) + (", ..." if len(self._replaced) > 3 else "")
-                self.observer.note(f"not from Treadle, kept in {STATE_FOLDER}/replaced: {shown}")
+            _tell(self.observer, self._replaced)
             self.store.remember(self.questions.files.learned)
             self.store.close_run()
         finally:
@@ -196,15 +194,16 @@ class CommandWalk(Walk):
 
     def owner(self, uid: str, command: Command) -> Owner:
         """Return whose record an action's is, see `found.owner_of`."""
-        known = self._owners.get(uid)
-        if known is not None:
-            return known
-        owner = self._owners[uid] = owner_of(uid, command)
-        return owner
+        if uid not in self._owners:
+            self._owners[uid] = owner_of(uid, command)
+        return self._owners[uid]
 
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
         """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""
-        entry = self.store.entries.get(self.owner(uid, self.actions.vertex_data[uid]).key)
+        command: Command = self.actions.vertex_data[uid]
+        entry = self.store.entries.get(self.owner(uid, command).key)
+        if command.once:
+            return made_once(command)
         success = entry.success if entry is not None else None
         if success is None:
             return None
@@ -218,10 +217,10 @@ class CommandWalk(Walk):
         reasons = []
         if uid in self.settings.force:
             reasons.append(Reason(decision.FORCED))
-        if command.always or not (command.inputs or command.outputs):
+        if command.always or not (command.inputs or command.outputs or command.edits):
             reasons.append(Reason(decision.ALWAYS))
         entry = self.store.entries.get(self.owner(uid, command).key)
-        if entry is not None and not entry.counts:
+        if entry is not None and not entry.counts and not (command.once and entry.state == MOVED):
             text = entry.last_run.text if entry.last_run is not None else ""
             kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
             reasons.append(Reason(kind, "", text or None))
@@ -248,7 +247,7 @@ class CommandWalk(Walk):
 
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job that runs the command."""
-        absent = self._kept[uid].absent()
+        absent = self.questions.absent(self._kept[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
         return CommandJob(uid, data, notify_end, self.place, self._ready)
@@ -270,7 +269,7 @@ class CommandWalk(Walk):
             return self._collect_unstarted(job)
         uid, command = job.uid, job.command
         self._replaced += job.replaced
-        self.questions.files.forget(command.outputs)
+        self.questions.files.forget(_written_by(command))
         moved_inputs: list[str] = []
         if job.outcome.is_good:
             try:
@@ -301,10 +300,12 @@ class CommandWalk(Walk):
         self.questions = Questions(files, self.settings.environ)
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
-        self._makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.outputs}
-        self._after_a_run, self._ours, self._replaced = set(), None, []
+        self._makers = {
+            path: str(uid) for uid, c in self.actions.vertex_data.items() for path in (*c.outputs, *c.edits)
+        }
         wait_for_makers(self.store, self.actions)
         self._kept, self._last_found, self._durations = {}, {}, {}
+        self._after_a_run, self._ours, self._replaced = set(), None, []
         self._failures, self.saved = 0, self.saved_untouched
 
     def _predict(self, uid: str, command: Command) -> Question:
@@ -313,6 +314,8 @@ class CommandWalk(Walk):
         So where there is no record a former look does, unless it has missed something.
         """
         has_run = uid in self._after_a_run
+        if command.once:
+            return self.questions.ask_once(command)
         if self.prev_fingerprints.get(uid) is None:
             question = self.questions.ask(command)
             if not (has_run and question.absent()):
@@ -345,6 +348,7 @@ class CommandWalk(Walk):
                 f"it ended well but did not write its output {missing[0]}",
                 facts=[f"nor {path}" for path in missing[1:6]],
             )
+        self.questions.add_edited(question, command)
         moved_inputs = self.questions.moved_since(question)
         if command.depfile is not None:
             moved_inputs += self._add_found(job, question, before)
@@ -353,7 +357,7 @@ class CommandWalk(Walk):
     def _add_found(self, job: CommandJob, question: Question, before: Mapping[str, Seen]) -> list[str]:
         """Add what the depfile names; return what of it was written since the action started."""
         command = job.command
-        declared = {*command.inputs, *command.outputs, command.depfile}
+        declared = {*command.inputs, *command.outputs, *command.edits, command.depfile}
         folders = tuple(path for path in command.outputs if path.endswith("/"))
         started = int((job.timing_info.start_time or 0.0) * 1e9) - GRAIN
         moved_inputs = []
@@ -439,13 +443,9 @@ class CommandWalk(Walk):
         except TreadleError as error:
             return Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, error.what)])
         verdict = self.decide(uid, previous, new)
-        if not pending:
+        if not pending or command.once:
             return verdict
-        to_come = [path for p in pending for path in self.actions.vertex_data[p].outputs]
-        sure = [r for r in verdict.reasons if not _is_to_come(r, to_come)]
-        if sure:
-            return Verdict(decision.RUN, sure)
-        return Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, str(p)) for p in self._in_order(pending)])
+        return _foreseen(verdict, {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)})
 
 
 _REASON_OF_STATE = {
@@ -454,6 +454,25 @@ _REASON_OF_STATE = {
     FAILED: decision.FAILED,
     MOVED: decision.INPUTS_MOVED,
 }
+
+
+def _tell(observer: Observer, replaced: Sequence[str]) -> None:
+    if replaced:
+        shown = ", ".join(replaced[:3]) + (", ..." if len(replaced) > 3 else "")
+        observer.note(f"not from Treadle, kept in {STATE_FOLDER}/replaced: {shown}")
+
+
+def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
+    """Return what a verdict is worth while others are to run before."""
+    to_come = [path for command in pending.values() for path in _written_by(command)]
+    sure = [reason for reason in verdict.reasons if not _is_to_come(reason, to_come)]
+    if sure:
+        return Verdict(decision.RUN, sure)
+    return Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, uid) for uid in pending])
+
+
+def _written_by(command: Command) -> Sequence[str]:
+    return (*command.outputs, *command.edits) if command.edits else command.outputs
 
 
 def _is_to_come(reason: Reason, to_come: list[str]) -> bool:

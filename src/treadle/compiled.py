@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .command import Command, Environment, Limits, Retries, Script, Tool
 from .errors import Place
+from .hidden import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ def texts_of(command: Command) -> list[str]:
     for values in (command.inputs, command.outputs, env.track, env.pass_):
         texts.append(str(len(values)))
         texts += values
-    texts += _pairs(env.set)
+    texts += _pairs(env.set if not env.secret else _without_secrets(env))
     tools = command.tools
     texts += (str(len(tools)), *[tool.name for tool in tools])
     for tool in tools:
         texts += (str(len(tool.version)), *tool.version)
     texts += (*_optional(command.depfile), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
+    texts.append("y" if command.once or command.edits or env.secret else "")
+    if texts[-1]:
+        texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
+        texts += (str(len(env.secret)), *env.secret)
     texts.append(command.label)
     return texts
 
@@ -51,6 +56,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     """Return the Command that `texts_of` has made texts of.
 
     :param place: what `texts_of_place` has made of its place
+    :raises ValueError: it sets a variable whose value is kept nowhere
     """
     read = _Reader(texts)
     steps = [[read.text() for _ in range(int(length))] for length in read.list()]
@@ -61,11 +67,17 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         script = Script(text, variables, shown, shell)
     cwd = read.text()
     inputs, outputs, track, passed = (read.list() for _ in range(4))
-    env = Environment(read.pairs(), track, passed)
+    variables_set = read.pairs()
     names = read.list()
     tools = [Tool(name, read.list()) for name in names]
     depfile, stdout, limits = read.optional(), read.optional(), read.limits()
     always, keep, console = (bool(read.text()) for _ in range(3))
+    once, edits, secret = False, list[str](), list[str]()
+    if read.text():
+        once, edits, secret = bool(read.text()), read.list(), read.list()
+    if not variables_set.keys().isdisjoint(secret):
+        raise ValueError("a secret value is kept nowhere")
+    env = Environment(variables_set, track, passed, secret)
     label = read.text()
     return Command(
         steps,
@@ -81,6 +93,8 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         always=always,
         keep=keep,
         console=console,
+        once=once,
+        edits=edits,
         label=label,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
@@ -113,6 +127,10 @@ class _Reader:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
         retries = Retries(int(self.text()), self.list(), float(self.text()))
         return Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
+
+
+def _without_secrets(env: Environment) -> dict[str, str]:
+    return {name: digest(name, value) if name in env.secret else value for name, value in env.set.items()}
 
 
 def _limits(limits: Limits) -> list[str]:

@@ -39,7 +39,7 @@ def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[
         if record is None:
             continue
         if makers is None:
-            makers = {path: other for other, c in commands.items() for path in c.outputs}
+            makers = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
         found = [name[len(FOUND) :] for name in record.elements if name.startswith(FOUND)]
         for maker in dict.fromkeys(makers[path] for path in found if path in makers):
             if maker != uid:

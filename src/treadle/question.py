@@ -10,6 +10,7 @@ from .digests import ABSENT
 from .errors import TreadleError
 from .files import moved
 from .fingerprint import Fingerprint
+from .hidden import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 INPUT = "input "
 FOUND = "found "
+EDITED = "edited "
 _TOOL_PATIENCE = 60
 
 
@@ -64,11 +66,13 @@ class Questions:
         for name, path in (("depfile", command.depfile), ("stdout", command.stdout)):
             if path is not None:
                 add(name, path)
-        for name, value in command.env.set.items():
-            add(f"env {name}", value)
-        for name in command.env.track:
-            if name in self.environ and name not in command.env.set:
-                add(f"env {name}", self.environ[name])
+        env = command.env
+        for name, value in env.set.items():
+            add(f"env {name}", value if name not in env.secret else digest(name, value))
+        for name in env.track:
+            if name in self.environ and name not in env.set:
+                value = self.environ[name]
+                add(f"env {name}", value if name not in env.secret else digest(name, value))
         environ = self.environment(command) if command.tools else self._basic
         see = self.files.see_again if again else self.files.see
         seen = {}
@@ -92,6 +96,11 @@ class Questions:
 
         Files are all of it that can move while we run: variables are ours, and a tool says its version once.
         """
+        if command.once:
+            question = self.ask(command, found, again=True)
+            if question.absent():
+                raise TreadleError(f"the input {question.absent()[0]} is missing")
+            return question
         see_again = self.files.see_again
         question.forget_answers()
         for path, before in question.seen.items():
@@ -102,6 +111,20 @@ class Questions:
         for path in found:
             self.add_found(question, path, see_again(path))
         return question
+
+    def ask_once(self, command: Command) -> Question:
+        """Ask no more than whether the outputs are there, whatever they hold; compare it to `made_once`."""
+        elements = {}
+        for output in command.outputs:
+            path = os.path.join(self.files.root, output)
+            is_there = os.path.isdir(path) if output.endswith("/") else os.path.isfile(path)
+            elements[OUTPUT + output] = "there" if is_there else ABSENT
+        return Question(Fingerprint.from_elements(elements), {})
+
+    def absent(self, question: Question, command: Command) -> list[str]:
+        """Return the inputs that are not there, those that the command edits too."""
+        edited = [path for path in command.edits if self.files.see_again(path).value == ABSENT]
+        return question.absent() + edited
 
     def moved_since(self, question: Question) -> list[str]:
         """Look once more at the files of a question; return those that may have held something else meanwhile."""
@@ -147,11 +170,24 @@ class Questions:
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
             question.add_answer(OUTPUT, path, see(path, True))
+        for path in command.edits:
+            question.add_answer(EDITED, path, see(path))
 
     def add_made(self, question: Question, command: Command) -> None:
         """Add the outputs to the answer, as the command has left them that has just ended."""
         for path in command.outputs:
             question.add_answer(OUTPUT, path, self.files.see_made(path))
+
+    def add_edited(self, question: Question, command: Command) -> None:
+        """Add the files that the command edits to the answer, as it has left them.
+
+        :raises TreadleError: one is gone
+        """
+        for path in command.edits:
+            # somebody else may be writing to them too, so their stamps are no surer than those of inputs
+            question.add_answer(EDITED, path, self.files.see_again(path))
+            if question.answers[path].value == ABSENT:
+                raise TreadleError(f"it removed {path}, which it edits")
 
     def environment(self, command: Command) -> dict[str, str]:
         """Return the environment of a command: the basic variables, and what it declares."""
@@ -222,9 +258,16 @@ class Questions:
         return text
 
 
+def made_once(command: Command) -> Fingerprint:
+    """Return the fingerprint of a command that runs only while an output is missing, when it need not run."""
+    return Fingerprint.from_elements({OUTPUT + path: "there" for path in command.outputs})
+
+
 def _is_made_by(command: Command, path: str) -> bool:
-    """Return whether a path is an output of the command, or lies in one."""
-    return any(path == out or (out.endswith("/") and path.startswith(out)) for out in command.outputs)
+    """Return whether a path is an output of the command, or lies in one, or is edited by it."""
+    return path in command.edits or any(
+        path == out or (out.endswith("/") and path.startswith(out)) for out in command.outputs
+    )
 
 
 class Question:

@@ -24,6 +24,8 @@ KEPT = 8
 OFFSETS, SUCCESSES, LASTS, DURATIONS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
 """Columns of numbers per action: where the record stands in the log that lets it be skipped (else NEVER), where
 those of its last success and its last run stand (-1: nowhere), and the microseconds that skipping it saves."""
+OF_ITSELF = -2
+"""In place of the offset of a record: the action is judged by what its rows say, and not by its record."""
 NEVER = -1
 """In place of the offset of a record: the action has none that counts, so it is doubtful each time."""
 
@@ -126,7 +128,9 @@ def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
 
 def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | None:
     facts = facts_from(snapshot.facts())
-    if facts is None or any(environ.get(name) != value for name, value in facts.environ.items()):
+    if facts is None or any(
+        environ.get(name) != value and not _is_hidden(name, value, environ) for name, value in facts.environ.items()
+    ):
         return None
     if not all(os.path.isdir(os.path.join(root, folder)) for folder in facts.folders):
         return None
@@ -147,6 +151,13 @@ def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | 
     answer.is_of_plan = is_of_plan
     answer.log_size = log_size
     return answer
+
+
+def _is_hidden(name: str, value: str | None, environ: Mapping[str, str]) -> bool:
+    """Return whether a digest is that of the value of a variable."""
+    from .hidden import is_digest_of
+
+    return is_digest_of(value, name, environ.get(name))
 
 
 def _are_for_a_part(snapshot: Snapshot, root: str, moved: list[int]) -> bool:

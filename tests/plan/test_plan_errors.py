@@ -84,7 +84,6 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     ),
     "unknown key action": ("  a: {run: x, inputs: y}\n", "3:15", ["no key 'inputs'", "did you mean in?"]),
     "near key": ("  a: {run: x, timout: 5m}\n", "3:15", ["no key 'timout'", "did you mean timeout?"]),
-    "unbuilt key": ("  a: {run: x, once: true}\n", "3:15", ["no key 'once'"]),
     "unknown default": (
         "treadle: 1\ndefaults: {out: x}\nactions: {a: {run: x}}\n",
         "2:12",

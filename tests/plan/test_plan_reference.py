@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs/plan.md"
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", page(), re.MULTILINE | re.DOTALL)
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
-    *("src/table.txt", "tests/x.py", "params.yaml"),
+    *("src/table.txt", "tests/x.py", "params.yaml", "dev.env"),
 )
 PLANS = {
     "docs/plan.yaml": "treadle: 1\nparams: {draft: {default: 'false'}}\nactions: {build: {run: x, out: site/}}\n",
@@ -78,6 +78,8 @@ def surrounded(table: str, key: Key) -> str:
         return (
             f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'from' else ', from: hello'}}}}}\n"
         )
+    if table == "dotenv":
+        return f"{head}{hello}  a: {{run: x, dotenv: {{{key.example}{'' if key.name == 'file' else ', file: dev.env'}}}}}\n"
     if table == "tools":
         return f"{head}{hello}  a: {{run: x, tools: [{{{key.example}{'' if key.name == 'tool' else ', tool: cc'}}}]}}\n"
     if table == "retries":

@@ -197,6 +197,8 @@ COMMANDS = [
         limits=Limits("net", 3, -2, 1.5, Retries(2, ["timeout", "exit 3"], 0.25)),
         place=Place("p.yaml", 3, 9, "  x: é"),
     ),
+    Command(["a"], outputs=["o"], once=True),
+    Command(["a"], edits=["e", "f"], env=Environment({"A": "1"}, ["B"], secret=["B"])),
 ]
 
 
@@ -205,6 +207,15 @@ def test_a_command_is_packed_and_unpacked_whole(command: Command) -> None:
     texts, place = texts_of(command), texts_of_place(command.place)
     again = command_from(*(columns.split_texts(columns.join_texts(one)) for one in (texts, place)))
     assert contents(again) == contents(command)
+
+
+def test_a_value_that_is_secret_is_not_packed() -> None:
+    command = Command(["a"], env=Environment({"A": "token", "B": "1"}, secret=["A"]))
+    texts = texts_of(command)
+    assert not any("token" in text for text in texts)
+    assert texts != texts_of(Command(["a"], env=Environment({"A": "other", "B": "1"}, secret=["A"])))
+    with pytest.raises(ValueError, match="kept nowhere"):
+        command_from(texts)
 
 
 def contents(thing: object) -> object:

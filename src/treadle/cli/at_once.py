@@ -26,7 +26,7 @@ class Call:
     :ivar folder: the folder of -C
     """
 
-    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "rest", "words")
+    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "rest", "tags", "words")
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -34,6 +34,7 @@ class Call:
         self.names: list[str] = []
         self.file = ""
         self.params: dict[str, str] = {}
+        self.tags = ""
         self.rest: list[str] | None = None
         self.jobs: int | None = None
         self.keep_going = 1
@@ -51,6 +52,8 @@ class Call:
             name, equals, text = value.partition("=")
             if option == "-f":
                 self.file = value
+            elif option == "-l":
+                self.tags = value
             elif not equals or not name:
                 return False
             else:
@@ -88,7 +91,7 @@ def plain_call(argv: Sequence[str]) -> Call | None:
             call.names.append(word)
         elif option == "-k" and (not value or (value.isascii() and value.isdigit())):
             call.keep_going = int(value or 0)
-        elif option in ("-j", "-f", "-C", "-p") and (value or rest):
+        elif option in ("-j", "-f", "-C", "-p", "-l") and (value or rest):
             if not call.take(option, value or rest.pop(0)):
                 return None
         else:
@@ -122,7 +125,7 @@ class Found:
         options = Options()
         options.command = "run"
         options.names, options.file, options.params = list(call.names), call.file, dict(call.params)
-        options.rest = call.rest
+        options.rest, options.tags = call.rest, call.tags
         options.folder, options.jobs, options.keep_going = call.folder, call.jobs, call.keep_going
         options.origin = os.getcwd()
         os.chdir(self.here)

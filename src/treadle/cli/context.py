@@ -136,14 +136,31 @@ class Context:
         :raises UsageError: nothing was named and the plan has no default
         """
         if self.options.names:
-            return self.select(plan, self.options.names)
+            return self.tagged(plan, self.select(plan, self.options.names))
         if not plan.default and plan.actions:
             raise UsageError(
                 "nothing was named, and the plan has nothing that runs by default",
                 facts=[f"it has {', '.join(_first(plan.actions))}"],
                 hint="name an action, or write `default: [NAME]` into the plan",
             )
-        return list(plan.default)
+        return self.tagged(plan, list(plan.default))
+
+    def tagged(self, plan: Plan, uids: list[str]) -> list[str]:
+        """Return those of some actions that -l takes, all of them without -l.
+
+        :raises UsageError: it takes none of them
+        """
+        expression = self.options.tags
+        if not expression:
+            return uids
+        from treadle.plan.tags import tagged
+
+        found = tagged(expression, plan.actions, uids)
+        if not found:
+            of = "what was named" if self.options.names else "what runs by default"
+            hint = "" if self.options.names else f"'*' names all actions: '*' -l '{expression}'"
+            raise UsageError(f"-l {expression} takes nothing of {of}", hint=hint)
+        return found
 
     def look(self, walk: CommandWalk) -> None:
         """Have a walk find out what a run would do, and print what is wrong with the state."""

@@ -69,6 +69,8 @@ examples:
 def add_options(name: str, group: argparse._ArgumentGroup) -> None:
     """Add the options that one command has beside the common ones."""
     none = argparse.SUPPRESS
+    if name in ("run", "list", "status", "graph"):
+        group.add_argument("-l", dest="tags", metavar="TAGS", default=none, help=_TAGS)
     if name in ("list", "check", "why", "status"):
         group.add_argument("--json", action="store_true", default=none, help="all of it, for programs")
     if name == "list":
@@ -82,6 +84,7 @@ def add_options(name: str, group: argparse._ArgumentGroup) -> None:
         group.add_argument("--no-state", dest="state", action="store_false", default=none, help=_NO_STATE)
 
 
+_TAGS = 'of these actions those with tags: "slow and not gpu"'
 _ALL = "each action of a family, names that begin with _, and what is left out"
 _FILES = "what each action reads and where that comes from, what it makes and who reads that"
 _FORMAT = "tree (the default), dot, mermaid, json, or svg, which Graphviz draws"

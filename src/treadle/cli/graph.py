@@ -33,6 +33,8 @@ def graph_command(context: Context) -> int:
     options = context.options
     plan = context.load()
     named = context.select(plan, options.names) if options.names else []
+    if options.tags:
+        named = context.tagged(plan, named or list(plan.actions))
     graph = plan_graph(plan)
     if named:
         graph = shapes.around(graph, named, options.depth)

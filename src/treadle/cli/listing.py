@@ -33,7 +33,7 @@ def list_command(context: Context) -> int:
     """List actions, groups and parameters: one line for each family, with --all for each action."""
     options = context.options
     plan = context.load()
-    uids = context.select(plan, options.names) if options.names else list(plan.actions)
+    uids = context.tagged(plan, context.select(plan, options.names) if options.names else list(plan.actions))
     actions = [plan.actions[uid] for uid in uids]
     files = Origins(plan) if options.files else None
     if options.json:
@@ -46,7 +46,7 @@ def list_command(context: Context) -> int:
 
 
 def _list(context: Context, plan: Plan, actions: Sequence[Action], *, everything: bool) -> None:
-    named = bool(context.options.names)
+    named = bool(context.options.names or context.options.tags)
     listed = [action for action in actions if action.listed or everything]
     _section(context, "actions", _each(listed) if everything else _families(listed, named=named))
     if not named:
@@ -229,7 +229,9 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "tools": [tool.name for tool in command.tools],
         "inputs": list(command.inputs),
         "outputs": list(command.outputs),
+        "edits": list(command.edits),
         "depfile": command.depfile,
+        "tags": list(action.tags),
         "needs": list(action.predecessors),
         "after": list(action.after),
         "file": action.place.file,

@@ -15,6 +15,8 @@ class Options:
         self.origin = ""
         """The folder that we were called in, before -C."""
         self.params: dict[str, str] = {}
+        self.tags = ""
+        """What -l says: an expression of tags."""
         self.rest: list[str] | None = None
         """The words behind `--`, None if there is no `--`."""
         self.jobs: int | None = None

@@ -33,7 +33,18 @@ class Reading:
     :param is_whole: whether all that it reads was found
     """
 
-    __slots__ = ("after", "any_of", "hard", "is_whole", "named", "needs", "paths", "predecessors", "started")
+    __slots__ = (
+        "after",
+        "any_of",
+        "edits",
+        "hard",
+        "is_whole",
+        "named",
+        "needs",
+        "paths",
+        "predecessors",
+        "started",
+    )
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[list[str], bool]] = {}
@@ -45,6 +56,8 @@ class Reading:
         self.after: Sequence[Instance] = ()
         self.started: Sequence[Started] = ()
         self.is_whole = True
+        self.edits: tuple[list[str], bool] | None = None
+        """The files that it edits, and whether they were written as one text."""
 
 
 class Linker:
@@ -108,6 +121,13 @@ class Linker:
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node."""
         return self.source.error(what, node, facts=facts, hint=hint)
+
+    def check_source(self, path: str, node: Node, instance: Instance) -> None:
+        """Check that a file that no action makes is there, and is what it is written as.
+
+        :raises TreadleError: it is not
+        """
+        self._check_input(path, [], node, instance)
 
     # What is known before anybody is left out.
 

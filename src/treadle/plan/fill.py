@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from treadle.command import Command, Environment, Script, Tool
 from treadle.errors import TreadleError
 
-from . import shell, words
+from . import dotenv, shell, words
 from .declared import Instance
 from .edges import Linker, Reading
 from .nodes import Source
@@ -15,10 +16,11 @@ from .paths import from_cwd, normalise, parents
 from .programs import starts
 from .spec import Spec
 from .template import Scope, Template, Value
+from .value_files import shown_path
 
 _MISSING = {
     name: f"${{{name}}}: this action has no {name}\nwrite {name}: with the path"
-    for name in ("in", "out", "depfile")
+    for name in ("in", "out", "depfile", "edits")
 }
 
 
@@ -37,7 +39,7 @@ class Filler:
         self.root = linker.root
         self.label = label
         self.unknown = {**scope.unknown, **_MISSING}
-        self.environments: dict[tuple[tuple[str, ...], tuple[str, ...]], Environment] = {}
+        self.environments: dict[tuple[tuple[str, ...], ...], Environment] = {}
 
     def command(self, instance: Instance, reading: Reading) -> Command:
         """Return the Command of an instance."""
@@ -54,7 +56,7 @@ class Filler:
             cwd=cwd,
             inputs=tuple(dict.fromkeys(reading.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
-            env=self._environment(spec, scope),
+            env=self._environment(spec, scope) if spec.dotenv is None else self._with_dotenv(instance, scope),
             tools=[self._tool(name, version, instance) for name, version in spec.tools],
             depfile=instance.depfile,
             stdout=instance.stdout,
@@ -62,6 +64,8 @@ class Filler:
             always=spec.flag("always"),
             keep=spec.flag("keep"),
             console=spec.flag("console"),
+            once=spec.flag("once"),
+            edits=reading.edits[0] if reading.edits is not None else (),
             label=self.label,
             place=self.source.place(spec.key.start),
         )
@@ -69,11 +73,51 @@ class Filler:
     def _environment(self, spec: Spec, scope: Scope) -> Environment:
         if spec.env:
             values = {name: scope.text(made) for name, made in spec.env.items()}
-            return Environment(values, spec.track, spec.pass_)
-        key = (spec.track, spec.pass_)
+            return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
+        key = (spec.track, spec.pass_, spec.secret)
         if key not in self.environments:
-            self.environments[key] = Environment(None, spec.track, spec.pass_)
-        return self.environments[key]
+            self.environments[key] = Environment(None, spec.track, spec.pass_, spec.secret)
+        return self._hiding(spec, self.environments[key])
+
+    def _with_dotenv(self, instance: Instance, scope: Scope) -> Environment:
+        """Return the environment of an action with a file of variables."""
+        spec = instance.spec
+        assert spec.dotenv is not None
+        (made, is_optional), home = spec.dotenv, spec.home
+        path = home.places.path(instance.scope.text(made), made.node, "dotenv")
+        full = os.path.join(self.root, path)
+        values: dict[str, str] = {}
+        if not path.endswith("/"):
+            try:
+                source = home.files.source(
+                    full, shown_path(self.source.file, full), lambda what: self.source.error(what, made.node)
+                )
+            except TreadleError as error:
+                error.place = error.place or self.source.place(made.node.start)
+                raise
+            if source is not None:
+                values = home.files.made_of(full, dotenv.variables, source)
+            elif not is_optional:
+                hint = "if that is right: {file: " + path + ", optional: true}"
+                raise self.source.error(f"the file {path} of dotenv does not exist", made.node, hint=hint)
+        else:
+            raise self.source.error(f"dotenv takes a file, and {path} is a folder", made.node, hint="name the file")
+        values = {**values, **{name: scope.text(value) for name, value in spec.env.items()}}
+        return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
+
+    def _hiding(self, spec: Spec, env: Environment) -> Environment:
+        """Check that what is secret is there at all."""
+        if not spec.secret:
+            return env
+        known = {*env.set, *env.track}
+        for name in spec.secret:
+            if name not in known and name in spec.own_secrets:
+                raise self.source.error(
+                    f"{name} is secret, and no variable of {spec.name}",
+                    spec.entries.get("secret", spec.key),
+                    hint=f"track: [{name}], or dotenv: with a file that sets it",
+                )
+        return env
 
     def _local(self, instance: Instance, reading: Reading, cwd: str) -> dict[str, Value]:
         """Return the values of `${in}`, `${out}`, `${depfile}`."""
@@ -90,6 +134,10 @@ class Filler:
         self._outputs(instance, local, cwd)
         if instance.depfile is not None:
             local["depfile"] = from_cwd(instance.depfile, cwd)
+        if reading.edits is not None:
+            paths, is_text = reading.edits
+            shown = _shown(paths, cwd)
+            local["edits"] = shown[0] if is_text and len(shown) == 1 else shown
         return local
 
     def _outputs(self, instance: Instance, local: dict[str, Value], cwd: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from .places import Places
 from .template import Scope
+from .value_files import ValueFiles
 from .when import Operand
 
 
@@ -18,7 +19,7 @@ class Home:
     :param operands: the same as conditions see them
     """
 
-    __slots__ = ("maker", "operands", "places", "prefix", "scope")
+    __slots__ = ("files", "maker", "operands", "places", "prefix", "scope")
 
     def __init__(self, prefix: str, places: Places, scope: Scope, operands: Mapping[str, Operand]) -> None:
         self.prefix = prefix
@@ -27,3 +28,4 @@ class Home:
         self.operands = operands
         self.maker = ""
         """The uid of the action that has made the file, "" if none has."""
+        self.files: ValueFiles

@@ -215,8 +215,9 @@ class Expander:
         condition = instance.spec.condition
         assert condition is not None
         values = {**instance.scope.local, **instance.scope.typed}
+        hidden = [f"env.{name}" for name in instance.spec.secret]
         tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
-        holds, shown = condition.evaluate({**instance.spec.home.operands, **values, **tracked}, _UNTRACKED)
+        holds, shown = condition.evaluate({**instance.spec.home.operands, **values, **tracked}, _UNTRACKED, hidden)
         if not holds:
             text = " ".join(condition.node.text.split())
             instance.left_out = f"when {text} is false" + (f": {shown}" if shown else "")
@@ -224,11 +225,12 @@ class Expander:
 
 PATHS_ONLY = {
     **dict.fromkeys(
-        ("in", "out", "depfile"),
-        "${in}, ${out} and ${depfile} are known in commands and env only\nwrite the path, or a var for both",
+        ("in", "out", "depfile", "edits"),
+        "${in}, ${out}, ${edits} and ${depfile} are known in commands and env only\n"
+        "write the path, or a var for both",
     ),
     "env": "variables are known in when as env.NAME\nin sh a tracked or passed variable is $NAME",
-    "platform": "platform.os and platform.arch are known in when only\nwrite two actions with a when: each",
+    "platform": "platform.os and platform.arch are known in when and select only\ngive a var a select:",
 }
 _UNTRACKED = {
     "env": "a condition sees the variables that its action tracks\nwrite track: [NAME]",

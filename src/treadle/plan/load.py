@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from treadle.errors import PlanError, TreadleError
+from treadle.hidden import digest
 
 from . import groups, loader
 from .declared import Declared, Instance
@@ -22,6 +23,7 @@ from .paths import below
 from .problems import Problems
 from .reader import Reader
 from .spec import GlobItem, Spec
+from .tags import tags
 from .value_files import ValueFiles
 
 
@@ -139,10 +141,14 @@ class _Loading:
         makers = {one.uid: one for one in instances if one.expand is not None and not one.left_out}
         names.open = [uid for uid in makers if uid not in made]
         linker = self._linked(instances, Declared(instances, former), names)
-        self._check_files(linker)
+        if any(instance.spec.edits is not None for instance in instances):
+            from .edits import link_edits
+
+            link_edits(linker)
         for part in self.parts if not names.open else ():
             groups.check(part, names)
         actions = self._actions(linker, Filler(linker, self.name, top.scope))
+        self._check_files(linker)
         self.problems.check()
         circle = find_circle({uid: (*one.predecessors, *one.after) for uid, one in actions.items()})
         if circle:
@@ -162,7 +168,7 @@ class _Loading:
             top.params,
             {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
-            Looks(self.environ.asked, self.disk.listed, self.disk.folders(), self.disk.read),
+            Looks(self._asked(instances), self.disk.listed, self.disk.folders(), self.disk.read),
         )
 
     def _specs(self) -> list[Spec]:
@@ -203,6 +209,15 @@ class _Loading:
 
         return link(places, instances, declared, names, self.problems)
 
+    def _asked(self, instances: Sequence[Instance]) -> dict[str, str | None]:
+        """Return the variables that were asked for, of secret ones a digest of the value."""
+        asked = self.environ.asked
+        for name in {name for instance in instances for name in instance.spec.secret}:
+            value = asked.get(name)
+            if value is not None:
+                asked[name] = digest(name, value)
+        return asked
+
     def _check_files(self, linker: Linker) -> None:
         """Refuse files of values that an action makes: they are read before any action runs."""
         for path, told in self.top.files.named.items():
@@ -232,6 +247,7 @@ class _Loading:
                 continue
             try:
                 command = filler.command(instance, reading)
+                its_tags = tags(instance) if instance.spec.tags else ()
             except TreadleError as error:
                 self.problems.keep(error)
             else:
@@ -244,6 +260,7 @@ class _Loading:
                     tuple(reading.predecessors),
                     tuple([uid for uid in dict.fromkeys(after) if uid not in reading.predecessors]),
                     command.place or self.source.place(instance.spec.key.start),
+                    its_tags,
                 )
             if broken and len(self.problems) > len(broken) + 100:
                 break

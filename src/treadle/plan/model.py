@@ -51,6 +51,7 @@ class Action:
     predecessors: tuple[str, ...]
     after: tuple[str, ...]
     place: Place
+    tags: tuple[str, ...] = ()
 
     @property
     def listed(self) -> bool:

@@ -126,6 +126,7 @@ class Part:
         """
         self.scope.unknown = {**PATHS_ONLY, **self.scope.unknown}
         self.home = Home(self.prefix, Places(self.reader.source, root, plan, globs), self.scope, self.operands)
+        self.home.files = self.files
 
     def queues(self) -> dict[str, tuple[int, Scalar]]:
         """Return how many tokens each queue has that it names, and where it says so."""

@@ -113,6 +113,7 @@ A map with `glob` may stand where a path of `in` or a value of `foreach` does.
 A map with `from` may stand where a path of `in` does. It stands for the outputs of other actions, in the
 order of the plan.
 """,
+    "dotenv": "## Keys of dotenv",
     "tools": "## Keys of a tool",
     "retries": r"""
 ## Keys of retries
@@ -388,6 +389,75 @@ actions:
 An action sees PATH, HOME, USER, LOGNAME, SHELL, LANG, `LC_*`, TZ, TMPDIR, TERM, the proxy and `XDG_*`
 variables, what it declares by `env`, `track` and `pass`, and `TREADLE_RUN`; nothing else but what asks for
 [colours](report.md#colours). Names that begin with `TREADLE` are Treadle's own.
+
+`dotenv: FILE` sets the variables of a file: lines of `NAME=value`, with or without `export` before them, empty
+lines, and comments behind `#`. In `' '` a value stands as it is, in `" "` `\n`, `\t`, `\"`, `\\` and `\$` mean what
+they do elsewhere, and both may go over several lines. Nothing is replaced in a value: `$HOME` stays that text. The
+file is read when the plan is loaded, so no action may make it. `env` wins over it, and it over `track` and `pass`.
+
+Of the variables named in `secret` no value is kept: records, snapshots, `why` and events hold a digest, so that a
+change is still seen. They are variables of `track`, `dotenv` or `env` of the same action (in `defaults`: of those
+that have them). What a program prints of them is its own matter, and a parameter that takes its value from such a
+variable is none: its value becomes part of commands.
+
+```yaml
+treadle: 1
+actions:
+  upload:
+    run: ./upload ${in}
+    in: data/raw.csv
+    dotenv: {file: upload.env, optional: true}
+    track: [API_TOKEN]
+    secret: [API_TOKEN]
+```
+
+## edits: files read and written in place
+
+A formatter reads files and writes them again. `edits` names such files: paths and globs, as in `in`. They are
+inputs and results in one. What counts is what the action left in them: it runs again if one of them holds
+something else, or if one is added or gone, and once it has run it does not run again for what it wrote itself.
+They are never removed or put aside. All that reads such a file, also as part of a tree, waits for the action and
+sees what it left; if it fails, they do not run. If it is left out by `when`, they read the files as they are.
+
+One file is edited by one action, which does not read it by `in` too, and no other makes it: two programs go into
+one `run`, in their order. What somebody else writes to such a file while the action runs is taken for its work.
+
+```yaml
+treadle: 1
+actions:
+  format: {run: [ruff check --fix src, ruff format src], edits: "src/*.py"}
+  lint: {run: ruff check src, in: "src/*.py"}
+```
+
+## once: only while an output is missing
+
+With `once: true` an action runs only while one of its outputs is missing, or after a run of it that did not end
+well: for what is slow to make and does not grow old. Its command, its inputs and what is in its outputs do not
+matter; who made them does not matter either. Its readers are judged by what is in them, as always.
+`--force=NAME` runs it, and so does removing the outputs.
+
+```yaml
+treadle: 1
+actions:
+  venv: {run: python3 -m venv out/venv, out: out/venv/, once: true}
+```
+
+## Tags
+
+`-l` chooses by tags: `treadle run -l "slow and not gpu"`. It takes some of what the call names (of a bare run: of
+what that would do; `'*'` names all actions), and what these need runs with them. `-l` knows `and`, `or`, `not` and
+brackets; a tag that no action has is an error. Tags are no part of the fingerprint.
+
+```yaml
+treadle: 1
+actions:
+  unit: {run: pytest tests, in: tests/, tags: quick}
+  model:
+    foreach: {size: [small, large]}
+    run: python3 model.py ${size} ${out}
+    out: out/${size}.bin
+    tags: [slow, "${size}"]
+```
 
 ## What makes an action run again
 

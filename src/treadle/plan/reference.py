@@ -21,6 +21,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "actions": schema.ACTION_KEYS,
     "glob": schema.GLOB_KEYS,
     "from": schema.FROM_KEYS,
+    "dotenv": schema.DOTENV_KEYS,
     "tools": schema.TOOL_KEYS,
     "retries": schema.RETRIES_KEYS,
 }

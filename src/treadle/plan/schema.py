@@ -132,6 +132,8 @@ FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _check_format)
 TRUE = Kind("true", (Scalar,), _check_true)
 VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
 OK = Kind("ok", (Scalar,), _check_ok)
+FILES = Kind("a path or a list of paths", (Scalar, Items, Table))
+DOTENV = Kind("a path, or a map with file, optional", (Scalar, Table))
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
 GIVEN = Kind("a map of names to texts and lists", (Table,))
@@ -198,6 +200,11 @@ FILE_KEYS = _table(
         "else: {train: {lr: 0.1}}"),
 )  # fmt: skip
 
+DOTENV_KEYS = _table(
+    Key("file", TEXT, "Its path, relative to the root.", "", "file: dev.env"),
+    Key("optional", TRUE, "`true`: the file may be missing.", "a missing file is an error", "optional: true"),
+)  # fmt: skip
+
 GROUP_KEYS = _table(
     Key("help", TEXT, "What the group is for, in a line.", "none", "help: all checks"),
     Key("of", TEXTS, "Its members: names of actions, families, instances, groups, outputs. It must be there.",
@@ -232,6 +239,10 @@ RETRIES_KEYS = _table(
 _SHARED = (
     Key("env", MAP, "Variables that are set, and fingerprinted.", "none", "env: {LC_ALL: C}"),
     Key("track", TEXTS, "Variables that are passed from outside, and fingerprinted.", "none", "track: [CFLAGS]"),
+    Key("dotenv", DOTENV, "A file of lines NAME=value: variables that are set, and fingerprinted. `env` wins "
+        "over them. A map has `file`, and `optional: true` if it may be missing.", "none", "dotenv: dev.env"),
+    Key("secret", TEXTS, "Variables of `track`, `dotenv` and `env` whose values are kept as digests only.", "none",
+        "track: [API_TOKEN]\nsecret: [API_TOKEN]"),
     Key("pass", TEXTS, "Variables that are passed from outside and not fingerprinted.", "none",
         "pass: [DISPLAY]"),
     Key("shell", LIST, "The shell of `sh`: the program and its options, the text comes after. It is "
@@ -258,6 +269,8 @@ ACTION_KEYS = _table(
         "Maps with `glob` or `from` may stand in place of a path.", "nothing", "in: [src/a.c, docs/]"),
     Key("out", PATHS, "What it makes. A trailing `/` is a folder with all that is in it.", "nothing",
         'out: {table: "out/table.txt", site: out/site/}'),
+    Key("edits", FILES, "Files that it reads and writes in place. Whatever else reads them waits for it. In "
+        "commands they are `${edits}`.", "nothing", 'edits: "tests/*.py"'),
     Key("stdout", TEXT, "An output that takes what the command prints.", "the output is shown",
         "stdout: out/log.txt"),
     Key("depfile", TEXT, "A file in make's syntax in which the command says what it read: inputs of the next "
@@ -279,6 +292,9 @@ ACTION_KEYS = _table(
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
     Key("always", BOOL, "Run each time. What reads its outputs is judged by what came out.", "false",
         "always: true"),
+    Key("once", BOOL, "Run only while an output is missing, whatever else differs.", "false",
+        "out: out/venv/\nonce: true"),
+    Key("tags", TEXTS, "Names to choose by: `-l \"slow and not gpu\"`.", "none", "tags: [slow, gpu]"),
     Key("keep", BOOL, "Do not remove its output files before it starts.", "false", "keep: true"),
     Key("console", BOOL, "It keeps the terminal and its input; one such action at a time.", "false",
         "console: true"),

@@ -11,13 +11,14 @@ from treadle.errors import TreadleError, nearest
 from . import template, words
 from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
-from .schema import NAME, RETRIES_KEYS, TOOL_KEYS, seconds
+from .schema import DOTENV_KEYS, NAME, RETRIES_KEYS, TOOL_KEYS, seconds
 from .spec import Spec
 from .template import Template
 
 _SHARED_LISTS = ("track", "pass")
 _KEYS = frozenset(
     (
+        *("dotenv", "secret"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
         *("priority", "timeout", "retries", "console"),
     )
@@ -85,7 +86,26 @@ class SettingsReader:
         outside = {*lists["track"], *lists["pass"]}
         spec.env = {**{name: made for name, made in shared.items() if name not in outside}, **own}
         spec.track = tuple(dict.fromkeys(name for name in lists["track"] if name not in spec.env))
+        self._hidden(spec)
         spec.pass_ = tuple(dict.fromkeys(n for n in lists["pass"] if n not in spec.env and n not in spec.track))
+
+    def _hidden(self, spec: Spec) -> None:
+        """Read the files of variables, and what is kept as a digest only."""
+        shared = self.defaults.get("secret")
+        names = self._variables(spec.entries.get("secret"), "secret")
+        spec.own_secrets = names if spec.entries.get("secret") is not shared else ()
+        if shared is not None:
+            names = [*self._variables(shared, "secret"), *names]
+        spec.secret = tuple(dict.fromkeys(names))
+        node = spec.entries.get("dotenv")
+        is_optional = isinstance(node, Table) and "optional" in node.nodes
+        if isinstance(node, Table):
+            given = node
+            node = self.reader.entries(node, DOTENV_KEYS, "dotenv").get("file")
+            if "file" not in given.nodes:
+                self.reader.add("dotenv needs file: with its path", given, hint="dotenv: FILE")
+        if isinstance(node, Scalar):
+            spec.dotenv = (template.parse(self.source, node), is_optional)
 
     def _set(self, node: Node | None, what: str) -> dict[str, Template]:
         found: dict[str, Template] = {}

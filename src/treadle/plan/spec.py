@@ -71,22 +71,9 @@ class Spec:
     """
 
     __slots__ = (
-        *("after", "argv", "condition", "cwd", "depfile", "entries", "env", "expand", "foreach", "help", "home"),
-        *(
-            "inputs",
-            "key",
-            "limits",
-            "name",
-            "needs",
-            "outputs",
-            "pass_",
-            "pieces",
-            "sh",
-            "shell",
-            "stdout",
-            "steps",
-        ),
-        *("tools", "track", "variants"),
+        *("after", "argv", "condition", "cwd", "depfile", "dotenv", "edits", "entries", "env", "expand", "foreach"),
+        *("help", "home", "inputs", "key", "limits", "name", "needs", "outputs", "own_secrets", "pass_", "pieces"),
+        *("secret", "sh", "shell", "stdout", "steps", "tags", "tools", "track", "variants"),
     )
 
     def __init__(self, name: str, key: Scalar, home: Home) -> None:
@@ -102,6 +89,8 @@ class Spec:
         self.shell: tuple[str, ...] = DEFAULT_SHELL
         self.inputs: Sequence[Slot] = ()
         self.outputs: Sequence[Slot] = ()
+        self.edits: Slot | None = None
+        self.tags: Sequence[Template] = ()
         self.stdout: Template | None = None
         self.depfile: Template | None = None
         self.expand: Template | None = None
@@ -113,6 +102,11 @@ class Spec:
         self.env: Mapping[str, Template] = {}
         self.track: tuple[str, ...] = ()
         self.pass_: tuple[str, ...] = ()
+        self.secret: tuple[str, ...] = ()
+        self.own_secrets: Sequence[str] = ()
+        """Those of `secret` that the action names itself."""
+        self.dotenv: tuple[Template, bool] | None = None
+        """A file of variables, and whether it may be missing."""
         self.tools: Sequence[tuple[Template, list[words.Word]]] = ()
         self.limits = _LIMITS
         self.variants: Variation | None = None
@@ -121,6 +115,7 @@ class Spec:
     def share_settings(self, other: Spec) -> None:
         """Take the settings of another action."""
         self.env, self.track, self.pass_ = other.env, other.track, other.pass_
+        self.secret, self.dotenv, self.own_secrets = other.secret, other.dotenv, other.own_secrets
         self.tools, self.shell, self.limits = other.tools, other.shell, other.limits
 
     def flag(self, name: str) -> bool:

@@ -85,7 +85,9 @@ class SpecReader:
         names = entries.get("foreach")
         tracked = [*words_of(entries.get("track")), *words_of(self.defaults.get("track"))]
         known = known_to({name: self.environ.get(name, "") for name in tracked})
-        variants = Variants(self.source, node, known, frozenset(), lambda chosen: self._read(key, chosen))
+        secrets = [*words_of(entries.get("secret")), *words_of(self.defaults.get("secret"))]
+        hidden = frozenset(f"env.{name}" for name in secrets)
+        variants = Variants(self.source, node, known, hidden, lambda chosen: self._read(key, chosen))
         with self.reader.problems.kept():
             variants.check()
             if not isinstance(names, Table) or not variants.depends_on(names.nodes):
@@ -168,7 +170,7 @@ class SpecReader:
     def _is_lone(self, text: Scalar, step: list[words.Word]) -> bool:
         """Whether an element of `run` looks like an argument of the one before it."""
         whole = step[0].template.whole if len(step) == 1 else None
-        lone = whole is not None and whole.name.split(".")[0] in ("in", "out", "depfile")
+        lone = whole is not None and whole.name.split(".")[0] in ("in", "out", "depfile", "edits")
         return lone or text.text.startswith("-")
 
     def _check_cut(self, text: Scalar) -> None:
@@ -299,10 +301,24 @@ class SpecReader:
         for slot in spec.outputs:
             for item in slot.items:
                 self._check_output(item)
+        if "edits" in spec.entries:
+            edits = spec.entries["edits"]
+            items = self.items(edits, "an edited file")
+            spec.edits = Slot("", items, is_text=isinstance(edits, Scalar))
         spec.stdout = self._template(spec, "stdout")
         spec.depfile = self._template(spec, "depfile")
         spec.expand = self._template(spec, "expand")
         spec.cwd = self._template(spec, "cwd")
+        if "once" in spec.entries and spec.flag("once"):
+            self._check_once(spec)
+
+    def _check_once(self, spec: Spec) -> None:
+        node = spec.entries["once"]
+        if not spec.outputs and spec.stdout is None:
+            hint = "out: with what it makes; without outputs nothing says whether it ran"
+            raise self.error("once needs an output", node, hint)
+        if spec.flag("always"):
+            raise self.error("once and always cannot go together", node, "take one of them out")
 
     def _check_output(self, item: Item) -> None:
         for text in item.parts if isinstance(item, Template) else ("*",):
@@ -332,6 +348,8 @@ class SpecReader:
         when = spec.entries.get("when")
         if isinstance(when, Scalar):
             spec.condition = Condition(self.source, when)
+        if "tags" in spec.entries:
+            spec.tags = self._templates(spec.entries["tags"], "a tag")
         if "needs" in spec.entries:
             spec.needs = self._templates(spec.entries["needs"], "a name in needs")
         if "after" in spec.entries:

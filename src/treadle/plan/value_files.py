@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 from treadle.errors import TreadleError
 
@@ -23,12 +24,13 @@ class ValueFiles:
     :param disk: keeps which files were read
     """
 
-    __slots__ = ("_disk", "_sources", "_trees", "named")
+    __slots__ = ("_disk", "_made", "_sources", "_trees", "named")
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.named: dict[str, Told] = {}
         """Absolute path -> what makes an error at the place that named it."""
+        self._made: dict[str, dict[str, str]] = {}
         self._sources: dict[str, Source | None] = {}
         self._trees: dict[tuple[str, str], Tree] = {}
 
@@ -70,6 +72,21 @@ class ValueFiles:
         if (path, kind) not in self._trees:
             self._trees[path, kind] = _PARSERS[kind](source)
         return self._trees[path, kind]
+
+    def made_of(self, path: str, make: Callable[[Source], dict[str, str]], source: Source) -> dict[str, str]:
+        """Return what is made of a file, once for all that name it."""
+        if path not in self._made:
+            self._made[path] = make(source)
+        return self._made[path]
+
+
+def shown_path(plan: str, path: str) -> str:
+    """Return a path as people see it in errors.
+
+    :param plan: the plan's file as they see it
+    :param path: absolute
+    """
+    return os.path.join(os.path.dirname(plan), os.path.relpath(path, os.path.dirname(os.path.abspath(plan))))
 
 
 def format_of(path: str) -> str:

@@ -16,7 +16,7 @@ from .schema import PARAM_KEYS
 from .template import Scope, Value, parse
 from .when import KEYWORDS, Number, Operand
 
-RESERVED = frozenset(("in", "out", "depfile", "env", "platform")) | KEYWORDS
+RESERVED = frozenset(("in", "out", "depfile", "edits", "env", "platform")) | KEYWORDS
 
 _INT = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)

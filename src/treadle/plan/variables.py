@@ -15,7 +15,7 @@ from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
 from .schema import FILE_KEYS
 from .template import Scope, Template, Value, parse
-from .value_files import ValueFiles, format_of
+from .value_files import ValueFiles, format_of, shown_path
 from .values import RESERVED, check_name
 
 PLATFORM: Mapping[str, str] = {
@@ -132,7 +132,7 @@ class _Vars:
             otherwise = tree(reader, self.scope, entries["else"], f"else of the var {name}")
             self.data.take(name, otherwise, self.base, data.at(reader.source, entries["else"]))
         try:
-            source = self.files.source(path, self._shown(path), told)
+            source = self.files.source(path, shown_path(reader.source.file, path), told)
             held = None if source is None else self.files.tree(path, kind, source)
         except TreadleError as error:
             error.place = error.place or told("").place
@@ -150,10 +150,6 @@ class _Vars:
             self.data.take(
                 name, held, self.base, lambda what: TreadleError(f"{text}: {what}", place=told("").place)
             )
-
-    def _shown(self, path: str) -> str:
-        plan = self.reader.source.file
-        return os.path.join(os.path.dirname(plan), os.path.relpath(path, os.path.dirname(os.path.abspath(plan))))
 
 
 def tree(reader: Reader, scope: Scope, node: Node, what: str) -> Tree:

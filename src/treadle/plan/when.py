@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from treadle.errors import TreadleError, nearest
@@ -67,7 +67,9 @@ class Condition:
         self.node = node
         self.tokens = _tokens(source, node)
 
-    def evaluate(self, names: Mapping[str, Operand], unknown: Mapping[str, str]) -> tuple[bool, str]:
+    def evaluate(
+        self, names: Mapping[str, Operand], unknown: Mapping[str, str], hidden: Collection[str] = ()
+    ) -> tuple[bool, str]:
         """Return whether it holds, and the values of the names in it as text.
 
         :param names: what each name stands for
@@ -79,7 +81,7 @@ class Condition:
             raise reader.error(f"{reader.token.text} is not expected here", reader.token, JOIN)
         if not isinstance(found, bool):
             raise reader.error("this is a value and no condition", self.tokens[0], "compare it: NAME == VALUE")
-        used = [f"{name} is {_show(names[name])}" for name in reader.used]
+        used = [f"{name} is {'secret' if name in hidden else _show(names[name])}" for name in reader.used]
         return found, ", ".join(used)
 
 

@@ -1,0 +1,123 @@
+"""Files that actions edit in place: which they are, that nobody else writes them, and that their readers wait."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from . import answers
+from .declared import Instance
+from .edges import Linker, Reading
+from .nodes import Node
+from .paths import STATE
+from .spec import FromItem, GlobItem
+from .template import Template
+
+
+def link_edits(linker: Linker) -> None:
+    """Find what is edited, and let the readers wait; mistakes are kept."""
+    editors: dict[str, tuple[Instance, Node]] = {}
+    for instance in linker.instances:
+        if instance.spec.edits is not None and not instance.left_out:
+            _Edits(linker, instance).find(editors)
+    ordered = sorted(editors)
+    for instance in linker.instances if editors else ():
+        if not instance.left_out:
+            reading = linker.readings[instance.uid]
+            for path in (*reading.paths, *[one.path for one in reading.started]):
+                _wait(instance, path, reading, editors, ordered)
+
+
+def _wait(
+    instance: Instance,
+    path: str,
+    reading: Reading,
+    editors: dict[str, tuple[Instance, Node]],
+    ordered: Sequence[str],
+) -> None:
+    found = editors.get(path)
+    if found is not None and found[0] is not instance:
+        reading.predecessors[found[0].uid] = None
+    if not path.endswith("/"):
+        return
+    prefix = "" if path == "./" else path
+    at = bisect_left(ordered, prefix)
+    while at < len(ordered) and ordered[at].startswith(prefix):
+        reading.predecessors[editors[ordered[at]][0].uid] = None
+        at += 1
+
+
+class _Edits:
+    """The edits of one action."""
+
+    def __init__(self, linker: Linker, instance: Instance) -> None:
+        self.linker = linker
+        self.instance = instance
+        self.reading = linker.readings[instance.uid]
+
+    def find(self, editors: dict[str, tuple[Instance, Node]]) -> None:
+        """Find the files, and put them to those of others; mistakes are kept."""
+        spec = self.instance.spec
+        assert spec.edits is not None
+        paths: dict[str, None] = {}
+        before = self.linker.problems.told
+        is_text = spec.edits.is_text
+        for item in spec.edits.items:
+            with self.linker.problems.kept():
+                is_text = is_text and isinstance(item, Template) and item.whole is None
+                for path in self._paths(item):
+                    self._check(path, item.node, editors)
+                    paths[path] = None
+                    editors[path] = (self.instance, item.node)
+        self.reading.edits = (list(paths), is_text)
+        if self.linker.problems.told > before:
+            self.reading.is_whole = False
+
+    def _paths(self, item: Template | GlobItem | FromItem) -> Sequence[str]:
+        places, scope = self.instance.spec.home.places, self.instance.scope
+        if isinstance(item, GlobItem):
+            found = answers.answer(places, item, scope, self.linker.declared, None)
+            if not found and not item.empty:
+                raise answers.nothing(places, item, scope, self.linker.declared, self.instance)
+            return found
+        if isinstance(item, FromItem):
+            raise self.linker.error(
+                "edits takes no from: the outputs of others are theirs",
+                item.node,
+                hint="edit them where they are made",
+            )
+        return [places.path(text, item.node, "an edited file") for text in scope.items(item)]
+
+    def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
+        linker, instance = self.linker, self.instance
+        if path.endswith("/"):
+            raise linker.error(f"edits takes files, and {path} is a folder", node, hint=f'a glob: "{path}**/*"')
+        wrong = "lies outside the root" if path.startswith("/") else ""
+        wrong = "lies in the state folder" if path.startswith(STATE + "/") else wrong
+        wrong = "is the plan itself" if path == instance.spec.home.places.plan else wrong
+        if wrong:
+            raise linker.error(f"the edited file {path} {wrong}", node, hint="of a glob, exclude takes it out")
+        makers = linker.makers.of(path)
+        if makers:
+            raise linker.error(
+                f"{instance.uid} edits {path}, which {makers[0].uid} makes",
+                node,
+                facts=(f"{makers[0].uid} stands at {linker.source.place(makers[0].spec.key.start)}",),
+                hint="let one action do both: run: takes several commands; of a glob, exclude takes it out",
+            )
+        linker.check_source(path, node, instance)
+        other, place = editors.get(path, (instance, node))
+        if other is not instance:
+            raise linker.error(
+                f"two actions edit {path}: {other.uid} and {instance.uid}",
+                node,
+                facts=(f"{other.uid} edits it at {linker.source.place(place.start)}",),
+                hint="let one action run both commands: run: takes several",
+            )
+        for read in self.reading.paths:
+            if read == path or (read.endswith("/") and (read == "./" or path.startswith(read))):
+                raise linker.error(
+                    f"{instance.uid} reads {read} and edits {path}",
+                    node,
+                    hint="take it out of in: what is edited is read too",
+                )
