@@ -153,11 +153,17 @@ def test_thousands_wait_at_once_in_one_thread() -> None:
 
 def test_tokens_limit_how_many_run() -> None:
     running = most = 0
+    full: list[asyncio.Event] = []
 
     async def counted(_: Coro) -> None:
         nonlocal running, most
+        if not full:
+            full.append(asyncio.Event())
         running += 1
         most = max(most, running)
+        if running == 3:
+            full[0].set()
+        await full[0].wait()
         await turn()
         running -= 1
 
