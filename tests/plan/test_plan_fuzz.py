@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from plan_folder import HEAD, Folder
 from treadle.errors import TreadleError
-from treadle.plan import loader
+from treadle.plan import load_plan, loader
 
 GOOD = """\
 treadle: 1
@@ -100,20 +100,70 @@ PIECES = [
 def test_a_mutated_plan_loads_or_is_refused(seed: int, shared: Folder) -> None:
     dice = random.Random(seed)
     for _ in range(12):
-        text = GOOD
-        for _ in range(dice.choice((1, 1, 1, 2, 5))):
-            at = dice.randrange(len(text))
-            kind = dice.randrange(4)
-            if kind == 0:
-                text = text[:at] + dice.choice(PIECES) + text[at:]
-            elif kind == 1:
-                text = text[:at] + text[at + dice.randrange(1, 12) :]
-            elif kind == 2:
-                other = dice.randrange(len(text))
-                text = text[:at] + text[other : other + dice.randrange(1, 40)] + text[at:]
-            else:
-                text = text[:at] + chr(dice.randrange(1, 0x250)) + text[at + 1 :]
-        check(shared, text.encode("utf-8", "surrogatepass"))
+        check(shared, mutated(GOOD, dice))
+
+
+def mutated(text: str, dice: random.Random) -> bytes:
+    for _ in range(dice.choice((1, 1, 1, 2, 5))):
+        at = dice.randrange(len(text))
+        kind = dice.randrange(4)
+        if kind == 0:
+            text = text[:at] + dice.choice(PIECES) + text[at:]
+        elif kind == 1:
+            text = text[:at] + text[at + dice.randrange(1, 12) :]
+        elif kind == 2:
+            other = dice.randrange(len(text))
+            text = text[:at] + text[other : other + dice.randrange(1, 40)] + text[at:]
+        else:
+            text = text[:at] + chr(dice.randrange(1, 0x250)) + text[at + 1 :]
+    return text.encode("utf-8", "surrogatepass")
+
+
+PLANS = """\
+treadle: 1
+params: {p: {default: a}}
+vars: {list: [a, b]}
+include:
+  - sub/plan.yaml
+  - {file: none.yaml, optional: true}
+  - {file: two/plan.yaml, as: second, params: {mode: release, parts: ["${p}", b]}}
+groups: {g: [sub, "second:*", "gen@x:fit", "sub:ci"]}
+default: [g, sub, "gen@x:"]
+actions:
+  gen: {foreach: {n: [x, "${list}"]}, run: "x ${out}", in: src/main.c, out: "m/${n}.yaml", expand: "m/${n}.yaml"}
+  one: {run: "x ${out}", in: {from: ["sub:merge", "gen@x:fit"]}, out: one, needs: ["second:lint"]}
+  end: {run: x, in: [sub/out/debug/all, two/out/release/all], after: ["gen@x:lint"]}
+"""
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("which", ["treadle.yaml", "sub/plan.yaml", "m/x.yaml"])
+def test_mutated_plans_in_plans_load_or_are_refused(seed: int, which: str, folder: Folder) -> None:
+    dice = random.Random(seed)
+    write_plans(folder)
+    good = (folder.root / which).read_text()
+    for _ in range(6):
+        (folder.root / which).write_bytes(mutated(good, dice))
+        for made in ((), ("gen@x",), ("gen@x", "gen@a")):
+            with contextlib.suppress(TreadleError):
+                load_plan(str(folder.root / "treadle.yaml"), environ={}, made=made).dag()
+
+
+def test_the_plans_that_are_mutated_are_good(folder: Folder) -> None:
+    write_plans(folder)
+    plan = load_plan(str(folder.root / "treadle.yaml"), environ={})
+    assert {"gen@x", "sub:merge", "second:fit@b"} <= plan.actions.keys()
+    assert {"one", "end"} <= plan.left_out.keys()
+    plan = load_plan(str(folder.root / "treadle.yaml"), environ={}, made=["gen@x"])
+    assert {"gen@x:fit@a", "one", "end"} <= plan.actions.keys()
+
+
+def write_plans(folder: Folder) -> None:
+    folder.write("treadle.yaml", text=PLANS)
+    for place in ("", "sub/", "two/"):
+        folder.write(f"{place}src/main.c", f"{place}src/a/b.c")
+    folder.write("sub/plan.yaml", "two/plan.yaml", text=GOOD)
+    folder.write("m/x.yaml", text=GOOD.replace("root: .\n", ""))
 
 
 COMMON = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -203,6 +253,9 @@ TREES = st.recursive(
                         "tool",
                         "env",
                         "of",
+                        "expand",
+                        "file",
+                        "params",
                         "a",
                     )
                 ]
@@ -218,7 +271,9 @@ TREES = st.recursive(
 @COMMON
 @given(
     st.dictionaries(st.sampled_from(["a", "b", "c"]), TREES, max_size=3),
-    st.dictionaries(st.sampled_from(["params", "vars", "groups", "defaults", "queues", "default", "shell"]), TREES),
+    st.dictionaries(
+        st.sampled_from(["params", "vars", "groups", "defaults", "queues", "default", "shell", "include"]), TREES
+    ),
 )
 def test_any_tree_of_values_loads_or_is_refused(
     shared: Folder, actions: dict[str, object], top: dict[str, object]
@@ -256,6 +311,8 @@ BOMBS = {
     "a condition of nots": "actions:\n  a:\n    run: x\n    when: '" + "not " * 20000 + "true'\n",
     "a circle of many actions": "actions:\n"
     + "".join(f"  a{i}: {{run: x, needs: a{(i + 1) % 3000}}}\n" for i in range(3000)),
+    "globs that wait for each other": "actions:\n  gen: {run: x, expand: g}\n  a0: {run: x, in: {from: 'gen:x'}, out: a0.x}\n"
+    + "".join(f"  a{i}: {{run: x, in: 'a{i - 1}.?', out: a{i}.x}}\n" for i in range(1, 2000)),
     "many mistakes": "actions:\n" + "".join(f"  a{i}: {{run: x, in: nowhere/{i}, oot: y}}\n" for i in range(2000)),
 }
 

@@ -354,6 +354,24 @@ def test_a_mistake_is_shown_where_it_stands(name: str, folder: Folder) -> None:
     assert all("  hint: " in problem for problem in problems), problems
 
 
+def test_what_to_write_is_said_as_that_file_would_write_it(docs: Folder) -> None:
+    for wrong, hint in (
+        ("indx.md", "did you mean index.md?"),
+        ("pages", "write pages/ for the whole tree"),
+        ("index.md/", "write index.md"),
+        ("../own/", "write ../own"),
+    ):
+        docs.write("docs/plan.yaml", text=f"treadle: 1\nactions: {{a: {{run: x, in: {wrong}}}}}\n")
+        (problem,) = refused(docs, "[docs/plan.yaml]")
+        assert f"hint: {hint}" in problem
+
+
+def test_the_state_of_its_own_runs_is_no_output(docs: Folder) -> None:
+    docs.write("docs/plan.yaml", text="treadle: 1\nactions: {a: {run: x, out: .treadle/x}}\n")
+    (problem,) = refused(docs, "[docs/plan.yaml]")
+    assert "an output lies in the state folder" in problem
+
+
 def test_mistakes_of_all_files_are_told_at_once(folder: Folder) -> None:
     folder.write("a.yaml", text="treadle: 1\nactions: {a: {run: x | y}}\n")
     problems = refused(folder, "[a.yaml]", actions="  b: {run: x | y}\n")

@@ -343,11 +343,12 @@ class Linker:
     def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
         declared = self.declared
         tree = path.endswith("/")
+        written = instance.spec.home.places.written
         other = path[:-1] if tree else path + "/"
         maker = (declared.files if tree else declared.folders).get(other)
         if maker is not None:
             kind = "a file" if tree else "a folder"
-            raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {other}")
+            raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {written(other)}")
         if tree or STATE in path:
             self._check_state(path, node)
         if makers:
@@ -355,13 +356,15 @@ class Linker:
         if path in declared.depfiles:
             raise self.error(f"{path} is a depfile, and no output", node, hint="name it in out: of its action too")
         if other in declared.above:
-            raise self.error(f"the input {path} is a folder", node, hint=f"write {other} for the whole tree")
+            raise self.error(
+                f"the input {path} is a folder", node, hint=f"write {written(other)} for the whole tree"
+            )
         kind = self.disk.kind(path)
         if kind == ("folder" if tree else "file"):
             return
         if kind:
             what = "is a file" if tree else "is a folder"
-            hint = f"write {other}" + ("" if tree else " for the whole tree")
+            hint = f"write {written(other)}" + ("" if tree else " for the whole tree")
             raise self.error(f"the input {path} {what}", node, hint=hint)
         raise self._missing(path, node, instance)
 
@@ -381,7 +384,7 @@ class Linker:
         if len(self.problems) < MAX_CLOSE:
             close = nearest(path, self._neighbours(path))
         hint = (
-            f"did you mean {close}?"
+            f"did you mean {instance.spec.home.places.written(close)}?"
             if close
             else "correct the path, or name it in out: of the action that makes it"
         )

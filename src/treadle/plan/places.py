@@ -65,7 +65,7 @@ class Places:
             wrong = "goes through .."
         elif path in (".", "./"):
             wrong = "is the root itself"
-        elif path == STATE or path.startswith(STATE + "/"):
+        elif path == STATE or path.startswith((STATE + "/", f"{self.folder}/{STATE}/")):
             wrong = "lies in the state folder"
         elif path == self.plan or (path.endswith("/") and self.plan.startswith(path)):
             wrong = "is the plan itself" if path == self.plan else "holds the plan itself"

@@ -7,6 +7,7 @@ reason, and so is all that depends on it. The makers themselves have to be under
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 from treadle.errors import TreadleError
 
@@ -17,6 +18,8 @@ from .names import Names
 from .places import Places
 from .problems import Problems
 
+MAX_ROUNDS = 20
+
 
 def link(
     places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
@@ -25,7 +28,7 @@ def link(
     reason = f"it is not known before {' and '.join(names.open[:3])} has run"
     Makers(places.source, declared, problems).check(instances)
     hidden: list[TreadleError] = []
-    while True:
+    for number in count():
         noted = Problems()
         linker = Linker(places, instances, declared, names, noted)
         linker.link()
@@ -33,6 +36,10 @@ def link(
         if not broken:
             break
         hidden += noted.errors()
+        if number == MAX_ROUNDS:
+            # a long chain of globs, each of which takes what the one before it makes
+            needed = _needed(linker, names)
+            broken = [one for one in instances if one.uid not in needed and not one.left_out]
         for one in broken:
             one.left_out = reason
             # what globs take depends on who is left out
@@ -42,3 +49,15 @@ def link(
             problems.add(error)
     linker.problems = problems
     return linker
+
+
+def _needed(linker: Linker, names: Names) -> set[str]:
+    """Return the uids of the makers that are not read, and of all that comes before them."""
+    needed: set[str] = set()
+    stack = list(names.open)
+    while stack:
+        uid = stack.pop()
+        if uid not in needed:
+            needed.add(uid)
+            stack += linker.readings[uid].predecessors
+    return needed
