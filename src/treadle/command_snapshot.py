@@ -130,20 +130,23 @@ class _Item:
 
     def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
         entry = walk.store.entries.get(walk.owner(uid, command).key)
-        question = walk.seen_by(uid)
+        question = walk.asked_for(uid)
         self.rows: list[tuple[str, Row, int, str | None]] = []
         self.offset = quick.NEVER
         self.duration = 0.0
         self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
-        if entry is None or not entry.counts or question is None or walk.demands(uid):
+        if question is None:
+            return
+        # also of what failed: whoever waits for another try wants to know what has moved since
+        outputs = set(command.outputs)
+        for path, seen in (*question.seen.items(), *question.answers.items()):
+            self.rows += rows_of(path, seen, MADE if path in outputs else READ)
+        if entry is None or not entry.counts or walk.seen_by(uid) is None or walk.demands(uid):
             return
         if any(tool.version for tool in command.tools):
             return
         last = entry.last_run
         self.offset, self.duration = entry.offset, last.duration if last is not None else 0.0
-        outputs = set(command.outputs)
-        for path, seen in (*question.seen.items(), *question.answers.items()):
-            self.rows += rows_of(path, seen, MADE if path in outputs else READ)
 
     @property
     def numbers(self) -> tuple[int, ...]:

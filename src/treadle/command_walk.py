@@ -181,6 +181,10 @@ class CommandWalk(Walk):
         status = self.job_status.get(uid)
         return self._kept.get(uid) if status is not None and status.is_good else None
 
+    def asked_for(self, uid: str) -> Question | None:
+        """Return what was last seen of an action's files, whatever came of it; None if nobody has looked."""
+        return self._kept.get(uid)
+
     def set_scheduling_params(self) -> None:
         """Take queues from the settings; a command says its own time limit."""
         self.queues = self._queues()

@@ -139,8 +139,14 @@ def look(argv: Sequence[str]) -> Found | None:
     """
     began = monotonic()
     call = plain_call(argv)
-    if call is None:
-        return None
+    return None if call is None else find(call, began)
+
+
+def find(call: Call, began: float) -> Found | None:
+    """Return what the snapshot of a call says, None if there is no folder to look from.
+
+    :param began: when the call began, on the monotonic clock
+    """
     try:
         here = os.path.normpath(os.path.join(os.getcwd(), call.folder))
     except OSError:

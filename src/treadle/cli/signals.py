@@ -49,6 +49,10 @@ class Interrupts:
         """From now on signals are for a walk, which may have started actions."""
         self._walk = walk
 
+    def detach(self) -> None:
+        """From now on there is no walk: the next signal ends us."""
+        self._walk = None
+
     def repeat(self) -> None:
         """Tell the walk of each signal once more: a walk that is only about to begin does not listen yet."""
         if self._repeated < self.count and self._walk is not None:
