@@ -186,6 +186,28 @@ def test_programs_tools_and_folders_of_an_included_action_are_found_in_its_folde
     assert plan.actions["sub:b"].command.cwd == "sub/work"
 
 
+def test_each_key_with_a_path_means_the_folder_of_its_file(folder: Folder) -> None:
+    text = (
+        "treadle: 1\nvars: {cfg: {file: cfg.json}}\nactions:\n"
+        "  fmt: {run: 'fmt src', edits: 'src/*.py'}\n"
+        "  a: {run: 'x ${cfg.x}', dotenv: .env, in: {select: '${cfg.x}', '1': src/x.py, else: src/y.py}, stdout: log}\n"
+        "  env: {run: 'mk v', out: v/, once: true}\n"
+    )
+    folder.write("sub/src/x.py", "sub/src/y.py")
+    folder.write("sub/cfg.json", text='{"x": "1"}')
+    folder.write("sub/.env", text="A=b\n")
+    folder.write("sub/plan.yaml", text=text)
+    plan = including(folder, "[sub/plan.yaml]")
+    assert plan.actions["sub:a"].command.inputs == ("sub/src/x.py",)
+    assert plan.actions["sub:a"].command.stdout == "sub/log"
+    assert plan.actions["sub:a"].command.env.set == {"A": "b"}
+    assert plan.actions["sub:a"].predecessors == ("sub:fmt",)
+    assert plan.actions["sub:env"].command.outputs == ("sub/v/",)
+    assert {os.path.relpath(path, folder.root) for path in plan.looks.read} == {
+        *("sub/plan.yaml", "sub/cfg.json", "sub/.env"),
+    }
+
+
 def test_a_folder_with_special_characters_is_no_pattern(folder: Folder) -> None:
     folder.write("a[b]*/x.c", "ab/y.c")
     folder.write("a[b]*/p.yaml", text='treadle: 1\nactions: {a: {run: "x ${in}", in: "*.c"}}\n')
