@@ -364,8 +364,14 @@ and brackets, and nothing else. A number and a text are equal if the number was 
 compares two numbers or two texts. `platform.os` is `linux` or `macos`, `platform.arch` is what `uname -m`
 prints. A variable that is not set is "".
 
-If it is false the action is left out, with all that needs it or reads its outputs, and the reason is kept.
-`from`, globs, trees, groups and families take what is in. Left out is not failed.
+If it is false the action is left out, with all that cannot do without it, and so on from these; the reason is
+kept. That is who names one of its outputs, or a file below one, in `in`; who starts it as a program; who has it in
+`needs`, or in a `from`, where nothing else is left of the family or group that is named there. Who has it in `after`,
+takes an output of it by a glob or as part of a tree, or names a `from` with `empty: ok`, takes what is in. An action
+that `edits` is waited for if it is in; else its files are read as they are.
+
+Left out is not failed, and not gone: outputs and records of former runs stay, and count again when it is in again.
+A name that stands only for what is left out is an error that says so.
 
 ```yaml
 treadle: 1
@@ -467,6 +473,9 @@ named; the outputs as they were left. It does not hold: `help`, `timeout`, `retr
 `priority`, and where the root lies. An action without inputs and outputs runs each time it is asked for, and one
 with `always: true` each time.
 
+With `always: true` an action runs each time, and makes nothing else run: who reads its outputs waits for it, is
+judged by what came out, and is skipped if that is what it read last time. Who `needs` it waits for it and no more.
+
 An input folder counts by all that is in it, hidden names and empty folders too, but for folders named
 `__pycache__`. Links in it are followed; one that leads back to a folder around it counts by its text. An output
 folder counts by its whole tree, `__pycache__` too, and links in it by their text.
@@ -487,11 +496,38 @@ has written move to `.treadle/failed/`. With `keep: true` all of them stay where
 Outputs that were deleted, edited or cut short are made again. An output that was declared and not made is a
 failure. `stdout` is an output, also if `out` does not name it.
 
+## Records
+
+A record, what is known of the last success, belongs to the plan's root and the outputs of an action, whatever the
+action and its plan are called; without outputs to the plan, the action, and its command. So
+
+- a renamed action or plan takes its outputs over, and nothing runs again; without outputs it is another action;
+- two values of a parameter that lead to different outputs (`out: out/${mode}/prog`) have a record each, and changing
+  between them runs nothing again. If they lead to the same outputs, each change runs them again: a file holds one
+  of the two;
+- when an instance, an action or a plan disappears, its record and its outputs stay where they are. If it comes
+  back and nothing has moved, it is skipped. In the meantime no glob takes these outputs, until somebody else has
+  written to them;
+- an output of an action that still is, taken out of its `out`, makes another action of it: it runs once. The
+  file that it does not make any more is left.
+
+`treadle forget` drops records, `treadle clean` removes outputs.
+
 ## Names
 
 Where names are asked for (`treadle run NAME`, `default`, members of groups), these are known: actions,
 families, instances, groups, outputs, paths below an output folder, and patterns with `*` (any text) and `?`
-(any character). A pattern takes names that begin with `_`, or have one behind a `:`, only if it says so itself.
+(any character). What a name stands for is looked for in this order:
+
+1. a family (`fit`): all its instances that are in; an action without `foreach` is a family of one;
+2. an instance (`fit@a`);
+3. a group: its members, which may be all of these, other groups and patterns;
+4. a pattern: families, groups, instances and outputs whose whole name fits (`*` alone takes no outputs: all actions;
+   in a group patterns take no groups);
+5. an output, by any spelling of its path, or what lies below an output folder: its maker.
+
+On the command line a path may also be relative to where you are. What a name stands for runs with all that it
+needs. A pattern takes names that begin with `_`, or have one behind a `:`, only if it says so itself.
 
 ## include
 
