@@ -60,6 +60,15 @@ def test_a_change_runs_it_and_its_readers_once(tmp_path: Path) -> None:
     assert "nothing to do" in run_treadle(tmp_path, "run", check=0).out
 
 
+def test_it_is_told_who_edits_and_who_waits(tmp_path: Path) -> None:
+    start(tmp_path)
+    run_treadle(tmp_path, "run", check=0)
+    files = run_treadle(tmp_path, "list", "--files", "format", check=0).lines
+    assert files == ["format", "  edits", "    src/a.txt  read by lint, pack", "    src/b.txt  read by lint, pack"]
+    told = run_treadle(tmp_path, "why", "format", check=0).lines
+    assert "    lint reads src/a.txt, src/b.txt" in told
+
+
 def test_a_file_more_and_a_file_less_count(tmp_path: Path) -> None:
     start(tmp_path)
     run_treadle(tmp_path, "run", check=0)

@@ -32,6 +32,8 @@ def test_it_runs_only_while_an_output_is_missing(tmp_path: Path) -> None:
     run_treadle(tmp_path, "status", check=0)
     assert log(tmp_path) == ["1"]
     assert (tmp_path / "used").read_text() == "1\n1\n"
+    told = run_treadle(tmp_path, "why", "venv", check=0).lines
+    assert told[1] == "  it runs only while an output is missing: 1 output (venv/) there"
     (tmp_path / "tool").unlink()
     assert "output tool is missing" in run_treadle(tmp_path, "why", "tool").out
     run_treadle(tmp_path, "run", "-p", "n=2", check=0)

@@ -123,6 +123,6 @@ def test_values_that_are_secret_are_kept_nowhere(tmp_path: Path) -> None:
     assert "env KEY changed" in run("other-token!", "status", "o", "p", "d")
     run("other-token!", "run", "o", "p", "d")
     assert (tmp_path / "o").read_text() == "11 12\n11 12\n12 12\n12 12\n"
-    assert "env TOKEN" in run("first-token", "why", "a")
+    assert "env TOKEN changed, its value is secret" in run("first-token", "why", "a")
     assert "env.TOKEN is secret" in run("first-token", "list", "--all")
     run("first-token", "list", "--json")

@@ -158,12 +158,13 @@ def _files_of(context: Context, action: Action, files: Origins) -> Iterable[tupl
     yield line((safe(action.uid), "name"))
     read = [(str(one["path"]), _whence(one)) for one in files.inputs(action)]
     made = [(str(one["path"]), _whither(one)) for one in files.outputs(action)]
-    for title, rows in (("reads", read), ("makes", made)):
+    edited = [(path, _whither({"read_by": files.readers.read_by(path)})) for path in action.command.edits]
+    for title, rows in (("reads", read), ("edits", edited), ("makes", made)):
         if rows:
             yield line(f"  {title}")
             for text in columns([(safe(path), said) for path, said in rows], "    ", room=context.room):
                 yield line(text)
-    if not read and not made:
+    if not read and not made and not edited:
         yield line("  neither inputs nor outputs")
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_TEXTS = 5
 """Files of one action whose old text is looked for."""
-_FILES = (words.INPUT, words.FOUND, decision.OUTPUT)
+_FILES = (words.INPUT, words.FOUND, words.EDITED, decision.OUTPUT)
 
 
 def why_command(context: Context) -> int:
@@ -67,7 +67,8 @@ class Asked:
             return told
         told.equal = self._equal(uid)
         told.texts, told.written = self._differences(uid)
-        told.makes = bool(self.walk.actions.vertex_data[uid].outputs)
+        command = self.walk.actions.vertex_data[uid]
+        told.makes, told.once = bool(command.outputs or command.edits), command.once
         told.readers = self.readers.followers(uid)
         waiting = self.readers.needed_by(uid)
         told.plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]

@@ -47,13 +47,13 @@ class Explained:
             "last",
             "makes",
             "needed_by",
+            "once",
             "plan",
             "readers",
             "texts",
             "uid",
-            "verdict",
         ),
-        "written",
+        *("verdict", "written"),
     )
 
     def __init__(self, uid: str, verdict: Verdict) -> None:
@@ -63,6 +63,8 @@ class Explained:
         self.texts: Mapping[str, tuple[str, str]] = {}
         self.written: Mapping[str, Sequence[str]] = {}
         self.makes = False
+        self.once = False
+        """Whether nothing but the presence of its outputs counts."""
         self.plan: Sequence[str] = ()
         self.readers: Mapping[str, Sequence[str]] = {}
         self.needed_by: Sequence[str] = ()
@@ -138,6 +140,9 @@ def _equal_lines(told: Explained, *, verbose: bool) -> Iterator[Line]:
     if not told.equal:
         return
     is_skip = told.verdict.outcome == decision.SKIP
+    if told.once:
+        yield line(f"  it runs only while an output is missing: {_kinds(told.equal)} there")
+        return
     yield line(f"  {'equal to the last success' if is_skip else 'equal'}: {_kinds(told.equal)}")
     if verbose:
         for name, value in told.equal.items():
@@ -168,6 +173,7 @@ _SAID = {"os_version": "system"}
 _KINDS = (
     (words.INPUT, "input", "inputs"),
     (words.FOUND, "discovered input", "discovered inputs"),
+    (words.EDITED, "edited file", "edited files"),
     (words.OUTPUT, "output", "outputs"),
     (words.ENV, "variable", "variables"),
     (words.TOOL, "tool", "tools"),

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 COMMAND, SHELL, FOLDER = "command", "shell", "folder"
 INPUT, FOUND, OUTPUT, ENV, TOOL = "input ", "found ", decision.OUTPUT, "env ", "tool "
+EDITED = "edited "
 """How the names of elements begin."""
 
+HIDDEN = "secret:"
+"""How the digest begins that stands for a secret value."""
+_OF_HIDDEN = {decision.ADDED: "is set now", decision.REMOVED: "is not set any more"}
 VALUE_ROOM = 60
 """Cells that a value gets inside a sentence."""
 
@@ -66,11 +70,13 @@ def reason(why: Reason) -> str:
 
 
 def _difference(why: Reason, name: str) -> str:
-    if why.name.startswith((INPUT, FOUND)) and why.kind == decision.CHANGED:
+    if why.name.startswith((INPUT, FOUND, EDITED)) and why.kind == decision.CHANGED:
         if why.new == decision.ABSENT:
             return f"{name} is not there"
         return f"{name} is there now" if why.old == decision.ABSENT else f"{name} changed"
     if why.name.startswith(ENV) or why.name == FOLDER:
+        if HIDDEN in ((why.old or "")[: len(HIDDEN)], (why.new or "")[: len(HIDDEN)]):
+            return f"{name} {_OF_HIDDEN.get(why.kind, why.kind)}, its value is secret"
         if why.kind == decision.ADDED:
             return f"{name} is set now, to {value(why.new or '')}"
         if why.kind == decision.REMOVED:
