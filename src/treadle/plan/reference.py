@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import schema
-from .prose import CLOSING, OPENING, TITLES
+from .prose import OPENING, TITLES, VALUES
+from .prose_rules import RULES
 from .schema import Key
 
 TABLES: dict[str, Mapping[str, Key]] = {
@@ -33,7 +34,7 @@ def page() -> str:
     for name, keys in TABLES.items():
         parts.append(TITLES[name].strip())
         parts.append(_names(keys) if name == "defaults" else _table(keys))
-    parts.append(CLOSING.strip())
+    parts += [VALUES.strip(), RULES.strip()]
     return "\n\n".join(parts) + "\n"
 
 
