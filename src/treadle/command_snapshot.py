@@ -141,7 +141,7 @@ class _Item:
         outputs = set(command.outputs)
         for path, seen in (*question.seen.items(), *question.answers.items()):
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
-        if entry is None or not entry.counts or walk.seen_by(uid) is None or walk.demands(uid):
+        if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
             return
         if any(tool.version for tool in command.tools):
             return
@@ -152,6 +152,11 @@ class _Item:
     def numbers(self) -> tuple[int, ...]:
         """The numbers that are kept of it, see `quick.OFFSETS`."""
         return (self.offset, *self.frames, round(self.duration * _MICROSECOND))
+
+
+def _ended_well(walk: CommandWalk, uid: str) -> bool:
+    status = walk.job_status.get(uid)
+    return status is not None and status.is_good
 
 
 def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
@@ -167,14 +172,14 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
 
 
 class _OnceItem(_Item):
-    """The same of an action that runs only while an output is missing: whether they are there is all that counts."""
+    """The same of an action that runs only while an output is missing: that they are there is all that counts."""
 
     __slots__ = ()
 
     def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
         super().__init__(walk, uid, command)
         self.rows, self.offset, self.duration = [], quick.NEVER, 0.0
-        if walk.seen_by(uid) is None or walk.demands(uid):
+        if not _ended_well(walk, uid) or walk.demands(uid):
             return
         for path in command.outputs:
             try:

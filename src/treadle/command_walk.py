@@ -176,11 +176,6 @@ class CommandWalk(Walk):
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
         return verdicts
 
-    def seen_by(self, uid: str) -> Question | None:
-        """Return what was seen of an action's files for its verdict or record; None if it did not end well."""
-        status = self.job_status.get(uid)
-        return self._kept.get(uid) if status is not None and status.is_good else None
-
     def asked_for(self, uid: str) -> Question | None:
         """Return what was last seen of an action's files, whatever came of it; None if nobody has looked."""
         return self._kept.get(uid)

@@ -299,6 +299,7 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
         group.add_argument("-k", dest="keep_going", action="store_true", default=none, help=_KEEP_GOING)
         group.add_argument("--keep-going", type=int, dest="keep_going", metavar="N", default=none, help=none)
         group.add_argument("--output", choices=OUTPUT_CHOICES, default=none, help=_OUTPUT)
+        group.add_argument("--watch", action="store_true", default=none, help=_WATCH)
     if name in ("run", "report"):
         _report_options(parser, is_run=name == "run")
     if name in ("run", "clean", "init"):
@@ -331,6 +332,7 @@ _GITHUB = "groups and annotations on stdout, as a run prints them where GITHUB_A
 _JOBS = "so many at a time; else as many as processors may be used"
 _KEEP_GOING = "go on after failures; -kN stops after N of them"
 _OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"
+_WATCH = "run again each time something that it reads changes, until Ctrl-C"
 _FORCE = "as if changed: --force=NAME (mind the =) that action, --force alone every action of the run"
 
 

@@ -83,6 +83,9 @@ class Context:
         """Return the exit code of a question, which is another one if nobody reads the answer."""
         return GONE if self.screen.gone else code
 
+    def starts(self) -> None:
+        """Hear that an action starts."""
+
     def load(self) -> Plan:
         """Load the plan, and the plans that its actions have made, as far as these actions are up to date.
 

@@ -22,6 +22,7 @@ class Options:
         self.jobs: int | None = None
         self.keep_going = 1
         self.dry = False
+        self.watch = False
         self.verbose = False
         self.quiet = False
         self.force: list[str] = []

@@ -101,6 +101,7 @@ class Progress(Observer):
     def started(self, job: CommandJob) -> None:
         """Follow an attempt of an action; leave it the terminal if it wants it."""
         uid = job.uid
+        self.context.starts()
         self._jobs[uid] = job
         self._between.pop(uid, None)
         self.state.start(uid, monotonic())

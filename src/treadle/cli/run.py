@@ -34,6 +34,10 @@ MAKES_PLANS = ""
 def run_command(context: Context) -> int:
     """Run what was named, or what the plan runs by default."""
     options = context.options
+    if options.watch:
+        from .again import watch_command
+
+        return watch_command(context, run_once)
     if options.dry:
         from .questions import status_command
 
@@ -44,8 +48,8 @@ def run_command(context: Context) -> int:
     if _files_of(options) or os.environ.get("GITHUB_ACTIONS") == "true":
         from .recording import recorded
 
-        return recorded(context, _run)
-    return _run(context)
+        return recorded(context, run_once)
+    return run_once(context)
 
 
 def _files_of(options: Options) -> list[str]:
@@ -53,7 +57,11 @@ def _files_of(options: Options) -> list[str]:
     return [file for file in (options.events, options.junit, options.trace, options.html) if file]
 
 
-def _run(context: Context, recorder: Recorder | None = None) -> int:
+def run_once(context: Context, recorder: Recorder | None = None) -> int:
+    """Run what was asked for; return the exit code.
+
+    :param recorder: who tells of it, if anybody does
+    """
     found = context.found if recorder is None else None
     answer = found.answer if found is not None else None
     if answer is not None and MAKES_PLANS in answer.facts.more[::2]:

@@ -1,0 +1,336 @@
+"""`treadle run --watch`: one run after the other, each when something that the last one depends on has moved.
+
+Events of the system say when to look, and never what to do: whether there is something to do the snapshot says, as
+for any other run, and each round is decided by the same code as a plain `treadle run`.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from copy import copy
+from time import monotonic
+
+from treadle.errors import DAGError, PlanError, TreadleError, UsageError
+from treadle.snapshot import PATHS
+from treadle.store import STATE_FOLDER
+from treadle.ui.screen import Screen
+from treadle.ui.text import line, safe
+
+from . import at_once, errors
+from .codes import GONE
+from .context import Context, find_plan
+from .surroundings import QUIET_MS, Declared, Ears, folders_of, moved_paths, names_of, require_library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from treadle.plan import Plan
+    from treadle.ui.text import Line
+
+    from .at_once import Call, Found
+    from .options import Options
+
+_SHOWN_NAMES = 5
+_SECOND_LOOK = 1.0
+"""Seconds of quiet after which it is looked once more: a folder that is new is heard of a moment too late."""
+_PATIENCE = 3
+"""Rounds in a row that are called for while the one before still runs; further ones are held back."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+def watch_command(context: Context, run_once: Callable[[Context], int]) -> int:
+    """Run what was named, and again each time something that it depends on changes, until somebody ends it.
+
+    :param run_once: what a plain `treadle run` does
+    """
+    options = context.options
+    if options.dry:
+        raise UsageError("-n runs nothing: there is nothing to run again", hint="leave one of -n and --watch away")
+    files = (options.events, options.junit, options.trace, options.html)
+    if any(files):
+        names = [name for name, file in zip(("events", "junit", "trace", "html"), files, strict=True) if file]
+        raise UsageError(
+            f"--{names[0]} is written of one run, and --watch makes many",
+            hint="run once with it, without --watch",
+        )
+    require_library()
+    return Again(context, run_once).run()
+
+
+class Again:
+    """Rounds of runs, until a signal comes or nobody reads any more.
+
+    :param context: the call
+    :param run_once: what a plain `treadle run` does
+    """
+
+    def __init__(self, context: Context, run_once: Callable[[Context], int]) -> None:
+        self.context = context
+        self.run_once = run_once
+        self.interrupts = context.interrupts
+        self.plan: Plan | None = None
+        """The plan as it was last loaded."""
+        self.declared: Declared | None = None
+        self.heard: set[str] = set()
+        """The paths that have changed since the last round began."""
+        self.ears: Ears | None = None
+        self.found: Found | None = None
+        self.problem = ""
+        """What is wrong with the plan, as it was told; "" if nothing is."""
+        self._places: set[str] = set()
+        self._covered: tuple[bytes, set[str]] = (b"", set())
+
+    def run(self) -> int:
+        """Return the exit code."""
+        code = self._round(self._options(is_first=True), None)
+        restless = 0
+        while code is None:
+            changed = self._look()
+            restless = restless + 1 if changed else 0
+            if changed:
+                self._wait_until_quiet(restless)
+            timeout: float | None = _SECOND_LOOK
+            while not changed:
+                fresh = self._wait(timeout)
+                timeout = _SECOND_LOOK if fresh else None
+                changed = self._look()
+            code = self._round(self._options(), changed)
+        return code
+
+    def _options(self, *, is_first: bool = False) -> Options:
+        options = copy(self.context.options)
+        if not is_first:
+            options.force, options.force_all, options.wait = [], False, True
+        return options
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait for a burst of changes; return whether there was one before so many seconds had gone."""
+        assert self.ears is not None
+        fresh = self.ears.wait(seconds)
+        self.heard |= fresh
+        return bool(fresh)
+
+    def _wait_until_quiet(self, restless: int) -> None:
+        """Wait until a burst is over; much longer, if each round seems to call for the next one.
+
+        An action that writes to what it reads would keep us busy for ever.
+        """
+        pause = QUIET_MS / 1000
+        if restless > _PATIENCE:
+            pause = min(_FIRST_PAUSE * 2 ** min(restless - _PATIENCE - 1, 10), _LONGEST_PAUSE)
+        end = monotonic() + pause
+        while (left := end - monotonic()) > 0:
+            self._wait(left)
+
+    def _round(self, options: Options, changed: Sequence[str] | None) -> int | None:
+        """Run once; return an exit code if it was the last time.
+
+        :param changed: what has changed, None the first time
+        """
+        found = self.found
+        if changed is None:
+            found = self.found = at_once.find(self._call(), self.context.began)
+            if found is not None:
+                # the first time the plan is loaded in any case: it says what to watch
+                _close(found)
+        context = RoundContext(self, options, found, changed)
+        self.heard.clear()
+        try:
+            code = self.run_once(context)
+            if self.problem or code:
+                context.show()
+            self.problem = ""
+        except TreadleError as error:
+            if changed is None and not isinstance(error, (PlanError, DAGError)):
+                raise
+            self._tell(error, context)
+            code = 0
+        finally:
+            self.interrupts.detach()
+            if found is not None:
+                _close(found)
+        if self.interrupts.code:
+            return self.interrupts.code
+        if changed is None and not self.context.options.quiet:
+            self.context.warn("watching for changes, Ctrl-C ends it")
+        return GONE if context.screen.gone else None
+
+    def _tell(self, error: TreadleError, context: RoundContext) -> None:
+        """Tell what is wrong, unless it has been told."""
+        problems = error.problems if isinstance(error, PlanError) else (error,)
+        text = "\n".join(str(problem) for problem in problems)
+        self._places = {os.path.abspath(one.place.file) for one in problems if one.place is not None}
+        if text != self.problem:
+            self.problem = text
+            context.show()
+            errors.tell(error, context)
+
+    def _call(self) -> Call:
+        """Return the plain call that has the same plan, parameters and names."""
+        options = self.context.options
+        call = at_once.Call()
+        call.names, call.params, call.rest = list(options.names), dict(options.params), options.rest
+        call.jobs, call.keep_going = options.jobs, options.keep_going
+        call.file = options.file
+        if self.plan is not None and not os.path.join(os.getcwd(), "").startswith(os.path.join(self.plan.root, "")):
+            # we stand outside of the root, where no snapshot is looked for
+            call.file, call.folder = self.plan.file, self.plan.root
+        call.words = ["-f", call.file] if call.file else []
+        for name, value in options.params.items():
+            call.words += ["-p", f"{name}={value}"]
+        call.words += options.names
+        if options.rest is not None:
+            call.words += ["--", *options.rest]
+        return call
+
+    def take(self, plan: Plan) -> None:
+        """Take in a plan that was loaded, and hear of all that it reads before anybody looks at it."""
+        self.plan = plan
+        uids = list(plan.actions)
+        # names that stand for nothing are told of by the run
+        with suppress(TreadleError):
+            uids = [str(uid) for uid in plan.dag([*self.context.selected(plan), *plan.makers]).vertex_data]
+        self.declared = Declared(plan, uids)
+        self._hear(self.declared.folders())
+
+    def _hear(self, folders: Iterable[str], *, deep: bool = False) -> bool:
+        """Hear of changes in these folders; return whether we have not heard of all of them up to now."""
+        if self.ears is not None:
+            if self.ears.are_for(folders, deep=deep):
+                return False
+            self.heard |= self.ears.heard()
+            self.ears.close()
+        self.ears = Ears(folders, deep=deep)
+        return True
+
+    def _look(self) -> list[str]:
+        """Return the names of what has changed since the last round began to look, none if nothing has."""
+        if self.ears is not None:
+            self.heard |= self.ears.heard()
+        if self.problem:
+            return self._look_for_mended()
+        found = at_once.find(self._call(), monotonic())
+        if self._hear(self._folders(found)):
+            # what has changed before we heard of it is only seen now
+            if found is not None:
+                _close(found)
+            found = at_once.find(self._call(), monotonic())
+        self.found = found
+        answer = found.answer if found is not None else None
+        if found is None or answer is None:
+            moved = [path for path in self.heard if self.declared is not None and self.declared.holds(path)]
+            root = self.plan.root if self.plan is not None else ""
+        else:
+            root = found.root
+            moved = moved_paths(answer, root)
+            if self.declared is not None:
+                rest = self.declared.without(answer)
+                moved += [path for path in self.heard if rest.holds(path)]
+        if not moved:
+            self.heard.clear()
+            if found is not None:
+                _close(found)
+        return names_of(moved, self.heard, root)
+
+    def _look_for_mended(self) -> list[str]:
+        """Return what has changed anywhere near a plan that is not right."""
+        self.found = None
+        folders = {os.path.dirname(path) for path in (self._plan_file(), *self._places)}
+        is_new = self._hear({folder for folder in folders if os.path.isdir(folder)}, deep=True)
+        state = f"/{STATE_FOLDER}/"
+        heard = [path for path in self.heard if state not in path and not path.endswith(state[:-1])]
+        self.heard.clear()
+        return names_of(heard, (), os.path.dirname(self._plan_file())) or (["the plan"] if is_new else [])
+
+    def _plan_file(self) -> str:
+        options = self.context.options
+        if self.plan is not None:
+            return self.plan.file
+        return os.path.abspath(options.file or find_plan(os.getcwd()))
+
+    def _folders(self, found: Found | None) -> set[str]:
+        """Return the folders in which a change may call for a round."""
+        answer = found.answer if found is not None else None
+        if found is None or answer is None:
+            return self.declared.folders() if self.declared is not None else set()
+        mark = answer.snapshot.section(PATHS)
+        if mark != self._covered[0]:
+            self._covered = (mark, folders_of(answer, found.root))
+        if self.declared is None:
+            return self._covered[1]
+        return self._covered[1] | self.declared.without(answer).folders()
+
+
+def _close(found: Found) -> None:
+    if found.answer is not None:
+        found.answer.snapshot.close()
+        found.answer = None
+
+
+class RoundContext(Context):
+    """The context of one round: what it prints comes below what has changed, once an action starts.
+
+    :param again: who hears of plans that are loaded
+    :param options: those of the round
+    :param changed: the names of what has changed, None the first time
+    """
+
+    def __init__(self, again: Again, options: Options, found: Found | None, changed: Sequence[str] | None) -> None:
+        super().__init__(options, again.interrupts, found)
+        self.again = again
+        if changed is not None:
+            self.began = monotonic()
+            self.screen = LateScreen(self.screen, _heading(changed))
+
+    def load_with(self, made: Collection[str]) -> Plan:
+        """Load the plan, and say so."""
+        plan = super().load_with(made)
+        self.again.take(plan)
+        return plan
+
+    def starts(self) -> None:
+        """Hear that an action starts: now there is something to show."""
+        self.show()
+
+    def show(self) -> None:
+        """Print what was held back, and all that follows at once."""
+        if isinstance(self.screen, LateScreen):
+            self.screen.show()
+
+
+class LateScreen(Screen):
+    """A screen that shows nothing until it is told to: a save that changes nothing is worth no line.
+
+    :param screen: where it shows it then
+    :param heading: what it shows first
+    """
+
+    def __init__(self, screen: Screen, heading: Line) -> None:
+        super().__init__(screen.stream, colours=screen.colours, redraws=screen.redraws)
+        self._late: list[Line] | None = [heading]
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Write lines that stay, or keep them."""
+        if self._late is None:
+            super().write(lines)
+        else:
+            self._late += lines
+
+    def draw(self, status: Line) -> None:
+        """Draw the status line, if anything is shown."""
+        if self._late is None:
+            super().draw(status)
+
+    def show(self) -> None:
+        """Write what was kept."""
+        late, self._late = self._late, None
+        if late is not None:
+            super().write(late)
+
+
+def _heading(changed: Sequence[str]) -> Line:
+    shown = ", ".join(safe(name) for name in changed[:_SHOWN_NAMES])
+    more = len(changed) - _SHOWN_NAMES
+    return line(("changed: ", "warn"), shown + (f" and {more} more" if more > 0 else ""))

@@ -1,0 +1,224 @@
+"""What a watched plan stands in: the folders to hear of, and which paths are its own. It runs nothing.
+
+The library that is told of changes by the system is loaded here alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle import snapshot as columns
+from treadle.errors import TreadleError, UsageError
+from treadle.quick import NEVER, OFFSETS
+from treadle.store import STATE_FOLDER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from watchfiles._rust_notify import RustNotify
+
+    from treadle.plan import Plan
+    from treadle.quick import Answer
+
+QUIET_MS = 25
+"""Milliseconds without a change after which a burst is over. It is more than the grain of the clock, so that what
+has changed can be looked at for good."""
+_LONGEST_BURST_MS = 1000
+_POLL_DELAY_MS = 300
+
+
+class Ears:
+    """Hears of changes in some folders, also while nobody asks.
+
+    :param folders: those to hear of, without what is below them
+    :param deep: whether what is below them counts too
+    """
+
+    def __init__(self, folders: Iterable[str], *, deep: bool = False) -> None:
+        self.folders = sorted(folders)
+        self.deep = deep
+        self.inodes = _inodes(self.folders)
+        self._notify = _notify(self.folders, deep)
+
+    def wait(self, seconds: float | None) -> set[str]:
+        """Return the paths that have changed, once no more of them do; none if nothing changes for so long.
+
+        :param seconds: None to wait as long as it takes
+        """
+        timeout = 0 if seconds is None else max(1, round(seconds * 1000))
+        while True:
+            heard = self._notify.watch(_LONGEST_BURST_MS, QUIET_MS, timeout, None)
+            if heard == "timeout":
+                return set()
+            if not isinstance(heard, str):
+                return {path for _, path in heard}
+
+    def heard(self) -> set[str]:
+        """Return the paths that have changed since somebody asked last."""
+        found = self._notify.watch(1, 1, 1, None)
+        return set() if isinstance(found, str) else {path for _, path in found}
+
+    def are_for(self, folders: Iterable[str], *, deep: bool) -> bool:
+        """Return whether these are the folders that it hears of, and still the same ones."""
+        return deep == self.deep and _inodes(sorted(folders)) == self.inodes
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._notify.close()
+
+
+def require_library() -> None:
+    """Load the library that hears of changes.
+
+    :raises UsageError: it is not installed
+    """
+    try:
+        import watchfiles  # noqa: F401 - it is only to be there
+    except ImportError as error:
+        raise UsageError(
+            "--watch needs the library watchfiles, which is not installed",
+            hint="pip install 'treadle[watch]'",
+        ) from error
+
+
+def _notify(folders: Sequence[str], deep: bool) -> RustNotify:
+    from watchfiles._rust_notify import RustNotify
+
+    polls = os.environ.get("WATCHFILES_FORCE_POLLING", "").lower() not in ("", "0", "false", "disable", "disabled")
+    while True:
+        there = [folder for folder in folders if os.path.isdir(folder)]
+        try:
+            return RustNotify(there, False, polls, _POLL_DELAY_MS, deep, True)
+        except FileNotFoundError:
+            # one of them has gone meanwhile
+            continue
+        except (OSError, RuntimeError) as error:
+            raise TreadleError(
+                f"the system does not tell of changes: {error}",
+                facts=[f"{len(there)} folders are to be watched"],
+                hint="raise fs.inotify.max_user_watches, or set WATCHFILES_FORCE_POLLING=1",
+            ) from error
+
+
+def _inodes(folders: Iterable[str]) -> list[tuple[str, int, int]]:
+    found = []
+    for folder in folders:
+        try:
+            status = os.stat(folder)
+        except OSError:
+            continue
+        found.append((folder, status.st_dev, status.st_ino))
+    return found
+
+
+class Declared:
+    """The paths that a plan depends on, as it says itself.
+
+    :param plan: the plan
+    :param uids: the actions that are watched
+    """
+
+    def __init__(self, plan: Plan, uids: Iterable[str]) -> None:
+        self.root = plan.root
+        commands = [plan.actions[uid].command for uid in uids]
+        made = {path for action in plan.actions.values() for path in action.command.outputs}
+        inputs = {path for command in commands if not command.once for path in command.inputs} - made
+        inputs.update(path for command in commands for path in command.edits)
+        self.files = {self._full(path) for path in inputs if not path.endswith("/")}
+        self.trees = {self._full(path) for path in inputs if path.endswith("/")}
+        self.files.update(plan.looks.read, (plan.file,))
+        self.listed = set(plan.looks.listed)
+        self._made = {self._full(path) for path in made}
+        self._made_trees = tuple(path for path in self._made if path.endswith("/"))
+
+    def holds(self, path: str) -> bool:
+        """Return whether a path that has changed is one of them, and nothing that an action makes."""
+        if path in self.files:
+            return True
+        if path in self._made or path.startswith(self._made_trees):
+            return False
+        return os.path.dirname(path) in self.listed or path.startswith(tuple(self.trees))
+
+    def without(self, answer: Answer) -> Declared:
+        """Return those among them that a snapshot does not tell of: of actions that nobody has come to."""
+        rest = Declared.__new__(Declared)
+        rest.root, rest.listed, rest._made, rest._made_trees = self.root, set(), self._made, self._made_trees
+        rest.files, rest.trees = set(), set()
+        snapshot = answer.snapshot
+        if NEVER in snapshot.column(OFFSETS):
+            paths, kinds = snapshot.paths(), snapshot.section(columns.KINDS)
+            held = set(snapshot.item_rows().flat)
+            told = {
+                self._full(os.fsdecode(path))
+                for row, path in enumerate(paths)
+                if row in held or kinds[row] == columns.WATCHED
+            }
+            rest.files, rest.trees = self.files - told, self.trees - told
+        return rest
+
+    def folders(self) -> set[str]:
+        """Return the folders to hear of."""
+        found = {os.path.dirname(path) for path in self.files} | self.listed
+        for tree in self.trees:
+            found.update(folder for folder, _, _ in os.walk(tree))
+            found.add(os.path.dirname(tree.rstrip("/")))
+        return _with_above(found, self.root)
+
+    def _full(self, path: str) -> str:
+        return os.path.join(self.root, path)
+
+
+def folders_of(answer: Answer, root: str) -> set[str]:
+    """Return the folders to hear of for what a snapshot tells of."""
+    paths, kinds = answer.snapshot.paths(), answer.snapshot.section(columns.KINDS)
+    found = set()
+    for row, raw in enumerate(paths):
+        if kinds[row] == columns.MADE:
+            continue
+        path = os.path.join(root, os.fsdecode(raw))
+        if path.endswith("/"):
+            found.add(path.rstrip("/"))
+        elif os.path.islink(path):
+            found.add(os.path.dirname(os.path.realpath(path)))
+        found.add(os.path.dirname(path.rstrip("/")))
+    return _with_above(found, root)
+
+
+def _with_above(folders: Iterable[str], root: str) -> set[str]:
+    """Return folders that are there, or the nearest ones above, with all that lie between them and the root."""
+    found: set[str] = set()
+    inside = os.path.join(root, "")
+    state = os.path.join(root, STATE_FOLDER)
+    for folder in folders:
+        while folder not in found and folder != os.path.dirname(folder) and not folder.startswith(state):
+            is_there = os.path.isdir(folder)
+            if is_there:
+                found.add(folder)
+            if is_there and not folder.startswith(inside):
+                break
+            folder = os.path.dirname(folder)
+    return found
+
+
+def moved_paths(answer: Answer, root: str) -> list[str]:
+    """Return the inputs that have moved, and what the plan depends on; nothing that an action has made."""
+    kinds, paths = answer.snapshot.section(columns.KINDS), answer.snapshot.paths()
+    rows = [row for row in answer.moved if kinds[row] != columns.MADE]
+    if any(kinds[row] == columns.READ for row in rows):
+        # what no action names any more moves nobody
+        held = set(answer.snapshot.item_rows().flat)
+        rows = [row for row in rows if kinds[row] == columns.WATCHED or row in held]
+    return [os.path.join(root, os.fsdecode(paths[row])) for row in rows]
+
+
+def names_of(moved: Iterable[str], heard: Iterable[str], root: str) -> list[str]:
+    """Return what has changed, for people: of a folder what was heard of in it, of all else its path."""
+    heard = set(heard)
+    found: dict[str, None] = {}
+    for path in moved:
+        inside = [one for one in heard if os.path.dirname(one) == path.rstrip("/")] if path.endswith("/") else []
+        for one in inside or [path]:
+            found[one.removeprefix(os.path.join(root, ""))] = None
+    files = [name for name in found if not name.endswith("/")]
+    return sorted(files or found)
