@@ -127,6 +127,7 @@ def told(folder: Folder, text: str, words: str, inside: str = "") -> None:
     assert (first.place.line, first.place.column) == place, first
     for word in words.split("|"):
         assert word in f"{first} {first.facts} {first.hint}"
+    assert first.hint or "nested" in words or "twice" in words
 
 
 # Files of values.

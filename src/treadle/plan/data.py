@@ -49,7 +49,7 @@ class Data:
             for before in (self.odd, self.records, self.typed):
                 before.pop(path, None)
             if found is None:
-                self.odd[path] = f"${{{path}}} is nothing (null)"
+                self.odd[path] = f"${{{path}}} is nothing (null)\ngive it a value"
             elif isinstance(found, list):
                 self._take_list(path, found, base, told)
             else:
@@ -61,13 +61,15 @@ class Data:
         maps = sum(isinstance(one, dict) for one in found)
         if maps and maps == len(found):
             self.records[path] = tuple([record(one, told) for one in found])
-            self.odd[path] = f"${{{path}}} is a list of records: only foreach takes it, as a whole"
+            self.odd[path] = (
+                f"${{{path}}} is a list of records: only foreach takes it, as a whole\nuse foreach: and ${{t.NAME}}"
+            )
         elif maps:
-            self.odd[path] = f"${{{path}}} is a list of maps and of other values"
+            self.odd[path] = f"${{{path}}} is a list of maps and of other values\nmake all of them maps, or none"
         else:
             texts = list(_texts(found))
             if None in texts:
-                self.odd[path] = f"${{{path}}} is a list with nothing (null) in it"
+                self.odd[path] = f"${{{path}}} is a list with nothing (null) in it\ntake that out"
             else:
                 base[path] = tuple([_checked(text, told) for text in texts if text is not None])
 
@@ -142,7 +144,7 @@ def tree_of(node: Node) -> Tree:
 
 def at(source: Source, node: Node) -> Told:
     """Return what makes errors at a node."""
-    return lambda what: source.error(what, node)
+    return lambda what: source.error(what, node, hint="correct what stands there, or name something else")
 
 
 def has_tables(node: Node) -> bool:

@@ -62,7 +62,11 @@ class Selection:
         if found is None:
             raise self._nothing(table, made, text)
         if isinstance(found, Scalar) and found.is_null:
-            raise self.source.error(f"nothing stands under {text} of this select", table.keys.get(text, table))
+            raise self.source.error(
+                f"nothing stands under {text} of this select",
+                table.keys.get(text, table),
+                hint='write "" or [] if that is meant',
+            )
         self.picks.append(text)
         return found
 

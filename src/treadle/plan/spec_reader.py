@@ -255,7 +255,7 @@ class SpecReader:
                 found.extend(self._values(one, what) if isinstance(one, Items) else self.items(one, what))
         records = sum(isinstance(one, Record) for one in found)
         if 0 < records < len(found):
-            raise self.error(f"{what} has records and other values", node)
+            raise self.error(f"{what} has records and other values", node, "make all of them maps, or none")
         return found
 
     def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:

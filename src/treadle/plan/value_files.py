@@ -15,6 +15,7 @@ from .nodes import Source
 from .when import Number
 
 _ENDINGS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
+_ANOTHER = "correct it, or say another format: {file: ..., format: text}"
 _AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -54,7 +55,8 @@ class ValueFiles:
             pass
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            raise TreadleError(f"cannot read {shown}", facts=(str(why),)) from None
+            hint = "name a file that may be read"
+            raise TreadleError(f"cannot read {shown}", facts=(str(why),), hint=hint) from None
         else:
             if len(data) > loader.MAX_BYTES:
                 raise TreadleError(f"{shown} is larger than 64 MiB")
@@ -114,7 +116,8 @@ def _json(source: Source) -> Tree:
             source.text, parse_int=Number, parse_float=Number, parse_constant=str, object_pairs_hook=once
         )
     except json.JSONDecodeError as error:
-        raise source.error(f"not valid JSON: {error.msg}", min(error.pos, len(source.text))) from None
+        at = min(error.pos, len(source.text))
+        raise source.error(f"not valid JSON: {error.msg}", at, hint=_ANOTHER) from None
     except RecursionError:
         raise TreadleError(f"{source.file} is nested too deep") from None
     return found
@@ -132,7 +135,9 @@ def _toml(source: Source) -> Tree:
         at = len(source.text)
         if where is not None:
             at = sum(len(line) + 1 for line in lines[: int(where[1]) - 1]) + int(where[2]) - 1
-        raise source.error(f"not valid TOML: {_AT_LINE.sub('', text)}", min(at, len(source.text))) from None
+        raise source.error(
+            f"not valid TOML: {_AT_LINE.sub('', text)}", min(at, len(source.text)), hint=_ANOTHER
+        ) from None
     except RecursionError:
         raise TreadleError(f"{source.file} is nested too deep") from None
 

@@ -22,7 +22,7 @@ PLATFORM: Mapping[str, str] = {
     "platform.os": {"darwin": "macos"}.get(sys.platform, sys.platform),
     "platform.arch": os.uname().machine,
 }
-_NO_VARIABLES = "a var belongs to no action: give it a parameter with env: NAME"
+_NO_VARIABLES = "a var belongs to no action\ngive it a parameter with env: NAME"
 _QUOTES = "if a text was meant, write it in quotes; a map here has select: or file:"
 
 
@@ -122,7 +122,9 @@ class _Vars:
             return
         text = self.scope.text(parse(reader.source, node))
         if not text or text.endswith("/") or text == "~" or text.startswith("~/"):
-            raise reader.error(f"the file of the var {name} is no path of a file: {text!r}", node)
+            raise reader.error(
+                f"the file of the var {name} is no path of a file: {text!r}", node, hint="file: params.yaml"
+            )
         kind = format_of(text)
         if isinstance(given := entries.get("format"), Scalar):
             kind = given.text
@@ -148,7 +150,10 @@ class _Vars:
             held = ""
         if held is not None:
             self.data.take(
-                name, held, self.base, lambda what: TreadleError(f"{text}: {what}", place=told("").place)
+                name,
+                held,
+                self.base,
+                lambda what: TreadleError(f"{text}: {what}", hint="correct the file", place=told("").place),
             )
 
 

@@ -10,7 +10,7 @@ from .spec import Spec
 from .template import Scope
 from .variables import PLATFORM
 
-_UNTRACKED = {"env": "a select sees the variables that its action tracks: write track: [NAME]"}
+_UNTRACKED = {"env": "a select sees the variables that its action tracks\nwrite track: [NAME]"}
 
 
 class Variants:
