@@ -181,6 +181,9 @@ class Again:
         for name, value in options.params.items():
             call.words += ["-p", f"{name}={value}"]
         call.words += options.names
+        if options.tags:
+            call.tags = options.tags
+            call.words += ["-l", options.tags]
         if options.rest is not None:
             call.words += ["--", *options.rest]
         return call
