@@ -54,7 +54,7 @@ def test_links_and_anchors_of_the_site_lead_somewhere(site: Copy) -> None:
         for link in (link for link in page.links if "://" not in link):
             name, _, anchor = link.partition("#")
             target = (path.parent / name).resolve() if name else path
-            assert target.is_file(), f"{path}: {link}"
+            assert target.exists(), f"{path}: {link}"
             assert not anchor or anchor in pages[target].anchors, f"{path}: {link}"
 
 
