@@ -91,6 +91,7 @@ class Again:
             restless = restless + 1 if changed else 0
             if changed:
                 self._wait_until_quiet(restless)
+                changed = self._look_again(changed)
             timeout: float | None = _SECOND_LOOK
             while not changed:
                 fresh = self._wait(timeout)
@@ -236,6 +237,14 @@ class Again:
             if found is not None:
                 _close(found)
         return names_of(moved, self.heard, root)
+
+    def _look_again(self, changed: list[str]) -> list[str]:
+        """Return the names once more when a burst is over; a plan that is not right has to be read to know more."""
+        if self.problem:
+            return changed
+        if self.found is not None:
+            _close(self.found)
+        return self._look()
 
     def _look_for_mended(self) -> list[str]:
         """Return what has changed anywhere near a plan that is not right."""

@@ -1,0 +1,206 @@
+"""`treadle run --watch`. A fence, an input that is written last, tells that all that came before has been heard."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import Fifo, alive, plan, run_treadle
+from waiting import until
+from watched import READY, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLAN = """
+actions:
+  a: {sh: "cat ${in} > ${out}; ! grep bad ${in}", in: x, out: o/a}
+  b: {sh: "cat ${in} > ${out}", in: o/a, out: o/b}
+  all: {sh: "cat ${in} > ${out}", in: "src/*.c", out: o/all}
+  fence: {sh: "cat ${in} > ${out}", in: fence, out: o/fence}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plan(tmp_path, PLAN)
+    for name in ("x", "fence", "src/one.c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def watched(folder: Path) -> Iterator[Watched]:
+    run = Watched(folder)
+    run.until(READY)
+    yield run
+    if run.child.poll() is None:
+        assert run.end() == 130
+
+
+def fence(folder: Path, watched: Watched) -> list[str]:
+    """Return what is said up to the round of the fence."""
+    path = folder / "fence"
+    path.write_text(path.read_text() + "1\n")
+    lines = watched.round()
+    while not any(line == "ran fence" for line in lines):
+        lines += watched.round()
+    return lines
+
+
+def test_a_save_runs_what_reads_it_and_says_what_changed(folder: Path, watched: Watched) -> None:
+    (folder / "x").write_text("2\n")
+    assert watched.round() == ["changed: x", "ran a", "ran b", "2 run, 2 skipped in"]
+    assert (folder / "o/b").read_text() == "2\n"
+    assert run_treadle(folder, "status").code == 0
+
+
+def test_outputs_and_files_that_nobody_reads_do_not_trigger(folder: Path, watched: Watched) -> None:
+    (folder / "o/a").write_text("mine\n")
+    (folder / "other").write_text("mine\n")
+    said = fence(folder, watched)
+    # the output is looked after in the next round
+    assert said[0] == "changed: fence"
+    assert sorted(said[1:-1]) == ["ran a", "ran fence"]
+    assert (folder / "o/a").read_text() == "1\n"
+
+
+def test_a_save_of_the_same_content_is_no_news(folder: Path, watched: Watched) -> None:
+    (folder / "x").write_text("1\n")
+    said = fence(folder, watched)
+    assert said[-2:] == ["ran fence", "1 run, 3 skipped in"]
+    assert sum(line.startswith("ran") for line in said) == 1
+
+
+def test_a_new_and_a_removed_file_of_a_glob_are_named(folder: Path, watched: Watched) -> None:
+    (folder / "src/two.c").write_text("2\n")
+    assert watched.round()[:2] == ["changed: src/two.c", "ran all"]
+    (folder / "src/one.c").unlink()
+    assert watched.round()[:2] == ["changed: src/one.c", "ran all"]
+    assert (folder / "o/all").read_text() == "2\n"
+
+
+def test_a_file_that_an_editor_puts_in_the_place_of_another_is_a_change(folder: Path, watched: Watched) -> None:
+    (folder / "x.new").write_text("2\n")
+    (folder / "x.new").replace(folder / "x")
+    assert watched.round()[:2] == ["changed: x", "ran a"]
+
+
+def test_a_failure_is_tried_again_when_what_it_reads_changes_and_not_before(folder: Path, watched: Watched) -> None:
+    (folder / "x").write_text("bad\n")
+    assert watched.until("1 failed")[0] == "changed: x"
+    (folder / "other").write_text("mine\n")
+    (folder / "x").write_text("good\n")
+    assert watched.round()[:3] == ["changed: x", "ran a", "ran b"]
+
+
+def test_an_edit_of_the_plan_counts_and_an_error_in_it_is_told_once_until_it_is_mended(
+    folder: Path, watched: Watched
+) -> None:
+    path = folder / "treadle.yaml"
+    path.write_text(path.read_text().replace("in: x,", "inn: x,"))
+    assert watched.until("inn")[0].startswith("changed: treadle.yaml")
+    (folder / "other").write_text("mine\n")
+    (folder / "x").write_text("2\n")
+    path.write_text("treadle: 1\n" + PLAN.replace("> ${out}; !", "> ${out}; echo more >> ${out}; !"))
+    assert [line for line in watched.round() if line.startswith("ran")] == ["ran a", "ran b"]
+    assert (folder / "o/b").read_text() == "2\nmore\n"
+    assert sum("unknown key" in line or "`inn`" in line for line in watched.said) <= 2
+
+
+def test_a_plan_that_is_wrong_from_the_start_is_watched_too(folder: Path) -> None:
+    plan(folder, PLAN.replace("in: x,", "inn: x,"))
+    run = Watched(folder)
+    run.until(READY)
+    plan(folder, PLAN)
+    assert run.round()[-1] == "4 run in"
+    assert run.end() == 130
+
+
+def test_an_included_plan_and_a_file_of_vars_count(tmp_path: Path) -> None:
+    plan(tmp_path, "vars: {v: {file: v.json}}\ninclude: [sub/p.yaml]\n")
+    sub = "actions:\n  a: {sh: 'echo 1 > ${out}', out: o}\n"
+    plan(tmp_path / "sub", sub, "p.yaml")
+    (tmp_path / "v.json").write_text('{"k": 1}')
+    plan(
+        tmp_path,
+        "vars: {v: {file: v.json}}\ninclude: [sub/p.yaml]\nactions:\n  m: {sh: 'echo ${v.k} > ${out}', out: o}\n",
+    )
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "v.json").write_text('{"k": 2}')
+    assert run.round()[:2] == ["changed: v.json", "ran m"]
+    plan(tmp_path / "sub", sub.replace("echo 1", "echo 2"), "p.yaml")
+    assert run.round()[:2] == ["changed: sub/p.yaml", "ran p:a"]
+    assert run.end() == 130
+
+
+def test_what_changes_while_a_round_runs_leads_to_one_more(tmp_path: Path) -> None:
+    up, go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    plan(
+        folder,
+        f'actions:\n  a: {{sh: "cat ${{in}} > ${{out}}; echo up > {up}; read -r l < {go}", in: x, out: o}}\n',
+    )
+    (folder / "x").write_text("1\n")
+    run = Watched(folder)
+    up.wait()
+    (folder / "x").write_text("2\n")
+    go.open()
+    up.wait()
+    go.open()
+    until(lambda: (folder / "o").exists() and (folder / "o").read_text() == "2\n", "the second round")
+    run.until("changed: x")
+    assert run.round()[0] == "ran a"
+    assert run.end() == 130
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_what_runs(tmp_path: Path, number: int, code: int) -> None:
+    up = Fifo(tmp_path / "up")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    plan(folder, f'actions:\n  a: {{sh: "echo up > {up}; sleep 1000", in: x, out: o}}\n')
+    (folder / "x").touch()
+    run = Watched(folder)
+    up.wait()
+    assert run.end(number) == code
+    until(lambda: not alive(folder), "all that it started is gone")
+
+
+def test_a_name_that_is_not_there_ends_it_at_once(folder: Path) -> None:
+    assert "nosuch" in run_treadle(folder, "run", "--watch", "nosuch", check=2).err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [("-n", "-n runs nothing"), ("--events=e", "--events is written of one run")]
+)
+def test_what_does_not_go_with_it_is_refused(folder: Path, more: str, said: str) -> None:
+    assert said in run_treadle(folder, "run", "--watch", more, check=2).err
+
+
+def test_without_the_library_it_says_how_to_get_it(folder: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "watchfiles.py").write_text("raise ImportError('hidden')\n")
+    path = os.pathsep.join(filter(None, (str(hidden), os.environ.get("PYTHONPATH", ""))))
+    said = run_treadle(folder, "run", "--watch", env={"PYTHONPATH": path}, check=2).err
+    assert "pip install 'treadle[watch]'" in said
+
+
+def test_the_plan_may_be_watched_from_elsewhere(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    run = Watched(elsewhere, "-f", "../treadle.yaml", "-q", "b")
+    until((folder / "o/b").exists, "the first round")
+    (folder / "x").write_text("2\n")
+    until(lambda: (folder / "o/b").exists() and (folder / "o/b").read_text() == "2\n", "the second one")
+    (folder / "x").write_text("3\n")
+    until(lambda: (folder / "o/b").exists() and (folder / "o/b").read_text() == "3\n", "the third one")
+    assert run.end() == 130

@@ -1,0 +1,186 @@
+"""Random edits under `treadle run --watch`, against a model of what has to lie there and of what may have run.
+
+TREADLE_WATCH_SECONDS says how long (an hour by hand: 3600), TREADLE_WATCH_SEED repeats a run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import pytest
+
+from helpers import run_treadle
+from watched import READY, Watched
+
+SECONDS = float(os.environ.get("TREADLE_WATCH_SECONDS", "4"))
+PLAN = """treadle: 1
+vars: {{word: {{file: word.txt}}, text: "{text}"}}
+actions:
+  c:
+    foreach: {{s: "src/**/*.c"}}
+    sh: echo c@${{s}} >> {log}; cat ${{in}} > ${{out}}
+    in: ${{s}}
+    out: out/${{s.noext}}.o
+  short:
+    foreach: {{s: "src/**/*.c"}}
+    sh: echo short@${{s}} >> {log}; head -c 1 ${{in}} > ${{out}}
+    in: out/${{s.noext}}.o
+    out: out/${{s.noext}}.short
+  all: {{sh: "echo all >> {log}; cat ${{in}} > ${{out}}", in: {{from: short}}, out: out/all}}
+  word: {{sh: "echo word >> {log}; echo ${{word}} ${{text}} > ${{out}}", out: out/word}}
+  tree: {{sh: "echo tree >> {log}; cat docs/* > ${{out}}", in: docs/, out: out/tree}}
+  fence: {{sh: "cat ${{in}} > ${{out}}", in: fence, out: out/fence}}
+"""
+
+
+class World:
+    """The folder, and the model of it: what each action reads decides whether it may run."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder / "project"
+        self.folder.mkdir()
+        self.log = folder / "log"
+        self.log.touch()
+        self.random = random.Random(seed)
+        self.text = "t"
+        self.fences = 0
+        for name in ("src/keep.c", "docs/a", "word.txt", "fence"):
+            self.write(name, "0")
+        self.write_plan()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, at once or by a rename as editors do."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.random.random() < 0.3:
+            beside = path.with_name(f"{path.name}~")
+            beside.write_text(text)
+            beside.replace(path)
+        else:
+            path.write_text(text)
+
+    def write_plan(self) -> None:
+        """Write the plan as it should be."""
+        self.write("treadle.yaml", PLAN.format(log=self.log, text=self.text))
+
+    def sources(self) -> list[Path]:
+        """Return the files of the glob, in its order."""
+        return sorted(
+            (self.folder / "src").rglob("*.c"), key=lambda path: os.fsencode(path.relative_to(self.folder))
+        )
+
+    def read(self) -> dict[str, str]:
+        """Return for each action what decides of it: what it reads, and what of it stands in its command."""
+        sources = {path.relative_to(self.folder).as_posix(): path.read_text() for path in self.sources()}
+        found = {f"c@{name}": text for name, text in sources.items()}
+        found |= {f"short@{name}": text for name, text in sources.items()}
+        found["all"] = repr([(name, text[:1]) for name, text in sources.items()])
+        found["word"] = (self.folder / "word.txt").read_text() + self.text
+        docs = sorted((self.folder / "docs").iterdir())
+        found["tree"] = repr([(path.name, path.read_text()) for path in docs])
+        return found
+
+    def made(self) -> dict[str, str]:
+        """Return what has to lie in the outputs."""
+        sources = self.sources()
+        texts = {f"out/{path.relative_to(self.folder).with_suffix('.o')}": path.read_text() for path in sources}
+        texts["out/all"] = "".join(path.read_text()[:1] for path in sources)
+        texts["out/word"] = f"{(self.folder / 'word.txt').read_text()} {self.text}\n"
+        texts["out/tree"] = "".join(path.read_text() for path in sorted((self.folder / "docs").iterdir()))
+        return texts
+
+    def edit(self) -> None:
+        """Do something at random."""
+        pick = self.random.choice
+        text = self.random.choice("ab") + self.random.choice(("", "x", "yy"))
+        kind = self.random.randrange(10)
+        sources = [path for path in self.sources() if path.name != "keep.c"]
+        if kind < 3:
+            self.write(pick(self.sources()).relative_to(self.folder).as_posix(), text)
+        elif kind == 3:
+            self.write(f"src/{pick(('', 'd/', 'e/f/'))}{pick('pqr')}.c", text)
+        elif kind == 4 and sources:
+            pick(sources).unlink()
+        elif kind == 5 and sources:
+            pick(sources).rename(self.folder / "src" / f"{pick('pqr')}.c")
+        elif kind == 6:
+            self.write("word.txt", text)
+        elif kind == 7:
+            self.write(f"docs/{pick('abc')}", text)
+        elif kind == 8:
+            self.text = text
+            if self.random.random() < 0.5:
+                self.write("treadle.yaml", "treadle: 1\nactions: {c: {runn: x}}\n")
+                self.pause()
+            self.write_plan()
+        else:
+            output = self.folder / pick(sorted(self.made()))
+            if output.exists():
+                output.write_text("not from the action")
+
+    def pause(self) -> None:
+        """Let a little time go, at random: edits meet a watcher that waits, looks or runs."""
+        Event().wait(self.random.choice((0, 0, 0.01, 0.03, 0.1)))
+
+    def fence(self, run: Watched) -> None:
+        """Return when a round that began after all that was written before is over.
+
+        The first one may still run in a round that has begun before; the second one cannot.
+        """
+        for _ in range(2):
+            self.fences += 1
+            (self.folder / "fence").write_text(f"{self.fences}\n")
+            while "ran fence" not in run.round():
+                pass
+
+    def runs(self) -> Counter[str]:
+        """Return how often each action has run."""
+        return Counter(self.log.read_text().split())
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_no_edit_is_missed_and_nothing_runs_without_one(tmp_path: Path, number: int) -> None:
+    seed = int(os.environ.get("TREADLE_WATCH_SEED", "0")) or random.randrange(1, 10**9)
+    print(f"TREADLE_WATCH_SEED={seed}")
+    world = World(tmp_path, seed)
+    run = Watched(world.folder)
+    run.until(READY)
+    end = monotonic() + SECONDS / 2
+    while monotonic() < end:
+        _one_burst(world, run)
+    assert run.end() == 130
+    assert run_treadle(world.folder, "status").code == 0
+
+
+def _one_burst(world: World, run: Watched) -> None:
+    """Do some edits, wait until they are done with, and compare."""
+    states, runs = [world.read()], world.runs()
+    spoiled = False
+    for _ in range(world.random.randint(1, 5)):
+        world.edit()
+        states.append(world.read())
+        spoiled = spoiled or "not from the action" in _texts(world)
+        world.pause()
+    world.fence(run)
+    made = {name: (world.folder / name).read_text() for name in world.made()}
+    assert made == world.made(), run.said[-30:]
+    now = world.runs()
+    for name in now.keys() | states[-1].keys():
+        # each state that an action did not see before may be a run of it, and so may a spoiled output
+        changes = sum(a.get(name) != b.get(name) for a, b in pairwise(states))
+        most = changes + (len(states) if spoiled else 0)
+        ran = now[name] - runs[name]
+        assert ran <= most, (name, ran, most, run.said[-30:])
+        if states[-1].get(name) not in (None, *[state.get(name) for state in states[:-1]]):
+            assert ran >= 1, (name, run.said[-30:])
+
+
+def _texts(world: World) -> set[str]:
+    paths = (world.folder / name for name in world.made())
+    return {path.read_text() for path in paths if path.exists()}
