@@ -48,7 +48,7 @@ class Rounds:
         raise too_deep(plan)
 
     def _walk(self, plan: Plan, uids: list[str]) -> bool:
-        options = self.context.options
+        context, options = self.context, self.context.options
         dag = plan.dag(with_makers_of_found(plan, uids), self.done)
         here = [str(uid) for uid in dag.vertex_data]
         settings = Settings(
@@ -64,6 +64,7 @@ class Rounds:
         report = CommandWalk(dag, plan.root, settings, observer).run()
         self.done.update(here)
         if report.ok and not report.interrupted:
+            context.screen.erase()
             return True
         progress.finish(report, {})
         if self.recorder is not None:
