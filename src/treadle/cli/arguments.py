@@ -52,6 +52,8 @@ def parse(argv: Sequence[str]) -> Options:
     _take_plan(options)
     if options.command == "forget" and not options.names:
         raise UsageError("no action was named", hint="`treadle forget NAME`; `'*'` names them all")
+    if options.command == "adopt" and not options.names:
+        raise UsageError("no action was named", hint="`treadle adopt NAME`; `'*'` names them all")
     if options.command == "check" and options.names:
         raise UsageError(f"`treadle check` takes a plan and no names: {options.names[0]} is no plan")
     if options.command == "log" and len(options.names) != 1:
@@ -139,6 +141,7 @@ COMMANDS = {
     "report": "a run from its events: as lines, a page, a trace, JUnit",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
+    "adopt": "take what exists as current, without running it",
     "init": "make a first plan from what is in the folder",
     "schema": "the JSON Schema of plans, for editors",
     "completion": "the script that completes words in bash, zsh or fish",
@@ -268,6 +271,7 @@ _USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {
     "report": "EVENTS",
     "log": "NAME",
     "forget": "NAME...",
+    "adopt": "NAME...",
 }
 
 
@@ -307,7 +311,7 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
     if name in ("run", "status", "why"):
         group.add_argument("--force", metavar="NAME", action="append", default=none, help=_FORCE)
         group.add_argument("--force-all", action="store_true", default=none, help=none)
-    if name in ("run", "clean", "forget"):
+    if name in ("run", "clean", "forget", "adopt"):
         group.add_argument(
             "--no-wait", dest="wait", action="store_false", default=none, help="do not wait for another run: exit 3"
         )

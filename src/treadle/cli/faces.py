@@ -73,6 +73,8 @@ def add_options(name: str, group: argparse._ArgumentGroup) -> None:
         group.add_argument("-l", dest="tags", metavar="TAGS", default=none, help=_TAGS)
     if name in ("list", "check", "why", "status"):
         group.add_argument("--json", action="store_true", default=none, help="all of it, for programs")
+    if name == "clean":
+        group.add_argument("--stale", action="store_true", default=none, help=_STALE)
     if name == "list":
         group.add_argument("--all", dest="everything", action="store_true", default=none, help=_ALL)
         group.add_argument("--files", action="store_true", default=none, help=_FILES)
@@ -85,6 +87,7 @@ def add_options(name: str, group: argparse._ArgumentGroup) -> None:
 
 
 _TAGS = 'of these actions those with tags: "slow and not gpu"'
+_STALE = "outputs of actions that are no longer in the plan, and no others"
 _ALL = "each action of a family, names that begin with _, and what is left out"
 _FILES = "what each action reads and where that comes from, what it makes and who reads that"
 _FORMAT = "tree (the default), dot, mermaid, json, or svg, which Graphviz draws"

@@ -81,6 +81,7 @@ _HOMES = {
     "report": "reporting",
     "clean": "upkeep",
     "forget": "upkeep",
+    "adopt": "adopt",
     "init": "init",
     "schema": "schema",
     "completion": "completion",

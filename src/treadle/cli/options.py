@@ -23,6 +23,7 @@ class Options:
         self.keep_going = 1
         self.dry = False
         self.watch = False
+        self.stale = False
         self.verbose = False
         self.quiet = False
         self.force: list[str] = []

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from treadle import outputs
 from treadle.command_walk import CommandWalk
+from treadle.errors import UsageError
 from treadle.store import Store
 from treadle.ui import words
 from treadle.ui.text import line, safe
@@ -22,27 +23,43 @@ if TYPE_CHECKING:
 
 
 def clean_command(context: Context) -> int:
-    """Remove the outputs of actions, all of them if none is named."""
+    """Remove the outputs of actions, all of them if none is named; or those that are stale."""
     plan = context.load()
-    uids = context.select(plan, context.options.names) if context.options.names else list(plan.actions)
-    made = [path for uid in uids for path in plan.actions[uid].command.outputs]
-    if context.options.dry:
+    options = context.options
+    if options.stale and options.names:
+        raise UsageError("--stale takes no names: what is stale is in the plan no more")
+    if options.dry:
         store = Store(plan.root)
         store.load()
-        ours = store.former_outputs()
-        there = [path for path in made if _may_go(context, plan.root, path, ours)]
+        there, _ = _to_remove(context, plan, store)
         context.say(line("would remove ", safe(path)) for path in there)
         return context.ended(1 if there else 0)
     removed = []
-    with _locked(context, plan) as store:
-        ours = store.former_outputs()
-        for path in made:
-            if _may_go(context, plan.root, path, ours) and outputs.clean(plan.root, [path]):
+    with locked(context, plan) as store:
+        paths, keys = _to_remove(context, plan, store)
+        for path in paths:
+            if outputs.clean(plan.root, [path]):
                 removed.append(path)
-                if context.options.verbose:
+                if options.verbose:
                     context.say([line("removed ", safe(path))])
-    _say_unless_quiet(context, line(f"{words.count(len(removed), 'output')} removed"))
+        if keys:
+            store.drop(keys)
+    what = "stale output" if options.stale else "output"
+    say_unless_quiet(context, line(f"{words.count(len(removed), what)} removed"))
     return context.ended(0)
+
+
+def _to_remove(context: Context, plan: Plan, store: Store) -> tuple[list[str], list[str]]:
+    """Return the outputs that are there and may go, and the keys of records that go with them."""
+    if context.options.stale:
+        from .stale import Stale
+
+        stale = Stale(context, plan, store).find()
+        return stale.paths, stale.keys
+    uids = context.select(plan, context.options.names) if context.options.names else list(plan.actions)
+    ours = store.former_outputs()
+    made = (path for uid in uids for path in plan.actions[uid].command.outputs)
+    return [path for path in made if _may_go(context, plan.root, path, ours)], []
 
 
 def _may_go(context: Context, root: str, path: str, ours: Collection[str]) -> bool:
@@ -60,22 +77,22 @@ def forget_command(context: Context) -> int:
     plan = context.load()
     uids = context.select(plan, context.options.names)
     walk = CommandWalk(plan.dag(), plan.root)
-    with _locked(context, plan) as store:
+    with locked(context, plan) as store:
         keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
         known = {uid: key for uid, key in keys.items() if key in store.entries}
         if known:
             store.drop(list(known.values()))
     for uid in uids:
         if uid not in known:
-            _say_unless_quiet(context, line("there was no record of ", (safe(uid), "name")))
+            say_unless_quiet(context, line("there was no record of ", (safe(uid), "name")))
         elif context.options.verbose:
             context.say([line("forgot ", (safe(uid), "name"))])
-    _say_unless_quiet(context, line(f"{words.count(len(known), 'record')} dropped"))
+    say_unless_quiet(context, line(f"{words.count(len(known), 'record')} dropped"))
     return context.ended(0)
 
 
 @contextmanager
-def _locked(context: Context, plan: Plan) -> Iterator[Store]:
+def locked(context: Context, plan: Plan) -> Iterator[Store]:
     """Hold the store, while no run is at work in this root."""
     from treadle.store import Store
 
@@ -93,6 +110,7 @@ def _locked(context: Context, plan: Plan) -> Iterator[Store]:
         store.release()
 
 
-def _say_unless_quiet(context: Context, text: Line) -> None:
+def say_unless_quiet(context: Context, text: Line) -> None:
+    """Print a line, unless nothing is to be shown where all is well."""
     if not context.options.quiet:
         context.say([text])

@@ -1,0 +1,120 @@
+"""`adopt`: what lies there is taken as current, as if these actions had just made it. It starts nothing."""
+
+from __future__ import annotations
+
+import os
+from time import time_ns
+
+from treadle import outputs
+from treadle.depfile import read_depfile
+from treadle.errors import TreadleError
+from treadle.files import Files
+from treadle.found import owner_of
+from treadle.question import Questions
+from treadle.records import SUCCEEDED, Record, Run
+from treadle.ui import words
+from treadle.ui.text import line, safe
+
+from .upkeep import locked, say_unless_quiet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.command import Command
+    from treadle.plan import Plan
+    from treadle.question import Question
+
+    from .context import Context
+
+_MOST = 10
+_WORDS = "taken as current by `treadle adopt`, which ran nothing"
+
+
+def adopt_command(context: Context) -> int:
+    """Write records for actions from their inputs, tools and outputs as they stand now.
+
+    :raises TreadleError: an input or an output of one of them is missing; nothing is recorded then
+    """
+    plan = context.load()
+    uids = _with_outputs(context, plan, context.select(plan, context.options.names))
+    with locked(context, plan) as store:
+        files = Files(plan.root, store.stamps)
+        questions = Questions(files, os.environ)
+        asked = _asked(plan, uids, questions)
+        run = Run(os.urandom(8).hex(), SUCCEEDED, time_ns() // 1_000_000, 0.0, (), _WORDS)
+        for uid, question in asked.items():
+            fingerprint = question.fingerprint
+            owner = owner_of(uid, plan.actions[uid].command)
+            store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
+        store.remember(files.learned)
+    if context.options.verbose:
+        context.say(line("adopted ", (safe(uid), "name")) for uid in asked)
+    say_unless_quiet(context, line(f"{words.count(len(asked), 'action')} taken as current"))
+    return context.ended(0)
+
+
+def _with_outputs(context: Context, plan: Plan, uids: list[str]) -> list[str]:
+    """Return the actions that leave something which can be taken as current; say which do not.
+
+    :raises TreadleError: none of them does
+    """
+    found = []
+    for uid in uids:
+        command = plan.actions[uid].command
+        if command.outputs or command.edits:
+            found.append(uid)
+        else:
+            context.warn(f"{uid} is left out: it has no outputs, so nothing says that it went well")
+    if not found:
+        raise TreadleError("there is nothing to take as current", hint="name actions that have outputs")
+    return found
+
+
+def _asked(plan: Plan, uids: list[str], questions: Questions) -> dict[str, Question]:
+    asked: dict[str, Question] = {}
+    problems = []
+    for uid in uids:
+        command = plan.actions[uid].command
+        try:
+            asked[uid] = _ask(plan.root, command, questions)
+        except TreadleError as error:
+            problems.append(f"{uid}: {error.what}")
+    if problems:
+        more = [f"and {len(problems) - _MOST} more"] if len(problems) > _MOST else []
+        raise TreadleError(
+            "nothing was recorded: not all is there that these actions read and make",
+            facts=[*problems[:_MOST], *more],
+            hint="`treadle run` makes what is missing",
+        )
+    return asked
+
+
+def _ask(root: str, command: Command, questions: Questions) -> Question:
+    """Return question and answer of a command as it stands now.
+
+    :raises TreadleError: an input, a tool, an output or the depfile is missing
+    """
+    question = questions.ask_once(command) if command.once else questions.ask(command)
+    absent = questions.absent(question, command)
+    if absent:
+        raise TreadleError(f"the input {absent[0]} is missing")
+    if command.once:
+        gone = [path for path in command.outputs if not os.path.exists(os.path.join(root, path))]
+    else:
+        questions.add_outputs(question, command)
+        answers = {path: question.answers[path].value for path in command.outputs}
+        gone = outputs.missing(answers)
+    if gone:
+        raise TreadleError(f"the output {gone[0]} is missing")
+    if command.depfile is not None and not command.once:
+        _add_found(root, command, questions, question)
+    return question
+
+
+def _add_found(root: str, command: Command, questions: Questions, question: Question) -> None:
+    if not os.path.isfile(os.path.join(root, command.depfile or "")):
+        raise TreadleError(f"the depfile {command.depfile} is missing, so nobody knows what it has read")
+    declared = {*command.inputs, *command.outputs, *command.edits, command.depfile}
+    folders = tuple(path for path in command.outputs if path.endswith("/"))
+    for path in read_depfile(root, command):
+        if path not in declared and not path.startswith(folders) and os.path.lexists(os.path.join(root, path)):
+            questions.add_found(question, path, questions.files.see(path))

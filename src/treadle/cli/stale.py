@@ -1,0 +1,92 @@
+"""Outputs of actions that are no longer in the plan. It says which they are, and removes nothing."""
+
+from __future__ import annotations
+
+import os
+
+from treadle import outputs
+from treadle.errors import UsageError
+from treadle.former import FormerOutputs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.plan import Plan
+    from treadle.store import Store
+
+    from .context import Context
+
+
+class Stale:
+    """What an action has left that is no longer in the plan.
+
+    :ivar paths: the outputs that are there and may go
+    :ivar keys: of the records that say no more than that
+    """
+
+    def __init__(self, context: Context, plan: Plan, store: Store) -> None:
+        self.paths: list[str] = []
+        self.keys: list[str] = []
+        self._context = context
+        self._plan = plan
+        self._store = store
+
+    def find(self) -> Stale:
+        """Find them, and say which are left alone and why; return itself.
+
+        :raises UsageError: not all of the plan is known
+        """
+        plan = self._plan
+        if plan.unread:
+            raise UsageError(
+                f"not all of the plan is known: {plan.makers[plan.unread[0]]} is not made yet",
+                hint="`treadle run` makes it; what is stale can be said then",
+            )
+        made = {path.rstrip("/") for action in plan.actions.values() for path in action.command.outputs}
+        read = {path.rstrip("/") for action in plan.actions.values() for path in action.command.inputs}
+        former = FormerOutputs(plan.root)
+        for key, entry in self._store.entries.items():
+            owner = entry.owner
+            if not owner.outputs or not self._is_stale(owner.label, owner.uid):
+                continue
+            rest = [path for path in owner.outputs if path.rstrip("/") not in made]
+            for path in rest:
+                if os.path.lexists(os.path.join(plan.root, path.rstrip("/"))) and path not in self.paths:
+                    why = _why_left(path, made, read, plan.root) or (
+                        "" if path in former else "it holds something else than a run has left there"
+                    )
+                    if why:
+                        self._context.warn(f"{path} is left alone: {why}")
+                    else:
+                        self.paths.append(path)
+            if len(rest) == len(owner.outputs):
+                self.keys.append(key)
+        return self
+
+    def _is_stale(self, label: str, uid: str) -> bool:
+        """Return whether an action is no longer in the plan.
+
+        One that is there under its name may have made other outputs with another value of a parameter, and one that
+        `when` leaves out may come back.
+        """
+        plan = self._plan
+        if label != plan.name and os.path.exists(os.path.join(plan.root, label)):
+            # what another plan makes is for that one to say
+            return False
+        if label != plan.name:
+            return True
+        return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
+
+
+def _why_left(path: str, made: set[str], read: set[str], root: str) -> str:
+    """Return why an output stays where it is, "" if it may go."""
+    bare = path.rstrip("/")
+    if any(one == bare or one.startswith(f"{bare}/") for one in read):
+        return "an action of the plan reads it"
+    if any(one.startswith(f"{bare}/") for one in made):
+        return "an action of the plan makes something in it"
+    if any(bare.startswith(f"{one}/") for one in made):
+        return "it lies in the output folder of another action"
+    folder = os.path.dirname(os.path.join(root, bare))
+    if os.path.realpath(folder) != os.path.join(os.path.realpath(root), os.path.dirname(bare)).rstrip("/"):
+        return "it lies behind a link"
+    return outputs.why_left(root, path)
