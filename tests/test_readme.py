@@ -14,6 +14,8 @@ BOOK = {"one.txt": "It was the best of times\n", "two.txt": "it was the worst of
 
 def masked(text: str) -> list[str]:
     """Return lines without times, and without the order in which two at once have ended."""
+    # what skipping saves is told where it is worth a word, which is for the machine to say
+    text = re.sub(r", \d+(\.\d+)?s saved by skipping", "", text)
     text = re.sub(r"\d+(\.\d+)?s\b", "TIME", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE", text)
     return sorted(re.sub(r"^\[\d+/", "[N/", line) for line in text.splitlines())
