@@ -140,6 +140,47 @@ def test_an_included_plan_and_a_file_of_vars_count(tmp_path: Path) -> None:
     assert run.end() == 130
 
 
+MAKER = """
+actions:
+  gen: {sh: "sh gen.sh > ${out}", in: [gen.sh, list], out: made.yaml, expand: made.yaml}
+  fails: {run: "false", in: x, out: never}
+"""
+GENERATOR = r"""
+printf 'treadle: 1\nactions:\n'
+for n in $(cat list); do echo "  m$n: {sh: 'echo $n > \${out}', out: o/$n}"; done
+"""
+
+
+def test_a_plan_that_an_action_makes_is_walked_in_the_same_round(tmp_path: Path) -> None:
+    plan(tmp_path, MAKER)
+    (tmp_path / "gen.sh").write_text(GENERATOR)
+    (tmp_path / "list").write_text("1\n")
+    (tmp_path / "x").touch()
+    run = Watched(tmp_path, "-k")
+    run.until(READY)
+    (tmp_path / "list").write_text("1 2\n")
+    said = run.round()
+    assert said[0] == "changed: list"
+    assert "ran gen" in said
+    assert "ran gen:m2" in said
+    (tmp_path / "x").write_text("new\n")
+    # what failed has not been tried again in between
+    assert run.line() == "changed: x"
+    assert run.end() == 130
+
+
+def test_an_error_in_a_plan_that_is_made_is_watched_too(tmp_path: Path) -> None:
+    plan(tmp_path, MAKER.replace('run: "false"', 'run: "true"').replace("out: never", "always: true"))
+    (tmp_path / "gen.sh").write_text("echo treadle: 2")
+    (tmp_path / "list").write_text("1\n")
+    (tmp_path / "x").touch()
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "gen.sh").write_text(GENERATOR)
+    assert "ran gen:m1" in run.round()
+    assert run.end() == 130
+
+
 def test_what_changes_while_a_round_runs_leads_to_one_more(tmp_path: Path) -> None:
     up, go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
     folder = tmp_path / "project"

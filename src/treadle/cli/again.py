@@ -12,6 +12,7 @@ from copy import copy
 from time import monotonic
 
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
+from treadle.quick import FOLDER
 from treadle.snapshot import PATHS
 from treadle.store import STATE_FOLDER
 from treadle.ui.screen import Screen
@@ -37,7 +38,7 @@ _SECOND_LOOK = 1.0
 """Seconds of quiet after which it is looked once more: a folder that is new is heard of a moment too late."""
 _PATIENCE = 3
 """Rounds in a row that are called for while the one before still runs; further ones are held back."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 
 def watch_command(context: Context, run_once: Callable[[Context], int]) -> int:
@@ -138,6 +139,7 @@ class Again:
                 _close(found)
         context = RoundContext(self, options, found, changed)
         self.heard.clear()
+        before = _snapshot_of(found)
         try:
             code = self.run_once(context)
             if self.problem or code:
@@ -152,6 +154,9 @@ class Again:
             self.interrupts.detach()
             if found is not None:
                 _close(found)
+        if before and before == _snapshot_of(found) and self.plan is not None and self.plan.makers:
+            # a run that makes plans keeps none, and that of the run before would call for rounds for ever
+            os.unlink(before[0])
         if self.interrupts.code:
             return self.interrupts.code
         if changed is None and not self.context.options.quiet:
@@ -197,7 +202,9 @@ class Again:
         with suppress(TreadleError):
             uids = [str(uid) for uid in plan.dag([*self.context.selected(plan), *plan.makers]).vertex_data]
         self.declared = Declared(plan, uids)
-        self._hear(self.declared.folders())
+        if not self.problem:
+            # where something was wrong we hear of all changes near it, until a round has ended well
+            self._hear(self.declared.folders())
 
     def _hear(self, folders: Iterable[str], *, deep: bool = False) -> bool:
         """Hear of changes in these folders; return whether we have not heard of all of them up to now."""
@@ -273,6 +280,15 @@ class Again:
         if self.declared is None:
             return self._covered[1]
         return self._covered[1] | self.declared.without(answer).folders()
+
+
+def _snapshot_of(found: Found | None) -> tuple[str, int] | None:
+    """Return path and inode of the snapshot that was found, None if there is none."""
+    path = os.path.join(found.root, STATE_FOLDER, FOLDER, found.name) if found is not None and found.name else ""
+    try:
+        return path, os.stat(path).st_ino
+    except OSError:
+        return None
 
 
 def _close(found: Found) -> None:

@@ -127,7 +127,7 @@ class Declared:
         inputs.update(path for command in commands for path in command.edits)
         self.files = {self._full(path) for path in inputs if not path.endswith("/")}
         self.trees = {self._full(path) for path in inputs if path.endswith("/")}
-        self.files.update(plan.looks.read, (plan.file,))
+        self.files.update({*plan.looks.read, plan.file} - {self._full(path) for path in made})
         self.listed = set(plan.looks.listed)
         self._made = {self._full(path) for path in made}
         self._made_trees = tuple(path for path in self._made if path.endswith("/"))
