@@ -99,6 +99,9 @@ def test_models_of_countries_and_kinds(tmp_path: Path) -> None:
     assert countries.run("model@*,mean", "-p", "kinds=mean") == []
     countries.edit("treadle.yaml", "- {name: chile, table: data/cl.csv, rows: 1}", "")
     assert countries.run() == ["table"]
+    run_treadle(tmp_path, "clean", "--stale", check=0)
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"all.txt", "peru.mean", "peru.top"}
+    assert countries.run() == []
 
 
 def test_calls_of_samples(tmp_path: Path) -> None:
