@@ -21,7 +21,7 @@ from treadle.ui.text import line, safe
 from . import at_once, errors
 from .codes import GONE
 from .context import Context, find_plan
-from .surroundings import QUIET_MS, Declared, Ears, folders_of, moved_paths, names_of, require_library
+from .surroundings import LONGEST_BURST, QUIET, Declared, Ears, folders_of, moved_paths, names_of, require_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Again:
         self.declared: Declared | None = None
         self.heard: set[str] = set()
         """The paths that have changed since the last round began."""
+        self._heard_at = 0.0
         self.ears: Ears | None = None
         self.found: Found | None = None
         self.problem = ""
@@ -90,15 +91,15 @@ class Again:
         while code is None:
             changed = self._look()
             restless = restless + 1 if changed else 0
-            if changed:
-                self._wait_until_quiet(restless)
+            if restless > _PATIENCE:
+                self._hold_back(restless - _PATIENCE)
                 changed = self._look_again(changed)
             timeout: float | None = _SECOND_LOOK
             while not changed:
                 fresh = self._wait(timeout)
                 timeout = _SECOND_LOOK if fresh else None
                 changed = self._look()
-            code = self._round(self._options(), changed)
+            code = self._round(self._options(), self._settled(changed))
         return code
 
     def _options(self, *, is_first: bool = False) -> Options:
@@ -111,18 +112,37 @@ class Again:
         """Wait for a burst of changes; return whether there was one before so many seconds had gone."""
         assert self.ears is not None
         fresh = self.ears.wait(seconds)
-        self.heard |= fresh
+        self._hear_of(fresh)
         return bool(fresh)
 
-    def _wait_until_quiet(self, restless: int) -> None:
-        """Wait until a burst is over; much longer, if each round seems to call for the next one.
+    def _settled(self, changed: list[str]) -> list[str]:
+        """Return the names of all that has changed, once the burst is over that has begun.
+
+        The first look counts as a part of the wait: with many files it lasts as long.
+        """
+        assert self.ears is not None
+        end = monotonic() + LONGEST_BURST
+        while monotonic() < end:
+            more = self.ears.wait(max(QUIET - (monotonic() - self._heard_at), 0.0))
+            if not more:
+                break
+            self._hear_of(more)
+            changed = self._look_again(changed) or changed
+        return changed
+
+    def _hear_of(self, paths: set[str]) -> None:
+        self.heard |= paths
+        if paths:
+            self._heard_at = monotonic()
+
+    def _hold_back(self, times: int) -> None:
+        """Wait much longer than for the end of a burst, as each round seems to call for the next one.
 
         An action that writes to what it reads would keep us busy for ever.
+
+        :param times: how often it was so
         """
-        pause = QUIET_MS / 1000
-        if restless > _PATIENCE:
-            pause = min(_FIRST_PAUSE * 2 ** min(restless - _PATIENCE - 1, 10), _LONGEST_PAUSE)
-        end = monotonic() + pause
+        end = monotonic() + min(_FIRST_PAUSE * 2 ** min(times - 1, 10), _LONGEST_PAUSE)
         while (left := end - monotonic()) > 0:
             self._wait(left)
 
@@ -211,7 +231,7 @@ class Again:
         if self.ears is not None:
             if self.ears.are_for(folders, deep=deep):
                 return False
-            self.heard |= self.ears.heard()
+            self._hear_of(self.ears.heard())
             self.ears.close()
         self.ears = Ears(folders, deep=deep)
         return True
@@ -219,7 +239,7 @@ class Again:
     def _look(self) -> list[str]:
         """Return the names of what has changed since the last round began to look, none if nothing has."""
         if self.ears is not None:
-            self.heard |= self.ears.heard()
+            self._hear_of(self.ears.heard())
         if self.problem:
             return self._look_for_mended()
         found = at_once.find(self._call(), monotonic())

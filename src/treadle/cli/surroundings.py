@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from treadle.plan import Plan
     from treadle.quick import Answer
 
-QUIET_MS = 25
-"""Milliseconds without a change after which a burst is over. It is more than the grain of the clock, so that what
-has changed can be looked at for good."""
-_LONGEST_BURST_MS = 1000
+QUIET = 0.025
+"""Seconds without a change after which a burst is over. It is more than the grain of the clock, so that what has
+changed can be looked at for good."""
+LONGEST_BURST = 1.0
+_STEP_MS = 10
+"""Milliseconds between two questions whether there was a change: the library cannot be waited for."""
+_AT_ONCE_MS = 1
 _POLL_DELAY_MS = 300
 
 
@@ -42,13 +45,14 @@ class Ears:
         self._notify = _notify(self.folders, deep)
 
     def wait(self, seconds: float | None) -> set[str]:
-        """Return the paths that have changed, once no more of them do; none if nothing changes for so long.
+        """Return the next paths that have changed, none if nothing changes for so long.
 
         :param seconds: None to wait as long as it takes
         """
-        timeout = 0 if seconds is None else max(1, round(seconds * 1000))
+        timeout = 0 if seconds is None else max(_AT_ONCE_MS, round(seconds * 1000))
+        step = _STEP_MS if seconds is None else min(_STEP_MS, timeout)
         while True:
-            heard = self._notify.watch(_LONGEST_BURST_MS, QUIET_MS, timeout, None)
+            heard = self._notify.watch(step, step, timeout, None)
             if heard == "timeout":
                 return set()
             if not isinstance(heard, str):
@@ -56,8 +60,7 @@ class Ears:
 
     def heard(self) -> set[str]:
         """Return the paths that have changed since somebody asked last."""
-        found = self._notify.watch(1, 1, 1, None)
-        return set() if isinstance(found, str) else {path for _, path in found}
+        return self.wait(0.0)
 
     def are_for(self, folders: Iterable[str], *, deep: bool) -> bool:
         """Return whether these are the folders that it hears of, and still the same ones."""
