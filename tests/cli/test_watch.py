@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from watched import READY, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PLAN = """
 actions:
@@ -245,3 +246,25 @@ def test_the_plan_may_be_watched_from_elsewhere(folder: Path, tmp_path: Path) ->
     (folder / "x").write_text("3\n")
     until(lambda: (folder / "o/b").exists() and (folder / "o/b").read_text() == "3\n", "the third one")
     assert run.end() == 130
+
+
+def test_the_example_of_the_page_is_what_is_said(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "command.md").read_text("utf-8")
+    example = re.search(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    told = re.search(r"^\$ treadle run --watch\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert example is not None
+    assert told is not None
+    (tmp_path / "treadle.yaml").write_text(example.group(1))
+    (tmp_path / "text.txt").write_text("how are you?\n")
+    run_treadle(tmp_path, "run", check=0)
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "text.txt").write_text("and you?\n")
+    run.round()
+    assert settled(run.said) == settled(told.group(1).splitlines())
+    assert run.end() == 130
+
+
+def settled(lines: list[str]) -> list[str]:
+    """Return lines without times and numbers, in an order that does not depend on who ended first."""
+    return sorted(re.sub(r"\[\d/|\d+\.\ds|, \d\S+ saved by skipping", "", line) for line in lines)
