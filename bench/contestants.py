@@ -6,11 +6,13 @@ A folder is set up once: its sources and plan are written, and whether it is bui
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -75,13 +77,27 @@ class Contestant(NamedTuple):
         return True
 
     def forget(self) -> None:
-        """Remove all that it has made and knows; the folders of outputs stay."""
+        """Put all that it has made and knows away; the folders of outputs stay.
+
+        It is not deleted: some file systems (ext4 without a journal) take ten times as long to make a file for
+        minutes after others were deleted, which would be measured.
+        """
         for name in MADE:
             path = self.folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            if path.exists():
+                path.rename(away(self.folder.parent) / f"{self.folder.name}-{name}-{time.monotonic_ns()}")
         for part in (self.folder / "src").iterdir():
             (self.folder / "out" / part.name).mkdir(parents=True)
         (self.folder / "out/lib").mkdir()
+
+
+def away(folder: Path) -> Path:
+    """Return a folder for what is put away; it is deleted when the benchmark ends."""
+    made = folder / ".away"
+    if not made.exists():
+        made.mkdir()
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def environment() -> dict[str, str]:
