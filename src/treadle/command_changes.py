@@ -14,7 +14,7 @@ from xxhash import xxh3_64_intdigest
 
 from . import snapshot as columns
 from .command_snapshot import STAMPS, Part, items_of, numbers_of, replace_lists
-from .found import owner_of
+from .found import maker_of, owner_of
 from .snapshot import MADE, UNSURE, WATCHED, split_texts
 
 TYPE_CHECKING = False
@@ -27,17 +27,20 @@ if TYPE_CHECKING:
     from .quick import Answer
 
 
-def changed_part(answer: Answer, actions: DAG, watch: Watch, environ: Mapping[str, str]) -> ChangedPart | None:
+def changed_part(
+    answer: Answer, actions: DAG, watch: Watch, makers: Mapping[str, str], environ: Mapping[str, str]
+) -> ChangedPart | None:
     """Return the doubtful part of a plan that was edited, None if only a walk over all of it can tell.
 
     :param answer: what is doubtful whatever the plan says now
     :param actions: uid -> Command, as the plan says now
     :param watch: what the plan depends on now
+    :param makers: output -> who makes it, of all actions of the plan
     :param environ: the variables that Commands may be sensitive to
     """
     try:
         part = ChangedPart(answer, actions, watch)
-        return part if part.is_sound(environ) else None
+        return part if part.is_sound(environ) and part.waits_for(makers) else None
     except (ValueError, LookupError, OverflowError):
         return None
 
@@ -73,6 +76,20 @@ class ChangedPart(Part):
         self.items = self._with_all_after({*self.answer.items, *edited, *self._with_other_predecessors()})
         self._fill_from_plan()
         return self._watches_the_same(environ)
+
+    def waits_for(self, makers: Mapping[str, str]) -> bool:
+        """Return whether what actions were found to read is made by nobody, or by whom they came after before."""
+        snapshot = self.answer.snapshot
+        rows_of_item, befores, paths = snapshot.item_rows(), snapshot.befores(), snapshot.paths()
+        for number, (uid, command) in enumerate(self.actions.vertex_data.items()):
+            if command.depfile is None:
+                continue
+            declared = {*command.inputs, *command.outputs}
+            for path in (os.fsdecode(paths[row]) for row in rows_of_item[number]):
+                maker = maker_of(path, makers) if path not in declared else None
+                if maker not in (None, uid) and self._number_of.get(maker, -1) not in befores[number]:
+                    return False
+        return True
 
     def _are_the_same_actions(self, numbers: list[int]) -> bool:
         """Return whether edited actions have their names, places and records still."""
@@ -118,7 +135,8 @@ class ChangedPart(Part):
     def _watches_the_same(self, environ: Mapping[str, str]) -> bool:
         """Return whether the plan depends on the same files and folders as before."""
         self._environ = self.watch.environ_with(self.actions.vertex_data.values(), environ)
-        watched = {os.fsencode(path): stamp for path, stamp in self.watch.rows_with(self._environ).items()}
+        rows = self.watch.rows_with(self.actions.vertex_data.values())
+        watched = {os.fsencode(path): stamp for path, stamp in rows.items()}
         snapshot = self.answer.snapshot
         paths = snapshot.paths()
         kind_of = dict(zip(paths, snapshot.section(columns.KINDS), strict=True))
@@ -130,12 +148,15 @@ class ChangedPart(Part):
         self._watched = {path: stamp for path, stamp in watched.items() if kind_of.get(path) != MADE}
         return {path for path, kind in kind_of.items() if kind == WATCHED} == set(self._watched)
 
-    def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None]:
+    def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:
         """Return the snapshot with what the walk has seen, and what the plan says now."""
         facts, snapshot = self.answer.facts, self.answer.snapshot
         facts.environ, facts.folders = self._environ, list(self.watch.folders)
         facts.has_globs, facts.more = self.watch.has_globs, list(self.watch.more)
-        sections, _ = super().refreshed(walk)
+        fresh = super().refreshed(walk)
+        if fresh is None:
+            return None
+        sections, _ = fresh
         self._put_watched(sections)
         befores = {
             number: sorted(
@@ -151,16 +172,22 @@ class ChangedPart(Part):
 
     def _put_watched(self, sections: list[bytes]) -> None:
         """Put the stamps in their place that the plan was read with."""
-        paths = self.answer.snapshot.paths()
-        number_of = {path: number for number, path in enumerate(paths) if path in self._watched}
-        for place, column in enumerate(STAMPS):
-            stamps = bytearray(sections[column])
-            values = memoryview(stamps).cast("q")
-            former = self.answer.snapshot.column(column)
-            for path, stamp in self._watched.items():
-                number = number_of[path]
-                # an action may have seen the same file, otherwise
-                same = values[number] in (former[number], stamp[place])
-                values[number] = stamp[place] if same else UNSURE[place]
-            values.release()
-            sections[column] = bytes(stamps)
+        snapshot, moved = self.answer.snapshot, set(self.answer.moved)
+        number_of = {path: number for number, path in enumerate(snapshot.paths()) if path in self._watched}
+        stamps = [bytearray(sections[column]) for column in STAMPS]
+        values = [memoryview(column).cast("q") for column in stamps]
+        former = [snapshot.column(column) for column in STAMPS]
+        for path, stamp in self._watched.items():
+            number = number_of[path]
+            before = tuple(column[number] for column in former)
+            now = tuple(column[number] for column in values)
+            if number not in moved and stamp == before:
+                continue
+            # who reads it, and was not asked, stands for the stamp before; who was may have seen another one
+            sure = number in moved and now in (before, stamp)
+            for column, value in zip(values, stamp if sure else UNSURE, strict=True):
+                column[number] = value
+        for column in values:
+            column.release()
+        for place, stamped in zip(STAMPS, stamps, strict=True):
+            sections[place] = bytes(stamped)

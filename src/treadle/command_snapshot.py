@@ -76,13 +76,15 @@ class Watch:
             for name in command.env.track:
                 value = environ.get(name)
                 found[name] = digest(name, value) if value is not None and name in command.env.secret else value
-            if command.tools:
-                found["PATH"] = environ.get("PATH")
+        # a program of the root is an input of who starts it, and PATH says which one that is
+        found["PATH"] = environ.get("PATH")
         return found
 
-    def rows_with(self, environ: Mapping[str, str | None]) -> dict[str, Row]:
-        """Return all its rows, where a tool is looked for with those of PATH."""
-        return self.rows | self.system | (self.search if "PATH" in environ else {})
+    def rows_with(self, commands: Iterable[Command]) -> dict[str, Row]:
+        """Return its rows; of the folders of PATH those in the root, all of them where a tool is looked for."""
+        everywhere = any(command.tools for command in commands)
+        search = {path: stamp for path, stamp in self.search.items() if everywhere or not path.startswith("/")}
+        return self.rows | self.system | search
 
 
 def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
@@ -90,7 +92,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     actions: dict[str, Command] = walk.actions.vertex_data  # type: ignore[assignment]
     environ = watch.environ_with(actions.values(), walk.settings.environ)
     made = Columns(())
-    for path, stamp in watch.rows_with(environ).items():
+    for path, stamp in watch.rows_with(actions.values()).items():
         made.row(path, stamp, WATCHED)
     number_of = numbers_of(walk.actions)
     saved = 0.0
@@ -143,7 +145,7 @@ class _Item:
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
         if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
             return
-        if any(tool.version for tool in command.tools):
+        if any(tool.version for tool in command.tools) or "PATH" in command.env.set:
             return
         last = entry.last_run
         self.offset, self.duration = entry.offset, last.duration if last is not None else 0.0
@@ -288,11 +290,25 @@ class Part:
                         known[path] = (stamp, value)
         return known
 
-    def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None]:
+    def _reads_others(self, walk: CommandWalk) -> bool:
+        """Return whether an action was found to read something that its rows do not name."""
+        paths = self.answer.snapshot.paths()
+        rows_of_item = self.answer.snapshot.item_rows()
+        for number, uid in zip(self.items, self.uids, strict=True):
+            if self.graph.vertex_data[uid].depfile is not None:
+                before = {os.fsdecode(paths[row]) for row in rows_of_item[number]}
+                if not found_by(walk, uid) <= before:
+                    return True
+        return False
+
+    def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:
         """Return the snapshot with what the walk has seen in place of what was doubtful.
 
-        :return: its sections, and what its items say of themselves if that has changed
+        :return: its sections, and what its items say of themselves if that has changed; None where an action was
+            found to read something else than before: who makes that only the whole plan can say
         """
+        if self._reads_others(walk):
+            return None
         sections = [self.answer.snapshot.section(number) for number in range(_NUMBERS.stop)]
         rows_of_item = self.answer.snapshot.item_rows()
         used = {row for number in self.items for row in rows_of_item[number]}
@@ -315,6 +331,12 @@ class Part:
         facts.log, facts.saved = (store_id, length, facts.log[2]), saved
         sections[columns.FACTS] = join_texts(facts.texts())
         return sections, None
+
+
+def found_by(walk: CommandWalk, uid: str) -> set[str]:
+    """Return what an action was found to read, and what it makes."""
+    question = walk.asked_for(uid)
+    return set(question.answers) if question is not None else set()
 
 
 class _Rows:

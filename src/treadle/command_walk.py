@@ -18,7 +18,7 @@ from .digests import ABSENT
 from .errors import TreadleError
 from .files import GRAIN, Files, moved
 from .fingerprint import Fingerprint
-from .found import owner_of, wait_for_makers
+from .found import maker_of, owner_of, wait_for_makers
 from .job import EmptyJob, Job
 from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
@@ -368,7 +368,7 @@ class CommandWalk(Walk):
                 # it was there only while the command ran
                 continue
             self.questions.add_found(question, path, seen)
-            maker = self._makers.get(path)
+            maker = maker_of(path, self._makers)
             if maker is not None and maker in self.actions.get_predecessors(job.uid):
                 continue
             is_to_come = maker is not None and maker not in self.job_status
@@ -381,7 +381,7 @@ class CommandWalk(Walk):
         """Return who makes the inputs that an action was found to read and does not declare."""
         question = self._kept.get(uid)
         found = question.answers if question is not None else ()
-        makers = (self._makers.get(path) for path in found)
+        makers = (maker_of(path, self._makers) for path in found)
         return [maker for maker in dict.fromkeys(makers) if maker is not None and maker != uid]
 
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:

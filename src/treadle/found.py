@@ -28,6 +28,17 @@ def owner_of(uid: str, command: Command) -> Owner:
     return Owner(digest(parts), command.label, uid, command.outputs)
 
 
+def maker_of(path: str, makers: Mapping[str, str]) -> str | None:
+    """Return who makes a file: itself, or a folder that it lies in.
+
+    :param makers: output -> who makes it
+    """
+    maker, at = makers.get(path), len(path)
+    while maker is None and (at := path.rfind("/", 0, at)) > 0:
+        maker = makers.get(path[: at + 1])
+    return maker
+
+
 def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
     """Yield (action, maker) for each output of another that an action was found to read last time."""
     makers: dict[str, str] | None = None
@@ -41,8 +52,8 @@ def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[
         if makers is None:
             makers = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
         found = [name[len(FOUND) :] for name in record.elements if name.startswith(FOUND)]
-        for maker in dict.fromkeys(makers[path] for path in found if path in makers):
-            if maker != uid:
+        for maker in dict.fromkeys(maker_of(path, makers) for path in found):
+            if maker is not None and maker != uid:
                 yield uid, maker
 
 

@@ -239,6 +239,14 @@ def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[byt
         return
 
 
+def drop(folder: str, name: str) -> None:
+    """Remove a snapshot: only the whole plan can tell what is to be done now."""
+    try:
+        os.unlink(os.path.join(folder, FOLDER, name))
+    except OSError:
+        return
+
+
 def _tidy(place: str, items: str) -> None:
     """Remove the oldest of too many snapshots, and items that the newest one has no more.
 

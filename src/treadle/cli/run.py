@@ -114,7 +114,8 @@ def _run_changed(context: Context, watching: Watching, plan: Plan, uids: list[st
     from treadle.command_changes import changed_part
 
     found, watch = context.found, watching.watch(plan)
-    part = changed_part(answer, plan.dag(uids), watch, os.environ) if watch is not None else None
+    makers = {path: uid for uid, one in plan.actions.items() for path in (*one.command.outputs, *one.command.edits)}
+    part = changed_part(answer, plan.dag(uids), watch, makers, os.environ) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
     return _walk_part(context, found, part, plan.queues, plan.left_out)
@@ -134,7 +135,11 @@ def _walk_part(
         return None
     from treadle import quick
 
-    quick.write(walk.store.folder, found.name, *part.refreshed(walk))
+    refreshed = part.refreshed(walk)
+    if refreshed is None:
+        quick.drop(walk.store.folder, found.name)
+    else:
+        quick.write(walk.store.folder, found.name, *refreshed)
     progress.finish(report, left_out)
     return exit_code(context, report)
 

@@ -67,8 +67,11 @@ class Watching:
         from treadle import quick
         from treadle.command_snapshot import columns_of
 
-        made = columns_of(walk, watch)
         name = self.found.call.key(plan.root, self.found.here)
+        if _reads_what_was_not_asked_for(walk, plan):
+            quick.drop(walk.store.folder, name)
+            return
+        made = columns_of(walk, watch)
         quick.write(walk.store.folder, name, made.sections(), made.items)
 
     def watch(self, plan: Plan) -> Watch | None:
@@ -99,6 +102,20 @@ class Watching:
         )
         watch.has_globs = bool(plan.looks.listed)
         return watch
+
+
+def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Plan) -> bool:
+    """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
+    from treadle.command_snapshot import found_by
+    from treadle.found import maker_of
+
+    inside = walk.actions.vertex_data
+    readers = [str(uid) for uid, command in inside.items() if command.depfile is not None]
+    if not readers:
+        return False
+    others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
+    makers = {path: uid for uid, command in others.items() for path in (*command.outputs, *command.edits)}
+    return any(maker_of(path, makers) is not None for uid in readers for path in found_by(walk, uid))
 
 
 def look_at(path: str) -> Row:

@@ -89,8 +89,12 @@ class Disk:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     try:
+                        seen = (_status(entry.path), time_ns()) if entry.is_symlink() else None
                         kind = "folder" if entry.is_dir() else "file" if entry.is_file() else ""
-                        found.append((entry.name, kind, entry.is_symlink()))
+                        if seen is not None and kind != "file":
+                            # what it leads to may become a file without a trace in this folder
+                            self.read[entry.path] = seen
+                        found.append((entry.name, kind, seen is not None))
                     except OSError:
                         continue
         except (OSError, ValueError):
