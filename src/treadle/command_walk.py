@@ -369,7 +369,8 @@ class CommandWalk(Walk):
                 continue
             self.questions.add_found(question, path, seen)
             maker = maker_of(path, self._makers)
-            if maker is not None and maker in self.actions.get_predecessors(job.uid):
+            if maker in self.actions.get_predecessors(job.uid) or maker in self.actions.get_after(job.uid):
+                # it ended before this one started
                 continue
             is_to_come = maker is not None and maker not in self.job_status
             has_moved = moved(before[path], seen) if path in before else seen.looks[path].stamp[0] >= started
