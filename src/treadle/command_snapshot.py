@@ -23,7 +23,7 @@ from .store import Known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
     from .command import Command
     from .command_walk import Observer, Settings
@@ -48,9 +48,10 @@ class Watch:
     :param folders: paths that have to be folders
     :param more: texts to be handed back
     :ivar has_globs: whether globs were answered
+    :ivar root: the folder of the project
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "more", "rows", "search", "system")
+    __slots__ = ("environ", "folders", "has_globs", "more", "root", "rows", "search", "system")
 
     def __init__(
         self,
@@ -68,8 +69,9 @@ class Watch:
         self.folders = folders
         self.has_globs = False
         self.more = more
+        self.root = ""
 
-    def environ_with(self, commands: Iterable[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
+    def environ_with(self, commands: Collection[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
         """Return its variables, and those that some Commands are sensitive to."""
         found = dict(self.environ)
         for command in commands:
@@ -77,7 +79,8 @@ class Watch:
                 value = environ.get(name)
                 found[name] = digest(name, value) if value is not None and name in command.env.secret else value
         # a program of the root is an input of who starts it, and PATH says which one that is
-        found["PATH"] = environ.get("PATH")
+        has_tools = any(command.tools for command in commands)
+        found["PATH"] = environ.get("PATH") if has_tools else quick.own_path(self.root, environ)
         return found
 
     def rows_with(self, commands: Iterable[Command]) -> dict[str, Row]:

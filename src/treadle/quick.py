@@ -108,6 +108,25 @@ class Answer:
         return not self.items and not self.is_of_plan
 
 
+NO_PATH = ""
+"""In place of PATH: no folder of it lies in the root, so no program of the root is found by it."""
+
+
+def own_path(root: str, environ: Mapping[str, str]) -> str:
+    """Return PATH if a folder of it may lie in the root, else NO_PATH: which programs are inputs hangs on it."""
+    inside = os.path.join(root, "")
+    path = environ.get("PATH", os.defpath)
+    if any(not f.startswith("/") or os.path.join(f, "").startswith(inside) for f in path.split(os.pathsep)):
+        return path or os.curdir
+    return NO_PATH
+
+
+def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, str]) -> bool:
+    if name == "PATH" and value == NO_PATH:
+        return own_path(root, environ) != NO_PATH
+    return environ.get(name) != value and not _is_hidden(name, value, environ)
+
+
 def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
     """Return the answer of a snapshot, or None if only a walk over the whole plan can tell.
 
@@ -128,9 +147,7 @@ def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
 
 def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | None:
     facts = facts_from(snapshot.facts())
-    if facts is None or any(
-        environ.get(name) != value and not _is_hidden(name, value, environ) for name, value in facts.environ.items()
-    ):
+    if facts is None or any(_is_another(name, value, root, environ) for name, value in facts.environ.items()):
         return None
     if not all(os.path.isdir(os.path.join(root, folder)) for folder in facts.folders):
         return None

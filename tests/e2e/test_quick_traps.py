@@ -98,6 +98,11 @@ PROGRAMS: dict[str, tuple[str, str, str]] = {
     # plan, what changes on disk, the folders of PATH before and after
     "PATH names another folder": ("a: {run: gen o/a, out: o/a}", "true", "b1 b2"),
     "a program comes to stand before it": ("a: {run: gen o/a, out: o/a}", "mkdir b0; cp b2/gen b0", "b0:b1 b0:b1"),
+    "PATH had no folder of the root": (
+        "a: {run: sh b1/gen o/a, out: o/a, in: b1/gen}",
+        "cp b2/gen b1/gen",
+        "/bin b1",
+    ),
     "it is the shell": ('a: {sh: "o/a", shell: [gen], out: o/a}', "true", "b1 b2"),
     "the action has a PATH of its own": (
         'a: {run: gen o/a, out: o/a, env: {PATH: "b0:b1:/usr/bin:/bin"}}',
@@ -116,7 +121,7 @@ def test_another_program_of_the_root_is_noticed(project: Project, case: str) -> 
         project.write(f"b{number}/gen", script).chmod(0o755)
 
     def environ(names: str) -> str:
-        parts = [str(project.folder / name) for name in names.split(":")]
+        parts = [os.path.join(project.folder, name) for name in names.split(":")]
         return os.pathsep.join([*parts, os.environ["PATH"]])
 
     before, after = folders.split()
@@ -126,6 +131,19 @@ def test_another_program_of_the_root_is_noticed(project: Project, case: str) -> 
     do(project, change)
     settled(project, PATH=environ(after))
     assert project.read("o/a") == "v2\n"
+
+
+def test_a_path_without_a_folder_of_the_root_may_change(project: Project) -> None:
+    project.write("plan", f"treadle: 1\nactions:\n  a: {COPY}\n")
+    do(project, "echo 1 > i")
+    settled(project)
+    done = project.treadle("run", PATH=f"/nowhere:{os.environ['PATH']}", PYTHONPROFILEIMPORTTIME="1")
+    assert "nothing to do" in done.out
+    assert "treadle.command_walk" not in done.err
+    (project.folder / "bin").mkdir()
+    done = project.treadle("run", PATH=f"{project.folder}/bin:{os.environ['PATH']}", PYTHONPROFILEIMPORTTIME="1")
+    assert "nothing to do" in done.out
+    assert "treadle.command_walk" in done.err
 
 
 def test_a_link_that_leads_somewhere_from_now_on_is_matched(project: Project) -> None:

@@ -100,7 +100,7 @@ class Watching:
             [text for name, tokens in plan.queues.items() for text in (name, str(tokens))]
             + (["", "1"] if plan.makers else []),
         )
-        watch.has_globs = bool(plan.looks.listed)
+        watch.has_globs, watch.root = bool(plan.looks.listed), plan.root
         return watch
 
 
