@@ -34,15 +34,18 @@ def main() -> None:
     file, jobs = sys.argv[1], int(sys.argv[2])
     with open(file, encoding="utf-8") as lines:
         commands = [line.split("\t") for line in lines.read().splitlines()]
-    programs = {name: found(name) for name in {argv[1] for argv in commands}}
+    programs = {name: found(name) for name in {argv[1] for argv in commands if len(argv) > 1}}
     nowhere = os.open(os.devnull, os.O_RDWR)
     quiet = [(os.POSIX_SPAWN_DUP2, nowhere, n) for n in (0, 1, 2)]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     running = 0
     for output, *argv in commands:
-        if running == jobs:
+        while running == jobs or (running and not argv):
             wait()
             running -= 1
+        if not argv:
+            # what follows reads what these have made
+            continue
         to = [*quiet, (os.POSIX_SPAWN_OPEN, 1, output, flags, 0o666)] if output != os.devnull else quiet
         os.posix_spawn(programs[argv[0]], argv, os.environ, file_actions=to)
         running += 1

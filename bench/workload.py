@@ -84,14 +84,21 @@ def write_outputs(folder: Path, shape: Shape) -> None:
 
 
 def commands_with_shell(shape: Shape, _edit: Edit | None = None) -> str:
-    """Return what floor.py reads: an argv a line, with the file of its standard output first, parted by tabs."""
+    """Return what floor.py reads: an argv a line, with the file of its standard output first, parted by tabs.
+
+    An empty line stands before what reads outputs.
+    """
     pairs = zip(shape.outputs(), shape.inputs(), strict=True)
-    return "".join(f"/dev/null\tsh\t-c\tcat {' '.join(inputs)} > {output}\n" for output, inputs in pairs)
+    return parted(shape, [f"/dev/null\tsh\t-c\tcat {' '.join(inputs)} > {output}\n" for output, inputs in pairs])
 
 
 def commands_without_shell(shape: Shape, _edit: Edit | None = None) -> str:
     pairs = zip(shape.outputs(), shape.inputs(), strict=True)
-    return "".join("\t".join([output, "cat", *inputs]) + "\n" for output, inputs in pairs)
+    return parted(shape, ["\t".join([output, "cat", *inputs]) + "\n" for output, inputs in pairs])
+
+
+def parted(shape: Shape, lines: list[str]) -> str:
+    return "".join([*lines[: shape.objects], "\n", *lines[shape.objects :]])
 
 
 def plan_with_shell(shape: Shape, edit: Edit | None = None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,13 +49,16 @@ def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
     outer = os.environ.get(process.MARK)
     os.environ.update(process.with_mark(os.environ, SESSION + "child"))
     yield
-    left = [words for pid in process.marked(SESSION) if (words := command_of(pid))]
+    # a process that is just becoming another program has neither words nor an environment: looked for twice
+    left = {pid: words for pid in process.marked(SESSION) if (words := command_of(pid))}
+    Event().wait(0.05)
+    left |= {pid: words for pid in process.marked(SESSION) if (words := command_of(pid))}
     process.end_marked(SESSION)
     if outer is None:
         del os.environ[process.MARK]
     else:
         os.environ[process.MARK] = outer
-    assert not left, "tests have left these running:\n" + "\n".join(left)
+    assert not left, "tests have left these running:\n" + "\n".join(left.values())
 
 
 @pytest.hookimpl(tryfirst=True)
