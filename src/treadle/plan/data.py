@@ -13,7 +13,7 @@ from treadle.errors import TreadleError
 from .nodes import Items, Node, Scalar, Source, Table
 from .schema import NAME
 from .template import Record, Value
-from .when import Number, Operand
+from .when import Number, Operand, text_of
 
 MAX_DEPTH = 100
 
@@ -105,15 +105,6 @@ def _texts(tree: list[Tree]) -> Iterator[str | None]:
             stack.extend(reversed(one))
         elif not isinstance(one, dict):
             yield None if one is None else text_of(one)
-
-
-def text_of(value: Operand) -> str:
-    """Return a value as the text that it was written as."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Number):
-        return value.text
-    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def _checked(text: str, told: Told) -> str:

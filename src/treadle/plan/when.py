@@ -236,7 +236,7 @@ class _Reader:
             if self.at >= len(self.condition.tokens):
                 raise self.error("a list that is not closed", opened, "write ] where it ends")
             value = self.operand(MAX_DEPTH)
-            found.extend(value if isinstance(value, tuple) else (_text(value),))
+            found.extend(value if isinstance(value, tuple) else (text_of(value),))
             if self.next_is(","):
                 self.at += 1
             elif not self.next_is("]"):
@@ -266,7 +266,8 @@ class _Reader:
         return self.names[token.text]
 
 
-def _text(value: Operand) -> str:
+def text_of(value: Operand) -> str:
+    """Return a value as the text that it was written as."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Number):
@@ -279,8 +280,8 @@ def _equal(left: Operand, right: Operand) -> bool:
         return left.number == right.number
     if isinstance(left, tuple) or isinstance(right, tuple):
         return left == right
-    return _text(left) == _text(right)
+    return text_of(left) == text_of(right)
 
 
 def _show(value: Operand) -> str:
-    return f"[{', '.join(value)}]" if isinstance(value, tuple) else repr(_text(value))
+    return f"[{', '.join(value)}]" if isinstance(value, tuple) else repr(text_of(value))

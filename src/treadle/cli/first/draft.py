@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _ODD = re.compile(r"[^A-Za-z0-9_.+-]+")
 _WILD = re.compile(r"[*?\[]")
 
+SAFE = re.compile(r"[A-Za-z0-9_./=+,:@%-]+")
+"""A word that needs no quotes in a command."""
+OWN_SHELL = re.compile(r"(^|[;&|(]\s*)(cd|export|set|exit|exec|umask|trap)\b")
+"""A line of a shell that changes the shell it runs in."""
+
 REFERENCES = ("needs", "after")
 """Keys of an action that name other actions."""
 

@@ -7,7 +7,7 @@ import os
 import re
 from glob import glob
 
-from .draft import Draft, action_name
+from .draft import OWN_SHELL, SAFE, Draft, action_name
 from .holes import Hole, HoleError, command_keys, filled
 from .make_text import MakeText, Rule
 from .make_values import DEFAULTS, UnknownError, matches
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from .draft import DraftAction, Value
 
-_SAFE = re.compile(r"[A-Za-z0-9_./=+,:@%-]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_SHELL = re.compile(r"(^|[;&|(]\s*)(cd|export|set|exit|exec|umask|trap)\b")
 _ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
 _PHONY = frozenset(
     (
@@ -152,7 +150,7 @@ class _Translation:
                 continue
             if name in _NOT_VARIABLES or not _NAME.fullmatch(name) or not words:
                 continue
-            if all(_SAFE.fullmatch(word) for word in words):
+            if all(SAFE.fullmatch(word) for word in words):
                 self.holes[name] = Hole(name, " ".join(words), is_list=len(words) > 1)
 
     def _variables(self) -> None:
@@ -323,7 +321,7 @@ class _Translation:
             line = self.make.variables.expand(text[len(start) :], {**marks, **special}).strip()
             if not line:
                 continue
-            if len(rule.recipe) > 1 and _OWN_SHELL.search(line) and not line.startswith("#"):
+            if len(rule.recipe) > 1 and OWN_SHELL.search(line) and not line.startswith("#"):
                 line = f"({line}\n)" if "#" in line else f"({line})"
             made.append(f"{line} || true" if "-" in start else line)
         return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .draft import Draft, action_name
+from .draft import OWN_SHELL, SAFE, Draft, action_name
 from .foreign_yaml import as_list, as_map, as_text, read_map
 from .holes import Hole, HoleError, command_keys, filled
 
@@ -19,9 +19,7 @@ _VARIABLE = re.compile(r"\.([A-Za-z_]\w*)")
 _LISTS = re.compile(r"task\s+(--list|--list-all|-l|-a)\b")
 _HERE = ("ROOT_DIR", "TASKFILE_DIR", "USER_WORKING_DIR")
 """What Task calls the folder of the Taskfile."""
-_SAFE = re.compile(r"[A-Za-z0-9_./=+,:@%-]+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_OWN_SHELL = re.compile(r"(^|[;&|(]\s*)(cd|export|set|exit|exec|umask|trap)\b")
 _SAID = frozenset(
     (
         *(
@@ -114,7 +112,7 @@ class _Translation:
     def _filled(self, text: str, used: set[str]) -> str:
         def mark(found: re.Match[str]) -> str:
             hole = self._value(found.group(1))
-            is_safe = hole.plain is None or all(_SAFE.fullmatch(word) for word in hole.plain.split() or [" "])
+            is_safe = hole.plain is None or all(SAFE.fullmatch(word) for word in hole.plain.split() or [" "])
             return hole.mark if is_safe else hole.plain or ""
 
         return filled(_TEMPLATE.sub(mark, text), {hole.name: hole for hole in self.holes.values()}, used)
@@ -252,7 +250,7 @@ def _in_own_shells(commands: list[str]) -> list[str]:
     """Return the commands such that none of them changes the shell of the next."""
     if len(commands) < 2:
         return commands
-    return [f"({one})" if _OWN_SHELL.search(one) else one for one in commands]
+    return [f"({one})" if OWN_SHELL.search(one) else one for one in commands]
 
 
 def _short(value: Any) -> str:
