@@ -20,6 +20,7 @@ from watched import READY, Watched
 
 SECONDS = float(os.environ.get("TREADLE_WATCH_SECONDS", "4"))
 PLAN = """treadle: 1
+include: [sub/plan.yaml]
 vars: {{word: {{file: word.txt}}, text: "{text}"}}
 actions:
   c:
@@ -35,8 +36,25 @@ actions:
   all: {{sh: "echo all >> {log}; cat ${{in}} > ${{out}}", in: {{from: short}}, out: out/all}}
   word: {{sh: "echo word >> {log}; echo ${{word}} ${{text}} > ${{out}}", out: out/word}}
   tree: {{sh: "echo tree >> {log}; cat docs/* > ${{out}}", in: docs/, out: out/tree}}
+  found:
+    sh: |
+      echo found >> {log}; header=$(cat ${{in}}); cat headers/$header > ${{out}}
+      echo "x: headers/$header" > ${{depfile}}
+    in: header
+    out: out/found
+    depfile: out/found.d
   fence: {{sh: "cat ${{in}} > ${{out}}", in: fence, out: out/fence}}
 """
+
+
+INCLUDED = "treadle: 1\nactions: {{part: {{sh: 'echo sub:part >> {log}; echo {text} > ${{out}}', out: part}}}}\n"
+MEETS = {
+    "out/all": ["all"],
+    "out/word": ["word"],
+    "out/tree": ["tree"],
+    "out/found": ["found"],
+    "sub/part": ["sub:part"],
+}
 
 
 class World:
@@ -48,12 +66,15 @@ class World:
         self.log = folder / "log"
         self.log.touch()
         self.random = random.Random(seed)
-        self.text = "t"
-        self.fences = 0
-        self.spoiled = False
-        """Whether an output was written to since somebody asked last."""
-        for name in ("src/keep.c", "docs/a", "word.txt", "fence"):
+        self.text = self.included = "t"
+        self.fences = self.away = 0
+        self.spoiled: Counter[str] = Counter()
+        """How often what an action has made or reads was written to by somebody else since somebody asked last."""
+        self.known: dict[str, set[str]] = {}
+        """What each action may have last run with: it is free to be skipped if it meets that again."""
+        for name in ("src/keep.c", "docs/a", "word.txt", "fence", "headers/a", "headers/b"):
             self.write(name, "0")
+        self.write("header", "a")
         self.write_plan()
 
     def write(self, name: str, text: str) -> None:
@@ -72,7 +93,8 @@ class World:
             beside.replace(path)
 
     def write_plan(self) -> None:
-        """Write the plan as it should be."""
+        """Write the plan and the one that it includes as they should be."""
+        self.write("sub/plan.yaml", INCLUDED.format(log=self.log, text=self.included))
         self.write("treadle.yaml", PLAN.format(log=self.log, text=self.text))
 
     def sources(self) -> list[Path]:
@@ -89,6 +111,9 @@ class World:
         found["all"] = repr([(name, text[:1]) for name, text in sources.items()])
         found["word"] = (self.folder / "word.txt").read_text() + self.text
         docs = sorted((self.folder / "docs").iterdir())
+        header = (self.folder / "header").read_text()
+        found["found"] = header + (self.folder / "headers" / header).read_text()
+        found["sub:part"] = self.included
         found["tree"] = repr([(path.name, path.read_text()) for path in docs])
         return found
 
@@ -98,6 +123,8 @@ class World:
         texts = {f"out/{path.relative_to(self.folder).with_suffix('.o')}": path.read_text() for path in sources}
         texts["out/all"] = "".join(path.read_text()[:1] for path in sources)
         texts["out/word"] = f"{(self.folder / 'word.txt').read_text()} {self.text}\n"
+        texts["out/found"] = (self.folder / "headers" / (self.folder / "header").read_text()).read_text()
+        texts["sub/part"] = f"{self.included}\n"
         texts["out/tree"] = "".join(path.read_text() for path in sorted((self.folder / "docs").iterdir()))
         return texts
 
@@ -105,7 +132,7 @@ class World:
         """Do something at random."""
         pick = self.random.choice
         text = self.random.choice("ab") + self.random.choice(("", "x", "yy"))
-        kind = self.random.randrange(10)
+        kind = self.random.randrange(14)
         sources = [path for path in self.sources() if path.name != "keep.c"]
         if kind < 3:
             self.write(pick(self.sources()).relative_to(self.folder).as_posix(), text)
@@ -120,16 +147,39 @@ class World:
         elif kind == 7:
             self.write(f"docs/{pick('abc')}", text)
         elif kind == 8:
+            self.write("header", pick("ab"))
+        elif kind == 9:
+            self.write(f"headers/{pick('ab')}", text)
+        elif kind == 10:
+            self.included = text
+            self.write_plan()
+        elif kind == 11:
+            self.move(pick("dg"), pick("dg"))
+        elif kind == 12:
             self.text = text
             if self.random.random() < 0.5:
                 self.write("treadle.yaml", "treadle: 1\nactions: {c: {runn: x}}\n")
                 self.pause()
             self.write_plan()
         else:
-            output = self.folder / pick(sorted(self.made()))
-            if output.exists():
-                output.write_text("not from the action")
-                self.spoiled = True
+            name = pick(sorted(self.made()))
+            if (self.folder / name).exists():
+                (self.folder / name).write_text("not from the action")
+                self.spoiled.update(MEETS.get(name) or self.met(name))
+
+    def move(self, old: str, new: str) -> None:
+        """Give a folder of sources another name; one that has it already goes away with all that lies in it."""
+        folders = self.folder / "src"
+        if (folders / new).exists():
+            self.away += 1
+            (folders / new).rename(self.log.with_name(f"away{self.away}"))
+        if (folders / old).exists():
+            (folders / old).rename(folders / new)
+
+    def met(self, name: str) -> list[str]:
+        """Return the actions that meet the object file of a source: its maker, and those that read what comes of it."""
+        source = name.removeprefix("out/").removesuffix(".o") + ".c"
+        return [f"c@{source}", f"short@{source}", "all"]
 
     def pause(self) -> None:
         """Let a little time go, at random: edits meet a watcher that waits, looks or runs."""
@@ -168,7 +218,7 @@ def test_no_edit_is_missed_and_nothing_runs_without_one(tmp_path: Path, number: 
 def _one_burst(world: World, run: Watched) -> None:
     """Do some edits, wait until they are done with, and compare."""
     states, runs = [world.read()], world.runs()
-    world.spoiled = False
+    world.spoiled.clear()
     for _ in range(world.random.randint(1, 5)):
         world.edit()
         states.append(world.read())
@@ -178,11 +228,15 @@ def _one_burst(world: World, run: Watched) -> None:
     assert made == world.made(), run.said[-30:]
     now = world.runs()
     for name in now.keys() | states[-1].keys():
-        # each state that an action did not see before may be a run of it, and so may a spoiled output
+        # each state that an action did not see before may be a run of it, and so may each spoiled output
         changes = sum(a.get(name) != b.get(name) for a, b in pairwise(states))
-        most = changes + (len(states) if world.spoiled else 0)
+        most = changes + 2 * world.spoiled[name]
         ran = now[name] - runs[name]
         assert ran <= most, (name, ran, most, run.said[-30:])
+        met = {state[name] for state in states[:-1] if name in state} | world.known.get(name, set())
+        if name not in states[-1]:
+            world.known[name] = met
+            continue
         # one that comes back may find its record and outputs as it has left them
-        if name in states[0] and states[-1].get(name) not in (None, *[state.get(name) for state in states[:-1]]):
-            assert ran >= 1, (name, run.said[-30:])
+        assert ran >= 1 or states[-1][name] in met, (name, run.said[-30:])
+        world.known[name] = {states[-1][name]}
