@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle import process
+from treadle import marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,18 +46,18 @@ def _signals_are_heard() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
-    outer = os.environ.get(process.MARK)
-    os.environ.update(process.with_mark(os.environ, SESSION + "child"))
+    outer = os.environ.get(marks.MARK)
+    os.environ.update(marks.with_mark(os.environ, SESSION + "child"))
     yield
     # a process that is just becoming another program has neither words nor an environment: looked for twice
-    left = {pid: words for pid in process.marked(SESSION) if (words := command_of(pid))}
+    left = {pid: words for pid in marks.marked(SESSION) if (words := command_of(pid))}
     Event().wait(0.05)
-    left |= {pid: words for pid in process.marked(SESSION) if (words := command_of(pid))}
-    process.end_marked(SESSION)
+    left |= {pid: words for pid in marks.marked(SESSION) if (words := command_of(pid))}
+    marks.end_marked(SESSION)
     if outer is None:
-        del os.environ[process.MARK]
+        del os.environ[marks.MARK]
     else:
-        os.environ[process.MARK] = outer
+        os.environ[marks.MARK] = outer
     assert not left, "tests have left these running:\n" + "\n".join(left.values())
 
 
@@ -65,7 +65,7 @@ def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """End what a test that failed has left running; those that pass see to that themselves."""
     if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
-        process.end_marked(SESSION)
+        marks.end_marked(SESSION)
 
 
 def command_of(pid: int) -> str:

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parent.parent / "src" / "treadle"
 
 EVERYBODY_MAY = {"errors", "status"}
-STATE = {"core", "digests", "files", "grain", "fingerprint", "frames", "records", "store", "lock", "process"}
+STATE = {
+    "core",
+    "digests",
+    "files",
+    "grain",
+    "fingerprint",
+    "frames",
+    "records",
+    "store",
+    "lock",
+    "marks",
+    "process",
+}
 COMMAND_JOB = {*STATE, "hidden", "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
@@ -35,10 +47,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frames": set(),
     "records": {"core"},
     "lock": {"core", "grain"},
-    "store": {"core", "files", "frames", "records", "lock", "process"},
-    "process": set(),
-    "runner": {"process", "command"},
-    "job": {"process", "runner"},
+    "store": {"core", "files", "frames", "records", "lock", "marks"},
+    "marks": set(),
+    "process": {"marks"},
+    "runner": {"process", "marks", "command"},
+    "job": {"marks", "process", "runner"},
     "coroutine_job": {"job"},
     "coroutines": {"job"},
     "awaited": set(),
@@ -70,7 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "collector": set(),
     "aio": {
         *("collector", "core.admission", "core.countdown", "core.dag", "core.dag_order", "report", "ui", "version"),
-        *("coroutine_job", "job", "command", "files", "question", "process", "runner"),
+        *("coroutine_job", "job", "command", "files", "question", "marks", "process", "runner"),
     },
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},
     "testing": {*COMMAND_WALK, "command_walk"},

@@ -7,7 +7,8 @@ import os
 from . import outputs
 from .errors import TreadleError
 from .job import ProcessJob
-from .process import describe_status, mark_of
+from .marks import mark_of
+from .process import describe_status
 from .runner import Start
 from .status import ReturnValue
 

@@ -317,7 +317,7 @@ class ProcessJob(Job):
 
     def make_start(self) -> Start:
         """Return what is to be started, from `cmdline` and `cmd_options`."""
-        from .process import mark_of
+        from .marks import mark_of
 
         options = dict(self.cmd_options)
         cwd = options.pop("cwd", None)

@@ -12,6 +12,8 @@ from _thread import RLock
 from errno import ENOENT
 from select import POLLIN
 
+from .marks import KILL, end_marked, open_pidfd, signal_marked, wait_for_group
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -21,41 +23,10 @@ else:
     # `signal` makes enums of the same numbers, which costs a short run more than the program that it starts
     import _signal as signal
 
-MARK = "TREADLE_RUN"
-"""The variable with the marks of all runs that a process descends from: `<run>/<action>`, separated by blanks."""
-
 TERM: int = signal.SIGTERM
-KILL: int = signal.SIGKILL
-HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
 HAVE_WAITID = hasattr(os, "waitid")
 LONGEST_SLEEP = 1_000_000.0
 """Seconds; who asked to sleep longer is woken and sleeps on."""
-PATIENCE_WITH_A_GROUP = 2.0
-"""Seconds to wait for what is left of a group to die of a KILL."""
-_PROC = "/proc"
-
-
-_PLAIN = dict.fromkeys(b"_.@-:,0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-"""What `str.translate` takes away: a name of which nothing is left is a plain one."""
-
-
-def mark_of(run: str, name: str) -> str:
-    """Return the mark of the action `name` of the run `run`: text without blanks."""
-    if len(name) <= 200 and not name.translate(_PLAIN):
-        return f"{run}/{name}"
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "_.@-:,") else f"%{ord(c):X}." for c in name[:200])
-    if len(name) > 200:
-        # names that begin alike must not end each other's processes
-        from xxhash import xxh3_64_hexdigest
-
-        safe += "-" + xxh3_64_hexdigest(name.encode("utf-8", "surrogatepass"))
-    return f"{run}/{safe}"
-
-
-def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return `environ` with `mark` added to the marks that are there, or that `outer` has."""
-    before = environ.get(MARK) or (outer or {}).get(MARK)
-    return {**environ, MARK: f"{before} {mark}" if before else mark}
 
 
 class Process:
@@ -69,7 +40,7 @@ class Process:
         self.pid = pid
         self.mark = mark
         self.status: int | None = None
-        self.fd = _open_pidfd(pid)
+        self.fd = open_pidfd(pid)
         self._is_gone = False
         """Whether its number may belong to another process by now."""
         self.leads = leads
@@ -129,7 +100,7 @@ class Process:
                     self.release()
             # an interrupt may end the wait before its time: who asks again waits again
             if self.leads and not self._is_alone:
-                _wait_for_group(self.pid)
+                wait_for_group(self.pid)
                 self._is_alone = True
         return self.status
 
@@ -228,48 +199,6 @@ def _send(send: Callable[[int, int], None], pid: int, number: int) -> None:
         send(pid, number)
     except (ProcessLookupError, PermissionError):
         return
-
-
-def _wait_for_group(group: int) -> None:
-    """Wait until nothing of a group lives, whose leader has been collected; zombies do not count."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        # somebody is there
-        pass
-    from time import monotonic, sleep
-
-    end = monotonic() + PATIENCE_WITH_A_GROUP
-    pause = 0.0005
-    while _lives(group) and monotonic() < end:
-        sleep(pause)
-        pause = min(2 * pause, 0.02)
-
-
-def _lives(group: int) -> bool:
-    if os.path.isdir(f"{_PROC}/self"):
-        return any(_is_living_member(int(name), group) for name in os.listdir(_PROC) if name.isdigit())
-    import psutil
-
-    gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    for process in psutil.process_iter():
-        try:
-            if _is_in_group(process.pid, group) and process.status() not in gone:
-                return True
-        except psutil.Error:
-            continue
-    return False
-
-
-def _is_living_member(pid: int, group: int) -> bool:
-    try:
-        with open(f"{_PROC}/{pid}/stat", "rb") as file:
-            state, _, pgrp, *_ = file.read().rpartition(b")")[2].split()
-    except (OSError, ValueError):
-        return False
-    return int(pgrp) == group and state not in b"ZX"
 
 
 def spawn(
@@ -420,136 +349,6 @@ def seal_descriptors() -> None:
                 os.set_inheritable(number, False)
             except OSError:
                 continue
-
-
-def marked(mark: str) -> Iterator[int]:
-    """Yield the pid of each living process that carries `mark`; one that ends in `/` stands for a whole run."""
-    wanted = os.fsencode(mark)
-    for pid, environ in _environments():
-        for entry in environ:
-            if entry.startswith(b"TREADLE_RUN=") and _carries(entry[12:], wanted):
-                yield pid
-
-
-def _carries(value: bytes, wanted: bytes) -> bool:
-    marks = value.split(b" ")
-    return any(m.startswith(wanted) for m in marks) if wanted.endswith(b"/") else wanted in marks
-
-
-def _environments() -> Iterator[tuple[int, list[bytes]]]:
-    if os.path.isdir(f"{_PROC}/self"):
-        for name in os.listdir(_PROC):
-            if name.isdigit():
-                yield int(name), _environment_of(int(name))
-        return
-    import psutil
-
-    for process in psutil.process_iter():
-        yield process.pid, _environment_of(process.pid)
-
-
-def _environment_of(pid: int) -> list[bytes]:
-    """Return the environment it was started with; empty for what is dead, gone or not ours to look at."""
-    try:
-        with open(f"{_PROC}/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:
-        if os.path.isdir(f"{_PROC}/self"):
-            return []
-    import psutil
-
-    try:
-        found = psutil.Process(pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
-            return []
-        return [os.fsencode(f"{name}={value}") for name, value in found.environ().items()]
-    except (psutil.Error, OSError):
-        return []
-
-
-def signal_marked(mark: str, number: int, told: int = 0) -> int:
-    """Send a signal to each process that carries `mark`; return how many there were.
-
-    :param told: a process that has been sent the signal already, and its group if it leads one
-    """
-    count = 0
-    for pid in list(marked(mark)):
-        if not told or (pid != told and not _is_in_group(pid, told)):
-            count += _signal_one(pid, mark, number)
-    return count
-
-
-def _is_in_group(pid: int, group: int) -> bool:
-    try:
-        return os.getpgid(pid) == group
-    except OSError:
-        return False
-
-
-def _signal_one(pid: int, mark: str, number: int) -> bool:
-    fd = _open_pidfd(pid)
-    try:
-        if fd >= 0:
-            # the number may have gone to another process since the look
-            wanted = os.fsencode(mark)
-            if not any(e.startswith(b"TREADLE_RUN=") and _carries(e[12:], wanted) for e in _environment_of(pid)):
-                return False
-            signal.pidfd_send_signal(fd, number)
-        else:
-            os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    finally:
-        if fd >= 0:
-            os.close(fd)
-    return True
-
-
-def end_marked(mark: str, patience: float = 10.0) -> list[int]:
-    """Kill all that carries `mark` until two looks find none.
-
-    Between them is a pause: a process that is just becoming another program has no environment to be read.
-
-    :param patience: seconds after which it gives up
-    :return: the pids that were alive at the last look
-    """
-    from time import monotonic, sleep
-
-    end = monotonic() + patience
-    quiet = 0
-    left: list[int] = []
-    while quiet < 2 and monotonic() < end:
-        left = list(marked(mark))
-        quiet = 0 if left else quiet + 1
-        for pid in left:
-            _signal_one(pid, mark, KILL)
-        if quiet < 2:
-            sleep(0.002 if left else _EXEC_PAUSE)
-    return left
-
-
-_EXEC_PAUSE = 0.01
-"""Seconds that an exec is given to be over."""
-
-
-def end_lost(mark: str) -> None:
-    """End what carries `mark` where nobody has a Process for it, and collect what of it are our own children."""
-    pids = list(marked(mark))
-    end_marked(mark)
-    for pid in pids:
-        try:
-            os.waitpid(pid, 0)
-        except ChildProcessError:
-            continue
-
-
-def _open_pidfd(pid: int) -> int:
-    if not HAVE_PIDFD:
-        return -1
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return -1
 
 
 def describe_status(status: int | None) -> str:

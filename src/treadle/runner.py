@@ -7,8 +7,9 @@ from _thread import allocate_lock
 from select import POLLIN, poll
 from time import monotonic
 
-from . import process
-from .process import KILL, TERM, Process
+from . import marks, process
+from .marks import KILL
+from .process import TERM, Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Start:
     """What is to be started.
 
     :param argvs: one argv after the other, until one fails
-    :param mark: the mark of its processes, see `process.mark_of`
+    :param mark: the mark of its processes, see `marks.mark_of`
     :param environ: the whole environment, the mark not yet in it
     :param files: descriptors for stdin (None: nowhere), stdout and stderr (None: ours)
     :param own_session: False keeps it in our own session and group, so that it has the terminal
@@ -104,7 +105,7 @@ class Start:
         return process.spawn(
             self.argvs[number],
             mark=self.mark,
-            environ=process.with_mark(self.environ, self.mark, os.environ),
+            environ=marks.with_mark(self.environ, self.mark, os.environ),
             cwd=self.cwd,
             files=self.files,
             own_session=self.own_session,
@@ -299,7 +300,7 @@ class LocalRunner:
     def _signal(self, running: _Running, number: int) -> None:
         if running.spawning:
             # an interrupt came in between: whatever there is of it has no Process, or one that nobody watches
-            process.end_lost(running.start.mark)
+            marks.end_lost(running.start.mark)
             if running.process is not None:
                 running.process.reap()
                 running.process.release()
@@ -372,7 +373,7 @@ class LocalRunner:
                 running.kill_at = now + 1.0
                 self._signal(running, KILL)
             elif running.code is not None and (over or self._is_gone(running)):
-                process.end_marked(running.start.mark)
+                marks.end_marked(running.start.mark)
                 if running.process is not None:
                     running.process.reap()
                     running.process.release()
@@ -380,7 +381,7 @@ class LocalRunner:
                 self._end(running, running.code)
 
     def _is_gone(self, running: _Running) -> bool:
-        return next(process.marked(running.start.mark), None) is None
+        return next(marks.marked(running.start.mark), None) is None
 
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
         if running.ended is None:

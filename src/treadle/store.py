@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
-from . import frames, process, records
+from . import frames, marks, records
 from .errors import StateError
 from .frames import DamageError
 from .lock import Lock
@@ -239,7 +239,7 @@ class Store:
         :raises BusyError: another run holds the lock, and `wait` is false
         """
         self._make_folder()
-        self.lock.acquire(run, os.environ.get(process.MARK, ""), wait=wait, on_wait=on_wait)
+        self.lock.acquire(run, os.environ.get(marks.MARK, ""), wait=wait, on_wait=on_wait)
         self._run = run
         if known is None or not self.load_known(known):
             self.load()
@@ -433,7 +433,7 @@ class Store:
         """End what a run that was killed has left running, if it ran here and nowhere else."""
         facts = self._open_runs[run]
         if facts[:3] == list(_here(self.folder)):
-            alive = process.end_marked(f"{run}/")
+            alive = marks.end_marked(f"{run}/")
             if alive:
                 pids = ", ".join(str(pid) for pid in alive)
                 raise StateError(f"processes of a run that was killed do not end: {pids}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers import DEADLINE, Fifo, Waiting, alive, ended, plan, run_treadle, start_treadle
-from treadle.process import marked
+from treadle.marks import marked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def test_the_third_signal_ends_us_as_we_stand_and_kills_what_runs() -> None:
     program = """
 import os, signal, subprocess
 from treadle.cli.signals import Interrupts
-from treadle.process import with_mark
+from treadle.marks import with_mark
 
 class Walk:
     run_id = "third-" + os.urandom(8).hex()

@@ -28,7 +28,7 @@ from treadle import (
 )
 from treadle.core import decision
 from treadle.files import GRAIN
-from treadle.process import marked
+from treadle.marks import marked
 
 
 def sh(text: str, **more: object) -> Command:

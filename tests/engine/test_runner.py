@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from treadle import process
-from treadle.process import with_mark
+from treadle import marks, process
+from treadle.marks import with_mark
 from treadle.runner import Ended, LocalRunner, Start
 from waiting import is_alive, read_line, until
 
@@ -22,12 +22,12 @@ RUN = f"test-runner-{os.getpid()}"
 
 @pytest.fixture(params=["pidfd", "waitid", "neither"])
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
-    monkeypatch.setattr(process, "HAVE_PIDFD", request.param == "pidfd")
+    monkeypatch.setattr(marks, "HAVE_PIDFD", request.param == "pidfd")
     monkeypatch.setattr(process, "HAVE_WAITID", request.param != "neither")
     made = LocalRunner()
     yield made
     made.close()
-    assert process.end_marked(f"{RUN}/") == []
+    assert marks.end_marked(f"{RUN}/") == []
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jobs import Book, Fake, Notify, Shell, Sleeper, calling, graph
-from treadle import Job, ReturnValue, Scheduler, process
+from treadle import Job, ReturnValue, Scheduler, marks, process
 from treadle.job import RUN_ID
 from treadle.runner import Ended, LocalRunner, Start
 from treadle.testing import CallJob, ManualRunner
@@ -25,8 +25,8 @@ from waiting import DEADLINE, is_alive, read_line
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    left = list(process.marked(f"{RUN_ID}/"))
-    process.end_marked(f"{RUN_ID}/")
+    left = list(marks.marked(f"{RUN_ID}/"))
+    marks.end_marked(f"{RUN_ID}/")
     assert left == []
 
 
@@ -319,7 +319,7 @@ def run_traced(tracer: Tracer) -> tuple[Book, Scheduler, bool]:
         if uid != "long":
             script = "exit 75" if uid == "again" else "exit 0"
             job.make_start = lambda: Start(  # type: ignore[method-assign]
-                [["true"], ["sh", "-c", script]], mark=process.mark_of(RUN_ID, uid), environ=os.environ
+                [["true"], ["sh", "-c", script]], mark=marks.mark_of(RUN_ID, uid), environ=os.environ
             )
         return job
 
@@ -350,7 +350,7 @@ def test_an_interrupt_at_any_line_loses_nothing(part: int) -> None:
         book, scheduler, came = run_traced(tracer)
         # how many rounds there are, and so how many lines, is for the clock to say
         assert came or tracer.count < number
-        assert list(process.marked(f"{RUN_ID}/")) == []
+        assert list(marks.marked(f"{RUN_ID}/")) == []
         assert scheduler.active_jobs == []
         for uid, job in book.jobs.items():
             if isinstance(job, Noted):
@@ -362,7 +362,7 @@ PROGRAM = """
 import faulthandler, random, signal, sys, threading
 from treadle import DAG, Job, ProcessJob, Scheduler
 from treadle.job import RUN_ID
-from treadle.process import marked
+from treadle.marks import marked
 
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 chance = random.Random(int(sys.argv[1]))

@@ -16,7 +16,7 @@ import pytest
 from treadle import frames, lock
 from treadle.core.decision import Reason
 from treadle.errors import BusyError, StateError, UsageError
-from treadle.process import MARK, marked
+from treadle.marks import MARK, marked
 from treadle.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
 from treadle.store import FORMAT, Store
 
@@ -301,7 +301,8 @@ def test_a_look_at_the_lock_does_not_turn_away_who_may_not_wait(
 
 LEAVE = """
 import os, sys
-from treadle.process import mark_of, spawn, with_mark
+from treadle.marks import mark_of, with_mark
+from treadle.process import spawn
 from treadle.store import Store
 from treadle.records import Owner
 store = Store(sys.argv[1])

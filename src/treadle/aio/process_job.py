@@ -6,7 +6,8 @@ import os
 from itertools import count
 
 from treadle.errors import ProgramError, TreadleError
-from treadle.process import describe_status, mark_of
+from treadle.marks import mark_of
+from treadle.process import describe_status
 from treadle.runner import GRACE, Start
 
 from .job import AbstractJob

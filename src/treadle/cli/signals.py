@@ -76,7 +76,7 @@ class Interrupts:
 
 def _end_all(run: str, code: int) -> None:
     """Kill all that a run has started, and end."""
-    from treadle.process import end_marked
+    from treadle.marks import end_marked
 
     left = end_marked(f"{run}/", _PATIENCE)
     how = f"processes {left} do not end" if left else "what was still running was killed"
