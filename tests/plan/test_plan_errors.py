@@ -544,6 +544,11 @@ def test_one_mistake_is_told_once(folder: Folder) -> None:
         assert len(folder.problems(text)) == 1, text
 
 
+def test_a_name_without_a_value_hides_no_other_mistake(folder: Folder) -> None:
+    problems = folder.problems("  a: {run: x, in: '${nope}'}\n  b: {run: x, in: gone}\n")
+    assert [problem.what.split()[0] for problem in problems] == ["${nope}", "the"]
+
+
 def test_more_than_ten_mistakes_are_cut_and_counted(folder: Folder) -> None:
     problems = folder.problems("".join(f"  a{i}: {{run: x, always: maybe}}\n" for i in range(25)))
     assert len(problems) == 10

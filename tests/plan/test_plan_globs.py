@@ -55,7 +55,7 @@ def test_a_value_is_never_a_pattern(folder: Folder) -> None:
     assert list(plan.actions) == ["a@s/a%2A.c"]
     assert plan.actions["a@s/a%2A.c"].command.inputs == ("s/a*.c",)
     problems = folder.problems("treadle: 1\nvars: {v: 's/*.c'}\nactions: {a: {run: x, in: '${v}'}}\n")
-    assert "a value that comes in through ${} is never a pattern" in problems[0].hint
+    assert 'a value is never a pattern: give the var {glob: "s/*.c"}' in problems[0].hint
 
 
 GENERATED = """\

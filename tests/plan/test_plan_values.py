@@ -274,6 +274,37 @@ def test_only_the_values_that_are_used_count_and_a_change_is_never_missed(tmp_pa
     assert (tmp_path / "a").read_text() == "1 \n1 hello\n1 \n"
 
 
+@pytest.mark.parametrize("prefix", ["", "lib/"])
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("run: 'x «${c.none}'", "${c.none} is nothing (null)|give it a value|c is defined at|held by that file"),
+        ("sh: 'x «${c.none}'", "${c.none} is nothing (null)|give it a value|c is defined at"),
+        ("run: x, env: {A: '«${c.none}'}", "${c.none} is nothing (null)|give it a value"),
+        ("run: 'x «${c.sets}'", "${c.sets} is a list of records: only foreach takes it|c is defined at"),
+        ("run: 'x «${all}'", "${all} is a list of records: only foreach takes it|all is defined at"),
+        ("run: x, when: '«all == 1'", "${all} is a list of records: only foreach takes it|all is defined at"),
+        ("run: x, when: '«c.none == 1'", "${c.none} is nothing (null)|give it a value"),
+        ("run: 'x «${c.mixed}'", "${c.mixed} is a list of maps and of other values|c is defined at"),
+        ("run: 'x «${c.gap}'", "${c.gap} is a list with nothing (null) in it|c is defined at"),
+        ("run: 'x «${c}'", "${c} is no text and no list|it has c.deep.a"),
+        ("foreach: {t: '${c.sets}'}, run: 'x «${t.b}'", "${t.b} is nothing (null)|give it a value"),
+        ("foreach: {t: '${c.sets}'}, run: x, in: '«${t.b}'", "${t.b} is nothing (null)|give it a value"),
+        ("run: 'x «${in}'", "this action has no in"),
+    ],
+)
+def test_what_is_no_value_is_told_where_a_command_uses_it(
+    action: str, words: str, prefix: str, folder: Folder
+) -> None:
+    held = '{"none": null, "sets": [{"a": "x", "b": null}], "mixed": [{}, 1], "gap": [null], "deep": {"a": "b"}}'
+    folder.write(prefix + "p.json", text=held)
+    text = f"treadle: 1\nvars: {{c: {{file: p.json}}, all: [{{a: b}}]}}\nactions: {{a: {{{action}}}}}\n"
+    if prefix:
+        folder.write("lib/plan.yaml", text=text.replace("«", ""))
+        assert folder.problems("treadle: 1\ninclude: [lib/plan.yaml]\n")[0].place.file.endswith("lib/plan.yaml")  # type: ignore[union-attr]
+    told(folder, "treadle: 1\ninclude: [lib/plan.yaml]\n" if prefix else text, words, text)
+
+
 # Records.
 
 

@@ -121,6 +121,9 @@ def _takes(key: Key) -> Schema:
         return {"type": "object", "additionalProperties": inside, **names}
     if key.name == "defaults":
         return _ref("defaults")
+    if key.name == "vars":
+        values = [_TEXT, {"type": "array"}, _ref("select"), _ref("files"), _ref("glob")]
+        return {"type": "object", "additionalProperties": {"anyOf": values}}
     known = _KNOWN.get(key.kind.says)
     if known is not None:
         return known

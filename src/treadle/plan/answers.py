@@ -11,8 +11,8 @@ from .declared import Declared, Instance
 from .globs import Pattern
 from .paths import parents
 from .places import Places
-from .spec import GlobItem, Spec
-from .template import MAGIC, Scope
+from .spec import Spec
+from .template import MAGIC, GlobItem, Scope
 
 
 def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, family: Spec | None) -> Sequence[str]:
@@ -60,6 +60,8 @@ def nothing(
     shown = ", ".join(texts) or "[]"
     facts: tuple[str, ...] = ()
     hint = f'if that is right: {{glob: "{shown}", empty: ok}}'
+    if any(sign in shown for sign in ("[*]", "[?]")):
+        hint = "a value is never a pattern: what comes in through ${} stands for itself"
     bases = [places.globs.parse(text).base + "/" for text in texts]
     folder = next((one for base in bases for one in (*parents(base), base) if one in declared.folders), None)
     if folder is not None:

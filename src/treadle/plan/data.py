@@ -40,18 +40,22 @@ class Data:
         self.records: dict[str, tuple[Record, ...]] = {}
         self.odd: dict[str, str] = {}
 
-    def take(self, name: str, tree: Tree, base: dict[str, Value], told: Told) -> None:
+    def take(self, name: str, tree: Tree, base: dict[str, Value], told: Told, where: str = "") -> None:
         """Take in what a name stands for: texts and lists go into `base`.
 
+        :param where: it is defined, for the errors about what is no value
         :raises TreadleError: a text in it can be no value
         """
+        fact = f"\n{name} is defined {where}" if where else ""
         for path, found in _walk(name, tree, told):
             for before in (self.odd, self.records, self.typed):
                 before.pop(path, None)
             if found is None:
-                self.odd[path] = f"${{{path}}} is nothing (null)\ngive it a value"
+                self.odd[path] = f"${{{path}}} is nothing (null)\ngive it a value{fact}"
             elif isinstance(found, list):
                 self._take_list(path, found, base, told)
+                if path in self.odd:
+                    self.odd[path] += fact
             else:
                 base[path] = text_of(found)
                 if not isinstance(found, str):
@@ -75,12 +79,12 @@ class Data:
 
 
 def record(tree: Tree, told: Told) -> Record:
-    """Return a map as a record; what is no text and no list in it is left out."""
+    """Return a map as a record."""
     data, values = Data(), dict[str, Value]()
     for key, one in tree.items() if isinstance(tree, dict) else ():
         if NAME.fullmatch(key):
             data.take(key, one, values, told)
-    return Record(values, data.typed)
+    return Record(values, data.typed, data.odd)
 
 
 def _walk(name: str, tree: Tree, told: Told) -> Iterator[tuple[str, Operand | list[Tree] | None]]:

@@ -16,8 +16,8 @@ from .paths import STATE, parents
 from .places import Places
 from .problems import Problems
 from .programs import Programs, Started, starts
-from .spec import FromItem, GlobItem
-from .template import Scope, Template
+from .spec import FromItem
+from .template import GlobItem, Scope, Template
 
 MAX_CLOSE = 20
 OWN = "take it out of in, or let another action make it"
@@ -267,13 +267,15 @@ class Linker:
                 try:
                     if isinstance(item, Template):
                         self._paths(item, instance, reading, paths)
-                    elif isinstance(item, GlobItem):
+                        is_text = is_text and not _is_list(item, instance.scope)
+                        continue
+                    is_text = False
+                    if isinstance(item, GlobItem):
                         paths.extend(self._glob(item, instance, reading))
                     else:
                         paths.extend(self._outputs(item, instance, reading))
                 except TreadleError as error:
                     self.problems.keep(error)
-                is_text = is_text and isinstance(item, Template) and not _is_list(item, instance.scope)
             reading.named[slot.name] = (paths, is_text)
         if len(reading.named) == 1:
             reading.paths = paths
@@ -389,7 +391,7 @@ class Linker:
             else "correct the path, or name it in out: of the action that makes it"
         )
         if any(char in path for char in "*?"):
-            hint = "a glob must be written here: a value that comes in through ${} is never a pattern"
+            hint = f'a value is never a pattern: give the var {{glob: "{path}"}}, or write the glob here'
         where = () if path.startswith("/") else (f"looked in {self.root}",)
         return self.error(
             f"the input {path} does not exist and no action makes it",

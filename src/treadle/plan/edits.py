@@ -10,8 +10,8 @@ from .declared import Instance
 from .edges import Linker, Reading
 from .nodes import Node
 from .paths import STATE
-from .spec import FromItem, GlobItem
-from .template import Template
+from .spec import FromItem
+from .template import GlobItem, Template
 
 
 def link_edits(linker: Linker) -> None:

@@ -11,6 +11,7 @@ from treadle.errors import TreadleError
 from . import dotenv, shell, words
 from .declared import Instance
 from .edges import Linker, Reading
+from .home import Home
 from .nodes import Source
 from .paths import from_cwd, normalise, parents
 from .programs import starts
@@ -28,24 +29,23 @@ class Filler:
     """Makes Commands.
 
     :param label: the plan's name, part of each Command
-    :param scope: what all actions know
     """
 
     __slots__ = ("environments", "label", "linker", "root", "source", "unknown")
 
-    def __init__(self, linker: Linker, label: str, scope: Scope) -> None:
+    def __init__(self, linker: Linker, label: str) -> None:
         self.linker = linker
         self.source: Source = linker.source
         self.root = linker.root
         self.label = label
-        self.unknown = {**scope.unknown, **_MISSING}
+        self.unknown: dict[Home, dict[str, str]] = {}
         self.environments: dict[tuple[tuple[str, ...], ...], Environment] = {}
 
     def command(self, instance: Instance, reading: Reading) -> Command:
         """Return the Command of an instance."""
         spec = instance.spec
         cwd = self._cwd(instance)
-        scope = instance.scope.with_local(self._local(instance, reading, cwd), self.unknown)
+        scope = instance.scope.with_local(self._local(instance, reading, cwd), self._unknown(instance))
         steps, script = self._program(instance, scope)
         if starts(spec):
             programs = self.linker.programs
@@ -69,6 +69,16 @@ class Filler:
             label=self.label,
             place=self.source.place(spec.key.start),
         )
+
+    def _unknown(self, instance: Instance) -> dict[str, str]:
+        """Return what to say in commands about names that have no value there."""
+        home, own = instance.spec.home, instance.scope.unknown
+        if own is not home.scope.unknown:
+            return {**own, **_MISSING}
+        found = self.unknown.get(home)
+        if found is None:
+            found = self.unknown[home] = {**home.scope.unknown, **_MISSING}
+        return found
 
     def _environment(self, spec: Spec, scope: Scope) -> Environment:
         if spec.env:

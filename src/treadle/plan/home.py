@@ -19,13 +19,15 @@ class Home:
     :param operands: the same as conditions see them
     """
 
-    __slots__ = ("files", "maker", "operands", "places", "prefix", "scope")
+    __slots__ = ("files", "maker", "odd", "operands", "places", "prefix", "scope")
 
     def __init__(self, prefix: str, places: Places, scope: Scope, operands: Mapping[str, Operand]) -> None:
         self.prefix = prefix
         self.places = places
         self.scope = scope
         self.operands = operands
+        self.odd: Mapping[str, str] = {}
+        """Names that stand for no text and no list -> what to say where they are used as one."""
         self.maker = ""
         """The uid of the action that has made the file, "" if none has."""
         self.files: ValueFiles

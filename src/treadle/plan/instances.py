@@ -18,8 +18,8 @@ from .declared import Declared, Instance, Output
 from .nodes import Node, Source
 from .places import Places
 from .problems import Problems
-from .spec import FromItem, GlobItem, Item, Spec
-from .template import Record, Template, Value
+from .spec import FromItem, Item, Spec
+from .template import MAGIC, GlobItem, Record, Template, Value
 from .when import Operand
 
 MAX_INSTANCES = 250_000
@@ -124,11 +124,10 @@ class Expander:
             return spec.home.scope.records[whole.name]
         is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
         if is_alone and whole and not isinstance(spec.home.scope.value(item, whole), tuple):
-            raise item.error(
-                f"foreach needs a list, ${{{whole.name}}} is one text",
-                whole,
-                hint=f'["${{{whole.name}}}"] is a list of one',
-            )
+            hint = f'["${{{whole.name}}}"] is a list of one'
+            if MAGIC.search(text := spec.home.scope.one(item, whole)):
+                hint = f'a value is never a pattern: give the var {{glob: "{text}"}}; {hint}'
+            raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole, hint=hint)
         return spec.home.scope.items(item)
 
     def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
@@ -164,7 +163,7 @@ class Expander:
                 )
                 return values, found
             uids.add(uid)
-            local = scope.with_local(_local(names, chosen), scope.unknown)
+            local = scope.with_local(_local(names, chosen), _unknown(scope.unknown, names, chosen))
             local.typed = _typed(names, chosen)
             with problems.kept():
                 one = spec if spec.variants is None else spec.variants.of(local)
@@ -217,7 +216,8 @@ class Expander:
         values = {**instance.scope.local, **instance.scope.typed}
         hidden = [f"env.{name}" for name in instance.spec.secret]
         tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
-        holds, shown = condition.evaluate({**instance.spec.home.operands, **values, **tracked}, _UNTRACKED, hidden)
+        known = {**instance.spec.home.operands, **values, **tracked}
+        holds, shown = condition.evaluate(known, {**instance.spec.home.odd, **_UNTRACKED}, hidden)
         if not holds:
             text = " ".join(condition.node.text.split())
             instance.left_out = f"when {text} is false" + (f": {shown}" if shown else "")
@@ -281,6 +281,15 @@ def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str,
         if isinstance(value, Record) and value.typed:
             found.update({f"{name}.{field}": one for field, one in value.typed.items()})
     return found
+
+
+def _unknown(known: Mapping[str, str], names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, str]:
+    """Return what to say about names without a value, fields of records that are no value among them."""
+    for name, value in zip(names, chosen, strict=True):
+        if isinstance(value, Record) and value.odd:
+            odd = {f"{name}.{field}": said.replace("${", f"${{{name}.", 1) for field, said in value.odd.items()}
+            known = {**known, **odd}
+    return known
 
 
 def _local(names: Sequence[str], chosen: Sequence[str | Record]) -> dict[str, Value]:

@@ -22,8 +22,9 @@ from .part import Part, join_queues
 from .paths import below
 from .problems import Problems
 from .reader import Reader
-from .spec import GlobItem, Spec
+from .spec import Spec
 from .tags import tags
+from .template import GlobItem
 from .value_files import ValueFiles
 
 
@@ -147,7 +148,7 @@ class _Loading:
             link_edits(linker)
         for part in self.parts if not names.open else ():
             groups.check(part, names)
-        actions = self._actions(linker, Filler(linker, self.name, top.scope))
+        actions = self._actions(linker, Filler(linker, self.name))
         self._check_files(linker)
         self.problems.check()
         circle = find_circle({uid: (*one.predecessors, *one.after) for uid, one in actions.items()})
@@ -270,5 +271,5 @@ class _Loading:
 def _has_globs(spec: Spec) -> bool:
     if spec.variants is not None:
         return True
-    inputs = any(isinstance(item, GlobItem) for slot in spec.inputs for item in slot.items)
-    return spec.has_globs or inputs
+    slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
+    return spec.has_globs or any(isinstance(item, GlobItem) for slot in slots for item in slot.items)

@@ -124,8 +124,9 @@ class Part:
         :param root: of the whole plan
         :param plan: the file of the whole plan, relative to the root
         """
-        self.scope.unknown = {**PATHS_ONLY, **self.scope.unknown}
         self.home = Home(self.prefix, Places(self.reader.source, root, plan, globs), self.scope, self.operands)
+        self.home.odd = self.scope.unknown
+        self.scope.unknown = {**PATHS_ONLY, **self.scope.unknown}
         self.home.files = self.files
 
     def queues(self) -> dict[str, tuple[int, Scalar]]:

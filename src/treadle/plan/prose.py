@@ -105,7 +105,7 @@ with a letter, a digit or `_`; names that begin with `_` are not listed.
     "glob": r"""
 ## Keys of a glob
 
-A map with `glob` may stand where a path of `in` or a value of `foreach` does.
+A map with `glob` may stand where a path of `in` or `edits`, a value of `foreach`, or the value of a var does.
 """,
     "from": r"""
 ## Keys of a from
@@ -299,8 +299,8 @@ end, and a path that begins with `-` is written `./-`, so that no program takes 
 
 ## Globs
 
-A text in `in` or `foreach` that has `*`, `?` or `[` in it is a glob. `*` and `?` take no `/`; `[a-z]` and
-`[!a]` take one character; `**`, alone between two `/`, takes folders at any depth and follows no links.
+A text in `in`, `edits` or `foreach` that has `*`, `?` or `[` in it is a glob. `*` and `?` take no `/`; `[a-z]`
+and `[!a]` take one character; `**`, alone between two `/`, takes folders at any depth and follows no links.
 Hidden names are only taken by a pattern that writes the dot. `[*]` is a literal `*`. A value that comes in
 through `${}` is never a pattern.
 
@@ -309,9 +309,18 @@ declared outputs that match; never former outputs, what lies in output folders, 
 `foreach` a glob takes nothing that its own action makes. So the answer is the same before and after a run. A
 glob that matches nothing is an error unless `empty: ok`.
 
+A var may hold a glob, as a map with `glob`. Where `${sources}` is a whole value of `in`, `edits` or `foreach`, or
+an element of a list there, it means what the map would mean in its place. Anywhere else it is an error: a glob
+stands for files that are read, which in commands are `${in}`. A var that holds a text with a `*` is a text.
+
 ```yaml
 treadle: 1
+vars:
+  sources: {glob: "src/**/*.c", exclude: "src/old/*", empty: ok}
 actions:
+  count:
+    run: wc -l ${in}
+    in: ["${sources}", src/table.txt]
   doc:
     foreach: {page: {glob: "docs/**/*.md", exclude: "docs/drafts/*"}}
     run: python3 page.py ${in} ${out}

@@ -150,8 +150,9 @@ PLAN_KEYS = _table(
         "lives. Relative to the plan's folder.", "the plan's folder", "root: ."),
     Key("params", MAP, "Values that can be set from outside, `-p NAME=VALUE`, and nothing else can. "
         "A map of names.", "none", "params:\n  mode: {choices: [debug, release], default: debug}"),
-    Key("vars", MAP, "Constants: a map of names to texts and lists. Lists in lists are flattened. Maps with "
-        "`select` or `file` may stand in place of a value.", "none", 'vars:\n  o: out\n  flags: [-O2, -Wall]'),
+    Key("vars", MAP, "Constants: a map of names to texts and lists. Lists in lists are flattened. Maps "
+        "with `select`, `file` or `glob` may stand in place of a value.", "none",
+        'vars:\n  o: out\n  flags: [-O2, -Wall]'),
     Key("queues", MAP, "Named queues and how many tokens each has: `queue: NAME` on an action takes from it. "
         "The queue `default` is always there, `-j` sets its size.", "only default", "queues: {net: 2}"),
     Key("shell", LIST, "The shell of each `sh`: the program and its options, the text comes after.",

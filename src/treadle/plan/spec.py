@@ -10,22 +10,10 @@ from treadle.command import DEFAULT_SHELL, Limits
 from . import shell, words
 from .home import Home
 from .nodes import Node, Scalar
-from .template import Record, Scope, Template
+from .template import GlobItem, Record, Scope, Template
 from .when import Condition
 
 _LIMITS = Limits()
-
-
-class GlobItem:
-    """A glob with its options."""
-
-    __slots__ = ("empty", "exclude", "node", "patterns")
-
-    def __init__(self, node: Node, patterns: list[Template], exclude: list[Template], *, empty: bool) -> None:
-        self.node = node
-        self.patterns = patterns
-        self.exclude = exclude
-        self.empty = empty
 
 
 class FromItem:

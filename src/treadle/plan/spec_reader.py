@@ -14,14 +14,15 @@ from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
 from .schema import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
 from .settings import SettingsReader
-from .spec import FromItem, GlobItem, Item, Slot, Spec
-from .template import MAGIC, Record, Template
+from .spec import FromItem, Item, Slot, Spec
+from .template import MAGIC, GlobItem, Record, Template
 from .values import check_name
-from .variables import tree
+from .variables import glob, tree
 from .variants import Variants, known_to, words_of
 from .when import Condition
 
 _OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
+_NO_RECORD = GLOB_KEYS.keys() | FROM_KEYS.keys()
 _CUT = re.compile(r" #")
 
 
@@ -243,7 +244,7 @@ class SpecReader:
         """Return what stands under a name of `foreach`: a map in a list is a record."""
         found: list[Item | Record] = []
         for one in node.nodes if isinstance(node, Items) else (node,):
-            if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - {"glob", "from", "empty"}:
+            if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - _NO_RECORD:
                 fields = tree(self.reader, self.home.scope, one, f"a record of {what}")
                 made = data.record(fields, data.at(self.source, one))
                 if made.name is None:
@@ -259,8 +260,12 @@ class SpecReader:
         return found
 
     def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:
-        """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`."""
+        """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`.
+
+        :param globs: whether there may be globs, also those that vars hold
+        """
         found: list[Item] = []
+        named = self.home.scope.globs if globs else {}
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(one, Items):
                 found.extend(self.items(one, what, globs=globs))
@@ -269,14 +274,15 @@ class SpecReader:
             elif self.reader.is_text(one, what):
                 made = template.parse(self.source, one)
                 is_glob = globs and MAGIC.search(one.text) is not None and made.has_magic
-                found.append(GlobItem(one, [made], [], empty=False) if is_glob else made)
+                if named and made.whole is not None and made.whole.name in named:
+                    found.append(named[made.whole.name])
+                else:
+                    found.append(GlobItem(one, [made], [], empty=False) if is_glob else made)
         return found
 
     def _special(self, node: Table, what: str) -> Item:
         if "glob" in node.nodes:
-            entries = self.reader.entries(node, GLOB_KEYS, "a glob")
-            parts = [self._templates(entries.get(key), f"{key} of a glob") for key in ("glob", "exclude")]
-            return GlobItem(node, parts[0], parts[1], empty="empty" in entries)
+            return glob(self.reader, node)
         if "from" in node.nodes and not what.startswith("foreach"):
             entries = self.reader.entries(node, FROM_KEYS, "a from")
             return FromItem(node, self._templates(entries.get("from"), "a from"), empty="empty" in entries)

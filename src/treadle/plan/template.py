@@ -8,7 +8,7 @@ from typing import Any
 
 from treadle.errors import TreadleError, nearest
 
-from .nodes import Scalar, Source
+from .nodes import Node, Scalar, Source
 from .when import Operand
 
 MARK = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\})?")
@@ -115,13 +115,15 @@ class Record:
 
     :param values: its fields, those of maps in it with a dot
     :param typed: what conditions see of fields that are numbers or booleans
+    :param odd: fields that are no text and no list -> what to say where they are used
     """
 
-    __slots__ = ("typed", "values")
+    __slots__ = ("odd", "typed", "values")
 
-    def __init__(self, values: dict[str, Value], typed: dict[str, Operand]) -> None:
+    def __init__(self, values: dict[str, Value], typed: dict[str, Operand], odd: dict[str, str]) -> None:
         self.values = values
         self.typed = typed
+        self.odd = odd
 
     @property
     def name(self) -> str | None:
@@ -138,15 +140,27 @@ class Record:
         return hash(tuple(self.values.items()))
 
 
+class GlobItem:
+    """A glob with its options."""
+
+    __slots__ = ("empty", "exclude", "node", "patterns")
+
+    def __init__(self, node: Node, patterns: list[Template], exclude: list[Template], *, empty: bool) -> None:
+        self.node = node
+        self.patterns = patterns
+        self.exclude = exclude
+        self.empty = empty
+
+
 class Scope:
     """What the names in `${}` stand for.
 
     :param base: values known everywhere
     :param unknown: a name that is known only elsewhere -> what to say about it where no value has the name;
-        behind a line end, what to do
+        behind a line end, what to do, and behind another one a fact
     """
 
-    __slots__ = ("base", "local", "records", "spent", "typed", "unknown")
+    __slots__ = ("base", "globs", "local", "records", "spent", "typed", "unknown")
 
     def __init__(self, base: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> None:
         self.base = base
@@ -155,6 +169,8 @@ class Scope:
         self.spent = [0]
         self.records: Mapping[str, Sequence[Record]] = _NOTHING
         """Lists of records, which only foreach takes."""
+        self.globs: Mapping[str, GlobItem] = _NOTHING
+        """Globs, which only in, edits and foreach take."""
         self.typed: Mapping[str, Operand] = _NOTHING
         """What conditions see of values that are numbers or booleans."""
 
@@ -182,8 +198,8 @@ class Scope:
         first = name.split(".")[0]
         for known in (name, first):
             if known in self.unknown and known not in self.local:
-                what, _, hint = self.unknown[known].partition("\n")
-                return template.error(what, ref, hint=hint)
+                what, hint, *facts = self.unknown[known].split("\n")
+                return template.error(what, ref, facts=tuple(facts), hint=hint)
         names = {*self.base, *self.local}
         fields = sorted(known for known in names if known.startswith(name + "."))
         if fields:

@@ -13,8 +13,8 @@ from .data import Data, Tree
 from .model import Param
 from .nodes import Items, Node, Scalar, Table
 from .reader import Reader
-from .schema import FILE_KEYS
-from .template import Scope, Template, Value, parse
+from .schema import FILE_KEYS, GLOB_KEYS
+from .template import GlobItem, Scope, Template, Value, parse
 from .value_files import ValueFiles, format_of, shown_path
 from .values import RESERVED, check_name
 
@@ -23,7 +23,7 @@ PLATFORM: Mapping[str, str] = {
     "platform.arch": os.uname().machine,
 }
 _NO_VARIABLES = "a var belongs to no action\ngive it a parameter with env: NAME"
-_QUOTES = "if a text was meant, write it in quotes; a map here has select: or file:"
+_QUOTES = "if a text was meant, write it in quotes; a map here has select:, file: or glob:"
 
 
 def read_vars(
@@ -72,7 +72,9 @@ class _Vars:
         self.files = files
         self.folder = folder
         self.data = Data()
+        self.globs: dict[str, GlobItem] = {}
         scope.records = self.data.records
+        scope.globs = self.globs
 
     def take(self, name: str, node: Node) -> None:
         """Work out a var."""
@@ -81,10 +83,14 @@ class _Vars:
             unknown = {**scope.unknown, "env": _NO_VARIABLES}
             node = select.Selection(reader.source, scope.with_local(PLATFORM, unknown)).resolve(node)
         if isinstance(node, Table):
-            if "file" not in node.nodes:
+            if "file" in node.nodes:
+                self._file(name, node)
+            elif "glob" in node.nodes:
+                self._glob(name, node)
+            else:
                 raise reader.error(f"the var {name} must be a text or a list, this is a map", node, hint=_QUOTES)
-            self._file(name, node)
         elif data.has_tables(node):
+            _refuse_globs(reader, name, node)
             odd = (
                 next((one for one in node.nodes if not isinstance(one, Table)), None)
                 if isinstance(node, Items)
@@ -93,9 +99,8 @@ class _Vars:
             first = next(one for one in node.nodes if data.has_tables(one)) if isinstance(node, Items) else node
             if odd is not None:
                 raise reader.error(f"the var {name} has records and other values", first, hint=_QUOTES)
-            self.data.take(
-                name, tree(reader, scope, node, f"the var {name}"), self.base, data.at(reader.source, node)
-            )
+            held = tree(reader, scope, node, f"the var {name}")
+            self.data.take(name, held, self.base, data.at(reader.source, node), self._where(node))
         else:
             self._plain(name, node)
         scope.unknown = {**scope.unknown, **self.data.odd}
@@ -106,13 +111,30 @@ class _Vars:
             self.base[name] = tuple([text for one in made for text in self.scope.items(one)])
             return
         whole = made.whole
-        if whole is not None and whole.name in self.scope.records:
-            self.data.records[name] = self.data.records[whole.name]
+        if whole is not None and (whole.name in self.scope.records or whole.name in self.globs):
+            if whole.name in self.globs:
+                self.globs[name] = self.globs[whole.name]
+            else:
+                self.data.records[name] = self.data.records[whole.name]
             self.data.odd[name] = self.data.odd[whole.name].replace(f"${{{whole.name}}}", f"${{{name}}}")
             return
         items = self.scope.items(made)
         is_list = whole is not None and isinstance(self.scope.value(made, whole), tuple)
         self.base[name] = items if is_list else items[0]
+
+    def _where(self, node: Node) -> str:
+        return f"at {self.reader.source.place(node.start)}"
+
+    def _glob(self, name: str, table: Table) -> None:
+        """Keep a glob as it is written, with its values in it: it is answered where it is used."""
+        found = glob(self.reader, table)
+        for templates in (found.patterns, found.exclude):
+            templates[:] = [Template(one.source, one.node, (self.scope.pattern(one),)) for one in templates]
+        self.globs[name] = found
+        self.data.odd[name] = (
+            f"${{{name}}} is a glob: only in, edits and foreach take it, as a whole\n"
+            f"in a command ${{in}} is what the action reads\n{name} is defined {self._where(table)}"
+        )
 
     def _file(self, name: str, table: Table) -> None:
         reader = self.reader
@@ -132,7 +154,8 @@ class _Vars:
         told = data.at(reader.source, node)
         if "else" in entries:
             otherwise = tree(reader, self.scope, entries["else"], f"else of the var {name}")
-            self.data.take(name, otherwise, self.base, data.at(reader.source, entries["else"]))
+            at = entries["else"]
+            self.data.take(name, otherwise, self.base, data.at(reader.source, at), self._where(at))
         try:
             source = self.files.source(path, shown_path(reader.source.file, path), told)
             held = None if source is None else self.files.tree(path, kind, source)
@@ -154,7 +177,26 @@ class _Vars:
                 held,
                 self.base,
                 lambda what: TreadleError(f"{text}: {what}", hint="correct the file", place=told("").place),
+                f"{self._where(node)}, and held by that file",
             )
+
+
+def glob(reader: Reader, node: Table) -> GlobItem:
+    """Return a map with `glob` as what it says; what is wrong with it is kept."""
+    entries = reader.entries(node, GLOB_KEYS, "a glob")
+    parts = []
+    for key in ("glob", "exclude"):
+        texts = reader.texts(entries[key], f"{key} of a glob") if key in entries else ()
+        parts.append([parse(reader.source, text) for text in texts])
+    return GlobItem(node, *parts, empty="empty" in entries)
+
+
+def _refuse_globs(reader: Reader, name: str, node: Node) -> None:
+    """Refuse a glob in the list of a var, which would be a list of records."""
+    for one in node.nodes if isinstance(node, Items) else ():
+        if isinstance(one, Table) and "glob" in one.nodes and one.nodes.keys() <= GLOB_KEYS.keys():
+            hint = 'a var of its own for each glob; in: ["${a}", "${b}"] takes several'
+            raise reader.error(f"the var {name} is a list with a glob in it", one, hint=hint)
 
 
 def tree(reader: Reader, scope: Scope, node: Node, what: str) -> Tree:

@@ -122,9 +122,9 @@ class _Reader:
         tokens = self.condition.tokens
         return tokens[min(self.at, len(tokens) - 1)]
 
-    def error(self, what: str, token: _Token, hint: str = "") -> TreadleError:
+    def error(self, what: str, token: _Token, hint: str = "", *facts: str) -> TreadleError:
         source, node = self.condition.source, self.condition.node
-        return source.error(what, source.inside(node, token.offset, token.text), hint=hint)
+        return source.error(what, source.inside(node, token.offset, token.text), facts=facts, hint=hint)
 
     def next_is(self, *texts: str) -> bool:
         if self.at >= len(self.condition.tokens):
@@ -253,8 +253,8 @@ class _Reader:
             first = token.text.split(".")[0]
             said = self.unknown.get(token.text) or self.unknown.get(first)
             if said:
-                what, _, hint = said.partition("\n")
-                raise self.error(what, token, hint)
+                what, *rest = said.split("\n")
+                raise self.error(what, token, *rest)
             close = nearest(token.text, self.names)
             hint = (
                 f"did you mean {close}?"
