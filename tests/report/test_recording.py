@@ -176,9 +176,47 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
     assert kinds(events(tmp_path / "x"))[-1] == "summary"
 
 
+@pytest.mark.parametrize("option", ["--events", "--junit", "--trace", "--html"])
+def test_what_is_no_former_report_is_not_written_over(tmp_path: Path, option: str) -> None:
+    """`treadle run --events treadle.yaml` is one forgotten word away from the loss of a plan."""
+    plan(tmp_path, PLAN)
+    text = (tmp_path / "treadle.yaml").read_text()
+    done = run_treadle(tmp_path, "run", option, "treadle.yaml", check=2)
+    assert "treadle.yaml is there, and is no former report of this kind: it is not written over" in done.err
+    assert (tmp_path / "treadle.yaml").read_text() == text
+    assert not (tmp_path / "o").exists()
+    (tmp_path / "empty").touch()
+    for _ in range(2):
+        run_treadle(tmp_path, "run", option, "empty", check=0)
+        assert (tmp_path / "empty").stat().st_size > 0
+    if option != "--events":
+        run_treadle(tmp_path, "run", "--events", "e.jsonl", check=0)
+        run_treadle(tmp_path, "report", "e.jsonl", option, "treadle.yaml", check=2)
+        run_treadle(tmp_path, "report", "e.jsonl", option, "empty", check=0)
+        assert (tmp_path / "treadle.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["", "-"])
+def test_a_file_without_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    plan(tmp_path, PLAN)
+    done = run_treadle(tmp_path, "run", f"--events={name}", check=2)
+    assert f"'{name}' is not the name of a file" in done.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_file_of_the_run_that_an_action_reads_or_makes_is_told_of(tmp_path: Path) -> None:
+    text = "actions:\n  docs: {sh: 'ls docs > ${out}', in: docs/, out: o}\n"
+    plan(tmp_path, text + "  site: {sh: 'mkdir -p ${out}', out: site/}\n")
+    (tmp_path / "docs").mkdir()
+    done = run_treadle(tmp_path, "run", "--html", "docs/run.html", "--junit", "site/j.xml", "--events", "e.jsonl")
+    assert "docs/run.html is part of what docs reads or makes: it will run again each time" in done.err
+    assert "site/j.xml is part of what site reads or makes: it will run again each time" in done.err
+    assert len(of(events(tmp_path / "e.jsonl"), "note")) == 2
+
+
 def test_folders_above_a_report_are_made_and_a_link_to_it_stays_one(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
-    (tmp_path / "real.xml").write_text("old")
+    (tmp_path / "real.xml").touch()
     (tmp_path / "link.xml").symlink_to("real.xml")
     run_treadle(tmp_path, "run", "--events", "new/folder/e.jsonl", "--junit", "link.xml", check=0)
     assert (tmp_path / "link.xml").is_symlink()
@@ -300,6 +338,25 @@ def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:
         assert said in done.err
     assert "cannot be read" in run_treadle(tmp_path, "report", "absent", check=2).err
     assert "wants one file of events" in run_treadle(tmp_path, "report", check=2).err
+
+
+@pytest.mark.parametrize("more", [(), ("--github",)])
+def test_a_report_is_made_of_what_comes_through_a_pipe(tmp_path: Path, more: tuple[str, ...]) -> None:
+    plan(tmp_path, PLAN)
+    run_treadle(tmp_path, "run", "--events", "e.jsonl", check=0)
+    said = run_treadle(tmp_path, "report", "e.jsonl", check=0).out
+    pipe = ("sh", "-c", 'cat e.jsonl | "$@"', "sh")
+    run_treadle(tmp_path, "report", "/dev/stdin", *more, "--html", "p.html", prefix=pipe, check=0)
+    assert (tmp_path / "p.html").exists()
+    assert run_treadle(tmp_path, "report", "/dev/stdin", prefix=pipe, check=0).out == said
+
+
+def test_two_files_of_one_name_are_refused_by_report_too(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN)
+    run_treadle(tmp_path, "run", "--events", "e.jsonl", check=0)
+    done = run_treadle(tmp_path, "report", "e.jsonl", "--html", "x", "--junit", "./x", check=2)
+    assert "name one file" in done.err
+    assert not (tmp_path / "x").exists()
 
 
 def test_kinds_and_fields_of_a_newer_treadle_do_no_harm(tmp_path: Path) -> None:

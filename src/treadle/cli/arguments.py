@@ -323,10 +323,16 @@ def _report_options(parser: argparse.ArgumentParser, *, is_run: bool) -> None:
     none = argparse.SUPPRESS
     group = parser.add_argument_group("what is written")
     if is_run:
-        group.add_argument("--events", metavar="FILE", default=none, help=_EVENTS)
-    group.add_argument("--html", metavar="FILE", default=none, help="a page: timeline, graph, reasons, failures")
-    group.add_argument("--junit", metavar="FILE", default=none, help="a JUnit file, a case for each action")
-    group.add_argument("--trace", metavar="FILE", default=none, help="a trace for Perfetto or chrome://tracing")
+        group.add_argument("--events", type=_file, metavar="FILE", default=none, help=_EVENTS)
+    group.add_argument(
+        "--html", type=_file, metavar="FILE", default=none, help="a page: timeline, graph, reasons, failures"
+    )
+    group.add_argument(
+        "--junit", type=_file, metavar="FILE", default=none, help="a JUnit file, a case for each action"
+    )
+    group.add_argument(
+        "--trace", type=_file, metavar="FILE", default=none, help="a trace for Perfetto or chrome://tracing"
+    )
     if not is_run:
         group.add_argument("--github", action="store_true", default=none, help=_GITHUB)
 
@@ -338,6 +344,12 @@ _KEEP_GOING = "go on after failures; -kN stops after N of them"
 _OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"
 _WATCH = "run again each time something that it reads changes, until Ctrl-C"
 _FORCE = "as if changed: --force=NAME (mind the =) that action, --force alone every action of the run"
+
+
+def _file(text: str) -> str:
+    if text in ("", "-"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file; what goes to /dev/stdout is printed")
+    return text
 
 
 def _jobs(text: str) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from treadle.errors import UsageError
 from treadle.report.events import encoded
 from treadle.report.github import GitHub
 from treadle.report.model import Run
-from treadle.report.sinks import Lines, check_writable
+from treadle.report.sinks import Lines
 from treadle.ui.text import line
 
-from .reporting import KINDS, write_report
+from .reporting import KINDS, check_files, write_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ class Outlets:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.paths: Mapping[str, str] = {}
+        """What is written: kind -> file."""
         self._lines: Lines | None = None
         self._github: GitHub | None = None
         self._run: Run | None = None
@@ -42,11 +43,9 @@ class Outlets:
         :raises UsageError: something of it cannot be written
         """
         options = self.context.options
-        paths = {kind: str(path) for kind in KINDS if (path := getattr(options, kind))}
-        _refuse_same({"events": options.events, **paths})
-        for path in paths.values():
-            check_writable(path)
-        if paths:
+        self.paths = {kind: str(path) for kind in ("events", *KINDS) if (path := getattr(options, kind))}
+        check_files(self.paths)
+        if self.paths.keys() - {"events"}:
             self._run = Run()
         if options.events:
             self._lines = Lines(options.events)
@@ -94,15 +93,3 @@ class Outlets:
         if self._lines is not None:
             self._lines.close()
         return not any(failures) and not (self._lines is not None and self._lines.failure)
-
-
-def _refuse_same(paths: Mapping[str, str]) -> None:
-    """Refuse one file for two things: the later one would overwrite the other."""
-    seen: dict[str, str] = {}
-    for kind, path in paths.items():
-        full = os.path.realpath(path)
-        is_file = path and (os.path.isfile(path) or not os.path.exists(path))
-        if is_file and full in seen:
-            raise UsageError(f"--{seen[full]} and --{kind} name one file: {path}")
-        if is_file:
-            seen[full] = kind

@@ -46,6 +46,15 @@ class Readers:
         followers = self.followers(maker[0]) if maker else {}
         return [uid for uid, paths in followers.items() if any(_touch(one, path) for one in paths)]
 
+    def touching(self, path: str) -> list[str]:
+        """Return the actions that read or make a path, or a folder around it."""
+        readers = (
+            uid
+            for uid, action in self.plan.actions.items()
+            if any(_touch(one, path) for one in action.command.inputs)
+        )
+        return list(dict.fromkeys([*self.makers(path), *readers]))
+
     def followers(self, uid: str) -> dict[str, list[str]]:
         """Return the actions that read what an action makes, each with the paths, in the order of the plan."""
         if self._followers is None:

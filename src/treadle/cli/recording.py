@@ -29,6 +29,7 @@ from treadle.report.model import STATUSES
 from . import errors
 from .outlets import Outlets
 from .progress import TICK, how_it_ended
+from .readers import Readers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +104,19 @@ class Recorder:
         queues = {"default": self.context.options.jobs or usable_cpus(), **plan.queues}
         left_out = {uid: why or "" for uid, why in plan.left_out.items()}
         self.outlets.tell("plan", file=plan.name, actions=len(plan.actions), queues=queues, left_out=left_out)
+        if former is None:
+            self._note_files_in_the_way(plan)
         return self.hearing
+
+    def _note_files_in_the_way(self, plan: Plan) -> None:
+        """Say of a file of the run that an action reads or makes it: what it holds is another thing each time."""
+        for path in self.outlets.paths.values():
+            place = os.path.relpath(os.path.realpath(path), os.path.realpath(plan.root))
+            touching = Readers(plan).touching(place)
+            if touching:
+                text = f"{path} is part of what {touching[0]} reads or makes: it will run again each time"
+                self.context.warn(text)
+                self.outlets.tell("note", text=text)
 
     def finish(self, report: Report) -> None:
         """Tell what the walk says of those that it did not come to."""

@@ -8,8 +8,10 @@ from treadle.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
+    from treadle.report.events import Event
     from treadle.report.model import Run
 
     from .context import Context
@@ -20,10 +22,6 @@ KINDS = ("junit", "trace", "html")
 
 def report_command(context: Context) -> int:
     """Make files of the events of a run, or say in lines what it did; 0 whatever that was."""
-    from treadle.report.events import read_events
-    from treadle.report.model import Run
-    from treadle.report.sinks import check_writable
-
     options = context.options
     if len(options.names) != 1:
         raise UsageError(
@@ -35,19 +33,42 @@ def report_command(context: Context) -> int:
     for kind, path in paths.items():
         if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(source):
             raise UsageError(f"--{kind} names the file of the events itself: {path}")
-        check_writable(path)
-    run = Run.of(read_events(source))
+    check_files(paths)
+    run = _read(context, source)
     for kind, path in paths.items():
         failure = write_report(run, kind, path)
         if failure:
             raise UsageError(failure)
-    if options.github:
-        _say_for_github(context, source)
-    elif not paths:
+    if not options.github and not paths:
         from treadle.report.text import text_lines
 
         context.say(text_lines(run, verbose=options.verbose))
     return context.ended(0)
+
+
+def check_files(paths: Mapping[str, str]) -> None:
+    """See that files can be written, that each is another one, and that none of them is something else now.
+
+    :param paths: kind -> file; `events` is a kind here too
+    :raises UsageError: it is not so
+    """
+    from treadle.report.sinks import check_writable
+
+    _refuse_same(paths)
+    for kind, path in paths.items():
+        check_writable(path, _room(kind).BEGINS)
+
+
+def _refuse_same(paths: Mapping[str, str]) -> None:
+    """Refuse one file for two things: the later one would overwrite the other."""
+    seen: dict[str, str] = {}
+    for kind, path in paths.items():
+        full = os.path.realpath(path)
+        is_file = os.path.isfile(path) or not os.path.exists(path)
+        if is_file and full in seen:
+            raise UsageError(f"--{seen[full]} and --{kind} name one file: {path}")
+        if is_file:
+            seen[full] = kind
 
 
 def write_report(run: Run, kind: str, path: str) -> str:
@@ -64,17 +85,29 @@ def write_report(run: Run, kind: str, path: str) -> str:
 
 
 def _parts(run: Run, kind: str) -> Iterator[str]:
-    from importlib import import_module
-
-    made: Iterator[str] = getattr(import_module(f"treadle.report.{kind}"), kind)(run)
+    made: Iterator[str] = getattr(_room(kind), kind)(run)
     return made
 
 
-def _say_for_github(context: Context, source: str) -> None:
+def _room(kind: str) -> Any:
+    from importlib import import_module
+
+    return import_module(f"treadle.report.{kind}")
+
+
+def _read(context: Context, source: str) -> Run:
+    """Return the run that a file tells of, and say it for GitHub on the way; what is read may be a pipe."""
     from treadle.report.events import read_events
     from treadle.report.github import GitHub
+    from treadle.report.model import Run
     from treadle.ui.text import line
 
-    github = GitHub(os.urandom(16).hex())
-    for event in read_events(source):
-        context.say(line(text) for text in github.lines(event))
+    github = GitHub(os.urandom(16).hex()) if context.options.github else None
+
+    def told() -> Iterator[Event]:
+        for event in read_events(source):
+            if github is not None:
+                context.say(line(text) for text in github.lines(event))
+            yield event
+
+    return Run.of(told())

@@ -44,6 +44,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """kind -> the fields that it may have beside `event` and `t`."""
 
+BEGINS = '{"event":"run"'
+"""What a file of events begins with."""
+
 NOT_STARTED = "not started"
 """The status of an action that the run did not come to, beside those of `ui.state`."""
 
@@ -114,11 +117,12 @@ def read_events(path: str) -> Iterator[Event]:
     """
     try:
         with open(path, "rb") as file:
+            number = 0
             for number, raw in enumerate(file, 1):
                 if not raw.endswith(b"\n"):
                     return
                 yield _event(raw, number, path)
-            if not file.tell():
+            if not number:
                 raise UsageError(f"{path} is empty: no events of a run")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
     from .model import ActionRun, Run
 
+BEGINS = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '"""
 _SCRIPTS = ("base.js", "timeline.js", "graph.js", "page.js")
 _WHOLE_LOGS = 100
 """Failures whose output is in the page; those after them name their log."""
@@ -38,11 +44,8 @@ def html(run: Run) -> Iterator[str]:
     """Yield the text of the page."""
     style = _part("page.css")
     script = "".join(f"(() => {{\n{_part(name)}}})();\n" for name in _SCRIPTS)
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:"
     title = _escaped(safe(f"{run.plan or 'treadle'}: {run.result}"))
-    yield "<!doctype html>\n"
-    yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    yield f"{BEGINS}{_hash(style)}'; script-src '{_hash(script)}'; img-src data:\">\n"
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark">\n'
     yield f"<title>{title}</title>\n"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .model import ActionRun, Run
 
+BEGINS = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="treadle"'
 _NEVER_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENTITIES = {ord(char): entity for char, entity in zip("&<>\"'", ("amp", "lt", "gt", "quot", "#39"), strict=True)}
 _IN_ATTRIBUTES = {number: f"&{entity};" for number, entity in _ENTITIES.items()}
@@ -29,8 +30,7 @@ def junit(run: Run) -> Iterator[str]:
     tests = len(run.actions) + len(run.problems)
     numbers = f'tests="{tests}" failures="{counts[FAILED]}" errors="{errors}" skipped="{skipped}"'
     time = f'time="{run.duration:.6f}"'
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-    yield f'<testsuites name="treadle" {numbers} {time}>\n'
+    yield f"{BEGINS} {numbers} {time}>\n"
     yield f'<testsuite name="{_attribute(run.plan or "treadle")}" {numbers} {time}{_timestamp(run)}>\n'
     for problem in run.problems:
         yield _problem(problem)

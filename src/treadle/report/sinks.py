@@ -68,16 +68,22 @@ class Lines:
             self._fd = -1
 
 
-def check_writable(path: str) -> None:
+def check_writable(path: str, begins: str) -> None:
     """See that a file could be written now, and leave nothing behind but the folders above it.
 
-    :raises UsageError: it could not
+    :param begins: what a former file of the same kind begins with; any other one was named by mistake
+    :raises UsageError: it could not be written, or what it holds would be lost
     """
     try:
         _make_folder(path)
         if os.path.isdir(path) or path.endswith("/"):
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         if _is_plain(path):
+            if _is_another(path, begins.encode()):
+                raise UsageError(
+                    f"{path} is there, and is no former report of this kind: it is not written over",
+                    hint="name another file, or remove that one first",
+                )
             os.close(os.open(name := _aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             os.unlink(name)
         else:
@@ -118,6 +124,15 @@ def _is_plain(path: str) -> bool:
         return stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
         return True
+
+
+def _is_another(path: str, begins: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            found = file.read(len(begins))
+    except FileNotFoundError:
+        return False
+    return bool(found) and found != begins
 
 
 def _make_folder(path: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .model import ActionRun, Attempt, Run
 
+BEGINS = '{"displayTimeUnit":"ms","otherData":'
 _COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good"}
 """Names of colours that chrome://tracing knows."""
 _CRITICAL = "yellow"
@@ -28,7 +29,7 @@ def trace(run: Run) -> Iterator[str]:
     """Yield the text of a trace; times are in microseconds since the run began."""
     path = critical_path(run)
     critical = set(path)
-    yield '{"displayTimeUnit":"ms","otherData":'
+    yield BEGINS
     yield json.dumps({"plan": run.plan, "began": run.began, "critical_path": path})
     yield ',"traceEvents":[\n'
     separator = ""
