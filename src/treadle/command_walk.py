@@ -18,7 +18,7 @@ from .digests import ABSENT
 from .errors import TreadleError
 from .files import GRAIN, Files, moved
 from .fingerprint import Fingerprint
-from .found import maker_of, owner_of, wait_for_makers
+from .found import maker_of, owner_of, wait_for_makers, writers_of
 from .job import EmptyJob, Job
 from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
@@ -445,7 +445,9 @@ class CommandWalk(Walk):
         verdict = self.decide(uid, previous, new)
         if not pending or command.once:
             return verdict
-        return _foreseen(verdict, {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)})
+        before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
+        read = _read_from(self.root, self.questions.paths(self._kept[uid], command), before)
+        return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
 
 
 _REASON_OF_STATE = {
@@ -460,6 +462,17 @@ def _tell(observer: Observer, replaced: Sequence[str]) -> None:
     if replaced:
         shown = ", ".join(replaced[:3]) + (", ..." if len(replaced) > 3 else "")
         observer.note(f"not from Treadle, kept in {STATE_FOLDER}/replaced: {shown}")
+
+
+def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:
+    """Return who of those before writes to these paths; the others are needed, and nothing follows from them."""
+    found = writers_of(paths, before)
+    if len(found) == len(before):
+        return found
+    # what a link leads to may be made by one of the others
+    inside = os.path.join(os.path.realpath(root), "")
+    real = (os.path.realpath(os.path.join(root, path)) for path in paths)
+    return writers_of([*paths, *(path.removeprefix(inside) for path in real)], before)
 
 
 def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:

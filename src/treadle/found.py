@@ -9,7 +9,7 @@ from .records import Owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .command import Command
     from .core.dag import DAG
@@ -37,6 +37,26 @@ def maker_of(path: str, makers: Mapping[str, str]) -> str | None:
     while maker is None and (at := path.rfind("/", 0, at)) > 0:
         maker = makers.get(path[: at + 1])
     return maker
+
+
+def writers_of(paths: Iterable[str], commands: Mapping[str, Command]) -> list[str]:
+    """Return which of these actions write to one of the paths: to it, to a folder around it, into a tree."""
+    exact = set(paths)
+    folders = {folder for path in exact for folder in _folders_around(path)}
+    everything = "./" in exact
+
+    def is_read(made: str) -> bool:
+        return everything or made in exact or made in folders or not exact.isdisjoint(_folders_around(made))
+
+    return [uid for uid, command in commands.items() if any(map(is_read, (*command.outputs, *command.edits)))]
+
+
+def _folders_around(path: str) -> list[str]:
+    found, at = [], path.rfind("/", 0, len(path) - 1)
+    while at > 0:
+        found.append(path[: at + 1])
+        at = path.rfind("/", 0, at)
+    return found
 
 
 def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:

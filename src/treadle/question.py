@@ -126,6 +126,12 @@ class Questions:
         edited = [path for path in command.edits if self.files.see_again(path).value == ABSENT]
         return question.absent() + edited
 
+    def paths(self, question: Question, command: Command) -> list[str]:
+        """Return the files that the question is about, and those of tools that say their version."""
+        names = {name for tool in command.tools if tool.version for name in (tool.name, tool.version[0])}
+        tools = [os.path.normpath(name) if "/" in name else self._own_program(command, name) for name in names]
+        return [path for path in (*question.seen, *question.answers, *tools) if path]
+
     def moved_since(self, question: Question) -> list[str]:
         """Look once more at the files of a question; return those that may have held something else meanwhile."""
         see_again = self.files.see_again

@@ -81,10 +81,41 @@ def test_readers_of_what_always_runs_are_judged_by_what_came_out(tmp_path: Path)
     (tmp_path / "source").write_text("a")
     assert run(tmp_path) == ["needs", "now", "reads"]
     assert run(tmp_path) == ["now"]
-    assert "may run reads: depends on now" in run_treadle(tmp_path, "status", check=1).out
+    status = run_treadle(tmp_path, "status", check=1).out
+    assert "may run reads: depends on now" in status
+    assert "needs" not in status
+    assert "needs would be skipped" in run_treadle(tmp_path, "why", "needs").out
     (tmp_path / "source").write_text("b")
     assert run(tmp_path) == ["now", "reads"]
     assert (tmp_path / "p").read_text() == "b"
+
+
+def test_needs_alone_foretells_no_run_and_files_do_whichever_way_they_are_read(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "actions:\n  now: {sh: 'cp source ${out}', out: o, always: true}\n"
+        "  folder: {sh: 'mkdir -p ${out}; cp source ${out}/x', out: d/, in: source}\n"
+        "  prog: {sh: \"printf '#!/bin/sh\\n' > ${out}; chmod +x ${out}\", out: bin/p, in: source}\n"
+        "  nothing: {sh: 'echo > ${out}', out: q1, in: own, needs: [now, folder, prog]}\n"
+        "  linked: {sh: 'cat ${in} > ${out}', in: link, out: q2, needs: [now, folder, prog]}\n"
+        "  below: {sh: 'cat ${in} > ${out}', in: d/x, out: q3, needs: [now, prog]}\n"
+        "  tool: {sh: 'echo > ${out}', tools: [{tool: bin/p, version: bin/p}], out: q4, needs: [now, folder]}\n"
+        "  tree: {sh: 'ls ${in} > ${out}', in: bin/, out: q5, needs: [now, folder]}\n",
+    )
+    (tmp_path / "source").write_text("a")
+    (tmp_path / "own").write_text("a")
+    (tmp_path / "o").touch()
+    (tmp_path / "link").symlink_to("o")
+    run_treadle(tmp_path, "run")
+    (tmp_path / "source").write_text("b")
+    status = run_treadle(tmp_path, "status", check=1).out
+    assert [line for line in status.splitlines() if line.startswith("may run")] == [
+        "may run linked: depends on now",
+        "may run below: depends on folder",
+        "may run tool: depends on prog",
+        "may run tree: depends on prog",
+    ]
+    assert "3 to run, 4 may run, 1 to skip" in status
 
 
 # Records.
