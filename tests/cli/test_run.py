@@ -93,6 +93,13 @@ def test_the_first_failure_ends_the_run_and_k_goes_on(tmp_path: Path) -> None:
     assert done.lines[-1].startswith("0 run, 2 failed, 2 not started in ")
 
 
+@pytest.mark.parametrize("letters", ["-kq", "-qk", "-kj1"])
+def test_k_goes_on_in_one_word_with_other_letters(letters: str, tmp_path: Path) -> None:
+    plan(tmp_path, FAILING)
+    done = run_treadle(tmp_path, "run", letters, "-j1", check=1)
+    assert done.lines[-1].startswith("1 run, 2 failed, 1 blocked in ")
+
+
 def test_k_takes_no_name_for_its_number(tmp_path: Path) -> None:
     plan(tmp_path, FAILING)
     assert "[1/1] ran fine" in run_treadle(tmp_path, "run", "-k", "fine", check=0).out

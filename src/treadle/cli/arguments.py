@@ -300,7 +300,7 @@ def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it goes")
     if name == "run":
         group.add_argument("-j", dest="jobs", type=_jobs, metavar="N", default=none, help=_JOBS)
-        group.add_argument("-k", dest="keep_going", action="store_true", default=none, help=_KEEP_GOING)
+        group.add_argument("-k", dest="keep_going", action="store_const", const=0, default=none, help=_KEEP_GOING)
         group.add_argument("--keep-going", type=int, dest="keep_going", metavar="N", default=none, help=none)
         group.add_argument("--output", choices=OUTPUT_CHOICES, default=none, help=_OUTPUT)
         group.add_argument("--watch", action="store_true", default=none, help=_WATCH)
