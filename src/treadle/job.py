@@ -119,6 +119,11 @@ class Job:
             return JobTimingInfo(None, None, 0.0)
         return JobTimingInfo(start, stop, (monotonic() if stop is None else self._stopped_at) - self._started_at)
 
+    @property
+    def started_at(self) -> float:
+        """When its last attempt started, on the monotonic clock."""
+        return self._started_at
+
     def record_start_time(self) -> None:
         """Note that it starts now; an attempt after the first starts afresh."""
         self._start_time = time()

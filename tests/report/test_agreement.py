@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
+from itertools import count, pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from helpers import plan, run_treadle
+from treadle.cli.recording import Hearing
+from treadle.job import Job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,3 +218,47 @@ def test_a_run_with_nothing_to_do_tells_all_of_it(project: Path) -> None:
     assert faces.bars() == []
     assert faces.junit.attrib["skipped"] == "4"
     assert run_treadle(project, "run", "same", "after", "two", check=0).out.startswith("nothing to do: 4 skipped")
+
+
+MAKER = """
+actions:
+  base: {sh: "echo x > ${out}", out: base}
+  gen: {sh: "cat plan > ${out}", in: [plan, base], out: made.yaml, expand: made.yaml}
+  end: {run: 'true', needs: [gen]}
+"""
+MADE = """
+treadle: 1
+actions: {page: {sh: "echo > ${out}", out: page}}
+"""
+
+
+def test_what_actions_of_a_made_plan_need_is_told_though_it_ran_before_them(tmp_path: Path) -> None:
+    plan(tmp_path, MAKER)
+    (tmp_path / "plan").write_text(MADE)
+    done = run_treadle(tmp_path, "run", "end", "gen:page", *FILES, check=0)
+    faces = Faces(tmp_path, done.out)
+    told = {name: event["needs"] for name, event in faces.of("action").items()}
+    assert told == {"base": [], "gen": ["base"], "end": ["gen"], "gen:page": ["gen"]}
+    assert faces.events[-1]["total"] == 4
+    assert faces.events[-1]["counts"]["ran"] == 4
+    graph = json.loads(run_treadle(tmp_path, "graph", "--format", "json", "--no-state", check=0).out)
+    edges = {(edge["from"], edge["to"]) for edge in graph["edges"]}
+    assert edges == {(before, name) for name, needs in told.items() for before in needs}
+    assert faces.trace["otherData"]["critical_path"][:2] == ["base", "gen"]
+
+
+def test_a_start_is_when_it_was_and_not_when_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy lets any time go by between the two, and bars of one row would overlap."""
+    clock = count(100)
+    for place in ("treadle.job", "treadle.cli.recording"):
+        monkeypatch.setattr(f"{place}.monotonic", lambda: float(next(clock)))
+    job = Job("a", None, lambda _: None)
+    job.prepare(0)
+    vars(job)["command"] = SimpleNamespace(console=True)
+    told: list[dict[str, Any]] = []
+    outlets = SimpleNamespace(are_live=False, flush=lambda: None, tell=lambda kind, **fields: told.append(fields))
+    deaf: Any = SimpleNamespace(started=lambda _: None, scheduler=None, root="/")
+    hearing = Hearing(outlets, deaf, deaf, 90.0)  # type: ignore[arg-type]
+    hearing.walk = deaf
+    hearing.started(job)  # type: ignore[arg-type]
+    assert told[0]["start"] == 10.0

@@ -100,7 +100,7 @@ class Recorder:
         self.hearing = Hearing(self.outlets, progress, plan, self.context.began)
         if former is not None:
             # the walk over makers of plans came first
-            self.hearing.counts.update(former.counts)
+            self.hearing.ends.update(former.ends)
         queues = {"default": self.context.options.jobs or usable_cpus(), **plan.queues}
         left_out = {uid: why or "" for uid, why in plan.left_out.items()}
         self.outlets.tell("plan", file=plan.name, actions=len(plan.actions), queues=queues, left_out=left_out)
@@ -127,7 +127,9 @@ class Recorder:
     def end(self, code: int) -> bool:
         """Tell the sum of it, and have all files written; return whether that was possible."""
         hearing = self.hearing
-        counts = dict.fromkeys(STATUSES, 0) if hearing is None else hearing.counts
+        counts = dict.fromkeys(STATUSES, 0)
+        for status in hearing.ends.values() if hearing is not None else ():
+            counts[status] += 1
         over_at = None if hearing is None else hearing.progress.over_at
         self.outlets.tell(
             "summary",
@@ -171,7 +173,8 @@ class Hearing(Observer):
         self.root = plan.root
         self.walk: CommandWalk | None = None
         self.interrupted = False
-        self.counts = dict.fromkeys(STATUSES, 0)
+        self.ends: dict[str, str] = {}
+        """name -> status of all that is through, also of the walk before."""
         self._began = began
         self._jobs: dict[str, CommandJob] = {}
         self._starts: dict[str, float] = {}
@@ -216,7 +219,7 @@ class Hearing(Observer):
         uid = job.uid
         self._jobs[uid] = job
         self._between.pop(uid, None)
-        start = self._starts[uid] = _rounded(monotonic() - self._began - job.timing_info.duration)
+        start = self._starts[uid] = _rounded(job.started_at - self._began)
         self.outlets.tell("started", name=uid, attempt=job.attempt, slot=job.slot, start=start)
         if not job.command.console and uid not in self._tails:
             self._tails[uid] = Tail(self.walk.place.log(uid))
@@ -279,13 +282,17 @@ class Hearing(Observer):
         graph = self.walk.actions
         command, action = graph.vertex_data[uid], self.plan.actions.get(uid)
         place = action.place if action is not None else command.place
+        needs = set(map(str, graph.get_predecessors(uid)))
+        if action is not None:
+            # those of the walk before are no longer in the graph
+            needs.update(one for one in action.predecessors if one in self.ends)
         self.outlets.tell(
             "action",
             name=uid,
             family=action.family if action is not None else uid,
             help=action.help if action is not None else "",
             command=command_text(command),
-            needs=sorted(map(str, graph.get_predecessors(uid))),
+            needs=sorted(needs),
             after=sorted(map(str, graph.get_after(uid))),
             queue=CONSOLE_QUEUE if command.console else command.limits.queue,
             tokens=command.limits.tokens,
@@ -312,7 +319,7 @@ class Hearing(Observer):
         uid = said["name"]
         self._over.add(uid)
         self._between.pop(uid, None)
-        self.counts[said["status"]] += 1
+        self.ends[uid] = said["status"]
         if self._tails.pop(uid, None) is not None and self.walk is not None:
             said = {**said, "log": inside(self.root, self.walk.place.log(uid))}
         self.outlets.tell("ended", **said)
