@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import plan, run_treadle
 from report.made_up import events_of
 from treadle.report.critical import critical_path
 from treadle.report.events import encoded, without_root
@@ -27,6 +28,7 @@ from treadle.ui.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 NASTY = [
     "</script><script>window.hit = 1</script>",
@@ -180,6 +182,34 @@ def test_what_is_said_gives_github_no_command(text: str) -> None:
     assert commands == ["warning", "group", "stop-commands", "endgroup", "error", "error"]
 
 
+def commands_of(lines: list[str]) -> list[str]:
+    """Return the lines that GitHub takes as commands; it looks for those of its older form anywhere in a line."""
+    found, stopped = [], ""
+    for line in lines:
+        if stopped:
+            stopped = "" if line == f"::{stopped}::" else stopped
+        elif line.startswith("::stop-commands::"):
+            stopped = line.removeprefix("::stop-commands::")
+        elif line.lstrip().startswith("::") or "##[" in line:
+            found.append(line)
+    assert not stopped
+    return found
+
+
+@pytest.mark.parametrize("options", [(), ("--output", "stream"), ("--output", "prefix"), ("-q",), ("-v",)])
+def test_what_actions_print_gives_github_no_command_however_it_is_shown(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    text = "echo ::error::hit; echo '##[error]hit'; echo ' ::set-output name=x::hit'"
+    plan(tmp_path, f'actions:\n  a: {{sh: "{text}; exit 1"}}\n  b: {{sh: "{text}"}}\n')
+    done = run_treadle(tmp_path, "run", "b", "a", "-k", *options, env={"GITHUB_ACTIONS": "true"}, check=1)
+    assert done.out.count("##[error]hit") > 1
+    commands = commands_of(done.lines)
+    assert [line.partition(" ")[0] for line in commands if "group::" not in line] == ["::error"]
+    quiet = run_treadle(tmp_path, "run", "b", "-q", env={"GITHUB_ACTIONS": "true"}, check=0)
+    assert quiet.out == ""
+
+
 def test_an_annotation_stands_at_the_place_of_the_action_in_the_repository() -> None:
     events = one_action("fit@a,b")
     for event in events:
@@ -244,7 +274,7 @@ def test_a_run_that_was_killed_shows_what_was_running() -> None:
     assert all(action.failure == "the events end while it was running" for action in running)
     assert all(action.duration == pytest.approx(run.last - action.attempts[-1].start) for action in running)
     last = plain(text_lines(run)[-1])
-    assert last.startswith(f"interrupted: 0 run, {len(running)} interrupted")
+    assert last.startswith(f"not finished: 0 run, {len(running)} interrupted")
 
 
 def test_of_several_runs_in_a_file_the_last_one_counts() -> None:

@@ -152,10 +152,10 @@ def test_the_last_line_tells_what_was_saved() -> None:
 
 def test_the_last_line_of_an_interrupted_run_says_so() -> None:
     now = state(ran=1, interrupted=2)
-    assert plain(render.totals(now, 101.0, interrupted=True)) == (
+    assert plain(render.totals(now, 101.0, "interrupted")) == (
         "interrupted: 1 run, 2 interrupted, 237 not started in 1.0s"
     )
-    assert plain(render.totals(state(2, skipped=2), 101.0, interrupted=True)).startswith("interrupted: 0 run")
+    assert plain(render.totals(state(2, skipped=2), 101.0, "interrupted")).startswith("interrupted: 0 run")
 
 
 def test_a_retry_is_no_end() -> None:

@@ -6,7 +6,7 @@ import os
 from time import monotonic
 
 from treadle.report.events import encoded
-from treadle.report.github import GitHub
+from treadle.report.github import FAILURE, STARTED, GitHub
 from treadle.report.model import Run
 from treadle.report.sinks import Lines
 from treadle.ui.text import line
@@ -51,7 +51,11 @@ class Outlets:
             self._lines = Lines(options.events)
             self._lines.open()
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            self._github = GitHub(os.urandom(16).hex(), groups=options.output == "group" and not options.quiet)
+            self._github = GitHub(
+                os.urandom(16).hex(),
+                groups=options.output == "group" and not options.quiet,
+                shown_from=FAILURE if options.quiet else STARTED,
+            )
 
     @property
     def are_live(self) -> bool:

@@ -176,7 +176,7 @@ class Progress(Observer):
         self.screen.write(render.blocked_lines(self._blocked))
         if self.context.options.verbose:
             self.screen.write(render.left_out_lines(left_out))
-        self.screen.write([render.totals(state, self.over_at, interrupted=report.interrupted)])
+        self.screen.write([render.totals(state, self.over_at, INTERRUPTED if report.interrupted else "")])
 
     def _take_rest(self, uid: str, job: CommandJob) -> None:
         follower = self._followers.pop(uid, None)

@@ -1,6 +1,7 @@
 """GitHub's lines about a run: a group for what an action printed, an annotation for what went wrong.
 
-What programs print stands between `stop-commands` and its end, so that nothing in it is taken for a command.
+What programs print stands between `stop-commands` and its end, so that nothing in it is taken for a command: not
+only in groups, also what others show of it meanwhile, as it comes or as the end of a failure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from .events import Event
 
+STARTED, FAILURE = "started", "ended"
 _LAST = 10
 """Lines at the end of an output that an annotation shows."""
 
@@ -28,17 +30,37 @@ class GitHub:
     :param token: a word that nobody can know beforehand
     :param folder: the root of the plan as seen from the repository, "" if it is that
     :param groups: whether to show what actions print
+    :param shown_from: from which event on others show what actions print: STARTED, FAILURE, "" for never
     """
 
-    def __init__(self, token: str, folder: str = "", *, groups: bool = True) -> None:
+    def __init__(self, token: str, folder: str = "", *, groups: bool = True, shown_from: str = "") -> None:
         self.token = token
         self.folder = folder
         self.groups = groups
+        self.shown_from = shown_from
         self.run = Run()
+        self._is_shown = False
+        """Whether others may show what actions print."""
+        self._is_stopped = False
 
     def lines(self, event: Event) -> list[str]:
         """Take in an event; return the lines to be printed."""
         self.run.take(event)
+        lines = self._commands(event)
+        kind = event["event"]
+        if kind == self.shown_from and (kind == STARTED or lines):
+            self._is_shown = True
+        if kind == "summary":
+            self._is_shown = False
+        if self._is_stopped and (lines or not self._is_shown):
+            lines = [f"::{self.token}::", *lines]
+            self._is_stopped = False
+        if self._is_shown and not self._is_stopped:
+            lines = [*lines, f"::stop-commands::{self.token}"]
+            self._is_stopped = True
+        return lines
+
+    def _commands(self, event: Event) -> list[str]:
         kind = event["event"]
         if kind == "problem":
             facts = [str(fact) for fact in event.get("facts", ())]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 STATUSES = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED, NOT_STARTED)
 
+UNFINISHED = "not finished"
+"""The result of a run whose events end before it did."""
+
 
 class Attempt:
     """One start of an action.
@@ -168,7 +171,7 @@ class Run:
         if self.problems:
             return "error"
         if self.summary is None:
-            return "not finished"
+            return UNFINISHED
         if self.summary.get("interrupted"):
             return "interrupted"
         return "failed" if self.summary.get("exit_code") else "succeeded"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from treadle.core.decision import Reason
+from treadle.errors import Place, TreadleError
 from treadle.ui import render
+from treadle.ui.problem import problems_lines
 from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, Ended, State
 from treadle.ui.text import line, safe
+
+from .model import UNFINISHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.ui.text import Line
 
+    from .events import Event
     from .model import ActionRun, Run
 
 _LAST = 20
@@ -42,13 +47,23 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
     lines += render.blocked_lines(blocked)
     if verbose:
         lines += render.left_out_lines(run.left_out)
-    for problem in run.problems:
-        lines.append(line((safe(str(problem["text"])), "bad")))
+    if run.problems:
+        return [*lines, *problems_lines([_problem(problem) for problem in run.problems])]
     state.saved = run.saved
-    summary = run.summary or {}
-    interrupted = bool(summary.get("interrupted", not summary))
-    lines.append(render.totals(state, run.duration, interrupted=interrupted))
+    cut_off = run.result if run.result in (INTERRUPTED, UNFINISHED) else ""
+    lines.append(render.totals(state, run.duration, cut_off))
     return lines
+
+
+def _problem(event: Event) -> TreadleError:
+    """Return an error as it was; the line that it stands in was not told."""
+    place = event.get("place")
+    return TreadleError(
+        str(event["text"]),
+        facts=[str(fact) for fact in event.get("facts", ())],
+        hint=str(event.get("hint", "")),
+        place=Place(str(place["file"]), int(place["line"]), int(place["column"])) if place else None,
+    )
 
 
 def _ended(action: ActionRun) -> Ended:

@@ -144,14 +144,17 @@ def _names(names: Sequence[str]) -> str:
     return f"{shown} (+{len(names) - _LISTED})" if len(names) > _LISTED else shown
 
 
-def totals(state: State, now: float, *, interrupted: bool = False) -> Line:
-    """Return the last line: how many of what, how long it took, what was saved."""
+def totals(state: State, now: float, cut_off: str = "") -> Line:
+    """Return the last line: how many of what, how long it took, what was saved.
+
+    :param cut_off: what kept the run from its end, in a word; "" if it came to it
+    """
     counts = state.counts
     parts: list[Piece] = []
-    if counts[SKIPPED] == state.total and not interrupted:
+    if counts[SKIPPED] == state.total and not cut_off:
         parts += nothing_to_do(counts[SKIPPED], now - state.began, state.saved)
     else:
-        parts.append(("interrupted: ", "warn") if interrupted else ("", ""))
+        parts.append((f"{cut_off}: ", "warn") if cut_off else ("", ""))
         parts.append((f"{counts[RAN]} run", "good" if counts[RAN] else ""))
         for how in (SKIPPED, FAILED, INTERRUPTED, BLOCKED):
             if counts[how]:
