@@ -56,6 +56,16 @@ def test_a_run_whose_reader_goes_away_goes_on(tmp_path: Path) -> None:
     assert run_treadle(folder, "run", check=0).out.startswith("nothing to do")
 
 
+@pytest.mark.parametrize(("words", "code"), [(("list",), 2), (("list", "--json"), 2), (("run",), 0)])
+def test_what_cannot_be_written_because_a_disk_is_full_is_an_error(
+    tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    """An answer in a file that is cut short must not look like one that nobody wanted to read."""
+    plan(tmp_path, PLAN)
+    done = run_treadle(tmp_path, *words, prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"), check=code)
+    assert done.err == "treadle: what is printed cannot be written: No space left on device\n"
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_from_the_start_do_no_harm(tmp_path: Path, closed: str) -> None:
     plan(tmp_path, PLAN)

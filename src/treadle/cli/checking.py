@@ -119,5 +119,5 @@ def _copy(fd: int, context: Context) -> None:
             out.write(piece)
         out.write(rest)
         out.flush()
-    except BrokenPipeError:
-        context.screen.lose()
+    except BrokenPipeError as error:
+        context.screen.lose(error)

@@ -7,7 +7,7 @@ import sys
 from io import FileIO, TextIOWrapper
 
 from . import errors, signals
-from .codes import GONE
+from .codes import GONE, WRONG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
 
             options = parse(argv)
         context = Context(options, interrupts, found)
-        return _command(options)(context)
+        code = _command(options)(context)
+        if context.screen.failure:
+            context.warn(f"what is printed cannot be written: {context.screen.failure}")
+            code = WRONG if code == GONE else code
+        return code
     except SystemExit as end:
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0

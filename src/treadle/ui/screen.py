@@ -46,6 +46,8 @@ class Screen:
         self.redraws = redraws
         self.gone = False
         """Whether nobody reads any more."""
+        self.failure = ""
+        """Why nothing can be written any more, if somebody would read it."""
         self._drawn = False
         self._held: list[str] | None = None
         self._console: Any = None
@@ -83,8 +85,8 @@ class Screen:
                 console.print(text, soft_wrap=True, end="")
                 console.control(Control((ControlType.ERASE_IN_LINE, 0)))
             self.stream.flush()
-        except OSError:
-            self.lose()
+        except OSError as error:
+            self.lose(error)
         self._drawn = True
 
     def erase(self) -> None:
@@ -96,8 +98,8 @@ class Screen:
             self._drawn = False
             try:
                 self._rich().control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
-            except OSError:
-                self.lose()
+            except OSError as error:
+                self.lose(error)
 
     def hold(self) -> None:
         """Leave the terminal to somebody else: what is written is kept until `release`."""
@@ -132,12 +134,14 @@ class Screen:
         try:
             self.stream.write(text)
             self.stream.flush()
-        except OSError:
-            self.lose()
+        except OSError as error:
+            self.lose(error)
 
-    def lose(self) -> None:
-        """Take in that nobody reads any more."""
+    def lose(self, error: OSError) -> None:
+        """Take in that nothing can be written any more."""
         self.gone = True
+        if not isinstance(error, BrokenPipeError):
+            self.failure = error.strerror or str(error)
         silence(self.stream)
 
 
