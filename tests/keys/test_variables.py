@@ -46,6 +46,7 @@ def test_a_file_sets_variables(folder: Folder) -> None:
         ("A=1\n\nA=2\n", "3:1", "A is set twice"),
         ("TREADLE_X=1\n", "1:1", "treadle's own"),
         ("A=\0\n", "1:3", "NUL"),
+        (f"{'x+/y' * 16}=\n", "1:1", "what stands before = is not the name of a variable"),
     ],
 )
 def test_a_mistake_in_the_file_has_its_line(text: str, place: str, said: str, folder: Folder) -> None:
@@ -56,6 +57,8 @@ def test_a_mistake_in_the_file_has_its_line(text: str, place: str, said: str, fo
     assert f"{problem.place.line}:{problem.place.column}" == place
     assert any(one in problem.what for one in said.split("|"))
     assert problem.hint
+    # the line may hold what is secret
+    assert problem.place.text == ""
 
 
 @pytest.mark.parametrize(

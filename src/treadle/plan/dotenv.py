@@ -1,4 +1,7 @@
-"""Files of variables (`.env`): lines of NAME=value, as most tools write them. It replaces nothing in the values."""
+"""Files of variables (`.env`): lines of NAME=value, as most tools write them.
+
+It replaces nothing in the values, and its errors show none of them: such files hold what is secret.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ _BARE = re.compile(r"[^\n]*")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _END = re.compile(r"[ \t]*(?:#[^\n]*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_LONGEST_NAME = 40
+"""Characters of a wrong name that are shown."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 
 
@@ -43,7 +48,11 @@ def _variable(source: Source, at: int) -> tuple[str, str, int]:
     assert line is not None
     name = line.group(1)
     if not line.group(2) or not NAME.fullmatch(name):
-        said = "no = behind the name" if NAME.fullmatch(name) else f"{name!r} is not the name of a variable"
+        said = "no = behind the name"
+        if line.group(2):
+            # a long one is a part of a value that has lost its quotes
+            shown = repr(name) if len(name) <= _LONGEST_NAME else "what stands before ="
+            said = f"{shown} is not the name of a variable"
         raise source.error(said, line.start(1), hint="each line is NAME=value; a comment begins with #")
     if name.startswith("TREADLE"):
         raise source.error(

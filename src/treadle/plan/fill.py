@@ -98,16 +98,18 @@ class Filler:
         full = os.path.join(self.root, path)
         values: dict[str, str] = {}
         if not path.endswith("/"):
+            shown = shown_path(self.source.file, full)
             try:
-                source = home.files.source(
-                    full, shown_path(self.source.file, full), lambda what: self.source.error(what, made.node)
-                )
+                source = home.files.source(full, shown, lambda what: self.source.error(what, made.node))
+                if source is not None:
+                    values = home.files.made_of(full, dotenv.variables, source)
             except TreadleError as error:
+                if error.place is not None and error.place.file == shown:
+                    # a line of this file may hold what is secret
+                    error.place.text = ""
                 error.place = error.place or self.source.place(made.node.start)
                 raise
-            if source is not None:
-                values = home.files.made_of(full, dotenv.variables, source)
-            elif not is_optional:
+            if source is None and not is_optional:
                 hint = "if that is right: {file: " + path + ", optional: true}"
                 raise self.source.error(f"the file {path} of dotenv does not exist", made.node, hint=hint)
         else:

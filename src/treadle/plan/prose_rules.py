@@ -50,8 +50,9 @@ file is read when the plan is loaded, so no action may make it. `env` wins over 
 
 Of the variables named in `secret` no value is kept: records, snapshots, `why` and events hold a digest, so that a
 change is still seen. They are variables of `track`, `dotenv` or `env` of the same action (in `defaults`: of those
-that have them). What a program prints of them is its own matter, and a parameter that takes its value from such a
-variable is none: its value becomes part of commands.
+that have them). An error in a file of `dotenv` names its place and shows none of its lines. What a program prints of
+them is its own matter, and a parameter that takes its value from such a variable is none: its value becomes part of
+commands.
 
 ```yaml
 treadle: 1
@@ -229,11 +230,12 @@ outputs, also if `out` does not name it. What is made
 
 What such a plan holds is known when its maker is up to date. So a run first brings the makers of plans up to date,
 whatever it was asked for, with all that they need. Then it reads the whole plan, and goes on. If a maker
-fails the run ends there. A made plan may make plans itself, ten deep at most.
+fails the run ends there. A made plan may make plans itself, ten deep at most. A maker may read what an action of
+another made plan makes, by a glob too: it waits for it. If a maker is left out, so is what needs its plan.
 
 Questions (`status`, `why`, `list`, `graph`, `check`) start nothing. They know what a maker has made as long as it
-is up to date. If it is not, they say that the plan is not made yet; actions that cannot be understood without it
-are left out, with that reason, and `gen:a` stands for `gen`. A run with nothing to do is answered as quickly as
+is up to date, or would only run because it always does. If it is not, they say that the plan is not made yet;
+actions that cannot be understood without it are left out, with that reason, and `gen:a` stands for `gen`. A run with nothing to do is answered as quickly as
 any other; one in which anything has moved reads the whole plan.
 
 ```yaml
