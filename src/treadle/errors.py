@@ -83,15 +83,20 @@ class DAGError(TreadleError):
 
 
 class PlanError(TreadleError):
-    """A plan that is not right; `problems` holds each error found, in order of place."""
+    """A plan that is not right; `problems` holds the errors found, in order of place.
 
-    def __init__(self, problems: Sequence[TreadleError]) -> None:
+    :param more: how many others there are, behind these
+    """
+
+    def __init__(self, problems: Sequence[TreadleError], *, more: int = 0) -> None:
         first = problems[0]
         super().__init__(first.what, facts=first.facts, hint=first.hint, place=first.place)
         self.problems = tuple(problems)
+        self.more = more
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        last = (f"and {self.more} more",) if self.more else ()
+        return "\n".join((*map(str, self.problems), *last))
 
 
 class UsageError(TreadleError):

@@ -456,7 +456,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "4:21",
         ["mod is not defined", "did you mean mode?"],
     ),
-    "when env": ('  a: {run: x, when: env.CI == "1"}\n', "3:21", ["write track: [NAME]"]),
+    "when env": ('  a: {run: x, when: env.CI == "1"}\n', "3:21", ["write track: [CI]"]),
     "when dollar": ("  a: {run: x, when: \"${mode} == 'x'\"}\n", "3:22", ["mode, not ${mode}"]),
     "when value": (
         "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mode}\n",
@@ -477,6 +477,20 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         ["right side of in must be a list"],
     ),
     "when end": ("  a: {run: x, when: 1 ==}\n", "3:23", ["ends too early"]),
+    "a word for true": ("  a: {run: x, once: yes}\n", "3:21", ["'yes'", "for example once: true"]),
+    "a text for a shell": (
+        "  a: {sh: x, shell: bash}\n",
+        "3:21",
+        ["must be a list", "for example shell: [sh, -euc]"],
+    ),
+    "word of another tool in an action": ("  a: {run: x, targets: y}\n", "3:15", ["did you mean out?"]),
+    "word of another tool at the top": ("treadle: 1\ntargets: {a: {run: x}}\n", "1:1", ["did you mean actions?"]),
+    "comma in a variable": ("  a: {run: x, env: {A: x,y}}\n", "3:26", ["at a comma", "'y' stands alone in env"]),
+    "comma in an input": ("  a: {run: x, in: [src/main.c, b,c]}\n", "3:33", ["at the comma", "'b' and 'c'"]),
+    "comma in a named input": ("  a: {run: x, in: {i: [src/main.c, b,c]}}\n", "3:37", ["at the comma"]),
+    "comma in a tag": ("  a: {run: x, tags: [a, b,c]}\n", "3:26", ["at the comma"]),
+    "comma in foreach": ("  a: {run: x, foreach: {f: [a, b,c]}}\n", "3:33", ["at the comma"]),
+    "comma in a var": ("treadle: 1\nvars: {v: [a, [b, c,d]]}\nactions: {a: {run: x}}\n", "2:20", ["at the comma"]),
     "when deep": ("  a: {run: x, when: " + "(" * 60 + "true" + ")" * 60 + "}\n", "3:71", ["more than 50 brackets"]),
 }
 
@@ -535,6 +549,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(folder: Folder) 
 def test_one_mistake_is_told_once(folder: Folder) -> None:
     for text in (
         "  a: {runn: x}\n",
+        "treadle: 1\nvars: {v: null}\nactions: {a: {run: x}}\n",
         "  a: {run: x, in: [nowhere], foreach: {p: [1, 2, 3]}}\n",
         "  a: {run: 'x ${in}', in: [nowhere]}\n",
         "  a: {run: x, foreach: {p: [1, 2, 3]}, out: '/${p}'}\n",
@@ -550,9 +565,11 @@ def test_a_name_without_a_value_hides_no_other_mistake(folder: Folder) -> None:
 
 
 def test_more_than_ten_mistakes_are_cut_and_counted(folder: Folder) -> None:
-    problems = folder.problems("".join(f"  a{i}: {{run: x, always: maybe}}\n" for i in range(25)))
-    assert len(problems) == 10
-    assert "(and 15 more problems)" in problems[-1].facts
+    with pytest.raises(PlanError) as caught:
+        folder.load("".join(f"  a{i}: {{run: x, always: maybe}}\n" for i in range(25)))
+    assert len(caught.value.problems) == 10
+    assert caught.value.more == 15
+    assert str(caught.value).splitlines()[-1] == "and 15 more"
 
 
 def test_a_missing_plan_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -53,13 +53,15 @@ def _check_as_data(context: Context) -> int:
     """Print every problem for programs, such as editors."""
     file = os.path.abspath(context.plan_file())
     problems: tuple[TreadleError, ...] = ()
+    more = 0
     try:
         _checked(context)
     except PlanError as error:
-        problems = error.problems
+        problems, more = error.problems, error.more
     except TreadleError as error:
         problems = (error,)
-    context.say_data({"format": FORMAT, "plan": file, "problems": [_problem(one) for one in problems]})
+    said = [_problem(one) for one in problems]
+    context.say_data({"format": FORMAT, "plan": file, "problems": said, "more": more})
     return context.ended(WRONG if problems else 0)
 
 

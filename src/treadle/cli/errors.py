@@ -18,9 +18,9 @@ def tell(error: BaseException, context: Context) -> int:
     if isinstance(error, TreadleError):
         from treadle.ui.problem import problems_lines
 
-        problems = error.problems if isinstance(error, PlanError) else (error,)
+        problems, more = (error.problems, error.more) if isinstance(error, PlanError) else ((error,), 0)
         room = context.errors.width if context.errors.stream.isatty() else 0
-        context.errors.write(problems_lines(problems, context.shown, room))
+        context.errors.write(problems_lines(problems, context.shown, room, more))
     elif isinstance(error, OSError):
         context.warn(f"the system refused: {error}")
     else:

@@ -51,11 +51,7 @@ class Problems:
         if not self._found:
             return
         found = sorted(self._found.values(), key=_by_place)
-        shown = found[:MAX_SHOWN]
-        if len(found) > MAX_SHOWN:
-            last = shown[-1]
-            last.facts = (*last.facts, f"(and {len(found) - MAX_SHOWN} more problems)")
-        raise PlanError(shown)
+        raise PlanError(found[:MAX_SHOWN], more=max(0, len(found) - MAX_SHOWN))
 
 
 def _by_place(error: TreadleError) -> tuple[str, int, int]:

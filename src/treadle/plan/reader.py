@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from treadle.errors import TreadleError, nearest
 
@@ -10,12 +11,12 @@ from .nodes import NULLS, Items, Node, Scalar, Source, Table, shape
 from .problems import Problems
 from .schema import ACTION_NAME, NAME, Key
 
+_MEANT_AT_THE_TOP = dict.fromkeys(("tasks", "steps", "jobs", "stages", "targets", "rules"), "actions")
 _MEANT = {
     **dict.fromkeys(("input", "inputs", "deps", "sources", "file_dep", "reads"), "in"),
     **dict.fromkeys(("output", "outputs", "outs", "targets", "generates", "writes"), "out"),
     **dict.fromkeys(("cmd", "cmds", "command", "commands", "exec"), "run"),
     **dict.fromkeys(("script", "shell_command", "bash"), "sh"),
-    **dict.fromkeys(("tasks", "steps", "jobs", "stages", "targets", "rules"), "actions"),
     **dict.fromkeys(("variables", "constants"), "vars"),
     **dict.fromkeys(("parameters", "args", "options"), "params"),
     **dict.fromkeys(("environment", "environ"), "env"),
@@ -76,7 +77,9 @@ class Reader:
             return Table(node.start, flow=False)
         good = Table(node.start, flow=node.flow)
         for name, value in node.nodes.items():
-            if pattern.fullmatch(name):
+            if self._is_cut(node, name):
+                self._cut(node, name, where)
+            elif pattern.fullmatch(name):
                 good.keys[name], good.nodes[name] = node.keys[name], value
             else:
                 hint = "letters, digits and _ only, not a digit first"
@@ -102,26 +105,60 @@ class Reader:
             is_scalar = isinstance(node, Scalar) and not node.is_null
             hint = _map_hint(node) if Table not in kind.shapes and not is_scalar else ""
             if not hint:
-                hint = NAMES if "\n" in key.example else f"for example {key.example}"
+                lines = key.example.splitlines()
+                hint = next((f"for example {one}" for one in lines if one.startswith(f"{key.name}: ")), NAMES)
             self.add(f"{key.name} {wrong}", node, hint=hint)
         return not wrong
 
     def _unknown(self, table: Table, name: str, keys: dict[str, Key], where: str) -> None:
-        at, value = table.keys[name], table.nodes[name]
-        if isinstance(value, Scalar) and table.flow and value.is_null and value.start == value.end:
-            self.add(f"YAML cut a value at a comma: {name!r} stands alone in {where}", at,
-                     hint="inside { } write the value in quotes")  # fmt: skip
+        at = table.keys[name]
+        if self._is_cut(table, name):
+            self._cut(table, name, where)
             return
-        meant = _MEANT.get(name, "")
+        meant = (_MEANT_AT_THE_TOP if "actions" in keys else _MEANT).get(name) or _MEANT.get(name, "")
         close = meant if meant in keys else nearest(name, keys)
         hint = f"did you mean {close}?" if close else "use one of the known ones, or take it out"
         self.add(f"{where} has no key {name!r}", at, facts=(f"known: {', '.join(sorted(keys))}",), hint=hint)
+
+    def _is_cut(self, table: Table, name: str) -> bool:
+        """Whether a name in `{ }` stands without a colon, as the rest of a value that holds a comma does."""
+        at, value = table.keys[name], table.nodes[name]
+        is_empty = isinstance(value, Scalar) and value.style is None and value.start == value.end
+        return table.flow and is_empty and not self.source.text[at.end : at.end + 80].lstrip().startswith(":")
+
+    def _cut(self, table: Table, name: str, where: str) -> None:
+        self.add(
+            f"YAML cut a value at a comma: {name!r} stands alone in {where}",
+            table.keys[name],
+            hint="inside { } write the value in quotes",
+        )
+
+    def check_commas(self, node: Node, *, is_run: bool = False) -> None:
+        """Keep an error for a comma that YAML took as the end of an element, and that was meant as part of it.
+
+        :param is_run: whether the elements are commands
+        """
+        if not isinstance(node, Items) or not node.flow:
+            return
+        text = self.source.text
+        pairs = [(a, b) for a, b in pairwise(node.nodes) if isinstance(a, Scalar) and isinstance(b, Scalar)]
+        tight = [(a, b) for a, b in pairs if a.style is b.style is None and text[a.end : b.start] == ","]
+        for first, second in tight:
+            option = first.text.rpartition(" ")[2]
+            if len(tight) < len(pairs) or (is_run and option.startswith("-") and "=" in option):
+                self.add(
+                    "YAML cut this value at the comma",
+                    first.end,
+                    facts=(f"it reads {first.text!r} and {second.text!r}",),
+                    hint="write the value in quotes; a comma between two values needs a blank behind it",
+                )
 
     def texts(self, node: Node, what: str) -> list[Scalar]:
         """Return the texts of a text or of a list of texts; what is none is kept as an error."""
         if isinstance(node, Scalar):
             return [node] if self.is_text(node, what) else []
         if isinstance(node, Items):
+            self.check_commas(node)
             return [item for item in node.nodes if self.is_text(item, what) and isinstance(item, Scalar)]
         self.is_text(node, what)
         return []
@@ -130,11 +167,15 @@ class Reader:
         """Keep an error if a node is not a text, and return whether it is."""
         if isinstance(node, Scalar) and (node.style is not None or node.text not in NULLS):
             return True
+        self.problems.add(self.no_text(node, f"{what} must be a text"))
+        return False
+
+    def no_text(self, node: Node, says: str) -> TreadleError:
+        """Return the error for a node that is not a text."""
         hint = _map_hint(node)
         if isinstance(node, Scalar):
             hint = 'write "" for an empty text' if node.text == "" else "write the word in quotes"
-        self.add(f"{what} must be a text, this is {shape(node)}", node, hint=hint)
-        return False
+        return self.source.error(f"{says}, this is {shape(node)}", node, hint=hint)
 
 
 def _short_hint(node: Node, keys: dict[str, Key]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from treadle.errors import TreadleError, nearest
 
@@ -145,7 +144,7 @@ class SpecReader:
     def _run(self, spec: Spec, node: Node) -> None:
         if isinstance(node, Items) and not node.nodes:
             raise self.error("run holds no command", node, "for example run: [echo hello]")
-        self._check_commas(node, is_run=True)
+        self.reader.check_commas(node, is_run=True)
         steps = spec.steps = []
         for text in self.reader.texts(node, "a command"):
             with self.reader.problems.kept():
@@ -182,30 +181,12 @@ class SpecReader:
                 hint="quote the value if # belongs to it; a comment needs two blanks before it",
             )
 
-    def _check_commas(self, node: Node, *, is_run: bool) -> None:
-        """Keep an error for a comma that YAML took as the end of an element, and that was meant as part of it."""
-        if not isinstance(node, Items) or not node.flow:
-            return
-        text = self.source.text
-        pairs = [(a, b) for a, b in pairwise(node.nodes) if isinstance(a, Scalar) and isinstance(b, Scalar)]
-        tight = [(a, b) for a, b in pairs if a.style is b.style is None and text[a.end : b.start] == ","]
-        for first, second in tight:
-            option = first.text.rpartition(" ")[2]
-            if len(tight) < len(pairs) or (is_run and option.startswith("-") and "=" in option):
-                self.reader.add(
-                    "YAML cut this value at the comma",
-                    first.end,
-                    facts=(f"it reads {first.text!r} and {second.text!r}",),
-                    hint="write the value in quotes; a comma between two values needs a blank behind it",
-                )
-
     def _argv(self, spec: Spec, node: Node) -> None:
         texts = self.reader.texts(node, "an argument")
         if isinstance(node, Items) and not node.nodes:
             raise self.error("argv holds no program", node, "for example argv: [echo, hello]")
         for text in texts:
             self._check_cut(text)
-        self._check_commas(node, is_run=False)
         spec.argv = [template.parse(self.source, text) for text in texts]
 
     def _sh(self, spec: Spec, node: Node) -> None:
@@ -243,6 +224,7 @@ class SpecReader:
     def _values(self, node: Node, what: str) -> list[Item | Record]:
         """Return what stands under a name of `foreach`: a map in a list is a record."""
         found: list[Item | Record] = []
+        self.reader.check_commas(node)
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - _NO_RECORD:
                 fields = tree(self.reader, self.home.scope, one, f"a record of {what}")
@@ -265,6 +247,7 @@ class SpecReader:
         :param globs: whether there may be globs, also those that vars hold
         """
         found: list[Item] = []
+        self.reader.check_commas(node)
         named = self.home.scope.globs if globs else {}
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(one, Items):

@@ -218,8 +218,8 @@ def tree(reader: Reader, scope: Scope, node: Node, what: str) -> Tree:
 def templates(reader: Reader, node: Node, what: str) -> Template | list[Template]:
     """Return a text as one template, a list (with all lists in it) as many."""
     if isinstance(node, Scalar):
-        if not reader.is_text(node, what):
-            raise reader.error(f"{what} must be a text or a list", node)
+        if node.is_null:
+            raise reader.no_text(node, f"{what} must be a text or a list")
         return parse(reader.source, node)
     return [parse(reader.source, one) for one in _flatten(reader, node, what)]
 
@@ -231,6 +231,7 @@ def _flatten(reader: Reader, node: Node, what: str) -> list[Scalar]:
     while stack:
         one = stack.pop()
         if isinstance(one, Items):
+            reader.check_commas(one)
             stack.extend(reversed(one.nodes))
         elif reader.is_text(one, f"an element of {what}") and isinstance(one, Scalar):
             found.append(one)

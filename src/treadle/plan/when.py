@@ -253,7 +253,7 @@ class _Reader:
             first = token.text.split(".")[0]
             said = self.unknown.get(token.text) or self.unknown.get(first)
             if said:
-                what, *rest = said.split("\n")
+                what, *rest = said.replace("[NAME]", f"[{token.text[len(first) + 1 :] or 'NAME'}]").split("\n")
                 raise self.error(what, token, *rest)
             close = nearest(token.text, self.names)
             hint = (

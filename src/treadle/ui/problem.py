@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from .text import Line
 
-MOST = 20
-"""Problems that are shown at once."""
 _ROOM = 76
 """Cells of a source line that are shown."""
 _TAB = "    "
@@ -42,12 +40,15 @@ def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: 
 
 
 def problems_lines(
-    problems: Sequence[TreadleError], shown: Callable[[str], str] = str, room: int = 0
+    problems: Sequence[TreadleError], shown: Callable[[str], str] = str, room: int = 0, more: int = 0
 ) -> list[Line]:
-    """Return the lines that tell of several errors, and how many there are."""
-    lines = [made for problem in problems[:MOST] for made in problem_lines(problem, shown, room)]
-    if len(problems) > MOST:
-        lines.append(line(f"treadle: {len(problems)} problems, the first {MOST} are shown"))
+    """Return the lines that tell of several errors, and how many there are.
+
+    :param more: how many there are beside these
+    """
+    lines = [made for problem in problems for made in problem_lines(problem, shown, room)]
+    if more:
+        lines.append(line(f"treadle: {len(problems) + more} problems, the first {len(problems)} are shown"))
     elif len(problems) > 1:
         lines.append(line(f"treadle: {len(problems)} problems"))
     return lines
