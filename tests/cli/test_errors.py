@@ -21,7 +21,12 @@ PLAN = "actions:\n  a: {sh: 'echo x > ${out}', out: o}\n"
     [
         (["runn"], "did you mean `treadle run`?"),
         (["nonsense"], "there is no command nonsense"),
-        (["run", "--nonsense"], "there is no option --nonsense"),
+        (["run", "--nonsense"], "`treadle run` has no option --nonsense\n  hint: see `treadle run --help`"),
+        (["run", "--evnts", "x"], "`treadle run` has no option --evnts\n  hint: did you mean --events?"),
+        (["run", "--no-color"], "hint: did you mean --color?"),
+        (["status", "-k2"], "`treadle status` has no option -k\n"),
+        (["run", "-kx"], "-k does not take 'x'\n  hint: -kN takes a number"),
+        (["list", "--json=x"], "--json does not take 'x'"),
         (["run", "-j", "x"], "not a number of actions"),
         (["run", "-j0"], "not a number of actions"),
         (["run", "-p", "x"], "NAME=VALUE"),

@@ -38,7 +38,7 @@ def parse(argv: Sequence[str]) -> Options:
     )
     if not options.command:
         raise UsageError("no command was given", hint="`treadle --help` lists them")
-    _take_names(options, more)
+    _take_names(parser, options, more)
     options.rest = rest
     if rest is not None and options.command in _WITHOUT_PLAN:
         raise UsageError(f"`treadle {options.command}` takes nothing behind --", hint="it reads no plan")
@@ -61,12 +61,14 @@ def parse(argv: Sequence[str]) -> Options:
     return options
 
 
-def _take_names(options: Options, more: Sequence[str]) -> None:
+def _take_names(parser: _Parser, options: Options, more: Sequence[str]) -> None:
     """Take in what argparse has not understood: names that stand after an option."""
     for word in more:
         if word.startswith("-"):
-            known = "`treadle --help`" if not options.command else f"`treadle {options.command} --help`"
-            raise UsageError(f"there is no option {word}", hint=f"see {known}")
+            given = "-k" if word.startswith("--keep-going") else word.partition("=")[0]
+            close = nearest(given, parser.options_of(options.command)) if given.startswith("--") else None
+            hint = f"did you mean {close}?" if close else f"see `treadle {options.command} --help`"
+            raise UsageError(f"`treadle {options.command}` has no option {given}", hint=hint)
     options.names += more
 
 
@@ -119,6 +121,16 @@ def _with_values(argv: Sequence[str]) -> list[str]:
 class _Parser(argparse.ArgumentParser):
     """Tells what is wrong as an error of ours."""
 
+    def options_of(self, command: str) -> list[str]:
+        """Return the long options that a command is known to take."""
+        subparsers = next(one for one in self._actions if isinstance(one, argparse._SubParsersAction))
+        return [
+            option
+            for one in subparsers.choices[command]._actions
+            for option in one.option_strings
+            if one.help != argparse.SUPPRESS and option.startswith("--")
+        ]
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
         prefix = "argument COMMAND: invalid choice: '"
@@ -127,6 +139,10 @@ class _Parser(argparse.ArgumentParser):
             close = nearest(name, COMMANDS)
             hint = f"did you mean `treadle {close}`?" if close else "`treadle --help` lists the commands"
             raise UsageError(f"there is no command {name}", hint=hint)
+        option, is_given, value = message.removeprefix("argument ").partition(": ignored explicit argument ")
+        if is_given:
+            hint = "-kN takes a number" if option == "-k" else f"see `{self.prog} --help`"
+            raise UsageError(f"{option} does not take {value}", hint=hint)
         raise UsageError(message, hint=f"see `{self.prog} --help`")
 
 
@@ -225,7 +241,7 @@ _BEFORE_EXIT_CODES = {
 }
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> _Parser:
     """Return the parser of the whole command."""
     from treadle import __version__
 
