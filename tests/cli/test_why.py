@@ -87,6 +87,23 @@ def test_the_old_text_is_taken_from_git_wherever_it_is(tmp_path: Path, where: st
 
 @pytest.mark.system("git")
 @needs_git
+def test_what_is_no_small_text_does_not_keep_the_text_of_others_away(tmp_path: Path) -> None:
+    names = [*(f"{number:02}.bin" for number in range(40)), "text"]
+    plan(tmp_path, f"actions: {{a: {{sh: 'cat ${{in}} > ${{out}}', in: [{', '.join(names)}], out: o}}}}\n")
+    for name in names:
+        (tmp_path / name).write_text("old\n" if name == "text" else "x" * 70_000)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", *names)
+    run_treadle(tmp_path, "run", check=0)
+    for name in names:
+        (tmp_path / name).write_text("new\n" if name == "text" else "y" * 70_000)
+    lines = told(tmp_path, "a")
+    assert "    - old" in lines
+    assert "    + new" in lines
+
+
+@pytest.mark.system("git")
+@needs_git
 def test_a_text_in_git_that_is_not_the_one_on_record_is_not_shown(tmp_path: Path) -> None:
     settled(tmp_path)
     git(tmp_path, "init", "-q")

@@ -48,6 +48,13 @@ def test_of_a_long_command_the_words_that_changed_are_shown() -> None:
     ]
 
 
+def test_nothing_of_a_long_command_is_left_out_if_all_is_asked_for() -> None:
+    same = " ".join(f"file{n}.o" for n in range(500))
+    old, new = f"ld -O0 {same}", f"ld -O2 {same}"
+    made = reason_lines(Reason(decision.CHANGED, "command", old, new), verbose=True)
+    assert [plain(one) for one in made[1:]] == [f"    - {old}", f"    + {new}"]
+
+
 def test_words_that_were_only_added_or_doubled_are_found() -> None:
     old = " ".join(["x"] * 200)
     assert lines(Reason(decision.CHANGED, "command", old, old + " x"))[1:] == ["    - ... x x", "    + ... x x x"]
@@ -177,4 +184,6 @@ def test_the_last_run_is_told_with_its_reasons() -> None:
         "  it last ran 2h 05m ago, for 0.3s, and failed: exit code 2",
         "    because of: input a changed",
     ]
+    (interrupted,) = last_run_lines("interrupted", "now", 0.3, "interrupted", [])
+    assert plain(interrupted) == "  it last ran now, for 0.3s, and was interrupted"
     assert len(last_run_lines("succeeded", "now", 0.3, "", [])) == 1

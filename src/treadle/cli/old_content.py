@@ -20,13 +20,18 @@ _PATIENCE = 5.0
 """Seconds that git may take for one question."""
 
 
+def may_be_text(old: str, new: str) -> bool:
+    """Return whether a file was small and is it still, going by its values."""
+    return _size(old) >= 0 and _size(new) >= 0
+
+
 def texts(root: str, path: str, old: str, new: str) -> tuple[str, str] | None:
     """Return the old and the new text of a file that changed; None if one is not at hand, not small, or no text.
 
     :param old: its value on record, as `digests` describes it
     :param new: its value now
     """
-    if _size(old) < 0 or not 0 <= _size(new) <= LARGEST:
+    if not may_be_text(old, new):
         return None
     full = os.path.join(root, path)
     now = _read(full)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-_MOST_TEXTS = 5
-"""Files of one action whose old text is looked for."""
+_MOST_TEXTS = 10
+"""Small files of one action whose old text is looked for: git is asked about each."""
 _FILES = (words.INPUT, words.FOUND, words.EDITED, decision.OUTPUT)
 
 
@@ -119,12 +119,15 @@ class Asked:
         """Return old and new text of files that changed, and what was written in trees that did."""
         texts: dict[str, tuple[str, str]] = {}
         written: dict[str, list[str]] = {}
-        changed = [why for why in self.walk.verdicts[uid].reasons if _is_file(why)]
-        for why in changed[:_MOST_TEXTS]:
+        left = _MOST_TEXTS
+        for why in filter(_is_file, self.walk.verdicts[uid].reasons):
             path = next(why.name[len(kind) :] for kind in _FILES if why.name.startswith(kind))
             if path.endswith("/"):
                 written[why.name] = old_content.written_since(self.walk.root, path, self._last_start(uid))
                 continue
+            if left <= 0 or not old_content.may_be_text(why.old or "", why.new or ""):
+                continue
+            left -= 1
             found = old_content.texts(self.walk.root, path, why.old or "", why.new or "")
             if found is not None:
                 texts[why.name] = found

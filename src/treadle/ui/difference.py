@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _ROOM = 100
 """Cells above which of a line only the words that changed are shown."""
+_SIDES = (("- ", "bad"), ("+ ", "good"))
 _CONTEXT = 2
 """Equal words that are shown beside words that changed."""
 _MOST_WORDS = 400
@@ -20,26 +21,27 @@ _MOST_LINES = 20_000
 """Lines above which nobody compares two texts line by line."""
 
 
-def text_difference(old: str, new: str, most: int, indent: str = "    ") -> list[Line]:
+def text_difference(old: str, new: str, most: int, indent: str = "    ", room: int = _ROOM) -> list[Line]:
     """Return the lines that differ, with one equal line beside them.
 
     :param most: lines that are shown
+    :param room: cells above which of a line only the words that changed are shown
     """
     old_lines, new_lines = old.split("\n"), new.split("\n")
     if old == new:
         return []
     if len(old_lines) == 1 and len(new_lines) == 1:
-        made = _replaced(old_lines, new_lines)
+        made = _replaced(old_lines, new_lines, room)
     elif len(old_lines) + len(new_lines) > _MOST_LINES:
         made = [line((f"{len(old_lines)} lines became {len(new_lines)}", "dim"))]
     else:
-        made = _by_lines(old_lines, new_lines)
+        made = _by_lines(old_lines, new_lines, room)
     shown = [((indent, ""), *pieces) for pieces in made[:most]]
     left = len(made) - len(shown)
     return [*shown, line(f"{indent}{MORE} and {left} more lines")] if left else shown
 
 
-def _by_lines(old: Sequence[str], new: Sequence[str]) -> list[Line]:
+def _by_lines(old: Sequence[str], new: Sequence[str], room: int) -> list[Line]:
     from difflib import SequenceMatcher
 
     made: list[Line] = []
@@ -49,42 +51,43 @@ def _by_lines(old: Sequence[str], new: Sequence[str]) -> list[Line]:
             made.append(line((MORE, "dim")))
         for tag, start, end, new_start, new_end in group:
             if tag == "equal":
-                made += [line(f"  {crop(safe(text), _ROOM)}".rstrip()) for text in old[start:end]]
+                made += [line(f"  {crop(safe(text), room)}".rstrip()) for text in old[start:end]]
             else:
-                made += _replaced(old[start:end], new[new_start:new_end])
+                made += _replaced(old[start:end], new[new_start:new_end], room)
             at_end = end
     return made
 
 
-def _replaced(old: Sequence[str], new: Sequence[str]) -> list[Line]:
+def _replaced(old: Sequence[str], new: Sequence[str], room: int) -> list[Line]:
     """Return lines that others took the place of, and those; where they pair, by words."""
     if len(old) != len(new):
         return [
-            *(_marked("-", "bad", text) for text in old),
-            *(_marked("+", "good", text) for text in new),
+            *(_marked("-", "bad", text, room) for text in old),
+            *(_marked("+", "good", text, room) for text in new),
         ]
-    pairs = [_pair(before, after) for before, after in zip(old, new, strict=True)]
+    pairs = [_pair(before, after, room) for before, after in zip(old, new, strict=True)]
     return [*(before for before, _ in pairs), *(after for _, after in pairs)]
 
 
-def _marked(mark: str, style: str, text: str) -> Line:
-    return line((f"{mark} {_cropped(text)}" if text else mark, style))
+def _marked(mark: str, style: str, text: str, room: int) -> Line:
+    return line((f"{mark} {_cropped(text, room)}" if text else mark, style))
 
 
-def _cropped(text: str) -> str:
-    return crop(safe(text), 4 * _ROOM)
+def _cropped(text: str, room: int) -> str:
+    return crop(safe(text), 4 * room)
 
 
-def _pair(old: str, new: str) -> tuple[Line, Line]:
+def _pair(old: str, new: str, room: int) -> tuple[Line, Line]:
     """Return two versions of a line, with the words that differ in colour; of long ones little else is shown."""
-    is_long = width(safe(old)) > _ROOM or width(safe(new)) > _ROOM
+    is_long = width(safe(old)) > room or width(safe(new)) > room
     if not old or not new:
-        return _marked("-", "bad", old), _marked("+", "good", new)
+        return _marked("-", "bad", old, room), _marked("+", "good", new, room)
     words = old.split(" "), new.split(" ")
-    return _side(0, "- ", "bad", words, is_long=is_long), _side(1, "+ ", "good", words, is_long=is_long)
+    return _side(0, words, room, is_long=is_long), _side(1, words, room, is_long=is_long)
 
 
-def _side(side: int, mark: str, style: str, words: tuple[list[str], list[str]], *, is_long: bool) -> Line:
+def _side(side: int, words: tuple[list[str], list[str]], room: int, *, is_long: bool) -> Line:
+    mark, style = _SIDES[side]
     pieces: list[Piece] = [(mark, style)]
     blocks = _blocks(*words)
     for number, (is_equal, spans) in enumerate(blocks):
@@ -93,7 +96,7 @@ def _side(side: int, mark: str, style: str, words: tuple[list[str], list[str]], 
             continue
         if is_equal and is_long:
             part = _shortened(part, is_first=number == 0, is_last=number == len(blocks) - 1)
-        text = " ".join(_cropped(word) for word in part)
+        text = " ".join(_cropped(word, room) for word in part)
         pieces.append((text if len(pieces) == 1 else f" {text}", "" if is_equal else style))
     return tuple(pieces)
 

@@ -7,6 +7,7 @@ from treadle.core import decision
 from . import words
 from .difference import text_difference
 from .durations import duration
+from .state import INTERRUPTED
 from .text import line, safe
 
 TYPE_CHECKING = False
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from .text import Line
 
-_COMMAND_LINES = 40
+_LINES = 40
 """Lines of a difference between two commands that are shown."""
 _FILE_LINES = 12
+_NO_BOUND = 1 << 30
 _NAMED = 3
 """Inputs, outputs and so on that one line names."""
 _FOLLOWERS = 6
@@ -80,7 +82,7 @@ def explained_lines(told: Explained, *, verbose: bool = False) -> Iterator[Line]
     """
     yield from verdict_lines(told.uid, told.verdict)
     for why in told.verdict.reasons:
-        yield from reason_lines(why)
+        yield from reason_lines(why, verbose=verbose)
         if why.name in told.texts:
             yield from _file_difference(*told.texts[why.name], most=1000 if verbose else _FILE_LINES)
         if told.written.get(why.name):
@@ -102,10 +104,17 @@ def verdict_lines(uid: str, verdict: Verdict) -> list[Line]:
     return [line(name, " ", (how, "warn"), ":")]
 
 
-def reason_lines(why: Reason) -> list[Line]:
-    """Return one reason with the values that differ."""
+def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
+    """Return one reason with the values that differ.
+
+    :param verbose: shorten nothing
+    """
     if why.kind == decision.CHANGED and why.name == words.COMMAND:
-        return [line("  command changed:"), *text_difference(why.old or "", why.new or "", _COMMAND_LINES)]
+        old, new = why.old or "", why.new or ""
+        shown = (
+            text_difference(old, new, _NO_BOUND, room=_NO_BOUND) if verbose else text_difference(old, new, _LINES)
+        )
+        return [line("  command changed:"), *shown]
     lines = [line(f"  {words.reason(why)}")]
     if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(words.ENV):
         if why.old is not None and why.new is not None and why.name != words.FOLDER:
@@ -123,7 +132,9 @@ def last_run_lines(state: str, when: str, took: float, text: str, reasons: Seque
     :param took: seconds
     :param text: what is known of its end beside
     """
-    ended = f"{state}: {safe(text)}" if text else state
+    ended = f"was {state}" if state == INTERRUPTED else state
+    if text and text != state:
+        ended += f": {safe(text)}"
     lines = [line(f"  it last ran {when}, for {duration(took)}, and {ended}")]
     if reasons:
         lines.append(line(f"    because of: {words.reasons(reasons, most=5)}"))
