@@ -182,8 +182,25 @@ def test_the_last_run_is_told_with_its_reasons() -> None:
     shown = [plain(one) for one in last_run_lines("failed", "2h 05m ago", 0.3, "exit code 2", reasons)]
     assert shown == [
         "  it last ran 2h 05m ago, for 0.3s, and failed: exit code 2",
-        "    because of: input a changed",
+        "    because of:",
+        "      input a changed",
+        "        1,204 bytes 3fa9... -> 1,210 bytes 77b1...",
     ]
+    many = [Reason(decision.ALWAYS, ""), Reason(decision.CHANGED, "command", "make a", "make b")]
+    many += [Reason(decision.ADDED, f"input {n}") for n in range(5)]
+    assert [plain(one) for one in last_run_lines("succeeded", "now", 0.3, "", many)][1:] == [
+        "    because of:",
+        "      it runs each time",
+        "      command changed:",
+        "        - make a",
+        "        + make b",
+        "      input 0 added",
+        "      input 1 added",
+        "      input 2 added",
+        "      and 2 more",
+    ]
+    plain_ones = [plain(one) for one in last_run_lines("succeeded", "now", 0.3, "", [many[0], many[2]])]
+    assert plain_ones[1:] == ["    because of: it runs each time; input 0 added"]
     (interrupted,) = last_run_lines("interrupted", "now", 0.3, "interrupted", [])
     assert plain(interrupted) == "  it last ran now, for 0.3s, and was interrupted"
     assert len(last_run_lines("succeeded", "now", 0.3, "", [])) == 1

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LINES = 40
 """Lines of a difference between two commands that are shown."""
+_LAST_REASONS = 5
+"""Reasons of the last run that are told."""
 _FILE_LINES = 12
 _NO_BOUND = 1 << 30
 _NAMED = 3
@@ -136,8 +138,13 @@ def last_run_lines(state: str, when: str, took: float, text: str, reasons: Seque
     if text and text != state:
         ended += f": {safe(text)}"
     lines = [line(f"  it last ran {when}, for {duration(took)}, and {ended}")]
-    if reasons:
-        lines.append(line(f"    because of: {words.reasons(reasons, most=5)}"))
+    told = [reason_lines(why) for why in reasons[:_LAST_REASONS]]
+    if all(len(one) == 1 for one in told):
+        because = words.reasons(reasons, most=_LAST_REASONS)
+        return [*lines, line(f"    because of: {because}")] if because else lines
+    lines += [line("    because of:"), *(line("    ", *made) for one in told for made in one)]
+    if len(reasons) > _LAST_REASONS:
+        lines.append(line(f"      and {len(reasons) - _LAST_REASONS} more"))
     return lines
 
 
