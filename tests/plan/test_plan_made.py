@@ -129,6 +129,49 @@ def test_a_mistake_that_has_nothing_to_do_with_it_is_told_at_once(made: Folder) 
     assert "two actions make o" in problem
 
 
+LEFT_OUT: dict[str, str] = {
+    "from": "{run: x, in: {from: 'gen:a'}}",
+    "needs": "{run: x, needs: ['gen:a']}",
+    "a group": "{run: x, needs: g}",
+}
+WHEN = TOP.replace("expand", "when: o == 'in', expand")
+
+
+@pytest.mark.parametrize("kind", LEFT_OUT)
+@pytest.mark.parametrize(
+    "top", [WHEN, TOP.replace("expand", "in: pre, expand") + "  p: {run: x, out: pre, when: o == ''}\n"]
+)
+def test_a_maker_that_is_left_out_takes_what_needs_its_plan_along(kind: str, top: str, made: Folder) -> None:
+    plan = whole(made, f"{top}  z: {LEFT_OUT[kind]}\n  zz: {{run: x}}\ngroups: {{g: ['gen:b']}}\n", ())
+    assert list(plan.actions) == ["zz"]
+    assert plan.left_out["z"].startswith("needs ")
+    assert plan.left_out["z"].endswith(", which is left out")
+    assert (plan.makers, plan.unread) == ({}, [])
+    with pytest.raises(UsageError, match="gen:a is left out"):
+        plan.select(["gen:a"])
+
+
+def test_who_can_do_without_a_plan_whose_maker_is_left_out_stays(made: Folder) -> None:
+    text = WHEN + "  y: {run: x, in: {from: 'gen:a', empty: ok}}\n  z: {run: x, after: ['gen:a']}\n"
+    assert list(whole(made, text + "default: ['gen:a', y]\n", ()).actions) == ["y", "z"]
+
+
+def test_with_a_maker_that_is_left_out_all_mistakes_are_told(made: Folder) -> None:
+    for top in (WHEN, TOP.replace("expand", "in: pre, expand") + "  p: {run: x, out: pre, when: o == ''}\n"):
+        (problem,) = refused(made, top + "  z: {run: x, in: none}\n  y: {run: x, needs: ['gen:a']}\n", ())
+        assert "the input none does not exist" in problem
+
+
+@pytest.mark.parametrize("needed", ["in: {from: 'gen:a'}", "in: out/a", "in: 'out/a*'", "needs: ['gen:a']"])
+def test_a_maker_that_needs_what_another_makes_waits_until_that_is_read(needed: str, made: Folder) -> None:
+    text = TOP + f"  next: {{run: x, {needed}, out: next.yaml, expand: next.yaml}}\n"
+    plan = whole(made, text, ())
+    assert (plan.unread, plan.left_out) == (["gen"], {"next": "it is not known before gen has run"})
+    plan = whole(made, text)
+    assert (plan.unread, plan.left_out) == (["next"], {})
+    assert "gen:a" in plan.actions["next"].predecessors
+
+
 def test_a_maker_and_what_it_needs_have_to_be_understood(made: Folder) -> None:
     (problem,) = refused(made, TOP.replace("expand", "in: none, expand"), ())
     assert "the input none does not exist" in problem

@@ -66,7 +66,7 @@ class Stale:
         """Return whether an action is no longer in the plan.
 
         One that is there under its name may have made other outputs with another value of a parameter, and one that
-        `when` leaves out may come back.
+        `when` leaves out may come back, with what the plan holds that it makes.
         """
         plan = self._plan
         if label != plan.name and os.path.exists(os.path.join(plan.root, label)):
@@ -74,6 +74,8 @@ class Stale:
             return False
         if label != plan.name:
             return True
+        if plan.names.maker_of_plan(uid) is not None:
+            return False
         return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
 
 

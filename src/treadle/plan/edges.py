@@ -31,6 +31,8 @@ class Reading:
     :param any_of: it is left out if all of one of these lists are
     :param started: the programs that it starts, as far as they are known before its inputs are
     :param is_whole: whether all that it reads was found
+    :param unread: makers of plans that nobody has read and in which names of `needs` and `after` may stand, and
+        what is wrong with such a name if its maker is in
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Reading:
         "paths",
         "predecessors",
         "started",
+        "unread",
     )
 
     def __init__(self) -> None:
@@ -56,6 +59,7 @@ class Reading:
         self.after: Sequence[Instance] = ()
         self.started: Sequence[Started] = ()
         self.is_whole = True
+        self.unread: Sequence[tuple[Instance, TreadleError]] = ()
         self.edits: tuple[list[str], bool] | None = None
         """The files that it edits, and whether they were written as one text."""
 
@@ -104,11 +108,14 @@ class Linker:
             if self.problems.told != before:
                 self.broken.append(instance)
         if leaves_out:
-            self._leave_out()
+            _leave_out(self.instances, self.readings)
         for instance in self.instances:
             if not instance.left_out:
                 before = self.problems.told
                 reading = self.readings[instance.uid]
+                for maker, unknown in reading.unread:
+                    if not maker.left_out:
+                        self.problems.keep(unknown)
                 self._inputs(instance, reading)
                 try:
                     self.programs.wait(instance, reading.started, reading.predecessors)
@@ -140,7 +147,7 @@ class Linker:
             for item in slot.items:
                 with self.problems.kept():
                     if isinstance(item, FromItem):
-                        makers = [maker for maker, _ in self._from(item, instance)]
+                        makers = [maker for maker, _ in self._from(item, instance, is_early=True)]
                         if makers and not item.empty:
                             reading.any_of.append((makers, _shown(item, instance.scope)))
                     elif isinstance(item, Template):
@@ -156,22 +163,30 @@ class Linker:
             for one in reading.started:
                 reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
         if spec.needs:
-            needs = self._others(instance, spec.needs, "needs")
+            needs = self._others(instance, spec.needs, "needs", reading)
             reading.any_of.extend((found, name) for name, found in needs)
             reading.needs = [one for _, found in needs for one in found]
         if spec.after:
-            after = self._others(instance, spec.after, "after")
+            after = self._others(instance, spec.after, "after", reading)
             reading.after = [one for _, found in after for one in found]
 
     def _others(
-        self, instance: Instance, templates: Sequence[Template], kind: str
+        self, instance: Instance, templates: Sequence[Template], kind: str, reading: Reading
     ) -> list[tuple[str, list[Instance]]]:
         """Return the names in needs or after with what each stands for."""
         others = []
+        prefix = instance.spec.home.prefix
         for made in templates:
             for name in instance.scope.items(made):
-                with self.problems.kept():
-                    others.append((name, self._named(name, made, kind, instance.spec.home.prefix)))
+                try:
+                    others.append((name, self._named(name, made, kind, prefix)))
+                except TreadleError as error:
+                    maker = self.names.maker_of_plan(prefix + name)
+                    if maker is None:
+                        self.problems.keep(error)
+                    else:
+                        others.append((name, [self.by_uid[maker]]))
+                        reading.unread = (*reading.unread, (self.by_uid[maker], error))
         return others
 
     def _is_left_open(self, path: str) -> bool:
@@ -190,12 +205,17 @@ class Linker:
             raise self.error(f"{kind}: there is no action, family or group {name!r}", made.node, hint=hint)
         return [self.by_uid[uid] for uid in uids]
 
-    def _from(self, item: FromItem, instance: Instance) -> list[tuple[Instance, list[str]]]:
-        """Return the makers that a `from` names, each with the outputs that it means."""
+    def _from(
+        self, item: FromItem, instance: Instance, *, is_early: bool = False
+    ) -> list[tuple[Instance, list[str]]]:
+        """Return the makers that a `from` names, each with the outputs that it means.
+
+        :param is_early: whether it is to be found out who is left out
+        """
         found = []
         for made in item.names:
             for name in instance.scope.items(made):
-                uids, output = self._from_name(name, made, instance.spec.home.prefix)
+                uids, output = self._from_name(name, made, instance.spec.home.prefix, is_early=is_early)
                 for uid in uids:
                     maker = self.by_uid[uid]
                     paths = [one.path for one in maker.outputs if not output or one.name == output]
@@ -216,7 +236,7 @@ class Linker:
                     found.append((maker, paths))
         return found
 
-    def _from_name(self, name: str, made: Template, prefix: str) -> tuple[Sequence[str], str]:
+    def _from_name(self, name: str, made: Template, prefix: str, *, is_early: bool) -> tuple[Sequence[str], str]:
         names = self.names
         whole = prefix + name
         for start, output in ((whole, ""), tuple(whole.rpartition(".")[::2])):
@@ -224,38 +244,12 @@ class Linker:
                 return names.families[start], output
             if start in names.uids:
                 return [start], output
+        maker = names.maker_of_plan(whole)
+        if maker is not None and (is_early or self.by_uid[maker].left_out):
+            return [maker], ""
         close = nearest(name, names.known_below(prefix, groups=False))
         hint = f"did you mean {close}?" if close else "from names actions, families and instances"
         raise self.error(f"from: there is no action {name!r}", made.node, hint=hint)
-
-    def _leave_out(self) -> None:
-        """Leave out what needs, or reads the outputs of, what is left out."""
-        queue = [instance for instance in self.instances if instance.left_out]
-        if not queue:
-            return
-        hard: dict[str, list[tuple[Instance, str]]] = {}
-        lists: dict[str, list[tuple[Instance, int]]] = {}
-        still: dict[tuple[str, int], int] = {}
-        for instance in self.instances:
-            reading = self.readings[instance.uid]
-            for maker, path in reading.hard:
-                hard.setdefault(maker.uid, []).append((instance, path))
-            for at, (makers, _) in enumerate(reading.any_of):
-                distinct = {maker.uid for maker in makers}
-                still[instance.uid, at] = len(distinct)
-                for uid in distinct:
-                    lists.setdefault(uid, []).append((instance, at))
-        while queue:
-            gone = queue.pop()
-            for reader, path in hard.get(gone.uid, ()):
-                if not reader.left_out:
-                    reader.left_out = f"needs {path} of {gone.uid}, which is left out"
-                    queue.append(reader)
-            for reader, at in lists.get(gone.uid, ()):
-                still[reader.uid, at] -= 1
-                if not still[reader.uid, at] and not reader.left_out:
-                    reader.left_out = f"needs {self.readings[reader.uid].any_of[at][1]}, which is left out"
-                    queue.append(reader)
 
     # What is known after that.
 
@@ -458,3 +452,33 @@ def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
                 done[other] = False
                 path.append((other, iter(edges[other])))
     return []
+
+
+def _leave_out(instances: Sequence[Instance], readings: Mapping[str, Reading]) -> None:
+    """Leave out what needs, or reads the outputs of, what is left out."""
+    queue = [instance for instance in instances if instance.left_out]
+    if not queue:
+        return
+    hard: dict[str, list[tuple[Instance, str]]] = {}
+    lists: dict[str, list[tuple[Instance, int]]] = {}
+    still: dict[tuple[str, int], int] = {}
+    for instance in instances:
+        reading = readings[instance.uid]
+        for maker, path in reading.hard:
+            hard.setdefault(maker.uid, []).append((instance, path))
+        for at, (makers, _) in enumerate(reading.any_of):
+            distinct = {maker.uid for maker in makers}
+            still[instance.uid, at] = len(distinct)
+            for uid in distinct:
+                lists.setdefault(uid, []).append((instance, at))
+    while queue:
+        gone = queue.pop()
+        for reader, path in hard.get(gone.uid, ()):
+            if not reader.left_out:
+                reader.left_out = f"needs {path} of {gone.uid}, which is left out"
+                queue.append(reader)
+        for reader, at in lists.get(gone.uid, ()):
+            still[reader.uid, at] -= 1
+            if not still[reader.uid, at] and not reader.left_out:
+                reader.left_out = f"needs {readings[reader.uid].any_of[at][1]}, which is left out"
+                queue.append(reader)

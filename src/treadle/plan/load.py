@@ -141,6 +141,7 @@ class _Loading:
         names = self._names(instances)
         makers = {one.uid: one for one in instances if one.expand is not None and not one.left_out}
         names.open = [uid for uid in makers if uid not in made]
+        names.closed = [one.uid for one in instances if one.expand is not None and one.left_out]
         linker = self._linked(instances, Declared(instances, former), names)
         if any(instance.spec.edits is not None for instance in instances):
             from .edits import link_edits
@@ -170,6 +171,7 @@ class _Loading:
             {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
             Looks(self._asked(instances), self.disk.listed, self.disk.folders(), self.disk.read),
+            frozenset(one.uid for one in instances if names.open and _has_globs(one.spec)),
         )
 
     def _specs(self) -> list[Spec]:

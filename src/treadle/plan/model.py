@@ -105,6 +105,7 @@ class Plan:
     :param queues: name -> tokens, without the queue `default`
     :param makers: uid -> path of the plan that it makes
     :param looks: what it depends on beside its own text
+    :param guessed: uids of actions whose globs may take what plans hold that nobody has read
     """
 
     file: str
@@ -119,6 +120,7 @@ class Plan:
     makers: dict[str, str]
     names: Names = field(repr=False)
     looks: Looks = field(repr=False)
+    guessed: frozenset[str] = frozenset()
 
     @property
     def unread(self) -> list[str]:

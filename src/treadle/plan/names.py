@@ -29,7 +29,7 @@ class Names:
     :param outputs: normalised path -> uid of its maker
     """
 
-    __slots__ = ("families", "groups", "open", "outputs", "root", "uids")
+    __slots__ = ("closed", "families", "groups", "open", "outputs", "root", "uids")
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class Names:
         self.root = root
         self.open: Sequence[str] = ()
         """Actions that make plans which nobody has read yet: what is in them has their names and a `:` in front."""
+        self.closed: Sequence[str] = ()
+        """Actions that make plans and are left out: what would be in these is left out too."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
 
     def named(self, name: str) -> list[str] | None:
@@ -67,7 +69,8 @@ class Names:
         if found is None:
             found = self._maker(name)
         if found is None:
-            found = self._not_yet(name)
+            maker = self.maker_of_plan(name)
+            found = None if maker is None else [maker]
         if found is None:
             raise self.unknown(name, [*self._known(), *self.outputs])
         return found
@@ -81,9 +84,9 @@ class Names:
                 raise
         return []
 
-    def _not_yet(self, name: str) -> list[str] | None:
-        """Return the maker of a plan in which a name may stand, None if there is none."""
-        return next(([uid] for uid in self.open if name.startswith(f"{uid}:")), None)
+    def maker_of_plan(self, name: str) -> str | None:
+        """Return the maker of a plan that nobody has read and in which a name may stand, None if there is none."""
+        return next((uid for uid in (*self.open, *self.closed) if name.startswith(f"{uid}:")), None)
 
     def unknown(self, name: str, known: Sequence[str] | None = None) -> UsageError:
         """Return the error for a name that stands for nothing."""

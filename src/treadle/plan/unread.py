@@ -1,12 +1,12 @@
 """What is known of a plan as long as it makes plans that nobody has read: what they will hold cannot be asked.
 
 An action that cannot be understood without them (it reads, needs or names what is not there) is left out with that
-reason, and so is all that depends on it. The makers themselves have to be understood.
+reason, and so is all that depends on it. One of the makers has to be understood: then it can go on with that one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 
 from treadle.errors import TreadleError
@@ -24,14 +24,20 @@ MAX_ROUNDS = 20
 def link(
     places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
 ) -> Linker:
-    """Return the linker of what is known; what is wrong with a maker, or with what it needs, is kept."""
-    reason = f"it is not known before {' and '.join(names.open[:3])} has run"
+    """Return the linker of what is known; what is wrong is kept if no maker is in because of it.
+
+    Makers that are left out with what they need are not waited for: they are no longer `open`, but `closed`.
+    """
     Makers(places.source, declared, problems).check(instances)
     hidden: list[TreadleError] = []
     for number in count():
         noted = Problems()
         linker = Linker(places, instances, declared, names, noted)
         linker.link()
+        if number == 0:
+            gone = [uid for uid in names.open if linker.by_uid[uid].left_out]
+            names.closed = [*names.closed, *gone]
+            names.open = [uid for uid in names.open if uid not in gone]
         broken = [one for one in linker.broken if not one.left_out]
         if not broken:
             break
@@ -40,15 +46,23 @@ def link(
             # a long chain of globs, each of which takes what the one before it makes
             needed = _needed(linker, names)
             broken = [one for one in instances if one.uid not in needed and not one.left_out]
+        reason = _reason(linker, names, broken)
         for one in broken:
             one.left_out = reason
             # what globs take depends on who is left out
             one.spec.home.places.answers.clear()
-    if any(linker.by_uid[uid].left_out for uid in names.open):
+    if all(linker.by_uid[uid].left_out for uid in names.open):
         for error in hidden:
             problems.add(error)
     linker.problems = problems
     return linker
+
+
+def _reason(linker: Linker, names: Names, broken: Collection[Instance]) -> str:
+    """Return why actions are left out that something is wrong with."""
+    makers = [linker.by_uid[uid] for uid in names.open]
+    ready = [one.uid for one in makers if not one.left_out and one not in broken]
+    return f"it is not known before {' and '.join(ready[:3] or names.open[:3])} has run"
 
 
 def _needed(linker: Linker, names: Names) -> set[str]:
