@@ -93,6 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *COMMAND_WALK,
         "command_walk",
         "command_snapshot",
+        "compiled",
         "quick",
         "snapshot",
         "plan",

@@ -146,6 +146,100 @@ def test_a_maker_that_runs_always_runs_once_in_a_run(project: Project) -> None:
     assert project.run("--force=gen:a", "gen:a") == ["a", "gen"]
 
 
+def test_questions_ask_about_what_a_maker_that_runs_always_has_made_last(project: Project) -> None:
+    project.write("plan", project.read("treadle.yaml").replace("    expand:", "    always: true\n    expand:"))
+    project.run()
+    assert "gen:a" in project.treadle("list").out
+    assert "may run gen:...: made/plan.yaml may be another one then" in project.treadle("status").out
+    assert "it last ran" in project.treadle("why", "gen:a").out
+    assert project.treadle("clean", "gen:a").code == 0
+    assert not (project.folder / "out/a").exists()
+    assert (project.folder / "made/plan.yaml").exists()
+    assert project.run() == ["a", "gen"]
+    project.write("names", "a\nb\nc\n")
+    assert "may run gen:...: made/plan.yaml is not made yet" in project.treadle("status").out
+    project.run()
+    project.write("names", "a\nb\n")
+    project.run()
+    assert project.treadle("clean", "--stale", "-n").out == "would remove out/c\n"
+
+
+CHAIN = """\
+treadle: 1
+defaults: {pass: [LOG]}
+actions:
+  two:
+    sh: |
+      echo two >> $LOG
+      { echo 'treadle: 1'; echo 'actions:'; } > ${out}
+      for file in NAMED; do
+        echo "  copy-${file##*/}: {run: cp $file t/${file##*/}, in: $file, out: t/${file##*/}}" >> ${out}
+        echo "  content: {run: echo $(cat $file), stdout: content}" > content-line
+      done
+      cat content-line >> ${out}
+    in: READ
+    out: made/two.yaml
+    expand: made/two.yaml
+  one: {sh: "echo one >> $LOG; cp ${in} ${out}", in: one.src, out: made/one.yaml, expand: made/one.yaml}
+""".replace("${file##", "$${file##")
+ONE = "treadle: 1\nactions:\n  a: {foreach: {i: [VALUES]}, sh: 'echo TEXT${i} > ${out}', out: 'o/${i}'}\n"
+
+
+def chain(project: Project, read: str, named: str) -> None:
+    project.write("plan", CHAIN.replace("READ", read).replace("NAMED", named))
+    project.write("one.src", ONE.replace("VALUES", "1").replace("TEXT", ""))
+
+
+@pytest.mark.parametrize("read", ['"o/*"', '{glob: "o/*", empty: ok}'])
+def test_a_maker_whose_glob_takes_what_another_made_plan_makes_comes_after_it(project: Project, read: str) -> None:
+    chain(project, read, "${in}")
+    assert project.run() == ["one", "two"]
+    assert project.read("t/1") == "1\n"
+    assert project.run() == []
+    project.write("one.src", ONE.replace("VALUES", "1, 2").replace("TEXT", ""))
+    assert project.run() == ["one", "two"]
+    assert project.read("t/2") == "2\n"
+    assert project.run() == []
+    assert project.treadle("status").code == 0
+
+
+@pytest.mark.parametrize("read", ["o/1", "o/"])
+def test_a_maker_that_reads_what_another_made_plan_makes_waits_for_it_each_time(
+    project: Project, read: str
+) -> None:
+    chain(project, read, "o/1")
+    project.write("o/1", "from elsewhere\n")
+    project.run()
+    assert project.read("content") == "1\n"
+    for text in "xy":
+        project.write("one.src", ONE.replace("VALUES", "1").replace("TEXT", text))
+        assert project.run() == ["one", "two"]
+        assert project.read("content") == f"{text}1\n"
+        assert project.run() == []
+
+
+def test_a_forced_action_before_a_maker_is_over_before_its_plan_is_read(project: Project) -> None:
+    project.write(
+        "plan",
+        "treadle: 1\nactions:\n  pre: {sh: 'cat now > ${out}', out: src}\n"
+        "  gen: {run: cp src m.yaml, in: src, out: m.yaml, expand: m.yaml}\n",
+    )
+    project.write("now", "treadle: 1\nactions: {x: {run: touch x, out: x}}\n")
+    project.run()
+    project.write("now", "treadle: 1\nactions: {y: {run: touch y, out: y}}\n")
+    assert project.treadle("run", "--force=pre").code == 0
+    assert (project.folder / "y").exists()
+
+
+def test_a_maker_that_is_left_out_takes_its_plan_along_and_back(project: Project) -> None:
+    project.write("plan", project.read("treadle.yaml").replace("    expand:", "    when: on == 'yes'\n    expand:"))
+    project.write("plan", project.read("treadle.yaml") + "params: {on: {default: 'yes'}}\n")
+    project.run()
+    assert "nothing to do: 1 skipped" in project.treadle("run", "-p", "on=no").out
+    assert project.treadle("clean", "--stale", "-n", "-p", "on=no").out == ""
+    assert "nothing to do: 5 skipped" in project.treadle("run").out
+
+
 def test_force_of_all_runs_each_action_once(project: Project) -> None:
     project.run()
     assert project.run("--force") == ["a", "all", "b", "gen", "lone"]

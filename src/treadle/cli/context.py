@@ -86,16 +86,17 @@ class Context:
     def starts(self) -> None:
         """Hear that an action starts."""
 
-    def load(self) -> Plan:
+    def load(self, *, is_run: bool = False) -> Plan:
         """Load the plan, and the plans that its actions have made, as far as these actions are up to date.
 
+        :param is_run: whether those that run each time are about to run
         :raises TreadleError: there is none, or it is not right
         """
         plan = self.load_with(())
         if plan.makers:
             from .makers_of_plans import with_known
 
-            plan = with_known(plan, self.options, self.load_with)
+            plan = with_known(plan, self.options, self.load_with, is_run=is_run)
         return plan
 
     def load_with(self, made: Collection[str]) -> Plan:

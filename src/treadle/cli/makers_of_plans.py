@@ -2,11 +2,15 @@
 
 What such a plan holds is known when its maker is up to date. A question reads those plans whose makers are, and
 says of the others that nothing is known of them; a run makes them first (see `rounds`).
+
+What a maker reads may itself be said by a plan that another one makes: its globs take more when that is read, and
+who makes its inputs is known then. So a verdict holds only as long as what it was made with stays (`Judged`).
 """
 
 from __future__ import annotations
 
 from treadle.command_walk import CommandWalk, Settings
+from treadle.compiled import texts_of
 from treadle.core import decision
 from treadle.errors import TreadleError
 
@@ -14,40 +18,97 @@ from .makers import with_makers_of_found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from treadle.core.decision import Verdict
     from treadle.plan import Plan
 
     from .options import Options
 
-MAX_ROUNDS = 10
+MAX_DEPTH = 10
 """Plans that make plans that make plans: so deep at most."""
 
 
-def with_known(plan: Plan, options: Options, load_with: Callable[[Sequence[str]], Plan]) -> Plan:
+class Judged:
+    """What actions said of themselves when they were judged, in a plan of which a part was not known yet."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[str, ...]] = {}
+
+    def keep(self, plan: Plan, uids: Iterable[str]) -> None:
+        """Take in that these actions have been judged."""
+        self._said.update({uid: _said(plan, uid) for uid in uids})
+
+    def take_moved(self, plan: Plan) -> set[str]:
+        """Forget those that are others now that more of the plan is known, and what comes after; return them."""
+        moved = {uid for uid, said in self._said.items() if uid not in plan.actions or _said(plan, uid) != said}
+        rest = [uid for uid in plan.actions if uid in self._said and uid not in moved]
+        more = moved
+        while more:
+            still = [uid for uid in rest if uid not in moved]
+            more = {uid for uid in still if not moved.isdisjoint(plan.actions[uid].predecessors)}
+            moved |= more
+        for uid in moved:
+            del self._said[uid]
+        return moved
+
+
+def _said(plan: Plan, uid: str) -> tuple[str, ...]:
+    action = plan.actions[uid]
+    return (*sorted(action.predecessors), "", *texts_of(action.command))
+
+
+def with_known(
+    plan: Plan, options: Options, load_with: Callable[[Sequence[str]], Plan], *, is_run: bool = False
+) -> Plan:
     """Return a plan with all that its makers of plans have made, as far as these are up to date.
 
     :param load_with: loads it with the plans that some makers have made
+    :param is_run: whether makers that run each time are about to; else what they have made last is asked about
     """
+    judged = Judged()
     made: list[str] = []
-    for _ in range(MAX_ROUNDS):
-        fresh = _up_to_date(plan, options)
+    while True:
+        refuse_too_deep(plan)
+        fresh = _up_to_date(plan, options, judged, is_run=is_run)
         if not fresh:
             return plan
         made += fresh
         plan = load_with(made)
-    raise too_deep(plan)
+        moved = judged.take_moved(plan)
+        if moved:
+            made = [uid for uid in made if uid not in moved]
+            plan = load_with(made)
 
 
-def _up_to_date(plan: Plan, options: Options) -> list[str]:
+def _up_to_date(plan: Plan, options: Options, judged: Judged, *, is_run: bool) -> list[str]:
+    """Return those makers, of plans that nobody has read, whose plans may be read."""
     unread = plan.unread
     if not unread:
         return []
-    forced = forced_among(plan, options, unread)
-    walk = CommandWalk(plan.dag(with_makers_of_found(plan, unread)), plan.root, Settings(queues=plan.queues))
+    dag = plan.dag(with_makers_of_found(plan, unread))
+    uids = [str(uid) for uid in dag.vertex_data]
+    walk = CommandWalk(dag, plan.root, Settings(queues=plan.queues, force=forced_among(plan, options, uids)))
     walk.look()
-    verdicts = walk.verdicts
-    return [uid for uid in unread if verdicts[uid].outcome == decision.SKIP and uid not in forced]
+    judged.keep(plan, uids)
+    calm = _calm({str(uid): verdict for uid, verdict in walk.verdicts.items()}, is_run=is_run)
+    return [uid for uid in unread if uid in calm]
+
+
+def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
+    """Return the actions that nothing has changed for since they ran: skipped, or run because they always are.
+
+    :param verdicts: in an order in which each comes after those that it depends on
+    """
+    calm: set[str] = set()
+    for uid, verdict in verdicts.items():
+        reasons = () if is_run and verdict.outcome != decision.SKIP else verdict.reasons
+        is_calm = verdict.outcome == decision.SKIP or bool(reasons)
+        for why in reasons:
+            is_calm &= why.kind == decision.ALWAYS or (why.kind == decision.DEPENDS_ON and why.name in calm)
+        if is_calm:
+            calm.add(uid)
+    return calm
 
 
 def forced_among(plan: Plan, options: Options, uids: Sequence[str]) -> list[str]:
@@ -58,10 +119,15 @@ def forced_among(plan: Plan, options: Options, uids: Sequence[str]) -> list[str]
     return [uid for uid in uids if uid in named]
 
 
-def too_deep(plan: Plan) -> TreadleError:
-    """Return the error for plans that go on to make plans."""
-    return TreadleError(
-        f"plans that make plans are more than {MAX_ROUNDS} deep",
-        facts=[", ".join(plan.unread)],
-        hint="let one action make all of it",
-    )
+def refuse_too_deep(plan: Plan) -> None:
+    """Refuse plans that go on to make plans.
+
+    :raises TreadleError: they do
+    """
+    for uid in plan.unread:
+        if sum(uid.startswith(f"{maker}:") for maker in plan.makers) >= MAX_DEPTH:
+            raise TreadleError(
+                f"plans that make plans are more than {MAX_DEPTH} deep",
+                facts=[uid],
+                hint="let one action make all of it",
+            )

@@ -48,6 +48,8 @@ def status_command(context: Context) -> int:
         shown = verdicts if context.options.verbose else without_skips(verdicts)
         context.say(_short(uid, verdict) for uid, verdict in shown.items())
         context.say(_unread(uid, plan.makers[uid]) for uid in plan.unread)
+        runs_always = [uid for uid in plan.makers if uid in without_skips(verdicts) and uid not in plan.unread]
+        context.say(_may_differ(uid, plan.makers[uid]) for uid in runs_always)
         context.say([_totals(counts)])
     pending = counts[decision.RUN] + counts[decision.MAY_RUN]
     return context.ended(1 if pending else 0)
@@ -91,6 +93,12 @@ def _short(uid: str, verdict: decision.Verdict) -> Line:
 
 def _unread(uid: str, path: str) -> Line:
     return line((decision.MAY_RUN, "dim"), " ", (f"{safe(uid)}:...", "name"), f": {safe(path)} is not made yet")
+
+
+def _may_differ(uid: str, path: str) -> Line:
+    return line(
+        (decision.MAY_RUN, "dim"), " ", (f"{safe(uid)}:...", "name"), f": {safe(path)} may be another one then"
+    )
 
 
 def _totals(counts: dict[str, int]) -> Line:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from treadle.command_walk import CommandWalk, Settings
 
 from .makers import with_makers_of_found
-from .makers_of_plans import MAX_ROUNDS, forced_among, too_deep
+from .makers_of_plans import Judged, forced_among, refuse_too_deep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.plan import Plan
     from treadle.walk import Report
 
@@ -35,17 +37,27 @@ class Rounds:
         """The report, if the run ends here."""
 
     def whole(self, plan: Plan) -> Plan:
-        """Return the whole plan; what it returns is not whole if there is an `end` then."""
+        """Return the whole plan; what it returns is not whole if there is an `end` then.
+
+        What was walked is walked again if it is another action in a plan that is better known.
+        """
         made = [uid for uid in plan.makers if uid not in plan.unread]
-        for _ in range(MAX_ROUNDS):
-            unread = plan.unread
-            if not unread:
+        judged = Judged()
+        judged.keep(plan, with_all_before(plan, made))
+        while plan.unread:
+            refuse_too_deep(plan)
+            wanted = _first_of(plan)
+            if not self._walk(plan, wanted):
                 return plan
-            if not self._walk(plan, unread):
-                return plan
-            made += unread
+            judged.keep(plan, with_all_before(plan, wanted))
+            made += wanted
             plan = self.context.load_with(made)
-        raise too_deep(plan)
+            moved = judged.take_moved(plan)
+            if moved:
+                self.done -= moved
+                made = [uid for uid in made if uid not in moved]
+                plan = self.context.load_with(made)
+        return plan
 
     def _walk(self, plan: Plan, uids: list[str]) -> bool:
         context, options = self.context, self.context.options
@@ -71,3 +83,14 @@ class Rounds:
             self.recorder.finish(report)
         self.end = report
         return False
+
+
+def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
+    """Return some actions and all that they need."""
+    return [str(uid) for uid in plan.dag(with_makers_of_found(plan, list(uids))).vertex_data]
+
+
+def _first_of(plan: Plan) -> list[str]:
+    """Return those makers of unread plans that come first: of which no glob waits to see what the others make."""
+    sure = [uid for uid in plan.unread if plan.guessed.isdisjoint(with_all_before(plan, [uid]))]
+    return sure or plan.unread

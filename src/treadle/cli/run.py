@@ -74,7 +74,7 @@ def run_once(context: Context, recorder: Recorder | None = None) -> int:
     from .watching import Watching
 
     watching = Watching(context)
-    plan = context.load()
+    plan = context.load(is_run=True)
     rounds = None
     if plan.makers:
         from .rounds import Rounds
