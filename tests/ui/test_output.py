@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         ("naïve 日本".encode(), "naïve 日本"),
         (b"\xff\xfe bad utf-8", "\\xff\\xfe bad utf-8"),
         (b"nul\0 bell\x07", "nul\\x00 bell\\x07"),
-        (b"\x1b]0;title\x07 \x1b[2J \x1b[31mred\x1b[0m", "\\x1b]0;title\\x07 \\x1b[2J red"),
+        (b"\x1b]0;title\x07 \x1b[2J \x1b[31mred\x1b[0m", "  red"),
+        (b"\x1b[01;31m\x1b[Kerror:\x1b[m\x1b[K \x1b]8;;http://x\x1b\\here\x1b]8;;\x1b\\", "error: here"),
+        (b"\x1b[6n\x1bc\x1b", "\\x1b"),
         (b"a\tb", "a\tb"),
         (b"10%\r20%\r100%", "100%"),
         (b"dos\r", "dos"),
@@ -32,7 +34,7 @@ def test_a_line_of_output_cannot_harm_a_terminal(raw: bytes, shown: str) -> None
 
 
 def test_colours_stay_on_a_terminal_and_end_with_the_line() -> None:
-    assert visible(b"\x1b[31mred\x1b[2K", colours=True) == "\x1b[31mred\\x1b[2K\x1b[0m"
+    assert visible(b"\x1b[31mred\x1b[2K", colours=True) == "\x1b[31mred\x1b[0m"
     assert visible(b"none", colours=True) == "none"
 
 

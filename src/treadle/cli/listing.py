@@ -86,6 +86,7 @@ def _param(param: Param) -> Row:
     kinds = [
         "" if param.type == "str" else param.type,
         f"each {choices}" if param.type == "list" and choices else choices,
+        "what follows --" if param.rest else "",
     ]
     told = (param.help, ", ".join(kind for kind in kinds if kind))
     return f"{param.name}={value}", "; ".join(text for text in told if text)
@@ -210,6 +211,7 @@ def _as_data(plan: Plan, actions: Iterable[Action], files: Origins | None) -> di
                 "default": p.default,
                 "choices": list(p.choices),
                 "help": p.help,
+                "rest": p.rest,
             }
             for p in plan.params.values()
         ],

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import re
 
+from treadle.ui.output import OTHER_SEQUENCES
 from treadle.ui.text import safe
 
-_SEQUENCES = re.compile(
-    rb"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, erasing
-    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
-    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
-)
+_SEQUENCES = re.compile(rb"\x1b\[[0-?]*[ -/]*m|" + OTHER_SEQUENCES)
 LIVE_BYTES = 1 << 16
 """Bytes of an output that are told as they come."""
 LAST_BYTES = 1 << 16

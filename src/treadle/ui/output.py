@@ -23,6 +23,13 @@ _END_BYTES = 1 << 16
 _PIECE = 1 << 18
 """Bytes of a log that are read at a time when it is followed."""
 
+OTHER_SEQUENCES = (
+    rb"\x1b\[[0-?]*[ -/]*[@-ln-~]"  # CSI but colours: cursor, erasing
+    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
+    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+)
+"""What terminals obey and nobody wants to see, beside colours."""
+_OTHER = re.compile(OTHER_SEQUENCES)
 _COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
 _RAW_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
 _LONGEST_COLOUR = 64
@@ -31,11 +38,11 @@ _LONGEST_COLOUR = 64
 def visible(raw: bytes, *, colours: bool = False) -> str:
     """Return one line of output as text that is safe to print.
 
-    Control characters become escapes. Of a line that was written over and over with carriage returns the last
-    state is shown. Colours stay with `colours`, and are dropped without.
+    Control characters become escapes, sequences for terminals are left away. Of a line that was written over and
+    over with carriage returns the last state is shown. Colours stay with `colours`, and are dropped without.
     """
     cut = len(raw) > 8 * LONGEST_LINE
-    raw = raw[: 8 * LONGEST_LINE].rstrip(b"\r")
+    raw = _OTHER.sub(b"", raw[: 8 * LONGEST_LINE]).rstrip(b"\r")
     text = raw[raw.rfind(b"\r") + 1 :].decode("utf-8", "surrogateescape")
     parts: list[str] = []
     room, coloured = LONGEST_LINE, False
