@@ -154,6 +154,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "2:10",
         ["n has no value", "-p n=VALUE"],
     ),
+    "param required choices": (
+        "treadle: 1\nparams: {n: {choices: [a, b], help: which one}}\nactions: {a: {run: x}}\n",
+        "2:10",
+        ["n has no value\n  which one\n  choices: a, b", "-p n=VALUE"],
+    ),
     "param ref": (
         "treadle: 1\nparams: {n: {default: 'x${o}'}}\nactions: {a: {run: x}}\n",
         "2:25",
