@@ -149,8 +149,8 @@ def _read_param(
     elif isinstance(node, Table) and len(entries) == len(node.nodes):
         way = f"give -p {name.text}=VALUE" if root else f"write params: {{{name.text}: VALUE}} where it is included"
         hint = way + (f", set {variable}," if variable else "") + " or write a default"
-        choices = f"choices: {', '.join(param.choices)}" if param.choices else ""
-        facts = tuple(fact for fact in (param.help, choices) if fact)
+        said = f"choices: {', '.join(param.choices)}" if param.choices else ""
+        facts = tuple(fact for fact in (param.help, said) if fact)
         raise reader.error(f"the parameter {name.text} has no value", name, facts=facts, hint=hint)
     return param
 
