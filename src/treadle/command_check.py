@@ -55,5 +55,6 @@ def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None
     if not 0 <= limits.tokens <= queues[limits.queue]:
         raise TreadleError(
             f"{uid} asks for {limits.tokens} tokens of queue {limits.queue!r}, which has {queues[limits.queue]}",
+            hint=f"ask for fewer, or run with -j {limits.tokens}" if limits.queue == "default" else "ask for fewer",
             place=command.place,
         )

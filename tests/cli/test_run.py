@@ -93,6 +93,14 @@ def test_the_first_failure_ends_the_run_and_k_goes_on(tmp_path: Path) -> None:
     assert done.lines[-1].startswith("0 run, 2 failed, 2 not started in ")
 
 
+def test_an_action_that_takes_more_than_there_is_names_the_option_that_gives_it(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  big: {sh: 'echo > ${out}', out: o, tokens: 3}\n")
+    told = run_treadle(tmp_path, "run", "-j2", check=2).err
+    assert "treadle.yaml:3:3: big asks for 3 tokens of queue 'default', which has 2" in told
+    assert "hint: ask for fewer, or run with -j 3" in told
+    run_treadle(tmp_path, "run", "-j3", check=0)
+
+
 @pytest.mark.parametrize("letters", ["-kq", "-qk", "-kj1"])
 def test_k_goes_on_in_one_word_with_other_letters(letters: str, tmp_path: Path) -> None:
     plan(tmp_path, FAILING)
