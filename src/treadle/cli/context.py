@@ -6,7 +6,7 @@ import os
 import sys
 from time import monotonic
 
-from treadle.errors import UsageError, nearest
+from treadle.errors import UsageError
 from treadle.ui.screen import Screen, can_redraw, wants_colours
 
 from .codes import GONE
@@ -203,9 +203,7 @@ def _select(plan: Plan, name: str) -> list[str]:
         return plan.select([name])
     except UsageError as error:
         if not error.hint:
-            known = {*plan.actions, *plan.groups, *(action.family for action in plan.actions.values())}
-            close = nearest(name, sorted(known))
-            error.hint = f"did you mean {close}?" if close else "`treadle list` shows the names"
+            error.hint = "`treadle list --all` shows the names, and what is left out"
         here = os.path.relpath(os.path.join(os.getcwd(), name), plan.root)
         if here.startswith("..") or here == name:
             raise

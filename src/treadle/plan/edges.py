@@ -378,7 +378,7 @@ class Linker:
     def _missing(self, path: str, node: Node, instance: Instance) -> TreadleError:
         close = None
         if len(self.problems) < MAX_CLOSE:
-            close = nearest(path, self._neighbours(path))
+            close = nearest(path, set(self._neighbours(path)) - {path})
         hint = (
             f"did you mean {instance.spec.home.places.written(close)}?"
             if close
