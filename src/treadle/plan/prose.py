@@ -157,6 +157,8 @@ and aliases are fine.
 What YAML itself makes of a text has to be known in a few places:
 
 - inside `[ ]` and `{ }` a value that holds `${`, `,`, `[` or `{` needs quotes: `[cp, "${in}"]`;
+- a list in which one comma has a blank behind it and another has none is refused, as `b,c` in `[a, b,c]` may be one
+  value;
 - a text that begins with `*`, `&`, `!`, `%`, `@` or a backtick needs quotes: `"*.c"`;
 - a text that holds `: ` needs quotes, or to be a block after `|`;
 - ` #` begins a comment. After a command a comment needs two blanks before it; with one it is refused as a
