@@ -373,6 +373,18 @@ def test_kinds_and_fields_of_a_newer_treadle_do_no_harm(tmp_path: Path) -> None:
     assert run_treadle(tmp_path, "report", "e.jsonl", check=0).out == told
 
 
+def test_a_second_run_does_not_empty_the_events_that_a_first_one_writes(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path)
+    first = waiting.start("--events", "e.jsonl")
+    done = run_treadle(waiting.folder, "run", "--events", "e.jsonl", check=2)
+    assert "e.jsonl is being written by another run" in done.err
+    waiting.go.open()
+    assert ended(first).code == 0
+    assert kinds(events(waiting.folder / "e.jsonl"))[::100] == ["run"]
+    assert kinds(events(waiting.folder / "e.jsonl"))[-1] == "summary"
+    run_treadle(waiting.folder, "run", "--events", "e.jsonl", check=0)
+
+
 def test_two_runs_that_wait_for_each_other_tell_of_it(tmp_path: Path) -> None:
     waiting = Waiting(tmp_path)
     first = waiting.start()

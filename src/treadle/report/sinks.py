@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from errno import EISDIR, ENOTDIR
+from fcntl import LOCK_EX, LOCK_NB, flock
 
 from treadle.errors import UsageError
 
@@ -33,11 +34,14 @@ class Lines:
     def open(self) -> None:
         """Make the file empty, or make it.
 
-        :raises UsageError: it cannot be written
+        :raises UsageError: it cannot be written, or somebody else is writing it
         """
         try:
             _make_folder(self.path)
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            if stat.S_ISREG(os.fstat(self._fd).st_mode):
+                _lock(self._fd, self.path)
+                os.ftruncate(self._fd, 0)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
@@ -66,6 +70,17 @@ class Lines:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _lock(fd: int, path: str) -> None:
+    """Keep a second run from emptying the file that a first one is writing; it lasts until the file is closed."""
+    try:
+        flock(fd, LOCK_EX | LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f"{path} is being written by another run", hint="name another file") from error
+    except OSError:
+        # a file system without locks
+        return
 
 
 def check_writable(path: str, begins: str) -> None:
