@@ -286,7 +286,7 @@ def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
     line = source.place(at).text
     if "${" in line and ("flow" in context or "{" in line.replace("${", "") or "[" in line):
         hint = "inside [ ] and { } a value that holds ${ needs quotes"
-    elif "flow" in context and source.text[at : at + 2] == ": " and start is not None and start.line == mark.line:
+    elif "flow" in context and source.text[at : at + 2] == ": " and start and mark and start.line == mark.line:
         hint = "`: ` inside a text begins a map in YAML: " + HINT_QUOTE
     facts = (context,) if context and context != problem else ()
     return source.error(f"not valid YAML: {problem}", at, facts=facts, hint=hint)
