@@ -143,6 +143,9 @@ def test_edits_are_a_value_of_commands_and_of_the_list(folder: Folder) -> None:
         ("  a: {run: x, edits: [{from: b}]}\n  b: {run: x, out: o}\n", "edits takes no from"),
         ("  a: {run: x, edits: o}\n  b: {run: x, out: o}\n", "a edits o, which b makes"),
         ("  a: {run: x, edits: src/f}\n  b: {run: x, edits: 'src/*'}\n", "two actions edit src/f: a and b"),
+        ("  a: {run: x, edits: src/f}\n  b: {run: x, dotenv: src/f}\n", "a edits this file, and it is read before"),
+        ("  a: {run: x, edits: 'src/*'}\nvars: {v: {file: src/f}}\n", "a edits this file, and it is read before"),
+        ("  a: {run: x, edits: 'p*'}\ninclude: [p.yaml]\n", "a edits the included plan p.yaml"),
         ("  a: {run: x, edits: src/f, in: src/}\n", "a reads src/ and edits src/f"),
         ("  a: {run: x, edits: src/f, in: src/f}\n", "a reads src/f and edits src/f"),
         ("  a: {run: x, edits: {n: src/f}}\n", "an edited file cannot be a map with n"),
@@ -152,6 +155,7 @@ def test_edits_are_a_value_of_commands_and_of_the_list(folder: Folder) -> None:
 )
 def test_a_mistake_in_edits_is_told(text: str, said: str, folder: Folder) -> None:
     folder.write("src/f")
+    folder.write("p.yaml", text="treadle: 1\nactions: {x: {run: x}}\n")
     problem = folder.problems(text)[0]
     assert said in problem.what
     assert problem.place is not None or "wait" in said

@@ -28,6 +28,15 @@ def link_edits(linker: Linker) -> None:
                 _wait(instance, path, reading, editors, ordered)
 
 
+def editors_of(linker: Linker) -> dict[str, str]:
+    """Return who edits which file, of those that are in."""
+    found: dict[str, str] = {}
+    for uid, reading in linker.readings.items():
+        if reading.edits is not None:
+            found |= dict.fromkeys(reading.edits[0], uid)
+    return found
+
+
 def _wait(
     instance: Instance,
     path: str,

@@ -222,11 +222,30 @@ class _Loading:
         return asked
 
     def _check_files(self, linker: Linker) -> None:
-        """Refuse files of values that an action makes: they are read before any action runs."""
+        """Refuse what an action makes or edits, if it is read before any action runs."""
+        editors = {}
+        if any(instance.spec.edits is not None for instance in linker.instances):
+            from .edits import editors_of
+
+            editors = editors_of(linker)
         for path, told in self.top.files.named.items():
-            makers = linker.makers.of(below(path, self.top.root))
+            bare = below(path, self.top.root)
+            makers = linker.makers.of(bare)
             if makers:
                 self.problems.add(told(f"{makers[0].uid} makes this file, and it is read before any action runs"))
+            elif bare in editors:
+                problem = told(f"{editors[bare]} edits this file, and it is read before any action runs")
+                problem.hint = "in edits, exclude takes it out of a glob"
+                self.problems.add(problem)
+        for part in self.parts:
+            for file in part.included.values():
+                if (bare := below(file, self.top.root)) in editors:
+                    self.reader.add(
+                        f"{editors[bare]} edits the included plan {bare}",
+                        part.entries["include"],
+                        facts=("what is included is read before anything runs",),
+                        hint="in edits, exclude takes it out of a glob",
+                    )
 
     def _names(self, instances: list[Instance]) -> Names:
         families: dict[str, list[str]] = {spec.name: [] for part in self.parts for spec in part.specs}
