@@ -92,6 +92,21 @@ def test_what_a_bare_run_does_has_what_was_made_in_it(made: Folder) -> None:
     assert whole(made, TOP + "default: ['gen:b']\n").default == ("gen:b",)
 
 
+def test_what_it_includes_is_done_by_default_too(made: Folder) -> None:
+    made.write("out/inc.yaml", text="treadle: 1\nactions: {i: {run: x, out: i}}\n")
+    made.write("out/gen.yaml", text=MADE.replace("vars:", "include: [inc.yaml]\nvars:"))
+    plan = whole(made)
+    assert plan.default == ("gen", "gen:a", "gen:b", "gen:inc:i")
+    assert plan.select(["gen:inc"]) == ["gen:inc:i"]
+    assert whole(made, TOP + "default: ['gen:']\n").default == ("gen:a", "gen:b", "gen:inc:i")
+
+
+def test_it_may_have_nothing_to_do(made: Folder) -> None:
+    made.write("out/gen.yaml", text="treadle: 1\nactions: {}\n")
+    assert whole(made, TOP + "default: ['gen:']\ngroups: {g: ['gen:', gen]}\n").default == ()
+    assert whole(made).default == ("gen",)
+
+
 def test_as_long_as_it_is_not_read_names_in_it_stand_for_its_maker(made: Folder) -> None:
     text = TOP + "  late: {run: x, in: out/b, out: c}\n  later: {run: x, in: c}\n  lone: {run: x}\n"
     plan = whole(made, text + "default: ['gen:b', late]\ngroups: {g: ['gen:a', lone]}\n", ())

@@ -56,9 +56,10 @@ def _add_itself(part: Part, names: Names, own: Collection[str], making: Collecti
         members += [name for name in (*part.included, *part.made) if name in names.groups]
     else:
         members = [_spelled(part, names, text.text, own) for text in part.reader.texts(node, "default")]
-    if members:
-        # the name of a maker is that of an action already
-        name = part.prefix if part.home.maker else part.prefix[:-1]
+    # the name of a maker is that of an action already
+    is_made = part.prefix == f"{part.home.maker}:"
+    if members or is_made:
+        name = part.prefix if is_made else part.prefix[:-1]
         place = part.reader.source.place(part.start)
         group = Group(name, f"what {below(part.file, names.root)} does by default", tuple(members), place)
         names.groups = {name: group, **names.groups}

@@ -158,7 +158,8 @@ class Part:
         if "actions" not in entries:
             return
         actions = reader.table(entries["actions"], "actions", pattern=ACTION_NAME)
-        if isinstance(entries["actions"], Table) and not entries["actions"].keys:
+        is_empty = isinstance(entries["actions"], Table) and not entries["actions"].keys
+        if is_empty and not self.home.maker:
             reader.add("the plan has no actions", entries["actions"], hint="actions: {hello: {run: echo hello}}")
         taken: dict[str, Param | Operand] = {**self.params, **self.operands}
         spec_reader = SpecReader(reader, defaults, taken, queues, self.home, self.environ)

@@ -74,7 +74,9 @@ They are never removed or put aside. All that reads such a file, also as part of
 sees what it left; if it fails, they do not run. If it is left out by `when`, they read the files as they are.
 
 One file is edited by one action, which does not read it by `in` too, and no other makes it: two programs go into
-one `run`, in their order. What somebody else writes to such a file while the action runs is taken for its work.
+one `run`, in their order. What is read before any action runs (the plan, those that it includes, files of values
+and of `dotenv`) cannot be edited. What somebody else writes to such a file while the action runs is taken for its
+work.
 
 ```yaml
 treadle: 1
@@ -220,11 +222,12 @@ actions:
 `expand: PATH` says that an action makes a plan: a file whose actions are part of this plan. `PATH` is one of its
 outputs, also if `out` does not name it. What is made
 
-- is checked like any plan, with its mistakes shown at their places in the made file;
+- is checked like any plan, with its mistakes shown at their places in the made file; it may have no actions
+  (`actions: {}`);
 - has names with the maker's name and a `:` in front: `gen:a`, or `gen@x:a` of the instance `gen@x`. `gen:` stands
   for what the made plan does by default, which a bare run does too if this plan has no `default`;
 - has the paths of the plan that its maker stands in, and no `root` of its own. Its `vars`, `defaults` and
-  parameters are its own, as with [include](#include);
+  parameters are its own, as with [include](#include), and plans that it includes are looked for from its folder;
 - belongs to its maker: each of its actions waits for it and needs it, and all of them vanish with it. Actions that
   the next made plan does not name any more are as if they had been taken out of this one by hand.
 
