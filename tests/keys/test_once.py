@@ -86,6 +86,12 @@ def test_a_missing_input_matters_only_if_it_runs(tmp_path: Path) -> None:
     run_treadle(tmp_path, "run", check=0)
 
 
+@pytest.mark.parametrize("output", ["out: o", "stdout: o", "expand: o"])
+def test_any_kind_of_output_will_do(output: str, tmp_path: Path) -> None:
+    plan(tmp_path, f"actions: {{a: {{run: x, once: true, {output}}}}}\n")
+    run_treadle(tmp_path, "check", check=0)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

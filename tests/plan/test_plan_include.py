@@ -233,6 +233,13 @@ def test_a_plan_that_is_not_there_may_be_optional(folder: Folder) -> None:
     assert str(folder.root / "local.yaml") in plan.looks.read
 
 
+def test_a_link_that_leads_nowhere_is_no_plan(folder: Folder) -> None:
+    (folder.root / "local.yaml").symlink_to("none.yaml")
+    assert list(including(folder, "[{file: local.yaml, optional: true}]").actions) == ["own"]
+    (problem,) = refused(folder, "[local.yaml]")
+    assert "the included plan local.yaml does not exist" in problem
+
+
 def test_each_file_that_was_read_is_known(docs: Folder) -> None:
     assert list(including(docs).looks.read) == [str(docs.root / "docs/plan.yaml")]
 

@@ -173,6 +173,16 @@ def test_a_file_that_may_be_missing_counts_as_an_empty_one(folder: Folder) -> No
 
 
 @pytest.mark.parametrize(
+    ("held", "words"),
+    [("null", "is nothing (null)"), ("[a, null]", "a list with nothing (null)"), ("[{a: 1}]", "a list of records")],
+)
+def test_what_a_file_has_is_not_hidden_by_else(held: str, words: str, folder: Folder) -> None:
+    folder.write("p.yaml", text=f"jobs: {held}\n")
+    text = "treadle: 1\nvars: {c: {file: p.yaml, else: {jobs: [4]}}}\nactions:\n  a:\n    run: x «${c.jobs}\n"
+    told(folder, text, words)
+
+
+@pytest.mark.parametrize(
     ("use", "words"),
     [
         ("${c}", "${c} is no text and no list|it has c.list, c.n, c.train.lr"),

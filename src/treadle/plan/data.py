@@ -50,6 +50,7 @@ class Data:
         for path, found in _walk(name, tree, told):
             for before in (self.odd, self.records, self.typed):
                 before.pop(path, None)
+            base.pop(path, None)
             if found is None:
                 self.odd[path] = f"${{{path}}} is nothing (null)\ngive it a value{fact}"
             elif isinstance(found, list):

@@ -136,7 +136,7 @@ def _read(part: Part, entry: _Entry, above: Iterable[str], disk: Disk) -> Part |
     part.included[child.prefix[:-1]] = child.file
     _refuse_circle(part, child, entry, above)
     disk.note(child.file)
-    if not os.path.lexists(child.file):
+    if not os.path.exists(child.file):
         if entry.optional:
             return None
         raise _missing(part, entry)

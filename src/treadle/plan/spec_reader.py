@@ -303,7 +303,7 @@ class SpecReader:
 
     def _check_once(self, spec: Spec) -> None:
         node = spec.entries["once"]
-        if not spec.outputs and spec.stdout is None:
+        if not spec.outputs and spec.stdout is None and spec.expand is None:
             hint = "out: with what it makes; without outputs nothing says whether it ran"
             raise self.error("once needs an output", node, hint)
         if spec.flag("always"):
