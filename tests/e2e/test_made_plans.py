@@ -127,7 +127,7 @@ def test_what_reads_what_it_makes_has_to_be_there_in_the_end(project: Project) -
     project.write("names", "a\n")
     done = project.treadle("run")
     assert done.code == 2
-    assert "there is no action 'gen:b'" in done.err
+    assert "there is no action, family or group 'gen:b'" in done.err
 
 
 def test_a_maker_that_fails_ends_the_run(project: Project) -> None:

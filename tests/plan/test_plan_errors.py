@@ -396,7 +396,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "from": (
         "  fit: {run: x, out: o}\n  b: {run: x, in: {from: fot}}\n",
         "4:26",
-        ["from: there is no action 'fot'", "did you mean fit?"],
+        ["from: there is no action, family or group 'fot'", "did you mean fit?"],
     ),
     "from nothing": ("  fit: {run: x}\n  b: {run: x, in: {from: fit}}\n", "4:26", ["fit makes nothing"]),
     "from name": (

@@ -303,7 +303,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "treadle: 1\nactions: {ow: {run: x, out: o}, a: {run: x, in: {from: own}}}\n",
         "[a.yaml]",
         "a.yaml:2:56",
-        ["from: there is no action 'own'", "did you mean ow?"],
+        ["from: there is no action, family or group 'own'", "did you mean ow?"],
     ),
     "a value outside": ("treadle: 1\nactions: {a: {run: 'x ${v}'}}\n", "[a.yaml]", "a.yaml:2:23", ["not defined"]),
     "a group": (

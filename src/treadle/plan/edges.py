@@ -12,6 +12,7 @@ from .globs import Disk
 from .makers import Makers
 from .names import Names
 from .nodes import Node
+from .others import Others
 from .paths import STATE, parents
 from .places import Places
 from .problems import Problems
@@ -71,8 +72,8 @@ class Linker:
     """
 
     __slots__ = (
-        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "problems", "programs"),
-        *("readings", "root", "source"),
+        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "others", "problems"),
+        *("programs", "readings", "root", "source"),
     )
 
     def __init__(
@@ -88,6 +89,7 @@ class Linker:
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
+        self.others = Others(places.source, names, self.by_uid)
         self.readings: dict[str, Reading] = {}
         self.broken: list[Instance] = []
         """Those of which something is wrong."""
@@ -147,7 +149,7 @@ class Linker:
             for item in slot.items:
                 with self.problems.kept():
                     if isinstance(item, FromItem):
-                        makers = [maker for maker, _ in self._from(item, instance, is_early=True)]
+                        makers = [maker for maker, _ in self.others.outputs(item, instance, is_early=True)]
                         if makers and not item.empty:
                             reading.any_of.append((makers, _shown(item, instance.scope)))
                     elif isinstance(item, Template):
@@ -163,93 +165,25 @@ class Linker:
             for one in reading.started:
                 reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
         if spec.needs:
-            needs = self._others(instance, spec.needs, "needs", reading)
+            needs = self._waited_for(instance, spec.needs, "needs", reading)
             reading.any_of.extend((found, name) for name, found in needs)
             reading.needs = [one for _, found in needs for one in found]
         if spec.after:
-            after = self._others(instance, spec.after, "after", reading)
+            after = self._waited_for(instance, spec.after, "after", reading)
             reading.after = [one for _, found in after for one in found]
 
-    def _others(
-        self, instance: Instance, templates: Sequence[Template], kind: str, reading: Reading
+    def _waited_for(
+        self, instance: Instance, names: Sequence[Template], kind: str, reading: Reading
     ) -> list[tuple[str, list[Instance]]]:
-        """Return the names in needs or after with what each stands for."""
-        others = []
-        prefix = instance.spec.home.prefix
-        for made in templates:
-            for name in instance.scope.items(made):
-                try:
-                    others.append((name, self._named(name, made, kind, prefix)))
-                except TreadleError as error:
-                    maker = self.names.maker_of_plan(prefix + name)
-                    if maker is None:
-                        self.problems.keep(error)
-                    else:
-                        others.append((name, [self.by_uid[maker]]))
-                        reading.unread = (*reading.unread, (self.by_uid[maker], error))
-        return others
+        found, unread = self.others.waited_for(instance, names, kind, self.problems)
+        reading.unread = (*reading.unread, *unread)
+        return found
 
     def _is_left_open(self, path: str) -> bool:
         """Whether a tree takes whatever is in: it is no output itself and lies in none."""
         if not path.endswith("/") or path in self.declared.folders:
             return False
         return not any(folder in self.declared.folders for folder in parents(path))
-
-    def _named(self, name: str, made: Template, kind: str, prefix: str) -> list[Instance]:
-        uids = self.names.named(prefix + name)
-        if uids is None:
-            error = self.names.unknown(name, self.names.known_below(prefix))
-            hint = error.hint if "did you mean" in error.hint else "treadle list shows the names"
-            if name in self.names.outputs:
-                hint = "a file goes into in: and its maker comes first by itself"
-            raise self.error(f"{kind}: there is no action, family or group {name!r}", made.node, hint=hint)
-        return [self.by_uid[uid] for uid in uids]
-
-    def _from(
-        self, item: FromItem, instance: Instance, *, is_early: bool = False
-    ) -> list[tuple[Instance, list[str]]]:
-        """Return the makers that a `from` names, each with the outputs that it means.
-
-        :param is_early: whether it is to be found out who is left out
-        """
-        found = []
-        for made in item.names:
-            for name in instance.scope.items(made):
-                uids, output = self._from_name(name, made, instance.spec.home.prefix, is_early=is_early)
-                for uid in uids:
-                    maker = self.by_uid[uid]
-                    paths = [one.path for one in maker.outputs if not output or one.name == output]
-                    if not paths:
-                        known = sorted({one.name for one in maker.outputs if one.name})
-                        fact = f"it has {', '.join(known)}" if known else "it has no named outputs"
-                        what = f"{uid} has no output {output}" if output else f"{uid} makes nothing"
-                        close = nearest(output, known)
-                        hint = "give it outputs, or name it in needs:" if not output else ""
-                        hint = hint or (
-                            f"did you mean {close}?" if close else "name one of its outputs, or all without ."
-                        )
-                        raise self.error(f"from: {what}", made.node, facts=(fact,) if output else (), hint=hint)
-                    if maker is instance:
-                        raise self.error(
-                            f"{uid} reads its own outputs", made.node, hint="name what comes before it"
-                        )
-                    found.append((maker, paths))
-        return found
-
-    def _from_name(self, name: str, made: Template, prefix: str, *, is_early: bool) -> tuple[Sequence[str], str]:
-        names = self.names
-        whole = prefix + name
-        for start, output in ((whole, ""), tuple(whole.rpartition(".")[::2])):
-            if start in names.families:
-                return names.families[start], output
-            if start in names.uids:
-                return [start], output
-        maker = names.maker_of_plan(whole)
-        if maker is not None and (is_early or self.by_uid[maker].left_out):
-            return [maker], ""
-        close = nearest(name, names.known_below(prefix, groups=False))
-        hint = f"did you mean {close}?" if close else "from names actions, families and instances"
-        raise self.error(f"from: there is no action {name!r}", made.node, hint=hint)
 
     # What is known after that.
 
@@ -295,10 +229,10 @@ class Linker:
         return found
 
     def _outputs(self, item: FromItem, instance: Instance, reading: Reading) -> list[str]:
-        found = []
-        for maker, paths in self._from(item, instance):
+        found: dict[str, None] = {}
+        for maker, paths in self.others.outputs(item, instance):
             if not maker.left_out:
-                found.extend(paths)
+                found.update(dict.fromkeys(paths))
                 reading.predecessors[maker.uid] = None
         if not found and not item.empty:
             raise self.error(
@@ -306,7 +240,7 @@ class Linker:
                 item.node,
                 hint="if that is right, add empty: ok",
             )
-        return found
+        return list(found)
 
     def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
         places = instance.spec.home.places

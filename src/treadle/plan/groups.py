@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from treadle.errors import UsageError
 
 from .model import Action
-from .names import Group, Names
+from .names import Group, Names, is_pattern
 from .nodes import Node, Scalar, Table
 from .part import Part
 from .paths import below
@@ -71,7 +71,7 @@ def _spelled(part: Part, names: Names, text: str, groups: Collection[str]) -> st
     :param groups: the groups of the file
     """
     whole = part.prefix + text
-    if not part.prefix or names.is_name(whole) or whole in groups or "*" in text or "?" in text:
+    if not part.prefix or names.is_name(whole) or whole in groups or is_pattern(text):
         return whole
     folder = part.home.places.folder
     path = f"{folder}/{text}" if folder and not text.startswith("/") else text

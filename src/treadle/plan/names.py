@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -29,7 +30,7 @@ class Names:
     :param outputs: normalised path -> uid of its maker
     """
 
-    __slots__ = ("closed", "families", "groups", "open", "outputs", "root", "uids")
+    __slots__ = ("_at", "_sorted", "_taken", "closed", "families", "groups", "open", "outputs", "root", "uids")
 
     def __init__(
         self,
@@ -47,6 +48,9 @@ class Names:
         self.closed: Sequence[str] = ()
         """Actions that make plans and are left out: what would be in these is left out too."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
+        self._sorted: list[str] = []
+        self._at: dict[str, int] = {}
+        self._taken: dict[str, list[str]] = {}
 
     def named(self, name: str) -> list[str] | None:
         """Return the uids of an action, an instance, a family or a group; None if it is none of them."""
@@ -58,6 +62,52 @@ class Names:
             return self._members(name)
         return None
 
+    def said(self, name: str, prefix: str) -> list[str] | None:
+        """Return the uids of what a name stands for that an action gives, in the order of the plan.
+
+        :param prefix: what the names of the action's file begin with
+        """
+        found = self._taken.get(prefix + name)
+        if found is None:
+            found = self.named(prefix + name)
+            if found is None and is_pattern(name):
+                found = self._fitting(name, prefix)
+            if found is None:
+                return None
+            if prefix + name not in self.uids and prefix + name not in self.families:
+                found = sorted(found, key=self._places().__getitem__)
+                self._taken[prefix + name] = found
+        return found
+
+    def may_be_made(self, name: str, prefix: str) -> bool:
+        """Whether a pattern that an action gives may take what a plan that nobody has read holds."""
+        if not self.open or not is_pattern(name):
+            return False
+        head = prefix + _head(name)
+        return any(f"{uid}:".startswith(head) or head.startswith(f"{uid}:") for uid in self.open)
+
+    def _fitting(self, pattern: str, prefix: str) -> list[str] | None:
+        """Return the uids of actions and families that fit a pattern, None if none does."""
+        if not self._sorted:
+            self._sorted = sorted(self.uids)
+        fits = re.compile(re.escape(prefix) + wildcard(pattern), re.DOTALL).fullmatch
+        head, found = prefix + _head(pattern), []
+        at = bisect_left(self._sorted, head)
+        while at < len(self._sorted) and self._sorted[at].startswith(head):
+            uid = self._sorted[at]
+            family = self.uids[uid]
+            if (fits(uid) or fits(family)) and (is_hidden(pattern) or not is_hidden(family[len(prefix) :])):
+                found.append(uid)
+            at += 1
+        if not found and not any(fits(family) and not uids for family, uids in self.families.items()):
+            return None
+        return found
+
+    def _places(self) -> Mapping[str, int]:
+        if not self._at:
+            self._at = {uid: number for number, uid in enumerate(self.uids)}
+        return self._at
+
     def find(self, name: str) -> list[str]:
         """Return the uids of whatever a name may stand for.
 
@@ -65,7 +115,7 @@ class Names:
         """
         found = self.named(name)
         if found is None:
-            found = self._matching(name) if "*" in name or "?" in name else None
+            found = self._matching(name) if is_pattern(name) else None
         if found is None:
             found = self._maker(name)
         if found is None:
@@ -91,7 +141,7 @@ class Names:
     def unknown(self, name: str, known: Sequence[str] | None = None) -> UsageError:
         """Return the error for a name that stands for nothing."""
         close = nearest(name, self._known() if known is None else known)
-        what = f"nothing matches {name!r}" if "*" in name else f"there is no action, group or output {name!r}"
+        what = f"nothing matches {name!r}" if is_pattern(name) else f"there is no action, group or output {name!r}"
         return UsageError(what, hint=f"did you mean {close}?" if close else "treadle list shows the names")
 
     def is_name(self, name: str) -> bool:
@@ -121,8 +171,7 @@ class Names:
                         seen.add(member)
                         stack.append(member)
                     continue
-                is_pattern = "*" in member or "?" in member
-                uids = self._matching(member, groups=False) if is_pattern else self.find_known(member)
+                uids = self._matching(member, groups=False) if is_pattern(member) else self.find_known(member)
                 found.update(dict.fromkeys(uids or ()))
         return list(found)
 
@@ -153,6 +202,16 @@ class Names:
             if spelled in self.outputs:
                 return [self.outputs[spelled]]
         return None
+
+
+def is_pattern(name: str) -> bool:
+    """Whether it stands for all names that fit it: no name holds these characters."""
+    return "*" in name or "?" in name
+
+
+def _head(pattern: str) -> str:
+    """Return the text that all that fits a pattern begins with."""
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
 def is_hidden(name: str) -> bool:

@@ -110,8 +110,9 @@ A map with `glob` may stand where a path of `in` or `edits`, a value of `foreach
     "from": r"""
 ## Keys of a from
 
-A map with `from` may stand where a path of `in` does. It stands for the outputs of other actions, in the
-order of the plan.
+A map with `from` may stand where a path of `in` does. It stands for the outputs of other actions: name by name
+as they are written, those of one name in the order of the plan, each once. What a name may be stands under
+[names](#names).
 """,
     "dotenv": "## Keys of dotenv",
     "tools": "## Keys of a tool",
@@ -135,8 +136,8 @@ that wait for each other in a circle.
 
 There are three kinds of edges. Data (files) and `needs` pass on failure. `needs` reruns nothing by itself:
 what it names comes first and must succeed. `after` only orders: it ignores failure, and it pulls nothing into
-a partial run. `needs` and `after` take names of actions, families (`fit`), instances (`fit@a`) and groups,
-and `${}`.
+a partial run. `needs` and `after` take [names](#names) of actions, families (`fit`), instances (`fit@a`), groups
+and patterns (`fit@a*`), and `${}`.
 
 ```yaml
 treadle: 1

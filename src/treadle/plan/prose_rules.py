@@ -179,6 +179,28 @@ families, instances, groups, outputs, paths below an output folder, and patterns
 On the command line a path may also be relative to where you are. What a name stands for runs with all that it
 needs. A pattern takes names that begin with `_`, or have one behind a `:`, only if it says so itself.
 
+What an action gives in `needs`, `after` and `from` means the same, but for outputs, which belong into `in`: a
+pattern there takes actions and instances (`gen:*` all of an included plan), and neither groups nor the action that
+gives it. `from` takes the outputs of each. An action by its name has to make something; of a group or a pattern
+those that make nothing are passed over, and one at least has to. If nothing has the whole name, what stands behind
+its last `.` is the name of an output (`split.a`, `gen:*.table`). A pattern that nothing fits is an error, but for a
+`from` with `empty: ok`.
+
+```yaml
+treadle: 1
+include: [{file: lib/plan.yaml, as: gen}]
+actions:
+  fit:
+    foreach: {part: [a1, a2, b]}
+    run: python3 fit.py ${out.table} ${out.log}
+    out: {table: "out/${part}.csv", log: "out/${part}.log"}
+  pack:
+    run: tar -cf ${out} ${in}
+    in: [{from: "gen:*"}, {from: "fit@a*.table"}]
+    out: out/all.tar
+  tidy: {run: rm -rf out/tmp, after: "fit@*"}
+```
+
 ## include
 
 `include` makes other plans part of this one. A plan keeps its meaning when it is included:

@@ -219,7 +219,8 @@ GLOB_KEYS = _table(
 )  # fmt: skip
 
 FROM_KEYS = _table(
-    Key("from", TEXTS, "Actions, families, instances, or with a dot one named output of each (`split.a`).", "",
+    Key("from", TEXTS, "Actions, families, instances, groups, patterns (`gen:*`), or with a dot one named output "
+        "of each (`split.a`).", "",
         "from: hello"),
     Key("empty", OK, "`ok`: it may give nothing.", "giving nothing is an error", "empty: ok"),
 )  # fmt: skip
@@ -282,10 +283,10 @@ ACTION_KEYS = _table(
         "one action", "foreach: {part: [a, b]}"),
     Key("when", TEXT, "A condition. If it is false the action is left out, with all that needs it or reads "
         "its outputs.", "always in", "when: mode == \"release\""),
-    Key("needs", TEXTS, "Actions, families or groups that come before it and must succeed, where no file says "
-        "so.", "none", "needs: [hello]"),
-    Key("after", TEXTS, "Actions, families or groups that come before it if they are part of the run. Their "
-        "failure does not matter.", "none", "after: [hello]"),
+    Key("needs", TEXTS, "Actions, families, groups or patterns that come before it and must succeed, where no "
+        "file says so.", "none", "needs: [hello]"),
+    Key("after", TEXTS, "Actions, families, groups or patterns that come before it if they are part of the run. "
+        "Their failure does not matter.", "none", "after: [hello]"),
     Key("tools", TOOLS, "Programs whose identity is fingerprinted.", "none",
         "tools: [python3, {tool: cc, version: cc --version}]"),
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
