@@ -43,10 +43,15 @@ class Folder:
         answer: Callable[[str], Collection[str]] = lambda root: former  # noqa: E731 - it is what a caller gives
         return load_plan(str(self.root / name), params=params, environ=environ or {}, former_outputs=answer)
 
-    def problems(self, text: str | bytes, params: Mapping[str, str] | None = None) -> Sequence[TreadleError]:
+    def problems(
+        self,
+        text: str | bytes,
+        params: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Sequence[TreadleError]:
         """Return the mistakes of a plan that must not load."""
         try:
-            self.load(text, params)
+            self.load(text, params, environ)
         except PlanError as error:
             return error.problems
         raise AssertionError("the plan loads")

@@ -63,7 +63,7 @@ def surrounded(table: str, key: Key) -> str:
         )
     if table == "params":
         default = "" if key.name in ("default", "type", "rest") else ", default: 3"
-        default = ", default: 3" if key.name == "type" else default
+        default = {"type": ", default: 3", "split": ", default: [3]"}.get(key.name, default)
         return f"{head}params:\n  p: {{{key.example}{default}}}\n{hello}"
     if table == "files":
         return f"{head}vars:\n  c: {{{key.example}{'' if key.name == 'file' else ', file: params.yaml'}}}\n{hello}"

@@ -74,6 +74,8 @@ class Names:
             default, choices = entries.get("default"), entries.get("choices")
             is_list = isinstance(getattr(default, "nodes", None), list)
             kind = _text(entries.get("type")) or ("list" if is_list else "str")
+            # words have no last value behind a comma
+            kind = "words" if _text(entries.get("split")) == "words" else kind
             listed = getattr(choices, "nodes", [])
             found[name] = Choice(kind, (_text(one) for one in listed), _text(entries.get("help")))
         return found

@@ -81,7 +81,7 @@ def _group(group: Group) -> Row:
 
 
 def _param(param: Param) -> Row:
-    value = ",".join(param.value) if isinstance(param.value, tuple) else param.value
+    value = param.value if isinstance(param.value, str) else _joined(param.value, param.split)
     choices = f"one of {', '.join(param.choices)}" if param.choices else ""
     kinds = [
         "" if param.type == "str" else param.type,
@@ -90,6 +90,15 @@ def _param(param: Param) -> Row:
     ]
     told = (param.help, ", ".join(kind for kind in kinds if kind))
     return f"{param.name}={value}", "; ".join(text for text in told if text)
+
+
+def _joined(texts: Sequence[str], split: str) -> str:
+    """Return a list as the one text that gives it."""
+    if split == "commas":
+        return ",".join(texts)
+    import shlex
+
+    return shlex.join(texts)
 
 
 def _section(context: Context, title: str, rows: Iterable[Row]) -> None:

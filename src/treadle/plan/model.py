@@ -23,6 +23,7 @@ class Param:
     :param default: None if it must be given
     :param value: the text, or the texts of a list
     :param rest: whether it takes what follows `--` on the command line
+    :param split: how a text becomes a list, one of `schema.SPLITS`
     """
 
     name: str
@@ -32,6 +33,7 @@ class Param:
     help: str = ""
     value: str | tuple[str, ...] = ""
     rest: bool = False
+    split: str = "commas"
 
 
 @dataclass(slots=True)

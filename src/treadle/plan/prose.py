@@ -75,8 +75,9 @@ An element of `include` is a file, or a map with these keys. What it means to be
 
 A parameter is a value that can be given from outside: `-p NAME=VALUE`, else the variable of the environment
 that `env` names, else `default`. Its text stays what was written: a `str` of `3.10` is `3.10`. A `bool` is
-`true` or `false`. With `rest: true` it is the list of the words behind `--`: `treadle run test -- -x a,b` gives
-two, as they are. A plan without such a parameter takes none.
+`true` or `false`. A list is split at commas, or with `split: words` as a shell splits words: `-O2 -DX='a b'`
+gives two. A `default` is never split: it is written as a list. With `rest: true` it is the list of the words
+behind `--`: `treadle run test -- -x a,b` gives two, as they are. A plan without such a parameter takes none.
 """,
     "files": r"""
 ## Keys of a file of values

@@ -102,6 +102,10 @@ def _check_format(node: Scalar) -> str:
     return "" if node.text in FORMATS else f"must be one of {', '.join(FORMATS)}"
 
 
+def _check_split(node: Scalar) -> str:
+    return "" if node.text in SPLITS else f"must be one of {', '.join(SPLITS)}"
+
+
 def _check_true(node: Scalar) -> str:
     return "" if node.style is None and node.text == "true" else "must be true"
 
@@ -111,6 +115,7 @@ def _check_ok(node: Scalar) -> str:
 
 
 FORMATS = ("yaml", "json", "toml", "text")
+SPLITS = ("commas", "words")
 PARAM_TYPES = ("str", "int", "float", "bool", "list", "path")
 
 TEXT = Kind("a text", (Scalar,))
@@ -129,6 +134,7 @@ RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff", (Scalar, T
 VERSION = Kind("1", (Scalar,), _check_version)
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _check_type)
 FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _check_format)
+SPLIT = Kind("one of " + ", ".join(SPLITS), (Scalar,), _check_split)
 TRUE = Kind("true", (Scalar,), _check_true)
 VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
 OK = Kind("ok", (Scalar,), _check_ok)
@@ -179,13 +185,15 @@ INCLUDE_KEYS = _table(
 )  # fmt: skip
 
 PARAM_KEYS = _table(
-    Key("type", TYPE, "What the value is. `list` is split at commas, `path` is a path relative to the root.",
-        "list if the default is a list, else str", "type: int"),
+    Key("type", TYPE, "What the value is. A `path` is relative to the root.",
+        "list if the default is a list or there is a `split` or `rest`, else str", "type: int"),
     Key("default", NESTED, "The value if none is given. It is taken as it stands. Without it, and without a "
         "variable in `env` that is set, the value must be given.", "none: it must be given", "default: 3"),
     Key("choices", LIST, "The only values it may have (each element of a list).", "any", "choices: [3, 4]"),
     Key("env", TEXT, "A variable of the environment that gives the value if `-p` does not. An empty one counts "
         "as not set.", "none", "env: LEVEL"),
+    Key("split", SPLIT, "How a list is made of the one text that `-p` or `env` gives: at `commas`, or into `words` "
+        "as a shell does it, where blanks separate and quotes group.", "commas", "split: words"),
     Key("rest", TRUE, "`true`: it is the list of all words that follow `--` on the command line.", "no",
         "rest: true"),
     Key("help", TEXT, "What it is for, in a line.", "none", "help: how much to do"),

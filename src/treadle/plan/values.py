@@ -125,13 +125,19 @@ def _read_param(
     entries = reader.entries(node, PARAM_KEYS, f"the parameter {name.text}")
     default = entries.get("default")
     takes_rest = _text(entries.get("rest")) == "true"
-    kind = _text(entries.get("type")) or ("list" if isinstance(default, Items) or takes_rest else "str")
+    is_list = isinstance(default, Items) or takes_rest or "split" in entries
+    kind = _text(entries.get("type")) or ("list" if is_list else "str")
     choices = (
         tuple(one.text for one in reader.texts(entries["choices"], "a choice")) if "choices" in entries else ()
     )
     param = Param(name.text, kind, choices, None, _text(entries.get("help")), rest=takes_rest)
     if takes_rest and kind != "list":
         raise reader.error(f"what follows -- is a list, {name.text} is of type {kind}", name, hint="type: list")
+    if "split" in entries:
+        param.split = _text(entries["split"])
+        if kind != "list":
+            what = f"split says how a list is split, {name.text} is of type {kind}"
+            raise reader.error(what, entries["split"], hint="type: list")
     if takes_rest and default is None:
         param.default = ()
     if default is not None:
@@ -173,7 +179,8 @@ def _default(reader: Reader, node: Node, param: Param, root: str) -> Value:
     if param.type != "list" and not isinstance(node, Scalar):
         raise reader.error(f"a list is given to a parameter of type {param.type}", node, hint="type: list")
     if param.type == "list" and isinstance(node, Scalar):
-        raise reader.error("the default of a list must be a list", node, hint=f"[{node.text}]")
+        shown = node.text if param.split == "commas" else ", ".join(node.text.split())
+        raise reader.error("the default of a list must be a list", node, hint=f"[{shown}]")
     return _convert(reader, node, param, tuple(texts), "the default", root)
 
 
@@ -196,8 +203,27 @@ def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
 def _outside(reader: Reader, node: Node, param: Param, text: str, what: str, root: str) -> Value:
     if "\0" in text:
         raise reader.error(f"the parameter {param.name} holds a NUL character", node, hint="take it out")
-    parts = tuple(text.split(",")) if text else ()
-    return _convert(reader, node, param, parts if param.type == "list" else (text,), what, root)
+    parts: tuple[str, ...] = (text,)
+    if param.type == "list" and param.split == "words":
+        parts = _words(reader, node, param, text, what)
+    elif param.type == "list":
+        parts = tuple(text.split(",")) if text else ()
+    return _convert(reader, node, param, parts, what, root)
+
+
+def _words(reader: Reader, node: Node, param: Param, text: str, what: str) -> tuple[str, ...]:
+    import shlex
+
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        wrong = "a quote is not closed" if "quotation" in str(error) else "nothing stands behind the last \\"
+        raise reader.error(
+            f"{what}: {wrong}",
+            node,
+            facts=(f"the parameter {param.name} is split into words",),
+            hint="quotes group words, and \\ takes the next character as it is",
+        ) from None
 
 
 def _convert(reader: Reader, node: Node, param: Param, texts: tuple[str, ...], what: str, root: str) -> Value:
