@@ -129,3 +129,37 @@ def test_values_that_are_secret_are_kept_nowhere(tmp_path: Path) -> None:
     assert "env TOKEN changed, its value is secret" in run("first-token", "why", "a")
     assert "env.TOKEN is secret" in run("first-token", "list", "--all")
     run("first-token", "list", "--json")
+
+
+TOKEN = "treadle: 1\nparams: {t: {env: TOKEN, default: x}}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN + "actions: {a: {run: x, track: TOKEN, secret: TOKEN}}\n",
+        TOKEN + "actions: {a: {run: x, dotenv: e, secret: [TOKEN]}}\n",
+        TOKEN + "defaults: {secret: TOKEN}\nactions: {a: {run: x}}\n",
+        TOKEN + "actions: {a: {run: x, track: TOKEN, secret: {select: '${t}', else: TOKEN}}}\n",
+        TOKEN + "include: [s.yaml]\nactions: {a: {run: x}}\n",
+        TOKEN.replace("default: x", "type: int") + "actions: {a: {run: x, track: TOKEN, secret: TOKEN}}\n",
+    ],
+)
+def test_a_parameter_of_a_secret_variable_is_refused(text: str, folder: Folder) -> None:
+    folder.write("e", text="TOKEN=b\n")
+    folder.write("s.yaml", text="treadle: 1\nactions: {a: {run: x, track: TOKEN, secret: TOKEN}}\n")
+    problems = folder.problems(text, environ={"TOKEN": "hunter2"})
+    assert [problem.what for problem in problems] == ["the parameter t takes its value from TOKEN, which is secret"]
+    assert "track: [TOKEN]" in problems[0].hint
+    assert problems[0].place is not None
+    assert (problems[0].place.line, problems[0].place.column) == (2, 19)
+
+
+def test_a_parameter_of_an_included_plan_is_refused_for_a_secret_of_the_plan_above(folder: Folder) -> None:
+    folder.write("s.yaml", text=TOKEN + "actions: {a: {run: x}}\n")
+    problems = folder.problems(
+        "treadle: 1\ninclude: [s.yaml]\nactions: {a: {run: x, track: TOKEN, secret: TOKEN}}\n"
+    )
+    assert "the parameter t takes its value from TOKEN, which is secret" in problems[0].what
+    assert problems[0].place is not None
+    assert problems[0].place.file.endswith("s.yaml")

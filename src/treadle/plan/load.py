@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from treadle.errors import PlanError, TreadleError
 from treadle.hidden import digest
 
-from . import groups, loader
+from . import groups, loader, secrets
 from .declared import Declared, Instance
 from .edges import Linker, find_circle
 from .fill import Filler, circle_error
@@ -151,6 +151,10 @@ class _Loading:
             groups.check(part, names)
         actions = self._actions(linker, Filler(linker, self.name))
         self._check_files(linker)
+        hidden = {name for instance in instances for name in instance.spec.secret}
+        for part in self.parts if hidden else ():
+            for error in secrets.refused(part.reader, part.entries, hidden):
+                self.problems.add(error)
         self.problems.check()
         circle = find_circle({uid: (*one.predecessors, *one.after) for uid, one in actions.items()})
         if circle:
@@ -170,7 +174,7 @@ class _Loading:
             top.params,
             {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
-            Looks(self._asked(instances), self.disk.listed, self.disk.folders(), self.disk.read),
+            Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read),
             frozenset(one.uid for one in instances if names.open and _has_globs(one.spec)),
         )
 
@@ -212,10 +216,10 @@ class _Loading:
 
         return link(places, instances, declared, names, self.problems)
 
-    def _asked(self, instances: Sequence[Instance]) -> dict[str, str | None]:
+    def _asked(self, hidden: Collection[str]) -> dict[str, str | None]:
         """Return the variables that were asked for, of secret ones a digest of the value."""
         asked = self.environ.asked
-        for name in {name for instance in instances for name in instance.spec.secret}:
+        for name in hidden:
             value = asked.get(name)
             if value is not None:
                 asked[name] = digest(name, value)

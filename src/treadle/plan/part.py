@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from treadle.errors import PlanError
+
+from . import secrets
 from .globs import Globs
 from .home import Home
 from .instances import PATHS_ONLY
@@ -106,7 +109,15 @@ class Part:
         return root
 
     def read_values(self, given: Mapping[str, str | Given]) -> None:
-        """Read parameters and vars."""
+        """Read parameters and vars.
+
+        :raises PlanError: a parameter takes its value from a secret variable
+        """
+        if secrets.is_taken(self.entries):
+            # before a value is read, which an error would show
+            refused = secrets.refused(self.reader, self.entries, secrets.named(self.entries))
+            if refused:
+                raise PlanError(refused)
         self.params = read_params(
             self.reader,
             self.entries.get("params"),

@@ -51,8 +51,8 @@ file is read when the plan is loaded, so no action may make it. `env` wins over 
 Of the variables named in `secret` no value is kept: records, snapshots, `why` and events hold a digest, so that a
 change is still seen. They are variables of `track`, `dotenv` or `env` of the same action (in `defaults`: of those
 that have them). An error in a file of `dotenv` names its place and shows none of its lines. What a program prints
-of them is its own matter, and a parameter that takes its value from such a variable is none: its value becomes
-part of commands.
+of them is its own matter. The value of a parameter is never secret, as it becomes part of commands and stands on the
+command line: a parameter whose `env` names such a variable is refused. The action reads the variable itself.
 
 ```yaml
 treadle: 1
