@@ -108,6 +108,10 @@ SCRIPTS: dict[str, tuple[str, Callable[[str], str]]] = {
     "behind a comment": ("# it's \"odd ${w}\nprintf '%s\\0' ${v}", lambda v: v + "\0"),
     "behind a hash in a word": ("printf '%s\\0' a#b ${v}", lambda v: f"a#b\0{v}\0"),
     "behind an escape": ("printf '%s\\0' \\' \\\" ${v}", lambda v: f"'\0\"\0{v}\0"),
+    "behind an escaped dollar": ("printf '%s\\0' \"\\$${v}\" \\$${v}", lambda v: f"${v}\0${v}\0"),
+    "behind its own name": ("printf '%s\\0' \"\\${v} ${v}\" \\${v}", lambda v: f"${{v}} {v}\0${{v}}\0"),
+    "behind an escaped escape": ("printf '%s\\0' \"\\\\${v}\" \\\\${v}", lambda v: f"\\{v}\0\\{v}\0"),
+    "behind escapes in a heredoc": ("cat <<EOF\n\\$${v} \\${v} \\\\${v}\nEOF\n", lambda v: f"${v} ${{v}} \\{v}\n"),
     "behind the shell's own": ("y='a b'; printf '%s\\0' \"$${y%% *}\" ${v}", lambda v: f"a\0{v}\0"),
     "behind arithmetic": ("printf '%s\\0' $((1 + (2))) ${v}", lambda v: f"3\0{v}\0"),
 }

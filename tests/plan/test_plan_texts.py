@@ -122,6 +122,12 @@ def test_run_is_split_as_a_shell_would(text: str, words: list[str], folder: Fold
     assert list(argv(plan)) == words
 
 
+def test_a_backslash_before_a_dollar_comes_first_in_run(folder: Folder) -> None:
+    text = 'x "\\$${v}" \\$${v} "\\${v}" \\${v} "\\\\${v}"'
+    plan = folder.load("treadle: 1\nvars: {v: a b}\nactions:\n  a:\n    run: |\n      " + text + "\n")
+    assert argv(plan) == ("x", "$a b", "$a b", "${v}", "${v}", "\\a b")
+
+
 def test_a_backslash_joins_lines(folder: Folder) -> None:
     plan = folder.load("  a:\n    run: |\n      x a \\\n        b\n")
     assert argv(plan) == ("x", "a", "b")

@@ -269,7 +269,9 @@ variables of its environment, and never as program text:
   quoted end it is refused with its place: there the shell would see no value, or evaluate it. `x=${name}`
   before, and `$x` there, does it.
 
-`$NAME` and `$(command)` are the shell's. The shell's own `${NAME:-default}` is written `$${NAME:-default}`.
+`$NAME` and `$(command)` are the shell's. The shell's own `${NAME:-default}` is written `$${NAME:-default}`. A `\`
+outside single quotes comes first, here as in `run`: `"\${name}"` is the text `${name}`, and `"\$${name}"` is a `$`
+with the value behind it.
 Comments are left alone. What a program does with its arguments is its own matter: `eval "$x"`, `bash -c "$x"`
 and `[[ $x -gt 1 ]]` read data as program text.
 
