@@ -94,6 +94,30 @@ def test_a_failure_keeps_the_files_and_blocks_the_readers(tmp_path: Path) -> Non
     assert (tmp_path / "src/a.txt").read_text() == "A\n"
 
 
+def test_a_reader_asked_for_alone_brings_the_editor_in(tmp_path: Path) -> None:
+    start(tmp_path)
+    assert run_treadle(tmp_path, "run", "-n", "lint", check=1).lines[:2] == [
+        "run format: new: it has not run here before",
+        "run lint: new: it has not run here before",
+    ]
+    run_treadle(tmp_path, "run", "lint", check=0)
+    assert (tmp_path / "src/a.txt").read_text() == "A\n"
+    assert counts(tmp_path) == (1, 1)
+    for names in (["lint"], ["format"], ["lint", "format"]):
+        assert "nothing to do" in run_treadle(tmp_path, "run", *names, check=0).out
+
+
+def test_a_parameter_leaves_the_editor_of_a_check_out(tmp_path: Path) -> None:
+    start(tmp_path)
+    text = PLAN.replace('edits: "', 'when: fix\n    edits: "')
+    plan(tmp_path, "params: {fix: {type: bool, default: false}}\n" + text)
+    run_treadle(tmp_path, "run", "lint", check=0)
+    assert (tmp_path / "src/a.txt").read_text() == "a\n"
+    run_treadle(tmp_path, "run", "lint", "-p", "fix=true", check=0)
+    assert counts(tmp_path) == (1, 2)
+    assert "nothing to do" in run_treadle(tmp_path, "run", "lint", check=0).out
+
+
 def test_an_editor_that_is_left_out_leaves_the_files_as_they_are(tmp_path: Path) -> None:
     start(tmp_path)
     plan(tmp_path, "params: {f: {default: no}}\n" + PLAN.replace('edits: "', "when: f == 'yes'\n    edits: \""))

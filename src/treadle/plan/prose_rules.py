@@ -51,8 +51,8 @@ file is read when the plan is loaded, so no action may make it. `env` wins over 
 Of the variables named in `secret` no value is kept: records, snapshots, `why` and events hold a digest, so that a
 change is still seen. They are variables of `track`, `dotenv` or `env` of the same action (in `defaults`: of those
 that have them). An error in a file of `dotenv` names its place and shows none of its lines. What a program prints
-of them is its own matter. The value of a parameter is never secret, as it becomes part of commands and stands on the
-command line: a parameter whose `env` names such a variable is refused. The action reads the variable itself.
+of them is its own matter. The value of a parameter is never secret, as it becomes part of commands and stands on
+the command line: a parameter whose `env` names such a variable is refused. The action reads the variable itself.
 
 ```yaml
 treadle: 1
@@ -71,7 +71,9 @@ A formatter reads files and writes them again. `edits` names such files: paths a
 inputs and results in one. What counts is what the action left in them: it runs again if one of them holds
 something else, or if one is added or gone, and once it has run it does not run again for what it wrote itself.
 They are never removed or put aside. All that reads such a file, also as part of a tree, waits for the action and
-sees what it left; if it fails, they do not run. If it is left out by `when`, they read the files as they are.
+sees what it left; if it fails, they do not run. It runs with them like any maker of what they read: `treadle run
+lint` formats first, so that what `lint` finds does not depend on what else was asked for. If it is left out by
+`when`, for example by a parameter, they read the files as they are.
 
 One file is edited by one action, which does not read it by `in` too, and no other makes it: two programs go into
 one `run`, in their order. What is read before any action runs (the plan, those that it includes, files of values
