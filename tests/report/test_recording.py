@@ -253,6 +253,11 @@ def test_a_plan_that_is_not_right_is_told_as_problems(tmp_path: Path) -> None:
     assert found[-1]["exit_code"] == 2
     errors = [one.attrib["message"] for one in ET.parse(tmp_path / "j.xml").iter("error")]
     assert errors == [f"treadle.yaml:{p['place']['line']}:{p['place']['column']}: {p['text']}" for p in problems]
+    assert [one.text for one in ET.parse(tmp_path / "j.xml").iter("error")] == [
+        "\n".join([*p.get("facts", ()), f"hint: {p['hint']}"]) for p in problems
+    ]
+    annotations = run_treadle(tmp_path, "report", "e.jsonl", "--github", check=0).lines
+    assert [line.partition("hint: ")[2] for line in annotations] == [p["hint"] for p in problems]
     told = run_treadle(tmp_path, "report", "e.jsonl", check=0).lines
     # the lines of the plan are not in the events
     shown = [line for line in done.err.splitlines() if not line.startswith("    ")]

@@ -10,7 +10,7 @@ from treadle.ui.durations import duration
 from treadle.ui.state import FAILED, INTERRUPTED
 from treadle.ui.text import safe
 
-from .model import Run
+from .model import Run, further
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class GitHub:
     def _commands(self, event: Event) -> list[str]:
         kind = event["event"]
         if kind == "problem":
-            facts = [str(fact) for fact in event.get("facts", ())]
-            text = "\n".join([str(event["text"]), *facts])
-            return [self._annotation("error", "the plan is not right", text, event.get("place"))]
+            text = "\n".join([str(event["text"]), *further(event)])
+            title = "the plan is not right" if event.get("place") else "Treadle"
+            return [self._annotation("error", title, text, event.get("place"))]
         if kind == "note":
             return [self._annotation("warning", "Treadle", str(event["text"]), None)]
         if kind == "ended":

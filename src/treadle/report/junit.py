@@ -8,6 +8,7 @@ from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, SKIPPED
 from treadle.ui.text import safe
 
 from .events import NOT_STARTED
+from .model import further
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def _timestamp(run: Run) -> str:
 
 
 def _problem(problem: Event) -> str:
-    facts = "\n".join(map(str, problem.get("facts", ())))
+    more = "\n".join(further(problem))
     place = problem.get("place")
     where = f"{place['file']}:{place['line']}:{place['column']}: " if place else ""
     what = _attribute(where + str(problem.get("text", "")))
-    error = f'<error message="{what}">{_text(facts)}</error>'
+    error = f'<error message="{what}">{_text(more)}</error>'
     return f'<testcase classname="plan" name="plan" time="0">{error}</testcase>\n'
 
 

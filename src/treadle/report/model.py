@@ -102,6 +102,12 @@ class ActionRun:
         return "".join(parts)
 
 
+def further(problem: Event) -> list[str]:
+    """Return what an error says beside its first line."""
+    facts = [str(fact) for fact in problem.get("facts", ())]
+    return [*facts, f"hint: {problem['hint']}"] if problem.get("hint") else facts
+
+
 class Run:
     """A run; it grows with each event that it takes."""
 
