@@ -187,6 +187,33 @@ def test_a_link_in_a_folder_is_not_followed(tmp_path: Path) -> None:
     assert describe_tree(tmp_path / "top") == before
 
 
+def test_a_followed_link_to_a_folder_around_the_tree_counts_by_its_text(tmp_path: Path) -> None:
+    top = tmp_path / "project" / "data"
+    write(top / "a", "x")
+    (top / "up").symlink_to("..")
+    (top / "root").symlink_to("/")
+    before = describe_tree(top, follow=True)
+    assert before.startswith("tree 3 ")
+    write(tmp_path / "project" / "beside", "y")
+    assert describe_tree(top, follow=True) == before
+    (top / "up").unlink()
+    (top / "up").symlink_to("../../project")
+    assert describe_tree(top, follow=True) != before
+
+
+def test_links_elsewhere_that_lead_in_a_circle_end(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    write(top / "a", "x")
+    write(tmp_path / "other" / "deep" / "b", "y")
+    (top / "out").symlink_to("../other/deep")
+    (tmp_path / "other" / "deep" / "back").symlink_to("..")
+    before = describe_tree(top, follow=True)
+    # a, out, out/b, out/back, and in that deep once more
+    assert before.startswith("tree 5 ")
+    write(tmp_path / "other" / "deep" / "b", "z")
+    assert describe_tree(top, follow=True) != before
+
+
 def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "top" / "a", "1")
     (tmp_path / "link").symlink_to("top")

@@ -113,7 +113,7 @@ def walk_tree(top: str, *, follow: bool) -> Iterator[tuple[str, os.DirEntry[str]
     :param follow: as for `describe_tree`
     :raises TreadleError: if a folder is there and cannot be read
     """
-    around = frozenset((_identity(os.stat(top)),)) if follow else frozenset()
+    around = frozenset(_folders_around(top)) if follow else frozenset()
     todo = [(name, entry, around) for name, entry in _sorted_entries(top, "")]
     while todo:
         name, entry, around = todo.pop()
@@ -123,12 +123,21 @@ def walk_tree(top: str, *, follow: bool) -> Iterator[tuple[str, os.DirEntry[str]
                 continue
             own = _identity(entry.stat())
             if own in around:
-                yield name, entry, LINK
+                # no link of its own where a link before it has led above it
+                yield name, entry, LINK if entry.is_symlink() else FOLDER
                 continue
             around |= {own}
         yield name, entry, kind
         if kind == FOLDER:
             todo += [(below, one, around) for below, one in _sorted_entries(entry.path, name + "/")]
+
+
+def _folders_around(top: str) -> Iterator[tuple[int, int]]:
+    """Yield the identities of a folder and of all that it lies in."""
+    path, below = os.path.realpath(top), ""
+    while path != below:
+        yield _identity(os.stat(path))
+        path, below = os.path.dirname(path), path
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
