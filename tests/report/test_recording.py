@@ -338,6 +338,11 @@ def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:
         "other": ("hello\n", "line 1 is none"),
         "list": ("[]\n", "line 1 is none"),
         "late": ('{"event":"ended"}\n', "does not begin with the event `run`"),
+        "other events": (
+            '{"event":"run","schema":1}\n{"event":"started","name":"a"}\n',
+            "`started` without 'attempt'",
+        ),
+        "words": ('{"event":"run","schema":1,"t":"now"}\n', "`run` with could not convert"),
         "newer": ('{"event":"run","schema":2,"treadle":"9.1"}\n', "is of schema 2, and this Treadle reads 1"),
     }
     for name, (text, said) in wrong.items():

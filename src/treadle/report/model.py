@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treadle.errors import UsageError
 from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
 
 from .events import NOT_STARTED
@@ -132,12 +133,21 @@ class Run:
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Run:
-        """Return the run that events tell; of several runs the last one."""
+        """Return the run that events tell; of several runs the last one.
+
+        :raises UsageError: an event is none that Treadle writes
+        """
         run = cls()
         for event in events:
             if event["event"] == "run":
                 run = cls()
-            run.take(event)
+            try:
+                run.take(event)
+            except (LookupError, TypeError, ValueError) as error:
+                what = f"without {error}" if isinstance(error, LookupError) else f"with {error}"
+                raise UsageError(
+                    f"these are no events as Treadle writes them: there is one `{event['event']}` {what}"
+                ) from error
         run.complete()
         return run
 
