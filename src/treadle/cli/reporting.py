@@ -106,8 +106,9 @@ def _read(context: Context, source: str) -> Run:
 
     def told() -> Iterator[Event]:
         for event in read_events(source):
+            # whoever takes it sees first whether it is right
+            yield event
             if github is not None:
                 context.say(line(text) for text in github.lines(event))
-            yield event
 
     return Run.of(told())
