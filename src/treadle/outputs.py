@@ -42,7 +42,9 @@ def prepare(
             clear(output)
         except OSError as error:
             raise TreadleError(
-                f"no room for the output {output}: {error.strerror}", facts=(f"in the way: {error.filename}",)
+                f"no room for the output {output}: {error.strerror}",
+                facts=(f"in the way: {error.filename}",),
+                hint="`treadle clean --stale` removes it if an action made it that is no longer in the plan",
             ) from error
 
 
@@ -174,10 +176,15 @@ def _remove_file(full: str, output: str) -> None:
     except FileNotFoundError:
         return
     except IsADirectoryError as error:
-        raise TreadleError(
-            f"the output {output} is to be a file, but a folder of that name is there",
-            hint=f"remove it, or declare the folder as {output}/",
-        ) from error
+        try:
+            # an action may have made files in it that are gone
+            os.rmdir(full)
+        except OSError:
+            raise TreadleError(
+                f"the output {output} is to be a file, but a folder of that name is there",
+                hint=f"remove it (`treadle clean --stale` removes what actions made that are no longer in the plan), "
+                f"or declare the folder as {output}/",
+            ) from error
 
 
 def _empty(folder: str) -> None:

@@ -41,14 +41,15 @@ class Stale:
                 f"not all of the plan is known: {plan.makers[plan.unread[0]]} is not made yet",
                 hint="`treadle run` makes it; what is stale can be said then",
             )
-        made = {path.rstrip("/") for action in plan.actions.values() for path in action.command.outputs}
+        made = {path for action in plan.actions.values() for path in action.command.outputs}
+        bare = {path.rstrip("/") for path in made}
         read = {path.rstrip("/") for action in plan.actions.values() for path in action.command.inputs}
         former = FormerOutputs(plan.root)
         for key, entry in self._store.entries.items():
             owner = entry.owner
             if not owner.outputs or not self._is_stale(owner.label, owner.uid):
                 continue
-            rest = [path for path in owner.outputs if path.rstrip("/") not in made]
+            rest = [path for path in owner.outputs if path.rstrip("/") not in bare]
             for path in rest:
                 if os.path.lexists(os.path.join(plan.root, path.rstrip("/"))) and path not in self.paths:
                     why = _why_left(path, made, read, plan.root) or (
@@ -84,9 +85,9 @@ def _why_left(path: str, made: set[str], read: set[str], root: str) -> str:
     bare = path.rstrip("/")
     if any(one == bare or one.startswith(f"{bare}/") for one in read):
         return "an action of the plan reads it"
-    if any(one.startswith(f"{bare}/") for one in made):
+    if path.endswith("/") and any(one.startswith(path) for one in made):
         return "an action of the plan makes something in it"
-    if any(bare.startswith(f"{one}/") for one in made):
+    if any(one.endswith("/") and path.startswith(one) for one in made):
         return "it lies in the output folder of another action"
     folder = os.path.dirname(os.path.join(root, bare))
     if os.path.realpath(folder) != os.path.join(os.path.realpath(root), os.path.dirname(bare)).rstrip("/"):
