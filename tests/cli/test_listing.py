@@ -82,7 +82,7 @@ def test_parameters_are_listed_with_their_types_and_choices(tmp_path: Path) -> N
     plan(
         tmp_path,
         "params:\n  n: {type: int, default: 3, help: how many}\n  m: {type: int, default: 1, choices: [1, 2]}\n  parts: {default: [a, b], choices: [a, b, c]}\n"
-        "  name: {default: x}\n  more: {type: list, rest: true}\nactions:\n  a: {run: 'true'}\n",
+        "  name: {default: x}\n  more: {type: list, rest: true}\n  cc: {env: MY_CC, default: cc}\nactions:\n  a: {run: 'true'}\n",
     )
     lines = run_treadle(tmp_path, "list", check=0).lines
     assert lines[lines.index("parameters:") + 1 :] == [
@@ -91,6 +91,7 @@ def test_parameters_are_listed_with_their_types_and_choices(tmp_path: Path) -> N
         "  parts=a,b  list, each one of a, b, c",
         "  name=x",
         "  more=      list, what follows --",
+        "  cc=cc      from $MY_CC if that is set",
     ]
     given = json.loads(run_treadle(tmp_path, "list", "--json", "-p", "n=5", check=0).out)["params"][0]
     assert (given["type"], given["value"], given["default"]) == ("int", "5", "3")

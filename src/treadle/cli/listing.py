@@ -87,6 +87,7 @@ def _param(param: Param) -> Row:
         "" if param.type == "str" else param.type,
         f"each {choices}" if param.type == "list" and choices else choices,
         "what follows --" if param.rest else "",
+        f"from ${param.env} if that is set" if param.env else "",
     ]
     told = (param.help, ", ".join(kind for kind in kinds if kind))
     return f"{param.name}={value}", "; ".join(text for text in told if text)
@@ -221,6 +222,7 @@ def _as_data(plan: Plan, actions: Iterable[Action], files: Origins | None) -> di
                 "choices": list(p.choices),
                 "help": p.help,
                 "rest": p.rest,
+                "env": p.env,
             }
             for p in plan.params.values()
         ],

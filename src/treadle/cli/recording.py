@@ -110,9 +110,10 @@ class Recorder:
 
     def _note_files_in_the_way(self, plan: Plan) -> None:
         """Say of a file of the run that an action reads or makes it: what it holds is another thing each time."""
+        readers = Readers(plan)
         for path in self.outlets.paths.values():
             place = os.path.relpath(os.path.realpath(path), os.path.realpath(plan.root))
-            touching = Readers(plan).touching(place)
+            touching = readers.touching(place)
             if touching:
                 text = f"{path} is part of what {touching[0]} reads or makes: it will run again each time"
                 self.context.warn(text)

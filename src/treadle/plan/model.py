@@ -23,6 +23,7 @@ class Param:
     :param default: None if it must be given
     :param value: the text, or the texts of a list
     :param rest: whether it takes what follows `--` on the command line
+    :param env: the variable that it takes its value from where nothing else gives one, "" for none
     :param split: how a text becomes a list, one of `schema.SPLITS`
     """
 
@@ -33,6 +34,7 @@ class Param:
     help: str = ""
     value: str | tuple[str, ...] = ""
     rest: bool = False
+    env: str = ""
     split: str = "commas"
 
 

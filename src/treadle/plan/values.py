@@ -142,7 +142,7 @@ def _read_param(
         param.default = ()
     if default is not None:
         param.default = _default(reader, default, param, root)
-    variable = _text(entries.get("env"))
+    variable = param.env = _text(entries.get("env"))
     value = given.get(name.text)
     if isinstance(value, Given):
         param.value = _from_includer(reader, param, value)
