@@ -182,7 +182,7 @@ def _remove_file(full: str, output: str) -> None:
         except OSError:
             raise TreadleError(
                 f"the output {output} is to be a file, but a folder of that name is there",
-                hint=f"remove it (`treadle clean --stale` removes what actions made that are no longer in the plan), "
+                hint=f"remove it (`treadle clean --stale` if it is of actions that are gone), "
                 f"or declare the folder as {output}/",
             ) from error
 
