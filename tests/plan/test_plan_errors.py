@@ -53,6 +53,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "star in list": ("  a:\n    run: x\n    in:\n      - *.c\n", "6:10", ["not valid YAML", "begins with `*`"]),
     "dollar in flow list": ("  a: {argv: [cp, ${in}, x]}\n", "3:19", ["not valid YAML", "needs quotes"]),
     "dollar in flow map": ("  a:\n    run: x\n    in: {raw: ${o}/x}\n", "5:16", ["not valid YAML", "needs quotes"]),
+    "a list in a variable": (
+        "  a: {run: x, in: {f: [src/main.c]}, env: {F: '${in.f}'}}\n",
+        "3:48",
+        ["${in.f} is a list, and one text is asked for", "it holds 1 element"],
+    ),
     "colon in text in braces": ("  a: {sh: curl -H 'A: b'}\n", "3:21", ["not valid YAML", "`: ` inside a text"]),
     "brace not closed": ("  a: {run: x\n  b: {run: y}\n", "4:4", ["a bracket is not closed"]),
     "colon in text": (

@@ -228,12 +228,14 @@ class Scope:
         """Return what a reference inside a text stands for."""
         found = self.value(template, ref)
         if isinstance(found, tuple):
-            raise template.error(
-                f"${{{ref.name}}} is a list and stands inside a text",
-                ref,
-                facts=(f"it holds {len(found)} elements",),
-                hint=f'a list must be the whole value or the whole word: "${{{ref.name}}}"',
-            )
+            facts = (f"it holds {len(found)} element{'s' if len(found) != 1 else ''}",)
+            if template.whole is not None:
+                what = "is a list, and one text is asked for"
+                hint = "name what is a text, or give that a name of its own"
+            else:
+                what = "is a list and stands inside a text"
+                hint = f'a list must be the whole value or the whole word: "${{{ref.name}}}"'
+            raise template.error(f"${{{ref.name}}} {what}", ref, facts=facts, hint=hint)
         if len(found) > MAX_TEXT:
             raise template.error(
                 f"${{{ref.name}}} is longer than {MAX_TEXT:,} characters", ref, hint="put it into a file, an input"
