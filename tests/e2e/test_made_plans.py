@@ -218,6 +218,22 @@ def test_a_maker_that_reads_what_another_made_plan_makes_waits_for_it_each_time(
         assert project.run() == []
 
 
+def test_a_plan_that_is_about_to_be_made_anew_is_no_mistake(project: Project) -> None:
+    chain(project, "o/1", "o/1")
+    text = project.read("treadle.yaml").replace("stdout: content}", "stdout: c/$(cat o/1)}")
+    project.write("plan", text)
+    project.write("o/1", "from elsewhere\n")
+    project.write("one.src", ONE.replace("VALUES", "1").replace("TEXT", "x"))
+    project.run()
+    assert project.read("c/x1") == "x1\n"
+    # what two has made at last is made by one now, and two makes something else
+    more = "  b: {run: echo mine, stdout: c/x1}\n"
+    project.write("one.src", ONE.replace("VALUES", "1").replace("TEXT", "y") + more)
+    assert project.run() == ["one", "two"]
+    assert (project.read("c/x1"), project.read("c/y1")) == ("mine\n", "y1\n")
+    assert project.run() == []
+
+
 def test_a_forced_action_before_a_maker_is_over_before_its_plan_is_read(project: Project) -> None:
     project.write(
         "plan",

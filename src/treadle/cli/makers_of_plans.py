@@ -12,7 +12,7 @@ from __future__ import annotations
 from treadle.command_walk import CommandWalk, Settings
 from treadle.compiled import texts_of
 from treadle.core import decision
-from treadle.errors import TreadleError
+from treadle.errors import PlanError, TreadleError
 
 from .makers import with_makers_of_found
 
@@ -66,19 +66,26 @@ def with_known(
     :param load_with: loads it with the plans that some makers have made
     :param is_run: whether makers that run each time are about to; else what they have made last is asked about
     """
+    known = plan
     judged = Judged()
     made: list[str] = []
     while True:
-        refuse_too_deep(plan)
-        fresh = _up_to_date(plan, options, judged, is_run=is_run)
+        refuse_too_deep(known)
+        fresh = _up_to_date(known, options, judged, is_run=is_run)
         if not fresh:
-            return plan
+            return known
         made += fresh
-        plan = load_with(made)
-        moved = judged.take_moved(plan)
-        if moved:
-            made = [uid for uid in made if uid not in moved]
-            plan = load_with(made)
+        try:
+            known = load_with(made)
+            moved = judged.take_moved(known)
+            if moved:
+                made = [uid for uid in made if uid not in moved]
+                known = load_with(made)
+        except PlanError:
+            if is_run:
+                # one that seems up to date may read what another is about to make: each is asked in its turn
+                return plan
+            raise
 
 
 def _up_to_date(plan: Plan, options: Options, judged: Judged, *, is_run: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treadle.command_walk import CommandWalk, Settings
+from treadle.errors import PlanError
 
 from .makers import with_makers_of_found
 from .makers_of_plans import Judged, forced_among, refuse_too_deep
@@ -51,7 +52,14 @@ class Rounds:
                 return plan
             judged.keep(plan, with_all_before(plan, wanted))
             made += wanted
-            plan = self.context.load_with(made)
+            try:
+                plan = self.context.load_with(made)
+            except PlanError:
+                # what was only looked at may read what has been made now
+                if self.done.issuperset(made):
+                    raise
+                made = [uid for uid in made if uid in self.done]
+                plan = self.context.load_with(made)
             moved = judged.take_moved(plan)
             if moved:
                 self.done -= moved
