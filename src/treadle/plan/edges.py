@@ -329,11 +329,20 @@ class Linker:
         )
 
     def _neighbours(self, path: str) -> list[str]:
-        folder = path.rstrip("/").rpartition("/")[0]
-        prefix = folder + "/" if folder or path.startswith("/") else ""
-        full = prefix if path.startswith("/") else f"{self.root}/{prefix}"
-        found = [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in self.disk.names(full)[:500]]
+        folder, _, name = path.rstrip("/").rpartition("/")
+        found = self._names_in(folder + "/" if folder or path.startswith("/") else "")
+        if folder and not found:
+            # the mistake may be in the folder's name: then the same name in one that looks like it is meant
+            around = folder.rpartition("/")[0]
+            beside = self._names_in(around + "/" if around or path.startswith("/") else "")
+            near = nearest(folder + "/", [one for one in beside if one.endswith("/")])
+            if near:
+                found = [one for one in self._names_in(near) if one.rstrip("/") == near + name]
         return [*found, *list(self.declared.files)[:2000]]
+
+    def _names_in(self, prefix: str) -> list[str]:
+        full = prefix if prefix.startswith("/") else f"{self.root}/{prefix}"
+        return [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in self.disk.names(full)[:500]]
 
 
 def _is_list(item: Template, scope: Scope) -> bool:
