@@ -36,14 +36,18 @@ class Watched:
         """Return the next line."""
         end = monotonic() + DEADLINE
         while b"\n" not in self._rest:
-            assert select.select([self._fd], [], [], max(0.0, end - monotonic()))[0], self.said
+            assert select.select([self._fd], [], [], max(0.0, end - monotonic()))[0], self.last()
             more = os.read(self._fd, 65536)
-            assert more, f"it ended: {self.said}"
+            assert more, f"it ended: {self.last()}"
             self._rest += more
         raw, _, self._rest = self._rest.partition(b"\n")
         self.said.append(raw.decode())
         assert "Traceback" not in self.said[-1], self._rest
         return self.said[-1]
+
+    def last(self) -> str:
+        """Return the last lines that it has said."""
+        return "\n".join(self.said[-60:])
 
     def until(self, pattern: str) -> list[str]:
         """Return the lines up to the first one in which a pattern is found."""

@@ -170,6 +170,54 @@ def test_a_plan_that_an_action_makes_is_walked_in_the_same_round(tmp_path: Path)
     assert run.end() == 130
 
 
+LATE = """
+import time
+from treadle.cli import surroundings
+
+class Late:
+    def __init__(self, *args):
+        self.ears, self.kept = made(*args), []
+
+    def watch(self, debounce, step, timeout, stop):
+        end = time.monotonic() + timeout / 1000 if timeout else float("inf")
+        while time.monotonic() < end:
+            heard = self.ears.watch(1, 1, 5, None)
+            if not isinstance(heard, str):
+                self.kept.append((time.monotonic() + 0.2, heard))
+            if self.kept and self.kept[0][0] < time.monotonic():
+                return self.kept.pop(0)[1]
+        return "timeout"
+
+    def close(self):
+        self.ears.close()
+
+made = surroundings._notify
+surroundings._notify = Late
+"""
+
+
+def test_no_save_is_missed_where_its_event_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, folder = tmp_path / "site", tmp_path / "folder"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(LATE)
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{os.environ.get('PYTHONPATH', '')}")
+    plan(folder, MAKER)
+    (folder / "gen.sh").write_text(GENERATOR)
+    (folder / "list").write_text("1\n")
+    (folder / "x").touch()
+    run = Watched(folder, "-k")
+    run.until(READY)
+    plan(folder, "actions: {gen: {runn: x}}")
+    run.until("did you mean run")
+    (folder / "list").write_text("2\n")
+    plan(folder, MAKER)
+    assert "ran gen:m2" in run.round()
+    # what is listened to changes here, from all near the plan to what it reads
+    (folder / "list").write_text("2 more\n")
+    assert "changed: list" in run.round()
+    assert run.end() == 130
+
+
 def test_an_error_in_a_plan_that_is_made_is_watched_too(tmp_path: Path) -> None:
     plan(tmp_path, MAKER.replace('run: "false"', 'run: "true"').replace("out: never", "always: true"))
     (tmp_path / "gen.sh").write_text("echo treadle: 2")

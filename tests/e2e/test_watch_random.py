@@ -117,6 +117,17 @@ class World:
         found["tree"] = repr([(path.name, path.read_text()) for path in docs])
         return found
 
+    def stamps(self) -> dict[str, list[int]]:
+        """Return for each action when the files that it reads were last written to, if with what they held.
+
+        Written to while it runs they may have held something else for a moment: it runs again.
+        """
+        header = self.folder / "header"
+        read = {f"c@{path.relative_to(self.folder).as_posix()}": [path] for path in self.sources()}
+        read["found"] = [header, self.folder / "headers" / header.read_text()]
+        read["tree"] = sorted((self.folder / "docs").iterdir())
+        return {name: [path.stat().st_mtime_ns for path in paths] for name, paths in read.items()}
+
     def made(self) -> dict[str, str]:
         """Return what has to lie in the outputs."""
         sources = self.sources()
@@ -217,26 +228,28 @@ def test_no_edit_is_missed_and_nothing_runs_without_one(tmp_path: Path, number: 
 
 def _one_burst(world: World, run: Watched) -> None:
     """Do some edits, wait until they are done with, and compare."""
-    states, runs = [world.read()], world.runs()
+    states, stamps, runs = [world.read()], [world.stamps()], world.runs()
     world.spoiled.clear()
     for _ in range(world.random.randint(1, 5)):
         world.edit()
         states.append(world.read())
+        stamps.append(world.stamps())
         world.pause()
     world.fence(run)
     made = {name: (world.folder / name).read_text() for name in world.made()}
-    assert made == world.made(), run.said[-30:]
+    assert made == world.made(), run.last()
     now = world.runs()
     for name in now.keys() | states[-1].keys():
         # each state that an action did not see before may be a run of it, and so may each spoiled output
-        changes = sum(a.get(name) != b.get(name) for a, b in pairwise(states))
+        seen = [(state.get(name), stamp.get(name)) for state, stamp in zip(states, stamps, strict=True)]
+        changes = sum(a != b for a, b in pairwise(seen))
         most = changes + 2 * world.spoiled[name]
         ran = now[name] - runs[name]
-        assert ran <= most, (name, ran, most, run.said[-30:])
+        assert ran <= most, f"{name}: {ran} runs, {most} at most, {seen}:\n{run.last()}"
         met = {state[name] for state in states[:-1] if name in state} | world.known.get(name, set())
         if name not in states[-1]:
             world.known[name] = met
             continue
         # one that comes back may find its record and outputs as it has left them
-        assert ran >= 1 or states[-1][name] in met, (name, run.said[-30:])
+        assert ran >= 1 or states[-1][name] in met, f"{name} did not run, {seen}:\n{run.last()}"
         world.known[name] = {states[-1][name]}

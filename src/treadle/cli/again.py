@@ -6,6 +6,7 @@ for any other run, and each round is decided by the same code as a plain `treadl
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import suppress
 from copy import copy
@@ -21,22 +22,34 @@ from treadle.ui.text import line, safe
 from . import at_once, errors
 from .codes import GONE
 from .context import Context, find_plan
-from .surroundings import LONGEST_BURST, QUIET, Declared, Ears, folders_of, moved_paths, names_of, require_library
+from .surroundings import (
+    LONGEST_BURST,
+    QUIET,
+    Declared,
+    Ears,
+    folders_of,
+    moved_paths,
+    names_of,
+    require_library,
+    stamp,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from treadle.files import Stamp
     from treadle.plan import Plan
     from treadle.ui.text import Line
 
     from .at_once import Call, Found
     from .options import Options
+    from .surroundings import Stamps
 
 _SHOWN_NAMES = 5
 _SECOND_LOOK = 1.0
 """Seconds of quiet after which it is looked once more: a folder that is new is heard of a moment too late."""
-_PATIENCE = 3
+_PATIENCE = 10
 """Rounds in a row that are called for while the one before still runs; further ones are held back."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
@@ -76,6 +89,8 @@ class Again:
         self.declared: Declared | None = None
         self.heard: set[str] = set()
         """The paths that have changed since the last round began."""
+        self._stamps: Stamps = {}
+        """How what the plan reads was before the last round looked at it, as far as no snapshot tells."""
         self._heard_at = 0.0
         self.ears: Ears | None = None
         self.found: Found | None = None
@@ -97,6 +112,9 @@ class Again:
             timeout: float | None = _SECOND_LOOK
             while not changed:
                 fresh = self._wait(timeout)
+                if not fresh:
+                    # a run keeps the collector away, and nobody waits now
+                    gc.collect()
                 timeout = _SECOND_LOOK if fresh else None
                 changed = self._look()
             code = self._round(self._options(), self._settled(changed))
@@ -152,13 +170,15 @@ class Again:
         :param changed: what has changed, None the first time
         """
         found = self.found
-        if changed is None:
+        if found is None:
             found = self.found = at_once.find(self._call(), self.context.began)
-            if found is not None:
-                # the first time the plan is loaded in any case: it says what to watch
-                _close(found)
+        if found is not None and changed is None:
+            # the first time the plan is loaded in any case: it says what to watch
+            _close(found)
         context = RoundContext(self, options, found, changed)
         self.heard.clear()
+        rest = self._rest(found)
+        self._stamps = rest.stamps() if rest is not None else {}
         before = _snapshot_of(found)
         try:
             code = self.run_once(context)
@@ -214,17 +234,27 @@ class Again:
             call.words += ["--", *options.rest]
         return call
 
-    def take(self, plan: Plan) -> None:
-        """Take in a plan that was loaded, and hear of all that it reads before anybody looks at it."""
+    def _rest(self, found: Found | None) -> Declared | None:
+        """Return what is declared and no snapshot tells of, None before a plan was loaded."""
+        if self.declared is None or found is None or found.answer is None:
+            return self.declared
+        return self.declared.without(found.answer)
+
+    def take(self, plan: Plan, before: Stamp | None) -> None:
+        """Take in a plan that was loaded, and hear of all that it reads before anybody looks at it.
+
+        :param before: the stamp of its file before that was read
+        """
         self.plan = plan
         uids = list(plan.actions)
         # names that stand for nothing are told of by the run
         with suppress(TreadleError):
             uids = [str(uid) for uid in plan.dag([*self.context.selected(plan), *plan.makers]).vertex_data]
         self.declared = Declared(plan, uids)
-        if not self.problem:
-            # where something was wrong we hear of all changes near it, until a round has ended well
-            self._hear(self.declared.folders())
+        # where something was wrong we hear of all changes near it, until a round has ended well
+        if not self.problem and self._hear(self.declared.folders()):
+            self._hear_of(self.declared.folders_moved_since(plan))
+        self._stamps = self.declared.stamps_of_load(plan, before)
 
     def _hear(self, folders: Iterable[str], *, deep: bool = False) -> bool:
         """Hear of changes in these folders; return whether we have not heard of all of them up to now."""
@@ -249,16 +279,13 @@ class Again:
                 _close(found)
             found = at_once.find(self._call(), monotonic())
         self.found = found
-        answer = found.answer if found is not None else None
-        if found is None or answer is None:
-            moved = [path for path in self.heard if self.declared is not None and self.declared.holds(path)]
-            root = self.plan.root if self.plan is not None else ""
-        else:
-            root = found.root
-            moved = moved_paths(answer, root)
-            if self.declared is not None:
-                rest = self.declared.without(answer)
-                moved += [path for path in self.heard if rest.holds(path)]
+        root, moved = self.plan.root if self.plan is not None else "", list[str]()
+        if found is not None and found.answer is not None:
+            root, moved = found.root, moved_paths(found.answer, found.root)
+        rest = self._rest(found)
+        if rest is not None:
+            # events may be lost, while other folders are listened to or before they come: what has moved tells too
+            moved += [*rest.moved_since(self._stamps), *(path for path in self.heard if rest.holds(path))]
         if not moved:
             self.heard.clear()
             if found is not None:
@@ -334,8 +361,9 @@ class RoundContext(Context):
 
     def load_with(self, made: Collection[str]) -> Plan:
         """Load the plan, and say so."""
+        before = stamp(os.path.abspath(self.plan_file()))
         plan = super().load_with(made)
-        self.again.take(plan)
+        self.again.take(plan, before)
         return plan
 
     def starts(self) -> None:

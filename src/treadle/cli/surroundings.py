@@ -9,6 +9,7 @@ import os
 
 from treadle import snapshot as columns
 from treadle.errors import TreadleError, UsageError
+from treadle.files import stamp_of
 from treadle.quick import NEVER, OFFSETS
 from treadle.store import STATE_FOLDER
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
     from watchfiles._rust_notify import RustNotify
 
+    from treadle.files import Stamp
     from treadle.plan import Plan
     from treadle.quick import Answer
+
+    Stamps = dict[str, dict[str, Stamp | None]]
+    """Of each path that was looked at, a file or a tree: the stamps of the files that are there."""
 
 QUIET = 0.025
 """Seconds without a change after which a burst is over. It is more than the grain of the clock, so that what has
@@ -135,11 +140,49 @@ class Declared:
         self._made = {self._full(path) for path in made}
         self._made_trees = tuple(path for path in self._made if path.endswith("/"))
 
+    def stamps(self) -> Stamps:
+        """Return how each file that is read is now, and all that lie in a tree."""
+        files = {path: {path: stamp(path)} for path in self.files}
+        return files | {tree: self._inside(tree) for tree in self.trees}
+
+    def moved_since(self, before: Stamps) -> list[str]:
+        """Return the files that are not as they were; those of which nobody knows how that was are left out."""
+        moved = []
+        for path in before.keys() & (self.files | self.trees):
+            then, now = before[path], {path: stamp(path)} if path in self.files else self._inside(path)
+            moved += [one for one in then.keys() | now.keys() if then.get(one) != now.get(one)]
+        return moved
+
+    def _inside(self, tree: str) -> dict[str, Stamp | None]:
+        paths = (os.path.join(folder, name) for folder, _, names in os.walk(tree) for name in names)
+        return {path: stamp(path) for path in paths if not self._is_made(path)}
+
+    def _is_made(self, path: str) -> bool:
+        return path in self._made or path.startswith(self._made_trees)
+
+    def stamps_of_load(self, plan: Plan, before: Stamp | None) -> Stamps:
+        """Return the stamps now, and of what the plan is made of those from before it was read.
+
+        :param before: that of the file of the plan
+        """
+        read = {path: status for path, (status, _) in plan.looks.read.items() if path in self.files}
+        stamps = {path: stamp_of(status) if status is not None else None for path, status in read.items()}
+        stamps[plan.file] = before
+        return self.stamps() | {path: {path: then} for path, then in stamps.items()}
+
+    def folders_moved_since(self, plan: Plan) -> set[str]:
+        """Return the folders that have changed since a glob of the plan looked into them."""
+        moved = set()
+        for folder, (status, _) in plan.looks.listed.items():
+            if stamp(folder) != (stamp_of(status) if status is not None else None):
+                moved.add(os.path.join(folder, ""))
+        return moved
+
     def holds(self, path: str) -> bool:
         """Return whether a path that has changed is one of them, and nothing that an action makes."""
         if path in self.files:
             return True
-        if path in self._made or path.startswith(self._made_trees):
+        if self._is_made(path):
             return False
         return os.path.dirname(path) in self.listed or path.startswith(tuple(self.trees))
 
@@ -170,6 +213,14 @@ class Declared:
 
     def _full(self, path: str) -> str:
         return os.path.join(self.root, path)
+
+
+def stamp(path: str) -> Stamp | None:
+    """Return the stamp of a path, None if it is not there."""
+    try:
+        return stamp_of(os.stat(path))
+    except OSError:
+        return None
 
 
 def folders_of(answer: Answer, root: str) -> set[str]:
