@@ -336,13 +336,16 @@ class Linker:
             around = folder.rpartition("/")[0]
             beside = self._names_in(around + "/" if around or path.startswith("/") else "")
             near = nearest(folder + "/", [one for one in beside if one.endswith("/")])
-            if near:
-                found = [one for one in self._names_in(near) if one.rstrip("/") == near + name]
+            if near and any(one == name for one, _, _ in self.disk.names(self._full(near))):
+                found = [near + name]
         return [*found, *list(self.declared.files)[:2000]]
 
     def _names_in(self, prefix: str) -> list[str]:
-        full = prefix if prefix.startswith("/") else f"{self.root}/{prefix}"
-        return [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in self.disk.names(full)[:500]]
+        there = self.disk.names(self._full(prefix))[:500]
+        return [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in there]
+
+    def _full(self, path: str) -> str:
+        return path if path.startswith("/") else f"{self.root}/{path}"
 
 
 def _is_list(item: Template, scope: Scope) -> bool:
