@@ -109,6 +109,11 @@ def test_a_python_project_gets_its_checks_and_its_tests(tmp_path: Path) -> None:
     assert package.command.inputs == ("pyproject.toml", "pkg/")
 
 
+def test_a_project_without_python_is_nothing_to_make_a_plan_from(tmp_path: Path) -> None:
+    write(tmp_path, pyproject_dot_toml='[project]\nname = "x"\n[tool.ruff]\n')
+    assert "nothing here" in run_treadle(tmp_path, "init", check=2).err
+
+
 def test_python_without_a_project_is_compiled_or_tested(tmp_path: Path) -> None:
     write(tmp_path, one__a_dot_py="x = 1\n", one__b_dot_py="y = 1\n")
     assert first_plan(tmp_path / "one").actions["compile"].command.inputs == ("a.py", "b.py")
@@ -226,6 +231,11 @@ def test_a_makefile_becomes_a_plan_that_builds_the_same(tmp_path: Path) -> None:
         ("d/a.txt:\n\techo $(notdir $@) $(@:.txt=.o) > $@\n", "d-a.txt", "echo a.txt d/a.o > d/a.txt"),
         ("X = v\na.txt:\n\techo `echo $(X)` $$((1 + 1)) $(X) > $@\n", "a.txt", "echo `echo v` $((1 + 1)) v > a.txt"),
         ("export V = 3\na.txt:\n\techo $$V > $@\n", "a.txt", "echo $V > a.txt"),
+        ("d/a.txt:\n\t@mkdir -p $(@D)\n\ttouch $@\n", "d-a.txt", "touch d/a.txt"),
+        ("a.txt: X = 1\na.txt: X += 2\nX = 3\na.txt:\n\techo $(X) > $@\n", "a.txt", "echo 1 2 > a.txt"),
+        ("a.txt::\n\techo 1\na.txt::\n\techo 2 > $@\n", "a.txt", "echo 1\necho 2 > a.txt"),
+        (".stamp:\n\ttouch $@\n", "a.stamp", "touch .stamp"),
+        (".SUFFIXES: .a .b\n.a.b:\n\tcp $< $@\nall: Makefile.b\nMakefile.a:\n\ttouch $@\n", "b@Makefile", "cp Makefile.a Makefile.b"),
     ],
 )  # fmt: skip
 def test_what_make_would_run_is_what_the_plan_runs(tmp_path: Path, makefile: str, uid: str, shown: str) -> None:
@@ -246,6 +256,45 @@ def test_a_target_that_its_recipe_does_not_make_is_no_output(tmp_path: Path) -> 
         "bench": (),
         "log.txt": ("log.txt",),
     }
+
+
+def test_what_one_recipe_makes_is_the_outputs_of_one_action(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Makefile="all: p.tab.c p.tab.h two.txt\n%.tab.c %.tab.h: %.y\n\tcp $< $@; cp $< $*.tab.h\n"
+        "one.txt two.txt &: p.y\n\tcp p.y one.txt; cp p.y two.txt\n",
+        p_dot_y="1\n",
+    )
+    plan = first_plan(tmp_path)
+    made = {uid: action.command.outputs for uid, action in plan.actions.items()}
+    assert made == {"c@p.y": ("p.tab.c", "p.tab.h"), "one.txt": ("one.txt", "two.txt")}
+    run_treadle(tmp_path, "run", check=0)
+    assert "nothing to do" in run_treadle(tmp_path, "run", check=0).out
+
+
+def test_a_target_without_a_recipe_is_waited_for_through_its_group(tmp_path: Path) -> None:
+    write(tmp_path, Makefile="test: install\n\techo\ninstall: x\nx:\n\ttouch x\n")
+    assert first_plan(tmp_path).actions["test"].predecessors == ("x",)
+
+
+def test_a_folder_that_programs_write_into_is_no_output(tmp_path: Path) -> None:
+    write(tmp_path, Makefile=".venv: list\n\tpython3 -m venv .venv\ntest: .venv\n\t.venv/bin/x\n", list="")
+    plan = first_plan(tmp_path)
+    assert (plan.actions["a.venv"].command.inputs, plan.actions["a.venv"].command.outputs) == (("list",), ())
+    assert plan.actions["test"].predecessors == ("a.venv",)
+    assert list(plan.default) == ["test"]
+
+
+def test_makefiles_that_are_included_are_read_and_depfiles_are_not(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Makefile="include common.mk\n-include a.d none.mk\nall: a\n",
+        common_dot_mk="X = 1\na:\n\techo $(X) > a\n",
+        a_dot_d="a: /usr/include/x.h\n",
+    )
+    plan = first_plan(tmp_path)
+    assert plan.actions["a"].command.shown == "echo 1 > a"
+    assert plan.actions["a"].command.inputs == ()
 
 
 def test_headers_that_rules_without_a_recipe_name_are_read_by_the_family(tmp_path: Path) -> None:
@@ -274,7 +323,11 @@ def test_the_shell_of_a_makefile_is_the_shell_of_the_plan(tmp_path: Path) -> Non
     [
         ("include other.mk\na:\n\techo\n", "line 1: include other.mk"),
         ("define X\na:\nendef\na:\n\techo\n", "line 1: define X ... endef"),
-        ("a: X = 1\na:\n\techo\n", "line 1: a: X = 1 (a variable of one target)"),
+        ("a: export X = 1\na:\n\techo\n", "line 1: a: export X = 1 (a variable of one target)"),
+        ("a: X = 1\na: b\n\techo\nb:\n\techo $(X)\n", "a: X = 1: what it needs sees it there, and not here"),
+        ("a:\n\techo $(ARGS) $(LDFLAGS)\n", "set nowhere, and taken as empty: ARGS"),
+        ("a:\n\techo\nb-%: c-%\n\tcp $< $@\n", "b-%: c-% (line 3): nothing that is wanted here is made by it"),
+        ("all: a gone\na:\n\techo\n", "all: gone is part of it there, and no action here"),
         ("a:\n\techo $(call f,1)\n", "$(call ...) is for make to tell"),
         ("X = $(X) y\na:\n\techo $(X)\n", "a variable that holds itself"),
         (
@@ -432,11 +485,56 @@ tasks:
     assert [line.partition(":")[0] for line in remarks] == ["# - includes", "# - default", "# - each", "# - clean"]
 
 
+def test_what_of_a_task_is_left_out_is_told(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Taskfile_dot_yml="""\
+version: '3'
+env: {TOP: {sh: date}}
+tasks:
+  a: {deps: ['docs:b'], env: {X: 1, Y: {sh: date}}, cmds: [echo, {task: c}]}
+  c: echo c
+""",
+    )
+    assert first_plan(tmp_path).actions["a"].command.env.set == {"X": "1"}
+    remarks = {line.strip() for line in lines(tmp_path) if line.strip().startswith("#")}
+    assert {
+        "# - the variable TOP: {'sh': 'date'}",
+        "# the variable Y: {'sh': 'date'}",
+        "# docs-b came before it there, and is no action here",
+        "# there c comes after its commands, and not before them",
+    } <= remarks
+
+
 def test_what_stands_behind_dashes_is_passed_on(tmp_path: Path) -> None:
     write(tmp_path, Taskfile_dot_yml="version: '3'\ntasks: {test: {cmds: ['echo x {{.CLI_ARGS}} | cat']}}\n")
     first_plan(tmp_path)
     run_treadle(tmp_path, "run", "test", "--", "one two", "three", check=0)
     assert run_treadle(tmp_path, "log", "test", check=0).out == "x one two three\n"
+
+
+def test_values_that_dvc_takes_from_files_stay_values_of_these_files(tmp_path: Path) -> None:
+    text = (
+        "vars: [more.yaml]\nstages:\n"
+        "  one: {cmd: 'echo ${train.lr} ${deep.0} > one', outs: [one]}\n"
+        "  each: {foreach: '${names}', do: {cmd: 'echo ${item} > ${item}', outs: ['${item}']}}\n"
+        "  both: {cmd: cat a b > both, deps: [a, b], outs: [both]}\n"
+        "  map: {foreach: '${sets}', do: {cmd: 'echo ${item.n} > ${key}', outs: ['${key}']}}\n"
+    )
+    write(
+        tmp_path,
+        dvc_dot_yaml=text,
+        params_dot_yaml="train: {lr: 0.1}\nnames: [a, b]\nsets: {s: {n: 1}}\n",
+        more_dot_yaml="deep: [7]\n",
+    )
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "one").read_text() == "0.1 7\n"
+    assert "  # the values of ${sets} stand here as they are now" in lines(tmp_path)
+    write(tmp_path, params_dot_yaml="train: {lr: 0.2}\nnames: [a, b, c]\n")
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "one").read_text() == "0.2 7\n"
+    assert (tmp_path / "c").read_text() == "c\n"
 
 
 def test_a_dvc_family_over_a_map_is_a_family_over_records(tmp_path: Path) -> None:

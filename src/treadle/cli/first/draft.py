@@ -137,11 +137,17 @@ def settle(draft: Draft, root: str) -> None:
         for action in draft.actions:
             for key in REFERENCES:
                 if key in action.keys:
+                    gone = [name for name in action.keys[key] if name not in names]
                     action.keys[key] = [name for name in action.keys[key] if name in names]
                     if not action.keys[key]:
                         del action.keys[key]
+                    if gone:
+                        action.notes.append(f"{', '.join(gone)} came before it there, and is no action here")
         for group, members in list(draft.groups.items()):
+            gone = [name for name in members if name not in names]
             draft.groups[group] = [name for name in members if name in names]
+            if gone:
+                draft.notes.append(f"{group}: {', '.join(gone)} is part of it there, and no action here")
             if not draft.groups[group]:
                 del draft.groups[group]
                 lost = True

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .draft import Value
+    from .draft import DraftAction, Value
 
 _TEMPLATE = re.compile(r"\$\{\s*([\w.\-\[\]]+)\s*\}")
 _KNOWN = frozenset(
@@ -22,6 +22,9 @@ _KNOWN = frozenset(
         *("foreach", "do", "matrix", "vars"),
     )
 )
+_FIELD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_][\w-]*)*")
+"""What may stand behind the name of a file of values in a plan."""
+_TAKEN = frozenset(("in", "out", "item", "key", "edits", "depfile", "platform", "env"))
 _OPTIONS = {"persist": "keep"}
 """What an output says there and what an action says here."""
 
@@ -30,36 +33,59 @@ def dvc_draft(root: str, name: str) -> Draft:
     """Return the draft of a dvc.yaml."""
     data = read_map(root, name)
     draft = Draft(name)
-    values = _Values(root, _known(root, data))
+    values = _Values(root)
+    if os.path.isfile(os.path.join(root, "params.yaml")):
+        values.take_file("params.yaml")
+    for one in as_list(data.get("vars")):
+        if isinstance(one, dict):
+            values.take(as_map(one), "")
+        else:
+            values.take_file(as_text(one).partition(":")[0])
     for stage, body in as_map(data.get("stages")).items():
         _stage(draft, stage, as_map(body), values)
+    draft.vars.update({name: {"file": file} for name, file in values.files.items() if name in values.used})
     draft.notes += [
         f"{key}: {_short(data[key])}" for key in data if key not in ("stages", "vars", "params", "schema")
     ]
     return draft
 
 
-def _known(root: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of templates: those of params.yaml, and what `vars` names or says."""
-    known: dict[str, Any] = {}
-    if os.path.isfile(os.path.join(root, "params.yaml")):
-        known.update(read_map(root, "params.yaml"))
-    for one in as_list(data.get("vars")):
-        if isinstance(one, dict):
-            known.update(as_map(one))
-            continue
-        file = as_text(one).partition(":")[0]
-        if file.endswith((".yaml", ".yml")) and os.path.isfile(os.path.join(root, file)):
-            known.update(read_map(root, file))
-    return known
-
-
 class _Values:
-    """The values of templates, found by their paths."""
+    """The values of templates, found by their paths: those of params.yaml, and what `vars` names or says."""
 
-    def __init__(self, root: str, data: dict[str, Any]) -> None:
+    def __init__(self, root: str) -> None:
         self.root = root
-        self.data = data
+        self.data: dict[str, Any] = {}
+        self.files: dict[str, str] = {}
+        """Name in the plan -> the file of values."""
+        self.used: set[str] = set()
+        self._origins: dict[str, str] = {}
+
+    def take(self, data: dict[str, Any], name: str) -> None:
+        """Take in values.
+
+        :param name: that of their file in the plan, "" if they stand in the dvc.yaml itself
+        """
+        self.data.update(data)
+        self._origins.update(dict.fromkeys(data, name))
+
+    def take_file(self, file: str) -> None:
+        """Take in a file of values, if it is there."""
+        if not file.endswith((".yaml", ".yml", ".json")) or not os.path.isfile(os.path.join(self.root, file)):
+            return
+        name = re.sub(r"\W", "_", os.path.basename(file).rpartition(".")[0])
+        if name in _TAKEN or not name[:1].isalpha() or self.files.get(name, file) != file:
+            name = f"values{len(self.files) + 1}"
+        self.files[name] = file
+        self.take(read_map(self.root, file), name)
+
+    def said(self, path: str) -> str:
+        """Return the name that a plan has for a value of a file, "" if it has none."""
+        name = self._origins.get(path.partition(".")[0], "")
+        if not name or not _FIELD.fullmatch(path):
+            return ""
+        self.used.add(name)
+        return f"{name}.{path}"
 
     def find(self, path: str) -> Any:
         """Return the value at a path such as `train.lr`, None if there is none."""
@@ -77,6 +103,7 @@ class _Values:
 def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> None:
     local: dict[str, Hole] = {}
     keys: dict[str, Value] = {}
+    said = ""
     notes = [f"{key}: {_short(body[key])}" for key in body if key not in _KNOWN]
     if "foreach" in body:
         each = _each(body["foreach"], values)
@@ -84,6 +111,9 @@ def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> No
             draft.notes.append(f"{name}: foreach: {_short(body['foreach'])}")
             return
         keys["foreach"], local = _foreach(each)
+        said = _said_list(body["foreach"], values)
+        if isinstance(body["foreach"], str) and not said:
+            notes.append(f"the values of {body['foreach']} stand here as they are now")
         body = as_map(body.get("do"))
     elif "matrix" in body:
         axes = {axis: _each(one, values) for axis, one in as_map(body["matrix"]).items()}
@@ -93,9 +123,21 @@ def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> No
         keys["foreach"] = {axis: [as_text(value) for value in one or []] for axis, one in axes.items()}
         local = {f"item.{axis}": Hole(axis, None) for axis in axes}
     try:
-        _body(draft, name, body, keys, _Filler(local, values), notes)
+        action = _body(draft, name, body, keys, _Filler(local, values), notes)
     except HoleError as error:
         draft.notes.append(f"{name}: {error}: {_short(body.get('cmd'))}")
+        return
+    if said:
+        action.keys["foreach"] = {"item": f"${{{said}}}"}
+
+
+def _said_list(value: Any, values: _Values) -> str:
+    """Return the name that a plan has for the list of a foreach, "" if it has none."""
+    found = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
+    listed = values.find(found.group(1)) if found else None
+    if found is None or not isinstance(listed, list) or not listed or not all(map(_is_scalar, listed)):
+        return ""
+    return values.said(found.group(1))
 
 
 def _each(value: Any, values: _Values) -> list[Any] | None:
@@ -128,10 +170,11 @@ class _Filler:
     def __init__(self, local: dict[str, Hole], values: _Values) -> None:
         self.local = local
         self.values = values
+        self._holes = {hole.name: hole for hole in local.values()}
 
     def script(self, text: str) -> str:
         """Return a command with its templates filled in."""
-        return filled(_TEMPLATE.sub(self._mark, text), {hole.name: hole for hole in self.local.values()}, set())
+        return filled(_TEMPLATE.sub(self._mark, text), self._holes, set())
 
     text = script
 
@@ -142,12 +185,16 @@ class _Filler:
         value = self.values.find(name)
         if not _is_scalar(value):
             raise HoleError(f"{found.group()} cannot be told")
-        return as_text(value)
+        said = self.values.said(name)
+        if not said:
+            return as_text(value)
+        hole = self._holes.setdefault(said, Hole(said, as_text(value)))
+        return hole.mark
 
 
 def _body(
     draft: Draft, name: str, body: dict[str, Any], keys: dict[str, Value], filler: _Filler, notes: list[str]
-) -> None:
+) -> DraftAction:
     folder = filler.text(as_text(body.get("wdir"))).strip("/")
     folder = "" if folder == "." else folder
 
@@ -183,7 +230,9 @@ def _body(
         notes.append("it is frozen there")
     order = ("help", "foreach", "sh", "cwd", "in", "out")
     keys = {key: keys[key] for key in (*order, *(k for k in keys if k not in order)) if key in keys}
-    draft.add(name, keys, notes).makes.update(_instances(outs, keys.get("foreach", {})))
+    action = draft.add(name, keys, notes)
+    action.makes.update(_instances(outs, keys.get("foreach", {})))
+    return action
 
 
 def _is_written_to(path: str, command: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from .make_values import UnknownError, Variables
 
@@ -12,12 +13,19 @@ ASSIGNMENT = re.compile(
 )
 _DIRECTIVE = re.compile(r"\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)")
 _HELP = re.compile(r"##\s*(.+)$")
+_OF_COMPILERS = (".d", ".dep", ".deps", ".depend", ".P", ".Po")
+"""Ends of files that compilers write and makefiles include: what they say is found anew."""
+_MOST_FILES = 100
 
 
 class Rule:
-    """One rule: what is made, from what, how; `stem` is the pattern of the sources of a static pattern rule."""
+    """One rule: what is made, from what, how.
 
-    __slots__ = ("help", "line", "order_only", "prerequisites", "recipe", "targets", "told")
+    :ivar is_joint: one run of it makes all its targets (`&:`)
+    :ivar is_double: it is one of several of its target that all count (`::`)
+    """
+
+    __slots__ = ("help", "is_double", "is_joint", "line", "order_only", "prerequisites", "recipe", "targets")
 
     def __init__(self, targets: list[str], prerequisites: list[str], order_only: list[str], line: int) -> None:
         self.targets = targets
@@ -26,6 +34,7 @@ class Rule:
         self.recipe: list[str] = []
         self.line = line
         self.help = ""
+        self.is_joint = self.is_double = False
 
     @property
     def is_pattern(self) -> bool:
@@ -38,21 +47,29 @@ class MakeText:
 
     :param text: the text
     :param glob: answers `$(wildcard ...)`
+    :param read: returns the text of a file that is included, None if it is not there
     """
 
-    def __init__(self, text: str, glob: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self, text: str, glob: Callable[[str], list[str]], read: Callable[[str], str | None] = lambda _: None
+    ) -> None:
         self.variables = Variables(glob)
+        self._read = read
+        self._files = 0
         self.rules: list[Rule] = []
         self.exported: list[str] = []
         self.notes: list[str] = []
+        self.own: dict[str, list[tuple[str, str, str]]] = {}
+        """Target -> the variables that are its own: name, sign, value."""
         self._open: list[bool | None] = []
         """Of each conditional around the line: whether its branch counts; None if nobody can tell."""
         self._rule: Rule | None = None
-        self._lines = iter(enumerate(text.replace("\r\n", "\n").split("\n"), 1))
+        self._lines: Iterator[tuple[int, str]] = _numbered(text)
 
     def read(self) -> MakeText:
         """Read all of it."""
-        for number, raw in self._lines:
+        while (numbered := next(self._lines, None)) is not None:
+            number, raw = numbered
             if raw.startswith("\t") and self._rule is not None:
                 self._recipe_line(raw[1:])
                 continue
@@ -104,6 +121,7 @@ class MakeText:
         return True
 
     def _holds(self, word: str, rest: str, number: int) -> bool:
+        asked = dict(self.variables.unset)
         try:
             if word in ("ifdef", "ifndef"):
                 return bool(self.variables.text(rest.strip())) == (word == "ifdef")
@@ -112,14 +130,15 @@ class MakeText:
         except (UnknownError, ValueError):
             self.notes.append(f"line {number}: {word} {rest.strip()} was taken as false, as only make can tell")
             return False
+        finally:
+            self.variables.unset = asked
 
     def _statement(self, line: str, number: int, told: str) -> None:
         self_words = line.split()
         first = self_words[0]
         if first in ("include", "-include", "sinclude"):
-            if first == "include":
-                self.notes.append(f"line {number}: {line.strip()}")
             self._rule = None
+            self._include(line, number)
         elif first == "define":
             self.notes.append(f"line {number}: {line.strip()} ... endef")
             for _, text in self._lines:
@@ -134,6 +153,23 @@ class MakeText:
             self._assign(found, line)
         else:
             self._begin_rule(line, number, told)
+
+    def _include(self, line: str, number: int) -> None:
+        """Go on with the lines of the files that are included, those of compilers left out."""
+        word, _, rest = line.strip().partition(" ")
+        try:
+            texts = [(one, self._read(one)) for one in self.variables.expand(rest).split()]
+        except UnknownError as error:
+            self.notes.append(f"line {number}: {line.strip()} ({error})")
+            return
+        for name, text in reversed(texts):
+            if name.endswith(_OF_COMPILERS):
+                continue
+            self._files += 1
+            if text is not None and self._files <= _MOST_FILES:
+                self._lines = chain(_numbered(text), self._lines)
+            elif word == "include":
+                self.notes.append(f"line {number}: {word} {name}, which is not there")
 
     def _assign(self, found: re.Match[str], line: str) -> None:
         _, name, sign, value = found.groups()
@@ -150,9 +186,12 @@ class MakeText:
             self.notes.append(f"line {number}: {line.strip()}")
             return
         left, right = head[:at], head[at + 1 :].lstrip(":")
-        if ASSIGNMENT.fullmatch(right):
-            self.notes.append(f"line {number}: {line.strip()} (a variable of one target)")
+        found = ASSIGNMENT.fullmatch(line[at + 1 :].lstrip(":"))
+        if found is not None and ";" not in found.group(2):
+            self._of_one_target(left, found, f"line {number}: {line.strip()}")
             return
+        is_joint = left.endswith("&")
+        left = left.removesuffix("&")
         try:
             targets = self.variables.expand(left).split()
             middle = _colon(right)
@@ -166,6 +205,7 @@ class MakeText:
         )
         rule = Rule(targets, sources, order_only, number)
         rule.help = told.strip()
+        rule.is_joint, rule.is_double = is_joint, head[at : at + 2] == "::"
         self._rule = rule
         if recipe.strip():
             rule.recipe.append(recipe.strip())
@@ -174,11 +214,28 @@ class MakeText:
         else:
             self.rules.append(rule)
 
+    def _of_one_target(self, left: str, found: re.Match[str], line: str) -> None:
+        """Take in a variable that only some targets, and what these need, are to see."""
+        word, name, sign, value = found.groups()
+        try:
+            targets = [_bare(one) for one in self.variables.expand(left).split()]
+        except UnknownError as error:
+            self.notes.append(f"{line} ({error})")
+            return
+        if word == "export" or any("%" in one for one in targets):
+            self.notes.append(f"{line} (a variable of one target)")
+        for target in targets:
+            self.own.setdefault(target, []).append((name, sign, value.strip()))
+
     def _static(self, rule: Rule, pattern: str) -> None:
         """Take a static pattern rule as the pattern rule that it is for its targets."""
         made = Rule([pattern], rule.prerequisites, rule.order_only, rule.line)
         made.recipe, made.help = rule.recipe, rule.help
         self.rules += [made, Rule(rule.targets, [], [], rule.line)]
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    return iter(enumerate(text.replace("\r\n", "\n").split("\n"), 1))
 
 
 def _operands(text: str) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 DEFAULTS = {
     "CC": "cc",
@@ -23,6 +23,10 @@ _OUTSIDE = frozenset(
 )
 """What comes from outside of a makefile."""
 _AUTOMATIC = tuple("@<^?+*|%")
+_PARTS = frozenset(f"{sign}{part}" for sign in "@<^?+*" for part in "DF")
+"""`$(@D)` and its like: folder and name of automatic variables."""
+_MAY_BE_EMPTY = frozenset(("CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "LDLIBS", "LOADLIBES", "TARGET_ARCH"))
+"""What make knows and leaves empty."""
 _DEEPEST = 50
 
 
@@ -40,6 +44,8 @@ class Variables:
         self.values: dict[str, str] = {}
         self.from_outside: set[str] = set()
         """Those that the environment may set: `?=`."""
+        self.unset: dict[str, None] = {}
+        """Those that were asked for and are set nowhere."""
         self._glob = glob
         self._depth = 0
 
@@ -60,6 +66,18 @@ class Variables:
             value = f"$(shell {value})"
         self.values[name] = value
 
+    @contextmanager
+    def changed(self, own: Iterable[tuple[str, str, str]]) -> Iterator[None]:
+        """Let some assignments count for a while, as those of one target do."""
+        before = self.values, self.from_outside
+        self.values, self.from_outside = dict(self.values), set(self.from_outside)
+        try:
+            for name, sign, value in own:
+                self.assign(name, sign, value)
+            yield
+        finally:
+            self.values, self.from_outside = before
+
     def text(self, name: str) -> str:
         """Return the value of a variable, empty if it has none.
 
@@ -71,6 +89,8 @@ class Variables:
             return DEFAULTS[name]
         if name in _OUTSIDE:
             raise UnknownError(f"$({name}) comes from outside")
+        if name not in _MAY_BE_EMPTY:
+            self.unset[name] = None
         return ""
 
     def expand(self, text: str, special: Mapping[str, str] | None = None) -> str:
@@ -101,8 +121,8 @@ class Variables:
             return "$"
         if name in special:
             return special[name]
-        if name in _AUTOMATIC:
-            raise UnknownError(f"${name} is for make to tell")
+        if name in _AUTOMATIC or name in _PARTS:
+            raise UnknownError(f"$({name}) is for make to tell")
         word, _, rest = name.partition(" ")
         if rest or word in ("shell", "wildcard"):
             return self._call(word, rest.lstrip(), special)

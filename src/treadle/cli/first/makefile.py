@@ -14,11 +14,21 @@ from .make_values import DEFAULTS, UnknownError, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from .draft import DraftAction, Value
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SUFFIX_RULE = re.compile(r"(\.\w+)(\.\w+)")
+_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".C", ".f", ".h", ".l", ".o", ".p", ".s", ".S", ".tex", ".y"))
+"""Those that rules may be about without `.SUFFIXES`."""
+_SPECIAL = re.compile(r"\.[A-Z_]+")
+_OUT_FOLDER = re.compile(
+    r"((test|\[) -[de] \S+( \])? *\|\| *)?mkdir( +-\w+)* +[\"']?(\$\(@D\)|\$\(dir \$@\))[\"']?/?"
+)
+"""A line that makes the folder of what is made: a plan does that by itself."""
+_MAKES_FOLDER = r"(\bvenv|virtualenv|git clone|npm (ci|install)|mkdir)\b.*(?<![\w./-])({})/?(?![\w./-])"
 _ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
 _PHONY = frozenset(
     (
@@ -48,7 +58,12 @@ _BUILT_IN = """
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 %.o: %.cpp
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+%: %.c
+	$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+%: %.cpp
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 """
+_COMPILE_AND_LINK = "$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@"
 _LINK = "$(CC) $(LDFLAGS) $^ $(LOADLIBES) $(LDLIBS) -o $@"
 _NOT_VARIABLES = frozenset(("SHELL", "MAKEFLAGS", ".DEFAULT_GOAL", "CURDIR", "VPATH"))
 
@@ -61,7 +76,14 @@ def makefile_draft(root: str, name: str) -> Draft:
     def there(pattern: str) -> list[str]:
         return sorted(glob(pattern, root_dir=root))
 
-    return _Translation(Draft(name), MakeText(text, there).read(), root).translate()
+    def read(path: str) -> str | None:
+        try:
+            with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    return _Translation(Draft(name), MakeText(text, there, read).read(), root).translate()
 
 
 class _Translation:
@@ -79,6 +101,10 @@ class _Translation:
         self.instances: dict[str, tuple[Rule, str]] = {}
         """File -> the pattern rule that makes it, and its stem."""
         self.phony: set[str] = set()
+        self.own = 0
+        """How many of the patterns are the makefile's own; the others are make's."""
+        self.joint: dict[str, list[str]] = {}
+        """Target -> the others that are made with it."""
         self.names: dict[str, str] = {}
 
     def translate(self) -> Draft:
@@ -87,8 +113,10 @@ class _Translation:
         self._hold_variables()
         self._find_instances()
         self._give_names()
-        for pattern in self.patterns:
-            self._family(pattern)
+        for number, pattern in enumerate(self.patterns):
+            if not self._family(pattern) and number < self.own:
+                shown = f"{' '.join(pattern.targets)}: {' '.join(pattern.prerequisites)}".rstrip()
+                self.draft.notes.append(f"{shown} (line {pattern.line}): nothing that is wanted here is made by it")
         for target, rule in self.files.items():
             self._rule(target, rule)
         self._default()
@@ -99,6 +127,7 @@ class _Translation:
             if "$" in self.make.variables.values.get(name, ""):
                 self.draft.notes.append(f"export {name} = {self.make.variables.values[name]}")
         self.draft.notes += self.make.notes
+        self.draft.notes += _unseen(self.make, self.files, self.files.keys() | self.instances.keys())
         return self.draft
 
     def _sort_rules(self) -> None:
@@ -106,26 +135,46 @@ class _Translation:
             if ".PHONY" in rule.targets:
                 self.phony.update(rule.prerequisites)
         for rule in self.make.rules:
-            if rule.is_pattern:
+            pattern = self._of_suffixes(rule)
+            if pattern is not None:
                 if rule.recipe:
-                    self.patterns.append(rule)
+                    self.patterns.append(pattern)
                 continue
-            for target in rule.targets:
-                if target.startswith(".") and "/" not in target:
-                    continue
-                known = self.files.get(target)
-                if known is None:
-                    known = self.files[target] = Rule([target], [], [], rule.line)
-                known.prerequisites += [one for one in rule.prerequisites if one not in known.prerequisites]
-                known.order_only += rule.order_only
-                known.recipe = rule.recipe or known.recipe
-                known.help = rule.help or known.help
+            targets = [one for one in rule.targets if not _SPECIAL.fullmatch(one)]
+            if rule.is_joint and targets:
+                self.joint[targets[0]] = targets[1:]
+                targets = targets[:1]
+            for target in targets:
+                self._sort_target(target, rule)
+        self.own = len(self.patterns)
         self.patterns += MakeText(_BUILT_IN, lambda _: []).read().rules
         for target, rule in self.files.items():
             if self._is_no_file(target, rule):
                 self.phony.add(target)
-            if not rule.recipe and f"{target}.o" in rule.prerequisites and target not in self.phony:
-                rule.recipe = [_LINK]
+            for ending, recipe in (".o", _LINK), (".c", _COMPILE_AND_LINK):
+                if not rule.recipe and target + ending in rule.prerequisites and target not in self.phony:
+                    rule.recipe = [recipe]
+
+    def _sort_target(self, target: str, rule: Rule) -> None:
+        known = self.files.get(target)
+        if known is None:
+            known = self.files[target] = Rule([target], [], [], rule.line)
+        known.prerequisites += [one for one in rule.prerequisites if one not in known.prerequisites]
+        known.order_only += rule.order_only
+        known.recipe = [*known.recipe, *rule.recipe] if rule.is_double else rule.recipe or known.recipe
+        known.help = rule.help or known.help
+
+    def _of_suffixes(self, rule: Rule) -> Rule | None:
+        """Return a rule as one of a pattern, None if it is one of files."""
+        if rule.is_pattern:
+            return rule
+        known = {one for other in self.make.rules if ".SUFFIXES" in other.targets for one in other.prerequisites}
+        found = _SUFFIX_RULE.fullmatch(rule.targets[0]) if len(rule.targets) == 1 else None
+        if found is None or rule.prerequisites or not {*found.groups()} <= known | _SUFFIXES:
+            return None
+        made = Rule([f"%{found.group(2)}"], [f"%{found.group(1)}"], [], rule.line)
+        made.recipe = rule.recipe
+        return made
 
     def _is_no_file(self, target: str, rule: Rule) -> bool:
         """Return whether a target that is not said to be phony is no file: nothing of it says that it is one."""
@@ -194,26 +243,26 @@ class _Translation:
             while name in taken:
                 name, number = f"{action_name(wish)}-{number}", number + 1
             taken.add(name)
-            self.names[key] = name
+            self.names.update(dict.fromkeys((key, *self.joint.get(key, ())), name))
 
-    def _family(self, pattern: Rule) -> None:
-        """Add the family of a pattern rule, if anything is made by it."""
+    def _family(self, pattern: Rule) -> bool:
+        """Add the family of a pattern rule; return whether anything is made by it."""
         members = {target: stem for target, (rule, stem) in self.instances.items() if rule is pattern}
         if not members:
-            return
+            return False
+        stems = list(dict.fromkeys(members.values()))
         first, *more = pattern.prerequisites or [""]
-        made = next(one for one in pattern.targets if any(matches(one, target) is not None for target in members))
-        sources = [first.replace("%", stem) for stem in members.values()]
+        sources = [first.replace("%", stem) for stem in stems]
         found = sorted(glob(first.replace("%", "*"), root_dir=self.root)) if "%" in first else []
-        is_glob = found and sorted(sources) == found and "/" not in "".join(members.values())
+        is_glob = found and sorted(sources) == found and "/" not in "".join(stems)
         if is_glob:
             name, stem = "src", "${src.stem}"
             each: Value = first.replace("%", "*")
             read: list[Value] = ["${src}"]
         else:
-            name, stem, each = "stem", "${stem}", list(members.values())
+            name, stem, each = "stem", "${stem}", stems
             read = [first.replace("%", stem)] if first else []
-        out = made.replace("%", stem)
+        outs = [one.replace("%", stem) for one in pattern.targets]
         extra = self._read_by_some(members, {first, *more})
         read += [one.replace("%", stem) for one in more if one not in self.phony]
         holes = {
@@ -221,20 +270,17 @@ class _Translation:
             "in": Hole("in", None, is_list=len(read) > 1),
             "out": Hole("out", None),
             "stem": Hole("src.stem" if is_glob else "stem", None),
+            "first": Hole("src", None),
         }
-        holes["first"] = Hole("src", None)
-        special = {"@": _mark("out"), "*": _mark("stem"), "^": _mark("in")}
-        special["<"] = _mark("first") if is_glob else first.replace("%", _mark("stem"))
-        if extra:
-            special["^"] = " ".join([special["<"], *(one.replace("%", _mark("stem")) for one in more)])
-        special["+"] = special["^"]
+        special = _automatic(pattern, (_mark("stem"), stems), is_glob=bool(is_glob), has_extra=bool(extra))
         keys: dict[str, Value] = {"help": pattern.help, "foreach": {name: each}}
         notes = ["there each of these reads only some of the files at the end of in"] if extra else []
         read += extra
         name = self.names[f"%{id(pattern)}"]
-        action = self._add(name, pattern, keys, {"in": _one(read), "out": out}, (special, holes), notes)
+        action = self._add(name, pattern, keys, {"in": _one(read), "out": _one(outs)}, (special, holes), notes)
         if action is not None:
-            action.makes.update(members)
+            action.makes.update(one.replace("%", stem) for one in pattern.targets for stem in stems)
+        return True
 
     def _read_by_some(self, members: Iterable[str], known: set[str]) -> list[str]:
         """Return what rules without a recipe say that some members of a family read beside its pattern."""
@@ -266,6 +312,7 @@ class _Translation:
             return
         is_phony = target in self.phony
         keys: dict[str, Value] = {"help": rule.help}
+        others = self.joint.get(target, [])
         read = [one for one in rule.prerequisites if not self._is_phony(one) and not self._is_folder(one)]
         needs = [self._named(one) for one in (*rule.prerequisites, *rule.order_only) if self._is_phony(one)]
         after = [one for one in rule.order_only if not self._is_phony(one) and not self._is_folder(one)]
@@ -277,13 +324,19 @@ class _Translation:
             "out": Hole("out", target),
             "first": Hole("in", read[0] if read else ""),
         }
-        special = {"@": target if is_phony else _mark("out"), **dict.fromkeys("^+?", _mark("in") if read else "")}
+        special = {
+            "@": target if is_phony or others else _mark("out"),
+            **dict.fromkeys("^+?", _mark("in") if read else ""),
+        }
         special["<"] = _mark("first") if len(read) == 1 else (read or [""])[0]
         special["*"] = os.path.splitext(target)[0]
-        ends = {"in": _one(inputs), "needs": list(dict.fromkeys(needs)), "out": "" if is_phony else target}
-        if is_phony and inputs:
+        is_folder = self._makes_folder(target)
+        outs = [] if is_phony or is_folder else [target, *others]
+        ends = {"in": _one(inputs), "needs": list(dict.fromkeys(needs)), "out": _one(outs)}
+        if is_phony and inputs and not is_folder:
             ends["always"] = True
-        self._add(name, rule, keys, ends, (special, holes), [])
+        notes = [f"the folder {target} is no output here: programs write into it"] if is_folder else []
+        self._add(name, rule, keys, ends, (special, holes), notes)
 
     def _add(
         self,
@@ -297,8 +350,11 @@ class _Translation:
         """Add an action, or a remark if only make can tell what it does."""
         special, holes = values
         used: set[str] = set()
+        own = self.make.own.get(rule.targets[0], [])
+        holes = {key: hole for key, hole in holes.items() if key not in {one for one, _, _ in own}}
         try:
-            script = "\n".join(self._lines(rule, {**_plain(special, holes), **special}))
+            with self.make.variables.changed(own):
+                script = "\n".join(self._lines(rule, {**_plain(special, holes), **special}, holes))
             command = command_keys(filled(script, holes, used))
         except (UnknownError, HoleError, KeyError) as error:
             shown = "\n".join([f"{name} (line {rule.line}): {error}", *rule.recipe])
@@ -310,14 +366,16 @@ class _Translation:
         env = {one: value for one, value in env.items() if value and "$" not in value}
         return self.draft.add(name, {**keys, **command, **ends, "depfile": depfile, "env": env}, notes)
 
-    def _lines(self, rule: Rule, special: dict[str, str]) -> list[str]:
+    def _lines(self, rule: Rule, special: dict[str, str], holes: dict[str, Hole]) -> list[str]:
         """Return the recipe as lines of one script; those that would change the shell get one of their own."""
-        marks = {name: hole.mark for name, hole in self.holes.items()}
+        marks = {name: hole.mark for name, hole in self.holes.items() if name in holes}
         made = []
         for raw in rule.recipe:
             text = raw.lstrip()
             flags = re.match(r"[@+\- ]*", text)
             start = flags.group() if flags else ""
+            if _OUT_FOLDER.fullmatch(text[len(start) :].rstrip()):
+                continue
             line = self.make.variables.expand(text[len(start) :], {**marks, **special}).strip()
             if not line:
                 continue
@@ -341,19 +399,80 @@ class _Translation:
         return target if target in self.instances else self.names.get(target, target)
 
     def _is_phony(self, target: str) -> bool:
-        return target in self.phony and target in self.files
+        """Return whether a target is an action or a group, and no file that could be read."""
+        rule = self.files.get(target)
+        if rule is None or _is_mkdir(rule):
+            return False
+        if target in self.phony or self._makes_folder(target):
+            return True
+        is_file = target in self.instances or os.path.isfile(os.path.join(self.root, target))
+        return not rule.recipe and not is_file
 
     def _is_folder(self, target: str) -> bool:
         rule = self.files.get(target)
         return (rule is not None and _is_mkdir(rule)) or os.path.isdir(os.path.join(self.root, target))
 
+    def _makes_folder(self, target: str) -> bool:
+        """Return whether a target is a folder that something else fills, as that of an installation."""
+        rule = self.files.get(target)
+        if rule is None or not rule.recipe or _is_mkdir(rule) or target in self.phony:
+            return False
+        if os.path.isdir(os.path.join(self.root, target)):
+            return True
+        names = rf"\$@|{re.escape(target.rstrip('/'))}"
+        for line in rule.recipe:
+            with contextlib.suppress(UnknownError):
+                line = self.make.variables.expand(line, {"@": "$@"})
+            if re.search(_MAKES_FOLDER.format(names), line) or target.strip("/") == "node_modules":
+                return True
+        return False
+
     def _default(self) -> None:
-        goal = self.make.variables.values.get(".DEFAULT_GOAL", "").strip() or next(iter(self.files), "")
+        first = next((one for one in self.files if not one.startswith(".") or "/" in one), "")
+        goal = self.make.variables.values.get(".DEFAULT_GOAL", "").strip() or first
         self.draft.default = [self._named(goal)] if goal else []
+
+
+def _unseen(make: MakeText, files: Mapping[str, Rule], made: AbstractSet[str]) -> list[str]:
+    """Return remarks on variables that only some targets see, and on those that are set nowhere.
+
+    :param files: target -> its rule
+    :param made: what rules make
+    """
+    notes = []
+    for target, own in make.own.items():
+        rule = files.get(target, Rule([target], [], [], 0))
+        needed = made if rule.recipe else set(rule.prerequisites)
+        if not needed.isdisjoint(rule.prerequisites):
+            notes.append(f"{target}: {', '.join(map(' '.join, own))}: what it needs sees it there, and not here")
+    of_targets = {name for own in make.own.values() for name, _, _ in own}
+    unset = [name for name in make.variables.unset if _NAME.fullmatch(name) and name not in of_targets]
+    return [*notes, f"set nowhere, and taken as empty: {', '.join(unset)}"] if unset else notes
 
 
 def _mark(name: str) -> str:
     return Hole(name, None).mark
+
+
+def _automatic(pattern: Rule, stem: tuple[str, list[str]], *, is_glob: bool, has_extra: bool) -> dict[str, str]:
+    """Return the automatic variables in the recipe of a pattern rule.
+
+    :param stem: its mark, and all that it stands for
+    :param has_extra: whether there are inputs that the pattern does not name
+    """
+    mark, stems = stem
+    first, *more = pattern.prerequisites or [""]
+    plain = {"@": pattern.targets[0].replace("%", mark), "<": first.replace("%", mark), "*": mark}
+    special = {**plain, "@": _mark("out") if len(pattern.targets) == 1 else plain["@"], "^": _mark("in")}
+    if is_glob:
+        special["<"] = _mark("first")
+    if has_extra:
+        special["^"] = " ".join([special["<"], *(one.replace("%", mark) for one in more)])
+    special["+"] = special["^"]
+    if not any("/" in one for one in stems):
+        for sign, text in plain.items():
+            special[f"{sign}D"], special[f"{sign}F"] = os.path.dirname(text) or ".", os.path.basename(text)
+    return special
 
 
 def _one(values: list[Value]) -> Value:
@@ -362,7 +481,9 @@ def _one(values: list[Value]) -> Value:
 
 def _family_name(pattern: Rule) -> str:
     ending = os.path.splitext(pattern.targets[0])[1]
-    return {".o": "objects", ".obj": "objects"}.get(ending, ending[1:] or pattern.targets[0].replace("%", "each"))
+    return {".o": "objects", ".obj": "objects", "": "programs"}.get(
+        ending, ending[1:] or pattern.targets[0].replace("%", "each")
+    )
 
 
 def _plain(special: dict[str, str], holes: dict[str, Hole]) -> dict[str, str]:

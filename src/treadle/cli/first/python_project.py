@@ -30,9 +30,10 @@ def python_draft(root: str) -> Draft | None:
         return None
     draft = Draft("a Python project" if is_project else "Python scripts")
     sources = [*[f"{name}/" for name in folders], *loose]
-    draft.vars["sources"] = sources
-    _checks(draft, root, configs, _settings(root))
-    if _has_tests(root, folders, loose):
+    if sources:
+        draft.vars["sources"] = sources
+        _checks(draft, root, configs, _settings(root))
+    if sources and _has_tests(root, folders, loose):
         has_pytest = _uses_pytest(root)
         run = "python3 -m pytest" if has_pytest else "python3 -m unittest discover"
         draft.add("test", {"help": "the tests", "run": run, "in": ["${sources}", *_beside(configs, "test")]})
@@ -48,12 +49,10 @@ def python_draft(root: str) -> Draft | None:
                 "out": "dist/",
             },
         )
-    if not draft.actions:
+    if not draft.actions and sources:
         draft.add("compile", {"help": "is it Python?", "run": "python3 -m compileall -q ${in}", "in": "${sources}"})
-    if not sources:
-        draft.vars.pop("sources")
-        for action in draft.actions:
-            action.keys["in"] = [one for one in action.keys.get("in", []) if one != "${sources}"]
+    if not draft.actions:
+        return None
     checks = [action.name for action in draft.actions if action.name != "package"]
     if len(checks) > 1:
         draft.groups["all"] = checks

@@ -67,7 +67,8 @@ class _Translation:
         """Fill the draft, and return it."""
         draft = self.draft
         self.tasks = {name: _as_task(body) for name, body in as_map(data.get("tasks")).items()}
-        self.env = {name: as_text(value) for name, value in as_map(data.get("env")).items()}
+        self.env = _plain_values(data.get("env"))
+        draft.notes += _odd_values(data.get("env"))
         draft.notes += [f"{key}: {_short(data[key])}" for key in data if key not in _TOP]
         self.holes |= {name: Hole(name, ".") for name in _HERE}
         self._hold_variables(as_map(data.get("vars")))
@@ -138,6 +139,9 @@ class _Translation:
         told = [one for one in as_list(body.get("deps")) if isinstance(one, dict) and "vars" in one]
         notes = [f"{key}: {_short(body[key])}" for key in body if key not in _SAID]
         notes += [f"it calls {_called(one)} with {_short(one['vars'])}" for one in told]
+        notes += _odd_values(body.get("env"))
+        if commands and _is_call(as_list(body.get("cmds"))[-1:]):
+            notes.append(f"there {calls[-1]} comes after its commands, and not before them")
         if not commands and needs:
             self.draft.groups[action_name(task)] = list(dict.fromkeys(needs))
             self.draft.group_help[action_name(task)] = _line(body)
@@ -179,8 +183,8 @@ class _Translation:
             globs = [one.text for one in sources if one.is_glob]
             read = [{"glob": globs, "exclude": [one.text for one in left_out]}] if globs else []
             read += [one.text for one in sources if not one.is_glob]
-        env = {**self.env, **{name: as_text(value) for name, value in as_map(body.get("env")).items()}}
-        env = {name: self._filled(value, used) for name, value in env.items() if not value.startswith("{'sh'")}
+        env = {**self.env, **_plain_values(body.get("env"))}
+        env = {name: self._filled(value, used) for name, value in env.items()}
         outs = [one.text for one in made if not one.is_glob]
         outs += list(dict.fromkeys(one.folder for one in made if one.is_glob))
         keys: dict[str, Value] = {
@@ -232,6 +236,20 @@ def _as_task(body: Any) -> dict[str, Any]:
 
 def _is_strange(command: dict[str, Any]) -> bool:
     return bool({"for", "defer"} & command.keys()) or not {"task", "cmd"} & command.keys()
+
+
+def _is_call(listed: list[Any]) -> bool:
+    return bool(listed) and isinstance(listed[0], dict) and "task" in listed[0]
+
+
+def _plain_values(env: Any) -> dict[str, str]:
+    return {name: as_text(value) for name, value in as_map(env).items() if not isinstance(value, dict | list)}
+
+
+def _odd_values(env: Any) -> list[str]:
+    """Return remarks on the variables of the environment that only Task can tell."""
+    values = as_map(env).items()
+    return [f"the variable {name}: {_short(value)}" for name, value in values if isinstance(value, dict | list)]
 
 
 def _called(one: Any) -> str:
