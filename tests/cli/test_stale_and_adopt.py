@@ -193,3 +193,14 @@ def test_what_is_stale_and_in_the_way_of_a_folder_or_a_file_can_be_cleaned_away(
         run_treadle(tmp_path, "clean", "--stale", check=0)
         run_treadle(tmp_path, "run", check=0)
         assert all((tmp_path / path).is_file() for path in made)
+
+
+def test_a_plan_with_another_name_keeps_what_other_values_of_its_parameters_have_made(tmp_path: Path) -> None:
+    text = "params: {m: {default: a}}\nactions:\n  c: {run: 'touch ${out}', out: '${m}'}\n"
+    plan(tmp_path, text + "  old: {run: 'touch ${out}', out: old}\n")
+    run_treadle(tmp_path, "run", check=0)
+    run_treadle(tmp_path, "run", "-p", "m=b", check=0)
+    plan(tmp_path, text)
+    (tmp_path / "treadle.yaml").rename(tmp_path / "other.yaml")
+    shown = run_treadle(tmp_path, "clean", "--stale", "-n", "-f", "other.yaml", check=1).lines
+    assert shown == ["would remove old"]

@@ -67,14 +67,13 @@ class Stale:
         """Return whether an action is no longer in the plan.
 
         One that is there under its name may have made other outputs with another value of a parameter, and one that
-        `when` leaves out may come back, with what the plan holds that it makes.
+        `when` leaves out may come back, with what the plan holds that it makes. Of a plan that is gone nobody knows
+        whether it is this one under its former name.
         """
         plan = self._plan
         if label != plan.name and os.path.exists(os.path.join(plan.root, label)):
             # what another plan makes is for that one to say
             return False
-        if label != plan.name:
-            return True
         if plan.names.maker_of_plan(uid) is not None:
             return False
         return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
