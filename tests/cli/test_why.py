@@ -196,3 +196,25 @@ def test_on_a_terminal_long_lines_are_broken(tmp_path: Path) -> None:
     assert shown.end() == 0
     assert max(map(len, shown.seen())) <= 60
     assert "1 input (src/text)" in " ".join(line.strip() for line in shown.seen())
+
+
+def test_a_check_with_another_command_is_compared_with_its_last_success(tmp_path: Path) -> None:
+    check = "default: [lint]\nactions:\n  lint: {run: 'grep -q one ${in}', in: 'src/*'}\n"
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a").write_text("one\n")
+    for text in (check, check.replace("-q", "-c")):
+        plan(tmp_path, text)
+        run_treadle(tmp_path, "run", "lint", check=0)
+    plan(tmp_path, check)
+    assert told(tmp_path, "lint")[0] == "lint would be skipped: nothing has changed"
+    (tmp_path / "src/b").write_text("one\n")
+    for words in ((), ("lint",)):
+        assert told(tmp_path, *words)[:7] == [
+            "lint would run:",
+            "  new: it has not run here before",
+            "  unlike its last success, which had another command:",
+            "    command changed:",
+            "      - grep -c one src/a",
+            "      + grep -q one src/a src/b",
+            "    input src/b added",
+        ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import localtime, strftime, time
 
 from treadle.core import decision
+from treadle.core.decision import Reason
+from treadle.fingerprint import Fingerprint
 from treadle.ui import words
 from treadle.ui.durations import duration
 from treadle.ui.text import folded, line
@@ -17,7 +19,6 @@ from .readers import Readers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.command_walk import CommandWalk
-    from treadle.core.decision import Reason
     from treadle.records import Run
     from treadle.store import Entry
 
@@ -59,10 +60,13 @@ class Asked:
         self.walk = walk
         self.readers = readers
         self.everything = everything
+        self._by_name: dict[tuple[str, str], Entry] | None = None
+        """Plan and action -> its last success, of those without outputs: these have a record for each command."""
 
     def explained(self, uid: str) -> Explained:
         """Return what is known of an action, for people."""
         told = Explained(uid, self.walk.verdicts[uid])
+        told.former = self._former(uid)
         if not self.everything:
             return told
         told.equal = self._equal(uid)
@@ -108,6 +112,23 @@ class Asked:
 
     def _entry(self, uid: str) -> Entry | None:
         return self.walk.store.entries.get(self.walk.owner(uid, self.walk.actions.vertex_data[uid]).key)
+
+    def _former(self, uid: str) -> list[Reason]:
+        """Return how an action differs from its last success, if that had another command and so another record."""
+        command = self.walk.actions.vertex_data[uid]
+        new = self.walk.new_fingerprints.get(uid)
+        if command.outputs or new is None or self.walk.verdicts[uid].reasons != (Reason(decision.NEW),):
+            return []
+        if self._by_name is None:
+            self._by_name = {}
+            for entry in sorted(self.walk.store.entries.values(), key=lambda one: one.offset):
+                if entry.offset >= 0 and not (owner := entry.owner).outputs:
+                    self._by_name[owner.label, owner.uid] = entry
+        last = self._by_name.get((command.label, uid))
+        success = last.success if last is not None else None
+        if success is None:
+            return []
+        return decision.differences(Fingerprint.from_elements(success.elements, success.answers), new)
 
     def _equal(self, uid: str) -> dict[str, str]:
         """Return the elements that are what they were at the last success."""

@@ -37,6 +37,7 @@ class Explained:
     :ivar written: element -> what was written in a tree since the last success
     :ivar makes: whether it has outputs
     :ivar plan: the actions of the plan that it makes
+    :ivar former: how it differs from its last success, where that is no record of this command
     :ivar readers: action -> what it reads of this one
     :ivar after_them: what follows the readers
     :ivar cut_off: what became of a last run that has no end
@@ -48,6 +49,7 @@ class Explained:
             "after_them",
             "cut_off",
             "equal",
+            "former",
             "last",
             "makes",
             "needed_by",
@@ -63,6 +65,7 @@ class Explained:
     def __init__(self, uid: str, verdict: Verdict) -> None:
         self.uid = uid
         self.verdict = verdict
+        self.former: Sequence[Reason] = ()
         self.equal: Mapping[str, str] = {}
         self.texts: Mapping[str, tuple[str, str]] = {}
         self.written: Mapping[str, Sequence[str]] = {}
@@ -90,6 +93,9 @@ def explained_lines(told: Explained, *, verbose: bool = False) -> Iterator[Line]
         if told.written.get(why.name):
             names = _some([safe(name) for name in told.written[why.name]], 1000 if verbose else _FOLLOWERS)
             yield line(f"    written since its last success: {names}")
+    if told.former:
+        yield line("  unlike its last success, which had another command:")
+        yield from (line("  ", *one) for why in told.former for one in reason_lines(why, verbose=verbose))
     yield from _equal_lines(told, verbose=verbose)
     yield from _following_lines(told, 1000 if verbose else _FOLLOWERS)
     if told.cut_off:
