@@ -70,6 +70,24 @@ def test_left_out_is_not_failed_and_its_outputs_are_not_stale(tmp_path: Path) ->
     assert run(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("default", "out"), [("default: [a]\n", ", out: o"), ("", ", out: o"), ("groups: {g: [a]}\ndefault: g\n", "")]
+)
+def test_a_bare_run_of_which_all_is_left_out_has_nothing_to_do(default: str, out: str, tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        f"params: {{m: {{default: 'yes'}}}}\n{default}actions:\n  a: {{sh: 'echo a >> log; touch o'{out}, when: m == 'yes'}}\n"
+        "  b: {sh: 'echo b >> log'}\n",
+    )
+    assert run(tmp_path) == ["a"]
+    done = run_treadle(tmp_path, "run", "-p", "m=no", check=0)
+    assert done.out.startswith("left out a: when m == 'yes' is false")
+    assert done.lines[-1].startswith("nothing to do in ")
+    assert (
+        run_treadle(tmp_path, "status", "-p", "m=no", check=0).out == "nothing to do: 0 actions would be skipped\n"
+    )
+
+
 # Always.
 
 

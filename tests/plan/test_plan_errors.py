@@ -6,7 +6,6 @@ import pytest
 
 from plan_folder import Folder, argv
 from treadle.errors import PlanError
-from treadle.plan import load_plan
 from treadle.ui.problem import problem_lines
 
 # name: (the plan, or its actions if it begins with blanks; line and column of the first mistake; words that are said)
@@ -53,6 +52,12 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "star in list": ("  a:\n    run: x\n    in:\n      - *.c\n", "6:10", ["not valid YAML", "begins with `*`"]),
     "dollar in flow list": ("  a: {argv: [cp, ${in}, x]}\n", "3:19", ["not valid YAML", "needs quotes"]),
     "dollar in flow map": ("  a:\n    run: x\n    in: {raw: ${o}/x}\n", "5:16", ["not valid YAML", "needs quotes"]),
+    "no size of a queue": (
+        "treadle: 1\nqueues: {net: 0}\nactions: {a: {run: x}}\n",
+        "2:15",
+        ["1 or more", "example queues: {net: 2}"],
+    ),
+    "list for a text": ("  a: {run: x, env: {A: [x]}}\n", "3:24", ["this is a list", "without [ ]"]),
     "a list in a variable": (
         "  a: {run: x, in: {f: [src/main.c]}, env: {F: '${in.f}'}}\n",
         "3:48",
@@ -582,17 +587,3 @@ def test_more_than_ten_mistakes_are_cut_and_counted(folder: Folder) -> None:
     assert len(caught.value.problems) == 10
     assert caught.value.more == 15
     assert str(caught.value).splitlines()[-1] == "and 15 more"
-
-
-def test_a_missing_plan_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="cannot read the plan"):
-        load_plan(str(tmp_path / "none.yaml"))
-    with pytest.raises(PlanError, match="cannot read the plan"):
-        load_plan(str(tmp_path))
-
-
-def test_a_plan_over_64_mib_is_refused(tmp_path: Path) -> None:
-    with (tmp_path / "big.yaml").open("wb") as stream:
-        stream.truncate((64 << 20) + 1)
-    with pytest.raises(PlanError, match="larger than 64 MiB"):
-        load_plan(str(tmp_path / "big.yaml"))

@@ -141,7 +141,7 @@ class Context:
         """
         if self.options.names:
             return self.tagged(plan, self.select(plan, self.options.names))
-        if not plan.default and plan.actions:
+        if not plan.default and plan.actions and not plan.is_idle:
             raise UsageError(
                 "nothing was named, and the plan has nothing that runs by default",
                 facts=[f"it has {', '.join(_first(plan.actions))}"],

@@ -29,6 +29,8 @@ _PATIENCE = 0.2
 _FAILURE_LINES = 20
 _WHOLE_FAILURES = 10
 """Failures that are told in full at the end; of those after them one line each."""
+_LEFT_OUT = 5
+"""Actions that are told to be left out, where a run has none."""
 _VERBOSE_LINES = 200
 
 
@@ -176,6 +178,9 @@ class Progress(Observer):
         self.screen.write(render.blocked_lines(self._blocked))
         if self.context.options.verbose:
             self.screen.write(render.left_out_lines(left_out))
+        elif not report.actions:
+            # a run without any action shall not be a riddle
+            self.screen.write(render.left_out_lines(dict(list(left_out.items())[:_LEFT_OUT])))
         self.screen.write([render.totals(state, self.over_at, INTERRUPTED if report.interrupted else "")])
 
     def _take_rest(self, uid: str, job: CommandJob) -> None:

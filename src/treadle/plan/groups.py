@@ -123,3 +123,14 @@ def default(part: Part, names: Names, actions: Mapping[str, Action]) -> tuple[st
     else:
         found = {uid for text in part.reader.texts(node, "default") for uid in names.find_known(text.text)}
     return tuple(uid for uid in actions if uid in found)
+
+
+def is_default_left_out(part: Part, names: Names, makers: Collection[str]) -> bool:
+    """Return whether a bare run, for which nothing is in, would do something if all were in.
+
+    :param makers: the uids of those that are left out and make something
+    """
+    node = part.entries.get("default")
+    if node is None:
+        return bool(makers)
+    return any(names.find_known(text.text) for text in part.reader.texts(node, "default"))

@@ -162,6 +162,8 @@ class _Loading:
             raise PlanError([circle_error(linker, circle, where)])
         left_out = {one.uid: one.left_out for one in instances if one.left_out}
         default = groups.default(self.top, names, actions)
+        makers_out = [one.uid for one in instances if one.left_out and one.outputs]
+        is_idle = not default and groups.is_default_left_out(self.top, names, makers_out)
         return Plan(
             top.file,
             self.name,
@@ -176,6 +178,7 @@ class _Loading:
             names,
             Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read),
             frozenset(one.uid for one in instances if names.open and _has_globs(one.spec)),
+            is_idle,
         )
 
     def _specs(self) -> list[Spec]:

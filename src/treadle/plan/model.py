@@ -110,6 +110,7 @@ class Plan:
     :param makers: uid -> path of the plan that it makes
     :param looks: what it depends on beside its own text
     :param guessed: uids of actions whose globs may take what plans hold that nobody has read
+    :param is_idle: whether all that a bare run would do is left out
     """
 
     file: str
@@ -125,6 +126,7 @@ class Plan:
     names: Names = field(repr=False)
     looks: Looks = field(repr=False)
     guessed: frozenset[str] = frozenset()
+    is_idle: bool = False
 
     @property
     def unread(self) -> list[str]:

@@ -18,7 +18,8 @@ in `needs`, or in a `from`, where nothing else is left of the family or group th
 An action that `edits` is waited for if it is in; else its files are read as they are.
 
 Left out is not failed, and not gone: outputs and records of former runs stay, and count again when it is in again.
-A name that stands only for what is left out is an error that says so.
+A name that stands only for what is left out is an error that says so. A bare run of which all is left out has
+nothing to do, and says why.
 
 ```yaml
 treadle: 1

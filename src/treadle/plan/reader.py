@@ -106,7 +106,8 @@ class Reader:
             hint = _map_hint(node) if Table not in kind.shapes and not is_scalar else ""
             if not hint:
                 lines = key.example.splitlines()
-                hint = next((f"for example {one}" for one in lines if one.startswith(f"{key.name}: ")), NAMES)
+                one = next((one for one in lines if one.startswith(f"{key.name}: ")), "")
+                hint = f"for example {one or key.example}" if one or len(lines) == 1 else NAMES
             self.add(f"{key.name} {wrong}", node, hint=hint)
         return not wrong
 
@@ -175,6 +176,8 @@ class Reader:
         hint = _map_hint(node)
         if isinstance(node, Scalar):
             hint = 'write "" for an empty text' if node.text == "" else "write the word in quotes"
+        elif isinstance(node, Items):
+            hint = "one text stands here, without [ ] and without -"
         return self.source.error(f"{says}, this is {shape(node)}", node, hint=hint)
 
 
