@@ -66,7 +66,7 @@ def test_a_failure_stays_on_the_terminal_in_colour(tmp_path: Path) -> None:
     terminal.wait_for("1 running")
     gates.go.open()
     assert terminal.end() == 1
-    assert "  | green \\x1b[2Jnothing erased" in terminal.seen()
+    assert "  | green nothing erased" in terminal.seen()
     assert "\x1b[32mgreen" in terminal.text
     assert "\x1b[1;31mfailed" in terminal.text
 
