@@ -78,6 +78,15 @@ that `env` names, else `default`. Its text stays what was written: a `str` of `3
 `true` or `false`. A list is split at commas, or with `split: words` as a shell splits words: `-O2 -DX='a b'`
 gives two. A `default` is never split: it is written as a list. With `rest: true` it is the list of the words
 behind `--`: `treadle run test -- -x a,b` gives two, as they are. A plan without such a parameter takes none.
+
+```yaml
+treadle: 1
+params:
+  level: {type: int, choices: [1, 2, 3], default: 2, env: LEVEL, help: how much to do}
+  args: {type: list, rest: true}
+actions:
+  test: {run: "pytest -O ${level} ${args}", in: [src/, tests/]}
+```
 """,
     "files": r"""
 ## Keys of a file of values
@@ -114,6 +123,17 @@ A map with `glob` may stand where a path of `in` or `edits`, a value of `foreach
 A map with `from` may stand where a path of `in` does. It stands for the outputs of other actions: name by name
 as they are written, those of one name in the order of the plan, each once. What a name may be stands under
 [names](#names).
+
+```yaml
+treadle: 1
+actions:
+  split:
+    run: python3 src/split.py ${in} ${out.a} ${out.b}
+    in: data/raw.csv
+    out: {a: out/a.txt, b: out/b.txt}
+  first: {run: "cat ${in}", in: {from: split.a}, stdout: out/first}
+  both: {run: "cat ${in.parts}", in: {parts: {from: split}}, stdout: out/both}
+```
 """,
     "dotenv": "## Keys of dotenv",
     "tools": "## Keys of a tool",
