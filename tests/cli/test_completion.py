@@ -82,6 +82,7 @@ def test_parameters_and_their_choices_come_from_the_plan(tmp_path: Path) -> None
     plan(tmp_path, PLAN)
     assert completed(tmp_path, "run", "-p", "m") == [":nospace", "mode=\tbuild flavour"]
     assert values(tmp_path, "run", "-p", "mode=r") == ["mode=release"]
+    assert values(tmp_path, "run", "-pmode=r") == ["-pmode=release"]
     assert values(tmp_path, "run", "-p", "parts=a,b,") == ["parts=a,b,a", "parts=a,b,b", "parts=a,b,c"]
     assert values(tmp_path, "run", "-p", "fast=") == ["fast=true", "fast=false"]
     assert completed(tmp_path, "run", "-p", "other=") == [":"]
@@ -203,6 +204,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     if shutil.which(words[0]) is None:
         pytest.skip(f"{words[0]} is not there to complete in")
     plan(tmp_path, PLAN + "  odd: {run: 'true', out: 'co:lon'}\n")
+    (tmp_path / "my plan.yaml").write_text("treadle: 1\nactions: {only: {run: x}}\n")
     made = Shell(tmp_path, words)
     try:
         made.run("show() { printf '<%s>' \"$@\"; }")
@@ -225,6 +227,10 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
         ("treadle run out/al\t", "<treadle><run><out/all>"),
         ("treadle run co:l\t", "<treadle><run><co:lon>"),
         ("treadle run fit@b\t", "<treadle><run><fit@b c>"),
+        ("treadle run fit@b\\ \t", "<treadle><run><fit@b c>"),
+        ("treadle run -f 'my plan.yaml' on\t", "<treadle><run><-f><my plan.yaml><only>"),
+        ("treadle run -f my\\ plan.yaml on\t", "<treadle><run><-f><my plan.yaml><only>"),
+        ("treadle run -pmode=r\t", "<treadle><run><-pmode=release>"),
         ("treadle run -f treadle.y\t", "<treadle><run><-f><treadle.yaml>"),
         ("treadle run -C comm\t", "<treadle><run><-C><commands"),
     ],

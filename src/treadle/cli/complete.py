@@ -139,6 +139,11 @@ class _Line:
         if word.startswith("--") and equals:
             option = self.options().get(name)
             return self._value(option, value, name + "=") if option is not None else Answer()
+        option = self.options().get(word[:2])
+        if word[:2] != "--" and len(word) > 2 and option is not None and option.nargs != 0:
+            # -pNAME=VALUE, in one word
+            found = self._value(option, word[2:], "")
+            return Answer(found.rows, found.marks, word[:2] + found.prefix)
         if word.startswith("-"):
             return Answer(_shown(self.options().values()))
         if not self.command:

@@ -28,7 +28,10 @@ _treadle() {
         fi
     done
     cur=${words[${#words[@]} - 1]}
-    [[ $cur == [\"\']* ]] && words[${#words[@]} - 1]=${cur:1}
+    # what is asked about is meant without its quotes
+    for ((i = 0; i < ${#words[@]}; i++)); do
+        words[i]=${words[i]//[\"\'\\]/}
+    done
     while IFS= read -r word; do
         answer+=("$word")
     done < <("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null)

@@ -35,6 +35,17 @@ _ELEMENTS: Schema = {"type": "array", "items": {"anyOf": [_TEXT, {"$ref": "#/def
 _GROUP: list[Schema] = [_TEXT, {"type": "array", "items": _TEXT}]
 _NAMED = ("params", "groups", "actions")
 """Keys whose tables say what stands under each name."""
+_REQUIRED = {
+    "include": "file",
+    "files": "file",
+    "dotenv": "file",
+    "groups": "of",
+    "glob": "glob",
+    "from": "from",
+    "tools": "tool",
+    "retries": "max",
+}
+"""Table -> the key that must be there."""
 _DURATION = rf"^{keys.DURATION.pattern}$"
 
 
@@ -76,6 +87,8 @@ def write_schema(path: str, text: str = "") -> None:
 def plan_schema() -> Schema:
     """Return the JSON Schema of plans."""
     definitions = {name: _table(table) for name, table in TABLES.items() if name != "plan"}
+    for name, key in _REQUIRED.items():
+        definitions[name]["required"] = [key]
     for name in ("actions", "defaults"):
         inside = definitions[name]
         for key, takes in inside["properties"].items():
@@ -121,6 +134,8 @@ def _takes(key: Key) -> Schema:
         return {"type": "object", "additionalProperties": inside, **names}
     if key.name == "defaults":
         return _ref("defaults")
+    if key.name == "queues":
+        return {"type": "object", "additionalProperties": _whole(1)}
     if key.name == "vars":
         values = [_TEXT, {"type": "array"}, _ref("select"), _ref("files"), _ref("glob")]
         return {"type": "object", "additionalProperties": {"anyOf": values}}
