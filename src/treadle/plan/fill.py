@@ -11,7 +11,6 @@ from treadle.errors import TreadleError
 from . import dotenv, shell, words
 from .declared import Instance
 from .edges import Linker, Reading
-from .home import Home
 from .nodes import Source
 from .paths import from_cwd, normalise, parents
 from .programs import starts
@@ -31,21 +30,26 @@ class Filler:
     :param label: the plan's name, part of each Command
     """
 
-    __slots__ = ("environments", "label", "linker", "root", "source", "unknown")
+    __slots__ = ("environments", "known", "label", "linker", "root", "source", "unknown")
 
     def __init__(self, linker: Linker, label: str) -> None:
         self.linker = linker
         self.source: Source = linker.source
         self.root = linker.root
         self.label = label
-        self.unknown: dict[Home, dict[str, str]] = {}
+        self.known: Mapping[str, str] = {}
+        """What the last action said about names without a value, which is in `unknown` as commands say it."""
+        self.unknown: Mapping[str, str] = {}
         self.environments: dict[tuple[tuple[str, ...], ...], Environment] = {}
 
     def command(self, instance: Instance, reading: Reading) -> Command:
         """Return the Command of an instance."""
         spec = instance.spec
         cwd = self._cwd(instance)
-        scope = instance.scope.with_local(self._local(instance, reading, cwd), self._unknown(instance))
+        if instance.scope.unknown is not self.known:
+            self.known = instance.scope.unknown
+            self.unknown = {**self.known, **_MISSING}
+        scope = instance.scope.with_local(self._local(instance, reading, cwd), self.unknown)
         steps, script = self._program(instance, scope)
         if starts(spec):
             programs = self.linker.programs
@@ -69,16 +73,6 @@ class Filler:
             label=self.label,
             place=self.source.place(spec.key.start),
         )
-
-    def _unknown(self, instance: Instance) -> dict[str, str]:
-        """Return what to say in commands about names that have no value there."""
-        home, own = instance.spec.home, instance.scope.unknown
-        if own is not home.scope.unknown:
-            return {**own, **_MISSING}
-        found = self.unknown.get(home)
-        if found is None:
-            found = self.unknown[home] = {**home.scope.unknown, **_MISSING}
-        return found
 
     def _environment(self, spec: Spec, scope: Scope) -> Environment:
         if spec.env:

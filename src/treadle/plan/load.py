@@ -177,7 +177,7 @@ class _Loading:
             {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
             Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read),
-            frozenset(one.uid for one in instances if names.open and _has_globs(one.spec)),
+            frozenset(one.uid for one in (instances if names.open else ()) if _has_globs(one.spec)),
             is_idle,
         )
 
