@@ -76,6 +76,10 @@ def looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
     # it may begin or end while we look
     busy = walk.store.lock.is_busy()
     context.look(walk)
+    if plan.unread:
+        from .foreseen import foresee
+
+        foresee(plan, walk)
     refuse_shared_outputs(plan, map(str, dag.vertex_data), walk.store)
     if busy or walk.store.lock.is_busy():
         who = walk.store.lock.holder() or "another run"

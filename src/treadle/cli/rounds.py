@@ -100,5 +100,5 @@ def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
 
 def _first_of(plan: Plan) -> list[str]:
     """Return those makers of unread plans that come first: of which no glob waits to see what the others make."""
-    sure = [uid for uid in plan.unread if plan.guessed.isdisjoint(with_all_before(plan, [uid]))]
+    sure = [uid for uid in plan.unread if plan.guessed.keys().isdisjoint(with_all_before(plan, [uid]))]
     return sure or plan.unread

@@ -43,6 +43,20 @@ def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, fam
     return answer
 
 
+def passed_over(instance: Instance, declared: Declared) -> tuple[str, ...]:
+    """Return the outputs of former runs that the globs of an action would take, if somebody made these now."""
+    spec, scope, places = instance.spec, instance.scope, instance.spec.home.places
+    slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
+    found: dict[str, None] = {}
+    for item in (item for slot in slots for item in slot.items if isinstance(item, GlobItem)):
+        excluded = [places.globs.parse(text) for text in places.patterns(item.exclude, scope)]
+        files = [path for text in places.patterns(item.patterns, scope) for path in places.globs.files(text)]
+        for path in files:
+            if path in declared.former and path not in declared.files:
+                found.update({} if any(one.takes(path) for one in excluded) else {path: None})
+    return tuple(found)
+
+
 def folders_outside(places: Places, item: GlobItem, scope: Scope) -> list[str]:
     """Return the folders outside the root that a glob looks in, as far as its text is fixed."""
     bases = [places.globs.parse(text).base for text in places.patterns(item.patterns, scope)]

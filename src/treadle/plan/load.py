@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from treadle.errors import PlanError, TreadleError
 from treadle.hidden import digest
 
-from . import groups, loader, secrets
+from . import answers, groups, loader, secrets
 from .declared import Declared, Instance
 from .edges import Linker, find_circle
 from .fill import Filler, circle_error
@@ -177,7 +177,11 @@ class _Loading:
             {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
             Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read),
-            frozenset(one.uid for one in (instances if names.open else ()) if _has_globs(one.spec)),
+            {
+                one.uid: answers.passed_over(one, linker.declared) if one.uid in actions else ()
+                for one in (instances if names.open else ())
+                if _has_globs(one.spec)
+            },
             is_idle,
         )
 

@@ -109,7 +109,8 @@ class Plan:
     :param queues: name -> tokens, without the queue `default`
     :param makers: uid -> path of the plan that it makes
     :param looks: what it depends on beside its own text
-    :param guessed: uids of actions whose globs may take what plans hold that nobody has read
+    :param guessed: uids of actions whose globs may take what plans hold that nobody has read -> outputs of former
+        runs that they would take, if somebody made these
     :param is_idle: whether all that a bare run would do is left out
     """
 
@@ -125,7 +126,7 @@ class Plan:
     makers: dict[str, str]
     names: Names = field(repr=False)
     looks: Looks = field(repr=False)
-    guessed: frozenset[str] = frozenset()
+    guessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_idle: bool = False
 
     @property

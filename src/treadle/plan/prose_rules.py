@@ -263,8 +263,10 @@ another made plan makes, by a glob too: it waits for it. If a maker is left out,
 
 Questions (`status`, `why`, `list`, `graph`, `check`) start nothing. They know what a maker has made as long as it
 is up to date, or would only run because it always does. If it is not, they say that the plan is not made yet;
-actions that cannot be understood without it are left out, with that reason, and `gen:a` stands for `gen`. A run
-with nothing to do is answered as quickly as any other; one in which anything has moved reads the whole plan.
+actions that cannot be understood without it are left out, with that reason, and `gen:a` stands for `gen`. Who
+reads what an action of that plan has made may run: that file may be made anew. What new files the plan will make,
+and which globs take these, nobody knows before. A run with nothing to do is answered as quickly as any other; one
+in which anything has moved reads the whole plan.
 
 ```yaml
 treadle: 1
