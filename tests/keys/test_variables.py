@@ -131,6 +131,41 @@ def test_values_that_are_secret_are_kept_nowhere(tmp_path: Path) -> None:
     run("first-token", "list", "--json")
 
 
+FAILING = """\
+defaults: {secret: [TOKEN, KEY], retries: {max: 1, on: exit 3}}
+actions:
+  a: {sh: 'echo $${#TOKEN} > ${out}; exit 3', out: a, in: i, track: TOKEN}
+  b: {run: sleep 60, in: i, dotenv: .env, timeout: 50ms, track: TOKEN}
+  c: {sh: 'echo $${#KEY} > ${out}', in: i, out: c, dotenv: .env, console: true}
+  d: {run: 'no-such-program', in: i, dotenv: .env, track: TOKEN, tools: {tool: cat, version: cat --version}}
+"""
+
+
+def test_failures_and_what_is_told_of_them_hold_no_secret(tmp_path: Path) -> None:
+    plan(tmp_path, FAILING.replace("tools: {", "tools: [{").replace("cat --version}", "cat --version}]"))
+    (tmp_path / "i").touch()
+    (tmp_path / ".env").write_text("KEY=abcdefgh-key\n")
+    files = ("--events", "events", "--junit", "junit", "--trace", "trace", "--html", "html")
+    calls = [
+        ("run", "*", "-k", "-v", *files),
+        ("status", "*", "--json"),
+        *(("why", name) for name in "abcd"),
+        ("graph", "*", "--format", "json"),
+        ("list", "*", "--files", "--json"),
+        ("report", "events", "--html", "page"),
+        ("run", "*", "-k", "--force", "--output", "stream"),
+    ]
+    for call in calls:
+        done = run_treadle(tmp_path, *call, env={"TOKEN": "first-token", "GITHUB_ACTIONS": "true"})
+        assert done.code in (0, 1)
+        kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != ".env"]
+        for text in ("first-token", "abcdefgh-key"):
+            assert text not in done.out + done.err
+            assert not any(text.encode() in one for one in kept)
+    assert (tmp_path / "c").read_text() == "12\n"
+    assert "3 failed" in done.out
+
+
 TOKEN = "treadle: 1\nparams: {t: {env: TOKEN, default: x}}\n"
 
 

@@ -22,9 +22,11 @@ params:
   mode: {type: str, choices: [debug, release], default: debug, help: flavour}
   parts: {type: list, default: [a, b]}
   n: {type: int, default: 3}
+  fl: {split: words, env: CFLAGS, default: [-O2]}
 vars:
   o: out/${mode}
   flags: [-O0, [-g, "${parts}"]]
+  sources: {glob: ["src/*", "${o}/*.n"], exclude: src/b}
 queues: {net: 2}
 defaults: {timeout: 30m, pass: [A], retries: 1}
 default: [merge]
@@ -66,7 +68,8 @@ actions:
     in: ${src}
     out: ${o}/${src.noext}.o
     depfile: ${o}/${src.noext}.d
-  lint: {run: ruff check, in: "src/*", after: [fetch], needs: fit, always: true}
+  lint: {run: ruff check, in: "${sources}", after: [fetch, "s*"], needs: "fit@*", always: true}
+  pack: {run: "tar ${fl} ${in}", in: [{from: ["fit@?", "sp*.b", ci], empty: ok}, "${sources}"]}
 """
 
 
