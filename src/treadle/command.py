@@ -52,9 +52,10 @@ class Script:
     :param variables: name -> value, put into the environment of the shell
     :param shown: the text with the values in it, quoted: what people read, and what is fingerprinted
     :param shell: the program and its options, the text follows as last argument
+    :param words: what follows the text: its `$0`, and what it has as `$@`
     """
 
-    __slots__ = ("shell", "shown", "text", "variables")
+    __slots__ = ("shell", "shown", "text", "variables", "words")
 
     def __init__(
         self,
@@ -62,8 +63,10 @@ class Script:
         variables: Mapping[str, str] | None = None,
         shown: str | None = None,
         shell: Sequence[str] = DEFAULT_SHELL,
+        words: Sequence[str] = (),
     ) -> None:
         self.text = text
+        self.words = tuple(words)
         self.variables = dict(variables or {})
         self.shown = text if shown is None else shown
         self.shell = tuple(shell)
@@ -203,7 +206,7 @@ class Command:
         """Return what is started, in order: the steps, or the shell with its script."""
         if self.script is None:
             return self.steps
-        return ((*self.script.shell, self.script.text),)
+        return ((*self.script.shell, self.script.text, *self.script.words),)
 
     def __repr__(self) -> str:
         return f"Command({self.shown!r})"

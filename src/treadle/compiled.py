@@ -26,8 +26,10 @@ def texts_of(command: Command) -> list[str]:
     if script is None:
         texts.append("")
     else:
-        texts += ("y", script.text, script.shown, str(len(script.shell)), *script.shell)
+        texts += ("w" if script.words else "y", script.text, script.shown, str(len(script.shell)), *script.shell)
         texts += _pairs(script.variables)
+        if script.words:
+            texts += (str(len(script.words)), *script.words)
     texts.append(command.cwd)
     for values in (command.inputs, command.outputs, env.track, env.pass_):
         texts.append(str(len(values)))
@@ -60,11 +62,11 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     """
     read = _Reader(texts)
     steps = [[read.text() for _ in range(int(length))] for length in read.list()]
-    text = read.optional()
+    kind = read.text()
     script = None
-    if text is not None:
-        shown, shell, variables = read.text(), read.list(), read.pairs()
-        script = Script(text, variables, shown, shell)
+    if kind:
+        text, shown, shell, variables = read.text(), read.text(), read.list(), read.pairs()
+        script = Script(text, variables, shown, shell, read.list() if kind == "w" else ())
     cwd = read.text()
     inputs, outputs, track, passed = (read.list() for _ in range(4))
     variables_set = read.pairs()

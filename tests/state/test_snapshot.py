@@ -197,6 +197,7 @@ COMMANDS = [
         limits=Limits("net", 3, -2, 1.5, Retries(2, ["timeout", "exit 3"], 0.25)),
         place=Place("p.yaml", 3, 9, "  x: é"),
     ),
+    Command(script=Script("cat", {"X": "1"}, "cat x y", ["bash", "-c"], ["bash", "x", "y"])),
     Command(["a"], outputs=["o"], once=True),
     Command(["a"], edits=["e", "f"], env=Environment({"A": "1"}, ["B"], secret=["B"])),
 ]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 from treadle.command import DEFAULT_SHELL, Script
 from treadle.errors import TreadleError
 
 from . import shown
+from .held import Held
 from .nodes import Scalar, Source
 from .template import MARK, Ref, Scope, Template, bad_mark
 
@@ -380,7 +380,7 @@ def fill(
     program = shell[0].rsplit("/", 1)[-1]
     text: list[str] = []
     seen: list[str] = []
-    names: dict[str, str] = {}
+    held = Held(has_arrays=program == "bash")
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
@@ -394,9 +394,8 @@ def fill(
             )
         value = scope.value(template, piece.ref)
         if piece.where != BARE:
-            one = " ".join(value) if isinstance(value, tuple) else value
-            text.append(f"${{{names.setdefault(one, _variable(len(names) + 1))}}}")
-            seen.append(_seen(piece, one, seen))
+            text.append(held.joined(value))
+            seen.append(_seen(piece, " ".join(value) if isinstance(value, tuple) else value, seen))
             continue
         if isinstance(value, tuple) and not piece.alone:
             raise template.error(
@@ -405,15 +404,10 @@ def fill(
                 hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
             )
         values = value if isinstance(value, tuple) else (value,)
-        text.append(" ".join([f'"${{{names.setdefault(one, _variable(len(names) + 1))}}}"' for one in values]))
+        text.append(held.words(values))
         seen.append(shown.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
-    variables = {name: value for value, name in names.items()}
-    return Script("".join(text), variables, "".join(seen), shell)
-
-
-@lru_cache
-def _variable(number: int) -> str:
-    return f"TREADLE_{number}"
+    words = (shell[0], *held.behind) if held.behind else ()
+    return Script(held.head + "".join(text), held.variables, "".join(seen), shell, words)
 
 
 def _seen(hole: Hole, value: str, seen: Sequence[str]) -> str:
