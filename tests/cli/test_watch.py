@@ -12,7 +12,7 @@ import pytest
 
 from helpers import Fifo, alive, plan, run_treadle
 from waiting import until
-from watched import READY, Watched
+from watched import READY, TOTALS, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +98,21 @@ def test_a_failure_is_tried_again_when_what_it_reads_changes_and_not_before(fold
     (folder / "other").write_text("mine\n")
     (folder / "x").write_text("good\n")
     assert watched.round()[:3] == ["changed: x", "ran a", "ran b"]
+
+
+@pytest.mark.parametrize("action", ['sh: "cat ${in} > ${out}; exit 1"', 'sh: "cat ${in} > ${out}", always: true'])
+def test_what_runs_each_time_does_not_call_for_a_round_by_what_it_makes(tmp_path: Path, action: str) -> None:
+    """A glob looks into the folder where it stands, which so moves each time."""
+    plan(tmp_path, f"actions:\n  a: {{{action}, in: '*.txt', out: made}}\n")
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text("1\n")
+    watched = Watched(tmp_path)
+    watched.until(READY)
+    for name in ("one.txt", "two.txt", "three.txt"):
+        (tmp_path / name).write_text("2\n")
+        assert watched.until(TOTALS)[0] == f"changed: {name}"
+    assert watched.end() == 130
+    assert len([line for line in watched.said if re.match(TOTALS, line)]) == 4
 
 
 def test_an_edit_of_the_plan_counts_and_an_error_in_it_is_told_once_until_it_is_mended(

@@ -91,6 +91,8 @@ class Again:
         """The paths that have changed since the last round began."""
         self._stamps: Stamps = {}
         """How what the plan reads was before the last round looked at it, as far as no snapshot tells."""
+        self._names: dict[str, set[str]] = {}
+        """What stood in the folders that globs look into, when the plan was last loaded."""
         self._heard_at = 0.0
         self.ears: Ears | None = None
         self.found: Found | None = None
@@ -255,6 +257,7 @@ class Again:
         if not self.problem and self._hear(self.declared.folders()):
             self._hear_of(self.declared.folders_moved_since(plan))
         self._stamps = self.declared.stamps_of_load(plan, before)
+        self._names = self.declared.names_of_load(plan)
 
     def _hear(self, folders: Iterable[str], *, deep: bool = False) -> bool:
         """Hear of changes in these folders; return whether we have not heard of all of them up to now."""
@@ -281,7 +284,8 @@ class Again:
         self.found = found
         root, moved = self.plan.root if self.plan is not None else "", list[str]()
         if found is not None and found.answer is not None:
-            root, moved = found.root, moved_paths(found.answer, found.root)
+            root = found.root
+            moved = [path for path in moved_paths(found.answer, root) if not self._is_made_in(path)]
         rest = self._rest(found)
         if rest is not None:
             # events may be lost, while other folders are listened to or before they come: what has moved tells too
@@ -290,7 +294,16 @@ class Again:
             self.heard.clear()
             if found is not None:
                 _close(found)
-        return names_of(moved, self.heard, root)
+        declared = self.declared
+        return names_of(moved, (one for one in self.heard if declared is None or not declared.is_made(one)), root)
+
+    def _is_made_in(self, path: str) -> bool:
+        """Return whether a path is a folder of globs that moved for what actions made in it.
+
+        Otherwise an action that runs in each round, as it fails or is to run always, would call for the next one.
+        """
+        declared = self.declared
+        return path.endswith("/") and declared is not None and declared.has_only_made_in(path, self._names)
 
     def _look_again(self, changed: list[str]) -> list[str]:
         """Return the names once more when a burst is over; a plan that is not right has to be read to know more."""

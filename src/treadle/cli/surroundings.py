@@ -15,7 +15,7 @@ from treadle.store import STATE_FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from watchfiles._rust_notify import RustNotify
 
@@ -155,10 +155,7 @@ class Declared:
 
     def _inside(self, tree: str) -> dict[str, Stamp | None]:
         paths = (os.path.join(folder, name) for folder, _, names in os.walk(tree) for name in names)
-        return {path: stamp(path) for path in paths if not self._is_made(path)}
-
-    def _is_made(self, path: str) -> bool:
-        return path in self._made or path.startswith(self._made_trees)
+        return {path: stamp(path) for path in paths if not self.is_made(path)}
 
     def stamps_of_load(self, plan: Plan, before: Stamp | None) -> Stamps:
         """Return the stamps now, and of what the plan is made of those from before it was read.
@@ -178,11 +175,42 @@ class Declared:
                 moved.add(os.path.join(folder, ""))
         return moved
 
+    def names_of_load(self, plan: Plan) -> dict[str, set[str]]:
+        """Return the names in each folder that a glob of the plan looked into, if it has surely seen the same."""
+        found = {}
+        for folder, (status, seen_at) in plan.looks.listed.items():
+            names = self._names_in(folder)
+            is_sure = status is not None and status.st_mtime_ns < seen_at - QUIET * 1e9
+            if is_sure and status is not None and stamp(folder) == stamp_of(status):
+                found[folder] = names
+        return found
+
+    def _names_in(self, folder: str) -> set[str]:
+        try:
+            names = set(os.listdir(folder)) - {STATE_FOLDER}
+        except OSError:
+            return set()
+        paths = {name: os.path.join(folder, name) for name in names}
+        return {name for name, path in paths.items() if path not in self._made and f"{path}/" not in self._made}
+
+    def is_made(self, path: str) -> bool:
+        """Return whether a path is what an action makes, or lies in it."""
+        return path in self._made or os.path.join(path, "").startswith(self._made_trees)
+
+    def has_only_made_in(self, folder: str, before: Mapping[str, set[str]]) -> bool:
+        """Return whether nothing has changed in a folder but what actions make, as far as a glob can see.
+
+        :param folder: with a trailing `/`
+        :param before: what stood in it when the plan was loaded
+        """
+        path = folder.rstrip("/")
+        return path in before and folder not in self.trees and before[path] == self._names_in(path)
+
     def holds(self, path: str) -> bool:
         """Return whether a path that has changed is one of them, and nothing that an action makes."""
         if path in self.files:
             return True
-        if self._is_made(path):
+        if self.is_made(path):
             return False
         return os.path.dirname(path) in self.listed or path.startswith(tuple(self.trees))
 
@@ -212,7 +240,12 @@ class Declared:
         return _with_above(found, self.root)
 
     def _full(self, path: str) -> str:
-        return os.path.join(self.root, path)
+        return _full(self.root, path)
+
+
+def _full(root: str, path: str) -> str:
+    """Return a path of a plan as the system tells of it."""
+    return os.path.join(root, "" if path == "./" else path)
 
 
 def stamp(path: str) -> Stamp | None:
@@ -230,7 +263,7 @@ def folders_of(answer: Answer, root: str) -> set[str]:
     for row, raw in enumerate(paths):
         if kinds[row] == columns.MADE:
             continue
-        path = os.path.join(root, os.fsdecode(raw))
+        path = _full(root, os.fsdecode(raw))
         if path.endswith("/"):
             found.add(path.rstrip("/"))
         elif os.path.islink(path):
@@ -263,7 +296,7 @@ def moved_paths(answer: Answer, root: str) -> list[str]:
         # what no action names any more moves nobody
         held = set(answer.snapshot.item_rows().flat)
         rows = [row for row in rows if kinds[row] == columns.WATCHED or row in held]
-    return [os.path.join(root, os.fsdecode(paths[row])) for row in rows]
+    return [_full(root, os.fsdecode(paths[row])) for row in rows]
 
 
 def names_of(moved: Iterable[str], heard: Iterable[str], root: str) -> list[str]:
@@ -273,6 +306,6 @@ def names_of(moved: Iterable[str], heard: Iterable[str], root: str) -> list[str]
     for path in moved:
         inside = [one for one in heard if os.path.dirname(one) == path.rstrip("/")] if path.endswith("/") else []
         for one in inside or [path]:
-            found[one.removeprefix(os.path.join(root, ""))] = None
+            found[one.removeprefix(os.path.join(root, "")) or "./"] = None
     files = [name for name in found if not name.endswith("/")]
     return sorted(files or found)
