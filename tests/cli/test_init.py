@@ -571,6 +571,11 @@ def test_several_files_make_one_plan_and_names_stay_apart(tmp_path: Path) -> Non
     assert list(first_plan(tmp_path, "Makefile").actions) == ["test", "prepare"]
 
 
+def test_a_bare_run_does_what_each_part_would_do_alone(tmp_path: Path) -> None:
+    write(tmp_path, tool_dot_py="x = 1\n", main_dot_c="int main(void) { return 0; }\n")
+    assert list(first_plan(tmp_path).default) == ["compile", "objects@main.c", "program"]
+
+
 def test_nothing_but_remarks_is_still_a_plan(tmp_path: Path) -> None:
     write(tmp_path, Makefile="a:\n\techo $(shell x)\n")
     assert list(first_plan(tmp_path).actions) == ["hello"]

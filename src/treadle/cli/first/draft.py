@@ -100,6 +100,8 @@ def _join(whole: Draft, draft: Draft) -> None:
     for name in (whole.vars.keys() | whole.params.keys()) & (draft.vars.keys() | draft.params.keys()):
         if whole.vars.get(name) != draft.vars.get(name) or whole.params.get(name) != draft.params.get(name):
             draft.notes.append(f"its variable {name} has another value than the one above")
+    if whole.default or draft.default:
+        whole.default = _by_default(whole) + [new.get(name, name) for name in _by_default(draft)]
     if draft.shell != whole.shell:
         for one in (whole, draft):
             for action in one.actions:
@@ -116,10 +118,14 @@ def _join(whole: Draft, draft: Draft) -> None:
     whole.vars = {**draft.vars, **whole.vars}
     for name, members in draft.groups.items():
         whole.groups[new.get(name, name)] = [new.get(member, member) for member in members]
-    whole.default += [new.get(name, name) for name in draft.default]
     whole.group_help |= {new.get(name, name): told for name, told in draft.group_help.items()}
     whole.notes += [f"{draft.origin}: {note}" for note in draft.notes]
     whole.origin += f", {draft.origin}"
+
+
+def _by_default(draft: Draft) -> list[str]:
+    """Return what a bare run of a draft alone would do."""
+    return draft.default or [action.name for action in draft.actions if "out" in action.keys]
 
 
 def settle(draft: Draft, root: str) -> None:
