@@ -48,6 +48,22 @@ def test_a_wrong_call_is_an_error_that_helps(tmp_path: Path, args: list[str], sa
     assert done.out == ""
 
 
+def test_a_file_that_is_no_output_says_who_reads_it(tmp_path: Path) -> None:
+    text = "actions:\n  a: {run: cat x, in: [x, d/]}\n  b: {run: cat x, in: x}\n"
+    plan(tmp_path, text)
+    (tmp_path / "d").mkdir()
+    for name in ("x", "d/y"):
+        (tmp_path / name).touch()
+    for command in ("why", "run", "graph"):
+        done = run_treadle(tmp_path, command, "x", check=2)
+        assert done.err.splitlines()[:2] == [
+            "treadle: there is no action, group or output 'x'",
+            "  it is what a, b read",
+        ]
+    assert "it is what a reads" in run_treadle(tmp_path / "d", "why", "y", check=2).err
+    assert "it is what" not in run_treadle(tmp_path, "why", "d/z", check=2).err
+
+
 def test_without_a_plan_the_error_says_how_to_name_one(tmp_path: Path) -> None:
     done = run_treadle(tmp_path, "run", check=2)
     assert "there is no treadle.yaml" in done.err

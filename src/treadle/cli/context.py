@@ -205,6 +205,7 @@ def _select(plan: Plan, name: str) -> list[str]:
         if not error.hint:
             error.hint = "`treadle list --all` shows the names, and what is left out"
         here = os.path.relpath(os.path.join(os.getcwd(), name), plan.root)
+        _name_readers(plan, {name, here}, error)
         if here.startswith("..") or here == name:
             raise
         try:
@@ -212,6 +213,18 @@ def _select(plan: Plan, name: str) -> list[str]:
         except UsageError:
             pass
         raise
+
+
+def _name_readers(plan: Plan, paths: Collection[str], error: UsageError) -> None:
+    """Say of a path that stands for no action which ones read it."""
+    from .readers import Readers
+
+    readers = Readers(plan)
+    there = [path for path in paths if os.path.lexists(os.path.join(plan.root, path))]
+    reading = list(dict.fromkeys(uid for path in there for uid in readers.touching(path)))
+    if reading:
+        error.facts = (*error.facts, f"it is what {', '.join(_first(reading))} read{'s' * (len(reading) == 1)}")
+        error.hint = "name an action"
 
 
 def _first(names: Iterable[str], most: int = 8) -> list[str]:
