@@ -77,7 +77,7 @@ class Reader:
             return Table(node.start, flow=False)
         good = Table(node.start, flow=node.flow)
         for name, value in node.nodes.items():
-            if self._is_cut(node, name):
+            if node.flow and self._is_cut(node, name):
                 self._cut(node, name, where)
             elif pattern.fullmatch(name):
                 good.keys[name], good.nodes[name] = node.keys[name], value

@@ -247,7 +247,8 @@ class SpecReader:
         :param globs: whether there may be globs, also those that vars hold
         """
         found: list[Item] = []
-        self.reader.check_commas(node)
+        if isinstance(node, Items):
+            self.reader.check_commas(node)
         named = self.home.scope.globs if globs else {}
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(one, Items):
