@@ -59,20 +59,21 @@ def _folders_around(path: str) -> list[str]:
     return found
 
 
+def found_on_record(store: Store, uid: str, command: Command) -> list[str]:
+    """Return what an action was found to read when it last succeeded."""
+    entry = store.entries.get(owner_of(uid, command).key) if command.depfile is not None else None
+    record = entry.record if entry is not None else None
+    return [name[len(FOUND) :] for name in record.elements if name.startswith(FOUND)] if record is not None else []
+
+
 def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
     """Yield (action, maker) for each output of another that an action was found to read last time."""
     makers: dict[str, str] | None = None
     for uid, command in commands.items():
-        if command.depfile is None:
-            continue
-        entry = store.entries.get(owner_of(uid, command).key)
-        record = entry.record if entry is not None else None
-        if record is None:
-            continue
-        if makers is None:
+        found = found_on_record(store, uid, command)
+        if found and makers is None:
             makers = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
-        found = [name[len(FOUND) :] for name in record.elements if name.startswith(FOUND)]
-        for maker in dict.fromkeys(maker_of(path, makers) for path in found):
+        for maker in dict.fromkeys(maker_of(path, makers or {}) for path in found):
             if maker is not None and maker != uid:
                 yield uid, maker
 

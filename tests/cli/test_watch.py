@@ -156,6 +156,58 @@ def test_an_included_plan_and_a_file_of_vars_count(tmp_path: Path) -> None:
     assert run.end() == 130
 
 
+def test_what_a_run_makes_is_not_among_the_names_of_what_changed(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {sh: 'cat ${in} > ${out}', in: '*.txt', out: o/deep/a}\n")
+    (tmp_path / "1.txt").touch()
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "2.txt").write_text("2\n")
+    assert run.round()[:2] == ["changed: 2.txt", "ran a"]
+    assert run.end() == 130
+
+
+FOUND = r"""
+actions:
+  a: {sh: 'cat ${in} $(cat ${in}) > ${out}; echo "${out}: $(tr "\n" " " < ${in})" > ${depfile}', in: a, out: o/a, depfile: o/a.d}
+  b: {sh: 'cat ${in} $(cat ${in}) > ${out}; echo "${out}: $(tr "\n" " " < ${in})" > ${depfile}', in: b, out: o/b, depfile: o/b.d}
+"""
+
+
+def found_folder(folder: Path) -> None:
+    """Two actions whose input names what they read beside it: each a header in a folder of its own."""
+    plan(folder, FOUND)
+    for name, text in {"a": "h/a\n", "b": "i/b\n", "h/a": "1\n", "i/b": "1\n"}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_what_a_failed_action_was_found_to_read_counts(tmp_path: Path) -> None:
+    found_folder(tmp_path)
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "b").write_text("i/b\ni/c\n")
+    run.until("1 failed")
+    # what it misses comes, and is nothing that anybody knew of; what it was found to read before is
+    (tmp_path / "i/c").write_text("1\n")
+    (tmp_path / "i/b").write_text("2\n")
+    assert run.round()[:2] == ["changed: i/b", "ran b"]
+    assert run.end() == 130
+
+
+def test_what_was_found_to_be_read_counts_after_a_failure_is_mended(tmp_path: Path) -> None:
+    found_folder(tmp_path)
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "b").write_text("none\n")
+    run.until("1 failed")
+    (tmp_path / "b").write_text("i/b\n")
+    assert run.round()[:2] == ["changed: b", "ran b"]
+    for name in ("i/b", "h/a"):
+        (tmp_path / name).write_text("3\n")
+        assert run.round()[:2] == [f"changed: {name}", f"ran {name[-1]}"]
+    assert run.end() == 130
+
+
 MAKER = """
 actions:
   gen: {sh: "sh gen.sh > ${out}", in: [gen.sh, list], out: made.yaml, expand: made.yaml}
@@ -230,6 +282,21 @@ def test_no_save_is_missed_where_its_event_comes_too_late(tmp_path: Path, monkey
     # what is listened to changes here, from all near the plan to what it reads
     (folder / "list").write_text("2 more\n")
     assert "changed: list" in run.round()
+    assert run.end() == 130
+
+
+def test_what_was_found_to_be_read_counts_after_a_plan_was_made(tmp_path: Path) -> None:
+    generator = GENERATOR.replace("> \\${out}'", "> \\${out}; echo \\${out}: h > \\${depfile}', depfile: o/$n.d")
+    plan(tmp_path, MAKER.partition("  fails:")[0])
+    (tmp_path / "gen.sh").write_text(generator)
+    (tmp_path / "list").write_text("1\n")
+    (tmp_path / "h").touch()
+    run = Watched(tmp_path)
+    run.until(READY)
+    (tmp_path / "list").write_text("2\n")
+    assert "ran gen:m2" in run.round()
+    (tmp_path / "h").write_text("new\n")
+    assert run.round()[:2] == ["changed: h", "ran gen:m2"]
     assert run.end() == 130
 
 

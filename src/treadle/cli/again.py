@@ -10,7 +10,7 @@ import gc
 import os
 from contextlib import suppress
 from copy import copy
-from time import monotonic
+from time import monotonic, time_ns
 
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
 from treadle.quick import FOLDER
@@ -28,6 +28,7 @@ from .surroundings import (
     Declared,
     Ears,
     folders_of,
+    has_untold,
     moved_paths,
     names_of,
     require_library,
@@ -94,6 +95,10 @@ class Again:
         self._names: dict[str, set[str]] = {}
         """What stood in the folders that globs look into, when the plan was last loaded."""
         self._heard_at = 0.0
+        self._began = 0
+        """When the last round began, in nanoseconds since the epoch."""
+        self._has_asked = False
+        """Whether the records have been asked since what actions were found to read."""
         self.ears: Ears | None = None
         self.found: Found | None = None
         self.problem = ""
@@ -179,6 +184,7 @@ class Again:
             _close(found)
         context = RoundContext(self, options, found, changed)
         self.heard.clear()
+        self._began, self._has_asked = time_ns(), False
         rest = self._rest(found)
         self._stamps = rest.stamps() if rest is not None else {}
         before = _snapshot_of(found)
@@ -253,6 +259,7 @@ class Again:
         with suppress(TreadleError):
             uids = [str(uid) for uid in plan.dag([*self.context.selected(plan), *plan.makers]).vertex_data]
         self.declared = Declared(plan, uids)
+        self.declared.find()
         # where something was wrong we hear of all changes near it, until a round has ended well
         if not self.problem and self._hear(self.declared.folders()):
             self._hear_of(self.declared.folders_moved_since(plan))
@@ -276,6 +283,7 @@ class Again:
         if self.problem:
             return self._look_for_mended()
         found = at_once.find(self._call(), monotonic())
+        new = self._newly_found(found)
         if self._hear(self._folders(found)):
             # what has changed before we heard of it is only seen now
             if found is not None:
@@ -290,12 +298,13 @@ class Again:
         if rest is not None:
             # events may be lost, while other folders are listened to or before they come: what has moved tells too
             moved += [*rest.moved_since(self._stamps), *(path for path in self.heard if rest.holds(path))]
+            moved += [path for path in new if rest.holds(path) and self._has_changed_since(path)]
         if not moved:
             self.heard.clear()
             if found is not None:
                 _close(found)
-        declared = self.declared
-        return names_of(moved, (one for one in self.heard if declared is None or not declared.is_made(one)), root)
+        heard = self.declared.others(self.heard) if moved and self.declared is not None else self.heard
+        return names_of(moved, heard, root)
 
     def _is_made_in(self, path: str) -> bool:
         """Return whether a path is a folder of globs that moved for what actions made in it.
@@ -304,6 +313,22 @@ class Again:
         """
         declared = self.declared
         return path.endswith("/") and declared is not None and declared.has_only_made_in(path, self._names)
+
+    def _newly_found(self, found: Found | None) -> set[str]:
+        """Return what the last round has found to be read and no snapshot tells of."""
+        answer = found.answer if found is not None else None
+        if self.declared is None or self._has_asked or (answer is not None and not has_untold(answer)):
+            return set()
+        self._has_asked = True
+        return self.declared.find()
+
+    def _has_changed_since(self, path: str) -> bool:
+        """Return whether a file has changed since the last round began; from now on its stamp tells that."""
+        self._stamps[path] = {path: stamp(path)}
+        try:
+            return os.stat(path).st_ctime_ns >= self._began - round(QUIET * 1e9)
+        except OSError:
+            return True
 
     def _look_again(self, changed: list[str]) -> list[str]:
         """Return the names once more when a burst is over; a plan that is not right has to be read to know more."""

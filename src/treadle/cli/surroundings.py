@@ -10,12 +10,13 @@ import os
 from treadle import snapshot as columns
 from treadle.errors import TreadleError, UsageError
 from treadle.files import stamp_of
+from treadle.found import found_on_record
 from treadle.quick import NEVER, OFFSETS
-from treadle.store import STATE_FOLDER
+from treadle.store import STATE_FOLDER, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from watchfiles._rust_notify import RustNotify
 
@@ -127,7 +128,7 @@ class Declared:
     :param uids: the actions that are watched
     """
 
-    def __init__(self, plan: Plan, uids: Iterable[str]) -> None:
+    def __init__(self, plan: Plan, uids: Collection[str]) -> None:
         self.root = plan.root
         commands = [plan.actions[uid].command for uid in uids]
         made = {path for action in plan.actions.values() for path in action.command.outputs}
@@ -139,6 +140,24 @@ class Declared:
         self.listed = set(plan.looks.listed)
         self._made = {self._full(path) for path in made}
         self._made_trees = tuple(path for path in self._made if path.endswith("/"))
+        self._with_depfiles = {
+            uid: plan.actions[uid].command for uid in uids if plan.actions[uid].command.depfile is not None
+        }
+
+    def find(self) -> set[str]:
+        """Take in what actions were found to read, as their records say; return what was not known of it."""
+        if not self._with_depfiles:
+            return set()
+        store = Store(self.root)
+        store.load()
+        found = {
+            self._full(path)
+            for uid, command in self._with_depfiles.items()
+            for path in found_on_record(store, uid, command)
+        }
+        new = {path for path in found - self.files if not self.is_made(path)}
+        self.files |= new
+        return new
 
     def stamps(self) -> Stamps:
         """Return how each file that is read is now, and all that lie in a tree."""
@@ -197,6 +216,16 @@ class Declared:
         """Return whether a path is what an action makes, or lies in it."""
         return path in self._made or os.path.join(path, "").startswith(self._made_trees)
 
+    def others(self, paths: Iterable[str]) -> list[str]:
+        """Return those paths that no run makes: no outputs, no folders around them, nothing of the state."""
+        around = {self._full(STATE_FOLDER)}
+        for path in self._made:
+            folder = os.path.dirname(path.rstrip("/"))
+            while folder not in around and len(folder) > len(self.root):
+                around.add(folder)
+                folder = os.path.dirname(folder)
+        return [path for path in paths if path not in around and not self.is_made(path)]
+
     def has_only_made_in(self, folder: str, before: Mapping[str, set[str]]) -> bool:
         """Return whether nothing has changed in a folder but what actions make, as far as a glob can see.
 
@@ -218,9 +247,9 @@ class Declared:
         """Return those among them that a snapshot does not tell of: of actions that nobody has come to."""
         rest = Declared.__new__(Declared)
         rest.root, rest.listed, rest._made, rest._made_trees = self.root, set(), self._made, self._made_trees
-        rest.files, rest.trees = set(), set()
+        rest.files, rest.trees, rest._with_depfiles = set(), set(), {}
         snapshot = answer.snapshot
-        if NEVER in snapshot.column(OFFSETS):
+        if has_untold(answer):
             paths, kinds = snapshot.paths(), snapshot.section(columns.KINDS)
             held = set(snapshot.item_rows().flat)
             told = {
@@ -246,6 +275,11 @@ class Declared:
 def _full(root: str, path: str) -> str:
     """Return a path of a plan as the system tells of it."""
     return os.path.join(root, "" if path == "./" else path)
+
+
+def has_untold(answer: Answer) -> bool:
+    """Return whether a snapshot has actions of which it does not know all that they read."""
+    return NEVER in answer.snapshot.column(OFFSETS)
 
 
 def stamp(path: str) -> Stamp | None:
