@@ -106,6 +106,8 @@ def test_each_key_says_what_it_means() -> None:
         "treadle: 1\nactions: {a: {run: x, in: }}",
         "treadle: 1\nparams: {n: {type: number}}\nactions: {a: {run: x}}",
         "treadle: 1\nactions: {a: [x]}",
+        "treadle: 1\nvars: {g: {glob: '*.c', exlude: b}}\nactions: {a: {run: x}}",
+        "treadle: 1\nparams: {p: {split: blanks}}\nactions: {a: {run: x}}",
     ],
 )
 def test_mistakes_are_marked(text: str) -> None:
