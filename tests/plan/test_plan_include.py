@@ -136,6 +136,22 @@ def test_parameters_come_from_the_include(docs: Folder) -> None:
     assert "draft" not in whole.params
 
 
+@pytest.mark.parametrize("kind", ["str", "path", "int", "bool", "list"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("null", "the parameter o must be a text, this is nothing"),
+        ("'${none}'", "${none} is not defined"),
+        ("[{a: b}]", "an element of o must be a text, this is a map"),
+    ],
+)
+def test_a_value_that_is_none_is_told_of_once(kind: str, value: str, said: str, folder: Folder) -> None:
+    use = "{run: 'x ${o}', when: 'o == 1'}"
+    folder.write("l.yaml", text=f"treadle: 1\nparams: {{o: {{type: {kind}}}}}\nactions: {{x: {use}}}\n")
+    (problem,) = refused(folder, f"[{{file: l.yaml, params: {{o: {value}}}}}]")
+    assert f"treadle.yaml:2:38: {said}" in problem.replace("2:39:", "2:38:")
+
+
 def test_a_list_stays_a_list_and_a_path_is_where_it_was_meant(folder: Folder) -> None:
     folder.write("data/x.csv", "sub/y.csv")
     folder.write(

@@ -209,8 +209,12 @@ def _given(part: Part, child: Part, entry: _Entry) -> dict[str, str | Given]:
             hint = f"did you mean {close}?" if close else "write it into params: of that plan, or take it out"
             part.reader.add(f"{child.shown} has no parameter {name!r}", key, facts=(fact,), hint=hint)
             continue
+        value: tuple[tuple[str, ...], bool] = ((), False)
+        before = part.problems.told
         with part.problems.kept():
-            found[name] = Given(node, os.path.relpath(part.root, child.root), *_value(part, node, name))
+            value = _value(part, node, name)
+        wrong = part.problems.told > before
+        found[name] = Given(node, os.path.relpath(part.root, child.root), value, is_wrong=wrong)
     return found
 
 

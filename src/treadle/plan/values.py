@@ -28,20 +28,25 @@ _SAYS = {
 }
 
 
+_ANYTHING: Mapping[str, Value] = {"int": "0", "float": "0", "bool": "false", "list": ()}
+"""What a parameter is taken for whose value is wrong, so that nothing more is said of it."""
+
+
 class Given:
     """A value that the plan which includes this one gives to a parameter.
 
     :param node: where it stands
     :param folder: what a path is relative to, as the included plan would write it
+    :param is_wrong: whether it is no value, and has been told of
     """
 
-    __slots__ = ("folder", "is_list", "node", "texts")
+    __slots__ = ("folder", "is_list", "is_wrong", "node", "texts")
 
-    def __init__(self, node: Node, folder: str, texts: tuple[str, ...], is_list: bool) -> None:
+    def __init__(self, node: Node, folder: str, value: tuple[tuple[str, ...], bool], *, is_wrong: bool) -> None:
         self.node = node
         self.folder = folder
-        self.texts = texts
-        self.is_list = is_list
+        self.texts, self.is_list = value
+        self.is_wrong = is_wrong
 
 
 def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
@@ -186,6 +191,8 @@ def _default(reader: Reader, node: Node, param: Param, root: str) -> Value:
 
 def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
     """Return what the plan that includes this one says; a path is then relative to this one's folder."""
+    if given.is_wrong:
+        return _ANYTHING.get(param.type, "x")
     if given.is_list != (param.type == "list"):
         says = "is a list" if param.type == "list" else f"is of type {param.type}"
         raise reader.error(
