@@ -187,6 +187,19 @@ def test_a_maker_that_needs_what_another_makes_waits_until_that_is_read(needed: 
     assert "gen:a" in plan.actions["next"].predecessors
 
 
+def test_a_name_in_a_plan_is_no_mistake_beside_that_of_its_maker(made: Folder) -> None:
+    top = TOP.replace("expand", "in: none, expand")
+    for action in LEFT_OUT.values():
+        (problem,) = refused(made, f"{top}  z: {action}\ngroups: {{g: ['gen:b']}}\n", ())
+        assert "the input none does not exist" in problem
+
+
+def test_makers_that_wait_for_each_others_plans_are_a_mistake(made: Folder) -> None:
+    top = TOP.replace("expand", "in: {from: 'other:x'}, expand")
+    text = top + "  other: {run: x, needs: 'gen:a', out: o.yaml, expand: o.yaml}\n"
+    assert ["'gen:a'" in problem or "'other:x'" in problem for problem in refused(made, text, ())] == [True, True]
+
+
 def test_a_maker_and_what_it_needs_have_to_be_understood(made: Folder) -> None:
     (problem,) = refused(made, TOP.replace("expand", "in: none, expand"), ())
     assert "the input none does not exist" in problem

@@ -9,7 +9,7 @@ from treadle.errors import TreadleError, nearest
 from .declared import Instance
 from .names import Names, is_pattern
 from .nodes import Source
-from .problems import Problems
+from .problems import Problems, UnreadNameError
 from .spec import FromItem
 from .template import Template
 
@@ -49,7 +49,7 @@ class Others:
                         problems.keep(error)
                     else:
                         found.append((name, [self.by_uid[maker]]))
-                        unread.append((self.by_uid[maker], error))
+                        unread.append((self.by_uid[maker], UnreadNameError.of(error)))
         return found, unread
 
     def _named(self, name: str, made: Template, kind: str, instance: Instance) -> list[Instance]:
@@ -65,9 +65,8 @@ class Others:
 
     def _not_known(self, name: str, made: Template) -> TreadleError:
         """Return the error for a pattern that may take what a plan holds that is not made yet."""
-        return self.source.error(
-            f"it is not known yet what {name} takes", made.node, hint="a run makes that plan first"
-        )
+        what = f"it is not known yet what {name} takes"
+        return UnreadNameError.of(self.source.error(what, made.node, hint="a run makes that plan first"))
 
     def _nobody(self, name: str, made: Template, kind: str, prefix: str) -> TreadleError:
         error = self.names.unknown(name, self.names.known_below(prefix))
@@ -138,4 +137,5 @@ class Others:
             raise self._not_known(name, made)
         if is_pattern(name) and may_be_empty:
             return (), "", True
-        raise self._nobody(name, made, "from", prefix)
+        error = self._nobody(name, made, "from", prefix)
+        raise error if maker is None else UnreadNameError.of(error)

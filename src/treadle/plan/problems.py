@@ -7,6 +7,15 @@ from treadle.errors import PlanError, TreadleError
 MAX_SHOWN = 10
 
 
+class UnreadNameError(TreadleError):
+    """A name may stand in a plan that nobody has read yet: it is no mistake that anybody should hear of."""
+
+    @classmethod
+    def of(cls, error: TreadleError) -> UnreadNameError:
+        """Return what an error says of such a name."""
+        return cls(error.what, facts=error.facts, hint=error.hint, place=error.place)
+
+
 class Problems:
     """The mistakes found so far; `told` counts those too that say the same again."""
 

@@ -16,7 +16,7 @@ from .edges import Linker
 from .makers import Makers
 from .names import Names
 from .places import Places
-from .problems import Problems
+from .problems import Problems, UnreadNameError
 
 MAX_ROUNDS = 20
 
@@ -52,7 +52,8 @@ def link(
             # what globs take depends on who is left out
             one.spec.home.places.answers.clear()
     if all(linker.by_uid[uid].left_out for uid in names.open):
-        for error in hidden:
+        # that makers wait for each other's plans is only said if nothing else is wrong
+        for error in [one for one in hidden if not isinstance(one, UnreadNameError)] or hidden:
             problems.add(error)
     linker.problems = problems
     return linker
