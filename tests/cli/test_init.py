@@ -258,6 +258,24 @@ def test_a_target_that_its_recipe_does_not_make_is_no_output(tmp_path: Path) -> 
     }
 
 
+def test_a_target_named_like_its_program_is_no_output(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Makefile="mypy:\n\tmypy src\ntar:\n\t@A=1 tar c x | tar t\nruff: ; uv run ruff check\n"
+        "prog:\n\tcc -o prog x\nold: prog\n\tcp prog old\n",
+    )
+    made = {uid: action.command.outputs for uid, action in first_plan(tmp_path).actions.items()}
+    assert made == {"mypy": (), "tar": (), "ruff": (), "prog": ("prog",), "old": ("old",)}
+
+
+def test_what_is_forced_runs_each_time(tmp_path: Path) -> None:
+    write(tmp_path, Makefile="a.txt: FORCE x\n\tcp x $@\nb.txt: f\n\ttouch $@\nf:\n.PHONY: FORCE\n", x="1")
+    plan = first_plan(tmp_path)
+    assert [plan.actions[uid].command.always for uid in ("a.txt", "b.txt")] == [True, True]
+    assert plan.actions["a.txt"].command.inputs == ("x",)
+    assert not [line for line in lines(tmp_path)[2:] if "#" in line]
+
+
 def test_what_one_recipe_makes_is_the_outputs_of_one_action(tmp_path: Path) -> None:
     write(
         tmp_path,

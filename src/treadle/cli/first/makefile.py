@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from glob import glob
 
 from .draft import OWN_SHELL, SAFE, Draft, action_name
 from .holes import Hole, HoleError, command_keys, filled
+from .make_recipes import OUT_FOLDER, depfile_of, is_clean, is_filled_by, is_made_by, is_mkdir
 from .make_text import MakeText, Rule
 from .make_values import DEFAULTS, UnknownError, matches
 
@@ -24,33 +24,6 @@ _SUFFIX_RULE = re.compile(r"(\.\w+)(\.\w+)")
 _SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".C", ".f", ".h", ".l", ".o", ".p", ".s", ".S", ".tex", ".y"))
 """Those that rules may be about without `.SUFFIXES`."""
 _SPECIAL = re.compile(r"\.[A-Z_]+")
-_OUT_FOLDER = re.compile(
-    r"((test|\[) -[de] \S+( \])? *\|\| *)?mkdir( +-\w+)* +[\"']?(\$\(@D\)|\$\(dir \$@\))[\"']?/?"
-)
-"""A line that makes the folder of what is made: a plan does that by itself."""
-_MAKES_FOLDER = r"(\bvenv|virtualenv|git clone|npm (ci|install)|mkdir)\b.*(?<![\w./-])({})/?(?![\w./-])"
-_ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
-_PHONY = frozenset(
-    (
-        *(
-            "all",
-            "build",
-            "check",
-            "clean",
-            "coverage",
-            "deploy",
-            "deps",
-            "dev",
-            "dist",
-            "distclean",
-            "doc",
-            "docs",
-        ),
-        *("fmt", "format", "help", "install", "lint", "mostlyclean", "publish", "release", "run", "serve", "setup"),
-        *("start", "stop", "test", "tests", "typecheck", "uninstall", "watch"),
-    )
-)
-"""Names that are no files though a makefile may not say so."""
 _BUILT_IN = """
 %.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -182,12 +155,7 @@ class _Translation:
             return not rule.prerequisites
         if "/" in target or os.path.isfile(os.path.join(self.root, target)):
             return False
-        text = "\n".join(line for line in rule.recipe if not _ONLY_SAYS.match(line))
-        if any(sign in text for sign in ("$@", "$(@", "${@")):
-            return False
-        with contextlib.suppress(UnknownError):
-            text = self.make.variables.expand(text, dict.fromkeys("<^?+*|", "") | {"*D": "", "<D": "", "<F": ""})
-        return target in _PHONY or ("." not in target and not re.search(rf"(?<![\w.-]){re.escape(target)}\b", text))
+        return not is_made_by(target, rule.recipe, self.make.variables)
 
     def _hold_variables(self) -> None:
         """Keep those variables as values of the plan whose words no shell takes for more than words."""
@@ -302,17 +270,19 @@ class _Translation:
             if members:
                 self.draft.groups[name] = list(dict.fromkeys(members))
                 self.draft.group_help[name] = rule.help
-            elif target not in self.phony:
+            elif not self._is_nothing(target):
                 self.draft.notes.append(f"{target}: nothing is done for it")
             return
-        if _is_mkdir(rule):
+        if is_mkdir(rule):
             return
-        if _is_clean(rule, target):
+        if is_clean(rule, target):
             self.draft.notes.append(f"{target}: `treadle clean` removes what the plan makes")
             return
         is_phony = target in self.phony
         keys: dict[str, Value] = {"help": rule.help}
         others = self.joint.get(target, [])
+        is_always = any(map(self._is_nothing, rule.prerequisites))
+        rule.prerequisites = [one for one in rule.prerequisites if not self._is_nothing(one)]
         read = [one for one in rule.prerequisites if not self._is_phony(one) and not self._is_folder(one)]
         needs = [self._named(one) for one in (*rule.prerequisites, *rule.order_only) if self._is_phony(one)]
         after = [one for one in rule.order_only if not self._is_phony(one) and not self._is_folder(one)]
@@ -333,8 +303,7 @@ class _Translation:
         is_folder = self._makes_folder(target)
         outs = [] if is_phony or is_folder else [target, *others]
         ends = {"in": _one(inputs), "needs": list(dict.fromkeys(needs)), "out": _one(outs)}
-        if is_phony and inputs and not is_folder:
-            ends["always"] = True
+        ends["always"] = is_always or bool(is_phony and inputs and not is_folder)
         notes = [f"the folder {target} is no output here: programs write into it"] if is_folder else []
         self._add(name, rule, keys, ends, (special, holes), notes)
 
@@ -361,7 +330,7 @@ class _Translation:
             self.draft.notes.append(shown)
             return None
         self.used |= used
-        depfile = _depfile(script, str(ends.get("out", "")))
+        depfile = depfile_of(script, str(ends.get("out", "")))
         env = {one: self.make.variables.values.get(one, "") for one in self.make.exported}
         env = {one: value for one, value in env.items() if value and "$" not in value}
         return self.draft.add(name, {**keys, **command, **ends, "depfile": depfile, "env": env}, notes)
@@ -374,7 +343,7 @@ class _Translation:
             text = raw.lstrip()
             flags = re.match(r"[@+\- ]*", text)
             start = flags.group() if flags else ""
-            if _OUT_FOLDER.fullmatch(text[len(start) :].rstrip()):
+            if OUT_FOLDER.fullmatch(text[len(start) :].rstrip()):
                 continue
             line = self.make.variables.expand(text[len(start) :], {**marks, **special}).strip()
             if not line:
@@ -401,31 +370,30 @@ class _Translation:
     def _is_phony(self, target: str) -> bool:
         """Return whether a target is an action or a group, and no file that could be read."""
         rule = self.files.get(target)
-        if rule is None or _is_mkdir(rule):
+        if rule is None or is_mkdir(rule):
             return False
         if target in self.phony or self._makes_folder(target):
             return True
         is_file = target in self.instances or os.path.isfile(os.path.join(self.root, target))
         return not rule.recipe and not is_file
 
+    def _is_nothing(self, target: str) -> bool:
+        """Return whether a target only says that who needs it runs each time, as FORCE does."""
+        rule = self.files.get(target)
+        return target in self.phony and (rule is None or not (rule.recipe or rule.prerequisites or rule.order_only))
+
     def _is_folder(self, target: str) -> bool:
         rule = self.files.get(target)
-        return (rule is not None and _is_mkdir(rule)) or os.path.isdir(os.path.join(self.root, target))
+        return (rule is not None and is_mkdir(rule)) or os.path.isdir(os.path.join(self.root, target))
 
     def _makes_folder(self, target: str) -> bool:
         """Return whether a target is a folder that something else fills, as that of an installation."""
         rule = self.files.get(target)
-        if rule is None or not rule.recipe or _is_mkdir(rule) or target in self.phony:
+        if rule is None or not rule.recipe or is_mkdir(rule) or target in self.phony:
             return False
         if os.path.isdir(os.path.join(self.root, target)):
             return True
-        names = rf"\$@|{re.escape(target.rstrip('/'))}"
-        for line in rule.recipe:
-            with contextlib.suppress(UnknownError):
-                line = self.make.variables.expand(line, {"@": "$@"})
-            if re.search(_MAKES_FOLDER.format(names), line) or target.strip("/") == "node_modules":
-                return True
-        return False
+        return is_filled_by(target, rule.recipe, self.make.variables)
 
     def _default(self) -> None:
         first = next((one for one in self.files if not one.startswith(".") or "/" in one), "")
@@ -500,19 +468,3 @@ def _plain(special: dict[str, str], holes: dict[str, Hole]) -> dict[str, str]:
                 found[f"{sign}D"] = os.path.dirname(text) or "."
                 found[f"{sign}F"] = os.path.basename(text)
     return found
-
-
-def _is_mkdir(rule: Rule) -> bool:
-    return bool(rule.recipe) and all(re.match(r"\s*[@-]*\s*mkdir\b[^;&|]*$", line) for line in rule.recipe)
-
-
-def _is_clean(rule: Rule, target: str) -> bool:
-    words: Iterable[str] = (line.lstrip("@- \t") for line in rule.recipe)
-    return "clean" in target and all(line.startswith(("rm ", "$(RM)", "${RM}")) for line in words)
-
-
-def _depfile(script: str, out: str) -> str:
-    """Return the depfile that a compiler writes beside its object."""
-    if re.search(r"(^|\s)-MM?D(\s|$)", script) and " -MF" not in script and out.endswith(".o"):
-        return f"{out[:-2]}.d"
-    return ""
