@@ -217,3 +217,12 @@ def test_log_says_why_there_is_none(tmp_path: Path) -> None:
     assert "stands for 2 actions" in run_treadle(tmp_path, "log", "fit", check=2).err
     assert "not kept" in run_treadle(tmp_path, "log", "shell", check=2).err
     assert "one action" in run_treadle(tmp_path, "log", check=2).err
+
+
+def test_a_plan_of_which_all_is_left_out_is_not_listed_as_nothing(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {run: x, when: '1 == 2'}\n")
+    assert run_treadle(tmp_path, "list", check=0).lines == ["no action is in: 1 action left out, --all says why"]
+    assert run_treadle(tmp_path, "list", "--all", check=0).lines[-2:] == [
+        "left out:",
+        "  a  when 1 == 2 is false",
+    ]

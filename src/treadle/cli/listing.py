@@ -49,6 +49,9 @@ def _list(context: Context, plan: Plan, actions: Sequence[Action], *, everything
     named = bool(context.options.names or context.options.tags)
     listed = [action for action in actions if action.listed or everything]
     _section(context, "actions", _each(listed) if everything else _families(listed, named=named))
+    if not listed and not named and plan.left_out:
+        count = words.count(len(plan.left_out), "action")
+        context.say([line(("no action is in: ", "dim"), f"{count} left out, --all says why")])
     if not named:
         _section(context, "groups", [_group(group) for group in plan.groups.values()])
         _section(context, "parameters", [_param(param) for param in plan.params.values()])
