@@ -172,6 +172,12 @@ def test_a_file_that_may_be_missing_counts_as_an_empty_one(folder: Folder) -> No
     assert argv(folder.load(text)) == ("x", "", "8", "x")
 
 
+@pytest.mark.parametrize("name", ["in", "out", "edits", "depfile", "env", "platform", "in.a"])
+def test_what_belongs_to_an_action_is_not_known_in_vars(name: str, folder: Folder) -> None:
+    text = f"vars: {{v: '«${{{name}}}'}}\nactions: {{a: {{run: 'x ${{v}} ${{v.b}}'}}}}\n"
+    told(folder, "treadle: 1\n" + text, "is not known in vars|write it where it is used")
+
+
 @pytest.mark.parametrize(
     ("held", "words"),
     [("null", "is nothing (null)"), ("[a, null]", "a list with nothing (null)"), ("[{a: 1}]", "a list of records")],

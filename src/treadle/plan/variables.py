@@ -22,6 +22,7 @@ PLATFORM: Mapping[str, str] = {
     "platform.os": {"darwin": "macos"}.get(sys.platform, sys.platform),
     "platform.arch": os.uname().machine,
 }
+_WHERE_KNOWN = "vars are worked out before any action: write it where it is used"
 _NO_VARIABLES = "a var belongs to no action\ngive it a parameter with env: NAME"
 _QUOTES = "if a text was meant, write it in quotes; a map here has select:, file: or glob:"
 
@@ -35,7 +36,7 @@ def read_vars(
     """
     table = reader.table(node, "vars") if node is not None else Table(0, flow=False)
     base: dict[str, Value] = {name: param.value for name, param in params.items()}
-    scope = Scope(base, {name: f"${{{name}}} is not known in vars" for name in RESERVED})
+    scope = Scope(base, {name: f"${{{name}}} is not known in vars\n{_WHERE_KNOWN}" for name in RESERVED})
     uses: dict[str, list[str]] = {}
     for name, value in table.items():
         if check_name(reader, name, params, "a var"):
