@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import Fifo, alive, plan, run_treadle
+from helpers import DEADLINE, Fifo, alive, plan, run_treadle
 from waiting import until
 from watched import READY, TOTALS, Watched
 
@@ -153,6 +154,23 @@ def test_an_included_plan_and_a_file_of_vars_count(tmp_path: Path) -> None:
     assert run.round()[:2] == ["changed: v.json", "ran m"]
     plan(tmp_path / "sub", sub.replace("echo 1", "echo 2"), "p.yaml")
     assert run.round()[:2] == ["changed: sub/p.yaml", "ran p:a"]
+    assert run.end() == 130
+
+
+def test_it_ends_when_its_folder_has_gone(folder: Path, watched: Watched) -> None:
+    shutil.rmtree(folder)
+    watched.until("the folder that was watched has gone")
+    watched.child.communicate(timeout=DEADLINE)
+    assert watched.child.returncode == 2
+
+
+def test_quietly_only_what_fails_is_shown(folder: Path) -> None:
+    run = Watched(folder, "-q", "a", "b")
+    until((folder / "o/b").exists, "the first round")
+    (folder / "x").write_text("2\n")
+    until(lambda: (folder / "o/b").exists() and (folder / "o/b").read_text() == "2\n", "the second one")
+    (folder / "x").write_text("bad\n")
+    assert run.until("exit code 1")[0] == "changed: x"
     assert run.end() == 130
 
 

@@ -127,6 +127,16 @@ class Again:
             code = self._round(self._options(), self._settled(changed))
         return code
 
+    def _here(self) -> str:
+        """Return the folder that we stand in.
+
+        :raises UsageError: it has gone
+        """
+        try:
+            return os.getcwd()
+        except OSError:
+            raise UsageError("the folder that was watched has gone") from None
+
     def _options(self, *, is_first: bool = False) -> Options:
         options = copy(self.context.options)
         if not is_first:
@@ -228,7 +238,8 @@ class Again:
         call.names, call.params, call.rest = list(options.names), dict(options.params), options.rest
         call.jobs, call.keep_going = options.jobs, options.keep_going
         call.file = options.file
-        if self.plan is not None and not os.path.join(os.getcwd(), "").startswith(os.path.join(self.plan.root, "")):
+        here = os.path.join(self._here(), "")
+        if self.plan is not None and not here.startswith(os.path.join(self.plan.root, "")):
             # we stand outside of the root, where no snapshot is looked for
             call.file, call.folder = self.plan.file, self.plan.root
         call.words = ["-f", call.file] if call.file else []
@@ -352,7 +363,7 @@ class Again:
         options = self.context.options
         if self.plan is not None:
             return self.plan.file
-        return os.path.abspath(options.file or find_plan(os.getcwd()))
+        return os.path.abspath(options.file or find_plan(self._here()))
 
     def _folders(self, found: Found | None) -> set[str]:
         """Return the folders in which a change may call for a round."""
@@ -405,8 +416,9 @@ class RoundContext(Context):
         return plan
 
     def starts(self) -> None:
-        """Hear that an action starts: now there is something to show."""
-        self.show()
+        """Hear that an action starts: now there is something to show, but what went well is not with `-q`."""
+        if not self.options.quiet:
+            self.show()
 
     def show(self) -> None:
         """Print what was held back, and all that follows at once."""

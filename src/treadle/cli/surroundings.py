@@ -106,7 +106,7 @@ def _notify(folders: Sequence[str], deep: bool) -> RustNotify:
             raise TreadleError(
                 f"the system does not tell of changes: {error}",
                 facts=[f"{len(there)} folders are to be watched"],
-                hint="raise fs.inotify.max_user_watches, or set WATCHFILES_FORCE_POLLING=1",
+                hint="raise fs.inotify.max_user_watches and max_user_instances, or set WATCHFILES_FORCE_POLLING=1",
             ) from error
 
 
