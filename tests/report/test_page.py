@@ -268,3 +268,12 @@ def test_a_run_with_nothing_to_do_and_a_plan_that_is_not_right_have_a_page_too(b
     assert "there is no key rum" in browser.text("#problems")
     assert "treadle.yaml:3:5" in browser.text("#problems")
     assert browser.complaints() == []
+
+
+def test_what_was_interrupted_is_told_once(browser: Browser) -> None:
+    events = one_action("plain", "interrupted")
+    for event in events:
+        if event["event"] == "ended":
+            event["failure"] = "interrupted"
+    browser.show(events)
+    assert browser.text(".failure.interrupted .what") == "interrupted"

@@ -61,9 +61,10 @@ function failure(number) {
   const status = data.status[number];
   const output = data.output[number];
   const printed = output ? el("pre", {}, output.replace(/\n$/, "")) : null;
+  const how = data.failure[number] || "nobody can say how";
   const made = el("article", { class: `failure ${status}` },
     el("h3", {}, T.link(number)),
-    el("p", { class: "what" }, `${status}: ${data.failure[number] || "nobody can say how"}`),
+    el("p", { class: "what" }, how === status ? status : `${status}: ${how}`),
     el("p", { class: "soft" }, [T.why(number) && `it ran because of: ${T.why(number)}`, T.took[number] && T.time(T.took[number]),
       data.attempts[number].length > 1 && `${data.attempts[number].length} attempts`, data.place[number]].filter(Boolean).join(" \u00b7 ")),
     el("pre", { class: "command" }, data.command[number]),
