@@ -146,8 +146,9 @@ left. A file in the place of an output that no action of Treadle's has made may 
 `.treadle/replaced/`, into a folder named after the action, and a note says so. Output files that a failed action
 has written move to `.treadle/failed/`. With `keep: true` all of them stay where they are.
 
-Outputs that were deleted, edited or cut short are made again. An output that was declared and not made is a
-failure. `stdout` is an output, also if `out` does not name it.
+Outputs that were deleted, edited or cut short are made again. Only what somebody else writes to an output while
+its action runs nobody can tell apart: it counts as made by the action. An output that was declared and not made
+is a failure. `stdout` is an output, also if `out` does not name it.
 
 ## Records
 
