@@ -172,6 +172,14 @@ def test_a_file_that_may_be_missing_counts_as_an_empty_one(folder: Folder) -> No
     assert argv(folder.load(text)) == ("x", "", "8", "x")
 
 
+def test_a_select_in_defaults_without_a_choice_hides_no_other_mistake(folder: Folder) -> None:
+    problems = folder.problems(
+        "treadle: 1\nparams: {m: {default: b}}\ndefaults: {timeout: {select: '${m}', a: 2s}}\n"
+        "actions: {a: {run: x, in: none}, b: {run: x, retries: many}}\n"
+    )
+    assert [one.what.split(" ")[0] for one in problems] == ["select", "retries"]
+
+
 @pytest.mark.parametrize("name", ["in", "out", "edits", "depfile", "env", "platform", "in.a"])
 def test_what_belongs_to_an_action_is_not_known_in_vars(name: str, folder: Folder) -> None:
     text = f"vars: {{v: '«${{{name}}}'}}\nactions: {{a: {{run: 'x ${{v}} ${{v.b}}'}}}}\n"

@@ -159,9 +159,11 @@ class Part:
         """
         reader, entries = self.reader, self.entries
         node = entries.get("defaults")
+        defaults: dict[str, Node] = {}
         if node is not None:
-            node = Selection(reader.source, self.scope.with_local(PLATFORM)).resolve(node)
-        defaults = reader.entries(node, DEFAULTS_KEYS, "defaults") if node is not None else {}
+            with self.problems.kept():
+                node = Selection(reader.source, self.scope.with_local(PLATFORM)).resolve(node)
+                defaults = reader.entries(node, DEFAULTS_KEYS, "defaults")
         if "shell" in entries:
             if "shell" in defaults:
                 reader.add("shell stands at the top and in defaults", defaults["shell"], hint="keep one of them")
