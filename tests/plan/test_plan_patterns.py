@@ -162,6 +162,26 @@ def test_a_new_instance_and_a_new_action_are_taken(tmp_path: Path) -> None:
     assert "nothing to do" in run_treadle(tmp_path, "run", "all", check=0).out
 
 
+def test_what_comes_before_a_plan_that_is_made_may_give_patterns(folder: Folder) -> None:
+    plan = folder.load(
+        "  prep1: {run: x}\n  prep2: {run: x, after: '*1'}\n  gen: {run: x, expand: p, needs: '*prep?'}\n"
+        "  all: {run: x, needs: '*p*'}\n  rep: {run: x, in: {from: 'gen:*'}}\n  other: {run: x, needs: 'prep*'}\n"
+    )
+    assert plan.unread == ["gen"]
+    assert plan.actions["gen"].predecessors == ("prep1", "prep2")
+    assert plan.actions["prep2"].after == ("prep1",)
+    assert list(plan.left_out.items()) == [(uid, "it is not known before gen has run") for uid in ("all", "rep")]
+
+
+@pytest.mark.parametrize("key", ["needs: 'gen:*'", "after: gen:a", "in: {from: 'gen:*'}", "in: {from: gen:a}"])
+def test_a_maker_that_waits_for_its_own_plan_is_told(key: str, folder: Folder) -> None:
+    problems = folder.problems(f"  gen: {{run: x, expand: p, {key}}}\n  rep: {{run: x, in: {{from: 'gen:*'}}}}\n")
+    assert len(problems) == 1
+    assert "which is in the plan that it makes" in problems[0].what
+    assert problems[0].place is not None
+    assert problems[0].place.line == 3
+
+
 def test_a_pattern_takes_what_a_plan_holds_that_is_made(tmp_path: Path) -> None:
     made = "treadle: 1\nactions:\n  a: {sh: 'echo a > ${out}', out: o/a}\n  b: {sh: 'echo b > ${out}', out: o/b}\n"
     write_plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -30,7 +30,10 @@ class Names:
     :param outputs: normalised path -> uid of its maker
     """
 
-    __slots__ = ("_at", "_sorted", "_taken", "closed", "families", "groups", "open", "outputs", "root", "uids")
+    __slots__ = (
+        *("_at", "_sorted", "_taken", "closed", "doubted", "early", "families", "groups", "open", "outputs"),
+        *("root", "uids"),
+    )
 
     def __init__(
         self,
@@ -47,6 +50,10 @@ class Names:
         """Actions that make plans which nobody has read yet: what is in them has their names and a `:` in front."""
         self.closed: Sequence[str] = ()
         """Actions that make plans and are left out: what would be in these is left out too."""
+        self.early: Collection[str] | None = ()
+        """What comes before plans that nobody has read; None as long as that is to be found out."""
+        self.doubted = False
+        """Whether a pattern was met that may take what such a plan holds."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
         self._sorted: list[str] = []
         self._at: dict[str, int] = {}
@@ -79,12 +86,22 @@ class Names:
                 self._taken[prefix + name] = found
         return found
 
-    def may_be_made(self, name: str, prefix: str) -> bool:
-        """Whether a pattern that an action gives may take what a plan that nobody has read holds."""
+    def may_be_made(self, name: str, prefix: str, uid: str) -> bool:
+        """Whether a pattern that an action gives may take what a plan that nobody has read holds.
+
+        What comes before such a plan waits for nothing in it, so a pattern there is as good as known, unless it
+        names the plan itself.
+
+        :param uid: the action
+        """
         if not self.open or not is_pattern(name):
             return False
         head = prefix + _head(name)
-        return any(f"{uid}:".startswith(head) or head.startswith(f"{uid}:") for uid in self.open)
+        if any(head.startswith(f"{maker}:") for maker in self.open):
+            return True
+        may_be = any(f"{maker}:".startswith(head) for maker in self.open)
+        self.doubted = self.doubted or may_be
+        return may_be and self.early is not None and uid not in self.early
 
     def _fitting(self, pattern: str, prefix: str) -> list[str] | None:
         """Return the uids of actions and families that fit a pattern, None if none does."""

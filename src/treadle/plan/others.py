@@ -45,7 +45,7 @@ class Others:
                     found.append((name, self._named(name, made, kind, instance)))
                 except TreadleError as error:
                     maker = self.names.maker_of_plan(instance.spec.home.prefix + name)
-                    if maker is None:
+                    if maker is None or maker == instance.uid:
                         problems.keep(error)
                     else:
                         found.append((name, [self.by_uid[maker]]))
@@ -54,7 +54,8 @@ class Others:
 
     def _named(self, name: str, made: Template, kind: str, instance: Instance) -> list[Instance]:
         prefix = instance.spec.home.prefix
-        if self.names.may_be_made(name, prefix):
+        self._refuse_own(name, made, instance)
+        if self.names.may_be_made(name, prefix, instance.uid):
             raise self._not_known(name, made)
         uids = self.names.said(name, prefix)
         if uids and is_pattern(name):
@@ -62,6 +63,11 @@ class Others:
         if uids is None:
             raise self._nobody(name, made, kind, prefix)
         return [self.by_uid[uid] for uid in uids]
+
+    def _refuse_own(self, name: str, made: Template, instance: Instance) -> None:
+        if self.names.open and self.names.maker_of_plan(instance.spec.home.prefix + name) == instance.uid:
+            what = f"{instance.uid} waits for {name}, which is in the plan that it makes"
+            raise self.source.error(what, made.node, hint="name what comes before it")
 
     def _not_known(self, name: str, made: Template) -> TreadleError:
         """Return the error for a pattern that may take what a plan holds that is not made yet."""
@@ -83,11 +89,10 @@ class Others:
 
         :param is_early: whether it is to be found out who is left out
         """
-        prefix = instance.spec.home.prefix
         found: list[tuple[Instance, list[str]]] = []
         for made in item.names:
             for name in instance.scope.items(made):
-                uids, output, is_several = self._from_name(name, made, prefix, (is_early, item.empty))
+                uids, output, is_several = self._from_name(name, made, instance, (is_early, item.empty))
                 before = len(found)
                 for uid in uids:
                     maker = self.by_uid[uid]
@@ -117,14 +122,15 @@ class Others:
         return self.source.error(f"from: {maker.uid} has no output {output}", made.node, facts=(fact,), hint=hint)
 
     def _from_name(
-        self, name: str, made: Template, prefix: str, how: tuple[bool, bool]
+        self, name: str, made: Template, instance: Instance, how: tuple[bool, bool]
     ) -> tuple[Sequence[str], str, bool]:
         """Return what a name in `from` stands for, the output that it names, and whether it may be several.
 
         :param how: whether it is to be found out who is left out, and whether a pattern may take nothing
         """
-        names, (is_early, may_be_empty) = self.names, how
-        is_open = names.may_be_made(name, prefix)
+        names, prefix, (is_early, may_be_empty) = self.names, instance.spec.home.prefix, how
+        self._refuse_own(name, made, instance)
+        is_open = names.may_be_made(name, prefix, instance.uid)
         for start, output in () if is_open else ((name, ""), tuple(name.rpartition(".")[::2])):
             uids = names.said(start, prefix) if start else None
             if uids is not None:

@@ -34,6 +34,9 @@ def link(
         noted = Problems()
         linker = Linker(places, instances, declared, names, noted)
         linker.link()
+        if number == 0 and names.doubted:
+            linker = _knowing_what_is_early(linker, places)
+            noted = linker.problems
         if number == 0:
             gone = [uid for uid in names.open if linker.by_uid[uid].left_out]
             names.closed = [*names.closed, *gone]
@@ -56,6 +59,16 @@ def link(
         for error in [one for one in hidden if not isinstance(one, UnreadNameError)] or hidden:
             problems.add(error)
     linker.problems = problems
+    return linker
+
+
+def _knowing_what_is_early(linker: Linker, places: Places) -> Linker:
+    """Return a linker that knows what comes before the makers: patterns there do not wait for what these make."""
+    names = linker.names
+    for early in (None, ()):
+        names.early = early if early is None else _needed(linker, names)
+        linker = Linker(places, linker.instances, linker.declared, names, Problems())
+        linker.link()
     return linker
 
 
