@@ -164,6 +164,20 @@ def test_questions_ask_about_what_a_maker_that_runs_always_has_made_last(project
     assert project.treadle("clean", "--stale", "-n").out == "would remove out/c\n"
 
 
+def test_what_is_said_of_an_action_does_not_fall_upon_its_maker(project: Project) -> None:
+    project.write("plan", project.read("treadle.yaml").replace("echo gen >>", "echo made; echo gen >>"))
+    project.run()
+    project.write("names", "a\nb\nc\n")
+    for word in ("clean", "forget", "adopt"):
+        done = project.treadle(word, "gen:a")
+        assert (done.code, done.out) == (2, "")
+        assert "gen:a is not known: made/plan.yaml is not made yet" in done.err
+    assert project.treadle("log", "gen").out == "made\n"
+    assert project.treadle("log", "gen:a").out == ""
+    assert "gen:c has no log yet" in project.treadle("log", "gen:c").err
+    assert project.run() == ["a", "all", "b", "c", "gen"]
+
+
 CHAIN = """\
 treadle: 1
 defaults: {pass: [LOG]}

@@ -35,7 +35,7 @@ def adopt_command(context: Context) -> int:
     :raises TreadleError: an input or an output of one of them is missing; nothing is recorded then
     """
     plan = context.load()
-    uids = _with_outputs(context, plan, context.select(plan, context.options.names))
+    uids = _with_outputs(context, plan, context.select_known(plan))
     with locked(context, plan) as store:
         files = Files(plan.root, store.stamps)
         questions = Questions(files, os.environ)

@@ -82,15 +82,18 @@ def log_command(context: Context) -> int:
     from treadle.store import Store
 
     plan = context.load()
-    uids = context.select(plan, context.options.names)
+    name = context.options.names[0]
+    # what a plan held that is made anew has its log still
+    is_kept = plan.names.maker_of_plan(name) in plan.unread and plan.names.named(name) is None
+    uids = [name] if is_kept else context.select(plan, context.options.names)
     if len(uids) != 1:
         raise UsageError(
             f"{context.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
             facts=[", ".join(uids[:8])],
         )
     uid = uids[0]
-    command = plan.actions[uid].command
-    if command.console:
+    command = plan.actions[uid].command if uid in plan.actions else None
+    if command is not None and command.console:
         raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
     path = log_path(Store(plan.root).folder, plan.name, uid)
     try:
@@ -99,7 +102,7 @@ def log_command(context: Context) -> int:
         raise UsageError(f"{uid} has no log yet", hint=f"it is written when it runs: treadle run {uid}") from None
     except OSError as error:
         raise TreadleError(f"the log of {uid} cannot be read: {error.strerror}", facts=[path]) from error
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and command is not None:
         context.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
     try:
         _copy(fd, context)

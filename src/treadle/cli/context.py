@@ -134,6 +134,20 @@ class Context:
             found.update(_select(plan, name))
         return [uid for uid in plan.actions if uid in found]
 
+    def select_known(self, plan: Plan) -> list[str]:
+        """Return the uids of the names that were given, for what must not fall upon the maker of a plan instead.
+
+        :raises UsageError: one of them may stand in a plan that is not made yet
+        """
+        for name in self.options.names:
+            maker = plan.names.maker_of_plan(name)
+            if maker is not None and maker in plan.unread:
+                raise UsageError(
+                    f"{name} is not known: {plan.makers[maker]} is not made yet",
+                    hint=f"`treadle run {maker}` makes it",
+                )
+        return self.select(plan, self.options.names)
+
     def selected(self, plan: Plan) -> list[str]:
         """Return the uids of the names that were given, those of a bare run if there are none.
 

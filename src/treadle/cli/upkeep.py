@@ -56,7 +56,7 @@ def _to_remove(context: Context, plan: Plan, store: Store) -> tuple[list[str], l
 
         stale = Stale(context, plan, store).find()
         return stale.paths, stale.keys
-    uids = context.select(plan, context.options.names) if context.options.names else list(plan.actions)
+    uids = context.select_known(plan) if context.options.names else list(plan.actions)
     ours = store.former_outputs()
     made = (path for uid in uids for path in plan.actions[uid].command.outputs)
     return [path for path in made if _may_go(context, plan.root, path, ours)], []
@@ -75,7 +75,7 @@ def _may_go(context: Context, root: str, path: str, ours: Collection[str]) -> bo
 def forget_command(context: Context) -> int:
     """Drop the records of actions."""
     plan = context.load()
-    uids = context.select(plan, context.options.names)
+    uids = context.select_known(plan)
     walk = CommandWalk(plan.dag(), plan.root)
     with locked(context, plan) as store:
         keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
