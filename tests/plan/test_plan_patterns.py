@@ -173,6 +173,17 @@ def test_what_comes_before_a_plan_that_is_made_may_give_patterns(folder: Folder)
     assert list(plan.left_out.items()) == [(uid, "it is not known before gen has run") for uid in ("all", "rep")]
 
 
+@pytest.mark.parametrize("members", ["[a, 'gen:*']", "[a, gen:b]", "[h, a]", "['*a']"])
+def test_what_a_group_gives_is_not_guessed_before_its_plan_is_made(members: str, folder: Folder) -> None:
+    plan = folder.load(
+        f"treadle: 1\ngroups: {{g: {members}, h: gen:c, ok: a}}\nactions:\n"
+        "  gen: {run: x, expand: p}\n  a: {run: x, out: o}\n  rep: {run: x, in: {from: g}}\n"
+        "  one: {run: x, in: {from: ok}}\n  two: {run: x, needs: g}\n"
+    )
+    assert list(plan.left_out) == ["rep"]
+    assert plan.actions["one"].command.inputs == ("o",)
+
+
 @pytest.mark.parametrize("key", ["needs: 'gen:*'", "after: gen:a", "in: {from: 'gen:*'}", "in: {from: gen:a}"])
 def test_a_maker_that_waits_for_its_own_plan_is_told(key: str, folder: Folder) -> None:
     problems = folder.problems(f"  gen: {{run: x, expand: p, {key}}}\n  rep: {{run: x, in: {{from: 'gen:*'}}}}\n")

@@ -103,6 +103,21 @@ class Names:
         self.doubted = self.doubted or may_be
         return may_be and self.early is not None and uid not in self.early
 
+    def is_open_group(self, name: str, uid: str) -> bool:
+        """Whether a group may have members in a plan that nobody has read.
+
+        :param uid: the action that gives it
+        """
+        stack, seen = [name] if self.open and name in self.groups else [], {name}
+        while stack:
+            for member in self.groups[stack.pop()].members:
+                if member in self.groups and member not in self.families:
+                    stack += [] if member in seen else [member]
+                    seen.add(member)
+                elif self.may_be_made(member, "", uid) or self.maker_of_plan(member) in self.open:
+                    return True
+        return False
+
     def _fitting(self, pattern: str, prefix: str) -> list[str] | None:
         """Return the uids of actions and families that fit a pattern, None if none does."""
         if not self._sorted:

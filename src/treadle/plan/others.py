@@ -130,7 +130,7 @@ class Others:
         """
         names, prefix, (is_early, may_be_empty) = self.names, instance.spec.home.prefix, how
         self._refuse_own(name, made, instance)
-        is_open = names.may_be_made(name, prefix, instance.uid)
+        is_open = names.may_be_made(name, prefix, instance.uid) or names.is_open_group(prefix + name, instance.uid)
         for start, output in () if is_open else ((name, ""), tuple(name.rpartition(".")[::2])):
             uids = names.said(start, prefix) if start else None
             if uids is not None:
