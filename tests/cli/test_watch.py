@@ -283,11 +283,60 @@ surroundings._notify = Late
 """
 
 
-def test_no_save_is_missed_where_its_event_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site, folder = tmp_path / "site", tmp_path / "folder"
+DEAF = """
+from treadle.cli import surroundings
+
+class Deaf:
+    def __init__(self, *args):
+        self.ears = made(*args)
+
+    def watch(self, *args):
+        heard = self.ears.watch(*args)
+        return heard if isinstance(heard, str) else {one for one in heard if not one[1].endswith("/fence")}
+
+    def close(self):
+        self.ears.close()
+
+made = surroundings._notify
+surroundings._notify = Deaf
+"""
+
+
+def test_no_save_is_missed_where_its_event_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = with_other_ears(tmp_path, monkeypatch, DEAF)
+    plan(
+        folder,
+        """
+actions:
+  a: {sh: "cat ${in} > ${out}; ! grep bad ${in}", in: x, out: o/a}
+  fence: {sh: "cat ${in} > ${out}", in: [fence, o/a], out: o/fence}
+""",
+    )
+    (folder / "x").write_text("1\n")
+    (folder / "fence").write_text("1\n")
+    run = Watched(folder)
+    run.until(READY)
+    (folder / "x").write_text("bad\n")
+    run.until("1 failed")
+    (folder / "fence").write_text("new\n")
+    (folder / "other").touch()
+    # nobody came to it, so no snapshot tells how it was
+    assert "changed: fence" in run.until("1 failed")
+    assert run.end() == 130
+
+
+def with_other_ears(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> Path:
+    """Let `--watch` hear as `code` does, and return a folder for a plan."""
+    site, project = folder / "site", folder / "folder"
     site.mkdir()
-    (site / "sitecustomize.py").write_text(LATE)
+    project.mkdir()
+    (site / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", f"{site}:{os.environ.get('PYTHONPATH', '')}")
+    return project
+
+
+def test_no_save_is_missed_where_its_event_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = with_other_ears(tmp_path, monkeypatch, LATE)
     plan(folder, MAKER)
     (folder / "gen.sh").write_text(GENERATOR)
     (folder / "list").write_text("1\n")

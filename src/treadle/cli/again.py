@@ -195,8 +195,7 @@ class Again:
         context = RoundContext(self, options, found, changed)
         self.heard.clear()
         self._began, self._has_asked = time_ns(), False
-        rest = self._rest(found)
-        self._stamps = rest.stamps() if rest is not None else {}
+        self._stamps = self._untold(found)
         before = _snapshot_of(found)
         try:
             code = self.run_once(context)
@@ -258,6 +257,15 @@ class Again:
         if self.declared is None or found is None or found.answer is None:
             return self.declared
         return self.declared.without(found.answer)
+
+    def _untold(self, found: Found | None) -> Stamps:
+        """Return the stamps of what no snapshot may tell of when the next round is over."""
+        rest = self._rest(found)
+        if rest is None or self.declared is None:
+            return {}
+        if found is None or found.answer is None:
+            return rest.stamps()
+        return rest.stamps() | self.declared.doubted(found.answer).stamps()
 
     def take(self, plan: Plan, before: Stamp | None) -> None:
         """Take in a plan that was loaded, and hear of all that it reads before anybody looks at it.

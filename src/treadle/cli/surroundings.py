@@ -243,11 +243,25 @@ class Declared:
             return False
         return os.path.dirname(path) in self.listed or path.startswith(tuple(self.trees))
 
+    def _nothing(self) -> Declared:
+        """Return none of them, for some to be put in."""
+        part = Declared.__new__(Declared)
+        part.root, part.listed, part._made, part._made_trees = self.root, set(), self._made, self._made_trees
+        part.files, part.trees, part._with_depfiles = set(), set(), {}
+        return part
+
+    def doubted(self, answer: Answer) -> Declared:
+        """Return what the doubtful actions read: of those that nobody comes to the next snapshot tells nothing."""
+        part = self._nothing()
+        paths, rows = answer.snapshot.paths(), answer.snapshot.item_rows()
+        read = {self._full(os.fsdecode(paths[row])) for number in answer.items for row in rows[number]}
+        part.files = self.files & read
+        part.trees = {tree for tree in self.trees if any(path.startswith(tree) for path in read)}
+        return part
+
     def without(self, answer: Answer) -> Declared:
         """Return those among them that a snapshot does not tell of: of actions that nobody has come to."""
-        rest = Declared.__new__(Declared)
-        rest.root, rest.listed, rest._made, rest._made_trees = self.root, set(), self._made, self._made_trees
-        rest.files, rest.trees, rest._with_depfiles = set(), set(), {}
+        rest = self._nothing()
         snapshot = answer.snapshot
         if has_untold(answer):
             paths, kinds = snapshot.paths(), snapshot.section(columns.KINDS)
