@@ -132,7 +132,8 @@ def refuse_too_deep(plan: Plan) -> None:
     :raises TreadleError: they do
     """
     for uid in plan.unread:
-        if sum(uid.startswith(f"{maker}:") for maker in plan.makers) >= MAX_DEPTH:
+        above = [uid[:at] for at, char in enumerate(uid) if char == ":"]
+        if sum(one in plan.makers for one in above) >= MAX_DEPTH:
             raise TreadleError(
                 f"plans that make plans are more than {MAX_DEPTH} deep",
                 facts=[uid],

@@ -100,5 +100,16 @@ def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
 
 def _first_of(plan: Plan) -> list[str]:
     """Return those makers of unread plans that come first: of which no glob waits to see what the others make."""
-    sure = [uid for uid in plan.unread if plan.guessed.keys().isdisjoint(with_all_before(plan, [uid]))]
-    return sure or plan.unread
+    unread = plan.unread
+    after: dict[str, list[str]] = {}
+    for uid, action in plan.actions.items() if plan.guessed else ():
+        for before in action.predecessors:
+            after.setdefault(before, []).append(uid)
+    unsure: set[str] = set()
+    stack = list(plan.guessed)
+    while stack:
+        uid = stack.pop()
+        if uid not in unsure:
+            unsure.add(uid)
+            stack += after.get(uid, ())
+    return [uid for uid in unread if uid not in unsure] or unread

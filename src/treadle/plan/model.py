@@ -132,7 +132,8 @@ class Plan:
     @property
     def unread(self) -> list[str]:
         """The uids of actions that make plans of which nothing is known yet."""
-        return [uid for uid in self.makers if uid in self.names.open]
+        unread = set(self.names.open)
+        return [uid for uid in self.makers if uid in unread]
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Return the uids that names stand for, in the order of the plan.
