@@ -23,6 +23,7 @@ from . import at_once, errors
 from .codes import GONE
 from .context import Context, find_plan
 from .surroundings import (
+    GRAIN,
     LONGEST_BURST,
     QUIET,
     Declared,
@@ -193,9 +194,9 @@ class Again:
             # the first time the plan is loaded in any case: it says what to watch
             _close(found)
         context = RoundContext(self, options, found, changed)
-        self.heard.clear()
         self._began, self._has_asked = time_ns(), False
-        self._stamps = self._untold(found)
+        self._stamps = self._untold(found) | {path: {path: stamp(path)} for path in self.heard}
+        self.heard.clear()
         before = _snapshot_of(found)
         try:
             code = self.run_once(context)
@@ -302,7 +303,7 @@ class Again:
         if self.problem:
             return self._look_for_mended()
         found = at_once.find(self._call(), monotonic())
-        new = self._newly_found(found)
+        self._find(found)
         if self._hear(self._folders(found)):
             # what has changed before we heard of it is only seen now
             if found is not None:
@@ -316,8 +317,13 @@ class Again:
         rest = self._rest(found)
         if rest is not None:
             # events may be lost, while other folders are listened to or before they come: what has moved tells too
-            moved += [*rest.moved_since(self._stamps), *(path for path in self.heard if rest.holds(path))]
-            moved += [path for path in new if rest.holds(path) and self._has_changed_since(path)]
+            moved += rest.moved_since(self._stamps)
+            moved += [path for path in self.heard if rest.holds(path) and not self._is_as_it_was(path)]
+            # what a snapshot told of when the round began, or nobody knew of then, was not stamped
+            moved += rest.changed_since(self._began - GRAIN, self._stamps)
+        if moved and not self.heard:
+            # it is seen before it is heard of: the burst that it belongs to may have begun just now
+            self._heard_at = monotonic()
         if not moved:
             self.heard.clear()
             if found is not None:
@@ -333,21 +339,18 @@ class Again:
         declared = self.declared
         return path.endswith("/") and declared is not None and declared.has_only_made_in(path, self._names)
 
-    def _newly_found(self, found: Found | None) -> set[str]:
-        """Return what the last round has found to be read and no snapshot tells of."""
+    def _find(self, found: Found | None) -> None:
+        """Take in what the last round has found to be read, where no snapshot tells of it."""
         answer = found.answer if found is not None else None
         if self.declared is None or self._has_asked or (answer is not None and not has_untold(answer)):
-            return set()
+            return
         self._has_asked = True
-        return self.declared.find()
+        self.declared.find()
 
-    def _has_changed_since(self, path: str) -> bool:
-        """Return whether a file has changed since the last round began; from now on its stamp tells that."""
-        self._stamps[path] = {path: stamp(path)}
-        try:
-            return os.stat(path).st_ctime_ns >= self._began - round(QUIET * 1e9)
-        except OSError:
-            return True
+    def _is_as_it_was(self, path: str) -> bool:
+        """Return whether nothing has changed in a file since the last round began: we heard of it a second time."""
+        then, now = self._stamps.get(path), stamp(path)
+        return now is not None and then == {path: now} and now[0] < self._began - GRAIN
 
     def _look_again(self, changed: list[str]) -> list[str]:
         """Return the names once more when a burst is over; a plan that is not right has to be read to know more."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 QUIET = 0.025
 """Seconds without a change after which a burst is over. It is more than the grain of the clock, so that what has
 changed can be looked at for good."""
+GRAIN = 10_000_000
+"""Nanoseconds that the time of a change may lie before that of our clock: the system counts in steps."""
 LONGEST_BURST = 1.0
 _STEP_MS = 10
 """Milliseconds between two questions whether there was a change: the library cannot be waited for."""
@@ -144,10 +146,10 @@ class Declared:
             uid: plan.actions[uid].command for uid in uids if plan.actions[uid].command.depfile is not None
         }
 
-    def find(self) -> set[str]:
-        """Take in what actions were found to read, as their records say; return what was not known of it."""
+    def find(self) -> None:
+        """Take in what actions were found to read, as their records say."""
         if not self._with_depfiles:
-            return set()
+            return
         store = Store(self.root)
         store.load()
         found = {
@@ -155,9 +157,7 @@ class Declared:
             for uid, command in self._with_depfiles.items()
             for path in found_on_record(store, uid, command)
         }
-        new = {path for path in found - self.files if not self.is_made(path)}
-        self.files |= new
-        return new
+        self.files.update(path for path in found if not self.is_made(path))
 
     def stamps(self) -> Stamps:
         """Return how each file that is read is now, and all that lie in a tree."""
@@ -171,6 +171,17 @@ class Declared:
             then, now = before[path], {path: stamp(path)} if path in self.files else self._inside(path)
             moved += [one for one in then.keys() | now.keys() if then.get(one) != now.get(one)]
         return moved
+
+    def changed_since(self, began: int, stamps: Stamps) -> list[str]:
+        """Return what has changed since a time, of what has no stamp yet; from now on it has one.
+
+        :param began: in nanoseconds since the epoch
+        """
+        new = {path: {path: stamp(path)} for path in self.files - stamps.keys()}
+        new |= {tree: self._inside(tree) for tree in self.trees - stamps.keys()}
+        stamps.update(new)
+        seen = [row for rows in new.values() for row in rows.items()]
+        return [path for path, now in seen if now is not None and now[0] >= began]
 
     def _inside(self, tree: str) -> dict[str, Stamp | None]:
         paths = (os.path.join(folder, name) for folder, _, names in os.walk(tree) for name in names)
