@@ -6,37 +6,14 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from first_plans import first_plan, lines, write
 from helpers import run_treadle
-
-if TYPE_CHECKING:
-    from treadle.plan import Plan
-
 from treadle.plan import load_plan
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not there to compile")
-
-
-def write(folder: Path, **files: str) -> None:
-    """Write files; `__` in a name is a slash, `_dot_` a dot."""
-    for name, text in files.items():
-        path = folder / name.replace("__", "/").replace("_dot_", ".")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def first_plan(folder: Path, *words: str) -> Plan:
-    """Make a first plan and return it: it passes its own check."""
-    run_treadle(folder, "init", *words, check=0)
-    run_treadle(folder, "check", check=0)
-    return load_plan(str(folder / "treadle.yaml"))
-
-
-def lines(folder: Path) -> list[str]:
-    return (folder / "treadle.yaml").read_text().splitlines()
 
 
 MAIN = '#include "app.h"\nint main(void) { return f(); }\n'
@@ -364,68 +341,6 @@ def test_what_only_make_can_tell_is_a_remark(tmp_path: Path, makefile: str, rema
     assert any(remark in line for line in remarks), remarks
 
 
-DVC = """\
-vars:
-  - who: {name: world}
-stages:
-  prepare:
-    desc: split the data
-    cmd: mkdir -p data/prepared && cp data/data.csv data/prepared/x && echo ${prepare.seed}
-    deps: [data/data.csv]
-    params: [prepare.seed]
-    outs: [data/prepared]
-  train:
-    foreach: [a, b]
-    do:
-      cmd: cp data/prepared/x model_${item}.bin
-      deps: [data/prepared]
-      outs: ["model_${item}.bin"]
-  grid:
-    matrix: {x: [1, 2], y: [p]}
-    cmd: echo ${item.x} ${item.y} > m_${item.x}_${item.y}.txt
-    outs: ["m_${item.x}_${item.y}.txt"]
-  evaluate:
-    cmd:
-      - cat model_a.bin model_b.bin > all.json
-      - echo ${who.name} "${HOME}"
-    deps: [model_a.bin, model_b.bin, gone.txt]
-    metrics:
-      - all.json: {cache: false}
-plots: [x.csv]
-"""
-
-
-def test_a_dvc_pipeline_becomes_a_plan_that_runs(tmp_path: Path) -> None:
-    write(tmp_path, dvc_dot_yaml=DVC, params_dot_yaml="prepare: {seed: 3}\n", data__data_dot_csv="1\n")
-    plan = first_plan(tmp_path)
-    assert list(plan.actions) == ["prepare", "train@a", "train@b", "grid@1,p", "grid@2,p"]
-    prepare = plan.actions["prepare"].command
-    assert prepare.shown.endswith("echo 3")
-    assert prepare.inputs == ("data/data.csv", "params.yaml")
-    assert prepare.outputs == ("data/prepared/",)
-    assert plan.actions["train@a"].predecessors == ("prepare",)
-    text = (tmp_path / "treadle.yaml").read_text()
-    assert "# - plots: ['x.csv']" in text
-    assert "# - evaluate: ${HOME} cannot be told" in text
-    assert "here if the file does" in text
-    run_treadle(tmp_path, "run", check=0)
-    assert (tmp_path / "model_b.bin").read_text() == "1\n"
-    assert (tmp_path / "m_2_p.txt").read_text() == "2 p\n"
-
-
-def test_the_outputs_of_a_family_may_be_read_one_by_one(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        dvc_dot_yaml=DVC.replace(' "${HOME}"', ""),
-        params_dot_yaml="prepare: {seed: 3}\n",
-        data__data_dot_csv="1\n",
-    )
-    evaluate = first_plan(tmp_path).actions["evaluate"]
-    assert evaluate.command.inputs == ("model_a.bin", "model_b.bin")
-    assert evaluate.command.shown.strip() == "cat model_a.bin model_b.bin > all.json\necho world"
-    assert any("gone.txt" in line for line in lines(tmp_path))
-
-
 TASKFILE = """\
 version: '3'
 vars:
@@ -529,38 +444,6 @@ def test_what_stands_behind_dashes_is_passed_on(tmp_path: Path) -> None:
     first_plan(tmp_path)
     run_treadle(tmp_path, "run", "test", "--", "one two", "three", check=0)
     assert run_treadle(tmp_path, "log", "test", check=0).out == "x one two three\n"
-
-
-def test_values_that_dvc_takes_from_files_stay_values_of_these_files(tmp_path: Path) -> None:
-    text = (
-        "vars: [more.yaml]\nstages:\n"
-        "  one: {cmd: 'echo ${train.lr} ${deep.0} > one', outs: [one]}\n"
-        "  each: {foreach: '${names}', do: {cmd: 'echo ${item} > ${item}', outs: ['${item}']}}\n"
-        "  both: {cmd: cat a b > both, deps: [a, b], outs: [both]}\n"
-        "  map: {foreach: '${sets}', do: {cmd: 'echo ${item.n} > ${key}', outs: ['${key}']}}\n"
-    )
-    write(
-        tmp_path,
-        dvc_dot_yaml=text,
-        params_dot_yaml="train: {lr: 0.1}\nnames: [a, b]\nsets: {s: {n: 1}}\n",
-        more_dot_yaml="deep: [7]\n",
-    )
-    first_plan(tmp_path)
-    run_treadle(tmp_path, "run", check=0)
-    assert (tmp_path / "one").read_text() == "0.1 7\n"
-    assert "  # the values of ${sets} stand here as they are now" in lines(tmp_path)
-    write(tmp_path, params_dot_yaml="train: {lr: 0.2}\nnames: [a, b, c]\n")
-    run_treadle(tmp_path, "run", check=0)
-    assert (tmp_path / "one").read_text() == "0.2 7\n"
-    assert (tmp_path / "c").read_text() == "c\n"
-
-
-def test_a_dvc_family_over_a_map_is_a_family_over_records(tmp_path: Path) -> None:
-    text = "stages:\n  rec:\n    foreach: {us: {n: 3}, uk: {n: 5}}\n    do: {cmd: 'echo ${key} ${item.n} > r_${key}', outs: ['r_${key}']}\n"
-    write(tmp_path, dvc_dot_yaml=text)
-    first_plan(tmp_path)
-    run_treadle(tmp_path, "run", check=0)
-    assert (tmp_path / "r_uk").read_text() == "uk 5\n"
 
 
 def test_a_taskfile_of_the_first_form_has_its_tasks_at_the_top(tmp_path: Path) -> None:

@@ -135,7 +135,10 @@ def _said_list(value: Any, values: _Values) -> str:
     """Return the name that a plan has for the list of a foreach, "" if it has none."""
     found = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
     listed = values.find(found.group(1)) if found else None
-    if found is None or not isinstance(listed, list) or not listed or not all(map(_is_scalar, listed)):
+    if found is None or not isinstance(listed, list) or not listed:
+        return ""
+    records = [as_map(one).values() for one in listed]
+    if not all(map(_is_scalar, listed)) and not all(one and all(map(_is_scalar, one)) for one in records):
         return ""
     return values.said(found.group(1))
 
@@ -170,11 +173,19 @@ class _Filler:
     def __init__(self, local: dict[str, Hole], values: _Values) -> None:
         self.local = local
         self.values = values
+        self.frozen: dict[str, None] = {}
+        """Templates whose values stand somewhere as they are now."""
         self._holes = {hole.name: hole for hole in local.values()}
 
     def script(self, text: str) -> str:
         """Return a command with its templates filled in."""
-        return filled(_TEMPLATE.sub(self._mark, text), self._holes, set())
+        marked = _TEMPLATE.sub(self._mark, text)
+        made = filled(marked, self._holes, set())
+        for name, hole in self._holes.items():
+            # in single quotes and the like a shell sees no value of a plan
+            if marked.count(hole.mark) > made.count(f"${{{name}}}"):
+                self.frozen[name.partition(".")[2]] = None
+        return made
 
     text = script
 
@@ -220,6 +231,8 @@ def _body(
         notes.append(f"there it is run again only if these change: {', '.join(named)}; here if the file does")
     reads += [one for one in (path(file) for file in files) if one not in reads]
     commands = [filler.script(as_text(one)) for one in as_list(body.get("cmd"))]
+    if filler.frozen:
+        notes.append(f"the value of {', '.join(filler.frozen)} stands here as it is now")
     keys["help"] = as_text(body.get("desc"))
     keys["sh"] = "\n".join(commands)
     keys["cwd"] = folder
