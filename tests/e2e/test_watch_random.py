@@ -48,25 +48,30 @@ actions:
 
 
 INCLUDED = "treadle: 1\nactions: {{part: {{sh: 'echo sub:part >> {log}; echo {text} > ${{out}}', out: part}}}}\n"
+MAKER = "  gen: {{sh: 'echo gen >> {log}; cat ${{in}} > ${{out}}', in: gen.yaml, out: out/gen.yaml, expand: out/gen.yaml}}\n"
+"""With an action that makes a plan no round keeps a snapshot."""
+MADE = "treadle: 1\nactions: {{m: {{sh: 'echo gen:m >> {log}; echo {text} > ${{out}}', out: out/m}}}}\n"
 MEETS = {
     "out/all": ["all"],
     "out/word": ["word"],
     "out/tree": ["tree"],
     "out/found": ["found"],
     "sub/part": ["sub:part"],
+    "out/m": ["gen:m"],
 }
 
 
 class World:
     """The folder, and the model of it: what each action reads decides whether it may run."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, makes_a_plan: bool) -> None:
         self.folder = folder / "project"
         self.folder.mkdir()
         self.log = folder / "log"
         self.log.touch()
         self.random = random.Random(seed)
-        self.text = self.included = "t"
+        self.makes_a_plan = makes_a_plan
+        self.text = self.included = self.generated = "t"
         self.fences = self.away = 0
         self.spoiled: Counter[str] = Counter()
         """How often what an action has made or reads was written to by somebody else since somebody asked last."""
@@ -77,6 +82,7 @@ class World:
         for name in ("src/keep.c", "docs/a", "word.txt", "fence", "headers/a", "headers/b"):
             self.write(name, "0")
         self.write("header", "a")
+        self.write_generated()
         self.write_plan()
 
     def write(self, name: str, text: str) -> None:
@@ -97,7 +103,12 @@ class World:
     def write_plan(self) -> None:
         """Write the plan and the one that it includes as they should be."""
         self.write("sub/plan.yaml", INCLUDED.format(log=self.log, text=self.included))
-        self.write("treadle.yaml", PLAN.format(log=self.log, text=self.text))
+        plan = PLAN + MAKER if self.makes_a_plan else PLAN
+        self.write("treadle.yaml", plan.format(log=self.log, text=self.text))
+
+    def write_generated(self) -> None:
+        """Write what the plan that is made is made of."""
+        self.write("gen.yaml", MADE.format(log=self.log, text=self.generated))
 
     def sources(self) -> list[Path]:
         """Return the files of the glob, in its order."""
@@ -116,6 +127,8 @@ class World:
         header = (self.folder / "header").read_text()
         found["found"] = header + (self.folder / "headers" / header).read_text()
         found["sub:part"] = self.included
+        if self.makes_a_plan:
+            found["gen"] = found["gen:m"] = self.generated
         found["tree"] = repr([(path.name, path.read_text()) for path in docs])
         return found
 
@@ -128,6 +141,7 @@ class World:
         read = {f"c@{path.relative_to(self.folder).as_posix()}": [path] for path in self.sources()}
         read["found"] = [header, self.folder / "headers" / header.read_text()]
         read["tree"] = sorted((self.folder / "docs").iterdir())
+        read["gen"] = [self.folder / "gen.yaml"]
         return {name: [path.stat().st_mtime_ns for path in paths] for name, paths in read.items()}
 
     def made(self) -> dict[str, str]:
@@ -138,6 +152,8 @@ class World:
         texts["out/word"] = f"{(self.folder / 'word.txt').read_text()} {self.text}\n"
         texts["out/found"] = (self.folder / "headers" / (self.folder / "header").read_text()).read_text()
         texts["sub/part"] = f"{self.included}\n"
+        if self.makes_a_plan:
+            texts["out/m"] = f"{self.generated}\n"
         texts["out/tree"] = "".join(path.read_text() for path in sorted((self.folder / "docs").iterdir()))
         return texts
 
@@ -145,7 +161,7 @@ class World:
         """Do something at random."""
         pick = self.random.choice
         text = self.random.choice("ab") + self.random.choice(("", "x", "yy"))
-        kind = self.random.randrange(14)
+        kind = self.random.randrange(15)
         sources = [path for path in self.sources() if path.name != "keep.c"]
         if kind < 3:
             self.write(pick(self.sources()).relative_to(self.folder).as_posix(), text)
@@ -169,6 +185,9 @@ class World:
         elif kind == 11:
             self.move(pick("dg"), pick("dg"))
         elif kind == 12:
+            self.generated = text
+            self.write_generated()
+        elif kind == 13:
             self.text = text
             if self.random.random() < 0.5:
                 self.write("treadle.yaml", "treadle: 1\nactions: {c: {runn: x}}\n")
@@ -218,11 +237,11 @@ class World:
         return Counter(self.log.read_text().split())
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_no_edit_is_missed_and_nothing_runs_without_one(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("makes_a_plan", [False, True])
+def test_no_edit_is_missed_and_nothing_runs_without_one(tmp_path: Path, makes_a_plan: bool) -> None:
     seed = int(os.environ.get("TREADLE_WATCH_SEED", "0")) or random.randrange(1, 10**9)
     print(f"TREADLE_WATCH_SEED={seed}")
-    world = World(tmp_path, seed)
+    world = World(tmp_path, seed, makes_a_plan=makes_a_plan)
     run = Watched(world.folder)
     run.until(READY)
     end = monotonic() + SECONDS / 2
