@@ -6,9 +6,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from helpers import plan, run_treadle
-from treadle.plan.held import MANY
 from treadle.plan.nodes import Scalar, Source
-from treadle.plan.shell import fill, parse_script
+from treadle.plan.shell import MANY, fill, parse_script
 from treadle.plan.template import Scope
 
 if TYPE_CHECKING:

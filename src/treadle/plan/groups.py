@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from treadle.errors import UsageError
 
+from .declared import Instance
 from .model import Action
 from .names import Group, Names, is_pattern
 from .nodes import Node, Scalar, Table
@@ -125,12 +126,9 @@ def default(part: Part, names: Names, actions: Mapping[str, Action]) -> tuple[st
     return tuple(uid for uid in actions if uid in found)
 
 
-def is_default_left_out(part: Part, names: Names, makers: Collection[str]) -> bool:
-    """Return whether a bare run, for which nothing is in, would do something if all were in.
-
-    :param makers: the uids of those that are left out and make something
-    """
+def is_default_left_out(part: Part, names: Names, instances: Sequence[Instance]) -> bool:
+    """Return whether a bare run, for which nothing is in, would do something if all were in."""
     node = part.entries.get("default")
     if node is None:
-        return bool(makers)
+        return any(one.left_out and one.outputs for one in instances)
     return any(names.find_known(text.text) for text in part.reader.texts(node, "default"))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from treadle.errors import PlanError, TreadleError
 from treadle.hidden import digest
 
-from . import answers, groups, loader, secrets
+from . import answers, groups, loader
 from .declared import Declared, Instance
 from .edges import Linker, find_circle
 from .fill import Filler, circle_error
@@ -139,9 +139,10 @@ class _Loading:
         if made:
             instances = self._with_made(instances, former, made)
         names = self._names(instances)
-        makers = {one.uid: one for one in instances if one.expand is not None and not one.left_out}
+        expanding = [one for one in instances if one.expand is not None]
+        makers = {one.uid: one for one in expanding if not one.left_out}
         names.open = [uid for uid in makers if uid not in made]
-        names.closed = [one.uid for one in instances if one.expand is not None and one.left_out]
+        names.closed = [one.uid for one in expanding if one.left_out]
         linker = self._linked(instances, Declared(instances, former), names)
         if any(instance.spec.edits is not None for instance in instances):
             from .edits import link_edits
@@ -152,9 +153,8 @@ class _Loading:
         actions = self._actions(linker, Filler(linker, self.name))
         self._check_files(linker)
         hidden = {name for instance in instances for name in instance.spec.secret}
-        for part in self.parts if hidden else ():
-            for error in secrets.refused(part.reader, part.entries, hidden):
-                self.problems.add(error)
+        if hidden:
+            self._check_params(hidden)
         self.problems.check()
         circle = find_circle({uid: (*one.predecessors, *one.after) for uid, one in actions.items()})
         if circle:
@@ -162,8 +162,7 @@ class _Loading:
             raise PlanError([circle_error(linker, circle, where)])
         left_out = {one.uid: one.left_out for one in instances if one.left_out}
         default = groups.default(self.top, names, actions)
-        makers_out = [one.uid for one in instances if one.left_out and one.outputs]
-        is_idle = not default and groups.is_default_left_out(self.top, names, makers_out)
+        is_idle = not default and groups.is_default_left_out(self.top, names, instances)
         return Plan(
             top.file,
             self.name,
@@ -232,8 +231,18 @@ class _Loading:
                 asked[name] = digest(name, value)
         return asked
 
+    def _check_params(self, hidden: Collection[str]) -> None:
+        """Refuse parameters that take their value from secret variables."""
+        from . import secrets
+
+        for part in self.parts:
+            for error in secrets.refused(part.reader, part.entries, hidden):
+                self.problems.add(error)
+
     def _check_files(self, linker: Linker) -> None:
         """Refuse what an action makes or edits, if it is read before any action runs."""
+        if not self.top.files.named and not any(part.included for part in self.parts):
+            return
         editors = {}
         if any(instance.spec.edits is not None for instance in linker.instances):
             from .edits import editors_of

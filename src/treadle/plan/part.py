@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 from treadle.errors import PlanError
 
-from . import secrets
 from .globs import Globs
 from .home import Home
 from .instances import PATHS_ONLY
@@ -113,11 +112,14 @@ class Part:
 
         :raises PlanError: a parameter takes its value from a secret variable
         """
-        if secrets.is_taken(self.entries):
+        if "params" in self.entries:
+            from . import secrets
+
             # before a value is read, which an error would show
-            refused = secrets.refused(self.reader, self.entries, secrets.named(self.entries))
-            if refused:
-                raise PlanError(refused)
+            if secrets.is_taken(self.entries):
+                refused = secrets.refused(self.reader, self.entries, secrets.named(self.entries))
+                if refused:
+                    raise PlanError(refused)
         self.params = read_params(
             self.reader,
             self.entries.get("params"),

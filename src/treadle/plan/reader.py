@@ -33,6 +33,7 @@ _MEANT = {
 
 
 NAMES = "a map has a name, a colon and a value in each line, all indented alike"
+_TIGHT = re.compile(r",\S")
 _SIMPLE = re.compile(r"[\w./+-]+(?: [\w./+-]+)*")
 
 
@@ -134,13 +135,16 @@ class Reader:
             hint="inside { } write the value in quotes",
         )
 
-    def check_commas(self, node: Node, *, is_run: bool = False) -> None:
-        """Keep an error for a comma that YAML took as the end of an element, and that was meant as part of it.
+    def check_commas(self, node: Items) -> None:
+        """Keep an error for a comma that YAML took as the end of an element, and that was meant as part of it."""
+        if node.flow and _TIGHT.search(self.source.text, node.start, node.end) is not None:
+            self.check_tight(node, is_run=False)
+
+    def check_tight(self, node: Items, *, is_run: bool) -> None:
+        """Do what `check_commas` does, in more detail.
 
         :param is_run: whether the elements are commands
         """
-        if not isinstance(node, Items) or not node.flow:
-            return
         text = self.source.text
         pairs = [(a, b) for a, b in pairwise(node.nodes) if isinstance(a, Scalar) and isinstance(b, Scalar)]
         tight = [(a, b) for a, b in pairs if a.style is b.style is None and text[a.end : b.start] == ","]

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from treadle.command import DEFAULT_SHELL, Script
 from treadle.errors import TreadleError
 
 from . import shown
-from .held import Held
 from .nodes import Scalar, Source
 from .template import MARK, Ref, Scope, Template, bad_mark
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .held import Held
+
+MANY = 500
+"""Values above which a list is given as words behind the script: the system bounds a text that names each."""
 BARE, QUOTED, HEREDOC = "bare", "quoted", "heredoc"
 POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"))
 
@@ -380,7 +386,8 @@ def fill(
     program = shell[0].rsplit("/", 1)[-1]
     text: list[str] = []
     seen: list[str] = []
-    held = Held(has_arrays=program == "bash")
+    names: dict[str, str] = {}
+    held: Held | None = None
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
@@ -394,8 +401,13 @@ def fill(
             )
         value = scope.value(template, piece.ref)
         if piece.where != BARE:
-            text.append(held.joined(value))
-            seen.append(_seen(piece, " ".join(value) if isinstance(value, tuple) else value, seen))
+            one = " ".join(value) if isinstance(value, tuple) else value
+            if program == "bash" and isinstance(value, tuple) and len(value) > MANY:
+                held = held or _held()
+                text.append(held.joined(value))
+            else:
+                text.append(f"${{{names.setdefault(one, _variable(len(names) + 1))}}}")
+            seen.append(_seen(piece, one, seen))
             continue
         if isinstance(value, tuple) and not piece.alone:
             raise template.error(
@@ -404,10 +416,27 @@ def fill(
                 hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
             )
         values = value if isinstance(value, tuple) else (value,)
-        text.append(held.words(values))
+        if program == "bash" and len(values) > MANY:
+            held = held or _held()
+            text.append(held.words(values))
+        else:
+            text.append(" ".join([f'"${{{names.setdefault(one, _variable(len(names) + 1))}}}"' for one in values]))
         seen.append(shown.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
-    words = (shell[0], *held.behind) if held.behind else ()
-    return Script(held.head + "".join(text), held.variables, "".join(seen), shell, words)
+    variables = {name: value for value, name in names.items()}
+    if held is None:
+        return Script("".join(text), variables, "".join(seen), shell)
+    return Script(held.head + "".join(text), variables, "".join(seen), shell, (shell[0], *held.behind))
+
+
+def _held() -> Held:
+    from .held import Held
+
+    return Held()
+
+
+@lru_cache
+def _variable(number: int) -> str:
+    return f"TREADLE_{number}"
 
 
 def _seen(hole: Hole, value: str, seen: Sequence[str]) -> str:

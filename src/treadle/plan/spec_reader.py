@@ -142,9 +142,11 @@ class SpecReader:
         self.ways[given[0]](spec, entries[given[0]])
 
     def _run(self, spec: Spec, node: Node) -> None:
-        if isinstance(node, Items) and not node.nodes:
-            raise self.error("run holds no command", node, "for example run: [echo hello]")
-        self.reader.check_commas(node, is_run=True)
+        if isinstance(node, Items):
+            if not node.nodes:
+                raise self.error("run holds no command", node, "for example run: [echo hello]")
+            if node.flow:
+                self.reader.check_tight(node, is_run=True)
         steps = spec.steps = []
         for text in self.reader.texts(node, "a command"):
             with self.reader.problems.kept():
@@ -224,7 +226,8 @@ class SpecReader:
     def _values(self, node: Node, what: str) -> list[Item | Record]:
         """Return what stands under a name of `foreach`: a map in a list is a record."""
         found: list[Item | Record] = []
-        self.reader.check_commas(node)
+        if isinstance(node, Items):
+            self.reader.check_commas(node)
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - _NO_RECORD:
                 fields = tree(self.reader, self.home.scope, one, f"a record of {what}")
@@ -251,17 +254,20 @@ class SpecReader:
             self.reader.check_commas(node)
         named = self.home.scope.globs if globs else {}
         for one in node.nodes if isinstance(node, Items) else (node,):
-            if isinstance(one, Items):
-                found.extend(self.items(one, what, globs=globs))
-            elif isinstance(one, Table):
-                found.append(self._special(one, what))
-            elif self.reader.is_text(one, what):
+            if isinstance(one, Scalar):
+                if not self.reader.is_text(one, what):
+                    continue
                 made = template.parse(self.source, one)
-                is_glob = globs and MAGIC.search(one.text) is not None and made.has_magic
-                if named and made.whole is not None and made.whole.name in named:
+                if globs and MAGIC.search(one.text) is not None and made.has_magic:
+                    found.append(GlobItem(one, [made], [], empty=False))
+                elif named and made.whole is not None and made.whole.name in named:
                     found.append(named[made.whole.name])
                 else:
-                    found.append(GlobItem(one, [made], [], empty=False) if is_glob else made)
+                    found.append(made)
+            elif isinstance(one, Items):
+                found.extend(self.items(one, what, globs=globs))
+            else:
+                found.append(self._special(one, what))
         return found
 
     def _special(self, node: Table, what: str) -> Item:
