@@ -70,10 +70,12 @@ def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[
     """Yield (action, maker) for each output of another that an action was found to read last time."""
     makers: dict[str, str] | None = None
     for uid, command in commands.items():
-        found = found_on_record(store, uid, command)
-        if found and makers is None:
+        found = found_on_record(store, uid, command) if command.depfile is not None else ()
+        if not found:
+            continue
+        if makers is None:
             makers = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
-        for maker in dict.fromkeys(maker_of(path, makers or {}) for path in found):
+        for maker in dict.fromkeys(maker_of(path, makers) for path in found):
             if maker is not None and maker != uid:
                 yield uid, maker
 
