@@ -115,6 +115,26 @@ def test_names_of_a_plan_that_an_action_makes_are_completed(tmp_path: Path) -> N
     assert values(tmp_path, "run", "gen:f") == ["gen:fit"]
 
 
+def test_what_an_action_reads_is_not_looked_for(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN + "  of_nothing: {foreach: {x: [a]}, in: not/there, run: 'true', out: o/of_nothing}\n")
+    assert values(tmp_path, "run", "of_nothing@") == ["of_nothing@a"]
+    assert values(tmp_path, "run", "o/") == ["o/of_nothing"]
+
+
+def test_what_its_own_when_leaves_out_is_not_completed(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  f: {foreach: {x: [a, b]}, when: x == 'b', run: 'true', out: 'o/${x}'}\n")
+    assert values(tmp_path, "run", "f@") == ["f@b"]
+    assert values(tmp_path, "run", "o/") == ["o/b"]
+
+
+def test_instances_of_a_family_in_a_plan_that_an_action_makes_are_completed(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN, "made.yaml")
+    plan(tmp_path, "actions: {gen: {run: 'true', out: made.yaml, keep: true, expand: made.yaml}}\n")
+    run_treadle(tmp_path, "run", "gen")
+    assert values(tmp_path, "run", "gen:fit@") == ["gen:fit@a", "gen:fit@b c"]
+    assert values(tmp_path, "run", "gen:fit") == ["gen:fit", "gen:fit@a", "gen:fit@b c"]
+
+
 def test_a_plan_with_a_mistake_still_has_names(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  fit: {runn: 'true'}\n  merge: {foreach: {a: b}, run: 'true'}\n")
     assert values(tmp_path, "run", "") == ["fit", "merge"]

@@ -9,7 +9,7 @@ import pytest
 
 from plan_folder import Folder
 from treadle.errors import PlanError, UsageError
-from treadle.plan import is_plan, load_plan
+from treadle.plan import is_plan, load_outline, load_plan
 
 # What names stand for.
 
@@ -147,3 +147,30 @@ def test_a_path_outside_the_root_gives_the_part_that_its_glob_has_found(
     assert list(plan.actions) == ["copy@a.txt", "copy@deep/b.txt"]
     assert "${" not in plan.actions["copy@a.txt"].command.shown
     assert str(outside / "a.txt") in plan.actions["copy@a.txt"].command.shown
+
+
+# The outline.
+
+
+def test_the_outline_has_the_names_of_the_whole_plan(folder: Folder) -> None:
+    whole = folder.load(NAMES)
+    outline = load_outline(whole.file)
+    assert outline.helps == {uid: action.help for uid, action in whole.actions.items()}
+    assert (outline.root, outline.makers) == (whole.root, whole.makers)
+    assert (outline.names.families, outline.names.outputs) == (whole.names.families, whole.names.outputs)
+    assert outline.names.groups == whole.groups
+
+
+def test_the_outline_has_what_stands_in_plans_that_were_made(folder: Folder) -> None:
+    folder.write("made.yaml", text="treadle: 1\nactions: {a: {help: h, run: x, out: o}}\n")
+    whole = folder.load(" gen: {run: x, out: made.yaml, expand: made.yaml}\n")
+    assert load_outline(whole.file).helps == {"gen": ""}
+    assert load_outline(whole.file, made=["gen"]).helps == {"gen": "", "gen:a": "h"}
+    assert load_outline(whole.file, made=["gen"]).names.outputs["o"] == "gen:a"
+
+
+def test_what_is_wrong_with_names_is_wrong_with_the_outline(folder: Folder) -> None:
+    whole = folder.load(" a: {run: x}\n")
+    folder.write("treadle.yaml", text="treadle: 1\nactions: {a: {run: x, foreach: {i: [1, 1]}}}\n")
+    with pytest.raises(PlanError, match="a@1"):
+        load_outline(whole.file)

@@ -6,6 +6,7 @@ each other line is a value, a tab, and what it is. Nothing is ever wrong here: i
 
 from __future__ import annotations
 
+import gc
 import os
 
 from .arguments import COMMANDS, make_parser
@@ -56,6 +57,8 @@ def complete(words: Sequence[str]) -> int:
 
     if words[:1] == ["--"]:
         words = words[1:]
+    # the process ends with the answer: looking for garbage in between is lost time
+    gc.disable()
     try:
         *before, word = list(words) or [""]
         line = _Line(make_parser())

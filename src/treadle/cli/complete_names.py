@@ -1,4 +1,4 @@
-"""The names of a plan, found quickly: its text is read, and the whole plan only where a word asks for more.
+"""The names of a plan, found quickly: its text is read, and its outline only where a word asks for more.
 
 What is wrong in a plan does not matter here, as long as its names can be seen.
 """
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from treadle.plan import Plan
+    from treadle.plan import Outline
     from treadle.plan.nodes import Node, Table
 
     Row = tuple[str, str]
@@ -39,7 +39,7 @@ class Names:
         self.file = file
         self.given = dict(params)
         self._tops: dict[str, Table] | None = None
-        self._plan: Plan | None = None
+        self._outline: Outline | None = None
         self._is_wrong = False
 
     def matching(self, word: str) -> list[Row]:
@@ -49,19 +49,19 @@ class Names:
         is_whole = [name for name, _ in rows] == [word]
         if rows and not (is_whole and self._is_family(word)):
             return rows
-        plan = self.plan()
-        if plan is None:
+        outline = self.outline()
+        if outline is None:
             return rows
         found = dict(rows)
-        found |= {uid: action.help for uid, action in plan.actions.items() if uid.startswith(word) and "@" in uid}
-        return list(found.items()) or _outputs(plan, word)
+        found |= {uid: told for uid, told in outline.helps.items() if uid.startswith(word) and "@" in uid}
+        return list(found.items()) or _outputs(outline, word)
 
     def _makes_plans(self) -> bool:
         return any("expand" in getattr(node, "nodes", {}) for node in self._entries("actions").values())
 
     def _is_family(self, name: str) -> bool:
-        if self._plan is not None:
-            return any(action.family == name != uid for uid, action in self._plan.actions.items())
+        if self._outline is not None:
+            return any(uid != name for uid in self._outline.names.families.get(name, ()))
         return "foreach" in getattr(self._entries("actions").get(name), "nodes", {})
 
     def params(self) -> dict[str, Choice]:
@@ -80,34 +80,33 @@ class Names:
             found[name] = Choice(kind, (_text(one) for one in listed), _text(entries.get("help")))
         return found
 
-    def plan(self) -> Plan | None:
-        """Return the whole plan, with the plans that its actions have made as they lie there; None if wrong."""
-        if self._plan is None and not self._is_wrong:
+    def outline(self) -> Outline | None:
+        """Return all names, with those in plans that actions have made as they lie there; None if one is wrong."""
+        if self._outline is None and not self._is_wrong:
             try:
-                self._plan = self._load(())
-                there = [uid for uid, path in self._plan.makers.items() if os.path.isfile(self._in_root(path))]
+                first = self._outline = self._load(())
+                makers, root = first.makers.items(), first.root
+                there = [uid for uid, path in makers if os.path.isfile(os.path.join(root, path))]
                 if there:
-                    self._plan = self._load(there)
+                    self._outline = self._load(there)
             except (TreadleError, OSError):
-                self._is_wrong = self._plan is None
-        return self._plan
+                self._is_wrong = self._outline is None
+        return self._outline
 
-    def _load(self, made: Sequence[str]) -> Plan:
+    def _load(self, made: Sequence[str]) -> Outline:
         from treadle.former import FormerOutputs
-        from treadle.plan import load_plan
+        from treadle.plan import load_outline
 
-        return load_plan(self._path(), params=self.given, former_outputs=FormerOutputs, made=made)
-
-    def _in_root(self, path: str) -> str:
-        return os.path.join(self._plan.root if self._plan is not None else "", path)
+        return load_outline(self._path(), params=self.given, former_outputs=FormerOutputs, made=made)
 
     def _plain(self) -> list[Row]:
         """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
         if "include" in self._top() or self._makes_plans():
-            plan = self.plan()
-            if plan is not None:
-                families = {action.family: action.help for action in plan.actions.values()}
-                return [*families.items(), *((group.name, group.help) for group in plan.groups.values())]
+            outline = self.outline()
+            if outline is not None:
+                names = outline.names
+                families = {names.uids[uid]: told for uid, told in outline.helps.items()}
+                return [*families.items(), *((group.name, group.help) for group in names.groups.values())]
         rows = []
         for key in ("actions", "groups"):
             for name, node in self._entries(key).items():
@@ -144,14 +143,13 @@ def _is_hidden(name: str) -> bool:
     return name.rpartition(":")[2].startswith("_")
 
 
-def _outputs(plan: Plan, word: str) -> list[Row]:
+def _outputs(outline: Outline, word: str) -> list[Row]:
     """Return the outputs that begin with a word, folder by folder."""
     found: dict[str, str] = {}
-    for uid, action in plan.actions.items():
-        for path in action.command.outputs:
-            if word and path.startswith(word):
-                end = path.find("/", len(word)) + 1
-                found[path[:end] if end else path] = "" if 0 < end < len(path) else f"made by {uid}"
+    for path, uid in outline.names.outputs.items():
+        if word and path.startswith(word) and uid in outline.helps:
+            end = path.find("/", len(word)) + 1
+            found[path[:end] if end else path] = "" if 0 < end < len(path) else f"made by {uid}"
     return list(found.items())
 
 

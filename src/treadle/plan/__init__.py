@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .load import load_plan
-    from .model import Action, Param, Plan
+    from .load import load_outline, load_plan
+    from .model import Action, Outline, Param, Plan
     from .names import Group
     from .sniff import is_plan
 
-__all__ = ["Action", "Group", "Param", "Plan", "is_plan", "load_plan"]
+__all__ = ["Action", "Group", "Outline", "Param", "Plan", "is_plan", "load_outline", "load_plan"]
 
 _ROOMS = {
     "Action": "model",
     "Group": "names",
+    "Outline": "model",
     "Param": "model",
     "Plan": "model",
     "is_plan": "sniff",
+    "load_outline": "load",
     "load_plan": "load",
 }
 

@@ -97,6 +97,21 @@ class AskedEnviron(dict[str, str]):
 
 
 @dataclass(slots=True)
+class Outline:
+    """The names in a plan, of which nothing else is known.
+
+    :param root: absolute path of the folder that all paths are relative to
+    :param helps: uid -> help, without what its own `when` leaves out
+    :param makers: uid -> path of the plan that it makes
+    """
+
+    root: str
+    helps: dict[str, str]
+    makers: dict[str, str]
+    names: Names = field(repr=False)
+
+
+@dataclass(slots=True)
 class Plan:
     """A checked plan.
 
