@@ -42,7 +42,10 @@ def test_a_run_groups_what_actions_print_and_marks_failures_in_the_plan(folder: 
     assert [line for line in lines if line.startswith("::error")] == [
         "::error title=bad failed,file=sub/treadle.yaml,line=6,col=3::exit code 3%0Adear"
     ]
-    assert lines[-1].startswith("2 run, 1 failed in ")
+    assert [line for line in lines if not line.startswith("::")][-1].startswith("2 run, 1 failed in ")
+    # commands of the steps that follow are heard again
+    last_stop = [line for line in lines if line.startswith("::stop-commands::")][-1]
+    assert lines[-1] == last_stop.replace("stop-commands::", "") + "::"
 
 
 def test_what_actions_print_stands_where_github_hears_no_commands(folder: Path) -> None:
