@@ -164,6 +164,29 @@ def test_questions_ask_about_what_a_maker_that_runs_always_has_made_last(project
     assert project.treadle("clean", "--stale", "-n").out == "would remove out/c\n"
 
 
+def test_why_says_of_a_plan_what_status_says(project: Project) -> None:
+    asked = project.treadle("why").out
+    assert "gen:... may run:\n  made/plan.yaml is not made yet\n" in asked
+    asked = project.treadle("why", "gen:a").out
+    assert "made/plan.yaml is not made yet" in asked
+    assert "no action reads" not in asked
+    project.write("plan", project.read("treadle.yaml").replace("    expand:", "    always: true\n    expand:"))
+    project.run()
+    said = "made/plan.yaml may be another one then"
+    assert project.treadle("why").out == f"gen would run:\n  it runs each time\ngen:... may run:\n  {said}\n"
+    for name in ("gen:a", "gen:b"):
+        shown = project.treadle("why", name).out
+        assert shown.startswith(f"{name} would be skipped: nothing has changed\n  gen comes first, and {said}\n")
+    assert f"  {said}\n" in project.treadle("why", "gen").out
+    assert "may be another" not in project.treadle("why", "lone").out
+
+
+def test_why_says_nothing_of_a_plan_that_stays(project: Project) -> None:
+    project.run()
+    assert project.treadle("why").out.startswith("nothing would run: ")
+    assert "comes first" not in project.treadle("why", "gen:a").out
+
+
 def test_what_is_said_of_an_action_does_not_fall_upon_its_maker(project: Project) -> None:
     project.write("plan", project.read("treadle.yaml").replace("echo gen >>", "echo made; echo gen >>"))
     project.run()

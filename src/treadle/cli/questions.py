@@ -47,9 +47,7 @@ def status_command(context: Context) -> int:
     elif not context.options.quiet:
         shown = verdicts if context.options.verbose else without_skips(verdicts)
         context.say(_short(uid, verdict) for uid, verdict in shown.items())
-        context.say(_unread(uid, plan.makers[uid]) for uid in plan.unread)
-        runs_always = [uid for uid in plan.makers if uid in without_skips(verdicts) and uid not in plan.unread]
-        context.say(_may_differ(uid, plan.makers[uid]) for uid in runs_always)
+        context.say(_open(uid, said) for uid, said in open_plans(plan, verdicts).items())
         context.say([_totals(counts)])
     pending = counts[decision.RUN] + counts[decision.MAY_RUN]
     return context.ended(1 if pending else 0)
@@ -65,6 +63,15 @@ def without_skips(
 ) -> dict[str, decision.Verdict]:
     """Return the verdicts on actions that would or may run."""
     return {str(uid): verdict for uid, verdict in verdicts.items() if verdict.outcome != decision.SKIP}
+
+
+def open_plans(
+    plan: Plan, verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict]
+) -> dict[str, str]:
+    """Return makers of plans that may hold something else after a run, and what is said of each of these plans."""
+    found = {uid: f"{plan.makers[uid]} is not made yet" for uid in plan.unread}
+    runs = [uid for uid in plan.makers if uid not in found and uid in without_skips(verdicts)]
+    return found | {uid: f"{plan.makers[uid]} may be another one then" for uid in runs}
 
 
 def looked(context: Context, plan: Plan, uids: Sequence[str]) -> CommandWalk:
@@ -95,14 +102,8 @@ def _short(uid: str, verdict: decision.Verdict) -> Line:
     return line((verdict.outcome, style), " ", name, f": {words.reasons(verdict.reasons)}")
 
 
-def _unread(uid: str, path: str) -> Line:
-    return line((decision.MAY_RUN, "dim"), " ", (f"{safe(uid)}:...", "name"), f": {safe(path)} is not made yet")
-
-
-def _may_differ(uid: str, path: str) -> Line:
-    return line(
-        (decision.MAY_RUN, "dim"), " ", (f"{safe(uid)}:...", "name"), f": {safe(path)} may be another one then"
-    )
+def _open(uid: str, said: str) -> Line:
+    return line((decision.MAY_RUN, "dim"), " ", (f"{safe(uid)}:...", "name"), f": {safe(said)}")
 
 
 def _totals(counts: dict[str, int]) -> Line:

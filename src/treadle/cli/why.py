@@ -5,19 +5,21 @@ from __future__ import annotations
 from time import localtime, strftime, time
 
 from treadle.core import decision
-from treadle.core.decision import Reason
+from treadle.core.decision import Reason, Verdict
 from treadle.fingerprint import Fingerprint
 from treadle.ui import words
 from treadle.ui.durations import duration
-from treadle.ui.text import folded, line
-from treadle.ui.why import Explained, explained_lines, last_run_lines
+from treadle.ui.text import folded, line, safe
+from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_lines
 
 from . import old_content
-from .questions import FORMAT, looked, reason_data, without_skips
+from .questions import FORMAT, looked, open_plans, reason_data, without_skips
 from .readers import Readers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from treadle.command_walk import CommandWalk
     from treadle.records import Run
     from treadle.store import Entry
@@ -34,18 +36,21 @@ def why_command(context: Context) -> int:
     options = context.options
     plan = context.load()
     uids = context.selected(plan)
-    walk = looked(context, plan, uids)
+    walk = looked(context, plan, uids if options.names else [*uids, *plan.makers])
+    plans = open_plans(plan, walk.verdicts)
     if not options.names:
         uids = [str(uid) for uid in without_skips(walk.verdicts)]
     readers = Readers(plan)
-    asked = Asked(walk, readers, everything=bool(options.names))
+    asked = Asked(walk, readers, plans, everything=bool(options.names))
     if options.json:
         context.say_data({"format": FORMAT, "actions": [asked.data(uid) for uid in uids]})
         return context.ended(0)
-    if not uids:
+    if not uids and not plans:
         context.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
     made = (one for uid in uids for one in explained_lines(asked.explained(uid), verbose=options.verbose))
     context.say(shown for one in made for shown in folded(one, context.room))
+    for uid, said in plans.items() if not options.names else ():
+        context.say([*verdict_lines(f"{uid}:...", Verdict(decision.MAY_RUN)), line(f"  {safe(said)}")])
     return context.ended(0)
 
 
@@ -53,12 +58,14 @@ class Asked:
     """What can be told of the actions of a walk that has looked.
 
     :param readers: who reads what in the plan
+    :param plans: makers of plans that may hold something else after a run, and what is said of these
     :param everything: whether all is told, or the reasons alone
     """
 
-    def __init__(self, walk: CommandWalk, readers: Readers, *, everything: bool) -> None:
+    def __init__(self, walk: CommandWalk, readers: Readers, plans: Mapping[str, str], *, everything: bool) -> None:
         self.walk = walk
         self.readers = readers
+        self.plans = plans
         self.everything = everything
         self._by_name: dict[tuple[str, str], Entry] | None = None
         """Plan and action -> its last success, of those without outputs: these have a record for each command."""
@@ -69,10 +76,13 @@ class Asked:
         told.former = self._former(uid)
         if not self.everything:
             return told
+        told.open = self._open(uid)
         told.equal = self._equal(uid)
         told.texts, told.written = self._differences(uid)
         command = self.walk.actions.vertex_data[uid]
-        told.makes, told.once = bool(command.outputs or command.edits), command.once
+        # who reads what an unread plan says is not known
+        told.makes = bool(command.outputs or command.edits) and uid not in self.readers.plan.unread
+        told.once = command.once
         told.readers = self.readers.followers(uid)
         waiting = self.readers.needed_by(uid)
         told.plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]
@@ -82,6 +92,13 @@ class Asked:
         if entry is not None:
             self._add_last(told, entry)
         return told
+
+    def _open(self, uid: str) -> str:
+        """Return what is said of the plan that an action makes or is in, "" if that stays as it is."""
+        if uid in self.plans:
+            return self.plans[uid]
+        maker = next((maker for maker in self.plans if uid.startswith(f"{maker}:")), None)
+        return f"{maker} comes first, and {self.plans[maker]}" if maker is not None else ""
 
     def _add_last(self, told: Explained, entry: Entry) -> None:
         run = entry.last_run

@@ -123,7 +123,7 @@ actions:
 Its fingerprint holds: the command with its values, the shell and `cwd`; variables of `env` and `track`;
 tools, and programs inside the root that it starts; the list and the content of inputs, and of what the depfile
 named; the outputs as they were left. It does not hold: `help`, `timeout`, `retries`, `queue`, `tokens`,
-`priority`, and where the root lies. An action without inputs and outputs runs each time it is asked for, and one
+`priority`, and where the root lies. An action without `in` and `out` runs each time it is asked for, and one
 with `always: true` each time.
 
 With `always: true` an action runs each time, and makes nothing else run: who reads its outputs waits for it, is
@@ -263,11 +263,11 @@ fails the run ends there. A made plan may make plans itself, ten deep at most. A
 another made plan makes, by a glob too: it waits for it. If a maker is left out, so is what needs its plan.
 
 Questions (`status`, `why`, `list`, `graph`, `check`) start nothing. They know what a maker has made as long as it
-is up to date, or would only run because it always does. If it is not, they say that the plan is not made yet;
-actions that cannot be understood without it are left out, with that reason, and `gen:a` stands for `gen`. Who
-reads what an action of that plan has made may run: that file may be made anew. What new files the plan will make,
-and which globs take these, nobody knows before. A run with nothing to do is answered as quickly as any other; one
-in which anything has moved reads the whole plan.
+is up to date, or would only run because it always does; then `status` and `why` add that the plan may be another
+one after that. If it is not, they say that the plan is not made yet; actions that cannot be understood without it
+are left out, with that reason, and `gen:a` stands for `gen`. Who reads what an action of that plan has made may
+run: that file may be made anew. What new files the plan will make, and which globs take these, nobody knows before.
+A run with nothing to do is answered as quickly as any other; one in which anything has moved reads the whole plan.
 
 ```yaml
 treadle: 1

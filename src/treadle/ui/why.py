@@ -37,6 +37,7 @@ class Explained:
     :ivar written: element -> what was written in a tree since the last success
     :ivar makes: whether it has outputs
     :ivar plan: the actions of the plan that it makes
+    :ivar open: what is said of a plan that it makes or is in, if that may hold something else after a run
     :ivar former: how it differs from its last success, where that is no record of this command
     :ivar readers: action -> what it reads of this one
     :ivar after_them: what follows the readers
@@ -54,6 +55,7 @@ class Explained:
             "makes",
             "needed_by",
             "once",
+            "open",
             "plan",
             "readers",
             "texts",
@@ -72,6 +74,7 @@ class Explained:
         self.makes = False
         self.once = False
         """Whether nothing but the presence of its outputs counts."""
+        self.open = ""
         self.plan: Sequence[str] = ()
         self.readers: Mapping[str, Sequence[str]] = {}
         self.needed_by: Sequence[str] = ()
@@ -93,6 +96,8 @@ def explained_lines(told: Explained, *, verbose: bool = False) -> Iterator[Line]
         if told.written.get(why.name):
             names = _some([safe(name) for name in told.written[why.name]], 1000 if verbose else _FOLLOWERS)
             yield line(f"    written since its last success: {names}")
+    if told.open:
+        yield line(f"  {safe(told.open)}")
     if told.former:
         yield line("  unlike its last success, which had another command:")
         yield from (line("  ", *one) for why in told.former for one in reason_lines(why, verbose=verbose))
