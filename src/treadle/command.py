@@ -139,7 +139,7 @@ class Command:
     :param depfile: a file in make's syntax in which the command says what it read
     :param stdout: an output that takes what the command prints
     :param limits: queue, tokens, priority, time limit, retries
-    :param always: it runs each time
+    :param always: it runs each time; None for what it is by itself: without inputs, outputs and edits it does
     :param once: it runs only while an output is missing
     :param edits: files that it reads and writes in place
     :param keep: its output files are not removed before it starts
@@ -167,7 +167,7 @@ class Command:
         depfile: str | None = None,
         stdout: str | None = None,
         limits: Limits | None = None,
-        always: bool = False,
+        always: bool | None = None,
         keep: bool = False,
         console: bool = False,
         once: bool = False,
@@ -185,7 +185,7 @@ class Command:
         self.depfile = depfile
         self.stdout = stdout
         self.limits = limits or Limits()
-        self.always = always
+        self.always = not (inputs or outputs or edits) if always is None else always
         self.keep = keep
         self.console = console
         self.once = once

@@ -216,7 +216,7 @@ class CommandWalk(Walk):
         reasons = []
         if uid in self.settings.force:
             reasons.append(Reason(decision.FORCED))
-        if command.always or not (command.inputs or command.outputs or command.edits):
+        if command.always:
             reasons.append(Reason(decision.ALWAYS))
         entry = self.store.entries.get(self.owner(uid, command).key)
         if entry is not None and not entry.counts and not (command.once and entry.state == MOVED):

@@ -110,6 +110,15 @@ def test_readers_of_what_always_runs_are_judged_by_what_came_out(tmp_path: Path)
     assert (tmp_path / "p").read_text() == "b"
 
 
+def test_a_check_whose_glob_matches_nothing_runs_once_and_again_when_a_file_comes_or_goes(tmp_path: Path) -> None:
+    plan(tmp_path, "actions: {lint: {sh: 'echo lint >> log', in: {glob: '*.c', empty: ok}}}\ndefault: [lint]\n")
+    assert [run(tmp_path), run(tmp_path), run(tmp_path)] == [["lint"], [], []]
+    (tmp_path / "a.c").touch()
+    assert [run(tmp_path), run(tmp_path), run(tmp_path)] == [["lint"], [], []]
+    (tmp_path / "a.c").unlink()
+    assert [run(tmp_path), run(tmp_path)] == [["lint"], []]
+
+
 def test_needs_alone_foretells_no_run_and_files_do_whichever_way_they_are_read(tmp_path: Path) -> None:
     plan(
         tmp_path,

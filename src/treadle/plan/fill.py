@@ -65,7 +65,8 @@ class Filler:
             depfile=instance.depfile,
             stdout=instance.stdout,
             limits=spec.limits,
-            always=spec.flag("always"),
+            # a glob that matches nothing today is still all that it reads
+            always=spec.flag("always") or (False if spec.inputs else None),
             keep=spec.flag("keep"),
             console=spec.flag("console"),
             once=spec.flag("once"),
