@@ -35,6 +35,8 @@ def graph_command(context: Context) -> int:
     named = context.select(plan, options.names) if options.names else []
     if options.tags:
         named = context.tagged(plan, named or list(plan.actions))
+    if options.depth is not None and not (options.names or options.tags):
+        raise UsageError("--depth counts from names, and none is given", hint="treadle graph NAME --depth 1")
     graph = plan_graph(plan)
     if named:
         graph = shapes.around(graph, named, options.depth)
