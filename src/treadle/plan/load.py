@@ -12,7 +12,7 @@ from treadle.hidden import digest
 
 from . import answers, groups, loader
 from .declared import Declared, Instance
-from .edges import Linker, find_circle
+from .edges import Linker, Reading, find_circle
 from .fill import Filler, circle_error
 from .globs import Disk, Globs
 from .instances import Expander
@@ -160,7 +160,7 @@ class _Loading:
         if hidden:
             self._check_params(hidden)
         self.problems.check()
-        circle = find_circle({uid: (*one.predecessors, *one.after) for uid, one in actions.items()})
+        circle = find_circle({uid: one.predecessors + one.after for uid, one in actions.items()})
         if circle:
             where = {uid: str(actions[uid].place) for uid in circle}
             raise PlanError([circle_error(linker, circle, where)])
@@ -321,20 +321,25 @@ class _Loading:
             except TreadleError as error:
                 self.problems.keep(error)
             else:
-                after = [one.uid for one in reading.after if not one.left_out]
                 found[instance.uid] = Action(
                     instance.uid,
                     instance.spec.name,
                     instance.spec.help,
                     command,
                     tuple(reading.predecessors),
-                    tuple([uid for uid in dict.fromkeys(after) if uid not in reading.predecessors]),
+                    _only_after(reading) if reading.after else (),
                     command.place or self.source.place(instance.spec.key.start),
                     its_tags,
                 )
             if broken and len(self.problems) > len(broken) + 100:
                 break
         return found
+
+
+def _only_after(reading: Reading) -> tuple[str, ...]:
+    """Return the uids of those that an action waits for and does not need."""
+    after = dict.fromkeys([one.uid for one in reading.after if not one.left_out])
+    return tuple([uid for uid in after if uid not in reading.predecessors])
 
 
 def _has_globs(spec: Spec) -> bool:
