@@ -137,6 +137,19 @@ def test_several_programs_share_their_objects_and_a_library_needs_no_main(tmp_pa
     assert "library" in first_plan(tmp_path / "lib").actions
 
 
+def test_flags_that_the_environment_may_set_are_words_in_a_plan_too(tmp_path: Path) -> None:
+    makefile = (
+        "FLAGS ?= -a\nNAME ?= x\nMORE_FLAGS ?= -a\nMORE_FLAGS += -b\n"
+        "out: in\n\techo $(FLAGS) $(MORE_FLAGS) $(NAME) > $@\n"
+    )
+    write(tmp_path, Makefile=makefile, **{"in": "x\n"})
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "out").read_text() == "-a -a -b x\n"
+    run_treadle(tmp_path, "run", check=0, env={"FLAGS": "-c  '-d'", "NAME": "two  words", "MORE_FLAGS": "-z"})
+    assert (tmp_path / "out").read_text() == "-c -d -a -b two  words\n"
+
+
 MAKEFILE = """\
 CC ?= cc
 CFLAGS := -O2 -Wall

@@ -56,6 +56,8 @@ class Variables:
                 self.values[name] = value
                 self.from_outside.add(name)
             return
+        # what the environment sets is not all of it any more
+        self.from_outside.discard(name)
         if sign == "+=" and name in self.values:
             self.values[name] = f"{self.values[name]} {value}".strip()
             return

@@ -38,6 +38,8 @@ _BUILT_IN = """
 """
 _COMPILE_AND_LINK = "$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@"
 _LINK = "$(CC) $(LDFLAGS) $^ $(LOADLIBES) $(LDLIBS) -o $@"
+_OFTEN_SEVERAL = ("FLAGS", "LIBS", "OPTS", "ARGS")
+"""How names of variables end that hold several words for some, if one here."""
 _NOT_VARIABLES = frozenset(("SHELL", "MAKEFLAGS", ".DEFAULT_GOAL", "CURDIR", "VPATH"))
 
 
@@ -168,7 +170,8 @@ class _Translation:
             if name in _NOT_VARIABLES or not _NAME.fullmatch(name) or not words:
                 continue
             if all(SAFE.fullmatch(word) for word in words):
-                self.holes[name] = Hole(name, " ".join(words), is_list=len(words) > 1)
+                may_be_more = name in variables.from_outside and name.endswith(_OFTEN_SEVERAL)
+                self.holes[name] = Hole(name, " ".join(words), is_list=len(words) > 1 or may_be_more)
 
     def _variables(self) -> None:
         """Put the variables that were used into the draft; what the environment may set is a parameter."""
@@ -177,7 +180,9 @@ class _Translation:
             if hole is None or name not in self.used or hole.plain is None:
                 continue
             is_open = name in self.make.variables.from_outside or name not in self.make.variables.values
-            if is_open and not hole.is_list:
+            if is_open and hole.is_list:
+                self.draft.params[name] = {"split": "words", "env": name, "default": hole.plain.split()}
+            elif is_open:
                 self.draft.params[name] = {"env": name, "default": hole.plain}
             else:
                 self.draft.vars[name] = hole.plain.split() if hole.is_list else hole.plain
