@@ -137,6 +137,23 @@ def test_several_programs_share_their_objects_and_a_library_needs_no_main(tmp_pa
     assert "library" in first_plan(tmp_path / "lib").actions
 
 
+def test_a_variable_of_all_objects_is_what_the_link_reads(tmp_path: Path) -> None:
+    makefile = (
+        "SRC = $(wildcard *.c)\nOBJ = $(SRC:.c=.o)\n"
+        "all: prog list\nprog: $(OBJ)\n\tcat $(OBJ) > $@\n%.o: %.c\n\tcp $< $@\n"
+        "list: $(SRC) Makefile\n\techo $(SRC) > $@\n"
+    )
+    write(tmp_path, Makefile=makefile, a_dot_c="a\n", b_dot_c="b\n")
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", check=0)
+    (tmp_path / "c.c").write_text("c\n")
+    run_treadle(tmp_path, "run", check=0)
+    assert (tmp_path / "prog").read_text() == "a\nb\nc\n"
+    text = (tmp_path / "treadle.yaml").read_text()
+    assert "OBJ" not in text
+    assert "# - SRC names the files of today: `in` with a glob sees new ones\n" in text
+
+
 def test_flags_that_the_environment_may_set_are_words_in_a_plan_too(tmp_path: Path) -> None:
     makefile = (
         "FLAGS ?= -a\nNAME ?= x\nMORE_FLAGS ?= -a\nMORE_FLAGS += -b\n"

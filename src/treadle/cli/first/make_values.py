@@ -28,6 +28,8 @@ _PARTS = frozenset(f"{sign}{part}" for sign in "@<^?+*" for part in "DF")
 _MAY_BE_EMPTY = frozenset(("CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "LDLIBS", "LOADLIBES", "TARGET_ARCH"))
 """What make knows and leaves empty."""
 _DEEPEST = 50
+_REFERRED = re.compile(r"\$[({]([\w.-]+)")
+"""The names of variables that a text refers to."""
 
 
 class UnknownError(Exception):
@@ -44,6 +46,8 @@ class Variables:
         self.values: dict[str, str] = {}
         self.from_outside: set[str] = set()
         """Those that the environment may set: `?=`."""
+        self.of_today: set[str] = set()
+        """Those whose words are files that are there now: of `$(wildcard ...)`."""
         self.unset: dict[str, None] = {}
         """Those that were asked for and are set nowhere."""
         self._glob = glob
@@ -51,6 +55,8 @@ class Variables:
 
     def assign(self, name: str, sign: str, value: str) -> None:
         """Take in an assignment."""
+        if "$(wildcard " in value or not self.of_today.isdisjoint(_REFERRED.findall(value)):
+            self.of_today.add(name)
         if sign == "?=":
             if name not in self.values:
                 self.values[name] = value

@@ -186,6 +186,8 @@ class _Translation:
                 self.draft.params[name] = {"env": name, "default": hole.plain}
             else:
                 self.draft.vars[name] = hole.plain.split() if hole.is_list else hole.plain
+                if name in self.make.variables.of_today:
+                    self.draft.notes.append(f"{name} names the files of today: `in` with a glob sees new ones")
 
     def _find_instances(self) -> None:
         wanted = [one for rule in self.files.values() for one in (*rule.targets, *rule.prerequisites)]
@@ -299,6 +301,10 @@ class _Translation:
             "out": Hole("out", target),
             "first": Hole("in", read[0] if read else ""),
         }
+        for variable, hole in self.holes.items():
+            # a variable that holds all that is read, as of objects, would know those of today only
+            if hole.is_list and hole.plain is not None and hole.plain.split() == read:
+                holes[variable] = holes["in"]
         special = {
             "@": target if is_phony or others else _mark("out"),
             **dict.fromkeys("^+?", _mark("in") if read else ""),
