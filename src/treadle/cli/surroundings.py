@@ -6,6 +6,7 @@ The library that is told of changes by the system is loaded here alone.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 from treadle import snapshot as columns
 from treadle.errors import TreadleError, UsageError
@@ -229,13 +230,18 @@ class Declared:
 
     def others(self, paths: Iterable[str]) -> list[str]:
         """Return those paths that no run makes: no outputs, no folders around them, nothing of the state."""
+        return [path for path in paths if path not in self._around and not self.is_made(path)]
+
+    @cached_property
+    def _around(self) -> set[str]:
+        """The folders of the root around what is made, and that of the state: each save asks for them."""
         around = {self._full(STATE_FOLDER)}
         for path in self._made:
             folder = os.path.dirname(path.rstrip("/"))
             while folder not in around and len(folder) > len(self.root):
                 around.add(folder)
                 folder = os.path.dirname(folder)
-        return [path for path in paths if path not in around and not self.is_made(path)]
+        return around
 
     def has_only_made_in(self, folder: str, before: Mapping[str, set[str]]) -> bool:
         """Return whether nothing has changed in a folder but what actions make, as far as a glob can see.
