@@ -42,15 +42,27 @@ class Judged:
     def take_moved(self, plan: Plan) -> set[str]:
         """Forget those that are others now that more of the plan is known, and what comes after; return them."""
         moved = {uid for uid, said in self._said.items() if uid not in plan.actions or _said(plan, uid) != said}
-        rest = [uid for uid in plan.actions if uid in self._said and uid not in moved]
-        more = moved
-        while more:
-            still = [uid for uid in rest if uid not in moved]
-            more = {uid for uid in still if not moved.isdisjoint(plan.actions[uid].predecessors)}
-            moved |= more
+        if moved:
+            moved |= with_all_after(plan, moved) & self._said.keys()
         for uid in moved:
             del self._said[uid]
         return moved
+
+
+def with_all_after(plan: Plan, uids: Iterable[str]) -> set[str]:
+    """Return some actions and all that need them."""
+    after: dict[str, list[str]] = {}
+    for uid, action in plan.actions.items():
+        for before in action.predecessors:
+            after.setdefault(before, []).append(uid)
+    found: set[str] = set()
+    stack = list(uids)
+    while stack:
+        uid = stack.pop()
+        if uid not in found:
+            found.add(uid)
+            stack += after.get(uid, ())
+    return found
 
 
 def _said(plan: Plan, uid: str) -> tuple[str, ...]:

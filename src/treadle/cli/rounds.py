@@ -6,7 +6,7 @@ from treadle.command_walk import CommandWalk, Settings
 from treadle.errors import PlanError
 
 from .makers import with_makers_of_found
-from .makers_of_plans import Judged, forced_among, refuse_too_deep
+from .makers_of_plans import Judged, forced_among, refuse_too_deep, with_all_after
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,16 +100,5 @@ def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
 
 def _first_of(plan: Plan) -> list[str]:
     """Return those makers of unread plans that come first: of which no glob waits to see what the others make."""
-    unread = plan.unread
-    after: dict[str, list[str]] = {}
-    for uid, action in plan.actions.items() if plan.guessed else ():
-        for before in action.predecessors:
-            after.setdefault(before, []).append(uid)
-    unsure: set[str] = set()
-    stack = list(plan.guessed)
-    while stack:
-        uid = stack.pop()
-        if uid not in unsure:
-            unsure.add(uid)
-            stack += after.get(uid, ())
-    return [uid for uid in unread if uid not in unsure] or unread
+    unsure = with_all_after(plan, plan.guessed) if plan.guessed else ()
+    return [uid for uid in plan.unread if uid not in unsure] or plan.unread
