@@ -95,6 +95,8 @@ class Again:
         """How what the plan reads was before the last round looked at it, as far as no snapshot tells."""
         self._names: dict[str, set[str]] = {}
         """What stood in the folders that globs look into, when the plan was last loaded."""
+        self._listed: dict[str, set[str]] = {}
+        """The same, also where the listing may be newer than the one that the globs saw: it only names changes."""
         self._heard_at = 0.0
         self._began = 0
         """When the last round began, in nanoseconds since the epoch."""
@@ -285,6 +287,7 @@ class Again:
             self._hear_of(self.declared.folders_moved_since(plan))
         self._stamps = self.declared.stamps_of_load(plan, before)
         self._names = self.declared.names_of_load(plan)
+        self._listed = self.declared.names_listed(plan)
 
     def _hear(self, folders: Iterable[str], *, deep: bool = False) -> bool:
         """Hear of changes in these folders; return whether we have not heard of all of them up to now."""
@@ -328,7 +331,12 @@ class Again:
             self.heard.clear()
             if found is not None:
                 _close(found)
-        heard = self.declared.others(self.heard) if moved and self.declared is not None else self.heard
+        heard = list(self.heard)
+        if moved and self.declared is not None:
+            # the stamp of a folder may be seen before the event that names the file
+            for path in moved:
+                heard += self.declared.come_or_gone(path, self._listed) if path.endswith("/") else []
+            heard = self.declared.others(heard)
         return names_of(moved, heard, root)
 
     def _is_made_in(self, path: str) -> bool:

@@ -216,6 +216,20 @@ class Declared:
                 found[folder] = names
         return found
 
+    def names_listed(self, plan: Plan) -> dict[str, set[str]]:
+        """Return the names in each folder that a glob of the plan looked into, as they are now."""
+        return {folder: self._names_in(folder) for folder in plan.looks.listed}
+
+    def come_or_gone(self, folder: str, before: Mapping[str, set[str]]) -> list[str]:
+        """Return the paths in a folder that are new or gone.
+
+        :param folder: with a trailing `/`
+        :param before: folder -> the names that were in it
+        """
+        path = folder.rstrip("/")
+        names = before.get(path)
+        return [os.path.join(path, name) for name in names ^ self._names_in(path)] if names is not None else []
+
     def _names_in(self, folder: str) -> set[str]:
         try:
             names = set(os.listdir(folder)) - {STATE_FOLDER}
