@@ -82,6 +82,13 @@ class DAGError(TreadleError):
     """A graph that cannot be walked: a cycle, a missing or a repeated vertex."""
 
 
+class DAGUsageError(DAGError, AssertionError):
+    """A call that a graph does not allow: leaving a vertex that is not busy, a name that the data does not hold.
+
+    It is an AssertionError too, as callers of e3's DAG expect.
+    """
+
+
 class PlanError(TreadleError):
     """A plan that is not right; `problems` holds the errors found, in order of place.
 

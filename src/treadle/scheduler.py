@@ -11,7 +11,7 @@ from time import time
 
 from .core.admission import Admission
 from .core.containers import heappop, heappush
-from .core.dag import DAGIterator
+from .core.dag import DAGIterator, require_graph
 from .errors import InternalError, TreadleError, UsageError
 from .job import USE_SCHEDULER_TIMEOUT, Job
 from .process import LONGEST_SLEEP
@@ -138,6 +138,7 @@ class Scheduler(RunningJobs):
 
     def init_state(self, dag: DAG) -> None:
         """Forget a former run and take in a graph, which is checked."""
+        require_graph(dag)
         dag.check()
         for name, tokens in self.queues.items():
             if tokens < 0:

@@ -9,6 +9,7 @@ import sys
 
 from .collector import RareCollection
 from .core import decision
+from .core.dag import require_graph
 from .core.decision import Reason, Verdict
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
@@ -84,6 +85,7 @@ class Walk:
     """
 
     def __init__(self, actions: DAG) -> None:
+        require_graph(actions)
         self.actions = actions
         self.prev_fingerprints: dict[Hashable, Any] = {}
         self.new_fingerprints: dict[Hashable, Any] = {}

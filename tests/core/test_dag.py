@@ -286,7 +286,7 @@ def test_only_a_busy_vertex_can_be_left() -> None:
     iterator.next_element()
     iterator.leave("a")
     for name in ("a", "b", "x"):
-        assert "not busy" in message(iterator.leave, name)
+        assert "cannot be left" in message(iterator.leave, name)
 
 
 def test_a_missing_predecessor_is_named_before_anything_is_visited() -> None:
@@ -431,7 +431,46 @@ def test_a_tag_is_kept_replaced_and_taken_away() -> None:
     assert dag.get_tag("a") == "x"
     dag.add_tag("a", None)
     assert dag.get_context("a") == []
-    assert "'b'" in message(dag.add_tag, "b", "x")
+
+
+def test_a_vertex_may_be_tagged_before_it_is_added() -> None:
+    dag = DAG()
+    dag.add_tag("b", "x")
+    assert (len(dag), dag.get_tag("b"), list(dag)) == (0, "x", [])
+    dag.add_vertex("a", predecessors=[])
+    dag.add_vertex("b", predecessors=["a"])
+    assert dag.get_context("a", reverse_order=True) == [(1, "b", "x")]
+    for derived in (dag.reverse_graph(), dag | DAG(), DAG() | dag, dag.prune(lambda *_: False)):
+        assert derived.get_tag("b") == "x"
+
+
+def test_a_context_of_a_cyclic_graph_is_refused_before_anything_else() -> None:
+    dag = graph(a=["b"], b=["a"])
+    dag.add_tag("a", "x")
+    for vertex_id in ("a", "nowhere"):
+        assert "cycle" in message(dag.get_context, vertex_id)
+    assert "no vertex 'nowhere'" in message(graph(a=[]).get_context, "nowhere")
+
+
+def test_what_is_called_in_the_wrong_state_is_an_assertion_error_too() -> None:
+    dag = graph(a=[])
+    iterator = DAGIterator(dag, enable_busy_state=True)
+    for call in (
+        lambda: iterator.leave("a"),
+        lambda: iterator.leave("nowhere"),
+        lambda: dag.as_tree(name_key="name"),
+    ):
+        with pytest.raises(AssertionError) as caught:
+            call()
+        assert isinstance(caught.value, DAGError)
+
+
+@pytest.mark.parametrize("data", [None, {}, {"other": 1}, [], 5, "text"])
+def test_a_tree_without_its_names_says_which_vertex_has_none(data: Any) -> None:
+    dag = DAG()
+    dag.add_vertex("a", {"name": "root"})
+    dag.add_vertex("b", data, ["a"])
+    assert message(dag.as_tree, name_key="name") == "the data of the vertex 'b' has no 'name'"
 
 
 # Very many

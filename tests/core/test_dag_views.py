@@ -6,15 +6,17 @@ import random
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import pytest
 
-from treadle.core.dag import DAG
+from treadle import CommandWalk, Job, Scheduler, Walk
+from treadle.core.dag import DAG, DAGIterator
 from treadle.errors import DAGError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 def graph(**before: Iterable[str]) -> DAG:
@@ -127,6 +129,70 @@ def test_networkx_gets_vertices_data_and_both_kinds_of_edges() -> None:
     found = dag.to_networkx()
     assert {vertex_id: found.nodes[vertex_id]["data"] for vertex_id in found} == {"a": 1, "b": None, "c": None}
     assert set(found.edges(data="order")) == {("a", "b", False), ("b", "c", False), ("a", "c", True)}
+
+
+def same(left: DAG, right: DAG) -> bool:
+    """Return whether two graphs have the same vertices in the same order, data and edges."""
+    return str(left) == str(right) and list(left.vertex_data.items()) == list(right.vertex_data.items())
+
+
+def test_a_graph_comes_back_from_networkx_as_it_was() -> None:
+    dag = graph(c=[], a=["c"], b=["c", "a"])
+    dag.update_vertex("a", {"some": "data"})
+    dag.update_vertex("b", after=["c"])
+    dag.update_vertex("d", after=["b"])
+    dag.set_predecessors("b", ["a"])
+    assert same(DAG.from_networkx(dag.to_networkx()), dag)
+    assert same(DAG.from_networkx(nx.DiGraph()), DAG())
+
+
+def test_a_graph_of_networkx_alone_needs_no_attributes() -> None:
+    dag = DAG.from_networkx(nx.DiGraph([("b", "a"), (1, "a")]))
+    assert list(dag.vertex_data) == ["b", "a", 1]
+    assert dag.get_predecessors("a") == {"b", 1}
+    assert dag["a"] is None
+    several: nx.MultiDiGraph[Any] = nx.MultiDiGraph([("b", "a"), ("b", "a")])
+    several.add_edge("b", "a", order=True)
+    dag = DAG.from_networkx(several)
+    assert dag.get_predecessors("a") == dag.get_after("a") == {"b"}
+
+
+def test_what_is_made_from_networkx_is_of_the_class_that_was_asked() -> None:
+    class Own(DAG):
+        pass
+
+    assert type(Own.from_networkx(nx.DiGraph())) is Own
+
+
+def test_a_graph_of_networkx_that_cannot_be_walked_is_refused() -> None:
+    with pytest.raises(DAGError, match="cycle of 2 vertices"):
+        DAG.from_networkx(nx.DiGraph([("a", "b"), ("b", "a")]))
+    with pytest.raises(DAGError, match="not directed"):
+        DAG.from_networkx(nx.Graph([("a", "b")]))
+
+
+class Foreign:
+    """No graph at all."""
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        DAGIterator,
+        lambda value: DAG() | value,
+        Walk,
+        lambda value: CommandWalk(value, "."),
+        lambda value: Scheduler(Scheduler.simple_provider(Job)).run(value),
+    ],
+    ids=["DAGIterator", "|", "Walk", "CommandWalk", "Scheduler"],
+)
+@pytest.mark.parametrize("value", [nx.DiGraph(), {"a": []}, None, Foreign()])
+def test_what_is_no_dag_is_refused_and_networkx_is_told_the_way(door: Callable[[Any], object], value: Any) -> None:
+    with pytest.raises(DAGError) as caught:
+        door(value)
+    kind = type(value)
+    assert caught.value.what == f"expected a treadle.DAG, not {kind.__module__}.{kind.__qualname__}"
+    assert ("DAG.from_networkx" in str(caught.value)) == isinstance(value, nx.DiGraph)
 
 
 def test_the_longest_path_weighs_most() -> None:

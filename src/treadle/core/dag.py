@@ -5,21 +5,21 @@ It knows nothing of what the vertices stand for; checks and edges are in `dag_gr
 
 from __future__ import annotations
 
-from treadle.errors import DAGError
+from treadle.errors import DAGError, DAGUsageError
 
-from .dag_graph import Graph
+from .dag_graph import Graph, require_graph
 from .dag_iterator import DAGIterator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, Self
 
     import networkx as nx
 
     Neighbours = Callable[[Hashable], Iterable[Hashable]]
 
-__all__ = ["DAG", "DAGIterator"]
+__all__ = ["DAG", "DAGIterator", "require_graph"]
 
 
 class DAG(Graph):
@@ -50,6 +50,7 @@ class DAG(Graph):
 
     def __or__(self, other: DAG) -> DAG:
         """Return the vertices, edges and tags of both; data and tags of the right one win."""
+        require_graph(other)
         result = DAG()
         for dag in (self, other):
             for vertex_id, data in dag.vertex_data.items():
@@ -115,10 +116,27 @@ class DAG(Graph):
 
         :param weights: the weight of each vertex, 0 where it has none; None: each weighs 1
         """
-        from .dag_algorithms import longest_path
+        from .dag_algorithms import longest_path, to_networkx
 
         self.check()
-        return longest_path(self.to_networkx(), weights)
+        graph = to_networkx(self.vertex_data, self._edges, self._order_edges)
+        return longest_path(graph, weights)
+
+    @classmethod
+    def from_networkx(cls, graph: nx.Graph[Any]) -> Self:
+        """Return the vertices and edges of a networkx graph, as `to_networkx` writes them.
+
+        :param graph: directed; the attribute `data` of a node is what the vertex carries, and an edge whose
+            attribute `order` is true is for order alone. Other attributes are left behind
+        :raises DAGError: if the graph is not directed or has a cycle
+        """
+        from .dag_algorithms import starts_of
+
+        dag = cls()
+        for vertex_id, data, predecessors, after in starts_of(graph):
+            dag.update_vertex(vertex_id, data, predecessors, enable_checks=False, after=after)
+        dag.check()
+        return dag
 
     def to_networkx(self) -> nx.DiGraph[Hashable]:
         """Return a networkx graph, with edges from predecessor to successor.
@@ -130,11 +148,10 @@ class DAG(Graph):
         return to_networkx(self.vertex_data, self._edges, self._order_edges)
 
     def add_tag(self, vertex_id: Hashable, data: Any) -> None:
-        """Tag a vertex.
+        """Tag a vertex, which may be added later.
 
         :param data: the tag; None takes it away
         """
-        self._require(vertex_id)
         self.tags[vertex_id] = data
 
     def get_tag(self, vertex_id: Hashable) -> Any:
@@ -155,9 +172,11 @@ class DAG(Graph):
         :param max_distance: do not look further; None: no limit
         :param max_element: do not return more; None: no limit
         :param reverse_order: look at the branches of successors
+        :raises DAGError: as `check`, or if the vertex does not exist
         """
         from .dag_algorithms import context
 
+        self.check()
         self._require(vertex_id)
         neighbours = self._edges.after if reverse_order else self._edges.before
         return context(vertex_id, neighbours, self.tags, max_distance, max_element)
@@ -174,11 +193,17 @@ class DAG(Graph):
         A tree that gets too long shows the successors of a vertex once.
 
         :param name_key: where in the data of a vertex its name is; None: the id is the name
+        :raises DAGError: if the data of a vertex holds no such name; it is an AssertionError too
         """
         from .dag_text import as_tree, one_line
 
         def name(vertex_id: Hashable) -> str:
-            return one_line(vertex_id if name_key is None else self.vertex_data[vertex_id][name_key])
+            if name_key is None:
+                return one_line(vertex_id)
+            try:
+                return one_line(self.vertex_data[vertex_id][name_key])
+            except (LookupError, TypeError):
+                raise DAGUsageError(f"the data of the vertex {vertex_id!r} has no {name_key!r}") from None
 
         return as_tree(next(iter(self.vertex_data)), self._edges.after, name) if self.vertex_data else ""
 

@@ -5,11 +5,13 @@ It works on edges and knows nothing of the graph class. networkx is imported whe
 
 from __future__ import annotations
 
+from treadle.errors import DAGError
+
 from .containers import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
     from typing import Any
 
     import networkx as nx
@@ -75,6 +77,22 @@ def to_networkx(
             graph.add_edges_from(((start, vertex_id) for start in order_edges.before(vertex_id)), order=True)
         graph.add_edges_from(((start, vertex_id) for start in edges.before(vertex_id)), order=False)
     return graph
+
+
+def starts_of(
+    graph: nx.Graph[Any],
+) -> Iterator[tuple[Hashable, Any, list[Hashable], list[Hashable]]]:
+    """Yield each node of a networkx graph with its data, its predecessors, and what comes before for order alone.
+
+    :raises DAGError: if the graph is not directed
+    """
+    if not graph.is_directed():
+        raise DAGError("the networkx graph is not directed: its edges do not say what comes first")
+    before: dict[Hashable, tuple[list[Hashable], list[Hashable]]] = {node: ([], []) for node in graph}
+    for start, end, attributes in graph.edges(data=True):
+        before[end][bool(attributes.get("order"))].append(start)
+    for node, attributes in graph.nodes(data=True):
+        yield node, attributes.get("data"), *before[node]
 
 
 def longest_path(graph: nx.DiGraph[Hashable], weights: Mapping[Hashable, float] | None) -> list[Hashable]:

@@ -118,12 +118,12 @@ class Graph:
         for vertex_id in self.vertex_data:
             for start in self._before(vertex_id):
                 self._require(start, vertex_id)
-        wiring = self.wiring()
-        if not wiring.in_insertion_order:
-            order, stuck = wiring.sort()
+        wired = wiring(self)
+        if not wired.in_insertion_order:
+            order, stuck = wired.sort()
             if stuck:
-                raise _cycle_error(wiring.shortest_cycle(stuck))
-            self._labels = Labels((wiring.ids[number] for number in order), self._before, self._behind)
+                raise _cycle_error(wired.shortest_cycle(stuck))
+            self._labels = Labels((wired.ids[number] for number in order), self._before, self._behind)
         self._is_checked = True
 
     @property
@@ -182,11 +182,6 @@ class Graph:
     def _behind(self, vertex_id: Hashable) -> Iterator[Hashable]:
         return chain(self._edges.after(vertex_id), self._order_edges.after(vertex_id))
 
-    def wiring(self, *, backwards: bool = False) -> Wiring:
-        """Return the edges of both kinds as numbers; each predecessor must exist."""
-        sources = [edges.before for edges in (self._edges, self._order_edges) if edges]
-        return Wiring(self.vertex_data, sources, backwards=backwards)
-
     def _insert(self, vertex_id: Hashable, data: Any) -> None:
         if vertex_id not in self.vertex_data:
             self.vertex_data[vertex_id] = data
@@ -234,6 +229,30 @@ class Graph:
         if isinstance(vertex_id, str):
             found = nearest(vertex_id, (name for name in self.vertex_data if isinstance(name, str)))
         raise DAGError(what, facts=(f"the nearest name is {found!r}",) if found else ())
+
+
+def wiring(graph: Graph, *, backwards: bool = False) -> Wiring:
+    """Return the edges of both kinds as numbers; each predecessor must exist.
+
+    It is no method: a subclass may have a `wiring` of its own.
+    """
+    sources = [edges.before for edges in (graph._edges, graph._order_edges) if edges]
+    return Wiring(graph.vertex_data, sources, backwards=backwards)
+
+
+def require_graph(value: object) -> None:
+    """Refuse what was given in place of a DAG.
+
+    :raises DAGError: it says how a graph of networkx becomes one
+    """
+    if isinstance(value, Graph):
+        return
+    kind = type(value)
+    is_networkx = kind.__module__.partition(".")[0] == "networkx"
+    raise DAGError(
+        f"expected a treadle.DAG, not {kind.__module__}.{kind.__qualname__}",
+        hint="DAG.from_networkx(graph) makes a DAG of it" if is_networkx else "",
+    )
 
 
 def _cycle_error(cycle: list[Hashable]) -> DAGError:

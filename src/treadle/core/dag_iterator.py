@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from treadle.errors import DAGError
+from treadle.errors import DAGUsageError
 
 from .containers import heappop, heappush
+from .dag_graph import require_graph, wiring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ class DAGIterator:
     VISITED = 2
 
     def __init__(self, dag: Graph, enable_busy_state: bool = False, reversed_edges: bool = False) -> None:
+        require_graph(dag)
         dag.check()
         self.dag = dag
         self.enable_busy_state = enable_busy_state
         self.reversed_edges = reversed_edges
-        self._wiring = dag.wiring(backwards=reversed_edges)
+        self._wiring = wiring(dag, backwards=reversed_edges)
         self._waits = self._wiring.waits[:]
         self._states = bytearray(len(dag))
         self._ready = [number for number, count in enumerate(self._waits) if not count]
@@ -72,10 +74,12 @@ class DAGIterator:
     def leave(self, vertex_id: Hashable) -> None:
         """Note that a busy vertex is visited: what comes after it may be next.
 
-        :raises DAGError: if it is not busy
+        :raises DAGError: if it is not busy, or not in the graph; it is an AssertionError too
         """
         if self.state(vertex_id) != self.BUSY:
-            raise DAGError(f"the vertex {vertex_id!r} is not busy, so it cannot be left")
+            known = vertex_id in self._wiring.index
+            why = "is not busy, so it cannot be left" if known else "cannot be left: it is not in the graph"
+            raise DAGUsageError(f"the vertex {vertex_id!r} {why}")
         self._leave(self._wiring.index[vertex_id])
 
     def state(self, vertex_id: Hashable) -> int:
