@@ -252,7 +252,7 @@ class CommandWalk(Walk):
         return CommandJob(uid, data, notify_end, self.place, self._ready)
 
     def about_to_start(self, jobs: list[Any]) -> None:
-        """Put down that these start, in one write, before anything of theirs runs."""
+        """Put down that these start, in one write, before anything of theirs runs; see `Walk.about_to_start`."""
         owners = [self.owner(job.uid, job.data) for job in jobs]
         for job, owner in zip(jobs, owners, strict=True):
             job.not_ours, job.replaced = (), []
@@ -391,6 +391,7 @@ class CommandWalk(Walk):
         fingerprint = self.new_fingerprints[uid] = self.compute_fingerprint(uid, job.command)
         if moved_inputs:
             text = "changed while it ran: " + ", ".join(moved_inputs[:5])
+            self.reports[uid].unrecorded = text
             self.store.save_end(owner, self._run_of(job, MOVED, text))
             self.observer.note(f"{uid} is not recorded, it will run again: {text}")
             return
@@ -416,7 +417,7 @@ class CommandWalk(Walk):
 
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)
-        status = self.job_status[uid] = job.outcome
+        status = self.job_status[uid] = self._status_of(job)
         self._note(job, status)
         if status == ReturnValue.skip:
             self.saved += self._durations.get(uid, 0.0)

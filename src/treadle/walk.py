@@ -11,6 +11,7 @@ from .collector import RareCollection
 from .core import decision
 from .core.dag import require_graph
 from .core.decision import Reason, Verdict
+from .errors import TreadleError
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
 from .status import ReturnValue
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .core.dag import DAG
+    from .fingerprint import Fingerprint
     from .job import NotifyEnd
 
 
@@ -34,7 +36,10 @@ class ActionReport:
     :param verdict: what was decided, with the reasons, also if it then did not start; None if nothing was
     """
 
-    __slots__ = ("attempts", "duration", "failure", "interrupted", "origins", "status", "uid", "verdict")
+    __slots__ = (
+        *("attempts", "duration", "failure", "interrupted", "origins", "status"),
+        *("uid", "unrecorded", "verdict"),
+    )
 
     def __init__(self, uid: Hashable, status: ReturnValue | None, verdict: Verdict | None) -> None:
         self.uid: Any = uid
@@ -49,6 +54,8 @@ class ActionReport:
         """Why it failed, where an exit code does not say it."""
         self.interrupted = False
         """Whether somebody has ended it, and no time limit: nobody knows then what it would have done."""
+        self.unrecorded: str | None = None
+        """Why it is not on record though it ended well: what changed while it ran. It runs again next time."""
 
     def __repr__(self) -> str:
         name = self.status.name if self.status is not None else "not started"
@@ -79,8 +86,9 @@ class Walk:
     The constructor only keeps its arguments. The hooks, in the order in which an action meets them:
     `set_scheduling_params` (once), `load_previous_fingerprint`, `compute_fingerprint` (the prediction),
     `should_execute_action`, then `create_skipped_job` or `create_job`; before a job starts
-    `save_fingerprint(uid, None)`; after it ended well `compute_fingerprint` and `save_fingerprint`, after
-    notready `request_requeue`. Where they are left alone nothing has a fingerprint, and each action runs.
+    `save_fingerprint(uid, None)`; after it ended well `compute_fingerprint`, `inputs_moved` and
+    `save_fingerprint`, after notready `request_requeue`. Where they are left alone nothing has a fingerprint, and
+    each action runs.
     The names and signatures are those of e3.
     """
 
@@ -99,6 +107,14 @@ class Walk:
         self.scheduler: Scheduler | None = None
         self._told_to_end: int | None = None
         self._positions: dict[Hashable, int] | None = None
+        self._unrecorded: dict[Hashable, str] = {}
+        """Why the last success of an action was not recorded; the next run of this object says it as its reason."""
+        self._unknown: set[Hashable] = set()
+        """Those of them whose fingerprints do not tell what came of them: what reads it is not recorded either."""
+        self._turn = 0
+        """Counts starts and ends of jobs."""
+        self._decided: dict[Hashable, int] = {}
+        """The turn in which each action was last looked at."""
 
     def set_scheduling_params(self) -> None:
         """Set `queues`, `tokens` and `job_timeout`; called at the start of `run`."""
@@ -107,9 +123,27 @@ class Walk:
         """Return what the outcome of the action depends on, or None if nobody can say.
 
         :param is_prediction: True before the action runs: what the fingerprint will be if it succeeds. None
-            makes it run. False after it ended well: this fingerprint goes on record.
+            makes it run; it is asked for once more when the job starts, if others started or ended meanwhile.
+            False after it ended well: this fingerprint goes on record, unless `inputs_moved` says otherwise.
         """
         return None
+
+    def inputs_moved(self, uid: Any, before: Any, after: Any) -> list[str]:
+        """Return the names of what changed while the job ran; if there are any, its success is not recorded.
+
+        What the job has read then is neither the state before nor the state after, so the action runs again next
+        time. By default this compares the keys of two Fingerprints: all elements that are not results. Of other
+        values it cannot say what is an input and what came of the job, and returns nothing: a subclass whose
+        fingerprints are values of another kind overrides this. What changed and was changed back is not seen.
+
+        :param before: the prediction as it was when the job started; None if there was none
+        :param after: the fingerprint after the job ended well
+        """
+        from .fingerprint import Fingerprint
+
+        if not isinstance(before, Fingerprint) or not isinstance(after, Fingerprint):
+            return []
+        return sorted({name for name, _ in _key_of(before) ^ _key_of(after)})
 
     def save_fingerprint(self, uid: Any, fingerprint: Any) -> None:
         """Put a fingerprint on record; None removes the one that is there, since the action is about to start."""
@@ -152,11 +186,19 @@ class Walk:
 
     def decide(self, uid: Any, previous: Any, new: Any) -> Verdict:
         """Return the verdict on an action whose predecessors are done and well."""
-        return decision.decide(previous, new, untracked=self._untracked(uid), demands=self.demands(uid))
+        demands = self.demands(uid)
+        if previous is None and uid in self._unrecorded:
+            demands = [*demands, Reason(decision.INPUTS_MOVED, "", self._unrecorded[uid])]
+        return decision.decide(previous, new, untracked=self._untracked(uid), demands=demands)
 
     def about_to_start(self, jobs: list[Job]) -> None:
-        """Hear which jobs start now: their records cease to count, before anything of theirs runs."""
+        """Invalidate the records of the jobs of a batch that is about to start.
+
+        Only jobs of actions that were decided to run are among them: the job of a skipped or blocked action may do
+        something too, and leaves the record alone.
+        """
         for job in jobs:
+            self._look_again(job)
             self.save_fingerprint(job.uid, None)
 
     def run(self) -> Report:
@@ -167,6 +209,7 @@ class Walk:
         self.prev_fingerprints, self.new_fingerprints, self.job_status = {}, {}, {}
         self.failure_source, self.verdicts, self.reports = {}, {}, {}
         self._positions = None
+        self._unknown, self._decided, self._turn = set(), {}, 0
         self.set_scheduling_params()
         self.scheduler = self.create_scheduler()
         if self._told_to_end is None:
@@ -190,7 +233,7 @@ class Walk:
             tokens=self.tokens,
             job_timeout=self.job_timeout,
         )
-        scheduler.before_start = self.about_to_start
+        scheduler.before_start = self._before_start
         return scheduler
 
     def stop(self, hurry: int = STOPPING) -> None:
@@ -234,23 +277,82 @@ class Walk:
         new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, data, is_prediction=True)
         verdict = self._verdict(uid, previous, new)
         self.verdicts[uid] = verdict
+        self._decided[uid] = self._turn
         if verdict.outcome == decision.SKIP:
             return self.create_skipped_job(uid, data, predecessors, "skipped", notify_end, ReturnValue.skip)
         return self.create_job(uid, data, predecessors, notify_end)
 
     def collect(self, job: Any) -> bool:
         """Take in a job that ended; return whether it is queued again."""
-        uid, status = job.uid, job.outcome
-        self.job_status[uid] = status
+        uid = job.uid
+        self._turn += not job.should_skip
+        status = self.job_status[uid] = self._status_of(job)
         self._note(job, status)
-        verdict = self.verdicts.get(uid)
-        if status.is_good and (verdict is None or verdict.outcome == decision.RUN):
-            self.new_fingerprints[uid] = self.compute_fingerprint(uid, job.data)
+        if status.is_good and self._is_to_run(uid):
+            before, after = self.new_fingerprints.get(uid), self.compute_fingerprint(uid, job.data)
+            self.new_fingerprints[uid] = after
             if not (job.should_skip and status == ReturnValue.skip):
-                self.save_fingerprint(uid, self.new_fingerprints[uid])
+                self._record(uid, before, after)
         if status == ReturnValue.notready and not job.should_skip:
             return bool(self.request_requeue(job))
         return False
+
+    def _before_start(self, jobs: list[Job]) -> None:
+        self._turn += 1
+        to_run = [job for job in jobs if self._is_to_run(job.uid)]
+        if to_run:
+            self.about_to_start(to_run)
+
+    def _is_to_run(self, uid: Hashable) -> bool:
+        """Return whether an action was decided to run; one without a verdict (see `get_job`) counts as such."""
+        verdict = self.verdicts.get(uid)
+        return verdict is None or verdict.outcome == decision.RUN
+
+    def _status_of(self, job: Job) -> ReturnValue:
+        """Return how a job ended; what is blocked stays so, however well the job ended that says it."""
+        verdict = self.verdicts.get(job.uid)
+        if verdict is not None and verdict.outcome == decision.BLOCKED and job.outcome.is_good:
+            return ReturnValue.force_fail
+        return job.outcome
+
+    def _look_again(self, job: Job) -> None:
+        """Predict once more for a job that has waited: what was edited meanwhile is what it reads."""
+        uid = job.uid
+        # `_before_start` has counted this start
+        if self._decided.get(uid) == self._turn - 1 or not self._compares(self.new_fingerprints.get(uid)):
+            return
+        try:
+            again = self.compute_fingerprint(uid, job.data, is_prediction=True)
+        except (OSError, TreadleError):
+            # the former look counts: it was before the start too
+            return
+        if again is not None:
+            self.new_fingerprints[uid] = again
+
+    def _compares(self, prediction: object) -> bool:
+        from .fingerprint import Fingerprint
+
+        return isinstance(prediction, Fingerprint) or type(self).inputs_moved is not Walk.inputs_moved
+
+    def _record(self, uid: Hashable, before: Any, after: Any) -> None:
+        """Save the fingerprint of a success, unless nobody can say what the job has read."""
+        text = ""
+        unknown = [str(p) for p in self._in_order(self._unknown & self.actions.get_predecessors(uid))]
+        if names := self.inputs_moved(uid, before, after):
+            text = "changed while it ran: " + ", ".join(map(str, names[:5]))
+        elif unknown:
+            text = "it depends on what is not recorded: " + ", ".join(unknown[:5])
+        if not text:
+            self._unrecorded.pop(uid, None)
+            self.save_fingerprint(uid, after)
+            return
+        # also where no job was started, so that the record has not been taken away yet
+        self.save_fingerprint(uid, None)
+        self.reports[uid].unrecorded = self._unrecorded[uid] = text
+        if not getattr(after, "answers", None):
+            # it will be the same after the next attempt, whatever that makes: nothing would tell those behind
+            self._unknown.add(uid)
+        _log().warning("%s is not recorded, it will run again: %s", uid, text)
 
     def _verdict(self, uid: Hashable, previous: Any, new: Any) -> Verdict:
         verdict = self.decide(uid, previous, new)
@@ -306,10 +408,18 @@ class Walk:
         _log_end(job, status)
 
 
+def _key_of(fingerprint: Fingerprint) -> set[tuple[str, str]]:
+    return {(name, value) for name, value in fingerprint.elements.items() if name not in fingerprint.answers}
+
+
 def _log_end(job: Job, status: ReturnValue) -> None:
     if "logging" not in sys.modules or status in (ReturnValue.skip, ReturnValue.force_fail):
         return
+    seconds = job.timing_info.duration
+    _log().info("[%-10s %-9s %4ds] %s", job.queue_name, status.name, seconds, job.data)
+
+
+def _log() -> Any:
     import logging
 
-    seconds = job.timing_info.duration
-    logging.getLogger("treadle.walk").info("[%-10s %-9s %4ds] %s", job.queue_name, status.name, seconds, job.data)
+    return logging.getLogger("treadle.walk")
