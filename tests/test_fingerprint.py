@@ -44,12 +44,14 @@ def test_another_version_makes_another_fingerprint(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("wrong", [1, None, b"bytes", ["list"]])
 def test_an_element_is_text(wrong: Any) -> None:
-    with pytest.raises(TreadleError, match="value of an element must be text"):
-        made().add("a", wrong)
-    with pytest.raises(TreadleError, match="name of an element must be text"):
+    kind = type(wrong).__name__
+    with pytest.raises(TreadleError) as caught:
+        made().add("f4", wrong)
+    assert caught.value.what == f"the value for f4 should be a string, not {kind}"
+    assert caught.value.facts == (f"value: {wrong!r}",)
+    with pytest.raises(TreadleError) as caught:
         made().add(wrong, "a")
-    with pytest.raises(TreadleError, match="name: 'here'"):
-        made().add("here", wrong)
+    assert caught.value.what == f"the name {wrong!r} of an element should be a string, not {kind}"
 
 
 def test_an_element_is_replaced_and_changes_sides() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from pathlib import Path
+from types import GenericAlias
 
 import pytest
 
@@ -17,6 +18,11 @@ TREADLE = {
     *("Observer", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
     *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),
     *("Verdict", "Walk", "__version__"),
+    *("NotifyEnd", "DRAINING", "STOPPING", "KILLING"),
+    *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),
+    *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
+    *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
+    *("ASKED", "DECLINED"),
 }
 E3 = {
     *("DAG", "DAGError", "DAGIterator", "DEFAULT_JOB_MAX_DURATION", "E3Error", "EmptyJob"),
@@ -50,7 +56,7 @@ def test_the_names_for_code_written_for_e3_are_these() -> None:
 @pytest.mark.parametrize("name", sorted(TREADLE))
 def test_each_public_name_is_there_and_says_what_it_is(name: str) -> None:
     value = getattr(treadle, name)
-    assert isinstance(value, str) or value.__doc__
+    assert isinstance(value, str | int | GenericAlias) or value.__doc__
 
 
 def test_what_type_checkers_see_is_what_is_there() -> None:
@@ -65,6 +71,20 @@ def test_what_type_checkers_see_is_what_is_there() -> None:
     assert set(seen) == TREADLE - {"__version__"}
     for name, module in seen.items():
         assert getattr(importlib.import_module(module), name) is getattr(treadle, name)
+
+
+def test_each_outcome_and_kind_of_reason_is_public_and_told_of() -> None:
+    from treadle.core import decision
+
+    values = {name for name, value in vars(decision).items() if name.isupper() and isinstance(value, str)}
+    words = values - {"OUTPUT", "ABSENT"}
+    assert words <= TREADLE
+    page = (Path(__file__).parent.parent / "docs" / "walk.md").read_text("utf-8")
+    assert not [name for name in [*words, "DRAINING", "STOPPING", "KILLING"] if f"`{name}`" not in page]
+
+
+def test_the_modes_of_a_stop_rise() -> None:
+    assert treadle.DRAINING < treadle.STOPPING < treadle.KILLING
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

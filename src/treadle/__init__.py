@@ -9,6 +9,7 @@ from .version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .callbacks import NotifyEnd as NotifyEnd
     from .command import Command as Command
     from .command import Environment as Environment
     from .command import Limits as Limits
@@ -20,6 +21,28 @@ if TYPE_CHECKING:
     from .command_walk import Settings as Settings
     from .core.dag import DAG as DAG
     from .core.dag import DAGIterator as DAGIterator
+    from .core.decision import ADDED as ADDED
+    from .core.decision import ALWAYS as ALWAYS
+    from .core.decision import ASKED as ASKED
+    from .core.decision import BLOCKED as BLOCKED
+    from .core.decision import BLOCKED_BY as BLOCKED_BY
+    from .core.decision import CHANGED as CHANGED
+    from .core.decision import DECLINED as DECLINED
+    from .core.decision import DEPENDS_ON as DEPENDS_ON
+    from .core.decision import FAILED as FAILED
+    from .core.decision import FORCED as FORCED
+    from .core.decision import INPUTS_MOVED as INPUTS_MOVED
+    from .core.decision import INTERRUPTED as INTERRUPTED
+    from .core.decision import MAY_RUN as MAY_RUN
+    from .core.decision import NEW as NEW
+    from .core.decision import NO_PREDICTION as NO_PREDICTION
+    from .core.decision import OUTPUT_ALTERED as OUTPUT_ALTERED
+    from .core.decision import OUTPUT_MISSING as OUTPUT_MISSING
+    from .core.decision import REMOVED as REMOVED
+    from .core.decision import RUN as RUN
+    from .core.decision import SKIP as SKIP
+    from .core.decision import UNANSWERED as UNANSWERED
+    from .core.decision import UNTRACKED as UNTRACKED
     from .core.decision import Reason as Reason
     from .core.decision import Verdict as Verdict
     from .coroutine_job import CoroutineJob as CoroutineJob
@@ -37,6 +60,9 @@ if TYPE_CHECKING:
     from .job import JobTimingInfo as JobTimingInfo
     from .job import ProcessJob as ProcessJob
     from .runner import LocalRunner as LocalRunner
+    from .scheduler import DRAINING as DRAINING
+    from .scheduler import KILLING as KILLING
+    from .scheduler import STOPPING as STOPPING
     from .scheduler import Scheduler as Scheduler
     from .status import ReturnValue as ReturnValue
     from .store import Store as Store
@@ -47,11 +73,17 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _HOMES = {
+    "callbacks": ("NotifyEnd",),
     "command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
     "command_walk": ("CommandWalk", "Observer", "Settings"),
     "coroutine_job": ("CoroutineJob",),
     "core.dag": ("DAG", "DAGIterator"),
-    "core.decision": ("Reason", "Verdict"),
+    "core.decision": (
+        *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
+        *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
+        *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
+        *("ASKED", "DECLINED"),
+    ),
     "errors": (
         *("BusyError", "DAGError", "InternalError", "PlanError"),
         *("StateError", "TreadleError", "UsageError"),
@@ -60,7 +92,7 @@ _HOMES = {
     "fingerprint": ("Fingerprint",),
     "job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
     "runner": ("LocalRunner",),
-    "scheduler": ("Scheduler",),
+    "scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),
     "store": ("Store",),
     "walk": ("ActionReport", "Report", "Walk"),

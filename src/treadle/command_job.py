@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
+    from .callbacks import NotifyEnd
     from .command import Command
-    from .job import NotifyEnd
     from .question import Question, Questions
 
 

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
+    from .callbacks import NotifyEnd
     from .command import Command
     from .core.dag import DAG
     from .files import Seen, Stamp
-    from .job import NotifyEnd
     from .question import Question
     from .store import Known
 

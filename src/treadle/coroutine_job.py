@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .job import NotifyEnd
+    from .callbacks import NotifyEnd
 
 
 class CoroutineJob(Job):

@@ -8,6 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Self
 
 
 class Place:
@@ -41,7 +42,8 @@ class Place:
 class TreadleError(Exception):
     """Something that the user can mend.
 
-    :param what: what happened, in one line; of a list of messages the first is what happened, the others are facts
+    :param message: what happened, in one line (the attribute `what`); of a list of messages the first is what
+        happened, the others are facts
     :param origin: who says it: a program, a module or a function
     :param facts: further lines: files, values, the nearest known name
     :param hint: what to do about it
@@ -50,14 +52,14 @@ class TreadleError(Exception):
 
     def __init__(
         self,
-        what: str | Sequence[str],
+        message: str | Sequence[str],
         origin: str | None = None,
         *,
         facts: Sequence[str] = (),
         hint: str = "",
         place: Place | None = None,
     ) -> None:
-        first, *others = [what] if isinstance(what, str) else what or [""]
+        first, *others = [message] if isinstance(message, str) else message or [""]
         super().__init__(first)
         self.what = first
         self.origin = origin
@@ -71,6 +73,12 @@ class TreadleError(Exception):
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
+
+    def __iadd__(self, more: str | Sequence[str]) -> Self:
+        """Add a fact, or several: `error += "seen from here"`."""
+        texts = [*self.messages, *((more,) if isinstance(more, str) else more)]
+        self.what, self.facts = "".join(texts[:1]), tuple(texts[1:])
+        return self
 
     @property
     def messages(self) -> list[str]:

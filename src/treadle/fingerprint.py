@@ -197,11 +197,10 @@ def read_os_version(files: Iterable[str] = OS_RELEASE) -> str:
 
 
 def _require_text(name: object, value: object) -> None:
-    for what, text in (("name", name), ("value", value)):
+    for what, text in ((f"name {name!r} of an element", name), (f"value for {name}", value)):
         if not isinstance(text, str):
             raise TreadleError(
-                f"the {what} of an element must be text, not {type(text).__name__}",
-                facts=(f"name: {name!r}", f"value: {value!r}"),
+                f"the {what} should be a string, not {type(text).__name__}", facts=(f"value: {value!r}",)
             )
 
 

@@ -12,13 +12,11 @@ from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-    from typing import Any, Protocol
+    from typing import Any, Protocol, Self
 
+    from .callbacks import NotifyEnd
     from .process import Process
     from .runner import Ended
-
-    NotifyEnd = Callable[[Hashable], object]
 
     class Host(Protocol):
         """What starts jobs: a Scheduler, or a fake."""
@@ -37,15 +35,38 @@ USE_SCHEDULER_TIMEOUT: float = -1.0
 """A job's `timeout` that stands for the one of its scheduler."""
 
 
-class JobTimingInfo:
-    """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran."""
+class JobTimingInfo(tuple[float | None, float | None, float]):
+    """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran.
 
-    __slots__ = ("duration", "start_time", "stop_time")
+    It is a named tuple of these three, made without the module `collections`.
+    """
 
-    def __init__(self, start_time: float | None, stop_time: float | None, duration: float) -> None:
-        self.start_time = start_time
-        self.stop_time = stop_time
-        self.duration = duration
+    __slots__ = ()
+
+    def __new__(cls, start_time: float | None, stop_time: float | None, duration: float) -> Self:
+        """Return the three as one."""
+        return super().__new__(cls, (start_time, stop_time, duration))
+
+    @property
+    def start_time(self) -> float | None:
+        """When it started."""
+        return self[0]
+
+    @property
+    def stop_time(self) -> float | None:
+        """When it ended."""
+        return self[1]
+
+    @property
+    def duration(self) -> float:
+        """Seconds that it ran, or has run up to now."""
+        return self[2]
+
+    def __getnewargs__(self) -> tuple[float | None, float | None, float]:
+        return (self[0], self[1], self[2])
+
+    def __repr__(self) -> str:
+        return f"JobTimingInfo(start_time={self[0]!r}, stop_time={self[1]!r}, duration={self[2]!r})"
 
 
 class Job:

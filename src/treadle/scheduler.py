@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from .callbacks import NotifyEnd
     from .core.dag import DAG
-    from .job import NotifyEnd, ProcessJob
+    from .job import ProcessJob
     from .process import Process
     from .runner import Start
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
+    from .callbacks import NotifyEnd
     from .core.dag import DAG
-    from .job import NotifyEnd
     from .runner import Start
 
 

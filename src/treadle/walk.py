@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
     from typing import Any
 
+    from .callbacks import NotifyEnd
     from .core.dag import DAG
     from .fingerprint import Fingerprint
-    from .job import NotifyEnd
 
 
 _NOWHERE: frozenset[Hashable] = frozenset()

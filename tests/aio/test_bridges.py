@@ -17,8 +17,7 @@ from treadle.testing import CallJob, MemoryWalk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from treadle import Report
-    from treadle.job import NotifyEnd
+    from treadle import NotifyEnd, Report
 
 
 class Actions(MemoryWalk):

@@ -20,7 +20,7 @@ from treadle.testing import CallJob, MemoryWalk
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from treadle.job import NotifyEnd
+    from treadle import NotifyEnd
 
     Work = Callable[["Coro"], Awaitable[Any]]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from treadle.e3 import DAG, DAGError, E3Error
@@ -29,6 +31,44 @@ def test_a_list_of_messages() -> None:
 
 def test_no_message_at_all() -> None:
     assert (str(E3Error([])), E3Error([]).messages) == ("", [])
+
+
+def test_the_message_may_be_named() -> None:
+    assert str(E3Error(message="no such spec", origin="anod")) == "anod: no such spec"
+    assert E3Error(message=["first", "second"]).messages == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("before", "added", "after"),
+    [
+        ("first", ["second"], ["first", "second"]),
+        ("first", ["second", "third"], ["first", "second", "third"]),
+        ("first", [["second", "third"]], ["first", "second", "third"]),
+        ("first", [()], ["first"]),
+        ([], ["first", "second"], ["first", "second"]),
+        ([], [["first", "second"]], ["first", "second"]),
+        ("", ["first"], ["first"]),
+    ],
+)
+def test_messages_are_added_to_an_error(before: Any, added: list[Any], after: list[str]) -> None:
+    error = same = E3Error(before, "here")
+    for more in added:
+        error += more
+    assert error is same
+    assert error.messages == after
+    assert str(error).splitlines() == [f"here: {after[0]}", *(f"  {text}" for text in after[1:])]
+
+
+def test_an_error_that_treadle_raised_takes_messages_too() -> None:
+    def load() -> None:
+        try:
+            DAG().add_vertex("a", predecessors=["missing"])
+        except E3Error as error:
+            error += "seen from here"
+            raise
+
+    with pytest.raises(DAGError, match="seen from here"):
+        load()
 
 
 def test_subclasses_are_made_in_the_same_way() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+import pickle
 import sys
 import threading
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from treadle import EmptyJob, Job, ProcessJob, ReturnValue
+from treadle import EmptyJob, Job, JobTimingInfo, ProcessJob, ReturnValue
 from treadle.runner import Ended
 from treadle.testing import CallJob, ManualRunner
 from waiting import DEADLINE, is_alive, until
@@ -129,6 +131,18 @@ class TestJob:
         job.prepare(3)
         assert (job.slot, job.attempt, job.interrupted, job.failure) == (3, 2, False, None)
         assert job.timing_info.stop_time is None
+
+    def test_timing_is_a_tuple_of_start_stop_and_duration(self) -> None:
+        job = EmptyJob("uid", None, Ends())
+        assert tuple(job.timing_info) == (None, None, 0.0)
+        job.prepare(0)
+        job.record_stop_time()
+        info = job.timing_info
+        start, stop, duration = tuple(info)
+        assert (start, stop, duration) == (info.start_time, info.stop_time, info.duration)
+        for copied in (copy.copy(info), pickle.loads(pickle.dumps(info))):
+            assert (type(copied), copied) == (JobTimingInfo, info)
+        assert repr(JobTimingInfo(1.0, None, 2.5)) == "JobTimingInfo(start_time=1.0, stop_time=None, duration=2.5)"
 
 
 class TestEmptyJob:

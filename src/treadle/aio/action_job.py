@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from treadle.job import NotifyEnd
+    from treadle.callbacks import NotifyEnd
 
     from .job import AbstractJob
 
