@@ -29,6 +29,7 @@ STATE = {
     "lock",
     "marks",
     "process",
+    "trust",
 }
 COMMAND_JOB = {*STATE, "hidden", "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "former", "found", "command_check", "command_job", "scheduler", "walk"}
@@ -48,7 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frames": set(),
     "records": {"core"},
     "lock": {"core", "grain"},
-    "store": {"core", "files", "frames", "records", "lock", "marks"},
+    "trust": set(),
+    "store": {"core", "files", "frames", "records", "lock", "marks", "trust"},
     "marks": set(),
     "process": {"marks"},
     "runner": {"process", "marks", "command"},
@@ -76,9 +78,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "snapshot": set(),
     "compiled": {"command", "hidden"},
-    "quick": {"snapshot", "frames", "version", "hidden"},
+    "quick": {"snapshot", "frames", "version", "hidden", "trust"},
     "command_snapshot": {*COMMAND_WALK, "command_walk", "compiled", "quick", "snapshot"},
-    "plan": {"command", "core.dag", "hidden"},
+    "plan": {"command", "core.dag", "hidden", "trust"},
     "ui": {"core.decision", "command"},
     "report": {"core.decision", "command", "ui"},
     "collector": set(),

@@ -94,7 +94,7 @@ def test_a_run_with_nothing_to_do_loads_only_what_answers() -> None:
     loaded = loaded_in_a_run()
     own = {name for name in loaded if name.split(".")[0] == "treadle"}
     assert own == {
-        *("treadle", "treadle.__main__", "treadle.version", "treadle.quick", "treadle.snapshot"),
+        *("treadle", "treadle.__main__", "treadle.version", "treadle.quick", "treadle.snapshot", "treadle.trust"),
         *("treadle.cli", "treadle.cli.at_once", "treadle.ui", "treadle.ui.durations"),
     }
     assert not loaded & set(HEAVY)

@@ -48,10 +48,11 @@ class Watch:
     :param folders: paths that have to be folders
     :param more: texts to be handed back
     :ivar has_globs: whether globs were answered
+    :ivar plan: the file that all of it was read from, relative to the root where it lies in it
     :ivar root: the folder of the project
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "more", "root", "rows", "search", "system")
+    __slots__ = ("environ", "folders", "has_globs", "more", "plan", "root", "rows", "search", "system")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Watch:
         self.folders = folders
         self.has_globs = False
         self.more = more
+        self.plan = ""
         self.root = ""
 
     def environ_with(self, commands: Collection[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
@@ -111,7 +113,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
         saved += item.duration
     store_id, length = walk.store.position
     log = (store_id, length, length)
-    made.facts = quick.Facts(log, saved, environ, watch.folders, watch.has_globs, watch.more).texts()
+    made.facts = quick.Facts(log, watch.plan, saved, environ, watch.folders, watch.has_globs, watch.more).texts()
     return made
 
 

@@ -11,6 +11,7 @@ import os
 import stat
 
 from . import snapshot as columns
+from . import trust
 from .snapshot import DamageError, Snapshot
 from .version import VERSION
 
@@ -34,6 +35,7 @@ class Facts:
     """What a snapshot says beside its columns.
 
     :param log: id and length of the log of records when it was written, and the length when all of it was last read
+    :param plan: the file that the walk was made of, relative to the root where it lies in it
     :param saved: seconds that skipping everything saves
     :param environ: name -> value, None if it is not set
     :param folders: paths that have to be folders
@@ -41,11 +43,12 @@ class Facts:
     :param more: texts of who asked for it
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "log", "more", "saved")
+    __slots__ = ("environ", "folders", "has_globs", "log", "more", "plan", "saved")
 
     def __init__(
         self,
         log: tuple[str, int, int],
+        plan: str,
         saved: float,
         environ: Mapping[str, str | None],
         folders: Sequence[str],
@@ -53,6 +56,7 @@ class Facts:
         more: Sequence[str],
     ) -> None:
         self.log = log
+        self.plan = plan
         self.saved = saved
         self.environ = dict(environ)
         self.folders = list(folders)
@@ -62,7 +66,15 @@ class Facts:
     def texts(self) -> list[str]:
         """Return them as texts."""
         store_id, length, read = self.log
-        texts = [VERSION, store_id, str(length), str(read), repr(self.saved), "y" if self.has_globs else ""]
+        texts = [
+            VERSION,
+            store_id,
+            str(length),
+            str(read),
+            self.plan,
+            repr(self.saved),
+            "y" if self.has_globs else "",
+        ]
         texts += [str(len(self.folders)), *self.folders, str(len(self.environ))]
         for name, value in self.environ.items():
             texts += [name, "" if value is None else f"={value}"]
@@ -73,13 +85,13 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     """Return the facts that `Facts.texts` has made texts of; None if another version of Treadle did."""
     if texts[0] != VERSION:
         return None
-    store_id, length, read, saved, has_globs, count = texts[1:7]
-    at = 7 + int(count)
-    folders = texts[7:at]
+    store_id, length, read, plan, saved, has_globs, count = texts[1:8]
+    at = 8 + int(count)
+    folders = texts[8:at]
     names = texts[at + 1 : at + 1 + 2 * int(texts[at])]
     environ = {n: v[1:] if v else None for n, v in zip(names[::2], names[1::2], strict=True)}
     log = (store_id, int(length), int(read))
-    return Facts(log, float(saved), environ, folders, bool(has_globs), texts[at + 1 + len(names) :])
+    return Facts(log, plan, float(saved), environ, folders, bool(has_globs), texts[at + 1 + len(names) :])
 
 
 class Answer:
@@ -127,17 +139,21 @@ def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, s
     return environ.get(name) != value and not _is_hidden(name, value, environ)
 
 
-def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
+def ask(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) -> Answer | None:
     """Return the answer of a snapshot, or None if only a walk over the whole plan can tell.
 
     :param root: the folder that paths are relative to
     :param path: the file of the snapshot
+    :param plans: absolute paths of the plans that the call may mean: a snapshot of another one says nothing
     """
+    state = os.path.dirname(os.path.dirname(path))
+    if trust.foreign(dict.fromkeys((root, state, path, *map(os.path.dirname, plans)))) is not None:
+        return None
     snapshot = Snapshot(path)
     if not snapshot.open():
         return None
     try:
-        answer = _ask(snapshot, root, environ)
+        answer = _ask(snapshot, root, environ, plans)
     except (DamageError, ValueError, IndexError, OverflowError):
         answer = None
     if answer is None:
@@ -145,9 +161,11 @@ def ask(root: str, path: str, environ: Mapping[str, str]) -> Answer | None:
     return answer
 
 
-def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str]) -> Answer | None:
+def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Sequence[str]) -> Answer | None:
     facts = facts_from(snapshot.facts())
-    if facts is None or any(_is_another(name, value, root, environ) for name, value in facts.environ.items()):
+    if facts is None or os.path.join(root, facts.plan) not in plans:
+        return None
+    if any(_is_another(name, value, root, environ) for name, value in facts.environ.items()):
         return None
     if not all(os.path.isdir(os.path.join(root, folder)) for folder in facts.folders):
         return None
@@ -200,12 +218,16 @@ def _tail(root: str, facts: Facts) -> tuple[int, list[bytes]] | None:
     None if it is another log, or has grown so much that it should be read as a whole.
     """
     store_id, length, read = facts.log
+    path = os.path.join(root, ".treadle", "records")
     try:
-        fd = os.open(os.path.join(root, ".treadle", "records"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     try:
-        size = os.fstat(fd).st_size
+        status = os.fstat(fd)
+        if not trust.counts(path, status):
+            return None
+        size = status.st_size
         head = os.pread(fd, 64, 0).split(b"\n", 2)
         if size < length or len(head) < 3 or head[1] != store_id.encode():
             return None
@@ -249,7 +271,7 @@ def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[byt
     place = os.path.join(folder, FOLDER)
     path = os.path.join(place, name)
     try:
-        os.makedirs(place, exist_ok=True)
+        os.makedirs(place, 0o700, exist_ok=True)
         columns.write(path, sections, items)
         _tidy(place, columns.item_file(path, sections[columns.ITEM_FILE]))
     except OSError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
-from . import frames, marks, records
+from . import frames, marks, records, trust
 from .errors import StateError
 from .frames import DamageError
 from .lock import Lock
@@ -191,8 +191,12 @@ class Store:
         return True
 
     def load(self) -> None:
-        """Read the log as it is now."""
+        """Read the log as it is now; what another user may have written counts as empty."""
         self._forget()
+        found = self._foreign()
+        if found is not None:
+            self.notes.append(f"{self.path} is not used: everything counts as new: {_words(found)}")
+            return
         data = self._read()
         if not data:
             return
@@ -238,6 +242,13 @@ class Store:
         :raises StateError: the folder cannot be made or written
         :raises BusyError: another run holds the lock, and `wait` is false
         """
+        found = self._foreign()
+        if found is not None:
+            raise StateError(
+                f"the state folder {self.folder} is not used: {_words(found)}",
+                facts=(trust.RULE,),
+                hint=trust.hint(found),
+            )
         self._make_folder()
         self.lock.acquire(run, os.environ.get(marks.MARK, ""), wait=wait, on_wait=on_wait)
         self._run = run
@@ -363,9 +374,14 @@ class Store:
         finally:
             os.close(fd)
 
+    def _foreign(self) -> tuple[str, str] | None:
+        """Return what of the state another user may have put there, with the reason."""
+        return trust.foreign((self.root, self.folder, self.path))
+
     def _make_folder(self) -> None:
         try:
-            os.makedirs(self.folder, exist_ok=True)
+            # whatever the umask says: what others could write to would not count at the next run
+            os.makedirs(self.folder, 0o755, exist_ok=True)
             for name, text in _BESIDE.items():
                 path = os.path.join(self.folder, name)
                 if not os.path.exists(path):
@@ -487,6 +503,10 @@ _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",
 }
+
+
+def _words(found: tuple[str, str]) -> str:
+    return f"{found[0]}: {found[1]}"
 
 
 def _stamp_texts(stamps: Mapping[str, tuple[Stamp, str]]) -> list[str]:

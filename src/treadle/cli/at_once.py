@@ -99,6 +99,30 @@ def plain_call(argv: Sequence[str]) -> Call | None:
     return call
 
 
+DEFAULT_PLAN = "treadle.yaml"
+
+
+def nearest_plan(folder: str) -> str | None:
+    """Return the path of the plan in a folder or in the nearest one above it, None if there is none."""
+    while True:
+        path = os.path.join(folder, DEFAULT_PLAN)
+        if os.path.isfile(path):
+            return path
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def _plans(call: Call, here: str) -> list[str]:
+    """Return the plans that a call may mean: the one of -f, else the nearest one, or one among the names."""
+    if call.file:
+        return [os.path.normpath(os.path.join(here, call.file))]
+    named = [name for name in call.names[:1] if name.endswith((".yaml", ".yml"))]
+    nearest = nearest_plan(here)
+    return [os.path.normpath(os.path.join(here, name)) for name in named] + ([nearest] if nearest else [])
+
+
 class Found:
     """An answer and what belongs to it."""
 
@@ -152,6 +176,7 @@ def find(call: Call, began: float) -> Found | None:
     except OSError:
         return None
     found = Found(call, here, began)
+    plans = _plans(call, here)
     root = here
     while True:
         name = call.key(root, here)
@@ -160,7 +185,7 @@ def find(call: Call, began: float) -> Found | None:
             from treadle.quick import ask
 
             found.root, found.name = root, name
-            found.answer = ask(root, path, os.environ)
+            found.answer = ask(root, path, os.environ, plans)
             return found
         above = os.path.dirname(root)
         if above == root:

@@ -9,6 +9,7 @@ from time import monotonic
 from treadle.errors import UsageError
 from treadle.ui.screen import Screen, can_redraw, wants_colours
 
+from .at_once import DEFAULT_PLAN, nearest_plan
 from .codes import GONE
 
 TYPE_CHECKING = False
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from .at_once import Found
     from .options import Options
     from .signals import Interrupts
-
-DEFAULT_PLAN = "treadle.yaml"
 
 
 class Context:
@@ -199,17 +198,13 @@ def find_plan(folder: str) -> str:
 
     :raises UsageError: there is none
     """
-    above = folder
-    while True:
-        path = os.path.join(above, DEFAULT_PLAN)
-        if os.path.isfile(path):
-            return path
-        if above == os.path.dirname(above):
-            raise UsageError(
-                f"there is no {DEFAULT_PLAN} in {folder} or a folder above it",
-                hint="name a plan with -f FILE, or as in `treadle run some.yaml`",
-            )
-        above = os.path.dirname(above)
+    path = nearest_plan(folder)
+    if path is None:
+        raise UsageError(
+            f"there is no {DEFAULT_PLAN} in {folder} or a folder above it",
+            hint="name a plan with -f FILE, or as in `treadle run some.yaml`",
+        )
+    return path
 
 
 def _select(plan: Plan, name: str) -> list[str]:

@@ -8,7 +8,7 @@ from treadle.errors import TreadleError, UsageError
 from treadle.ui import words
 from treadle.ui.text import line, safe
 
-from .context import DEFAULT_PLAN
+from .at_once import DEFAULT_PLAN
 from .first.draft import merged
 from .first.sources import FILES, drafts_of
 from .first.writing import text_of_plan

@@ -101,6 +101,7 @@ class Watching:
             + (["", "1"] if plan.makers else []),
         )
         watch.has_globs, watch.root = bool(plan.looks.listed), plan.root
+        watch.plan = _from(plan.root, plan.file)
         return watch
 
 

@@ -161,12 +161,12 @@ def _read(part: Part, entry: _Entry, above: Iterable[str], disk: Disk) -> Part |
 
 def _source(part: Part, entry: _Entry, shown: str) -> Source:
     try:
-        return loader.read_source(shown)
+        return loader.read_source(shown, shared=True)
     except TreadleError as error:
         if error.place is not None:
             raise
         raise part.reader.error(
-            error.what, entry.file, facts=tuple(error.facts), hint="name a file that can be read"
+            error.what, entry.file, facts=tuple(error.facts), hint=error.hint or "name a file that can be read"
         ) from None
 
 

@@ -18,6 +18,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from treadle import trust
 from treadle.errors import Place, TreadleError
 
 from .nodes import NULLS, Items, Node, Scalar, Source, Table
@@ -56,8 +57,12 @@ _HINTS = (
 )
 
 
-def read_source(file: str) -> Source:
-    """Read a plan's file, which must be UTF-8 of at most 64 MiB."""
+def read_source(file: str, *, shared: bool = False) -> Source:
+    """Read a plan's file, which must be UTF-8 of at most 64 MiB, and that no other user may write to.
+
+    :param shared: see `require_own`
+    """
+    require_own(file, f"the plan {file}", shared=shared)
     try:
         with open(file, "rb") as stream:
             if stat.S_ISDIR(os.fstat(stream.fileno()).st_mode):
@@ -69,6 +74,20 @@ def read_source(file: str) -> Source:
     if len(data) > MAX_BYTES:
         raise TreadleError(f"the plan {file} is larger than 64 MiB")
     return decode(file, data)
+
+
+def require_own(file: str, what: str, *, shared: bool = True) -> None:
+    """Check that a file which a plan is made of cannot have been written by another user.
+
+    :param what: what it is called in the error
+    :param shared: whether it may lie in a folder where each user has files of their own, such as /tmp
+    :raises TreadleError: it can
+    """
+    found = trust.foreign_file(file, shared=shared)
+    if found is not None:
+        path, why = found
+        where = "" if path == os.path.abspath(file) else f"because of the folder {path}: "
+        raise TreadleError(f"{what} is not used: {where}{why}", facts=(trust.RULE,), hint=trust.hint(found))
 
 
 def decode(file: str, data: bytes) -> Source:

@@ -74,11 +74,11 @@ def _read(part: Part, maker: Instance, disk: Disk) -> Part | None:
     child.files = part.files
     disk.note(child.file)
     try:
-        source = loader.read_source(os.path.join(disk.root, path))
+        source = loader.read_source(os.path.join(disk.root, path), shared=True)
     except TreadleError as error:
         if error.place is not None:
             raise
-        hint = f"treadle run {maker.uid} makes it"
+        hint = error.hint or f"treadle run {maker.uid} makes it"
         raise reader.error(error.what, node, facts=tuple(error.facts), hint=hint) from None
     source.file = shown
     top = loader.parse(source)

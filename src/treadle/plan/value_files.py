@@ -47,6 +47,7 @@ class ValueFiles:
         if path in self._sources:
             return self._sources[path]
         self._disk.note(path)
+        loader.require_own(path, shown)
         found: Source | None = None
         try:
             with open(path, "rb") as stream:

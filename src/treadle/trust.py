@@ -1,0 +1,143 @@
+"""Whose plans and whose state count: those of the user who runs Treadle, and of root.
+
+A plan says what runs, and the state says what need not run. So neither is used if another user owns it or may
+write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. It knows nothing of what the
+files hold.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Found = tuple[str, str]
+    """A path, and why it does not count."""
+
+SAFE_FOLDERS = "TREADLE_SAFE_FOLDERS"
+"""The variable that names folders, separated by `:`, whose files count whoever owns or may write them."""
+RULE = "Treadle uses plans and state that belong to you or root, and that no other user may write to"
+
+
+class User:
+    """The user whom files must belong to.
+
+    :ivar owners: ids of the users whose files count
+    :ivar groups: ids of the groups that may write to them: the primary group, which by default holds nobody else
+    """
+
+    __slots__ = ("groups", "owners")
+
+    def __init__(self, uid: int, gid: int, environ: Mapping[str, str]) -> None:
+        self.owners = {0, uid}
+        self.groups = {gid}
+        if uid == 0:
+            # sudo: the files of the user who called it are as much theirs as the call
+            self.owners.update(_number(environ.get("SUDO_UID")))
+            self.groups.update(_number(environ.get("SUDO_GID")))
+
+
+def _number(text: str | None) -> list[int]:
+    return [int(text)] if text and text.isascii() and text.isdigit() else []
+
+
+def why_foreign(status: os.stat_result, user: User, *, shared: bool = False) -> str:
+    """Return why a file or folder does not count, "" if it does.
+
+    :param shared: whether a folder may be one in which each user has files of their own (mode 1777, as /tmp)
+    """
+    mode = status.st_mode
+    if status.st_uid not in user.owners:
+        return f"it belongs to {_user_name(status.st_uid)}"
+    if shared and mode & stat.S_ISVTX and stat.S_ISDIR(mode):
+        return ""
+    if mode & stat.S_IWOTH:
+        return f"all users may write to it (mode {stat.S_IMODE(mode):04o})"
+    if mode & stat.S_IWGRP and status.st_gid not in user.groups:
+        return f"the group {_group_name(status.st_gid)} may write to it (mode {stat.S_IMODE(mode):04o})"
+    return ""
+
+
+def foreign(paths: Iterable[str], *, shared: bool = False) -> Found | None:
+    """Return the first of these files and folders that does not count, with the reason; what is absent counts.
+
+    :param shared: see `why_foreign`
+    """
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        why = why_foreign(status, _us(), shared=shared)
+        if why and not is_safe(path):
+            return path, why
+    return None
+
+
+def counts(path: str, status: os.stat_result) -> bool:
+    """Return whether what the system says of an open file lets it count."""
+    return not why_foreign(status, _us()) or is_safe(path)
+
+
+def _us() -> User:
+    return User(os.geteuid(), os.getegid(), os.environ)
+
+
+def foreign_file(path: str, *, shared: bool = False) -> Found | None:
+    """Return what of a file that a plan is made of does not count, with the reason: itself, or a folder it is in.
+
+    What a link leads to counts by the same rule, and so does the folder that it leads into.
+
+    :param shared: whether the folder may be one as `why_foreign` says
+    """
+    path = os.path.abspath(path)
+    found = foreign((os.path.dirname(path),), shared=shared) or foreign((path,))
+    if found is None and os.path.islink(path):
+        owner = os.lstat(path).st_uid
+        if owner not in _us().owners and not is_safe(path):
+            return path, f"it is a link that belongs to {_user_name(owner)}"
+        return foreign((os.path.dirname(os.path.realpath(path)),), shared=True)
+    return found
+
+
+def is_safe(path: str) -> bool:
+    """Return whether the user has said that what lies under this path counts."""
+    said = os.environ.get(SAFE_FOLDERS, "")
+    if not said:
+        return False
+    real = os.path.realpath(path)
+    for folder in said.split(":"):
+        if folder == "*":
+            return True
+        if os.path.isabs(folder) and f"{real}/".startswith(os.path.join(os.path.realpath(folder), "")):
+            return True
+    return False
+
+
+def hint(found: Found) -> str:
+    """Return what to do about a path that does not count."""
+    path, why = found
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    take = "" if "belongs" in why else f"chmod {'o-w' if why.startswith('all') else 'g-w'} {path}, or "
+    return f"{take}allow the folder, if you trust all who may write to it: {SAFE_FOLDERS}={folder}"
+
+
+def _user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return f"the user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"the user {uid}"
+
+
+def _group_name(gid: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
