@@ -32,7 +32,7 @@ STATE = {
     "trust",
 }
 COMMAND_JOB = {*STATE, "hidden", "runner", "job", "command", "question", "outputs", "depfile"}
-COMMAND_WALK = {*COMMAND_JOB, "former", "found", "command_check", "command_job", "scheduler", "walk"}
+COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: what it may import beside itself and what EVERYBODY_MAY. A name stands for all that lies below it.
@@ -72,6 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outputs": {*STATE, "command"},
     "former": {"core", "files", "store"},
     "found": {*STATE, "command", "question"},
+    "discovery": {"command", "depfile", "digests", "files", "found", "question"},
     "command_check": {"command", "core.dag", "store"},
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,

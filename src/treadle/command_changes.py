@@ -14,7 +14,7 @@ from xxhash import xxh3_64_intdigest
 
 from . import snapshot as columns
 from .command_snapshot import STAMPS, Part, items_of, numbers_of, replace_lists
-from .found import maker_of, owner_of
+from .found import makers_of, owner_of
 from .snapshot import MADE, UNSURE, WATCHED, split_texts
 
 TYPE_CHECKING = False
@@ -43,6 +43,12 @@ def changed_part(
         return part if part.is_sound(environ) and part.waits_for(makers) else None
     except (ValueError, LookupError, OverflowError):
         return None
+
+
+def _tops(paths: list[str]) -> list[str]:
+    """Return paths without the folders that lie in another one of them: what holds for a tree is asked once."""
+    folders = {path for path in paths if path.endswith("/")}
+    return [path for path in paths if path not in folders or path[: path.rfind("/", 0, -1) + 1] not in folders]
 
 
 class ChangedPart(Part):
@@ -85,10 +91,11 @@ class ChangedPart(Part):
             if command.depfile is None:
                 continue
             declared = {*command.inputs, *command.outputs}
-            for path in (os.fsdecode(paths[row]) for row in rows_of_item[number]):
-                maker = maker_of(path, makers) if path not in declared else None
-                if maker not in (None, uid) and self._number_of.get(maker, -1) not in befores[number]:
-                    return False
+            before = set(befores[number])
+            for path in _tops([os.fsdecode(paths[row]) for row in rows_of_item[number]]):
+                for maker in makers_of(path, makers) if path not in declared else ():
+                    if maker != uid and self._number_of.get(maker, -1) not in before:
+                        return False
         return True
 
     def _are_the_same_actions(self, numbers: list[int]) -> bool:

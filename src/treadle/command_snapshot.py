@@ -172,6 +172,9 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
         rows: list[tuple[str, Row, int, str | None]] = [
             (folder, stamp if sure else UNSURE, kind, None) for folder, (stamp, sure) in seen.folders.items()
         ]
+        if not rows:
+            # a folder that is gone, or a file in its place: either way it counts as soon as there is one again
+            return [(path, columns.ABSENT, kind, None)]
         return rows + [(file, look.stamp if seen.sure else UNSURE, kind, None) for file, look in seen.looks.items()]
     if seen.value == ABSENT or path not in seen.looks:
         return [(path, columns.ABSENT, kind, ABSENT)]

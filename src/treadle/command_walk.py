@@ -13,12 +13,11 @@ from .command_check import check_commands
 from .command_job import CONSOLE_QUEUE, CommandJob, Place
 from .core import decision
 from .core.decision import Reason, Verdict
-from .depfile import read_depfile
-from .digests import ABSENT
+from .discovery import Discovery
 from .errors import TreadleError
-from .files import GRAIN, Files, moved
+from .files import Files
 from .fingerprint import Fingerprint
-from .found import maker_of, owner_of, wait_for_makers, writers_of
+from .found import found_in, owner_of, wait_for_makers, writers_of
 from .job import EmptyJob, Job
 from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from .callbacks import NotifyEnd
     from .command import Command
     from .core.dag import DAG
-    from .files import Seen, Stamp
+    from .files import Stamp
     from .question import Question
     from .store import Known
 
@@ -132,12 +131,12 @@ class CommandWalk(Walk):
         self.saved_untouched = 0.0
         self.questions: Questions
         self.place: Place
+        self.discovery: Discovery
         self._owners: dict[str, Owner] = {}
         self._kept: dict[str, Question] = {}
         self._last_found: dict[str, list[str]] = {}
         self._durations: dict[str, float] = {}
         self._failures = 0
-        self._makers: dict[str, str] = {}
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
         self._ours: set[str] | None = None
@@ -203,10 +202,13 @@ class CommandWalk(Walk):
         entry = self.store.entries.get(self.owner(uid, command).key)
         if command.once:
             return made_once(command)
-        success = entry.success if entry is not None else None
+        if entry is None:
+            return None
+        if command.depfile is not None:
+            self._last_found[uid] = found_in(entry)
+        success = entry.success
         if success is None:
             return None
-        self._last_found[uid] = [n[len(FOUND) :] for n in success.answers if n.startswith(FOUND)]
         self._durations[uid] = success.duration
         return Fingerprint.from_elements(success.elements, success.answers)
 
@@ -278,6 +280,7 @@ class CommandWalk(Walk):
         self.job_status[uid] = status = job.outcome
         self._note(job, status)
         if status.is_good:
+            self.discovery.turns.is_over(uid, has_run=True)
             self._save(job, moved_inputs)
             self.observer.ended(uid, retry=False)
             return False
@@ -299,9 +302,8 @@ class CommandWalk(Walk):
         self.questions = Questions(files, self.settings.environ)
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
-        self._makers = {
-            path: str(uid) for uid, c in self.actions.vertex_data.items() for path in (*c.outputs, *c.edits)
-        }
+        makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in (*c.outputs, *c.edits)}
+        self.discovery = Discovery(files, makers)
         wait_for_makers(self.store, self.actions)
         self._kept, self._last_found, self._durations = {}, {}, {}
         self._after_a_run, self._ours, self._replaced = set(), None, []
@@ -327,6 +329,7 @@ class CommandWalk(Walk):
         """Ask once more just before the start: what moved since the prediction is read again."""
         uid = job.uid
         self._after_a_run.add(uid)
+        self.discovery.turns.begins(uid)
         found = self._last_found.get(uid, ())
         question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
         self.observer.started(job)
@@ -350,40 +353,14 @@ class CommandWalk(Walk):
         self.questions.add_edited(question, command)
         moved_inputs = self.questions.moved_since(question)
         if command.depfile is not None:
-            moved_inputs += self._add_found(job, question, before)
-        return moved_inputs
-
-    def _add_found(self, job: CommandJob, question: Question, before: Mapping[str, Seen]) -> list[str]:
-        """Add what the depfile names; return what of it was written since the action started."""
-        command = job.command
-        declared = {*command.inputs, *command.outputs, *command.edits, command.depfile}
-        folders = tuple(path for path in command.outputs if path.endswith("/"))
-        started = int((job.timing_info.start_time or 0.0) * 1e9) - GRAIN
-        moved_inputs = []
-        for path in read_depfile(self.root, command):
-            if path in declared or path.startswith(folders):
-                continue
-            seen = self.questions.files.see_again(path)
-            if seen.value == ABSENT:
-                # it was there only while the command ran
-                continue
-            self.questions.add_found(question, path, seen)
-            maker = maker_of(path, self._makers)
-            if maker in self.actions.get_predecessors(job.uid) or maker in self.actions.get_after(job.uid):
-                # it ended before this one started
-                continue
-            is_to_come = maker is not None and maker not in self.job_status
-            has_moved = moved(before[path], seen) if path in before else seen.looks[path].stamp[0] >= started
-            if is_to_come or has_moved:
-                moved_inputs.append(path)
+            started = job.timing_info.start_time or 0.0
+            moved_inputs += self.discovery.add(job.uid, command, question, before, started)
         return moved_inputs
 
     def makers_of_found(self, uid: str) -> list[str]:
         """Return who makes the inputs that an action was found to read and does not declare."""
         question = self._kept.get(uid)
-        found = question.answers if question is not None else ()
-        makers = (maker_of(path, self._makers) for path in found)
-        return [maker for maker in dict.fromkeys(makers) if maker is not None and maker != uid]
+        return self.discovery.makers_of(uid, question.answers if question is not None else ())
 
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
@@ -392,7 +369,8 @@ class CommandWalk(Walk):
         if moved_inputs:
             text = "changed while it ran: " + ", ".join(moved_inputs[:5])
             self.reports[uid].unrecorded = text
-            self.store.save_end(owner, self._run_of(job, MOVED, text))
+            found = [name[len(FOUND) :] for name in fingerprint.answers if name.startswith(FOUND)]
+            self.store.save_end(owner, self._run_of(job, MOVED, text), found)
             self.observer.note(f"{uid} is not recorded, it will run again: {text}")
             return
         run = self._run_of(job, SUCCEEDED, "")
@@ -411,6 +389,7 @@ class CommandWalk(Walk):
         if retry:
             job.retry_delay = command.limits.retries.backoff * 2 ** (job.attempt - 1)
         else:
+            self.discovery.turns.is_over(uid, has_run=True)
             self._count_failure()
         self.observer.ended(uid, retry)
         return retry
@@ -418,6 +397,7 @@ class CommandWalk(Walk):
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)
         status = self.job_status[uid] = self._status_of(job)
+        self.discovery.turns.is_over(uid, has_run=False)
         self._note(job, status)
         if status == ReturnValue.skip:
             self.saved += self._durations.get(uid, 0.0)

@@ -26,7 +26,7 @@ def read_depfile(root: str, command: Command) -> list[str]:
     inner = os.path.join(root, "")
     for path in parse_depfile(text, name):
         full = os.path.normpath(os.path.join(root, command.cwd, path))
-        found[full.removeprefix(inner)] = None
+        found["." if full == root else full.removeprefix(inner)] = None
     return list(found)
 
 

@@ -100,8 +100,8 @@ def is_folder(value: str) -> bool:
 
 
 def is_left_out(name: str) -> bool:
-    """Return whether a folder of this name is no input: what an interpreter keeps beside the sources it reads."""
-    return name == "__pycache__"
+    """Return whether a folder of this name is no input: what an interpreter keeps beside sources, our state."""
+    return name in ("__pycache__", ".treadle")
 
 
 FOLDER, FILE, LINK, OTHER = b"d", b"f", b"l", b"s"

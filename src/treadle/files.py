@@ -126,6 +126,11 @@ class Files:
         finally:
             self._sure_device = NO_DEVICE
 
+    def has_met(self, path: str) -> bool:
+        """Return whether something was there at an earlier look, of this run or of a former one."""
+        seen = self._seen.get((path, False)) or self._seen.get((path, True))
+        return seen.value != ABSENT if seen is not None else path in self._known
+
     def forget(self, paths: Collection[str]) -> None:
         """Forget what was seen of `paths`, around them and in them: they have been written."""
         for path in paths:
@@ -135,7 +140,7 @@ class Files:
                 for inside in [key for key in self._seen if key[0].startswith(path)]:
                     del self._seen[inside]
         for tree in list(self._trees):
-            if any(path.startswith(tree[0]) for path in paths):
+            if tree[0] == "./" or any(path.startswith(tree[0]) for path in paths):
                 self._trees.discard(tree)
                 self._seen.pop(tree, None)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .command import Command
     from .core.dag import DAG
-    from .store import Store
+    from .store import Entry, Store
 
 
 def owner_of(uid: str, command: Command) -> Owner:
@@ -39,6 +39,18 @@ def maker_of(path: str, makers: Mapping[str, str]) -> str | None:
     return maker
 
 
+def makers_of(path: str, makers: Mapping[str, str]) -> list[str]:
+    """Return the actions that make a file or a folder; of a folder (`gen/`) also those that make something in it.
+
+    :param makers: output -> its maker
+    """
+    maker = maker_of(path, makers)
+    if not path.endswith("/"):
+        return [] if maker is None else [maker]
+    inside = [other for made, other in makers.items() if path == "./" or made.startswith(path)]
+    return list(dict.fromkeys([maker, *inside] if maker is not None else inside))
+
+
 def writers_of(paths: Iterable[str], commands: Mapping[str, Command]) -> list[str]:
     """Return which of these actions write to one of the paths: to it, to a folder around it, into a tree."""
     exact = set(paths)
@@ -60,10 +72,18 @@ def _folders_around(path: str) -> list[str]:
 
 
 def found_on_record(store: Store, uid: str, command: Command) -> list[str]:
-    """Return what an action was found to read when it last succeeded."""
+    """Return what an action was found to read when it last ended well, on record or not."""
     entry = store.entries.get(owner_of(uid, command).key) if command.depfile is not None else None
-    record = entry.record if entry is not None else None
-    return [name[len(FOUND) :] for name in record.elements if name.startswith(FOUND)] if record is not None else []
+    return found_in(entry) if entry is not None else []
+
+
+def found_in(entry: Entry) -> list[str]:
+    """Return what an action was found to read when it last ended well, whether that gave a record or not."""
+    found = entry.found_at_end
+    if found:
+        return found
+    success = entry.success
+    return [name[len(FOUND) :] for name in success.answers if name.startswith(FOUND)] if success is not None else []
 
 
 def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
@@ -75,8 +95,8 @@ def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[
             continue
         if makers is None:
             makers = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
-        for maker in dict.fromkeys(maker_of(path, makers) for path in found):
-            if maker is not None and maker != uid:
+        for maker in dict.fromkeys(maker for path in found for maker in makers_of(path, makers)):
+            if maker != uid:
                 yield uid, maker
 
 

@@ -88,7 +88,7 @@ class Questions:
             elements[INPUT + path] = one.value
         question = Question(fingerprint, seen)
         for path in found:
-            self.add_found(question, path, see(path))
+            question.add_found(path, see(path))
         return question
 
     def ask_again(self, question: Question, command: Command, found: Iterable[str] = ()) -> Question:
@@ -109,7 +109,7 @@ class Questions:
                 return self.ask(command, found, again=True)
             question.seen[path] = after
         for path in found:
-            self.add_found(question, path, see_again(path))
+            question.add_found(path, see_again(path))
         return question
 
     def ask_once(self, command: Command) -> Question:
@@ -141,11 +141,6 @@ class Questions:
             if after is not before and moved(before, after):
                 found.append(path)
         return found
-
-    @staticmethod
-    def add_found(question: Question, path: str, seen: Seen) -> None:
-        """Add an input that was found, and not declared, to the answer."""
-        question.add_answer(FOUND, path, seen)
 
     def _read_by(self, command: Command) -> Sequence[str]:
         """Return the declared inputs and the programs inside the root that it starts."""
@@ -295,6 +290,10 @@ class Question:
         self.answers[path] = seen
         self.fingerprint.elements[kind + path] = seen.value
         self.fingerprint.answers.add(kind + path)
+
+    def add_found(self, path: str, seen: Seen) -> None:
+        """Add an input that was found, and not declared, to the answer."""
+        self.add_answer(FOUND, path, seen)
 
     def with_inode(self, inode: int) -> list[str]:
         """Return the inputs that had this inode when they were looked at."""

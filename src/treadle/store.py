@@ -92,6 +92,14 @@ class Entry:
         body = self._success if self.counts else self._end
         return records.run_from(frames.unpack(body))[1] if body is not None else None
 
+    @property
+    def found_at_end(self) -> list[str]:
+        """What the last run was found to read, if it ended without giving a record; [] where it does not say so."""
+        if self._end is None:
+            return []
+        texts = frames.unpack(self._end)
+        return texts[records.run_from(texts)[2] :]
+
     def started(self, body: bytes, offset: int) -> None:
         """Take in that it was about to start."""
         self.counts, self.last_offset, self._start, self._end = False, offset, body, None
@@ -308,9 +316,12 @@ class Store:
         if self._held:
             self._append([])
 
-    def save_end(self, owner: Owner, run: Run) -> None:
-        """Put down a run that gives no record."""
-        frame = frames.pack(OTHER_END, records.run_texts(owner, run))
+    def save_end(self, owner: Owner, run: Run, found: Sequence[str] = ()) -> None:
+        """Put down a run that gives no record.
+
+        :param found: what it was found to read: the next run waits for whatever makes that
+        """
+        frame = frames.pack(OTHER_END, [*records.run_texts(owner, run), *found])
         offset = self._append([frame])
         self._entry(owner.key).ended(frame[frames.HEAD_SIZE :], offset)
 

@@ -6,7 +6,7 @@ import os
 from time import time_ns
 
 from treadle import outputs
-from treadle.depfile import read_depfile
+from treadle.discovery import look_at_found
 from treadle.errors import TreadleError
 from treadle.files import Files
 from treadle.found import owner_of
@@ -113,8 +113,5 @@ def _ask(root: str, command: Command, questions: Questions) -> Question:
 def _add_found(root: str, command: Command, questions: Questions, question: Question) -> None:
     if not os.path.isfile(os.path.join(root, command.depfile or "")):
         raise TreadleError(f"the depfile {command.depfile} is missing, so nobody knows what it has read")
-    declared = {*command.inputs, *command.outputs, *command.edits, command.depfile}
-    folders = tuple(path for path in command.outputs if path.endswith("/"))
-    for path in read_depfile(root, command):
-        if path not in declared and not path.startswith(folders) and os.path.lexists(os.path.join(root, path)):
-            questions.add_found(question, path, questions.files.see(path))
+    for path, seen, _ in look_at_found(questions.files, command):
+        question.add_found(path, seen)

@@ -1,0 +1,178 @@
+"""What an action was found to read, by its depfile: looked at, and whether it may go on record.
+
+It knows the Commands of a walk and which of them were at work at the same time, and nothing of records.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .depfile import read_depfile
+from .digests import ABSENT, is_folder
+from .files import GRAIN, moved
+from .found import makers_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .command import Command
+    from .files import Files, Look, Seen
+    from .question import Question
+
+
+class Turns:
+    """Which actions of a walk were at work at the same time, told by the order of their starts and ends."""
+
+    __slots__ = ("_begun", "_ends", "_over")
+
+    def __init__(self) -> None:
+        self._ends = 0
+        self._begun: dict[str, int] = {}
+        self._over: dict[str, int] = {}
+
+    def begins(self, uid: str) -> None:
+        """Take in that an attempt of an action begins."""
+        self._begun[uid] = self._ends
+
+    def is_over(self, uid: str, *, has_run: bool) -> None:
+        """Take in that the walk is through with an action; one that will be tried again is not over."""
+        self._ends += has_run
+        self._over[uid] = self._ends if has_run else 0
+
+    def were_beside(self, uid: str, other: str) -> bool:
+        """Return whether `other` has run since the last attempt of `uid` began, runs now, or is still to come."""
+        end = self._over.get(other)
+        return end is None or end > self._begun.get(uid, 0)
+
+
+class Discovery:
+    """Takes in what the actions of one walk were found to read.
+
+    :param files: the files of the root
+    :param makers: output -> its maker, of all actions of the walk
+    """
+
+    def __init__(self, files: Files, makers: Mapping[str, str]) -> None:
+        self.files = files
+        self.makers = makers
+        self.turns = Turns()
+
+    def add(
+        self, uid: str, command: Command, question: Question, before: Mapping[str, Seen], started: float
+    ) -> list[str]:
+        """Add what the depfile names to the answer; return what of it may have held something else meanwhile.
+
+        What is not there goes on record as such: when it appears, the action runs.
+
+        :param before: path -> what was seen at the start, of what was found the time before
+        :param started: when the attempt began, in seconds since the epoch
+        :raises TreadleError: the depfile is missing or is none
+        """
+        since = int(started * 1e9) - GRAIN
+        doubted = []
+        for path, seen, was_there in look_at_found(self.files, command):
+            question.add_found(path, seen)
+            own = _own_in(path, command)
+            makers = self._makers_of(uid, path)
+            if _is_around(path, seen):
+                has_moved = False
+            elif path in before:
+                has_moved = _moved_beside(own, before[path], seen) if own else moved(before[path], seen)
+            elif seen.value == ABSENT:
+                # a temporary file of the command looks the same: only what is known to have been there is doubtful
+                has_moved = was_there or bool(makers)
+            else:
+                has_moved = _has_new_stamp(seen, own, since)
+            if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
+                doubted.append(path)
+        return doubted
+
+    def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
+        """Return the actions that make what an action was found to read."""
+        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path)))
+
+    def _makers_of(self, uid: str, path: str) -> list[str]:
+        return [maker for maker in makers_of(path, self.makers) if maker != uid]
+
+
+def look_at_found(files: Files, command: Command) -> Iterator[tuple[str, Seen, bool]]:
+    """Yield (path, what it holds now, whether a former look met something) of what a depfile names undeclared.
+
+    A folder counts with all that is in it, and its path has a trailing `/`; one around the root counts by being
+    there.
+
+    :raises TreadleError: the depfile is missing or is none, or a file cannot be read
+    """
+    declared = {*command.inputs, *command.outputs, *command.edits, command.depfile}
+    folders = tuple(path for path in command.outputs if path.endswith("/"))
+    for path in read_depfile(files.root, command):
+        if path in declared or path.startswith(folders):
+            continue
+        if path == "/":
+            # a path that ends with / is a tree
+            path = "/."
+        was_there = files.has_met(path)
+        seen = files.see_again(path)
+        if is_folder(seen.value) and not _holds(path, files.root):
+            path = "./" if path == "." else f"{path}/"
+            if path in declared or path.startswith(folders):
+                continue
+            was_there = files.has_met(path)
+            seen = files.see_again(path)
+        yield path, seen, was_there
+
+
+def _is_around(path: str, seen: Seen) -> bool:
+    """Return whether it is a folder that counts by being there."""
+    return not path.endswith("/") and is_folder(seen.value)
+
+
+def _holds(path: str, root: str) -> bool:
+    """Return whether a folder holds the root: it changes with whatever else happens on the machine."""
+    full = os.path.realpath(os.path.join(root, path))
+    real = os.path.realpath(root)
+    return real != full and os.path.join(real, "").startswith(os.path.join(full, ""))
+
+
+def _own_in(path: str, command: Command) -> tuple[str, ...]:
+    """Return what an action itself writes in a folder that it reads: that moves with each run."""
+    if not path.endswith("/"):
+        return ()
+    own = (*command.outputs, *command.edits, *((command.depfile,) if command.depfile is not None else ()))
+    return tuple(name for name in own if _lies_in(name, path))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return folder == "./" or path.removeprefix("./").startswith(folder.removeprefix("./"))
+
+
+def _others(seen: Seen, own: tuple[str, ...]) -> dict[str, Look]:
+    """Return the looks at what others write, or nothing does."""
+    exact = set(own)
+    folders = tuple(name for name in own if name.endswith("/"))
+    return {
+        path: look
+        for path, look in seen.looks.items()
+        if (name := path.removeprefix("./")) not in exact and not name.startswith(folders)
+    }
+
+
+def _folders(seen: Seen, own: tuple[str, ...]) -> list[str]:
+    """Return the folders that hold nothing of its own: the others have another stamp after each run."""
+    return [path for path in seen.folders if not any(_lies_in(one, path) or _lies_in(path, one) for one in own)]
+
+
+def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
+    """Return whether a folder may have held something else for a while, but for what the action writes itself."""
+    then, now = _others(before, own), _others(after, own)
+    if then.keys() != now.keys() or _folders(before, own) != _folders(after, own):
+        return True
+    return any(then[path].has_moved(look) for path, look in now.items())
+
+
+def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
+    """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
+    if any(look.stamp[0] >= since for look in _others(seen, own).values()):
+        return True
+    return any(seen.folders[path][0][0] >= since for path in _folders(seen, own))
