@@ -28,6 +28,7 @@ E3 = {
     *("DAG", "DAGError", "DAGIterator", "DEFAULT_JOB_MAX_DURATION", "E3Error", "EmptyJob"),
     *("FINGERPRINT_VERSION", "Fingerprint", "Job", "JobTimingInfo", "ProcessJob", "ReturnValue"),
     *("Scheduler", "Walk"),
+    *("CollectCallback", "JobProviderCallback", "NotifyEnd", "logger", "native"),
 }
 HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),

@@ -22,6 +22,7 @@ from treadle.e3 import (
     ReturnValue,
     Scheduler,
     Walk,
+    native,
 )
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class DryRunWalk(FingerprintWalk):
 
     @property
     def would_run(self) -> set[Any]:
-        return {uid for uid, verdict in self.verdicts.items() if verdict.outcome == "run"}
+        return {uid for uid, verdict in native(self).verdicts.items() if verdict.outcome == "run"}
 
 
 both = pytest.mark.parametrize("walk_class", [SimpleWalk, FingerprintWalk])

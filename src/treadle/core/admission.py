@@ -19,7 +19,7 @@ from .containers import deque, heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
 
@@ -101,6 +101,11 @@ class Admission:
         queue, tokens = self._held.pop(slot)
         self.free[queue] += tokens
         heappush(self._slots_free, slot)
+
+    @property
+    def taken(self) -> Collection[int]:
+        """The slots that are not free."""
+        return self._held.keys()
 
     def _take_slot(self) -> int:
         if self._slots_free:

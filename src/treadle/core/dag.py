@@ -51,7 +51,7 @@ class DAG(Graph):
     def __or__(self, other: DAG) -> DAG:
         """Return the vertices, edges and tags of both; data and tags of the right one win."""
         require_graph(other)
-        result = DAG()
+        result = self._blank()
         for dag in (self, other):
             for vertex_id, data in dag.vertex_data.items():
                 result.update_vertex(
@@ -212,9 +212,13 @@ class DAG(Graph):
 
         return as_lines(self.vertex_data, self._edges, self._order_edges)
 
+    def _blank(self) -> DAG:
+        """Return an empty graph for what is made of this one."""
+        return DAG()
+
     def _rewired(self, before: Neighbours, after: Neighbours, ids: Iterable[Hashable] | None = None) -> DAG:
         """Return an unchecked graph of these vertices, or all, with the same data and other edges."""
-        result = DAG()
+        result = self._blank()
         for vertex_id in self.vertex_data if ids is None else ids:
             result.update_vertex(
                 vertex_id,
