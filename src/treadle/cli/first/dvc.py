@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from .draft import Draft
+from .draft import Draft, in_own_shells, not_understood, short
 from .foreign_yaml import as_list, as_map, as_text, read_map
 from .holes import Hole, HoleError, filled
 
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from .draft import DraftAction, Value
 
 _TEMPLATE = re.compile(r"\$\{\s*([\w.\-\[\]]+)\s*\}")
-_KNOWN = frozenset(
+_UNDERSTOOD = frozenset(
+    ("cmd", "deps", "outs", "params", "metrics", "plots", "wdir", "desc", "always_changed", "meta")
+)
+"""What is taken over of a stage, or changes nothing of what it does."""
+_KNOWN = frozenset(("vars",))
+"""What a stage may say without saying anything."""
+_TOP = frozenset(("stages", "vars", "params", "metrics", "plots", "artifacts", "datasets", "schema"))
+_OF_OUTPUTS = frozenset(
     (
-        *("cmd", "deps", "outs", "params", "metrics", "plots", "wdir", "desc", "always_changed", "frozen", "meta"),
-        *("foreach", "do", "matrix", "vars"),
+        *("cache", "persist", "desc", "type", "labels", "meta", "remote", "push", "template", "x", "y", "title"),
+        *("x_label", "y_label", "header", "xpath"),
     )
 )
+"""What outputs may say: how they are kept and shown."""
 _FIELD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_][\w-]*)*")
 """What may stand behind the name of a file of values in a plan."""
 _TAKEN = frozenset(("in", "out", "item", "key", "edits", "depfile", "platform", "env"))
@@ -41,13 +49,68 @@ def dvc_draft(root: str, name: str) -> Draft:
             values.take(as_map(one), "")
         else:
             values.take_file(as_text(one).partition(":")[0])
+    strange = not_understood(data, _TOP)
+    whole = f"the file has {'; '.join(strange)}" if strange else ""
+    draft.products = _on_record(root)
     for stage, body in as_map(data.get("stages")).items():
-        _stage(draft, stage, as_map(body), values)
+        reason = whole or _restraint(as_map(body))
+        if reason:
+            _leave_out(draft, stage, as_map(body), reason)
+        else:
+            _stage(draft, stage, as_map(body), values)
+    if not all("out" in action.keys for action in draft.actions):
+        draft.default = [action.name for action in draft.actions]
+    draft.shell = ["bash", "-ec"]
     draft.vars.update({name: {"file": file} for name, file in values.files.items() if name in values.used})
     draft.notes += [
-        f"{key}: {_short(data[key])}" for key in data if key not in ("stages", "vars", "params", "schema")
+        f"{key}: {short(data[key])}" for key in data if key in _TOP - {"stages", "vars", "params", "schema"}
     ]
     return draft
+
+
+def _on_record(root: str) -> set[str]:
+    """Return what dvc has on record as made."""
+    if not os.path.isfile(os.path.join(root, "dvc.lock")):
+        return set()
+    stages = as_map(read_map(root, "dvc.lock").get("stages")).values()
+    return {as_text(as_map(out).get("path")) for stage in stages for out in as_list(as_map(stage).get("outs"))}
+
+
+def _restraint(body: dict[str, Any]) -> str:
+    """Return what a stage says that is not understood: it may restrain it."""
+    found = []
+    for one in ("foreach", "matrix"):
+        if one in body:
+            found += not_understood(
+                body, {one, "do"} if one == "foreach" else {one, *_UNDERSTOOD}, {"frozen", *_KNOWN}
+            )
+    if not found and "foreach" in body:
+        body = as_map(body.get("do"))
+    found += not_understood(body, {*_UNDERSTOOD, "matrix"}, {"frozen", *_KNOWN})
+    outs = [_with_options(one) for key in ("outs", "metrics", "plots") for one in as_list(body.get(key))]
+    for path, options in outs:
+        found += [f"{path}: {one}" for one in not_understood(options, _OF_OUTPUTS)]
+    kept = {bool(options.get("persist")) for _, options in outs}
+    if len(kept) > 1:
+        found.append("persist: for some of its outputs only")
+    deps = [_with_options(one) for one in as_list(body.get("deps"))]
+    found += [f"{path}: {short(options)}" for path, options in deps if options]
+    for path, _ in (*outs, *deps):
+        if "://" in path or path.startswith(("/", "~")):
+            found.append(f"{path} outside of the folder")
+    if body.get("always_changed") not in (None, True, False):
+        found.append(f"always_changed: {short(body['always_changed'])}")
+    return f"it has {'; '.join(dict.fromkeys(found))}" if found else ""
+
+
+def _leave_out(draft: Draft, name: str, body: dict[str, Any], reason: str) -> None:
+    text = "\n".join(f"  {key}: {short(value)}" for key, value in body.items())
+    inner = as_map(body.get("do")) or body
+    outs = [_with_options(one)[0] for key in ("outs", "metrics", "plots") for one in as_list(inner.get(key))]
+    folder = as_text(inner.get("wdir"))
+    # a frozen stage is not run there either: what it made once is a file like others
+    made = [] if inner.get("frozen") else [os.path.normpath(os.path.join(folder, one)) for one in outs]
+    draft.leave_out(name, reason, text, (_TEMPLATE.sub("*", one) for one in made))
 
 
 class _Values:
@@ -104,11 +167,12 @@ def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> No
     local: dict[str, Hole] = {}
     keys: dict[str, Value] = {}
     said = ""
-    notes = [f"{key}: {_short(body[key])}" for key in body if key not in _KNOWN]
+    notes: list[str] = []
+    whole = body
     if "foreach" in body:
         each = _each(body["foreach"], values)
         if each is None:
-            draft.notes.append(f"{name}: foreach: {_short(body['foreach'])}")
+            _leave_out(draft, name, whole, f"foreach: {short(body['foreach'])}")
             return
         keys["foreach"], local = _foreach(each)
         said = _said_list(body["foreach"], values)
@@ -118,14 +182,14 @@ def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> No
     elif "matrix" in body:
         axes = {axis: _each(one, values) for axis, one in as_map(body["matrix"]).items()}
         if not axes or any(one is None or not all(map(_is_scalar, one)) for one in axes.values()):
-            draft.notes.append(f"{name}: matrix: {_short(body['matrix'])}")
+            _leave_out(draft, name, whole, f"matrix: {short(body['matrix'])}")
             return
         keys["foreach"] = {axis: [as_text(value) for value in one or []] for axis, one in axes.items()}
         local = {f"item.{axis}": Hole(axis, None) for axis in axes}
     try:
         action = _body(draft, name, body, keys, _Filler(local, values), notes)
     except HoleError as error:
-        draft.notes.append(f"{name}: {error}: {_short(body.get('cmd'))}")
+        _leave_out(draft, name, whole, str(error))
         return
     if said:
         action.keys["foreach"] = {"item": f"${{{said}}}"}
@@ -234,13 +298,11 @@ def _body(
     if filler.frozen:
         notes.append(f"the value of {', '.join(filler.frozen)} stands here as it is now")
     keys["help"] = as_text(body.get("desc"))
-    keys["sh"] = "\n".join(commands)
+    keys["sh"] = "\n".join(in_own_shells(commands))
     keys["cwd"] = folder
     keys["in"] = reads[0] if len(reads) == 1 else reads
     keys["out"] = outs[0] if len(outs) == 1 else outs
     keys["always"] = bool(body.get("always_changed"))
-    if body.get("frozen"):
-        notes.append("it is frozen there")
     order = ("help", "foreach", "sh", "cwd", "in", "out")
     keys = {key: keys[key] for key in (*order, *(k for k in keys if k not in order)) if key in keys}
     action = draft.add(name, keys, notes)
@@ -294,8 +356,3 @@ def _params(listed: list[Any]) -> tuple[list[str], list[str]]:
 
 def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
-
-
-def _short(value: Any) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -76,13 +76,20 @@ def is_filled_by(target: str, recipe: Iterable[str], variables: Variables) -> bo
 
 def is_mkdir(rule: Rule) -> bool:
     """Return whether a rule only makes folders."""
+    if rule.prerequisites or rule.order_only:
+        return False
     return bool(rule.recipe) and all(re.match(r"\s*[@-]*\s*mkdir\b[^;&|]*$", line) for line in rule.recipe)
 
 
 def is_clean(rule: Rule, target: str) -> bool:
     """Return whether a rule only removes what others have made."""
+    if rule.prerequisites or rule.order_only:
+        return False
     words: Iterable[str] = (line.lstrip("@- \t") for line in rule.recipe)
-    return "clean" in target and all(line.startswith(("rm ", "$(RM)", "${RM}")) for line in words)
+    return "clean" in target and all(
+        "\n" not in line and not re.search(r"[;&|]", line) and line.startswith(("rm ", "$(RM)", "${RM}"))
+        for line in words
+    )
 
 
 def depfile_of(script: str, out: str) -> str:

@@ -5,31 +5,61 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 DEFAULTS = {
+    **dict.fromkeys(("AR", "AS", "LD", "CO", "GET", "LINT", "MAKEINFO", "TEX", "TEXI2DVI", "YACC", "LEX"), ""),
+    **dict.fromkeys(("WEAVE", "CWEAVE", "TANGLE", "CTANGLE", "M2C", "PC"), ""),
     "CC": "cc",
     "CXX": "g++",
-    "AR": "ar",
-    "ARFLAGS": "rv",
-    "LD": "ld",
+    "OBJC": "cc",
+    "FC": "f77",
+    "F77": "$(FC)",
+    "CPP": "$(CC) -E",
     "RM": "rm -f",
-    "MAKE": "make",
-    "INSTALL": "install",
+    "ARFLAGS": "rv",
+    "F77FLAGS": "$(FFLAGS)",
 }
-"""What make sets by itself, as far as makefiles use it."""
+DEFAULTS.update({name: name.lower() for name, value in DEFAULTS.items() if not value})
+"""What make sets by itself unless the environment does."""
+OF_POSIX = {
+    "CC": "c99",
+    "CFLAGS": "-O1",
+    "FC": "fort77",
+    "FFLAGS": "-O1",
+    "ARFLAGS": "-rv",
+    "SCCSGETFLAGS": "-s",
+}
+"""What it sets where a makefile has `.POSIX`."""
+_FIXED = {
+    "MAKE": "make",
+    "MAKE_COMMAND": "make",
+    "OUTPUT_OPTION": "-o $@",
+    "COMPILE.c": "$(CC) $(CFLAGS) $(CPPFLAGS) $(TARGET_ARCH) -c",
+    **dict.fromkeys(("COMPILE.cc", "COMPILE.cpp", "COMPILE.C"), "$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(TARGET_ARCH) -c"),
+    "LINK.c": "$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(TARGET_ARCH)",
+    **dict.fromkeys(("LINK.cc", "LINK.cpp", "LINK.C"), "$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(LDFLAGS) $(TARGET_ARCH)"),
+    "LINK.o": "$(CC) $(LDFLAGS) $(TARGET_ARCH)",
+}
+"""What it sets by itself and takes from nowhere else."""
 _OUTSIDE = frozenset(
-    ("HOME", "USER", "PATH", "SHELL", "LANG", "TMPDIR", "PWD", "CURDIR", "MAKEFLAGS", "MAKEFILE_LIST")
+    (
+        *("HOME", "USER", "PATH", "SHELL", "LANG", "TMPDIR", "PWD", "CURDIR", "MAKEFLAGS", "MAKEFILE_LIST"),
+        *("GNUMAKEFLAGS", "MAKECMDGOALS", "MAKEFILES", "MAKELEVEL", "MAKE_HOST", "MAKE_VERSION", "MAKE_RESTARTS"),
+        *("MAKE_TERMOUT", "MAKE_TERMERR", "SUFFIXES", "VPATH", "MFLAGS", "OLDPWD", "LOGNAME", "SHELLFLAGS"),
+    )
 )
-"""What comes from outside of a makefile."""
+"""What depends on the machine, the call or the state of make."""
+OUTSIDE = "\ue002"
+"""Before the name of a variable: the value that the environment gives it, or else its default."""
+_KEPT = re.compile(f"\ue000({OUTSIDE}[^\ue001]*)\ue001")
 _AUTOMATIC = tuple("@<^?+*|%")
 _PARTS = frozenset(f"{sign}{part}" for sign in "@<^?+*" for part in "DF")
 """`$(@D)` and its like: folder and name of automatic variables."""
-_MAY_BE_EMPTY = frozenset(("CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "LDLIBS", "LOADLIBES", "TARGET_ARCH"))
-"""What make knows and leaves empty."""
 _DEEPEST = 50
 _REFERRED = re.compile(r"\$[({]([\w.-]+)")
 """The names of variables that a text refers to."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class UnknownError(Exception):
@@ -39,72 +69,147 @@ class UnknownError(Exception):
 class Variables:
     """Variables with their values.
 
+    A variable that a makefile does not set, or sets by `?=`, has the value that the environment gives it. Where a
+    text becomes part of a command it is a mark, as of a value of the plan; in the names of files, in conditions and
+    in functions its default counts, and its name is put into `asked`.
+
     :param glob: answers `$(wildcard ...)`
     """
 
     def __init__(self, glob: Callable[[str], list[str]]) -> None:
         self.values: dict[str, str] = {}
-        self.from_outside: set[str] = set()
-        """Those that the environment may set: `?=`."""
+        self.defaults: dict[str, str] = {}
+        """What `?=` sets, by name."""
+        self.closed: set[str] = set()
+        """Those of `?=` whose defaults hold others of these: what the environment says of them is not taken."""
+        self.unknown: dict[str, str] = {}
+        """Name -> why only make can tell its value."""
         self.of_today: set[str] = set()
         """Those whose words are files that are there now: of `$(wildcard ...)`."""
-        self.unset: dict[str, None] = {}
-        """Those that were asked for and are set nowhere."""
+        self.asked: dict[str, None] = {}
+        """Those of outside whose defaults were taken for their values."""
+        self._built_in = dict(DEFAULTS)
+        self._simple: set[str] = set()
         self._glob = glob
         self._depth = 0
+
+    def become_posix(self) -> None:
+        """Take in what `.POSIX` changes."""
+        self._built_in |= OF_POSIX
 
     def assign(self, name: str, sign: str, value: str) -> None:
         """Take in an assignment."""
         if "$(wildcard " in value or not self.of_today.isdisjoint(_REFERRED.findall(value)):
             self.of_today.add(name)
+        if sign in ("?=", "+=") and name in self.unknown:
+            return
         if sign == "?=":
-            if name not in self.values:
-                self.values[name] = value
-                self.from_outside.add(name)
+            # what make sets by itself is set already
+            if name not in self.values and name not in self._built_in:
+                self.values[name] = f"$({OUTSIDE}{name})"
+                self.defaults[name] = value
             return
-        # what the environment sets is not all of it any more
-        self.from_outside.discard(name)
-        if sign == "+=" and name in self.values:
-            self.values[name] = f"{self.values[name]} {value}".strip()
+        if sign == "+=":
+            had = self.values.get(name, f"$({OUTSIDE}{name})")
+            more = self._kept(value) if name in self._simple else value
+            self.values[name] = f"{had} {more}".strip()
             return
+        self.unknown.pop(name, None)
+        self._simple.discard(name)
         if sign in (":=", "::="):
-            with suppress(UnknownError):
-                value = self.expand(value).replace("$", "$$")
+            kept = self._kept(value)
+            if kept != value or "$" not in value:
+                self._simple.add(name)
+            value = kept
         elif sign == "!=":
             value = f"$(shell {value})"
         self.values[name] = value
 
+    def _kept(self, value: str) -> str:
+        """Return a text expanded now but for what the environment says, and as it is if only make can tell."""
+        before = dict(self.asked)
+        try:
+            made = self.expand(value, {OUTSIDE: ""})
+            if self.asked.keys() == before.keys():
+                return _KEPT.sub(r"$(\1)", made.replace("$", "$$"))
+        except UnknownError:
+            pass
+        self.asked = before
+        return value
+
+    def doubt(self, name: str, reason: str) -> None:
+        """Take in that only make can tell the value of a variable."""
+        self.values.pop(name, None)
+        self.unknown[name] = reason
+
+    def undefine(self, name: str) -> None:
+        """Forget a variable: the environment does not set it any more either."""
+        self.values[name] = ""
+        self.unknown.pop(name, None)
+
     @contextmanager
     def changed(self, own: Iterable[tuple[str, str, str]]) -> Iterator[None]:
         """Let some assignments count for a while, as those of one target do."""
-        before = self.values, self.from_outside
-        self.values, self.from_outside = dict(self.values), set(self.from_outside)
+        before = self.values, self.unknown, self.defaults
+        self.values, self.unknown, self.defaults = dict(before[0]), dict(before[1]), dict(before[2])
         try:
             for name, sign, value in own:
                 self.assign(name, sign, value)
             yield
         finally:
-            self.values, self.from_outside = before
+            self.values, self.unknown, self.defaults = before
 
-    def text(self, name: str) -> str:
-        """Return the value of a variable, empty if it has none.
+    def is_defined(self, name: str) -> bool:
+        """Return whether a variable has a value, as `ifdef` asks: it is not expanded.
 
         :raises UnknownError: only make can tell
         """
+        if name in self.unknown or name in _OUTSIDE:
+            raise UnknownError(self.unknown.get(name, f"$({name}) comes from outside"))
+        value = self.values.get(name, f"$({OUTSIDE}{name})")
+        if value != f"$({OUTSIDE}{name})":
+            return bool(value.strip())
+        if name not in self.defaults:
+            self.asked[name] = None
+        return bool(self.defaults.get(name, self._built_in.get(name, "")).strip())
+
+    def text(self, name: str, special: Mapping[str, str] | None = None) -> str:
+        """Return the value of a variable.
+
+        :param special: as for `expand`
+        :raises UnknownError: only make can tell
+        """
+        if name in self.unknown:
+            raise UnknownError(self.unknown[name])
         if name in self.values:
-            return self.expand(self.values[name])
-        if name in DEFAULTS:
-            return DEFAULTS[name]
-        if name in _OUTSIDE:
-            raise UnknownError(f"$({name}) comes from outside")
-        if name not in _MAY_BE_EMPTY:
-            self.unset[name] = None
-        return ""
+            return self.expand(self.values[name], special)
+        if name in _FIXED:
+            return self.expand(_FIXED[name], special)
+        bare = name.removeprefix(OUTSIDE)
+        if bare in _OUTSIDE or not _NAME.fullmatch(bare):
+            raise UnknownError(
+                f"$({bare}) comes from outside" if bare in _OUTSIDE else f"$({bare}) is for make to tell"
+            )
+        if bare in self.closed:
+            return self.expand(self.defaults[bare], special)
+        default = self.default(bare)
+        if special and OUTSIDE in special:
+            return f"\ue000{OUTSIDE}{bare}\ue001"
+        self.asked[bare] = None
+        return default
+
+    def default(self, name: str) -> str:
+        """Return the value of a variable that the environment does not set.
+
+        :raises UnknownError: only make can tell
+        """
+        return self.expand(self.defaults.get(name, self._built_in.get(name, "")))
 
     def expand(self, text: str, special: Mapping[str, str] | None = None) -> str:
         """Return a text with its variables and functions replaced.
 
-        :param special: what stands for names such as `@` and `<`; under `=@` what functions take for it
+        :param special: what stands for names such as `@` and `<`; under `=@` what functions take for it. With
+            `OUTSIDE` in it what the environment says is left as a mark
         :raises UnknownError: only make can tell
         """
         self._depth += 1
@@ -131,22 +236,22 @@ class Variables:
             return special[name]
         if name in _AUTOMATIC or name in _PARTS:
             raise UnknownError(f"$({name}) is for make to tell")
-        word, _, rest = name.partition(" ")
+        word, _, rest = name.replace("\t", " ").partition(" ")
         if rest or word in ("shell", "wildcard"):
             return self._call(word, rest.lstrip(), special)
         base, colon, change = name.partition(":")
         if colon and "=" in change:
-            old, _, new = self.expand(change, special).partition("=")
+            old, _, new = self.expand(change, _for_functions(special)).partition("=")
             if "%" not in old:
                 old, new = f"%{old}", f"%{new}"
             if base in _AUTOMATIC:
                 return _patsubst(old, new, self._plain(base, special))
             return _patsubst(old, new, self.text(self.expand(base)))
         if "$" in name:
-            name = self.expand(name, special)
+            name = self.expand(name, _for_functions(special))
         if name in special:
             return special[name]
-        return self.text(name)
+        return self.text(name, special)
 
     def _plain(self, name: str, special: Mapping[str, str]) -> str:
         if f"={name}" not in special:
@@ -154,7 +259,7 @@ class Variables:
         return special[f"={name}"]
 
     def _call(self, name: str, text: str, special: Mapping[str, str]) -> str:
-        special = {one[1:]: value for one, value in special.items() if one[0] == "="}
+        special = _for_functions(special)
         if name == "wildcard":
             return " ".join(one for word in self.expand(text, special).split() for one in self._glob(word))
         if name not in _ARGUMENTS:
@@ -170,6 +275,11 @@ class Variables:
         if name == "if":
             return first[1] if first[0].strip() else last
         return " ".join(_of_words(name, first[0].strip() if first else "", last.split()))
+
+
+def _for_functions(special: Mapping[str, str]) -> dict[str, str]:
+    """Return what functions take for names: plain texts."""
+    return {one[1:]: value for one, value in special.items() if one[:1] == "="}
 
 
 _ARGUMENTS = {

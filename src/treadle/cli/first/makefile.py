@@ -6,16 +6,15 @@ import os
 import re
 from glob import glob
 
-from .draft import OWN_SHELL, SAFE, Draft, action_name
+from .draft import SAFE, Draft, action_name, in_own_shells, without_failure
 from .holes import Hole, HoleError, command_keys, filled
 from .make_recipes import OUT_FOLDER, depfile_of, is_clean, is_filled_by, is_made_by, is_mkdir
 from .make_text import MakeText, Rule
-from .make_values import DEFAULTS, UnknownError, matches
+from .make_values import OUTSIDE, UnknownError, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterable
 
     from .draft import DraftAction, Value
 
@@ -26,21 +25,32 @@ _SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".C", ".f", ".h", ".l", ".o"
 _SPECIAL = re.compile(r"\.[A-Z_]+")
 _BUILT_IN = """
 %.o: %.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(COMPILE.c) $(OUTPUT_OPTION) $<
 %.o: %.cc
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+	$(COMPILE.cc) $(OUTPUT_OPTION) $<
 %.o: %.cpp
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+	$(COMPILE.cpp) $(OUTPUT_OPTION) $<
 %: %.c
-	$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(LINK.c) $^ $(LOADLIBES) $(LDLIBS) -o $@
 %: %.cpp
-	$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(LINK.cpp) $^ $(LOADLIBES) $(LDLIBS) -o $@
 """
-_COMPILE_AND_LINK = "$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@"
-_LINK = "$(CC) $(LDFLAGS) $^ $(LOADLIBES) $(LDLIBS) -o $@"
-_OFTEN_SEVERAL = ("FLAGS", "LIBS", "OPTS", "ARGS")
+_COMPILE_AND_LINK = "$(LINK.c) $^ $(LOADLIBES) $(LDLIBS) -o $@"
+_LINK = "$(LINK.o) $^ $(LOADLIBES) $(LDLIBS) -o $@"
+_OFTEN_SEVERAL = ("FLAGS", "LIBS", "OPTS", "ARGS", "OPTIONS", "LIBES", "TARGET_ARCH")
 """How names of variables end that hold several words for some, if one here."""
 _NOT_VARIABLES = frozenset(("SHELL", "MAKEFLAGS", ".DEFAULT_GOAL", "CURDIR", "VPATH"))
+_OF_THE_PLAN = frozenset(("in", "out", "stem", "first", "src", "edits", "depfile", "platform", "env", "item"))
+"""Names that mean something else in a plan: such variables stand there as plain text."""
+_BY_NATURE = frozenset(
+    (
+        *(".PHONY", ".SUFFIXES", ".SILENT", ".DELETE_ON_ERROR", ".POSIX", ".SECONDARY", ".INTERMEDIATE"),
+        *(".NOTINTERMEDIATE", ".LOW_RESOLUTION_TIME"),
+    )
+)
+"""Special targets that are taken in, or say what holds here anyhow."""
+_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "zsh"))
+_OUTSIDE_MARK = re.compile(f"\ue000{OUTSIDE}([^\ue001]*)\ue001")
 
 
 def makefile_draft(root: str, name: str) -> Draft:
@@ -81,12 +91,21 @@ class _Translation:
         self.joint: dict[str, list[str]] = {}
         """Target -> the others that are made with it."""
         self.names: dict[str, str] = {}
+        self.is_one_shell = False
+        self.kept: list[str] = []
+        """Targets, or patterns of targets, that stay where a recipe of theirs fails."""
+        self.env: dict[str, str] = {}
+        self.passed: list[str] = []
+        self.outside: dict[str, Hole] = {}
+        """Variables that the environment may set -> what stands for them."""
 
     def translate(self) -> Draft:
         """Fill the draft, and return it."""
         self._sort_rules()
         self._hold_variables()
         self._find_instances()
+        self._find_shell()
+        self._find_environment()
         self._give_names()
         for number, pattern in enumerate(self.patterns):
             if not self._family(pattern) and number < self.own:
@@ -94,41 +113,151 @@ class _Translation:
                 self.draft.notes.append(f"{shown} (line {pattern.line}): nothing that is wanted here is made by it")
         for target, rule in self.files.items():
             self._rule(target, rule)
+        for word, reason, text in self.make.lost:
+            self.draft.leave_out(word, reason, text)
         self._default()
         self._variables()
-        shell = self.make.variables.values.get("SHELL", "").split()
-        self.draft.shell = ["bash", "-ec"] if shell and shell[-1].endswith("bash") else ["sh", "-ec"]
-        for name in self.make.exported:
-            if "$" in self.make.variables.values.get(name, ""):
-                self.draft.notes.append(f"export {name} = {self.make.variables.values[name]}")
         self.draft.notes += self.make.notes
-        self.draft.notes += _unseen(self.make, self.files, self.files.keys() | self.instances.keys())
         return self.draft
+
+    def _find_shell(self) -> None:
+        """Take over the shell of recipes; one that is not known is a doubt about all of them."""
+        variables = self.make.variables
+        try:
+            shell = variables.text("SHELL").split() if "SHELL" in variables.values else ["sh"]
+            flags = variables.text(".SHELLFLAGS").split() if ".SHELLFLAGS" in variables.values else []
+        except UnknownError as error:
+            shell, flags = ["sh"], []
+            self.make.whole.append(f"SHELL: {error}")
+        program = os.path.basename(shell[-1]) if shell else "sh"
+        if program not in _SHELLS or (len(shell) > 1 and os.path.basename(shell[0]) != "env"):
+            self.make.whole.append(
+                f"SHELL = {' '.join(shell)}: recipes are no scripts of a shell that is known here"
+            )
+        if not re.fullmatch(r"(-[eux]*(o pipefail)? )*-[eux]*c", " ".join(flags or ["-c"])):
+            self.make.whole.append(f".SHELLFLAGS = {' '.join(flags)} is not understood")
+        has_e = any("e" in one for one in flags if one[0] == "-")
+        self.draft.shell = [program, *(flags if has_e else [*flags[:-1], f"-e{(flags or ['-c'])[-1][1:]}"])]
+
+    def _find_environment(self) -> None:
+        """Take over what is exported to recipes; what only make can tell of it is a doubt about all of them."""
+        make = self.make
+        standard = {name: None for name in make.variables.values if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+        every = {name: None for name in make.variables.values if make.exports_all and _NAME.fullmatch(name)}
+        for name in {**make.exported, **standard, **every}:
+            if name not in make.variables.values and name not in make.variables.unknown:
+                self.passed.append(name)
+                continue
+            try:
+                text = make.variables.expand(f"$({name})", self._marks())
+                self.env[name] = filled(text, self._holes_in(text, self.holes), self.used)
+            except (UnknownError, HoleError) as error:
+                make.whole.append(f"export {name}: {error}")
+
+    def _marks(self) -> dict[str, str]:
+        """Return what stands for variables in commands, what the environment says included."""
+        return {OUTSIDE: "", **{name: hole.mark for name, hole in self.holes.items()}}
+
+    def _holes_in(self, text: str, holes: dict[str, Hole]) -> dict[str, Hole]:
+        """Return the holes of a text: the variables that the environment may set are found as they are met."""
+        found = dict(holes)
+        for name in _OUTSIDE_MARK.findall(text):
+            if name not in self.outside:
+                default = self.make.variables.default(name).split()
+                is_list = len(default) > 1 or name.endswith(_OFTEN_SEVERAL)
+                is_list = is_list or (not default and self._stands_alone(name))
+                shown = f"{name}_" if name in self.holes or name in _OF_THE_PLAN else name
+                self.outside[name] = Hole(shown, None, is_list=is_list)
+            found[f"{OUTSIDE}{name}"] = self.outside[name]
+        return found
+
+    def _stands_alone(self, name: str) -> bool:
+        """Return whether a variable is a word of its own anywhere: if it is empty there is no word then."""
+        variables = self.make.variables
+        texts = [*(line for rule in self.make.rules for line in rule.recipe), *variables.values.values()]
+        alone = re.compile(rf"(?<![^\s;|&(]){re.escape('$')}[({{]{OUTSIDE}?{name}[)}}](?![^\s;|&)])")
+        return any(alone.search(text) for text in texts)
+
+    def _doubt_of(self, targets: Iterable[str], rule: Rule) -> str:
+        """Return why only make can tell what a rule does, "" if its recipe is understood."""
+        make = self.make
+        for target in targets:
+            if reason := make.doubt_of(target):
+                return reason
+        if self.is_one_shell and len(rule.recipe) > 1:
+            return ".ONESHELL: its lines are one script there"
+        own = [name for target in targets for name, _, _ in make.own.get(target, ())]
+        made = self.files.keys() | self.instances.keys()
+        if own and not made.isdisjoint((*rule.prerequisites, *rule.order_only)):
+            return f"{', '.join(dict.fromkeys(own))} of its own: what it needs sees it there, and not here"
+        if {"SHELL", ".SHELLFLAGS"} & {*own}:
+            return "it has a shell of its own"
+        return ""
 
     def _sort_rules(self) -> None:
         for rule in self.make.rules:
             if ".PHONY" in rule.targets:
                 self.phony.update(rule.prerequisites)
         for rule in self.make.rules:
+            for target in filter(_SPECIAL.fullmatch, rule.targets):
+                self._take_special(target, rule)
             pattern = self._of_suffixes(rule)
             if pattern is not None:
                 if rule.recipe:
-                    self.patterns.append(pattern)
+                    self._add_pattern(pattern)
                 continue
             targets = [one for one in rule.targets if not _SPECIAL.fullmatch(one)]
             if rule.is_joint and targets:
                 self.joint[targets[0]] = targets[1:]
+                for target in targets:
+                    if (reason := self.make.doubt_of(target)) and not self.make.whole:
+                        self.make.doubts.setdefault(targets[0], reason)
                 targets = targets[:1]
             for target in targets:
                 self._sort_target(target, rule)
         self.own = len(self.patterns)
-        self.patterns += MakeText(_BUILT_IN, lambda _: []).read().rules
+        if self.make.has_built_in_rules:
+            cancelled = [
+                (one.targets, one.prerequisites) for one in self.make.rules if one.is_pattern and not one.recipe
+            ]
+            built_in = MakeText(_BUILT_IN, lambda _: []).read().rules
+            self.patterns += [one for one in built_in if (one.targets, one.prerequisites) not in cancelled]
         for target, rule in self.files.items():
             if self._is_no_file(target, rule):
                 self.phony.add(target)
             for ending, recipe in (".o", _LINK), (".c", _COMPILE_AND_LINK):
-                if not rule.recipe and target + ending in rule.prerequisites and target not in self.phony:
+                is_linked = target + ending in rule.prerequisites and target not in self.phony
+                if not rule.recipe and is_linked and self.make.has_built_in_rules:
                     rule.recipe = [recipe]
+
+    def _add_pattern(self, pattern: Rule) -> None:
+        """Take in a pattern rule; it replaces an earlier one of the same names."""
+        names = pattern.targets, pattern.prerequisites, pattern.only
+        self.patterns = [one for one in self.patterns if (one.targets, one.prerequisites, one.only) != names]
+        self.patterns.append(pattern)
+
+    def _take_special(self, target: str, rule: Rule) -> None:
+        """Take in a special target; what of it is not understood is a doubt."""
+        make = self.make
+        reason = make.doubts.get(target, "")
+        if reason:
+            make.whole.append(reason)
+        elif target == ".SUFFIXES" and not rule.prerequisites:
+            make.has_built_in_rules = False
+        elif target == ".ONESHELL":
+            self.is_one_shell = True
+        elif target == ".EXPORT_ALL_VARIABLES":
+            make.exports_all = True
+        elif target == ".PRECIOUS":
+            self.kept += rule.prerequisites
+        elif target == ".IGNORE" and rule.prerequisites:
+            make.doubts.update(dict.fromkeys(rule.prerequisites, ".IGNORE: its errors do not count there"))
+        elif target == ".SECONDEXPANSION":
+            # only where a prerequisite has a $ left, and such a rule is doubted by itself
+            return
+        elif target not in _BY_NATURE:
+            shown = rule.text.partition("\n")[0]
+            make.whole.append(f"line {rule.line}: {shown}: recipes are run in another way by it")
 
     def _sort_target(self, target: str, rule: Rule) -> None:
         known = self.files.get(target)
@@ -136,6 +265,10 @@ class _Translation:
             known = self.files[target] = Rule([target], [], [], rule.line)
         known.prerequisites += [one for one in rule.prerequisites if one not in known.prerequisites]
         known.order_only += rule.order_only
+        if rule.is_double and rule.recipe:
+            if known.recipe:
+                self.make.doubts.setdefault(target, "each of its rules (::) is run for itself there")
+            known.is_double = not rule.prerequisites
         known.recipe = [*known.recipe, *rule.recipe] if rule.is_double else rule.recipe or known.recipe
         known.help = rule.help or known.help
 
@@ -151,8 +284,13 @@ class _Translation:
         made.recipe = rule.recipe
         return made
 
+    def _is_kept(self, target: str) -> bool:
+        return any(one == target or matches(one, target) is not None for one in self.kept)
+
     def _is_no_file(self, target: str, rule: Rule) -> bool:
         """Return whether a target that is not said to be phony is no file: nothing of it says that it is one."""
+        if any(pattern.only is not None and target in pattern.only for pattern in self.patterns):
+            return False
         if not rule.recipe:
             return not rule.prerequisites
         if "/" in target or os.path.isfile(os.path.join(self.root, target)):
@@ -162,32 +300,45 @@ class _Translation:
     def _hold_variables(self) -> None:
         """Keep those variables as values of the plan whose words no shell takes for more than words."""
         variables = self.make.variables
-        for name in dict.fromkeys((*variables.values, "CC", "CXX")):
+        for name, default in variables.defaults.items():
+            try:
+                if _OUTSIDE_MARK.search(variables.expand(default, {OUTSIDE: ""})):
+                    variables.closed.add(name)
+                    self.draft.notes.append(f"{name} ?= {default}: what the environment says of it is not taken")
+            except UnknownError:
+                continue
+        for name in variables.values:
+            before, variables.asked = variables.asked, {}
             try:
                 words = variables.text(name).split()
             except UnknownError:
-                continue
-            if name in _NOT_VARIABLES or not _NAME.fullmatch(name) or not words:
+                words = []
+            is_open, variables.asked = bool(variables.asked), before
+            if is_open or name in _NOT_VARIABLES | _OF_THE_PLAN or not _NAME.fullmatch(name) or not words:
                 continue
             if all(SAFE.fullmatch(word) for word in words):
-                may_be_more = name in variables.from_outside and name.endswith(_OFTEN_SEVERAL)
-                self.holes[name] = Hole(name, " ".join(words), is_list=len(words) > 1 or may_be_more)
+                self.holes[name] = Hole(name, " ".join(words), is_list=len(words) > 1)
 
     def _variables(self) -> None:
         """Put the variables that were used into the draft; what the environment may set is a parameter."""
-        for name in (*self.make.variables.values, *DEFAULTS):
-            hole = self.holes.get(name)
-            if hole is None or name not in self.used or hole.plain is None:
+        variables = self.make.variables
+        for name, hole in self.outside.items():
+            if hole.name not in self.used:
                 continue
-            is_open = name in self.make.variables.from_outside or name not in self.make.variables.values
-            if is_open and hole.is_list:
-                self.draft.params[name] = {"split": "words", "env": name, "default": hole.plain.split()}
-            elif is_open:
-                self.draft.params[name] = {"env": name, "default": hole.plain}
+            default = variables.default(name)
+            if hole.is_list:
+                self.draft.params[hole.name] = {"split": "words", "env": name, "default": default.split()}
             else:
-                self.draft.vars[name] = hole.plain.split() if hole.is_list else hole.plain
-                if name in self.make.variables.of_today:
-                    self.draft.notes.append(f"{name} names the files of today: `in` with a glob sees new ones")
+                self.draft.params[hole.name] = {"env": name, "default": default.strip()}
+            if not default:
+                self.draft.params[hole.name]["help"] = "not set in the makefile"
+        for name in variables.values:
+            hole_of = self.holes.get(name)
+            if hole_of is None or name not in self.used or hole_of.plain is None:
+                continue
+            self.draft.vars[name] = hole_of.plain.split() if hole_of.is_list else hole_of.plain
+            if name in variables.of_today:
+                self.draft.notes.append(f"{name} names the files of today: `in` with a glob sees new ones")
 
     def _find_instances(self) -> None:
         wanted = [one for rule in self.files.values() for one in (*rule.targets, *rule.prerequisites)]
@@ -197,15 +348,23 @@ class _Translation:
             known = self.files.get(target)
             if known is not None and known.recipe:
                 continue
-            for pattern in self.patterns:
-                stem = next((s for one in pattern.targets if (s := matches(one, target)) is not None), None)
-                if stem is None:
-                    continue
+            for stem, pattern in self._matching(target):
                 sources = [one.replace("%", stem) for one in pattern.prerequisites]
                 if all(one in self.files or os.path.exists(os.path.join(self.root, one)) for one in sources):
                     self.instances[target] = pattern, stem
                     wanted += sources
                     break
+
+    def _matching(self, target: str) -> list[tuple[str, Rule]]:
+        """Return the pattern rules that may make a target with what their `%` is, the closest ones first."""
+        found = [
+            (stem, pattern)
+            for pattern in self.patterns
+            for one in pattern.targets
+            if (stem := matches(one, target)) is not None and (pattern.only is None or target in pattern.only)
+        ]
+        # a static pattern rule is a rule for its targets, and comes before all others
+        return sorted(found, key=lambda one: (one[1].only is None, len(one[0])))
 
     def _give_names(self) -> None:
         taken: set[str] = set()
@@ -226,6 +385,13 @@ class _Translation:
         if not members:
             return False
         stems = list(dict.fromkeys(members.values()))
+        name = self.names[f"%{id(pattern)}"]
+        own = next((f"{one} has variables of its own" for one in members if one in self.make.own), "")
+        if "%" in "".join(pattern.order_only):
+            own = "order-only prerequisites with a %"
+        if reason := self._doubt_of((*pattern.targets, *members), pattern) or own:
+            self.draft.leave_out(name, reason, pattern.text, members)
+            return True
         first, *more = pattern.prerequisites or [""]
         sources = [first.replace("%", stem) for stem in stems]
         found = sorted(glob(first.replace("%", "*"), root_dir=self.root)) if "%" in first else []
@@ -239,7 +405,7 @@ class _Translation:
             read = [first.replace("%", stem)] if first else []
         outs = [one.replace("%", stem) for one in pattern.targets]
         extra = self._read_by_some(members, {first, *more})
-        read += [one.replace("%", stem) for one in more if one not in self.phony]
+        read += [one.replace("%", stem) for one in more if not self._is_phony(one)]
         holes = {
             **self.holes,
             "in": Hole("in", None, is_list=len(read) > 1),
@@ -249,12 +415,23 @@ class _Translation:
         }
         special = _automatic(pattern, (_mark("stem"), stems), is_glob=bool(is_glob), has_extra=bool(extra))
         keys: dict[str, Value] = {"help": pattern.help, "foreach": {name: each}}
+        before = [
+            *pattern.prerequisites,
+            *(one for key in members if key in self.files for one in self.files[key].prerequisites),
+        ]
+        order = [
+            *pattern.order_only,
+            *(one for key in members if key in self.files for one in self.files[key].order_only),
+        ]
+        phony = [one for one in before if "%" not in one and self._is_phony(one) and not self._is_nothing(one)]
+        needs = [self._named(one) for one in (*phony, *self._in_order(order))]
+        always = any(self._is_always(one) for one in before)
         notes = ["there each of these reads only some of the files at the end of in"] if extra else []
         read += extra
-        name = self.names[f"%{id(pattern)}"]
-        action = self._add(name, pattern, keys, {"in": _one(read), "out": _one(outs)}, (special, holes), notes)
-        if action is not None:
-            action.makes.update(one.replace("%", stem) for one in pattern.targets for stem in stems)
+        ends = {"in": _one(read), "needs": list(dict.fromkeys(needs)), "out": _one(outs), "always": always}
+        ends["keep"] = any(map(self._is_kept, members))
+        action = self._add(self.names[f"%{id(pattern)}"], pattern, keys, ends, (special, holes), notes)
+        action.makes.update(one.replace("%", stem) for one in pattern.targets for stem in stems)
         return True
 
     def _read_by_some(self, members: Iterable[str], known: set[str]) -> list[str]:
@@ -272,13 +449,22 @@ class _Translation:
         if target in self.instances:
             return
         name = self.names[target]
+        others = self.joint.get(target, [])
+        reason = self._doubt_of((target, *others), rule)
         if not rule.recipe:
-            members = [self._named(one) for one in rule.prerequisites]
-            if members:
+            members = [
+                self._named(one) for one in (*rule.prerequisites, *rule.order_only) if not self._is_there(one)
+            ]
+            if reason and (members or not self._is_nothing(target)):
+                self.draft.leave_out(name, reason, rule.text)
+            elif members:
                 self.draft.groups[name] = list(dict.fromkeys(members))
                 self.draft.group_help[name] = rule.help
-            elif not self._is_nothing(target):
+            elif not self._is_nothing(target) and not self._is_there(target):
                 self.draft.notes.append(f"{target}: nothing is done for it")
+            return
+        if reason:
+            self.draft.leave_out(name, reason, rule.text, () if target in self.phony else (target, *others))
             return
         if is_mkdir(rule):
             return
@@ -287,13 +473,11 @@ class _Translation:
             return
         is_phony = target in self.phony
         keys: dict[str, Value] = {"help": rule.help}
-        others = self.joint.get(target, [])
-        is_always = any(map(self._is_nothing, rule.prerequisites))
+        is_always = rule.is_double or any(map(self._is_always, rule.prerequisites))
         rule.prerequisites = [one for one in rule.prerequisites if not self._is_nothing(one)]
         read = [one for one in rule.prerequisites if not self._is_phony(one) and not self._is_folder(one)]
-        needs = [self._named(one) for one in (*rule.prerequisites, *rule.order_only) if self._is_phony(one)]
-        after = [one for one in rule.order_only if not self._is_phony(one) and not self._is_folder(one)]
-        needs += [self._named(one) for one in after if one in self.files or one in self.instances]
+        needs = [self._named(one) for one in rule.prerequisites if self._is_phony(one)]
+        needs += [self._named(one) for one in self._in_order(rule.order_only)]
         inputs = self._with_families(read)
         holes = {
             **self.holes,
@@ -314,7 +498,9 @@ class _Translation:
         is_folder = self._makes_folder(target)
         outs = [] if is_phony or is_folder else [target, *others]
         ends = {"in": _one(inputs), "needs": list(dict.fromkeys(needs)), "out": _one(outs)}
-        ends["always"] = is_always or bool(is_phony and inputs and not is_folder)
+        # without files it runs each time by itself
+        ends["always"] = bool((is_always and (inputs or outs)) or (is_phony and inputs and not is_folder))
+        ends["keep"] = bool(outs) and any(map(self._is_kept, outs))
         notes = [f"the folder {target} is no output here: programs write into it"] if is_folder else []
         self._add(name, rule, keys, ends, (special, holes), notes)
 
@@ -326,43 +512,64 @@ class _Translation:
         ends: dict[str, Value],
         values: tuple[dict[str, str], dict[str, Hole]],
         notes: list[str],
-    ) -> DraftAction | None:
-        """Add an action, or a remark if only make can tell what it does."""
+    ) -> DraftAction:
+        """Add an action, or leave it out if only make can tell what it does."""
         special, holes = values
         used: set[str] = set()
         own = self.make.own.get(rule.targets[0], [])
         holes = {key: hole for key, hole in holes.items() if key not in {one for one, _, _ in own}}
+        variables = self.make.variables
+        before, variables.asked = variables.asked, {}
         try:
-            with self.make.variables.changed(own):
+            with variables.changed(own):
                 script = "\n".join(self._lines(rule, {**_plain(special, holes), **special}, holes))
-            command = command_keys(filled(script, holes, used))
+                command = command_keys(filled(script, self._holes_in(script, holes), used))
+            if variables.asked:
+                raise UnknownError(f"a function takes what the environment says of {', '.join(variables.asked)}")
+            if not script:
+                raise UnknownError("nothing is left of its recipe")
         except (UnknownError, HoleError, KeyError) as error:
-            shown = "\n".join([f"{name} (line {rule.line}): {error}", *rule.recipe])
-            self.draft.notes.append(shown)
-            return None
+            makes = [one for one in (*rule.targets, *self.joint.get(rule.targets[0], ())) if "%" not in one]
+            return self.draft.leave_out(
+                name, f"line {rule.line}: {error}", rule.text, makes if ends.get("out") else ()
+            )
+        finally:
+            variables.asked = before
         self.used |= used
         depfile = depfile_of(script, str(ends.get("out", "")))
-        env = {one: self.make.variables.values.get(one, "") for one in self.make.exported}
-        env = {one: value for one, value in env.items() if value and "$" not in value}
-        return self.draft.add(name, {**keys, **command, **ends, "depfile": depfile, "env": env}, notes)
+        given = {"depfile": depfile, "env": dict(self.env), "pass": list(self.passed)}
+        return self.draft.add(name, {**keys, **command, **ends, **given}, notes)
 
     def _lines(self, rule: Rule, special: dict[str, str], holes: dict[str, Hole]) -> list[str]:
         """Return the recipe as lines of one script; those that would change the shell get one of their own."""
-        marks = {name: hole.mark for name, hole in self.holes.items() if name in holes}
+        marks = {name: mark for name, mark in self._marks().items() if name in holes or name == OUTSIDE}
         made = []
         for raw in rule.recipe:
-            text = raw.lstrip()
-            flags = re.match(r"[@+\- ]*", text)
-            start = flags.group() if flags else ""
-            if OUT_FOLDER.fullmatch(text[len(start) :].rstrip()):
+            if OUT_FOLDER.fullmatch(raw.lstrip("@+- \t").rstrip()):
                 continue
-            line = self.make.variables.expand(text[len(start) :], {**marks, **special}).strip()
+            line, ignored = self._without_prefix(self.make.variables.expand(raw.lstrip(), {**marks, **special}))
             if not line:
                 continue
-            if len(rule.recipe) > 1 and OWN_SHELL.search(line) and not line.startswith("#"):
-                line = f"({line}\n)" if "#" in line else f"({line})"
-            made.append(f"{line} || true" if "-" in start else line)
-        return made
+            if ignored:
+                made.append(without_failure(line))
+            else:
+                made.append(line)
+        return in_own_shells(made)
+
+    def _without_prefix(self, line: str) -> tuple[str, bool]:
+        """Return a line of a recipe without `@`, `+` and `-`, and whether its failure does not count."""
+        ignored = False
+        while True:
+            line = line.lstrip()
+            if line[:1] in ("@", "+", "-"):
+                ignored |= line[0] == "-"
+                line = line[1:]
+                continue
+            found = re.match("\ue000([^\ue001]*)\ue001", line)
+            hole = self.holes.get(found.group(1)) if found else None
+            if found is None or hole is None or not (hole.plain or "").startswith(("@", "+", "-")):
+                return line.strip(), ignored
+            line = (hole.plain or "") + line[found.end() :]
 
     def _with_families(self, read: list[str]) -> list[Value]:
         """Return what is read, with all that a family makes as its name."""
@@ -388,6 +595,24 @@ class _Translation:
         is_file = target in self.instances or os.path.isfile(os.path.join(self.root, target))
         return not rule.recipe and not is_file
 
+    def _in_order(self, order_only: Iterable[str]) -> list[str]:
+        """Return what of order-only prerequisites is made or done by something here."""
+        return [one for one in order_only if not self._is_folder(one) and not self._is_there(one)]
+
+    def _is_there(self, target: str) -> bool:
+        """Return whether a prerequisite is a file or folder of the project for which nothing is done."""
+        rule = self.files.get(target)
+        is_made = target in self.instances or target in self.phony
+        is_made = is_made or (rule is not None and bool(rule.recipe or rule.prerequisites or rule.order_only))
+        return not is_made and os.path.exists(os.path.join(self.root, target))
+
+    def _is_always(self, target: str) -> bool:
+        """Return whether what has this prerequisite is made anew each time."""
+        rule = self.files.get(target)
+        if rule is None or is_mkdir(rule) or self._makes_folder(target):
+            return target in self.phony
+        return target in self.phony or (self._is_phony(target) and not rule.recipe)
+
     def _is_nothing(self, target: str) -> bool:
         """Return whether a target only says that who needs it runs each time, as FORCE does."""
         rule = self.files.get(target)
@@ -408,25 +633,14 @@ class _Translation:
 
     def _default(self) -> None:
         first = next((one for one in self.files if not one.startswith(".") or "/" in one), "")
-        goal = self.make.variables.values.get(".DEFAULT_GOAL", "").strip() or first
-        self.draft.default = [self._named(goal)] if goal else []
-
-
-def _unseen(make: MakeText, files: Mapping[str, Rule], made: AbstractSet[str]) -> list[str]:
-    """Return remarks on variables that only some targets see, and on those that are set nowhere.
-
-    :param files: target -> its rule
-    :param made: what rules make
-    """
-    notes = []
-    for target, own in make.own.items():
-        rule = files.get(target, Rule([target], [], [], 0))
-        needed = made if rule.recipe else set(rule.prerequisites)
-        if not needed.isdisjoint(rule.prerequisites):
-            notes.append(f"{target}: {', '.join(map(' '.join, own))}: what it needs sees it there, and not here")
-    of_targets = {name for own in make.own.values() for name, _, _ in own}
-    unset = [name for name in make.variables.unset if _NAME.fullmatch(name) and name not in of_targets]
-    return [*notes, f"set nowhere, and taken as empty: {', '.join(unset)}"] if unset else notes
+        variables = self.make.variables
+        try:
+            goal = (variables.text(".DEFAULT_GOAL").strip() if ".DEFAULT_GOAL" in variables.values else "") or first
+        except UnknownError as error:
+            goal = ""
+            self.draft.notes.append(f".DEFAULT_GOAL: {error}")
+        # what a doubtful rule before it would be is not known, so it may be the goal itself
+        self.draft.default = [self._named(goal)] if goal and not self.make.lost else []
 
 
 def _mark(name: str) -> str:

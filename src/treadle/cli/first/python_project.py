@@ -25,7 +25,7 @@ def python_draft(root: str) -> Draft | None:
     folders = _folders_with_python(root)
     scripts = sorted(entry.name for entry in os.scandir(root) if entry.name.endswith(".py") and entry.is_file())
     loose = [name for name in scripts if name not in _CONFIGS]
-    is_project = any(name in configs for name in _CONFIGS[:3])
+    is_project = is_python_project(root)
     if not is_project and not folders and not loose:
         return None
     draft = Draft("a Python project" if is_project else "Python scripts")
@@ -58,6 +58,11 @@ def python_draft(root: str) -> Draft | None:
         draft.groups["all"] = checks
     draft.default = ["all"] if len(checks) > 1 else checks
     return draft
+
+
+def is_python_project(root: str) -> bool:
+    """Return whether the folder says itself that it is a Python project."""
+    return any(os.path.isfile(os.path.join(root, name)) for name in _CONFIGS[:3])
 
 
 def _folders_with_python(root: str) -> list[str]:

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from treadle.errors import PlanError, TreadleError
 
 from .draft import Draft, DraftAction, settle
+from .products import Products
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from treadle.plan import Plan
 
     from .draft import Value
 
@@ -40,15 +43,19 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
             draft.add("hello", {"run": "echo hello"}, ["the first action of yours: `treadle run hello`"])
         writer = _Writer()
         writer.plan(draft, schema)
-        problem = _problem(writer.text, root)
+        problem = _problem(writer.text, root, draft)
         if problem is None:
             return writer.text
-        _take_out(draft, writer, problem)
+        if not isinstance(problem, str):
+            _take_out(draft, writer, problem)
     raise TreadleError("what was found does not make a plan", hint="write one by hand: docs/plan.md")
 
 
-def _problem(text: str, root: str) -> TreadleError | None:
-    """Return the first problem of a plan, None if it has none; nothing is written where it would stand."""
+def _problem(text: str, root: str, draft: Draft) -> TreadleError | str | None:
+    """Return the first problem of a plan, None if it has none; nothing is written where it would stand.
+
+    "" stands for one that was taken out already: an output that is a file of the project.
+    """
     from treadle.command_check import check_commands
     from treadle.command_job import CONSOLE_QUEUE
     from treadle.plan import load_plan
@@ -60,11 +67,28 @@ def _problem(text: str, root: str) -> TreadleError | None:
         try:
             plan = load_plan(file)
             check_commands(plan.dag(), {"default": 1, CONSOLE_QUEUE: 1, **plan.queues})
+            if _refuse_files_of_the_project(draft, plan, Products(root, draft.products)):
+                return ""
         except PlanError as error:
             return error.problems[0]
         except TreadleError as error:
             return error
     return None
+
+
+def _refuse_files_of_the_project(draft: Draft, plan: Plan, products: Products) -> bool:
+    """Leave out what would make a file anew that nothing says to be made; return whether there was anything."""
+    found = False
+    drafted = {action.name: action for action in draft.actions if not action.trouble}
+    for uid, action in plan.actions.items():
+        command = action.command
+        family = drafted.get(uid.partition("@")[0])
+        if family is None or family.trouble:
+            continue
+        made = [*command.outputs, *([command.depfile] if command.depfile else [])]
+        family.trouble = next(filter(None, map(products.refuse, made)), "")
+        found |= bool(family.trouble)
+    return found
 
 
 def _take_out(draft: Draft, writer: _Writer, problem: TreadleError) -> None:
@@ -85,8 +109,9 @@ def _take_out(draft: Draft, writer: _Writer, problem: TreadleError) -> None:
             return
     whole = next((action for action in reversed(draft.actions) if not action.trouble), None)
     if draft.default or draft.groups:
+        # without a default of its own a plan would do more than the source by itself
         draft.notes.append(f"groups and default: {words}")
-        draft.default, draft.groups = [], {}
+        draft.default, draft.groups = None if draft.default is None else [], {}
     elif whole is not None:
         whole.trouble = words
 
@@ -115,7 +140,7 @@ class _Writer:
             self._names(key, getattr(draft, key))
         if draft.shell and any("sh" in action.keys for action in draft.actions if not action.trouble):
             self._entry("", "shell", draft.shell)
-        if draft.default:
+        if draft.default is not None:
             self._entry("", "default", draft.default)
         told = draft.group_help
         self._names(
@@ -152,6 +177,9 @@ class _Writer:
         self.lines += ["", "# Not taken over:"]
         self.lines += remarks(draft.notes, "", "- ")
         for action in lost:
+            if action.original:
+                self.lines += remarks([f"{action.name}: {action.trouble}\n{action.original}"], "", "- ")
+                continue
             inner = _Writer()
             inner.lines = ["actions:"]
             inner._action(action)
