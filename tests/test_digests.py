@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -211,6 +213,72 @@ def test_links_elsewhere_that_lead_in_a_circle_end(tmp_path: Path) -> None:
     # a, out, out/b, out/back, and in that deep once more
     assert before.startswith("tree 5 ")
     write(tmp_path / "other" / "deep" / "b", "z")
+    assert describe_tree(top, follow=True) != before
+
+
+def packages(top: Path, count: int) -> Path:
+    """Make packages each of which has links to all others in it, as package managers lay them out."""
+    for one in range(count):
+        write(top / f"p{one}" / "code", str(one))
+        (top / f"p{one}" / "modules").mkdir()
+        for other in range(count):
+            if other != one:
+                (top / f"p{one}" / "modules" / f"p{other}").symlink_to(f"../../p{other}")
+    return top
+
+
+def test_links_between_the_folders_of_a_tree_take_no_more_time_than_there_are_links(tmp_path: Path) -> None:
+    top = packages(tmp_path / "top", 20)
+    listed: list[str] = []
+    read: list[str] = []
+
+    def value(path: str, _: os.stat_result) -> str:
+        read.append(path)
+        return describe_file(path)
+
+    said = describe_tree(top, value, follow=True, on_folder=lambda name, *_: listed.append(name))
+    # of each package its own name, its code, its links and their folder
+    assert said.startswith("tree ")
+    assert int(said.split()[1]) <= 20 * (3 + 19)
+    # the top, each package and its modules: once each
+    assert (len(listed), len(read)) == (1 + 2 * 20, 20)
+
+
+def test_copies_of_a_tree_with_links_between_its_folders_are_equal(tmp_path: Path) -> None:
+    shutil.copytree(packages(tmp_path / "one", 5), tmp_path / "elsewhere" / "two", symlinks=True)
+    assert describe_tree(tmp_path / "one", follow=True) == describe_tree(tmp_path / "elsewhere/two", follow=True)
+
+
+CHANGES = {
+    "a file that many links lead to": "echo new > p3/code",
+    "a new file in a folder that many links lead to": "echo > p3/modules/new",
+    "a link to another folder": "ln -sfn ../../p2 p0/modules/p1",
+    "a link that goes": "rm p4/modules/p3",
+    "a folder in place of a link": "rm p4/modules/p3; cp -r p3 p4/modules/p3",
+    "the names of two folders": "mv p1 w; mv p2 p1; mv w p2",
+    "two links": "mv p4/modules/p1 w; mv p4/modules/p2 p4/modules/p1; mv w p4/modules/p2",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_anywhere_behind_links_is_another_value(tmp_path: Path, change: str) -> None:
+    top = packages(tmp_path / "top", 5)
+    before = describe_tree(top, follow=True)
+    subprocess.run(["sh", "-ec", change], cwd=top, check=True)
+    assert describe_tree(top, follow=True) != before
+
+
+@pytest.mark.parametrize("text", ["itself", "file/below", "nowhere", "two-1"])
+def test_a_link_that_leads_nowhere_counts_by_its_text_in_what_is_read(tmp_path: Path, text: str) -> None:
+    top = tmp_path / "top"
+    write(top / "file", "1")
+    (top / "two-1").symlink_to("two-2")
+    (top / "two-2").symlink_to("two-1")
+    (top / "itself").symlink_to(text)
+    before = describe_tree(top, follow=True)
+    assert before.startswith("tree 4 ")
+    (top / "itself").unlink()
+    (top / "itself").symlink_to(f"./{text}")
     assert describe_tree(top, follow=True) != before
 
 

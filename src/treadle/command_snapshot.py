@@ -170,12 +170,14 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
     """Return the rows of one look: path, stamp, kind and, of a single file, the value."""
     if path.endswith("/"):
         rows: list[tuple[str, Row, int, str | None]] = [
-            (folder, stamp if sure else UNSURE, kind, None) for folder, (stamp, sure) in seen.folders.items()
+            (path, look.stamp if look.sure else UNSURE, kind, look.value or None)
+            for looks in (seen.folders, seen.looks)
+            for path, look in looks.items()
         ]
         if not rows:
             # a folder that is gone, or a file in its place: either way it counts as soon as there is one again
             return [(path, columns.ABSENT, kind, None)]
-        return rows + [(file, look.stamp if seen.sure else UNSURE, kind, None) for file, look in seen.looks.items()]
+        return rows
     if seen.value == ABSENT or path not in seen.looks:
         return [(path, columns.ABSENT, kind, ABSENT)]
     return [(path, seen.looks[path].stamp if seen.sure else UNSURE, kind, seen.value)]

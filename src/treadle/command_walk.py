@@ -332,6 +332,7 @@ class CommandWalk(Walk):
         self.discovery.turns.begins(uid)
         found = self._last_found.get(uid, ())
         question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
+        self.questions.note_ways(question, job.command)
         self.observer.started(job)
         return question
 

@@ -11,11 +11,11 @@ import stat
 
 import xxhash
 
-from .errors import TreadleError
+from .errors import ToldToEndError, TreadleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ABSENT = "absent"
 """The value of a path where nothing is, or a link that leads nowhere."""
@@ -23,6 +23,8 @@ ABSENT = "absent"
 _PIECE = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What the system says where a path leads nowhere. All else (no permission, an I/O error, a name too long, a stale
+handle) leaves open what is there: that is an error, and never a value."""
 _FOLDER_VALUE = "special folder"
 _KINDS = {
     stat.S_IFDIR: "folder",
@@ -44,23 +46,50 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 
 
 def describe(
-    path: str | os.PathLike[str], status: os.stat_result | None = None
+    path: str | os.PathLike[str],
+    status: os.stat_result | None = None,
+    is_told_to_end: Callable[[], bool] | None = None,
 ) -> tuple[str, os.stat_result | None]:
     """Return what `describe_file` does, and the status of what was read, None if there was nothing.
 
-    :param status: its status, where somebody has just looked
+    :param status: its status, if it was just looked at
+    :param is_told_to_end: asked between the pieces of a large file: whether to give up
     :raises TreadleError: if it is there and cannot be read
+    :raises ToldToEndError: the reading was given up
+    """
+    # Asked before it is opened: to open a device can be to make it do something.
+    status = status or look_at(path)
+    if status is None:
+        return ABSENT, None
+    if not stat.S_ISREG(status.st_mode):
+        return _special(status.st_mode), status
+    try:
+        return _regular(path, is_told_to_end)
+    except OSError as error:
+        if is_gone(error):
+            return ABSENT, None
+        raise _unreadable(path, error) from error
+
+
+def look_at(path: str | os.PathLike[str], *, follow: bool = True) -> os.stat_result | None:
+    """Return the status of a path, None where nothing is or it leads nowhere.
+
+    :param follow: False for a link itself
+    :raises TreadleError: what is there cannot be looked at
     """
     try:
-        # Asked before it is opened: to open a device can be to make it do something.
-        status = status or os.stat(path)
-        return _regular(path) if stat.S_ISREG(status.st_mode) else (_special(status.st_mode), status)
+        return os.stat(path) if follow else os.lstat(path)
     except OSError as error:
-        if error.errno in _GONE:
-            return ABSENT, None
+        if is_gone(error):
+            return None
         raise _unreadable(path, error) from error
     except ValueError as error:
         raise TreadleError(f"{os.fspath(path)!r} cannot be a path", facts=(str(error),)) from error
+
+
+def is_gone(error: OSError) -> bool:
+    """Return whether an error says that nothing is at a path, or that it leads nowhere."""
+    return error.errno in _GONE
 
 
 def describe_tree(
@@ -68,6 +97,8 @@ def describe_tree(
     file_value: Callable[[str, os.stat_result], str] | None = None,
     *,
     follow: bool = False,
+    on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None = None,
+    on_link: Callable[[str], None] | None = None,
 ) -> str:
     """Return `tree ENTRIES DIGEST` for a folder, and what `describe_file` says for anything else.
 
@@ -77,17 +108,25 @@ def describe_tree(
     :param file_value: gets the path and the status of each plain file, and answers as `describe_file` would;
         None reads each file
     :param follow: True for what is read: links below the folder count by what they lead to (one that leads back
-        to a folder around it by its text), and what `is_left_out` says does not count. False for what was made:
-        links count by their text, and everything counts.
+        to a folder around it by its text), and what `is_left_out` says does not count. A folder that was met
+        before, by another link, counts by the name that it was met under, so that the work is linear in what is
+        there, however many links lead to it. False for what was made: links count by their text, and everything
+        counts.
+    :param on_folder: see `walk_tree`
+    :param on_link: called with the path of each link that was followed
     :raises TreadleError: if something is there and cannot be read
     """
-    if not os.path.isdir(path):
-        return describe_file(path)
+    status = look_at(path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        return describe(path, status)[0]
     hasher = xxhash.xxh3_128()
     count = 0
-    for name, entry, kind in walk_tree(os.fspath(path), follow=follow):
+    for name, entry, kind, before in walk_tree(os.fspath(path), follow=follow, on_folder=on_folder):
+        if on_link is not None and kind != LINK and entry.is_symlink():
+            on_link(entry.path)
         framed = kind
-        for part in (os.fsencode(name), _value(entry, kind, file_value).encode("utf-8", "surrogateescape")):
+        value = _value(entry, kind, before, file_value)
+        for part in (os.fsencode(name), value.encode("utf-8", "surrogateescape")):
             framed += len(part).to_bytes(8, "little") + part
         hasher.update(framed)
         count += 1
@@ -104,39 +143,62 @@ def is_left_out(name: str) -> bool:
     return name in ("__pycache__", ".treadle")
 
 
-FOLDER, FILE, LINK, OTHER = b"d", b"f", b"l", b"s"
+FOLDER, FILE, LINK, OTHER, SAME = b"d", b"f", b"l", b"s", b"r"
 
 
-def walk_tree(top: str, *, follow: bool) -> Iterator[tuple[str, os.DirEntry[str], bytes]]:
-    """Yield (name below `top`, entry, kind) of all that is below, each folder's names in the order of their bytes.
+def walk_tree(
+    top: str, *, follow: bool, on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None = None
+) -> Iterator[tuple[str, os.DirEntry[str], bytes, str]]:
+    """Yield (name below `top`, entry, kind, name before) of all that is below, each folder's names in byte order.
+
+    Each folder is listed once: where another link leads to it again, its kind is SAME, and the name before is the
+    one that it was listed under. The order is that of the names alone, so copies of a tree give the same.
 
     :param follow: as for `describe_tree`
+    :param on_folder: called for each folder that was listed, with its name ("" or with a `/` at its end), how it
+        was just before, and the inodes of what is left out of it
     :raises TreadleError: if a folder is there and cannot be read
     """
+    status = look_at(top)
+    if status is None:
+        return
     around = frozenset(_folders_around(top)) if follow else frozenset()
-    todo = [(name, entry, around) for name, entry in _sorted_entries(top, "")]
+    listed: dict[tuple[int, int], str] = {}
+    todo = [(name, entry, around) for name, entry in _sorted_entries(top, "", status, follow, on_folder)]
     while todo:
         name, entry, around = todo.pop()
         kind = _kind(entry, follow)
-        if kind == FOLDER and follow:
-            if is_left_out(entry.name):
-                continue
-            own = _identity(entry.stat())
+        if kind != FOLDER:
+            yield name, entry, kind, ""
+            continue
+        own_status = _status(entry, follow)
+        if own_status is None:
+            # it has just gone
+            yield name, entry, LINK if entry.is_symlink() else FOLDER, ""
+            continue
+        if follow:
+            own = _identity(own_status)
             if own in around:
                 # no link of its own where a link before it has led above it
-                yield name, entry, LINK if entry.is_symlink() else FOLDER
+                yield name, entry, LINK if entry.is_symlink() else FOLDER, ""
                 continue
+            if own in listed:
+                yield name, entry, SAME, listed[own]
+                continue
+            listed[own] = name
             around |= {own}
-        yield name, entry, kind
-        if kind == FOLDER:
-            todo += [(below, one, around) for below, one in _sorted_entries(entry.path, name + "/")]
+        yield name, entry, FOLDER, ""
+        inside = _sorted_entries(entry.path, name + "/", own_status, follow, on_folder)
+        todo += [(below, one, around) for below, one in inside]
 
 
 def _folders_around(top: str) -> Iterator[tuple[int, int]]:
     """Yield the identities of a folder and of all that it lies in."""
     path, below = os.path.realpath(top), ""
     while path != below:
-        yield _identity(os.stat(path))
+        status = look_at(path)
+        if status is not None:
+            yield _identity(status)
         path, below = os.path.dirname(path), path
 
 
@@ -144,61 +206,97 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _sorted_entries(folder: str, prefix: str) -> list[tuple[str, os.DirEntry[str]]]:
+def _sorted_entries(
+    folder: str,
+    prefix: str,
+    status: os.stat_result,
+    follow: bool,
+    on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None,
+) -> list[tuple[str, os.DirEntry[str]]]:
+    left_out: list[int] = []
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: os.fsencode(entry.name), reverse=True)
     except OSError as error:
-        if error.errno in _GONE:
-            return []
-        raise _unreadable(folder, error) from error
+        if not is_gone(error):
+            raise _unreadable(folder, error) from error
+        found = []
+    if follow:
+        for entry in [entry for entry in found if is_left_out(entry.name)]:
+            if _kind(entry, follow) == FOLDER:
+                left_out.append(entry.inode())
+                found.remove(entry)
+    if on_folder is not None:
+        on_folder(prefix, status, left_out)
     return [(prefix + entry.name, entry) for entry in found]
 
 
-def _kind(entry: os.DirEntry[str], follow: bool) -> bytes:
+def _status(entry: os.DirEntry[str], follow: bool) -> os.stat_result | None:
     try:
-        if entry.is_symlink() and not follow:
+        return entry.stat(follow_symlinks=follow)
+    except OSError as error:
+        if is_gone(error):
+            return None
+        raise _unreadable(entry.path, error) from error
+
+
+def _kind(entry: os.DirEntry[str], follow: bool) -> bytes:
+    is_link = False
+    try:
+        is_link = entry.is_symlink()
+        if is_link and not follow:
             return LINK
         if entry.is_dir(follow_symlinks=follow):
             return FOLDER
         if entry.is_file(follow_symlinks=follow):
             return FILE
-        return LINK if entry.is_symlink() else OTHER
     except OSError as error:
-        raise _unreadable(entry.path, error) from error
+        # a link that leads in a circle or through a file is one that leads nowhere, as `is_dir` takes all others
+        if not is_gone(error):
+            raise _unreadable(entry.path, error) from error
+    return LINK if is_link else OTHER
 
 
-def _value(entry: os.DirEntry[str], kind: bytes, file_value: Callable[[str, os.stat_result], str] | None) -> str:
-    """Return the value of something in a folder."""
+def _value(
+    entry: os.DirEntry[str], kind: bytes, before: str, file_value: Callable[[str, os.stat_result], str] | None
+) -> str:
+    """Return the value of something in a folder.
+
+    :param before: of a folder that was listed before, the name that it was listed under
+    """
     try:
-        if kind == FOLDER:
-            return ""
+        if kind in (FOLDER, SAME):
+            return before
         if kind == LINK:
             return os.readlink(entry.path)
         if kind == OTHER:
             return _special(entry.stat(follow_symlinks=False).st_mode)
         return _regular(entry.path)[0] if file_value is None else file_value(entry.path, entry.stat())
     except OSError as error:
-        if error.errno in _GONE:
+        if is_gone(error):
             return ABSENT
         raise _unreadable(entry.path, error) from error
 
 
-def _regular(path: str | os.PathLike[str]) -> tuple[str, os.stat_result]:
+def _regular(
+    path: str | os.PathLike[str], is_told_to_end: Callable[[], bool] | None = None
+) -> tuple[str, os.stat_result]:
     descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)
         mode = status.st_mode
         if not stat.S_ISREG(mode):
             return _special(mode), status
-        size, digest = _content(descriptor, status.st_size)
+        size, digest = _content(descriptor, status.st_size, is_told_to_end)
+        if size < 0:
+            raise ToldToEndError(f"the run was told to end while {os.fspath(path)} was read")
     finally:
         os.close(descriptor)
     return f"{'exec' if mode & stat.S_IXUSR else 'file'} {size} {digest}", status
 
 
-def _content(descriptor: int, size: int) -> tuple[int, str]:
-    """Return how much there is to be read, and its digest.
+def _content(descriptor: int, size: int, is_told_to_end: Callable[[], bool] | None) -> tuple[int, str]:
+    """Return how much there is to be read, and its digest; -1 if the reading was given up.
 
     :param size: how much there should be: one reading that asks for more and gets just that has met the end
     """
@@ -208,6 +306,8 @@ def _content(descriptor: int, size: int) -> tuple[int, str]:
     hasher = xxhash.xxh3_128()
     size = 0
     while piece:
+        if is_told_to_end is not None and is_told_to_end():
+            return -1, ""
         hasher.update(piece)
         size += len(piece)
         piece = os.read(descriptor, _PIECE)

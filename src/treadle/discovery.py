@@ -168,11 +168,13 @@ def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
     then, now = _others(before, own), _others(after, own)
     if then.keys() != now.keys() or _folders(before, own) != _folders(after, own):
         return True
-    return any(then[path].has_moved(look) for path, look in now.items())
+    if any(then[path].has_moved(look) for path, look in now.items()):
+        return True
+    return any(before.folders[path].has_moved(after.folders[path]) for path in _folders(after, own))
 
 
 def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
     """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
     if any(look.stamp[0] >= since for look in _others(seen, own).values()):
         return True
-    return any(seen.folders[path][0][0] >= since for path in _folders(seen, own))
+    return any(seen.folders[path].stamp[0] >= since for path in _folders(seen, own))

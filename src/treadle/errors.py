@@ -126,6 +126,10 @@ class ProgramError(TreadleError):
         self.code = code
 
 
+class ToldToEndError(TreadleError):
+    """A long look was given up, since the run was told to end: nothing is known then, and nothing has failed."""
+
+
 class RunError(UsageError, RuntimeError):
     """Something that cannot run now, or not again."""
 

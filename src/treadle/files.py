@@ -7,14 +7,15 @@ was changed within the clock's grain of the look. Such a stamp is not sure, and 
 from __future__ import annotations
 
 import os
+from stat import S_ISDIR, S_ISLNK
 from time import time_ns
 
-from .digests import ABSENT, FOLDER, describe, describe_tree, walk_tree
+from .digests import ABSENT, describe, describe_tree, look_at
 from .grain import NO_DEVICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     Stamp = tuple[int, int, int]
 
@@ -25,15 +26,21 @@ COARSE_GRAIN = 2_100_000_000
 
 
 class Look:
-    """How one file was when it was looked at."""
+    """How one file was when it was looked at.
 
-    __slots__ = ("links", "mode", "mtime", "stamp")
+    :ivar value: what it held, as `digests` describes it
+    :ivar sure: whether an equal stamp at a later look will mean equal content
+    """
+
+    __slots__ = ("links", "mode", "mtime", "stamp", "sure", "value")
 
     def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
         self.stamp = stamp
         self.mtime = status.st_mtime_ns
         self.links = status.st_nlink
         self.mode = status.st_mode
+        self.value = ""
+        self.sure = False
 
     def has_moved(self, after: Look) -> bool:
         """Return whether the file may have held something else between this look and a later one.
@@ -47,6 +54,43 @@ class Look:
             return True
         return self.links == after.links and self.mode == after.mode
 
+    def was_renamed(self, after: Look) -> bool:
+        """Return whether something else may have been at the place of this folder or link for a while.
+
+        Names that come and go in a folder move its mtime, and its ctime to the same time. Its own name, when it
+        goes and comes back, moves the ctime alone. A link cannot be written to: it moves when it is another one.
+        """
+        if self.stamp[1] != after.stamp[1]:
+            return True
+        if self.stamp[0] == after.stamp[0] or self.mode != after.mode:
+            return False
+        if S_ISLNK(self.mode):
+            return self.links == after.links
+        return self.mtime == after.mtime or after.stamp[0] > after.mtime
+
+
+class FolderLook(Look):
+    """How a folder of a tree was just before it was listed.
+
+    :ivar left_out: the inodes of what is in it and is no part of the tree
+    """
+
+    __slots__ = ("left_out",)
+
+    def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
+        super().__init__(status, stamp)
+        self.left_out: Sequence[int] = ()
+
+    def has_moved(self, after: Look) -> bool:
+        """Return whether a name may have come and gone in it, or it itself.
+
+        What an interpreter keeps beside the sources that it reads comes when it first reads them: that is no name
+        of the tree, and explains that the folder has moved.
+        """
+        if self.was_renamed(after):
+            return True
+        return self.mtime != after.mtime and self.left_out == getattr(after, "left_out", ())
+
 
 class Seen:
     """What one look at a path has found.
@@ -54,16 +98,46 @@ class Seen:
     :param value: what it holds, as `digests` describes it
     :param looks: path -> look, of each file that was looked at
     :param sure: whether equal stamps at a later look will mean equal content
+    :ivar is_link: whether the path itself is a link
+    :ivar folders: of a tree, each folder in it, as it was just before it was listed
+    :ivar links: of a tree, what each link in it goes through, see `Ways`
     """
 
-    __slots__ = ("folders", "looks", "sure", "value")
+    __slots__ = ("folders", "is_link", "links", "looks", "sure", "value")
 
     def __init__(self, value: str, looks: dict[str, Look], sure: bool) -> None:
         self.value = value
         self.looks = looks
         self.sure = sure
-        self.folders: dict[str, tuple[Stamp, bool]] = {}
-        """Of a tree: each folder in it, with its stamp just before it was listed, and whether that is sure."""
+        self.is_link = False
+        self.folders: dict[str, FolderLook] = {}
+        self.links: dict[str, Look] = {}
+
+
+class Ways:
+    """What leads to some paths: the folders around them, below the root, and the links on the way.
+
+    :param are_links: path -> whether it is itself a link; of a tree that is seen here
+    """
+
+    __slots__ = ("are_links", "looks", "root")
+
+    def __init__(self, root: str, are_links: Mapping[str, bool]) -> None:
+        self.root = root
+        self.are_links = dict(are_links)
+        self.looks = _ways(root, self.are_links)
+
+    def moved(self) -> list[str]:
+        """Look once more; return the paths in whose place something else may have been for a while."""
+        now = _ways(self.root, self.are_links)
+        gone = _renamed(self.looks, now)
+        if not gone:
+            return []
+        return [
+            path
+            for path, is_link in self.are_links.items()
+            if not gone.isdisjoint([*_ways(self.root, {path: is_link}), *_texts_around(path)])
+        ]
 
 
 class Files:
@@ -81,6 +155,8 @@ class Files:
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
         self.clock = time_ns
+        self.is_told_to_end: Callable[[], bool] | None = None
+        """Asked while a large file is read."""
         self.fine_device = NO_DEVICE
         """A device whose stamps are fine, see `grain`."""
         self._sure_device = NO_DEVICE
@@ -106,13 +182,23 @@ class Files:
             return seen
         key = (path, made)
         before = self._seen.get(key)
-        status = _stat(path if path.startswith("/") else self._inside + path)
-        if before is not None and before.sure and status is not None:
+        status, is_link = self._status(path)
+        if before is not None and before.sure and status is not None and before.is_link == is_link:
             look = before.looks.get(path)
             if look is not None and look.stamp == (status.st_ctime_ns, status.st_ino, status.st_size):
                 return before
-        seen = self._seen[key] = self._look_at_file(path, status)
+        seen = self._seen[key] = self._look_at_file(path, status, is_link)
         return seen
+
+    def ways(self, seen: Mapping[str, Seen], others: Iterable[str] = ()) -> Ways:
+        """Look at what leads to some paths.
+
+        :param seen: path -> what was seen of it
+        :param others: further paths, of which only what is around them counts
+        """
+        are_links = dict.fromkeys(others, False)
+        are_links.update((path, one.is_link) for path, one in seen.items())
+        return Ways(self.root, are_links)
 
     def see_made(self, path: str) -> Seen:
         """Look at an output whose maker has ended, once more.
@@ -147,65 +233,65 @@ class Files:
     def _full(self, path: str) -> str:
         return path if path.startswith("/") else self._inside + path
 
+    def _status(self, path: str) -> tuple[os.stat_result | None, bool]:
+        """Return how a file is, with links followed, and whether it is itself a link."""
+        full = path if path.startswith("/") else self._inside + path
+        status = look_at(full, follow=False)
+        if status is not None and S_ISLNK(status.st_mode):
+            return look_at(full), True
+        return status, False
+
     def _look(self, path: str, made: bool) -> Seen:
         if path.endswith("/"):
             return self._look_at_tree(path, made)
-        return self._look_at_file(path, _stat(self._full(path)))
+        return self._look_at_file(path, *self._status(path))
 
-    def _look_at_file(self, path: str, status: os.stat_result | None) -> Seen:
+    def _look_at_file(self, path: str, status: os.stat_result | None, is_link: bool) -> Seen:
         if status is None:
-            return Seen(ABSENT, {}, sure=False)
-        looks: dict[str, Look] = {}
-        value, sure = self._value(path, status, looks)
-        return Seen(value, looks, sure)
+            seen = Seen(ABSENT, {}, sure=False)
+        else:
+            look = self._look_in(path, status)
+            seen = Seen(look.value, {path: look}, look.sure)
+        seen.is_link = is_link
+        return seen
 
     def _look_at_tree(self, path: str, made: bool) -> Seen:
         self._trees.add((path, made))
         full = self._full(path)
+        now = self.clock()
         looks: dict[str, Look] = {}
-        all_sure = True
+        folders: dict[str, FolderLook] = {}
+        links: list[str] = []
 
         def file_value(file: str, status: os.stat_result) -> str:
-            nonlocal all_sure
-            value, sure = self._value(path + file[len(full) :].lstrip("/"), status, looks)
-            all_sure = all_sure and sure
-            return value
+            name = path + file[len(full) :]
+            look = looks[name] = self._look_in(name, status)
+            return look.value
 
-        folders = self._folders(path, follow=not made)
-        seen = Seen(describe_tree(full, file_value, follow=not made), looks, all_sure)
+        def on_folder(name: str, status: os.stat_result, left_out: Sequence[int]) -> None:
+            look = folders[path + name] = FolderLook(status, stamp_of(status))
+            look.sure = is_sure(status, now, self._sure_device)
+            look.left_out = left_out
+
+        value = describe_tree(full, file_value, follow=not made, on_folder=on_folder, on_link=links.append)
+        seen = Seen(value, looks, all(look.sure for look in looks.values()))
         seen.folders = folders
+        for link in links:
+            _follow(link, seen.links)
         return seen
 
-    def _folders(self, top: str, follow: bool) -> dict[str, tuple[Stamp, bool]]:
-        """Look at all folders of a tree: what is added to one of them later gives it another stamp."""
-        found: dict[str, tuple[Stamp, bool]] = {}
-        full = self._full(top)
-        if not os.path.isdir(full):
-            return found
-        found[top] = self._folder(full)
-        for name, entry, kind in walk_tree(full, follow=follow):
-            if kind == FOLDER:
-                found[f"{top}{name}/"] = self._folder(entry.path)
-        return found
-
-    def _folder(self, full: str) -> tuple[Stamp, bool]:
-        now = self.clock()
-        status = _stat(full)
-        if status is None:
-            return (-1, -1, -1), False
-        return stamp_of(status), is_sure(status, now, self._sure_device)
-
-    def _value(self, path: str, status: os.stat_result, looks: dict[str, Look]) -> tuple[str, bool]:
-        """Return what one file holds, and whether its stamp is sure; from what is known, if the stamp is."""
+    def _look_in(self, path: str, status: os.stat_result) -> Look:
+        """Return a look at one file with what it holds: from what is known, if its stamp is."""
         stamp = stamp_of(status)
-        looks[path] = Look(status, stamp)
+        look = Look(status, stamp)
         known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self.learned.get(path)
         if known is not None and known[0] == stamp:
-            return known[1], True
-        learned = self.learned.get(path)
-        if learned is not None and learned[0] == stamp:
-            return learned[1], True
-        return self._read(path, status, stamp)
+            look.value, look.sure = known[1], True
+        else:
+            look.value, look.sure = self._read(path, status, stamp)
+        return look
 
     def _read(self, path: str, status: os.stat_result, stamp: Stamp) -> tuple[str, bool]:
         """Read a file that was just looked at.
@@ -214,7 +300,7 @@ class Files:
         next look reads again: nobody has to look after the reading.
         """
         now = self.clock()
-        value, read = describe(self._full(path), status)
+        value, read = describe(self._full(path), status, self.is_told_to_end)
         self.hashed += 1
         sure = is_sure(status, now, self._sure_device) and read is not None and stamp_of(read) == stamp
         if sure:
@@ -240,18 +326,85 @@ def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE) -> b
 
 
 def moved(before: Seen, after: Seen) -> bool:
-    """Return whether a path may have held something else for a while between two looks."""
+    """Return whether a path may have held something else for a while between two looks.
+
+    So it is if its content is another one, if one of its files was written to, if a name came or went in one of
+    its folders, and if a folder or a link of it was another one for a while.
+    """
     if before.value != after.value:
         return True
-    return any(path in before.looks and before.looks[path].has_moved(look) for path, look in after.looks.items())
+    for looks, later in ((before.looks, after.looks), (before.folders, after.folders)):
+        if any(path in looks and looks[path].has_moved(look) for path, look in later.items()):
+            return True
+    return bool(_renamed(before.links, after.links))
 
 
-def _stat(full: str) -> os.stat_result | None:
-    try:
-        return os.stat(full)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        from .errors import TreadleError
+_MOST_LINKS = 40
+"""Links that a path may go through, as for the system."""
 
-        raise TreadleError(f"{full} cannot be looked at: {error.strerror}") from error
+
+def _ways(root: str, are_links: Mapping[str, bool]) -> dict[str, Look]:
+    """Return a look at each folder and link that leads to some paths; a tree leads to what is in it."""
+    found: dict[str, Look] = {}
+    for path, is_link in are_links.items():
+        bare = path.rstrip("/")
+        if is_link:
+            _follow(os.path.join(root, bare), found)
+        at = bare if path.endswith("/") else bare.rpartition("/")[0]
+        while at and at not in found:
+            full = at if at.startswith("/") else f"{root}/{at}"
+            status = look_at(full, follow=False)
+            if status is None:
+                break
+            found[at] = Look(status, stamp_of(status))
+            if S_ISLNK(status.st_mode):
+                _follow(full, found)
+            at = at.rpartition("/")[0]
+    return found
+
+
+def _follow(full: str, found: dict[str, Look]) -> None:
+    """Look at all that a path goes through whose links are followed, from the root of the system on."""
+    at, links = "", 0
+    todo = full.split("/")[::-1]
+    while todo:
+        name = todo.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            at = at.rpartition("/")[0]
+            continue
+        here = f"{at}/{name}"
+        status = look_at(here, follow=False)
+        if status is None or not (S_ISLNK(status.st_mode) or S_ISDIR(status.st_mode)):
+            # a file at the end is looked at for itself
+            return
+        found[here] = Look(status, stamp_of(status))
+        if not S_ISLNK(status.st_mode):
+            at = here
+            continue
+        links += 1
+        try:
+            text = os.readlink(here)
+        except OSError:
+            # it is another one by now, which the next look sees
+            return
+        if links > _MOST_LINKS:
+            return
+        if text.startswith("/"):
+            at = ""
+        todo += text.split("/")[::-1]
+
+
+def _renamed(before: Mapping[str, Look], after: Mapping[str, Look]) -> set[str]:
+    """Return what was another one for a while, or is gone."""
+    return {path for path, look in before.items() if path not in after or look.was_renamed(after[path])}
+
+
+def _texts_around(path: str) -> list[str]:
+    """Return the folders around a path, as text: one of them may be gone."""
+    found, at = [], path.rfind("/")
+    while at > 0:
+        found.append(path[:at])
+        at = path.rfind("/", 0, at)
+    return found

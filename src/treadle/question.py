@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .command import Command, Tool
-    from .files import Files, Seen
+    from .files import Files, Seen, Ways
 
 INPUT = "input "
 FOUND = "found "
@@ -132,6 +132,10 @@ class Questions:
         tools = [os.path.normpath(name) if "/" in name else self._own_program(command, name) for name in names]
         return [path for path in (*question.seen, *question.answers, *tools) if path]
 
+    def note_ways(self, question: Question, command: Command) -> None:
+        """Note what leads to the files of a question, as it is now that the command starts."""
+        question.ways = self.files.ways({**question.seen, **question.answers}, command.edits)
+
     def moved_since(self, question: Question) -> list[str]:
         """Look once more at the files of a question; return those that may have held something else meanwhile."""
         see_again = self.files.see_again
@@ -140,7 +144,8 @@ class Questions:
             after = see_again(path)
             if after is not before and moved(before, after):
                 found.append(path)
-        return found
+        gone = question.ways.moved() if question.ways is not None else ()
+        return found + [path for path in gone if path not in found]
 
     def _read_by(self, command: Command) -> Sequence[str]:
         """Return the declared inputs and the programs inside the root that it starts."""
@@ -277,13 +282,15 @@ class Question:
     :param seen: the declared inputs and the tools
     """
 
-    __slots__ = ("answers", "fingerprint", "seen")
+    __slots__ = ("answers", "fingerprint", "seen", "ways")
 
     def __init__(self, fingerprint: Fingerprint, seen: dict[str, Seen]) -> None:
         self.fingerprint = fingerprint
         self.seen = seen
         self.answers: dict[str, Seen] = {}
         """What was found beside what is declared, and the outputs."""
+        self.ways: Ways | None = None
+        """What led to its files when the command started."""
 
     def add_answer(self, kind: str, path: str, seen: Seen) -> None:
         """Add what was found (FOUND) or made (OUTPUT) to the answer."""

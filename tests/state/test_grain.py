@@ -75,7 +75,7 @@ def test_what_was_just_made_is_sure_on_a_fine_device_alone(tmp_path: Path) -> No
         files.clock = lambda: (tmp_path / "made").stat().st_ctime_ns
         files.fine_device = sure_device
         assert files.see_made("made").sure is is_sure
-        assert all(sure is is_sure for _, sure in files.see_made("tree/").folders.values())
+        assert all(look.sure is is_sure for look in files.see_made("tree/").folders.values())
 
 
 def test_a_look_that_is_no_look_at_what_was_made_trusts_no_young_stamp(tmp_path: Path) -> None:

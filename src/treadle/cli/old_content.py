@@ -120,7 +120,7 @@ def written_since(root: str, folder: str, since: int) -> list[str]:
 
     found = []
     try:
-        for name, entry, kind in walk_tree(os.path.join(root, folder), follow=True):
+        for name, entry, kind, _ in walk_tree(os.path.join(root, folder), follow=True):
             if entry.stat().st_ctime_ns // 1_000_000 > since:
                 found.append(folder + name + ("/" if kind == FOLDER else ""))
     except (OSError, TreadleError):
