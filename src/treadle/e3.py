@@ -331,7 +331,9 @@ class _JobInside(_job.Job):
 
     def own_start(self, slot: int) -> None:
         self.runs_itself = False
-        super().start(slot, self._next_host)
+        # of this attempt alone: the next one may be started by hand
+        host, self._next_host = self._next_host, None
+        super().start(slot, host)
 
     def interrupt(self) -> bool:
         return self.outer.interrupt()
@@ -684,6 +686,9 @@ class _WalkInside(_walk.Walk):
 
     def inputs_moved(self, uid: Any, before: Any, after: Any) -> list[str]:
         return super().inputs_moved(uid, native(before), native(after))
+
+    def _has_results(self, fingerprint: Any) -> bool:
+        return super()._has_results(native(fingerprint))
 
     def save_fingerprint(self, uid: Any, fingerprint: Any) -> None:
         self.outer.save_fingerprint(uid, fingerprint)

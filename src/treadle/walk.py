@@ -349,10 +349,14 @@ class Walk:
         # also where no job was started, so that the record has not been taken away yet
         self.save_fingerprint(uid, None)
         self.reports[uid].unrecorded = self._unrecorded[uid] = text
-        if not getattr(after, "answers", None):
+        if not self._has_results(after):
             # it will be the same after the next attempt, whatever that makes: nothing would tell those behind
             self._unknown.add(uid)
         _log().warning("%s is not recorded, it will run again: %s", uid, text)
+
+    def _has_results(self, fingerprint: Any) -> bool:
+        """Return whether a fingerprint says what came of the job."""
+        return bool(getattr(fingerprint, "answers", None))
 
     def _verdict(self, uid: Hashable, previous: Any, new: Any) -> Verdict:
         verdict = self.decide(uid, previous, new)

@@ -30,6 +30,7 @@ from treadle.e3 import (
     logger,
     native,
 )
+from treadle.testing import CallJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -379,6 +380,41 @@ def test_after_an_interrupt_the_next_run_marks_nothing() -> None:
         ("first", "not run", True),
         ("second", "ok", False),
     ]
+
+
+def test_callbacks_hold_the_lock_of_all_jobs() -> None:
+    taken: list[bool] = []
+
+    def collect(_: Job) -> None:
+        thread = threading.Thread(target=lambda: taken.append(Job.lock.acquire(blocking=False)))
+        thread.start()
+        thread.join()
+
+    runner = Runner()
+    Scheduler(runner.job_provider, collect).run(fragments(one=lambda job: "ok" if job.lock is Job.lock else "bad"))
+    assert taken == [False]
+
+
+def test_a_job_may_be_started_by_hand_after_a_scheduler_had_it() -> None:
+    jobs: list[Any] = []
+    runner = Runner()
+    Scheduler(runner.job_provider, jobs.append).run(fragments(one=lambda _: "ok"))
+    told = threading.Event()
+    (job,) = jobs
+    job.notify_end = lambda _: told.set()
+    job.start(slot=5)
+    assert told.wait(60)
+    assert runner.ports == [8000, 8005]
+
+
+def test_jobs_of_treadle_itself_run_beside_others() -> None:
+    jobs: list[Any] = []
+
+    def provide(uid: Any, data: Any, _: Any, notify_end: Any) -> Any:
+        return CallJob(uid, data, notify_end, lambda: NOTREADY if data else SUCCESS)
+
+    Scheduler(provide, jobs.append).run(fragments(one=None, other=True))
+    assert [(job.uid, job.status) for job in jobs] == [("one", SUCCESS), ("other", NOTREADY)]
 
 
 class Remote(Job):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import threading
@@ -22,6 +23,7 @@ from treadle.e3 import (
     ReturnValue,
     Scheduler,
     Walk,
+    logger,
     native,
 )
 
@@ -182,6 +184,26 @@ def _() -> None:
         assert walk_class(edit, records, values).job_status == {"a": SKIP if is_saved else SUCCESS}
 
 
+class Both(Recorded):
+    """Has a source, and a result of which a walk may know that it is one."""
+
+    has_result = True
+
+    def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
+        fingerprint = super().compute_fingerprint(uid, data, is_prediction)
+        fingerprint.add("result", "made", answer=self.has_result)
+        return fingerprint
+
+
+@pytest.mark.parametrize("has_result", [True, False])
+def test_what_is_behind_an_unrecorded_action_is_recorded_if_results_tell_of_a_change(has_result: bool) -> None:
+    records: dict[Any, Any] = {}
+    values = {"a": "before"}
+    walk_class = type("Own", (Both,), {"has_result": has_result, "answers": {"not ours"}})
+    walk_class(graph(("a", lambda: values.update(a="after")), ("b", None, "a")), records, values)
+    assert records.keys() == ({"b"} if has_result else set())
+
+
 @row("a uid that is no text")
 def _() -> None:
     records: dict[Any, Any] = {}
@@ -335,6 +357,49 @@ def _() -> None:
     assert (job.status, native(job).failure) == (FAILURE, "LookupError: boom")
 
 
+@row("a job that has just ended when an interrupt comes")
+def _() -> None:
+    ended = threading.Event()
+    calls: list[str] = []
+
+    class Quick(Call):
+        def run(self) -> None:
+            ended.set()
+
+        def interrupt(self) -> bool:
+            calls.append("interrupt")
+            return super().interrupt()
+
+    class Interrupted(Scheduler):
+        def safe_collect(self, job: Any) -> bool:
+            calls.append(f"collect {job.interrupted}")
+            return super().safe_collect(job)
+
+        def wait(self) -> None:
+            inside = native(self)
+            assert ended.wait(60)
+            inside._inbox.receive(inside.runner, 60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted(Scheduler.simple_provider(Quick)).run(graph(("a", None)))
+    assert calls[-1] == "collect True"
+    assert "interrupt" not in calls
+
+
+@row("a job whose uid is not that of its vertex")
+def _() -> None:
+    with pytest.raises(E3Error, match="the job of vertex 'a' has another uid: 'b'"):
+        run(graph(("a", None)), lambda _uid, data, notify_end: Call("b", data, notify_end))
+
+
+@row("threads of jobs")
+def _() -> None:
+    names: list[str] = []
+    run(graph(("a", lambda: names.append(threading.current_thread().name))))
+    assert names == ["treadle-job"]
+
+
 @row("an exception in a callback")
 def _() -> None:
     ended: list[Any] = []
@@ -454,6 +519,11 @@ def _() -> None:
     assert found[0] == found[1] != found[2]
 
 
+@row("`os_version` of a fingerprint")
+def _() -> None:
+    assert Fingerprint().elements["os_version"].endswith(os.uname().machine)
+
+
 @row("checksums of fingerprints")
 def _() -> None:
     one, other = Fingerprint(), Fingerprint()
@@ -476,6 +546,57 @@ def _() -> None:
     assert Fingerprint.load_from_file(filename="kept") == fingerprint
     Path("old").write_text('{"fingerprint_version": "1.2", "elements": {"fingerprint_version": "1.2"}}')
     assert Fingerprint.load_from_file("old") is None
+
+
+@row("reason of a blocked action")
+def _() -> None:
+    reasons: list[str] = []
+
+    class Telling(Recorded):
+        def create_skipped_job(self, uid: Any, data: Any, predecessors: Any, reason: str, *others: Any) -> Job:
+            reasons.append(reason)
+            return super().create_skipped_job(uid, data, predecessors, reason, *others)
+
+    Telling(graph(("z", boom), ("a", boom), ("b", None, "a", "z")), {}, {})
+    (reason,) = reasons
+    assert reason.startswith("Blocked by the failure of:\n  z\n  a\n")
+    assert reason.endswith("Origin(s) of failure:\n  z\n  a\n")
+
+
+@row("names of loggers")
+def _() -> None:
+    heard: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.name)  # type: ignore[method-assign]
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        Recorded(graph(("a", boom)), {}, {})
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert heard == ["treadle.job", "treadle.walk"]
+
+
+@row("`as_tree` of a graph that unfolds to more than 1,000 lines")
+def _() -> None:
+    dag = graph(("0", None))
+    for rung in range(1, 30):
+        before = f"{rung - 1}"
+        dag.update_vertex(f"{rung}l", predecessors=[before])
+        dag.update_vertex(f"{rung}r", predecessors=[before])
+        dag.update_vertex(f"{rung}", predecessors=[f"{rung}l", f"{rung}r"])
+    assert len(dag.as_tree().splitlines()) < 1000
+    assert "(see above)" in dag.as_tree()
+
+
+@row("names of errors")
+def _() -> None:
+    with pytest.raises(E3Error) as caught:
+        DAG().add_vertex("a", predecessors=["nowhere"])
+    assert caught.value.what == caught.value.messages[0]
+    assert (caught.value.hint, caught.value.place) == ("", None)
 
 
 @row("unknown vertices")
