@@ -19,7 +19,7 @@ from .snapshot import MADE, UNSURE, WATCHED, split_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from .command_snapshot import Row, Watch
     from .command_walk import CommandWalk
@@ -79,7 +79,9 @@ class ChangedPart(Part):
         edited = [n for n, text in enumerate(self._texts[::2]) if xxh3_64_intdigest(text) != sums[2 * n]]
         if not self._are_the_same_actions(edited):
             return False
-        self.items = self._with_all_after({*self.answer.items, *edited, *self._with_other_predecessors()})
+        befores = [self._before(uid) for uid in actions]
+        others = self._with_others_before(befores)
+        self.items = self._with_all_after({*self.answer.items, *edited, *others}, befores)
         self._fill_from_plan()
         return self._watches_the_same(environ)
 
@@ -109,23 +111,28 @@ class ChangedPart(Part):
                 return False
         return True
 
-    def _with_other_predecessors(self) -> Iterable[int]:
+    def _with_others_before(self, now: Sequence[set[int]]) -> Iterable[int]:
         """Yield the actions that come after others than before: it is not in what they say of themselves."""
         befores = self.answer.snapshot.befores()
-        for number, uid in enumerate(self.actions.vertex_data):
-            if not self._predecessors(uid) <= set(befores[number]):
+        for number, before in enumerate(now):
+            if not before <= set(befores[number]):
                 yield number
 
-    def _predecessors(self, uid: Hashable) -> set[int]:
-        return {self._number_of[before] for before in self.actions.get_predecessors(uid)}
+    def _before(self, uid: Hashable) -> set[int]:
+        """Return what an action comes after as the plan says, with or without needing it."""
+        before = {self._number_of[one] for one in self.actions.get_predecessors(uid)}
+        return before.union(self._number_of[one] for one in self.actions.get_after(uid))
 
-    def _with_all_after(self, numbers: set[int]) -> list[int]:
+    def _with_all_after(self, numbers: set[int], befores: Sequence[set[int]]) -> list[int]:
         """Return actions with all that come after them now, or came after them by what they were found to read."""
-        uids = list(self.actions.vertex_data)
+        behind: dict[int, list[int]] = {}
+        for number, starts in enumerate(befores):
+            for before in starts:
+                behind.setdefault(before, []).append(number)
         found: set[int] = set()
         while numbers - found:
             found = set(self.answer.snapshot.with_all_after(numbers))
-            numbers = found | {self._number_of[uid] for n in found for uid in self.actions.get_successors(uids[n])}
+            numbers = found.union(*(behind.get(n, ()) for n in found))
         return sorted(found)
 
     def _fill_from_plan(self) -> None:
@@ -167,7 +174,7 @@ class ChangedPart(Part):
         self._put_watched(sections)
         befores = {
             number: sorted(
-                self._predecessors(uid)
+                self._before(uid)
                 | {self._number_of[maker] for maker in walk.makers_of_found(uid) if maker in self._number_of}
             )
             for number, uid in zip(self.items, self.uids, strict=True)

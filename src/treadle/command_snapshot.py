@@ -104,6 +104,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     for uid, command in actions.items():
         found = {number_of[p] for p in walk.makers_of_found(uid) if p in number_of}
         befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
+        befores.update(number_of[p] for p in walk.actions.get_after(uid))
         item = _item_of(walk, uid, command)
         made.item_rows.append([made.row(*row) for row in item.rows])
         made.befores.append(sorted(befores))
@@ -125,7 +126,8 @@ def numbers_of(actions: DAG) -> dict[Hashable, int]:
 def items_of(actions: DAG, uid: str, number_of: Mapping[Hashable, int]) -> tuple[bytes, bytes]:
     """Return what a snapshot keeps of one action whatever comes: itself, and its place."""
     command: Command = actions.vertex_data[uid]
-    after = [str(number_of[p]) for p in actions.get_after(uid)]
+    only_after = actions.get_after(uid) - actions.get_predecessors(uid)
+    after = [str(n) for n in sorted(number_of[p] for p in only_after)]
     texts = [uid, str(len(after)), *after, *texts_of(command)]
     return join_texts(texts), join_texts(texts_of_place(command.place))
 
@@ -260,7 +262,8 @@ class Part:
         for number, parts, place in zip(self.items, actions, texts[1::2], strict=True):
             uid, count = parts[0], int(parts[1])
             after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
-            predecessors = [uids[n] for n in before[number] if n in uids]
+            only_after = set(after)
+            predecessors = [uids[n] for n in before[number] if n in uids and uids[n] not in only_after]
             command = command_from(parts[2 + count :], split_texts(place))
             self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
             self.uids.append(uid)

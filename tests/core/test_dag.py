@@ -332,10 +332,30 @@ def test_edges_for_order_survive_reversal_and_merging() -> None:
     assert merged.get_predecessors("c") == frozenset({"a"})
 
 
-def test_edges_for_order_go_with_a_pruned_vertex() -> None:
+def test_edges_for_order_from_a_pruned_vertex_go_with_it() -> None:
     dag = graph(a=[], b=["a"], c=["b"], d=[])
     dag.update_vertex("d", after=["a", "b"])
     assert dag.prune(lambda _, name: name == "b").get_after("d") == frozenset({"a"})
+
+
+@pytest.mark.parametrize(("first", "second"), [("after", "after"), ("after", "needs"), ("needs", "after")])
+def test_order_holds_through_a_pruned_vertex(first: str, second: str) -> None:
+    dag = graph(last=[], middle=[], start=[])
+    for end, begin, kind in (("last", "middle", first), ("middle", "start", second)):
+        dag.update_vertex(
+            end, predecessors=[begin] if kind == "needs" else (), after=[begin] if kind == "after" else ()
+        )
+    pruned = dag.prune(lambda _, name: name == "middle")
+    assert pruned.get_predecessors("last") == frozenset()
+    assert pruned.get_after("last") == frozenset({"start"})
+    assert ids(pruned) == ["start", "last"]
+
+
+def test_order_holds_through_a_long_chain_of_pruned_vertices() -> None:
+    dag = DAG()
+    for number in range(3000):
+        dag.update_vertex(number, after=[number - 1] if number else ())
+    assert dag.prune(lambda _, number: number not in (0, 2999)).get_after(2999) == frozenset({0})
 
 
 def test_an_edge_of_both_kinds_is_waited_for_once() -> None:

@@ -68,13 +68,13 @@ class DAG(Graph):
     def prune(self, fun: Callable[[DAG, Hashable], bool], preserve_context: bool = True) -> DAG:
         """Return a graph without some vertices: what came before them comes before what came after them.
 
-        Edges for order alone go with the vertices.
+        Edges for order alone are bridged over too: what was ordered through a vertex that goes stays in that order.
 
         :param fun: gets this graph and an id, and says whether that vertex goes
         :param preserve_context: refuse to let tagged vertices go
         :raises DAGError: if a tagged vertex is to go
         """
-        from .dag_algorithms import bridged
+        from .dag_algorithms import bridged, through
 
         gone = {vertex_id for vertex_id in self.vertex_data if fun(self, vertex_id)}
         tagged = [vertex_id for vertex_id in gone if self.get_tag(vertex_id) is not None]
@@ -85,9 +85,16 @@ class DAG(Graph):
                 hint="preserve_context=False prunes them too",
             )
         before = bridged((vertex_id for vertex_id, _ in self), self._edges, gone)
+        known: dict[Hashable, tuple[Hashable, ...]] = {}
+
+        def after(here: Hashable) -> list[Hashable]:
+            found = through(self._before(here), self._before, lambda start: start not in gone, known)
+            needed, given = set(before[here]), set(self._order_edges.before(here))
+            return [start for start in found if start not in needed or start in given]
+
         result = self._rewired(
             before.__getitem__,
-            lambda here: [start for start in self._order_edges.before(here) if start not in gone],
+            after,
             [vertex_id for vertex_id in self.vertex_data if vertex_id not in gone],
         )
         result.tags = {vertex_id: tag for vertex_id, tag in self.tags.items() if vertex_id not in gone}

@@ -41,6 +41,41 @@ def context(
     return result
 
 
+def through(
+    starts: Iterable[Hashable],
+    before: Callable[[Hashable], Iterable[Hashable]],
+    is_kept: Callable[[Hashable], bool],
+    known: dict[Hashable, tuple[Hashable, ...]],
+) -> tuple[Hashable, ...]:
+    """Return the kept vertices that come before some, as they are or seen through those that are not kept.
+
+    :param before: what comes right before a vertex; there is no cycle
+    :param known: what was found of vertices that are not kept, for the next call
+    """
+    starts = list(starts)
+    stack = [start for start in starts if not is_kept(start) and start not in known]
+    while stack:
+        here = stack[-1]
+        todo = [start for start in before(here) if not is_kept(start) and start not in known]
+        if todo:
+            stack += todo
+            continue
+        stack.pop()
+        known[here] = _kept_of(before(here), is_kept, known)
+    return _kept_of(starts, is_kept, known)
+
+
+def _kept_of(
+    starts: Iterable[Hashable],
+    is_kept: Callable[[Hashable], bool],
+    known: Mapping[Hashable, tuple[Hashable, ...]],
+) -> tuple[Hashable, ...]:
+    found: dict[Hashable, None] = {}
+    for start in starts:
+        found.update(dict.fromkeys((start,) if is_kept(start) else known[start]))
+    return tuple(found)
+
+
 def bridged(
     order: Iterable[Hashable], edges: Edges, gone: Collection[Hashable]
 ) -> dict[Hashable, tuple[Hashable, ...]]:

@@ -64,6 +64,11 @@ class Reading:
         self.edits: tuple[list[str], bool] | None = None
         """The files that it edits, and whether they were written as one text."""
 
+    def before(self) -> list[Instance]:
+        """Return the actions that it waits for, as far as they are known of one that is left out."""
+        found = [*self.after, *self.needs, *(maker for maker, _ in self.hard)]
+        return found + [maker for makers, _ in self.any_of for maker in makers]
+
 
 class Linker:
     """Finds the edges of a plan.

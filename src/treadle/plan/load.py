@@ -12,7 +12,7 @@ from treadle.hidden import digest
 
 from . import answers, groups, loader
 from .declared import Declared, Instance
-from .edges import Linker, Reading, find_circle
+from .edges import Linker, find_circle
 from .fill import Filler, circle_error
 from .globs import Disk, Globs
 from .instances import Expander
@@ -327,7 +327,7 @@ class _Loading:
                     instance.spec.help,
                     command,
                     tuple(reading.predecessors),
-                    _only_after(reading) if reading.after else (),
+                    _only_after(instance, linker) if reading.after else (),
                     command.place or self.source.place(instance.spec.key.start),
                     its_tags,
                 )
@@ -336,10 +336,49 @@ class _Loading:
         return found
 
 
-def _only_after(reading: Reading) -> tuple[str, ...]:
-    """Return the uids of those that an action waits for and does not need."""
+def _only_after(instance: Instance, linker: Linker) -> tuple[str, ...]:
+    """Return the uids of those that an action waits for and does not need.
+
+    What is left out keeps the order of what is ordered through it, as far as that closes no circle.
+    """
+    reading = linker.readings[instance.uid]
     after = dict.fromkeys([one.uid for one in reading.after if not one.left_out])
+    if len(after) < len(reading.after):
+        after |= dict.fromkeys(_through_left_out(instance, linker))
     return tuple([uid for uid in after if uid not in reading.predecessors])
+
+
+def _through_left_out(instance: Instance, linker: Linker) -> list[str]:
+    """Return what comes before an action through actions that are left out."""
+    seen: set[str] = set()
+    found: dict[str, Instance] = {}
+    stack = [one for one in linker.readings[instance.uid].after if one.left_out]
+    while stack:
+        here = stack.pop()
+        if here.uid in seen:
+            continue
+        seen.add(here.uid)
+        for one in linker.readings[here.uid].before():
+            if one.left_out:
+                stack.append(one)
+            else:
+                found[one.uid] = one
+    return [uid for uid in found if not _comes_after(uid, instance.uid, linker)]
+
+
+def _comes_after(uid: str, other: str, linker: Linker) -> bool:
+    """Return whether an action comes after another one, whichever way: then it cannot come before it."""
+    seen: set[str] = set()
+    stack = [uid]
+    while stack:
+        here = stack.pop()
+        if here == other:
+            return True
+        if here not in seen:
+            seen.add(here)
+            reading = linker.readings[here]
+            stack += [*reading.predecessors, *(one.uid for one in reading.before())]
+    return False
 
 
 def _has_globs(spec: Spec) -> bool:

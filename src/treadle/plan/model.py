@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +175,7 @@ class Plan:
     def dag(self, uids: Iterable[str] | None = None, done: Collection[str] = ()) -> DAG:
         """Return the graph of all actions, or of some with all that they need.
 
-        :param uids: those to have; `after` orders them and pulls nothing in
+        :param uids: those to have; `after` orders them and pulls nothing in, and holds through those left away
         :param done: those that are left away, because they have run
         """
         from treadle.core.dag import DAG
@@ -184,13 +184,22 @@ class Plan:
         if done:
             wanted.difference_update(done)
         graph = DAG()
+        known: dict[Any, tuple[Any, ...]] = {}
         for uid, action in self.actions.items():
             if uid in wanted:
-                after = [one for one in action.after if one in wanted]
+                after: Sequence[Any] = action.after
+                if after and not wanted.issuperset(after):
+                    from treadle.core.dag_algorithms import through
+
+                    after = through(after, self._before, wanted.__contains__, known)
                 before = [one for one in action.predecessors if one in wanted] if done else action.predecessors
                 graph.update_vertex(uid, action.command, before, enable_checks=False, after=after)
         graph.check()
         return graph
+
+    def _before(self, uid: Any) -> tuple[str, ...]:
+        action = self.actions[uid]
+        return action.predecessors + action.after
 
     def _closure(self, uids: Iterable[str]) -> set[str]:
         stack = list(uids)
