@@ -84,6 +84,17 @@ def _outside(name: str) -> Any:
     return property(get, put)
 
 
+def _named(kind: type, outer: type) -> Any:
+    """Return a class of an object inside under the name of the class outside, so that messages name that one."""
+    key = (kind, outer.__name__)
+    if key not in _NAMED:
+        _NAMED[key] = type(outer.__name__, (kind,), {})
+    return _NAMED[key]
+
+
+_NAMED: dict[tuple[type, str], type] = {}
+
+
 class DAG(_dag.DAG):
     """A graph in which a vertex that is not there has no predecessors; `treadle.DAG` refuses the name."""
 
@@ -191,7 +202,7 @@ class Job:
         with _COUNTING:
             Job.index_counter += 1
             self.index = Job.index_counter
-        self._treadle = _kind_inside(self)(self, uid, data, notify_end)
+        self._treadle: _JobInside = _named(_kind_inside(self), type(self))(self, uid, data, notify_end)
 
     @property
     def priority(self) -> int:
@@ -392,7 +403,7 @@ class Scheduler:
         self.queues: dict[str, int] = {}
         self.job_timeout = job_timeout
         self.max_active_jobs = 0
-        self._treadle = _SchedulerInside(self, queues, tokens, job_timeout)
+        self._treadle: _SchedulerInside = _named(_SchedulerInside, type(self))(self, queues, tokens, job_timeout)
 
     @classmethod
     def simple_provider(cls, job_class: type[Job]) -> JobProviderCallback:
@@ -589,7 +600,7 @@ class Walk:
 
     def __init__(self, actions: _dag.DAG) -> None:
         self.scheduler: Any = None
-        self._treadle = _WalkInside(self, actions)
+        self._treadle: _WalkInside = _named(_WalkInside, type(self))(self, actions)
         self._treadle.run()
 
     # set by the walk inside, before any hook is called

@@ -382,6 +382,14 @@ def test_after_an_interrupt_the_next_run_marks_nothing() -> None:
     ]
 
 
+def test_what_is_inside_has_the_name_of_the_class_outside() -> None:
+    runner = Runner()
+    job = Fragment("uid", None, lambda _: None, runner)
+    package = Wrapped("uid", None, lambda _: None)
+    names = [type(native(thing)).__name__ for thing in (job, package, runner.scheduler(), Builder(DAG()))]
+    assert names == ["Fragment", "Wrapped", "Scheduler", "Builder"]
+
+
 def test_callbacks_hold_the_lock_of_all_jobs() -> None:
     taken: list[bool] = []
 
