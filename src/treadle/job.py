@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _thread import RLock
+from _thread import RLock, allocate_lock
 from time import monotonic, time
 
 from .errors import TreadleError
@@ -81,7 +81,9 @@ class Job:
     """
 
     lock = RLock()
-    """Held while a provider or collect callback runs, so that callbacks may share data with `run`."""
+    """That of its scheduler: held while `job_provider` or `collect` runs, so that a `run` which holds it may share
+    data with these. Each scheduler has its own, so a callback may wait for another run. The class has one for the
+    jobs that no scheduler runs."""
     index_counter = 0
 
     queue_name = "default"
@@ -104,7 +106,7 @@ class Job:
     _host: Host | None = None
 
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
-        with Job.lock:
+        with _COUNTING:
             Job.index_counter += 1
             self.index = Job.index_counter
         self.uid: Any = uid
@@ -382,6 +384,9 @@ class ProcessJob(Job):
         self._files.append(fd)
         return fd
 
+
+_COUNTING = allocate_lock()
+"""Held while a job takes its number, and nothing foreign runs meanwhile."""
 
 RUN_ID = os.urandom(8).hex()
 """What this process puts into the marks of the programs that it starts for jobs of no particular run."""

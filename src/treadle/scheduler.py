@@ -7,6 +7,7 @@ KeyboardInterrupt may be raised between any two lines: `_abort` makes good what 
 
 from __future__ import annotations
 
+from _thread import RLock
 from time import time
 
 from .core.admission import Admission
@@ -56,6 +57,8 @@ class Scheduler(RunningJobs):
         job_timeout: float | None = DEFAULT_JOB_MAX_DURATION,
     ) -> None:
         super().__init__()
+        self.lock = RLock()
+        """Held while `job_provider` or `collect` runs; its jobs have it as their `lock`."""
         self.job_provider = job_provider
         self.collect: Callable[[Any], bool | None] = collect or (lambda _job: False)
         self.queues = dict(queues) if queues else {"default": tokens}
@@ -222,15 +225,18 @@ class Scheduler(RunningJobs):
         """Hear of each round: a subclass or a caller may want to show the state."""
 
     def safe_collect(self, job: Job) -> bool:
-        """Call `collect` under the lock of the jobs."""
-        with Job.lock:
+        """Call `collect` under the lock of this scheduler."""
+        with self.lock:
             self._finishing = (job, _COLLECTED)
             return bool(self.collect(job))
 
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Job:
-        """Call `job_provider` under the lock of the jobs."""
-        with Job.lock:
+        """Call `job_provider` under the lock of this scheduler, which becomes that of the job."""
+        with self.lock:
             job = self.job_provider(uid, data, predecessors, _ignore_end)
+            if job.lock is Job.lock:
+                # else its class has one of its own under this name
+                job.lock = self.lock
         if job.uid != uid:
             raise UsageError(f"the job of vertex {uid!r} has another uid: {job.uid!r}")
         return job

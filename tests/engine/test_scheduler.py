@@ -329,7 +329,7 @@ class TestInvariants:
         taken: list[bool] = []
 
         def collect(job: Job) -> None:
-            thread = threading.Thread(target=lambda: taken.append(Job.lock.acquire(blocking=False)))
+            thread = threading.Thread(target=lambda: taken.append(job.lock.acquire(blocking=False)))
             thread.start()
             thread.join()
 
