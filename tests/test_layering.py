@@ -31,7 +31,7 @@ STATE = {
     "process",
     "trust",
 }
-COMMAND_JOB = {*STATE, "hidden", "runner", "job", "command", "question", "outputs", "depfile"}
+COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fingerprint": {"core.elements", "digests"},
     "grain": set(),
     "hidden": set(),
+    "hooks": set(),
     "files": {"digests", "grain"},
     "frames": set(),
     "records": {"core"},
@@ -54,19 +55,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "marks": set(),
     "process": {"marks"},
     "runner": {"process", "marks", "command"},
-    "job": {"marks", "process", "runner"},
+    "job": {"hooks", "marks", "process", "runner"},
     "coroutine_job": {"job"},
     "coroutines": {"job"},
     "awaited": set(),
     "deadlines": {"core.containers", "job"},
     "threads": {"job"},
     "inbox": {"core.containers", "job", "runner"},
-    "running": {"coroutine_job", "coroutines", "deadlines", "inbox", "job", "runner", "threads"},
+    "running": {"coroutine_job", "coroutines", "deadlines", "hooks", "inbox", "job", "runner", "threads"},
     "scheduler": {
         *("awaited", "core.admission", "core.containers", "core.dag"),
-        *("job", "runner", "running", "process"),
+        *("hooks", "job", "runner", "running", "process"),
     },
-    "walk": {"awaited", "collector", "core", "scheduler", "job", "fingerprint"},
+    "walk": {"awaited", "collector", "core", "hooks", "scheduler", "job", "fingerprint"},
     "depfile": {"command"},
     "question": {*STATE, "command", "hidden"},
     "outputs": {*STATE, "command"},

@@ -147,6 +147,7 @@ class Command:
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param place: where it was written
+    :raises UsageError: if a text was given for a list of texts
     """
 
     __slots__ = (
@@ -175,6 +176,8 @@ class Command:
         label: str = "",
         place: Place | None = None,
     ) -> None:
+        if str in (type(steps), type(inputs), type(outputs), type(edits)):
+            _refuse_texts(steps=steps, inputs=inputs, outputs=outputs, edits=edits)
         self.steps = _as_steps(steps)
         self.script = script
         self.cwd = cwd
@@ -210,6 +213,18 @@ class Command:
 
     def __repr__(self) -> str:
         return f"Command({self.shown!r})"
+
+
+def _refuse_texts(**lists: object) -> None:
+    """Refuse a text in place of a list of texts: its letters are none."""
+    from .errors import UsageError
+
+    for name, given in lists.items():
+        if isinstance(given, str):
+            hint = "for a line of shell: Command(script=Script(...))" if name == "steps" else ""
+            raise UsageError(
+                f"the {name} of a Command are the text {given!r}", facts=("expected a list of texts",), hint=hint
+            )
 
 
 def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:

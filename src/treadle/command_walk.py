@@ -18,7 +18,8 @@ from .errors import TreadleError
 from .files import Files
 from .fingerprint import Fingerprint
 from .found import found_in, owner_of, wait_for_makers, writers_of
-from .job import EmptyJob, Job
+from .hooks import words_of
+from .job import Job
 from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
 from .scheduler import DRAINING
@@ -234,15 +235,10 @@ class CommandWalk(Walk):
         return self._kept[uid].fingerprint
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
-        """Decide as every Walk does; what cannot even be asked is a failure of that action."""
+        """Decide as every Walk does, and tell the observer."""
         if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
             self._after_a_run.add(uid)
-        try:
-            job = super().get_job(uid, data, predecessors, notify_end)
-        except TreadleError as error:
-            self.verdicts[uid] = Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, error.what)])
-            job = EmptyJob(uid, data, notify_end, ReturnValue.failure)
-            job.fail(str(error))
+        job = super().get_job(uid, data, predecessors, notify_end)
         self.observer.decided(uid)
         return job
 
@@ -275,8 +271,9 @@ class CommandWalk(Walk):
         if job.outcome.is_good:
             try:
                 moved_inputs = self._finish_question(job)
-            except TreadleError as error:
-                job.fail(str(error))
+                self.new_fingerprints[uid] = self._compute(uid, command)
+            except (OSError, TreadleError) as error:
+                job.fail(words_of(error))
         self.job_status[uid] = status = job.outcome
         self._note(job, status)
         if status.is_good:
@@ -366,7 +363,7 @@ class CommandWalk(Walk):
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
         owner = self.owner(uid, job.command)
-        fingerprint = self.new_fingerprints[uid] = self.compute_fingerprint(uid, job.command)
+        fingerprint = self.new_fingerprints[uid]
         if moved_inputs:
             text = "changed while it ran: " + ", ".join(moved_inputs[:5])
             self.reports[uid].unrecorded = text
@@ -422,8 +419,9 @@ class CommandWalk(Walk):
         previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
         try:
             new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, command, is_prediction=True)
-        except TreadleError as error:
-            return Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, error.what)])
+        except (OSError, TreadleError) as error:
+            what = error.what if isinstance(error, TreadleError) else words_of(error)
+            return Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, what)])
         verdict = self.decide(uid, previous, new)
         if not pending or command.once:
             return verdict

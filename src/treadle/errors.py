@@ -130,6 +130,10 @@ class ToldToEndError(TreadleError):
     """A long look was given up, since the run was told to end: nothing is known then, and nothing has failed."""
 
 
+class HookError(UsageError):
+    """A hook of a subclass has returned what it may not."""
+
+
 class RunError(UsageError, RuntimeError):
     """Something that cannot run now, or not again."""
 

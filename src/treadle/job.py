@@ -6,7 +6,8 @@ import os
 from _thread import RLock, allocate_lock
 from time import monotonic, time
 
-from .errors import TreadleError
+from .errors import TreadleError, UsageError
+from .hooks import add_note_of, shown
 from .runner import SPAWN_ERRORS, Start
 from .status import ReturnValue
 
@@ -130,9 +131,16 @@ class Job:
     def outcome(self) -> ReturnValue:
         """`status`, but failure where the job crashed, was interrupted or could not be admitted.
 
-        What was interrupted may have left its work half done, whatever it says itself.
+        What was interrupted may have left its work half done, whatever it says itself. A status that is no
+        ReturnValue, such as a bare number, makes the job a failure: 0 may be an exit code or a False.
         """
-        return self.status if self.failure is None and not self.interrupted else ReturnValue.failure
+        if self.failure is not None or self.interrupted:
+            return ReturnValue.failure
+        status = asked(self, "status")
+        if isinstance(status, ReturnValue):
+            return status
+        self.fail(f"its status is {shown(status)}, expected a ReturnValue such as ReturnValue.success")
+        return ReturnValue.failure
 
     @property
     def timing_info(self) -> JobTimingInfo:
@@ -347,7 +355,15 @@ class ProcessJob(Job):
         """Return what is to be started, from `cmdline` and `cmd_options`."""
         from .marks import mark_of
 
-        options = dict(self.cmd_options)
+        argv: Any = self.cmdline
+        options: Any = self.cmd_options
+        if not isinstance(argv, list | tuple) or not all(isinstance(word, _WORDS) for word in argv):
+            raise UsageError(
+                f"its cmdline is {shown(argv)}", facts=("expected a list of texts such as ['echo', 'hello']",)
+            )
+        if not isinstance(options, dict):
+            raise UsageError(f"its cmd_options are {shown(options)}", facts=("expected a dict",))
+        options = dict(options)
         cwd = options.pop("cwd", None)
         output, error = options.pop("output", None), options.pop("error", None)
         stdin = options.pop("input", None)
@@ -361,7 +377,7 @@ class ProcessJob(Job):
         files = (self._open(stdin, os.O_RDONLY), stdout, stderr)
         # 1 and "1" are two uids
         mark = mark_of(RUN_ID, f"{self.index}-{self.uid}")
-        return Start([self.cmdline], mark=mark, environ=environ, cwd=cwd, files=files)
+        return Start([argv], mark=mark, environ=environ, cwd=cwd, files=files)
 
     def interrupt(self) -> bool:
         """End the program with all that it has started; always True."""
@@ -385,11 +401,21 @@ class ProcessJob(Job):
         return fd
 
 
+_WORDS = (str, bytes, os.PathLike)
 _COUNTING = allocate_lock()
 """Held while a job takes its number, and nothing foreign runs meanwhile."""
 
 RUN_ID = os.urandom(8).hex()
 """What this process puts into the marks of the programs that it starts for jobs of no particular run."""
+
+
+def asked(job: Job, name: str) -> Any:
+    """Return an attribute of a job that a subclass may compute; an exception gets a note that names both."""
+    try:
+        return getattr(job, name)
+    except Exception as error:
+        add_note_of(error, f"{type(job).__name__}.{name}", [job.uid])
+        raise
 
 
 def _log() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from .deadlines import Deadlines
+from .hooks import ask
 from .inbox import Inbox
 from .job import Job
 from .runner import GRACE, LocalRunner
@@ -127,7 +128,7 @@ class RunningJobs:
     def _interrupt(self, job: Job) -> None:
         self._deadlines.add(self.clock() + self.grace, job)
         try:
-            job.interrupt()
+            ask(job.interrupt, job.uid)
         finally:
             # an override may do without
             job.interrupted = True

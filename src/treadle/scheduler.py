@@ -14,7 +14,8 @@ from .core.admission import Admission
 from .core.containers import heappop, heappush
 from .core.dag import DAGIterator, require_graph
 from .errors import InternalError, TreadleError, UsageError
-from .job import USE_SCHEDULER_TIMEOUT, Job
+from .hooks import ask, refusal, shown
+from .job import USE_SCHEDULER_TIMEOUT, Job, asked
 from .process import LONGEST_SLEEP
 from .running import DRAINING, KILLING, RUNNING, STOPPING, RunningJobs
 
@@ -61,6 +62,8 @@ class Scheduler(RunningJobs):
         """Held while `job_provider` or `collect` runs; its jobs have it as their `lock`."""
         self.job_provider = job_provider
         self.collect: Callable[[Any], bool | None] = collect or (lambda _job: False)
+        if queues and not hasattr(queues, "items"):
+            raise UsageError(f"the queues are {shown(queues)}", facts=("expected a dict: name -> tokens",))
         self.queues = dict(queues) if queues else {"default": tokens}
         self.job_timeout = job_timeout
         self.before_start: Callable[[list[Job]], None] | None = None
@@ -145,8 +148,14 @@ class Scheduler(RunningJobs):
         require_graph(dag)
         dag.check()
         for name, tokens in self.queues.items():
+            if not isinstance(tokens, int):
+                raise UsageError(f"queue {name!r} has {shown(tokens)} tokens", facts=("expected a whole number",))
             if tokens < 0:
                 raise TreadleError(f"queue {name!r} has {tokens} tokens")
+        if not isinstance(self.job_timeout, int | float | None):
+            raise UsageError(
+                f"the job_timeout is {shown(self.job_timeout)}", facts=("expected seconds, None for no limit",)
+            )
         self.dag_iterator = DAGIterator(dag, enable_busy_state=True)
         self._forget()
         self._finishing: tuple[Job | None, int] = (None, 0)
@@ -173,21 +182,23 @@ class Scheduler(RunningJobs):
             job = self.safe_job_provider(uid, data, predecessors)
             if job.should_skip:
                 self.safe_collect(job)
-                job.on_finish(self)
+                ask(job.on_finish, uid, self)
                 self.dag_iterator.leave(uid)
             else:
                 self.push(job)
 
     def push(self, job: Job) -> None:
         """Put a job into its queue; one that could never start fails now, with the reason."""
-        refusal = self._admission.refusal(job.queue_name, job.tokens)
-        if refusal:
-            job.fail(refusal)
+        queue, tokens, priority = asked(job, "queue_name"), asked(job, "tokens"), asked(job, "priority")
+        refused = _odd_demand(queue, tokens, priority, asked(job, "timeout"))
+        refused = refused or self._admission.refusal(queue, tokens)
+        if refused:
+            job.fail(refused)
             self.safe_collect(job)
-            job.on_finish(self)
+            ask(job.on_finish, job.uid, self)
             self.dag_iterator.leave(job.uid)
             return
-        self._admission.push(job, job.queue_name, job.tokens, job.priority)
+        self._admission.push(job, queue, tokens, priority)
 
     def launch(self) -> None:
         """Start all jobs that admission lets in."""
@@ -199,10 +210,10 @@ class Scheduler(RunningJobs):
         if batch and self.before_start is not None:
             self.before_start([job for job, _ in batch])
         for job, slot in batch:
-            job.prepare(slot)
+            ask(job.prepare, job.uid, slot)
             self._starting = job
-            job.on_start(self)
-            job.start(slot, self)
+            ask(job.on_start, job.uid, self)
+            ask(job.start, job.uid, slot, self)
             self._active[job.uid] = job
             self._starting = None
             limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
@@ -228,12 +239,14 @@ class Scheduler(RunningJobs):
         """Call `collect` under the lock of this scheduler."""
         with self.lock:
             self._finishing = (job, _COLLECTED)
-            return bool(self.collect(job))
+            return bool(ask(self.collect, job.uid, job))
 
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Job:
         """Call `job_provider` under the lock of this scheduler, which becomes that of the job."""
         with self.lock:
-            job = self.job_provider(uid, data, predecessors, _ignore_end)
+            job = ask(self.job_provider, uid, uid, data, predecessors, _ignore_end)
+            if not isinstance(job, Job):
+                raise refusal(self.job_provider, job, "a Job", uid)
             if job.lock is Job.lock:
                 # else its class has one of its own under this name
                 job.lock = self.lock
@@ -285,7 +298,7 @@ class Scheduler(RunningJobs):
             again = self.safe_collect(job)
         if stage < _FINISHED:
             self._finishing = (job, _FINISHED)
-            job.on_finish(self)
+            ask(job.on_finish, job.uid, self)
         self._finishing = (None, 0)
         if not again or job in self._given_up or self.hurry != RUNNING:
             self.dag_iterator.leave(job.uid)
@@ -343,6 +356,19 @@ def _note_interrupt(job: Job) -> None:
     is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
     if not is_ours_alone and not job.outcome.is_good:
         job.interrupted = True
+
+
+def _odd_demand(queue: object, tokens: object, priority: object, timeout: object) -> str | None:
+    """Return what is wrong with what a job asks for, by its kind; None where nothing is."""
+    if not isinstance(queue, str):
+        return f"its queue_name is {shown(queue)}, expected a text"
+    if not isinstance(tokens, int):
+        return f"its tokens are {shown(tokens)}, expected a whole number"
+    if not isinstance(priority, int | float):
+        return f"its priority is {shown(priority)}, expected a number"
+    if not isinstance(timeout, int | float | None):
+        return f"its timeout is {shown(timeout)}, expected seconds, None for no limit"
+    return None
 
 
 def _ignore_end(_: Hashable) -> None:

@@ -11,14 +11,15 @@ from .collector import RareCollection
 from .core import decision
 from .core.dag import require_graph
 from .core.decision import Reason, Verdict
-from .errors import TreadleError
+from .errors import HookError, StateError, TreadleError
+from .hooks import add_note, ask, refusal, words_of
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
 from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable
+    from collections.abc import Callable, Collection, Hashable
     from typing import Any
 
     from .callbacks import NotifyEnd
@@ -186,7 +187,9 @@ class Walk:
 
     def decide(self, uid: Any, previous: Any, new: Any) -> Verdict:
         """Return the verdict on an action whose predecessors are done and well."""
-        demands = self.demands(uid)
+        demands = ask(self.demands, uid, uid)
+        if not isinstance(demands, list | tuple) or not all(isinstance(one, Reason) for one in demands):
+            raise refusal(self.demands, demands, "a list of Reasons", uid)
         if previous is None and uid in self._unrecorded:
             demands = [*demands, Reason(decision.INPUTS_MOVED, "", self._unrecorded[uid])]
         return decision.decide(previous, new, untracked=self._untracked(uid), demands=demands)
@@ -199,7 +202,7 @@ class Walk:
         """
         for job in jobs:
             self._look_again(job)
-            self.save_fingerprint(job.uid, None)
+            ask(self.save_fingerprint, job.uid, job.uid, None)
 
     def run(self) -> Report:
         """Walk the graph and return what became of each action.
@@ -210,8 +213,11 @@ class Walk:
         self.failure_source, self.verdicts, self.reports = {}, {}, {}
         self._positions = None
         self._unknown, self._decided, self._turn = set(), {}, 0
-        self.set_scheduling_params()
-        self.scheduler = self.create_scheduler()
+        self._ask_once(self.set_scheduling_params)
+        scheduler = self._ask_once(self.create_scheduler)
+        if not isinstance(scheduler, Scheduler):
+            raise refusal(self.create_scheduler, scheduler, "a Scheduler")
+        self.scheduler = scheduler
         if self._told_to_end is None:
             with RareCollection():
                 self.scheduler.run(self.actions)
@@ -269,18 +275,20 @@ class Walk:
                 action.verdict = decision.blocked(self._in_order(action.origins))
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
-        """Decide on an action whose predecessors are done, and return its job."""
+        """Decide on an action whose predecessors are done, and return its job.
+
+        An OSError or a TreadleError of a hook is about what the action works on: it fails that action alone. All
+        other exceptions, and what a hook may not return, are bugs of the hook: they end the walk.
+        """
         failed = [p for p in predecessors if not self._is_good(p)]
-        if failed:
-            return self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
-        previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
-        new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, data, is_prediction=True)
-        verdict = self._verdict(uid, previous, new)
-        self.verdicts[uid] = verdict
-        self._decided[uid] = self._turn
-        if verdict.outcome == decision.SKIP:
-            return self.create_skipped_job(uid, data, predecessors, "skipped", notify_end, ReturnValue.skip)
-        return self.create_job(uid, data, predecessors, notify_end)
+        try:
+            if failed:
+                return self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
+            return self._decided_job(uid, data, predecessors, notify_end)
+        except HookError:
+            raise
+        except (OSError, TreadleError) as error:
+            return self._job_of_unanswered(uid, data, notify_end, error)
 
     def collect(self, job: Any) -> bool:
         """Take in a job that ended; return whether it is queued again."""
@@ -289,19 +297,88 @@ class Walk:
         status = self.job_status[uid] = self._status_of(job)
         self._note(job, status)
         if status.is_good and self._is_to_run(uid):
-            before, after = self.new_fingerprints.get(uid), self.compute_fingerprint(uid, job.data)
-            self.new_fingerprints[uid] = after
-            if not (job.should_skip and status == ReturnValue.skip):
-                self._record(uid, before, after)
+            self._finish(job, status)
         if status == ReturnValue.notready and not job.should_skip:
-            return bool(self.request_requeue(job))
+            return bool(ask(self.request_requeue, uid, job))
         return False
+
+    def _decided_job(self, uid: Hashable, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
+        previous = self.prev_fingerprints[uid] = self._load(uid)
+        new = self.new_fingerprints[uid] = self._compute(uid, data, is_prediction=True)
+        verdict = self._verdict(uid, previous, new)
+        self.verdicts[uid] = verdict
+        self._decided[uid] = self._turn
+        if verdict.outcome == decision.SKIP:
+            return self._created(
+                self.create_skipped_job, uid, data, predecessors, "skipped", notify_end, ReturnValue.skip
+            )
+        return self._created(self.create_job, uid, data, predecessors, notify_end)
+
+    def _ask_once(self, hook: Callable[[], Any]) -> Any:
+        try:
+            return hook()
+        except Exception as error:
+            add_note(error, hook, [])
+            raise
+
+    def _created(self, hook: Callable[..., Any], uid: Hashable, *arguments: Any) -> Job:
+        job = ask(hook, uid, uid, *arguments)
+        if not isinstance(job, Job):
+            raise refusal(hook, job, "a Job", uid)
+        return job
+
+    def _job_of_unanswered(self, uid: Hashable, data: Any, notify_end: NotifyEnd, error: Exception) -> Job:
+        """Return the job of an action that fails since nobody can say what to do with it."""
+        text = words_of(error)
+        if uid not in self.failure_source:
+            what = error.what if isinstance(error, TreadleError) else text
+            self.verdicts[uid] = Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, what)])
+        job = EmptyJob(uid, data, notify_end, ReturnValue.failure)
+        job.fail(text)
+        return job
+
+    def _load(self, uid: Hashable) -> Any:
+        """Return the fingerprint on record; one that cannot be read is none, so that the action runs."""
+        try:
+            return ask(self.load_previous_fingerprint, uid, uid)
+        except (OSError, StateError) as error:
+            _log().warning("%s: its record cannot be read, so it runs: %s", uid, words_of(error))
+            return None
+
+    def _compute(self, uid: Hashable, data: Any, is_prediction: bool = False) -> Any:
+        try:
+            if is_prediction:
+                return self.compute_fingerprint(uid, data, is_prediction=True)
+            return self.compute_fingerprint(uid, data)
+        except Exception as error:
+            add_note(error, self.compute_fingerprint, [uid])
+            raise
+
+    def _finish(self, job: Job, status: ReturnValue) -> None:
+        """Record what ended well; where what it depends on cannot be read any more, it has failed after all."""
+        uid = job.uid
+        before = self.new_fingerprints.get(uid)
+        try:
+            after = self._compute(uid, job.data)
+        except (OSError, TreadleError) as error:
+            job.fail(words_of(error))
+            self.new_fingerprints[uid] = None
+            self.job_status[uid] = ReturnValue.failure
+            self._note(job, ReturnValue.failure)
+            return
+        self.new_fingerprints[uid] = after
+        if not (job.should_skip and status == ReturnValue.skip):
+            self._record(uid, before, after)
 
     def _before_start(self, jobs: list[Job]) -> None:
         self._turn += 1
         to_run = [job for job in jobs if self._is_to_run(job.uid)]
         if to_run:
-            self.about_to_start(to_run)
+            try:
+                self.about_to_start(to_run)
+            except Exception as error:
+                add_note(error, self.about_to_start, [job.uid for job in to_run])
+                raise
 
     def _is_to_run(self, uid: Hashable) -> bool:
         """Return whether an action was decided to run; one without a verdict (see `get_job`) counts as such."""
@@ -322,7 +399,7 @@ class Walk:
         if self._decided.get(uid) == self._turn - 1 or not self._compares(self.new_fingerprints.get(uid)):
             return
         try:
-            again = self.compute_fingerprint(uid, job.data, is_prediction=True)
+            again = self._compute(uid, job.data, is_prediction=True)
         except (OSError, TreadleError):
             # the former look counts: it was before the start too
             return
@@ -338,16 +415,19 @@ class Walk:
         """Save the fingerprint of a success, unless nobody can say what the job has read."""
         text = ""
         unknown = [str(p) for p in self._in_order(self._unknown & self.actions.get_predecessors(uid))]
-        if names := self.inputs_moved(uid, before, after):
-            text = "changed while it ran: " + ", ".join(map(str, names[:5]))
+        names = ask(self.inputs_moved, uid, uid, before, after)
+        if not isinstance(names, list | tuple | set | frozenset):
+            raise refusal(self.inputs_moved, names, "a list of names, empty if nothing changed", uid)
+        if names:
+            text = "changed while it ran: " + ", ".join(list(map(str, names))[:5])
         elif unknown:
             text = "it depends on what is not recorded: " + ", ".join(unknown[:5])
         if not text:
             self._unrecorded.pop(uid, None)
-            self.save_fingerprint(uid, after)
+            ask(self.save_fingerprint, uid, uid, after)
             return
         # also where no job was started, so that the record has not been taken away yet
-        self.save_fingerprint(uid, None)
+        ask(self.save_fingerprint, uid, uid, None)
         self.reports[uid].unrecorded = self._unrecorded[uid] = text
         if not self._has_results(after):
             # it will be the same after the next attempt, whatever that makes: nothing would tell those behind
@@ -359,10 +439,12 @@ class Walk:
         return bool(getattr(fingerprint, "answers", None))
 
     def _verdict(self, uid: Hashable, previous: Any, new: Any) -> Verdict:
-        verdict = self.decide(uid, previous, new)
+        verdict = ask(self.decide, uid, uid, previous, new)
+        if not isinstance(verdict, Verdict):
+            raise refusal(self.decide, verdict, "a Verdict", uid)
         if type(self).should_execute_action is Walk.should_execute_action:
             return verdict
-        runs = bool(self.should_execute_action(uid, previous, new))
+        runs = bool(ask(self.should_execute_action, uid, uid, previous, new))
         if runs == (verdict.outcome == decision.RUN):
             return verdict
         kind = decision.ASKED if runs else decision.DECLINED
@@ -397,7 +479,9 @@ class Walk:
         self.verdicts[uid] = decision.blocked(in_order)
         reason = "Blocked by the failure of:\n" + "".join(f"  {p}\n" for p in failed)
         reason += "\nOrigin(s) of failure:\n" + "".join(f"  {origin}\n" for origin in in_order)
-        return self.create_skipped_job(uid, data, predecessors, reason, notify_end, ReturnValue.force_fail)
+        return self._created(
+            self.create_skipped_job, uid, data, predecessors, reason, notify_end, ReturnValue.force_fail
+        )
 
     def _note(self, job: Job, status: ReturnValue) -> None:
         uid = job.uid

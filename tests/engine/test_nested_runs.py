@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs import Book, Shell, graph
-from treadle import CoroutineJob, Job, ReturnValue, Scheduler, Walk
+from treadle import DAG, CoroutineJob, Job, ReturnValue, Scheduler, Walk
 from treadle.testing import CallJob, MemoryWalk
 from waiting import DEADLINE
 
@@ -90,6 +90,16 @@ def promptly(function: Callable[[], Any]) -> Any:
     return outcome[0]
 
 
+def ends(scheduler: Scheduler, dag: DAG) -> bool:
+    """Run a scheduler, and return that it has ended."""
+
+    def run() -> bool:
+        scheduler.run(dag)
+        return True
+
+    return bool(promptly(run))
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_may_run_another_walk(hook: str, way: str) -> None:
@@ -111,7 +121,7 @@ def test_a_hook_may_run_another_walk(hook: str, way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_job_in_a_thread_may_run_another_walk(way: str) -> None:
     book = Book(lambda uid, data, notify_end: CallJob(uid, data, notify_end, WAYS[way]))
-    promptly(lambda: [Scheduler(book.provide, book.collect).run(graph(("a",)))])
+    assert ends(Scheduler(book.provide, book.collect), graph(("a",)))
     assert book.jobs["a"].returned.ok
 
 
@@ -121,7 +131,7 @@ def test_a_coroutine_job_may_await_another_walk() -> None:
             return await inner().co_run()
 
     book = Book(Nesting)
-    promptly(lambda: [Scheduler(book.provide, book.collect, tokens=3).run(graph(("a",), ("b",), ("c",)))])
+    assert ends(Scheduler(book.provide, book.collect, tokens=3), graph(("a",), ("b",), ("c",)))
     assert all(job.result.ok for job in book.jobs.values())
 
 
@@ -185,7 +195,7 @@ class TestLock:
         scheduler = Scheduler(
             Scheduler.simple_provider(Telling), lambda job: order.append(f"collects {job.uid}"), tokens=2
         )
-        promptly(lambda: [scheduler.run(graph(("holds",), ("ends",)))])
+        assert ends(scheduler, graph(("holds",), ("ends",)))
         assert order[0] == "released"
         assert set(order[1:]) == {"collects holds", "collects ends"}
 

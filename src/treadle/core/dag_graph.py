@@ -73,6 +73,11 @@ class Graph:
         :param after: added to the vertices that must be visited before it and are no predecessors
         :raises DAGError: if a predecessor does not exist, or if it would close a cycle
         """
+        if vertex_id is None:
+            raise DAGError("None is not a vertex: an iterator says with it that none is ready")
+        if predecessors.__class__ is not list or after is not None:
+            _require_ids(vertex_id, "predecessors", predecessors)
+            _require_ids(vertex_id, "after", after)
         edges = self._edges.new(vertex_id, predecessors)
         order_edges = self._order_edges.new(vertex_id, after)
         starts = edges + order_edges
@@ -103,6 +108,7 @@ class Graph:
         :raises DAGError: if the vertex does not exist
         """
         self._require(vertex_id)
+        _require_ids(vertex_id, "predecessors", predecessors)
         starts = tuple(dict.fromkeys(predecessors))
         self._edges.remove(vertex_id, self._edges.before(vertex_id))
         self._doubt(vertex_id, starts)
@@ -252,6 +258,16 @@ def require_graph(value: object) -> None:
     raise DAGError(
         f"expected a treadle.DAG, not {kind.__module__}.{kind.__qualname__}",
         hint="DAG.from_networkx(graph) makes a DAG of it" if is_networkx else "",
+    )
+
+
+def _require_ids(vertex_id: Hashable, what: str, ids: object) -> None:
+    """Refuse what is no collection of ids: the letters of a text are none."""
+    if ids is None or (hasattr(ids, "__iter__") and not isinstance(ids, str | bytes)):
+        return
+    kind = "the text " if isinstance(ids, str | bytes) else ""
+    raise DAGError(
+        f"{what} of the vertex {vertex_id!r} is {kind}{ids!r}", facts=("expected a list of ids such as ['a', 'b']",)
     )
 
 
