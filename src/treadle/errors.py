@@ -8,7 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Self
+    from typing import Any, Self
 
 
 class Place:
@@ -80,10 +80,19 @@ class TreadleError(Exception):
         self.what, self.facts = "".join(texts[:1]), tuple(texts[1:])
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # not by a call of the class: the constructors of subclasses take other things than `args`
+        return _again, (type(self), self.args), self.__dict__
+
     @property
     def messages(self) -> list[str]:
         """What happened and the facts, as a list."""
         return [self.what, *self.facts] if self.what or self.facts else []
+
+
+def _again(kind: type[TreadleError], arguments: tuple[Any, ...]) -> TreadleError:
+    """Return an error without a call of its constructor, for copies and pickles; its attributes come after that."""
+    return kind.__new__(kind, *arguments)
 
 
 class DAGError(TreadleError):
