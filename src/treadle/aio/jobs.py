@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def _warn(job: AbstractJob, why: str) -> None:
+    import logging
+
+    # its class may not have made what its text_label() needs
+    name = f"job {job.label!r}" if job.label else f"{type(job).__name__} without a label"
+    logging.getLogger("treadle.aio").warning("the %s will not run: it was added while %s", name, why)
+
+
 class Jobs(MutableSet[AbstractJob]):
     """A set that keeps its order; each job remembers the sets that it has been added to.
 
@@ -21,6 +29,8 @@ class Jobs(MutableSet[AbstractJob]):
 
     def __init__(self, owner: object) -> None:
         self._jobs: dict[AbstractJob, None] = {}
+        self.too_late: str | None = None
+        """Why what is added now is not part of a run; None while no run is under way."""
         self.homes: tuple[ref[Any], ...] = (ref(owner),)
         """What a job that has been added here and nowhere else has as its homes."""
 
@@ -30,7 +40,9 @@ class Jobs(MutableSet[AbstractJob]):
         return set(it)
 
     def add(self, value: AbstractJob) -> None:
-        """Add a job."""
+        """Add a job; while a run is under way, a warning in the log says that it will not run."""
+        if self.too_late is not None and value not in self._jobs:
+            _warn(value, self.too_late)
         self._jobs[value] = None
         if not value._aio_homes:
             value._aio_homes = self.homes

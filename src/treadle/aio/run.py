@@ -61,6 +61,11 @@ class Run:
         self._is_over = False
         self._is_starting = False
         self._has_lost = False
+        self._window = window
+        self._has_limit = False
+        self._endless: set[AbstractJob] = set()
+        """What runs now and is said to run for ever; only where there is a window."""
+        self._is_told = False
         self._ready: list[AbstractJob] = []
         """What has become ready while others were being started."""
 
@@ -74,7 +79,9 @@ class Run:
 
         :param timeout: seconds, None for no limit
         :raises CancelledError: if somebody has cancelled it; nothing runs any more then
+        :raises RunError: if jobs that run for ever fill the window and others wait, and there is no time limit
         """
+        self._has_limit = timeout is not None
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         self._loop = loop
@@ -111,7 +118,11 @@ class Run:
             self._ready = []
         else:
             for job, slot in admission.admit():
+                if job.forever:
+                    self._endless.add(job)
                 self._start(job, slot)
+            if len(self._endless) >= self._window and admission.waiting and self._finite:
+                self._window_is_lost(admission.waiting)
         self._is_starting = False
         if not self._tasks and not self._is_over:
             self._is_over = True
@@ -179,6 +190,7 @@ class Run:
     def _ended(self, job: AbstractJob, slot: int) -> None:
         """Give back what a job held that has ended, and let others start."""
         self._tasks.pop(job, None)
+        self._endless.discard(job)
         if self._is_over:
             return
         if not job.forever or not self._finite:
@@ -197,6 +209,25 @@ class Run:
         self._is_over = True
         if not self._over.done():
             self._over.set_result(None)
+
+    def _window_is_lost(self, waiting: int) -> None:
+        """Refuse to wait for a place that never gets free; say so alone where there is a time limit."""
+        if self._is_over or self._is_told:
+            return
+        self._is_told = True
+        names = sorted(repr(name_of(job)) for job in self._endless)
+        error = RunError(
+            f"jobs that run for ever fill the window of {self._window}, and {waiting} more wait for a place",
+            facts=(f"they are {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}",),
+            hint="a larger jobs_window, or jobs without forever=True",
+        )
+        if self._has_limit:
+            import logging
+
+            logging.getLogger("treadle.aio").warning("%s", error)
+            return
+        self._is_over = True
+        self._over.set_exception(error)
 
     def _time_is_up(self) -> None:
         if not self._is_over:

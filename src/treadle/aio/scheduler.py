@@ -85,6 +85,7 @@ class PureScheduler(JobGraph):
         if not self.jobs:
             return True
         self._aio_is_running = True
+        self.jobs.too_late = f"{called(self)} ran"
         self._tell(f"starts with {len(self)} jobs")
         try:
             await run.run(self.timeout)
@@ -239,6 +240,10 @@ class PureScheduler(JobGraph):
         finally:
             for graph in run.inner:
                 graph._aio_is_checked = False
+                graph.jobs.too_late = None
+            if not self._aio_is_checked:
+                # else it may have ended, but the run around it has not: it does not come to this one again
+                self.jobs.too_late = None
             if not run.is_whole(len(self)):
                 for job in self.iterate_jobs():
                     if job._aio_phase != DONE:
