@@ -103,13 +103,7 @@ class CommandJob(ProcessJob):
 
     def how_it_ended(self) -> str:
         """Return in words how the last attempt has ended."""
-        if self.failure is not None:
-            return self.failure
-        if self.timed_out:
-            return f"ended after its time limit of {self.timeout:g} s"
-        if self.interrupted:
-            return "interrupted"
-        return describe_status(self.code)
+        return self._why_not_good() or describe_status(self.code)
 
     def make_start(self) -> Start:
         """Make room for the outputs, open the log, and return what is to be started."""

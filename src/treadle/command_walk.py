@@ -148,7 +148,11 @@ class CommandWalk(Walk):
         """Walk, one run at a time in one root: another one is waited for.
 
         :raises TreadleError: a command cannot be right, or the state cannot be written
+        :raises RunError: it runs already, in another thread or around this call
         """
+        return super().run()
+
+    def _run_alone(self) -> Report:
         check_commands(self.actions, self._queues())
         self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting, known=self.known)
         try:
@@ -158,7 +162,7 @@ class CommandWalk(Walk):
             for note in self.store.notes:
                 self.observer.note(note)
             self.observer.began(self)
-            report = super().run()
+            report = super()._run_alone()
             _tell(self.observer, self._replaced)
             self.store.remember(self.questions.files.learned)
             self.store.close_run()

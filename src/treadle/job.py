@@ -8,6 +8,7 @@ from time import monotonic, time
 
 from .errors import TreadleError, UsageError
 from .hooks import add_note_of, shown
+from .process import describe_status
 from .runner import SPAWN_ERRORS, Start
 from .status import ReturnValue
 
@@ -101,6 +102,8 @@ class Job:
     attempt = 0
     failure: str | None = None
     """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
+    _limit: float | None = None
+    """Seconds that its last attempt could last, its own or those of its scheduler; None for no limit."""
     _start_time: float | None = None
     _stop_time: float | None = None
     _started_at = _stopped_at = 0.0
@@ -212,6 +215,14 @@ class Job:
         """Make it a failure for a reason that `status` does not know."""
         self.failure = reason
 
+    def _why_not_good(self) -> str | None:
+        """Return in words why it did not end well, None where only its status says so."""
+        if self.failure is not None:
+            return self.failure
+        if self.timed_out:
+            return f"ended after its time limit of {self._limit:g} s"
+        return "interrupted" if self.interrupted else None
+
     def interrupt(self) -> bool:
         """Ask it to end; return True the first time. What runs in a thread has to look at `interrupted` itself."""
         first = not self.interrupted
@@ -292,6 +303,11 @@ class ProcessJob(Job):
         except ValueError:
             _log().warning("job %s returned an unknown status %s", self.uid, code)
             return ReturnValue.failure
+
+    def _why_not_good(self) -> str | None:
+        """Return what other jobs say, or else the exit code or the signal that ended the program."""
+        why = super()._why_not_good()
+        return why if why is not None or self.proc_handle is None else describe_status(self.proc_handle.status)
 
     def prepare(self, slot: int) -> None:
         """Forget the program of the attempt before."""

@@ -7,13 +7,13 @@ KeyboardInterrupt may be raised between any two lines: `_abort` makes good what 
 
 from __future__ import annotations
 
-from _thread import RLock
+from _thread import RLock, allocate_lock
 from time import time
 
 from .core.admission import Admission
 from .core.containers import heappop, heappush
 from .core.dag import DAGIterator, require_graph
-from .errors import InternalError, TreadleError, UsageError
+from .errors import InternalError, RunError, TreadleError, UsageError
 from .hooks import ask, refusal, shown
 from .job import USE_SCHEDULER_TIMEOUT, Job, asked
 from .process import LONGEST_SLEEP
@@ -60,6 +60,7 @@ class Scheduler(RunningJobs):
         super().__init__()
         self.lock = RLock()
         """Held while `job_provider` or `collect` runs; its jobs have it as their `lock`."""
+        self._running = allocate_lock()
         self.job_provider = job_provider
         self.collect: Callable[[Any], bool | None] = collect or (lambda _job: False)
         if queues and not hasattr(queues, "items"):
@@ -113,7 +114,16 @@ class Scheduler(RunningJobs):
         (TERM, grace, KILL), collects them, and then goes on its way. A second KeyboardInterrupt kills at once.
 
         :raises DAGError: the graph has a cycle or a predecessor that is not there; no job has started then
+        :raises RunError: it runs already, in another thread or around this call
         """
+        if not self._running.acquire(blocking=False):
+            raise RunError("this scheduler runs already", hint="make another one")
+        try:
+            self._run_alone(dag)
+        finally:
+            self._running.release()
+
+    def _run_alone(self, dag: DAG) -> None:
         self.init_state(dag)
         try:
             while not self.is_finished:
@@ -216,9 +226,9 @@ class Scheduler(RunningJobs):
             ask(job.start, job.uid, slot, self)
             self._active[job.uid] = job
             self._starting = None
-            limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
-            if limit is not None:
-                self._deadlines.add(self.clock() + limit, job)
+            job._limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
+            if job._limit is not None:
+                self._deadlines.add(self.clock() + job._limit, job)
 
     def wait(self) -> None:
         """Sleep until at least one job ends, a deadline passes or somebody calls `stop`; see to all of it."""

@@ -6,12 +6,13 @@ Subclass it and override hooks; `run()` walks. It knows nothing of commands, fil
 from __future__ import annotations
 
 import sys
+from _thread import allocate_lock
 
 from .collector import RareCollection
 from .core import decision
 from .core.dag import require_graph
 from .core.decision import Reason, Verdict
-from .errors import HookError, StateError, TreadleError
+from .errors import HookError, RunError, StateError, TreadleError
 from .hooks import add_note, ask, refusal, words_of
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
@@ -52,7 +53,8 @@ class ActionReport:
         """Seconds that its last attempt took."""
         self.attempts = 0
         self.failure: str | None = None
-        """Why it failed, where an exit code does not say it."""
+        """Why it did not end well: an exit code, a signal, a time limit, an exception, an impossible demand. None
+        where only the status that its job gave itself says so, and for what did not run."""
         self.interrupted = False
         """Whether somebody has ended it, and no time limit: nobody knows then what it would have done."""
         self.unrecorded: str | None = None
@@ -69,7 +71,7 @@ class Report:
     def __init__(self, actions: dict[Hashable, ActionReport], interrupted: bool) -> None:
         self.actions = actions
         self.interrupted = interrupted
-        """Whether it was told to end before all was done."""
+        """Whether it was made to end before all was done: by `stop`, Ctrl-C or an exception in a hook."""
 
     @property
     def ok(self) -> bool:
@@ -107,6 +109,10 @@ class Walk:
         self.job_timeout: float | None = DEFAULT_JOB_MAX_DURATION
         self.scheduler: Scheduler | None = None
         self._told_to_end: int | None = None
+        self._running = allocate_lock()
+        self._has_run = False
+        self._is_cut = False
+        """Whether an exception has ended the last run."""
         self._positions: dict[Hashable, int] | None = None
         self._unrecorded: dict[Hashable, str] = {}
         """Why the last success of an action was not recorded; the next run of this object says it as its reason."""
@@ -208,7 +214,24 @@ class Walk:
         """Walk the graph and return what became of each action.
 
         :raises DAGError: the graph has a cycle or a predecessor that is not there; nothing has started then
+        :raises RunError: it runs already, in another thread or around this call
         """
+        if not self._running.acquire(blocking=False):
+            raise RunError("this walk runs already", hint="make another one of the same graph")
+        try:
+            if self._has_run:
+                # what came after the end of the former run was for that one
+                self._told_to_end = None
+            self._has_run, self._is_cut = True, False
+            return self._run_alone()
+        except BaseException:
+            self._is_cut = True
+            raise
+        finally:
+            self._running.release()
+
+    def _run_alone(self) -> Report:
+        """Do what `run` does, which sees to it that nothing else does so at the same time."""
         self.prev_fingerprints, self.new_fingerprints, self.job_status = {}, {}, {}
         self.failure_source, self.verdicts, self.reports = {}, {}, {}
         self._positions = None
@@ -245,8 +268,13 @@ class Walk:
     def stop(self, hurry: int = STOPPING) -> None:
         """Tell the walk to end; any thread and any signal handler may call this.
 
+        Before the first run it counts for that one; after a run it comes too late, and the next one is not stopped.
+
         :param hurry: `scheduler.DRAINING` (nothing new starts), STOPPING (what runs is ended) or KILLING (at once)
         """
+        if self._has_run and not self._running.locked():
+            # it is done
+            return
         self._told_to_end = max(hurry, self._told_to_end or 0)
         if self.scheduler is not None:
             self.scheduler.stop(hurry)
@@ -259,7 +287,7 @@ class Walk:
         }
         if any(action.status is None for action in actions.values()):
             self._find_blocked(actions)
-        return Report(actions, interrupted=self._told_to_end is not None)
+        return Report(actions, interrupted=self._is_cut or self._told_to_end is not None)
 
     def _find_blocked(self, actions: dict[Hashable, ActionReport]) -> None:
         """Say of what the walk did not come to whether a failure has blocked them; an interruption is none."""
@@ -490,7 +518,7 @@ class Walk:
             report.origins = frozenset(self.failure_source[uid])
         report.duration = job.timing_info.duration
         report.attempts = job.attempt
-        report.failure = job.failure
+        report.failure = None if status.is_good else job._why_not_good()
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[uid] = report
         _log_end(job, status)
