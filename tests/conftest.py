@@ -45,6 +45,16 @@ def _signals_are_heard() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _state_is_marked_in_a_folder_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the marks of the state that tests make out of the home of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("marks")))
+        for name in ("TREADLE_TRUST_STATE", "TREADLE_SAFE_FOLDERS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
     outer = os.environ.get(marks.MARK)
     os.environ.update(marks.with_mark(os.environ, SESSION + "child"))

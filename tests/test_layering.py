@@ -30,6 +30,7 @@ STATE = {
     "marks",
     "process",
     "trust",
+    "git",
 }
 COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "command_check", "command_job", "scheduler", "walk"}
@@ -51,7 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {"core"},
     "lock": {"core", "grain"},
     "trust": set(),
-    "store": {"core", "files", "frames", "records", "lock", "marks", "trust"},
+    "git": {"trust"},
+    "store": {"core", "files", "frames", "records", "lock", "marks", "trust", "git"},
     "marks": set(),
     "process": {"marks"},
     "runner": {"process", "marks", "command"},

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from .command import Command
 from .errors import TreadleError, nearest
-from .store import STATE_FOLDER
+from .store import is_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,16 +29,11 @@ def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:
         for output in command.outputs:
             if makers.setdefault(output, uid) != uid:
                 raise TreadleError(f"{output} is made by {makers[output]} and by {uid}", place=command.place)
-            if not _is_inside(output):
+            if not is_inside(output):
                 raise TreadleError(
                     f"{uid} has an output that is not inside the root: {output}", place=command.place
                 )
         _check_limits(uid, command, queues)
-
-
-def _is_inside(output: str) -> bool:
-    names = output.rstrip("/").split("/")
-    return not os.path.isabs(output) and names[0] != STATE_FOLDER and not {"", ".", ".."} & set(names)
 
 
 def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None:

@@ -25,6 +25,7 @@ from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Reco
 from .scheduler import DRAINING
 from .status import ReturnValue
 from .store import STATE_FOLDER, Store
+from .trust import TRUST_STATE, is_state_trusted
 from .walk import Report, Walk
 
 TYPE_CHECKING = False
@@ -164,6 +165,8 @@ class CommandWalk(Walk):
             self.observer.began(self)
             report = super()._run_alone()
             _tell(self.observer, self._replaced)
+            if self.store.unmarked and not self.store.notes and not is_state_trusted():
+                self.observer.note(unmarked_note(self.store.unmarked))
             self.store.remember(self.questions.files.learned)
             self.store.close_run()
         finally:
@@ -440,6 +443,14 @@ _REASON_OF_STATE = {
     FAILED: decision.FAILED,
     MOVED: decision.INPUTS_MOVED,
 }
+
+
+def unmarked_note(why: str) -> str:
+    """Return that what was recorded does not count next time."""
+    return (
+        f"the next run will count all as new: no mark of this state can be kept ({why});"
+        f" XDG_STATE_HOME names another place, {TRUST_STATE}=1 does without"
+    )
 
 
 def _tell(observer: Observer, replaced: Sequence[str]) -> None:

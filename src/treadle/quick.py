@@ -229,7 +229,7 @@ def _tail(root: str, facts: Facts) -> tuple[int, list[bytes]] | None:
             return None
         size = status.st_size
         head = os.pread(fd, 64, 0).split(b"\n", 2)
-        if size < length or len(head) < 3 or head[1] != store_id.encode():
+        if size < length or len(head) < 3 or head[1] != store_id.encode() or not trust.is_marked(store_id):
             return None
         if size == length:
             return size, []

@@ -50,11 +50,14 @@ class Entry:
 
     @property
     def owner(self) -> Owner:
-        """Whose it is."""
+        """Whose it is; of its outputs those that a plan may have: others are never looked at or removed."""
         if self._start is not None:
-            return records.owner_at(lambda count: frames.unpack(self._start or b"", count), 1)
-        body = self._end if self._end is not None else self._success
-        return records.owner_at(lambda count: frames.unpack(body or b"", count))
+            owner = records.owner_at(lambda count: frames.unpack(self._start or b"", count), 1)
+        else:
+            body = self._end if self._end is not None else self._success
+            owner = records.owner_at(lambda count: frames.unpack(body or b"", count))
+        owner.outputs = tuple([path for path in owner.outputs if is_inside(path)])
+        return owner
 
     @property
     def label(self) -> str:
@@ -160,6 +163,10 @@ class Store:
         self.lock = Lock(self.folder)
         self.is_partial = False
         """Whether only what was wanted and what came after has been read."""
+        self.unmarked = ""
+        """Why the log that was begun has no mark, so that it counts for nothing in the next run."""
+        self._is_on_trust = False
+        """Whether the log has no mark, and counts because the environment says so."""
         self._open_runs: dict[str, list[str]] = {}
         self._id = ""
         self._end = 0
@@ -180,6 +187,8 @@ class Store:
             with open(self.path, "rb") as file:
                 head = file.read(_HEAD_SIZE)
                 if not head.startswith(FORMAT) or head[len(FORMAT) : -1].decode("ascii") != known.store_id:
+                    return False
+                if not trust.is_marked(known.store_id):
                     return False
                 for offset in known.offsets:
                     file.seek(offset)
@@ -213,6 +222,12 @@ class Store:
             return
         try:
             self._id = data[len(FORMAT) : _HEAD_SIZE - 1].decode("ascii")
+            if not trust.is_marked(self._id):
+                if not trust.is_state_trusted():
+                    self._forget()
+                    self.notes.append(_unmarked_note(self.path))
+                    return
+                self._is_on_trust = True
             self._end = _HEAD_SIZE
             self._scan(data, 0)
         except (DamageError, ValueError, IndexError):
@@ -221,7 +236,7 @@ class Store:
 
     def _forget(self) -> None:
         self.entries, self.stamps, self._open_runs, self.notes = {}, {}, {}, []
-        self._id, self._end, self.is_partial = "", 0, False
+        self._id, self._end, self.is_partial, self._is_on_trust = "", 0, False, False
 
     def _scan(self, data: bytes, start: int) -> None:
         """Take in the frames from `_end` on; `data` begins at `start` of the log."""
@@ -262,6 +277,10 @@ class Store:
         self._run = run
         if known is None or not self.load_known(known):
             self.load()
+        if self._is_on_trust:
+            self._refuse_tracked()
+        elif self._id:
+            trust.keep_mark(self._id)
         for left in list(self._open_runs):
             self._end_left_over(left)
 
@@ -385,6 +404,14 @@ class Store:
         finally:
             os.close(fd)
 
+    def _refuse_tracked(self) -> None:
+        """Take a log that a commit has brought for an empty one: that it counts was said of a cache."""
+        from .git import tracks
+
+        if tracks(self.folder):
+            self._forget()
+            self.notes.append(f"{self.path} is tracked by git, and may come from anybody: everything counts as new")
+
     def _foreign(self) -> tuple[str, str] | None:
         """Return what of the state another user may have put there, with the reason."""
         return trust.foreign((self.root, self.folder, self.path))
@@ -410,7 +437,8 @@ class Store:
             if self._end == 0:
                 self._set_aside()
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._fd = os.open(self.path, flags, 0o644)
+            # its id is the name of its mark, which is for nobody else to know
+            self._fd = os.open(self.path, flags, 0o600)
             if self._end == 0:
                 head = self._new_head()
                 os.ftruncate(self._fd, 0)
@@ -493,7 +521,10 @@ class Store:
                 entry.last_offset = offset
 
     def _new_head(self) -> bytes:
-        self._id = os.urandom(16).hex()
+        is_new = not self._id
+        self._id = trust.new_id(self._id)
+        if is_new:
+            self.unmarked = trust.mark(self._id)
         return FORMAT + self._id.encode() + b"\n"
 
     def _replace(self, data: bytes) -> None:
@@ -514,6 +545,19 @@ _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",
 }
+
+
+def is_inside(output: str) -> bool:
+    """Return whether a path may be an output: it is relative, normalised, and not in the state folder."""
+    names = output.rstrip("/").split("/")
+    return not os.path.isabs(output) and names[0] != STATE_FOLDER and not {"", ".", ".."} & set(names)
+
+
+def _unmarked_note(path: str) -> str:
+    return (
+        f"{path} was not made by Treadle for you on this machine: everything counts as new"
+        f" ({trust.TRUST_STATE}=1 lets state count that a CI cache has brought)"
+    )
 
 
 def _words(found: tuple[str, str]) -> str:

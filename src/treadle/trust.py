@@ -1,8 +1,9 @@
 """Whose plans and whose state count: those of the user who runs Treadle, and of root.
 
 A plan says what runs, and the state says what need not run. So neither is used if another user owns it or may
-write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. It knows nothing of what the
-files hold.
+write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. And as the state of a checkout
+may have come with it, state counts only if a file outside of it says that Treadle made it for this user: its mark.
+This module knows nothing of what plans and state hold.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 SAFE_FOLDERS = "TREADLE_SAFE_FOLDERS"
 """The variable that names folders, separated by `:`, whose files count whoever owns or may write them."""
+TRUST_STATE = "TREADLE_TRUST_STATE"
+"""The variable that lets records count without a mark (`1`): for caches of CI, which bring it to new machines."""
+_IDENTITY = 16
+"""How many digits of the id of a log name its mark; the others are new each time that the log is written anew."""
+_MANY_MARKS = 1000
+_YEAR = 365 * 24 * 3600
 RULE = "Treadle uses plans and state that belong to you or root, and that no other user may write to"
 
 
@@ -123,6 +130,90 @@ def hint(found: Found) -> str:
     folder = path if os.path.isdir(path) else os.path.dirname(path)
     take = "" if "belongs" in why else f"chmod {'o-w' if why.startswith('all') else 'g-w'} {path}, or "
     return f"{take}allow the folder, if you trust all who may write to it: {SAFE_FOLDERS}={folder}"
+
+
+def new_id(before: str = "") -> str:
+    """Return an id for a log of records.
+
+    :param before: the id that the same log had, which has the same mark
+    """
+    return (before[:_IDENTITY] or os.urandom(_IDENTITY // 2).hex()) + os.urandom(_IDENTITY // 2).hex()
+
+
+def is_marked(log_id: str) -> bool:
+    """Return whether this user's Treadle made the log with this id."""
+    folder = _mark_folder()
+    if not folder or not log_id[:_IDENTITY].isalnum():
+        return False
+    try:
+        status = os.lstat(os.path.join(folder, log_id[:_IDENTITY]))
+    except OSError:
+        return False
+    # by a second name a file of ours could be put into a folder that others may write to
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not why_foreign(status, _us())
+
+
+def is_state_trusted() -> bool:
+    """Return whether the environment says that records count without a mark."""
+    return os.environ.get(TRUST_STATE) == "1"
+
+
+def mark(log_id: str) -> str:
+    """Put down that this user's Treadle made the log with this id; return why that failed, "" if it did not."""
+    folder = _mark_folder()
+    if not folder:
+        return "there is no home folder"
+    path = os.path.join(folder, log_id[:_IDENTITY])
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        found = foreign((folder,))
+        if found is not None:
+            return f"{found[0]}: {found[1]}"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        _remove_old_marks(folder)
+    except FileExistsError:
+        return ""
+    except OSError as error:
+        return f"{error.filename or folder}: {error.strerror}"
+    return ""
+
+
+def keep_mark(log_id: str) -> None:
+    """Note that a log is in use still."""
+    try:
+        os.utime(os.path.join(_mark_folder(), log_id[:_IDENTITY]))
+    except OSError:
+        return
+
+
+def _mark_folder() -> str:
+    """Return the folder of the marks, "" if there is none: a relative XDG_STATE_HOME does not count."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if os.path.isabs(state):
+        return os.path.join(state, "treadle")
+    home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            return ""
+    return os.path.join(home, ".local", "state", "treadle") if os.path.isabs(home) else ""
+
+
+def _remove_old_marks(folder: str) -> None:
+    """Remove the marks of logs that were not written to for a year, once there are many."""
+    names = os.listdir(folder)
+    if len(names) <= _MANY_MARKS:
+        return
+    from time import time
+
+    oldest = time() - _YEAR
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.lstat(path).st_mtime < oldest:
+            os.unlink(path)
 
 
 def _user_name(uid: int) -> str:

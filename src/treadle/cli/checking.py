@@ -42,7 +42,10 @@ def _checked(context: Context) -> Plan:
 
     :raises TreadleError: it is not right
     """
+    from .upkeep import refuse_tracked_state
+
     plan = context.load()
+    refuse_tracked_state(plan)
     dag = plan.dag()
     settings = Settings(context.options.jobs, plan.queues)
     check_commands(dag, {"default": settings.jobs, CONSOLE_QUEUE: 1, **settings.queues})

@@ -8,16 +8,8 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 LARGEST = 1 << 16
 """Bytes above which a file is not small."""
-_COMMITS = 50
-"""Commits that are looked at, the latest that changed the file."""
-_PATIENCE = 5.0
-"""Seconds that git may take for one question."""
 
 
 def may_be_text(old: str, new: str) -> bool:
@@ -69,44 +61,13 @@ def _from_git(full: str, value: str) -> str | None:
     """Return the content with this digest from the index or the latest commits that changed the file."""
     from xxhash import xxh3_128
 
-    folder, name = os.path.split(os.path.realpath(full))
-    if "\n" in name:
-        return None
-    commits = _git(folder, ["rev-list", f"-n{_COMMITS}", "HEAD", "--", f":(literal){name}"]) or b""
-    asked = [f":./{name}", *(f"{commit}:./{name}" for commit in commits.decode("ascii", "replace").split())]
-    for blob in _blobs_of_size(folder, asked, _size(value)):
-        data = _git(folder, ["cat-file", "blob", blob]) or b""
-        if xxh3_128(data).hexdigest() == value.rpartition(" ")[2]:
+    from treadle import git
+
+    wanted = value.rpartition(" ")[2]
+    for data in git.contents(full, _size(value)):
+        if xxh3_128(data).hexdigest() == wanted:
             return _text(data)
     return None
-
-
-def _blobs_of_size(folder: str, asked: Sequence[str], size: int) -> Iterator[str]:
-    """Yield the contents among those asked for that have the right size, each once."""
-    question = "".join(f"{one}\n" for one in asked).encode("utf-8", "surrogateescape")
-    answer = _git(folder, ["cat-file", "--batch-check"], question) or b""
-    found = (one.split() for one in answer.decode("utf-8", "replace").splitlines())
-    yield from dict.fromkeys(words[0] for words in found if words[1:] == ["blob", str(size)])
-
-
-def _git(folder: str, words: Sequence[str], question: bytes = b"") -> bytes | None:
-    """Return what git answers, None if it has no answer or is not there."""
-    import subprocess
-
-    quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
-    try:
-        done = subprocess.run(
-            ["git", "--no-replace-objects", *words],
-            cwd=folder,
-            input=question,
-            capture_output=True,
-            env={**os.environ, **quiet},
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def written_since(root: str, folder: str, since: int) -> list[str]:

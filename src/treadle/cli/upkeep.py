@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def clean_command(context: Context) -> int:
     """Remove the outputs of actions, all of them if none is named; or those that are stale."""
     plan = context.load()
+    refuse_tracked_state(plan)
     options = context.options
     if options.stale and options.names:
         raise UsageError("--stale takes no names: what is stale is in the plan no more")
@@ -47,6 +48,21 @@ def clean_command(context: Context) -> int:
     what = "stale output" if options.stale else "output"
     say_unless_quiet(context, line(f"{words.count(len(removed), what)} removed"))
     return context.ended(0)
+
+
+def refuse_tracked_state(plan: Plan) -> None:
+    """Check that git does not track the state of a plan: what a commit brings says nothing of this machine.
+
+    :raises UsageError: it does
+    """
+    from treadle import git
+
+    folder = Store(plan.root).folder
+    if git.tracks(folder):
+        raise UsageError(
+            f"git tracks {folder}, which says what was made on one machine",
+            hint=f"git rm -r --cached {folder}",
+        )
 
 
 def _to_remove(context: Context, plan: Plan, store: Store) -> tuple[list[str], list[str]]:

@@ -1,0 +1,264 @@
+"""What git keeps of a checkout, read so that nothing which the checkout configures is run or followed.
+
+A checkout may come with a configuration of its own, in `.git/config` of an archive that was unpacked or in a bare
+repository that is nested in it, and git runs programs that a configuration names: `core.fsmonitor`, hooks, filters.
+So the index is read here, and objects are read by a git whose repository is an empty one of our own: no
+configuration, index, hook or remote of the checkout is in its reach. Nothing is written into the checkout, and
+nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from . import trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+COMMITS = 50
+"""Commits that are looked at, the latest that changed a file."""
+_PATIENCE = 5.0
+"""Seconds that git may take for one question."""
+_LARGEST = 1 << 30
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_DEEPEST = 5
+"""How often a reference may name another one."""
+
+
+class Checkout:
+    """A folder that is under version control.
+
+    :param top: the folder, without links
+    :param own: its `.git`, or the folder that this file names
+    """
+
+    def __init__(self, top: str, own: str) -> None:
+        self.top = top
+        self.own = own
+        shared = _text(os.path.join(own, "commondir"))
+        self.common = os.path.normpath(os.path.join(own, shared.strip())) if shared else own
+        self.objects = os.path.join(self.common, "objects")
+        config = (_text(os.path.join(self.common, "config")) or "").lower()
+        self.is_sha256 = "objectformat" in config and "sha256" in config
+
+    @property
+    def counts(self) -> bool:
+        """Whether no other user may write to it."""
+        return trust.foreign((self.own, self.common, self.objects)) is None
+
+    def head(self) -> str:
+        """Return the id of the commit that is checked out, "" if there is none that can be found."""
+        text = _text(os.path.join(self.own, "HEAD")) or ""
+        for _ in range(_DEEPEST):
+            if not text.startswith("ref: "):
+                break
+            text = self._reference(text.removeprefix("ref: ").strip())
+        text = text.strip()
+        return text if len(text) in (40, 64) and _HEXADECIMAL.issuperset(text) else ""
+
+    def _reference(self, name: str) -> str:
+        if not name.startswith("refs/") or ".." in name.split("/"):
+            return ""
+        for folder in (self.own, self.common):
+            text = _text(os.path.join(folder, name))
+            if text:
+                return text
+        for line in (_text(os.path.join(self.common, "packed-refs")) or "").splitlines():
+            if line.endswith(f" {name}"):
+                return line.partition(" ")[0]
+        return ""
+
+    def index(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield path and id of each file of the index; a folder of a sparse one has a `/` at its end.
+
+        :raises ValueError: it is none that can be read
+        """
+        size = 32 if self.is_sha256 else 20
+        data = _bytes(os.path.join(self.own, "index"))
+        if data is None:
+            return
+        shared = yield from _entries(data, size)
+        if shared:
+            # the rest of a split index
+            yield from _entries(_bytes(os.path.join(self.own, f"sharedindex.{shared}")) or b"", size)
+
+
+def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes], None, str]:
+    """Yield what an index holds; return the name of the one that it adds to, "" if there is none."""
+    version = int.from_bytes(data[4:8])
+    if data[:4] != b"DIRC" or version not in (2, 3, 4):
+        raise ValueError(f"no index of git: {data[:8]!r}")
+    at, path = 12, b""
+    for _ in range(int.from_bytes(data[8:12])):
+        start = at
+        at += 40 + size
+        found, flags = data[at - size : at], int.from_bytes(data[at : at + 2])
+        at += 4 if flags & 0x4000 else 2
+        kept = 0
+        if version == 4:
+            # the path is that of the entry before without its end, and an end of its own
+            byte = data[at]
+            cut, at = byte & 127, at + 1
+            while byte & 128:
+                byte = data[at]
+                cut, at = ((cut + 1) << 7) + (byte & 127), at + 1
+            kept = max(len(path) - cut, 0)
+        end = data.index(b"\0", at)
+        path = path[:kept] + data[at:end]
+        at = end + 1 if version == 4 else start + ((end - start) // 8 + 1) * 8
+        yield path, found
+    while at + 8 < len(data) - size:
+        length = int.from_bytes(data[at + 4 : at + 8])
+        if data[at : at + 4] == b"link":
+            return data[at + 8 : at + 8 + size].hex()
+        at += 8 + length
+    return ""
+
+
+def checkout_of(folder: str) -> Checkout | None:
+    """Return the checkout that a folder lies in, None if it lies in none."""
+    top = os.path.realpath(folder)
+    while True:
+        own = os.path.join(top, ".git")
+        if os.path.isfile(own):
+            named = (_text(own) or "").partition("gitdir:")[2].strip()
+            own = os.path.normpath(os.path.join(top, named)) if named else own
+        if os.path.isfile(os.path.join(own, "HEAD")):
+            return Checkout(top, own)
+        above = os.path.dirname(top)
+        if above == top:
+            return None
+        top = above
+
+
+def tracks(path: str) -> bool:
+    """Return whether git tracks a file or folder, or something in it; in doubt it does."""
+    full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    checkout = checkout_of(os.path.dirname(full))
+    if checkout is None:
+        return False
+    bare = os.fsencode(os.path.relpath(full, checkout.top))
+    inside = bare + b"/"
+    try:
+        return any(
+            one == bare or one.startswith(inside) or (one.endswith(b"/") and inside.startswith(one))
+            for one, _ in checkout.index()
+        )
+    except (ValueError, IndexError):
+        return True
+
+
+def contents(path: str, size: int) -> Iterator[bytes]:
+    """Yield what a file of this size held, in the index and in the latest commits that changed it, each once."""
+    import tempfile
+
+    full = os.path.realpath(path)
+    checkout = checkout_of(os.path.dirname(full))
+    program = _program(checkout.top) if checkout is not None else None
+    if checkout is None or program is None or not checkout.counts or "\n" in full:
+        return
+    name = os.path.relpath(full, checkout.top)
+    with tempfile.TemporaryDirectory(prefix="treadle-") as folder:
+        reader = _Reader(checkout, program, folder)
+        asked = reader.staged(name)
+        head = checkout.head()
+        commits = reader.ask(["rev-list", f"-n{COMMITS}", head, "--", name]) if head else b""
+        asked += [f"{commit}:{name}" for commit in commits.decode("ascii", "replace").split()]
+        question = "".join(f"{one}\n" for one in asked).encode("utf-8", "surrogateescape")
+        answer = reader.ask(["cat-file", "--batch-check"], question).decode("utf-8", "replace")
+        found = (line.split() for line in answer.splitlines())
+        for blob in dict.fromkeys(words[0] for words in found if words[1:] == ["blob", str(size)]):
+            yield reader.ask(["cat-file", "blob", blob])
+
+
+class _Reader:
+    """A git that sees the objects of a checkout, and nothing else of it.
+
+    :param folder: an empty folder, for a repository of our own
+    """
+
+    def __init__(self, checkout: Checkout, program: str, folder: str) -> None:
+        self.checkout = checkout
+        self.program = program
+        self.folder = folder
+        for name in ("objects", "refs"):
+            os.mkdir(os.path.join(folder, name))
+        version, more = (1, "[extensions]\n\tobjectFormat = sha256\n") if checkout.is_sha256 else (0, "")
+        files = {
+            "HEAD": "ref: refs/heads/none\n",
+            "config": f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = true\n{more}",
+            "shallow": _text(os.path.join(checkout.common, "shallow")),
+        }
+        for name, text in files.items():
+            if text:
+                with open(os.path.join(folder, name), "w", encoding="ascii", errors="replace") as file:
+                    file.write(text)
+        self._environ = {
+            "PATH": os.defpath,
+            "HOME": folder,
+            "LC_ALL": "C",
+            "GIT_DIR": folder,
+            "GIT_OBJECT_DIRECTORY": checkout.objects,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_SYSTEM": os.devnull,
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_LITERAL_PATHSPECS": "1",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+
+    def staged(self, name: str) -> list[str]:
+        """Return the ids that the index has of a file."""
+        try:
+            return [found.hex() for path, found in self.checkout.index() if path == os.fsencode(name)]
+        except (ValueError, IndexError):
+            return []
+
+    def ask(self, words: Sequence[str], question: bytes = b"") -> bytes:
+        """Return what git answers, nothing if it has no answer."""
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                [self.program, *words],
+                cwd=self.folder,
+                input=question,
+                capture_output=True,
+                env=self._environ,
+                timeout=_PATIENCE,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return b""
+        return done.stdout if done.returncode == 0 else b""
+
+
+def _program(top: str) -> str | None:
+    """Return the file of git, None if there is none on PATH outside of a checkout."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, "git")
+        is_outside = not f"{os.path.realpath(folder)}/".startswith(os.path.join(top, ""))
+        if os.path.isabs(folder) and is_outside and os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def _bytes(path: str) -> bytes | None:
+    """Return what a file holds, None if it is none that can be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            return file.read() if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST else None
+    except OSError:
+        return None
+
+
+def _text(path: str) -> str | None:
+    data = _bytes(path)
+    return None if data is None else data.decode("utf-8", "surrogateescape")
