@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .core.decision import MAY_RUN as MAY_RUN
     from .core.decision import NEW as NEW
     from .core.decision import NO_PREDICTION as NO_PREDICTION
+    from .core.decision import NOT_ASKED as NOT_ASKED
     from .core.decision import OUTPUT_ALTERED as OUTPUT_ALTERED
     from .core.decision import OUTPUT_MISSING as OUTPUT_MISSING
     from .core.decision import REMOVED as REMOVED
@@ -82,6 +83,7 @@ _HOMES = {
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
+        "NOT_ASKED",
         *("ASKED", "DECLINED"),
     ),
     "errors": (

@@ -144,6 +144,8 @@ class CommandWalk(Walk):
         self._ours: set[str] | None = None
         """All outputs of former runs, as soon as somebody wants to know."""
         self._replaced: list[str] = []
+        self._may_start = False
+        """Whether tools may be asked for their versions: looking starts nothing."""
 
     def run(self) -> Report:
         """Walk, one run at a time in one root: another one is waited for.
@@ -160,6 +162,7 @@ class CommandWalk(Walk):
             if self.known is not None and not self.store.is_partial:
                 raise OutdatedError("another run was here in the meantime")
             self._open()
+            self._may_start = True
             for note in self.store.notes:
                 self.observer.note(note)
             self.observer.began(self)
@@ -174,10 +177,11 @@ class CommandWalk(Walk):
         return report
 
     def look(self) -> dict[str, Verdict]:
-        """Return what a run would do with each action now; nothing is written and no lock is taken."""
+        """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
         check_commands(self.actions, self._queues())
         self.store.load()
         self._open()
+        self._may_start = False
         verdicts: dict[str, Verdict] = {}
         for uid, command in self.actions:
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
@@ -321,11 +325,13 @@ class CommandWalk(Walk):
         has_run = uid in self._after_a_run
         if command.once:
             return self.questions.ask_once(command)
-        if self.prev_fingerprints.get(uid) is None:
-            question = self.questions.ask(command)
+        previous = self.prev_fingerprints.get(uid)
+        recorded = None if self._may_start else getattr(previous, "elements", {})
+        if previous is None:
+            question = self.questions.ask(command, recorded=recorded)
             if not (has_run and question.absent()):
                 return question
-        question = self.questions.ask(command, self._last_found.get(uid, ()), has_run)
+        question = self.questions.ask(command, self._last_found.get(uid, ()), has_run, recorded=recorded)
         self.questions.add_outputs(question, command, has_run)
         return question
 
@@ -430,8 +436,17 @@ class CommandWalk(Walk):
             what = error.what if isinstance(error, TreadleError) else words_of(error)
             return Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, what)])
         verdict = self.decide(uid, previous, new)
-        if not pending or command.once:
+        if command.once:
             return verdict
+        if pending:
+            verdict = self._foresee_after(uid, command, verdict, pending)
+        unasked = [Reason(decision.NOT_ASKED, tool.name) for tool in command.tools if tool.version]
+        if unasked and verdict.outcome != decision.RUN:
+            return Verdict(decision.MAY_RUN, [*verdict.reasons, *unasked])
+        return verdict
+
+    def _foresee_after(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> Verdict:
+        """Return what a verdict is worth while some predecessors are to run before."""
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
         read = _read_from(self.root, self.questions.paths(self._kept[uid], command), before)
         return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .command import BASE_ENVIRONMENT, BASE_PREFIXES
-from .core.decision import OUTPUT
+from .core.decision import NOT_ASKED, OUTPUT
 from .digests import ABSENT
 from .errors import TreadleError
 from .files import moved
@@ -49,11 +49,20 @@ class Questions:
         }
         """The variables that every action sees."""
 
-    def ask(self, command: Command, found: Iterable[str] = (), again: bool = False) -> Question:
+    def ask(
+        self,
+        command: Command,
+        found: Iterable[str] = (),
+        again: bool = False,
+        *,
+        recorded: Mapping[str, str] | None = None,
+    ) -> Question:
         """Return the question of a command as it stands now.
 
         :param found: what the command was found to read last time, beside what it declares
         :param again: whether to look at its files once more
+        :param recorded: the elements on record, if nothing may be started: tools are not asked for their versions
+            then, and what they said last time stands in their place
         :raises TreadleError: an input or a tool cannot be read
         """
         fingerprint = Fingerprint()
@@ -78,7 +87,8 @@ class Questions:
         seen = {}
         for tool in command.tools:
             if tool.version:
-                add(f"tool {tool.name}", self._version(tool, environ))
+                name = f"tool {tool.name}"
+                add(name, self._version(tool, environ) if recorded is None else recorded.get(name, NOT_ASKED))
             else:
                 path = self._file_of(tool, environ)
                 seen[path] = see(path)

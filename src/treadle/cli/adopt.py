@@ -1,4 +1,7 @@
-"""`adopt`: what lies there is taken as current, as if these actions had just made it. It starts nothing."""
+"""`adopt`: what lies there is taken as current, as if these actions had just made it.
+
+It runs no action, and asks tools for their version.
+"""
 
 from __future__ import annotations
 

@@ -114,6 +114,10 @@ def _up_to_date(plan: Plan, options: Options, judged: Judged, *, is_run: bool) -
     return [uid for uid in unread if uid in calm]
 
 
+_AS_LAST_TIME = (decision.ALWAYS, decision.NOT_ASKED)
+"""Reasons for which a question goes by what the last run has made: nothing says that it is another plan now."""
+
+
 def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
     """Return the actions that nothing has changed for since they ran: skipped, or run because they always are.
 
@@ -124,7 +128,7 @@ def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
         reasons = () if is_run and verdict.outcome != decision.SKIP else verdict.reasons
         is_calm = verdict.outcome == decision.SKIP or bool(reasons)
         for why in reasons:
-            is_calm &= why.kind == decision.ALWAYS or (why.kind == decision.DEPENDS_ON and why.name in calm)
+            is_calm &= why.kind in _AS_LAST_TIME or (why.kind == decision.DEPENDS_ON and why.name in calm)
         if is_calm:
             calm.add(uid)
     return calm

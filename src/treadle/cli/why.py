@@ -151,7 +151,9 @@ class Asked:
         """Return the elements that are what they were at the last success."""
         old = getattr(self.walk.prev_fingerprints.get(uid), "elements", {})
         new = getattr(self.walk.new_fingerprints.get(uid), "elements", {})
-        return {name: value for name, value in new.items() if old.get(name) == value}
+        command = self.walk.actions.vertex_data[uid]
+        unasked = {f"tool {tool.name}" for tool in command.tools if tool.version}
+        return {name: value for name, value in new.items() if old.get(name) == value and name not in unasked}
 
     def _differences(self, uid: str) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
         """Return old and new text of files that changed, and what was written in trees that did."""

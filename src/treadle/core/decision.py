@@ -32,6 +32,7 @@ INPUTS_MOVED = "inputs changed during the last run"
 UNANSWERED = "what it depends on cannot be read"
 BLOCKED_BY = "blocked by"
 DEPENDS_ON = "depends on"
+NOT_ASKED = "version not asked"
 ASKED = "asked for by should_execute_action"
 DECLINED = "declined by should_execute_action"
 

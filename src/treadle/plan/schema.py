@@ -235,7 +235,8 @@ FROM_KEYS = _table(
 
 TOOL_KEYS = _table(
     Key("tool", TEXT, "The program's name or path.", "", "tool: cc"),
-    Key("version", TEXT, "A command, split like `run`: what it prints is the identity.",
+    Key("version", TEXT,
+        "A command, split like `run`: what it prints is the identity. Only `run` and `adopt` start it.",
         "the content of the program's file", "version: cc --version"),
 )  # fmt: skip
 

@@ -103,6 +103,7 @@ _KINDS = {
     decision.UNANSWERED: "what it depends on cannot be read",
     decision.BLOCKED_BY: "blocked by {name}",
     decision.DEPENDS_ON: "depends on {name}",
+    decision.NOT_ASKED: "the version of {name} was not asked",
     decision.ASKED: "asked for by the program",
     decision.DECLINED: "declined by the program",
 }
