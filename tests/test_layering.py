@@ -31,6 +31,7 @@ STATE = {
     "process",
     "trust",
     "git",
+    "own_files",
 }
 COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "command_check", "command_job", "scheduler", "walk"}
@@ -53,7 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lock": {"core", "grain"},
     "trust": set(),
     "git": {"trust"},
-    "store": {"core", "files", "frames", "records", "lock", "marks", "trust", "git"},
+    "own_files": set(),
+    "store": {"core", "files", "frames", "records", "lock", "marks", "trust", "git", "own_files"},
     "marks": set(),
     "process": {"marks"},
     "runner": {"process", "marks", "command"},
@@ -80,9 +82,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,
     "version": set(),
-    "snapshot": set(),
+    "snapshot": {"own_files"},
     "compiled": {"command", "hidden"},
-    "quick": {"snapshot", "frames", "version", "hidden", "trust"},
+    "quick": {"snapshot", "frames", "version", "hidden", "trust", "own_files"},
     "command_snapshot": {*COMMAND_WALK, "command_walk", "compiled", "quick", "snapshot"},
     "plan": {"command", "core.dag", "core.dag_algorithms", "hidden", "trust"},
     "ui": {"core.decision", "command"},

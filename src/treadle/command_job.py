@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import outputs
+from . import outputs, own_files
 from .errors import TreadleError
 from .job import ProcessJob
 from .marks import mark_of
@@ -143,21 +143,27 @@ class CommandJob(ProcessJob):
             outputs.remove(root, output)
 
     def _open_files(self) -> tuple[int | None, int | None, int | None]:
-        log = self.place.log(self.uid)
+        place = self.place
+        log = place.log(self.uid)
         fresh = os.O_TRUNC if self.attempt == 1 else 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh
+        flags = os.O_WRONLY | os.O_APPEND | fresh
         try:
             try:
-                prints = self._open(log, flags)
+                prints = self._own_log(log, flags)
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(log), exist_ok=True)
-                prints = self._open(log, flags)
+                own_files.make_folder(place.state, "logs")
+                prints = self._own_log(log, flags)
             if self.command.stdout is None:
                 return None, prints, prints
             path = os.path.join(self.place.root, self.command.stdout)
             return None, self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), prints
         except OSError as error:
             raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
+
+    def _own_log(self, path: str, flags: int) -> int:
+        fd = own_files.open_own(path, flags)
+        self._files.append(fd)
+        return fd
 
     def _resolved(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
         if "/" in argv[0]:

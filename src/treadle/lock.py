@@ -97,12 +97,19 @@ class Lock:
         import fcntl
 
         try:
+            if os.path.islink(self.path):
+                os.unlink(self.path)
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise StateError(f"{self.path} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_ino == os.stat(self.path).st_ino:
+            status = os.fstat(fd)
+            if status.st_nlink > 1:
+                # a copy of the folder by hard links, or a file that was put here: what it has by its other name is
+                # not ours to write. We hold it, so no run of this folder does.
+                os.unlink(self.path)
+            elif status.st_ino == os.stat(self.path).st_ino:
                 self._fd, fd = fd, -1
                 return True
         except (BlockingIOError, FileNotFoundError):
@@ -119,7 +126,8 @@ class Lock:
 
     def _lines(self) -> list[str]:
         try:
-            with open(self.path, encoding="utf-8", errors="replace") as file:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(fd, encoding="utf-8", errors="replace") as file:
                 return file.read().splitlines()
         except OSError:
             return []

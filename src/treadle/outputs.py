@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
+from . import own_files
 from .digests import ABSENT, is_folder
 from .errors import TreadleError
 
@@ -58,7 +59,7 @@ def keep_what_is_not_ours(root: str, output: str, folder: str) -> bool:
         return False
     aside = os.path.join(folder, output)
     try:
-        os.makedirs(os.path.dirname(aside), exist_ok=True)
+        _make_folder_aside(folder, output)
         _move(full, aside)
     except OSError as error:
         raise TreadleError(
@@ -86,6 +87,16 @@ def _make_folder(folder: str) -> None:
     status = _stat(folder)
     if status is None or not stat.S_ISDIR(status.st_mode):
         os.makedirs(folder, exist_ok=True)
+
+
+def _make_folder_aside(folder: str, output: str) -> None:
+    """Make the folder that an output is moved into: a real one, as it is part of the state.
+
+    :param folder: that of the action, two below the state folder
+    """
+    kind, name = os.path.split(folder)
+    state, kind = os.path.split(kind)
+    own_files.make_folder(state, os.path.join(kind, name, os.path.dirname(output)).rstrip("/"))
 
 
 def _stat(full: str) -> os.stat_result | None:
@@ -129,7 +140,7 @@ def set_aside(root: str, outputs: Iterable[str], folder: str) -> list[str]:
     for output in found:
         aside = os.path.join(folder, output.lstrip("/"))
         try:
-            os.makedirs(os.path.dirname(aside), exist_ok=True)
+            _make_folder_aside(folder, output.lstrip("/"))
             os.replace(os.path.join(root, output), aside)
         except OSError:
             _remove_file(os.path.join(root, output), output)

@@ -268,10 +268,12 @@ def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[byt
 
     :param items: what its items say of themselves; None where that is there already
     """
+    from . import own_files
+
     place = os.path.join(folder, FOLDER)
     path = os.path.join(place, name)
     try:
-        os.makedirs(place, 0o700, exist_ok=True)
+        own_files.make_folder(folder, FOLDER, 0o700)
         columns.write(path, sections, items)
         _tidy(place, columns.item_file(path, sections[columns.ITEM_FILE]))
     except OSError:

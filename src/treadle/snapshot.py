@@ -285,21 +285,11 @@ def write(path: str, sections: Sequence[bytes], items: Sequence[bytes] | None = 
     table = b"".join(
         number.to_bytes(8, sys.byteorder) for part in sections for number in (len(part), xxh3_64_intdigest(part))
     )
+    from . import own_files
+
     if items is not None:
-        _replace(item_file(path, sections[ITEM_FILE]), items)
-    _replace(path, [FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, sys.byteorder), *sections])
-
-
-def _replace(path: str, pieces: Sequence[bytes]) -> None:
-    fresh = f"{path}.{os.getpid()}.new"
-    try:
-        with open(fresh, "wb") as file:
-            file.writelines(pieces)
-        os.replace(fresh, path)
-    except OSError:
-        if os.path.exists(fresh):
-            os.unlink(fresh)
-        raise
+        own_files.replace(item_file(path, sections[ITEM_FILE]), items)
+    own_files.replace(path, [FORMAT + table + xxh3_64_intdigest(table).to_bytes(8, sys.byteorder), *sections])
 
 
 def _moved(paths: list[bytes], stamps: Stamps, first: int, last: int, stat: Stat) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
-from . import frames, marks, records, trust
+from . import frames, marks, own_files, records, trust
 from .errors import StateError
 from .frames import DamageError
 from .lock import Lock
@@ -265,14 +265,7 @@ class Store:
         :raises StateError: the folder cannot be made or written
         :raises BusyError: another run holds the lock, and `wait` is false
         """
-        found = self._foreign()
-        if found is not None:
-            raise StateError(
-                f"the state folder {self.folder} is not used: {_words(found)}",
-                facts=(trust.RULE,),
-                hint=trust.hint(found),
-            )
-        self._make_folder()
+        self.make_folder()
         self.lock.acquire(run, os.environ.get(marks.MARK, ""), wait=wait, on_wait=on_wait)
         self._run = run
         if known is None or not self.load_known(known):
@@ -416,29 +409,66 @@ class Store:
         """Return what of the state another user may have put there, with the reason."""
         return trust.foreign((self.root, self.folder, self.path))
 
-    def _make_folder(self) -> None:
+    def make_folder(self) -> None:
+        """Make the state folder if there is none, with what belongs into each.
+
+        :raises StateError: it cannot be made, or another user may write to it
+        """
+        found = self._foreign()
+        if found is not None:
+            raise StateError(
+                f"the state folder {self.folder} is not used: {_words(found)}",
+                facts=(trust.RULE,),
+                hint=trust.hint(found),
+            )
         try:
             # whatever the umask says: what others could write to would not count at the next run
             os.makedirs(self.folder, 0o755, exist_ok=True)
+            self._refuse_link()
+            own_files.refuse_links(self.folder, _FOLDERS)
             for name, text in _BESIDE.items():
-                path = os.path.join(self.folder, name)
-                if not os.path.exists(path):
-                    with open(path, "w", encoding="ascii") as file:
-                        file.write(text)
+                own_files.create(os.path.join(self.folder, name), text)
         except OSError as error:
             raise StateError(
                 f"the state folder {self.folder} cannot be made: {error.strerror}",
                 hint="the root of a plan must be a folder that can be written to",
             ) from error
 
+    def _refuse_link(self) -> None:
+        """Check that the state folder is a real one, or a link to state of our own that was moved elsewhere.
+
+        :raises StateError: it is a link to anything else, which may have come with a checkout
+        """
+        if not os.path.islink(self.folder):
+            return
+        there = os.path.realpath(self.folder)
+        if trust.is_marked(self._id_on_disk()) or (trust.is_safe(there) and trust.is_safe(self.root)):
+            return
+        raise StateError(
+            f"the state folder {self.folder} is a link to {there}, where there is no state of yours",
+            hint="remove the link; to keep state elsewhere, run once, move .treadle there, and make the link then",
+        )
+
+    def _id_on_disk(self) -> str:
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            return ""
+        try:
+            head = os.read(fd, _HEAD_SIZE)
+        except OSError:
+            return ""
+        finally:
+            os.close(fd)
+        return head[len(FORMAT) :].decode("ascii", "replace").rstrip("\n") if head.startswith(FORMAT) else ""
+
     def _open_for_writing(self) -> None:
         """Open the log where its last whole frame ends; start a new one if what is there does not count."""
         try:
             if self._end == 0:
                 self._set_aside()
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             # its id is the name of its mark, which is for nobody else to know
-            self._fd = os.open(self.path, flags, 0o600)
+            self._fd = own_files.open_own(self.path, os.O_RDWR | (0 if self._end else os.O_TRUNC), 0o600)
             if self._end == 0:
                 head = self._new_head()
                 os.ftruncate(self._fd, 0)
@@ -528,19 +558,16 @@ class Store:
         return FORMAT + self._id.encode() + b"\n"
 
     def _replace(self, data: bytes) -> None:
-        fresh = f"{self.path}.new"
         try:
-            with open(fresh, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, self.path)
+            own_files.replace(self.path, [data], 0o600, sync=True)
         except OSError as error:
-            raise _write_error(fresh, error) from error
+            raise _write_error(self.path, error) from error
         os.close(self._fd)
         self._fd, self._end = -1, len(data)
 
 
+_FOLDERS = ("logs", "quick", "failed", "replaced")
+"""The folders in the state folder, each with the module that writes into it: `command_job`, `quick`, `outputs`."""
 _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",

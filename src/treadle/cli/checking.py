@@ -100,7 +100,7 @@ def log_command(context: Context) -> int:
         raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
     path = log_path(Store(plan.root).folder, plan.name, uid)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise UsageError(f"{uid} has no log yet", hint=f"it is written when it runs: treadle run {uid}") from None
     except OSError as error:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 
+from treadle import own_files
 from treadle.errors import UsageError
 from treadle.plan import schema as keys
 from treadle.plan.nodes import Items, Scalar, Table
 from treadle.plan.reference import TABLES
+from treadle.store import STATE_FOLDER, Store
 from treadle.ui.text import line, safe
 
 TYPE_CHECKING = False
@@ -70,16 +72,17 @@ def write_schema(path: str, text: str = "") -> None:
     :raises UsageError: it cannot be written
     """
     folder = os.path.dirname(path)
+    text = (text or json.dumps(plan_schema(), indent=1, ensure_ascii=False)) + "\n"
     try:
+        if os.path.basename(folder) == STATE_FOLDER:
+            store = Store(os.path.dirname(folder))
+            store.make_folder()
+            own_files.replace(path, [text.encode()])
+            return
         if folder:
             os.makedirs(folder, exist_ok=True)
-        if os.path.basename(folder) == ".treadle":
-            ignore = os.path.join(folder, ".gitignore")
-            if not os.path.exists(ignore):
-                with open(ignore, "w", encoding="ascii") as file:
-                    file.write("*\n")
         with open(path, "w", encoding="utf-8") as file:
-            file.write((text or json.dumps(plan_schema(), indent=1, ensure_ascii=False)) + "\n")
+            file.write(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
