@@ -81,7 +81,7 @@ def _problem(error: TreadleError) -> dict[str, object]:
 
 
 def log_command(context: Context) -> int:
-    """Print what an action has printed, byte by byte."""
+    """Print what an action has printed: byte by byte or, on a terminal, without what a terminal obeys."""
     from treadle.store import Store
 
     plan = context.load()
@@ -108,7 +108,13 @@ def log_command(context: Context) -> int:
     if sys.stdout.isatty() and command is not None:
         context.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
     try:
-        _copy(fd, context)
+        if sys.stdout.isatty():
+            from treadle.ui.output import visible_lines
+
+            for one in visible_lines(fd, colours=context.screen.colours):
+                context.say([line(one)])
+        else:
+            _copy(fd, context)
     finally:
         os.close(fd)
     return context.ended(0)

@@ -35,17 +35,19 @@ _RAW_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
 _LONGEST_COLOUR = 64
 
 
-def visible(raw: bytes, *, colours: bool = False) -> str:
+def visible(raw: bytes, *, colours: bool = False, longest: int = LONGEST_LINE) -> str:
     """Return one line of output as text that is safe to print.
 
     Control characters become escapes, sequences for terminals are left away. Of a line that was written over and
     over with carriage returns the last state is shown. Colours stay with `colours`, and are dropped without.
+
+    :param longest: characters that are shown
     """
-    cut = len(raw) > 8 * LONGEST_LINE
-    raw = _OTHER.sub(b"", raw[: 8 * LONGEST_LINE]).rstrip(b"\r")
+    cut = len(raw) > 8 * longest
+    raw = _OTHER.sub(b"", raw[: 8 * longest]).rstrip(b"\r")
     text = raw[raw.rfind(b"\r") + 1 :].decode("utf-8", "surrogateescape")
     parts: list[str] = []
-    room, coloured = LONGEST_LINE, False
+    room, coloured = longest, False
     for number, part in enumerate(_COLOUR.split(text)):
         if number % 2:
             if colours:
@@ -64,6 +66,22 @@ def without_colours(raw: bytes) -> tuple[bytes, bytes]:
     raw = _RAW_COLOUR.sub(b"", raw)
     at = raw.rfind(b"\x1b", -_LONGEST_COLOUR)
     return (raw[:at], raw[at:]) if at >= 0 else (raw, b"")
+
+
+def visible_lines(fd: int, *, colours: bool = False) -> Iterator[str]:
+    """Yield all lines of a file, made visible; one that is very long comes in several.
+
+    :param fd: where it is read from
+    """
+    rest = b""
+    while data := os.read(fd, _PIECE):
+        *whole, rest = (rest + data).split(b"\n")
+        if len(rest) > _PIECE:
+            whole, rest = [*whole, rest], b""
+        for one in whole:
+            yield visible(one, colours=colours, longest=2 * _PIECE)
+    if rest:
+        yield visible(rest, colours=colours, longest=2 * _PIECE)
 
 
 def last_lines(path: str, most: int, *, colours: bool = False) -> tuple[list[str], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .text import coloured, plain
+from .text import coloured, guarded, plain, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Screen:
 
     def write(self, lines: Iterable[Line]) -> None:
         """Write lines that stay, above the status line."""
-        made = [(coloured(one) if self.colours else plain(one)) + "\n" for one in lines]
+        made = [guarded(coloured(one) if self.colours else plain(one)) + "\n" for one in lines]
         if self._held is not None:
             self._held += made
         elif made:
@@ -78,7 +78,7 @@ class Screen:
         from rich.text import Text
 
         console = self._rich()
-        text = Text.assemble(*((words, _RICH_STYLES[style]) for words, style in status), end="")
+        text = Text.assemble(*((safe(words), _RICH_STYLES[style]) for words, style in status), end="")
         try:
             with console:
                 console.control(Control(ControlType.CARRIAGE_RETURN))

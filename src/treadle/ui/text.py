@@ -45,6 +45,20 @@ def _escape(char: str) -> str:
     return char if category(char) in ("Cf", "Zs") else f"\\u{number:04x}"
 
 
+def guarded(text: str) -> str:
+    """Return a line with all that a terminal obeys as an escape, but for colours and tabs.
+
+    It is the last word before a terminal: whatever a line is made of, it moves no cursor, sets no title or
+    clipboard, asks the terminal nothing and turns no direction of writing.
+    """
+    if text.isprintable():
+        return text
+    import re
+
+    parts = re.split(r"(\x1b\[[0-9;:]{0,60}m|\t)", text)
+    return "".join([part if number % 2 else safe(part) for number, part in enumerate(parts)])
+
+
 def width(text: str) -> int:
     """Return how many cells a safe text takes."""
     if text.isascii():
