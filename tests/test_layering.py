@@ -33,7 +33,7 @@ STATE = {
     "git",
     "own_files",
 }
-COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "depfile"}
+COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "links", "depfile"}
 COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "command_check", "command_job", "scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -72,12 +72,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("hooks", "job", "runner", "running", "process"),
     },
     "walk": {"awaited", "collector", "core", "hooks", "scheduler", "job", "fingerprint"},
-    "depfile": {"command"},
-    "question": {*STATE, "command", "hidden"},
+    "links": set(),
+    "depfile": {"command", "links"},
+    "question": {*STATE, "command", "hidden", "links"},
     "outputs": {*STATE, "command"},
     "former": {"core", "files", "store"},
-    "found": {*STATE, "command", "question"},
-    "discovery": {"command", "depfile", "digests", "files", "found", "question"},
+    "found": {*STATE, "command", "links", "question"},
+    "discovery": {"command", "depfile", "digests", "files", "links", "question"},
     "command_check": {"command", "core.dag", "store"},
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,

@@ -14,7 +14,8 @@ from xxhash import xxh3_64_intdigest
 
 from . import snapshot as columns
 from .command_snapshot import STAMPS, Part, items_of, numbers_of, replace_lists
-from .found import makers_of, owner_of
+from .found import owner_of
+from .links import Makers
 from .snapshot import MADE, UNSURE, WATCHED, split_texts
 
 TYPE_CHECKING = False
@@ -88,6 +89,7 @@ class ChangedPart(Part):
     def waits_for(self, makers: Mapping[str, str]) -> bool:
         """Return whether what actions were found to read is made by nobody, or by whom they came after before."""
         snapshot = self.answer.snapshot
+        all_makers = Makers(self.watch.root, makers)
         rows_of_item, befores, paths = snapshot.item_rows(), snapshot.befores(), snapshot.paths()
         for number, (uid, command) in enumerate(self.actions.vertex_data.items()):
             if command.depfile is None:
@@ -95,7 +97,7 @@ class ChangedPart(Part):
             declared = {*command.inputs, *command.outputs}
             before = set(befores[number])
             for path in _tops([os.fsdecode(paths[row]) for row in rows_of_item[number]]):
-                for maker in makers_of(path, makers) if path not in declared else ():
+                for maker in all_makers.of(path) if path not in declared else ():
                     if maker != uid and self._number_of.get(maker, -1) not in before:
                         return False
         return True

@@ -150,6 +150,11 @@ class _Item:
         outputs = set(command.outputs)
         for path, seen in (*question.seen.items(), *question.answers.items()):
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
+        if command.depfile is not None:
+            # where a link is turned, what was found has another real name
+            for path in walk.discovery.with_real_names(question.answers):
+                if path not in question.answers:
+                    self.rows += rows_of(path, walk.questions.files.see(path), READ)
         if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
             return
         if any(tool.version for tool in command.tools) or "PATH" in command.env.set:
@@ -347,9 +352,9 @@ class Part:
 
 
 def found_by(walk: CommandWalk, uid: str) -> set[str]:
-    """Return what an action was found to read, and what it makes."""
+    """Return what an action was found to read, also by the names without links, and what it makes."""
     question = walk.asked_for(uid)
-    return set(question.answers) if question is not None else set()
+    return set(walk.discovery.with_real_names(question.answers)) if question is not None else set()
 
 
 class _Rows:

@@ -10,7 +10,7 @@ import os
 from .depfile import read_depfile
 from .digests import ABSENT, is_folder
 from .files import GRAIN, moved
-from .found import makers_of
+from .links import Links, Makers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +55,11 @@ class Discovery:
 
     def __init__(self, files: Files, makers: Mapping[str, str]) -> None:
         self.files = files
-        self.makers = makers
         self.turns = Turns()
+        self._made = makers
+        self._makers: Makers | None = None
+        self._links: Links | None = None
+        """How links are once the walk is over."""
 
     def add(
         self, uid: str, command: Command, question: Question, before: Mapping[str, Seen], started: float
@@ -71,10 +74,11 @@ class Discovery:
         """
         since = int(started * 1e9) - GRAIN
         doubted = []
-        for path, seen, was_there in look_at_found(self.files, command):
+        links = Links(self.files.root)
+        for path, seen, was_there in look_at_found(self.files, command, links):
             question.add_found(path, seen)
             own = _own_in(path, command)
-            makers = self._makers_of(uid, path)
+            makers = self._makers_of(uid, path, links)
             if _is_around(path, seen):
                 has_moved = False
             elif path in before:
@@ -83,20 +87,30 @@ class Discovery:
                 # a temporary file of the command looks the same: only what is known to have been there is doubtful
                 has_moved = was_there or bool(makers)
             else:
-                has_moved = _has_new_stamp(seen, own, since)
+                has_moved = _has_new_stamp(seen, own, since) or links.turned_since(path, since)
             if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
                 doubted.append(path)
         return doubted
 
     def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
         """Return the actions that make what an action was found to read."""
-        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path)))
+        links = Links(self.files.root)
+        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path, links)))
 
-    def _makers_of(self, uid: str, path: str) -> list[str]:
-        return [maker for maker in makers_of(path, self.makers) if maker != uid]
+    def with_real_names(self, found: Iterable[str]) -> list[str]:
+        """Return paths, and the names that those have without the links that they lead through."""
+        if self._links is None:
+            self._links = Links(self.files.root)
+        links = self._links
+        return list(dict.fromkeys(name for path in found for name in (path, links.real(path))))
+
+    def _makers_of(self, uid: str, path: str, links: Links) -> list[str]:
+        if self._makers is None:
+            self._makers = Makers(self.files.root, self._made)
+        return [maker for maker in self._makers.of(path, links) if maker != uid]
 
 
-def look_at_found(files: Files, command: Command) -> Iterator[tuple[str, Seen, bool]]:
+def look_at_found(files: Files, command: Command, links: Links) -> Iterator[tuple[str, Seen, bool]]:
     """Yield (path, what it holds now, whether a former look met something) of what a depfile names undeclared.
 
     A folder counts with all that is in it, and its path has a trailing `/`; one around the root counts by being
@@ -104,10 +118,9 @@ def look_at_found(files: Files, command: Command) -> Iterator[tuple[str, Seen, b
 
     :raises TreadleError: the depfile is missing or is none, or a file cannot be read
     """
-    declared = {*command.inputs, *command.outputs, *command.edits, command.depfile}
-    folders = tuple(path for path in command.outputs if path.endswith("/"))
-    for path in read_depfile(files.root, command):
-        if path in declared or path.startswith(folders):
+    is_declared = _Declared(command, links)
+    for path in read_depfile(links, command):
+        if is_declared(path):
             continue
         if path == "/":
             # a path that ends with / is a tree
@@ -116,11 +129,34 @@ def look_at_found(files: Files, command: Command) -> Iterator[tuple[str, Seen, b
         seen = files.see_again(path)
         if is_folder(seen.value) and not _holds(path, files.root):
             path = "./" if path == "." else f"{path}/"
-            if path in declared or path.startswith(folders):
+            if is_declared(path):
                 continue
             was_there = files.has_met(path)
             seen = files.see_again(path)
         yield path, seen, was_there
+
+
+class _Declared:
+    """What a Command says of itself that it reads and makes, asked by any name that a path has."""
+
+    def __init__(self, command: Command, links: Links) -> None:
+        self._links = links
+        self._paths = {*command.inputs, *command.outputs, *command.edits}
+        if command.depfile is not None:
+            self._paths.add(command.depfile)
+        # another name of an input counts beside the one that is declared; an output is none of its own inputs
+        made = {links.place(path) for path in self._paths.difference(command.inputs)}
+        self._paths |= made
+        self._folders = tuple(path for path in {*command.outputs, *made} if path.endswith("/"))
+
+    def __call__(self, path: str) -> bool:
+        real = self._links.real(path)
+        return (
+            path in self._paths
+            or real in self._paths
+            or path.startswith(self._folders)
+            or real.startswith(self._folders)
+        )
 
 
 def _is_around(path: str, seen: Seen) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from .core.elements import digest
 from .errors import DAGError
+from .links import Makers
 from .question import FOUND
 from .records import Owner
 
@@ -26,29 +29,6 @@ def owner_of(uid: str, command: Command) -> Owner:
     if not parts:
         parts = {"label": command.label, "uid": uid, "command": command.shown}
     return Owner(digest(parts), command.label, uid, command.outputs)
-
-
-def maker_of(path: str, makers: Mapping[str, str]) -> str | None:
-    """Return who makes a file: itself, or a folder that it lies in.
-
-    :param makers: output -> who makes it
-    """
-    maker, at = makers.get(path), len(path)
-    while maker is None and (at := path.rfind("/", 0, at)) > 0:
-        maker = makers.get(path[: at + 1])
-    return maker
-
-
-def makers_of(path: str, makers: Mapping[str, str]) -> list[str]:
-    """Return the actions that make a file or a folder; of a folder (`gen/`) also those that make something in it.
-
-    :param makers: output -> its maker
-    """
-    maker = maker_of(path, makers)
-    if not path.endswith("/"):
-        return [] if maker is None else [maker]
-    inside = [other for made, other in makers.items() if path == "./" or made.startswith(path)]
-    return list(dict.fromkeys([maker, *inside] if maker is not None else inside))
 
 
 def writers_of(paths: Iterable[str], commands: Mapping[str, Command]) -> list[str]:
@@ -88,14 +68,15 @@ def found_in(entry: Entry) -> list[str]:
 
 def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
     """Yield (action, maker) for each output of another that an action was found to read last time."""
-    makers: dict[str, str] | None = None
+    makers: Makers | None = None
     for uid, command in commands.items():
         found = found_on_record(store, uid, command) if command.depfile is not None else ()
         if not found:
             continue
         if makers is None:
-            makers = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
-        for maker in dict.fromkeys(maker for path in found for maker in makers_of(path, makers)):
+            made = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
+            makers = Makers(os.path.abspath(store.root), made)
+        for maker in dict.fromkeys(maker for path in found for maker in makers.of(path)):
             if maker != uid:
                 yield uid, maker
 

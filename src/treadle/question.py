@@ -11,6 +11,7 @@ from .errors import TreadleError
 from .files import moved
 from .fingerprint import Fingerprint
 from .hidden import digest
+from .links import Links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Questions:
     def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
         self.files = files
         self.environ = environ
-        self._inside = os.path.join(files.root, "")
+        self._links = Links(files.root)
         self._own_programs: dict[str, str] = {}
         """Name -> path of a program in the root, "" for one elsewhere: of those that all actions look for alike."""
         self.is_told_to_end: Callable[[], bool] = lambda: False
@@ -139,7 +140,7 @@ class Questions:
     def paths(self, question: Question, command: Command) -> list[str]:
         """Return the files that the question is about, and those of tools that say their version."""
         names = {name for tool in command.tools if tool.version for name in (tool.name, tool.version[0])}
-        tools = [os.path.normpath(name) if "/" in name else self._own_program(command, name) for name in names]
+        tools = [self._links.named(name) if "/" in name else self._own_program(command, name) for name in names]
         return [path for path in (*question.seen, *question.answers, *tools) if path]
 
     def note_ways(self, question: Question, command: Command) -> None:
@@ -170,16 +171,16 @@ class Questions:
     def _own_program(self, command: Command, name: str) -> str:
         """Return the path of a program that lies in the root, "" for one that lies elsewhere."""
         if "/" in name:
-            return self._from_root(os.path.normpath(os.path.join(self.files.root, command.cwd, name)))
+            return _inside(self._links.named(name, command.cwd))
         if "PATH" in command.env.set:
-            return self._from_root(self.program(name, command.env.set) or "")
+            return self._in_root(self.program(name, command.env.set))
         path = self._own_programs.get(name)
         if path is None:
-            path = self._own_programs[name] = self._from_root(self.program(name, self._basic) or "")
+            path = self._own_programs[name] = self._in_root(self.program(name, self._basic))
         return path
 
-    def _from_root(self, full: str) -> str:
-        return full.removeprefix(self._inside) if full.startswith(self._inside) else ""
+    def _in_root(self, full: str | None) -> str:
+        return _inside(self._links.below(full)) if full is not None else ""
 
     def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
         """Add the outputs as they lie on disk to the answer."""
@@ -225,7 +226,7 @@ class Questions:
 
     def _file_of(self, tool: Tool, environ: Mapping[str, str]) -> str:
         if "/" in tool.name:
-            path: str | None = os.path.normpath(tool.name)
+            path: str | None = self._links.named(tool.name)
         else:
             path = self.program(tool.name, environ)
         if path is None or not os.path.isfile(os.path.join(self.files.root, path)):
@@ -272,6 +273,11 @@ class Questions:
         if child.returncode:
             raise TreadleError(said, facts=(f"exit code {child.returncode}", *text.splitlines()[-3:]))
         return text
+
+
+def _inside(path: str) -> str:
+    """Return a path if it is one below the root, else ""."""
+    return "" if path.startswith("/") or path == "." else path
 
 
 def made_once(command: Command) -> Fingerprint:

@@ -13,6 +13,7 @@ from treadle.discovery import look_at_found
 from treadle.errors import TreadleError
 from treadle.files import Files
 from treadle.found import owner_of
+from treadle.links import Links
 from treadle.question import Questions
 from treadle.records import SUCCEEDED, Record, Run
 from treadle.ui import words
@@ -116,5 +117,5 @@ def _ask(root: str, command: Command, questions: Questions) -> Question:
 def _add_found(root: str, command: Command, questions: Questions, question: Question) -> None:
     if not os.path.isfile(os.path.join(root, command.depfile or "")):
         raise TreadleError(f"the depfile {command.depfile} is missing, so nobody knows what it has read")
-    for path, seen, _ in look_at_found(questions.files, command):
+    for path, seen, _ in look_at_found(questions.files, command, Links(questions.files.root)):
         question.add_found(path, seen)

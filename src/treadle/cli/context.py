@@ -213,14 +213,18 @@ def _select(plan: Plan, name: str) -> list[str]:
     except UsageError as error:
         if not error.hint:
             error.hint = "`treadle list --all` shows the names, and what is left out"
-        here = os.path.relpath(os.path.join(os.getcwd(), name), plan.root)
+        from treadle.links import Links
+
+        links = Links(plan.root)
+        here = links.named(os.path.join(os.getcwd(), name))
         _name_readers(plan, {name, here}, error)
-        if here.startswith("..") or here == name:
-            raise
-        try:
-            return plan.select([here + "/" if name.endswith("/") else here])
-        except UsageError:
-            pass
+        for path in dict.fromkeys((here, links.place(here), links.real(here))):
+            if path.startswith("/") or path == name:
+                continue
+            try:
+                return plan.select([path + "/" if name.endswith("/") else path])
+            except UsageError:
+                continue
         raise
 
 

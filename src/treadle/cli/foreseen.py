@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
-from treadle.found import maker_of, owner_of
+from treadle.found import owner_of
+from treadle.links import maker_of
 from treadle.question import EDITED, FOUND, INPUT
 
 from .rounds import with_all_before

@@ -108,15 +108,16 @@ class Watching:
 def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Plan) -> bool:
     """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
     from treadle.command_snapshot import found_by
-    from treadle.found import makers_of
+    from treadle.links import Makers
 
     inside = walk.actions.vertex_data
     readers = [str(uid) for uid, command in inside.items() if command.depfile is not None]
     if not readers:
         return False
     others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
-    makers = {path: uid for uid, command in others.items() for path in (*command.outputs, *command.edits)}
-    return any(makers_of(path, makers) for uid in readers for path in found_by(walk, uid))
+    made = {path: uid for uid, command in others.items() for path in (*command.outputs, *command.edits)}
+    makers = Makers(plan.root, made)
+    return any(makers.of(path) for uid in readers for path in found_by(walk, uid))
 
 
 def look_at(path: str) -> Row:

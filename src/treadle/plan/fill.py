@@ -30,13 +30,15 @@ class Filler:
     :param label: the plan's name, part of each Command
     """
 
-    __slots__ = ("environments", "known", "label", "linker", "root", "source", "unknown")
+    __slots__ = ("environments", "known", "label", "linker", "links", "root", "source", "unknown")
 
     def __init__(self, linker: Linker, label: str) -> None:
         self.linker = linker
         self.source: Source = linker.source
         self.root = linker.root
         self.label = label
+        self.links: dict[str, bool] = {}
+        """A folder that commands run in -> whether its path leads through a link below the root."""
         self.known: Mapping[str, str] = {}
         """What the last action said about names without a value, which is in `unknown` as commands say it."""
         self.unknown: Mapping[str, str] = {}
@@ -49,7 +51,8 @@ class Filler:
         if instance.scope.unknown is not self.known:
             self.known = instance.scope.unknown
             self.unknown = {**self.known, **_MISSING}
-        scope = instance.scope.with_local(self._local(instance, reading, cwd), self.unknown)
+        seen_from = self._seen_from(cwd)
+        scope = instance.scope.with_local(self._local(instance, reading, seen_from), self.unknown)
         steps, script = self._program(instance, scope)
         if starts(spec):
             programs = self.linker.programs
@@ -198,6 +201,19 @@ class Filler:
         if path != "." and places.globs.disk.kind(path) != "folder" and not self._is_made(path):
             raise self._no_folder(path, made)
         return path
+
+    def _seen_from(self, cwd: str) -> str:
+        """Return the folder that a command names paths from: with a trailing `/` it is put before them.
+
+        From behind a link `..` leads to where the link leads, and not back to the root.
+        """
+        if cwd == ".":
+            return cwd
+        is_behind = self.links.get(cwd)
+        if is_behind is None:
+            is_behind = any(os.path.islink(f"{self.root}/{folder.rstrip('/')}") for folder in (*parents(cwd), cwd))
+            self.links[cwd] = is_behind
+        return f"{self.root}/" if is_behind else cwd
 
     def _is_made(self, path: str) -> bool:
         folders = self.linker.declared.folders

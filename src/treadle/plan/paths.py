@@ -45,10 +45,13 @@ def is_plain(path: str) -> bool:
 def from_cwd(path: str, cwd: str) -> str:
     """Return how a normalised path is named by a command that runs in `cwd`.
 
+    Where `cwd` ends with `/`, it is put before the path.
     A folder loses its `/`; a name that begins with `-` gets `./` in front, so that no program takes it
     as an option.
     """
     bare = path[:-1] if path.endswith("/") and path != "/" else path
+    if cwd.endswith("/") and not bare.startswith("/"):
+        return cwd + bare
     if cwd != "." and not bare.startswith("/"):
         bare = os.path.relpath("/" + bare, "/" + cwd)
     return "./" + bare if bare.startswith("-") else bare

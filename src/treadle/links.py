@@ -1,0 +1,167 @@
+"""How the system reads a path: links are followed before `..` is, and one file may have many names.
+
+Paths are names relative to a root, or absolute where they lie outside it, as in `command`. What is remembered of
+links holds for one look: make another object when an action may have turned one.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOST_LINKS = 40
+"""So many links the system follows in one path."""
+
+
+class Links:
+    """The links in and around one root.
+
+    :param root: an absolute path, which may lead through links itself
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.real_root = os.path.realpath(root)
+        self._inside = os.path.join(root, "")
+        self._really_inside = os.path.join(self.real_root, "")
+        self._is_link: dict[str, bool] = {}
+        self._folders: dict[str, tuple[str, tuple[str, ...]]] = {self.real_root: (self.real_root, ())}
+        self._trails: dict[str, tuple[str, ...]] = {}
+
+    def named(self, path: str, cwd: str = ".") -> str:
+        """Return the name of a path that a program has written, which ran in `cwd`.
+
+        `..` is taken away with the name before it, unless that is a link: then both stay, for the system to read.
+        """
+        full = os.path.join(self.root if cwd == "." else os.path.join(self.root, cwd), path)
+        if ".." not in full:
+            return self.below(os.path.normpath(full))
+        names: list[str] = []
+        for name in full.split("/"):
+            if name in ("", "."):
+                continue
+            if name != ".." or (names and (names[-1] == ".." or self._leads_on("/" + "/".join(names)))):
+                names.append(name)
+            elif names:
+                names.pop()
+        return self.below("/" + "/".join(names))
+
+    def below(self, full: str) -> str:
+        """Return an absolute path relative to the root, if it lies in it by the root's name or its real one."""
+        if full in (self.root, self.real_root):
+            return "."
+        short = full.removeprefix(self._inside)
+        return short.removeprefix(self._really_inside) if short == full else short
+
+    def real(self, name: str) -> str:
+        """Return the name, without a link in it, of what a path leads to: the path itself if it has none."""
+        return self.trail(name)[-1]
+
+    def trail(self, name: str) -> tuple[str, ...]:
+        """Return each link that a path leads through, by its place, and the place of what it leads to at last."""
+        found = self._trails.get(name)
+        if found is None:
+            tail = "/" if name.endswith("/") and name != "/" else ""
+            full, passed = self._follow(os.path.join(self.root, name.rstrip("/") or "/"))
+            last = self.below(full)
+            found = self._trails[name] = (*map(self.below, passed), "./" if tail and last == "." else last + tail)
+        return found
+
+    def place(self, name: str) -> str:
+        """Return the place of a path: the real name of its folder, and its own name, be it that of a link."""
+        if name.endswith("/"):
+            return self.real(name)
+        folder, own = os.path.split(os.path.join(self.root, name))
+        return self.below(os.path.join(self._folder(folder)[0], own))
+
+    def turned_since(self, name: str, since: int) -> bool:
+        """Return whether one of the links that a path leads through was made after a time (nanoseconds)."""
+        return any(_changed(os.path.join(self.root, link)) >= since for link in self.trail(name)[:-1])
+
+    def _leads_on(self, full: str) -> bool:
+        known = self._is_link.get(full)
+        if known is None:
+            known = self._is_link[full] = os.path.islink(full)
+        return known
+
+    def _follow(self, full: str, depth: int = 0) -> tuple[str, tuple[str, ...]]:
+        """Return where a path leads to, and the places of the links on the way."""
+        folder, own = os.path.split(full)
+        if not own or own == ".":
+            return self._folder(folder, depth)
+        real, passed = self._folder(folder, depth)
+        if own == "..":
+            return os.path.dirname(real), passed
+        place = os.path.join(real, own)
+        if depth >= _MOST_LINKS or not self._leads_on(place):
+            return place, passed
+        try:
+            target = os.readlink(place)
+        except OSError:
+            return place, passed
+        last, more = self._follow(os.path.join(real, target), depth + 1)
+        return last, (*passed, place, *more)
+
+    def _folder(self, full: str, depth: int = 0) -> tuple[str, tuple[str, ...]]:
+        if full == self.root:
+            full = self.real_root
+        found = self._folders.get(full)
+        if found is None:
+            found = ("/", ()) if full in ("", "/", "//") else self._follow(full, depth)
+            self._folders[full] = found
+        return found
+
+
+class Makers:
+    """Which action makes what, asked by any name that a path has.
+
+    :param root: the folder that paths are relative to
+    :param makers: output -> its maker
+    """
+
+    def __init__(self, root: str, makers: Mapping[str, str]) -> None:
+        self._links = Links(root)
+        self._makers = {self._links.place(path): uid for path, uid in makers.items()} | dict(makers)
+
+    def of(self, path: str, links: Links | None = None) -> list[str]:
+        """Return the actions that make a file or a folder, also by what it leads through; of a folder all in it.
+
+        :param links: how links are now, if they may have been turned since this was made
+        """
+        found: dict[str, None] = {}
+        for name in dict.fromkeys((path, *(links or self._links).trail(path))):
+            found.update(dict.fromkeys(makers_of(name, self._makers)))
+        return list(found)
+
+
+def maker_of(path: str, makers: Mapping[str, str]) -> str | None:
+    """Return the maker of a file, or of a folder that it lies in, by this name.
+
+    :param makers: output -> its maker
+    """
+    maker, at = makers.get(path), len(path)
+    while maker is None and (at := path.rfind("/", 0, at)) > 0:
+        maker = makers.get(path[: at + 1])
+    return maker
+
+
+def makers_of(path: str, makers: Mapping[str, str]) -> list[str]:
+    """Return the actions that make a file or a folder by this name; of a folder (`gen/`) also what is in it.
+
+    :param makers: output -> its maker
+    """
+    maker = maker_of(path, makers)
+    if not path.endswith("/"):
+        return [] if maker is None else [maker]
+    inside = [other for made, other in makers.items() if path == "./" or made.startswith(path)]
+    return list(dict.fromkeys([maker, *inside] if maker is not None else inside))
+
+
+def _changed(full: str) -> int:
+    try:
+        return os.lstat(full).st_ctime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,163 @@
+"""One file by many names: links in depfiles, around the root, in it, and as the folder of a command."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from e2e.project import Project
+
+PLAN = """
+treadle: 1
+defaults: {pass: [LOG]}
+actions:
+  use:
+    sh: |
+      echo use >> $LOG
+      cat NAMED > TOP/o/use
+      echo "o: NAMED" > TOP/o/use.d
+    CWD
+    in: main
+    out: o/use
+    depfile: o/use.d
+  gen: {sh: 'echo gen >> $LOG; cp ver ${out}', in: ver, out: MADE}
+"""
+
+CASES = {
+    # how the depfile names it, where it is made, the folder of the command
+    "a folder link before ..": ("src/inc/../common/h.h", "lib/common/h.h", ""),
+    "a folder link": ("src/inc/h.h", "lib/sub/h.h", ""),
+    "a link to the file": ("src/file.h", "lib/sub/h.h", ""),
+    "an output through a folder link": ("lib/sub/h.h", "src/inc/h.h", ""),
+    "the real name of a linked folder": ("OUTSIDE/h.h", "linked/h.h", ""),
+    "the real name of the root": ("REAL/lib/h.h", "lib/h.h", ""),
+    "a folder of the command that is a link": ("../common/h.h", "lib/common/h.h", "cwd: src/inc"),
+}
+
+
+def linked(project: Project, case: str) -> None:
+    named, made, cwd = CASES[case]
+    folder = project.folder.resolve()
+    outside = folder.parent / "outside"
+    for path in (
+        outside,
+        folder / "src",
+        folder / "src/common",
+        folder / "lib/sub",
+        folder / "lib/common",
+        folder / "o",
+    ):
+        path.mkdir(parents=True)
+    (folder / "src/inc").symlink_to("../lib/sub")
+    (folder / "src/file.h").symlink_to("../lib/sub/h.h")
+    (folder / "linked").symlink_to(outside)
+    project.write("main", "")
+    project.write("src/common/h.h", "another\n")
+    text = PLAN.replace("NAMED", named).replace("MADE", made).replace("CWD", cwd or "cwd: .")
+    text = text.replace("OUTSIDE", str(outside)).replace("REAL", str(folder)).replace("TOP", str(folder))
+    project.write("plan", text)
+
+
+@pytest.mark.parametrize("root", ["", "alias/treadle.yaml"])
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_found_by_another_name_is_waited_for(project: Project, case: str, root: str) -> None:
+    linked(project, case)
+    (project.folder / "alias").symlink_to(project.folder)
+    words = ["-f", root] if root else []
+    project.write("ver", "1\n")
+    project.run(*words, "gen")
+    project.run(*words)
+    assert project.run(*words) == []
+    project.write("ver", "2\n")
+    assert project.run(*words) == ["gen", "use"]
+    assert project.read("o/use") == "2\n"
+    assert project.run(*words) == []
+
+
+def test_a_link_that_is_turned_is_noticed_and_so_is_what_it_leads_to(project: Project) -> None:
+    linked(project, "a folder link before ..")
+    project.write("ver", "1\n")
+    project.run("gen")
+    project.run()
+    folder = project.folder
+    for name in ("new", "new/sub", "new/common"):
+        (folder / name).mkdir()
+    project.write("new/common/h.h", "turned\n")
+    (folder / "src/inc").unlink()
+    (folder / "src/inc").symlink_to("../new/sub")
+    assert project.run() == ["use"]
+    assert project.read("o/use") == "turned\n"
+    project.write("new/common/h.h", "edited\n")
+    assert project.run() == ["use"]
+    assert project.read("o/use") == "edited\n"
+    assert project.run() == []
+
+
+def test_a_link_that_is_turned_to_what_another_action_makes_is_waited_for(project: Project) -> None:
+    linked(project, "a folder link")
+    text = project.read("treadle.yaml")
+    project.write("plan", text + "  other: {sh: 'echo other >> $LOG; cp ver2 ${out}', in: ver2, out: new/h.h}\n")
+    project.write("ver", "same\n")
+    project.write("ver2", "same\n")
+    project.run("gen", "other")
+    project.run()
+    (project.folder / "src/inc").unlink()
+    (project.folder / "src/inc").symlink_to("../new")
+    project.run()
+    project.run()
+    project.write("ver2", "other\n")
+    assert project.run() == ["other", "use"]
+    assert project.read("o/use") == "other\n"
+
+
+def test_an_own_output_by_its_real_name_is_no_input(project: Project) -> None:
+    linked(project, "the real name of a linked folder")
+    text = project.read("treadle.yaml").replace("out: o/use", "out: [o/use, linked/own]")
+    outside = project.folder.resolve().parent / "outside"
+    project.write("plan", text.replace("cat ", f"touch {outside}/own; cat ").replace('"o: ', f'"o: {outside}/own '))
+    project.write("ver", "1\n")
+    project.run("gen")
+    assert project.run() == ["use"]
+    assert project.run() == []
+
+
+@pytest.mark.parametrize("name", ["REAL/o/use", "ALIAS/o/use", "alias/o/use", "src/inc/../../o/use"])
+def test_an_output_is_asked_for_by_any_name(project: Project, name: str) -> None:
+    linked(project, "a folder link")
+    (project.folder / "alias").symlink_to(project.folder)
+    project.write("ver", "1")
+    project.write("lib/sub/h.h", "1")
+    name = name.replace("REAL", str(project.folder.resolve())).replace("ALIAS", str(project.folder / "alias"))
+    assert project.treadle("why", name).code in (0, 1)
+    assert project.treadle("why", "-f", "alias/treadle.yaml", name).code in (0, 1)
+
+
+def test_a_program_behind_a_link_and_two_dots_is_an_input(project: Project) -> None:
+    linked(project, "a folder link")
+    project.write("lib/prog", "#!/bin/sh\necho one > o/p; echo prog >> $LOG\n").chmod(0o755)
+    project.write("src/prog", "#!/bin/sh\nexit 1\n").chmod(0o755)
+    project.write(
+        "plan", "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n  p: {run: src/inc/../prog, in: main, out: o/p}\n"
+    )
+    assert project.run() == ["prog"]
+    project.write("lib/prog", "#!/bin/sh\necho two > o/p; echo prog >> $LOG\n")
+    assert project.run() == ["prog"]
+    shutil.rmtree(project.folder / ".treadle/quick")
+    assert project.run() == []
+
+
+@pytest.mark.parametrize("cwd", ["src/inc", "src/deep/er", "linked"])
+def test_a_command_that_runs_behind_a_link_names_the_files_of_the_plan(project: Project, cwd: str) -> None:
+    linked(project, "a folder link")
+    (project.folder / "src/deep").symlink_to("../lib")
+    (project.folder / "lib/er").mkdir()
+    for decoy in (project.folder / "lib/main", project.folder / "lib/sub/main", project.folder.parent / "main"):
+        decoy.write_text("decoy")
+    text = "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n  a: {sh: 'echo a >> $LOG; cat ${in} > ${out}', CWD}\n"
+    project.write("plan", text.replace("CWD", f"in: main, out: o/a, cwd: {cwd}"))
+    for content in ("1", "2"):
+        project.write("main", content)
+        assert project.run() == ["a"]
+        assert project.read("o/a") == content
+        assert project.run() == []
