@@ -328,7 +328,63 @@ def test_no_small_text_takes_long_or_much(name: str, folder: Folder) -> None:
     check(folder, "treadle: 1\n" + text)
 
 
-@pytest.mark.parametrize("pure", [False, True], ids=["libyaml", "python"])
+def _deep(before: str, opener: str, count: int = 2000) -> tuple[str, int]:
+    """Return a text with so many brackets, and the column of the first that is one too many."""
+    inside = before.count("[") + before.count("{")
+    return before + opener * count, len(before) + (100 - inside) * len(opener) + 1
+
+
+DEEP = {
+    "lists": _deep("", "["),
+    "lists apart": _deep("", "[ "),
+    "maps": _deep("", "{a: "),
+    "maps with quoted keys": _deep("", '{"a":'),
+    "with anchors": _deep("", "&a [", 300),
+    "behind lists": _deep("[[", "["),
+    "behind a text and a comma": _deep("[text, ", "["),
+    "a text that ends": _deep("", "[", 102),
+    "behind a text of brackets": ('["' + "[" * 200 + '", ' + "[" * 1500, 205 + 100),
+}
+BROKEN = {
+    "in double quotes": '["' + "[" * 300 + '", }',
+    "in single quotes": "['" + "{" * 300 + "', }",
+    "in a comment": "[ # " + "[" * 300 + "\n }",
+    "closed again": "[" + "[]," * 300 + "}",
+    "in plain text": "a: b" + "[" * 300 + "\n  c: d",
+    "in a block": "a: |\n  " + "[" * 300 + "\n\tb",
+}
+PARSERS = pytest.mark.parametrize("pure", [False, True], ids=["libyaml", "python"])
+
+
+@PARSERS
+@pytest.mark.parametrize("name", DEEP)
+def test_our_own_limit_of_depth_comes_before_that_of_the_parser(
+    name: str, pure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yaml
+
+    monkeypatch.setattr(loader, "_PARSER", yaml.SafeLoader if pure else loader._PARSER)
+    text, column = DEEP[name]
+    for before, line in (("", 1), ("# [[[[\n", 2)):
+        with pytest.raises(TreadleError) as caught:
+            loader.parse(loader.decode("plan.yaml", (before + text).encode()))
+        assert caught.value.what == "nested more than 100 levels deep"
+        assert caught.value.hint == loader.HINT_DEEP
+        assert caught.value.place is not None
+        assert (caught.value.place.line, caught.value.place.column) == (line, column)
+
+
+@PARSERS
+@pytest.mark.parametrize("name", BROKEN)
+def test_brackets_that_open_nothing_are_not_counted(name: str, pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    monkeypatch.setattr(loader, "_PARSER", yaml.SafeLoader if pure else loader._PARSER)
+    with pytest.raises(TreadleError, match="not valid YAML"):
+        loader.parse(loader.decode("plan.yaml", BROKEN[name].encode()))
+
+
+@PARSERS
 def test_both_parsers_refuse_what_is_nested_too_deep(pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import yaml
 

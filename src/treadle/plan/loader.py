@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import yaml
@@ -17,6 +18,7 @@ from yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from yaml.tokens import FlowMappingEndToken, FlowMappingStartToken, FlowSequenceEndToken, FlowSequenceStartToken
 
 from treadle import trust
 from treadle.errors import Place, TreadleError
@@ -51,6 +53,7 @@ _HINTS = (
     ("did not find expected key", "look at the indentation, and for text after a closing quote"),
     ("expected <block end>", "look at the indentation, and for text after a closing quote"),
     ("did not find expected '-'", "look at the indentation"),
+    ("nesting depth", HINT_DEEP),
     ("could not find expected ':'", "a line in a map needs `name: value`"),
     ("control characters", "take the character out, or write it as an escape in double quotes"),
     ("special characters", "take the character out, or write it as an escape in double quotes"),
@@ -140,8 +143,13 @@ class _Builder:
         key: Scalar | None = None
         root: Node | None = None
         left = MAX_NODES
+        event: Any = None
         while True:
-            event = get()
+            try:
+                event = get()
+            except yaml.YAMLError as error:
+                self._check_unread(event, error, len(opened), is_flow=parent is not None and parent.flow)
+                raise
             kind = type(event)
             node: Node
             if kind is ScalarEvent:
@@ -226,11 +234,36 @@ class _Builder:
         if event.tag is not None:
             self._refuse_tag(event.tag, at)
         if depth > MAX_DEPTH:
-            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", at, hint=HINT_DEEP)
+            raise self._deeper(at)
         if is_key:
             self._refuse_key(at)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
+
+    def _check_unread(self, last: Any, error: yaml.YAMLError, depth: int, *, is_flow: bool) -> None:
+        """Refuse brackets nested too deep in what the parser has read without an event for it.
+
+        It reads ahead as long as a bracket may begin a key, and its own limit differs between its versions. So
+        where it fails, our limit is checked first.
+
+        :param last: the last event before the error
+        :param depth: how many lists and maps are open after it
+        :param is_flow: whether the innermost one is in brackets
+        """
+        mark = getattr(error, "problem_mark", None)
+        if last is None or mark is None:
+            return
+        start = last.end_mark.index
+        text = self.source.text[start : mark.index]
+        if depth + text.count("[") + text.count("{") <= MAX_DEPTH:
+            return
+        for at, step in _brackets(text, is_flow=is_flow):
+            depth += step
+            if depth > MAX_DEPTH:
+                raise self._deeper(start + at)
+
+    def _deeper(self, at: int | Node) -> TreadleError:
+        return self.source.error(f"nested more than {MAX_DEPTH} levels deep", at, hint=HINT_DEEP)
 
     def _alias(self, event: Any, depth: int) -> Node:
         at = event.start_mark.index
@@ -246,7 +279,7 @@ class _Builder:
         if self.aliased > MAX_ALIASED:
             raise self.source.error(f"aliases that stand for more than {MAX_ALIASED:,} values", at, hint=HINT_LARGE)
         if depth + height > MAX_DEPTH:
-            raise self.source.error(f"nested more than {MAX_DEPTH} levels deep", node, hint=HINT_DEEP)
+            raise self._deeper(node)
         return node
 
     def _measure(self, node: Node) -> tuple[int, int]:
@@ -286,6 +319,28 @@ class _Builder:
             at,
             hint="`{` and `[` begin maps and lists in YAML: " + HINT_QUOTE,
         )
+
+
+def _brackets(text: str, *, is_flow: bool) -> Iterator[tuple[int, int]]:
+    """Yield where brackets of a part of a document open (1) and close (-1), by the scanner that has no limit.
+
+    :param is_flow: whether the part stands inside of brackets
+    """
+    before = "[" if is_flow else ""
+    scanner: Any = yaml.SafeLoader(before + text)
+    tokens: list[Any] = []
+    try:
+        while scanner.check_token():
+            tokens.append(scanner.get_token())
+    except yaml.YAMLError:
+        # what it has read before the error is not lost
+        tokens += scanner.tokens
+    for token in tokens:
+        at = token.start_mark.index - len(before)
+        if at >= 0 and isinstance(token, FlowSequenceStartToken | FlowMappingStartToken):
+            yield at, 1
+        elif isinstance(token, FlowSequenceEndToken | FlowMappingEndToken):
+            yield at, -1
 
 
 def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
