@@ -75,6 +75,8 @@ class CommandJob(ProcessJob):
         self.command = data
         self.place = place
         self.ready = ready
+        self.announced = 0
+        """The last attempt that the observer was told of."""
         self.made_room = False
         """Whether output files of former runs have been removed for this attempt."""
         self.not_ours: Collection[str] = ()

@@ -343,7 +343,10 @@ class CommandWalk(Walk):
         found = self._last_found.get(uid, ())
         question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
         self.questions.note_ways(question, job.command)
-        self.observer.started(job)
+        if job.announced != job.attempt:
+            # a start that met a shortage is tried again, and is the same attempt
+            job.announced = job.attempt
+            self.observer.started(job)
         return question
 
     def _finish_question(self, job: CommandJob) -> list[str]:

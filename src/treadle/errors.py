@@ -5,6 +5,8 @@ A user error says what happened, the facts and a hint; bugs are a class apart.
 
 from __future__ import annotations
 
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,6 +95,24 @@ class TreadleError(Exception):
 def _again(kind: type[TreadleError], arguments: tuple[Any, ...]) -> TreadleError:
     """Return an error without a call of its constructor, for copies and pickles; its attributes come after that."""
     return kind.__new__(kind, *arguments)
+
+
+SHORTAGES = (EAGAIN, ENOMEM, EMFILE, ENFILE)
+"""What the system says if it has no process, memory or descriptor left: it may have one later."""
+PATIENCE = 6
+"""How often something is tried that meets a shortage, while nothing of ours runs whose end could help."""
+
+
+def is_shortage(error: BaseException | None) -> bool:
+    """Return whether an error, or the one that it was raised from, says that the system is short of a resource."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error is not None and error.errno in SHORTAGES
+
+
+def pause_after(tries: int) -> float:
+    """Return how many seconds pass before the next try, after so many that met a shortage."""
+    return float(0.05 * 2 ** min(tries, PATIENCE))
 
 
 class DAGError(TreadleError):

@@ -6,7 +6,7 @@ import os
 from _thread import RLock, allocate_lock
 from time import monotonic, time
 
-from .errors import TreadleError, UsageError
+from .errors import TreadleError, UsageError, is_shortage
 from .hooks import add_note_of, shown
 from .process import describe_status
 from .runner import SPAWN_ERRORS, Start
@@ -325,8 +325,14 @@ class ProcessJob(Job):
             request = self.make_start()
         except Exception as error:
             self.close_files()
+            if is_shortage(error):
+                raise
             self._not_started(error)
-        self.proc_handle = host.run_process(self, request)
+        try:
+            self.proc_handle = host.run_process(self, request)
+        except OSError:
+            self.close_files()
+            raise
 
     def run(self) -> None:
         """Run the program and wait for its end; what cannot be started is a failure."""

@@ -8,6 +8,7 @@ from select import POLLIN, poll
 from time import monotonic
 
 from . import marks, process
+from .errors import PATIENCE, is_shortage, pause_after
 from .marks import KILL
 from .process import TERM, Process
 
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
         def active(self) -> int:
             """How many have been started and not been reported as ended."""
 
+        @property
+        def has_room(self) -> bool:
+            """Whether the system has the resources for one more program, as far as can be told."""
+
         def start(self, key: object, start: Start) -> Process | None:
-            """Start it; what cannot be started has ended at the next `poll`."""
+            """Start it; what cannot be started has ended at the next `poll`.
+
+            :raises OSError: a shortage (see `errors.is_shortage`), nothing has been started; try again later
+            """
 
         def knows(self, key: object) -> bool:
             """Return whether it was started under this key and has not been reported as ended."""
@@ -60,6 +68,10 @@ if TYPE_CHECKING:
 GRACE = 5.0
 """Seconds between TERM and KILL."""
 _DRAIN_INTERVAL = 0.02
+_LOOK_INTERVAL = 0.02
+"""Seconds between two looks at a child that no descriptor tells of."""
+_RESERVE = 16
+"""At most so many descriptors programs leave free: for logs, for looks at files, and to find processes by mark."""
 LONGEST_NAP = 0.5
 """Seconds that we sleep at a time. A signal that comes just before the sleep does not end it, and Python hears of
 it only afterwards: without an end it would be lost for as long as the programs run."""
@@ -165,6 +177,16 @@ class LocalRunner:
         self._ended: list[Ended] = []
         self._told: list[Ended] = []
         """What the last `poll` has returned."""
+        self._postponed: dict[object, _Running] = {}
+        """What waits for a resource of the system, in the order in which it is tried again."""
+        self._retry_at = 0.0
+        self._tries = 0
+        """How often a start has met a shortage while nothing else ran."""
+        self._most: int | None = None
+        """How many may run at once, as soon as descriptors get scarce."""
+        self._unwatched: dict[object, _Running] = {}
+        """Children that no descriptor tells of."""
+        self._descriptors = -1
         self._poll: poll | None = None
         self._wake_in = self._wake_out = -1
         self._wake_lock = allocate_lock()
@@ -174,8 +196,18 @@ class LocalRunner:
         """How many have been started and not been reported as ended."""
         return len(self._by_key) + len(self._ended)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the system has the resources for one more program, as far as can be told."""
+        return not self._postponed and (self._most is None or len(self._by_key) < self._most)
+
     def start(self, key: object, start: Start) -> Process | None:
-        """Start it under a key of the caller's; what cannot be started has ended at the next `poll`."""
+        """Start it under a key of the caller's; what cannot be started has ended at the next `poll`.
+
+        If the system is short of a resource, it starts as soon as another program has ended, or after a pause.
+
+        :raises OSError: there are no descriptors for the runner itself; nothing has been started
+        """
         self._open()
         self._told = []
         running = _Running(key, start)
@@ -196,6 +228,7 @@ class LocalRunner:
         while not self._ended:
             woken = self._look(self._pause(end))
             self._drain()
+            self._start_postponed()
             if woken or (end is not None and monotonic() >= end):
                 break
         self._told = list(self._ended)
@@ -227,6 +260,7 @@ class LocalRunner:
         """
         # of what is watched nobody knows how far we were: begin again
         former, self._by_fd = self._by_fd, {}
+        self._unwatched.clear()
         if self._poll is not None:
             self._poll = poll()
             self._poll.register(self._wake_in, POLLIN)
@@ -280,6 +314,7 @@ class LocalRunner:
 
     def _open(self) -> None:
         if self._poll is None:
+            self._descriptors = os.sysconf("SC_OPEN_MAX")
             self._wake_in, self._wake_out = os.pipe()
             os.set_blocking(self._wake_in, False)
             os.set_blocking(self._wake_out, False)
@@ -288,14 +323,46 @@ class LocalRunner:
             self._poll = waiting
 
     def _spawn(self, running: _Running) -> None:
-        """Start its next program, and watch it."""
+        """Start its next program, and watch it; if the system is short of a resource, later."""
+        if running.number == 0 and not self._is_its_turn(running):
+            self._postpone(running)
+            return
         try:
             running.process = running.start.spawn(running.number)
         except SPAWN_ERRORS as error:
-            self._end(running, None, running.start.why_not(error, running.number))
+            if is_shortage(error) and self._may_wait():
+                self._postpone(running)
+            else:
+                self._end(running, None, running.start.why_not(error, running.number))
         else:
             running.spawning = False
+            self._postponed.pop(running.key, None)
+            self._tries = 0
             self._watch(running)
+
+    def _is_its_turn(self, running: _Running) -> bool:
+        first = next(iter(self._postponed.values()), running)
+        return first is running and (self._most is None or len(self._by_key) - len(self._postponed) <= self._most)
+
+    def _may_wait(self) -> bool:
+        """Return whether a shortage may end: something runs whose end would free a resource, or others have it."""
+        if len(self._by_key) > len(self._postponed) + 1:
+            return True
+        self._tries += 1
+        return self._tries < PATIENCE
+
+    def _postpone(self, running: _Running) -> None:
+        self._postponed[running.key] = running
+        self._retry_at = monotonic() + pause_after(self._tries)
+
+    def _start_postponed(self) -> None:
+        """Start what a shortage has kept from it, if something has ended or its pause is over."""
+        if not self._postponed or (not self._ended and monotonic() < self._retry_at):
+            return
+        for key, running in list(self._postponed.items()):
+            self._spawn(running)
+            if key in self._postponed:
+                return
 
     def _signal(self, running: _Running, number: int) -> None:
         if running.spawning:
@@ -314,7 +381,17 @@ class LocalRunner:
         running.process.managed = True
         fd = running.process.fd
         if fd < 0:
-            fd = _thread_that_waits(running.process)
+            try:
+                fd = _thread_that_waits(running.process)
+            except (OSError, RuntimeError):
+                # no descriptor or thread is left: it is looked at from time to time
+                self._unwatched[running.key] = running
+                fd = self._descriptors
+        if self._descriptors > 0 and fd >= self._descriptors - max(4, min(_RESERVE, self._descriptors // 8)):
+            # a new descriptor is the lowest that is free, so few are left
+            self._most = max(1, len(self._by_key) - len(self._postponed))
+        if running.key in self._unwatched:
+            return
         self._by_fd[fd] = running
         self._poll.register(fd, POLLIN)
 
@@ -326,6 +403,10 @@ class LocalRunner:
             due.append(running.kill_at or now)
             if running.code is not None:
                 due.append(now + _DRAIN_INTERVAL)
+        if self._postponed:
+            due.append(self._retry_at)
+        if self._unwatched:
+            due.append(now + _LOOK_INTERVAL)
         return max(0.0, min([*due, now + LONGEST_NAP]) - now)
 
     def _look(self, wait: float) -> bool:
@@ -340,6 +421,10 @@ class LocalRunner:
             else:
                 self._poll.unregister(fd)
                 self._leader_ended(self._by_fd.pop(fd), fd)
+        for key, running in list(self._unwatched.items()):
+            if running.process is not None and running.process.has_ended(0):
+                del self._unwatched[key]
+                self._leader_ended(running, running.process.fd)
         return woken
 
     def _leader_ended(self, running: _Running, fd: int) -> None:
@@ -389,6 +474,8 @@ class LocalRunner:
         if running.ended not in self._ended:
             self._ended.append(running.ended)
         self._draining.pop(running.key, None)
+        self._unwatched.pop(running.key, None)
+        self._postponed.pop(running.key, None)
         self._by_key.pop(running.key, None)
 
 
@@ -402,5 +489,10 @@ def _thread_that_waits(child: Process) -> int:
         child.has_ended(None)
         os.close(writable)
 
-    threading.Thread(target=wait, daemon=True).start()
+    try:
+        threading.Thread(target=wait, daemon=True).start()
+    except RuntimeError:
+        os.close(readable)
+        os.close(writable)
+        raise
     return readable

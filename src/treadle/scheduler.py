@@ -11,9 +11,9 @@ from _thread import RLock, allocate_lock
 from time import time
 
 from .core.admission import Admission
-from .core.containers import heappop, heappush
+from .core.containers import deque, heappop, heappush
 from .core.dag import DAGIterator, require_graph
-from .errors import InternalError, RunError, TreadleError, UsageError
+from .errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
 from .hooks import ask, refusal, shown
 from .job import USE_SCHEDULER_TIMEOUT, Job, asked
 from .process import LONGEST_SLEEP
@@ -88,7 +88,7 @@ class Scheduler(RunningJobs):
     @property
     def queued_jobs(self) -> int:
         """How many jobs wait for tokens, or for the end of their delay."""
-        return self._admission.waiting + len(self._delayed)
+        return self._admission.waiting + len(self._delayed) + len(self._admitted)
 
     @property
     def start_time(self) -> datetime | None:
@@ -103,9 +103,14 @@ class Scheduler(RunningJobs):
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do: all has been queued and has ended, or nothing new may start."""
-        if self._active or self._inbox.ended:
+        if self._active or self._inbox.ended or self._short is not None:
             return False
         return self.hurry >= DRAINING or (self.all_jobs_queued and not self.queued_jobs)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether what the system has no resource for may get it: something runs, or it was not tried often."""
+        return bool(self._active) or self._tries + 1 < PATIENCE
 
     def run(self, dag: DAG) -> None:
         """Run all jobs of the graph; return when they have ended.
@@ -178,18 +183,35 @@ class Scheduler(RunningJobs):
         self.runner.grace = self.grace
         self._admission = Admission(self.queues)
         self._delayed: list[tuple[float, int, Job]] = []
+        self._admitted: deque[tuple[Job, int]] = deque()
+        """What has tokens and a slot and has not started."""
+        self._short: Job | None = None
+        """The first of them, if the system had no resource for its start."""
+        self._unanswered: tuple[Hashable, Any, frozenset[Hashable]] | None = None
+        """The vertex that is ready and for whose job the system had no resource."""
+        self._tries = 0
+        """How often something met a shortage while nothing ran."""
+        self._retry_at = 0.0
 
     def enqueue(self) -> None:
         """Take all vertices that are ready; what is skipped is collected and left at once."""
         while not self.all_jobs_queued and self.hurry == RUNNING:
             try:
-                uid, data, predecessors = self.dag_iterator.next_element()
+                uid, data, predecessors = self._unanswered or self.dag_iterator.next_element()
             except StopIteration:
                 self.all_jobs_queued = True
                 return
-            if uid is None:
+            if uid is None or not self._is_time_to_try(self._unanswered):
                 return
-            job = self.safe_job_provider(uid, data, predecessors)
+            try:
+                job = self.safe_job_provider(uid, data, predecessors)
+            except Exception as error:
+                if not (is_shortage(error) and self.may_wait):
+                    raise
+                self._unanswered = (uid, data, predecessors)
+                self._note_shortage()
+                return
+            self._unanswered = None
             if job.should_skip:
                 self.safe_collect(job)
                 ask(job.on_finish, uid, self)
@@ -211,31 +233,30 @@ class Scheduler(RunningJobs):
         self._admission.push(job, queue, tokens, priority)
 
     def launch(self) -> None:
-        """Start all jobs that admission lets in."""
+        """Start all jobs that admission lets in, as long as the system has the resources for them."""
         if self._delayed:
             self._push_delayed()
-        if self.hurry != RUNNING or not self._admission.waiting:
+        if self.hurry != RUNNING:
+            self._see_to_short()
             return
-        batch: list[tuple[Job, int]] = list(self._admission.admit())
-        if batch and self.before_start is not None:
-            self.before_start([job for job, _ in batch])
-        for job, slot in batch:
-            ask(job.prepare, job.uid, slot)
-            self._starting = job
-            ask(job.on_start, job.uid, self)
-            ask(job.start, job.uid, slot, self)
-            self._active[job.uid] = job
-            self._starting = None
-            job._limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
-            if job._limit is not None:
-                self._deadlines.add(self.clock() + job._limit, job)
+        if self._admission.waiting and not self._admitted:
+            batch: list[tuple[Job, int]] = list(self._admission.admit())
+            if batch and self.before_start is not None:
+                self.before_start([job for job, _ in batch])
+            self._admitted.extend(batch)
+        while self._admitted and self._is_time_to_try(self._short) and self._start_first():
+            pass
 
     def wait(self) -> None:
         """Sleep until at least one job ends, a deadline passes or somebody calls `stop`; see to all of it."""
         if self.is_finished:
             return
         if not self._active and not self._delayed:
-            self._look_for_work()
+            if self._short is not None or self._unanswered is not None:
+                self._inbox.receive(self.runner, pause_after(self._tries))
+                self._finish_all()
+            else:
+                self._look_for_work()
             return
         self._inbox.receive(self.runner, self._time_to_sleep())
         self._finish_all()
@@ -271,6 +292,65 @@ class Scheduler(RunningJobs):
             return None
         return self.runner.start(job, start)
 
+    def _start_first(self) -> bool:
+        """Start the first job that is admitted; return False if the system has no resource for it now."""
+        job, slot = self._admitted[0]
+        if self._active and self._short is None and not self.runner.has_room:
+            return False
+        self._starting = job
+        try:
+            if self._short is None:
+                ask(job.prepare, job.uid, slot)
+                ask(job.on_start, job.uid, self)
+            else:
+                # the same attempt, which begins only now
+                job.record_start_time()
+            ask(job.start, job.uid, slot, self)
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            self._starting = None
+            if self.may_wait:
+                self._short = job
+                self._note_shortage()
+                return False
+            job.fail(str(error))
+            self._inbox.ended.append(job)
+        else:
+            self._tries = 0
+        self._active[job.uid] = job
+        self._starting = self._short = None
+        self._admitted.popleft()
+        job._limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
+        if job._limit is not None:
+            self._deadlines.add(self.clock() + job._limit, job)
+        return True
+
+    def _note_shortage(self) -> None:
+        """Have what met a shortage tried again when something has ended, or after a pause."""
+        if not self._active:
+            self._tries += 1
+        self._retry_at = self.clock() + pause_after(self._tries)
+
+    def _is_time_to_try(self, short: object) -> bool:
+        """Return whether what met a shortage, if anything did, may be tried again."""
+        return short is None or not self._active or self.clock() >= self._retry_at
+
+    def _see_to_short(self) -> None:
+        """See to a job whose start met a shortage, when nothing new may start: it goes on or ends."""
+        if self._short is None:
+            return
+        if self.hurry == DRAINING:
+            if self._is_time_to_try(self._short):
+                self._start_first()
+            return
+        job = self._short
+        self._short = None
+        self._admitted.popleft()
+        job.interrupted = True
+        self._active[job.uid] = job
+        self._inbox.ended.append(job)
+
     def _look_for_work(self) -> None:
         """Nothing runs: something must be about to start, or this is a bug of ours."""
         self.enqueue()
@@ -300,6 +380,8 @@ class Scheduler(RunningJobs):
         again = False
         if stage < _RELEASED:
             self._active.pop(job.uid, None)
+            # its end may have freed what another one waits for
+            self._retry_at = 0.0
             job.record_stop_time()
             self._finishing = (job, _RELEASED)
             if job.slot is not None:
@@ -324,6 +406,8 @@ class Scheduler(RunningJobs):
 
     def _time_to_sleep(self) -> float | None:
         due = [self._delayed[0][0]] if self._delayed else []
+        if self._short is not None or self._unanswered is not None:
+            due.append(self._retry_at)
         if self._deadlines and (first := self._deadlines.first()) is not None:
             due.append(first)
         if not due and self.tick is None:

@@ -99,6 +99,11 @@ class ManualRunner:
         """How many have been started and not been reported as ended."""
         return len(self.running) + len(self._ended)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether it starts more: always."""
+        return True
+
     def start(self, key: object, start: Start) -> FakeProcess | None:
         """Keep it; return a process that runs until the test ends it."""
         self.starts.append(start)

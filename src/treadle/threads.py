@@ -10,6 +10,7 @@ They die with the process and hold nobody up.
 from __future__ import annotations
 
 from _queue import SimpleQueue
+from errno import EAGAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +69,15 @@ class Threads:
         if len(self._busy) > self._count:
             import threading
 
-            threading.Thread(target=self._body, args=(self._queue,), daemon=True, name="treadle-job").start()
-            self._count += 1
+            try:
+                threading.Thread(target=self._body, args=(self._queue,), daemon=True, name="treadle-job").start()
+                self._count += 1
+            except RuntimeError as error:
+                if self._count <= 0:
+                    self._untaken.pop(job, None)
+                    self._busy.pop(job, None)
+                    raise OSError(EAGAIN, "no thread can be started") from error
+                # one of the others takes it when it has ended its own
         self._queue.put(job)
 
     def _body(self, queue: SimpleQueue[Job | None]) -> None:

@@ -12,7 +12,7 @@ from .collector import RareCollection
 from .core import decision
 from .core.dag import require_graph
 from .core.decision import Reason, Verdict
-from .errors import HookError, RunError, StateError, TreadleError
+from .errors import HookError, RunError, StateError, TreadleError, is_shortage
 from .hooks import add_note, ask, refusal, words_of
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
@@ -357,6 +357,8 @@ class Walk:
 
     def _job_of_unanswered(self, uid: Hashable, data: Any, notify_end: NotifyEnd, error: Exception) -> Job:
         """Return the job of an action that fails since nobody can say what to do with it."""
+        if is_shortage(error) and self.scheduler is not None and self.scheduler.may_wait:
+            raise error
         text = words_of(error)
         if uid not in self.failure_source:
             what = error.what if isinstance(error, TreadleError) else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import count
 
-from treadle.errors import ProgramError, TreadleError
+from treadle.errors import ProgramError
 from treadle.marks import mark_of
 from treadle.process import describe_status
 from treadle.runner import GRACE, Start
@@ -15,10 +15,11 @@ from .programs import PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from treadle.command import Command
+    from treadle.process import Process
     from treadle.question import Questions
 
 
@@ -47,13 +48,11 @@ class ProcessJob(AbstractJob):
         :raises ProgramError: it could not be started, has ended with another exit code, or its time was up
         """
         command = self.command
-        files = self._open_files()
+        start = self._start()
         try:
-            how, is_late = await PROGRAMS.run(self._start(files), command.limits.timeout, self.grace)
+            how, is_late = await PROGRAMS.run(start, command.limits.timeout, self.grace)
         finally:
-            for fd in files:
-                if fd is not None:
-                    os.close(fd)
+            start.close()
         if is_late:
             raise ProgramError(f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s")
         if how.code is None:
@@ -70,17 +69,7 @@ class ProcessJob(AbstractJob):
         """Return all that it runs."""
         return self.command.shown
 
-    def _open_files(self) -> tuple[int | None, int | None, int | None]:
-        stdout = self.command.stdout
-        if stdout is None:
-            return None, None, None
-        path = os.path.join(self.root, stdout)
-        try:
-            return None, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666), None
-        except OSError as error:
-            raise TreadleError(f"{path} cannot be written: {error.strerror}") from error
-
-    def _start(self, files: tuple[int | None, int | None, int | None]) -> Start:
+    def _start(self) -> _Start:
         # only who runs programs pays for what looks at files
         from treadle.files import Files
         from treadle.question import Questions
@@ -91,14 +80,49 @@ class ProcessJob(AbstractJob):
             raise ProgramError("there is no program to start")
         questions = Questions(Files(root), os.environ)
         environ = questions.environment(command)
-        return Start(
+        return _Start(
+            None if command.stdout is None else os.path.join(self.root, command.stdout),
             [_found(argv, environ, questions) for argv in argvs],
             mark=mark_of(_RUN, str(next(_NUMBERS))),
             environ=environ,
             cwd=os.path.normpath(os.path.join(root, command.cwd)),
-            files=files,
             own_session=not command.console,
         )
+
+
+class _Start(Start):
+    """A Start whose stdout is opened with the program, so that what waits for its start holds no descriptor."""
+
+    __slots__ = ("_fd", "_stdout")
+
+    def __init__(self, stdout: str | None, argvs: Sequence[Sequence[str]], **options: Any) -> None:
+        super().__init__(argvs, **options)
+        self._stdout = stdout
+        self._fd: int | None = None
+
+    def spawn(self, number: int = 0) -> Process:
+        """Open its stdout before the first program, and start one."""
+        if self._stdout is not None and self._fd is None:
+            self._fd = os.open(self._stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            self.files = (None, self._fd, None)
+        try:
+            return super().spawn(number)
+        except OSError:
+            if number == 0:
+                self.close()
+            raise
+
+    def why_not(self, error: Exception, number: int = 0) -> str:
+        """Say so if it is its stdout that cannot be opened."""
+        if isinstance(error, OSError) and self._stdout is not None and error.filename == self._stdout:
+            return f"{self._stdout} cannot be written: {error.strerror}"
+        return super().why_not(error, number)
+
+    def close(self) -> None:
+        """Close its stdout."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
 
 
 def _found(argv: tuple[str, ...], environ: Mapping[str, str], questions: Questions) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from time import sleep
 
+from treadle.errors import PATIENCE, is_shortage, pause_after
 from treadle.runner import Ended, LocalRunner
 
 TYPE_CHECKING = False
@@ -46,7 +48,7 @@ class Programs:
         def begin(runner: LocalRunner) -> None:
             self._ends[key] = tell
             try:
-                runner.start(key, start)
+                self._begin(runner, key, start)
             except BaseException as error:
                 # nobody may wait for ever for what has not started
                 self._ends.pop(key)(Ended(key, None, f"{type(error).__name__}: {error}"))
@@ -75,6 +77,17 @@ class Programs:
         if cancelled is not None:
             raise cancelled
         return found[0], bool(late)
+
+    def _begin(self, runner: LocalRunner, key: object, start: Start) -> None:
+        for tries in range(PATIENCE):
+            try:
+                runner.start(key, start)
+                return
+            except OSError as error:
+                if not is_shortage(error) or tries == PATIENCE - 1:
+                    raise
+            # the runner itself has no descriptors: nothing of it runs
+            sleep(pause_after(tries))
 
     def _call(self, function: Callable[[LocalRunner], object]) -> None:
         """Have the runner's thread call a function."""
