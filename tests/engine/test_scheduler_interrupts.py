@@ -280,7 +280,7 @@ ROOMS = ("scheduler", "running", "inbox", "runner", "process", "job", "threads",
 FILES = {sys.modules[Scheduler.__module__].__file__.replace("scheduler.py", f"{name}.py") for name in ROOMS}  # type: ignore[union-attr]
 
 
-CALLBACKS = ("self.collect(job)", "job.on_finish(self)", "job.on_start(self)")
+CALLBACKS = ("ask(self.collect,", "ask(job.on_finish,", "ask(job.on_start,")
 
 
 class Tracer:
