@@ -340,3 +340,29 @@ def test_a_file_that_goes_meanwhile_is_absent(tmp_path: Path) -> None:
         return describe_file(path)
 
     assert describe_tree(tmp_path, racing).startswith("tree 2 ")
+
+
+@pytest.mark.parametrize("name", [".a.c.swp", ".a.c.swo", ".x.swa", ".#a.c", "#a.c#"])
+def test_what_an_editor_keeps_beside_a_file_is_no_part_of_an_input_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    before = describe_tree(tmp_path / "in", follow=True), describe_tree(tmp_path / "in")
+    (tmp_path / "in/deep" / name).symlink_to("me@here:1") if name[1] == "#" else (
+        tmp_path / "in/deep" / name
+    ).touch()
+    assert describe_tree(tmp_path / "in", follow=True) == before[0]
+    assert describe_tree(tmp_path / "in") != before[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.swp", ".swp", ".a.swx", ".a.sw", ".a.svg", "#", "##", "a#", "#a", "4913", "a~", ".a.sh"]
+)
+def test_what_only_looks_like_it_counts(tmp_path: Path, name: str) -> None:
+    before = describe_tree(tmp_path, follow=True)
+    (tmp_path / name).touch()
+    assert describe_tree(tmp_path, follow=True) != before
+
+
+def test_a_folder_with_the_name_of_a_lock_counts(tmp_path: Path) -> None:
+    before = describe_tree(tmp_path, follow=True)
+    (tmp_path / ".#a").mkdir()
+    assert describe_tree(tmp_path, follow=True) != before

@@ -108,10 +108,10 @@ def describe_tree(
     :param file_value: gets the path and the status of each plain file, and answers as `describe_file` would;
         None reads each file
     :param follow: True for what is read: links below the folder count by what they lead to (one that leads back
-        to a folder around it by its text), and what `is_left_out` says does not count. A folder that was met
-        before, by another link, counts by the name that it was met under, so that the work is linear in what is
-        there, however many links lead to it. False for what was made: links count by their text, and everything
-        counts.
+        to a folder around it by its text), and what `is_left_out` and `is_of_an_editor`
+        say does not count. A folder that was met before, by another link, counts by the name that it was met under,
+        so that the work is linear in what is there, however many links lead to it. False for what was made: links
+        count by their text, and everything counts.
     :param on_folder: see `walk_tree`
     :param on_link: called with the path of each link that was followed
     :raises TreadleError: if something is there and cannot be read
@@ -141,6 +141,19 @@ def is_folder(value: str) -> bool:
 def is_left_out(name: str) -> bool:
     """Return whether a folder of this name is no input: what an interpreter keeps beside sources, our state."""
     return name in ("__pycache__", ".treadle")
+
+
+def is_of_an_editor(name: str) -> bool:
+    """Return whether a file of this name is what an editor keeps beside a file that is being edited.
+
+    These are vim's swap files (`.x.c.swp`), and the locks and automatic copies of emacs (`.#x.c`, `#x.c#`). None of
+    them is an input where a folder is one.
+    """
+    if name[:1] == ".":
+        # vim counts down from .swp to .swa
+        is_swap = len(name) > 5 and name[-4:-1] == ".sw" and "a" <= name[-1] <= "p"
+        return is_swap or (len(name) > 2 and name[1] == "#")
+    return len(name) > 2 and name[0] == "#" == name[-1]
 
 
 FOLDER, FILE, LINK, OTHER, SAME = b"d", b"f", b"l", b"s", b"r"
@@ -222,8 +235,9 @@ def _sorted_entries(
             raise _unreadable(folder, error) from error
         found = []
     if follow:
-        for entry in [entry for entry in found if is_left_out(entry.name)]:
-            if _kind(entry, follow) == FOLDER:
+        for entry in [entry for entry in found if is_left_out(entry.name) or is_of_an_editor(entry.name)]:
+            # folders by the one rule, files by the other
+            if (_kind(entry, follow) == FOLDER) == is_left_out(entry.name):
                 left_out.append(entry.inode())
                 found.remove(entry)
     if on_folder is not None:

@@ -72,6 +72,31 @@ def test_outputs_and_files_that_nobody_reads_do_not_trigger(folder: Path, watche
     assert (folder / "o/a").read_text() == "1\n"
 
 
+def test_what_editors_keep_beside_a_file_starts_no_round(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        """
+actions:
+  tree: {sh: "ls ${in} > ${out}", in: src/, out: o/tree}
+  fence: {sh: "cat ${in} > ${out}", in: fence, out: o/fence}
+""",
+    )
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.c").write_text("1\n")
+    (tmp_path / "fence").write_text("1\n")
+    watched = Watched(tmp_path)
+    watched.until(READY)
+    (tmp_path / "src/.a.c.swp").write_text("1\n")
+    (tmp_path / "src/.#a.c").symlink_to("me@here:1")
+    (tmp_path / "src/#a.c#").write_text("1\n")
+    (tmp_path / "fence").write_text("2\n")
+    assert watched.round() == ["changed: fence", "ran fence", "1 run, 1 skipped in"]
+    (tmp_path / "src/.a.c.swp").unlink()
+    (tmp_path / "src/a.c").write_text("2\n")
+    assert watched.round()[:2] == ["changed: src/a.c", "ran tree"]
+    assert watched.end() == 130
+
+
 def test_a_save_of_the_same_content_is_no_news(folder: Path, watched: Watched) -> None:
     (folder / "x").write_text("1\n")
     said = fence(folder, watched)

@@ -9,6 +9,7 @@ import pytest
 from helpers import plan as write_plan
 from helpers import run_treadle
 from plan_folder import Folder, argv
+from treadle.errors import PlanError
 
 # Select.
 
@@ -374,3 +375,105 @@ def test_records_of_a_file_are_those_of_foreach(folder: Folder) -> None:
 )
 def test_a_mistake_in_a_record_has_its_place(text: str, words: str, folder: Folder) -> None:
     told(folder, f"  a:\n    {text}\n", words)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("1_000", "0x1F", "0xdead_beef", "0o17", "0b1_0", "+99", "-0", "1_0.5", "1e-5", "9" * 400, "1979-05-27"),
+        *("1979-05-27T07:32:00Z", "1979-05-27 07:32:00", "1979-05-27T00:32:00.999-07:00", "07:32:00"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("v = {}", "v"),
+        ("v={}# = 7", "v"),
+        ("[t]\n1_0 = {}\nv = {} # 0x1", "t.v"),
+        ("[t.0x1F]\nv = 1\n[t.u]\nv = {}\n", "t.u.v"),
+        ("t = {{1_0 = 7, v = {}, w = 2}}", "t.v"),
+        ('s = """ = 1_0\n[ 5, """\nv = {}', "v"),
+        ("s = ''' = 1_0 ['''\nq = '# 1_0 ='\nv = {}", "v"),
+        ('s = "\\" = [5 # "\n[[t]]\nx = 1\n[u]\nv = {}', "u.v"),
+        ("t = [ # 1_0\n [7],\n {}, ]\nv = {}", "v"),
+    ],
+)
+def test_what_toml_has_stays_as_it_is_written(written: str, text: str, name: str, folder: Folder) -> None:
+    folder.write("p.toml", text=text.format(written, written) + "\n")
+    plan = folder.load(
+        f"treadle: 1\nvars: {{c: {{file: p.toml}}}}\nactions: {{a: {{argv: [x, '${{c.{name}}}']}}}}\n"
+    )
+    assert argv(plan) == ("x", written)
+
+
+@pytest.mark.parametrize(
+    ("written", "condition", "holds"),
+    [
+        *(("1_000", "c.v == 1000", True), ("0x1F", "c.v == 31 and c.v < 32", True), ("0b11", "c.v > 3", False)),
+        *(("+9", "c.v == 9.0", True), ("1_0.5", "c.v > 10", True), ("9" * 400, "c.v > 1", True)),
+    ],
+)
+def test_numbers_of_toml_are_numbers_in_conditions(
+    written: str, condition: str, holds: bool, folder: Folder
+) -> None:
+    folder.write("p.toml", text=f"v = {written}\n")
+    text = f"treadle: 1\nvars: {{c: {{file: p.toml}}}}\nactions: {{a: {{run: x, when: '{condition}'}}}}\n"
+    assert ("a" in folder.load(text).actions) == holds
+
+
+@pytest.mark.parametrize("said", ["True", "TRUE", "False", "yes", "No", "on", "OFF", "y", "N"])
+@pytest.mark.parametrize("condition", ["c.flag", "not c.flag", "c.flag and true", "(c.flag)", "true or c.flag"])
+def test_a_text_that_looks_like_a_boolean_is_said_to_be_a_text(said: str, condition: str, folder: Folder) -> None:
+    folder.write("p.yaml", text=f"flag: {said}\n")
+    with pytest.raises(PlanError) as caught:
+        folder.load(f"treadle: 1\nvars: {{c: {{file: p.yaml}}}}\nactions: {{a: {{run: x, when: {condition}}}}}\n")
+    problem = caught.value.problems[0]
+    assert f"{said} is a text here and no condition: only true and false are booleans" in str(problem)
+    assert f"compare it: c.flag == '{said}'" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("1", "number '1'"), ("some", "text 'some'"), ("[a, b]", "list [a, b]")]
+)
+def test_what_is_no_condition_is_shown_as_what_it_is(said: str, told: str, folder: Folder) -> None:
+    folder.write("p.yaml", text=f"flag: {said}\n")
+    with pytest.raises(PlanError) as caught:
+        folder.load("treadle: 1\nvars: {c: {file: p.yaml}}\nactions: {a: {run: x, when: c.flag}}\n")
+    assert f"it is the {told}" in caught.value.problems[0].facts
+
+
+def test_a_secret_that_is_no_condition_is_not_shown(folder: Folder) -> None:
+    text = "treadle: 1\nactions: {a: {run: x, track: [KEY], secret: [KEY], when: env.KEY}}\n"
+    with pytest.raises(PlanError) as caught:
+        folder.load(text, environ={"KEY": "True"})
+    problem = caught.value.problems[0]
+    assert "True" not in f"{problem} {problem.facts} {problem.hint}"
+
+
+READERS = """\
+treadle: 1
+params: {m: {default: a}}
+actions:
+  fit: {foreach: {x: GLOB}, when: "WHEN", sh: "cp ${in} ${out}", in: "${x}", out: "o/${x}", needs: [other]}
+  other: {run: x}
+  from: {run: "x ${in}", in: {from: fit}}
+  some: {run: "x ${in}", in: {from: fit, empty: ok}}
+  needs: {run: x, needs: [fit]}
+  pattern: {run: x, needs: ["fit@*"]}
+  after: {run: x, after: [fit]}
+groups: {g: [fit, other]}
+"""
+
+
+@pytest.mark.parametrize("glob", ['"none/*.c"', "['none/*', 'b*.c']", "{glob: ['a*.c', 'b*.c']}"])
+@pytest.mark.parametrize("when", ["m == 'b'", "platform.os == 'none'", "not (m == 'a' or m == 'c')"])
+def test_a_false_when_spares_a_family_its_empty_globs(glob: str, when: str, folder: Folder) -> None:
+    plan = folder.load(READERS.replace("GLOB", glob).replace("WHEN", when))
+    assert set(plan.actions) == {"other", "some", "after"}
+    assert {"from", "needs", "pattern"} < plan.left_out.keys()
+
+
+@pytest.mark.parametrize("when", ["m == 'a'", "x != ''", "x.stem == 'q'"])
+def test_a_when_that_holds_or_asks_for_values_does_not(when: str, folder: Folder) -> None:
+    with pytest.raises(PlanError, match="matches nothing"):
+        folder.load(READERS.replace("GLOB", '"none/*.c"').replace("WHEN", when))

@@ -114,3 +114,20 @@ def test_only_the_first_reasons_are_said_and_the_others_counted() -> None:
     assert words.reasons(reasons[:1]) == "input 0 changed"
     assert words.reasons(reasons) == "input 0 changed; input 1 changed; and 3 more"
     assert words.reasons(()) == ""
+
+
+@pytest.mark.parametrize(
+    "odd", ["a\nb", "file 12 a\nb", "exec 1 \r\n", "tree 2 \n\n\n\n", "special a\nb", "special \x1b[31m", "\u2028"]
+)
+@pytest.mark.parametrize("name", ["env X", "input a\nb", "found c", "folder", "tool cc", "made\nup"])
+@pytest.mark.parametrize(
+    "kind", [decision.CHANGED, decision.ADDED, decision.REMOVED, decision.FAILED, decision.UNANSWERED]
+)
+def test_a_reason_is_one_line_whatever_is_in_it(kind: str, name: str, odd: str) -> None:
+    assert words.reason(Reason(kind, name, odd, f"{odd}2")).isprintable()
+    assert words.value(odd).isprintable()
+
+
+def test_a_variable_that_looks_like_a_file_is_shown_as_it_is() -> None:
+    said = words.reason(Reason(decision.CHANGED, "env X", "file 12 abcdef", "tree 3 abcdef"))
+    assert said == "env X changed from file 12 abcdef to tree 3 abcdef"

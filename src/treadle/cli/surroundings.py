@@ -9,6 +9,7 @@ import os
 from functools import cached_property
 
 from treadle import snapshot as columns
+from treadle.digests import is_of_an_editor
 from treadle.errors import TreadleError, UsageError
 from treadle.files import stamp_of
 from treadle.found import found_on_record
@@ -186,7 +187,11 @@ class Declared:
 
     def _inside(self, tree: str) -> dict[str, Stamp | None]:
         paths = (os.path.join(folder, name) for folder, _, names in os.walk(tree) for name in names)
-        return {path: stamp(path) for path in paths if not self.is_made(path)}
+        return {
+            path: stamp(path)
+            for path in paths
+            if not self.is_made(path) and not is_of_an_editor(os.path.basename(path))
+        }
 
     def stamps_of_load(self, plan: Plan, before: Stamp | None) -> Stamps:
         """Return the stamps now, and of what the plan is made of those from before it was read.
@@ -272,7 +277,9 @@ class Declared:
             return True
         if self.is_made(path):
             return False
-        return os.path.dirname(path) in self.listed or path.startswith(tuple(self.trees))
+        if os.path.dirname(path) in self.listed:
+            return True
+        return path.startswith(tuple(self.trees)) and not is_of_an_editor(os.path.basename(path))
 
     def _nothing(self) -> Declared:
         """Return none of them, for some to be put in."""

@@ -31,9 +31,10 @@ class Instance:
     """One action to be: uid, values and outputs; what it reads is found out later.
 
     :param left_out: why it is not in, or ""
+    :param is_hollow: it stands for a family that is left out and has no values, so its texts mean nothing
     """
 
-    __slots__ = ("depfile", "expand", "left_out", "outputs", "scope", "spec", "stdout", "uid")
+    __slots__ = ("depfile", "expand", "is_hollow", "left_out", "outputs", "scope", "spec", "stdout", "uid")
 
     def __init__(self, uid: str, spec: Spec, scope: Scope) -> None:
         self.uid = uid
@@ -44,6 +45,7 @@ class Instance:
         self.depfile: str | None = None
         self.expand: str | None = None
         self.left_out = ""
+        self.is_hollow = False
 
     def made(self) -> Iterable[str]:
         """Yield every path that it writes, the depfile too."""

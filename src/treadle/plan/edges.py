@@ -105,6 +105,8 @@ class Linker:
         leaves_out = any(instance.left_out for instance in self.instances)
         for instance in self.instances:
             reading = self.readings[instance.uid] = Reading()
+            if instance.is_hollow:
+                continue
             before = self.problems.told
             if leaves_out:
                 self._hard(instance, reading)

@@ -115,7 +115,7 @@ class Expander:
         if isinstance(item, GlobItem):
             places = spec.home.places
             answer = answers.answer(places, item, spec.home.scope, declared, spec)
-            if not answer and not item.empty:
+            if not answer and not item.empty and not self._reason_against_all(spec):
                 raise answers.nothing(places, item, spec.home.scope, declared, None)
             return [places.written(path) for path in answer] if places.folder else answer
         assert not isinstance(item, FromItem)
@@ -150,6 +150,11 @@ class Expander:
                 )
             )
             return values, []
+        if not count and (reason := self._reason_against_all(spec)):
+            # who reads or needs the family is left out with it
+            hollow = Instance(f"{spec.name}@", spec, spec.home.scope)
+            hollow.left_out, hollow.is_hollow = reason, True
+            return values, [hollow]
         found: list[Instance] = []
         uids: set[str] = set()
         names = [name for name, _ in values]
@@ -211,16 +216,28 @@ class Expander:
                 self._decide(instance)
 
     def _decide(self, instance: Instance) -> None:
-        condition = instance.spec.condition
-        assert condition is not None
         values = {**instance.scope.local, **instance.scope.typed}
-        hidden = [f"env.{name}" for name in instance.spec.secret]
-        tracked = {f"env.{name}": self.environ.get(name, "") for name in instance.spec.track}
-        known = {**instance.spec.home.operands, **values, **tracked}
-        holds, shown = condition.evaluate(known, {**instance.spec.home.odd, **_UNTRACKED}, hidden)
-        if not holds:
-            text = " ".join(condition.node.text.split())
-            instance.left_out = f"when {text} is false" + (f": {shown}" if shown else "")
+        instance.left_out = self._reason_against(instance.spec, values)
+
+    def _reason_against_all(self, spec: Spec) -> str:
+        """Return why all of a family is left out whatever its values are, "" if that depends on these."""
+        if spec.condition is None or spec.variants is not None:
+            return ""
+        try:
+            return self._reason_against(spec, {})
+        except TreadleError:
+            return ""
+
+    def _reason_against(self, spec: Spec, values: Mapping[str, Operand]) -> str:
+        condition = spec.condition
+        assert condition is not None
+        hidden = [f"env.{name}" for name in spec.secret]
+        tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.track}
+        known = {**spec.home.operands, **values, **tracked}
+        holds, shown = condition.evaluate(known, {**spec.home.odd, **_UNTRACKED}, hidden)
+        if holds:
+            return ""
+        return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
 
 
 PATHS_ONLY = {

@@ -97,7 +97,7 @@ class Others:
                 for uid in uids:
                     maker = self.by_uid[uid]
                     paths = [one.path for one in maker.outputs if not output or one.name == output]
-                    if paths and maker is not instance:
+                    if (paths and maker is not instance) or maker.is_hollow:
                         found.append((maker, paths))
                     elif not is_several:
                         raise self._gives_nothing(maker, output, made, is_own=maker is instance and bool(paths))

@@ -130,8 +130,9 @@ With `always: true` an action runs each time, and makes nothing else run: who re
 judged by what came out, and is skipped if that is what it read last time. Who `needs` it waits for it and no more.
 
 An input folder counts by all that is in it, hidden names and empty folders too, but for folders named
-`__pycache__`. Links in it are followed; one that leads back to a folder around it counts by its text. An output
-folder counts by its whole tree, `__pycache__` too, and links in it by their text.
+`__pycache__` and what editors keep beside a file while it is edited (`.x.c.swp`, `.#x.c`, `#x.c#`). Links in
+it are followed; one that leads back to a folder around it counts by its text. An output folder counts by its
+whole tree, these too, and links in it by their text.
 
 What the depfile names beside the declared inputs counts from then on. If another action makes such a file, its
 maker is waited for from the next run on. In the first run nobody knows of it: who needs it then lists it in `in`.

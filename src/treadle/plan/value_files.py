@@ -16,6 +16,15 @@ from .when import Number
 
 _ENDINGS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 _ANOTHER = "correct it, or say another format: {file: ..., format: text}"
+_TOML = re.compile(
+    r"""(?P<text>"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?P<rest>\#[^\n]*)"""
+    r"""|(?P<sign>[\[\]{}=,\n])"""
+    r"""|(?P<date>\d{4}-\d\d-\d\d(?:[Tt\ ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?)?(?![\w:.-]))"""
+    r"""|(?P<time>\d\d:\d\d:\d\d(?:\.\d+)?(?![\w:.-]))"""
+    r"""|(?P<int>[+-]?(?:0x[0-9A-Fa-f_]+|0o[0-7_]+|0b[01_]+|\d[\d_]*))(?![\w.:-])|(?P<word>[\w.:+-]+)""",
+    re.DOTALL,
+)
+"""The parts of a TOML text, as far as is needed to find the values in it."""
 _AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -127,8 +136,13 @@ def _json(source: Source) -> Tree:
 def _toml(source: Source) -> Tree:
     import tomllib
 
+    mark = "\ue000"
+    while mark in source.text:
+        mark += "\ue001"
     try:
-        return _of_toml(tomllib.loads(source.text, parse_float=Number))
+        # once for the errors, with their places; then for the values, as they are written
+        tomllib.loads(source.text, parse_float=Number)
+        return _of_toml(tomllib.loads(_as_written(source.text, mark), parse_float=Number), mark)
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         where = _AT_LINE.search(text)
@@ -143,17 +157,60 @@ def _toml(source: Source) -> Tree:
         raise TreadleError(f"{source.file} is nested too deep") from None
 
 
-def _of_toml(value: object) -> Tree:
+def _as_written(text: str, mark: str) -> str:
+    """Return a TOML text with its whole numbers, dates and times as texts, which stay as they are written.
+
+    :param mark: what the texts of numbers begin with
+    """
+    made: list[str] = []
+    around: list[str] = []
+    at = 0
+    is_value = False
+    while (found := _TOML.search(text, at)) is not None:
+        made.append(text[at : found.start()])
+        at, part, kind = found.end(), found.group(), found.lastgroup
+        if is_value and kind in ("int", "date", "time"):
+            made.append(f'"{mark if kind == "int" else ""}{part}"')
+            is_value = False
+            continue
+        if part == "[" and not is_value and around[-1:] != ["["]:
+            # the name of a table, up to the end of the line
+            end = text.find("\n", at)
+            at = len(text) if end < 0 else end
+            part = text[found.start() : at]
+        elif part in ("[", "{"):
+            around.append(part)
+            is_value = part == "["
+        elif part in ("]", "}"):
+            around.pop()
+            is_value = False
+        elif part == ",":
+            is_value = around[-1] == "["
+        elif part == "=":
+            is_value = True
+        elif kind in ("text", "word"):
+            is_value = False
+        made.append(part)
+    return "".join(made) + text[at:]
+
+
+def _of_toml(value: object, mark: str) -> Tree:
     if isinstance(value, dict):
-        return {name: _of_toml(one) for name, one in value.items()}
+        return {name: _of_toml(one, mark) for name, one in value.items()}
     if isinstance(value, list):
-        return [_of_toml(one) for one in value]
-    if isinstance(value, bool | str | Number):
-        return value
-    if isinstance(value, int):
-        return Number(str(value))
-    # dates and times
-    return str(getattr(value, "isoformat", value.__str__)())
+        return [_of_toml(one, mark) for one in value]
+    if isinstance(value, str) and value.startswith(mark):
+        return _whole_number(value[len(mark) :])
+    assert isinstance(value, bool | str | Number)
+    return value
+
+
+def _whole_number(text: str) -> Number:
+    try:
+        return Number(text, float(int(text.replace("_", ""), 0 if text[1:2].isalpha() else 10)))
+    except (OverflowError, ValueError):
+        # too large for a comparison that is exact
+        return Number(text, float("inf"))
 
 
 def _text(source: Source) -> Tree:

@@ -35,14 +35,21 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 KEYWORDS = frozenset(("and", "or", "not", "in", "true", "false"))
 
 
+_MEANT_AS_BOOLEANS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n"))
+"""Texts, in lower case, that some formats take for booleans: a plan knows `true` and `false` alone."""
+
+
 class Number:
-    """A number with the text it was written as."""
+    """A number with the text it was written as.
+
+    :param value: the number where `float` does not understand the text, as of `0x1F`
+    """
 
     __slots__ = ("number", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, value: float | None = None) -> None:
         self.text = text
-        self.number = float(text)
+        self.number = float(text) if value is None else value
 
 
 Operand = bool | str | Number | tuple[str, ...]
@@ -75,12 +82,11 @@ class Condition:
         :param names: what each name stands for
         :param unknown: a name, or a first part of one -> what to say where it is used
         """
-        reader = _Reader(self, names, unknown)
+        reader = _Reader(self, names, unknown, hidden)
         found = reader.either(0)
         if reader.at < len(self.tokens):
             raise reader.error(f"{reader.token.text} is not expected here", reader.token, JOIN)
-        if not isinstance(found, bool):
-            raise reader.error("this is a value and no condition", self.tokens[0], "compare it: NAME == VALUE")
+        found = reader.truth(found, self.tokens[0])
         used = [f"{name} is {'secret' if name in hidden else _show(names[name])}" for name in reader.used]
         return found, ", ".join(used)
 
@@ -108,12 +114,19 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
 class _Reader:
     """Parses and evaluates; every part is read, so a mistake is found whatever the values are."""
 
-    __slots__ = ("at", "condition", "names", "unknown", "used")
+    __slots__ = ("at", "condition", "hidden", "names", "unknown", "used")
 
-    def __init__(self, condition: Condition, names: Mapping[str, Operand], unknown: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        condition: Condition,
+        names: Mapping[str, Operand],
+        unknown: Mapping[str, str],
+        hidden: Collection[str],
+    ) -> None:
         self.condition = condition
         self.names = names
         self.unknown = unknown
+        self.hidden = hidden
         self.at = 0
         self.used: dict[str, None] = {}
 
@@ -135,7 +148,17 @@ class _Reader:
     def truth(self, value: Operand, token: _Token) -> bool:
         if isinstance(value, bool):
             return value
-        raise self.error("this is a value and no condition", token, "compare it: NAME == VALUE")
+        name = next(reversed(self.used), "NAME") if token.kind != "text" else token.text
+        hint = f"compare it: {name} == VALUE"
+        if self.used.keys() & set(self.hidden):
+            raise self.error("this is a value and no condition", token, hint)
+        if isinstance(value, str) and value.lower() in _MEANT_AS_BOOLEANS:
+            what = f"{value} is a text here and no condition: only true and false are booleans"
+            raise self.error(
+                what, token, f"write true or false where it is set, or compare it: {name} == {value!r}"
+            )
+        kind = {Number: "number", str: "text"}.get(type(value), "list")
+        raise self.error("this is a value and no condition", token, hint, f"it is the {kind} {_show(value)}")
 
     def either(self, depth: int) -> Operand:
         start = self.token
@@ -284,4 +307,7 @@ def _equal(left: Operand, right: Operand) -> bool:
 
 
 def _show(value: Operand) -> str:
-    return f"[{', '.join(value)}]" if isinstance(value, tuple) else repr(text_of(value))
+    if isinstance(value, tuple):
+        # what does not print is shown as in one text, so that a reason stays one line
+        return f"[{', '.join(repr(one)[1:-1] if not one.isprintable() else one for one in value)}]"
+    return repr(text_of(value))

@@ -31,6 +31,7 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def value(text: str) -> str:
     """Return the value of an element in short: files by size and digest, all else as it stands."""
+    text = safe(text)
     words = text.split(" ")
     if len(words) == 3 and words[0] in ("file", "exec", "tree") and words[1].isdigit():
         kind, number, digest = words
@@ -41,7 +42,12 @@ def value(text: str) -> str:
     if text == decision.ABSENT:
         return "not there"
     if len(words) >= 2 and words[0] == "special":
-        return f"a {' '.join(words[1:])}"
+        return crop(f"a {' '.join(words[1:])}", VALUE_ROOM)
+    return plain_value(text)
+
+
+def plain_value(text: str) -> str:
+    """Return a text that is no value of a file in short, whatever it looks like."""
     return crop(safe(text), VALUE_ROOM) or "(empty)"
 
 
@@ -77,11 +83,12 @@ def _difference(why: Reason, name: str) -> str:
     if why.name.startswith(ENV) or why.name == FOLDER:
         if HIDDEN in ((why.old or "")[: len(HIDDEN)], (why.new or "")[: len(HIDDEN)]):
             return f"{name} {_OF_HIDDEN.get(why.kind, why.kind)}, its value is secret"
+        told = plain_value if why.name.startswith(ENV) else value
         if why.kind == decision.ADDED:
-            return f"{name} is set now, to {value(why.new or '')}"
+            return f"{name} is set now, to {told(why.new or '')}"
         if why.kind == decision.REMOVED:
-            return f"{name} is not set any more, it was {value(why.old or '')}"
-        return f"{name} changed from {value(why.old or '')} to {value(why.new or '')}"
+            return f"{name} is not set any more, it was {told(why.old or '')}"
+        return f"{name} changed from {told(why.old or '')} to {told(why.new or '')}"
     return f"{name} {why.kind}"
 
 
