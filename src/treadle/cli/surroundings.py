@@ -248,8 +248,17 @@ class Declared:
         return path in self._made or os.path.join(path, "").startswith(self._made_trees)
 
     def others(self, paths: Iterable[str]) -> list[str]:
-        """Return those paths that no run makes: no outputs, no folders around them, nothing of the state."""
-        return [path for path in paths if path not in self._around and not self.is_made(path)]
+        """Return those paths that no run makes: no outputs, no folders around them, nothing of the state.
+
+        What editors keep beside a file is not among them either, unless the plan reads it by its name or by a glob.
+        """
+        return [
+            path
+            for path in paths
+            if path not in self._around
+            and not self.is_made(path)
+            and (self.holds(path) or not is_of_an_editor(os.path.basename(path)))
+        ]
 
     @cached_property
     def _around(self) -> set[str]:
