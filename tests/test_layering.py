@@ -34,7 +34,8 @@ STATE = {
     "own_files",
 }
 COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "links", "depfile"}
-COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "command_check", "command_job", "scheduler", "walk"}
+COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "file_edges", "command_check", "command_job"}
+COMMAND_WALK |= {"scheduler", "walk"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: what it may import beside itself and what EVERYBODY_MAY. A name stands for all that lies below it.
@@ -79,7 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "former": {"core", "files", "store"},
     "found": {*STATE, "command", "links", "question"},
     "discovery": {"command", "depfile", "digests", "files", "links", "question"},
-    "command_check": {"command", "core.dag", "store"},
+    "file_edges": {"command", "core.dag"},
+    "command_check": {"command", "core.dag", "file_edges", "store"},
     "command_job": COMMAND_JOB,
     "command_walk": COMMAND_WALK,
     "version": set(),

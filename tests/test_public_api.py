@@ -13,7 +13,7 @@ import treadle
 
 TREADLE = {
     *("ActionReport", "BusyError", "Command", "CommandWalk", "CoroutineJob"),
-    *("DAG", "DAGError", "DAGIterator", "EmptyJob"),
+    *("DAG", "DAGError", "DAGIterator", "EmptyJob", "connect_by_files"),
     *("Environment", "Files", "Fingerprint", "InternalError", "Job", "JobTimingInfo", "Limits", "LocalRunner"),
     *("Observer", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
     *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),

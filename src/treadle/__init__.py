@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .errors import StateError as StateError
     from .errors import TreadleError as TreadleError
     from .errors import UsageError as UsageError
+    from .file_edges import connect_by_files as connect_by_files
     from .files import Files as Files
     from .fingerprint import Fingerprint as Fingerprint
     from .job import EmptyJob as EmptyJob
@@ -90,6 +91,7 @@ _HOMES = {
         *("BusyError", "DAGError", "InternalError", "PlanError"),
         *("StateError", "TreadleError", "UsageError"),
     ),
+    "file_edges": ("connect_by_files",),
     "files": ("Files",),
     "fingerprint": ("Fingerprint",),
     "job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),

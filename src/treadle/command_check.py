@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .command import Command
 from .errors import TreadleError, nearest
+from .file_edges import check_edges
 from .store import is_inside
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:
 
     :param queues: name -> tokens
     :raises TreadleError: a uid is no text, data is no Command, an output leaves the root or has two makers,
-        a queue is unknown or too small
+        a queue is unknown or too small, an action reads what another one makes and does not come after it
     :raises DAGError: the graph has a cycle or a predecessor that is not there
     """
     actions.check()
@@ -34,6 +35,7 @@ def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:
                     f"{uid} has an output that is not inside the root: {output}", place=command.place
                 )
         _check_limits(uid, command, queues)
+    check_edges(actions)
 
 
 def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None:

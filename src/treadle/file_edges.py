@@ -1,0 +1,159 @@
+"""Which actions read what others make, by the paths that their Commands declare. It never looks at the disk."""
+
+from __future__ import annotations
+
+from .command import Command
+from .errors import TreadleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+
+    from .core.dag import DAG
+
+
+def connect_by_files(actions: DAG) -> None:
+    """Make each action come after those that make or edit what it reads, as their Commands say.
+
+    An action reads its inputs, what it edits, and the programs and tools that it names by a path. An input may be
+    an output, lie in an output folder, or be a folder with an output in it.
+
+    :param actions: uid -> Command; edges that are there stay
+    :raises DAGError: actions read from each other in a circle
+    """
+    edges: dict[Hashable, dict[Hashable, None]] = {}
+    for reader, maker, _ in file_edges(actions.vertex_data):
+        edges.setdefault(reader, {})[maker] = None
+    for reader, makers in edges.items():
+        actions.update_vertex(reader, predecessors=makers, enable_checks=False)
+    actions.check()
+
+
+def check_edges(actions: DAG) -> None:
+    """Refuse a graph in which an action may run before one that makes what it reads.
+
+    An edge of either kind is enough, and so is a path of edges.
+
+    :raises TreadleError: there is no such path; it names the reader, the maker and the file
+    """
+    indirect: dict[Hashable, dict[Hashable, str]] = {}
+    before: frozenset[Hashable] = frozenset()
+    last: Hashable = None
+    for reader, maker, path in file_edges(actions.vertex_data):
+        if reader != last:
+            before, last = actions.get_predecessors(reader), reader
+        if maker not in before:
+            indirect.setdefault(reader, {}).setdefault(maker, path)
+    for reader, makers in indirect.items():
+        _find_before(actions, reader, makers)
+
+
+def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str]) -> None:
+    """Go back from a reader until all makers are met."""
+    missing = dict(makers)
+    seen: set[Hashable] = set()
+    stack = [reader]
+    while stack and missing:
+        here = stack.pop()
+        starts = (actions.get_predecessors(here) | actions.get_after(here)) - seen
+        seen |= starts
+        stack += starts
+        for start in starts:
+            missing.pop(start, None)
+    for maker, path in missing.items():
+        command: Command = actions.vertex_data[reader]
+        raise TreadleError(
+            f"{reader} reads {path}, which {maker} makes, and does not come after it",
+            facts=("without an edge it may run first, and be recorded with an old file",),
+            hint=f"give {reader} the predecessor {maker}, or let `connect_by_files` add the edges of all files",
+            place=command.place,
+        )
+
+
+def file_edges(commands: Mapping[Hashable, Command]) -> Iterator[tuple[Hashable, Hashable, str]]:
+    """Yield (reader, maker, path) for each path that an action reads and another one makes or edits."""
+    made = _Made(commands)
+    if not made.exact:
+        return
+    exact, has_folders = made.exact, made.has_folders
+    for reader, command in commands.items():
+        for path in read_by(command):
+            if has_folders or path in exact or path.endswith("/"):
+                for maker in made.of(path):
+                    if maker != reader:
+                        yield reader, maker, path
+
+
+def read_by(command: Command) -> Iterable[str]:
+    """Return the paths that a command says it reads."""
+    script = command.script
+    if script is not None and "/" not in script.shell[0] and not (command.edits or command.tools):
+        return command.inputs
+    programs = [script.shell[0]] if script is not None else [argv[0] for argv in command.steps]
+    own = [_joined(command.cwd, name) for name in programs if "/" in name]
+    tools = [_joined(".", tool.name) for tool in command.tools if "/" in tool.name]
+    return (*command.inputs, *command.edits, *own, *tools)
+
+
+def _joined(folder: str, name: str) -> str:
+    """Return a path below the root as text."""
+    if name.startswith("/"):
+        return name
+    names: list[str] = []
+    for part in f"{folder}/{name}".split("/"):
+        if part == ".." and names and names[-1] != "..":
+            names.pop()
+        elif part not in ("", "."):
+            names.append(part)
+    return "/".join(names)
+
+
+class _Made:
+    """Who makes and who edits each path."""
+
+    def __init__(self, commands: Mapping[Hashable, Command]) -> None:
+        self.exact: dict[str, tuple[Hashable, ...]] = {}
+        """Path -> its maker, and those who edit it."""
+        for uid, command in commands.items():
+            for path in (*command.outputs, *command.edits):
+                self.exact[path] = (*self.exact.get(path, ()), uid)
+        self.has_folders = any(path.endswith("/") for path in self.exact)
+        self._trees: dict[str, Collection[Hashable]] = {}
+        self._around: dict[str, Collection[Hashable]] = {}
+        self._sorted: list[str] | None = None
+
+    def of(self, path: str) -> Collection[Hashable]:
+        """Return the actions that make a path, what is around it or, of a folder, what is in it."""
+        if path.endswith("/"):
+            found = self._trees.get(path)
+            if found is None:
+                found = self._trees[path] = (*self._around_of(path), *self._inside(path))
+            return found
+        exact = self.exact.get(path, ())
+        return (*exact, *self._around_of(path)) if self.has_folders else exact
+
+    def _around_of(self, path: str) -> Collection[Hashable]:
+        """Return who makes a folder that a path lies in."""
+        at = path.rfind("/", 0, len(path) - 1)
+        if at <= 0 or not self.has_folders:
+            return ()
+        folder = path[: at + 1]
+        found = self._around.get(folder)
+        if found is None:
+            found = self._around[folder] = (*self.exact.get(folder, ()), *self._around_of(folder))
+        return found
+
+    def _inside(self, tree: str) -> Iterable[Hashable]:
+        """Return who makes a folder, or something in it."""
+        if tree == "./":
+            return dict.fromkeys(uid for uids in self.exact.values() for uid in uids)
+        from bisect import bisect_left
+
+        if self._sorted is None:
+            self._sorted = sorted(self.exact)
+        found: dict[Hashable, None] = {}
+        for at in range(bisect_left(self._sorted, tree), len(self._sorted)):
+            if not self._sorted[at].startswith(tree):
+                break
+            found.update(dict.fromkeys(self.exact[self._sorted[at]]))
+        return found

@@ -1,0 +1,127 @@
+"""A graph of Commands in which a reader may run before its maker is refused, and edges come from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from treadle import DAG, Command, CommandWalk, DAGError, Script, Settings, Tool, TreadleError, connect_by_files
+from treadle.file_edges import check_edges
+
+READERS = {
+    # what the maker makes or edits, and how the other one reads it
+    "an output": ({"outputs": ["o/x"]}, {"inputs": ["o/x"]}),
+    "in an output folder": ({"outputs": ["o/"]}, {"inputs": ["o/deep/x"]}),
+    "an output folder": ({"outputs": ["o/"]}, {"inputs": ["o/"]}),
+    "a folder in an output folder": ({"outputs": ["o/"]}, {"inputs": ["o/deep/"]}),
+    "a folder with an output": ({"outputs": ["o/deep/x"]}, {"inputs": ["o/"]}),
+    "a folder with an output folder": ({"outputs": ["o/deep/"]}, {"inputs": ["o/"]}),
+    "the root": ({"outputs": ["o/deep/x"]}, {"inputs": ["./"]}),
+    "what is edited": ({"edits": ["o/x"]}, {"inputs": ["o/x"]}),
+    "what is edited in a folder": ({"edits": ["o/x"]}, {"inputs": ["o/"]}),
+    "an edit of an output": ({"outputs": ["o/x"]}, {"edits": ["o/x"]}),
+    "a program": ({"outputs": ["o/x"]}, {"steps": ["o/x", "a"]}),
+    "a program of the second step": ({"outputs": ["o/x"]}, {"steps": [["true"], ["./o/x"]]}),
+    "a program from its folder": ({"outputs": ["o/x"]}, {"steps": ["../o/x"], "cwd": "sub"}),
+    "a shell": ({"outputs": ["o/x"]}, {"script": Script("true", shell=("o/x", "-c"))}),
+    "a tool": ({"outputs": ["o/x"]}, {"tools": [Tool("./o/x")]}),
+}
+
+
+def graph(kind: str) -> DAG:
+    made, read = READERS[kind]
+    dag = DAG()
+    dag.add_vertex("reader", Command(**{"steps": ["true"], "outputs": ["r"], **read}))  # type: ignore[arg-type, dict-item]
+    dag.add_vertex("middle", Command(["true"]))
+    dag.add_vertex("maker", Command(["true"], **made))  # type: ignore[arg-type]
+    return dag
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_reader_without_an_edge_to_its_maker_is_refused(tmp_path: Path, kind: str) -> None:
+    for walk in ("run", "look"):
+        with pytest.raises(TreadleError) as error:
+            getattr(CommandWalk(graph(kind), str(tmp_path), Settings(jobs=1)), walk)()
+        for part in ("reader", "maker", "connect_by_files"):
+            assert part in str(error.value)
+    assert not (tmp_path / ".treadle").exists()
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_edges_are_drawn_from_files(kind: str) -> None:
+    dag = graph(kind)
+    connect_by_files(dag)
+    assert dag.get_predecessors("reader") == frozenset({"maker"})
+    assert dag.get_predecessors("maker") == frozenset()
+    check_edges(dag)
+
+
+@pytest.mark.parametrize("edges", [("p", "p"), ("a", "p"), ("p", "a"), ("a", "a"), ("a", ""), ("p", "")])
+def test_a_path_of_edges_is_enough(edges: tuple[str, str]) -> None:
+    dag = graph("an output")
+    path = ["reader", "middle", "maker"] if edges[1] else ["reader", "maker"]
+    for kind, end, start in zip(edges, path, path[1:], strict=False):
+        dag.update_vertex(end, predecessors=[start] if kind == "p" else (), after=[start] if kind == "a" else ())
+    check_edges(dag)
+
+
+def test_an_edge_that_leads_the_other_way_is_none() -> None:
+    dag = graph("an output")
+    dag.update_vertex("maker", after=["reader"])
+    with pytest.raises(TreadleError, match="reader reads o/x, which maker makes"):
+        check_edges(dag)
+    with pytest.raises(DAGError, match="a cycle of 2"):
+        connect_by_files(dag)
+
+
+def test_what_an_action_makes_and_reads_itself_needs_no_edge() -> None:
+    dag = DAG()
+    dag.add_vertex("a", Command(["o/x"], inputs=["o/"], outputs=["o/x"]))
+    check_edges(dag)
+
+
+def test_names_that_look_alike_are_no_edges() -> None:
+    dag = DAG()
+    dag.add_vertex("a", Command(["true"], inputs=["out.c", "outer/", "o"], outputs=["x"]))
+    dag.add_vertex("b", Command(["true"], outputs=["out/", "o.c", "oo", "outer2/x"]))
+    check_edges(dag)
+    connect_by_files(dag)
+    assert dag.get_predecessors("a") == frozenset()
+
+
+def test_the_check_takes_linear_time() -> None:
+    def seconds(count: int) -> float:
+        dag = DAG()
+        for n in range(count):
+            inputs = [f"o/{n - 1}", "tree/", f"src/{n}"] if n else []
+            dag.update_vertex(
+                n, Command(["true"], inputs=inputs, outputs=[f"o/{n}", f"d/{n}/"]), [n - 1] if n else ()
+            )
+        best = 9.9
+        for _ in range(3):
+            began = perf_counter()
+            check_edges(dag)
+            best = min(best, perf_counter() - began)
+        return best
+
+    # in quadratic time it would be four hundred times as much
+    assert seconds(20_000) < 150 * seconds(1_000) + 0.1
+
+
+def test_a_stale_output_is_not_called_ok(tmp_path: Path) -> None:
+    def walk(*, connected: bool) -> None:
+        dag = DAG()
+        dag.add_vertex("use", Command(["cp", "gen", "out"], inputs=["gen"], outputs=["out"]))
+        dag.add_vertex("gen", Command(["cp", "src", "gen"], inputs=["src"], outputs=["gen"]))
+        if connected:
+            connect_by_files(dag)
+        assert CommandWalk(dag, str(tmp_path), Settings(jobs=1)).run().ok
+
+    for text in ("1", "2"):
+        (tmp_path / "src").write_text(text)
+        with pytest.raises(TreadleError):
+            walk(connected=False)
+        walk(connected=True)
+        assert (tmp_path / "out").read_text() == text
