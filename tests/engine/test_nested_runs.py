@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aio_jobs import turn
 from jobs import Book, Shell, graph
 from treadle import DAG, CoroutineJob, Job, ReturnValue, Scheduler, Walk
 from treadle.testing import CallJob, MemoryWalk
@@ -24,7 +25,7 @@ class Awaits(CoroutineJob):
     """Lets others have a turn."""
 
     async def co_run(self) -> None:
-        await asyncio.sleep(0)
+        await turn()
 
 
 class Inner(MemoryWalk):
