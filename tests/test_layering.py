@@ -24,6 +24,7 @@ STATE = {
     "grain",
     "fingerprint",
     "frames",
+    "manifests",
     "records",
     "store",
     "lock",
@@ -33,9 +34,11 @@ STATE = {
     "git",
     "own_files",
 }
-COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "outputs", "links", "depfile"}
-COMMAND_WALK = {*COMMAND_JOB, "discovery", "former", "found", "file_edges", "command_check", "command_job"}
-COMMAND_WALK |= {"scheduler", "walk"}
+COMMAND_JOB = {*STATE, "hidden", "hooks", "runner", "job", "command", "question", "links", "depfile"}
+COMMAND_WALK = {
+    *(*COMMAND_JOB, "discovery", "former", "found", "file_edges", "ownership", "outputs"),
+    *("command_check", "command_job", "scheduler", "walk"),
+}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: what it may import beside itself and what EVERYBODY_MAY. A name stands for all that lies below it.
@@ -55,8 +58,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lock": {"core", "grain"},
     "trust": set(),
     "git": {"trust"},
+    "manifests": {"frames", "own_files"},
     "own_files": set(),
-    "store": {"core", "files", "frames", "records", "lock", "marks", "trust", "git", "own_files"},
+    "store": {"core", "files", "frames", "manifests", "records", "lock", "marks", "trust", "git", "own_files"},
     "marks": set(),
     "process": {"marks"},
     "runner": {"process", "marks", "command"},
@@ -76,8 +80,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "links": set(),
     "depfile": {"command", "links"},
     "question": {*STATE, "command", "hidden", "links"},
-    "outputs": {*STATE, "command"},
-    "former": {"core", "files", "store"},
+    "ownership": STATE,
+    "outputs": {*STATE, "command", "ownership", "question"},
+    "former": {"core", "files", "ownership", "store"},
     "found": {*STATE, "command", "links", "question"},
     "discovery": {"command", "depfile", "digests", "files", "links", "question"},
     "file_edges": {"command", "core.dag"},

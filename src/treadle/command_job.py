@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import outputs, own_files
+from . import own_files
 from .errors import TreadleError
 from .job import ProcessJob
 from .marks import mark_of
@@ -14,12 +14,12 @@ from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from .callbacks import NotifyEnd
     from .command import Command
-    from .question import Question, Questions
+    from .question import Questions
 
 
 USUAL_LABEL = "treadle.yaml"
@@ -63,13 +63,13 @@ class CommandJob(ProcessJob):
     """Runs a Command: exit code 0 is success, 75 asks for another attempt, all else is failure.
 
     :param place: where it runs
-    :param ready: called just before each attempt, returns what it asks then; may raise TreadleError
+    :param ready: called just before each attempt, makes room for its outputs; may raise TreadleError
     """
 
     logs_failures = False
 
     def __init__(
-        self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], Question]
+        self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], None]
     ) -> None:
         super().__init__(uid, data, notify_end)
         self.command = data
@@ -79,10 +79,6 @@ class CommandJob(ProcessJob):
         """The last attempt that the observer was told of."""
         self.made_room = False
         """Whether output files of former runs have been removed for this attempt."""
-        self.not_ours: Collection[str] = ()
-        """Outputs that nothing is known of: a file in their place is not from Treadle, and is kept."""
-        self.replaced: list[str] = []
-        """Which of them have been kept."""
         self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
         self.tokens = data.limits.tokens
         self.timeout = data.limits.timeout
@@ -114,9 +110,7 @@ class CommandJob(ProcessJob):
         if not argvs:
             raise TreadleError("it has nothing to run")
         self.made_room = False
-        question = self.ready(self)
-        made = command.outputs if command.depfile is None else (*command.outputs, command.depfile)
-        outputs.prepare(place.root, made, question.with_inode, self._clear)
+        self.ready(self)
         self.made_room = True
         environ = place.questions.environment(command)
         if place.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
@@ -131,18 +125,6 @@ class CommandJob(ProcessJob):
             files=files,
             own_session=not command.console,
         )
-
-    def _clear(self, output: str) -> None:
-        """Take away what lies in the place of an output."""
-        if self.command.keep:
-            return
-        root = self.place.root
-        if output in self.not_ours and outputs.keep_what_is_not_ours(
-            root, output, self.place.aside(self.uid, "replaced")
-        ):
-            self.replaced.append(output)
-        else:
-            outputs.remove(root, output)
 
     def _open_files(self) -> tuple[int | None, int | None, int | None]:
         place = self.place

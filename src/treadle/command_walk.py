@@ -12,7 +12,8 @@ from . import outputs
 from .command_check import check_commands
 from .command_job import CONSOLE_QUEUE, CommandJob, Place
 from .core import decision
-from .core.decision import Reason, Verdict
+from .core.decision import OUTPUT, Reason, Verdict
+from .digests import ABSENT
 from .discovery import Discovery
 from .errors import TreadleError
 from .files import Files
@@ -20,6 +21,8 @@ from .fingerprint import Fingerprint
 from .found import found_in, owner_of, wait_for_makers, writers_of
 from .hooks import words_of
 from .job import Job
+from .outputs import Room
+from .ownership import FOLDER_VALUE, Ownership
 from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
 from .scheduler import DRAINING
@@ -141,11 +144,15 @@ class CommandWalk(Walk):
         self._failures = 0
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
-        self._ours: set[str] | None = None
-        """All outputs of former runs, as soon as somebody wants to know."""
+        self._ownership: Ownership
+        self._rooms: dict[str, Room] = {}
+        """What was in the place of the outputs of those that run now."""
+        self._folders: set[str] = set()
+        """Folders that were there when an action was about to start."""
         self._replaced: list[str] = []
         self._may_start = False
         """Whether tools may be asked for their versions: looking starts nothing."""
+        self._leftovers: list[str] = []
 
     def run(self) -> Report:
         """Walk, one run at a time in one root: another one is waited for.
@@ -167,7 +174,7 @@ class CommandWalk(Walk):
                 self.observer.note(note)
             self.observer.began(self)
             report = super()._run_alone()
-            _tell(self.observer, self._replaced)
+            self._tell_moved()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self.observer.note(unmarked_note(self.store.unmarked))
             self.store.remember(self.questions.files.learned)
@@ -263,20 +270,33 @@ class CommandWalk(Walk):
     def about_to_start(self, jobs: list[Any]) -> None:
         """Put down that these start, in one write, before anything of theirs runs; see `Walk.about_to_start`."""
         owners = [self.owner(job.uid, job.data) for job in jobs]
+        found = {}
         for job, owner in zip(jobs, owners, strict=True):
-            job.not_ours, job.replaced = (), []
-            if owner.key not in self.store.entries:
-                if self._ours is None:
-                    self._ours = self.store.former_outputs()
-                job.not_ours = [path for path in job.data.outputs if path not in self._ours]
-        self.store.mark_started(owners)
+            room = self._rooms[job.uid] = Room(job.data, self._ownership, owner.key)
+            mark = room.look(self._was_as_left(job.uid), self._folders)
+            if mark.folders or mark.foreign:
+                found[owner.key] = mark
+        self.store.mark_started(owners, found)
+
+    def _was_as_left(self, uid: str) -> Callable[[str], bool]:
+        """Return what says of an output whether the prediction found there nothing, or what is on record."""
+        seen, previous = self._kept[uid].answers, self.prev_fingerprints.get(uid)
+        known = previous.elements if previous is not None else {}
+
+        def was_as_left(output: str) -> bool:
+            one = seen.get(output)
+            return one is not None and one.value in (ABSENT, known.get(OUTPUT + output))
+
+        return was_as_left
 
     def collect(self, job: Any) -> bool:
         """Check, record or put aside what an action left behind."""
         if not isinstance(job, CommandJob):
             return self._collect_unstarted(job)
         uid, command = job.uid, job.command
-        self._replaced += job.replaced
+        room = self._rooms[uid]
+        self._replaced += room.replaced
+        self._leftovers += room.leftovers
         self.questions.files.forget(_written_by(command))
         moved_inputs: list[str] = []
         if job.outcome.is_good:
@@ -293,6 +313,15 @@ class CommandWalk(Walk):
             self.observer.ended(uid, retry=False)
             return False
         return self._failed(job)
+
+    def _tell_moved(self) -> None:
+        """Say what was moved aside to make room."""
+        if self._replaced:
+            shown = _first(self._replaced)
+            self.observer.note(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
+        if self._leftovers:
+            shown = _first(self._leftovers)
+            self.observer.note(f"moved what an unfinished run has left to {STATE_FOLDER}/replaced/: {shown}")
 
     def _round(self) -> None:
         """Write what is held before the scheduler sleeps: a record goes with the marks of what starts next."""
@@ -314,7 +343,9 @@ class CommandWalk(Walk):
         self.discovery = Discovery(files, makers)
         wait_for_makers(self.store, self.actions)
         self._kept, self._last_found, self._durations = {}, {}, {}
-        self._after_a_run, self._ours, self._replaced = set(), None, []
+        self._ownership = Ownership(self.store, files)
+        self._after_a_run, self._rooms, self._folders = set(), {}, set()
+        self._replaced, self._leftovers = [], []
         self._failures, self.saved = 0, self.saved_untouched
 
     def _predict(self, uid: str, command: Command) -> Question:
@@ -335,8 +366,8 @@ class CommandWalk(Walk):
         self.questions.add_outputs(question, command, has_run)
         return question
 
-    def _ready(self, job: CommandJob) -> Question:
-        """Ask once more just before the start: what moved since the prediction is read again."""
+    def _ready(self, job: CommandJob) -> None:
+        """Ask once more just before the start, and make room: what moved since the prediction is read again."""
         uid = job.uid
         self._after_a_run.add(uid)
         self.discovery.turns.begins(uid)
@@ -347,7 +378,12 @@ class CommandWalk(Walk):
             # a start that met a shortage is tried again, and is the same attempt
             job.announced = job.attempt
             self.observer.started(job)
-        return question
+        room = self._rooms[uid]
+        room.make(question, self.place.aside(uid, "replaced"))
+        if room.touched_links:
+            # an input that had a hard link there has another stamp now, and was not written to
+            question = self._kept[uid] = self.questions.ask_again(question, job.command, found)
+            self.questions.note_ways(question, job.command)
 
     def _finish_question(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with what was found and made; return the inputs that moved under way.
@@ -380,26 +416,40 @@ class CommandWalk(Walk):
         uid = job.uid
         owner = self.owner(uid, job.command)
         fingerprint = self.new_fingerprints[uid]
+        made = self._made(job, owner)
         if moved_inputs:
             text = "changed while it ran: " + ", ".join(moved_inputs[:5])
             self.reports[uid].unrecorded = text
             found = [name[len(FOUND) :] for name in fingerprint.answers if name.startswith(FOUND)]
-            self.store.save_end(owner, self._run_of(job, MOVED, text), found)
+            files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
+            self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
             self.observer.note(f"{uid} is not recorded, it will run again: {text}")
             return
-        run = self._run_of(job, SUCCEEDED, "")
+        run = self._run_of(job, SUCCEEDED, "", made)
         self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers), held=True)
+
+    def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
+        """Return what an action has made and no element says; put down what it has made in its output folders."""
+        depfile = self.questions.files.see_made(owner.depfile).value if owner.depfile else ""
+        made, manifest = self._rooms[job.uid].made(self._kept[job.uid].answers, depfile)
+        if any(path.endswith("/") for path in owner.outputs):
+            self.store.manifests.write(owner.key, manifest)
+        return made
 
     def _failed(self, job: CommandJob) -> bool:
         """Put aside what a failed attempt has written; return whether it is tried again."""
         uid, command = job.uid, job.command
         text = job.how_it_ended() + outputs.if_full(self.root)
         self.reports[uid].failure = text
+        room = self._rooms[uid]
         if job.made_room and not command.keep:
-            outputs.set_aside(self.root, command.outputs, self.place.aside(uid))
+            room.put_aside(self.place.aside(uid))
         retry = not self._told_to_end and should_retry(job)
         state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
-        self.store.save_end(self.owner(uid, command), self._run_of(job, state, text))
+        run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE))
+        if command.keep or (room.was_unfinished and not job.made_room):
+            run.foreign = room.mark.foreign
+        self.store.save_end(self.owner(uid, command), run)
         if retry:
             job.retry_delay = command.limits.retries.backoff * 2 ** (job.attempt - 1)
         else:
@@ -425,9 +475,9 @@ class CommandWalk(Walk):
         if self.scheduler is not None and self._failures == self.settings.keep_going:
             self.scheduler.stop(DRAINING)
 
-    def _run_of(self, job: CommandJob, state: str, text: str) -> Run:
+    def _run_of(self, job: CommandJob, state: str, text: str, made: Mapping[str, str]) -> Run:
         reasons = self.verdicts[job.uid].reasons
-        return Run(self.run_id, state, time_ns() // 1_000_000, job.timing_info.duration, reasons, text)
+        return Run(self.run_id, state, time_ns() // 1_000_000, job.timing_info.duration, reasons, text, made=made)
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
         """Return the verdict as far as it can be told before the predecessors have run."""
@@ -471,10 +521,8 @@ def unmarked_note(why: str) -> str:
     )
 
 
-def _tell(observer: Observer, replaced: Sequence[str]) -> None:
-    if replaced:
-        shown = ", ".join(replaced[:3]) + (", ..." if len(replaced) > 3 else "")
-        observer.note(f"not from Treadle, kept in {STATE_FOLDER}/replaced: {shown}")
+def _first(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:3]) + (f", and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
 def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:

@@ -1,13 +1,16 @@
 """Outputs of former runs that still lie about: what globs must not take for somebody's files.
 
-A path counts as long as it holds what an action left there. Once somebody has written something else to it, it is
-their file. It knows nothing of plans and globs.
+A path counts as long as it is an action's work, as `ownership` says. Once something else has been written to it, it
+is an ordinary file. It knows nothing of plans and globs.
 """
 
 from __future__ import annotations
 
-from .core.decision import OUTPUT
+import os
+
+from .errors import TreadleError
 from .files import Files
+from .ownership import LEFT, OURS, Ownership, folders_around
 from .store import Store
 
 TYPE_CHECKING = False
@@ -24,37 +27,43 @@ class FormerOutputs:
     """
 
     def __init__(self, root: str) -> None:
-        self._store = Store(root)
-        self._store.load()
-        self._files = Files(root, self._store.stamps)
-        self._keys: dict[str, list[str]] = {}
+        store = Store(root)
+        store.load()
+        self._files = Files(root, store.stamps)
+        self._ownership = Ownership(store, self._files)
         self._known: dict[str, bool] = {}
         self.looked: dict[str, Seen] = {}
         """What was seen of the paths that were asked about."""
-        for key, entry in self._store.entries.items():
-            for path in entry.owner.outputs:
-                self._keys.setdefault(path, []).append(key)
 
     def __contains__(self, path: object) -> bool:
-        if not isinstance(path, str) or path not in self._keys:
+        if not isinstance(path, str) or not self._keys_of(path):
             return False
         if path not in self._known:
             self._known[path] = self._is_as_it_was_left(path)
         return self._known[path]
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the folders among them; files are many, and are only asked for by name."""
-        return (path for path in self._keys if path.endswith("/") and path in self)
+        """Yield nothing: there are many, and each is only asked for by name."""
+        return iter(())
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._ownership.keys)
+
+    def maker_of(self, path: str) -> str:
+        """Return the uid of the action that made a path, "" if none did."""
+        keys = self._keys_of(path)
+        return self._ownership.store.entries[keys[0]].owner.uid if keys else ""
+
+    def _keys_of(self, path: str) -> list[str]:
+        paths = (path, *folders_around(path))
+        return [key for one in paths for key in self._ownership.keys_of(one)]
 
     def _is_as_it_was_left(self, path: str) -> bool:
-        seen = self.looked[path] = self._files.see(path, made=True)
-        for key in self._keys[path]:
-            record = self._store.entries[key].record
-            value = record.elements.get(OUTPUT + path) if record is not None else None
-            if value is None or value == seen.value or not self._store.entries[key].counts:
-                # of what an action was about to write when it was cut off nobody can say whose it is
-                return True
-        return False
+        try:
+            self.looked[path] = self._files.see(path, made=True)
+        except TreadleError:
+            return False
+        full = os.path.join(self._files.root, path.rstrip("/"))
+        if path.endswith("/") and os.path.isdir(full):
+            return True
+        return self._ownership.of_path(path) in (OURS, LEFT)

@@ -28,7 +28,15 @@ def owner_of(uid: str, command: Command) -> Owner:
     parts = {f"output {path}": "" for path in command.outputs}
     if not parts:
         parts = {"label": command.label, "uid": uid, "command": command.shown}
-    return Owner(digest(parts), command.label, uid, command.outputs)
+    return Owner(
+        digest(parts),
+        command.label,
+        uid,
+        command.outputs,
+        depfile=command.depfile or "",
+        keeps=command.keep,
+        once=command.once,
+    )
 
 
 def writers_of(paths: Iterable[str], commands: Mapping[str, Command]) -> list[str]:

@@ -1,6 +1,6 @@
 """Outputs on disk: made room for before an action starts, checked after, put aside when it failed.
 
-It knows nothing of fingerprints and records.
+Whose something is `ownership` says. It knows nothing of fingerprints.
 """
 
 from __future__ import annotations
@@ -11,92 +11,597 @@ import stat
 from . import own_files
 from .digests import ABSENT, is_folder
 from .errors import TreadleError
+from .ownership import (
+    ALTERED,
+    FOLDER_VALUE,
+    FOREIGN,
+    LEFT,
+    NOT_OURS,
+    OURS,
+    Aliases,
+    folders_around,
+    is_same_entry,
+    link_value,
+    mount_points,
+)
+from .records import Mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .command import Command
+    from .files import Seen
+    from .ownership import Claim, Ownership
+    from .question import Question
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def prepare(
-    root: str, outputs: Iterable[str], with_inode: Callable[[int], Iterable[str]], clear: Callable[[str], None]
-) -> None:
-    """Make the folders that outputs go into, and have output files cleared away that are there.
+class Room:
+    """What is in the place of one action's outputs, before an attempt and after it.
 
-    Output folders (`site/`) are left alone.
-
-    :param with_inode: returns the inputs that have an inode: an output that is one of them by another name is
-        refused
-    :param clear: called with each output that is there, and is no folder by its name
-    :raises TreadleError: something stands in the way
+    :param command: the action
+    :param ownership: whose what is there is
+    :param key: the key of its record
     """
-    for output in outputs:
-        full = os.path.join(root, output)
-        try:
-            status = None if output.endswith("/") else _lstat(full)
+
+    def __init__(self, command: Command, ownership: Ownership, key: str) -> None:
+        self.command = command
+        self.root = ownership.root
+        self.replaced: list[str] = []
+        """What was moved aside since Treadle has not made it."""
+        self.leftovers: list[str] = []
+        """What was moved aside since an attempt that did not end well may have left it."""
+        self.touched_links = False
+        """Whether a hard link was taken away: that moves the stamp of the file, which may be an input."""
+        self.mark = Mark()
+        self._ownership = ownership
+        self._key = key
+        self._claim = ownership.claim(key)
+        if self._claim is not None:
+            self.mark = Mark(self._claim.folders)
+            # a run that could remove what was edited moves it aside
+            self._claim.by_name = False
+        self._before: dict[str, set[str]] = {}
+        """Output folder -> the names in it that are not from Treadle."""
+        self._aliases = Aliases(self.root, command.inputs)
+
+    @property
+    def _made(self) -> Iterable[str]:
+        command = self.command
+        return command.outputs if command.depfile is None else (*command.outputs, command.depfile)
+
+    @property
+    def was_unfinished(self) -> bool:
+        """Whether an attempt before may have left something that nobody has made room for since."""
+        return self._claim is not None and self._claim.foreign is not None
+
+    def look(self, is_as_left: Callable[[str], bool], known_folders: set[str]) -> Mark:
+        """Return what there is to say before the action starts.
+
+        :param is_as_left: returns whether an output file was missing or held what its last success has left there,
+            when it was last looked at: then it is not looked at again
+        :param known_folders: folders that are known to be there; what is found is added to it
+        """
+        foreign: list[str] = []
+        folders: dict[str, None] = dict(self._claim.folders) if self._claim is not None else {}
+        for output in self._made:
+            if output.endswith("/"):
+                foreign += self._foreign_names(output)
+            elif output != self.command.depfile and (self.command.keep or not is_as_left(output)):
+                status = _lstat(os.path.join(self.root, output))
+                if status is not None and self._verdict(output, status) in (FOREIGN, ALTERED):
+                    foreign.append(output)
+            for folder in reversed(list(self._missing_around(output, known_folders))):
+                folders[folder] = None
+        self.mark = Mark(folders, foreign)
+        return self.mark
+
+    def _missing_around(self, output: str, known: set[str]) -> Iterator[str]:
+        for folder in folders_around(output):
+            if folder in known:
+                return
+            if os.path.isdir(os.path.join(self.root, folder)):
+                known.add(folder)
+                return
+            yield folder
+
+    def _foreign_names(self, folder: str) -> list[str]:
+        """Return the names in an output folder that are not from Treadle, and note them."""
+        found = [
+            name
+            for name, status in names_in(self.root, folder)
+            if self._name_verdict(folder, name, status, is_sure=not self.command.keep) in (FOREIGN, ALTERED)
+        ]
+        self._before[folder] = set(found)
+        return found
+
+    def _name_verdict(self, folder: str, name: str, status: os.stat_result, *, is_sure: bool) -> str:
+        """Return whose a name in an output folder is.
+
+        :param is_sure: whether what an action has made there counts as unchanged, whatever it holds
+        """
+        value = self._ownership.value_of(name, status)
+        verdicts = set()
+        for claim in self._claims_on_folder(folder):
+            if is_sure and name in claim.manifest:
+                return OURS
+            verdicts.add(claim.of_name(name, value))
+        return next((one for one in (OURS, LEFT, ALTERED) if one in verdicts), FOREIGN)
+
+    def _verdict(self, output: str, status: os.stat_result) -> str:
+        found = self._ownership.of_file(output, status, self._claim, self._key)
+        return OURS if found != OURS and status.st_nlink > 1 and self._aliases.of(status) else found
+
+    def make(self, question: Question, aside: str) -> None:
+        """Make the folders that outputs go into, and the output folders; take away what is there.
+
+        What is ours is removed. What is not, or what nobody can tell of, is moved into `aside`, but for names in
+        output folders that no action has made: they stay.
+
+        :param question: what was seen of the inputs: an output that is one of them is refused
+        :raises TreadleError: something stands in the way
+        """
+        for output in self._made:
+            full = os.path.join(self.root, output)
+            try:
+                if output.endswith("/"):
+                    self._make_folder(output, aside)
+                    continue
+                status = _lstat(full)
+                if status is None:
+                    _make_folder(os.path.dirname(full))
+                    continue
+                self._refuse_alias(output, full, status, question)
+                if not self.command.keep:
+                    self._clear(output, full, status, aside)
+            except OSError as error:
+                raise TreadleError(
+                    f"no room for the output {output}: {error.strerror}",
+                    facts=(f"in the way: {error.filename}",),
+                    hint="`treadle clean --stale` removes it if an action made it that is no longer in the plan",
+                ) from error
+
+    def _clear(self, output: str, full: str, status: os.stat_result, aside: str) -> None:
+        is_folder = stat.S_ISDIR(status.st_mode)
+        self.touched_links |= not is_folder and status.st_nlink > 1
+        verdict = OURS if is_folder else self._verdict(output, status)
+        if verdict == OURS:
+            remove_file(full, output)
+            return
+        move_aside(self.root, output, aside)
+        (self.leftovers if verdict == LEFT else self.replaced).append(output)
+
+    def _make_folder(self, output: str, aside: str) -> None:
+        """Make an output folder, and take away what the last success or a killed attempt has left in it."""
+        full = os.path.join(self.root, output.rstrip("/"))
+        status = _lstat(full)
+        if status is not None and stat.S_ISLNK(status.st_mode):
+            # what it leads to is not ours; a link that the action has made goes, and it makes it anew
+            if not self.command.keep and self._is_own_link(output, full):
+                os.unlink(full)
+            elif _stat(full) is None:
+                _make_folder(full)
+            return
+        if status is None:
+            if not self._makes_a_link(output):
+                _make_folder(full)
+            else:
+                _make_folder(os.path.dirname(full))
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            raise FileExistsError(17, "a file is there", full)
+        claims = self._claims_on_folder(output)
+        if self.command.keep or not claims:
+            return
+        sweep = Sweep(self._ownership, output, claims, aside, aliases=self._aliases)
+        sweep.moves_altered = True
+        sweep.go()
+        self.replaced += sweep.moved
+        self.leftovers += sweep.leftovers
+        self.touched_links |= sweep.touched_links
+        if sweep.errors:
+            path, error = sweep.errors[0]
+            raise TreadleError(
+                f"{path} cannot be removed or moved aside: {error}",
+                hint="a former run has left it in an output folder, where the next one would find it",
+            )
+        # a folder that is ours stays where others have put something into it, and is ours still
+        self._before[output] = {
+            name
+            for name, status in names_in(self.root, output)
+            if name[-1] != "/" or self._name_verdict(output, name, status, is_sure=True) not in (OURS, LEFT)
+        }
+
+    def _claims_on_folder(self, output: str) -> list[Claim]:
+        own = [self._claim] if self._claim is not None else []
+        return own + self._ownership.claims_on(output, self._key)
+
+    def _is_own_link(self, output: str, full: str) -> bool:
+        value = link_value(os.readlink(full))
+        return any(value in claim.values.get(output, ()) for claim in self._claims_on_folder(output))
+
+    def _makes_a_link(self, output: str) -> bool:
+        """Return whether the last success has left a link in the place of an output folder."""
+        return self._claim is not None and output in self._claim.values
+
+    def _refuse_alias(self, output: str, full: str, status: os.stat_result, question: Question) -> None:
+        """Refuse an output that is an input: the same name in the same folder, or with `keep` the same file."""
+        target = _stat(full) if stat.S_ISLNK(status.st_mode) else status
+        if target is None:
+            return
+        looks = ((path, look) for seen in question.seen.values() for path, look in seen.looks.items())
+        for path in [path for path, look in looks if look.stamp[1] == target.st_ino and path != output]:
+            there = _stat(os.path.join(self.root, path))
+            if there is None or not os.path.samestat(target, there):
+                continue
+            if self.command.keep or is_same_entry(self.root, output, path):
+                raise TreadleError(
+                    f"the output {output} is the input {path} by another name",
+                    facts=("with `keep: true` it would be written to",) if self.command.keep else (),
+                    hint="one of them is a link",
+                )
+
+    def made(self, values: Mapping[str, Seen], depfile: str = "") -> tuple[dict[str, str], dict[str, str]]:
+        """Return what the action has made that no value of an output says, and all of its output folders.
+
+        :param values: output -> what was seen of it after its end
+        :param depfile: the value of the depfile
+        """
+        made: dict[str, str] = dict.fromkeys(self.mark.folders, FOLDER_VALUE)
+        manifest: dict[str, str] = {}
+        for output in self.command.outputs:
+            full = os.path.join(self.root, output.rstrip("/"))
+            status = _lstat(full)
             if status is None:
-                _make_folder(os.path.dirname(full.rstrip("/")))
                 continue
             if stat.S_ISLNK(status.st_mode):
-                status = _stat(full)
-            if status is not None:
-                _refuse_alias(root, output, status, with_inode(status.st_ino))
-            clear(output)
-        except OSError as error:
-            raise TreadleError(
-                f"no room for the output {output}: {error.strerror}",
-                facts=(f"in the way: {error.filename}",),
-                hint="`treadle clean --stale` removes it if an action made it that is no longer in the plan",
-            ) from error
+                made[output] = link_value(os.readlink(full))
+            elif output.endswith("/"):
+                manifest.update(self._came_to_be(output, values.get(output)))
+            if self.command.keep and output in self.mark.foreign:
+                made[output] = NOT_OURS
+        if self.command.depfile is not None and depfile:
+            made[self.command.depfile] = depfile
+        return made, manifest
+
+    def _came_to_be(self, folder: str, seen: Seen | None) -> Iterator[tuple[str, str]]:
+        """Yield names in an output folder, itself among them, that are from its action, with their values."""
+        before = self._before.get(folder, ())
+        looks = seen.looks if seen is not None else {}
+        for name, status in names_in(self.root, folder):
+            if name not in before:
+                yield name, looks[name].value if name in looks else self._ownership.value(name, status)
+
+    def put_aside(self, folder: str) -> None:
+        """Move what a failed attempt has written into `folder`, which is emptied first.
+
+        What cannot be moved is removed: nothing half-written stays in the place of an output.
+        """
+        remove_tree(folder)
+        for output in self.command.outputs:
+            full = os.path.join(self.root, output.rstrip("/"))
+            status = _lstat(full)
+            if status is None:
+                continue
+            if output.endswith("/") and stat.S_ISDIR(status.st_mode):
+                self._put_names_aside(output, folder)
+            elif not stat.S_ISDIR(status.st_mode):
+                _move_or_remove(self.root, output.rstrip("/"), folder)
+
+    def _put_names_aside(self, output: str, folder: str) -> None:
+        before = self._before.get(output, set())
+        names = [name for name, _ in names_in(self.root, output) if name not in before]
+        for name in names:
+            if not name.endswith("/"):
+                _move_or_remove(self.root, name, folder)
+        remove_empty_folders(self.root, names)
 
 
-def keep_what_is_not_ours(root: str, output: str, folder: str) -> bool:
-    """Move the file in the place of an output into `folder`; return whether there was one.
+class Sweep:
+    """Takes away what is ours in one output folder, and moves aside what may be ours; leaves the rest.
 
-    It is called where nothing is known of an action's outputs: what is there may be somebody's only copy.
+    It goes into no link and into nothing that is mounted in the folder.
+
+    :param folder: the output folder, relative to the root
+    :param claims: of the actions that make it
+    :param aside: where what may be ours is moved to
     """
-    full = os.path.join(root, output)
-    if os.path.isdir(full):
-        return False
-    aside = os.path.join(folder, output)
+
+    def __init__(
+        self,
+        ownership: Ownership,
+        folder: str,
+        claims: list[Claim],
+        aside: str,
+        *,
+        aliases: Aliases | None = None,
+    ) -> None:
+        self.folder = folder
+        self.aside = aside
+        self.moves_altered = False
+        """Whether what was ours and is altered is moved aside too."""
+        self.is_dry = False
+        """Whether no more is asked than what would become of it."""
+        self.removed: list[str] = []
+        self.moved: list[str] = []
+        """What was ours, is altered, and was moved aside."""
+        self.leftovers: list[str] = []
+        """What an attempt that did not end well may have left, and was moved aside."""
+        self.left: list[tuple[str, str]] = []
+        """Path and whose it is, of what stays; a folder stands for all that is in it."""
+        self.errors: list[tuple[str, str]] = []
+        self.touched_links = False
+        """Whether a hard link was taken away."""
+        self._ownership = ownership
+        self._root = ownership.root
+        self._claims = claims
+        self._aliases = aliases
+        self._mounts: set[str] | None = None
+
+    def go(self) -> None:
+        """Do it."""
+        try:
+            self._device = os.lstat(os.path.join(self._root, self.folder)).st_dev
+        except OSError as error:
+            self.errors.append((self.folder, _said(error)))
+            return
+        todo = [(self.folder, False)]
+        while todo:
+            folder, is_done = todo.pop()
+            if is_done:
+                self._leave(folder)
+                continue
+            todo.append((folder, True))
+            todo += [(below, False) for below in self._files_of(folder)]
+
+    def _files_of(self, folder: str) -> list[str]:
+        """See to the files of one folder; return the folders in it that are to be gone through."""
+        full = os.path.join(self._root, folder)
+        below = []
+        try:
+            fd = os.open(full, _FOLDER_FLAGS)
+        except OSError as error:
+            self.errors.append((folder, _said(error)))
+            return []
+        try:
+            for name in sorted(os.listdir(fd)):
+                try:
+                    status = os.lstat(name, dir_fd=fd)
+                    if not stat.S_ISDIR(status.st_mode):
+                        self._file(folder + name, status, fd)
+                    elif self._is_mounted(f"{folder}{name}", status):
+                        self.left.append((f"{folder}{name}/", "it is mounted there"))
+                    elif any(claim.may_be_in(f"{folder}{name}/") for claim in self._claims):
+                        below.append(f"{folder}{name}/")
+                    else:
+                        self.left.append((f"{folder}{name}/", FOREIGN))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self.errors.append((folder + name, _said(error)))
+                except TreadleError as error:
+                    self.errors.append((folder + name, error.facts[0] if error.facts else error.what))
+        finally:
+            os.close(fd)
+        return below
+
+    def _is_mounted(self, path: str, status: os.stat_result) -> bool:
+        if status.st_dev != self._device:
+            return True
+        if self._mounts is None:
+            # names as in the output folder: no link is gone through below it
+            top = os.path.join(os.path.realpath(os.path.join(self._root, self.folder)), "")
+            self._mounts = {self.folder + one.removeprefix(top) for one in mount_points() if one.startswith(top)}
+        return path in self._mounts
+
+    def _of(self, path: str, status: os.stat_result) -> str:
+        value = self._ownership.value_of(path, status)
+        verdicts = {claim.of_name(path, value) for claim in self._claims}
+        if OURS in verdicts:
+            return OURS
+        if LEFT in verdicts and not self._ownership.keys_of(path):
+            return LEFT
+        if self._aliases is not None and ALTERED in verdicts and status.st_nlink > 1 and self._aliases.of(status):
+            return OURS
+        return ALTERED if ALTERED in verdicts else FOREIGN
+
+    def _file(self, path: str, status: os.stat_result, fd: int) -> None:
+        verdict = self._of(path, status)
+        self.touched_links |= status.st_nlink > 1
+        if verdict == OURS:
+            if not self.is_dry:
+                os.unlink(os.path.basename(path), dir_fd=fd)
+            self.removed.append(path)
+        elif verdict == LEFT or (verdict == ALTERED and self.moves_altered):
+            if not self.is_dry:
+                move_aside(self._root, path, self.aside)
+            (self.leftovers if verdict == LEFT else self.moved).append(path)
+        else:
+            self.left.append((path, verdict))
+
+    def _leave(self, folder: str) -> None:
+        """Remove a folder that is ours, if nothing is in it any more."""
+        if self.is_dry or (folder == self.folder and self.moves_altered):
+            return
+        verdicts = {claim.of_name(folder, lambda: FOLDER_VALUE) for claim in self._claims}
+        if verdicts.isdisjoint((OURS, LEFT)):
+            return
+        _remove_empty(os.path.join(self._root, folder))
+
+
+def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield path and status of an output folder itself and of all that is in it; folders end with `/`.
+
+    It goes through no links. What cannot be listed is left out.
+    """
+    todo = [folder]
+    while todo:
+        path = todo.pop()
+        full = os.path.join(root, path)
+        try:
+            status = os.lstat(full.rstrip("/"))
+            if not stat.S_ISDIR(status.st_mode):
+                continue
+            yield path, status
+            with os.scandir(full) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(f"{path}{entry.name}/")
+                    else:
+                        yield path + entry.name, entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+
+
+def missing(values: Mapping[str, str]) -> list[str]:
+    """Return the outputs that are not there, or are a file in place of a folder or the other way round.
+
+    :param values: path -> what it holds, as `digests` describes it
+    """
+    return [path for path, value in values.items() if value == ABSENT or path.endswith("/") != is_folder(value)]
+
+
+def move_aside(root: str, path: str, folder: str) -> str:
+    """Move what is in the place of an output into a folder, never over what is there already; return where it is.
+
+    If `folder` has one of that name, it goes into `folder.1`, and so on.
+
+    :param folder: that of the action, two below the state folder
+    :raises TreadleError: it cannot be moved
+    """
+    full = os.path.join(root, path)
+    state, kind = os.path.split(os.path.dirname(folder))
     try:
-        _make_folder_aside(folder, output)
-        _move(full, aside)
+        base = own_files.make_folder(state, kind)
+        for number in range(_MOST_COPIES):
+            inside = os.path.join(os.path.basename(folder) + (f".{number}" if number else ""), path)
+            aside = os.path.join(base, inside)
+            if _has_folders_for(base, inside) and not os.path.lexists(aside):
+                _move(full, aside)
+                return aside
     except OSError as error:
-        raise TreadleError(
-            f"{output} is there, and not from Treadle: it cannot be moved aside",
-            facts=(f"{error.filename}: {error.strerror}",),
-        ) from error
+        raise _unmovable(path, error) from error
+    raise _unmovable(path, OSError(17, "too many copies are there", folder))
+
+
+def _has_folders_for(base: str, path: str) -> bool:
+    """Make the folders for a path; return False if something else has the name of one."""
+    folder = base
+    for name in path.split("/")[:-1]:
+        folder = os.path.join(folder, name)
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            # what was moved aside before may have this name
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                return False
     return True
 
 
-def remove(root: str, output: str) -> None:
-    """Remove the file in the place of an output."""
-    _remove_file(os.path.join(root, output), output)
+_MOST_COPIES = 100_000
 
 
-def _refuse_alias(root: str, output: str, there: os.stat_result, inputs: Iterable[str]) -> None:
-    for path in inputs:
-        status = _stat(os.path.join(root, path))
-        if status is not None and os.path.samestat(there, status):
+def _unmovable(path: str, error: OSError) -> TreadleError:
+    return TreadleError(
+        f"{path} is there, and Treadle may not have made it: it cannot be moved aside",
+        facts=(f"{error.filename}: {error.strerror}",),
+    )
+
+
+def _move(full: str, aside: str) -> None:
+    try:
+        os.rename(full, aside)
+    except OSError as error:
+        if error.errno != 18:  # EXDEV: it is on another file system
+            raise
+        import shutil
+
+        shutil.move(full, aside)
+
+
+def _move_or_remove(root: str, path: str, folder: str) -> None:
+    full, aside = os.path.join(root, path), os.path.join(folder, path)
+    state = os.path.dirname(os.path.dirname(folder))
+    try:
+        own_files.make_folder(state, os.path.relpath(os.path.dirname(aside), state))
+        os.replace(full, aside)
+    except OSError:
+        remove_file(full, path)
+
+
+def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
+    """Remove those of some folders that are empty, the innermost first. Links are no folders."""
+    for folder in sorted({path for path in folders if path.endswith("/")}, key=lambda path: -path.count("/")):
+        _remove_empty(os.path.join(root, folder.rstrip("/")))
+
+
+def remove_file(full: str, output: str) -> None:
+    """Remove the file in the place of an output, or an empty folder there."""
+    try:
+        os.unlink(full)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError) as error:
+        try:
+            # an action may have made files in it that are gone
+            os.rmdir(full)
+        except OSError:
+            if not os.path.isdir(full):
+                raise error from None
             raise TreadleError(
-                f"the output {output} is the input {path} by another name", hint="one of them is a link"
-            )
+                f"the output {output} is to be a file, but a folder of that name is there",
+                hint=f"remove it (`treadle clean --stale` if it is of actions that are gone), "
+                f"or declare the folder as {output}/",
+            ) from error
+
+
+def remove_tree(folder: str) -> int:
+    """Remove a folder of the state with all that is in it, however deep; return how many files there were."""
+    if os.path.islink(folder):
+        os.unlink(folder)
+        return 0
+    todo, count = [(folder, False)], 0
+    while todo:
+        path, is_done = todo.pop()
+        if is_done:
+            _remove_empty(path)
+            continue
+        todo.append((path, True))
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append((entry.path, False))
+                    else:
+                        os.unlink(entry.path)
+                        count += 1
+        except OSError:
+            continue
+    return count
+
+
+def _remove_empty(full: str) -> bool:
+    """Remove a folder if it is empty, and no link; return whether it is gone."""
+    try:
+        os.rmdir(full)
+    except OSError:
+        return False
+    return True
+
+
+def if_full(root: str) -> str:
+    """Return that the disk is full, "" if it is not: the log of an action could not say it then."""
+    disk = os.statvfs(root)
+    free = disk.f_bavail if os.geteuid() else disk.f_bfree
+    return "; no space left on the disk" if disk.f_blocks and not free else ""
 
 
 def _make_folder(folder: str) -> None:
     status = _stat(folder)
     if status is None or not stat.S_ISDIR(status.st_mode):
         os.makedirs(folder, exist_ok=True)
-
-
-def _make_folder_aside(folder: str, output: str) -> None:
-    """Make the folder that an output is moved into: a real one, as it is part of the state.
-
-    :param folder: that of the action, two below the state folder
-    """
-    kind, name = os.path.split(folder)
-    state, kind = os.path.split(kind)
-    own_files.make_folder(state, os.path.join(kind, name, os.path.dirname(output)).rstrip("/"))
 
 
 def _stat(full: str) -> os.stat_result | None:
@@ -113,92 +618,5 @@ def _lstat(full: str) -> os.stat_result | None:
         return None
 
 
-def _move(full: str, aside: str) -> None:
-    try:
-        os.replace(full, aside)
-    except OSError:
-        import shutil
-
-        shutil.move(full, aside)
-
-
-def missing(values: Mapping[str, str]) -> list[str]:
-    """Return the outputs that are not there, or are a file in place of a folder or the other way round.
-
-    :param values: path -> what it holds, as `digests` describes it
-    """
-    return [path for path, value in values.items() if value == ABSENT or path.endswith("/") != is_folder(value)]
-
-
-def set_aside(root: str, outputs: Iterable[str], folder: str) -> list[str]:
-    """Move output files that are there into `folder`, which is emptied first; return those that were moved.
-
-    Where they cannot be moved they are removed: nothing half-written stays in the place of an output.
-    """
-    found = [o for o in outputs if not o.endswith("/") and os.path.lexists(os.path.join(root, o))]
-    _empty(folder)
-    for output in found:
-        aside = os.path.join(folder, output.lstrip("/"))
-        try:
-            _make_folder_aside(folder, output.lstrip("/"))
-            os.replace(os.path.join(root, output), aside)
-        except OSError:
-            _remove_file(os.path.join(root, output), output)
-    return found
-
-
-def clean(root: str, outputs: Iterable[str]) -> list[str]:
-    """Remove outputs, folders with all that is in them; return those that were removed. See `why_left`."""
-    removed = []
-    for output in outputs:
-        full = os.path.join(root, output.rstrip("/"))
-        if not os.path.lexists(full) or why_left(root, output):
-            continue
-        if output.endswith("/"):
-            _empty(full)
-        else:
-            _remove_file(full, output)
-        removed.append(output)
-    return removed
-
-
-def why_left(root: str, output: str) -> str:
-    """Return why what lies in the place of an output is nobody's to remove, "" if it may go."""
-    full = os.path.join(root, output.rstrip("/"))
-    if output.endswith("/"):
-        if os.path.islink(full):
-            return "it is a link, and what it leads to is yours"
-        return "" if os.path.isdir(full) else "the plan says that it is a folder, but it is a file"
-    if os.path.isdir(full) and not os.path.islink(full):
-        return "the plan says that it is a file, but it is a folder"
-    return ""
-
-
-def if_full(root: str) -> str:
-    """Return that the disk is full, "" if it is not: the log of an action could not say it then."""
-    disk = os.statvfs(root)
-    free = disk.f_bavail if os.geteuid() else disk.f_bfree
-    return "; no space left on the disk" if disk.f_blocks and not free else ""
-
-
-def _remove_file(full: str, output: str) -> None:
-    try:
-        os.unlink(full)
-    except FileNotFoundError:
-        return
-    except IsADirectoryError as error:
-        try:
-            # an action may have made files in it that are gone
-            os.rmdir(full)
-        except OSError:
-            raise TreadleError(
-                f"the output {output} is to be a file, but a folder of that name is there",
-                hint=f"remove it (`treadle clean --stale` if it is of actions that are gone), "
-                f"or declare the folder as {output}/",
-            ) from error
-
-
-def _empty(folder: str) -> None:
-    from shutil import rmtree
-
-    rmtree(folder, ignore_errors=True)
+def _said(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -318,11 +318,6 @@ class Question:
         """Add an input that was found, and not declared, to the answer."""
         self.add_answer(FOUND, path, seen)
 
-    def with_inode(self, inode: int) -> list[str]:
-        """Return the inputs that had this inode when they were looked at."""
-        looks = ((path, seen.looks.get(path)) for path, seen in self.seen.items())
-        return [path for path, look in looks if look is not None and look.stamp[1] == inode]
-
     def forget_answers(self) -> None:
         """Drop what was found and made the time before."""
         for name in list(self.fingerprint.answers):

@@ -14,6 +14,7 @@ from . import frames, marks, own_files, records, trust
 from .errors import StateError
 from .frames import DamageError
 from .lock import Lock
+from .manifests import Manifests
 from .records import STARTED, Owner, Record, Run
 
 TYPE_CHECKING = False
@@ -21,21 +22,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from .files import Stamp
-    from .records import Success
+    from .records import Mark, Success
 
 STATE_FOLDER = ".treadle"
-FORMAT = b"treadle records 1\n"
+FORMAT = b"treadle records 2\n"
 _ID_SIZE = 33
 _HEAD_SIZE = len(FORMAT) + _ID_SIZE
 _COMPACT_FROM = 1 << 20
 
 BEGUN, CLOSED, START, SUCCESS, OTHER_END, DROPPED, STAMPS = b"B", b"E", b"S", b"R", b"F", b"D", b"P"
+RELEASED = b"L"
 
 
 class Entry:
     """What the log says of one key; what it has read is decoded when somebody asks."""
 
-    __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset")
+    __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset", "released")
 
     def __init__(self) -> None:
         self.counts = False
@@ -44,6 +46,8 @@ class Entry:
         """Where the frame of the last success stands in the log, -1 if there is none."""
         self.last_offset = -1
         """Where the frame of what came after it stands, -1 if nothing did."""
+        self.released: frozenset[str] = frozenset()
+        """Outputs that are ordinary files now, whatever the action has left there."""
         self._success: bytes | None = None
         self._end: bytes | None = None
         self._start: bytes | None = None
@@ -57,6 +61,7 @@ class Entry:
             body = self._end if self._end is not None else self._success
             owner = records.owner_at(lambda count: frames.unpack(body or b"", count))
         owner.outputs = tuple([path for path in owner.outputs if is_inside(path)])
+        owner.depfile = owner.depfile if is_inside(owner.depfile) else ""
         return owner
 
     @property
@@ -66,6 +71,11 @@ class Entry:
             return frames.text_at(self._start, 2)
         body = self._end if self._end is not None else self._success
         return frames.text_at(body or b"", 1)
+
+    @property
+    def mark(self) -> Mark | None:
+        """What it said when it was about to start; None if it came to an end since."""
+        return records.mark_from(frames.unpack(self._start), 1) if self._start is not None else None
 
     @property
     def state(self) -> str:
@@ -106,11 +116,13 @@ class Entry:
     def started(self, body: bytes, offset: int) -> None:
         """Take in that it was about to start."""
         self.counts, self.last_offset, self._start, self._end = False, offset, body, None
+        self.released = frozenset()
 
     def succeeded(self, body: bytes, offset: int) -> None:
         """Take in a success."""
         self.counts, self.offset, self._success = True, offset, body
         self.last_offset, self._end, self._start = -1, None, None
+        self.released = frozenset()
 
     def ended(self, body: bytes, offset: int) -> None:
         """Take in a run that gave no record."""
@@ -161,6 +173,8 @@ class Store:
         self.stamps: dict[str, tuple[Stamp, str]] = {}
         """path -> stamp and value of files that former runs have read."""
         self.lock = Lock(self.folder)
+        self.manifests = Manifests(os.path.join(self.folder, "made"))
+        """What actions have made in their output folders."""
         self.is_partial = False
         """Whether only what was wanted and what came after has been read."""
         self.unmarked = ""
@@ -244,10 +258,6 @@ class Store:
             self._apply(letter, body, self._end)
             self._end = start + end
 
-    def former_outputs(self) -> set[str]:
-        """Return all paths that actions were about to make in former runs."""
-        return {path for entry in self.entries.values() for path in entry.owner.outputs}
-
     def acquire(
         self,
         run: str,
@@ -297,12 +307,16 @@ class Store:
                 self._fd = -1
             self.lock.release()
 
-    def mark_started(self, owners: Iterable[Owner]) -> None:
-        """Put down, in one write, that these are about to start: their records cease to count."""
+    def mark_started(self, owners: Iterable[Owner], found: Mapping[str, Mark] | None = None) -> None:
+        """Put down, in one write, that these are about to start: their records cease to count.
+
+        :param found: key -> what is in the place of its outputs; nothing, if it is left out
+        """
         made = [] if self._run in self._open_runs else [self._begin()]
         marks: list[tuple[str, bytes]] = []
         for owner in owners:
-            frame = frames.pack(START, [self._run or "", *owner.texts()])
+            mark = found.get(owner.key) if found else None
+            frame = frames.pack(START, [self._run or "", *owner.texts(), *(mark or _NOTHING_THERE).texts()])
             made.append(frame)
             marks.append((owner.key, frame))
         at = self._append(made) + (len(made[0]) if len(made) > len(marks) else 0)
@@ -342,6 +356,16 @@ class Store:
         self._append([frames.pack(DROPPED, list(keys))])
         for key in keys:
             self.entries.pop(key, None)
+            self.manifests.remove(key)
+
+    def release_paths(self, paths: Mapping[str, Collection[str]]) -> None:
+        """Make outputs ordinary files: until their action starts again nothing says that it made them.
+
+        :param paths: path -> keys of the records that it is an output of
+        """
+        self._append([frames.pack(RELEASED, [path, *keys]) for path, keys in paths.items()])
+        for path, keys in paths.items():
+            self._apply_rest(RELEASED, [path, *keys])
 
     def remember(self, stamps: Mapping[str, tuple[Stamp, str]]) -> None:
         """Put down stamps of files, so that the next run need not read them."""
@@ -373,6 +397,9 @@ class Store:
         elif letter == DROPPED:
             for key in texts:
                 self.entries.pop(key, None)
+        elif letter == RELEASED:
+            for entry in filter(None, map(self.entries.get, texts[1:])):
+                entry.released |= {texts[0]}
         elif letter == STAMPS:
             for path, ctime, inode, size, value in zip(*(texts[n::5] for n in range(5)), strict=True):
                 self.stamps[path] = ((int(ctime), int(inode), int(size)), value)
@@ -543,7 +570,10 @@ class Store:
                 offsets[entry, letter == SUCCESS] = at
                 made.append(frames.frame(letter, body))
                 at += len(made[-1])
+        for key, entry in self.entries.items():
+            made += [frames.pack(RELEASED, [path, key]) for path in sorted(entry.released)]
         self._replace(b"".join((*made, stamps)))
+        self.manifests.remove_all_but(self.entries)
         for (entry, is_success), offset in offsets.items():
             if is_success:
                 entry.offset = offset
@@ -566,8 +596,12 @@ class Store:
         self._fd, self._end = -1, len(data)
 
 
-_FOLDERS = ("logs", "quick", "failed", "replaced")
-"""The folders in the state folder, each with the module that writes into it: `command_job`, `quick`, `outputs`."""
+_FOLDERS = ("logs", "quick", "failed", "replaced", "made")
+"""The folders in the state folder, each with the module that writes into it: `command_job`, `quick`, `outputs`,
+`manifests`."""
+
+_NOTHING_THERE = records.Mark()
+
 _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",

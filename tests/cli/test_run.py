@@ -182,7 +182,7 @@ def test_damaged_state_is_told_and_no_error(tmp_path: Path) -> None:
     done = run_treadle(tmp_path, "run", check=0)
     about_records, about_outputs = done.err.splitlines()
     assert about_records.endswith("counts as new")
-    assert about_outputs == "treadle: not from Treadle, kept in .treadle/replaced: out/b, out/c"
+    assert about_outputs == "treadle: moved what Treadle did not make to .treadle/replaced/: out/b, out/c"
     assert done.lines[-1].startswith("2 run")
 
 

@@ -57,9 +57,10 @@ def test_what_somebody_has_written_over_a_stale_output_stays(tmp_path: Path) -> 
     (tmp_path / "out/old").write_text("mine\n")
     (tmp_path / "site/mine").write_text("mine\n")
     done = run_treadle(tmp_path, "clean", "--stale", check=0)
-    assert done.lines == ["0 stale outputs removed"]
+    assert done.lines == ["1 stale output removed"]
     assert "out/old is left alone: it holds something else" in done.err
-    assert (tmp_path / "site/mine").exists()
+    assert "site/ keeps what no run of Treadle has made: mine" in done.err
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["mine"]
 
 
 def test_a_stale_output_behind_a_link_stays(tmp_path: Path) -> None:

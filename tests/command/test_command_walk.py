@@ -283,7 +283,7 @@ def test_a_folder_is_an_output_with_all_that_is_in_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_a_file_and_the_other_way_round_are_failures(tmp_path: Path) -> None:
-    report = Walking(tmp_path)(a=sh("mkdir -p a", outputs=["a"]), b=sh("touch b", outputs=["b/"]))
+    report = Walking(tmp_path)(a=sh("mkdir -p a", outputs=["a"]), b=sh("rmdir b; touch b", outputs=["b/"]))
     assert [a.status for a in report.actions.values()] == [ReturnValue.failure] * 2
     (tmp_path / "a" / "mine").mkdir(parents=True)
     report = Walking(tmp_path)(a=sh("touch a", outputs=["a"]))

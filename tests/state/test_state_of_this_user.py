@@ -286,7 +286,7 @@ def test_an_output_on_record_that_no_plan_may_have_is_not_one(tmp_path: Path, pa
     store = Store(str(tmp_path))
     store.load()
     assert store.entries["k"].owner.outputs == ("good", "fine/")
-    assert store.former_outputs() == {"good", "fine/"}
+    assert store.entries["k"].owner.made == ("good", "fine/")
 
 
 def test_clean_removes_nothing_outside_that_a_record_names(project: Project) -> None:

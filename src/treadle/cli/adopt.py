@@ -14,6 +14,8 @@ from treadle.errors import TreadleError
 from treadle.files import Files
 from treadle.found import owner_of
 from treadle.links import Links
+from treadle.outputs import Room
+from treadle.ownership import Ownership
 from treadle.question import Questions
 from treadle.records import SUCCEEDED, Record, Run
 from treadle.ui import words
@@ -44,10 +46,17 @@ def adopt_command(context: Context) -> int:
         files = Files(plan.root, store.stamps)
         questions = Questions(files, os.environ)
         asked = _asked(plan, uids, questions)
-        run = Run(os.urandom(8).hex(), SUCCEEDED, time_ns() // 1_000_000, 0.0, (), _WORDS)
+        ownership = Ownership(store, files)
+        run_id, ended_at = os.urandom(8).hex(), time_ns() // 1_000_000
         for uid, question in asked.items():
             fingerprint = question.fingerprint
-            owner = owner_of(uid, plan.actions[uid].command)
+            command = plan.actions[uid].command
+            owner = owner_of(uid, command)
+            depfile = files.see(command.depfile).value if command.depfile is not None else ""
+            made, manifest = Room(command, ownership, owner.key).made(question.answers, depfile)
+            if manifest:
+                store.manifests.write(owner.key, manifest)
+            run = Run(run_id, SUCCEEDED, ended_at, 0.0, (), _WORDS, made=made)
             store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
         store.remember(files.learned)
     if context.options.verbose:

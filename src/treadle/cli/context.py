@@ -113,6 +113,22 @@ class Context:
             made=made,
         )
 
+    def load_for_forget(self) -> Plan:
+        """Load the plan; if its globs find nothing, let them take outputs of former runs: these may be named.
+
+        :raises TreadleError: there is none, or it is not right in another way
+        """
+        from treadle.errors import PlanError
+        from treadle.plan import load_plan
+
+        try:
+            return self.load()
+        except PlanError as problem:
+            try:
+                return load_plan(self.plan_file(), params=self.options.params, rest=self.options.rest)
+            except PlanError:
+                raise problem from None
+
     def _former_outputs(self, root: str) -> FormerOutputs:
         from treadle.former import FormerOutputs
 
@@ -133,19 +149,21 @@ class Context:
             found.update(_select(plan, name))
         return [uid for uid in plan.actions if uid in found]
 
-    def select_known(self, plan: Plan) -> list[str]:
+    def select_known(self, plan: Plan, given: Sequence[str] | None = None) -> list[str]:
         """Return the uids of the names that were given, for what must not fall upon the maker of a plan instead.
 
+        :param given: the names, all of those that were given if it is left out
         :raises UsageError: one of them may stand in a plan that is not made yet
         """
-        for name in self.options.names:
+        names = self.options.names if given is None else given
+        for name in names:
             maker = plan.names.maker_of_plan(name)
             if maker is not None and maker in plan.unread:
                 raise UsageError(
                     f"{name} is not known: {plan.makers[maker]} is not made yet",
                     hint=f"`treadle run {maker}` makes it",
                 )
-        return self.select(plan, self.options.names)
+        return self.select(plan, names)
 
     def selected(self, plan: Plan) -> list[str]:
         """Return the uids of the names that were given, those of a bare run if there are none.

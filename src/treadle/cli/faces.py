@@ -75,6 +75,8 @@ def add_options(name: str, group: argparse._ArgumentGroup) -> None:
         group.add_argument("--json", action="store_true", default=none, help="all of it, for programs")
     if name == "clean":
         group.add_argument("--stale", action="store_true", default=none, help=_STALE)
+        group.add_argument("--all", dest="everything", action="store_true", default=none, help=_ALL_RUNS)
+        group.add_argument("--replaced", action="store_true", default=none, help=_REPLACED)
     if name == "list":
         group.add_argument("--all", dest="everything", action="store_true", default=none, help=_ALL)
         group.add_argument("--files", action="store_true", default=none, help=_FILES)
@@ -88,6 +90,8 @@ def add_options(name: str, group: argparse._ArgumentGroup) -> None:
 
 _TAGS = 'of these actions those with tags: "slow and not gpu"'
 _STALE = "outputs of actions that are no longer in the plan, and no others"
+_ALL_RUNS = "what any run has made and still is there, whatever the plan says now"
+_REPLACED = "what runs have moved aside to .treadle/replaced/, and nothing else"
 _ALL = "each action of a family, names that begin with _, and what is left out"
 _FILES = "what each action reads and where that comes from, what it makes and who reads that"
 _FORMAT = "tree (the default), dot, mermaid, json, or svg, which Graphviz draws"

@@ -24,6 +24,7 @@ class Options:
         self.dry = False
         self.watch = False
         self.stale = False
+        self.replaced = False
         self.verbose = False
         self.quiet = False
         self.force: list[str] = []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-from treadle import outputs
 from treadle.errors import UsageError
-from treadle.former import FormerOutputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.plan import Plan
+    from treadle.records import Owner
     from treadle.store import Store
 
     from .context import Context
@@ -19,12 +18,14 @@ if TYPE_CHECKING:
 class Stale:
     """What an action has left that is no longer in the plan.
 
-    :ivar paths: the outputs that are there and may go
-    :ivar keys: of the records that say no more than that
+    :ivar paths: the outputs and depfiles that may go, with the action that made them
+    :ivar kept: those that are left since their actions had `keep`
+    :ivar keys: of the records of these actions
     """
 
     def __init__(self, context: Context, plan: Plan, store: Store) -> None:
-        self.paths: list[str] = []
+        self.paths: list[tuple[str, Owner]] = []
+        self.kept: list[str] = []
         self.keys: list[str] = []
         self._context = context
         self._plan = plan
@@ -41,26 +42,28 @@ class Stale:
                 f"not all of the plan is known: {plan.makers[plan.unread[0]]} is not made yet",
                 hint="`treadle run` makes it; what is stale can be said then",
             )
-        made = {path for action in plan.actions.values() for path in action.command.outputs}
+        commands = [action.command for action in plan.actions.values()]
+        made = {path for command in commands for path in (*command.outputs, command.depfile or "")}
         bare = {path.rstrip("/") for path in made}
-        read = {path.rstrip("/") for action in plan.actions.values() for path in action.command.inputs}
-        former = FormerOutputs(plan.root)
+        read = {path.rstrip("/") for command in commands for path in (*command.inputs, *command.edits)}
+        told: set[str] = set()
         for key, entry in self._store.entries.items():
             owner = entry.owner
-            if not owner.outputs or not self._is_stale(owner.label, owner.uid):
+            if not owner.made or not self._is_stale(owner.label, owner.uid):
                 continue
-            rest = [path for path in owner.outputs if path.rstrip("/") not in bare]
-            for path in rest:
-                if os.path.lexists(os.path.join(plan.root, path.rstrip("/"))) and path not in self.paths:
-                    why = _why_left(path, made, read, plan.root) or (
-                        "" if path in former else "it holds something else than a run has left there"
-                    )
+            self.keys.append(key)
+            for path in owner.made:
+                if path.rstrip("/") in bare or path in entry.released:
+                    continue
+                if os.path.lexists(os.path.join(plan.root, path.rstrip("/"))) and path not in told:
+                    told.add(path)
+                    why = _why_left(path, made, read)
                     if why:
                         self._context.warn(f"{path} is left alone: {why}")
+                    elif owner.keeps:
+                        self.kept.append(path)
                     else:
-                        self.paths.append(path)
-            if len(rest) == len(owner.outputs):
-                self.keys.append(key)
+                        self.paths.append((path, owner))
         return self
 
     def _is_stale(self, label: str, uid: str) -> bool:
@@ -79,7 +82,7 @@ class Stale:
         return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
 
 
-def _why_left(path: str, made: set[str], read: set[str], root: str) -> str:
+def _why_left(path: str, made: set[str], read: set[str]) -> str:
     """Return why an output stays where it is, "" if it may go."""
     bare = path.rstrip("/")
     if any(one == bare or one.startswith(f"{bare}/") for one in read):
@@ -88,7 +91,4 @@ def _why_left(path: str, made: set[str], read: set[str], root: str) -> str:
         return "an action of the plan makes something in it"
     if any(one.endswith("/") and path.startswith(one) for one in made):
         return "it lies in the output folder of another action"
-    folder = os.path.dirname(os.path.join(root, bare))
-    if os.path.realpath(folder) != os.path.join(os.path.realpath(root), os.path.dirname(bare)).rstrip("/"):
-        return "it lies behind a link"
-    return outputs.why_left(root, path)
+    return ""

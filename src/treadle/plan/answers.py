@@ -89,7 +89,33 @@ def nothing(
             hint = "an action cannot read what it makes"
         else:
             hint = f"read the whole folder: {folder}"
+    else:
+        left = _left_by_former(places, item, texts, scope, declared)
+        if left:
+            facts = tuple(f"{path} is there, but {_maker(declared, path)}" for path in left[:3])
+            hint = f"`treadle forget {' '.join(left[:3])}` makes it an ordinary file, which globs take"
     return places.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
+
+
+def _left_by_former(
+    places: Places, item: GlobItem, texts: Sequence[str], scope: Scope, declared: Declared
+) -> list[str]:
+    """Return the outputs of former runs that a glob would take if they were ordinary files."""
+    excluded = [places.globs.parse(text) for text in places.patterns(item.exclude, scope)]
+    return [
+        path
+        for text in texts
+        for path in places.globs.files(text)
+        if path in declared.former
+        and path not in declared.files
+        and not any(pattern.takes(path) for pattern in excluded)
+    ]
+
+
+def _maker(declared: Declared, path: str) -> str:
+    maker_of = getattr(declared.former, "maker_of", None)
+    uid = maker_of(path) if maker_of is not None else ""
+    return f"the action {uid} made it, which the plan does not have any more" if uid else "a former run made it"
 
 
 def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from treadle.errors import PlanError, TreadleError
@@ -203,14 +203,18 @@ class _Loading:
         self, former_outputs: Callable[[str], Collection[str]] | None, made: Collection[str]
     ) -> tuple[list[Instance], Collection[str]]:
         """Return all instances, and what actions made in former runs as far as somebody asks for it."""
-        former: Collection[str] = ()
+        asked: list[Collection[str]] = []
+
+        def former(specs: Iterable[Spec]) -> Collection[str]:
+            if not asked and former_outputs is not None and any(_has_globs(spec) for spec in specs):
+                asked.append(former_outputs(self.top.root))
+            return asked[0] if asked else ()
+
         specs = self._specs()
-        if former_outputs is not None and any(_has_globs(spec) for spec in specs):
-            former = former_outputs(self.top.root)
-        instances = self._instances(specs, former)
+        instances = self._instances(specs, former(specs))
         if made:
             instances = self._with_made(instances, former, made)
-        return instances, former
+        return instances, former(())
 
     def _specs(self) -> list[Spec]:
         return [spec for part in self.parts for spec in part.specs]
@@ -221,9 +225,15 @@ class _Loading:
         return found
 
     def _with_made(
-        self, instances: list[Instance], former: Collection[str], made: Collection[str]
+        self,
+        instances: list[Instance],
+        former: Callable[[Iterable[Spec]], Collection[str]],
+        made: Collection[str],
     ) -> list[Instance]:
-        """Read plans that actions have made, and those that actions in them have made; return all instances."""
+        """Read plans that actions have made, and those that actions in them have made; return all instances.
+
+        :param former: returns what actions made in former runs, if one of these has globs
+        """
         from .made import check_names, with_made
 
         number = 0
@@ -231,7 +241,8 @@ class _Loading:
             number = len(self.parts)
             self.parts = with_made(self.parts, instances, made, self.disk)
             self.read_actions(number)
-            instances = self._instances(self._specs(), former)
+            specs = self._specs()
+            instances = self._instances(specs, former(specs))
         check_names(instances, self.problems)
         self.problems.check()
         return instances

@@ -142,14 +142,36 @@ could mean more than the plain word, so that no two different scripts have one f
 
 ## Outputs
 
-Parent folders are made. Output files and the depfile are removed before the action starts; output folders are
-left. A file in the place of an output that no action of Treadle's has made may be somebody's own: it is moved to
-`.treadle/replaced/`, into a folder named after the action, and a note says so. Output files that a failed action
-has written move to `.treadle/failed/`. With `keep: true` all of them stay where they are.
+Before an action starts, its output folders and the folders around its outputs are made if they are not there.
+What its last success has left in the place of its outputs is removed, if it is unchanged: output files, the
+depfile, and in an output folder the names that came to be while the action ran. So a result never depends on what
+an older state has left, and an output that the command does not write is found out.
 
-Outputs that were deleted, edited or cut short are made again. Only what somebody else writes to an output while
-its action runs nobody can tell apart: it counts as made by the action. An output that was declared and not made
-is a failure. `stdout` is an output, also if `out` does not name it.
+All else is not Treadle's to remove:
+
+- a file in the place of an output that no run has made, or that was edited since, moves to `.treadle/replaced/`,
+  into a folder named after the action, never over an older copy. One line says so. `treadle clean --replaced`
+  empties that folder;
+- names in an output folder that were there before the action ran, or that were added by others (`.git`, `CNAME`),
+  stay, and count in the content. Names that the action made and that were edited since move to
+  `.treadle/replaced/`;
+- what an attempt left that was killed moves there too: what was written to it since cannot be told apart;
+- nothing is removed through a link in an output folder, or from what is mounted in one.
+
+A failed action leaves nothing: what it has written moves to `.treadle/failed/`.
+
+With `keep: true` nothing is removed and nothing is moved, neither before the action nor when it fails. It is for
+tools that go on from what is there, such as a compiler with a cache in its output folder.
+
+An output may be a link, also to an input (`ln -s ../conf ${out}`), or a hard link to one (`cp -l`): the link is
+removed before the next run, and the input stays. An output that is the very name of an input is refused, and so is,
+with `keep: true`, one that is an input by another name: the command would write to its input. In the place of an
+output folder (`o/current/`) an empty folder is made first, so a command that makes a link there removes it:
+`rmdir ${out}; ln -s ../v2 ${out}`. From then on Treadle removes the link and makes no folder.
+
+Outputs that were deleted, edited or cut short are made again. What others write to an output while its action runs
+counts as made by the action. An output file that was declared and not made is a failure. `stdout` is an output,
+also if `out` does not name it.
 
 ## Records
 
@@ -161,12 +183,13 @@ action and its plan are called; without outputs to the plan, the action, and its
   changing between them runs nothing again. If they lead to the same outputs, each change runs them again: a file
   holds one of the two;
 - when an instance, an action or a plan disappears, its record and its outputs stay where they are. If it comes
-  back and nothing has moved, it is skipped. In the meantime no glob takes these outputs, until somebody else has
-  written to them;
+  back and nothing has moved, it is skipped. In the meantime no glob takes these outputs or its depfile, until
+  something else is written to them;
 - an output of an action that still is, taken out of its `out`, makes another action of it: it runs once. The
   file that it does not make any more is left.
 
-`treadle forget` drops records, `treadle clean` removes outputs.
+`treadle forget` drops records, `treadle clean` removes outputs. `treadle forget PATH`, with an output of an action
+that the plan does not have any more, makes that file an ordinary one: globs take it, and `clean` leaves it.
 
 ## Names
 

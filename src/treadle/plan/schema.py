@@ -306,7 +306,7 @@ ACTION_KEYS = _table(
     Key("once", BOOL, "Run only while an output is missing, whatever else differs.", "false",
         "out: out/venv/\nonce: true"),
     Key("tags", TEXTS, "Names to choose by: `-l \"slow and not gpu\"`.", "none", "tags: [slow, gpu]"),
-    Key("keep", BOOL, "Do not remove its output files before it starts.", "false", "keep: true"),
+    Key("keep", BOOL, "Remove nothing of its outputs before it starts, or when it fails.", "false", "keep: true"),
     Key("console", BOOL, "It keeps the terminal and its input; one such action at a time.", "false",
         "console: true"),
 )  # fmt: skip

@@ -1,0 +1,142 @@
+"""What an output folder holds depends on its action and on what others put there, never on an older state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.test_what_is_ours import contents, tree
+from helpers import plan, run_treadle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COPY = "actions: {site: {sh: 'cp -r src/* ${out}/', in: src/, out: site/}}\n"
+
+
+def project(folder: Path, text: str = COPY) -> Path:
+    (folder / "src/sub").mkdir(parents=True)
+    plan(folder, text)
+    for name in ("a", "b", "sub/c", "sub/d"):
+        (folder / "src" / name).write_text(name)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("gone", "left"),
+    [
+        (["b"], ["a", "sub", "sub/c", "sub/d"]),
+        (["sub/c"], ["a", "b", "sub", "sub/d"]),
+        (["sub/c", "sub/d", "sub"], ["a", "b"]),
+        (["a", "b"], ["sub", "sub/c", "sub/d"]),
+    ],
+)
+def test_what_an_older_state_left_in_an_output_folder_goes(
+    tmp_path: Path, gone: list[str], left: list[str]
+) -> None:
+    folder = project(tmp_path / "p")
+    run_treadle(folder, "run", check=0)
+    for name in gone:
+        path = folder / "src" / name
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert run_treadle(folder, "run", check=0).err == ""
+    assert names(folder / "site") == left
+    assert run_treadle(folder, "run", check=0).lines[0].startswith("nothing to do")
+
+
+def test_an_output_folder_is_made_also_where_keep_leaves_what_is_in_it(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", COPY.replace("out:", "keep: true, out:"))
+    run_treadle(folder, "run", check=0)
+    (folder / "src/b").unlink()
+    run_treadle(folder, "run", check=0)
+    assert names(folder / "site") == ["a", "b", "sub", "sub/c", "sub/d"]
+
+
+def test_what_others_put_into_an_output_folder_stays_and_counts(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    (folder / "site/.git").mkdir(parents=True)
+    (folder / "site/.git/HEAD").write_text("ref")
+    (folder / "site/CNAME").write_text("host")
+    run_treadle(folder, "run", check=0)
+    (folder / "site/sub/added").write_text("mine")
+    assert run_treadle(folder, "run", check=0).lines[0].startswith("[1/1] ran site")
+    assert run_treadle(folder, "run", check=0).lines[0].startswith("nothing to do")
+    (folder / "src/a").unlink()
+    run_treadle(folder, "run", check=0)
+    assert names(folder / "site") == [".git", ".git/HEAD", "CNAME", "b", "sub", "sub/added", "sub/c", "sub/d"]
+    assert not (folder / ".treadle/replaced").exists()
+
+
+def test_what_others_wrote_over_a_name_of_ours_is_moved_aside(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    run_treadle(folder, "run", check=0)
+    for number in range(2):
+        (folder / "site/sub/c").write_text(f"mine {number}")
+        assert "site/sub/c" in run_treadle(folder, "run", check=0).err
+        assert (folder / "site/sub/c").read_text() == "sub/c"
+    assert contents(folder) == ["mine 0", "mine 1"]
+
+
+def test_what_an_action_wrote_over_a_name_of_others_stays_theirs(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    (folder / "site").mkdir()
+    (folder / "site/a").write_text("mine")
+    run_treadle(folder, "run", check=0)
+    assert (folder / "site/a").read_text() == "a"
+    (folder / "src/a").unlink()
+    run_treadle(folder, "run", check=0)
+    assert (folder / "site/a").exists()
+    run_treadle(folder, "clean", check=0)
+    assert names(folder / "site") == ["a"]
+
+
+@pytest.mark.parametrize("ending", ["false", "kill -KILL $$"])
+def test_what_a_failed_attempt_left_in_an_output_folder_is_put_aside(tmp_path: Path, ending: str) -> None:
+    folder = project(tmp_path / "p", COPY.replace("${out}/'", f"${{out}}/; [ ! -e bad ] || {ending}'"))
+    (folder / "site").mkdir()
+    (folder / "site/mine").write_text("mine")
+    (folder / "bad").touch()
+    run_treadle(folder, "run", check=1)
+    assert names(folder / "site") == ["mine"]
+    assert (folder / ".treadle/failed/site/site/sub/c").read_text() == "sub/c"
+    (folder / "bad").unlink()
+    (folder / "src/b").unlink()
+    run_treadle(folder, "run", check=0)
+    assert names(folder / "site") == ["a", "mine", "sub", "sub/c", "sub/d"]
+
+
+def test_a_lost_manifest_makes_nothing_ours(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    run_treadle(folder, "run", check=0)
+    for path in (folder / ".treadle/made").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    there = tree(folder)
+    run_treadle(folder, "clean", check=0)
+    assert tree(folder) == there
+
+
+def test_inputs_that_changed_while_an_action_ran_leave_a_folder_that_is_ours(tmp_path: Path) -> None:
+    text = COPY.replace("${out}/'", "${out}/; [ ! -e late ] || echo > src/late; mv late moved || true'")
+    folder = project(tmp_path / "p", text)
+    (folder / "late").touch()
+    assert "is not recorded" in run_treadle(folder, "run", check=0).err
+    assert run_treadle(folder, "run", check=0).err == ""
+    assert names(folder / "site") == ["a", "b", "late", "sub", "sub/c", "sub/d"]
+
+
+def test_a_folder_becomes_a_link_and_back(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path / "p", "actions: {v: {sh: 'rmdir ${out} || true; ln -s ../src ${out}', in: src/, out: o/v/}}\n"
+    )
+    for number in range(3):
+        (folder / "src/a").write_text(str(number))
+        run_treadle(folder, "run", check=0)
+        assert (folder / "o/v").is_symlink()
+    run_treadle(folder, "clean", check=0)
+    assert not (folder / "o").exists()
+    assert (folder / "src/a").read_text() == "2"
