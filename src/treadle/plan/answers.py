@@ -33,6 +33,7 @@ def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, fam
             raise places.source.error(
                 f"the glob {text} takes too much: {error}", item.node, hint="begin it with a folder"
             ) from None
+        _refuse_unread(places, text, exclude, item)
         found.update(path for path in files if declared.is_free(path))
         found.update(_declared(places.globs.parse(text), declared, family))
     excluded = [places.globs.parse(text) for text in exclude]
@@ -41,6 +42,30 @@ def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, fam
     if family is None:
         places.answers[key] = answer
     return answer
+
+
+def _refuse_unread(places: Places, text: str, exclude: Sequence[str], item: GlobItem) -> None:
+    """Raise an error if a glob has met what it could not look into, unless that is excluded."""
+    unread = places.globs.unread(text)
+    if not unread:
+        return
+    excluded = [places.globs.parse(one) for one in exclude]
+    missed = sorted(path for path in unread if not any(_takes_all(one, path) for one in excluded))
+    if missed:
+        written = places.written(missed[0])
+        raise places.source.error(
+            f"the glob {text} cannot be answered: {missed[0]} cannot be read",
+            item.node,
+            facts=tuple(f"{path}: {unread[path]}" for path in missed[:5]),
+            hint=f"make it readable, or leave it out: exclude: {written}{'**' if written.endswith('/') else ''}",
+        )
+
+
+def _takes_all(pattern: Pattern, path: str) -> bool:
+    """Return whether a pattern takes a file, or all that can be in a folder as far as globs see it."""
+    if path.endswith("/"):
+        return pattern.names[-1] == "**" and pattern.takes(path + "x")
+    return pattern.takes(path)
 
 
 def passed_over(instance: Instance, declared: Declared) -> tuple[str, ...]:

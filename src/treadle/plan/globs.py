@@ -8,16 +8,21 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from time import time_ns
+
+from treadle.digests import is_gone
 
 from .paths import below, normalise
 from .template import MAGIC
 
 MAX_DEEP = 4
 MAX_LOOKED_AT = 5_000_000
+TAKEN, UNREAD = -1, -2
+HIDDEN = "hidden"
+"""The kind of what cannot be looked at."""
 MANY = 32
 MAX_LISTED = 4096
 """A folder that MANY files were asked of is listed, up to so many names: that is cheaper than one look each."""
@@ -26,7 +31,7 @@ MAX_LISTED = 4096
 class Disk:
     """What the language asks of the disk; tests put another in its place."""
 
-    __slots__ = ("_asked", "_kinds", "_seen", "listed", "read", "root")
+    __slots__ = ("_asked", "_kinds", "_seen", "listed", "read", "root", "unread")
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -34,6 +39,8 @@ class Disk:
         """Absolute folder -> how it was, and when (nanoseconds), just before it was first listed."""
         self.read: dict[str, tuple[os.stat_result | None, int]] = {}
         """Absolute path of a file -> the same, just before it was first read."""
+        self.unread: dict[str, str] = {}
+        """Absolute path of what a glob has met and could not look into or at -> why."""
         self._kinds: dict[str, str] = {}
         self._asked: dict[str, int] = {}
         self._seen: dict[str, str] = {}
@@ -81,25 +88,40 @@ class Disk:
             return
 
     def names(self, folder: str) -> list[tuple[str, str, bool]]:
-        """Return (name, `file`, `folder` or "", whether it is a link) of what lies in an absolute folder."""
+        """Return (name, kind, whether it is a link) of what lies in an absolute folder.
+
+        The kind is `file`, `folder`, "" for anything else, or HIDDEN for what cannot be looked at. What cannot be
+        listed is in `unread` then; a folder that is not there holds nothing.
+        """
         found = []
         if folder not in self.listed:
             self.listed[folder] = (_status(folder), time_ns())
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    try:
-                        seen = (_status(entry.path), time_ns()) if entry.is_symlink() else None
-                        kind = "folder" if entry.is_dir() else "file" if entry.is_file() else ""
-                        if seen is not None and kind != "file":
-                            # what it leads to may become a file without a trace in this folder
-                            self.read[entry.path] = seen
-                        found.append((entry.name, kind, seen is not None))
-                    except OSError:
-                        continue
-        except (OSError, ValueError):
+                    is_link = entry.is_symlink()
+                    seen = (_status(entry.path), time_ns()) if is_link else None
+                    kind = self._kind_of(entry)
+                    if seen is not None and kind != "file":
+                        # what it leads to may become a file without a trace in this folder
+                        self.read[entry.path] = seen
+                    found.append((entry.name, kind, is_link))
+        except OSError as error:
+            if not is_gone(error):
+                self.unread[folder] = error.strerror or str(error)
+            return []
+        except ValueError:
             return []
         return found
+
+    def _kind_of(self, entry: os.DirEntry[str]) -> str:
+        try:
+            return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+        except OSError as error:
+            if is_gone(error):
+                return ""
+            self.unread[entry.path] = error.strerror or str(error)
+            return HIDDEN
 
 
 def _status(folder: str) -> os.stat_result | None:
@@ -134,12 +156,13 @@ class Globs:
     :param folder: where in the root patterns are relative to, "" for the root itself
     """
 
-    __slots__ = ("_answers", "disk", "folder")
+    __slots__ = ("_answers", "_unread", "disk", "folder")
 
     def __init__(self, disk: Disk, folder: str = "") -> None:
         self.disk = disk
         self.folder = folder
         self._answers: dict[str, list[str]] = {}
+        self._unread: dict[str, dict[str, str]] = {}
 
     def parse(self, text: str) -> Pattern:
         """Return a pattern; ValueError says what is wrong with it."""
@@ -149,8 +172,19 @@ class Globs:
         """Return the normalised paths of the files that lie on the disk and match, by bytes."""
         known = self._answers.get(text)
         if known is None:
-            known = self._answers[text] = sort_paths(_walk(self.parse(text), self.disk))
+            unread: dict[str, str] = {}
+            known = self._answers[text] = sort_paths(_walk(self.parse(text), self.disk, unread))
+            if unread:
+                self._unread[text] = unread
         return known
+
+    def unread(self, text: str) -> Mapping[str, str]:
+        """Return what the answer to a pattern may miss: the path of what could not be looked into or at -> why.
+
+        A folder has a `/` at its end.
+        """
+        self.files(text)
+        return self._unread.get(text, {})
 
 
 def sort_paths(paths: object) -> list[str]:
@@ -235,8 +269,11 @@ def _stretches(name: str) -> list[str]:
     return found
 
 
-def _walk(pattern: Pattern, disk: Disk) -> set[str]:
-    """Return the files that a pattern matches, with one stack of (folder, names still to match)."""
+def _walk(pattern: Pattern, disk: Disk, unread: dict[str, str]) -> set[str]:
+    """Return the files that a pattern matches, with one stack of (folder, names still to match).
+
+    :param unread: takes what could not be looked into or at, see `Globs.unread`
+    """
     base = pattern.base
     full = disk.root if base == "." else base if base.startswith("/") else f"{disk.root}/{base}"
     found: set[str] = set()
@@ -252,15 +289,18 @@ def _walk(pattern: Pattern, disk: Disk) -> set[str]:
             looked_at += 1
             if looked_at > MAX_LOOKED_AT:
                 raise ValueError(f"it meets more than {MAX_LOOKED_AT:,} files and folders")
-            if index < 0:
+            if index == TAKEN:
                 found.add(below(path, disk.root))
+            elif index == UNREAD:
+                bare = path.rstrip("/") or "/"
+                unread[below(bare, disk.root) + path[len(bare) :]] = disk.unread[bare]
             else:
                 stack.append((path, index))
     return found
 
 
 def _step(pattern: Pattern, disk: Disk, folder: str, index: int) -> Iterator[tuple[str, int]]:
-    """Yield what one folder gives: files that match (index -1), and folders with what they must match."""
+    """Yield what one folder gives: files that match (TAKEN), what is UNREAD, folders with what they must match."""
     names = pattern.names
     name = names[index]
     last = index == len(names) - 1
@@ -271,11 +311,16 @@ def _step(pattern: Pattern, disk: Disk, folder: str, index: int) -> Iterator[tup
         yield _join(folder, name), index + 1
         return
     regex = re.compile(r"(?!\.).+" if deep else _name_regex(name), re.DOTALL)
-    for entry, kind, is_link in disk.names(folder):
+    entries = disk.names(folder)
+    if folder in disk.unread:
+        yield os.path.join(folder, ""), UNREAD
+    for entry, kind, is_link in entries:
         if not regex.fullmatch(entry):
             continue
         if kind == "file" and last:
-            yield _join(folder, entry), -1
+            yield _join(folder, entry), TAKEN
+        elif kind == HIDDEN and (last or not (deep and is_link)):
+            yield _join(folder, entry), UNREAD
         elif kind == "folder" and deep and not is_link:
             yield _join(folder, entry), index
         elif kind == "folder" and not deep and not last:

@@ -333,7 +333,8 @@ through `${}` is never a pattern.
 Globs are answered once, when the plan is loaded, in the order of bytes: files that no action makes, plus
 declared outputs that match; never former outputs, what lies in output folders, depfiles or the state. In
 `foreach` a glob takes nothing that its own action makes. So the answer is the same before and after a run. A
-glob that matches nothing is an error unless `empty: ok`.
+glob that matches nothing is an error unless `empty: ok`. A folder that a glob has to look into and may not read is
+an error too: name the glob's folder more closely, or `exclude` the folder as a whole (`exclude: secret/**`).
 
 A var may hold a glob, as a map with `glob`. Where `${sources}` is a whole value of `in`, `edits` or `foreach`, or
 an element of a list there, it means what the map would mean in its place. Anywhere else it is an error: a glob

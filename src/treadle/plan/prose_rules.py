@@ -130,12 +130,22 @@ With `always: true` an action runs each time, and makes nothing else run: who re
 judged by what came out, and is skipped if that is what it read last time. Who `needs` it waits for it and no more.
 
 An input folder counts by all that is in it, hidden names and empty folders too, but for folders named
-`__pycache__` and what editors keep beside a file while it is edited (`.x.c.swp`, `.#x.c`, `#x.c#`). Links in
-it are followed; one that leads back to a folder around it counts by its text. An output folder counts by its
-whole tree, these too, and links in it by their text.
+`__pycache__` and `.treadle` and what editors keep beside a file while it is edited (`.x.c.swp`, `.#x.c`,
+`#x.c#`). Links in it are followed; one that leads back to a folder around it counts by its text, and one that
+leads to a folder that counted before counts by that folder's name. An output folder counts by its whole tree,
+these too, and links in it by their text.
 
 What the depfile names beside the declared inputs counts from then on. If another action makes such a file, its
-maker is waited for from the next run on. In the first run nobody knows of it: who needs it then lists it in `in`.
+maker is waited for from the next run on. In the first run no order is known: list the file in `in` if it must be
+there then.
+
+- A path that is not there when the action ends counts as absent, and the action runs when it appears. A temporary
+  file that the command removes itself stays absent, and is no reason to run.
+- The action is not recorded, and runs again, if a named path may have held something else while the action ran:
+  it was written, it was there before and is gone, or its maker ran at the same time, failed meanwhile or came
+  later.
+- A folder counts as an input folder does, with all that is in it. What the action itself writes there does not
+  count as a change under way. A folder around the root (`..`, `/`) counts by being there and by nothing else.
 
 What is fingerprinted of a script of `sh` is its text with the values in it. There a value has quotes wherever it
 could mean more than the plain word, so that no two different scripts have one fingerprint.
