@@ -15,7 +15,7 @@ from .core import decision
 from .core.decision import OUTPUT, Reason, Verdict
 from .digests import ABSENT
 from .discovery import Discovery
-from .errors import TreadleError
+from .errors import ToldToEndError, TreadleError
 from .files import Files
 from .fingerprint import Fingerprint
 from .found import found_in, owner_of, wait_for_makers, writers_of
@@ -25,7 +25,7 @@ from .outputs import Room
 from .ownership import FOLDER_VALUE, Ownership
 from .question import FOUND, INPUT, Questions, made_once
 from .records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
-from .scheduler import DRAINING
+from .scheduler import DRAINING, STOPPING
 from .status import ReturnValue
 from .store import STATE_FOLDER, Store
 from .trust import TRUST_STATE, is_state_trusted
@@ -305,6 +305,7 @@ class CommandWalk(Walk):
                 self.new_fingerprints[uid] = self._compute(uid, command)
             except (OSError, TreadleError) as error:
                 job.fail(words_of(error))
+                job.interrupted |= isinstance(error, ToldToEndError)
         self.job_status[uid] = status = job.outcome
         self._note(job, status)
         if status.is_good:
@@ -337,6 +338,7 @@ class CommandWalk(Walk):
         files = Files(self.root, self.store.stamps)
         files.fine_device = self.store.lock.fine_device
         self.questions = Questions(files, self.settings.environ)
+        files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
         makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in (*c.outputs, *c.edits)}
@@ -372,8 +374,12 @@ class CommandWalk(Walk):
         self._after_a_run.add(uid)
         self.discovery.turns.begins(uid)
         found = self._last_found.get(uid, ())
-        question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
-        self.questions.note_ways(question, job.command)
+        try:
+            question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
+            self.questions.note_ways(question, job.command)
+        except ToldToEndError:
+            job.interrupted = True
+            raise
         if job.announced != job.attempt:
             # a start that met a shortage is tried again, and is the same attempt
             job.announced = job.attempt

@@ -12,7 +12,7 @@ from .collector import RareCollection
 from .core import decision
 from .core.dag import require_graph
 from .core.decision import Reason, Verdict
-from .errors import HookError, RunError, StateError, TreadleError, is_shortage
+from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage
 from .hooks import add_note, ask, refusal, words_of
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
@@ -365,6 +365,8 @@ class Walk:
             self.verdicts[uid] = Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, what)])
         job = EmptyJob(uid, data, notify_end, ReturnValue.failure)
         job.fail(text)
+        # a look that was given up says nothing of the action
+        job.interrupted = isinstance(error, ToldToEndError)
         return job
 
     def _load(self, uid: Hashable) -> Any:

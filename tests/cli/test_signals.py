@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 
 from helpers import DEADLINE, Fifo, Waiting, alive, ended, plan, run_treadle, start_treadle
 from treadle.marks import marked
+from waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,3 +179,52 @@ def test_what_was_done_before_the_signal_stays_done(tmp_path: Path) -> None:
     run.send_signal(signal.SIGINT)
     assert ended(run).lines[-1].startswith("interrupted: 0 run, 1 skipped, 1 interrupted, 1 not started")
     assert run_treadle(waiting.folder, "status", "early", check=0).code == 0
+
+
+LARGE = 1 << 42
+"""Bytes that nobody reads in the time of a test; a sparse file takes no room."""
+
+
+@pytest.mark.parametrize(
+    ("actions", "words"),
+    [
+        ('a: {sh: "echo > ${out}", in: big, out: o}', ["run"]),
+        ('a: {sh: "echo > ${out}", in: tree/, out: o}', ["run"]),
+        ('a: {sh: "echo > ${out}", in: big, out: o}', ["status"]),
+        ('a: {sh: "echo > ${out}", in: big, out: o}', ["why", "a"]),
+        (f'a: {{sh: "truncate -s {LARGE} ${{out}}", in: small, out: o}}', ["run"]),
+        (f'a: {{sh: "mkdir -p o; truncate -s {LARGE} ${{out}}/big", in: small, out: o/}}', ["run"]),
+    ],
+    ids=["an input", "an input in a tree", "for status", "for why", "an output", "an output in a folder"],
+)
+def test_a_signal_is_heard_while_a_large_file_is_read(tmp_path: Path, actions: str, words: list[str]) -> None:
+    number = signal.SIGTERM if "tree/" in actions else signal.SIGINT
+    plan(tmp_path, f"actions:\n  {actions}\n")
+    (tmp_path / "small").write_text("")
+    (tmp_path / "tree").mkdir()
+    for name in ("big", "tree/big"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(LARGE)
+    run = start_treadle(tmp_path, *words)
+
+    def is_reading() -> bool:
+        folder = f"/proc/{run.pid}/fd"
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):
+                if os.stat(f"{folder}/{name}").st_size == LARGE:
+                    return True
+        return False
+
+    until(is_reading, "the file is read")
+    run.send_signal(number)
+    before = monotonic()
+    done = ended(run)
+    assert monotonic() - before < GRACE
+    assert done.code == 128 + number
+    if words == ["run"]:
+        assert done.lines[-1].startswith("interrupted: 0 run, 1 interrupted")
+    for path in (*tmp_path.glob("big"), *tmp_path.glob("*/big"), tmp_path / "o"):
+        if path.is_file():
+            path.unlink()
+    (tmp_path / "big").write_text("")
+    assert run_treadle(tmp_path, "status", check=1).lines[0].startswith("run a: ")

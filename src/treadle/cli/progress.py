@@ -279,7 +279,7 @@ def how_it_ended(walk: CommandWalk, uid: str, job: CommandJob | None) -> Ended:
     """Return how an action of a walk has ended, in the words that people see."""
     report = walk.reports[uid]
     how = _HOW.get(walk.job_status[uid], FAILED)
-    if how == FAILED and job is not None and job.interrupted and not job.timed_out:
+    if how == FAILED and (report.interrupted or (job is not None and job.interrupted and not job.timed_out)):
         how = INTERRUPTED
     reasons = report.verdict.reasons if report.verdict is not None else ()
     return Ended(uid, how, report.duration, reasons, report.failure or "", report.attempts)
