@@ -157,7 +157,8 @@ that wait for each other in a circle.
 
 There are three kinds of edges. Data (files) and `needs` pass on failure. `needs` reruns nothing by itself:
 what it names comes first and must succeed. `after` only orders: it ignores failure, and it pulls nothing into
-a partial run. `needs` and `after` take [names](#names) of actions, families (`fit`), instances (`fit@a`), groups
+a partial run. The order holds through actions in between that are up to date, not part of the run, or disabled by
+`when`. `needs` and `after` take [names](#names) of actions, families (`fit`), instances (`fit@a`), groups
 and patterns (`fit@a*`), and `${}`.
 
 ```yaml
