@@ -15,6 +15,7 @@ from .compiled import command_from, texts_of, texts_of_place
 from .core.dag import DAG
 from .core.decision import OUTPUT
 from .digests import ABSENT
+from .errors import TreadleError
 from .files import stamp_of
 from .hidden import digest
 from .question import EDITED, FOUND, INPUT
@@ -208,7 +209,11 @@ class _OnceItem(_Item):
             if path.endswith("/"):
                 self.rows.append((path, stamp_of(status), MADE, None))
             else:
-                self.rows += rows_of(path, walk.questions.files.see(path, True), MADE)
+                try:
+                    seen = walk.questions.files.see(path, True)
+                except TreadleError:
+                    return
+                self.rows += rows_of(path, seen, MADE)
         self.offset = quick.OF_ITSELF
 
 

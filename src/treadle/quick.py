@@ -154,7 +154,8 @@ def ask(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) 
         return None
     try:
         answer = _ask(snapshot, root, environ, plans)
-    except (DamageError, ValueError, IndexError, OverflowError):
+    except (DamageError, ValueError, IndexError, OverflowError, OSError):
+        # also where the log is a folder or a pipe, and where the system cannot read it
         answer = None
     if answer is None:
         snapshot.close()

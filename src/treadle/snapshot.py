@@ -318,9 +318,21 @@ def _moved(paths: list[bytes], stamps: Stamps, first: int, last: int, stat: Stat
 def _stamp(path: bytes, stat: Stat) -> tuple[int, int, int]:
     try:
         status = stat(path)
-    except OSError:
-        return ABSENT
+    except OSError as error:
+        return stamp_of_error(error)
     return status.st_ctime_ns, status.st_ino, status.st_size
+
+
+def stamp_of_error(error: OSError) -> tuple[int, int, int]:
+    """Return the stamp of a path that cannot be looked at: ABSENT if nothing is there, else one for each error.
+
+    What cannot be looked at may be there, and a walk may call it an error: it is not what is absent.
+    """
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ABSENT
+    from errno import ELOOP
+
+    return ABSENT if error.errno == ELOOP else (-1, -1, -1 - (error.errno or 0))
 
 
 def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat) -> list[int]:

@@ -6,7 +6,7 @@ import os
 from time import time_ns
 
 from treadle.files import is_sure, stamp_of
-from treadle.snapshot import ABSENT, UNSURE, WATCHED
+from treadle.snapshot import ABSENT, UNSURE, WATCHED, stamp_of_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def look_at(path: str) -> Row:
     now = time_ns()
     try:
         status = os.stat(path)
-    except OSError:
-        return ABSENT
+    except OSError as error:
+        return stamp_of_error(error)
     return stamp_of(status) if is_sure(status, now) else UNSURE
 
 
