@@ -14,14 +14,13 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "a folder": Path.mkdir,
     "a pipe": os.mkfifo,
     "a file": lambda path: path.write_text("garbage"),
-    "a link that leads nowhere": lambda path: path.symlink_to("nowhere/at/all"),
     "a link in a circle": lambda path: path.symlink_to(path.name),
 }
-COMMANDS = (("run",), ("run",), ("status",), ("why", "a"), ("list",), ("log", "a"), ("clean",))
+COMMANDS = (("run",), ("run",), ("status",), ("clean",))
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize("name", ["records", "lock", "quick", "logs", ""])
+@pytest.mark.parametrize("name", ["records", "lock", "quick", ""])
 def test_garbage_in_place_of_state_is_never_a_traceback(
     tmp_path: Path, name: str, kind: Callable[[Path], object]
 ) -> None:

@@ -321,8 +321,9 @@ hold anything but NUL, bytes that are no UTF-8 too.
 
 Outputs stay in the root: absolute ones, those through `..`, in the state folder `.treadle/`, and the plan
 itself are refused. Inputs may lie anywhere but in the state folder. A missing input that no action makes is
-an error. In commands, `${in}`, `${out}` and `${depfile}` are relative to `cwd`, a folder has no `/` at its
-end, and a path that begins with `-` is written `./-`, so that no program takes it for an option.
+an error. In commands, `${in}`, `${out}` and `${depfile}` are relative to `cwd` (absolute if `cwd` leads
+through a link, since `..` then leads elsewhere), a folder has no `/` at its end, and a path that begins with `-` is
+written `./-`, so that no program takes it for an option.
 
 ## Globs
 

@@ -135,15 +135,19 @@ An input folder counts by all that is in it, hidden names and empty folders too,
 leads to a folder that counted before counts by that folder's name. An output folder counts by its whole tree,
 these too, and links in it by their text.
 
-What the depfile names beside the declared inputs counts from then on. If another action makes such a file, its
-maker is waited for from the next run on. In the first run no order is known: list the file in `in` if it must be
-there then.
+What the depfile names beside the declared inputs counts from then on. If another action makes such a file, by
+whichever of its names, its maker is waited for from the next run on. In the first run no order is known: list the
+file in `in` if it must be there then.
 
 - A path that is not there when the action ends counts as absent, and the action runs when it appears. A temporary
   file that the command removes itself stays absent, and is no reason to run.
 - The action is not recorded, and runs again, if a named path may have held something else while the action ran:
   it was written, it was there before and is gone, or its maker ran at the same time, failed meanwhile or came
   later.
+- Paths are read as the system reads them: `..` after a link leads to where the link leads. What lies in the root
+  is known by its place there, whichever name the tool wrote: the real name of the root, or one through a link.
+- In the depfile, a line that begins with `#` is a comment, `out:in` needs no blank, and `\ `, `\#`, `\:` and `$$`
+  stand for the character.
 - A folder counts as an input folder does, with all that is in it. What the action itself writes there does not
   count as a change under way. A folder around the root (`..`, `/`) counts by being there and by nothing else.
 
