@@ -94,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiled": {"command", "hidden"},
     "quick": {"snapshot", "frames", "version", "hidden", "trust", "own_files"},
     "command_snapshot": {*COMMAND_WALK, "command_walk", "compiled", "quick", "snapshot"},
-    "plan": {"command", "core.dag", "digests", "core.dag_algorithms", "hidden", "trust"},
+    "plan": {"command", "core.dag", "digests", "core.dag_algorithms", "hidden", "links", "trust"},
     "ui": {"core.decision", "command"},
     "report": {"core.decision", "command", "ui"},
     "collector": set(),

@@ -161,3 +161,23 @@ def test_a_command_that_runs_behind_a_link_names_the_files_of_the_plan(project: 
         assert project.run() == ["a"]
         assert project.read("o/a") == content
         assert project.run() == []
+
+
+@pytest.mark.parametrize("read", ["link/gen.h", "'link/*.h'", "link/", "deep/in/gen.h"])
+def test_an_input_behind_a_link_to_a_folder_with_outputs_is_made_first(project: Project, read: str) -> None:
+    (project.folder / "made").mkdir()
+    (project.folder / "deep").mkdir()
+    (project.folder / "link").symlink_to("made")
+    (project.folder / "deep/in").symlink_to("../link")
+    project.write("made/gen.h", "")
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        f"  use: {{sh: 'echo use >> $LOG; cat link/gen.h > ${{out}}', in: {read}, out: o/use}}\n"
+        "  gen: {sh: 'echo gen >> $LOG; cp ver ${out}', in: ver, out: made/gen.h}\n",
+    )
+    for content in ("1", "2", "3"):
+        project.write("ver", content)
+        project.run()
+        assert project.read("o/use") == content
+        assert project.run() == []

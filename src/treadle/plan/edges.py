@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from treadle.errors import TreadleError, nearest
+from treadle.links import Links
 
 from . import answers
 from .declared import Declared, Instance
@@ -77,7 +78,8 @@ class Linker:
     """
 
     __slots__ = (
-        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "others", "problems"),
+        *("broken", "by_uid", "declared", "disk", "folders", "instances", "links", "makers", "names", "others"),
+        "problems",
         *("programs", "readings", "root", "source"),
     )
 
@@ -96,6 +98,9 @@ class Linker:
         self.by_uid = {instance.uid: instance for instance in instances}
         self.others = Others(places.source, names, self.by_uid)
         self.readings: dict[str, Reading] = {}
+        self.links: Links | None = None
+        self.folders: dict[str, str] = {}
+        """A folder of inputs -> its name without links."""
         self.broken: list[Instance] = []
         """Those of which something is wrong."""
 
@@ -229,6 +234,8 @@ class Linker:
             raise answers.nothing(places, item, instance.scope, self.declared, instance)
         for path in found:
             maker = self.declared.files.get(path)
+            if maker is None:
+                reading.predecessors.update((one.uid, None) for one in self._makers_behind(path, instance))
             if maker is instance:
                 raise self._own(instance, path, item.node, "the glob takes it: use exclude")
             if maker is not None:
@@ -257,7 +264,7 @@ class Linker:
                 found.append(sources[text])
                 continue
             path = places.path(text, item.node, "an input")
-            makers = self.makers.of(path)
+            makers = self.makers.of(path) or self._makers_behind(path, instance)
             for maker in makers:
                 if maker is instance:
                     raise self._own(instance, _shared(instance, path), item.node, OWN)
@@ -267,6 +274,22 @@ class Linker:
             if not makers:
                 sources[text] = path
             found.append(path)
+
+    def _makers_behind(self, path: str, instance: Instance) -> list[Instance]:
+        """Return the makers of a path whose folder leads through a link, by its place below the root."""
+        end = len(path) if path.endswith("/") else path.rfind("/") + 1
+        folder = path[:end]
+        if not folder or folder == "./":
+            return []
+        place = self.folders.get(folder)
+        if place is None:
+            if self.links is None:
+                self.links = Links(self.root)
+            place = self.folders[folder] = self.links.real(folder)
+        if place == folder:
+            return []
+        behind = path[end:] if place == "./" and end < len(path) else place + path[end:]
+        return [one for one in self.makers.of(behind) if one is not instance and not one.left_out]
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
         output = next(one for one in instance.outputs if one.path == path)
