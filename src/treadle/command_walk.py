@@ -407,7 +407,7 @@ class CommandWalk(Walk):
                 facts=[f"nor {path}" for path in missing[1:6]],
             )
         self.questions.add_edited(question, command)
-        moved_inputs = self.questions.moved_since(question)
+        moved_inputs = self.questions.moved_since(question, command.depfile or "")
         if command.depfile is not None:
             started = job.timing_info.start_time or 0.0
             moved_inputs += self.discovery.add(job.uid, command, question, before, started)

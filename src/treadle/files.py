@@ -325,16 +325,23 @@ def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE) -> b
     return changed + grain < now
 
 
-def moved(before: Seen, after: Seen) -> bool:
+def moved(before: Seen, after: Seen, own: str = "") -> bool:
     """Return whether a path may have held something else for a while between two looks.
 
     So it is if its content is another one, if one of its files was written to, if a name came or went in one of
     its folders, and if a folder or a link of it was another one for a while.
+
+    :param own: a file that the action itself writes anew, "" for none: in a tree it counts by its content alone
     """
     if before.value != after.value:
         return True
+    around = f"{own.rpartition('/')[0]}/"
     for looks, later in ((before.looks, after.looks), (before.folders, after.folders)):
-        if any(path in looks and looks[path].has_moved(look) for path, look in later.items()):
+        if any(
+            path in looks and looks[path].has_moved(look)
+            for path, look in later.items()
+            if not own or path.removeprefix("./") not in (own, around.removeprefix("/"))
+        ):
             return True
     return bool(_renamed(before.links, after.links))
 

@@ -147,13 +147,16 @@ class Questions:
         """Note what leads to the files of a question, as it is now that the command starts."""
         question.ways = self.files.ways({**question.seen, **question.answers}, command.edits)
 
-    def moved_since(self, question: Question) -> list[str]:
-        """Look once more at the files of a question; return those that may have held something else meanwhile."""
+    def moved_since(self, question: Question, own: str = "") -> list[str]:
+        """Look once more at the files of a question; return those that may have held something else meanwhile.
+
+        :param own: the depfile, which may lie in a tree that the command reads
+        """
         see_again = self.files.see_again
         found = []
         for path, before in question.seen.items():
             after = see_again(path)
-            if after is not before and moved(before, after):
+            if after is not before and moved(before, after, own):
                 found.append(path)
         gone = question.ways.moved() if question.ways is not None else ()
         return found + [path for path in gone if path not in found]

@@ -182,3 +182,21 @@ def test_an_action_that_writes_beside_what_another_reads_leaves_it_recorded(root
     walk = CommandWalk(dag, str(root), Settings(jobs=2), notes)
     assert walk.run().ok
     assert notes.notes == []
+
+
+@pytest.mark.parametrize("tree", ["t/", "t/s/"])
+def test_a_depfile_in_a_tree_that_its_action_reads_leaves_it_recorded_from_the_second_run_on(
+    root: Path, tree: str
+) -> None:
+    text = "echo 'o: a/b/x' > t/s/d"
+    command = Command(script=Script(text, shell=("sh", "-ec")), inputs=(tree,), depfile="t/s/d")
+    (root / "t/s/d").write_text("o: a/b/x\n")
+    assert walked(root, command)[0] != MOVED
+    also = Command(
+        script=Script(f"{text}; echo > t/n; rm t/n", shell=("sh", "-ec")), inputs=("t/",), depfile="t/s/d"
+    )
+    dag = DAG()
+    dag.add_vertex("a", also)
+    notes = Notes()
+    assert CommandWalk(dag, str(root), Settings(jobs=1), notes).run().ok
+    assert notes.notes == ["a is not recorded, it will run again: changed while it ran: t/"]
