@@ -99,7 +99,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"core.decision", "command", "ui"},
     "collector": set(),
     "aio": {
-        *("collector", "core.admission", "core.countdown", "core.dag", "core.dag_order", "report", "ui", "version"),
+        *(
+            "collector",
+            "core.admission",
+            "core.countdown",
+            "core.dag",
+            "core.dag_order",
+            "core.dag_text",
+            "report",
+            "ui",
+            "version",
+        ),
         *("coroutine_job", "job", "command", "files", "question", "marks", "process", "runner"),
     },
     "e3": {"walk", "scheduler", "job", "core.dag", "fingerprint"},

@@ -89,8 +89,8 @@ class Retries:
     """How often and after what a failed action is tried again.
 
     :param max: further attempts after the first
-    :param on: `timeout`, `exit N`, or `any`
-    :param backoff: seconds before the second attempt, doubled for each one after it
+    :param on: `timeout`, `exit N`, `signal` (a signal ended it), or `any`
+    :param backoff: seconds before the second attempt, doubled for each one after it, up to ten minutes
     """
 
     __slots__ = ("backoff", "max", "on")

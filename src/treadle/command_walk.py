@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from time import time_ns
 
-from . import outputs
+from . import marks, outputs
 from .command_check import check_commands
 from .command_job import CONSOLE_QUEUE, CommandJob, Place
 from .core import decision
@@ -175,6 +175,7 @@ class CommandWalk(Walk):
             self.observer.began(self)
             report = super()._run_alone()
             self._tell_moved()
+            self._end_leftovers()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self.observer.note(unmarked_note(self.store.unmarked))
             self.store.remember(self.questions.files.learned)
@@ -182,6 +183,14 @@ class CommandWalk(Walk):
         finally:
             self.store.release()
         return report
+
+    def _end_leftovers(self) -> None:
+        """End what actions have left behind outside of their groups: it would write beside the next run."""
+        mark = f"{self.run_id}/"
+        if self._after_a_run and next(marks.marked(mark), None) is not None:
+            left = marks.end_marked(mark)
+            if left:
+                self.observer.note(f"{len(left)} processes that actions have left behind could not be ended")
 
     def look(self) -> dict[str, Verdict]:
         """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
@@ -402,10 +411,7 @@ class CommandWalk(Walk):
         self.questions.add_made(question, command)
         missing = outputs.missing({path: seen.value for path, seen in question.answers.items()})
         if missing:
-            raise TreadleError(
-                f"it ended well but did not write its output {missing[0]}",
-                facts=[f"nor {path}" for path in missing[1:6]],
-            )
+            raise _not_written(self.root, missing)
         self.questions.add_edited(question, command)
         moved_inputs = self.questions.moved_since(question, command.depfile or "")
         if command.depfile is not None:
@@ -457,7 +463,7 @@ class CommandWalk(Walk):
             run.foreign = room.mark.foreign
         self.store.save_end(self.owner(uid, command), run)
         if retry:
-            job.retry_delay = command.limits.retries.backoff * 2 ** (job.attempt - 1)
+            job.retry_delay = pause_before(job.attempt + 1, command.limits.retries.backoff)
         else:
             self.discovery.turns.is_over(uid, has_run=True)
             self._count_failure()
@@ -531,6 +537,24 @@ def _first(paths: Sequence[str]) -> str:
     return ", ".join(paths[:3]) + (f", and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
+def _not_written(root: str, missing: Sequence[str]) -> TreadleError:
+    first = missing[0]
+    others = [f"nor {path}" for path in missing[1:6]]
+    full = os.path.join(root, first.rstrip("/"))
+    if not first.endswith("/") and os.path.isdir(full):
+        what = "a link to a folder" if os.path.islink(full) else "a folder"
+        return TreadleError(
+            f"its output {first} is {what}, but declared as a file", facts=others, hint=f"declare it as {first}/"
+        )
+    if first.endswith("/") and os.path.isfile(full):
+        return TreadleError(
+            f"its output {first} is a file, but declared as a folder",
+            facts=others,
+            hint=f"declare it as {first.rstrip('/')}",
+        )
+    return TreadleError(f"it ended well but did not write its output {first}", facts=others)
+
+
 def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:
     """Return who of those before writes to these paths; the others are needed, and nothing follows from them."""
     found = writers_of(paths, before)
@@ -578,7 +602,33 @@ def should_retry(job: CommandJob) -> bool:
         return True
     if job.timed_out:
         return "timeout" in retries.on
-    return job.failure is None and f"exit {job.code}" in retries.on
+    return job.failure is None and job.code is not None and not retry_words(job.code).isdisjoint(retries.on)
+
+
+def retry_words(code: int) -> set[str]:
+    """Return the words of `retries.on` that meet an exit code, negative for a signal.
+
+    A shell turns the signal that ended its program into 128 and its number, so the two mean the same here.
+    """
+    number = 128 - code if code < 0 else code
+    words = {f"exit {number}"}
+    if 128 < number <= 128 + _LAST_SIGNAL:
+        words.add("signal")
+    return words
+
+
+_LAST_SIGNAL = 64
+
+
+def pause_before(attempt: int, backoff: float) -> float:
+    """Return how many seconds pass before an attempt, the second one or a later one.
+
+    It doubles up to ten minutes, or stays where it begins if that is more.
+    """
+    return min(backoff * 2.0 ** min(attempt - 2, 64), max(backoff, LONGEST_BACKOFF))
+
+
+LONGEST_BACKOFF = 600.0
 
 
 def usable_cpus() -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import EACCES, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS
 
 from . import own_files
 from .digests import ABSENT, is_folder
@@ -36,6 +37,20 @@ if TYPE_CHECKING:
     from .question import Question
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _hint_of(error: OSError, full: str) -> str:
+    """Return what can be done about what stands in the way of an output."""
+    if error.errno in (EACCES, EPERM, EROFS):
+        return "see who owns the folder, and whether you may write to it"
+    above = os.path.dirname(full.rstrip("/"))
+    while above and not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if os.path.islink(above) and not os.path.exists(above):
+        return "a link in its path leads nowhere: make what it leads to, or remove the link"
+    if error.errno in (EEXIST, ENOTDIR, EISDIR, ENOTEMPTY):
+        return "`treadle clean --stale` removes it if an action made it that is no longer in the plan"
+    return ""
 
 
 class Room:
@@ -160,7 +175,7 @@ class Room:
                 raise TreadleError(
                     f"no room for the output {output}: {error.strerror}",
                     facts=(f"in the way: {error.filename}",),
-                    hint="`treadle clean --stale` removes it if an action made it that is no longer in the plan",
+                    hint=_hint_of(error, full),
                 ) from error
 
     def _clear(self, output: str, full: str, status: os.stat_result, aside: str) -> None:

@@ -365,8 +365,23 @@ def describe_status(status: int | None) -> str:
         return f"killed by signal {-status}"
 
 
-def describe_spawn_error(error: Exception, argv: Sequence[str], cwd: str | None) -> str:
+LONGEST_TEXT = 131072
+"""Bytes of an argument or variable, with its end, that Linux takes no more of."""
+
+
+def _named(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what a program is started with: in words, and as the system counts it."""
+    for number, word in enumerate(argv):
+        yield f"argument {number}", word + "\0"
+    for name, text in environ.items():
+        yield f"the variable {name}", f"{name}={text}\0"
+
+
+def describe_spawn_error(
+    error: Exception, argv: Sequence[str], cwd: str | None, environ: Mapping[str, str] | None = None
+) -> str:
     """Return in words why a program could not be started."""
+    environ = environ or {}
     import errno
 
     program = argv[0] if argv else "an empty command"
@@ -386,6 +401,12 @@ def describe_spawn_error(error: Exception, argv: Sequence[str], cwd: str | None)
     if error.errno == errno.ENOEXEC:
         return f"{program}: neither a program of this system nor a script with a #! line"
     if error.errno == errno.E2BIG:
+        longest = max((len(os.fsencode(text)), name) for name, text in [("", ""), *_named(argv, environ)])
+        if longest[0] >= LONGEST_TEXT:
+            return f"{longest[1]} is too long for this system ({longest[0]} bytes, less than {LONGEST_TEXT} can be)"
         size = sum(len(os.fsencode(word)) + 1 for word in argv)
+        around = sum(len(os.fsencode(name + text)) + 2 for name, text in environ.items())
+        if around > size:
+            return f"the variables are too long for this system ({len(environ)} of them, {around} bytes)"
         return f"the argument list is too long for this system ({len(argv)} words, {size} bytes)"
     return f"{program}: {os.strerror(error.errno or 0)}"

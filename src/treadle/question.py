@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import monotonic, sleep
 
 from .command import BASE_ENVIRONMENT, BASE_PREFIXES
 from .core.decision import NOT_ASKED, OUTPUT
@@ -12,10 +13,12 @@ from .files import moved
 from .fingerprint import Fingerprint
 from .hidden import digest
 from .links import Links
+from .marks import KILL, wait_for_group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from subprocess import Popen
 
     from .command import Command, Tool
     from .files import Files, Seen, Ways
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 INPUT = "input "
 FOUND = "found "
 EDITED = "edited "
-_TOOL_PATIENCE = 60
+TOOL_PATIENCE = 60.0
+_HAVE_WAITID = hasattr(os, "waitid")
 
 
 class Questions:
@@ -41,6 +45,8 @@ class Questions:
         """Name -> path of a program in the root, "" for one elsewhere: of those that all actions look for alike."""
         self.is_told_to_end: Callable[[], bool] = lambda: False
         """Asked while the version of a tool is waited for."""
+        self.tool_patience = TOOL_PATIENCE
+        """Seconds that a tool may take to say its version."""
         self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
         self._programs: dict[tuple[str, str], str | None] = {}
         self._basic = {
@@ -243,7 +249,7 @@ class Questions:
         return self._tools[key]
 
     def _ask_version(self, tool: Tool, environ: dict[str, str]) -> str:
-        """Run the command that says the version, for a minute at most, and not when we are told to end."""
+        """Run the command that says the version, for so long at most, and end all of its group then."""
         import subprocess
         import tempfile
 
@@ -257,20 +263,22 @@ class Questions:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
+                    process_group=0,
                 )
             except OSError as error:
                 raise TreadleError(said, facts=(error.strerror or str(error),)) from error
-            for _ in range(_TOOL_PATIENCE * 10):
-                try:
-                    child.wait(0.1)
-                    break
-                except subprocess.TimeoutExpired:
-                    if self.is_told_to_end():
-                        break
-            if child.poll() is None:
-                child.kill()
+            end = monotonic() + self.tool_patience
+            has_ended = False
+            try:
+                has_ended = _ends_before(end, child, self.is_told_to_end)
+            finally:
+                # with all that it has left in its group, and before its number is given back
+                _kill_group(child.pid)
                 child.wait()
-                raise TreadleError(said, facts=("it did not end",))
+                wait_for_group(child.pid)
+            if not has_ended:
+                late = "" if self.is_told_to_end() else f" within {self.tool_patience:g} s"
+                raise TreadleError(said, facts=(f"it did not end{late}",))
             output.seek(0)
             text = output.read().decode("utf-8", "surrogateescape").strip()
         if child.returncode:
@@ -281,6 +289,31 @@ class Questions:
 def _inside(path: str) -> str:
     """Return a path if it is one below the root, else ""."""
     return "" if path.startswith("/") or path == "." else path
+
+
+def _ends_before(end: float, child: Popen[bytes], is_told_to_end: Callable[[], bool]) -> bool:
+    """Wait for a child, and leave it to be collected; return whether it has ended in time."""
+    pause = 0.001
+    while not _has_ended(child):
+        if monotonic() >= end or is_told_to_end():
+            return False
+        sleep(pause)
+        pause = min(2 * pause, 0.1)
+    return True
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, KILL)
+    except (ProcessLookupError, PermissionError):
+        # some systems say so of a group of zombies
+        return
+
+
+def _has_ended(child: Popen[bytes]) -> bool:
+    if not _HAVE_WAITID:
+        return child.poll() is not None
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def made_once(command: Command) -> Fingerprint:

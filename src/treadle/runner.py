@@ -125,7 +125,7 @@ class Start:
 
     def why_not(self, error: Exception, number: int = 0) -> str:
         """Return in words why `spawn` has failed."""
-        return process.describe_spawn_error(error, self.argvs[number] if self.argvs else (), self.cwd)
+        return process.describe_spawn_error(error, self.argvs[number] if self.argvs else (), self.cwd, self.environ)
 
 
 class Ended:

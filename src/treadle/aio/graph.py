@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from treadle.core.countdown import Countdown
 from treadle.core.dag_order import Wiring
+from treadle.core.dag_text import shortened
 from treadle.errors import DAGError, UsageError
 
 from .job import AbstractJob, Chain, flat, name_of
@@ -261,7 +262,7 @@ def _closure(
 
 def _cycle(cycle: list[Any]) -> DAGError:
     count = len(cycle) - 1
-    path = " -> ".join(name_of(job) for job in cycle)
+    path = " -> ".join(shortened([name_of(job) for job in cycle]))
     return DAGError(f"a cycle of {count} {'job' if count == 1 else 'jobs'}: {path}")
 
 

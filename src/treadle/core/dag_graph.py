@@ -272,8 +272,8 @@ def _require_ids(vertex_id: Hashable, what: str, ids: object) -> None:
 
 
 def _cycle_error(cycle: list[Hashable]) -> DAGError:
-    from .dag_text import one_line
+    from .dag_text import one_line, shortened
 
     count = len(cycle) - 1
-    path = " -> ".join(one_line(vertex_id) for vertex_id in cycle)
+    path = " -> ".join(shortened([one_line(vertex_id) for vertex_id in cycle]))
     return DAGError(f"a cycle of {count} {'vertex' if count == 1 else 'vertices'}: {path}")

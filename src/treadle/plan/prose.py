@@ -141,6 +141,9 @@ actions:
 ## Keys of retries
 
 A bare number is `max`: `retries: 2` tries again twice, whatever the failure was.
+
+`signal` meets a program that a signal ended. `exit 137` meets one that KILL ended (128 and the number of the
+signal, as a shell reports it), whether a shell was between or not. Backoff doubles up to ten minutes.
 """,
 }
 

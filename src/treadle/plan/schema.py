@@ -242,7 +242,7 @@ TOOL_KEYS = _table(
 
 RETRIES_KEYS = _table(
     Key("max", AMOUNT, "Further attempts after the first. It must be there.", "", "max: 2"),
-    Key("on", TEXTS, "After what: `timeout`, `exit N`, `any`.", "any", "on: [timeout, exit 75]"),
+    Key("on", TEXTS, "After what: `timeout`, `exit N`, `signal`, `any`.", "any", "on: [timeout, exit 75]"),
     Key("backoff", DURATION_KIND, "How long to wait before the second attempt, doubled for each one after it.",
         "no wait", "backoff: 5s"),
 )  # fmt: skip

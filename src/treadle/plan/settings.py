@@ -23,7 +23,7 @@ _KEYS = frozenset(
         *("priority", "timeout", "retries", "console"),
     )
 )
-_RETRY_ON = re.compile(r"timeout|any|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
+_RETRY_ON = re.compile(r"timeout|any|signal|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
 
 
 class SettingsReader:
@@ -220,10 +220,16 @@ class SettingsReader:
                 self.reader.add(
                     f"{text.text!r} is nothing to retry on",
                     text,
-                    hint=f"did you mean exit {text.text}?"
-                    if text.text.isdigit()
-                    else "known are timeout, exit N (0 to 255) and any",
+                    hint=_hint_of_retry(text.text),
                 )
         backoff = self._word(entries, "backoff", "")
         reasons = tuple(text.text for text in on) or ("any",)
         return Retries(int(self._word(entries, "max", "0")), reasons, seconds(backoff) if backoff else 0.0)
+
+
+def _hint_of_retry(word: str) -> str:
+    if word.isdigit():
+        return f"did you mean exit {word}?"
+    if word.lower() in ("killed", "signalled", "crash", "crashed") or word.upper().startswith("SIG"):
+        return "did you mean signal? One of them alone is exit and 128 and its number: exit 137 for KILL"
+    return "known are timeout, exit N (0 to 255), signal and any"
