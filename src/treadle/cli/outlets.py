@@ -95,5 +95,8 @@ class Outlets:
         for failure in filter(None, failures):
             self.context.warn(failure)
         if self._lines is not None:
+            is_told = bool(self._lines.failure)
             self._lines.close()
+            if self._lines.failure and not is_told:
+                self.context.warn(self._lines.failure)
         return not any(failures) and not (self._lines is not None and self._lines.failure)

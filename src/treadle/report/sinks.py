@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MOST_WAITING = 4 << 20
+"""Bytes that wait for the reader of a pipe; what comes when there are more is lost."""
+PATIENCE = 2.0
+"""Seconds that the reader of a pipe may take, at the end, between two readings."""
+
+
 class Lines:
     """A file that gets lines; they reach it in the order given, each as a whole.
+
+    Whoever reads a pipe holds up nothing: what it does not take waits, up to a bound, and is lost beyond that. A
+    plain file gets all.
 
     :param path: it is emptied first
     :raises UsageError: it cannot be written
@@ -28,8 +37,14 @@ class Lines:
         self.path = path
         self.failure = ""
         """Why nothing is written any more."""
+        self.lost = 0
+        """How many lines the reader of a pipe has not taken in time."""
+        self.patience = PATIENCE
         self._waiting: list[bytes] = []
+        self._rest = b""
+        """What could not be written yet; it begins within a line, perhaps."""
         self._fd = -1
+        self._is_plain = False
 
     def open(self) -> None:
         """Make the file empty, or make it.
@@ -42,6 +57,9 @@ class Lines:
             if stat.S_ISREG(os.fstat(self._fd).st_mode):
                 _lock(self._fd, self.path)
                 os.ftruncate(self._fd, 0)
+                self._is_plain = True
+            else:
+                os.set_blocking(self._fd, False)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
@@ -51,25 +69,56 @@ class Lines:
 
     def flush(self) -> bool:
         """Write what waits; False the first time that it cannot be written, and `failure` says why."""
-        if not self._waiting:
+        if not self._waiting and not self._rest:
             return True
-        data = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
         if self.failure or self._fd < 0:
+            self._waiting.clear()
             return True
+        self._take_waiting()
+        data = memoryview(self._rest)
         try:
             while data:
                 data = data[os.write(self._fd, data) :]
+        except BlockingIOError:
+            # it is full; the rest goes with the next lines
+            pass
         except OSError as error:
             self.failure = f"{self.path} cannot be written: {error.strerror}"
+        self._rest = b"" if self.failure else bytes(data)
         return not self.failure
 
+    def _take_waiting(self) -> None:
+        """Put the lines that wait behind the rest, as long as it is no longer than it may be."""
+        kept = [self._rest]
+        size = len(self._rest)
+        for line in self._waiting:
+            if size > MOST_WAITING and not self._is_plain:
+                self.lost += 1
+            else:
+                kept.append(line)
+                size += len(line)
+        self._waiting.clear()
+        self._rest = b"".join(kept)
+
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Write what waits, and close the file; a pipe whose reader takes nothing loses the rest."""
         self.flush()
+        while self._rest and self._fd >= 0 and self._has_room():
+            self.flush()
+        if self._rest or self.lost:
+            self.lost += self._rest.count(b"\n")
+            self._rest = b""
+            self.failure = self.failure or f"{self.path}: {self.lost} lines were lost, as nothing has read them"
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _has_room(self) -> bool:
+        from select import POLLOUT, poll
+
+        waiting = poll()
+        waiting.register(self._fd, POLLOUT)
+        return bool(waiting.poll(self.patience * 1000))
 
 
 def _lock(fd: int, path: str) -> None:
