@@ -140,3 +140,10 @@ def test_a_folder_becomes_a_link_and_back(tmp_path: Path) -> None:
     run_treadle(folder, "clean", check=0)
     assert not (folder / "o").exists()
     assert (folder / "src/a").read_text() == "2"
+
+
+def test_the_reason_says_what_becomes_of_an_altered_output_folder(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    run_treadle(folder, "run", check=0)
+    (folder / "site/added").write_text("mine")
+    assert "what its last run made in there is removed first" in run_treadle(folder, "why", "site").out

@@ -132,6 +132,8 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
     if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(words.ENV):
         if why.old is not None and why.new is not None and why.name != words.FOLDER:
             lines.append(line(f"    {words.value(why.old)} -> {words.value(why.new)}"))
+        if why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/"):
+            lines.append(line("    what its last run made in there is removed first, unless it has keep: true"))
     elif why.kind == decision.INPUTS_MOVED and why.old:
         lines.append(line(f"    {safe(why.old)}"))
     return lines
