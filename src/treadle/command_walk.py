@@ -153,6 +153,10 @@ class CommandWalk(Walk):
         self._may_start = False
         """Whether tools may be asked for their versions: looking starts nothing."""
         self._leftovers: list[str] = []
+        self._has_no_records = False
+        """Whether nothing was known of former runs when this one began."""
+        self._met_foreign = False
+        """Whether something was in the place of outputs that Treadle has not made."""
 
     def run(self) -> Report:
         """Walk, one run at a time in one root: another one is waited for.
@@ -283,6 +287,7 @@ class CommandWalk(Walk):
         for job, owner in zip(jobs, owners, strict=True):
             room = self._rooms[job.uid] = Room(job.data, self._ownership, owner.key)
             mark = room.look(self._was_as_left(job.uid), self._folders)
+            self._met_foreign |= bool(mark.foreign)
             if mark.folders or mark.foreign:
                 found[owner.key] = mark
         self.store.mark_started(owners, found)
@@ -325,7 +330,12 @@ class CommandWalk(Walk):
         return self._failed(job)
 
     def _tell_moved(self) -> None:
-        """Say what was moved aside to make room."""
+        """Say what was moved aside to make room, and what it means that nothing was known of it."""
+        if self._has_no_records and (self._replaced or self._met_foreign):
+            self.observer.note(
+                "there were no records of former runs: outputs of other parameter values and of former actions are"
+                " ordinary files now, which globs take"
+            )
         if self._replaced:
             shown = _first(self._replaced)
             self.observer.note(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
@@ -357,6 +367,7 @@ class CommandWalk(Walk):
         self._ownership = Ownership(self.store, files)
         self._after_a_run, self._rooms, self._folders = set(), {}, set()
         self._replaced, self._leftovers = [], []
+        self._has_no_records, self._met_foreign = not self.store.entries, False
         self._failures, self.saved = 0, self.saved_untouched
 
     def _predict(self, uid: str, command: Command) -> Question:
