@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -123,4 +124,9 @@ def test_a_run_with_nothing_to_do_opens_two_files_of_its_own_and_looks_at_each_f
     for name in ("in.txt", "a.txt", "b.txt", "treadle.yaml"):
         looks = [line for line in calls if f'"{name}"' in line]
         assert len(looks) == 1, looks
+    # whose they are: the plan that is nearest, its folder, the state, the snapshot, and the mark of the records
+    checks = [line for line in calls if "stat" in line.partition("(")[0] and f'"{settled}/' in line]
+    assert len(checks) <= 4, checks
+    marks = [line for line in calls if f'"{os.environ["XDG_STATE_HOME"]}/' in line]
+    assert len(marks) == 1, marks
     assert not any("O_WRONLY" in line or "O_CREAT" in line or "flock" in line for line in calls)

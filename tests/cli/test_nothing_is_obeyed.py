@@ -146,6 +146,14 @@ def test_no_command_lets_a_terminal_obey_what_a_project_holds(hostile: Path, wor
     assert not is_obeyed(text)
 
 
+def test_completion_describes_names_without_sequences(tmp_path: Path) -> None:
+    plan(tmp_path, 'actions: {a: {help: "one\\e]52;c;x\\a two\\x9b6n \u202e", sh: "true"}}\n')
+    out = run_treadle(tmp_path, "__complete", "--", "run", "a", check=0).out
+    assert "one" in out
+    assert "two" in out
+    assert not is_obeyed(out.replace("\n", ""))
+
+
 def test_a_plan_that_is_not_right_is_told_without_its_sequences(tmp_path: Path) -> None:
     for text in ("\u202egnp", "\\e]52;c;x\\a", "\\x9b6n"):
         plan(tmp_path, f'actions: {{"{text}": {{sh: "true", in: "{text}", "{text}": 1}}}}\n')

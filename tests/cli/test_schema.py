@@ -128,3 +128,15 @@ def test_a_schema_in_the_state_folder_stays_out_of_version_control(tmp_path: Pat
     assert (tmp_path / ".treadle/.gitignore").read_text() == "*\n"
     plan(tmp_path, "actions: {a: {run: 'true', out: o}}\n")
     assert run_treadle(tmp_path, "run", "-n", check=1).err == ""
+
+
+def test_the_schema_is_written_over_nothing_but_a_former_one(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("mine")
+    for name in ("mine", "link"):
+        result = run_treadle(tmp_path, "schema", name, check=2)
+        assert "not written over" in result.err
+    assert (tmp_path / "mine").read_text() == "mine"
+    for _ in range(2):
+        run_treadle(tmp_path, "schema", "new/schema.json", check=0)
+    assert json.loads((tmp_path / "new/schema.json").read_text())["title"] == "A plan of Treadle"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import os
 
+from treadle.ui.text import safe
+
 from .arguments import COMMANDS, make_parser
 from .complete_names import Names
 
@@ -43,7 +45,7 @@ class Answer:
         """Return the answer as it is printed, without what does not go on from the word."""
         found = [(self.prefix + value, what) for value, what in self.rows if (self.prefix + value).startswith(word)]
         head = ":" + " ".join([*self.marks, *([f"prefix={self.prefix}"] if self.prefix else [])])
-        rows = (f"{value}\t{' '.join(what.split())}" for value, what in found[:MOST] if _can_be_said(value))
+        rows = (f"{value}\t{safe(' '.join(what.split()))}" for value, what in found[:MOST] if _can_be_said(value))
         return [head, *rows]
 
 

@@ -13,6 +13,7 @@ from treadle.errors import UsageError
 from treadle.plan import schema as keys
 from treadle.plan.nodes import Items, Scalar, Table
 from treadle.plan.reference import TABLES
+from treadle.report.sinks import check_writable, write_whole
 from treadle.store import STATE_FOLDER, Store
 from treadle.ui.text import line, safe
 
@@ -79,10 +80,8 @@ def write_schema(path: str, text: str = "") -> None:
             store.make_folder()
             own_files.replace(path, [text.encode()])
             return
-        if folder:
-            os.makedirs(folder, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        check_writable(path, text[: text.index("http")])
+        write_whole(path, [text])
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
