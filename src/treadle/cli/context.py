@@ -71,7 +71,7 @@ class Context:
 
         from treadle.ui.text import line
 
-        self.say([line(json.dumps(data, indent=2))])
+        self.say(line(one) for one in json.dumps(data, indent=2).split("\n"))
 
     @property
     def room(self) -> int:
