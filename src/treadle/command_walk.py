@@ -517,8 +517,8 @@ class CommandWalk(Walk):
         if pending:
             verdict = self._foresee_after(uid, command, verdict, pending)
         unasked = [Reason(decision.NOT_ASKED, tool.name) for tool in command.tools if tool.version]
-        if unasked and verdict.outcome != decision.RUN:
-            return Verdict(decision.MAY_RUN, [*verdict.reasons, *unasked])
+        if unasked and verdict.outcome == decision.SKIP:
+            return Verdict(decision.MAY_RUN, unasked)
         return verdict
 
     def _foresee_after(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> Verdict:

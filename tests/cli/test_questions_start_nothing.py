@@ -68,7 +68,7 @@ def test_what_would_be_skipped_but_for_a_version_may_run(settled: Path) -> None:
     assert result.lines == [
         "may run prog: the version of ./cc was not asked",
         "may run after: depends on prog",
-        "may run both: depends on after; the version of ./cc was not asked",
+        "may run both: depends on after",
         "3 may run, 1 to skip",
     ]
     data = json.loads(run_treadle(settled, "status", "--json", "prog", check=1).out)
