@@ -194,11 +194,16 @@ def test_a_cycle_is_named_without_what_hangs_on_it() -> None:
     assert "a -> b -> a" in message(dag.check)
 
 
-def test_a_cycle_of_1000_vertices_is_named_whole() -> None:
-    dag = chain(1000)
-    text = message(dag.update_vertex, 0, predecessors=[999])
-    assert text.partition(": ")[2].split(" -> ") == [*map(str, range(1000)), "0"]
-    dag.update_vertex(0, predecessors=[999], enable_checks=False)
+@pytest.mark.parametrize(
+    ("size", "middle"), [(2, None), (19, None), (20, "... 1 more ..."), (1000, "... 981 more ...")]
+)
+def test_a_cycle_is_named_whole_if_it_is_short_and_by_its_ends_if_it_is_long(size: int, middle: str | None) -> None:
+    dag = chain(size)
+    text = message(dag.update_vertex, 0, predecessors=[size - 1])
+    names = [*map(str, range(size)), "0"]
+    expected = names if middle is None else [*names[:10], middle, *names[-10:]]
+    assert text.partition(": ")[2].split(" -> ") == expected
+    dag.update_vertex(0, predecessors=[size - 1], enable_checks=False)
     assert message(dag.check) == text
 
 
