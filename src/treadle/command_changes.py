@@ -13,7 +13,7 @@ import os
 from xxhash import xxh3_64_intdigest
 
 from . import snapshot as columns
-from .command_snapshot import STAMPS, Part, items_of, numbers_of, replace_lists
+from .command_snapshot import STAMPS, Part, items_of, links_of_found, numbers_of, replace_lists
 from .found import owner_of
 from .links import Makers
 from .snapshot import MADE, UNSURE, WATCHED, split_texts
@@ -168,6 +168,10 @@ class ChangedPart(Part):
         """Return the snapshot with what the walk has seen, and what the plan says now."""
         facts, snapshot = self.answer.facts, self.answer.snapshot
         facts.environ, facts.folders = self._environ, list(self.watch.folders)
+        facts.links = {
+            **self.watch.links,
+            **links_of_found(walk, {uid: self.actions.vertex_data[uid] for uid in self.uids}),
+        }
         facts.has_globs, facts.more = self.watch.has_globs, list(self.watch.more)
         fresh = super().refreshed(walk)
         if fresh is None:

@@ -49,11 +49,12 @@ class Watch:
     :param folders: paths that have to be folders
     :param more: texts to be handed back
     :ivar has_globs: whether globs were answered
+    :ivar links: path of a link that a path of the plan leads through -> where to
     :ivar plan: the file that all of it was read from, relative to the root where it lies in it
     :ivar root: the folder of the project
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "more", "plan", "root", "rows", "search", "system")
+    __slots__ = ("environ", "folders", "has_globs", "links", "more", "plan", "root", "rows", "search", "system")
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Watch:
         self.environ = dict(environ)
         self.folders = folders
         self.has_globs = False
+        self.links: Mapping[str, str] = {}
         self.more = more
         self.plan = ""
         self.root = ""
@@ -115,8 +117,20 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
         saved += item.duration
     store_id, length = walk.store.position
     log = (store_id, length, length)
-    made.facts = quick.Facts(log, watch.plan, saved, environ, watch.folders, watch.has_globs, watch.more).texts()
+    links = {**watch.links, **links_of_found(walk, actions)}
+    facts = quick.Facts(log, watch.plan, saved, environ, watch.folders, links, watch.has_globs, watch.more)
+    made.facts = facts.texts()
     return made
+
+
+def links_of_found(walk: CommandWalk, actions: Mapping[str, Command]) -> dict[str, str]:
+    """Return the links that what actions were found to read leads through, and where they lead to."""
+    found: dict[str, str] = {}
+    for uid, command in actions.items():
+        question = walk.asked_for(uid) if command.depfile is not None else None
+        if question is not None:
+            found |= walk.discovery.links_of(question.answers)
+    return found
 
 
 def numbers_of(actions: DAG) -> dict[Hashable, int]:

@@ -104,6 +104,13 @@ class Discovery:
         links = self._links
         return list(dict.fromkeys(name for path in found for name in (path, links.real(path))))
 
+    def links_of(self, found: Iterable[str]) -> dict[str, str]:
+        """Return the links that paths lead through, and where these lead to, once the walk is over."""
+        if self._links is None:
+            self._links = Links(self.files.root)
+        links = self._links
+        return {link: links.text(link) for path in found for link in links.trail(path)[:-1]}
+
     def _makers_of(self, uid: str, path: str, links: Links) -> list[str]:
         if self._makers is None:
             self._makers = Makers(self.files.root, self._made)

@@ -70,6 +70,13 @@ class Links:
             found = self._trails[name] = (*map(self.below, passed), "./" if tail and last == "." else last + tail)
         return found
 
+    def text(self, link: str) -> str:
+        """Return where a link leads to, as it says, "" for what is none."""
+        try:
+            return os.readlink(os.path.join(self.root, link))
+        except OSError:
+            return ""
+
     def place(self, name: str) -> str:
         """Return the place of a path: the real name of its folder, and its own name, be it that of a link."""
         if name.endswith("/"):

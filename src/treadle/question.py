@@ -78,7 +78,7 @@ class Questions:
         if command.script is not None:
             add("shell", " ".join(command.script.shell))
         elements = fingerprint.elements
-        elements["folder"] = command.cwd
+        elements["folder"] = self._folder(command, again)
         for name, path in (("depfile", command.depfile), ("stdout", command.stdout)):
             if path is not None:
                 add(name, path)
@@ -108,6 +108,13 @@ class Questions:
             question.add_found(path, see(path))
         return question
 
+    def _folder(self, command: Command, again: bool = False) -> str:
+        """Return what a fingerprint says of the folder of a command: behind a link, `..` is another one."""
+        if command.cwd == ".":
+            return "."
+        place = (Links(self.files.root) if again else self._links).real(command.cwd)
+        return command.cwd if place == command.cwd else f"{command.cwd}: {place}"
+
     def ask_again(self, question: Question, command: Command, found: Iterable[str] = ()) -> Question:
         """Look once more at all files of a question; return it, or another one if one of them holds something else.
 
@@ -120,6 +127,8 @@ class Questions:
             return question
         see_again = self.files.see_again
         question.forget_answers()
+        if self._folder(command, again=True) != question.fingerprint.elements["folder"]:
+            return self.ask(command, found, again=True)
         for path, before in question.seen.items():
             after = see_again(path)
             if after.value != before.value:
@@ -151,7 +160,8 @@ class Questions:
 
     def note_ways(self, question: Question, command: Command) -> None:
         """Note what leads to the files of a question, as it is now that the command starts."""
-        question.ways = self.files.ways({**question.seen, **question.answers}, command.edits)
+        folder = () if command.cwd == "." else (f"{command.cwd}/",)
+        question.ways = self.files.ways({**question.seen, **question.answers}, (*command.edits, *folder))
 
     def moved_since(self, question: Question, own: str = "") -> list[str]:
         """Look once more at the files of a question; return those that may have held something else meanwhile.

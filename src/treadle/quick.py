@@ -39,11 +39,12 @@ class Facts:
     :param saved: seconds that skipping everything saves
     :param environ: name -> value, None if it is not set
     :param folders: paths that have to be folders
+    :param links: path of a link that something leads through -> where to
     :param has_globs: whether the plan has globs, whose answer depends on former outputs
     :param more: texts of who asked for it
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "log", "more", "plan", "saved")
+    __slots__ = ("environ", "folders", "has_globs", "links", "log", "more", "plan", "saved")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Facts:
         saved: float,
         environ: Mapping[str, str | None],
         folders: Sequence[str],
+        links: Mapping[str, str],
         has_globs: bool,
         more: Sequence[str],
     ) -> None:
@@ -60,6 +62,7 @@ class Facts:
         self.saved = saved
         self.environ = dict(environ)
         self.folders = list(folders)
+        self.links = dict(links)
         self.has_globs = has_globs
         self.more = list(more)
 
@@ -78,6 +81,9 @@ class Facts:
         texts += [str(len(self.folders)), *self.folders, str(len(self.environ))]
         for name, value in self.environ.items():
             texts += [name, "" if value is None else f"={value}"]
+        texts.append(str(len(self.links)))
+        for link, text in self.links.items():
+            texts += [link, text]
         return [*texts, *self.more]
 
 
@@ -90,8 +96,11 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     folders = texts[8:at]
     names = texts[at + 1 : at + 1 + 2 * int(texts[at])]
     environ = {n: v[1:] if v else None for n, v in zip(names[::2], names[1::2], strict=True)}
+    at += 1 + len(names)
+    more = at + 1 + 2 * int(texts[at])
+    links = dict(zip(texts[at + 1 : more : 2], texts[at + 2 : more : 2], strict=True))
     log = (store_id, int(length), int(read))
-    return Facts(log, plan, float(saved), environ, folders, bool(has_globs), texts[at + 1 + len(names) :])
+    return Facts(log, plan, float(saved), environ, folders, links, bool(has_globs), texts[more:])
 
 
 class Answer:
@@ -168,14 +177,16 @@ def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Seque
         return None
     if any(_is_another(name, value, root, environ) for name, value in facts.environ.items()):
         return None
-    if not all(os.path.isdir(os.path.join(root, folder)) for folder in facts.folders):
+    if not _are_the_same_folders(root, facts):
         return None
     log = _tail(root, facts)
     if log is None:
         return None
     log_size, voided = log
     moved = snapshot.moved_rows(root)
-    is_of_plan = bool(moved) and not _are_for_a_part(snapshot, root, moved)
+    is_of_plan = bool(moved) and not (
+        _are_for_a_part(snapshot, root, moved) and _lead_through_the_same(snapshot, root, moved, facts.links)
+    )
     numbers = snapshot.column(OFFSETS)
     doubtful = {at for at, number in enumerate(numbers) if number == NEVER} if NEVER in numbers else set()
     if moved:
@@ -211,6 +222,55 @@ def _are_for_a_part(snapshot: Snapshot, root: str, moved: list[int]) -> bool:
             if not stat.S_ISREG(mode) and not paths[row].endswith(b"/"):
                 return False
     return True
+
+
+def _are_the_same_folders(root: str, facts: Facts) -> bool:
+    """Return whether paths are folders, none a link that was none: a command behind one sees another `..`."""
+    are_links = False
+    for folder in facts.folders:
+        name = folder.rstrip("/") or "/"
+        full = os.path.join(root, name)
+        try:
+            mode = os.lstat(full).st_mode
+        except OSError:
+            return False
+        if stat.S_ISLNK(mode):
+            are_links = True
+            if name not in facts.links or not os.path.isdir(full):
+                return False
+        elif not stat.S_ISDIR(mode) or name in facts.links:
+            return False
+    return not are_links or _are_the_same_links(root, facts.links)
+
+
+def _are_the_same_links(root: str, links: Mapping[str, str]) -> bool:
+    for link, text in links.items():
+        try:
+            if os.readlink(os.path.join(root, link.rstrip("/"))) != text:
+                return False
+        except OSError:
+            if text:
+                return False
+    return True
+
+
+def _lead_through_the_same(snapshot: Snapshot, root: str, moved: list[int], links: Mapping[str, str]) -> bool:
+    """Return whether paths lead through the links that they led through: turned ones lead to what others make."""
+    if not _are_the_same_links(root, links):
+        return False
+    kinds, paths = snapshot.section(columns.KINDS), snapshot.paths()
+    read = {os.fsdecode(paths[row]) for row in moved if kinds[row] == columns.READ}
+    tops = {above for path in read for above in _with_above(path.rstrip("/"))}
+    return not any(path not in links and os.path.islink(os.path.join(root, path)) for path in tops)
+
+
+def _with_above(path: str) -> list[str]:
+    """Return a path and the folders that it lies in."""
+    found = []
+    while path:
+        found.append(path)
+        path = path.rpartition("/")[0]
+    return found
 
 
 def _tail(root: str, facts: Facts) -> tuple[int, list[bytes]] | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 6\n"
+FORMAT = b"treadle snapshot 7\n"
 ABSENT = (-1, -1, -1)
 """The stamp of a path where nothing is."""
 UNSURE = (0, 0, 0)

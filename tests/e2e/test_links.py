@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -23,6 +24,19 @@ actions:
     depfile: o/use.d
   gen: {sh: 'echo gen >> $LOG; cp ver ${out}', in: ver, out: MADE}
 """
+
+USE_AND_GEN = """
+treadle: 1
+defaults: {pass: [LOG]}
+actions:
+  use: {sh: 'echo use >> $LOG; cat READ > ${out}', in: READ, out: o/use}
+  gen: {sh: 'echo gen >> $LOG; sleep 0.1; cp ver ${out}', in: ver, out: made/gen.h}
+"""
+
+
+def script(project: Project, text: str) -> None:
+    subprocess.run(["sh", "-ec", text], cwd=project.folder, check=True)
+
 
 CASES = {
     # how the depfile names it, where it is made, the folder of the command
@@ -163,13 +177,32 @@ def test_a_command_that_runs_behind_a_link_names_the_files_of_the_plan(project: 
         assert project.run() == []
 
 
-@pytest.mark.parametrize("read", ["link/gen.h", "'link/*.h'", "link/", "deep/in/gen.h"])
-def test_an_input_behind_a_link_to_a_folder_with_outputs_is_made_first(project: Project, read: str) -> None:
+READS = [
+    "link/gen.h",
+    "'link/*.h'",
+    "link/",
+    "deep/in/gen.h",
+    "latest.h",
+    "'late*.h'",
+    "deep/chain.h",
+    "link/own.h",
+]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("read", READS)
+def test_an_input_that_leads_through_a_link_to_an_output_is_made_first(
+    project: Project, read: str, is_there: bool
+) -> None:
     (project.folder / "made").mkdir()
     (project.folder / "deep").mkdir()
     (project.folder / "link").symlink_to("made")
     (project.folder / "deep/in").symlink_to("../link")
-    project.write("made/gen.h", "")
+    (project.folder / "latest.h").symlink_to("made/gen.h")
+    (project.folder / "deep/chain.h").symlink_to("in/own.h")
+    (project.folder / "made/own.h").symlink_to("../latest.h")
+    if is_there or "*" in read:
+        project.write("made/gen.h", "")
     project.write(
         "plan",
         "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
@@ -181,3 +214,112 @@ def test_an_input_behind_a_link_to_a_folder_with_outputs_is_made_first(project: 
         project.run()
         assert project.read("o/use") == content
         assert project.run() == []
+
+
+TURNS = {
+    "a link to a file": ("cur.h", "ln -sfn a.h cur.h", "ln -sfn made/gen.h cur.h", "cur.h"),
+    "a link to a folder": ("cur", "ln -sfn plain cur", "ln -sfn made cur", "cur/gen.h"),
+    "the second link of two": ("two", "ln -sfn plain two; ln -sfn two cur", "ln -sfn made two", "cur/gen.h"),
+    "a folder that becomes a link": ("cur", "cp -r plain cur", "rm -r cur; ln -s made cur", "cur/gen.h"),
+    "a file that becomes a link": ("cur.h", "cp a.h cur.h", "ln -sf made/gen.h cur.h", "cur.h"),
+}
+
+
+@pytest.mark.parametrize("case", TURNS)
+def test_an_input_that_leads_to_an_output_from_now_on_is_made_first(project: Project, case: str) -> None:
+    _, first, then, read = TURNS[case]
+    script(project, f"mkdir made plain; echo 0 > a.h; echo 0 > plain/gen.h; {first}")
+    project.write("ver", "1\n")
+    project.write("plan", USE_AND_GEN.replace("READ", read))
+    assert project.run() == ["gen", "use"]
+    assert project.run() == []
+    # also where the file that it leads to now moves in the same run
+    script(project, then)
+    project.write("ver", "2\n")
+    assert project.run() == ["gen", "use"]
+    assert project.read("o/use") == "2\n"
+    assert project.run() == []
+    project.write("ver", "3\n")
+    assert project.run() == ["gen", "use"]
+    assert project.read("o/use") == "3\n"
+
+
+def test_an_input_that_leads_to_no_output_any_more_is_read_where_it_leads_to(project: Project) -> None:
+    script(project, "mkdir made; echo 0 > a.h; ln -s made/gen.h cur.h")
+    project.write("ver", "1\n")
+    project.write("plan", USE_AND_GEN.replace("READ", "cur.h"))
+    assert project.run() == ["gen", "use"]
+    script(project, "ln -sfn a.h cur.h")
+    assert project.run() == ["use"]
+    assert project.read("o/use") == "0\n"
+    assert project.run() == []
+    project.write("ver", "2\n")
+    assert project.run() == ["gen"]
+
+
+FOLDERS = {
+    "the folder": ("work", "mv work old; ln -s deep/other work"),
+    "a folder around it": ("in/work", "mv in old; ln -s deep/in in"),
+    "a link that is turned": ("link", "ln -sfn deep/other link"),
+    "the second link of two": ("chain", "ln -sfn deep/other link"),
+    "a link that becomes a folder": ("back", "rm back; mkdir back; echo 3 > x"),
+}
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+@pytest.mark.parametrize("case", FOLDERS)
+def test_a_folder_of_a_command_that_leads_elsewhere_is_noticed(project: Project, case: str, snapshot: bool) -> None:
+    cwd, then = FOLDERS[case]
+    script(project, "mkdir -p work in/work deep/other deep/in/work; ln -s work link; ln -s link chain")
+    script(project, "ln -s deep/other back; echo 1 > x; echo 1 > in/x; echo 2 > deep/x; echo 2 > deep/in/x")
+    # what it reads by .. is not found to be read: the folder alone says what it is
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        f"  a: {{sh: 'echo a >> $LOG; cat ../x > {project.folder}/o', in: main, out: o, cwd: {cwd}}}\n",
+    )
+    project.write("main", "")
+    assert project.run() == ["a"]
+    before = project.read("o")
+    assert project.run() == []
+    script(project, then)
+    if not snapshot:
+        shutil.rmtree(project.folder / ".treadle/quick")
+    assert project.run() == ["a"]
+    assert project.read("o") != before
+    assert project.run() == []
+
+
+def test_a_folder_of_a_command_that_is_another_one_for_a_while_is_noticed(project: Project) -> None:
+    script(project, "mkdir work other; echo 1 > work/x; echo 2 > other/x")
+    swap = "mv work w; mv other work; cat x; mv work other; mv w work"
+    project.write("swap", f"echo a >> $LOG; cd ..; {swap.replace('cat x', 'cat work/x > o; sleep 0.05')}\n")
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n  a: {sh: '. ../swap', in: [main, swap], out: o, cwd: work}\n",
+    )
+    project.write("main", "")
+    assert project.run() == ["a"]
+    assert project.run() == ["a"]
+
+
+def test_links_that_stay_as_they_are_cost_no_walk(project: Project) -> None:
+    script(project, "mkdir plain; echo 1 > plain/x; ln -s plain one; ln -s one two; ln -s plain/x x.h; mkdir w")
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        "  a: {sh: 'echo a >> $LOG; cat x > ../o/a; echo x: ../x.h > ../o/d', in: [two/, one/x, x.h], out: o/a, "
+        "cwd: two, depfile: o/d}\n"
+        "  b: {sh: 'echo b >> $LOG', in: ['*.h', 'one/*'], stdout: o/b, cwd: w}\n",
+    )
+    assert project.run() == ["a", "b"]
+    project.run()
+    # a walk would see that the text of the plan is none
+    done = project.treadle("run", "-j2")
+    assert "nothing to do" in done.out
+    log = (project.folder / ".treadle/records").stat()
+    lock = project.folder / ".treadle/lock"
+    lock.unlink(missing_ok=True)
+    assert "nothing to do" in project.treadle("run").out
+    assert not lock.exists()
+    assert (project.folder / ".treadle/records").stat().st_size == log.st_size

@@ -100,6 +100,7 @@ class Watching:
             [text for name, tokens in plan.queues.items() for text in (name, str(tokens))]
             + (["", "1"] if plan.makers else []),
         )
+        watch.links = plan.looks.links
         watch.has_globs, watch.root = bool(plan.looks.listed), plan.root
         watch.plan = _from(plan.root, plan.file)
         return watch

@@ -99,8 +99,8 @@ class Linker:
         self.others = Others(places.source, names, self.by_uid)
         self.readings: dict[str, Reading] = {}
         self.links: Links | None = None
-        self.folders: dict[str, str] = {}
-        """A folder of inputs -> its name without links."""
+        self.folders: dict[str, tuple[str, ...]] = {}
+        """A folder of inputs -> the links that it leads through and its name without them, see `Links.trail`."""
         self.broken: list[Instance] = []
         """Those of which something is wrong."""
 
@@ -264,7 +264,10 @@ class Linker:
                 found.append(sources[text])
                 continue
             path = places.path(text, item.node, "an input")
-            makers = self.makers.of(path) or self._makers_behind(path, instance)
+            makers = self.makers.of(path)
+            if not makers:
+                self.disk.kind(path)
+                makers = self._makers_behind(path, instance)
             for maker in makers:
                 if maker is instance:
                     raise self._own(instance, _shared(instance, path), item.node, OWN)
@@ -276,20 +279,27 @@ class Linker:
             found.append(path)
 
     def _makers_behind(self, path: str, instance: Instance) -> list[Instance]:
-        """Return the makers of a path whose folder leads through a link, by its place below the root."""
+        """Return the makers of a path that leads through links, by the places on its way."""
         end = len(path) if path.endswith("/") else path.rfind("/") + 1
-        folder = path[:end]
-        if not folder or folder == "./":
-            return []
-        place = self.folders.get(folder)
-        if place is None:
+        folder, own = path[:end], path[end:]
+        trail = self.trail(folder) if folder and folder != "./" else ()
+        names = [
+            own if place == "./" and own else f"{place.rstrip('/')}/{own}" for place in trail if place != folder
+        ]
+        if own and self.disk.is_link(path):
+            names += self.trail(path)
+        found = dict.fromkeys(one for name in names if name != path for one in self.makers.of(name))
+        return [one for one in found if one is not instance and not one.left_out]
+
+    def trail(self, path: str) -> tuple[str, ...]:
+        """Return the links that a path leads through and its name without them, and note where they lead to."""
+        trail = self.folders.get(path)
+        if trail is None:
             if self.links is None:
                 self.links = Links(self.root)
-            place = self.folders[folder] = self.links.real(folder)
-        if place == folder:
-            return []
-        behind = path[end:] if place == "./" and end < len(path) else place + path[end:]
-        return [one for one in self.makers.of(behind) if one is not instance and not one.left_out]
+            trail = self.folders[path] = self.links.trail(path)
+            self.disk.note_links(trail[:-1])
+        return trail
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
         output = next(one for one in instance.outputs if one.path == path)

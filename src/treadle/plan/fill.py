@@ -198,8 +198,12 @@ class Filler:
             raise self.source.error(
                 f"cwd lies outside the root: {path}", made.node, hint="root: at the top says what the root is"
             )
-        if path != "." and places.globs.disk.kind(path) != "folder" and not self._is_made(path):
+        kind = places.globs.disk.kind
+        if path != "." and kind(path) != "folder" and not self._is_made(path):
             raise self._no_folder(path, made)
+        for folder in parents(path):
+            # one that is a link from now on makes another folder of this one
+            kind(folder)
         return path
 
     def _seen_from(self, cwd: str) -> str:
@@ -213,6 +217,8 @@ class Filler:
         if is_behind is None:
             is_behind = any(os.path.islink(f"{self.root}/{folder.rstrip('/')}") for folder in (*parents(cwd), cwd))
             self.links[cwd] = is_behind
+            if is_behind:
+                self.linker.trail(cwd)
         return f"{self.root}/" if is_behind else cwd
 
     def _is_made(self, path: str) -> bool:

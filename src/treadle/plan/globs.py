@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from time import time_ns
@@ -31,7 +31,7 @@ MAX_LISTED = 4096
 class Disk:
     """What the language asks of the disk; tests put another in its place."""
 
-    __slots__ = ("_asked", "_kinds", "_seen", "listed", "read", "root", "unread")
+    __slots__ = ("_asked", "_kinds", "_met", "_seen", "links", "listed", "read", "root", "unread")
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -41,6 +41,10 @@ class Disk:
         """Absolute path of a file -> the same, just before it was first read."""
         self.unread: dict[str, str] = {}
         """Absolute path of what a glob has met and could not look into or at -> why."""
+        self.links: dict[str, str] = {}
+        """Path of a link that a path of the plan leads through -> where to."""
+        self._met: set[str] = set()
+        """Absolute paths of links that were met."""
         self._kinds: dict[str, str] = {}
         self._asked: dict[str, int] = {}
         self._seen: dict[str, str] = {}
@@ -53,6 +57,18 @@ class Disk:
     def folders(self) -> list[str]:
         """Return the paths that were asked about and are folders."""
         return [path for path, kind in self._kinds.items() if kind == "folder"]
+
+    def is_link(self, path: str) -> bool:
+        """Return whether a path was asked about, or taken by a glob, and is itself a link."""
+        return bool(self._met) and (path if path.startswith("/") else f"{self.root}/{path}") in self._met
+
+    def note_links(self, paths: Iterable[str]) -> None:
+        """Note where links lead to, normalised paths or absolute ones: turned, they lead to what others make."""
+        for path in paths:
+            try:
+                self.links[path] = os.readlink(path if path.startswith("/") else f"{self.root}/{path}")
+            except OSError:
+                self.links[path] = ""
 
     def kind(self, path: str) -> str:
         """Return `file`, `folder` or "" for a normalised path; links are followed, asked once for each path."""
@@ -72,7 +88,11 @@ class Disk:
         if seen is not None:
             return seen
         try:
-            mode = os.stat(full).st_mode
+            mode = os.lstat(full).st_mode
+            if stat.S_ISLNK(mode):
+                self._met.add(full)
+                self.note_links([path])
+                mode = os.stat(full).st_mode
         except (OSError, ValueError):
             return ""
         return "folder" if stat.S_ISDIR(mode) else "file"
@@ -93,7 +113,7 @@ class Disk:
         The kind is `file`, `folder`, "" for anything else, or HIDDEN for what cannot be looked at. What cannot be
         listed is in `unread` then; a folder that is not there holds nothing.
         """
-        found = []
+        found: list[tuple[str, str, bool]] = []
         if folder not in self.listed:
             self.listed[folder] = (_status(folder), time_ns())
         try:
@@ -101,6 +121,8 @@ class Disk:
                 for entry in entries:
                     is_link = entry.is_symlink()
                     seen = (_status(entry.path), time_ns()) if is_link else None
+                    if is_link:
+                        self._met.add(entry.path)
                     kind = self._kind_of(entry)
                     if seen is not None and kind != "file":
                         # what it leads to may become a file without a trace in this folder

@@ -179,7 +179,7 @@ class _Loading:
             top.params,
             {uid: one.expand for uid, one in makers.items() if one.expand is not None and uid in actions},
             names,
-            Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read),
+            Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read, self.disk.links),
             {
                 one.uid: answers.passed_over(one, linker.declared) if one.uid in actions else ()
                 for one in (instances if names.open else ())

@@ -71,12 +71,14 @@ class Looks:
     :param listed: absolute folder -> how it was and when (nanoseconds), just before a glob looked into it
     :param folders: paths that have to be folders
     :param read: absolute path of a file that was read beside the plan -> how it was and when, just before
+    :param links: path of a link that a path of the plan leads through -> where to
     """
 
     environ: dict[str, str | None]
     listed: dict[str, tuple[os.stat_result | None, int]]
     folders: list[str]
     read: dict[str, tuple[os.stat_result | None, int]]
+    links: dict[str, str]
 
 
 class AskedEnviron(dict[str, str]):
