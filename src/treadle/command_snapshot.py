@@ -196,6 +196,10 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
             for looks in (seen.folders, seen.looks)
             for path, look in looks.items()
         ]
+        rows += [
+            (path, columns.ABSENT if look is None else look.stamp if look.sure else UNSURE, kind, None)
+            for path, look in seen.strays.items()
+        ]
         if not rows:
             # a folder that is gone, or a file in its place: either way it counts as soon as there is one again
             return [(path, columns.ABSENT, kind, None)]

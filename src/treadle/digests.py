@@ -122,7 +122,7 @@ def describe_tree(
     hasher = xxhash.xxh3_128()
     count = 0
     for name, entry, kind, before in walk_tree(os.fspath(path), follow=follow, on_folder=on_folder):
-        if on_link is not None and kind != LINK and entry.is_symlink():
+        if on_link is not None and follow and entry.is_symlink():
             on_link(entry.path)
         framed = kind
         value = _value(entry, kind, before, file_value)

@@ -101,9 +101,10 @@ class Seen:
     :ivar is_link: whether the path itself is a link
     :ivar folders: of a tree, each folder in it, as it was just before it was listed
     :ivar links: of a tree, what each link in it goes through, see `Ways`
+    :ivar strays: of a tree, each link in it that led nowhere (None), or to a folder that is seen by another name
     """
 
-    __slots__ = ("folders", "is_link", "links", "looks", "sure", "value")
+    __slots__ = ("folders", "is_link", "links", "looks", "strays", "sure", "value")
 
     def __init__(self, value: str, looks: dict[str, Look], sure: bool) -> None:
         self.value = value
@@ -112,6 +113,7 @@ class Seen:
         self.is_link = False
         self.folders: dict[str, FolderLook] = {}
         self.links: dict[str, Look] = {}
+        self.strays: dict[str, FolderLook | None] = {}
 
 
 class Ways:
@@ -278,6 +280,7 @@ class Files:
         seen.folders = folders
         for link in links:
             _follow(link, seen.links)
+        seen.strays = _strays({path + link[len(full) :]: link for link in links}, looks, folders)
         return seen
 
     def _look_in(self, path: str, status: os.stat_result) -> Look:
@@ -306,6 +309,25 @@ class Files:
         if sure:
             self.learned[path] = (stamp, value)
         return value, sure
+
+
+def _strays(
+    links: Mapping[str, str], looks: Mapping[str, Look], folders: Mapping[str, FolderLook]
+) -> dict[str, FolderLook | None]:
+    """Return the links of a tree behind which nothing was looked at: what they lead to may come, or be another one.
+
+    One that leads to a folder around it counts by its text, and is none of them.
+
+    :param links: name -> full path
+    """
+    by_inode = {look.stamp[1]: look for look in folders.values()} if links else {}
+    found: dict[str, FolderLook | None] = {}
+    for name, full in links.items():
+        if name not in looks and f"{name}/" not in folders:
+            status = look_at(full)
+            if status is None or status.st_ino in by_inode:
+                found[name] = None if status is None else by_inode[status.st_ino]
+    return found
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

@@ -303,6 +303,40 @@ def test_a_folder_of_a_command_that_is_another_one_for_a_while_is_noticed(projec
     assert project.run() == ["a"]
 
 
+STRAYS = {
+    "nothing is there": ("rm t", "echo 1 > t"),
+    "nothing is there, in two steps": ("rm t; ln -s u t", "echo 1 > u"),
+    "a circle": ("rm t; ln -s t t", "rm t; echo 1 > t"),
+    "a folder comes": ("rm t", "mkdir t; echo 1 > t/x"),
+    "a folder that is in it already": ("ln -sfn tree/a t", "ln -sfn other t"),
+}
+
+
+@pytest.mark.parametrize("kind", ["in", "depfile"])
+@pytest.mark.parametrize("case", STRAYS)
+def test_a_link_in_a_tree_that_leads_somewhere_from_now_on_is_followed(
+    project: Project, case: str, kind: str
+) -> None:
+    before, then = STRAYS[case]
+    script(
+        project,
+        f"mkdir -p tree/a other; echo 0 > tree/a/x; echo 2 > other/x; ln -s ../t tree/l; echo > t; {before}",
+    )
+    read = "in: tree/" if kind == "in" else "in: main, depfile: o/d"
+    project.write("main", "")
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        f"  a: {{sh: 'echo a >> $LOG; find -L tree > o/a 2>/dev/null || true; echo x: tree > o/d', {read}, out: o/a}}\n",
+    )
+    assert project.run() == ["a"]
+    assert project.run() == []
+    assert project.run() == []
+    script(project, then)
+    assert project.run() == ["a"]
+    assert project.run() == []
+
+
 def test_links_that_stay_as_they_are_cost_no_walk(project: Project) -> None:
     script(project, "mkdir plain; echo 1 > plain/x; ln -s plain one; ln -s one two; ln -s plain/x x.h; mkdir w")
     project.write(
