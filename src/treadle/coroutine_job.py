@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .hooks import awaitable
 from .job import Job
 from .status import ReturnValue
 
@@ -52,7 +53,7 @@ class CoroutineJob(Job):
         """Run it in an event loop of its own."""
         import asyncio
 
-        self.result = asyncio.run(self.co_run())
+        self.result = asyncio.run(awaitable(self.co_run, self.uid))
 
     async def co_run_guarded(self) -> None:
         """Await `co_run` unless the job was interrupted before; an exception is a failure, and is logged."""
@@ -62,7 +63,7 @@ class CoroutineJob(Job):
             self.fail("interrupted before it started")
             return
         try:
-            self.result = await self.co_run()
+            self.result = await awaitable(self.co_run, self.uid)
         except CancelledError:
             self._cancelled()
         except BaseException as error:

@@ -22,6 +22,7 @@ from .core.dag import DAGIterator
 from .errors import DAGError
 from .errors import TreadleError as E3Error
 from .fingerprint import FINGERPRINT_VERSION
+from .hooks import ask, refusal
 from .job import JobTimingInfo
 from .scheduler import DEFAULT_JOB_MAX_DURATION
 from .status import ReturnValue
@@ -70,6 +71,17 @@ def native(thing: Any) -> Any:
 def _outer(thing: Any) -> Any:
     """Return the object of this module that a Treadle object works for; others as they are."""
     return thing.outer if isinstance(thing, (_JobInside, _SchedulerInside)) else thing
+
+
+def _inside(given: Any, hook: Callable[..., Any], uid: Hashable) -> Any:
+    """Return the Treadle job behind what a hook has returned.
+
+    :raises HookError: it is no job
+    """
+    job = native(given)
+    if not isinstance(job, _job.Job):
+        raise refusal(hook, given, "a Job", uid)
+    return job
 
 
 def _outside(name: str) -> Any:
@@ -352,8 +364,10 @@ class _JobInside(_job.Job):
     def own_interrupt(self) -> bool:
         return super().interrupt()
 
-    def run(self) -> None:
-        self.outer.run()
+    def run(self) -> Any:
+        # what it returns has to be seen: a coroutine would be work that was not done
+        run: Callable[[], Any] = self.outer.run
+        return run()
 
     def on_start(self, scheduler: Any) -> None:
         self.outer.on_start(_outer(scheduler))
@@ -493,7 +507,7 @@ class _SchedulerInside(_scheduler.Scheduler):
     ) -> None:
         self.outer = outer
         self._is_aborting = False
-        super().__init__(self._provide, lambda job: outer.collect(_outer(job)), queues, tokens, job_timeout)
+        super().__init__(self._provide, self._collect, queues, tokens, job_timeout)
         self.lock = Job.lock
 
     queues = _outside("queues")
@@ -509,9 +523,14 @@ class _SchedulerInside(_scheduler.Scheduler):
             for job in made:
                 self.tell_end(job, job.attempt)
 
-        job = native(self.outer.job_provider(uid, data, predecessors, notify_end))
+        provider = self.outer.job_provider
+        job = _inside(ask(provider, uid, uid, data, predecessors, notify_end), provider, uid)
         made.append(job)
         return job
+
+    def _collect(self, job: _job.Job) -> bool | None:
+        requeue: bool | None = ask(self.outer.collect, job.uid, _outer(job))
+        return requeue
 
     def free_tokens(self) -> dict[str, int]:
         admission = getattr(self, "_admission", None)
@@ -566,7 +585,8 @@ class _SchedulerInside(_scheduler.Scheduler):
         return super().safe_collect(job)
 
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Any:
-        return native(self.outer.safe_job_provider(uid, data, predecessors))
+        provider = self.outer.safe_job_provider
+        return _inside(ask(provider, uid, uid, data, predecessors), provider, uid)
 
     def own_safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> _job.Job:
         return super().safe_job_provider(uid, data, predecessors)

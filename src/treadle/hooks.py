@@ -33,6 +33,9 @@ def add_note_of(error: Exception, name: str, uids: Iterable[Hashable]) -> None:
     kind = "action" if len(names) == 1 else "actions"
     whose = f" for the {kind} {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else ""
     known = getattr(error, "__notes__", ())
+    if isinstance(error, HookError) and error.what.endswith(whose):
+        # it says so itself
+        return
     if not any(note.startswith(_RAISED) and note.endswith(whose) for note in known):
         error.add_note(f"{_RAISED}{name}{whose}")
 
@@ -52,6 +55,30 @@ def refusal(hook: Callable[..., Any], value: object, expected: str, uid: Hashabl
     """
     whose = f" for the action {uid!r}" if uid is not None else ""
     return HookError(f"{name_of(hook)} returned {shown(value)}{whose}", facts=(f"expected {expected}",))
+
+
+def awaitable(hook: Callable[[], Any], uid: Hashable | None = None) -> Any:
+    """Return what a hook returns that is to be awaited.
+
+    :raises HookError: it cannot be awaited
+    """
+    work = hook()
+    if not hasattr(work, "__await__"):
+        raise refusal(hook, work, "an awaitable, as `async def` makes it", uid)
+    return work
+
+
+def refusal_of_unrun(left: object) -> str:
+    """Return what is wrong if a `run` has returned work that nothing will do; empty if nothing is."""
+    from types import AsyncGeneratorType, CoroutineType, GeneratorType
+
+    if not isinstance(left, CoroutineType | GeneratorType | AsyncGeneratorType):
+        return ""
+    if not isinstance(left, AsyncGeneratorType):
+        # else Python says itself that nothing has awaited it
+        left.close()
+    kind = type(left).__name__.replace("_", " ")
+    return f"its run() returned a {kind}, of which nothing has run\n  a CoroutineJob awaits its co_run()"
 
 
 def shown(value: object) -> str:

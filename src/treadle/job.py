@@ -7,13 +7,14 @@ from _thread import RLock, allocate_lock
 from time import monotonic, time
 
 from .errors import TreadleError, UsageError, is_shortage
-from .hooks import add_note_of, shown
+from .hooks import add_note_of, refusal_of_unrun, shown
 from .process import describe_status
 from .runner import SPAWN_ERRORS, Start
 from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol, Self
 
     from .callbacks import NotifyEnd
@@ -205,8 +206,11 @@ class Job:
         if self.interrupted:
             self.fail("interrupted before it started")
             return
+        run: Callable[[], Any] = self.run
         try:
-            self.run()
+            left = run()
+            if left is not None and (refused := refusal_of_unrun(left)):
+                self.fail(refused)
         except BaseException as error:
             self.failure = f"{type(error).__name__}: {error}"
             _log().error("job %s raised an exception", self.uid, exc_info=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from aio_jobs import Log, endless, turn, value
 from treadle.aio import AbstractJob, Job, PureScheduler, Scheduler
-from treadle.errors import DAGError, RunError, UsageError
+from treadle.errors import DAGError, HookError, RunError, UsageError
 
 
 class Fine(AbstractJob):
@@ -177,3 +178,39 @@ def test_a_program_ends_without_a_word_about_coroutines() -> None:
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+class Returns(AbstractJob):
+    """Its `co_run` is no coroutine function."""
+
+    def co_run(self) -> Any:
+        return 3
+
+
+class Yields(AbstractJob):
+    """Its `co_run` is a generator function."""
+
+    def co_run(self) -> Any:
+        yield
+
+
+class PlainJob(Job):
+    """A job with a coroutine and a `co_run` that forgets it."""
+
+    def co_run(self) -> Any:
+        self.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (Returns, "Returns.co_run() returned 3"),
+        (Yields, "Yields.co_run() returned <generator"),
+        (lambda: PlainJob(value()), "PlainJob.co_run() returned None"),
+    ],
+)
+def test_a_co_run_that_cannot_be_awaited_is_named(make: Any, told: str) -> None:
+    with pytest.raises(HookError) as caught:
+        Scheduler(make()).run()
+    assert str(caught.value).startswith(told)
+    assert "expected an awaitable" in str(caught.value)

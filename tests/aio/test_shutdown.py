@@ -159,3 +159,18 @@ def test_a_shutdown_that_is_cancelled_cancels_those_of_the_jobs() -> None:
 def test_a_shutdown_that_did_not_begin_in_time_leaves_no_coroutine_behind() -> None:
     job = Job(endless(), forever=True, coshutdown=value())
     assert Scheduler(job, Job(value()), shutdown_timeout=0).run() is True
+
+
+def test_a_shutdown_that_cannot_be_awaited_is_told_and_keeps_no_other_from_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = Log()
+
+    class Broken(Job):
+        def co_shutdown(self) -> int:  # type: ignore[override]
+            return 1
+
+    with caplog.at_level(logging.ERROR, "treadle.aio"):
+        assert Scheduler(Logging(log, "a"), Broken(value(), label="broken"), Logging(log, "b")).run()
+    assert [line for line in log if line.endswith("is shut down")] == ["a is shut down", "b is shut down"]
+    assert "Broken.co_shutdown() returned 1" in caplog.text

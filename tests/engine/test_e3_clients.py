@@ -555,3 +555,55 @@ def test_the_logger_of_the_scheduler_hears_all(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.INFO, logger=logger.name):
         Builder(packages())
     assert any("success" in message for message in caplog.messages)
+
+
+class _Scheduler(Scheduler):
+    def safe_job_provider(self, uid: Any, data: Any, predecessors: frozenset[Any]) -> Any:
+        return self.job_provider(uid, data, predecessors, lambda _: None)
+
+
+class _Provider:
+    def provide(self, *_: Any) -> Any:
+        return "no job"
+
+    def fail(self, *_: Any) -> Any:
+        raise ValueError("a bug")
+
+
+WALK_HOOKS = ("get_job", "create_job", "collect")
+
+
+@pytest.mark.parametrize("hook", WALK_HOOKS)
+def test_an_exception_in_a_hook_is_told_with_the_name_of_the_class_that_has_it(hook: str) -> None:
+    class Mine(Walk):
+        def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Any) -> Job:
+            return EmptyJob(uid, data, notify_end, SUCCESS)
+
+    def failing(self: Walk, *_: Any) -> Any:
+        raise ValueError("a bug")
+
+    failing.__name__ = hook
+    setattr(Mine, hook, failing)
+    dag = DAG()
+    dag.add_vertex("a")
+    with pytest.raises(ValueError, match="a bug") as caught:
+        Mine(dag)
+    assert caught.value.__notes__ == [f"raised by Mine.{hook}() for the action 'a'"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider", "name"),
+    [
+        (Scheduler, _Provider().provide, "_Provider.provide()"),
+        (_Scheduler, _Provider().provide, "_Scheduler.safe_job_provider()"),
+        (Scheduler, _Provider().fail, "_Provider.fail()"),
+    ],
+)
+def test_what_a_provider_may_not_return_names_the_provider(kind: Any, provider: Any, name: str) -> None:
+    dag = DAG()
+    dag.add_vertex("a")
+    with pytest.raises((E3Error, ValueError)) as caught:
+        kind(provider).run(dag)
+    told = [str(caught.value), *getattr(caught.value, "__notes__", [])]
+    assert any(name in text for text in told)
+    assert not any("_provide()" in text.replace(name, "") for text in told)

@@ -563,6 +563,35 @@ def _() -> None:
     assert reason.endswith("Origin(s) of failure:\n  z\n  a\n")
 
 
+@row("an OSError in `compute_fingerprint`, `should_execute_action`, `create_job` or `create_skipped_job`")
+def _() -> None:
+    for broken in ("compute_fingerprint", "should_execute_action", "create_job", "create_skipped_job"):
+
+        class Mine(Walk):
+            hook = broken
+
+            def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Any) -> Job:
+                return Call(uid, None, notify_end)
+
+            def should_execute_action(self, uid: Any, previous_fingerprint: Any, new_fingerprint: Any) -> bool:
+                return self.hook != "create_skipped_job" or bool(uid != "bad")
+
+        kept = getattr(Mine, broken)
+
+        def fails(self: Walk, uid: Any, *rest: Any, kept: Any = kept, **options: Any) -> Any:
+            if uid == "bad":
+                raise FileNotFoundError(2, "No such file or directory", "gone")
+            return kept(self, uid, *rest, **options)
+
+        setattr(Mine, broken, fails)
+        dag = DAG()
+        for uid in ("bad", "good"):
+            dag.add_vertex(uid)
+        walk = Mine(dag)
+        assert walk.job_status == {"bad": FAILURE, "good": SUCCESS}
+        assert native(walk).report().actions["bad"].failure == "gone: No such file or directory"
+
+
 @row("names of loggers")
 def _() -> None:
     heard: list[str] = []

@@ -24,6 +24,7 @@ from treadle import (
     TreadleError,
     UsageError,
     Walk,
+    e3,
 )
 from treadle.core import decision
 from treadle.core.decision import Reason
@@ -473,3 +474,45 @@ def two(script: str = "echo > a") -> DAG:
     dag.add_vertex("a", Command(["sh", "-c", script], outputs=["a"]))
     dag.add_vertex("b", Command(["sh", "-c", "echo > b"], outputs=["b"]))
     return dag
+
+
+async def _coroutine(self: object) -> None: ...
+
+
+def _generator(self: object) -> Any:
+    yield
+
+
+async def _async_generator(self: object) -> Any:
+    yield
+
+
+class _NoCoroutine:
+    def co_run(self) -> int:
+        return 3
+
+
+UNRUN: dict[str, tuple[type, str, Any, str]] = {
+    "a coroutine": (Job, "run", _coroutine, "its run() returned a coroutine, of which nothing has run"),
+    "a generator": (Job, "run", _generator, "its run() returned a generator, of which nothing has run"),
+    "an async generator": (Job, "run", _async_generator, "its run() returned a async generator"),
+    "a job of e3": (e3.Job, "run", _coroutine, "its run() returned a coroutine, of which nothing has run"),
+    "a program of e3": (e3.ProcessJob, "run", _coroutine, "its run() returned a coroutine"),
+    "no coroutine": (CoroutineJob, "co_run", _NoCoroutine.co_run, "Mine.co_run() returned 3 for the action 'a'"),
+}
+
+
+@pytest.mark.parametrize("case", UNRUN)
+def test_work_that_nothing_has_done_is_no_success(case: str) -> None:
+    kind, name, method, expected = UNRUN[case]
+    cls = type("Mine", (kind,), {name: method})
+    made: list[Any] = []
+
+    def provider(uid: Any, data: Any, predecessors: Any, notify_end: Any) -> Any:
+        made.append(cls(uid, data, notify_end))
+        return e3.native(made[-1])
+
+    Scheduler(provider).run(graph(("a",)))
+    job = e3.native(made[0])
+    assert job.outcome == FAILURE
+    assert expected in job.failure

@@ -10,6 +10,7 @@ from types import CoroutineType
 
 from treadle.collector import RareCollection
 from treadle.errors import RunError
+from treadle.hooks import awaitable
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 from .dot_style import style
@@ -191,7 +192,8 @@ class AbstractJob:
 
     def _aio_awaited(self) -> Awaitable[Any]:
         """Return what is awaited when it runs."""
-        return self.co_run()
+        work: Awaitable[Any] = awaitable(self.co_run)
+        return work
 
     def _aio_close(self) -> None:
         """Close what would never be awaited."""
@@ -248,7 +250,7 @@ class Job(AbstractJob):
                 one.close()
 
     def _aio_awaited(self) -> Awaitable[Any]:
-        return self.corun if type(self).co_run is Job.co_run else self.co_run()
+        return self.corun if type(self).co_run is Job.co_run else awaitable(self.co_run)
 
     def _aio_is_spent(self) -> bool:
         return self._aio_closed or self._aio_phase != IDLE

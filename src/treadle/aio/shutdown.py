@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from treadle.hooks import awaitable
+
 from .job import Job, name_of
 from .run import end_all
 
@@ -27,7 +29,7 @@ async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
     wanted = [job for job in jobs if job._aio_has_shutdown()]
     if not wanted:
         return True
-    tasks = {asyncio.ensure_future(job.co_shutdown()): job for job in wanted}
+    tasks = {asyncio.ensure_future(_shutdown(job)): job for job in wanted}
     pending = set(tasks)
     try:
         _, pending = await asyncio.wait(tasks, timeout=timeout)
@@ -38,6 +40,11 @@ async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
             if error is not None:
                 _log.error("the shutdown of the job %r has raised", name_of(job), exc_info=error)
     return not pending
+
+
+async def _shutdown(job: AbstractJob) -> None:
+    # in a task of its own, so that one which is no coroutine function keeps no other from its shutdown
+    await awaitable(job.co_shutdown)
 
 
 _log = logging.getLogger("treadle.aio")
