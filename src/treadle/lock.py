@@ -7,6 +7,7 @@ descriptor closes on exec, so that a child that has not yet become its own progr
 from __future__ import annotations
 
 import os
+from _thread import get_ident
 from time import sleep
 
 from .errors import BusyError, StateError, UsageError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PAUSE = 0.03
+_HOLDERS: dict[tuple[int, int], tuple[int, int]] = {}
+"""Device and inode of a lock file that is held here -> the process and the thread that have taken it. A thread of a
+child that was forked has the number of the one that forked it."""
 
 
 class Lock:
@@ -28,6 +32,7 @@ class Lock:
     def __init__(self, folder: str) -> None:
         self.path = os.path.join(folder, "lock")
         self._fd = -1
+        self._file = (0, 0)
         self.fine_device = NO_DEVICE
         """The device of the state folder if its stamps are fine, see `grain`; known once the lock is taken."""
 
@@ -46,11 +51,12 @@ class Lock:
         :param wait: whether to wait for another run
         :param on_wait: called once with words for who holds it
         :raises BusyError: another run holds it and `wait` is false
-        :raises UsageError: we run inside an action of the very run that holds it
+        :raises UsageError: we run inside an action of the very run that holds it, or inside one of its hooks
         """
         failures = 0
         while not self._try():
             failures += 1
+            self._refuse_own_hook()
             # the first time it may be no run: `is_busy` holds the lock for a moment
             if failures > 1:
                 self._refuse_inner_run(self._lines(), marks)
@@ -67,6 +73,7 @@ class Lock:
     def release(self) -> None:
         """Give the lock back."""
         if self._fd >= 0:
+            _HOLDERS.pop(self._file, None)
             os.close(self._fd)
             self._fd = -1
 
@@ -111,6 +118,8 @@ class Lock:
                 os.unlink(self.path)
             elif status.st_ino == os.stat(self.path).st_ino:
                 self._fd, fd = fd, -1
+                self._file = (status.st_dev, status.st_ino)
+                _HOLDERS[self._file] = (os.getpid(), get_ident())
                 return True
         except (BlockingIOError, FileNotFoundError):
             # held by another, or removed under us together with its folder
@@ -131,6 +140,18 @@ class Lock:
                 return file.read().splitlines()
         except OSError:
             return []
+
+    def _refuse_own_hook(self) -> None:
+        """Refuse to wait where this very thread holds the lock: what it would wait for is below it on the stack."""
+        try:
+            status = os.lstat(self.path)
+        except OSError:
+            return
+        if _HOLDERS.get((status.st_dev, status.st_ino)) == (os.getpid(), get_ident()):
+            raise UsageError(
+                "this run was started by a hook of a run in the same root, which waits for it",
+                hint="make what it should run an action of the same graph, or give it a root of its own",
+            )
 
     @staticmethod
     def _refuse_inner_run(holder: list[str], marks: str) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from aio_jobs import turn
 from jobs import Book, Shell, graph
-from treadle import DAG, CoroutineJob, Job, ReturnValue, Scheduler, Walk
+from treadle import DAG, Command, CommandWalk, CoroutineJob, Job, ReturnValue, Scheduler, UsageError, Walk
 from treadle.testing import CallJob, MemoryWalk
 from waiting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from jobs import Notify
     from treadle.walk import Report
@@ -218,3 +219,48 @@ class TestLock:
     def test_a_job_that_no_scheduler_runs_has_one_too(self) -> None:
         with Awaits("a", None, lambda _: None).lock, Job.lock:
             pass
+
+
+class OnOneRoot(CommandWalk):
+    """Runs another walk on its own root in one of its hooks."""
+
+    hook = ""
+
+    def inner(self) -> None:
+        dag = DAG()
+        dag.add_vertex("inner", Command(["true"]))
+        CommandWalk(dag, self.root).run()
+
+
+@pytest.mark.parametrize("hook", ["compute_fingerprint", "create_job", "about_to_start", "collect", "get_job"])
+def test_a_hook_that_runs_a_walk_on_the_same_root_is_refused(tmp_path: Path, hook: str) -> None:
+    refusals: list[str] = []
+
+    def hooked(self: OnOneRoot, *arguments: Any, **options: Any) -> Any:
+        try:
+            self.inner()
+        except UsageError as error:
+            refusals.append(str(error))
+        return getattr(CommandWalk, hook)(self, *arguments, **options)
+
+    dag = DAG()
+    dag.add_vertex("outer", Command(["true"], outputs=[]))
+    walk = type("Hooked", (OnOneRoot,), {hook: hooked})(dag, str(tmp_path))
+    assert promptly(walk.run).ok
+    assert refusals
+    assert all("by a hook of a run in the same root" in text for text in refusals)
+    assert CommandWalk(dag, str(tmp_path)).run().ok
+
+
+def test_a_walk_of_another_thread_on_the_same_root_waits(tmp_path: Path) -> None:
+    dag = DAG()
+    dag.add_vertex("a", Command(["sh", "-c", "sleep 0.1"]))
+    ends = [threading.Event(), threading.Event()]
+
+    def run(end: threading.Event) -> None:
+        if CommandWalk(dag, str(tmp_path)).run().ok:
+            end.set()
+
+    for end in ends:
+        threading.Thread(target=run, args=(end,), daemon=True).start()
+    assert all(end.wait(DEADLINE) for end in ends)
