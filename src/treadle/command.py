@@ -7,6 +7,8 @@ a trailing `/` makes a path a folder with all that is in it.
 
 from __future__ import annotations
 
+from os import PathLike
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,7 +149,7 @@ class Command:
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param place: where it was written
-    :raises UsageError: if a text was given for a list of texts
+    :raises UsageError: if a text was given for a list of texts, or something else for one of the texts
     """
 
     __slots__ = (
@@ -178,6 +180,8 @@ class Command:
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
             _refuse_texts(steps=steps, inputs=inputs, outputs=outputs, edits=edits)
+        if not _TEXT.issuperset(map(type, (*inputs, *outputs, *edits))):
+            _refuse_others(inputs=inputs, outputs=outputs, edits=edits)
         self.steps = _as_steps(steps)
         self.script = script
         self.cwd = cwd
@@ -227,9 +231,25 @@ def _refuse_texts(**lists: object) -> None:
             )
 
 
+def _refuse_others(**lists: Sequence[object]) -> None:
+    """Refuse what is no text in a list of paths: a pathlib.Path cannot say by a `/` that it is a folder."""
+    from .errors import UsageError
+
+    for name, given in lists.items():
+        for one in given:
+            if not isinstance(one, str):
+                raise UsageError(
+                    f"{one!r} is among the {name} of a Command",
+                    facts=("expected a text such as 'src/a.c', or 'src/' for a folder",),
+                )
+
+
 def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     if not steps:
         return ()
-    if isinstance(steps[0], str):
+    if isinstance(steps[0], str | PathLike):
         return (tuple(str(word) for word in steps),)
     return tuple(tuple(step) for step in steps)
+
+
+_TEXT = frozenset((str,))

@@ -77,11 +77,12 @@ def file_edges(commands: Mapping[Hashable, Command]) -> Iterator[tuple[Hashable,
         return
     exact, has_folders = made.exact, made.has_folders
     for reader, command in commands.items():
-        for path in read_by(command):
+        for written in read_by(command):
+            path = _plain(written) if "./" in written or "//" in written else written
             if has_folders or path in exact or path.endswith("/"):
                 for maker in made.of(path):
                     if maker != reader:
-                        yield reader, maker, path
+                        yield reader, maker, written
 
 
 def read_by(command: Command) -> Iterable[str]:
@@ -93,6 +94,13 @@ def read_by(command: Command) -> Iterable[str]:
     own = [_joined(command.cwd, name) for name in programs if "/" in name]
     tools = [_joined(".", tool.name) for tool in command.tools if "/" in tool.name]
     return (*command.inputs, *command.edits, *own, *tools)
+
+
+def _plain(path: str) -> str:
+    """Return a path without `.`, `..` and empty names, as far as its text tells; `./` stays."""
+    if path.startswith("/"):
+        return path
+    return (_joined(".", path) + "/" * path.endswith("/")).removeprefix("/") or "./"
 
 
 def _joined(folder: str, name: str) -> str:
@@ -115,7 +123,8 @@ class _Made:
         self.exact: dict[str, tuple[Hashable, ...]] = {}
         """Path -> its maker, and those who edit it."""
         for uid, command in commands.items():
-            for path in (*command.outputs, *command.edits):
+            for written in (*command.outputs, *command.edits):
+                path = _plain(written) if "./" in written or "//" in written else written
                 self.exact[path] = (*self.exact.get(path, ()), uid)
         self.has_folders = any(path.endswith("/") for path in self.exact)
         self._trees: dict[str, Collection[Hashable]] = {}

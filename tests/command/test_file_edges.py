@@ -125,3 +125,38 @@ def test_a_stale_output_is_not_called_ok(tmp_path: Path) -> None:
             walk(connected=False)
         walk(connected=True)
         assert (tmp_path / "out").read_text() == text
+
+
+SPELLINGS = {
+    "a dot before": ("o/x", "./o/x"),
+    "a dot between": ("o/x", "o/./x"),
+    "two slashes": ("o/x", "o//x"),
+    "up and down": ("o/x", "o/../o/x"),
+    "a dot before an output": ("./o/x", "o/x"),
+    "a folder": ("o/x", "./o/"),
+    "an output folder": ("./o/", "o/x"),
+    "the root in other words": ("o/x", "o/../"),
+}
+
+
+@pytest.mark.parametrize("case", SPELLINGS)
+def test_a_path_is_the_same_however_it_is_spelled(case: str) -> None:
+    made, read = SPELLINGS[case]
+    dag = DAG()
+    dag.add_vertex("reader", Command(["true"], inputs=[read], outputs=["r"]))
+    dag.add_vertex("maker", Command(["true"], outputs=[made]))
+    with pytest.raises(TreadleError, match="reader reads"):
+        check_edges(dag)
+    connect_by_files(dag)
+    assert dag.get_predecessors("reader") == {"maker"}
+
+
+@pytest.mark.parametrize("name", ["inputs", "outputs", "edits"])
+@pytest.mark.parametrize("one", [Path("a"), b"a", None, 3])
+def test_a_path_that_is_no_text_is_refused_in_words(name: str, one: object) -> None:
+    with pytest.raises(TreadleError, match=f"is among the {name} of a Command\n  expected a text"):
+        Command(["true"], **{name: ["x", one]})  # type: ignore[arg-type]
+
+
+def test_a_program_may_be_given_as_a_path() -> None:
+    assert Command([Path("/bin/cp"), Path("a"), "b"]).steps == (("/bin/cp", "a", "b"),)  # type: ignore[list-item]
