@@ -496,3 +496,11 @@ def test_a_bare_run_does_what_each_part_would_do_alone(tmp_path: Path) -> None:
 def test_nothing_but_remarks_is_still_a_plan(tmp_path: Path) -> None:
     write(tmp_path, Makefile="a:\n\techo $(shell x)\n")
     assert list(first_plan(tmp_path).actions) == ["hello"]
+
+
+@pytest.mark.parametrize("file", ["CMakeLists.txt", "meson.build", "Cargo.toml"])
+def test_a_project_of_another_tool_with_an_empty_setup_file_is_named(tmp_path: Path, file: str) -> None:
+    for name in (file, "setup.py", "x.c"):
+        (tmp_path / name).touch()
+    done = run_treadle(tmp_path, "init", check=2)
+    assert f"({file}), which init does not translate" in done.err

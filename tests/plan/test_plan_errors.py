@@ -390,6 +390,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "3:3",
         ["3 actions wait for each other", "waits for", "c at "],
     ),
+    "long circle": (
+        "".join(f"  a{n}: {{run: x, in: o{(n + 1) % 300}, out: o{n}}}\n" for n in range(300)),
+        "3:3",
+        ["300 actions wait for each other", "... 281 more ..."],
+    ),
     "circle needs": ("  a: {run: x, needs: a}\n", "3:3", ["a waits for itself"]),
     "circle after": ("  a: {run: x, after: b}\n  b: {run: x, needs: a}\n", "3:3", ["2 actions wait"]),
     "needs": (

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from treadle.command import Command, Environment, Script, Tool
+from treadle.core.dag_text import shortened
 from treadle.errors import TreadleError
 
 from . import dotenv, shell, words
@@ -247,7 +248,7 @@ def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) 
 
     :param reasons: uid -> where it stands
     """
-    facts = [" waits for ".join(circle)]
+    facts = [" waits for ".join(shortened(circle))]
     facts.extend(f"{uid} at {reasons[uid]}" for uid in circle[:-1][:12])
     first = linker.by_uid[circle[0]]
     what = f"{circle[0]} waits for itself" if len(circle) == 2 else f"{len(circle) - 1} actions wait for each other"

@@ -104,7 +104,8 @@ def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
     from .c_program import c_draft
     from .python_project import is_python_project, python_draft
 
-    if tools and not is_python_project(root):
+    python = python_draft(root) if is_python_project(root) or not tools else None
+    if tools and python is None:
         # what lies here as loose C or Python is part of what that tool builds
         file, tool = next(iter(tools.items()))
         raise UsageError(
@@ -112,7 +113,7 @@ def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
             facts=[_not_read(*one) for one in list(tools.items())[1:]],
             hint=_CALL_IT,
         )
-    drafts = [python_draft(root), None if tools else c_draft(root)]
+    drafts = [python, None if tools else c_draft(root)]
     found = [draft for draft in drafts if draft is not None]
     if found:
         found[0].notes += [_not_read(file, tool) for file, tool in tools.items()]
