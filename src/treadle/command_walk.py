@@ -331,7 +331,8 @@ class CommandWalk(Walk):
 
     def _tell_moved(self) -> None:
         """Say what was moved aside to make room, and what it means that nothing was known of it."""
-        if self._has_no_records and (self._replaced or self._met_foreign):
+        # what is wrong with the state has said it already
+        if self._has_no_records and not self.store.notes and (self._replaced or self._met_foreign):
             self.observer.note(
                 "there were no records of former runs: outputs of other parameter values and of former actions are"
                 " ordinary files now, which globs take"

@@ -226,13 +226,13 @@ class Store:
         self._forget()
         found = self._foreign()
         if found is not None:
-            self.notes.append(f"{self.path} is not used: everything counts as new: {_words(found)}")
+            self.notes.append(f"{self.path} is not used: {_AS_NEW}: {_words(found)}")
             return
         data = self._read()
         if not data:
             return
         if not data.startswith(FORMAT) or len(data) < _HEAD_SIZE:
-            self.notes.append(f"{self.path} is of another format: everything counts as new")
+            self.notes.append(f"{self.path} is of another format: {_AS_NEW}")
             return
         try:
             self._id = data[len(FORMAT) : _HEAD_SIZE - 1].decode("ascii")
@@ -246,7 +246,7 @@ class Store:
             self._scan(data, 0)
         except (DamageError, ValueError, IndexError):
             self._forget()
-            self.notes.append(f"{self.path} is damaged: everything counts as new")
+            self.notes.append(f"{self.path} is damaged: {_AS_NEW}")
 
     def _forget(self) -> None:
         self.entries, self.stamps, self._open_runs, self.notes = {}, {}, {}, []
@@ -410,16 +410,16 @@ class Store:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            self.notes.append(f"{self.path} cannot be read ({error.strerror}): everything counts as new")
+            self.notes.append(f"{self.path} cannot be read ({error.strerror}): {_AS_NEW}")
             return b""
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                self.notes.append(f"{self.path} is not a file: everything counts as new")
+                self.notes.append(f"{self.path} is not a file: {_AS_NEW}")
                 return b""
             with open(fd, "rb", closefd=False) as file:
                 data = file.read()
             if not data:
-                self.notes.append(f"{self.path} is empty: everything counts as new")
+                self.notes.append(f"{self.path} is empty: {_AS_NEW}")
             return data
         finally:
             os.close(fd)
@@ -430,7 +430,7 @@ class Store:
 
         if tracks(self.folder):
             self._forget()
-            self.notes.append(f"{self.path} is tracked by git, and may come from anybody: everything counts as new")
+            self.notes.append(f"{self.path} is tracked by git, and may come from anybody: {_AS_NEW}")
 
     def _foreign(self) -> tuple[str, str] | None:
         """Return what of the state another user may have put there, with the reason."""
@@ -602,6 +602,8 @@ _FOLDERS = ("logs", "quick", "failed", "replaced", "made")
 
 _NOTHING_THERE = records.Mark()
 
+_AS_NEW = "everything counts as new, and outputs of former plans and parameters as ordinary files"
+"""What it means that there are no records: globs take what only they told to be an output."""
 _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",
@@ -616,7 +618,7 @@ def is_inside(output: str) -> bool:
 
 def _unmarked_note(path: str) -> str:
     return (
-        f"{path} was not made by Treadle for you on this machine: everything counts as new"
+        f"{path} was not made by Treadle for you on this machine: {_AS_NEW}"
         f" ({trust.TRUST_STATE}=1 lets state count that a CI cache has brought)"
     )
 
