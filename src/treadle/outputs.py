@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from errno import EACCES, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS
+from errno import EACCES, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV
 
 from . import own_files
 from .digests import ABSENT, is_folder
@@ -529,11 +529,32 @@ def _move(full: str, aside: str) -> None:
     try:
         os.rename(full, aside)
     except OSError as error:
-        if error.errno != 18:  # EXDEV: it is on another file system
+        if error.errno != EXDEV:
             raise
-        import shutil
+        _move_across(full, aside)
 
-        shutil.move(full, aside)
+
+def _move_across(full: str, aside: str) -> None:
+    """Move a file or link to another file system, through no link that is in its new place, and over nothing."""
+    import shutil
+
+    status = os.lstat(full)
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(full), aside)
+    elif stat.S_ISREG(status.st_mode):
+        with open(full, "rb") as source:
+            fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                with open(fd, "wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+                shutil.copystat(full, aside, follow_symlinks=False)
+            except OSError:
+                # half of a copy is no copy; what was there stays in its place
+                os.unlink(aside)
+                raise
+    else:
+        raise OSError(EXDEV, "a pipe, socket or device cannot be moved to another file system", full)
+    os.unlink(full)
 
 
 def _move_or_remove(root: str, path: str, folder: str) -> None:

@@ -469,25 +469,30 @@ class Store:
         if not os.path.islink(self.folder):
             return
         there = os.path.realpath(self.folder)
-        if trust.is_marked(self._id_on_disk()) or (trust.is_safe(there) and trust.is_safe(self.root)):
+        head = self._head_on_disk()
+        if trust.is_marked(_id_in(head)):
+            return
+        # safe is said of owners and modes: the link may have come with a checkout all the same, and lead to a
+        # folder of ours that holds other things. `clean --replaced` would empty one of that name
+        is_for_state = head.startswith(FORMAT) or not os.listdir(there)
+        if is_for_state and trust.is_safe(there) and trust.is_safe(self.root):
             return
         raise StateError(
             f"the state folder {self.folder} is a link to {there}, where there is no state of yours",
             hint="remove the link; to keep state elsewhere, run once, move .treadle there, and make the link then",
         )
 
-    def _id_on_disk(self) -> str:
+    def _head_on_disk(self) -> bytes:
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError:
-            return ""
+            return b""
         try:
-            head = os.read(fd, _HEAD_SIZE)
+            return os.read(fd, _HEAD_SIZE)
         except OSError:
-            return ""
+            return b""
         finally:
             os.close(fd)
-        return head[len(FORMAT) :].decode("ascii", "replace").rstrip("\n") if head.startswith(FORMAT) else ""
 
     def _open_for_writing(self) -> None:
         """Open the log where its last whole frame ends; start a new one if what is there does not count."""
@@ -614,6 +619,11 @@ def is_inside(output: str) -> bool:
     """Return whether a path may be an output: it is relative, normalised, and not in the state folder."""
     names = output.rstrip("/").split("/")
     return not os.path.isabs(output) and names[0] != STATE_FOLDER and not {"", ".", ".."} & set(names)
+
+
+def _id_in(head: bytes) -> str:
+    """Return the id that the head of a log says, "" if it is none."""
+    return head[len(FORMAT) :].decode("ascii", "replace").rstrip("\n") if head.startswith(FORMAT) else ""
 
 
 def _unmarked_note(path: str) -> str:

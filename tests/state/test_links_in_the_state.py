@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.project import Done, Project
-from treadle import own_files
+from treadle import outputs, own_files
 
 PLAN = (
     "treadle: 1\nactions:\n"
@@ -209,3 +209,66 @@ def test_a_new_file_beside_its_place_is_not_written_through_a_link(tmp_path: Pat
     assert (tmp_path / "x").read_text() == "new"
     assert victim.read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == ["victim", "x"]
+
+
+@pytest.mark.parametrize(
+    "question", ["clean --replaced", "clean", "forget a", "run", "schema .treadle/schema.json"]
+)
+@pytest.mark.parametrize("said", ["*", "above"])
+def test_a_safe_folder_lets_a_link_lead_to_nothing_but_state(project: Project, said: str, question: str) -> None:
+    """Safe is said of owners and modes; a link to a folder of our own may have come with a checkout."""
+    mine = project.folder.parent / "mine"
+    (mine / "replaced").mkdir(parents=True)
+    (mine / "replaced/precious").write_text("mine")
+    (project.folder / ".treadle").symlink_to(mine)
+    safe = "*" if said == "*" else str(project.folder.parent)
+    done = project.treadle(*question.split(), TREADLE_SAFE_FOLDERS=safe)
+    assert done.code == 2, done.text
+    assert "is a link to" in done.err
+    assert [path.relative_to(mine).as_posix() for path in sorted(mine.rglob("*"))] == [
+        "replaced",
+        "replaced/precious",
+    ]
+
+
+def test_a_safe_folder_lets_a_link_lead_to_an_empty_folder(project: Project) -> None:
+    (project.folder.parent / "mine").mkdir()
+    (project.folder / ".treadle").symlink_to(project.folder.parent / "mine")
+    for count in ("1 run", "1 skipped"):
+        assert count in project.treadle("run", "a", TREADLE_SAFE_FOLDERS="*").out
+
+
+KINDS_TO_MOVE = ("file", "link", "dangling link", "link to a folder")
+
+
+@pytest.mark.parametrize("there", ["nothing", "file", "link", "dangling link"])
+@pytest.mark.parametrize("kind", KINDS_TO_MOVE)
+def test_what_is_moved_to_another_file_system_goes_through_no_link(tmp_path: Path, kind: str, there: str) -> None:
+    victim, full, aside = tmp_path / "victim", tmp_path / "full", tmp_path / "aside"
+    victim.write_text("mine")
+    text = {"link": "victim", "dangling link": "absent", "link to a folder": "."}.get(kind)
+    if text is None:
+        full.write_text("moved")
+        full.chmod(0o750)
+    else:
+        full.symlink_to(text)
+    if there == "file":
+        aside.write_text("older")
+    elif there != "nothing":
+        aside.symlink_to("victim" if there == "link" else "new")
+    if there == "nothing":
+        outputs._move_across(str(full), str(aside))
+        assert not os.path.lexists(full)
+        if text is None:
+            assert aside.read_text() == "moved"
+            assert aside.stat().st_mode & 0o777 == 0o750
+        else:
+            assert os.readlink(aside) == text
+    else:
+        with pytest.raises(FileExistsError):
+            outputs._move_across(str(full), str(aside))
+        assert os.path.lexists(full)
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+    if there == "file":
+        assert aside.read_text() == "older"
