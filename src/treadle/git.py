@@ -38,8 +38,8 @@ class Checkout:
     def __init__(self, top: str, own: str) -> None:
         self.top = top
         self.own = own
-        shared = _text(os.path.join(own, "commondir"))
-        self.common = os.path.normpath(os.path.join(own, shared.strip())) if shared else own
+        shared = _text(os.path.join(own, "commondir")) or ""
+        self.common = os.path.normpath(os.path.join(own, shared.strip())) if "\0" not in shared else own
         self.objects = os.path.join(self.common, "objects")
         config = (_text(os.path.join(self.common, "config")) or "").lower()
         self.is_sha256 = "objectformat" in config and "sha256" in config
@@ -77,8 +77,11 @@ class Checkout:
         :raises ValueError: it is none that can be read
         """
         size = 32 if self.is_sha256 else 20
-        data = _bytes(os.path.join(self.own, "index"))
+        path = os.path.join(self.own, "index")
+        data = _bytes(path)
         if data is None:
+            if os.path.lexists(path):
+                raise ValueError(f"{path} is no file that can be read")
             return
         shared = yield from _entries(data, size)
         if shared:
@@ -103,6 +106,9 @@ def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes], None, str
             byte = data[at]
             cut, at = byte & 127, at + 1
             while byte & 128:
+                if cut > _LARGEST:
+                    # a number without an end would be as long as the index
+                    raise ValueError(f"no index of git: a path is cut by more than {_LARGEST}")
                 byte = data[at]
                 cut, at = ((cut + 1) << 7) + (byte & 127), at + 1
             kept = max(len(path) - cut, 0)
@@ -255,7 +261,8 @@ def _bytes(path: str) -> bytes | None:
         with open(fd, "rb") as file:
             status = os.fstat(fd)
             return file.read() if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST else None
-    except OSError:
+    except (OSError, ValueError):
+        # a name that a checkout gives may hold a NUL
         return None
 
 

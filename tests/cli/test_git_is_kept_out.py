@@ -213,12 +213,43 @@ def test_the_index_says_what_is_tracked(tmp_path: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"DIRC", b"DIRC\0\0\0\x02\0\0\0\x05", b"DIRC\0\0\0\x09\0\0\0\0" + b"x" * 40, b"x" * 99]
+    "data",
+    [
+        b"",
+        b"DIRC",
+        b"DIRC\0\0\0\x02\0\0\0\x05",
+        b"DIRC\0\0\0\x09\0\0\0\0" + b"x" * 40,
+        b"x" * 99,
+        # a number that goes on and on
+        b"DIRC\0\0\0\x04\0\0\0\x02" + bytes(62) + b"\xff" * 2_000_000 + b"\0",
+    ],
+    ids=range(6),
 )
 def test_an_index_that_cannot_be_read_may_track_it(tmp_path: Path, data: bytes) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / ".git/index").write_bytes(data)
     assert of_git.tracks(str(tmp_path / ".treadle"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link", "link that loops"])
+def test_something_else_in_the_place_of_an_index_may_track_it(tmp_path: Path, kind: str) -> None:
+    git(tmp_path, "init", "-q")
+    assert not of_git.tracks(str(tmp_path / ".treadle"))
+    index = tmp_path / ".git/index"
+    if kind == "folder":
+        index.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(index)
+    else:
+        index.symlink_to("index" if "loops" in kind else "absent")
+    assert of_git.tracks(str(tmp_path / ".treadle"))
+
+
+@pytest.mark.parametrize("name", ["HEAD", "commondir", "packed-refs", "config", "objects/info/alternates"])
+@pytest.mark.parametrize("text", ["ref: refs/heads/a\0b\n", "a\0b\n", "\0", "x" * 5000])
+def test_what_no_file_can_be_called_stops_no_question(checkout: Path, name: str, text: str) -> None:
+    (checkout / ".git" / name).write_text(text)
+    assert "src/text" in run_treadle(checkout, "why", "first", check=0).out
 
 
 @pytest.mark.parametrize(
