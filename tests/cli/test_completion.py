@@ -261,6 +261,21 @@ def test_in_a_real_shell_a_word_is_completed(shell: Shell, typed: str, got: str)
     shell.wait_for(got)
 
 
+@pytest.mark.system("zsh")
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+@pytest.mark.parametrize("value", ["$(touch ran)`touch ran`", "it's", 'a"b\\c'])
+def test_nothing_of_a_plan_is_run_where_a_shell_completes_it(
+    shell: Shell, tmp_path: Path, value: str, quote: str
+) -> None:
+    odd = "'" + value.replace("'", "''") + "'"
+    (tmp_path / "odd.yaml").write_text(
+        f"treadle: 1\nparams: {{odd: {{default: {odd}, choices: [{odd}]}}}}\nactions: {{a: {{run: x}}}}\n"
+    )
+    shell.type(f"treadle run -f odd.yaml -p {quote}odd=\t\x01show \n")
+    shell.wait_for(f"<odd={value}>")
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.system("fish")
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not there to complete in")
 def test_in_a_real_fish_words_are_completed(tmp_path: Path) -> None:

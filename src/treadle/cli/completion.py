@@ -38,7 +38,17 @@ _treadle() {
     [[ ${answer[0]} == *prefix=* ]] && prefix=${answer[0]#*prefix=}
     for word in "${answer[@]:1}"; do
         word=${word%%$'\t'*}
-        [[ $cur == [\"\']* ]] || printf -v word %q "$word"
+        # a name comes from a plan, and is no text that the shell may expand, also in quotes
+        case $cur in
+        \"*)
+            word=${word//\\/\\\\}
+            word=${word//\"/\\\"}
+            word=${word//\$/\\\$}
+            word=${word//\`/\\\`}
+            ;;
+        \'*) word=${word//\'/\'\\\'\'} ;;
+        *) printf -v word %q "$word" ;;
+        esac
         values+=("$word")
     done
     case ${answer[0]} in
