@@ -108,7 +108,12 @@ class Lock:
                 os.unlink(self.path)
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
-            raise StateError(f"{self.path} cannot be opened: {error.strerror}") from error
+            folder = os.path.dirname(self.path)
+            hint = f"if another user has made {folder} (root, under sudo), take it over with chown, or remove it"
+            raise StateError(
+                f"{self.path} cannot be opened: {error.strerror}",
+                hint=hint if isinstance(error, PermissionError) else "",
+            ) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             status = os.fstat(fd)

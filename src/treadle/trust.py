@@ -36,15 +36,31 @@ class User:
     :ivar groups: ids of the groups that may write to them: the primary group, which by default holds nobody else
     """
 
-    __slots__ = ("groups", "owners")
+    __slots__ = ("_uid", "groups", "owners")
 
     def __init__(self, uid: int, gid: int, environ: Mapping[str, str]) -> None:
+        self._uid = uid
         self.owners = {0, uid}
         self.groups = {gid}
         if uid == 0:
             # sudo: the files of the user who called it are as much theirs as the call
             self.owners.update(_number(environ.get("SUDO_UID")))
             self.groups.update(_number(environ.get("SUDO_GID")))
+
+    def is_private(self, gid: int) -> bool:
+        """Return whether a group may write: it is the primary group, by default of this user alone.
+
+        `newgrp` and `sg` give a process another one than the system has on record of the user, to which the files
+        of before belong. The record is asked for only where nothing else lets a group count.
+        """
+        if gid in self.groups:
+            return True
+        import pwd
+
+        try:
+            return pwd.getpwuid(self._uid).pw_gid == gid
+        except KeyError:
+            return False
 
 
 def _number(text: str | None) -> list[int]:
@@ -63,7 +79,7 @@ def why_foreign(status: os.stat_result, user: User, *, shared: bool = False) -> 
         return ""
     if mode & stat.S_IWOTH:
         return f"all users may write to it (mode {stat.S_IMODE(mode):04o})"
-    if mode & stat.S_IWGRP and status.st_gid not in user.groups:
+    if mode & stat.S_IWGRP and not user.is_private(status.st_gid):
         return f"the group {_group_name(status.st_gid)} may write to it (mode {stat.S_IMODE(mode):04o})"
     return ""
 
@@ -86,7 +102,12 @@ def foreign(paths: Iterable[str], *, shared: bool = False) -> Found | None:
 
 def counts(path: str, status: os.stat_result) -> bool:
     """Return whether what the system says of an open file lets it count."""
-    return not why_foreign(status, _us()) or is_safe(path)
+    return not why(status) or is_safe(path)
+
+
+def why(status: os.stat_result) -> str:
+    """Return why a file does not count for the user of this process, "" if it does."""
+    return why_foreign(status, _us())
 
 
 def _us() -> User:
@@ -127,7 +148,11 @@ def is_safe(path: str) -> bool:
 def hint(found: Found) -> str:
     """Return what to do about a path that does not count."""
     path, why = found
-    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    # as `is_safe` looks at it: what a link leads to
+    real = os.path.realpath(path)
+    folder = real if os.path.isdir(real) else os.path.dirname(real)
+    said = os.environ.get(SAFE_FOLDERS)
+    folder = f"{said}:{folder}" if said else folder
     take = "" if "belongs" in why else f"chmod {'o-w' if why.startswith('all') else 'g-w'} {path}, or "
     return f"{take}allow the folder, if you trust all who may write to it: {SAFE_FOLDERS}={folder}"
 

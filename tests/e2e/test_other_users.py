@@ -96,6 +96,22 @@ def test_files_of_a_plan_count_by_the_same_rule(project: Project, plan: str, how
     assert not project.starts()
 
 
+@pytest.mark.parametrize("plan", [INCLUDED, DOTENV, VALUES], ids=["include", "dotenv", "file of values"])
+@pytest.mark.parametrize("question", ["status", "check", "list", "__complete -- run a@"])
+def test_no_question_waits_for_a_pipe_in_the_place_of_a_file_of_a_plan(
+    project: Project, plan: str, question: str
+) -> None:
+    project.write("plan", plan)
+    (project.folder / "other").mkdir()
+    os.mkfifo(project.folder / "other/part.yaml")
+    done = project.treadle(*question.split())
+    if "__complete" in question:
+        assert done.code == 0
+    else:
+        assert done.code == 2, done.text
+        assert "It is a pipe or a device" in done.err
+
+
 @pytest.mark.parametrize("how", ["can be written by all"])
 @pytest.mark.parametrize("depth", ["", "in", "in/deep"])
 def test_a_plan_above_is_found_and_refused_and_the_search_does_not_go_on(

@@ -42,6 +42,9 @@ CASES = {
     "root over a user's file": ((0, 0, {}), (FILE, 0o644, 1000, 1000), False),
     "root over its own": ((0, 0, {}), (FILE, 0o644, 0, 0), True),
     "root over its own, umask 002": ((0, 0, {}), (FILE, 0o664, 0, 0), True),
+    "root over its own, umask 002, in another group (newgrp)": ((0, 2000, {}), (FILE, 0o664, 0, 0), True),
+    "root over a third group's, in another group": ((0, 2000, {}), (FILE, 0o664, 0, 3000), False),
+    "a user without an entry, in a third group": ((99999, 2000, {}), (FILE, 0o664, 99999, 99999), False),
     "sudo over the caller's file": ((0, 0, SUDO), (FILE, 0o644, 1000, 1000), True),
     "sudo over the caller's file, umask 002": ((0, 0, SUDO), (FILE, 0o664, 1000, 1000), True),
     "sudo over a third user's file": ((0, 0, SUDO), (FILE, 0o644, 1001, 1001), False),
@@ -112,6 +115,27 @@ def test_the_hint_names_the_mode_to_take_away_or_the_folder_to_allow(tmp_path: P
     said = trust.hint(found)
     assert f"chmod o-w {file}" in said
     assert f"TREADLE_SAFE_FOLDERS={tmp_path}" in said
+
+
+@pytest.mark.parametrize("before", ["", "/one", "/one:/two"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_the_hint_says_helps_and_keeps_what_was_said_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, is_link: bool
+) -> None:
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "other/plan"
+    file.write_text("")
+    file.chmod(0o666)
+    if is_link:
+        file = tmp_path / "treadle.yaml"
+        file.symlink_to("other/plan")
+    monkeypatch.setenv(trust.SAFE_FOLDERS, before)
+    found = trust.foreign_file(str(file))
+    assert found is not None
+    said = trust.hint(found).partition(f"{trust.SAFE_FOLDERS}=")[2]
+    assert said.startswith(before)
+    monkeypatch.setenv(trust.SAFE_FOLDERS, said)
+    assert trust.foreign_file(str(file)) is None
 
 
 def test_what_is_absent_is_not_foreign(tmp_path: Path) -> None:

@@ -65,12 +65,9 @@ def read_source(file: str, *, shared: bool = False) -> Source:
 
     :param shared: see `require_own`
     """
-    require_own(file, f"the plan {file}", shared=shared)
     try:
-        with open(file, "rb") as stream:
-            if stat.S_ISDIR(os.fstat(stream.fileno()).st_mode):
-                raise IsADirectoryError(21, "Is a directory")
-            data = stream.read(MAX_BYTES + 1)
+        # only a plan that was named may be a pipe
+        data = read_own(file, f"the plan {file}", shared=shared, may_be_pipe=not shared)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise TreadleError(f"cannot read the plan {file}", facts=(str(why),)) from None
@@ -79,14 +76,33 @@ def read_source(file: str, *, shared: bool = False) -> Source:
     return decode(file, data)
 
 
-def require_own(file: str, what: str, *, shared: bool = True) -> None:
-    """Check that a file which a plan is made of cannot have been written by another user.
+def read_own(file: str, what: str, *, shared: bool = True, may_be_pipe: bool = False) -> bytes:
+    """Return what a file that a plan is made of holds, which no other user can have written.
+
+    Of a file that is too large it is a byte more than `MAX_BYTES`.
 
     :param what: what it is called in the error
     :param shared: whether it may lie in a folder where each user has files of their own, such as /tmp
-    :raises TreadleError: it can
+    :param may_be_pipe: whether it may be a pipe, whose writer is waited for: a question about a folder waits for
+        nothing that lies in it
+    :raises TreadleError: another user may write to it
+    :raises OSError: it cannot be read
     """
-    found = trust.foreign_file(file, shared=shared)
+    _require_own(trust.foreign_file(file, shared=shared), file, what)
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC | (0 if may_be_pipe else os.O_NONBLOCK))
+    with open(fd, "rb") as stream:
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(21, "Is a directory")
+        if not may_be_pipe and not stat.S_ISREG(status.st_mode):
+            raise OSError(22, "It is a pipe or a device")
+        if not trust.counts(file, status):
+            # another file than the one that was looked at: in a folder such as /tmp others may exchange theirs
+            _require_own((os.path.abspath(file), trust.why(status)), file, what)
+        return stream.read(MAX_BYTES + 1)
+
+
+def _require_own(found: trust.Found | None, file: str, what: str) -> None:
     if found is not None:
         path, why = found
         where = "" if path == os.path.abspath(file) else f"because of the folder {path}: "

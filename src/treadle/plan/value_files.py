@@ -56,11 +56,9 @@ class ValueFiles:
         if path in self._sources:
             return self._sources[path]
         self._disk.note(path)
-        loader.require_own(path, shown)
         found: Source | None = None
         try:
-            with open(path, "rb") as stream:
-                data = stream.read(loader.MAX_BYTES + 1)
+            data = loader.read_own(path, shown)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError) as error:

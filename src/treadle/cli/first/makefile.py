@@ -62,8 +62,12 @@ def makefile_draft(root: str, name: str) -> Draft:
         return sorted(glob(pattern, root_dir=root))
 
     def read(path: str) -> str | None:
+        full = os.path.join(root, path)
+        if not os.path.isfile(full):
+            # a pipe would never end, nor would a device
+            return None
         try:
-            with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
+            with open(full, encoding="utf-8", errors="replace") as file:
                 return file.read()
         except OSError:
             return None
