@@ -9,15 +9,16 @@ from .store import is_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from .core.dag import DAG
 
 
-def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:
+def check_commands(actions: DAG, queues: Mapping[str, int], roots: Collection[str] = ()) -> None:
     """Refuse what can be refused before anything starts.
 
     :param queues: name -> tokens
+    :param roots: the absolute paths of the root, as far as they are known
     :raises TreadleError: a uid is no text, data is no Command, an output leaves the root or has two makers,
         a queue is unknown or too small, an action reads what another one makes and does not come after it
     :raises DAGError: the graph has a cycle or a predecessor that is not there
@@ -35,7 +36,7 @@ def check_commands(actions: DAG, queues: Mapping[str, int]) -> None:
                     f"{uid} has an output that is not inside the root: {output}", place=command.place
                 )
         _check_limits(uid, command, queues)
-    check_edges(actions)
+    check_edges(actions, roots)
 
 
 def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None:

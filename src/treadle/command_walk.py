@@ -167,7 +167,7 @@ class CommandWalk(Walk):
         return super().run()
 
     def _run_alone(self) -> Report:
-        check_commands(self.actions, self._queues())
+        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)})
         self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting, known=self.known)
         try:
             if self.known is not None and not self.store.is_partial:
@@ -198,7 +198,7 @@ class CommandWalk(Walk):
 
     def look(self) -> dict[str, Verdict]:
         """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
-        check_commands(self.actions, self._queues())
+        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)})
         self.store.load()
         self._open()
         self._may_start = False

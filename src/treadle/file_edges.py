@@ -12,34 +12,36 @@ if TYPE_CHECKING:
     from .core.dag import DAG
 
 
-def connect_by_files(actions: DAG) -> None:
+def connect_by_files(actions: DAG, root: str = "") -> None:
     """Make each action come after those that make or edit what it reads, as their Commands say.
 
     An action reads its inputs, what it edits, and the programs and tools that it names by a path. An input may be
     an output, lie in an output folder, or be a folder with an output in it.
 
     :param actions: uid -> Command; edges that are there stay
+    :param root: the root of the walk, as an absolute path: Commands may name files below it absolutely
     :raises DAGError: actions read from each other in a circle
     """
     edges: dict[Hashable, dict[Hashable, None]] = {}
-    for reader, maker, _ in file_edges(actions.vertex_data):
+    for reader, maker, _ in file_edges(actions.vertex_data, [root] if root else ()):
         edges.setdefault(reader, {})[maker] = None
     for reader, makers in edges.items():
         actions.update_vertex(reader, predecessors=makers, enable_checks=False)
     actions.check()
 
 
-def check_edges(actions: DAG) -> None:
+def check_edges(actions: DAG, roots: Collection[str] = ()) -> None:
     """Refuse a graph in which an action may run before one that makes what it reads.
 
     An edge of either kind is enough, and so is a path of edges.
 
+    :param roots: the absolute paths of the root, see `file_edges`
     :raises TreadleError: there is no such path; it names the reader, the maker and the file
     """
     indirect: dict[Hashable, dict[Hashable, str]] = {}
     before: frozenset[Hashable] = frozenset()
     last: Hashable = None
-    for reader, maker, path in file_edges(actions.vertex_data):
+    for reader, maker, path in file_edges(actions.vertex_data, roots):
         if reader != last:
             before, last = actions.get_predecessors(reader), reader
         if maker not in before:
@@ -70,15 +72,23 @@ def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str])
         )
 
 
-def file_edges(commands: Mapping[Hashable, Command]) -> Iterator[tuple[Hashable, Hashable, str]]:
-    """Yield (reader, maker, path) for each path that an action reads and another one makes or edits."""
+def file_edges(
+    commands: Mapping[Hashable, Command], roots: Collection[str] = ()
+) -> Iterator[tuple[Hashable, Hashable, str]]:
+    """Yield (reader, maker, path) for each path that an action reads and another one makes or edits.
+
+    :param roots: the absolute paths of the root: an absolute path below one of them is one of the root
+    """
+    prefixes = {f"/{_joined('.', root.lstrip('/'))}/" for root in roots}
     made = _Made(commands)
     if not made.exact:
         return
     exact, has_folders = made.exact, made.has_folders
     for reader, command in commands.items():
         for written in read_by(command):
-            path = _plain(written) if "./" in written or "//" in written else written
+            path = written
+            if "./" in written or "//" in written or written.startswith("/"):
+                path = _plain(written, prefixes)
             if has_folders or path in exact or path.endswith("/"):
                 for maker in made.of(path):
                     if maker != reader:
@@ -96,9 +106,16 @@ def read_by(command: Command) -> Iterable[str]:
     return (*command.inputs, *command.edits, *own, *tools)
 
 
-def _plain(path: str) -> str:
-    """Return a path without `.`, `..` and empty names, as far as its text tells; `./` stays."""
+def _plain(path: str, prefixes: Iterable[str] = ()) -> str:
+    """Return a path without `.`, `..` and empty names, as far as its text tells; `./` stays.
+
+    :param prefixes: the root as absolute paths with a trailing `/`: what lies below one of them is relative to it
+    """
     if path.startswith("/"):
+        full = "/" + _joined(".", path.lstrip("/")) + "/" * path.endswith("/")
+        for prefix in prefixes:
+            if full.startswith(prefix):
+                return full[len(prefix) :] or "./"
         return path
     return (_joined(".", path) + "/" * path.endswith("/")).removeprefix("/") or "./"
 

@@ -160,3 +160,16 @@ def test_a_path_that_is_no_text_is_refused_in_words(name: str, one: object) -> N
 
 def test_a_program_may_be_given_as_a_path() -> None:
     assert Command([Path("/bin/cp"), Path("a"), "b"]).steps == (("/bin/cp", "a", "b"),)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("spelling", ["{}/made", "{}/./made", "{}/sub/../made", "{}//made"])
+def test_an_absolute_path_below_the_root_is_one_of_the_root(tmp_path: Path, spelling: str) -> None:
+    (tmp_path / "sub").mkdir()
+    dag = DAG()
+    dag.add_vertex("maker", Command(["sh", "-c", "echo > made"], outputs=["made"]))
+    dag.add_vertex("reader", Command(["cat", "made"], inputs=[spelling.format(tmp_path)]))
+    with pytest.raises(TreadleError, match="which maker makes"):
+        CommandWalk(dag, str(tmp_path)).run()
+    connect_by_files(dag, str(tmp_path))
+    assert dag.get_predecessors("reader") == {"maker"}
+    assert CommandWalk(dag, str(tmp_path)).run().ok
