@@ -507,7 +507,7 @@ def _has_folders_for(base: str, path: str) -> bool:
     for name in path.split("/")[:-1]:
         folder = os.path.join(folder, name)
         try:
-            os.mkdir(folder)
+            os.mkdir(folder, 0o755)
         except FileExistsError:
             # what was moved aside before may have this name
             if not stat.S_ISDIR(os.lstat(folder).st_mode):

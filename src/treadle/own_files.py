@@ -1,7 +1,8 @@
 """Files of our own in the state folder, written without following what somebody has put in their place.
 
 A checkout can bring links: symbolic ones, and hard ones in an archive. So what is written is a regular file with
-one name in a real folder; a link in its place is removed, and what it leads to is left as it is. Only names in the
+one name in a real folder; a link in its place is removed, and what it leads to is left as it is. Whatever the umask
+says, no other user may write to it: a list of what an action has made says what may be removed. Only names in the
 state folder are given to this module: nothing of the project lies there. It knows nothing of what the files hold.
 """
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def make_folder(base: str, name: str = "", mode: int = 0o777) -> str:
+def make_folder(base: str, name: str = "", mode: int = 0o755) -> str:
     """Make a folder, and those above it up to `base`, which is there; return its path.
 
     :param name: its path relative to `base`; what is no real folder on the way is removed
@@ -45,7 +46,7 @@ def refuse_links(base: str, names: Iterable[str]) -> None:
             os.unlink(path)
 
 
-def open_own(path: str, flags: int, mode: int = 0o666) -> int:
+def open_own(path: str, flags: int, mode: int = 0o644) -> int:
     """Return a descriptor of a file of our own, which is made if it is not there.
 
     What is no regular file is removed from its place. One that has a second name is replaced by a copy, so that
@@ -90,7 +91,7 @@ def create(path: str, text: str) -> None:
         file.write(text)
 
 
-def replace(path: str, pieces: Iterable[bytes], mode: int = 0o666, *, sync: bool = False) -> None:
+def replace(path: str, pieces: Iterable[bytes], mode: int = 0o644, *, sync: bool = False) -> None:
     """Write a file beside its place and put it there; whoever opens it finds the old one or the new one.
 
     :param sync: whether it has to be on the disk before it takes the place

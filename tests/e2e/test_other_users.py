@@ -192,6 +192,24 @@ def test_state_that_an_open_umask_made_is_still_our_own(project: Project) -> Non
     assert done.err == ""
 
 
+def test_no_other_user_may_write_to_state_that_an_open_umask_made(project: Project) -> None:
+    project.write("o/d/there", "mine")
+    project.write(
+        "plan",
+        'treadle: 1\nactions:\n  a: {sh: "echo > ${out}/f", out: o/a/}\n'
+        '  b: {sh: "echo > ${out}", out: o/d/there}\n  c: {sh: "echo > ${out}; exit 1", out: o/c}\n',
+    )
+    before = os.umask(0)
+    try:
+        project.treadle("run", "-k")
+    finally:
+        os.umask(before)
+    state = project.folder / ".treadle"
+    ours = [path for path in state.rglob("*") if path.name not in ("there", "c") or path.is_dir()]
+    assert {"made", "logs", "replaced", "failed", "quick"} <= {path.name for path in ours}
+    assert [path for path in ours if path.stat().st_mode & 0o022] == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to a group that it is not in")
 def test_a_setgid_team_folder_is_refused_unless_the_team_is_the_primary_group(project: Project) -> None:
     project.write("plan", PLAN)
