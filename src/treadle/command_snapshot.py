@@ -16,7 +16,6 @@ from .core.dag import DAG
 from .core.decision import OUTPUT
 from .digests import ABSENT
 from .errors import TreadleError
-from .files import stamp_of
 from .hidden import digest
 from .question import EDITED, FOUND, INPUT
 from .snapshot import MADE, READ, UNSURE, WATCHED, Columns, join_texts, split_texts
@@ -225,7 +224,8 @@ class _OnceItem(_Item):
             except OSError:
                 return
             if path.endswith("/"):
-                self.rows.append((path, stamp_of(status), MADE, None))
+                stamp = walk.questions.files.systems.stamp(status, os.path.join(walk.root, path))
+                self.rows.append((path, stamp, MADE, None))
             else:
                 try:
                     seen = walk.questions.files.see(path, True)

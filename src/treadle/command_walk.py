@@ -356,7 +356,7 @@ class CommandWalk(Walk):
         if self.known_stamps is not None:
             self.store.stamps = self.known_stamps(self.store)
         files = Files(self.root, self.store.stamps)
-        files.fine_device = self.store.lock.fine_device
+        files.fine_device, files.clocks = self.store.lock.fine_device, self.store.lock.clocks
         self.questions = Questions(files, self.settings.environ)
         files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
         self.questions.is_told_to_end = lambda: self._told_to_end is not None

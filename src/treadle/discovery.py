@@ -87,7 +87,8 @@ class Discovery:
                 # a temporary file of the command looks the same: only what is known to have been there is doubtful
                 has_moved = was_there or bool(makers)
             else:
-                has_moved = _has_new_stamp(seen, own, since) or links.turned_since(path, since)
+                behind = max((look.behind for look in seen.looks.values()), default=0)
+                has_moved = _has_new_stamp(seen, own, since) or links.turned_since(path, since - behind)
             if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
                 doubted.append(path)
         return doubted
@@ -218,6 +219,5 @@ def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
 
 def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
     """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
-    if any(look.stamp[0] >= since for look in _others(seen, own).values()):
-        return True
-    return any(seen.folders[path].stamp[0] >= since for path in _folders(seen, own))
+    looks = [*_others(seen, own).values(), *(seen.folders[path] for path in _folders(seen, own))]
+    return any(look.stamp[0] >= since - look.behind for look in looks)

@@ -1,7 +1,8 @@
 """What files hold: each is looked at once and hashed at most once in a run. It knows no actions and no records.
 
-A stamp is (ctime, inode, size): ctime cannot be set back, so an equal stamp means equal content, unless the file
-was changed within the clock's grain of the look. Such a stamp is not sure, and the next look reads again.
+A stamp is (ctime, inode on this file system, size): ctime cannot be set back, so an equal stamp means equal
+content, unless the file was changed within the clock's grain of the look. Such a stamp is not sure, and the next
+look reads again. `snapshot` tells file systems apart; `grain` says how fine a clock is, and how far behind ours.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from stat import S_ISDIR, S_ISLNK
 from time import time_ns
 
 from .digests import ABSENT, describe, describe_tree, look_at
-from .grain import NO_DEVICE
+from .grain import NO_DEVICE, Clocks
+from .snapshot import FileSystems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +32,10 @@ class Look:
 
     :ivar value: what it held, as `digests` describes it
     :ivar sure: whether an equal stamp at a later look will mean equal content
+    :ivar behind: nanoseconds by which the clock that has stamped it may be behind ours
     """
 
-    __slots__ = ("links", "mode", "mtime", "stamp", "sure", "value")
+    __slots__ = ("behind", "links", "mode", "mtime", "stamp", "sure", "value")
 
     def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
         self.stamp = stamp
@@ -41,6 +44,7 @@ class Look:
         self.mode = status.st_mode
         self.value = ""
         self.sure = False
+        self.behind = 0
 
     def has_moved(self, after: Look) -> bool:
         """Return whether the file may have held something else between this look and a later one.
@@ -161,6 +165,8 @@ class Files:
         """Asked while a large file is read."""
         self.fine_device = NO_DEVICE
         """A device whose stamps are fine, see `grain`."""
+        self.clocks = Clocks()
+        self.systems = FileSystems(root)
         self._sure_device = NO_DEVICE
         self._known = known or {}
         self._seen: dict[tuple[str, bool], Seen] = {}
@@ -187,7 +193,7 @@ class Files:
         status, is_link = self._status(path)
         if before is not None and before.sure and status is not None and before.is_link == is_link:
             look = before.looks.get(path)
-            if look is not None and look.stamp == (status.st_ctime_ns, status.st_ino, status.st_size):
+            if look is not None and look.stamp == self.systems.stamp(status, self._full(path)):
                 return before
         seen = self._seen[key] = self._look_at_file(path, status, is_link)
         return seen
@@ -221,6 +227,8 @@ class Files:
 
     def forget(self, paths: Collection[str]) -> None:
         """Forget what was seen of `paths`, around them and in them: they have been written."""
+        # what has written them may have mounted something
+        self.systems.forget()
         for path in paths:
             for made in (False, True):
                 self._seen.pop((path, made), None)
@@ -271,8 +279,10 @@ class Files:
             return look.value
 
         def on_folder(name: str, status: os.stat_result, left_out: Sequence[int]) -> None:
-            look = folders[path + name] = FolderLook(status, stamp_of(status))
-            look.sure = is_sure(status, now, self._sure_device)
+            folder = full + name
+            look = folders[path + name] = FolderLook(status, self.systems.stamp(status, folder))
+            look.behind = self.clocks.behind(status, folder)
+            look.sure = is_sure(status, now, self._sure_device, look.behind)
             look.left_out = left_out
 
         value = describe_tree(full, file_value, follow=not made, on_folder=on_folder, on_link=links.append)
@@ -285,27 +295,31 @@ class Files:
 
     def _look_in(self, path: str, status: os.stat_result) -> Look:
         """Return a look at one file with what it holds: from what is known, if its stamp is."""
-        stamp = stamp_of(status)
+        full = self._full(path)
+        stamp = self.systems.stamp(status, full)
         look = Look(status, stamp)
+        look.behind = self.clocks.behind(status, full)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             known = self.learned.get(path)
         if known is not None and known[0] == stamp:
             look.value, look.sure = known[1], True
         else:
-            look.value, look.sure = self._read(path, status, stamp)
+            look.value, look.sure = self._read(path, status, stamp, look.behind)
         return look
 
-    def _read(self, path: str, status: os.stat_result, stamp: Stamp) -> tuple[str, bool]:
+    def _read(self, path: str, status: os.stat_result, stamp: Stamp, behind: int) -> tuple[str, bool]:
         """Read a file that was just looked at.
 
         Its stamp is that of what was opened. What is written to it from then on gives it another one, so that the
         next look reads again: nobody has to look after the reading.
         """
         now = self.clock()
-        value, read = describe(self._full(path), status, self.is_told_to_end)
+        full = self._full(path)
+        value, read = describe(full, status, self.is_told_to_end)
         self.hashed += 1
-        sure = is_sure(status, now, self._sure_device) and read is not None and stamp_of(read) == stamp
+        sure = is_sure(status, now, self._sure_device, behind)
+        sure = sure and read is not None and self.systems.stamp(read, full) == stamp
         if sure:
             self.learned[path] = (stamp, value)
         return value, sure
@@ -331,20 +345,23 @@ def _strays(
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Return the stamp of a file."""
+    """Return the stamp of a file for as long as nothing is mounted in its place: none that is worth remembering."""
     return (status.st_ctime_ns, status.st_ino, status.st_size)
 
 
-def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE) -> bool:
+def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE, behind: int = 0) -> bool:
     """Return whether a change after `now` (nanoseconds) is bound to give the file another stamp.
 
+    A stamp of the future is never sure: that clock is ahead of ours, or ours was set back.
+
     :param sure_device: a device on which every change is, also one that follows at once
+    :param behind: how far the clock of the file system may be behind ours, see `grain`
     """
     if status.st_dev == sure_device:
         return True
     changed = status.st_ctime_ns
     grain = GRAIN if changed % 1_000_000_000 else COARSE_GRAIN
-    return changed + grain < now
+    return changed + grain < now - behind
 
 
 def moved(before: Seen, after: Seen, own: str = "") -> bool:

@@ -11,7 +11,7 @@ from _thread import get_ident
 from time import sleep
 
 from .errors import BusyError, StateError, UsageError
-from .grain import NO_DEVICE, fine_device
+from .grain import NO_DEVICE, Clocks, fine_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Lock:
         self._file = (0, 0)
         self.fine_device = NO_DEVICE
         """The device of the state folder if its stamps are fine, see `grain`; known once the lock is taken."""
+        self.clocks = Clocks()
+        """How far the clocks of file systems are behind ours; that of the state folder is measured here."""
 
     @property
     def held(self) -> bool:
@@ -69,6 +71,7 @@ class Lock:
             sleep(_PAUSE)
         self._write(f"{run}\n{os.getpid()}\n{_own_words()}\n")
         self.fine_device = fine_device(self._fd)
+        self.clocks.measure(self._fd)
 
     def release(self) -> None:
         """Give the lock back."""

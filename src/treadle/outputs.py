@@ -246,8 +246,9 @@ class Room:
         target = _stat(full) if stat.S_ISLNK(status.st_mode) else status
         if target is None:
             return
+        inode = self._ownership.files.systems.stamp(target, full)[1]
         looks = ((path, look) for seen in question.seen.values() for path, look in seen.looks.items())
-        for path in [path for path, look in looks if look.stamp[1] == target.st_ino and path != output]:
+        for path in [path for path, look in looks if look.stamp[1] == inode and path != output]:
             there = _stat(os.path.join(self.root, path))
             if there is None or not os.path.samestat(target, there):
                 continue

@@ -19,6 +19,7 @@ import stat
 from .core.decision import OUTPUT
 from .errors import TreadleError
 from .records import FAILED, INTERRUPTED, STARTED
+from .snapshot import unescaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class Ownership:
         except (OSError, TreadleError):
             return ""
         look = seen.looks.get(path)
-        if look is None or look.stamp != (status.st_ctime_ns, status.st_ino, status.st_size):
+        if look is None or look.stamp != self.files.systems.stamp(status, full):
             return ""
         return seen.value
 
@@ -318,10 +319,6 @@ def mount_points() -> frozenset[str]:
     """Return the folders and files that something is mounted on; nothing where the system does not say it."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            names = [line.split(" ", 5)[4] for line in file]
+            return frozenset([unescaped(line.split(" ", 5)[4]) for line in file])
     except (OSError, IndexError):
         return frozenset()
-    return frozenset(
-        name.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
-        for name in names
-    )

@@ -12,14 +12,13 @@ from treadle import snapshot as columns
 from treadle.command import Command, Environment, Limits, Retries, Script, Tool
 from treadle.compiled import command_from, texts_of, texts_of_place
 from treadle.errors import Place
-from treadle.snapshot import ABSENT, MADE, READ, UNSURE, WATCHED, Columns, DamageError, Snapshot
+from treadle.snapshot import ABSENT, MADE, READ, UNSURE, WATCHED, Columns, DamageError, FileSystems, Snapshot
 
 Stamp = tuple[int, int, int]
 
 
 def stamp(path: Path) -> Stamp:
-    status = path.stat()
-    return status.st_ctime_ns, status.st_ino, status.st_size
+    return FileSystems(path.parent.as_posix()).stamp(path.stat(), path.as_posix())
 
 
 def written(root: Path, count: int = 5) -> tuple[Snapshot, Columns]:

@@ -44,6 +44,7 @@ def adopt_command(context: Context) -> int:
     uids = _with_outputs(context, plan, context.select_known(plan))
     with locked(context, plan) as store:
         files = Files(plan.root, store.stamps)
+        files.clocks = store.lock.clocks
         questions = Questions(files, os.environ)
         asked = _asked(plan, uids, questions)
         ownership = Ownership(store, files)

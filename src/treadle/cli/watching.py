@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from time import time_ns
 
-from treadle.files import is_sure, stamp_of
-from treadle.snapshot import ABSENT, UNSURE, WATCHED, stamp_of_error
+from treadle.files import is_sure
+from treadle.grain import Clocks
+from treadle.snapshot import ABSENT, UNSURE, WATCHED, FileSystems, stamp_of_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from treadle.command_snapshot import Watch
     from treadle.command_walk import CommandWalk
     from treadle.plan import Plan
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from .context import Context
 
     Row = tuple[int, int, int]
+    Kept = tuple[os.stat_result | Row, int]
+    """How a path was, or the stamp of what the system said instead, and when it was looked at."""
 
 _SYSTEM = ("/etc/os-release", "/usr/lib/os-release")
 """What the version of the system is read from."""
@@ -29,9 +34,9 @@ class Watching:
         self.context = context
         self.found = context.found
         self.file = os.path.abspath(context.plan_file())
-        self.rows: dict[str, Row] = {}
-        self.system: dict[str, Row] = {}
-        self.search: dict[str, Row] = {}
+        self.rows: dict[str, Kept] = {}
+        self.system: dict[str, Kept] = {}
+        self.search: dict[str, Kept] = {}
         if self.found is None or context.options.force or context.options.force_all:
             self.found = None
             return
@@ -61,7 +66,7 @@ class Watching:
 
     def keep(self, walk: CommandWalk, plan: Plan) -> None:
         """Keep a snapshot of a walk over the whole of what was called for."""
-        watch = self.watch(plan)
+        watch = self.watch(plan, walk.store.lock.clocks)
         if self.found is None or watch is None:
             return
         from treadle import quick
@@ -74,27 +79,33 @@ class Watching:
         made = columns_of(walk, watch)
         quick.write(walk.store.folder, name, made.sections(), made.items)
 
-    def watch(self, plan: Plan) -> Watch | None:
-        """Return what a plan depends on, None where no snapshot of it is kept."""
+    def watch(self, plan: Plan, clocks: Clocks | None = None) -> Watch | None:
+        """Return what a plan depends on, None where no snapshot of it is kept.
+
+        :param clocks: the clocks of file systems, if they have been measured
+        """
         if self.found is None or not os.path.join(self.found.here, "").startswith(os.path.join(plan.root, "")):
             return None
         from treadle.command_snapshot import Watch, rows_of
 
-        rows = dict(self.rows)
+        systems, clocks = FileSystems(plan.root), clocks or Clocks()
+
+        def stamps(kept: Mapping[str, Kept]) -> dict[str, Row]:
+            return {path: _stamp(path, *one, systems, clocks) for path, one in kept.items()}
+
+        rows = stamps(self.rows)
         if self.context.former is not None:
             for path, seen in self.context.former.looked.items():
                 rows |= {name: stamp for name, stamp, _, _ in rows_of(path, seen, WATCHED)}
         for folder, (status, when) in plan.looks.listed.items():
-            sure = status is not None and is_sure(status, when)
-            stamp = ABSENT if status is None else stamp_of(status) if sure else UNSURE
-            rows[os.path.join(folder, "")] = stamp
+            path = os.path.join(folder, "")
+            rows[path] = _stamp(path, status or ABSENT, when, systems, clocks)
         for path, (status, when) in plan.looks.read.items():
-            sure = status is not None and is_sure(status, when)
-            rows[path] = ABSENT if status is None else stamp_of(status) if sure else UNSURE
+            rows[path] = _stamp(path, status or ABSENT, when, systems, clocks)
         watch = Watch(
             {_from(plan.root, path): stamp for path, stamp in rows.items()},
-            {_from(plan.root, path): stamp for path, stamp in self.system.items()},
-            {_from(plan.root, path): stamp for path, stamp in self.search.items()},
+            {_from(plan.root, path): stamp for path, stamp in stamps(self.system).items()},
+            {_from(plan.root, path): stamp for path, stamp in stamps(self.search).items()},
             plan.looks.environ,
             plan.looks.folders,
             [text for name, tokens in plan.queues.items() for text in (name, str(tokens))]
@@ -121,14 +132,23 @@ def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Plan) -> bool:
     return any(makers.of(path) for uid in readers for path in found_by(walk, uid))
 
 
-def look_at(path: str) -> Row:
-    """Return the stamp of a path, UNSURE where a change could hide behind it."""
+def look_at(path: str) -> Kept:
+    """Return how a path is, and when that was."""
     now = time_ns()
     try:
-        status = os.stat(path)
+        return os.stat(path), now
     except OSError as error:
-        return stamp_of_error(error)
-    return stamp_of(status) if is_sure(status, now) else UNSURE
+        return stamp_of_error(error), now
+
+
+def _stamp(path: str, found: os.stat_result | Row, when: int, systems: FileSystems, clocks: Clocks) -> Row:
+    """Return the stamp of a path, UNSURE where a change could hide behind it.
+
+    How far a clock is behind is only known once the lock was taken, so this is asked after the walk.
+    """
+    if not isinstance(found, os.stat_result):
+        return found
+    return systems.stamp(found, path) if is_sure(found, when, behind=clocks.behind(found, path)) else UNSURE
 
 
 def _from(root: str, path: str) -> str:
