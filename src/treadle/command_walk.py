@@ -33,7 +33,7 @@ from .walk import Report, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from typing import Any
 
     from .callbacks import NotifyEnd
@@ -82,9 +82,10 @@ class Settings:
     :param force: uids that run whatever their records say
     :param environ: the environment to take variables from; None for our own
     :param wait: whether to wait for another run in the same root
+    :param blocked: uid -> the failures of an earlier walk that it is blocked by
     """
 
-    __slots__ = ("environ", "force", "jobs", "keep_going", "queues", "wait")
+    __slots__ = ("blocked", "environ", "force", "jobs", "keep_going", "queues", "wait")
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class Settings:
         force: Collection[str] = (),
         environ: Mapping[str, str] | None = None,
         wait: bool = True,
+        blocked: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.jobs = jobs or usable_cpus()
         self.queues = dict(queues or {})
@@ -101,6 +103,7 @@ class Settings:
         self.force = frozenset(force)
         self.environ = dict(os.environ if environ is None else environ)
         self.wait = wait
+        self.blocked = dict(blocked or {})
 
 
 class CommandWalk(Walk):
@@ -215,6 +218,9 @@ class CommandWalk(Walk):
         """Take queues from the settings; a command says its own time limit."""
         self.queues = self._queues()
         self.job_timeout = None
+
+    def _failed_before(self, uid: Any) -> Collection[Hashable]:
+        return self.settings.blocked.get(uid, ())
 
     def create_scheduler(self) -> Any:
         """Return a Scheduler that tells the observer of its rounds."""

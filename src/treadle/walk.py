@@ -297,9 +297,10 @@ class Walk:
                 continue
             before = [actions[p] for p in self.actions.get_predecessors(uid)]
             failed = [a for a in before if a.status is not None and not a.status.is_good and not a.interrupted]
-            if failed:
+            outside = frozenset(self._failed_before(uid))
+            if failed or outside:
                 action.status = ReturnValue.force_fail
-                action.origins = frozenset().union(*(a.origins or {a.uid} for a in failed))
+                action.origins = outside.union(*(a.origins or {a.uid} for a in failed))
                 action.verdict = decision.blocked(self._in_order(action.origins))
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
@@ -308,7 +309,7 @@ class Walk:
         An OSError or a TreadleError of a hook is about what the action works on: it fails that action alone. All
         other exceptions, and what a hook may not return, are bugs of the hook: they end the walk.
         """
-        failed = [p for p in predecessors if not self._is_good(p)]
+        failed = [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]
         try:
             if failed:
                 return self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
@@ -492,7 +493,13 @@ class Walk:
             return list(uids)
         if self._positions is None:
             self._positions = {uid: number for number, uid in enumerate(self.actions.vertex_data)}
-        return sorted(uids, key=self._positions.__getitem__)
+        positions = self._positions
+        # a failure of an earlier walk is not in the graph
+        return sorted(uids, key=lambda uid: positions.get(uid, -1))
+
+    def _failed_before(self, uid: Hashable) -> Collection[Hashable]:
+        """Return the failures of an earlier walk that an action of this one is blocked by."""
+        return ()
 
     def _is_good(self, uid: Hashable) -> bool:
         status = self.job_status.get(uid)

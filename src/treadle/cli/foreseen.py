@@ -30,7 +30,7 @@ def foresee(plan: Plan, walk: CommandWalk) -> None:
 
     :param walk: it has looked; its verdicts are in an order in which each comes after those that it depends on
     """
-    left = _left_by(plan, walk.store)
+    left = left_by(plan, walk.store)
     before = set(with_all_before(plan, plan.unread)) if left else set()
     for vertex, verdict in list(walk.verdicts.items()) if left else ():
         uid = str(vertex)
@@ -44,13 +44,13 @@ def foresee(plan: Plan, walk: CommandWalk) -> None:
             continue
         read = [name.partition(" ")[2] for name in record.elements if name.startswith(_READ)]
         read += plan.guessed.get(uid, ())
-        makers = dict.fromkeys(maker for path in read for maker in _touched(path, left))
+        makers = dict.fromkeys(maker for path in read for maker in touched(path, left))
         if makers:
             walk.verdicts[vertex] = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, one) for one in makers])
             left.update(dict.fromkeys((*command.outputs, *command.edits), uid))
 
 
-def _left_by(plan: Plan, store: Store) -> dict[str, str]:
+def left_by(plan: Plan, store: Store) -> dict[str, str]:
     """Return what nobody makes now and actions of a plan did that is not known: path -> the maker of that plan."""
     found: dict[str, str] = {}
     for entry in store.entries.values():
@@ -61,7 +61,7 @@ def _left_by(plan: Plan, store: Store) -> dict[str, str]:
     return found
 
 
-def _touched(path: str, left: Mapping[str, str]) -> list[str]:
+def touched(path: str, left: Mapping[str, str]) -> list[str]:
     """Return who makes what a path is, lies in, or holds."""
     maker = maker_of(path, left)
     if maker is None and path.endswith("/"):

@@ -51,7 +51,8 @@ class Progress(Observer):
         self.walk: CommandWalk
         self._jobs: dict[str, CommandJob] = {}
         self._followers: dict[str, Follower] = {}
-        self._failed: list[tuple[Ended, CommandJob | None]] = []
+        self._failed: list[tuple[Ended, CommandJob | None, CommandWalk]] = []
+        """With the walk of each: a run may have several."""
         self._between: dict[str, tuple[Ended, CommandJob | None]] = {}
         """uid -> its last attempt, of those that should be tried again."""
         self._blocked: dict[tuple[str, ...], list[str]] = {}
@@ -145,7 +146,7 @@ class Progress(Observer):
             self._blocked.setdefault(origins, []).append(ended.uid)
         self._show(ended, job)
         if ended.how == FAILED:
-            self._failed.append((ended, job))
+            self._failed.append((ended, job, self.walk))
 
     def round(self) -> None:
         """Show what is new."""
@@ -169,19 +170,29 @@ class Progress(Observer):
         state = self.state
         state.saved = self.walk.saved
         self.over_at = monotonic()
-        if report.ok and not report.interrupted and self.context.options.quiet:
+        is_well = report.ok and not report.interrupted and not self._failed and not self._blocked
+        if is_well and self.context.options.quiet:
             return
         repeat = len(self._failed) != 1 or self._failed[0][0].uid != self._above
-        for number, (ended, job) in enumerate(self._failed):
-            block = render.failure_block(self._failure(ended, job, with_output=repeat))
+        for number, (ended, job, walk) in enumerate(self._failed):
+            block = render.failure_block(self._failure(ended, job, walk, with_output=repeat))
             self.screen.write(block if number < _WHOLE_FAILURES else block[:1])
         self.screen.write(render.blocked_lines(self._blocked))
         if self.context.options.verbose:
             self.screen.write(render.left_out_lines(left_out))
-        elif not report.actions:
+        elif not report.actions and not self._failed and not self._blocked:
             # a run without any action shall not be a riddle
             self.screen.write(render.left_out_lines(dict(list(left_out.items())[:_LEFT_OUT])))
         self.screen.write([render.totals(state, self.over_at, INTERRUPTED if report.interrupted else "")])
+
+    def block(self, names: Sequence[str], origins: tuple[str, ...]) -> None:
+        """Take in what is blocked before it is an action of a walk.
+
+        :param origins: the failures that block it
+        """
+        self._blocked.setdefault(origins, []).extend(names)
+        self.state.total += len(names)
+        self.state.counts[BLOCKED] += len(names)
 
     def _take_rest(self, uid: str, job: CommandJob) -> None:
         follower = self._followers.pop(uid, None)
@@ -209,18 +220,18 @@ class Progress(Observer):
         if self._follows or job is None:
             return
         if ended.how == FAILED or (verbose and ended.how == RAN):
-            lines, is_all = self._last_lines(job, _VERBOSE_LINES if verbose else _FAILURE_LINES)
+            lines, is_all = self._last_lines(job, _VERBOSE_LINES if verbose else _FAILURE_LINES, self.walk)
             self._write_output(ended.uid, lines)
             if verbose and not is_all:
                 self._write([render.log_line(self.context.shown(self.walk.place.log(ended.uid)))], ended.uid)
 
-    def _last_lines(self, job: CommandJob, most: int) -> tuple[list[str], bool]:
+    def _last_lines(self, job: CommandJob, most: int, walk: CommandWalk) -> tuple[list[str], bool]:
         """Return the end of what an action has printed, and whether that is all of it."""
         if job.command.console or not job.made_room:
             return [], True
         from treadle.ui.output import last_lines
 
-        return last_lines(self.walk.place.log(job.uid), most, colours=self.screen.colours)
+        return last_lines(walk.place.log(job.uid), most, colours=self.screen.colours)
 
     def _write_output(self, uid: str, texts: Iterable[str]) -> None:
         from treadle.ui.text import line, safe
@@ -241,17 +252,19 @@ class Progress(Observer):
         if about != self._above:
             self._above = ""
 
-    def _failure(self, ended: Ended, job: CommandJob | None, *, with_output: bool) -> render.Failure:
+    def _failure(
+        self, ended: Ended, job: CommandJob | None, walk: CommandWalk, *, with_output: bool
+    ) -> render.Failure:
         uid = ended.uid
-        log = self.context.shown(self.walk.place.log(uid)) if job is not None and job.made_room else ""
+        log = self.context.shown(walk.place.log(uid)) if job is not None and job.made_room else ""
         if job is not None and job.command.console:
             log = ""
-        output = self._last_lines(job, _FAILURE_LINES)[0] if job is not None and with_output else None
+        output = self._last_lines(job, _FAILURE_LINES, walk)[0] if job is not None and with_output else None
         import shlex
 
         rest = self.context.options.rest
         behind = [] if rest is None else ["--", *rest]
-        command = self.walk.actions.vertex_data[uid].shown
+        command = walk.actions.vertex_data[uid].shown
         return render.Failure(ended, command, log, shlex.join([*self.again, uid, *behind]), output)
 
     def _tell_interrupt(self) -> None:

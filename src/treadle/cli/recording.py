@@ -145,14 +145,18 @@ class Recorder:
 
     def end_with(self, error: BaseException) -> None:
         """Tell of an error that has ended the run, or has kept it from beginning."""
+        self.tell_problems(error)
+        if self.hearing is not None and self.hearing.walk is not None and not self._is_finished:
+            self.finish(self.hearing.walk.report())
+        self.end(errors.exit_code_of(error, self.context))
+
+    def tell_problems(self, error: BaseException) -> None:
+        """Tell of an error, or of each of the problems in it."""
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             if isinstance(problem, TreadleError):
                 self.outlets.tell("problem", **problem_data(problem, self._root))
             else:
                 self.outlets.tell("problem", text=f"{type(problem).__name__}: {problem}".removesuffix(": "))
-        if self.hearing is not None and self.hearing.walk is not None and not self._is_finished:
-            self.finish(self.hearing.walk.report())
-        self.end(errors.exit_code_of(error, self.context))
 
     def _set_root(self, root: str) -> None:
         self._root = root

@@ -82,8 +82,8 @@ def run_once(context: Context, recorder: Recorder | None = None) -> int:
         rounds = Rounds(context, Progress(context, run_again(context.options)), recorder)
         plan = rounds.whole(plan)
         if rounds.end is not None:
-            return exit_code(context, rounds.end)
-    uids = [*context.selected(plan), *plan.makers]
+            return rounds.code(exit_code(context, rounds.end))
+    uids = [*(context.selected(plan) if rounds is None else rounds.selected(plan)), *plan.makers]
     if rounds is None and watching.found is not None and answer is not None and answer.is_of_plan:
         code = _run_changed(context, watching, plan, uids, answer)
         if code is not None:
@@ -92,10 +92,13 @@ def run_once(context: Context, recorder: Recorder | None = None) -> int:
     report = walk.run()
     if rounds is None or not rounds.done:
         watching.keep(walk, plan)
+    if rounds is not None:
+        rounds.tell_unknown(plan)
     progress.finish(report, plan.left_out)
     if recorder is not None:
         recorder.finish(report)
-    return exit_code(context, report)
+    code = exit_code(context, report)
+    return code if rounds is None else rounds.code(code)
 
 
 def _run_part(context: Context, found: Found, answer: Answer) -> int | None:
@@ -155,14 +158,16 @@ def make_walk(
 
     options = context.options
     done = rounds.done if rounds is not None else ()
-    forced = [uid for uid in context.select(plan, options.force) if uid not in done]
+    forced = context.select(plan, options.force) if rounds is None else rounds.known(plan, options.force)
+    forced = [uid for uid in forced if uid not in done]
     dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]), done)
     settings = Settings(
         options.jobs,
         plan.queues,
-        keep_going=options.keep_going,
+        keep_going=options.keep_going if rounds is None else rounds.failures_left,
         force=[str(uid) for uid in dag.vertex_data] if options.force_all else forced,
         wait=options.wait,
+        blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
     )
     progress = Progress(context, run_again(options)) if rounds is None else rounds.progress
     progress.plan = plan

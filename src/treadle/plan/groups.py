@@ -126,6 +126,18 @@ def default(part: Part, names: Names, actions: Mapping[str, Action]) -> tuple[st
     return tuple(uid for uid in actions if uid in found)
 
 
+def unclear_default(part: Part, names: Names, instances: Sequence[Instance]) -> tuple[str, ...]:
+    """Return what a bare run would do beside, if all plans that actions make were read: as far as it has a name."""
+    if not names.unclear:
+        return ()
+    node = part.entries.get("default")
+    if node is None:
+        found = {one.uid for one in instances if one.outputs}
+    else:
+        found = {uid for text in part.reader.texts(node, "default") for uid in names.find_known(text.text)}
+    return tuple(uid for uid in names.unclear if uid in found)
+
+
 def is_default_left_out(part: Part, names: Names, instances: Sequence[Instance]) -> bool:
     """Return whether a bare run, for which nothing is in, would do something if all were in."""
     node = part.entries.get("default")

@@ -186,6 +186,7 @@ class _Loading:
                 if _has_globs(one.spec)
             },
             is_idle,
+            groups.unclear_default(self.top, names, instances),
         )
 
     def outline(self, former_outputs: Callable[[str], Collection[str]] | None, made: Collection[str]) -> Outline:

@@ -129,6 +129,7 @@ class Plan:
     :param guessed: uids of actions whose globs may take what plans hold that nobody has read -> outputs of former
         runs that they would take, if somebody made these
     :param is_idle: whether all that a bare run would do is left out
+    :param unclear: uids of what a bare run would do and is left out as long as there are `unread` plans
     """
 
     file: str
@@ -145,6 +146,7 @@ class Plan:
     looks: Looks = field(repr=False)
     guessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_idle: bool = False
+    unclear: tuple[str, ...] = ()
 
     @property
     def unread(self) -> list[str]:

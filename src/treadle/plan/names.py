@@ -32,7 +32,7 @@ class Names:
 
     __slots__ = (
         *("_at", "_sorted", "_taken", "closed", "doubted", "early", "families", "groups", "open", "outputs"),
-        *("root", "uids"),
+        *("root", "uids", "unclear"),
     )
 
     def __init__(
@@ -50,6 +50,8 @@ class Names:
         """Actions that make plans which nobody has read yet: what is in them has their names and a `:` in front."""
         self.closed: Sequence[str] = ()
         """Actions that make plans and are left out: what would be in these is left out too."""
+        self.unclear: Sequence[str] = ()
+        """Actions that are left out only because plans are not read that they are understood with."""
         self.early: Collection[str] | None = ()
         """What comes before plans that nobody has read; None as long as that is to be found out."""
         self.doubted = False
@@ -175,6 +177,11 @@ class Names:
         close = nearest(name, self._known() if known is None else known)
         what = f"nothing matches {name!r}" if is_pattern(name) else f"there is no action, group or output {name!r}"
         return UsageError(what, hint=f"did you mean {close}?" if close else "treadle list shows the names")
+
+    def unclear_among(self, names: Iterable[str]) -> set[str]:
+        """Return those actions that names stand for and that nothing is known of before a plan is made."""
+        unclear = set(self.unclear)
+        return {uid for name in names if unclear for uid in self.find_known(name) if uid in unclear}
 
     def is_name(self, name: str) -> bool:
         """Whether it is an action, an instance, a family or a group."""

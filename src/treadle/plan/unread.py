@@ -30,6 +30,7 @@ def link(
     """
     Makers(places.source, declared, problems).check(instances)
     hidden: list[TreadleError] = []
+    left_out: set[str] = set()
     for number in count():
         noted = Problems()
         linker = Linker(places, instances, declared, names, noted)
@@ -41,6 +42,7 @@ def link(
             gone = [uid for uid in names.open if linker.by_uid[uid].left_out]
             names.closed = [*names.closed, *gone]
             names.open = [uid for uid in names.open if uid not in gone]
+            left_out = {one.uid for one in instances if one.left_out}
         broken = [one for one in linker.broken if not one.left_out]
         if not broken:
             break
@@ -58,6 +60,7 @@ def link(
         # that makers wait for each other's plans is only said if nothing else is wrong
         for error in [one for one in hidden if not isinstance(one, UnreadNameError)] or hidden:
             problems.add(error)
+    names.unclear = [one.uid for one in instances if one.left_out and one.uid not in left_out]
     linker.problems = problems
     return linker
 
