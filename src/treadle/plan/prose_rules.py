@@ -296,13 +296,14 @@ outputs, also if `out` does not name it. What is made
   the next made plan does not name any more are as if they had been taken out of this one by hand.
 
 What such a plan holds is known when its maker is up to date. So a run first brings the makers of plans up to date,
-whatever it was asked for, with all that they need. Then it reads the whole plan, and goes on. A made plan may make plans itself, ten deep at most. A maker may read what an action of
-another made plan makes, by a glob too: it waits for it. If a maker is left out, so is what needs its plan.
+whatever it was asked for, with all that they need. Then it reads the whole plan, and goes on. A made plan may make
+plans itself, ten deep at most. A maker may read what an action of another made plan makes, by a glob too: it waits
+for it. If a maker is left out, so is what needs its plan.
 
-A maker that fails is an action that fails, and the exit code is 1. With `-k` all goes on that does not depend on its
-plan; without it what was named and does not depend on it. What needs the maker or its plan is blocked by it. So is
-what cannot be understood without that plan, and what reads a file that actions of the plan made in a former run. A
-made plan with mistakes counts as a failure of its maker; the exit code is 2 then.
+A maker that fails is an action that fails, and the exit code is 1. With `-k` all goes on that does not depend on
+its plan; without it what was named and does not depend on it. What needs the maker or its plan is blocked by it. So
+is what cannot be understood without that plan, and what reads a file that actions of the plan made in a former run.
+A made plan with mistakes counts as a failure of its maker; the exit code is 2 then.
 
 Questions (`status`, `why`, `list`, `graph`, `check`) start nothing. They know what a maker has made as long as it
 is up to date, or would only run because it always does; then `status` and `why` add that the plan may be another
