@@ -15,6 +15,7 @@ from .core import decision
 from .core.decision import OUTPUT, Reason, Verdict
 from .digests import ABSENT
 from .discovery import Discovery
+from .environment import inherited
 from .errors import ToldToEndError, TreadleError
 from .files import Files
 from .fingerprint import Fingerprint
@@ -101,7 +102,7 @@ class Settings:
         self.queues = dict(queues or {})
         self.keep_going = keep_going
         self.force = frozenset(force)
-        self.environ = dict(os.environ if environ is None else environ)
+        self.environ = inherited() if environ is None else dict(environ)
         self.wait = wait
         self.blocked = dict(blocked or {})
 

@@ -6,6 +6,7 @@ import os
 from _thread import RLock, allocate_lock
 from time import monotonic, time
 
+from .environment import inherited
 from .errors import TreadleError, UsageError, is_shortage
 from .hooks import add_note_of, refusal_of_unrun, shown
 from .process import describe_status
@@ -393,9 +394,9 @@ class ProcessJob(Job):
         cwd = options.pop("cwd", None)
         output, error = options.pop("output", None), options.pop("error", None)
         stdin = options.pop("input", None)
-        environ = dict(os.environ) if "env" not in options else dict(options.pop("env"))
+        environ = inherited() if "env" not in options else dict(options.pop("env"))
         if not options.pop("ignore_environ", True):
-            environ = {**os.environ, **environ}
+            environ = {**inherited(), **environ}
         if options:
             raise TreadleError(f"unknown cmd_options: {', '.join(sorted(options))}")
         stdout = self._open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

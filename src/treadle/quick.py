@@ -145,6 +145,11 @@ def own_path(root: str, environ: Mapping[str, str]) -> str:
 def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, str]) -> bool:
     if name == "PATH" and value == NO_PATH:
         return own_path(root, environ) != NO_PATH
+    if name == "LC_CTYPE":
+        from .environment import own_ctype
+
+        # Python may have set it
+        return own_ctype(environ) != value
     return environ.get(name) != value and not _is_hidden(name, value, environ)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from itertools import count
 
+from treadle.environment import inherited
 from treadle.errors import ProgramError
 from treadle.marks import mark_of
 from treadle.process import describe_status
@@ -78,7 +79,7 @@ class ProcessJob(AbstractJob):
         argvs = command.argvs()
         if not argvs:
             raise ProgramError("there is no program to start")
-        questions = Questions(Files(root), os.environ)
+        questions = Questions(Files(root), inherited())
         environ = questions.environment(command)
         return _Start(
             None if command.stdout is None else os.path.join(self.root, command.stdout),

@@ -10,6 +10,7 @@ from time import time_ns
 
 from treadle import outputs
 from treadle.discovery import look_at_found
+from treadle.environment import inherited
 from treadle.errors import TreadleError
 from treadle.files import Files
 from treadle.found import owner_of
@@ -45,7 +46,7 @@ def adopt_command(context: Context) -> int:
     with locked(context, plan) as store:
         files = Files(plan.root, store.stamps)
         files.clocks = store.lock.clocks
-        questions = Questions(files, os.environ)
+        questions = Questions(files, inherited())
         asked = _asked(plan, uids, questions)
         ownership = Ownership(store, files)
         run_id, ended_at = os.urandom(8).hex(), time_ns() // 1_000_000

@@ -12,7 +12,7 @@ from treadle.found import owner_of
 from treadle.links import maker_of
 from treadle.question import EDITED, FOUND, INPUT
 
-from .rounds import with_all_before
+from .makers import with_all_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

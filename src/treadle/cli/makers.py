@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.plan import Plan
 
 
@@ -23,3 +25,8 @@ def with_makers_of_found(plan: Plan, uids: list[str]) -> list[str]:
         if not more:
             return uids
         uids = [*uids, *more]
+
+
+def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
+    """Return some actions and all that they need."""
+    return [str(uid) for uid in plan.dag(with_makers_of_found(plan, list(uids))).vertex_data]

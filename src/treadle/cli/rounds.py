@@ -14,7 +14,7 @@ from treadle.status import ReturnValue
 
 from . import errors
 from .codes import FAILED, WRONG
-from .makers import with_makers_of_found
+from .makers import with_all_before, with_makers_of_found
 from .makers_of_plans import Judged, forced_among, refuse_too_deep, with_all_after
 
 TYPE_CHECKING = False
@@ -243,11 +243,6 @@ class Rounds:
         if self.recorder is not None:
             self.recorder.finish(report)
         self.end = report
-
-
-def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
-    """Return some actions and all that they need."""
-    return [str(uid) for uid in plan.dag(with_makers_of_found(plan, list(uids))).vertex_data]
 
 
 def _first_of(plan: Plan, failed: Collection[str]) -> list[str]:

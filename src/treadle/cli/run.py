@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from treadle.command_walk import CommandWalk, OutdatedError, Settings
+from treadle.environment import inherited
 from treadle.errors import UsageError
 from treadle.process import seal_descriptors
 
@@ -118,7 +119,7 @@ def _run_changed(context: Context, watching: Watching, plan: Plan, uids: list[st
 
     found, watch = context.found, watching.watch(plan)
     makers = {path: uid for uid, one in plan.actions.items() for path in (*one.command.outputs, *one.command.edits)}
-    part = changed_part(answer, plan.dag(uids), watch, makers, os.environ) if watch is not None else None
+    part = changed_part(answer, plan.dag(uids), watch, makers, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
     return _walk_part(context, found, part, plan.queues, plan.left_out)

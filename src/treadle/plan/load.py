@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from treadle.environment import inherited
 from treadle.errors import PlanError, TreadleError
 from treadle.hidden import digest
 
@@ -49,7 +50,7 @@ def load_plan(
     :raises PlanError: with the first ten mistakes by place
     """
     with _no_garbage_collector():
-        asked = AskedEnviron(os.environ if environ is None else environ)
+        asked = AskedEnviron(inherited() if environ is None else environ)
         return _read(file, dict(params or {}), asked, rest).build(former_outputs, made)
 
 
@@ -67,7 +68,7 @@ def load_outline(
     :raises PlanError: with the first ten mistakes by place
     """
     with _no_garbage_collector():
-        return _read(file, dict(params or {}), AskedEnviron(os.environ), None).outline(former_outputs, made)
+        return _read(file, dict(params or {}), AskedEnviron(inherited()), None).outline(former_outputs, made)
 
 
 @contextmanager
