@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
+ENCODING = "treadle_encoding"
+"""The option of the interpreter that keeps the encoding of the terminal, see `with_names_in_utf8`."""
+
 
 def main() -> int:
     """Run the command with the arguments of this process; return its exit code."""
     from .cli.at_once import look, tell_nothing_to_do
 
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        # before anything is opened, which would get the number of a closed stream
+        from .cli.main import fill_closed_streams
+
+        fill_closed_streams()
     argv = sys.argv[1:]
     found = None
     try:
@@ -28,12 +36,26 @@ def main() -> int:
     return command(argv, found)
 
 
+def with_names_in_utf8() -> None:
+    """Start this program anew in the UTF-8 mode of Python, where the names of files have another encoding.
+
+    A plan is UTF-8, and a name in it stands for these bytes, whatever the locale says: so one plan has the same
+    outputs and records in each locale. Nothing of the environment is changed, as actions inherit it.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or sys.flags.utf8_mode or not sys.executable:
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    words = ["-X", "utf8", "-X", f"{ENCODING}={encoding}", *sys.orig_argv[1:]]
+    os.execv(sys.executable, [sys.executable, *words])
+
+
 def program() -> None:
     """Run the command as a program of its own, and end.
 
     It ends without taking the interpreter apart, which costs a tenth of a run with nothing to do: files are closed
     and written by who opened them, and no exit handler is ours. A debugger or profiler has handlers, and gets them.
     """
+    with_names_in_utf8()
     code = main()
     if sys.gettrace() is None and sys.getprofile() is None and "coverage" not in sys.modules:
         _flush()
@@ -52,4 +74,5 @@ def _flush() -> None:
 
 
 if __name__ == "__main__":
+    with_names_in_utf8()
     sys.exit(main())

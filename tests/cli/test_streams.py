@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,19 +52,82 @@ def test_a_run_whose_reader_goes_away_goes_on(tmp_path: Path) -> None:
     assert child.stdout is not None
     child.stdout.close()
     go.open()
-    no_reader(child, 0)
+    # as any program whose reader went away, but all of it is done
+    no_reader(child, 141)
     assert (folder / "p").read_text() == "x\n"
     assert run_treadle(folder, "run", check=0).out.startswith("nothing to do")
 
 
-@pytest.mark.parametrize(("words", "code"), [(("list",), 2), (("list", "--json"), 2), (("run",), 0)])
-def test_what_cannot_be_written_because_a_disk_is_full_is_an_error(
-    tmp_path: Path, words: tuple[str, ...], code: int
-) -> None:
-    """An answer in a file that is cut short must not look like one that nobody wanted to read."""
+COMMANDS = [
+    ("run",),
+    ("run", "-v"),
+    ("run", "--force"),
+    ("run", "--color", "always"),
+    ("run", "-n"),
+    ("run", "bad"),
+    ("status",),
+    ("status", "--json"),
+    ("why",),
+    ("why", "a"),
+    ("list",),
+    ("list", "--json"),
+    ("graph",),
+    ("graph", "--format", "dot"),
+    ("check",),
+    ("log", "a"),
+    ("report", "run.jsonl"),
+    ("clean", "-n"),
+    ("clean", "--stale"),
+    ("forget", "b"),
+    ("adopt", "a"),
+    ("init", "-n", "Makefile"),
+    ("schema",),
+    ("completion", "bash"),
+    ("--version",),
+    ("--help",),
+    ("run", "--help"),
+]
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> Path:
+    plan(tmp_path, PLAN.replace("echo x >", "echo said; echo x >") + "  bad: {run: 'false'}\n")
+    (tmp_path / "Makefile").write_text("m: n\n\tcp n m\n")
+    run_treadle(tmp_path, "run", "--events", "run.jsonl", check=0)
+    run_treadle(tmp_path, "run", check=0)
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_each_command_ends_alike_where_stdout_is_full_gone_or_closed(settled: Path, words: tuple[str, ...]) -> None:
+    """An answer in a file that is cut short must not look like a whole one, nor like one that nobody read."""
+    code = run_treadle(settled, *words).code
+    if words[0] == "forget":
+        run_treadle(settled, "run", check=0)
+    full = run_treadle(settled, *words, prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"), check=2)
+    assert full.err.count("what is printed cannot be written: No space left on device\n") == 1
+    # a pipe without a reader: the one that there was has ended when the command starts
+    script = "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); os.execvp(sys.argv[1], sys.argv[1:])"
+    gone = run_treadle(settled, *words, prefix=(sys.executable, "-c", script), check=141)
+    assert gone.err == ""
+    if words[0] == "forget":
+        run_treadle(settled, "run", check=0)
+    closed = run_treadle(settled, *words, prefix=("sh", "-c", 'exec "$@" >&-', "sh"))
+    assert (closed.code, closed.err) == (code, "")
+
+
+@pytest.mark.parametrize("lost", ["2>&-", "2> /dev/full"])
+@pytest.mark.parametrize("words", [("run",), ("run", "bad"), ("run", "nope"), ("status",), ("nonsense",)], ids=str)
+def test_what_stderr_does_not_take_changes_nothing(settled: Path, words: tuple[str, ...], lost: str) -> None:
+    code = run_treadle(settled, *words).code
+    run_treadle(settled, *words, prefix=("sh", "-c", f'exec "$@" {lost}', "sh"), check=code)
+
+
+def test_a_run_whose_output_cannot_be_written_is_done_all_the_same(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
-    done = run_treadle(tmp_path, *words, prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"), check=code)
-    assert done.err == "treadle: what is printed cannot be written: No space left on device\n"
+    run_treadle(tmp_path, "run", "-v", prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"), check=2)
+    assert (tmp_path / "p").read_text() == "x\n"
+    assert "nothing to do: 2 skipped" in run_treadle(tmp_path, "run", check=0).out
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

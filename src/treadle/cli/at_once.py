@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from treadle.quick import Answer
+    from treadle.ui.text import Line
 
     from .options import Options
 
@@ -198,14 +199,33 @@ def tell_nothing_to_do(found: Found, answer: Answer) -> int:
     from treadle.ui.durations import nothing_to_do
 
     line = nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)
+    try:
+        _print(line)
+    except OSError as error:
+        from contextlib import suppress
+
+        from .codes import code_of_lost, lost_note
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        failure = "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+        if failure and sys.stderr is not None:
+            with suppress(OSError):
+                print(f"treadle: {lost_note(failure)}", file=sys.stderr, flush=True)
+        return code_of_lost(0, failure)
+    return 0
+
+
+def _print(line: Line) -> None:
+    """Print a line on stdout.
+
+    :raises OSError: it cannot be written
+    """
     if sys.stdout.isatty() or os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
         from treadle.ui.screen import Screen, wants_colours
 
-        Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ)).write([line])
-        return 0
-    try:
+        screen = Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ))
+        screen.write([line])
+        if screen.lost is not None:
+            raise screen.lost
+    else:
         print("".join(text for text, _ in line), flush=True)
-    except OSError:
-        # nobody reads it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 0

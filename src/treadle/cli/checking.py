@@ -125,13 +125,17 @@ def _copy(fd: int, context: Context) -> None:
     from treadle.ui.output import without_colours
 
     out = sys.stdout.buffer
-    rest = b""
-    try:
-        while piece := os.read(fd, 1 << 16):
-            if not context.screen.colours:
-                piece, rest = without_colours(rest + piece)
+    piece = rest = b""
+    is_over = False
+    while not is_over:
+        piece = os.read(fd, 1 << 16)
+        is_over = not piece
+        if not context.screen.colours:
+            piece, rest = (rest, b"") if is_over else without_colours(rest + piece)
+        try:
             out.write(piece)
-        out.write(rest)
-        out.flush()
-    except BrokenPipeError as error:
-        context.screen.lose(error)
+            if is_over:
+                out.flush()
+        except OSError as error:
+            context.screen.lose(error)
+            return

@@ -10,7 +10,7 @@ from treadle.errors import UsageError
 from treadle.ui.screen import Screen, can_redraw, wants_colours
 
 from .at_once import DEFAULT_PLAN, nearest_plan
-from .codes import GONE
+from .codes import code_of_lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class Context:
         return self.screen.width if self.screen.stream.isatty() else 0
 
     def ended(self, code: int) -> int:
-        """Return the exit code of a question, which is another one if nobody reads the answer."""
-        return GONE if self.screen.gone else code
+        """Return the exit code of a command, which is another one if not all that it printed could be written."""
+        return code_of_lost(code, self.screen.failure) if self.screen.gone else code
 
     def starts(self) -> None:
         """Hear that an action starts."""

@@ -7,7 +7,7 @@ import sys
 from io import FileIO, TextIOWrapper
 
 from . import errors, signals
-from .codes import GONE, WRONG
+from .codes import code_of_lost, lost_note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
         context = Context(options, interrupts, found)
         code = _command(options)(context)
         if context.screen.failure:
-            context.warn(f"what is printed cannot be written: {context.screen.failure}")
-            code = WRONG if code == GONE else code
-        return code
+            context.warn(lost_note(context.screen.failure))
+        return context.ended(code)
     except SystemExit as end:
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0
@@ -92,13 +91,18 @@ _HOMES = {
 }
 
 
-def _open_standard_streams() -> None:
-    """Put nowhere in the place of streams that are closed, and make no name unprintable."""
+def fill_closed_streams() -> None:
+    """Put nowhere in the place of standard streams that are closed."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _open_standard_streams() -> None:
+    """Put nowhere in the place of streams that are closed, and make no name unprintable."""
+    fill_closed_streams()
     sys.stdout = _writer(1, sys.stdout)
     sys.stderr = _writer(2, sys.stderr)
 
@@ -108,21 +112,31 @@ def _writer(number: int, stream: TextIO | None) -> TextIO:
 
     The streams of `python -u` are not good enough: they drop the rest of what a pipe takes in part only.
     """
+    kept = sys._xoptions.get("treadle_encoding")
     if stream is None or isinstance(getattr(stream, "buffer", None), FileIO):
-        encoding = getattr(stream, "encoding", None) or "utf-8"
+        encoding = (isinstance(kept, str) and kept) or getattr(stream, "encoding", None) or "utf-8"
         return open(number, "w", encoding=encoding, errors="backslashreplace", closefd=False)
     if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
+        stream.reconfigure(encoding=kept if isinstance(kept, str) else None, errors="backslashreplace")
     return stream
 
 
 def _flush(code: int) -> int:
+    """Write what is left; return the exit code. What stderr does not take is lost: there is no place to say it."""
     from treadle.ui.screen import silence
 
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            silence(stream)
-            code = code or GONE
+    failure: str | None = None
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        silence(sys.stdout)
+        is_gone = isinstance(error, BrokenPipeError)
+        failure = "" if is_gone else getattr(error, "strerror", None) or str(error)
+        code = code_of_lost(code, failure)
+    try:
+        if failure:
+            sys.stderr.write(f"treadle: {lost_note(failure)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        silence(sys.stderr)
     return code

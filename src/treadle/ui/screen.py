@@ -48,6 +48,8 @@ class Screen:
         """Whether nobody reads any more."""
         self.failure = ""
         """Why nothing can be written any more, if somebody would read it."""
+        self.lost: OSError | None = None
+        """What the first write that failed has raised."""
         self._drawn = False
         self._held: list[str] | None = None
         self._console: Any = None
@@ -139,7 +141,7 @@ class Screen:
 
     def lose(self, error: OSError) -> None:
         """Take in that nothing can be written any more."""
-        self.gone = True
+        self.gone, self.lost = True, error
         if not isinstance(error, BrokenPipeError):
             self.failure = error.strerror or str(error)
         silence(self.stream)
