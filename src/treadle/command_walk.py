@@ -473,12 +473,13 @@ class CommandWalk(Walk):
         text = job.how_it_ended() + outputs.if_full(self.root)
         self.reports[uid].failure = text
         room = self._rooms[uid]
-        if job.made_room and not command.keep:
-            room.put_aside(self.place.aside(uid))
+        stays = room.put_aside(self.place.aside(uid)) if job.made_room and not command.keep else ""
+        if stays:
+            text = self.reports[uid].failure = f"{text}; {stays}"
         retry = not self._told_to_end and should_retry(job)
         state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
         run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE))
-        if command.keep or (room.was_unfinished and not job.made_room):
+        if command.keep or stays or (room.was_unfinished and not job.made_room):
             run.foreign = room.mark.foreign
         self.store.save_end(self.owner(uid, command), run)
         if retry:
@@ -561,9 +562,12 @@ def _not_written(root: str, missing: Sequence[str]) -> TreadleError:
     others = [f"nor {path}" for path in missing[1:6]]
     full = os.path.join(root, first.rstrip("/"))
     if not first.endswith("/") and os.path.isdir(full):
-        what = "a link to a folder" if os.path.islink(full) else "a folder"
+        is_link = os.path.islink(full)
         return TreadleError(
-            f"its output {first} is {what}, but declared as a file", facts=others, hint=f"declare it as {first}/"
+            f"its output {first} is {'a link to a folder' if is_link else 'a folder'}, but declared as a file",
+            facts=others,
+            hint=f"declare it as {first}/"
+            + (", and begin the command with `rmdir ${out}`: a folder is made there first" if is_link else ""),
         )
     if first.endswith("/") and os.path.isfile(full):
         return TreadleError(

@@ -10,7 +10,7 @@ import os
 
 from .errors import TreadleError
 from .files import Files
-from .ownership import LEFT, OURS, Ownership, folders_around
+from .ownership import ADOPTED, LEFT, OURS, Ownership, folders_around
 from .store import Store
 
 TYPE_CHECKING = False
@@ -66,4 +66,4 @@ class FormerOutputs:
         full = os.path.join(self._files.root, path.rstrip("/"))
         if path.endswith("/") and os.path.isdir(full):
             return True
-        return self._ownership.of_path(path) in (OURS, LEFT)
+        return self._ownership.of_path(path) in (OURS, LEFT, ADOPTED)

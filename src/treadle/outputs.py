@@ -13,6 +13,7 @@ from . import own_files
 from .digests import ABSENT, is_folder
 from .errors import TreadleError
 from .ownership import (
+    ADOPTED,
     ALTERED,
     FOLDER_VALUE,
     FOREIGN,
@@ -43,13 +44,13 @@ def _hint_of(error: OSError, full: str) -> str:
     """Return what can be done about what stands in the way of an output."""
     if error.errno in (EACCES, EPERM, EROFS):
         return "see who owns the folder, and whether you may write to it"
-    above = os.path.dirname(full.rstrip("/"))
+    above = full.rstrip("/")
     while above and not os.path.lexists(above):
         above = os.path.dirname(above)
     if os.path.islink(above) and not os.path.exists(above):
         return "a link in its path leads nowhere: make what it leads to, or remove the link"
     if error.errno in (EEXIST, ENOTDIR, EISDIR, ENOTEMPTY):
-        return "`treadle clean --stale` removes it if an action made it that is no longer in the plan"
+        return "it is not as a run of Treadle has left it: move it away, or declare other outputs"
     return ""
 
 
@@ -80,6 +81,8 @@ class Room:
             self._claim.by_name = False
         self._before: dict[str, set[str]] = {}
         """Output folder -> the names in it that are not from Treadle."""
+        self._links: dict[str, tuple[int, ...]] = {}
+        """Output folder -> what tells the link in its place, which was there before, from one that is made anew."""
         self._aliases = Aliases(self.root, command.inputs)
 
     @property
@@ -123,7 +126,15 @@ class Room:
             yield folder
 
     def _foreign_names(self, folder: str) -> list[str]:
-        """Return the names in an output folder that are not from Treadle, and note them."""
+        """Return the names in an output folder that are not from Treadle, and note them.
+
+        A link in its place that is not ours is one of them, and the folder that it leads to is gone through.
+        """
+        full = os.path.join(self.root, folder.rstrip("/"))
+        status = _lstat(full)
+        if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(folder, full) != FOREIGN:
+            self._before[folder] = set()
+            return []
         found = [
             name
             for name, status in names_in(self.root, folder)
@@ -140,10 +151,10 @@ class Room:
         value = self._ownership.value_of(name, status)
         verdicts = set()
         for claim in self._claims_on_folder(folder):
-            if is_sure and name in claim.manifest:
+            if is_sure and name in claim.manifest and not claim.is_adopted:
                 return OURS
             verdicts.add(claim.of_name(name, value))
-        return next((one for one in (OURS, LEFT, ALTERED) if one in verdicts), FOREIGN)
+        return next((one for one in (OURS, LEFT, ADOPTED, ALTERED) if one in verdicts), FOREIGN)
 
     def _verdict(self, output: str, status: os.stat_result) -> str:
         found = self._ownership.of_file(output, status, self._claim, self._key)
@@ -166,7 +177,7 @@ class Room:
                     continue
                 status = _lstat(full)
                 if status is None:
-                    _make_folder(os.path.dirname(full))
+                    self._make_folders(os.path.dirname(output), aside)
                     continue
                 self._refuse_alias(output, full, status, question)
                 if not self.command.keep:
@@ -181,6 +192,8 @@ class Room:
     def _clear(self, output: str, full: str, status: os.stat_result, aside: str) -> None:
         is_folder = stat.S_ISDIR(status.st_mode)
         self.touched_links |= not is_folder and status.st_nlink > 1
+        if is_folder:
+            self._clear_folder(output, aside)
         verdict = OURS if is_folder else self._verdict(output, status)
         if verdict == OURS:
             remove_file(full, output)
@@ -188,29 +201,67 @@ class Room:
         move_aside(self.root, output, aside)
         (self.leftovers if verdict == LEFT else self.replaced).append(output)
 
+    def _clear_folder(self, output: str, aside: str) -> None:
+        """Take away a folder in the place of an output file, if all that is in it is of former actions."""
+        for is_dry in (True, False):
+            sweep = Sweep(self._ownership, f"{output}/", [], aside)
+            sweep.is_in_the_way, sweep.is_dry = True, is_dry
+            sweep.go()
+            if sweep.left or sweep.errors:
+                return
+        self.leftovers += sweep.leftovers
+        self.replaced += sweep.moved
+
+    def _make_folders(self, folder: str, aside: str) -> None:
+        """Make a folder and those around it; a file of a former action that is in the way is taken away."""
+        full = os.path.join(self.root, folder)
+        try:
+            _make_folder(full)
+            return
+        except (FileExistsError, NotADirectoryError):
+            around = [folder, *(above.rstrip("/") for above in folders_around(folder))]
+            files = [path for path in around if not os.path.isdir(os.path.join(self.root, path))]
+            in_way = [path for path in files if os.path.lexists(os.path.join(self.root, path))]
+            if self.command.keep or len(in_way) != 1 or not self._take_former(in_way[0], aside):
+                raise
+        _make_folder(full)
+
+    def _take_former(self, path: str, aside: str) -> bool:
+        """Take away a file that a former action has left; return whether it is gone."""
+        verdict = self._ownership.of_path(path)
+        if verdict not in (OURS, LEFT, ADOPTED) or self._ownership.keeps(path):
+            return False
+        if verdict == OURS:
+            os.unlink(os.path.join(self.root, path))
+        else:
+            move_aside(self.root, path, aside)
+            (self.leftovers if verdict == LEFT else self.replaced).append(path)
+        return True
+
     def _make_folder(self, output: str, aside: str) -> None:
         """Make an output folder, and take away what the last success or a killed attempt has left in it."""
         full = os.path.join(self.root, output.rstrip("/"))
         status = _lstat(full)
-        if status is not None and stat.S_ISLNK(status.st_mode):
-            # what it leads to is not ours; a link that the action has made goes, and it makes it anew
-            if not self.command.keep and self._is_own_link(output, full):
-                os.unlink(full)
-            elif _stat(full) is None:
-                _make_folder(full)
-            return
+        if status is not None and stat.S_ISLNK(status.st_mode) and not self._keeps_link(output, full, aside):
+            status = None
         if status is None:
-            if not self._makes_a_link(output):
-                _make_folder(full)
-            else:
-                _make_folder(os.path.dirname(full))
+            # also where the action makes a link: whether it finds a folder must not depend on former runs
+            self._make_folders(output.rstrip("/"), aside)
             return
+        if stat.S_ISLNK(status.st_mode):
+            # its owner's: what it leads to is the folder, as a folder around outputs is behind a link
+            status = os.stat(full)
+            self._links[output] = _identity(os.lstat(full))
         if not stat.S_ISDIR(status.st_mode):
-            raise FileExistsError(17, "a file is there", full)
+            if output in self._links or self.command.keep or not self._take_former(output.rstrip("/"), aside):
+                raise FileExistsError(17, "a file is there", full)
+            _make_folder(full)
+            return
         claims = self._claims_on_folder(output)
-        if self.command.keep or not claims:
+        if self.command.keep or not (claims or self._ownership.has_outputs_in(output)):
             return
         sweep = Sweep(self._ownership, output, claims, aside, aliases=self._aliases)
+        sweep.label = self.command.label
         sweep.moves_altered = True
         sweep.go()
         self.replaced += sweep.moved
@@ -233,13 +284,28 @@ class Room:
         own = [self._claim] if self._claim is not None else []
         return own + self._ownership.claims_on(output, self._key)
 
-    def _is_own_link(self, output: str, full: str) -> bool:
-        value = link_value(os.readlink(full))
-        return any(value in claim.values.get(output, ()) for claim in self._claims_on_folder(output))
+    def _keeps_link(self, output: str, full: str, aside: str) -> bool:
+        """Take away a link in the place of an output folder that the action has made; return whether it stays."""
+        if self.command.keep:
+            return True
+        verdict = self._link_verdict(output, full)
+        if verdict == FOREIGN:
+            return True
+        if verdict == OURS:
+            os.unlink(full)
+        else:
+            move_aside(self.root, output.rstrip("/"), aside)
+            (self.leftovers if verdict == LEFT else self.replaced).append(output)
+        return False
 
-    def _makes_a_link(self, output: str) -> bool:
-        """Return whether the last success has left a link in the place of an output folder."""
-        return self._claim is not None and output in self._claim.values
+    def _link_verdict(self, output: str, full: str) -> str:
+        value = link_value(os.readlink(full))
+        verdicts = {claim.of(output, lambda: value) for claim in self._claims_on_folder(output)}
+        return next((one for one in (OURS, LEFT, ADOPTED, ALTERED) if one in verdicts), FOREIGN)
+
+    def _is_same_link(self, output: str, full: str) -> bool:
+        """Return whether the link in the place of an output folder is the one that was there before."""
+        return self._links.get(output) == _identity(os.lstat(full))
 
     def _refuse_alias(self, output: str, full: str, status: os.stat_result, question: Question) -> None:
         """Refuse an output that is an input: the same name in the same folder, or with `keep` the same file."""
@@ -259,6 +325,14 @@ class Room:
                     hint="one of them is a link",
                 )
 
+    def look_for_adoption(self) -> None:
+        """Note what in output folders is known to be not from Treadle: it does not become ours by `adopt`."""
+        for output in self.command.outputs:
+            if output.endswith("/") and self._claims_on_folder(output):
+                self._foreign_names(output)
+            if os.path.islink(full := os.path.join(self.root, output.rstrip("/"))):
+                self._links[output] = _identity(os.lstat(full))
+
     def made(self, values: Mapping[str, Seen], depfile: str = "") -> tuple[dict[str, str], dict[str, str]]:
         """Return what the action has made that no value of an output says, and all of its output folders.
 
@@ -272,7 +346,7 @@ class Room:
             status = _lstat(full)
             if status is None:
                 continue
-            if stat.S_ISLNK(status.st_mode):
+            if stat.S_ISLNK(status.st_mode) and not self._is_same_link(output, full):
                 made[output] = link_value(os.readlink(full))
             elif output.endswith("/"):
                 manifest.update(self._came_to_be(output, values.get(output)))
@@ -290,29 +364,33 @@ class Room:
             if name not in before:
                 yield name, looks[name].value if name in looks else self._ownership.value(name, status)
 
-    def put_aside(self, folder: str) -> None:
+    def put_aside(self, folder: str) -> str:
         """Move what a failed attempt has written into `folder`, which is emptied first.
 
         What cannot be moved is removed: nothing half-written stays in the place of an output.
+
+        :returns: what cannot be taken away either and why, "" if all is gone
         """
         remove_tree(folder)
-        for output in self.command.outputs:
+        stays = []
+        for output in self._made:
             full = os.path.join(self.root, output.rstrip("/"))
             status = _lstat(full)
             if status is None:
                 continue
-            if output.endswith("/") and stat.S_ISDIR(status.st_mode):
-                self._put_names_aside(output, folder)
-            elif not stat.S_ISDIR(status.st_mode):
-                _move_or_remove(self.root, output.rstrip("/"), folder)
+            is_folder = stat.S_ISDIR(status.st_mode) or self._is_same_link(output, full)
+            if output.endswith("/") and is_folder:
+                stays += self._put_names_aside(output, folder)
+            elif not is_folder:
+                stays.append(_move_or_remove(self.root, output.rstrip("/"), folder))
+        return next(filter(None, stays), "")
 
-    def _put_names_aside(self, output: str, folder: str) -> None:
+    def _put_names_aside(self, output: str, folder: str) -> list[str]:
         before = self._before.get(output, set())
         names = [name for name, _ in names_in(self.root, output) if name not in before]
-        for name in names:
-            if not name.endswith("/"):
-                _move_or_remove(self.root, name, folder)
+        stays = [_move_or_remove(self.root, name, folder) for name in names if not name.endswith("/")]
         remove_empty_folders(self.root, names)
+        return stays
 
 
 class Sweep:
@@ -338,11 +416,15 @@ class Sweep:
         self.aside = aside
         self.moves_altered = False
         """Whether what was ours and is altered is moved aside too."""
+        self.is_in_the_way = False
+        """Whether the folder is to go as a whole: whichever action has made what is in it."""
+        self.label: str | None = None
+        """The plan whose former actions may have left outputs in the folder: they go too; None if none do."""
         self.is_dry = False
         """Whether no more is asked than what would become of it."""
         self.removed: list[str] = []
         self.moved: list[str] = []
-        """What was ours, is altered, and was moved aside."""
+        """What was ours and is altered, or was adopted, and was moved aside."""
         self.leftovers: list[str] = []
         """What an attempt that did not end well may have left, and was moved aside."""
         self.left: list[tuple[str, str]] = []
@@ -389,7 +471,7 @@ class Sweep:
                         self._file(folder + name, status, fd)
                     elif self._is_mounted(f"{folder}{name}", status):
                         self.left.append((f"{folder}{name}/", "it is mounted there"))
-                    elif any(claim.may_be_in(f"{folder}{name}/") for claim in self._claims):
+                    elif self._may_be_in(f"{folder}{name}/"):
                         below.append(f"{folder}{name}/")
                     else:
                         self.left.append((f"{folder}{name}/", FOREIGN))
@@ -403,6 +485,11 @@ class Sweep:
             os.close(fd)
         return below
 
+    def _may_be_in(self, folder: str) -> bool:
+        if self.is_in_the_way or any(claim.may_be_in(folder) for claim in self._claims):
+            return True
+        return self.label is not None and self._ownership.has_outputs_in(folder)
+
     def _is_mounted(self, path: str, status: os.stat_result) -> bool:
         if status.st_dev != self._device:
             return True
@@ -413,12 +500,18 @@ class Sweep:
         return path in self._mounts
 
     def _of(self, path: str, status: os.stat_result) -> str:
+        if self.is_in_the_way:
+            return FOREIGN if self._ownership.keeps(path) else self._ownership.of_path(path)
+        if self.label is not None and self._ownership.is_former(path, status, self.label):
+            return OURS
         value = self._ownership.value_of(path, status)
         verdicts = {claim.of_name(path, value) for claim in self._claims}
         if OURS in verdicts:
             return OURS
         if LEFT in verdicts and not self._ownership.keys_of(path):
             return LEFT
+        if ADOPTED in verdicts:
+            return ADOPTED
         if self._aliases is not None and ALTERED in verdicts and status.st_nlink > 1 and self._aliases.of(status):
             return OURS
         return ALTERED if ALTERED in verdicts else FOREIGN
@@ -430,7 +523,7 @@ class Sweep:
             if not self.is_dry:
                 os.unlink(os.path.basename(path), dir_fd=fd)
             self.removed.append(path)
-        elif verdict == LEFT or (verdict == ALTERED and self.moves_altered):
+        elif verdict in (LEFT, ADOPTED) or (verdict == ALTERED and self.moves_altered):
             if not self.is_dry:
                 move_aside(self._root, path, self.aside)
             (self.leftovers if verdict == LEFT else self.moved).append(path)
@@ -441,8 +534,14 @@ class Sweep:
         """Remove a folder that is ours, if nothing is in it any more."""
         if self.is_dry or (folder == self.folder and self.moves_altered):
             return
+        if self.is_in_the_way:
+            _remove_empty(os.path.join(self._root, folder))
+            return
+        status = _lstat(os.path.join(self._root, folder.rstrip("/")))
         verdicts = {claim.of_name(folder, lambda: FOLDER_VALUE) for claim in self._claims}
-        if verdicts.isdisjoint((OURS, LEFT)):
+        if status is not None and self.label is not None and self._ownership.is_former(folder, status, self.label):
+            verdicts.add(OURS)
+        if verdicts.isdisjoint((OURS, LEFT, ADOPTED)):
             return
         _remove_empty(os.path.join(self._root, folder))
 
@@ -450,14 +549,14 @@ class Sweep:
 def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield path and status of an output folder itself and of all that is in it; folders end with `/`.
 
-    It goes through no links. What cannot be listed is left out.
+    It goes through no links, but for one in the place of the folder itself. What cannot be listed is left out.
     """
     todo = [folder]
     while todo:
         path = todo.pop()
         full = os.path.join(root, path)
         try:
-            status = os.lstat(full.rstrip("/"))
+            status = os.stat(full) if path == folder else os.lstat(full.rstrip("/"))
             if not stat.S_ISDIR(status.st_mode):
                 continue
             yield path, status
@@ -522,7 +621,7 @@ _MOST_COPIES = 100_000
 def _unmovable(path: str, error: OSError) -> TreadleError:
     return TreadleError(
         f"{path} is there, and Treadle may not have made it: it cannot be moved aside",
-        facts=(f"{error.filename}: {error.strerror}",),
+        facts=(f"{error.filename}: {error.strerror}" if error.strerror else str(error),),
     )
 
 
@@ -558,14 +657,19 @@ def _move_across(full: str, aside: str) -> None:
     os.unlink(full)
 
 
-def _move_or_remove(root: str, path: str, folder: str) -> None:
+def _move_or_remove(root: str, path: str, folder: str) -> str:
+    """Move a file, or remove it where it cannot be moved; return why it is there still, "" if it is gone."""
     full, aside = os.path.join(root, path), os.path.join(folder, path)
     state = os.path.dirname(os.path.dirname(folder))
     try:
         own_files.make_folder(state, os.path.relpath(os.path.dirname(aside), state))
         os.replace(full, aside)
     except OSError:
-        remove_file(full, path)
+        try:
+            remove_file(full, path)
+        except OSError as error:
+            return f"{path} cannot be taken away: {_said(error)}"
+    return ""
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
@@ -589,8 +693,7 @@ def remove_file(full: str, output: str) -> None:
                 raise error from None
             raise TreadleError(
                 f"the output {output} is to be a file, but a folder of that name is there",
-                hint=f"remove it (`treadle clean --stale` if it is of actions that are gone), "
-                f"or declare the folder as {output}/",
+                hint=f"it holds what no run of Treadle has left there: move it away, or declare it as {output}/",
             ) from error
 
 
@@ -646,6 +749,10 @@ def _stat(full: str) -> os.stat_result | None:
         return os.stat(full)
     except OSError:
         return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _lstat(full: str) -> os.stat_result | None:

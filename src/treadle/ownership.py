@@ -5,10 +5,12 @@ The one place that decides it, for a run that makes room, for `clean`, and for g
 - OURS: it holds what the last success has left there, or is a hard link to an input, whose removal harms nothing;
 - LEFT: an attempt that was killed, or one with `keep` that failed, may have left it: when it started there was
   nothing, or only ours, and what was written to it since cannot be told apart;
+- ADOPTED: it holds what it did when `adopt` took it as current: no run of Treadle has made it;
 - ALTERED: the last success has left something else there;
 - FOREIGN: no run has made it.
 
-What is OURS may be removed. What is LEFT may be moved aside, by whatever command meets it. All else is its owner's.
+What is OURS may be removed. What is LEFT or ADOPTED may be moved aside, by whatever command meets it. All else is
+its owner's.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import stat
 
 from .core.decision import OUTPUT
 from .errors import TreadleError
+from .records import ADOPTED as WAS_ADOPTED
 from .records import FAILED, INTERRUPTED, STARTED
 from .snapshot import unescaped
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from .files import Files
     from .store import Entry, Store
 
-OURS, LEFT, ALTERED, FOREIGN = "ours", "left", "altered", "foreign"
+OURS, LEFT, ADOPTED, ALTERED, FOREIGN = "ours", "left", "adopted", "altered", "foreign"
 FOLDER_VALUE = "folder"
 NOT_OURS = "not ours"
 """The value of an output with `keep` that was there before its action, and is its owner's still."""
@@ -53,7 +56,7 @@ class Claim:
 
     __slots__ = (
         *("_above", "_manifest", "_read_manifest", "by_name"),
-        *("foreign", "folders", "has_succeeded", "released", "values"),
+        *("foreign", "folders", "has_succeeded", "is_adopted", "released", "values"),
     )
 
     def __init__(self, entry: Entry, read_manifest: Callable[[], dict[str, str]]) -> None:
@@ -61,6 +64,8 @@ class Claim:
         self.by_name = False
         """Whether what it has made is its own whatever it holds now: it is judged by presence."""
         self.has_succeeded = record is not None
+        self.is_adopted = record is not None and record.run.state == WAS_ADOPTED
+        """Whether what is on record is from elsewhere, and was taken as current."""
         self.released = entry.released
         self.values: dict[str, set[str]] = {}
         self.folders: dict[str, None] = {}
@@ -112,7 +117,7 @@ class Claim:
             return FOREIGN
         known = self.values.get(path)
         if known and (self.by_name or value() in known):
-            return OURS
+            return ADOPTED if self.is_adopted else OURS
         if self._may_be_left(path):
             return LEFT
         return ALTERED if known else FOREIGN
@@ -123,7 +128,7 @@ class Claim:
             return FOREIGN
         known = self.manifest.get(path)
         if known is not None and (self.by_name or value() == known):
-            return OURS
+            return ADOPTED if self.is_adopted else OURS
         if self._may_be_left(path):
             return LEFT
         return FOREIGN if known is None else ALTERED
@@ -163,6 +168,8 @@ class Ownership:
         self.files = files
         self.root = files.root
         self._keys: dict[str, list[str]] | None = None
+        self._around: set[str] | None = None
+        """Folders around outputs of any record."""
         self._claims: dict[str, Claim] = {}
 
     def claim(self, key: str) -> Claim | None:
@@ -214,7 +221,47 @@ class Ownership:
         if found == OURS:
             return OURS
         verdicts = {found, *(claim.of(path, value) for claim in self.claims_on(path, key))}
-        return next(one for one in (OURS, LEFT, ALTERED, FOREIGN) if one in verdicts)
+        if OURS not in verdicts:
+            # an action that is another one now may have made it in an output folder
+            verdicts.update(
+                claim.of_name(path, value)
+                for folder in folders_around(path)
+                for claim in self.claims_on(folder)
+                if folder not in claim.released
+            )
+        return next(one for one in (OURS, LEFT, ADOPTED, ALTERED, FOREIGN) if one in verdicts)
+
+    def is_former(self, path: str, status: os.stat_result, label: str) -> bool:
+        """Return whether a file is an output of an action of this plan, and holds what that has left there.
+
+        Asked of what lies in the output folder of another action: there only what is not in the plan any more can
+        have such an output.
+
+        :param label: the plan
+        """
+        value = self.value_of(path, status)
+        for made in (path, *folders_around(path)):
+            for key, claim in zip(self.keys_of(made), self.claims_on(made), strict=True):
+                if self.store.entries[key].label == label and made not in claim.released:
+                    verdict = (
+                        claim.of(path, value) if made == path and path[-1] != "/" else claim.of_name(path, value)
+                    )
+                    if verdict == OURS:
+                        return True
+        return False
+
+    def keeps(self, path: str) -> bool:
+        """Return whether an action with `keep` has made what has this name."""
+        entries = self.store.entries
+        return any(entries[key].owner.keeps for one in (path, *folders_around(path)) for key in self.keys_of(one))
+
+    def has_outputs_in(self, folder: str) -> bool:
+        """Return whether any record has an output in a folder or around it; it ends with `/`."""
+        if any(self.keys_of(one) for one in (folder, *folders_around(folder))):
+            return True
+        if self._around is None:
+            self._around = {folder for path in self.keys for folder in folders_around(path)}
+        return folder in self._around
 
     def of_path(self, path: str) -> str:
         """Return whose a file is, which may be an output or lie in the output folder of an action."""
@@ -228,7 +275,7 @@ class Ownership:
         for folder in folders_around(path):
             for claim in self.claims_on(folder):
                 verdict = FOREIGN if folder in claim.released else claim.of_name(path, value)
-                if verdict in (OURS, LEFT):
+                if verdict in (OURS, LEFT, ADOPTED):
                     return verdict
         return FOREIGN
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 SUCCEEDED = "succeeded"
+ADOPTED = "adopted"
+"""It did not run: what was there was taken as its success."""
 STARTED = "started"
 FAILED = "failed"
 INTERRUPTED = "interrupted"
@@ -82,7 +84,7 @@ class Mark:
 class Run:
     """One time that an action ran.
 
-    :param state: SUCCEEDED, FAILED, INTERRUPTED or MOVED
+    :param state: SUCCEEDED, ADOPTED, FAILED, INTERRUPTED or MOVED
     :param ended_at: milliseconds since the epoch
     :param duration: seconds
     :param reasons: why it ran

@@ -131,7 +131,7 @@ def test_inputs_that_changed_while_an_action_ran_leave_a_folder_that_is_ours(tmp
 
 def test_a_folder_becomes_a_link_and_back(tmp_path: Path) -> None:
     folder = project(
-        tmp_path / "p", "actions: {v: {sh: 'rmdir ${out} || true; ln -s ../src ${out}', in: src/, out: o/v/}}\n"
+        tmp_path / "p", "actions: {v: {sh: 'rmdir ${out}; ln -s ../src ${out}', in: src/, out: o/v/}}\n"
     )
     for number in range(3):
         (folder / "src/a").write_text(str(number))
@@ -147,3 +147,138 @@ def test_the_reason_says_what_becomes_of_an_altered_output_folder(tmp_path: Path
     run_treadle(folder, "run", check=0)
     (folder / "site/added").write_text("mine")
     assert "what its last run made in there is removed first" in run_treadle(folder, "why", "site").out
+
+
+def ending_with(number: int) -> str:
+    return f"{COPY.replace('src/* ${out}/', 'src/* ${out}/; test ! -e src/bad')}# {number}\n"
+
+
+def test_a_link_in_the_place_of_an_output_folder_stays_its_owners(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", ending_with(0))
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch/mine").write_text("mine")
+    (folder / "site").symlink_to("../scratch")
+    run_treadle(folder, "run", check=0)
+    (folder / "src/b").unlink()
+    run_treadle(folder, "run", check=0)
+    assert names(tmp_path / "scratch") == ["a", "mine", "sub", "sub/c", "sub/d"]
+    for _ in range(2):
+        (folder / "src/bad").write_text("bad")
+        run_treadle(folder, "run", check=1)
+        assert names(tmp_path / "scratch") == ["mine"]
+    (folder / "src/bad").unlink()
+    assert run_treadle(folder, "run", check=0).err == ""
+    assert "it is a link" in run_treadle(folder, "clean", check=0).err
+    assert (folder / "site").is_symlink()
+    assert names(tmp_path / "scratch") == ["a", "mine", "sub", "sub/c", "sub/d"]
+
+
+def test_a_link_that_an_action_has_made_and_that_was_turned_is_moved_aside(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path / "p", "actions: {v: {sh: 'rmdir ${out}; ln -s ../src ${out}', in: src/, out: o/v/}}\n"
+    )
+    run_treadle(folder, "run", check=0)
+    (folder / "o/v").unlink()
+    (folder / "o/v").symlink_to("../src/sub")
+    assert "moved what Treadle did not make" in run_treadle(folder, "run", check=0).err
+    assert (folder / "o/v").readlink().as_posix() == "../src"
+    assert (folder / ".treadle/replaced/v/o/v").readlink().as_posix() == "../src/sub"
+
+
+@pytest.mark.parametrize("kind", ["adopted anew", "adopted first"])
+@pytest.mark.parametrize("then", ["run", "clean"])
+def test_what_was_adopted_is_moved_aside_and_never_removed(tmp_path: Path, kind: str, then: str) -> None:
+    folder = project(
+        tmp_path / "p",
+        "actions:\n  site: {sh: 'cp -r src/* ${out}/', in: src/, out: site/}\n"
+        "  file: {sh: 'cp src/a ${out}', in: src/a, out: o/file}\n",
+    )
+    if kind == "adopted anew":
+        run_treadle(folder, "run", check=0)
+    for name in ("site/a", "site/.git/config", "o/file"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    run_treadle(folder, "adopt", "*", check=0)
+    assert run_treadle(folder, "run", check=0).lines[0].startswith("nothing to do")
+    (folder / "src/a").write_text("new")
+    run_treadle(folder, then, check=0)
+    still_there = ["mine"] if (folder / "site/.git/config").exists() else []
+    assert bool(still_there) == (kind == "adopted anew")
+    assert [one for one in contents(folder) if one == "mine"] + still_there == ["mine"] * 3
+
+
+SHAPES = {
+    "file": ("cp -r src/a ${out}", "o"),
+    "folder": ("cp -r src/* ${out}/", "o/"),
+    "file in a folder": ("cp src/a ${out}", "o/a"),
+    "file deep in it": ("cp src/a ${out}", "o/sub/c"),
+    "other name": ("cp src/a ${out}", "o/other"),
+    "folder in a folder": ("cp -r src/* ${out}/", "o/sub/"),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("file", "folder"),
+        ("file", "file in a folder"),
+        ("file", "folder in a folder"),
+        ("folder", "file"),
+        ("folder", "file deep in it"),
+        ("folder", "folder in a folder"),
+        ("file in a folder", "file"),
+        ("file deep in it", "folder"),
+        ("other name", "folder"),
+        ("folder in a folder", "folder"),
+    ],
+)
+def test_outputs_of_a_former_shape_make_room_for_those_of_another(tmp_path: Path, first: str, second: str) -> None:
+    text = "actions: {{{}: {{sh: '{}', in: src/, out: {}}}}}\n"
+    folder = project(tmp_path / "p", text.format("x", *SHAPES[first]))
+    alone = project(tmp_path / "q", text.format("y", *SHAPES[second]))
+    run_treadle(folder, "run", check=0)
+    (folder / "src/b").unlink()
+    (alone / "src/b").unlink()
+    plan(folder, text.format("y", *SHAPES[second]))
+    assert run_treadle(folder, "run", check=0).err == ""
+    assert contents(folder) == []
+    run_treadle(alone, "run", check=0)
+    new, fresh = tree(folder), tree(alone)
+    if not second.startswith("folder"):
+        # what is beside an output stays until `clean --stale`
+        new = {path: text for path, text in new.items() if path in fresh}
+    elif second == "folder in a folder":
+        new = {path: text for path, text in new.items() if path.startswith("o/sub/") or path in fresh}
+    assert new == fresh
+
+
+@pytest.mark.parametrize("second", ["file", "folder", "file in a folder"])
+def test_what_a_user_has_put_in_the_way_of_an_output_stays(tmp_path: Path, second: str) -> None:
+    text = "actions: {{{}: {{sh: '{}', in: src/, out: {}}}}}\n"
+    first = "folder" if second == "file" else "file"
+    folder = project(tmp_path / "p", text.format("x", *SHAPES[first]))
+    run_treadle(folder, "run", check=0)
+    mine = folder / ("o/mine" if first == "folder" else "o")
+    mine.write_text("mine")
+    plan(folder, text.format("y", *SHAPES[second]))
+    before = tree(folder)
+    done = run_treadle(folder, "run", check=1)
+    assert "move it away" in done.out
+    assert "clean --stale" not in done.out
+    assert tree(folder) == before
+
+
+def test_a_failed_attempt_leaves_no_depfile_that_the_next_one_takes_for_a_strangers(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path / "p",
+        "actions: {x: {sh: 'echo \"o/x: src/a\" $(cat src/a) > ${depfile}; echo > ${out}; test ! -e src/bad',"
+        " in: src/, out: o/x, depfile: o/x.d}}\n",
+    )
+    for number in range(3):
+        (folder / "src/bad").touch()
+        run_treadle(folder, "run", check=1)
+        assert names(folder / "o") == []
+        (folder / "src/bad").unlink()
+        (folder / "src/a").write_text(str(number))
+        assert run_treadle(folder, "run", check=0).err == ""
+    assert contents(folder) == []

@@ -148,7 +148,11 @@ def test_a_long_cycle_is_told_in_short(count: int) -> None:
 @pytest.mark.parametrize(
     ("script", "out", "words"),
     [
-        ("mkdir -p o/v1; ln -sfn v1 o/current", "o/current", ["is a link to a folder", "declare it as o/current/"]),
+        (
+            "mkdir -p o/v1; ln -sfn v1 o/current",
+            "o/current",
+            ["is a link to a folder", "declare it as o/current/, and begin the command with `rmdir ${out}`"],
+        ),
         ("mkdir -p o/x", "o/x", ["is a folder, but declared as a file", "declare it as o/x/"]),
         (
             "rm -rf o/x; mkdir -p o; echo > o/x",

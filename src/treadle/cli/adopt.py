@@ -18,7 +18,7 @@ from treadle.links import Links
 from treadle.outputs import Room
 from treadle.ownership import Ownership
 from treadle.question import Questions
-from treadle.records import SUCCEEDED, Record, Run
+from treadle.records import ADOPTED, Record, Run
 from treadle.ui import words
 from treadle.ui.text import line, safe
 
@@ -55,10 +55,12 @@ def adopt_command(context: Context) -> int:
             command = plan.actions[uid].command
             owner = owner_of(uid, command)
             depfile = files.see(command.depfile).value if command.depfile is not None else ""
-            made, manifest = Room(command, ownership, owner.key).made(question.answers, depfile)
+            room = Room(command, ownership, owner.key)
+            room.look_for_adoption()
+            made, manifest = room.made(question.answers, depfile)
             if manifest:
                 store.manifests.write(owner.key, manifest)
-            run = Run(run_id, SUCCEEDED, ended_at, 0.0, (), _WORDS, made=made)
+            run = Run(run_id, ADOPTED, ended_at, 0.0, (), _WORDS, made=made)
             store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
         store.remember(files.learned)
     if context.options.verbose:

@@ -9,7 +9,17 @@ from treadle.command_job import own_name
 from treadle.errors import TreadleError
 from treadle.files import Files
 from treadle.outputs import Sweep, move_aside, remove_empty_folders
-from treadle.ownership import LEFT, OURS, WHY_LEFT, Aliases, Ownership, folders_around, mount_points
+from treadle.ownership import (
+    ADOPTED,
+    FOREIGN,
+    LEFT,
+    OURS,
+    WHY_LEFT,
+    Aliases,
+    Ownership,
+    folders_around,
+    mount_points,
+)
 from treadle.store import STATE_FOLDER, is_inside
 from treadle.ui import words
 from treadle.ui.text import line, safe
@@ -35,7 +45,7 @@ class Cleaner:
         self.removed: list[str] = []
         """Outputs of which something went, or would go."""
         self.moved: list[str] = []
-        """What an attempt that did not end well may have left, moved aside."""
+        """What an attempt that did not end well may have left, or was adopted, moved aside."""
         self.failures = 0
         """How often something that should go could not."""
         self.ownership = Ownership(store, Files(root, store.stamps))
@@ -82,10 +92,10 @@ class Cleaner:
 
     def _take_file(self, path: str, status: os.stat_result, aside: str, aliases: Aliases) -> None:
         verdict = self.ownership.of_file(path, status)
-        if verdict not in (OURS, LEFT) and status.st_nlink > 1 and self.ownership.keys_of(path):
+        if verdict not in (OURS, LEFT, ADOPTED) and status.st_nlink > 1 and self.ownership.keys_of(path):
             verdict = OURS if aliases.of(status) else verdict
-        if verdict not in (OURS, LEFT):
-            is_link = path.endswith("/") and verdict not in WHY_LEFT
+        if verdict not in (OURS, LEFT, ADOPTED):
+            is_link = path.endswith("/") and verdict == FOREIGN
             self._leave(path, "it is a link, and what it leads to is yours" if is_link else WHY_LEFT[verdict])
             return
         bare = path.rstrip("/")
@@ -99,7 +109,7 @@ class Cleaner:
         except TreadleError as error:
             self._failed(path, error.facts[0] if error.facts else error.what)
         else:
-            self._done(path, is_moved=verdict == LEFT)
+            self._done(path, is_moved=verdict != OURS)
 
     def _take_folder(self, path: str, full: str, aside: str, aliases: Aliases) -> None:
         sweep = Sweep(self.ownership, path, self.ownership.claims_on(path), aside, aliases=aliases)
@@ -108,9 +118,10 @@ class Cleaner:
         for name, said in sweep.errors:
             self._failed(name, said)
         is_gone = not os.path.lexists(full)
-        if sweep.removed or (is_gone and not sweep.leftovers):
+        is_moved = bool(sweep.leftovers or sweep.moved)
+        if sweep.removed or (is_gone and not is_moved):
             self._done(path)
-        if sweep.leftovers:
+        if is_moved:
             self._done(path, is_moved=True)
         foreign = []
         for name, verdict in sweep.left:
@@ -120,7 +131,7 @@ class Cleaner:
                 self._leave(name, WHY_LEFT.get(verdict, verdict))
         if foreign:
             shown = ", ".join(foreign[:3]) + (f", and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-            if sweep.removed or sweep.leftovers:
+            if sweep.removed or is_moved:
                 self._context.warn(f"{path} keeps what no run of Treadle has made: {shown}")
             else:
                 self._leave(path, f"{WHY_LEFT['foreign']}: {shown}")

@@ -7,6 +7,7 @@ from time import localtime, strftime, time
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
 from treadle.fingerprint import Fingerprint
+from treadle.records import ADOPTED
 from treadle.ui import words
 from treadle.ui.durations import duration
 from treadle.ui.text import folded, line, safe
@@ -105,7 +106,8 @@ class Asked:
         if run is None:
             told.cut_off = "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended"
         else:
-            told.last = last_run_lines(run.state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
+            state = "was adopted" if run.state == ADOPTED else run.state
+            told.last = last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
 
     def data(self, uid: str) -> dict[str, object]:
         """Return what is known of an action, for programs."""

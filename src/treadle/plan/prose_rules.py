@@ -170,6 +170,8 @@ All else is not Treadle's to remove:
   stay, and count in the content. Names that the action made and that were edited since move to
   `.treadle/replaced/`;
 - what an attempt left that was killed moves there too: what was written to it since cannot be told apart;
+- a file or folder of a former action that is in the way of an output is removed if all of it is as that has left
+  it; if not, the action fails. An output of a former action of the plan goes from an output folder too;
 - nothing is removed through a link in an output folder, or from what is mounted in one.
 
 A failed action leaves nothing: what it has written moves to `.treadle/failed/`.
@@ -181,7 +183,9 @@ An output may be a link, also to an input (`ln -s ../conf ${out}`), or a hard li
 removed before the next run, and the input stays. An output that is the very name of an input is refused, and so is,
 with `keep: true`, one that is an input by another name: the command would write to its input. In the place of an
 output folder (`o/current/`) an empty folder is made first, so a command that makes a link there removes it:
-`rmdir ${out}; ln -s ../v2 ${out}`. From then on Treadle removes the link and makes no folder.
+`rmdir ${out}; ln -s ../v2 ${out}` (`ln -sfn` alone would put the link into the folder). Before the next attempt
+Treadle removes that link, and makes the folder. A link of your own in the place of an output folder
+(`out -> /scratch/out`) stays: the folder that it leads to is the output folder, for runs; `clean` leaves it alone.
 
 Outputs that were deleted, edited or cut short are made again. What others write to an output while its action runs
 counts as made by the action. An output file that was declared and not made is a failure. `stdout` is an output,
