@@ -242,7 +242,8 @@ class Ownership:
         value = self.value_of(path, status)
         for made in (path, *folders_around(path)):
             for key, claim in zip(self.keys_of(made), self.claims_on(made), strict=True):
-                if self.store.entries[key].label == label and made not in claim.released:
+                # by its name alone nothing is a former output: its owner may have written to it since
+                if self.store.entries[key].label == label and not claim.by_name and made not in claim.released:
                     verdict = (
                         claim.of(path, value) if made == path and path[-1] != "/" else claim.of_name(path, value)
                     )
@@ -251,9 +252,11 @@ class Ownership:
         return False
 
     def keeps(self, path: str) -> bool:
-        """Return whether an action with `keep` has made what has this name."""
-        entries = self.store.entries
-        return any(entries[key].owner.keeps for one in (path, *folders_around(path)) for key in self.keys_of(one))
+        """Return whether what has this name stays: an action with `keep` has made it, or one judged by presence."""
+        owners = [
+            self.store.entries[key].owner for one in (path, *folders_around(path)) for key in self.keys_of(one)
+        ]
+        return any(owner.keeps or owner.once for owner in owners)
 
     def has_outputs_in(self, folder: str) -> bool:
         """Return whether any record has an output in a folder or around it; it ends with `/`."""
