@@ -15,6 +15,7 @@ from helpers import run_treadle
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = {
+    "CMakeLists.txt": "cmake_minimum_required(VERSION 3.10)\nproject(page NONE)\n",
     "data/north.csv": "pears,3\napples,2\npears,3\n",
     "data/south.csv": "quinces,1\napples,4\n",
     "settings.yaml": "sample: {rows: 2}\n",
@@ -22,6 +23,8 @@ FILES = {
     "src/say.c": '#include "say.h"\nint say(void) { return 0; }\n',
     "src/say.h": "int say(void);\n",
 }
+PROGRAMS = {"cc": "run: cc ", "cmake": "run: [cmake "}
+"""Programs that a plan needs, and what tells it of its text."""
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -36,8 +39,10 @@ def plans() -> list[object]:
         texts = [text for kind, text in blocks(page) if kind == "yaml" and text.startswith("treadle: 1")]
         assert texts, page
         for number, text in enumerate(texts):
-            is_missing = pytest.mark.skipif(shutil.which("cc") is None, reason="a C compiler is needed")
-            marks = [pytest.mark.system("cc"), is_missing] if "run: cc " in text else []
+            programs = [name for name, words in PROGRAMS.items() if words in text]
+            missing = [name for name in programs if shutil.which(name) is None]
+            marks = [pytest.mark.system(name) for name in programs]
+            marks += [pytest.mark.skipif(True, reason=f"{name} is needed") for name in missing]
             found.append(pytest.param(text, id=f"{page}-{number}", marks=marks))
     return found
 
