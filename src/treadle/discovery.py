@@ -155,13 +155,14 @@ class _Declared:
         # another name of an input counts beside the one that is declared; an output is none of its own inputs
         made = {links.place(path) for path in self._paths.difference(command.inputs)}
         self._paths |= made
+        self._made = made
         self._folders = tuple(path for path in {*command.outputs, *made} if path.endswith("/"))
 
     def __call__(self, path: str) -> bool:
         real = self._links.real(path)
         return (
             path in self._paths
-            or real in self._paths
+            or real in self._made
             or path.startswith(self._folders)
             or real.startswith(self._folders)
         )

@@ -53,6 +53,9 @@ class Links:
         """Return an absolute path relative to the root, if it lies in it by the root's name or its real one."""
         if full in (self.root, self.real_root):
             return "."
+        if full == "/":
+            # a path that ends with / is a tree, and this one is a place
+            return "/."
         short = full.removeprefix(self._inside)
         return short.removeprefix(self._really_inside) if short == full else short
 
