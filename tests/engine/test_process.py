@@ -291,7 +291,12 @@ def unstartable(folder: Path) -> dict[str, tuple[list[str], str | None, str]]:
         "too long": (
             ["true", "x" * 200_000],
             None,
-            "the argument list is too long for this system (2 words, 200006",
+            "argument 1 is too long for this system (200001 bytes, less than",
+        ),
+        "too many": (
+            ["true", *["x" * 100_000] * 100],
+            None,
+            "the argument list is too long for this system (101 words, 10000",
         ),
         "nul": (["true", "a\0b"], None, "true: embedded null byte"),
         "no text": (["true", 5], None, "true: expected str"),  # type: ignore[list-item]
