@@ -290,8 +290,28 @@ class Files:
         seen.folders = folders
         for link in links:
             _follow(link, seen.links)
-        seen.strays = _strays({path + link[len(full) :]: link for link in links}, looks, folders)
+        seen.strays = self._strays({path + link[len(full) :]: link for link in links}, looks, folders)
         return seen
+
+    def _strays(
+        self, links: Mapping[str, str], looks: Mapping[str, Look], folders: Mapping[str, FolderLook]
+    ) -> dict[str, FolderLook | None]:
+        """Return the links of a tree behind which nothing was looked at: what they lead to may come, or be another.
+
+        One that leads to a folder around it counts by its text, and is none of them.
+
+        :param links: name -> full path
+        """
+        by_inode = {look.stamp[1]: look for look in folders.values()} if links else {}
+        found: dict[str, FolderLook | None] = {}
+        for name, full in links.items():
+            if name not in looks and f"{name}/" not in folders:
+                status = look_at(full)
+                if status is None:
+                    found[name] = None
+                elif (inode := self.systems.stamp(status, full)[1]) in by_inode:
+                    found[name] = by_inode[inode]
+        return found
 
     def _look_in(self, path: str, status: os.stat_result) -> Look:
         """Return a look at one file with what it holds: from what is known, if its stamp is."""
@@ -323,25 +343,6 @@ class Files:
         if sure:
             self.learned[path] = (stamp, value)
         return value, sure
-
-
-def _strays(
-    links: Mapping[str, str], looks: Mapping[str, Look], folders: Mapping[str, FolderLook]
-) -> dict[str, FolderLook | None]:
-    """Return the links of a tree behind which nothing was looked at: what they lead to may come, or be another one.
-
-    One that leads to a folder around it counts by its text, and is none of them.
-
-    :param links: name -> full path
-    """
-    by_inode = {look.stamp[1]: look for look in folders.values()} if links else {}
-    found: dict[str, FolderLook | None] = {}
-    for name, full in links.items():
-        if name not in looks and f"{name}/" not in folders:
-            status = look_at(full)
-            if status is None or status.st_ino in by_inode:
-                found[name] = None if status is None else by_inode[status.st_ino]
-    return found
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

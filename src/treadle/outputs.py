@@ -486,9 +486,10 @@ class Sweep:
         return below
 
     def _may_be_in(self, folder: str) -> bool:
-        if self.is_in_the_way or any(claim.may_be_in(folder) for claim in self._claims):
+        if any(claim.may_be_in(folder) for claim in self._claims):
             return True
-        return self.label is not None and self._ownership.has_outputs_in(folder)
+        # an empty folder that a person has made is theirs too
+        return (self.is_in_the_way or self.label is not None) and self._ownership.has_outputs_in(folder)
 
     def _is_mounted(self, path: str, status: os.stat_result) -> bool:
         if status.st_dev != self._device:

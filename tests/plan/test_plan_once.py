@@ -128,13 +128,19 @@ def test_a_large_plan_with_a_mistake_is_answered_as_soon_as_one_without(folder: 
 def test_files_of_one_folder_are_not_looked_at_one_by_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write("src/all.h", *(f"src/{n}.c" for n in range(300)))
     looks: list[str] = []
-    look = os.stat
 
-    def counting(path: Any, *args: Any, **options: Any) -> os.stat_result:
-        looks.append(os.fspath(path))
-        return look(path, *args, **options)
+    def count(name: str) -> None:
+        look = getattr(os, name)
 
-    monkeypatch.setattr(os, "stat", counting)
+        def counting(path: Any, *args: Any, **options: Any) -> os.stat_result:
+            looks.append(os.fspath(path))
+            status: os.stat_result = look(path, *args, **options)
+            return status
+
+        monkeypatch.setattr(os, name, counting)
+
+    count("stat")
+    count("lstat")
     folder.load(compiling(300))
     assert len([path for path in looks if "/src/" in path]) == MANY - 1
 
