@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -101,9 +101,9 @@ def test_the_check_takes_linear_time() -> None:
             )
         best = 9.9
         for _ in range(3):
-            began = perf_counter()
+            began = process_time()
             check_edges(dag)
-            best = min(best, perf_counter() - began)
+            best = min(best, process_time() - began)
         return best
 
     # in quadratic time it would be four hundred times as much
