@@ -134,11 +134,11 @@ def _joined(folder: str, name: str) -> str:
 
 
 class _Made:
-    """Who makes and who edits each path."""
+    """The makers and editors of each path."""
 
     def __init__(self, commands: Mapping[Hashable, Command]) -> None:
         self.exact: dict[str, tuple[Hashable, ...]] = {}
-        """Path -> its maker, and those who edit it."""
+        """Path -> its maker, and the actions that edit it."""
         for uid, command in commands.items():
             for written in (*command.outputs, *command.edits):
                 path = _plain(written) if "./" in written or "//" in written else written
@@ -159,7 +159,7 @@ class _Made:
         return (*exact, *self._around_of(path)) if self.has_folders else exact
 
     def _around_of(self, path: str) -> Collection[Hashable]:
-        """Return who makes a folder that a path lies in."""
+        """Return the makers of a folder that a path lies in."""
         at = path.rfind("/", 0, len(path) - 1)
         if at <= 0 or not self.has_folders:
             return ()
@@ -170,7 +170,7 @@ class _Made:
         return found
 
     def _inside(self, tree: str) -> Iterable[Hashable]:
-        """Return who makes a folder, or something in it."""
+        """Return the makers of a folder, and of what is in it."""
         if tree == "./":
             return dict.fromkeys(uid for uids in self.exact.values() for uid in uids)
         from bisect import bisect_left

@@ -151,7 +151,7 @@ class Expander:
             )
             return values, []
         if not count and (reason := self._reason_against_all(spec)):
-            # who reads or needs the family is left out with it
+            # an action that reads or needs the family is disabled with it
             hollow = Instance(f"{spec.name}@", spec, spec.home.scope)
             hollow.left_out, hollow.is_hollow = reason, True
             return values, [hollow]
