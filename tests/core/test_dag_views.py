@@ -146,12 +146,19 @@ def test_a_graph_comes_back_from_networkx_as_it_was() -> None:
     assert same(DAG.from_networkx(nx.DiGraph()), DAG())
 
 
+def edges(graph: nx.Graph[Any], *pairs: tuple[object, object]) -> nx.Graph[Any]:
+    """`graph` with these edges: the constructor of an old networkx warns of a missing pandas when it is given them."""
+    graph.add_edges_from(pairs)
+    return graph
+
+
 def test_a_graph_of_networkx_alone_needs_no_attributes() -> None:
-    dag = DAG.from_networkx(nx.DiGraph([("b", "a"), (1, "a")]))
+    dag = DAG.from_networkx(edges(nx.DiGraph(), ("b", "a"), (1, "a")))
     assert list(dag.vertex_data) == ["b", "a", 1]
     assert dag.get_predecessors("a") == {"b", 1}
     assert dag["a"] is None
-    several: nx.MultiDiGraph[Any] = nx.MultiDiGraph([("b", "a"), ("b", "a")])
+    several: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
+    edges(several, ("b", "a"), ("b", "a"))
     several.add_edge("b", "a", order=True)
     dag = DAG.from_networkx(several)
     assert dag.get_predecessors("a") == dag.get_after("a") == {"b"}
@@ -166,9 +173,9 @@ def test_what_is_made_from_networkx_is_of_the_class_that_was_asked() -> None:
 
 def test_a_graph_of_networkx_that_cannot_be_walked_is_refused() -> None:
     with pytest.raises(DAGError, match="cycle of 2 vertices"):
-        DAG.from_networkx(nx.DiGraph([("a", "b"), ("b", "a")]))
+        DAG.from_networkx(edges(nx.DiGraph(), ("a", "b"), ("b", "a")))
     with pytest.raises(DAGError, match="not directed"):
-        DAG.from_networkx(nx.Graph([("a", "b")]))
+        DAG.from_networkx(edges(nx.Graph(), ("a", "b")))
 
 
 class Foreign:
