@@ -79,6 +79,8 @@ class CommandJob(ProcessJob):
         """The last attempt that the observer was told of."""
         self.made_room = False
         """Whether output files of former runs have been removed for this attempt."""
+        self.emptied: list[str] = []
+        """Output folders from which something was removed before an attempt."""
         self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
         self.tokens = data.limits.tokens
         self.timeout = data.limits.timeout

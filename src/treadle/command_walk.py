@@ -414,6 +414,7 @@ class CommandWalk(Walk):
             self.observer.started(job)
         room = self._rooms[uid]
         room.make(question, self.place.aside(uid, "replaced"))
+        job.emptied += room.emptied
         if room.touched_links:
             # an input that had a hard link there has another stamp now, and was not written to
             question = self._kept[uid] = self.questions.ask_again(question, job.command, found)

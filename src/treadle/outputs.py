@@ -69,6 +69,8 @@ class Room:
         """What was moved aside since Treadle has not made it."""
         self.leftovers: list[str] = []
         """What was moved aside since an attempt that did not end well may have left it."""
+        self.emptied: list[str] = []
+        """Output folders from which something was removed that a former run has made."""
         self.touched_links = False
         """Whether a hard link was taken away: that moves the stamp of the file, which may be an input."""
         self.mark = Mark()
@@ -264,6 +266,7 @@ class Room:
         sweep.label = self.command.label
         sweep.moves_altered = True
         sweep.go()
+        self.emptied += [output] if sweep.removed else []
         self.replaced += sweep.moved
         self.leftovers += sweep.leftovers
         self.touched_links |= sweep.touched_links

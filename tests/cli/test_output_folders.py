@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +148,19 @@ def test_the_reason_says_what_becomes_of_an_altered_output_folder(tmp_path: Path
     run_treadle(folder, "run", check=0)
     (folder / "site/added").write_text("mine")
     assert "what its last run made in there is removed first" in run_treadle(folder, "why", "site").out
+
+
+def test_a_run_says_which_output_folders_were_emptied(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p")
+    assert "emptied" not in run_treadle(folder, "run", check=0).out
+    (folder / "src/b").unlink()
+    done = run_treadle(folder, "run", "--events", "events", check=0)
+    assert "(input src/ changed; emptied site/ first)" in done.out
+    events = [json.loads(line) for line in (folder / "events").read_text().splitlines()]
+    assert [event.get("emptied") for event in events if event["event"] == "ended"] == [["site/"]]
+    assert "emptied site/ first" in run_treadle(folder, "report", "events", check=0).out
+    plan(folder, COPY.replace("out:", "keep: true, out:"))
+    assert "emptied" not in run_treadle(folder, "run", "--force", check=0).out
 
 
 def ending_with(number: int) -> str:

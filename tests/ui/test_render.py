@@ -64,6 +64,10 @@ def test_a_long_name_gives_way_before_the_counts_do() -> None:
         (Ended("fit", RAN, 0.3, [CHANGED]), "[1/240] ran fit 0.3s (input data/raw.csv changed)"),
         (Ended("fit", RAN, 0.3), "[1/240] ran fit 0.3s"),
         (
+            Ended("fit", RAN, 0.3, [CHANGED], emptied=["site/"]),
+            "[1/240] ran fit 0.3s (input data/raw.csv changed; emptied site/ first)",
+        ),
+        (
             Ended("fit", RAN, 0.3, [CHANGED], attempts=3),
             "[1/240] ran fit 0.3s, attempt 3 (input data/raw.csv changed)",
         ),

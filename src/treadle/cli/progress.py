@@ -295,7 +295,8 @@ def how_it_ended(walk: CommandWalk, uid: str, job: CommandJob | None) -> Ended:
     if how == FAILED and (report.interrupted or (job is not None and job.interrupted and not job.timed_out)):
         how = INTERRUPTED
     reasons = report.verdict.reasons if report.verdict is not None else ()
-    return Ended(uid, how, report.duration, reasons, report.failure or "", report.attempts)
+    emptied = job.emptied if job is not None else ()
+    return Ended(uid, how, report.duration, reasons, report.failure or "", report.attempts, emptied)
 
 
 _HOW = {

@@ -246,6 +246,8 @@ class Hearing(Observer):
             said["start"] = self._starts[uid]
             if job.code is not None:
                 said["exit_code"] = job.code
+        if how.emptied:
+            said["emptied"] = list(how.emptied)
         if how.failure:
             said["failure"] = without_root(how.failure, self.root)
         if not retry:

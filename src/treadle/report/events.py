@@ -38,7 +38,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "started": ("name", "attempt", "slot", "start"),
     "output": ("name", "text", "omitted"),
     "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay"),
-    "ended": ("name", "status", "attempts", "start", "duration", "failure", "exit_code", "log"),
+    "ended": ("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "log"),
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
 }

@@ -47,7 +47,7 @@ class ActionRun:
 
     __slots__ = (
         *("about", "attempts", "decided_at", "duration", "exit_code", "failure", "has_ended", "log", "name"),
-        *("output", "reasons", "status", "verdict"),
+        *("emptied", "output", "reasons", "status", "verdict"),
     )
 
     def __init__(self, name: str, about: Mapping[str, Any]) -> None:
@@ -63,6 +63,8 @@ class ActionRun:
         self.duration = 0.0
         """Seconds of its last attempt."""
         self.failure = ""
+        self.emptied: list[str] = []
+        """The output folders from which something was removed before it started."""
         self.exit_code: int | None = None
         self.log = ""
         self.output: list[tuple[str, int]] = []
@@ -255,6 +257,7 @@ class Run:
             self.order.append(action)
         action.has_ended = True
         action.exit_code = event.get("exit_code")
+        action.emptied = list(event.get("emptied", ()))
         action.log = str(event.get("log", ""))
 
     def _take_summary(self, event: Event) -> None:

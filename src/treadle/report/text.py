@@ -72,4 +72,4 @@ def _ended(action: ActionRun) -> Ended:
         for why in action.reasons
     ]
     attempts = action.attempts[-1].number if action.attempts else 0
-    return Ended(action.name, action.status, action.duration, reasons, action.failure, attempts)
+    return Ended(action.name, action.status, action.duration, reasons, action.failure, attempts, action.emptied)

@@ -64,7 +64,9 @@ def ended_line(state: State, ended: Ended) -> Line:
         parts.append(f", attempt {ended.attempts}")
     if ended.how == FAILED:
         return line(*parts, f": {safe(ended.failure.splitlines()[0] if ended.failure else 'failed')}")
-    why = words.reasons(ended.reasons)
+    # a tool that goes on from what is in the folder found nothing there
+    emptied = f"emptied {_names(ended.emptied)} first" if ended.emptied else ""
+    why = "; ".join(filter(None, (words.reasons(ended.reasons), emptied)))
     return line(*parts, f" ({why})" if why else "")
 
 

@@ -65,9 +65,10 @@ class Ended:
     :param reasons: why it ran; for one that is blocked, by what
     :param failure: how it failed, in words
     :param attempts: how many times it was started
+    :param emptied: the output folders from which something was removed before it started
     """
 
-    __slots__ = ("attempts", "duration", "failure", "how", "reasons", "uid")
+    __slots__ = ("attempts", "duration", "emptied", "failure", "how", "reasons", "uid")
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Ended:
         reasons: Sequence[Reason] = (),
         failure: str = "",
         attempts: int = 1,
+        emptied: Sequence[str] = (),
     ) -> None:
         self.uid = uid
         self.how = how
@@ -84,3 +86,4 @@ class Ended:
         self.reasons = tuple(reasons)
         self.failure = failure
         self.attempts = attempts
+        self.emptied = tuple(emptied)

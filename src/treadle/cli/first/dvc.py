@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from .caches import keep_caches
 from .draft import Draft, in_own_shells, not_understood, short
 from .foreign_yaml import as_list, as_map, as_text, read_map
 from .holes import Hole, HoleError, filled
@@ -65,6 +66,8 @@ def dvc_draft(root: str, name: str) -> Draft:
     draft.notes += [
         f"{key}: {short(data[key])}" for key in data if key in _TOP - {"stages", "vars", "params", "schema"}
     ]
+    # dvc removes the outputs of a stage before it runs, as a plan does
+    keep_caches(draft, source_empties=True)
     return draft
 
 

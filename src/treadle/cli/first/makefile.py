@@ -6,6 +6,7 @@ import os
 import re
 from glob import glob
 
+from .caches import keep_caches
 from .draft import SAFE, Draft, action_name, in_own_shells, without_failure
 from .holes import Hole, HoleError, command_keys, filled
 from .make_recipes import OUT_FOLDER, depfile_of, is_clean, is_filled_by, is_made_by, is_mkdir
@@ -122,6 +123,7 @@ class _Translation:
         self._default()
         self._variables()
         self.draft.notes += self.make.notes
+        keep_caches(self.draft)
         return self.draft
 
     def _find_shell(self) -> None:

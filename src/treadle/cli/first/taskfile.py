@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .caches import keep_caches
 from .draft import SAFE, Draft, action_name, in_own_shells, not_understood, short, without_failure
 from .foreign_yaml import as_list, as_map, as_text, read_map
 from .holes import Hole, HoleError, command_keys, filled
@@ -108,6 +109,7 @@ class _Translation:
             draft.params["args"] = {"type": "list", "rest": True}
         draft.default = [self._named("default")] if "default" in self.tasks else []
         draft.shell = ["bash", "-ec"]
+        keep_caches(draft)
         return draft
 
     def _give_names(self) -> None:
