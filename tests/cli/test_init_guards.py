@@ -459,6 +459,70 @@ def test_a_file_of_the_project_is_never_an_output(
     assert path in outputs
 
 
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not there to make an index")
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "init.defaultBranch=main", *words], cwd=folder, check=True, capture_output=True)
+
+
+@needs_git
+@pytest.mark.parametrize(
+    "content", ["", "\x7fELF\x02", "x: y\n", None], ids=["empty", "program", "depfile", "not there"]
+)
+@pytest.mark.parametrize(
+    ("file", "text", "path"),
+    [
+        ("Makefile", "all.stamp: a\n\ttouch all.stamp\n", "all.stamp"),
+        ("Makefile", "all: d/x.d\nd/x.d: a\n\tcp a $@\n", "d/x.d"),
+        ("Makefile", "all: a.y\n%.y: %\n\tcp $< $@\n", "a.y"),
+        ("Taskfile.yml", "tasks: {all: {sources: [a], generates: [all], cmds: [cp a all]}}\n", "all"),
+        ("dvc.yaml", "stages: {all: {cmd: cp a all.t, deps: [a], outs: [all.t]}}\n", "all.t"),
+    ],
+)  # fmt: skip
+def test_a_file_that_git_tracks_is_never_an_output_whatever_it_holds(
+    tmp_path: Path, file: str, text: str, path: str, content: str | None
+) -> None:
+    project = tmp_path / "below"
+    write(project, a="1", _dot_gitignore="d/\nall*\n*.y\n*.t\n")
+    (project / file).write_text(text)
+    (project / path).parent.mkdir(exist_ok=True)
+    (project / path).write_text(content or "")
+    git(tmp_path, "init")
+    outputs = {one for action in made(project)[0].actions.values() for one in action.command.outputs}
+    assert path in outputs
+    git(tmp_path, "add", "-f", f"below/{path}")
+    if content is None:
+        (project / path).unlink()
+    plan, said = made(project)
+    assert path not in {one for action in plan.actions.values() for one in action.command.outputs}
+    assert f"{path} is a file that git tracks" in remarks(said)
+
+
+@needs_git
+def test_where_the_index_cannot_be_read_a_file_that_is_there_is_no_output(tmp_path: Path) -> None:
+    write(tmp_path, a="1", all="", Makefile="all: a one\n\ttouch all\none: a\n\ttouch one\n")
+    git(tmp_path, "init")
+    (tmp_path / ".git/index").write_text("none")
+    plan, said = made(tmp_path)
+    assert {one for action in plan.actions.values() for one in action.command.outputs} == {"one"}
+    assert "all is a file that git tracks" in remarks(said)
+
+
+@needs_git
+def test_what_dvc_has_on_record_is_an_output_though_git_tracks_it(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a="1",
+        m_dot_json="{}",
+        dvc_dot_yaml="stages: {m: {cmd: cp a m.json, deps: [a], metrics: [m.json]}}\n",
+        dvc_dot_lock="stages: {m: {cmd: cp a m.json, outs: [{path: m.json}]}}\n",
+    )
+    git(tmp_path, "init")
+    git(tmp_path, "add", "m.json")
+    assert made(tmp_path)[0].actions["m"].command.outputs == ("m.json",)
+
+
 @pytest.mark.parametrize(
     ("ignore", "is_product"),
     [

@@ -24,6 +24,12 @@ _BEFORE_A_COMMAND = (
     r"(?:(?:poetry|uv|pdm|hatch|pipenv|npm|pnpm|yarn|go|cargo)\s+run\s+|npx\s+|\S*python[\d.]*\s+-m\s+)?"
 )
 """What may stand between the start of a command and its name."""
+_MAKES_FOLDERS = re.compile(
+    r"\s*[@+-]*\s*(?:(?:test|\[) +(?:! +)?-[de] +[^\s;&|]+(?: +\])? *(?:\|\||&&) *)?"
+    r"(?:/bin/|/usr/bin/)?(?:mkdir|\$[({]MKDIR(?:_P)?[)}]|install +-d)((?: +(?!\d?>)[^\s;&|<>]+)+) *"
+    r"(?:2?> */dev/null *|2>&1 *)*(?:\|\| *(?:true|:) *)?;?\s*"
+)
+"""A line of a recipe that makes folders and nothing else."""
 _ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
 _PHONY = frozenset(
     (
@@ -74,11 +80,20 @@ def is_filled_by(target: str, recipe: Iterable[str], variables: Variables) -> bo
     return False
 
 
-def is_mkdir(rule: Rule) -> bool:
-    """Return whether a rule only makes folders."""
-    if rule.prerequisites or rule.order_only:
-        return False
-    return bool(rule.recipe) and all(re.match(r"\s*[@-]*\s*mkdir\b[^;&|]*$", line) for line in rule.recipe)
+def folders_made(recipe: Iterable[str]) -> list[str] | None:
+    """Return what a recipe that only makes folders gives to `mkdir -p` for it, None if it does anything else.
+
+    References to variables stay as they are.
+    """
+    made: list[str] = []
+    for line in recipe:
+        if _ONLY_SAYS.match(line):
+            continue
+        found = _MAKES_FOLDERS.fullmatch(line)
+        if found is None:
+            return None
+        made += [word for word in found.group(1).split() if word not in ("-p", "-v", "-pv", "-vp", "--parents")]
+    return made or None
 
 
 def is_clean(rule: Rule, target: str) -> bool:

@@ -7,9 +7,9 @@ import re
 from glob import glob
 
 from .caches import keep_caches
-from .draft import SAFE, Draft, action_name, in_own_shells, without_failure
+from .draft import SAFE, Draft, action_name, in_own_shells, paths, without_failure
 from .holes import Hole, HoleError, command_keys, filled
-from .make_recipes import OUT_FOLDER, depfile_of, is_clean, is_filled_by, is_made_by, is_mkdir
+from .make_recipes import OUT_FOLDER, depfile_of, folders_made, is_clean, is_filled_by, is_made_by
 from .make_text import MakeText, Rule
 from .make_values import OUTSIDE, UnknownError, matches
 
@@ -91,6 +91,8 @@ class _Translation:
         self.instances: dict[str, tuple[Rule, str]] = {}
         """File -> the pattern rule that makes it, and its stem."""
         self.phony: set[str] = set()
+        self.folders: dict[str, tuple[str, list[str]]] = {}
+        """Target of a rule that only makes folders -> what it gives to `mkdir -p`, and the folders."""
         self.own = 0
         """How many of the patterns are the makefile's own; the others are make's."""
         self.joint: dict[str, list[str]] = {}
@@ -164,6 +166,9 @@ class _Translation:
         """Return what stands for variables in commands, what the environment says included."""
         return {OUTSIDE: "", **{name: hole.mark for name, hole in self.holes.items()}}
 
+    def _marks_among(self, holes: dict[str, Hole]) -> dict[str, str]:
+        return {name: mark for name, mark in self._marks().items() if name in holes or name == OUTSIDE}
+
     def _holes_in(self, text: str, holes: dict[str, Hole]) -> dict[str, Hole]:
         """Return the holes of a text: the variables that the environment may set are found as they are met."""
         found = dict(holes)
@@ -228,13 +233,81 @@ class _Translation:
             ]
             built_in = MakeText(_BUILT_IN, lambda _: []).read().rules
             self.patterns += [one for one in built_in if (one.targets, one.prerequisites) not in cancelled]
+        self._find_folders()
         for target, rule in self.files.items():
-            if self._is_no_file(target, rule):
+            if not self._is_mkdir(target) and self._is_no_file(target, rule):
                 self.phony.add(target)
             for ending, recipe in (".o", _LINK), (".c", _COMPILE_AND_LINK):
                 is_linked = target + ending in rule.prerequisites and target not in self.phony
                 if not rule.recipe and is_linked and self.make.has_built_in_rules:
                     rule.recipe = [recipe]
+
+    def _find_folders(self) -> None:
+        """Find the rules that only make folders: a plan makes the folders around outputs by itself."""
+        # those that another one needs first
+        todo = [target for target, rule in self.files.items() if folders_made(rule.recipe) is not None]
+        for target in sorted(todo, key=lambda one: one.count("/")):
+            rule = self.files[target]
+            if any(one not in self.folders for one in (*rule.prerequisites, *rule.order_only)):
+                continue
+            given = " ".join(folders_made(rule.recipe) or ())
+            try:
+                listed = self.make.variables.expand(given, {"@": target}).split()
+            except UnknownError:
+                continue
+            made = [os.path.normpath(one) for one in listed if one[0] != "-"]
+            is_of_it = any(f"{one}/".startswith(f"{os.path.normpath(target)}/") for one in made)
+            if is_of_it or target in self.phony:
+                self.folders[target] = given, made
+        for target, rule in self.files.items():
+            needed = [*rule.prerequisites, *rule.order_only]
+            is_of_folders = bool(needed) and all(one in self.folders for one in needed)
+            if is_of_folders and not rule.recipe and self._made_as(target) is None:
+                given = " ".join(self.folders[one][0].replace("$@", one) for one in needed)
+                self.folders[target] = given, [path for one in needed for path in self.folders[one][1]]
+
+    def _is_mkdir(self, target: str) -> bool:
+        """Return whether a target is a folder, and its rule only makes that."""
+        return target in self.folders and (target not in self.phony or not self.files[target].recipe)
+
+    def _needed_folders(self, rule: Rule, ends: dict[str, Value], holes: dict[str, Hole]) -> list[str]:
+        """Return commands for folders that an action needs and that nothing in the plan makes before it.
+
+        The plan makes those around its outputs, and those around its inputs are there. A rule that only makes a
+        folder is no action: without outputs it would run each time.
+        """
+        outs = [one for one in (ends.get("out"), ends.get("depfile")) if one]
+        there = [*paths(outs), *rule.prerequisites]
+        after = self._before(rule)
+        marks = self._marks_among(holes)
+        return [
+            f"mkdir -p {self.make.variables.expand(given, {**marks, '@': target})}"
+            for target, (given, made) in self.folders.items()
+            if target in after and not all(any(path.startswith(f"{one}/") for path in there) for one in made)
+        ]
+
+    def _before(self, rule: Rule) -> set[str]:
+        """Return what make has done before a rule: what it names, and what is named before it elsewhere."""
+        names = {*rule.targets, *(one for one, (pattern, _) in self.instances.items() if pattern is rule)}
+        found = {*rule.order_only, *rule.prerequisites}
+        for target in names:
+            if (known := self.files.get(target)) is not None:
+                found.update((*known.prerequisites, *known.order_only))
+        for other in self.files.values():
+            listed = [*other.prerequisites, *other.order_only]
+            for number, one in enumerate(listed):
+                if one in names:
+                    found.update(listed[:number])
+        todo = list(found)
+        while todo:
+            known = self.files.get(todo.pop())
+            if known is not None and not known.recipe:
+                new = {*known.prerequisites, *known.order_only} - found
+                found |= new
+                todo += new
+        # what it needs as an action has made its folders already
+        needed = {*rule.prerequisites, *rule.order_only} & self.phony
+        return found - needed
 
     def _add_pattern(self, pattern: Rule) -> None:
         """Take in a pattern rule; it replaces an earlier one of the same names."""
@@ -298,7 +371,7 @@ class _Translation:
         if any(pattern.only is not None and target in pattern.only for pattern in self.patterns):
             return False
         if not rule.recipe:
-            return not rule.prerequisites
+            return not rule.prerequisites and not rule.order_only
         if "/" in target or os.path.isfile(os.path.join(self.root, target)):
             return False
         return not is_made_by(target, rule.recipe, self.make.variables)
@@ -354,12 +427,18 @@ class _Translation:
             known = self.files.get(target)
             if known is not None and known.recipe:
                 continue
-            for stem, pattern in self._matching(target):
-                sources = [one.replace("%", stem) for one in pattern.prerequisites]
-                if all(one in self.files or os.path.exists(os.path.join(self.root, one)) for one in sources):
-                    self.instances[target] = pattern, stem
-                    wanted += sources
-                    break
+            instance = self._made_as(target)
+            if instance is not None:
+                self.instances[target] = pattern, stem = instance
+                wanted += [one.replace("%", stem) for one in pattern.prerequisites]
+
+    def _made_as(self, target: str) -> tuple[Rule, str] | None:
+        """Return the pattern rule that makes a target, and its stem; None if all of them lack a source."""
+        for stem, pattern in self._matching(target):
+            sources = [one.replace("%", stem) for one in pattern.prerequisites]
+            if all(one in self.files or os.path.exists(os.path.join(self.root, one)) for one in sources):
+                return pattern, stem
+        return None
 
     def _matching(self, target: str) -> list[tuple[str, Rule]]:
         """Return the pattern rules that may make a target with what their `%` is, the closest ones first."""
@@ -459,7 +538,9 @@ class _Translation:
         reason = self._doubt_of((target, *others), rule)
         if not rule.recipe:
             members = [
-                self._named(one) for one in (*rule.prerequisites, *rule.order_only) if not self._is_there(one)
+                self._named(one)
+                for one in (*rule.prerequisites, *rule.order_only)
+                if not self._is_there(one) and not self._is_mkdir(one)
             ]
             if reason and (members or not self._is_nothing(target)):
                 self.draft.leave_out(name, reason, rule.text)
@@ -472,12 +553,15 @@ class _Translation:
         if reason:
             self.draft.leave_out(name, reason, rule.text, () if target in self.phony else (target, *others))
             return
-        if is_mkdir(rule):
-            return
+        if self._is_mkdir(target):
+            if target != self._goal():
+                return
+            # where it is there make does nothing
+            rule.recipe = [f"mkdir -p {self.folders[target][0]}"]
         if is_clean(rule, target):
             self.draft.notes.append(f"{target}: `treadle clean` removes what the plan makes")
             return
-        is_phony = target in self.phony
+        is_phony = target in self.phony or target in self.folders
         keys: dict[str, Value] = {"help": rule.help}
         is_always = rule.is_double or any(map(self._is_always, rule.prerequisites))
         rule.prerequisites = [one for one in rule.prerequisites if not self._is_nothing(one)]
@@ -528,7 +612,10 @@ class _Translation:
         before, variables.asked = variables.asked, {}
         try:
             with variables.changed(own):
-                script = "\n".join(self._lines(rule, {**_plain(special, holes), **special}, holes))
+                lines = self._lines(rule, {**_plain(special, holes), **special}, holes)
+                if lines:
+                    lines = [*self._needed_folders(rule, ends, holes), *lines]
+                script = "\n".join(lines)
                 command = command_keys(filled(script, self._holes_in(script, holes), used))
             if variables.asked:
                 raise UnknownError(f"a function takes what the environment says of {', '.join(variables.asked)}")
@@ -548,7 +635,7 @@ class _Translation:
 
     def _lines(self, rule: Rule, special: dict[str, str], holes: dict[str, Hole]) -> list[str]:
         """Return the recipe as lines of one script; those that would change the shell get one of their own."""
-        marks = {name: mark for name, mark in self._marks().items() if name in holes or name == OUTSIDE}
+        marks = self._marks_among(holes)
         made = []
         for raw in rule.recipe:
             if OUT_FOLDER.fullmatch(raw.lstrip("@+- \t").rstrip()):
@@ -594,7 +681,7 @@ class _Translation:
     def _is_phony(self, target: str) -> bool:
         """Return whether a target is an action or a group, and no file that could be read."""
         rule = self.files.get(target)
-        if rule is None or is_mkdir(rule):
+        if rule is None or self._is_mkdir(target):
             return False
         if target in self.phony or self._makes_folder(target):
             return True
@@ -615,7 +702,7 @@ class _Translation:
     def _is_always(self, target: str) -> bool:
         """Return whether what has this prerequisite is made anew each time."""
         rule = self.files.get(target)
-        if rule is None or is_mkdir(rule) or self._makes_folder(target):
+        if rule is None or self._is_mkdir(target) or self._makes_folder(target):
             return target in self.phony
         return target in self.phony or (self._is_phony(target) and not rule.recipe)
 
@@ -625,26 +712,31 @@ class _Translation:
         return target in self.phony and (rule is None or not (rule.recipe or rule.prerequisites or rule.order_only))
 
     def _is_folder(self, target: str) -> bool:
-        rule = self.files.get(target)
-        return (rule is not None and is_mkdir(rule)) or os.path.isdir(os.path.join(self.root, target))
+        return self._is_mkdir(target) or os.path.isdir(os.path.join(self.root, target))
 
     def _makes_folder(self, target: str) -> bool:
         """Return whether a target is a folder that something else fills, as that of an installation."""
         rule = self.files.get(target)
-        if rule is None or not rule.recipe or is_mkdir(rule) or target in self.phony:
+        if rule is None or not rule.recipe or target in self.folders or target in self.phony:
             return False
         if os.path.isdir(os.path.join(self.root, target)):
             return True
         return is_filled_by(target, rule.recipe, self.make.variables)
 
-    def _default(self) -> None:
+    def _goal(self) -> str:
+        """Return what a bare make does, as far as that is known."""
         first = next((one for one in self.files if not one.startswith(".") or "/" in one), "")
         variables = self.make.variables
         try:
-            goal = (variables.text(".DEFAULT_GOAL").strip() if ".DEFAULT_GOAL" in variables.values else "") or first
+            return (variables.text(".DEFAULT_GOAL").strip() if ".DEFAULT_GOAL" in variables.values else "") or first
         except UnknownError as error:
-            goal = ""
-            self.draft.notes.append(f".DEFAULT_GOAL: {error}")
+            note = f".DEFAULT_GOAL: {error}"
+            if note not in self.draft.notes:
+                self.draft.notes.append(note)
+            return ""
+
+    def _default(self) -> None:
+        goal = self._goal()
         # what a doubtful rule before it would be is not known, so it may be the goal itself
         self.draft.default = [self._named(goal)] if goal and not self.make.lost else []
 

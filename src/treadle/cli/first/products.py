@@ -1,7 +1,7 @@
 """Which files that are there may be taken for what a build has made, so that a plan may make them anew.
 
 A file that belongs to the project is never an output: the first run would put it aside. Nothing is run to find out,
-git neither: a checkout may configure it to run programs.
+git neither: a checkout may configure it to run programs. Its index is read here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 from fnmatch import fnmatchcase
+
+from treadle.git import checkout_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _MADE_BY_COMPILERS = (
 )
 """How objects, libraries and programs begin."""
 _DEPFILE = re.compile(r"[^\s:]+\.[A-Za-z]+\s*:(\s|$)")
+_TRACKED_HINT = "if it is made, let git forget it (`git rm --cached`), and run `treadle init` again"
 _HINT = "remove it or list it in .gitignore if it is made, and run `treadle init` again"
 
 
@@ -38,15 +41,24 @@ class Products:
         self._root = root
         self._made = {os.path.normpath(path) for path in made}
         self._ignored: dict[str, list[str]] = {}
+        self._tracked: set[str] | None = None
+        self._is_doubtful = False
+        """Whether there is an index of git that cannot be read."""
 
     def refuse(self, path: str) -> str:
         """Return why a path may be no output of a first plan, "" if it may.
 
-        What is not there may; of what is, what the project's .gitignore files name, what is empty, and what begins
-        as compilers' products do. Anything else may be the only copy of somebody's work.
+        A file that git tracks may not, whatever it holds: an empty `__init__.py` belongs to the project too. What
+        is not there may; of what is, what the project's .gitignore files name, what is empty, and what begins as
+        compilers' products do. Anything else may be the only copy of a user's work.
         """
         full = os.path.join(self._root, path)
-        if not os.path.lexists(full) or os.path.normpath(path) in self._made or self._is_ignored(path):
+        is_there = os.path.lexists(full)
+        if os.path.normpath(path) in self._made:
+            return ""
+        if self._is_tracked(path) or (is_there and self._is_doubtful):
+            return f"{path} is a file that git tracks: {_TRACKED_HINT}"
+        if not is_there or self._is_ignored(path):
             return ""
         if os.path.islink(full):
             return f"{path} is a link that is there already, and nothing says that a build has made it: {_HINT}"
@@ -58,6 +70,19 @@ class Products:
         if start == b"" or (start or b"").startswith(_MADE_BY_COMPILERS) or _is_depfile(path, start or b""):
             return ""
         return f"{path} is there already, and nothing says that a build has made it: {_HINT}"
+
+    def _is_tracked(self, path: str) -> bool:
+        """Return whether git tracks a file of this name; of a folder only what is made in it becomes an output."""
+        if self._tracked is None:
+            self._tracked = set()
+            checkout = checkout_of(self._root)
+            if checkout is not None:
+                try:
+                    names = (os.fsdecode(name) for name, _ in checkout.index())
+                    self._tracked = {os.path.join(checkout.top, name) for name in names}
+                except (ValueError, IndexError):
+                    self._is_doubtful = True
+        return os.path.normpath(os.path.join(os.path.realpath(self._root), path)) in self._tracked
 
     def _is_ignored(self, path: str) -> bool:
         """Return whether the project's .gitignore files name a path or a folder that it lies in."""

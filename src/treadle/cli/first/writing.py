@@ -37,13 +37,14 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
     :param root: the folder that the plan is for
     :param schema: where its schema is, for editors
     """
+    products = Products(root, draft.products)
     for _ in range(_ROUNDS):
         settle(draft, root)
         if all(action.trouble for action in draft.actions):
             draft.add("hello", {"run": "echo hello"}, ["the first action of yours: `treadle run hello`"])
         writer = _Writer()
         writer.plan(draft, schema)
-        problem = _problem(writer.text, root, draft)
+        problem = _problem(writer.text, root, draft, products)
         if problem is None:
             return writer.text
         if not isinstance(problem, str):
@@ -51,7 +52,7 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
     raise TreadleError("what was found does not make a plan", hint="write one by hand: docs/plan.md")
 
 
-def _problem(text: str, root: str, draft: Draft) -> TreadleError | str | None:
+def _problem(text: str, root: str, draft: Draft, products: Products) -> TreadleError | str | None:
     """Return the first problem of a plan, None if it has none; nothing is written where it would stand.
 
     "" stands for one that was taken out already: an output that is a file of the project.
@@ -67,7 +68,7 @@ def _problem(text: str, root: str, draft: Draft) -> TreadleError | str | None:
         try:
             plan = load_plan(file)
             check_commands(plan.dag(), {"default": 1, CONSOLE_QUEUE: 1, **plan.queues})
-            if _refuse_files_of_the_project(draft, plan, Products(root, draft.products)):
+            if _refuse_files_of_the_project(draft, plan, products):
                 return ""
         except PlanError as error:
             return error.problems[0]
