@@ -7,9 +7,11 @@ descriptor closes on exec, so that a child that has not yet become its own progr
 from __future__ import annotations
 
 import os
+import stat
 from _thread import get_ident
 from time import sleep
 
+from . import trust
 from .errors import BusyError, StateError, UsageError
 from .grain import NO_DEVICE, Clocks, fine_device
 
@@ -107,12 +109,14 @@ class Lock:
         import fcntl
 
         try:
-            if os.path.islink(self.path):
-                os.unlink(self.path)
+            self._clear()
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             folder = os.path.dirname(self.path)
-            hint = f"if another user has made {folder} (root, under sudo), take it over with chown, or remove it"
+            hint = (
+                f"if another user has made {folder}, take it over with chown, or remove it; in a folder that"
+                f" a group shares, set {trust.SAFE_FOLDERS} for all of its users"
+            )
             raise StateError(
                 f"{self.path} cannot be opened: {error.strerror}",
                 hint=hint if isinstance(error, PermissionError) else "",
@@ -125,6 +129,7 @@ class Lock:
                 # not ours to write. We hold it, so no run of this folder does.
                 os.unlink(self.path)
             elif status.st_ino == os.stat(self.path).st_ino:
+                trust.give(fd, os.path.dirname(self.path))
                 self._fd, fd = fd, -1
                 self._file = (status.st_dev, status.st_ino)
                 _HOLDERS[self._file] = (os.getpid(), get_ident())
@@ -140,6 +145,15 @@ class Lock:
             if fd >= 0:
                 os.close(fd)
         return False
+
+    def _clear(self) -> None:
+        """Remove what no run of this folder can have made: a link, or a file of another user."""
+        try:
+            status = os.lstat(self.path)
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(status.st_mode) or not trust.counts(self.path, status):
+            os.unlink(self.path)
 
     def _lines(self) -> list[str]:
         try:

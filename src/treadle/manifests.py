@@ -32,12 +32,8 @@ class Manifests:
 
         Folders end with `/`.
         """
-        try:
-            with open(os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-                data = file.read()
-        except OSError:
-            return {}
-        if not data.startswith(FORMAT):
+        data = own_files.read(self._path(key))
+        if data is None or not data.startswith(FORMAT):
             return {}
         try:
             for _, body, _ in frames.scan(data, len(FORMAT)):

@@ -609,13 +609,10 @@ def _has_folders_for(base: str, path: str) -> bool:
     """Make the folders for a path; return False if something else has the name of one."""
     folder = base
     for name in path.split("/")[:-1]:
-        folder = os.path.join(folder, name)
-        try:
-            os.mkdir(folder, 0o755)
-        except FileExistsError:
-            # what was moved aside before may have this name
-            if not stat.S_ISDIR(os.lstat(folder).st_mode):
-                return False
+        above, folder = folder, os.path.join(folder, name)
+        # what was moved aside before may have this name
+        if not own_files.make_one(folder, above, is_replacing=False):
+            return False
     return True
 
 
@@ -645,12 +642,17 @@ def _move_across(full: str, aside: str) -> None:
     status = os.lstat(full)
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(full), aside)
+        if os.geteuid() == 0:
+            os.lchown(aside, status.st_uid, status.st_gid)
     elif stat.S_ISREG(status.st_mode):
         with open(full, "rb") as source:
             fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 with open(fd, "wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
+                if os.geteuid() == 0:
+                    # it is its owner's still
+                    os.chown(aside, status.st_uid, status.st_gid, follow_symlinks=False)
                 shutil.copystat(full, aside, follow_symlinks=False)
             except OSError:
                 # half of a copy is no copy; what was there stays in its place

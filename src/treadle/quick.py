@@ -160,14 +160,17 @@ def ask(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) 
     :param path: the file of the snapshot
     :param plans: absolute paths of the plans that the call may mean: a snapshot of another one says nothing
     """
-    state = os.path.dirname(os.path.dirname(path))
-    if trust.foreign(dict.fromkeys((root, state, path, *map(os.path.dirname, plans)))) is not None:
+    place = os.path.dirname(path)
+    if (
+        trust.foreign(dict.fromkeys((root, os.path.dirname(place), place, *map(os.path.dirname, plans))))
+        is not None
+    ):
         return None
     snapshot = Snapshot(path)
     if not snapshot.open():
         return None
     try:
-        answer = _ask(snapshot, root, environ, plans)
+        answer = _ask(snapshot, root, environ, plans) if trust.counts(path, snapshot.status()) else None
     except (DamageError, ValueError, IndexError, OverflowError, OSError):
         # also where the log is a folder or a pipe, and where the system cannot read it
         answer = None
@@ -330,7 +333,7 @@ def _items_with_keys(snapshot: Snapshot, keys: list[bytes]) -> set[int]:
 
 
 def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[bytes] | None = None) -> None:
-    """Write a snapshot into the state folder, and remove the oldest of too many; nobody minds if that fails.
+    """Write a snapshot into the state folder, and remove the oldest of too many; a failure changes nothing.
 
     :param items: what its items say of themselves; None where that is there already
     """

@@ -286,6 +286,10 @@ class Snapshot:
             at += length
         return True
 
+    def status(self) -> os.stat_result:
+        """Return what the system says of the open file."""
+        return os.fstat(self._fd)
+
     def close(self) -> None:
         """Give the file back."""
         if self._fd >= 0:

@@ -434,25 +434,22 @@ class Store:
 
     def _foreign(self) -> tuple[str, str] | None:
         """Return what of the state another user may have put there, with the reason."""
-        return trust.foreign((self.root, self.folder, self.path))
+        return trust.foreign((self.root, self.folder, self.path, self.manifests.folder))
 
     def make_folder(self) -> None:
         """Make the state folder if there is none, with what belongs into each.
 
         :raises StateError: it cannot be made, or another user may write to it
         """
-        found = self._foreign()
-        if found is not None:
-            raise StateError(
-                f"the state folder {self.folder} is not used: {_words(found)}",
-                facts=(trust.RULE,),
-                hint=trust.hint(found),
-            )
+        self._refuse(trust.foreign((self.root, self.folder, self.path)))
         try:
-            # whatever the umask says: what others could write to would not count at the next run
-            os.makedirs(self.folder, 0o755, exist_ok=True)
+            if not os.path.isdir(self.folder):
+                os.makedirs(self.root, exist_ok=True)
+                # whatever the umask says: what others could write to would not count at the next run
+                os.mkdir(self.folder, 0o755)
             self._refuse_link()
-            own_files.refuse_links(self.folder, _FOLDERS)
+            trust.give_folder(self.folder, self.root)
+            self._refuse(own_files.foreign_folder(self.folder, _FOLDERS))
             for name, text in _BESIDE.items():
                 own_files.create(os.path.join(self.folder, name), text)
         except OSError as error:
@@ -460,6 +457,18 @@ class Store:
                 f"the state folder {self.folder} cannot be made: {error.strerror}",
                 hint="the root of a plan must be a folder that can be written to",
             ) from error
+
+    def _refuse(self, found: tuple[str, str] | None) -> None:
+        """Refuse the state folder for what another user may have put there.
+
+        :raises StateError: something was found
+        """
+        if found is not None:
+            raise StateError(
+                f"the state folder {self.folder} is not used: {_words(found)}",
+                facts=(trust.RULE,),
+                hint=trust.hint(found),
+            )
 
     def _refuse_link(self) -> None:
         """Check that the state folder is a real one, or a link to state of our own that was moved elsewhere.
@@ -499,6 +508,8 @@ class Store:
         try:
             if self._end == 0:
                 self._set_aside()
+                # of a log that does not count, or is gone: they would speak of what this one begins with
+                self.manifests.remove_all_but(())
             # its id is the name of its mark, which is for nobody else to know
             self._fd = own_files.open_own(self.path, os.O_RDWR | (0 if self._end else os.O_TRUNC), 0o600)
             if self._end == 0:
@@ -629,7 +640,7 @@ def _id_in(head: bytes) -> str:
 def _unmarked_note(path: str) -> str:
     return (
         f"{path} was not made by Treadle for you on this machine: {_AS_NEW}"
-        f" ({trust.TRUST_STATE}=1 lets state count that a CI cache has brought)"
+        f" ({trust.TRUST_STATE}=1 lets state count that a CI cache or another user has brought)"
     )
 
 

@@ -3,6 +3,7 @@
 A plan says what runs, and the state says what need not run. So neither is used if another user owns it or may
 write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. And as the state of a checkout
 may have come with it, state counts only if a file outside of it says that Treadle made it for this user: its mark.
+What Treadle makes in its state is left to those whom the folder belongs to, so that they can go on with it.
 This module knows nothing of what plans and state hold.
 """
 
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import ENOTDIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     Found = tuple[str, str]
     """A path, and why it does not count."""
@@ -22,6 +24,7 @@ SAFE_FOLDERS = "TREADLE_SAFE_FOLDERS"
 """The variable that names folders, separated by `:`, whose files count whoever owns or may write them."""
 TRUST_STATE = "TREADLE_TRUST_STATE"
 """The variable that lets records count without a mark (`1`): for caches of CI, which bring it to new machines."""
+_CALLER = "SUDO_UID"
 _IDENTITY = 16
 """How many digits of the id of a log name its mark; the others are new each time that the log is written anew."""
 _MANY_MARKS = 1000
@@ -33,18 +36,19 @@ class User:
     """The user whom files must belong to.
 
     :ivar owners: ids of the users whose files count
-    :ivar groups: ids of the groups that may write to them: the primary group, which by default holds nobody else
+    :ivar groups: ids of the groups that may write to them: the primary group, which by default has one member
+    :ivar uid: the user that this process runs as
     """
 
-    __slots__ = ("_uid", "groups", "owners")
+    __slots__ = ("groups", "owners", "uid")
 
     def __init__(self, uid: int, gid: int, environ: Mapping[str, str]) -> None:
-        self._uid = uid
+        self.uid = uid
         self.owners = {0, uid}
         self.groups = {gid}
         if uid == 0:
             # sudo: the files of the user who called it are as much theirs as the call
-            self.owners.update(_number(environ.get("SUDO_UID")))
+            self.owners.update(_number(environ.get(_CALLER)))
             self.groups.update(_number(environ.get("SUDO_GID")))
 
     def is_private(self, gid: int) -> bool:
@@ -58,7 +62,7 @@ class User:
         import pwd
 
         try:
-            return pwd.getpwuid(self._uid).pw_gid == gid
+            return pwd.getpwuid(self.uid).pw_gid == gid
         except KeyError:
             return False
 
@@ -89,12 +93,13 @@ def foreign(paths: Iterable[str], *, shared: bool = False) -> Found | None:
 
     :param shared: see `why_foreign`
     """
+    user = _us()
     for path in paths:
         try:
             status = os.stat(path)
         except OSError:
             continue
-        why = why_foreign(status, _us(), shared=shared)
+        why = why_foreign(status, user, shared=shared)
         if why and not is_safe(path):
             return path, why
     return None
@@ -112,6 +117,58 @@ def why(status: os.stat_result) -> str:
 
 def _us() -> User:
     return User(os.geteuid(), os.getegid(), os.environ)
+
+
+def gives() -> bool:
+    """Return whether `give` may have something to do."""
+    return SAFE_FOLDERS in os.environ or _CALLER in os.environ
+
+
+def give(fd: int, folder: str, *, is_private: bool = False) -> None:
+    """Leave an open file or folder, which we have made, to those whom the folder that it lies in belongs to.
+
+    What root makes for the user who called it by sudo, or in a folder that `TREADLE_SAFE_FOLDERS` names, belongs to
+    the owner of the folder: that user could not write to it otherwise. Where a folder that is named there may be
+    written to by its group, the group may do what the owner may, whatever the umask says. Nothing else changes.
+    Where the file system knows no owners or modes it stays as it is.
+
+    :param is_private: whether it is for its owner alone in any case
+    """
+    if not gives():
+        return
+    user = _us()
+    try:
+        status, around = os.fstat(fd), os.stat(folder)
+        if status.st_uid != user.uid:
+            # made by another user, as it is to be
+            return
+        is_named = is_safe(folder)
+        is_shared = is_named and not is_private and bool(around.st_mode & stat.S_IWGRP)
+        is_given = user.uid == 0 and (is_named or around.st_uid in user.owners)
+        uid = around.st_uid if is_given else user.uid
+        gid = around.st_gid if is_shared or uid != user.uid else status.st_gid
+        if (uid, gid) != (status.st_uid, status.st_gid):
+            os.fchown(fd, uid, gid)
+        mode = stat.S_IMODE(status.st_mode)
+        wanted = mode | (mode & stat.S_IRWXU) >> 3 | (stat.S_ISGID if stat.S_ISDIR(status.st_mode) else 0)
+        if is_shared and mode != wanted:
+            os.fchmod(fd, wanted)
+    except OSError:
+        return
+
+
+def give_folder(path: str, folder: str, *, is_private: bool = False) -> None:
+    """Do the same with a folder of ours; a link in its place is left alone."""
+    if not gives():
+        return
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        give(fd, folder, is_private=is_private)
+    finally:
+        os.close(fd)
 
 
 def foreign_file(path: str, *, shared: bool = False) -> Found | None:
@@ -166,16 +223,22 @@ def new_id(before: str = "") -> str:
 
 
 def is_marked(log_id: str) -> bool:
-    """Return whether this user's Treadle made the log with this id."""
-    folder = _mark_folder()
-    if not folder or not log_id[:_IDENTITY].isalnum():
+    """Return whether this user's Treadle made the log with this id; under sudo also that of the user who called.
+
+    A mark counts as plans do: neither to it nor to the folder of marks may another user write.
+    """
+    name = log_id[:_IDENTITY]
+    if not name.isalnum():
         return False
-    try:
-        status = os.lstat(os.path.join(folder, log_id[:_IDENTITY]))
-    except OSError:
-        return False
-    # by a second name a file of ours could be put into a folder that others may write to
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not why_foreign(status, _us())
+    for folder in _mark_folders():
+        try:
+            status = os.lstat(os.path.join(folder, name))
+        except OSError:
+            continue
+        # by a second name a file of ours could be put into a folder that others may write to
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not why(status):
+            return foreign((folder,)) is None
+    return False
 
 
 def is_state_trusted() -> bool:
@@ -190,11 +253,13 @@ def mark(log_id: str) -> str:
         return "there is no home folder"
     path = os.path.join(folder, log_id[:_IDENTITY])
     try:
-        os.makedirs(folder, 0o700, exist_ok=True)
+        _make_private(folder)
         found = foreign((folder,))
         if found is not None:
             return f"{found[0]}: {found[1]}"
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        give(fd, folder, is_private=True)
+        os.close(fd)
         _remove_old_marks(folder)
     except FileExistsError:
         return ""
@@ -211,6 +276,47 @@ def keep_mark(log_id: str) -> None:
         return
 
 
+def _make_private(folder: str) -> None:
+    """Make a folder and those above it, for their owner alone."""
+    if os.path.isdir(folder):
+        return
+    above = os.path.dirname(folder)
+    _make_private(above)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), folder) from None
+    give_folder(folder, above, is_private=True)
+
+
+def _mark_folders() -> Iterator[str]:
+    """Yield the folders that marks of this user may be in."""
+    own = _mark_folder()
+    if own:
+        yield own
+    if _CALLER in os.environ and os.geteuid() == 0:
+        uids = _number(os.environ[_CALLER])
+        home = os.environ.get("SUDO_HOME") or (_home_of(uids[0]) if uids else "")
+        if os.path.isabs(home):
+            # XDG_STATE_HOME of the caller is not known
+            yield _marks_in(home)
+
+
+def _home_of(uid: int) -> str:
+    """Return the home folder that the system has on record of a user, "" if there is none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return ""
+
+
+def _marks_in(home: str) -> str:
+    return os.path.join(home, ".local", "state", "treadle")
+
+
 def _mark_folder() -> str:
     """Return the folder of the marks, "" if there is none: a relative XDG_STATE_HOME does not count."""
     state = os.environ.get("XDG_STATE_HOME", "")
@@ -218,13 +324,8 @@ def _mark_folder() -> str:
         return os.path.join(state, "treadle")
     home = os.environ.get("HOME", "")
     if not os.path.isabs(home):
-        import pwd
-
-        try:
-            home = pwd.getpwuid(os.geteuid()).pw_dir
-        except KeyError:
-            return ""
-    return os.path.join(home, ".local", "state", "treadle") if os.path.isabs(home) else ""
+        home = _home_of(os.geteuid())
+    return _marks_in(home) if os.path.isabs(home) else ""
 
 
 def _remove_old_marks(folder: str) -> None:
