@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import stat
-from errno import ENOTDIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -286,6 +285,8 @@ def _make_private(folder: str) -> None:
         os.mkdir(folder, 0o700)
     except FileExistsError:
         if not os.path.isdir(folder):
+            from errno import ENOTDIR
+
             raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), folder) from None
     give_folder(folder, above, is_private=True)
 
