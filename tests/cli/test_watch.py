@@ -432,6 +432,62 @@ def test_an_error_in_a_plan_that_is_made_is_watched_too(tmp_path: Path) -> None:
     assert run.end() == 130
 
 
+MAKER = """
+actions:
+  made: {sh: "! grep -q bad ${in} && cp ${in} ${out}", in: made.src, out: o/made.yaml, expand: o/made.yaml}
+  lone: {sh: "cat ${in} > ${out}", in: lone.src, out: o/lone}
+  reader: {sh: "cat ${in} > ${out}", in: {from: "made:x"}, out: o/reader}
+"""
+MADE = "treadle: 1\nactions: {x: {run: touch o/x, out: o/x}}\n"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    plan(tmp_path, MAKER)
+    (tmp_path / "made.src").write_text(f"# bad\n{MADE}")
+    (tmp_path / "lone.src").write_text("1\n")
+    return tmp_path
+
+
+def test_a_maker_of_a_plan_that_fails_blocks_what_depends_on_it_until_it_is_mended(made: Path) -> None:
+    watched = Watched(made, "-k")
+    first = watched.until(READY)
+    assert any("ran lone" in line for line in first)
+    assert "blocked by made: reader" in first
+    (made / "lone.src").write_text("2\n")
+    second = watched.round()
+    assert second[0] == "changed: lone.src"
+    assert "ran lone" in second
+    assert "blocked by made: reader" in second
+    assert second[-1].startswith("1 run, 1 failed, 1 blocked")
+    (made / "made.src").write_text(MADE)
+    third = watched.round()
+    assert third[0] == "changed: made.src"
+    assert {"ran made", "ran made:x", "ran reader"} <= {*third}
+    assert not [line for line in third if "blocked" in line or "failed" in line]
+    (made / "made.src").write_text(f"# bad\n{MADE}")
+    fourth = watched.round()
+    assert fourth[0] == "changed: made.src"
+    assert "blocked by made: reader" in fourth
+    (made / "made.src").write_text(MADE)
+    assert watched.round()[-1].startswith(("1 run", "2 run"))
+    assert watched.end() == 130
+    assert run_treadle(made, "status").code == 0
+
+
+def test_without_k_a_maker_that_fails_ends_the_round_and_the_next_one_goes_on(made: Path) -> None:
+    watched = Watched(made)
+    first = watched.until(READY)
+    assert not any("ran lone" in line for line in first)
+    (made / "made.src").write_text(MADE)
+    second = watched.round()
+    assert second[0] == "changed: made.src"
+    assert {"ran made", "ran made:x", "ran reader", "ran lone"} <= {*second}
+    (made / "lone.src").write_text("2\n")
+    assert "ran lone" in watched.round()
+    assert watched.end() == 130
+
+
 def test_what_changes_while_a_round_runs_leads_to_one_more(tmp_path: Path) -> None:
     up, go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
     folder = tmp_path / "project"

@@ -179,6 +179,38 @@ def test_events_tell_of_the_failure_and_of_what_went_on(project: Project) -> Non
     assert summary["exit_code"] == 1
 
 
+@pytest.mark.parametrize(
+    ("names", "blocked"),
+    [([], ["reader", "after"]), (["lone", "reader"], ["reader"]), (["after", "o/x"], ["after", "o/x"])],
+    ids=str,
+)
+def test_events_and_reports_say_blocked_where_the_terminal_does(
+    project: Project, names: list[str], blocked: list[str]
+) -> None:
+    done = project.treadle("run", "-k", "-v", "--events", "e.jsonl", "--junit", "j.xml", *names)
+    assert done.code == 1
+    assert f"blocked by bad: {', '.join(blocked)}\n" in done.out
+    events = [json.loads(line) for line in project.read("e.jsonl").splitlines()]
+    told = [event["name"] for event in events if event["event"] == "ended" and event["status"] == "blocked"]
+    assert told == blocked
+    assert sorted(told) == sorted({e["name"] for e in events if e["event"] == "action"} & {*told})
+    reasons = {e["name"]: e["reasons"][0]["text"] for e in events if e["event"] == "verdict"}
+    assert {reasons[name] for name in told} == {"blocked by bad"}
+    assert events[-1]["counts"]["blocked"] == len(blocked)
+    assert f"{len(blocked)} blocked" in done.out.splitlines()[-1]
+    suite = project.read("j.xml")
+    for name in blocked:
+        assert f'name="{name}"' in suite
+    assert suite.count('<skipped message="blocked by bad"/>') == len(blocked)
+    last = [event for event in events if event["event"] == "plan"][-1]
+    for text in (
+        json.dumps(last["left_out"]),
+        *(line for line in done.out.splitlines() if line.startswith("left out")),
+    ):
+        assert not any(f"left out {name}:" in text or f'"{name}":' in text for name in blocked)
+    assert f"blocked by bad: {', '.join(blocked)}\n" in project.treadle("report", "e.jsonl").out
+
+
 def test_the_next_run_makes_up_for_it(project: Project) -> None:
     started(project, "-k")
     write(project, bad="")

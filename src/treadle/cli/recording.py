@@ -12,6 +12,7 @@ from time import monotonic, time
 
 from treadle.command_job import CONSOLE_QUEUE
 from treadle.command_walk import Observer, usable_cpus
+from treadle.core.decision import blocked
 from treadle.errors import PlanError, TreadleError
 from treadle.report.clean import Tail
 from treadle.report.events import (
@@ -25,6 +26,7 @@ from treadle.report.events import (
     without_root,
 )
 from treadle.report.model import STATUSES
+from treadle.ui.state import BLOCKED
 
 from . import errors
 from .outlets import Outlets
@@ -33,7 +35,7 @@ from .readers import Readers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from treadle.command_job import CommandJob
@@ -93,8 +95,11 @@ class Recorder:
         self.outlets.tell("run", schema=SCHEMA, treadle=__version__, began=text, names=names)
         self.outlets.flush()
 
-    def beside(self, progress: Progress, plan: Plan) -> Observer:
-        """Return who hears the walk over a plan, and passes on to `progress` all that it hears."""
+    def beside(self, progress: Progress, plan: Plan, left_out: Mapping[str, str]) -> Observer:
+        """Return what hears the walk over a plan, and passes on to `progress` all that it hears.
+
+        :param left_out: uid -> why it is not in the plan this time
+        """
         self._set_root(plan.root)
         former = self.hearing
         self.hearing = Hearing(self.outlets, progress, plan, self.context.began)
@@ -102,8 +107,8 @@ class Recorder:
             # the walk over makers of plans came first
             self.hearing.ends.update(former.ends)
         queues = {"default": self.context.options.jobs or usable_cpus(), **plan.queues}
-        left_out = {uid: why or "" for uid, why in plan.left_out.items()}
-        self.outlets.tell("plan", file=plan.name, actions=len(plan.actions), queues=queues, left_out=left_out)
+        told = {uid: why or "" for uid, why in left_out.items()}
+        self.outlets.tell("plan", file=plan.name, actions=len(plan.actions), queues=queues, left_out=told)
         if former is None:
             self._note_files_in_the_way(plan)
         return self.hearing
@@ -118,6 +123,11 @@ class Recorder:
                 text = f"{path} is part of what {touching[0]} reads or makes: it will run again each time"
                 self.context.warn(text)
                 self.outlets.tell("note", text=text)
+
+    def block(self, names: Sequence[str], origins: Sequence[str]) -> None:
+        """Tell what is blocked before it is an action of a walk, as its plan could not be made."""
+        if self.hearing is not None:
+            self.hearing.block(names, origins)
 
     def finish(self, report: Report) -> None:
         """Tell what the walk says of those that it did not come to."""
@@ -269,6 +279,17 @@ class Hearing(Observer):
             for uid, job in self._jobs.items():
                 self._tell_output(uid, job)
         self.outlets.flush()
+
+    def block(self, names: Sequence[str], origins: Sequence[str]) -> None:
+        """Tell what is blocked before it is an action of a walk; all that is known of it is its name."""
+        verdict = blocked(origins)
+        for name in names:
+            if name not in self._known:
+                self._known.add(name)
+                known = {"family": name, "help": "", "command": "", "needs": list(origins), "after": []}
+                self.outlets.tell("action", name=name, **known, queue="default", tokens=1)
+            self._tell_verdict(name, verdict)
+            self._tell_end({"name": name, "status": BLOCKED, "attempts": 0, "duration": 0.0})
 
     def finish(self, report: Report) -> None:
         """Take in what the walk says of all of it."""

@@ -145,8 +145,15 @@ class Rounds:
     def tell_unknown(self, plan: Plan) -> None:
         """Say of what was asked for and could not be understood that it is blocked by makers that failed."""
         origins = dict.fromkeys(origin for uid in plan.unread for origin in self.failed.get(uid, ()))
-        if self._blocked_names:
-            self.progress.block(list(dict.fromkeys(self._blocked_names)), tuple(origins))
+        names = list(dict.fromkeys(self._blocked_names))
+        if names:
+            self.progress.block(names, tuple(origins))
+            if self.recorder is not None:
+                self.recorder.block(names, tuple(origins))
+
+    def left_out(self, plan: Plan) -> dict[str, str]:
+        """Return uid -> why it is not in the plan this time, without what is told as blocked."""
+        return {uid: why for uid, why in plan.left_out.items() if uid not in self._blocked_names}
 
     def _load(self, plan: Plan, made: list[str]) -> tuple[Plan, list[str]]:
         """Load the plan with the plans of some makers; a plan that is not right is a failure of its maker.
@@ -224,7 +231,7 @@ class Rounds:
         )
         progress = self.progress
         progress.plan = plan
-        observer = progress if self.recorder is None else self.recorder.beside(progress, plan)
+        observer = progress if self.recorder is None else self.recorder.beside(progress, plan, plan.left_out)
         report = CommandWalk(dag, plan.root, settings, observer).run()
         self.done.update(here)
         self._report = report

@@ -95,7 +95,7 @@ def run_once(context: Context, recorder: Recorder | None = None) -> int:
         watching.keep(walk, plan)
     if rounds is not None:
         rounds.tell_unknown(plan)
-    progress.finish(report, plan.left_out)
+    progress.finish(report, plan.left_out if rounds is None else rounds.left_out(plan))
     if recorder is not None:
         recorder.finish(report)
     code = exit_code(context, report)
@@ -172,7 +172,8 @@ def make_walk(
     )
     progress = Progress(context, run_again(options)) if rounds is None else rounds.progress
     progress.plan = plan
-    observer = progress if recorder is None else recorder.beside(progress, plan)
+    left_out = plan.left_out if rounds is None else rounds.left_out(plan)
+    observer = progress if recorder is None else recorder.beside(progress, plan, left_out)
     return CommandWalk(dag, plan.root, settings, observer), progress
 
 
