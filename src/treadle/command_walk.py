@@ -16,7 +16,7 @@ from .core.decision import OUTPUT, Reason, Verdict
 from .digests import ABSENT
 from .discovery import Discovery
 from .environment import inherited
-from .errors import ToldToEndError, TreadleError
+from .errors import ToldToEndError, TreadleError, listed
 from .files import Files
 from .fingerprint import Fingerprint
 from .found import found_in, owner_of, wait_for_makers, writers_of
@@ -345,10 +345,10 @@ class CommandWalk(Walk):
                 " ordinary files now, which globs take"
             )
         if self._replaced:
-            shown = _first(self._replaced)
+            shown = listed(self._replaced, 3)
             self.observer.note(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
         if self._leftovers:
-            shown = _first(self._leftovers)
+            shown = listed(self._leftovers, 3)
             self.observer.note(f"moved what an unfinished run has left to {STATE_FOLDER}/replaced/: {shown}")
 
     def _round(self) -> None:
@@ -450,7 +450,7 @@ class CommandWalk(Walk):
         fingerprint = self.new_fingerprints[uid]
         made = self._made(job, owner)
         if moved_inputs:
-            text = "changed while it ran: " + ", ".join(moved_inputs[:5])
+            text = "changed while it ran: " + listed(moved_inputs, 5)
             self.reports[uid].unrecorded = text
             found = [name[len(FOUND) :] for name in fingerprint.answers if name.startswith(FOUND)]
             files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
@@ -552,10 +552,6 @@ def unmarked_note(why: str) -> str:
         f"the next run will count all as new: no mark of this state can be kept ({why});"
         f" XDG_STATE_HOME names another place, {TRUST_STATE}=1 does without"
     )
-
-
-def _first(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:3]) + (f", and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
 def _not_written(root: str, missing: Sequence[str]) -> TreadleError:

@@ -179,6 +179,22 @@ class InternalError(Exception):
     """A bug of Treadle's own."""
 
 
+def listed(names: Iterable[object], most: int = 8, sign: str = ", ") -> str:
+    """Return names in one line that an error can show: the first of a long list, and how many more there are."""
+    shown = list(map(str, names))
+    if len(shown) > most:
+        shown = [*shown[:most], f"and {len(shown) - most:,} more"]
+    return sign.join(shown)
+
+
+def shortened(names: Sequence[str], most: int = 20) -> list[str]:
+    """Return a list whose order tells something: if it is long, its ends, and how many are between them."""
+    if len(names) <= most:
+        return list(names)
+    half = most // 2
+    return [*names[:half], f"... {len(names) - 2 * half:,} more ...", *names[-half:]]
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that looks most like `name`, or None where none comes near."""
     import difflib

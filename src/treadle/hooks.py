@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import HookError
+from .errors import HookError, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_note_of(error: Exception, name: str, uids: Iterable[Hashable]) -> None:
     """Do what `add_note` does for a hook of this name."""
     names = [repr(uid) for uid in uids]
     kind = "action" if len(names) == 1 else "actions"
-    whose = f" for the {kind} {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else ""
+    whose = f" for the {kind} {listed(names, 5)}" if names else ""
     known = getattr(error, "__notes__", ())
     if isinstance(error, HookError) and error.what.endswith(whose):
         # it says so itself

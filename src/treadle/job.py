@@ -7,7 +7,7 @@ from _thread import RLock, allocate_lock
 from time import monotonic, time
 
 from .environment import inherited
-from .errors import TreadleError, UsageError, is_shortage
+from .errors import TreadleError, UsageError, is_shortage, listed
 from .hooks import add_note_of, refusal_of_unrun, shown
 from .process import describe_status
 from .runner import SPAWN_ERRORS, Start
@@ -398,7 +398,7 @@ class ProcessJob(Job):
         if not options.pop("ignore_environ", True):
             environ = {**inherited(), **environ}
         if options:
-            raise TreadleError(f"unknown cmd_options: {', '.join(sorted(options))}")
+            raise TreadleError(f"unknown cmd_options: {listed(sorted(options))}")
         stdout = self._open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         stderr = stdout if error is None else self._open(error, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         files = (self._open(stdin, os.O_RDONLY), stdout, stderr)

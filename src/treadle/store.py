@@ -11,7 +11,7 @@ import os
 import stat
 
 from . import frames, marks, own_files, records, trust
-from .errors import StateError
+from .errors import StateError, listed
 from .frames import DamageError
 from .lock import Lock
 from .manifests import Manifests
@@ -563,7 +563,7 @@ class Store:
         if facts[:3] == list(_here(self.folder)):
             alive = marks.end_marked(f"{run}/")
             if alive:
-                pids = ", ".join(str(pid) for pid in alive)
+                pids = listed(alive)
                 raise StateError(f"processes of a run that was killed do not end: {pids}")
         self._append([frames.pack(CLOSED, [run])])
         del self._open_runs[run]

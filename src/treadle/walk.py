@@ -12,7 +12,7 @@ from .collector import RareCollection
 from .core import decision
 from .core.dag import require_graph
 from .core.decision import Reason, Verdict
-from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage
+from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage, listed
 from .hooks import add_note, ask, refusal, words_of
 from .job import EmptyJob, Job
 from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
@@ -452,9 +452,9 @@ class Walk:
         if not isinstance(names, list | tuple | set | frozenset):
             raise refusal(self.inputs_moved, names, "a list of names, empty if nothing changed", uid)
         if names:
-            text = "changed while it ran: " + ", ".join(list(map(str, names))[:5])
+            text = "changed while it ran: " + listed(names, 5)
         elif unknown:
-            text = "it depends on what is not recorded: " + ", ".join(unknown[:5])
+            text = "it depends on what is not recorded: " + listed(unknown, 5)
         if not text:
             self._unrecorded.pop(uid, None)
             ask(self.save_fingerprint, uid, uid, after)

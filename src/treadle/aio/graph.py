@@ -6,8 +6,7 @@ from operator import attrgetter
 
 from treadle.core.countdown import Countdown
 from treadle.core.dag_order import Wiring
-from treadle.core.dag_text import shortened
-from treadle.errors import DAGError, UsageError
+from treadle.errors import DAGError, UsageError, listed, shortened
 
 from .job import AbstractJob, Chain, flat, name_of
 from .jobs import Jobs
@@ -135,7 +134,7 @@ class JobGraph:
                     was_clean = False
                     job.required -= outside
                     if tells:
-                        names = ", ".join(sorted(repr(name_of(before)) for before in outside))
+                        names = listed(sorted(repr(name_of(before)) for before in outside))
                         print(
                             f"WARNING: {job.repr_main()} requires no longer what is not in its scheduler: {names}"
                         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from treadle.core.admission import Admission
-from treadle.errors import InternalError, RunError, TreadleError
+from treadle.errors import InternalError, RunError, TreadleError, listed
 
 from .badges import DONE, RUNNING, SCHEDULED
 from .job import Job, name_of
@@ -218,7 +218,7 @@ class Run:
         names = sorted(repr(name_of(job)) for job in self._endless)
         error = RunError(
             f"jobs that run for ever fill the window of {self._window}, and {waiting} more wait for a place",
-            facts=(f"they are {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}",),
+            facts=(f"they are {listed(names, 5)}",),
             hint="a larger jobs_window, or jobs without forever=True",
         )
         if self._has_limit:

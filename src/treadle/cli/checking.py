@@ -8,7 +8,7 @@ import sys
 from treadle.command_check import check_commands
 from treadle.command_job import CONSOLE_QUEUE, log_path
 from treadle.command_walk import Settings
-from treadle.errors import PlanError, TreadleError, UsageError
+from treadle.errors import PlanError, TreadleError, UsageError, listed
 from treadle.ui import words
 from treadle.ui.text import line, safe
 
@@ -92,7 +92,7 @@ def log_command(context: Context) -> int:
     if len(uids) != 1:
         raise UsageError(
             f"{context.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
-            facts=[", ".join(uids[:8])],
+            facts=[listed(uids)],
         )
     uid = uids[0]
     command = plan.actions[uid].command if uid in plan.actions else None

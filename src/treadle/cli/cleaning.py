@@ -6,7 +6,7 @@ import os
 import stat
 
 from treadle.command_job import own_name
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, listed
 from treadle.files import Files
 from treadle.outputs import Sweep, move_aside, remove_empty_folders
 from treadle.ownership import (
@@ -130,7 +130,7 @@ class Cleaner:
             else:
                 self._leave(name, WHY_LEFT.get(verdict, verdict))
         if foreign:
-            shown = ", ".join(foreign[:3]) + (f", and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+            shown = listed(foreign, 3)
             if sweep.removed or is_moved:
                 self._context.warn(f"{path} keeps what no run of Treadle has made: {shown}")
             else:

@@ -6,7 +6,7 @@ import os
 import sys
 from time import monotonic
 
-from treadle.errors import UsageError
+from treadle.errors import UsageError, listed
 from treadle.ui.screen import Screen, can_redraw, wants_colours
 
 from .at_once import DEFAULT_PLAN, nearest_plan
@@ -175,7 +175,7 @@ class Context:
         if not plan.default and plan.actions and not plan.is_idle:
             raise UsageError(
                 "nothing was named, and the plan has nothing that runs by default",
-                facts=[f"it has {', '.join(_first(plan.actions))}"],
+                facts=[f"it has {listed(plan.actions)}"],
                 hint="name an action, or write `default: [NAME]` into the plan",
             )
         return self.tagged(plan, list(plan.default))
@@ -254,13 +254,8 @@ def _name_readers(plan: Plan, paths: Collection[str], error: UsageError) -> None
     there = [path for path in paths if os.path.lexists(os.path.join(plan.root, path))]
     reading = list(dict.fromkeys(uid for path in there for uid in readers.touching(path)))
     if reading:
-        error.facts = (*error.facts, f"it is what {', '.join(_first(reading))} read{'s' * (len(reading) == 1)}")
+        error.facts = (*error.facts, f"it is what {listed(reading)} read{'s' * (len(reading) == 1)}")
         error.hint = "name an action"
-
-
-def _first(names: Iterable[str], most: int = 8) -> list[str]:
-    shown = list(names)
-    return shown if len(shown) <= most else [*shown[:most], f"and {len(shown) - most} more"]
 
 
 def _screen(stream: TextIO, choice: str) -> Screen:

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 
 from treadle.command_walk import CommandWalk
-from treadle.errors import UsageError
+from treadle.errors import UsageError, listed
 from treadle.found import owner_of
 from treadle.store import Store
 from treadle.ui import words
@@ -168,7 +168,7 @@ def _say_what_is_left(context: Context, plan: Plan, store: Store, kept: list[str
                 "(`treadle clean --all` removes them)"
             )
     if kept:
-        told.append(f"what `keep: true` keeps: {', '.join(kept[:3])} (`treadle clean NAME` removes it)")
+        told.append(f"what `keep: true` keeps: {listed(kept, 3)} (`treadle clean NAME` removes it)")
     if told:
         context.warn(f"left: {'; '.join(told)}")
 

@@ -72,7 +72,9 @@ class Admission:
     def refusal(self, queue: str, tokens: int) -> str | None:
         """Return why this demand can never be met, or None if it can."""
         if queue not in self.queues:
-            known = ", ".join(sorted(self.queues)) or "there is none"
+            from treadle.errors import listed
+
+            known = listed(sorted(self.queues)) or "there is none"
             return f"there is no queue {queue!r} (known: {known})"
         if tokens < 0:
             return f"it asks for {tokens} tokens"

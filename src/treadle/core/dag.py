@@ -5,7 +5,7 @@ It knows nothing of what the vertices stand for; checks and edges are in `dag_gr
 
 from __future__ import annotations
 
-from treadle.errors import DAGError, DAGUsageError
+from treadle.errors import DAGError, DAGUsageError, shortened
 
 from .dag_graph import Graph, require_graph
 from .dag_iterator import DAGIterator
@@ -81,7 +81,7 @@ class DAG(Graph):
         if tagged and preserve_context:
             raise DAGError(
                 "tagged vertices cannot be pruned",
-                facts=sorted(f"{vertex_id!r} has a tag" for vertex_id in tagged),
+                facts=shortened(sorted(f"{vertex_id!r} has a tag" for vertex_id in tagged)),
                 hint="preserve_context=False prunes them too",
             )
         before = bridged((vertex_id for vertex_id, _ in self), self._edges, gone)

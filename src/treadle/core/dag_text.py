@@ -20,14 +20,6 @@ def one_line(value: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def shortened(names: list[str], most: int = 20) -> list[str]:
-    """Return a list that an error can show: if it is long, the first and last of it, and how many are between."""
-    if len(names) <= most:
-        return names
-    half = most // 2
-    return [*names[:half], f"... {len(names) - 2 * half:,} more ...", *names[-half:]]
-
-
 def as_lines(ids: Iterable[Hashable], edges: Edges, order_edges: Edges) -> str:
     """Return a line for each vertex: `b -> a, c`, or `a -> (none)`; `(after d)` shows edges for order."""
     lines = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, listed
 
 from .declared import Declared, Instance
 from .globs import Pattern
@@ -96,7 +96,7 @@ def nothing(
     :param reader: whose input it is, None for a value of foreach
     """
     texts = [scope.pattern(made) for made in item.patterns]
-    shown = ", ".join(texts) or "[]"
+    shown = listed(texts) or "[]"
     facts: tuple[str, ...] = ()
     hint = f'if that is right: {{glob: "{shown}", empty: ok}}'
     if any(sign in shown for sign in ("[*]", "[?]")):

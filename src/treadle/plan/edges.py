@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest
 from treadle.links import Links
 
 from . import answers
@@ -402,7 +402,7 @@ def _shared(instance: Instance, path: str) -> str:
 
 
 def _shown(item: FromItem, scope: Scope) -> str:
-    return ", ".join(name for made in item.names for name in scope.items(made))
+    return listed(name for made in item.names for name in scope.items(made))
 
 
 def _is_in_order(edges: Mapping[str, Iterable[str]]) -> bool:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from treadle.command import Command, Environment, Script, Tool
-from treadle.core.dag_text import shortened
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, shortened
 
 from . import dotenv, shell, words
 from .declared import Instance

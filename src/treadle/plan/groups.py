@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from treadle.errors import UsageError
+from treadle.errors import UsageError, listed
 
 from .declared import Instance
 from .model import Action
@@ -85,7 +85,7 @@ def check(part: Part, names: Names) -> None:
         path = below(file, names.root)
         if names.makes(path):
             part.reader.add(
-                f"the included plan {path} is made by {', '.join(names.find(path))}",
+                f"the included plan {path} is made by {listed(names.find(path))}",
                 part.entries["include"],
                 facts=("what is included is read before anything runs",),
                 hint="include a file that is there before, or let the action make its outputs itself",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest, shortened
 
 from . import loader, template
 from .globs import Disk, Globs
@@ -176,7 +176,7 @@ def _refuse_circle(part: Part, child: Part, entry: _Entry, above: Iterable[str])
     if real in names:
         files = [*list(above)[names.index(real) :], child.file]
         base = os.path.dirname(files[0])
-        shown = " -> ".join(os.path.relpath(file, base) for file in files)
+        shown = " -> ".join(shortened([os.path.relpath(file, base) for file in files]))
         raise part.reader.error(
             "these plans include each other", entry.file, facts=(shown,), hint="take one include out"
         )
@@ -205,7 +205,7 @@ def _given(part: Part, child: Part, entry: _Entry) -> dict[str, str | Given]:
     for name, (key, node) in entry.given.items():
         if name not in known:
             close = nearest(name, known)
-            fact = f"it has {', '.join(known)}" if known else "it has no parameters"
+            fact = f"it has {listed(known)}" if known else "it has no parameters"
             hint = f"did you mean {close}?" if close else "write it into params: of that plan, or take it out"
             part.reader.add(f"{child.shown} has no parameter {name!r}", key, facts=(fact,), hint=hint)
             continue

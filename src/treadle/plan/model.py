@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from treadle.command import Command
-from treadle.errors import Place, UsageError
+from treadle.errors import Place, UsageError, shortened
 
 from .names import Group, Names, is_hidden
 
@@ -173,7 +173,7 @@ class Plan:
     def _left_out(self, name: str, uids: list[str]) -> None:
         if not uids:
             raise UsageError(f"{name} stands for no action")
-        facts = [f"{uid}: {self.left_out[uid]}" for uid in uids[:5]]
+        facts = shortened([f"{uid}: {self.left_out[uid]}" for uid in uids])
         raise UsageError(f"{name} is left out", facts=facts)
 
     def dag(self, uids: Iterable[str] | None = None, done: Collection[str] = ()) -> DAG:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest
 
 from .declared import Instance
 from .names import Names, is_pattern
@@ -116,7 +116,7 @@ class Others:
             hint = "give it outputs, or name it in needs:"
             return self.source.error(f"from: {maker.uid} makes nothing", made.node, hint=hint)
         known = sorted({one.name for one in maker.outputs if one.name})
-        fact = f"it has {', '.join(known)}" if known else "it has no named outputs"
+        fact = f"it has {listed(known)}" if known else "it has no named outputs"
         close = nearest(output, known)
         hint = f"did you mean {close}?" if close else "name one of its outputs, or all without ."
         return self.source.error(f"from: {maker.uid} has no output {output}", made.node, facts=(fact,), hint=hint)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest
 
 from .nodes import Items, Node, Scalar, Source, Table, shape
 from .template import Scope, Template, parse
@@ -78,7 +78,7 @@ class Selection:
         return self.source.error(
             f"select has nothing for {shown}",
             made.node,
-            facts=(f"it has {', '.join(known) or 'nothing'}",),
+            facts=(f"it has {listed(known) or 'nothing'}",),
             hint=f"did you mean {close}?" if close and not hidden else "add it, or else:",
         )
 

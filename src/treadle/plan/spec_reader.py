@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest
 
 from . import data, select, shell, template, words
 from .home import Home
@@ -276,7 +276,7 @@ class SpecReader:
         if "from" in node.nodes and not what.startswith("foreach"):
             entries = self.reader.entries(node, FROM_KEYS, "a from")
             return FromItem(node, self._templates(entries.get("from"), "a from"), empty="empty" in entries)
-        names = ", ".join(node.nodes) or "nothing"
+        names = listed(node.nodes) or "nothing"
         close = nearest(next(iter(node.nodes), ""), ("glob", "from"))
         hint = f"did you mean {close}?" if close else "if a text was meant, write it in quotes"
         raise self.error(

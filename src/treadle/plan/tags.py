@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from treadle.errors import TreadleError, UsageError, nearest
+from treadle.errors import TreadleError, UsageError, listed, nearest
 
 from .declared import Instance
 from .model import Action
@@ -60,7 +60,7 @@ def _usage(expression: str, error: TreadleError, known: Iterable[str]) -> UsageE
     word = error.what.partition(" is not defined")[0]
     if word != error.what:
         close = nearest(word, known)
-        hint = f"did you mean {close}?" if close else f"known: {', '.join(known) or 'none'}"
+        hint = f"did you mean {close}?" if close else f"known: {listed(known) or 'none'}"
         return UsageError(f"-l {expression}: no action has the tag {word}", hint=hint)
     return UsageError(
         f"-l {expression}: {error.what}", hint='tags with and, or, not and brackets: "slow and not gpu"'

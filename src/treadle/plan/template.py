@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest
 
 from .nodes import Node, Scalar, Source
 from .when import Operand
@@ -204,10 +204,10 @@ class Scope:
         fields = sorted(known for known in names if known.startswith(name + "."))
         if fields:
             what = f"${{{name}}} is no text and no list"
-            return template.error(what, ref, facts=(f"it has {_some(fields)}",), hint="use one of these")
+            return template.error(what, ref, facts=(f"it has {listed(fields)}",), hint="use one of these")
         fields = sorted(known for known in names if known.startswith(first + "."))
         if first != name and (fields or first in names):
-            fact = f"it has {_some(fields)}" if fields else f"{first} has no parts"
+            fact = f"it has {listed(fields)}" if fields else f"{first} has no parts"
             near = nearest(name, fields)
             hint = f"did you mean ${{{near}}}?" if near else "use one of these" if fields else f"write ${{{first}}}"
             return template.error(f"${{{name}}} is not defined", ref, facts=(fact,), hint=hint)
@@ -258,10 +258,6 @@ class Scope:
         return "".join(
             [part if isinstance(part, str) else escape(self.one(template, part)) for part in template.parts]
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def escape(text: str) -> str:

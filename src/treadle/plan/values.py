@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from treadle.errors import TreadleError, nearest
+from treadle.errors import TreadleError, listed, nearest
 
 from .model import Param
 from .nodes import Items, Node, Scalar, Table
@@ -87,7 +87,7 @@ def read_params(
     for name_ in given:
         if name_ not in table.nodes:
             close = nearest(name_, table.nodes)
-            fact = f"it has {', '.join(table.nodes)}" if table.nodes else "it has no parameters"
+            fact = f"it has {listed(table.nodes)}" if table.nodes else "it has no parameters"
             hint = f"did you mean {close}?" if close else ""
             reader.problems.add(TreadleError(f"the plan has no parameter {name_!r}", facts=(fact,), hint=hint))
     return found
@@ -110,7 +110,9 @@ def _take_rest(
         return
     if not takers:
         hint = "params: {args: {type: list, rest: true}} takes it" if len(found) == len(table.nodes) else ""
-        reader.problems.add(TreadleError("no parameter takes what follows --", facts=(" ".join(rest),), hint=hint))
+        reader.problems.add(
+            TreadleError("no parameter takes what follows --", facts=(listed(rest, 20, " "),), hint=hint)
+        )
     elif takers[0].name in given:
         reader.problems.add(TreadleError(f"{takers[0].name} is given by -p and by --", hint="give it once"))
     else:
@@ -160,7 +162,7 @@ def _read_param(
     elif isinstance(node, Table) and len(entries) == len(node.nodes):
         way = f"give -p {name.text}=VALUE" if root else f"write params: {{{name.text}: VALUE}} where it is included"
         hint = way + (f", set {variable}," if variable else "") + " or write a default"
-        said = f"choices: {', '.join(param.choices)}" if param.choices else ""
+        said = f"choices: {listed(param.choices, 30)}" if param.choices else ""
         facts = tuple(fact for fact in (param.help, said) if fact)
         raise reader.error(f"the parameter {name.text} has no value", name, facts=facts, hint=hint)
     return param
@@ -184,7 +186,7 @@ def _default(reader: Reader, node: Node, param: Param, root: str) -> Value:
     if param.type != "list" and not isinstance(node, Scalar):
         raise reader.error(f"a list is given to a parameter of type {param.type}", node, hint="type: list")
     if param.type == "list" and isinstance(node, Scalar):
-        shown = node.text if param.split == "commas" else ", ".join(node.text.split())
+        shown = node.text if param.split == "commas" else listed(node.text.split())
         raise reader.error("the default of a list must be a list", node, hint=f"[{shown}]")
     return _convert(reader, node, param, tuple(texts), "the default", root)
 
@@ -245,7 +247,7 @@ def _convert(reader: Reader, node: Node, param: Param, texts: tuple[str, ...], w
             raise reader.error(
                 f"{what}: {text!r} is not a choice of {param.name}",
                 node,
-                facts=(f"choices: {', '.join(param.choices)}",),
+                facts=(f"choices: {listed(param.choices, 30)}",),
                 hint=f"did you mean {close}?" if close else "take one of these, or add it to choices",
             )
     if param.type == "list":

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, shortened
 
 from . import data, select
 from .data import Data, Tree
@@ -275,7 +275,7 @@ def _order(reader: Reader, table: Table, uses: Mapping[str, list[str]]) -> list[
                 names = [one for one, _ in path]
                 circle = [*names[names.index(used) :], used]
                 broken.update(circle)
-                facts, hint = (" -> ".join(circle),), "write one of them out"
+                facts, hint = (" -> ".join(shortened(circle)),), "write one of them out"
                 reader.add("these vars are made of each other", table.keys[used], facts=facts, hint=hint)
     return [name for name in ordered if name not in broken]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .text import crop, crop_left, line, safe, width, wrap
+from treadle.errors import shortened
+
+from .text import crop, crop_left, crop_middle, line, safe, width, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 _ROOM = 76
 """Cells of a source line that are shown."""
 _TAB = "    "
+_LONGEST = 2_000
+"""Cells of a text of an error that are shown, whatever value it quotes."""
+_MOST = 40
+"""Facts of an error that are shown."""
 
 
 def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: int = 0) -> list[Line]:
@@ -26,17 +32,20 @@ def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: 
     place = error.place
     where = f"{safe(shown(place.file))}:{place.line}:{place.column}: " if place else ""
     first, *more = error.what.split("\n")
-    lines = [line(("treadle: ", "dim"), (where, "name"), (safe(first), "bad"))]
-    lines += [line(f"  {safe(text)}") for text in more]
+    lines = [line(("treadle: ", "dim"), (where, "name"), (_told(first), "bad"))]
+    lines += [line(f"  {_told(text)}") for text in shortened(more, _MOST)]
     if place and place.text:
         lines += _source(place)
-    lines += [
-        line(text) for fact in error.facts for one in fact.split("\n") for text in wrap(safe(one), room, "  ")
-    ]
+    facts = shortened([one for fact in error.facts for one in fact.split("\n")], _MOST)
+    lines += [line(text) for one in facts for text in wrap(_told(one), room, "  ")]
     if error.hint:
-        first, *more = wrap(safe(error.hint), max(0, room - 6), "  ")
+        first, *more = wrap(_told(error.hint), max(0, room - 6), "  ")
         lines += [line("  ", ("hint:", "name"), f" {first.strip()}"), *(line(f"      {text}") for text in more)]
     return lines
+
+
+def _told(text: str) -> str:
+    return crop_middle(safe(text), _LONGEST)
 
 
 def problems_lines(

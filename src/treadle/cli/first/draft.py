@@ -12,6 +12,8 @@ import os
 import re
 from fnmatch import fnmatchcase
 
+from treadle.errors import listed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -316,7 +318,7 @@ def _leave_out_next(draft: Draft) -> bool:
         if gone:
             del draft.groups[group]
             draft.leave_out(
-                group, f"{_listed(gone)} part of it, and no action here", f"{group}: {', '.join(members)}"
+                group, f"{_listed(gone)} part of it, and no action here", f"{group}: {listed(members, 30)}"
             )
             found = True
     return found
@@ -338,7 +340,7 @@ def _needs_what_is_lost(draft: Draft, action: DraftAction, names: set[str], lost
 
 
 def _listed(names: list[str]) -> str:
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _takes(draft: Draft, value: Value, path: str) -> bool:
@@ -392,21 +394,21 @@ def _find_missing(action: DraftAction, root: str, outputs: set[str], draft: Draf
         return _is_on_disk(root, path)
 
     value = action.keys["in"]
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list):
+    read = [value] if isinstance(value, str) else value
+    if not isinstance(read, list):
         return
-    listed = [f"{one}/" if isinstance(one, str) and f"{one}/" in outputs else one for one in listed]
-    action.keys["in"] = listed[0] if isinstance(value, str) else listed
-    lost = [path for path in listed if isinstance(path, str) and not is_there(path)]
+    read = [f"{one}/" if isinstance(one, str) and f"{one}/" in outputs else one for one in read]
+    action.keys["in"] = read[0] if isinstance(value, str) else read
+    lost = [path for path in read if isinstance(path, str) and not is_there(path)]
     if not lost:
         return
-    gone = f"{', '.join(lost)}, which is not there now and which no action makes"
+    gone = f"{listed(lost)}, which is not there now and which no action makes"
     if not draft.may_lack_inputs or any("${in}" in str(action.keys.get(key, "")) for key in ("run", "sh")):
         action.trouble = f"it reads {gone}"
         return
     action.notes.append(f"it reads {gone}: it runs each time")
     action.keys["always"] = True
-    kept = [path for path in listed if path not in lost]
+    kept = [path for path in read if path not in lost]
     if kept:
         action.keys["in"] = kept
     else:
