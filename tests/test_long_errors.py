@@ -92,7 +92,8 @@ def cycle() -> object:
     graph = DAG()
     for number, name in enumerate(ALL):
         graph.update_vertex(name, predecessors=[ALL[number - 1]], enable_checks=False)
-    return graph.check()
+    graph.check()
+    return graph
 
 
 @pytest.mark.parametrize("make", [tagged, cycle])
@@ -115,3 +116,13 @@ def test_the_errors_of_the_command_are_short(words: tuple[str, ...], tmp_path: P
     plan(tmp_path, f"params: {{{', '.join(f'{name}: {{default: x}}' for name in ALL[:500])}}}\nactions:\n{actions}")
     said = run_treadle(tmp_path, *words, check=2).err
     assert len(said) < 3_000
+
+
+@pytest.mark.parametrize(
+    "words", [("why", "--", "x\ny"), ("run", "x\ny"), ("why", "x\ny"), ("run", "-f", "x\ny"), ("run", "-C", "x\ny")]
+)
+def test_a_name_with_a_line_end_is_told_in_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
+    plan(tmp_path, "actions: {a: {run: x}}\n")
+    said = run_treadle(tmp_path, *words, check=2).err
+    assert "x\\ny" in said
+    assert "\n  y" not in said

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from _thread import get_ident
+
+from .thread_owners import work_for, work_is_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +24,16 @@ async def in_thread(run: Callable[[], Any], stop: Callable[[bool], object]) -> A
     outcome: list[tuple[Any, BaseException | None]] = []
     ended = asyncio.Event()
 
+    owner = get_ident()
+
     def body() -> None:
+        work_for(owner)
         try:
             outcome.append((run(), None))
         except BaseException as raised:
             outcome.append((None, raised))
+        finally:
+            work_is_over()
         loop.call_soon_threadsafe(ended.set)
 
     threading.Thread(target=body, daemon=True, name="treadle-awaited").start()

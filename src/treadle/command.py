@@ -180,7 +180,8 @@ class Command:
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
             _refuse_texts(steps=steps, inputs=inputs, outputs=outputs, edits=edits)
-        if not _TEXT.issuperset(map(type, (*inputs, *outputs, *edits))):
+        paths = (*inputs, *outputs, *edits)
+        if not _TEXT.issuperset(map(type, paths)) or "" in paths:
             _refuse_others(inputs=inputs, outputs=outputs, edits=edits)
         self.steps = _as_steps(steps)
         self.script = script
@@ -241,6 +242,11 @@ def _refuse_others(**lists: Sequence[object]) -> None:
                 raise UsageError(
                     f"{one!r} is among the {name} of a Command",
                     facts=("expected a text such as 'src/a.c', or 'src/' for a folder",),
+                )
+            if not one:
+                raise UsageError(
+                    f"an empty text is among the {name} of a Command",
+                    facts=("expected a path such as 'src/a.c', or './' for the whole root",),
                 )
 
 

@@ -5,7 +5,10 @@ It knows nothing of tokens and time limits. Nothing here loads asyncio before th
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections import deque
+
+from .thread_owners import work_for, work_is_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,15 +85,20 @@ class Coroutines:
 
         loop = asyncio.new_event_loop()
         end = asyncio.Event()
-        thread = threading.Thread(target=self._body, args=(loop, end), daemon=True, name="treadle-coroutines")
+        given = (loop, end, get_ident())
+        thread = threading.Thread(target=self._body, args=given, daemon=True, name="treadle-coroutines")
         thread.start()
         self._loop, self._thread, self._end = loop, thread, end
 
-    def _body(self, loop: AbstractEventLoop, end: Event) -> None:
+    def _body(self, loop: AbstractEventLoop, end: Event, owner: int) -> None:
         from asyncio import Runner
 
-        with Runner(loop_factory=lambda: loop) as runner:
-            runner.run(_until(end))
+        work_for(owner)
+        try:
+            with Runner(loop_factory=lambda: loop) as runner:
+                runner.run(_until(end))
+        finally:
+            work_is_over()
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the loop's thread call a function."""

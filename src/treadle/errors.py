@@ -179,9 +179,17 @@ class InternalError(Exception):
     """A bug of Treadle's own."""
 
 
+def one_line(value: object) -> str:
+    """Return a value as text without line ends and control characters."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def listed(names: Iterable[object], most: int = 8, sign: str = ", ") -> str:
     """Return names in one line that an error can show: the first of a long list, and how many more there are."""
-    shown = list(map(str, names))
+    shown = list(map(one_line, names))
     if len(shown) > most:
         shown = [*shown[:most], f"and {len(shown) - most:,} more"]
     return sign.join(shown)

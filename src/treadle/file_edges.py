@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .command import Command
-from .errors import TreadleError
+from .errors import DAGError, TreadleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,16 @@ def connect_by_files(actions: DAG, root: str = "") -> None:
 
     :param actions: uid -> Command; edges that are there stay
     :param root: the root of the walk, as an absolute path: Commands may name files below it absolutely
-    :raises DAGError: actions read from each other in a circle
+    :raises DAGError: actions read from each other in a circle, or a vertex holds no Command
     """
+    from .core.dag import require_graph
+
+    require_graph(actions)
+    for uid, data in actions.vertex_data.items():
+        if not isinstance(data, Command):
+            from .hooks import shown
+
+            raise DAGError(f"the vertex {uid!r} holds {shown(data)}", facts=("expected a Command",))
     edges: dict[Hashable, dict[Hashable, None]] = {}
     for reader, maker, _ in file_edges(actions.vertex_data, [root] if root else ()):
         edges.setdefault(reader, {})[maker] = None

@@ -31,7 +31,27 @@ def add_note_of(error: Exception, name: str, uids: Iterable[Hashable]) -> None:
     """Do what `add_note` does for a hook of this name."""
     names = [repr(uid) for uid in uids]
     kind = "action" if len(names) == 1 else "actions"
-    whose = f" for the {kind} {listed(names, 5)}" if names else ""
+    _add(error, name, f" for the {kind} {listed(names, 5)}" if names else "")
+
+
+def ask_of_job(hook: Callable[[], Any], label: Callable[[], str]) -> Any:
+    """Return what a hook of a job that no action has returns; an exception gets a note that names both.
+
+    :param label: returns what the job is called
+    """
+    try:
+        return hook()
+    except Exception as error:
+        add_note_of_job(error, hook, label())
+        raise
+
+
+def add_note_of_job(error: Exception, hook: Callable[..., Any], label: str) -> None:
+    """Add to an exception which hook of which job has raised it."""
+    _add(error, name_of(hook), f" for the job {label!r}")
+
+
+def _add(error: Exception, name: str, whose: str) -> None:
     known = getattr(error, "__notes__", ())
     if isinstance(error, HookError) and error.what.endswith(whose):
         # it says so itself
@@ -42,7 +62,10 @@ def add_note_of(error: Exception, name: str, uids: Iterable[Hashable]) -> None:
 
 def name_of(hook: Callable[..., Any]) -> str:
     """Return what a hook is called: `Class.method()` of the class that was used, be it inherited or not."""
-    owner, name = getattr(hook, "__self__", None), getattr(hook, "__name__", repr(hook))
+    owner, name = getattr(hook, "__self__", None), getattr(hook, "__name__", None)
+    if name is None:
+        # only here: the text of a method is made from that of its object, which may ask the very hook
+        name = repr(hook)
     if owner is None:
         return f"{getattr(hook, '__qualname__', name)}()"
     return f"{owner.__name__ if isinstance(owner, type) else type(owner).__name__}.{name}()"

@@ -384,10 +384,11 @@ class ProcessJob(Job):
 
         argv: Any = self.cmdline
         options: Any = self.cmd_options
-        if not isinstance(argv, list | tuple) or not all(isinstance(word, _WORDS) for word in argv):
+        if not isinstance(argv, list | tuple) or not argv or not all(isinstance(word, _WORDS) for word in argv):
             raise UsageError(
                 f"its cmdline is {shown(argv)}", facts=("expected a list of texts such as ['echo', 'hello']",)
             )
+        argv = list(map(os.fsdecode, argv))
         if not isinstance(options, dict):
             raise UsageError(f"its cmd_options are {shown(options)}", facts=("expected a dict",))
         options = dict(options)
@@ -443,6 +444,18 @@ def asked(job: Job, name: str) -> Any:
     except Exception as error:
         add_note_of(error, f"{type(job).__name__}.{name}", [job.uid])
         raise
+
+
+def check(job: Job, uid: Any) -> None:
+    """Refuse a job that a subclass has not set up.
+
+    :param uid: the vertex that it was made for
+    """
+    if not hasattr(job, "index"):
+        raise UsageError(
+            f"the {type(job).__name__} for {uid!r} was made without the __init__ of Job",
+            hint="call super().__init__(uid, data, notify_end) in its own",
+        )
 
 
 def _log() -> Any:

@@ -14,6 +14,7 @@ from time import sleep
 from . import trust
 from .errors import BusyError, StateError, UsageError
 from .grain import NO_DEVICE, Clocks, fine_device
+from .thread_owners import with_owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,14 +165,19 @@ class Lock:
             return []
 
     def _refuse_own_hook(self) -> None:
-        """Refuse to wait where this very thread holds the lock: what it would wait for is below it on the stack."""
+        """Refuse to wait where this very thread holds the lock, or one that waits for what runs in this one.
+
+        In this thread it is a hook of that run, further down the stack; in another one it is a job.
+        """
         try:
             status = os.lstat(self.path)
         except OSError:
             return
-        if _HOLDERS.get((status.st_dev, status.st_ino)) == (os.getpid(), get_ident()):
+        process, thread = _HOLDERS.get((status.st_dev, status.st_ino), (0, 0))
+        if process == os.getpid() and thread in with_owners():
+            kind = "hook" if thread == get_ident() else "job"
             raise UsageError(
-                "this run was started by a hook of a run in the same root, which waits for it",
+                f"this run was started by a {kind} of a run in the same root, which waits for it",
                 hint="make what it should run an action of the same graph, or give it a root of its own",
             )
 

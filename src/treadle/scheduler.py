@@ -15,7 +15,7 @@ from .core.containers import deque, heappop, heappush
 from .core.dag import DAGIterator, require_graph
 from .errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
 from .hooks import ask, refusal, shown
-from .job import USE_SCHEDULER_TIMEOUT, Job, asked
+from .job import USE_SCHEDULER_TIMEOUT, Job, asked, check
 from .process import LONGEST_SLEEP
 from .running import DRAINING, KILLING, RUNNING, STOPPING, RunningJobs
 
@@ -278,6 +278,7 @@ class Scheduler(RunningJobs):
             job = ask(self.job_provider, uid, uid, data, predecessors, _ignore_end)
             if not isinstance(job, Job):
                 raise refusal(self.job_provider, job, "a Job", uid)
+            check(job, uid)
             if job.lock is Job.lock:
                 # else its class has one of its own under this name
                 job.lock = self.lock
@@ -460,8 +461,10 @@ def _odd_demand(queue: object, tokens: object, priority: object, timeout: object
         return f"its tokens are {shown(tokens)}, expected a whole number"
     if not isinstance(priority, int | float):
         return f"its priority is {shown(priority)}, expected a number"
-    if not isinstance(timeout, int | float | None):
-        return f"its timeout is {shown(timeout)}, expected seconds, None for no limit"
+    if timeout is not None and timeout != USE_SCHEDULER_TIMEOUT:
+        is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+        if not (is_number and timeout > 0):  # type: ignore[operator]
+            return f"its timeout is {shown(timeout)}, expected seconds above 0, None for no limit"
     return None
 
 

@@ -10,7 +10,10 @@ They die with the process and hold nobody up.
 from __future__ import annotations
 
 from _queue import SimpleQueue
+from _thread import get_ident
 from errno import EAGAIN
+
+from .thread_owners import work_for, work_is_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +73,8 @@ class Threads:
             import threading
 
             try:
-                threading.Thread(target=self._body, args=(self._queue,), daemon=True, name="treadle-job").start()
+                given = (self._queue, get_ident())
+                threading.Thread(target=self._body, args=given, daemon=True, name="treadle-job").start()
                 self._count += 1
             except RuntimeError as error:
                 if self._count <= 0:
@@ -80,7 +84,14 @@ class Threads:
                 # one of the others takes it when it has ended its own
         self._queue.put(job)
 
-    def _body(self, queue: SimpleQueue[Job | None]) -> None:
+    def _body(self, queue: SimpleQueue[Job | None], owner: int) -> None:
+        work_for(owner)
+        try:
+            self._work(queue)
+        finally:
+            work_is_over()
+
+    def _work(self, queue: SimpleQueue[Job | None]) -> None:
         while (job := queue.get()) is not None:
             if not self._untaken.pop(job, False):
                 # handed over twice, or given up in the meantime

@@ -252,6 +252,61 @@ def test_a_hook_that_runs_a_walk_on_the_same_root_is_refused(tmp_path: Path, hoo
     assert CommandWalk(dag, str(tmp_path)).run().ok
 
 
+def through_a_walk(run: Callable[[], None]) -> Report:
+    """Call a function in a job of another walk, which has no root."""
+
+    class Between(Inner):
+        def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Notify) -> Job:
+            return CallJob(uid, data, notify_end, run)
+
+    return Between(graph(("between",))).run()
+
+
+async def awaiting(walk: OnOneRoot) -> None:
+    dag = DAG()
+    dag.add_vertex("inner", Command(["true"]))
+    await CommandWalk(dag, walk.root).co_run()
+
+
+class AwaitsInner(CoroutineJob):
+    """Awaits a walk on the root of its own."""
+
+    def __init__(self, uid: Any, data: Any, notify_end: Notify, walk: OnOneRoot, refusals: list[str]) -> None:
+        super().__init__(uid, data, notify_end)
+        self.walk, self.refusals = walk, refusals
+
+    async def co_run(self) -> None:
+        try:
+            await awaiting(self.walk)
+        except UsageError as error:
+            self.refusals.append(str(error))
+
+
+@pytest.mark.parametrize("way", ["in the job", "in a job of a walk in the job", "awaited"])
+def test_a_job_that_runs_a_walk_on_the_same_root_is_refused(tmp_path: Path, way: str) -> None:
+    refusals: list[str] = []
+
+    class Jobs(OnOneRoot):
+        def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Notify) -> Any:
+            def run() -> None:
+                try:
+                    self.inner()
+                except UsageError as error:
+                    refusals.append(str(error))
+
+            if way == "awaited":
+                return AwaitsInner(uid, data, notify_end, self, refusals)
+            work = run if way == "in the job" else lambda: through_a_walk(run)
+            return CallJob(uid, data, notify_end, work)
+
+    dag = DAG()
+    dag.add_vertex("outer", Command(["true"], outputs=[]))
+    promptly(Jobs(dag, str(tmp_path)).run)
+    assert len(refusals) == 1
+    assert "by a job of a run in the same root" in refusals[0]
+    assert CommandWalk(dag, str(tmp_path)).run().ok
+
+
 def test_a_walk_of_another_thread_on_the_same_root_waits(tmp_path: Path) -> None:
     dag = DAG()
     dag.add_vertex("a", Command(["sh", "-c", "sleep 0.1"]))

@@ -349,7 +349,7 @@ ODD_VALUES: dict[str, tuple[type[Job], str, Any, str]] = {
     "tokens None": (Runs, "tokens", None, "its tokens are None, expected a whole number"),
     "priority": (Hooked, "priority", "high", "its priority is 'high', expected a number"),
     "queue": (Hooked, "queue_name", None, "its queue_name is None, expected a text"),
-    "timeout": (Hooked, "timeout", "5", "its timeout is '5', expected seconds, None for no limit"),
+    "timeout": (Hooked, "timeout", "5", "its timeout is '5', expected seconds above 0, None for no limit"),
     "cmdline text": (Runs, "cmdline", "echo hello", "its cmdline is 'echo hello'\n  expected a list of texts"),
     "cmdline None": (Runs, "cmdline", None, "its cmdline is None\n  expected a list of texts"),
     "cmdline number": (Runs, "cmdline", ["sleep", 0], "its cmdline is ['sleep', 0]\n  expected a list of texts"),

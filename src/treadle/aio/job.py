@@ -10,7 +10,7 @@ from types import CoroutineType
 
 from treadle.collector import RareCollection
 from treadle.errors import RunError
-from treadle.hooks import awaitable
+from treadle.hooks import ask_of_job, awaitable
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 from .dot_style import style
@@ -156,7 +156,7 @@ class AbstractJob:
     def repr_short(self) -> str:
         """Return its badge."""
         is_raised = self._aio_exception is not None
-        return badge(self._aio_phase, critical=self.is_critical(), forever=self.forever, raised=is_raised)
+        return badge(self._aio_phase, critical=ask(self, "is_critical"), forever=self.forever, raised=is_raised)
 
     def repr_main(self) -> str:
         """Return its class and its name."""
@@ -166,7 +166,7 @@ class AbstractJob:
         """Return its result or its exception as text."""
         error = self._aio_exception
         if error is not None:
-            kind = "CRIT. EXC." if self.is_critical() else "exception"
+            kind = "CRIT. EXC." if ask(self, "is_critical") else "exception"
             return f"!! {kind} => {type(error).__name__}:{error}!!"
         return f"[[ -> {self._aio_value}]]" if self.is_done() else "[not done]"
 
@@ -187,8 +187,8 @@ class AbstractJob:
         return False
 
     def _aio_style(self, corners: str) -> str:
-        name = self.graph_label() or f"{self.repr_id()}: {name_of(self)}"
-        return style(corners, name, critical=self.is_critical(), forever=self.forever)
+        name = ask(self, "graph_label") or f"{self.repr_id()}: {name_of(self)}"
+        return style(corners, name, critical=ask(self, "is_critical"), forever=self.forever)
 
     def _aio_awaited(self) -> Awaitable[Any]:
         """Return what is awaited when it runs."""
@@ -267,7 +267,22 @@ class Chain:
 
 def name_of(job: AbstractJob) -> str:
     """Return what a job is called."""
-    return job.label or job.text_label() or "NOLABEL"
+    return job.label or ask(job, "text_label") or "NOLABEL"
+
+
+def ask(job: AbstractJob, name: str) -> Any:
+    """Return what a hook of a job returns; an exception gets a note that names both.
+
+    A job without a label is named by its class: what it is called otherwise is a hook itself.
+    """
+    return ask_of_job(getattr(job, name), lambda: known_as(job))
+
+
+def known_as(job: AbstractJob) -> str:
+    """Return what a job is called where no hook of its may be asked: its label, its coroutine or its class."""
+    if job.label:
+        return job.label
+    return f"{Job.text_label(job)}" if isinstance(job, Job) else type(job).__name__
 
 
 def flat(jobs: Iterable[Any], holder: str) -> Iterator[AbstractJob]:

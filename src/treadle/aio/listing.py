@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from .graph import JobGraph, in_order
-from .job import AbstractJob, name_of
+from .job import AbstractJob, ask, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def print_list(graph: JobGraph, details: bool, silent: bool) -> None:
             continue
         words = (job.repr_id(), job.repr_short(), indent + job.repr_main(), job.repr_result(), job.repr_requires())
         print(" ".join(words) + after)
-        text = job.details() if details else None
+        text = ask(job, "details") if details else None
         if text:
             print(text)
 
@@ -60,7 +60,7 @@ def print_exceptions(graph: JobGraph) -> None:
     raised += [job for job in _schedulers(graph) if job._aio_exception is not None and not _inherited(job)]
     if not raised:
         return
-    critical = [job for job in raised if job.is_critical()]
+    critical = [job for job in raised if ask(job, "is_critical")]
     print(f"===== {len(raised)} job(s) with an exception, including {len(critical)} critical")
     for job in critical:
         error = job._aio_exception

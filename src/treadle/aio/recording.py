@@ -12,6 +12,7 @@ from treadle.ui.state import FAILED, INTERRUPTED, RAN
 from treadle.version import VERSION
 
 from .graph import levels
+from .job import ask
 from .naming import named
 from .run import CANCELLED, CANCELLING, STARTING
 
@@ -51,7 +52,7 @@ class Recording:
         began = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._tell("run", schema=SCHEMA, treadle=VERSION, began=began, names=[])
         for one in jobs:
-            self._tell("action", name=one.name, help=one.job.details() or "", needs=one.needs)
+            self._tell("action", name=one.name, help=ask(one.job, "details") or "", needs=one.needs)
         for graph in levels(self.scheduler):
             graph._aio_listener = self._hear  # type: ignore[attr-defined]
         return self

@@ -10,9 +10,10 @@ import asyncio
 
 from treadle.core.admission import Admission
 from treadle.errors import InternalError, RunError, TreadleError, listed
+from treadle.hooks import add_note_of_job
 
 from .badges import DONE, RUNNING, SCHEDULED
-from .job import Job, name_of
+from .job import Job, ask, known_as, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Run:
             # most are plain, and most runs are of many: no detour
             job._aio_value = await (job.corun if type(job) is Job else job._aio_awaited())
         except BaseException as error:
-            self._raised(job, error)
+            self._hear(job, error)
             self._ended(job, slot)
             if not isinstance(error, Exception | asyncio.CancelledError):
                 # asyncio passes it on to whoever runs the loop, and yet wants to be asked for it
@@ -155,13 +156,26 @@ class Run:
             return
         job._aio_phase = DONE
         if self._tell is not None:
-            self._tell(DONE_WELL, job)
+            self._hear(job, None)
         self._ended(job, slot)
+
+    def _hear(self, job: AbstractJob, error: BaseException | None) -> None:
+        """Note and tell how a job has ended; if a hook raises in this, the run fails by that."""
+        try:
+            if error is not None:
+                self._raised(job, error)
+            elif self._tell is not None:
+                self._tell(DONE_WELL, job)
+        except Exception as raised:
+            if self.failure is None:
+                self.failure = raised
+            if not self._is_over:
+                self._end()
 
     def _lost(self, job: AbstractJob, slot: int) -> None:
         """Note that a job was cancelled before its first turn."""
         self._has_lost = True
-        self._raised(job, asyncio.CancelledError())
+        self._hear(job, asyncio.CancelledError())
         self._ended(job, slot)
 
     def _raised(self, job: AbstractJob, error: BaseException) -> None:
@@ -178,12 +192,15 @@ class Run:
             elif error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 # without our own frame, which would hold on to all jobs
                 error.__traceback__ = error.__traceback__.tb_next
+            if isinstance(failure, Exception) and not hasattr(job, "jobs"):
+                # what a scheduler raises names the job within that has raised it
+                add_note_of_job(failure, job.co_run, known_as(job))
             job._aio_exception = failure
             job._aio_stack = failure.__traceback__
             job._aio_phase = DONE
         if self._tell is not None:
             self._tell(RAISED if job._aio_exception is not None else CANCELLED, job)
-        if job.is_critical() and not self._is_over:
+        if ask(job, "is_critical") and not self._is_over:
             self.failure = failure
             self._end()
 

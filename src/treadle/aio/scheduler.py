@@ -6,6 +6,7 @@ They join the graph of the jobs, its run, the shutdown and the lists; each of th
 from __future__ import annotations
 
 from treadle.errors import RunError, UsageError
+from treadle.hooks import shown
 
 from . import listing
 from .badges import DONE
@@ -223,6 +224,9 @@ class PureScheduler(JobGraph):
         # else the scheduler that this one is a job of has looked at all, and made all forget a former run
         graphs: list[Any] = [] if self._aio_is_checked else check(self)
         tell = self._tell_job if self.verbose or self._aio_listener is not None else None
+        for graph in graphs or [self]:
+            for name in ("timeout", "shutdown_timeout"):
+                _check_seconds(graph, name)
         run = Run(self.jobs, counted(self), _window(self.jobs_window), tell)
         for graph in graphs:
             graph._aio_is_checked = graph is not self
@@ -320,6 +324,14 @@ class Scheduler(PureScheduler, AbstractJob):
 
     def _aio_has_shutdown(self) -> bool:
         return True
+
+
+def _check_seconds(graph: Any, name: str) -> None:
+    value = getattr(graph, name, None)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise UsageError(
+            f"the {name} of {called(graph)} is {shown(value)}", facts=("expected seconds, None for no limit",)
+        )
 
 
 def _window(jobs_window: Any) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from treadle.hooks import awaitable
+from treadle.hooks import add_note_of_job, awaitable
 
-from .job import Job, name_of
+from .job import Job, known_as, name_of
 from .run import end_all
 
 TYPE_CHECKING = False
@@ -44,7 +44,11 @@ async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
 
 async def _shutdown(job: AbstractJob) -> None:
     # in a task of its own, so that one which is no coroutine function keeps no other from its shutdown
-    await awaitable(job.co_shutdown)
+    try:
+        await awaitable(job.co_shutdown)
+    except Exception as error:
+        add_note_of_job(error, job.co_shutdown, known_as(job))
+        raise
 
 
 _log = logging.getLogger("treadle.aio")

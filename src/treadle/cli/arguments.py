@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from treadle.errors import UsageError, nearest
+from treadle.errors import UsageError, nearest, one_line
 
 from . import faces
 from .options import Options
@@ -48,7 +48,7 @@ def parse(argv: Sequence[str]) -> Options:
         try:
             os.chdir(options.folder)
         except OSError as error:
-            raise UsageError(f"-C {options.folder}: {error.strerror}") from error
+            raise UsageError(f"-C {one_line(options.folder)}: {error.strerror}") from error
     _take_plan(options)
     if options.command == "forget" and not options.names:
         raise UsageError("no action was named", hint="`treadle forget NAME`; `'*'` names them all")

@@ -5,7 +5,7 @@ It knows nothing of what the vertices stand for; checks and edges are in `dag_gr
 
 from __future__ import annotations
 
-from treadle.errors import DAGError, DAGUsageError, shortened
+from treadle.errors import DAGError, DAGUsageError, one_line, shortened
 
 from .dag_graph import Graph, require_graph
 from .dag_iterator import DAGIterator
@@ -202,7 +202,7 @@ class DAG(Graph):
         :param name_key: where in the data of a vertex its name is; None: the id is the name
         :raises DAGError: if the data of a vertex holds no such name; it is an AssertionError too
         """
-        from .dag_text import as_tree, one_line
+        from .dag_text import as_tree
 
         def name(vertex_id: Hashable) -> str:
             if name_key is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from treadle.errors import DAGError, nearest, shortened
+from treadle.errors import DAGError, nearest, one_line, shortened
 
 from .dag_edges import Edges
 from .dag_order import Labels, Wiring, shortest_path
@@ -272,8 +272,6 @@ def _require_ids(vertex_id: Hashable, what: str, ids: object) -> None:
 
 
 def _cycle_error(cycle: list[Hashable]) -> DAGError:
-    from .dag_text import one_line
-
     count = len(cycle) - 1
     path = " -> ".join(shortened([one_line(vertex_id) for vertex_id in cycle]))
     return DAGError(f"a cycle of {count} {'vertex' if count == 1 else 'vertices'}: {path}")

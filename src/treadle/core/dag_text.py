@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from treadle.errors import one_line
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable
@@ -10,14 +12,6 @@ if TYPE_CHECKING:
 
 TREE_LINES = 1_000
 """A tree with more lines shows what comes after a vertex once; a graph can unfold without bound."""
-
-
-def one_line(value: object) -> str:
-    """Return the value as text without line ends and control characters."""
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def as_lines(ids: Iterable[Hashable], edges: Edges, order_edges: Edges) -> str:

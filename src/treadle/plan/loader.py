@@ -21,7 +21,7 @@ from yaml.events import (
 from yaml.tokens import FlowMappingEndToken, FlowMappingStartToken, FlowSequenceEndToken, FlowSequenceStartToken
 
 from treadle import trust
-from treadle.errors import Place, TreadleError
+from treadle.errors import Place, TreadleError, one_line
 
 from .nodes import NULLS, Items, Node, Scalar, Source, Table
 
@@ -70,7 +70,7 @@ def read_source(file: str, *, shared: bool = False) -> Source:
         data = read_own(file, f"the plan {file}", shared=shared, may_be_pipe=not shared)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise TreadleError(f"cannot read the plan {file}", facts=(str(why),)) from None
+        raise TreadleError(f"cannot read the plan {one_line(file)}", facts=(one_line(why),)) from None
     if len(data) > MAX_BYTES:
         raise TreadleError(f"the plan {file} is larger than 64 MiB")
     return decode(file, data)
