@@ -9,7 +9,7 @@ class RareCollection:
     """Lets the garbage collector look seldom while a run grows, and not at what was there before: that stays.
 
     Both is for the whole process, and is put back at the end. A run inside of another one changes nothing, and
-    nothing is frozen where somebody else has frozen objects.
+    nothing is frozen where the program has frozen objects.
     """
 
     __slots__ = ("_before", "_freezes", "_is_ours")

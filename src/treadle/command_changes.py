@@ -87,7 +87,7 @@ class ChangedPart(Part):
         return self._watches_the_same(environ)
 
     def waits_for(self, makers: Mapping[str, str]) -> bool:
-        """Return whether what actions were found to read is made by nobody, or by whom they came after before."""
+        """Return whether what actions were found to read has no maker, or one that they came after before."""
         snapshot = self.answer.snapshot
         all_makers = Makers(self.watch.root, makers)
         rows_of_item, befores, paths = snapshot.item_rows(), snapshot.befores(), snapshot.paths()

@@ -41,7 +41,7 @@ _MICROSECOND = 1_000_000
 class Watch:
     """What a front end depends on: when one of these moves, it has to be asked again.
 
-    :param rows: path -> stamp, or UNSURE where nobody can say
+    :param rows: path -> stamp, or UNSURE where it is not known
     :param system: the same for what decides fingerprints beside what Commands say
     :param search: the same for the folders of PATH, which count if a tool is looked for there
     :param environ: variables that were asked for, None for those that are not set

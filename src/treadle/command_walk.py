@@ -212,7 +212,7 @@ class CommandWalk(Walk):
         return verdicts
 
     def asked_for(self, uid: str) -> Question | None:
-        """Return what was last seen of an action's files, whatever came of it; None if nobody has looked."""
+        """Return what was last seen of an action's files, whatever came of it; None if nothing has looked."""
         return self._kept.get(uid)
 
     def set_scheduling_params(self) -> None:
@@ -600,7 +600,7 @@ def _written_by(command: Command) -> Sequence[str]:
 
 
 def _is_to_come(reason: Reason, to_come: list[str]) -> bool:
-    """Return whether a reason speaks of a file that somebody will make before."""
+    """Return whether a reason speaks of a file that another action will make before."""
     for prefix in (INPUT, FOUND):
         if reason.name.startswith(prefix):
             path = reason.name[len(prefix) :]

@@ -31,7 +31,7 @@ class Coroutines:
     def __init__(self, tell_end: Callable[[Job, int], None]) -> None:
         self._tell_end = tell_end
         self._jobs: dict[Job, int] = {}
-        """Job -> attempt, of those whose end somebody waits for."""
+        """Job -> attempt, of those whose end the scheduler waits for."""
         self._new: deque[Job] = deque()
         self._is_called = False
         """Whether the loop has been told to look at what is new, and has not looked yet."""
@@ -66,7 +66,7 @@ class Coroutines:
         self._call(self._cancel, job)
 
     def abandon(self, job: Job) -> bool:
-        """Wait no longer for the end of a job; return whether somebody did."""
+        """Wait no longer for the end of a job; return whether the scheduler did."""
         return self._jobs.pop(job, None) is not None
 
     def close(self) -> None:

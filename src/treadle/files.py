@@ -332,7 +332,7 @@ class Files:
         """Read a file that was just looked at.
 
         Its stamp is that of what was opened. What is written to it from then on gives it another one, so that the
-        next look reads again: nobody has to look after the reading.
+        next look reads again: no look is needed after the reading.
         """
         now = self.clock()
         full = self._full(path)

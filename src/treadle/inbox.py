@@ -3,8 +3,8 @@
 An exception, KeyboardInterrupt among them, may come between any two lines: an end stays in one place until it
 stands in the next.
 
-No wake-up is lost, and few are needless: who tells puts the end down first and looks then whether somebody sleeps;
-who goes to sleep says so first and looks then whether an end was put down.
+No wake-up is lost, and few are needless: a sender puts the end down first and looks then whether the scheduler
+sleeps; the scheduler says first that it goes to sleep and looks then whether an end was put down.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Inbox:
         self._bell.put(None)
 
     def receive(self, runner: Runner, timeout: float | None) -> None:
-        """Wait until something ends, somebody rings or `timeout` seconds are over; add to `ended` what ended."""
+        """Wait until something ends, the bell rings or `timeout` seconds are over; add to `ended` what ended."""
         if runner.active:
             self.is_with_runner = True
             is_due = self.ended or self._told or not self._bell.empty()

@@ -265,7 +265,7 @@ class ProcessJob(Job):
     """A job that is a program: subclasses say which by `cmdline`, and how by `cmd_options`."""
 
     logs_failures = True
-    """Whether a program that could not be started is told in the log; no, where somebody else tells of it."""
+    """Whether a program that could not be started is told in the log; no, where that is told elsewhere."""
 
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         super().__init__(uid, data, notify_end)
@@ -371,7 +371,7 @@ class ProcessJob(Job):
             self.proc_handle.status = how.code
 
     def _not_started(self, error: Exception) -> None:
-        """Fail since nobody can tell what is to be started: a user error, or a bug in a subclass."""
+        """Fail since it is not known what is to be started: a user error, or a bug in a subclass."""
         is_user_error = isinstance(error, OSError | TreadleError)
         self.fail(str(error) if is_user_error else f"{type(error).__name__}: {error}")
         trace = None if is_user_error else error

@@ -160,7 +160,7 @@ _EXEC_PAUSE = 0.01
 
 
 def end_lost(mark: str) -> None:
-    """End what carries `mark` where nobody has a Process for it, and collect what of it are our own children."""
+    """End what carries `mark` where no Process stands for it, and collect what of it are our own children."""
     pids = list(marked(mark))
     end_marked(mark)
     for pid in pids:
@@ -177,7 +177,7 @@ def wait_for_group(group: int) -> None:
     except ProcessLookupError:
         return
     except PermissionError:
-        # somebody is there
+        # a process is there
         pass
     from time import monotonic, sleep
 

@@ -32,7 +32,7 @@ LONGEST_SLEEP = 1_000_000.0
 class Process:
     """A child that has been started; `status` is its exit code once it has ended, negative for a signal.
 
-    `status` stays None where nobody can say how it ended: the system gives exit codes away only once, and keeps
+    `status` stays None where it is not known how it ended: the system gives exit codes away only once, and keeps
     none where SIGCHLD is ignored. `wait`, `is_running` and `kill` may be called from any thread.
     """
 
@@ -51,7 +51,7 @@ class Process:
         self._is_alone = False
         """Whether what it has left in its group has been waited for."""
         self.managed = False
-        """Whether somebody else watches `fd` and will call `release`."""
+        """Whether a runner watches `fd` and will call `release`."""
 
     @property
     def is_collected(self) -> bool:

@@ -220,7 +220,7 @@ class Questions:
         :raises TreadleError: one is gone
         """
         for path in command.edits:
-            # somebody else may be writing to them too, so their stamps are no surer than those of inputs
+            # another program may be writing to them too, so their stamps are no surer than those of inputs
             question.add_answer(EDITED, path, self.files.see_again(path))
             if question.answers[path].value == ABSENT:
                 raise TreadleError(f"it removed {path}, which it edits")

@@ -17,7 +17,7 @@ INTERRUPTED = "interrupted"
 _OWNER_SIZE = 6
 """Texts of an owner before its outputs."""
 MOVED = "inputs changed"
-"""It succeeded, but an input changed under way, so that nobody can say what its outputs stand for."""
+"""It succeeded, but an input changed under way, so it is not known what its outputs stand for."""
 
 
 class Owner:

@@ -132,7 +132,7 @@ class Ended:
     """How something that was started has ended.
 
     :param code: the exit code of the last program, negative for a signal; None if there is none
-    :param error: why there is none: it could not be started, or nobody can say how it ended
+    :param error: why there is none: it could not be started, or it is not known how it ended
     :param process: the last program that was started, None if there was none
     """
 
@@ -258,7 +258,7 @@ class LocalRunner:
         What was just being started runs on until it is stopped. Return what has ended already, also what the
         last `poll` has returned.
         """
-        # of what is watched nobody knows how far we were: begin again
+        # it is not known how much of it was watched: begin again
         former, self._by_fd = self._by_fd, {}
         self._unwatched.clear()
         if self._poll is not None:

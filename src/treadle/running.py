@@ -154,6 +154,6 @@ class RunningJobs:
             coroutines = self._coroutines
             is_known = self._threads.run_again(job) or (coroutines is not None and coroutines.run_again(job))
             if not is_known and not self.runner.knows(job):
-                # nobody runs it
+                # nothing runs it
                 self._inbox.ended.append(job)
             self._starting = None

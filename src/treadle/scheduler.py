@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_JOB_MAX_DURATION", "DRAINING", "KILLING", "RUNNING", "STOPPING", "Scheduler"]
 
 DEFAULT_JOB_MAX_DURATION = 86400.0
-"""Seconds that one attempt of a job may last if nobody says otherwise: a day, as in e3."""
+"""Seconds that one attempt of a job may last if nothing else is said: a day, as in e3."""
 
 
 class Scheduler(RunningJobs):
@@ -248,7 +248,7 @@ class Scheduler(RunningJobs):
             pass
 
     def wait(self) -> None:
-        """Sleep until at least one job ends, a deadline passes or somebody calls `stop`; see to all of it."""
+        """Sleep until at least one job ends, a deadline passes or `stop` is called; see to all of it."""
         if self.is_finished:
             return
         if not self._active and not self._delayed:

@@ -35,7 +35,7 @@ RELEASED = b"L"
 
 
 class Entry:
-    """What the log says of one key; what it has read is decoded when somebody asks."""
+    """What the log says of one key; what it has read is decoded when it is asked for."""
 
     __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset", "released")
 
@@ -140,7 +140,7 @@ class Entry:
 
 
 class Known:
-    """What somebody remembers of a log, so that it need not be read from its start.
+    """What is remembered of a log, so that it need not be read from its start.
 
     :param store_id: the id of the log
     :param length: how long it was, with no run open
@@ -510,7 +510,7 @@ class Store:
                 self._set_aside()
                 # of a log that does not count, or is gone: they would speak of what this one begins with
                 self.manifests.remove_all_but(())
-            # its id is the name of its mark, which is for nobody else to know
+            # its id is the name of its mark, which no other user is to know
             self._fd = own_files.open_own(self.path, os.O_RDWR | (0 if self._end else os.O_TRUNC), 0o600)
             if self._end == 0:
                 head = self._new_head()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FakeClock:
-    """A clock that stands still until somebody moves it; calling it returns its seconds.
+    """A clock that stands still until it is moved; calling it returns its seconds.
 
     :param now: what it shows at first
     """
@@ -139,7 +139,7 @@ class ManualRunner:
     def poll(self, timeout: float | None) -> list[Ended]:
         """Ask `play` what ends; if that is nothing, let `timeout` seconds pass.
 
-        :raises AssertionError: if nothing ends and nobody would ever wake it
+        :raises AssertionError: if nothing ends and nothing would ever wake it
         """
         if not self._ended and not self._woken:
             self.play(self)

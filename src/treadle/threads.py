@@ -4,7 +4,7 @@ All take from one queue, so that a thread which finds the next job waiting goes 
 rule that makes none wait for another: there are never fewer threads than jobs that were handed over and have
 neither ended nor been given up. There may be more.
 
-They die with the process and hold nobody up.
+They are daemon threads: they never keep the process from ending.
 """
 
 from __future__ import annotations

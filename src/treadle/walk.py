@@ -56,7 +56,7 @@ class ActionReport:
         """Why it did not end well: an exit code, a signal, a time limit, an exception, an impossible demand. None
         where only the status that its job gave itself says so, and for what did not run."""
         self.interrupted = False
-        """Whether somebody has ended it, and no time limit: nobody knows then what it would have done."""
+        """Whether it was ended from outside and by no time limit: what it would have done is not known then."""
         self.unrecorded: str | None = None
         """Why it is not on record though it ended well: what changed while it ran. It runs again next time."""
 
@@ -127,7 +127,7 @@ class Walk:
         """Set `queues`, `tokens` and `job_timeout`; called at the start of `run`."""
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Any:
-        """Return what the outcome of the action depends on, or None if nobody can say.
+        """Return what the outcome of the action depends on, or None if that is not known.
 
         :param is_prediction: True before the action runs: what the fingerprint will be if it succeeds. None
             makes it run; it is asked for once more when the job starts, if others started or ended meanwhile.
@@ -357,7 +357,7 @@ class Walk:
         return job
 
     def _job_of_unanswered(self, uid: Hashable, data: Any, notify_end: NotifyEnd, error: Exception) -> Job:
-        """Return the job of an action that fails since nobody can say what to do with it."""
+        """Return the job of an action that fails since it is not known what to do with it."""
         if is_shortage(error) and self.scheduler is not None and self.scheduler.may_wait:
             raise error
         text = words_of(error)
@@ -445,7 +445,7 @@ class Walk:
         return isinstance(prediction, Fingerprint) or type(self).inputs_moved is not Walk.inputs_moved
 
     def _record(self, uid: Hashable, before: Any, after: Any) -> None:
-        """Save the fingerprint of a success, unless nobody can say what the job has read."""
+        """Save the fingerprint of a success, unless it is not known what the job has read."""
         text = ""
         unknown = [str(p) for p in self._in_order(self._unknown & self.actions.get_predecessors(uid))]
         names = ask(self.inputs_moved, uid, uid, before, after)

@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # what writes reports is loaded when somebody wants one
+    # what writes reports is loaded when one is asked for
     if name == "Recording":
         from .recording import Recording
 

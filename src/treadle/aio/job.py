@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class AbstractJob:
     """One piece of work: subclasses say by `co_run` and `co_shutdown` what it is.
 
-    :param forever: nobody waits for it: it is cancelled when all others have ended
+    :param forever: no end waits for it: it is cancelled when all others have ended
     :param critical: an exception that it raises ends the whole run
     :param label: its name in lists and graphs
     :param required: what must be done before, as for `requires`
@@ -240,7 +240,7 @@ class Job(AbstractJob):
         return f"Job[{getattr(self.corun, '__name__', type(self.corun).__name__)} (...)]"
 
     def close(self) -> None:
-        """Close the coroutines that it holds, if they have not been started: nobody will await them."""
+        """Close the coroutines that it holds, if they have not been started: they will not be awaited."""
         self._aio_close()
 
     def _aio_close(self) -> None:

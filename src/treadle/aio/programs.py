@@ -50,7 +50,7 @@ class Programs:
             try:
                 self._begin(runner, key, start)
             except BaseException as error:
-                # nobody may wait for ever for what has not started
+                # nothing may wait for ever for what has not started
                 self._ends.pop(key)(Ended(key, None, f"{type(error).__name__}: {error}"))
 
         def stop(runner: LocalRunner) -> None:

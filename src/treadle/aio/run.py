@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from .job import AbstractJob
 
 STARTING, DONE_WELL, RAISED, CANCELLED, CANCELLING = "STARTING", "DONE", "RAISED", "CANCELLED", "CANCELLING"
-"""What happens to a job, as it is told: CANCELLED by somebody else, or the run is about to (CANCELLING)."""
+"""What happens to a job, as it is told: CANCELLED from outside, or the run is about to (CANCELLING)."""
 WINDOW = "window"
 """The one queue of a scheduler with a window; each job takes a token of it."""
 _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited already")
-"""What Python says of a coroutine that somebody else awaits, or has awaited."""
+"""What Python says of a coroutine that is awaited elsewhere, or was."""
 
 
 class Run:
@@ -38,7 +38,7 @@ class Run:
     :param jobs: all of them
     :param countdown: what each of them waits for
     :param window: how many may run at once, 0 for no limit
-    :param tell: called with what happens, and to which job; None: nobody listens
+    :param tell: called with what happens, and to which job; None: nothing listens
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Run:
         """Run; return when nothing runs any more.
 
         :param timeout: seconds, None for no limit
-        :raises CancelledError: if somebody has cancelled it; nothing runs any more then
+        :raises CancelledError: if it was cancelled; nothing runs any more then
         :raises RunError: if jobs that run for ever fill the window and others wait, and there is no time limit
         """
         self._has_limit = timeout is not None

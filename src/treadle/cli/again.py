@@ -76,7 +76,7 @@ def watch_command(context: Context, run_once: Callable[[Context], int]) -> int:
 
 
 class Again:
-    """Rounds of runs, until a signal comes or nobody reads any more.
+    """Rounds of runs, until a signal comes or the output is closed.
 
     :param context: the call
     :param run_once: what a plain `treadle run` does
@@ -123,7 +123,7 @@ class Again:
             while not changed:
                 fresh = self._wait(timeout)
                 if not fresh:
-                    # a run keeps the collector away, and nobody waits now
+                    # a run keeps the collector away, and nothing waits now
                     gc.collect()
                 timeout = _SECOND_LOOK if fresh else None
                 changed = self._look()

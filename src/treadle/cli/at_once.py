@@ -138,7 +138,7 @@ class Found:
         self.answer: Answer | None = None
 
     def options(self) -> Options | None:
-        """Return the options of the call, None where somebody has to look closer: at a plan among the names.
+        """Return the options of the call, None where a closer look is needed: at a plan among the names.
 
         It goes to the folder of -C, as `arguments.parse` does.
         """

@@ -1,7 +1,7 @@
 """What a verdict is worth as long as a plan that an action makes is not known: what that left may be made anew.
 
-A file that an action of such a plan has made lies there as if nobody made it. Who was skipped for it may run once
-the plan is made again, and an action whose glob does not take it now has not lost an input.
+A file that an action of such a plan has made lies there as if no action made it. What was skipped for it may run
+once the plan is made again, and an action whose glob does not take it now has not lost an input.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def foresee(plan: Plan, walk: CommandWalk) -> None:
 
 
 def left_by(plan: Plan, store: Store) -> dict[str, str]:
-    """Return what nobody makes now and actions of a plan did that is not known: path -> the maker of that plan."""
+    """Return what no action makes now and actions of an unknown plan did: path -> the maker of that plan."""
     found: dict[str, str] = {}
     for entry in store.entries.values():
         owner = entry.owner

@@ -101,7 +101,7 @@ def with_known(
 
 
 def _up_to_date(plan: Plan, options: Options, judged: Judged, *, is_run: bool) -> list[str]:
-    """Return those makers, of plans that nobody has read, whose plans may be read."""
+    """Return those makers, of unread plans, that may be read now."""
     unread = plan.unread
     if not unread:
         return []

@@ -59,7 +59,7 @@ class Outlets:
 
     @property
     def are_live(self) -> bool:
-        """Whether somebody may read what is told while it happens."""
+        """Whether what is told may be read while it happens."""
         return self._lines is not None
 
     def set_root(self, root: str) -> None:

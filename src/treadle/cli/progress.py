@@ -78,7 +78,7 @@ class Progress(Observer):
         return self.screen.redraws and not self.context.options.quiet and self.context.options.output != "stream"
 
     def waiting(self, holder: str) -> None:
-        """Say whom we wait for."""
+        """Say which run we wait for."""
         self.context.warn(f"waiting for {holder} to end")
 
     def note(self, text: str) -> None:
@@ -211,7 +211,7 @@ class Progress(Observer):
         )
 
     def _show(self, ended: Ended, job: CommandJob | None) -> None:
-        """Write the line of an action that ended, with its output if somebody wants to see it."""
+        """Write the line of an action that ended, with its output if that was asked for."""
         if self.context.options.quiet:
             return
         verbose = self.context.options.verbose

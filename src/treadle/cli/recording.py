@@ -1,6 +1,6 @@
 """Recording: hears a run and tells its events.
 
-Only a run whose events, or what is made of them, somebody wants loads it.
+Only a run with a file of events, or of what is made of them, loads it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Recorder:
         self.outlets = outlets
         self.hearing: Hearing | None = None
         self._root = ""
-        """What paths are relative to; the folder of the plan as long as nobody has read it."""
+        """What paths are relative to; the folder of the plan as long as that has not been read."""
         self._is_finished = False
 
     def begin(self) -> None:
@@ -203,7 +203,7 @@ class Hearing(Observer):
         self._next_look = 0.0
 
     def waiting(self, holder: str) -> None:
-        """Tell whom we wait for."""
+        """Tell which run we wait for."""
         self.progress.waiting(holder)
         self.outlets.tell("waiting", holder=holder)
         self.outlets.flush()

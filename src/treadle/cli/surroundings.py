@@ -42,7 +42,7 @@ _POLL_DELAY_MS = 300
 
 
 class Ears:
-    """Hears of changes in some folders, also while nobody asks.
+    """Hears of changes in some folders, also while it is not asked.
 
     :param folders: those to hear of, without what is below them
     :param deep: whether what is below them counts too
@@ -69,7 +69,7 @@ class Ears:
                 return {path for _, path in heard}
 
     def heard(self) -> set[str]:
-        """Return the paths that have changed since somebody asked last."""
+        """Return the paths that have changed since it was asked last."""
         return self.wait(0.0)
 
     def are_for(self, folders: Iterable[str], *, deep: bool) -> bool:
@@ -167,7 +167,7 @@ class Declared:
         return files | {tree: self._inside(tree) for tree in self.trees}
 
     def moved_since(self, before: Stamps) -> list[str]:
-        """Return the files that are not as they were; those of which nobody knows how that was are left out."""
+        """Return the files that are not as they were; those of which that is not known are left out."""
         moved = []
         for path in before.keys() & (self.files | self.trees):
             then, now = before[path], {path: stamp(path)} if path in self.files else self._inside(path)
@@ -298,7 +298,7 @@ class Declared:
         return part
 
     def doubted(self, answer: Answer) -> Declared:
-        """Return what the doubtful actions read: of those that nobody comes to the next snapshot tells nothing."""
+        """Return what the doubtful actions read: of others the next snapshot tells nothing."""
         part = self._nothing()
         paths, rows = answer.snapshot.paths(), answer.snapshot.item_rows()
         read = {self._full(os.fsdecode(paths[row])) for number in answer.items for row in rows[number]}
@@ -307,7 +307,7 @@ class Declared:
         return part
 
     def without(self, answer: Answer) -> Declared:
-        """Return those among them that a snapshot does not tell of: of actions that nobody has come to."""
+        """Return those among them that a snapshot does not tell of: of actions that the walk has not come to."""
         rest = self._nothing()
         snapshot = answer.snapshot
         if has_untold(answer):
@@ -388,7 +388,7 @@ def moved_paths(answer: Answer, root: str) -> list[str]:
     kinds, paths = answer.snapshot.section(columns.KINDS), answer.snapshot.paths()
     rows = [row for row in answer.moved if kinds[row] != columns.MADE]
     if any(kinds[row] == columns.READ for row in rows):
-        # what no action names any more moves nobody
+        # what no action names any more moves nothing
         held = set(answer.snapshot.item_rows().flat)
         rows = [row for row in rows if kinds[row] == columns.WATCHED or row in held]
     return [_full(root, os.fsdecode(paths[row])) for row in rows]

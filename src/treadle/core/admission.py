@@ -42,7 +42,7 @@ class _Line:
         line.append((who, tokens))
 
     def first(self) -> deque[tuple[Any, int]]:
-        """Return those of the highest priority; empty if nobody waits."""
+        """Return those of the highest priority; empty if nothing waits."""
         line: deque[tuple[Any, int]] = deque()
         while self._priorities:
             line = self._by_priority[-self._priorities[0]]

@@ -108,7 +108,7 @@ def decide(
 ) -> Verdict:
     """Return the verdict on an action whose predecessors are done and well.
 
-    The rule: it runs when somebody demands it, when there is no record or no prediction, when a direct
+    The rule: it runs when that is demanded, when there is no record or no prediction, when a direct
     predecessor has no fingerprint, or when record and prediction differ. In every other case it is skipped.
 
     :param previous: the fingerprint on record, None where there is none that counts

@@ -69,7 +69,7 @@ def _takes_all(pattern: Pattern, path: str) -> bool:
 
 
 def passed_over(instance: Instance, declared: Declared) -> tuple[str, ...]:
-    """Return the outputs of former runs that the globs of an action would take, if somebody made these now."""
+    """Return the outputs of former runs that the globs of an action would take, if these were made now."""
     spec, scope, places = instance.spec, instance.scope, instance.spec.home.places
     slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
     found: dict[str, None] = {}

@@ -87,7 +87,7 @@ class Declared:
             at += 1
 
     def is_free(self, path: str) -> bool:
-        """Whether a file on the disk is nobody's work."""
+        """Whether no action makes a file that is on the disk."""
         if path in self.files or path in self.former or path in self.depfiles:
             return False
         if path.startswith(STATE + "/"):

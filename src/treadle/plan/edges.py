@@ -33,7 +33,7 @@ class Reading:
     :param any_of: it is left out if all of one of these lists are
     :param started: the programs that it starts, as far as they are known before its inputs are
     :param is_whole: whether all that it reads was found
-    :param unread: makers of plans that nobody has read and in which names of `needs` and `after` may stand, and
+    :param unread: makers of plans that have not been read and in which names of `needs` and `after` may stand, and
         what is wrong with such a name if its maker is in
     """
 

@@ -1,4 +1,4 @@
-"""Files that actions edit in place: which they are, that nobody else writes them, and that their readers wait."""
+"""Files that actions edit in place: which they are, that nothing else writes them, and that their readers wait."""
 
 from __future__ import annotations
 

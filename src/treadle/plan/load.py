@@ -204,7 +204,7 @@ class _Loading:
     def _all_instances(
         self, former_outputs: Callable[[str], Collection[str]] | None, made: Collection[str]
     ) -> tuple[list[Instance], Collection[str]]:
-        """Return all instances, and what actions made in former runs as far as somebody asks for it."""
+        """Return all instances, and what actions made in former runs as far as it is asked for."""
         asked: list[Collection[str]] = []
 
         def former(specs: Iterable[Spec]) -> Collection[str]:
@@ -252,7 +252,7 @@ class _Loading:
     def _linked(self, instances: list[Instance], declared: Declared, names: Names) -> Linker:
         """Return the linker of the plan, which has done its work.
 
-        As long as there are plans that nobody has read, what cannot be understood without them is left out.
+        As long as there are plans that have not been read, what cannot be understood without them is left out.
         """
         places = self.top.home.places
         if not names.open:

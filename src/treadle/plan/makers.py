@@ -1,4 +1,4 @@
-"""Who makes each path of a plan, and that nobody else does."""
+"""Which action makes each path of a plan, and that no other one does."""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ class Plan:
     :param queues: name -> tokens, without the queue `default`
     :param makers: uid -> path of the plan that it makes
     :param looks: what it depends on beside its own text
-    :param guessed: uids of actions whose globs may take what plans hold that nobody has read -> outputs of former
-        runs that they would take, if somebody made these
+    :param guessed: uids of actions whose globs may take what unread plans hold -> outputs of former
+        runs that they would take, if these were made
     :param is_idle: whether all that a bare run would do is left out
     :param unclear: uids of what a bare run would do and is left out as long as there are `unread` plans
     """

@@ -47,13 +47,13 @@ class Names:
         self.outputs = outputs
         self.root = root
         self.open: Sequence[str] = ()
-        """Actions that make plans which nobody has read yet: what is in them has their names and a `:` in front."""
+        """Actions that make plans which are unread: what is in them has their names and a `:` in front."""
         self.closed: Sequence[str] = ()
         """Actions that make plans and are left out: what would be in these is left out too."""
         self.unclear: Sequence[str] = ()
         """Actions that are left out only because plans are not read that they are understood with."""
         self.early: Collection[str] | None = ()
-        """What comes before plans that nobody has read; None as long as that is to be found out."""
+        """What comes before plans that have not been read; None as long as that is to be found out."""
         self.doubted = False
         """Whether a pattern was met that may take what such a plan holds."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
@@ -89,7 +89,7 @@ class Names:
         return found
 
     def may_be_made(self, name: str, prefix: str, uid: str) -> bool:
-        """Whether a pattern that an action gives may take what a plan that nobody has read holds.
+        """Whether a pattern that an action gives may take what a plan that has not been read holds.
 
         What comes before such a plan waits for nothing in it, so a pattern there is as good as known, unless it
         names the plan itself.
@@ -106,7 +106,7 @@ class Names:
         return may_be and self.early is not None and uid not in self.early
 
     def is_open_group(self, name: str, uid: str) -> bool:
-        """Whether a group may have members in a plan that nobody has read.
+        """Whether a group may have members in a plan that has not been read.
 
         :param uid: the action that gives it
         """
@@ -160,7 +160,7 @@ class Names:
         return found
 
     def find_known(self, name: str) -> list[str]:
-        """Return the same, and nothing for a name that may stand in a plan that nobody has read."""
+        """Return the same, and nothing for a name that may stand in a plan that has not been read."""
         try:
             return self.find(name)
         except UsageError:
@@ -169,7 +169,7 @@ class Names:
         return []
 
     def maker_of_plan(self, name: str) -> str | None:
-        """Return the maker of a plan that nobody has read and in which a name may stand, None if there is none."""
+        """Return the maker of an unread plan in which a name may stand, None if there is none."""
         return next((uid for uid in (*self.open, *self.closed) if name.startswith(f"{uid}:")), None)
 
     def unknown(self, name: str, known: Sequence[str] | None = None) -> UsageError:

@@ -32,7 +32,7 @@ class Others:
     ) -> tuple[list[tuple[str, list[Instance]]], list[tuple[Instance, TreadleError]]]:
         """Return the names in needs or after with what each stands for; mistakes are kept.
 
-        Returned too are the makers of plans that nobody has read and in which such a name may stand, and what is
+        Returned too are the makers of plans that have not been read and in which such a name may stand, and what is
         wrong with it if its maker is in.
 
         :param kind: `needs` or `after`

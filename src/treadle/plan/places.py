@@ -27,7 +27,7 @@ class Places:
         self.globs = globs
         self.folder = globs.folder
         self.sources: dict[str, str] = {}
-        """Inputs as written -> their paths, where these lie on the disk and nobody makes them."""
+        """Inputs as written -> their paths, where these lie on the disk and no action makes them."""
         self.answers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
 
     def path(self, text: str, node: Node, what: str) -> str:

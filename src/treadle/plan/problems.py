@@ -8,7 +8,7 @@ MAX_SHOWN = 10
 
 
 class UnreadNameError(TreadleError):
-    """A name may stand in a plan that nobody has read yet: it is no mistake that anybody should hear of."""
+    """A name may stand in a plan that has not been read yet: then it is no mistake."""
 
     @classmethod
     def of(cls, error: TreadleError) -> UnreadNameError:

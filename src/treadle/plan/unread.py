@@ -1,4 +1,4 @@
-"""What is known of a plan as long as it makes plans that nobody has read: what they will hold cannot be asked.
+"""What is known of a plan as long as it makes plans that have not been read: what they will hold cannot be asked.
 
 An action that cannot be understood without them (it reads, needs or names what is not there) is left out with that
 reason, and so is all that depends on it. One of the makers has to be understood: then it can go on with that one.

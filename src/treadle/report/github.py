@@ -27,7 +27,7 @@ _LAST = 10
 class GitHub:
     """Makes lines of events.
 
-    :param token: a word that nobody can know beforehand
+    :param token: a word that cannot be known beforehand
     :param folder: the root of the plan as seen from the repository, "" if it is that
     :param groups: whether to show what actions print
     :param shown_from: from which event on others show what actions print: STARTED, FAILURE, "" for never

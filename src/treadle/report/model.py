@@ -25,7 +25,7 @@ class Attempt:
 
     :param slot: the lowest number that no other running action had
     :param start: seconds since the run began
-    :param duration: seconds, None while nobody has said how long it took
+    :param duration: seconds, None as long as no event has said how long it took
     """
 
     __slots__ = ("duration", "failure", "number", "slot", "start")
@@ -154,7 +154,7 @@ class Run:
         return run
 
     def take(self, event: Event) -> None:
-        """Take in an event; a kind that nobody knows here is of a newer Treadle, and left alone."""
+        """Take in an event; a kind that is not known here is of a newer Treadle, and left alone."""
         self.last = max(self.last, float(event.get("t", 0.0)))
         take = _TAKERS.get(event["event"])
         if take is not None:

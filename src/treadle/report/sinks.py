@@ -49,7 +49,7 @@ class Lines:
     def open(self) -> None:
         """Make the file empty, or make it.
 
-        :raises UsageError: it cannot be written, or somebody else is writing it
+        :raises UsageError: it cannot be written, or another process is writing it
         """
         try:
             _make_folder(self.path)

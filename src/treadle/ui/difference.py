@@ -18,7 +18,7 @@ _CONTEXT = 2
 _MOST_WORDS = 400
 """Words between the first and the last that changed, above which they count as changed in one."""
 _MOST_LINES = 20_000
-"""Lines above which nobody compares two texts line by line."""
+"""Lines above which two texts are not compared line by line."""
 
 
 def text_difference(old: str, new: str, most: int, indent: str = "    ", room: int = _ROOM) -> list[Line]:

@@ -18,7 +18,7 @@ DEEPEST = 20
 
 
 def tree_lines(graph: Graph, named: Collection[str] = (), room: int = 0) -> Iterator[Line]:
-    """Yield the lines of a graph, from what nobody needs down to what needs nothing.
+    """Yield the lines of a graph, from what nothing needs down to what needs nothing.
 
     Each vertex is shown with what it needs once; `...` behind a name says that this stands elsewhere.
 

@@ -28,7 +28,7 @@ OTHER_SEQUENCES = (
     rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
     rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
 )
-"""What terminals obey and nobody wants to see, beside colours."""
+"""What terminals obey and is not to be shown, beside colours."""
 _OTHER = re.compile(OTHER_SEQUENCES)
 _COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
 _RAW_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")

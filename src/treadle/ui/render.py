@@ -122,9 +122,9 @@ def output_lines(output: Iterable[str]) -> list[Line]:
 
 
 def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line]:
-    """Return who was blocked by whom.
+    """Return the lines that say what was blocked, and by which failures.
 
-    :param blocked: origins -> those that they block
+    :param blocked: origins -> the actions that they block
     """
     return [
         line(("blocked", "warn"), f" by {_names(origins)}: {_names(uids)}") for origins, uids in blocked.items()

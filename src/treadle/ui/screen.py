@@ -45,9 +45,9 @@ class Screen:
         self.colours = colours
         self.redraws = redraws
         self.gone = False
-        """Whether nobody reads any more."""
+        """Whether the other end is closed."""
         self.failure = ""
-        """Why nothing can be written any more, if somebody would read it."""
+        """Why nothing can be written any more, though the other end is open."""
         self.lost: OSError | None = None
         """What the first write that failed has raised."""
         self._drawn = False
@@ -104,7 +104,7 @@ class Screen:
                 self.lose(error)
 
     def hold(self) -> None:
-        """Leave the terminal to somebody else: what is written is kept until `release`."""
+        """Leave the terminal to a program: what is written is kept until `release`."""
         self.erase()
         self._held = self._held or []
         self._put("")

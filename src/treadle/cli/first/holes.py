@@ -1,6 +1,6 @@
 """Texts of other tools with holes for values of a plan, and how they become texts of a plan.
 
-A hole is written as a name between two characters that nobody uses. What stands around it decides whether the
+A hole is written as a name between two characters that no file uses. What stands around it decides whether the
 plan may put its value there: inside single quotes it may not, and a list may only where words stand.
 """
 

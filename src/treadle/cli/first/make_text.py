@@ -138,7 +138,7 @@ class MakeText:
 
     @property
     def _doubt(self) -> str:
-        """Why nobody but make can tell whether the line counts, "" if it does."""
+        """Why only make can tell whether the line counts, "" if it does."""
         return next((one for one in self._open if one not in ("yes", "no", "done")), "")
 
     def _joined(self, raw: str) -> str:
