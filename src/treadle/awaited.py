@@ -1,4 +1,4 @@
-"""Runs what blocks in a thread of its own, for those who await it. It does not know what that is."""
+"""Runs what blocks in a thread of its own, for what awaits it. It does not know what that is."""
 
 from __future__ import annotations
 

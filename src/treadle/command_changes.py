@@ -36,7 +36,7 @@ def changed_part(
     :param answer: what is doubtful whatever the plan says now
     :param actions: uid -> Command, as the plan says now
     :param watch: what the plan depends on now
-    :param makers: output -> who makes it, of all actions of the plan
+    :param makers: output -> the action that makes it, of all actions of the plan
     :param environ: the variables that Commands may be sensitive to
     """
     try:
@@ -203,7 +203,7 @@ class ChangedPart(Part):
             now = tuple(column[number] for column in values)
             if number not in moved and stamp == before:
                 continue
-            # who reads it, and was not asked, stands for the stamp before; who was may have seen another one
+            # an action that reads it and was not asked has the stamp from before; one that was may have another
             sure = number in moved and now in (before, stamp)
             for column, value in zip(values, stamp if sure else UNSURE, strict=True):
                 column[number] = value

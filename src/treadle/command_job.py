@@ -33,7 +33,7 @@ class Place:
     :param root: the folder that paths are relative to
     :param state: the state folder
     :param run: the id of the run, for the marks of processes
-    :param questions: who knows the environment and the programs
+    :param questions: knows the environment and the programs
     :param actions: uid -> Command
     """
 

@@ -82,7 +82,7 @@ class Watch:
             for name in command.env.track:
                 value = environ.get(name)
                 found[name] = digest(name, value) if value is not None and name in command.env.secret else value
-        # a program of the root is an input of who starts it, and PATH says which one that is
+        # a program of the root is an input of what starts it, and PATH says which one that is
         has_tools = any(command.tools for command in commands)
         found["PATH"] = environ.get("PATH") if has_tools else quick.own_path(self.root, environ)
         return found
@@ -346,7 +346,7 @@ class Part:
         """Return the snapshot with what the walk has seen in place of what was doubtful.
 
         :return: its sections, and what its items say of themselves if that has changed; None where an action was
-            found to read something else than before: who makes that only the whole plan can say
+            found to read something else than before: what makes that only the whole plan can say
         """
         if self._reads_others(walk):
             return None

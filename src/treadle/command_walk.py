@@ -110,10 +110,10 @@ class Settings:
 class CommandWalk(Walk):
     """Walks a graph whose vertices carry Commands; uids are text.
 
-    :param actions: uid -> Command; who reads an output of another has it as predecessor
+    :param actions: uid -> Command; an action that reads an output of another has it as predecessor
     :param root: the folder that paths are relative to; the state lives in `.treadle` in it
     :param settings: how to run
-    :param observer: who hears what happens
+    :param observer: hears what happens
     """
 
     def __init__(
@@ -440,7 +440,7 @@ class CommandWalk(Walk):
         return moved_inputs
 
     def makers_of_found(self, uid: str) -> list[str]:
-        """Return who makes the inputs that an action was found to read and does not declare."""
+        """Return the makers of the inputs that an action was found to read and does not declare."""
         question = self._kept.get(uid)
         return self.discovery.makers_of(uid, question.answers if question is not None else ())
 
@@ -576,7 +576,7 @@ def _not_written(root: str, missing: Sequence[str]) -> TreadleError:
 
 
 def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:
-    """Return who of those before writes to these paths; the others are needed, and nothing follows from them."""
+    """Return which of those before write to these paths; the others are needed, and nothing follows from them."""
     found = writers_of(paths, before)
     if len(found) == len(before):
         return found

@@ -1,6 +1,6 @@
 """Marks that processes carry, and the processes that carry one or are in a group: found, told, ended.
 
-It knows nothing of who starts them, of jobs or of runs. A process that rewrites its own environment is not found by
+It knows nothing of what starts them, of jobs and runs. A process that rewrites its own environment is not found by
 its mark. `psutil` looks where there is no `/proc`.
 """
 

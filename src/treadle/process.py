@@ -26,7 +26,7 @@ else:
 TERM: int = signal.SIGTERM
 HAVE_WAITID = hasattr(os, "waitid")
 LONGEST_SLEEP = 1_000_000.0
-"""Seconds; who asked to sleep longer is woken and sleeps on."""
+"""Seconds; a longer sleep is woken and goes on."""
 
 
 class Process:
@@ -98,7 +98,7 @@ class Process:
                 self._reaped = True
                 if not self.managed:
                     self.release()
-            # an interrupt may end the wait before its time: who asks again waits again
+            # an interrupt may end the wait before its time: asking again waits again
             if self.leads and not self._is_alone:
                 wait_for_group(self.pid)
                 self._is_alone = True
@@ -180,7 +180,7 @@ class Process:
     def _is_dead(self, block: bool) -> bool:
         try:
             if not HAVE_WAITID:
-                # another lock: who waits must not keep others from a kill
+                # another lock: a thread that waits must not keep others from a kill
                 with self._collecting:
                     return self._is_gone or self._collect_with(0 if block else os.WNOHANG)
             options = os.WEXITED | os.WNOWAIT | (0 if block else os.WNOHANG)

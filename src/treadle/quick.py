@@ -41,7 +41,7 @@ class Facts:
     :param folders: paths that have to be folders
     :param links: path of a link that something leads through -> where to
     :param has_globs: whether the plan has globs, whose answer depends on former outputs
-    :param more: texts of who asked for it
+    :param more: texts of the caller
     """
 
     __slots__ = ("environ", "folders", "has_globs", "links", "log", "more", "plan", "saved")

@@ -302,7 +302,7 @@ class LocalRunner:
 
     def close(self) -> None:
         """Give its descriptors back; nothing may be running."""
-        # who was interrupted in `wake` holds it for ever, everybody else for a moment
+        # a thread that was interrupted in `wake` holds it for ever, any other for a moment
         self._wake_lock.acquire(timeout=1.0)
         fds = (self._wake_in, self._wake_out)
         self._wake_in = self._wake_out = -1

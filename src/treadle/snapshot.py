@@ -1,7 +1,7 @@
 """Columns of stamps that answer "what is doubtful?" in bulk. It knows nothing of plans, Commands and records.
 
 A row is a path with its stamp. The first rows are watched for everybody: when one of them moved, nothing of the
-snapshot counts. The others belong to items (the actions of who writes it), each of which names its rows.
+snapshot counts. The others belong to items (the actions of its writer), each of which names its rows.
 
 A file is a line that names the format, a table with the length and checksum of each section, a checksum of that,
 and the sections. Only the sections that are asked for are read, and none is believed before its checksum is. What
@@ -187,7 +187,7 @@ class DamageError(ValueError):
 class Columns:
     """What a snapshot holds, in lists that can be written.
 
-    :param facts: texts of who writes it; what they say is theirs
+    :param facts: texts of its writer, which alone knows what they say
     """
 
     def __init__(self, facts: Sequence[str]) -> None:
@@ -312,7 +312,7 @@ class Snapshot:
         return memoryview(self.section(number)).cast("q")
 
     def facts(self) -> list[str]:
-        """Return the texts of who wrote it."""
+        """Return the texts of its writer."""
         return split_texts(self.section(FACTS))
 
     def paths(self) -> list[bytes]:

@@ -38,7 +38,7 @@ class Threads:
         self._busy: dict[Job, bool] = {}
         """What was handed over and has neither ended nor been given up."""
         self._untaken: dict[Job, bool] = {}
-        """What of it no thread has come to; who takes it out runs it, be it in the queue twice."""
+        """What of it no thread has come to; the thread that takes it out runs it, be it in the queue twice."""
 
     def run(self, job: Job) -> None:
         """Run a job in a thread of its own for so long."""

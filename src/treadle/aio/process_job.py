@@ -71,7 +71,7 @@ class ProcessJob(AbstractJob):
         return self.command.shown
 
     def _start(self) -> _Start:
-        # only who runs programs pays for what looks at files
+        # only a run of programs pays for what looks at files
         from treadle.files import Files
         from treadle.question import Questions
 

@@ -109,7 +109,7 @@ class Run:
                 job._aio_phase = SCHEDULED
                 admission.push(job, WINDOW, 1, 0)
         if self._is_starting:
-            # an eager task has ended while it was made: who makes it goes on with what that has made ready
+            # an eager task has ended while it was made: the loop below goes on with what that has made ready
             return
         self._is_starting = True
         if admission is None:

@@ -415,7 +415,7 @@ def _close(found: Found) -> None:
 class RoundContext(Context):
     """The context of one round: what it prints comes below what has changed, once an action starts.
 
-    :param again: who hears of plans that are loaded
+    :param again: hears of plans that are loaded
     :param options: those of the round
     :param changed: the names of what has changed, None the first time
     """

@@ -31,7 +31,7 @@ class Context:
     """One call of the command.
 
     :param options: what was asked for
-    :param interrupts: who hears the signals
+    :param interrupts: hears the signals
     :param found: what the first look has found
     """
 

@@ -62,7 +62,7 @@ def left_by(plan: Plan, store: Store) -> dict[str, str]:
 
 
 def touched(path: str, left: Mapping[str, str]) -> list[str]:
-    """Return who makes what a path is, lies in, or holds."""
+    """Return which action makes what a path is, lies in, or holds."""
     maker = maker_of(path, left)
     if maker is None and path.endswith("/"):
         return [other for one, other in left.items() if path == "./" or one.startswith(path)]

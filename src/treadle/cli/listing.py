@@ -112,7 +112,7 @@ def _section(context: Context, title: str, rows: Iterable[Row]) -> None:
 
 
 class Origins:
-    """Says of each input where it comes from, and of each output who reads it.
+    """Says of each input where it comes from, and of each output which actions read it.
 
     :param plan: the plan, with all its actions
     """

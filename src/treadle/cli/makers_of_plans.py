@@ -4,7 +4,7 @@ What such a plan holds is known when its maker is up to date. A question reads t
 says of the others that nothing is known of them; a run makes them first (see `rounds`).
 
 What a maker reads may itself be said by a plan that another one makes: its globs take more when that is read, and
-who makes its inputs is known then. So a verdict holds only as long as what it was made with stays (`Judged`).
+what makes its inputs is known then. So a verdict holds only as long as what it was made with stays (`Judged`).
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Outlets:
             self._github.folder = folder if folder != "." else ""
 
     def tell(self, kind: str, **fields: Any) -> None:
-        """Hand an event to all who want it."""
+        """Hand an event to all that want it."""
         event: Event = {"event": kind, "t": round(monotonic() - self.context.began, 6), **fields}
         if self._lines is not None:
             self._lines.add(encoded(event))

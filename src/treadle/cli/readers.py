@@ -1,4 +1,4 @@
-"""Who makes and who reads which path of a plan, as the plan says it. It looks at no file and no record."""
+"""Which actions make and read which path of a plan, as the plan says it. It looks at no file and no record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DATA, NEEDS, AFTER = "data", "needs", "after"
 
 
 class Readers:
-    """Answers who makes a path and who reads it.
+    """Answers which actions make a path and which read it.
 
     :param plan: the plan, with all its actions
     """

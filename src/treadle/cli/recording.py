@@ -71,7 +71,7 @@ class Recorder:
     """Tells of one call: its begin, what its walk does, its end.
 
     :param context: what was asked for, and when it began
-    :param outlets: who takes the events
+    :param outlets: what takes the events
     """
 
     def __init__(self, context: Context, outlets: Outlets) -> None:
@@ -176,8 +176,8 @@ class Recorder:
 class Hearing(Observer):
     """Hears a walk, tells its events, and passes on all that it hears.
 
-    :param outlets: who takes the events
-    :param progress: who shows the run
+    :param outlets: what takes the events
+    :param progress: shows the run
     :param began: when the run began, on the monotonic clock
     """
 

@@ -33,8 +33,8 @@ class Rounds:
     """Brings the makers of plans up to date, until all of the plan is known that can be made.
 
     :param context: the call
-    :param progress: who shows the run
-    :param recorder: who tells of it, if anybody does
+    :param progress: shows the run
+    :param recorder: tells of it, None if nothing does
     """
 
     def __init__(self, context: Context, progress: Progress, recorder: Recorder | None) -> None:

@@ -61,7 +61,7 @@ def _files_of(options: Options) -> list[str]:
 def run_once(context: Context, recorder: Recorder | None = None) -> int:
     """Run what was asked for; return the exit code.
 
-    :param recorder: who tells of it, if anybody does
+    :param recorder: tells of it, None if nothing does
     """
     found = context.found if recorder is None else None
     answer = found.answer if found is not None else None
@@ -151,7 +151,7 @@ def _walk_part(
 def make_walk(
     context: Context, plan: Plan, uids: list[str], recorder: Recorder | None = None, rounds: Rounds | None = None
 ) -> tuple[CommandWalk, Progress]:
-    """Return a walk over some actions and all that they need, and who shows it; `recorder` hears it too.
+    """Return a walk over some actions and all that they need, and what shows it; `recorder` hears it too.
 
     :param rounds: what has run before, because it makes plans
     """

@@ -58,7 +58,7 @@ def why_command(context: Context) -> int:
 class Asked:
     """What can be told of the actions of a walk that has looked.
 
-    :param readers: who reads what in the plan
+    :param readers: which action reads what in the plan
     :param plans: makers of plans that may hold something else after a run, and what is said of these
     :param everything: whether all is told, or the reasons alone
     """
@@ -81,7 +81,7 @@ class Asked:
         told.equal = self._equal(uid)
         told.texts, told.written = self._differences(uid)
         command = self.walk.actions.vertex_data[uid]
-        # who reads what an unread plan says is not known
+        # which actions of an unread plan read it is not known
         told.makes = bool(command.outputs or command.edits) and uid not in self.readers.plan.unread
         told.once = command.once
         told.readers = self.readers.followers(uid)

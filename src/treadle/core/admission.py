@@ -1,10 +1,10 @@
-"""Queues, tokens, priorities and slots: who may start now. It knows nothing of jobs, graphs or clocks.
+"""Queues, tokens, priorities and slots: what may start now. It knows nothing of jobs, graphs or clocks.
 
 The token rules:
 
 - Each queue has a fixed number of tokens. What waits in a queue asks for a number of them and holds them
   from its start to its end; it never holds a part of what it asks for.
-- Within a queue the higher priority goes first, and between equals who came first. Nothing overtakes the
+- Within a queue the higher priority goes first, and between equals what came first. Nothing overtakes the
   head: if its tokens are not free, the queue waits, so that a large demand is never starved by small ones.
 - Queues do not wait for each other.
 - A demand that its queue could never meet is refused when it arrives; it never waits.
@@ -34,7 +34,7 @@ class _Line:
         """The priorities there are lines for, negated: the highest is first."""
 
     def push(self, who: Any, tokens: int, priority: int) -> None:
-        """Put in who asks for so many tokens."""
+        """Put in what asks for so many tokens."""
         line = self._by_priority.get(priority)
         if line is None:
             line = self._by_priority[priority] = deque()
@@ -88,7 +88,7 @@ class Admission:
         self.waiting += 1
 
     def admit(self) -> Iterator[tuple[Any, int]]:
-        """Take out, one after the other, who may start now, each with its slot."""
+        """Take out, one after the other, what may start now, each with its slot."""
         for queue, lines in self._lines.items():
             while (line := lines.first()) and line[0][1] <= self.free[queue]:
                 who, tokens = line.popleft()

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 _NONE: frozenset[Hashable] = frozenset()
 _SHORT = 16
-"""So many neighbours are searched one by one; above it, a dict tells at once who is among them."""
+"""So many neighbours are searched one by one; above it, a dict tells at once what is among them."""
 
 
 class Edges:

@@ -1,4 +1,4 @@
-"""Who makes what, who reads what, and who is left out: from instances to the edges between them."""
+"""Which action makes, reads and is left out of what: from instances to the edges between them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Linker:
         """Those of which something is wrong."""
 
     def link(self) -> None:
-        """Find makers, paths that are read, and who is left out; mistakes are kept."""
+        """Find makers, paths that are read, and what is left out; mistakes are kept."""
         self.makers.check(self.instances)
         leaves_out = any(instance.left_out for instance in self.instances)
         for instance in self.instances:

@@ -29,7 +29,7 @@ def link_edits(linker: Linker) -> None:
 
 
 def editors_of(linker: Linker) -> dict[str, str]:
-    """Return who edits which file, of those that are in."""
+    """Return which of the actions that are in edits which file."""
     found: dict[str, str] = {}
     for uid, reading in linker.readings.items():
         if reading.edits is not None:

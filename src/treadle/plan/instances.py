@@ -1,6 +1,6 @@
 """From actions as written to their instances: foreach values, uids, outputs, conditions.
 
-Globs see files that no action makes and declared outputs; who makes what is known when every action is expanded,
+Globs see files that no action makes and declared outputs; what makes each is known when every action is expanded,
 so actions whose foreach has a glob are expanded again until their answer stays.
 """
 

@@ -89,7 +89,7 @@ class Makers:
             )
 
     def of(self, path: str) -> list[Instance]:
-        """Return who makes a path: the file, a folder that it lies in, or what lies below a tree."""
+        """Return which action makes a path: the file, a folder that it lies in, or what lies below a tree."""
         declared = self.declared
         found = declared.files.get(path) or declared.folders.get(path)
         if found is not None:

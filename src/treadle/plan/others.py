@@ -87,7 +87,7 @@ class Others:
     ) -> list[tuple[Instance, list[str]]]:
         """Return the makers that a `from` names, each with the outputs that it means.
 
-        :param is_early: whether it is to be found out who is left out
+        :param is_early: whether it is to be found out what is left out
         """
         found: list[tuple[Instance, list[str]]] = []
         for made in item.names:
@@ -126,7 +126,7 @@ class Others:
     ) -> tuple[Sequence[str], str, bool]:
         """Return what a name in `from` stands for, the output that it names, and whether it may be several.
 
-        :param how: whether it is to be found out who is left out, and whether a pattern may take nothing
+        :param how: whether it is to be found out what is left out, and whether a pattern may take nothing
         """
         names, prefix, (is_early, may_be_empty) = self.names, instance.spec.home.prefix, how
         self._refuse_own(name, made, instance)

@@ -1,4 +1,4 @@
-"""Which files an action starts, and who makes them: programs and tools with a `/` in their name.
+"""Which files an action starts, and what makes them: programs and tools with a `/` in their name.
 
 What is found on PATH has no maker, and what a script starts is not seen.
 """
@@ -46,7 +46,7 @@ class Programs:
     def known(self, instance: Instance) -> list[Started]:
         """Return what an instance starts, as far as it can be said before its inputs are known.
 
-        What is wrong in a name is left to who makes the command.
+        What is wrong in a name is left to what makes the command.
         """
         found: list[Started] = []
         for templates, in_cwd, node, is_late in _named(instance.spec):

@@ -54,7 +54,7 @@ def link(
         reason = _reason(linker, names, broken)
         for one in broken:
             one.left_out = reason
-            # what globs take depends on who is left out
+            # what globs take depends on what is left out
             one.spec.home.places.answers.clear()
     if all(linker.by_uid[uid].left_out for uid in names.open):
         # that makers wait for each other's plans is only said if nothing else is wrong

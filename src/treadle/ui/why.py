@@ -217,7 +217,7 @@ def _order(kind: str) -> int:
 
 
 def _following_lines(told: Explained, most: int) -> Iterator[Line]:
-    """Yield who reads what it makes, and would run if that came out different."""
+    """Yield the actions that read what it makes, and would run if that came out different."""
     if told.readers:
         yield line("  if what it makes comes out different, these follow:")
         for uid, paths in list(told.readers.items())[:most]:

@@ -707,7 +707,7 @@ class _Translation:
         return target in self.phony or (self._is_phony(target) and not rule.recipe)
 
     def _is_nothing(self, target: str) -> bool:
-        """Return whether a target only says that who needs it runs each time, as FORCE does."""
+        """Return whether a target only says that what needs it runs each time, as FORCE does."""
         rule = self.files.get(target)
         return target in self.phony and (rule is None or not (rule.recipe or rule.prerequisites or rule.order_only))
 
