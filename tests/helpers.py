@@ -66,6 +66,19 @@ def run_treadle(
     return result
 
 
+def run_python(folder: Path, program: str) -> Result:
+    """Run a program of Python, which may change parts of Treadle before it calls them."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
 def start_treadle(
     folder: Path, *args: str, env: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()
 ) -> subprocess.Popen[str]:

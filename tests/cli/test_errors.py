@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import COMMAND, DEADLINE, environment, plan, run_treadle
+from helpers import COMMAND, DEADLINE, environment, plan, run_python, run_treadle
 from treadle import __version__
 
 if TYPE_CHECKING:
@@ -108,21 +108,12 @@ def broken(*args):
 treadle.cli.run.make_walk = broken
 sys.exit(main(["run"]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert done.returncode == 70
-    assert done.stderr.startswith(
-        "treadle: this is a bug of Treadle's own, not of your plan: ValueError: two\\nlines"
-    )
-    assert "Traceback" in done.stderr
-    assert __version__ in done.stderr
-    assert "Please report it" in done.stderr
+    done = run_python(tmp_path, program)
+    assert done.code == 70
+    assert done.err.startswith("treadle: this is a bug of Treadle's own, not of your plan: ValueError: two\\nlines")
+    assert "Traceback" in done.err
+    assert __version__ in done.err
+    assert "Please report it" in done.err
 
 
 def test_what_the_system_refuses_is_no_bug_of_ours(tmp_path: Path) -> None:
@@ -138,16 +129,9 @@ def broken(*args):
 treadle.cli.run.make_walk = broken
 sys.exit(main(["run"]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert done.returncode == 2
-    assert done.stderr == "treadle: the system refused: [Errno 24] Too many open files: 'some/file'\n"
+    done = run_python(tmp_path, program)
+    assert done.code == 2
+    assert done.err == "treadle: the system refused: [Errno 24] Too many open files: 'some/file'\n"
 
 
 def test_a_disk_that_is_full_under_way_is_a_failure_and_not_a_wrong_call(tmp_path: Path) -> None:
@@ -164,16 +148,9 @@ def full(*args, **options):
 Store.save = full
 sys.exit(main(["run"]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert done.returncode == 1
-    assert done.stderr == "treadle: the state cannot be written: no room\n  hint: make room\n"
+    done = run_python(tmp_path, program)
+    assert done.code == 1
+    assert done.err == "treadle: the state cannot be written: no room\n  hint: make room\n"
 
 
 def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:

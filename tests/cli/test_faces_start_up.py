@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers import environment, plan
+from helpers import plan, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +22,9 @@ def loaded_by(folder: Path, *words: str) -> set[str]:
     """Return the modules of ours that a call of the command loads."""
     program = f"import sys; from treadle.__main__ import main; sys.argv = ['treadle', *{words!r}]; main(); "
     program += "print('LOADED', *sorted(name for name in sys.modules if name.startswith('treadle.')))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=environment(), capture_output=True, text=True, check=True
-    )
-    return {name.removeprefix("treadle.") for name in done.stdout.splitlines()[-1].split()[1:]}
+    done = run_python(folder, program)
+    assert done.code == 0, done.err
+    return {name.removeprefix("treadle.") for name in done.lines[-1].split()[1:]}
 
 
 @pytest.mark.parametrize("words", [["run"], ["run", "-v"], ["run", "-n"], ["run", "--force"]])
