@@ -76,7 +76,8 @@ def write_schema(path: str, text: str = "") -> None:
     text = (text or json.dumps(plan_schema(), indent=1, ensure_ascii=False)) + "\n"
     try:
         if os.path.basename(folder) == STATE_FOLDER:
-            store = Store(os.path.dirname(folder))
+            # the folder of the plan may be the one that we are in, which has an empty name here
+            store = Store(os.path.dirname(folder) or ".")
             store.make_folder()
             own_files.replace(path, [text.encode()])
             return
