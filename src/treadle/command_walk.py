@@ -22,6 +22,7 @@ from .fingerprint import Fingerprint
 from .found import found_in, owner_of, wait_for_makers, writers_of
 from .hooks import words_of
 from .job import Job
+from .links import Links, Makers
 from .outputs import Room
 from .ownership import FOLDER_VALUE, Ownership
 from .question import FOUND, INPUT, Questions, made_once
@@ -171,7 +172,7 @@ class CommandWalk(Walk):
         return super().run()
 
     def _run_alone(self) -> Report:
-        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)})
+        self._check()
         self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting, known=self.known)
         try:
             if self.known is not None and not self.store.is_partial:
@@ -192,6 +193,11 @@ class CommandWalk(Walk):
             self.store.release()
         return report
 
+    def _check(self) -> None:
+        """Refuse what can be refused; edges through links of a part of a plan were checked with the whole of it."""
+        links = Links(self.root) if self.known is None else None
+        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
+
     def _end_leftovers(self) -> None:
         """End what actions have left behind outside of their groups: it would write beside the next run."""
         mark = f"{self.run_id}/"
@@ -202,7 +208,7 @@ class CommandWalk(Walk):
 
     def look(self) -> dict[str, Verdict]:
         """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
-        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)})
+        self._check()
         self.store.load()
         self._open()
         self._may_start = False
@@ -580,10 +586,9 @@ def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -
     found = writers_of(paths, before)
     if len(found) == len(before):
         return found
-    # what a link leads to may be made by one of the others
-    inside = os.path.join(os.path.realpath(root), "")
-    real = (os.path.realpath(os.path.join(root, path)) for path in paths)
-    return writers_of([*paths, *(path.removeprefix(inside) for path in real)], before)
+    # what a path leads to through links may be made by one of the others, by another name again
+    makers = Makers(root, {path: uid for uid, command in before.items() for path in _written_by(command)})
+    return list(dict.fromkeys([*found, *(maker for path in paths for maker in makers.of(path))]))
 
 
 def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:

@@ -1,4 +1,4 @@
-"""Which actions read what others make, by the paths that their Commands declare. It never looks at the disk."""
+"""Which actions read what others make, by the paths that their Commands declare. Of the disk it looks at links."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
     from .core.dag import DAG
+    from .links import Links
 
 
 def connect_by_files(actions: DAG, root: str = "") -> None:
@@ -19,7 +20,8 @@ def connect_by_files(actions: DAG, root: str = "") -> None:
     an output, lie in an output folder, or be a folder with an output in it.
 
     :param actions: uid -> Command; edges that are there stay
-    :param root: the root of the walk, as an absolute path: Commands may name files below it absolutely
+    :param root: the root of the walk, as an absolute path: Commands may name files below it absolutely, and
+        one file by several names that lead through links; without it paths are compared as text
     :raises DAGError: actions read from each other in a circle, or a vertex holds no Command
     """
     from .core.dag import require_graph
@@ -31,25 +33,31 @@ def connect_by_files(actions: DAG, root: str = "") -> None:
 
             raise DAGError(f"the vertex {uid!r} holds {shown(data)}", facts=("expected a Command",))
     edges: dict[Hashable, dict[Hashable, None]] = {}
-    for reader, maker, _ in file_edges(actions.vertex_data, [root] if root else ()):
+    links = None
+    if root:
+        from .links import Links
+
+        links = Links(root)
+    for reader, maker, _ in file_edges(actions.vertex_data, [root] if root else (), links):
         edges.setdefault(reader, {})[maker] = None
     for reader, makers in edges.items():
         actions.update_vertex(reader, predecessors=makers, enable_checks=False)
     actions.check()
 
 
-def check_edges(actions: DAG, roots: Collection[str] = ()) -> None:
+def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None = None) -> None:
     """Refuse a graph in which an action may run before one that makes what it reads.
 
     An edge of either kind is enough, and so is a path of edges.
 
     :param roots: the absolute paths of the root, see `file_edges`
+    :param links: the links in the root, see `file_edges`
     :raises TreadleError: there is no such path; it names the reader, the maker and the file
     """
     indirect: dict[Hashable, dict[Hashable, str]] = {}
     before: frozenset[Hashable] = frozenset()
     last: Hashable = None
-    for reader, maker, path in file_edges(actions.vertex_data, roots):
+    for reader, maker, path in file_edges(actions.vertex_data, roots, links):
         if reader != last:
             before, last = actions.get_predecessors(reader), reader
         if maker not in before:
@@ -81,14 +89,16 @@ def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str])
 
 
 def file_edges(
-    commands: Mapping[Hashable, Command], roots: Collection[str] = ()
+    commands: Mapping[Hashable, Command], roots: Collection[str] = (), links: Links | None = None
 ) -> Iterator[tuple[Hashable, Hashable, str]]:
     """Yield (reader, maker, path) for each path that an action reads and another one makes or edits.
 
     :param roots: the absolute paths of the root: an absolute path below one of them is one of the root
+    :param links: the links in the root, so that a path that no action makes by its own name is looked up by those
+        that it has through links; None to compare paths as text
     """
     prefixes = {f"/{_joined('.', root.lstrip('/'))}/" for root in roots}
-    made = _Made(commands)
+    made = _Made(commands, links)
     if not made.exact:
         return
     exact, has_folders = made.exact, made.has_folders
@@ -97,10 +107,14 @@ def file_edges(
             path = written
             if "./" in written or "//" in written or written.startswith("/"):
                 path = _plain(written, prefixes)
+            makers: Collection[Hashable] = ()
             if has_folders or path in exact or path.endswith("/"):
-                for maker in made.of(path):
-                    if maker != reader:
-                        yield reader, maker, written
+                makers = made.of(path)
+            if links is not None and not makers:
+                makers = made.behind(path)
+            for maker in makers:
+                if maker != reader:
+                    yield reader, maker, written
 
 
 def read_by(command: Command) -> Iterable[str]:
@@ -144,13 +158,17 @@ def _joined(folder: str, name: str) -> str:
 class _Made:
     """The makers and editors of each path."""
 
-    def __init__(self, commands: Mapping[Hashable, Command]) -> None:
+    def __init__(self, commands: Mapping[Hashable, Command], links: Links | None = None) -> None:
         self.exact: dict[str, tuple[Hashable, ...]] = {}
         """Path -> its maker, and the actions that edit it."""
         for uid, command in commands.items():
             for written in (*command.outputs, *command.edits):
                 path = _plain(written) if "./" in written or "//" in written else written
                 self.exact[path] = (*self.exact.get(path, ()), uid)
+                if links is not None and (place := links.place_of_output(path)) != path:
+                    self.exact[place] = (*self.exact.get(place, ()), uid)
+        self._links = links
+        self._behind: dict[str, Collection[Hashable]] = {}
         self.has_folders = any(path.endswith("/") for path in self.exact)
         self._trees: dict[str, Collection[Hashable]] = {}
         self._around: dict[str, Collection[Hashable]] = {}
@@ -165,6 +183,15 @@ class _Made:
             return found
         exact = self.exact.get(path, ())
         return (*exact, *self._around_of(path)) if self.has_folders else exact
+
+    def behind(self, path: str) -> Collection[Hashable]:
+        """Return the actions that make what a path leads to through links, by any name on its way."""
+        found = self._behind.get(path)
+        if found is None:
+            assert self._links is not None
+            names = self._links.other_names(path)
+            found = self._behind[path] = dict.fromkeys(maker for name in names for maker in self.of(name))
+        return found
 
     def _around_of(self, path: str) -> Collection[Hashable]:
         """Return the makers of a folder that a path lies in."""

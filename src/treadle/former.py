@@ -10,7 +10,7 @@ import os
 
 from .errors import TreadleError
 from .files import Files
-from .ownership import ADOPTED, LEFT, OURS, Ownership, folders_around
+from .ownership import ADOPTED, FOREIGN, LEFT, OURS, Ownership, folders_around, link_value
 from .store import Store
 
 TYPE_CHECKING = False
@@ -53,6 +53,14 @@ class FormerOutputs:
         """Return the uid of the action that made a path, "" if none did."""
         keys = self._keys_of(path)
         return self._ownership.store.entries[keys[0]].owner.uid if keys else ""
+
+    def has_left_link(self, folder: str) -> bool:
+        """Return whether the link in the place of an output folder (`a/`) is, or may be, from an action."""
+        try:
+            value = link_value(os.readlink(os.path.join(self._files.root, folder.rstrip("/"))))
+        except OSError:
+            return False
+        return any(claim.of(folder, lambda: value) != FOREIGN for claim in self._ownership.claims_on(folder))
 
     def _keys_of(self, path: str) -> list[str]:
         paths = (path, *folders_around(path))

@@ -30,6 +30,7 @@ class Links:
         self._is_link: dict[str, bool] = {}
         self._folders: dict[str, tuple[str, tuple[str, ...]]] = {self.real_root: (self.real_root, ())}
         self._trails: dict[str, tuple[str, ...]] = {}
+        self._prefixes: dict[str, str] = {}
 
     def named(self, path: str, cwd: str = ".") -> str:
         """Return the name of a path that a program has written, which ran in `cwd`.
@@ -86,6 +87,32 @@ class Links:
             return self.real(name)
         folder, own = os.path.split(os.path.join(self.root, name))
         return self.below(os.path.join(self._folder(folder)[0], own))
+
+    def place_of_output(self, name: str) -> str:
+        """Return the name of an output without the links around it; its own name stays, also that of a folder.
+
+        An action may make a link in the place of an output folder: that is not what the link leads to.
+        """
+        at = name.rfind("/", 0, -1) + 1
+        folder = name[:at]
+        real = self._prefixes.get(folder)
+        if real is None:
+            real = self.trail(folder)[-1] if folder else ""
+            real = self._prefixes[folder] = "" if real == "./" else real
+        return name if real == folder else real + name[at:]
+
+    def other_names(self, name: str) -> list[str]:
+        """Return the other names of what a path leads to: by each link on the way, and without any."""
+        folder = name if name.endswith("/") else name[: name.rfind("/") + 1]
+        own = name[len(folder) :]
+        found = []
+        if folder and folder != "./":
+            trail = self.trail(folder)
+            if len(trail) > 1:
+                found = [own if place == "./" and own else f"{place.rstrip('/')}/{own}" for place in trail]
+        if own and os.path.islink(os.path.join(self.root, name)):
+            found += self.trail(name)
+        return [one for one in found if one != name]
 
     def turned_since(self, name: str, since: int) -> bool:
         """Return whether one of the links that a path leads through was made after a time (nanoseconds)."""

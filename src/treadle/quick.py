@@ -268,8 +268,22 @@ def _lead_through_the_same(snapshot: Snapshot, root: str, moved: list[int], link
         return False
     kinds, paths = snapshot.section(columns.KINDS), snapshot.paths()
     read = {os.fsdecode(paths[row]) for row in moved if kinds[row] == columns.READ}
-    tops = {above for path in read for above in _with_above(path.rstrip("/"))}
-    return not any(path not in links and os.path.islink(os.path.join(root, path)) for path in tops)
+    # an action may make a link, and what is around it is no work of its own
+    made = {os.fsdecode(paths[row]).rpartition("/")[0] for row in moved if kinds[row] == columns.MADE}
+    tops = {above for path in (*read, *made) for above in _with_above(path.rstrip("/"))}
+    if any(path not in links and os.path.islink(os.path.join(root, path)) for path in tops):
+        return False
+    return not any(path.endswith("/") and _holds_another_link(root, path, links) for path in read)
+
+
+def _holds_another_link(root: str, folder: str, links: Mapping[str, str]) -> bool:
+    """Return whether a folder of a tree holds a link that was none when the plan was read."""
+    prefix = folder.removeprefix("./")
+    try:
+        with os.scandir(os.path.join(root, folder)) as entries:
+            return any(entry.is_symlink() and prefix + entry.name not in links for entry in entries)
+    except OSError:
+        return True
 
 
 def _with_above(path: str) -> list[str]:

@@ -105,7 +105,7 @@ def nothing(
     folder = next((one for base in bases for one in (*parents(base), base) if one in declared.folders), None)
     if folder is not None:
         maker = declared.folders[folder]
-        output = next(one for one in maker.outputs if one.path == folder)
+        output = next(one for one in maker.outputs if one.path == declared.names.get(folder, folder))
         place = places.source.place(output.node.start)
         facts = (f"{maker.uid} makes {folder} at {place}: what will be in it is not known before",)
         if reader is None:
@@ -151,6 +151,7 @@ def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iter
             and not maker.left_out
             and (family is None or maker.spec.key is not family.key)
             and pattern.takes(path)
+            and not (path in declared.names and pattern.takes(declared.names[path]))
         ):
             yield path
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
+from .globs import Disk
 from .nodes import Node
 from .paths import STATE, folders_above, parents
 from .spec import Slot, Spec
@@ -60,10 +61,11 @@ class Declared:
 
     :param former: paths that actions made in former runs
 
-    `above` holds the folders that declared outputs lie in.
+    `above` holds the folders that declared outputs lie in. What is declared through a link counts by the name
+    without links too, see `find_places`.
     """
 
-    __slots__ = ("above", "depfiles", "files", "folders", "former", "former_folders", "ordered")
+    __slots__ = ("above", "depfiles", "files", "folders", "former", "former_folders", "names", "ordered", "places")
 
     def __init__(self, instances: Iterable[Instance], former: Collection[str]) -> None:
         self.files: dict[str, Instance] = {}
@@ -76,6 +78,43 @@ class Declared:
                 (self.folders if output.path.endswith("/") else self.files).setdefault(output.path, instance)
             if instance.depfile is not None:
                 self.depfiles.add(instance.depfile)
+        self.ordered = sorted([*self.files, *self.folders])
+        self.above = folders_above(self.ordered)
+        self.places: dict[str, str] = {}
+        """What is declared through a link -> its name without links."""
+        self.names: dict[str, str] = {}
+        """The same, the other way round."""
+
+    def find_places(self, disk: Disk, former: Callable[[], object]) -> None:
+        """Find the names without links of what is declared through links as they are now.
+
+        An output folder that is itself a link is what that leads to, unless an action has made the link: then the
+        next attempt takes it away.
+
+        :param former: returns what knows the outputs of former runs, asked only where an output folder is a link
+        """
+        around = folders_above(self.depfiles) if self.depfiles else ()
+        links = disk.links_among({*self.above, *self.folders, *around})
+        if not links:
+            return
+        for path in (*self.files, *self.folders, *self.depfiles):
+            at = path.rfind("/", 0, -1) + 1
+            folder, own = path[:at], path[at:]
+            if path in links and _is_of_others(path, former()):
+                folder, own = path, ""
+            if not folder or links.isdisjoint((folder, *parents(folder))):
+                continue
+            real = disk.trail(folder)[-1]
+            place = own if real == "./" and own else real + own
+            if place != path:
+                self.places[path] = place
+                self.names.setdefault(place, path)
+        for path, place in self.places.items():
+            if path in self.depfiles:
+                self.depfiles.add(place)
+            makers = self.folders if path.endswith("/") else self.files
+            if path in makers and place != "./":
+                makers.setdefault(place, makers[path])
         self.ordered = sorted([*self.files, *self.folders])
         self.above = folders_above(self.ordered)
 
@@ -95,3 +134,9 @@ class Declared:
         if not self.folders and not self.former_folders:
             return True
         return not any(folder in self.folders or folder in self.former_folders for folder in parents(path))
+
+
+def _is_of_others(link: str, former: object) -> bool:
+    """Return whether a link in the place of an output folder is surely not from an action."""
+    has_left_link = getattr(former, "has_left_link", None)
+    return has_left_link is not None and not has_left_link(link)

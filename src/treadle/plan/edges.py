@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from treadle.errors import TreadleError, listed, nearest
-from treadle.links import Links
 
 from . import answers
 from .declared import Declared, Instance
@@ -31,6 +30,7 @@ class Reading:
     :param named: the name of an input, "" without names -> its paths
     :param hard: it is left out if one of these is
     :param any_of: it is left out if all of one of these lists are
+    :param soft: it waits for these too where they do not wait for it: makers of what links in its trees lead to
     :param started: the programs that it starts, as far as they are known before its inputs are
     :param is_whole: whether all that it reads was found
     :param unread: makers of plans that have not been read and in which names of `needs` and `after` may stand, and
@@ -47,6 +47,7 @@ class Reading:
         "needs",
         "paths",
         "predecessors",
+        "soft",
         "started",
         "unread",
     )
@@ -57,6 +58,7 @@ class Reading:
         self.hard: list[tuple[Instance, str]] = []
         self.any_of: list[tuple[list[Instance], str]] = []
         self.predecessors: dict[str, None] = {}
+        self.soft: dict[str, None] = {}
         self.needs: Sequence[Instance] = ()
         self.after: Sequence[Instance] = ()
         self.started: Sequence[Started] = ()
@@ -78,7 +80,7 @@ class Linker:
     """
 
     __slots__ = (
-        *("broken", "by_uid", "declared", "disk", "folders", "instances", "links", "makers", "names", "others"),
+        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "others"),
         "problems",
         *("programs", "readings", "root", "source"),
     )
@@ -91,16 +93,13 @@ class Linker:
         self.disk: Disk = places.globs.disk
         self.instances = instances
         self.declared = declared
-        self.makers = Makers(places.source, declared, problems)
+        self.makers = Makers(places, declared, problems)
         self.programs = Programs(places.source, places.root, self.makers)
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
         self.others = Others(places.source, names, self.by_uid)
         self.readings: dict[str, Reading] = {}
-        self.links: Links | None = None
-        self.folders: dict[str, tuple[str, ...]] = {}
-        """A folder of inputs -> the links that it leads through and its name without them, see `Links.trail`."""
         self.broken: list[Instance] = []
         """Those of which something is wrong."""
 
@@ -168,14 +167,14 @@ class Linker:
                         for text in instance.scope.items(item):
                             path = instance.spec.home.places.path(text, item.node, "an input")
                             if not self._is_left_open(path):
-                                reading.hard.extend((maker, path) for maker in self.makers.of(path))
+                                reading.hard.extend((maker, path) for maker in self._makers_of(path, instance))
 
     def _fixed(self, instance: Instance, reading: Reading) -> None:
         spec = instance.spec
         if starts(spec):
             reading.started = self.programs.known(instance)
             for one in reading.started:
-                reading.hard.extend((maker, one.path) for maker in self.makers.of(one.path))
+                reading.hard.extend((maker, one.path) for maker in self.programs.makers_of(one))
         if spec.needs:
             needs = self._waited_for(instance, spec.needs, "needs", reading)
             reading.any_of.extend((found, name) for name, found in needs)
@@ -235,7 +234,8 @@ class Linker:
         for path in found:
             maker = self.declared.files.get(path)
             if maker is None:
-                reading.predecessors.update((one.uid, None) for one in self._makers_behind(path, instance))
+                behind = [one for one in self.makers.behind(path) if one is not instance and not one.left_out]
+                reading.predecessors.update((one.uid, None) for one in behind)
             if maker is instance:
                 raise self._own(instance, path, item.node, "the glob takes it: use exclude")
             if maker is not None:
@@ -264,44 +264,52 @@ class Linker:
                 found.append(sources[text])
                 continue
             path = places.path(text, item.node, "an input")
-            makers = self.makers.of(path)
-            if not makers:
-                self.disk.kind(path)
-                makers = self._makers_behind(path, instance)
+            makers = self._makers_of(path, instance)
             for maker in makers:
                 if maker is instance:
-                    raise self._own(instance, _shared(instance, path), item.node, OWN)
+                    raise self._own(instance, self._shared(instance, path), item.node, OWN)
                 if not maker.left_out:
                     reading.predecessors[maker.uid] = None
             self._check_input(path, makers, item.node, instance)
-            if not makers:
+            has_links = path.endswith("/") and self._wait_inside(path, instance, reading)
+            if not makers and not has_links:
                 sources[text] = path
             found.append(path)
 
-    def _makers_behind(self, path: str, instance: Instance) -> list[Instance]:
-        """Return the makers of a path that leads through links, by the places on its way."""
-        end = len(path) if path.endswith("/") else path.rfind("/") + 1
-        folder, own = path[:end], path[end:]
-        trail = self.trail(folder) if folder and folder != "./" else ()
-        names = [
-            own if place == "./" and own else f"{place.rstrip('/')}/{own}" for place in trail if place != folder
-        ]
-        if own and self.disk.is_link(path):
-            names += self.trail(path)
-        found = dict.fromkeys(one for name in names if name != path for one in self.makers.of(name))
-        return [one for one in found if one is not instance and not one.left_out]
+    def _makers_of(self, path: str, instance: Instance) -> list[Instance]:
+        """Return the makers of a path by any name, but for the reader itself by another name."""
+        makers = self.makers.of(path)
+        return makers or [one for one in self.makers.by_any_name(path) if one is not instance]
 
-    def trail(self, path: str) -> tuple[str, ...]:
-        """Return the links that a path leads through and its name without them, and note where they lead to."""
-        trail = self.folders.get(path)
-        if trail is None:
-            if self.links is None:
-                self.links = Links(self.root)
-            trail = self.folders[path] = self.links.trail(path)
-            self.disk.note_links(trail[:-1])
-        return trail
+    def _wait_inside(self, tree: str, instance: Instance, reading: Reading) -> bool:
+        """Wait for the makers of what the links in a tree lead to, see `settle`; return whether there are any."""
+        makers = self.makers.inside(tree)
+        for maker in makers:
+            if maker is not instance and not maker.left_out:
+                reading.soft[maker.uid] = None
+        return bool(makers)
+
+    def settle(self) -> None:
+        """Take in the edges that count where they close no circle.
+
+        Packages that link to each other, each with what it makes, wait for each other: there the order of the plan
+        counts.
+        """
+        soft = {uid: reading.soft for uid, reading in self.readings.items() if reading.soft}
+        if not soft:
+            return
+        edges = {
+            uid: {**reading.predecessors, **reading.soft, **{one.uid: None for one in reading.after}}
+            for uid, reading in self.readings.items()
+        }
+        circles = circles_of(edges)
+        for uid, makers in soft.items():
+            own = circles.get(uid)
+            apart = [maker for maker in makers if own is None or circles.get(maker) != own]
+            self.readings[uid].predecessors.update(dict.fromkeys(apart))
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
+        path = self.declared.names.get(path, path)
         output = next(one for one in instance.outputs if one.path == path)
         return self.error(
             f"{instance.uid} reads its own output {path}",
@@ -309,6 +317,14 @@ class Linker:
             facts=(f"made at {self.makers.place(output)}",),
             hint=hint,
         )
+
+    def _shared(self, instance: Instance, path: str) -> str:
+        """Return the output of an instance that a path meets: the same, below it or above it."""
+        for output in instance.outputs:
+            for name in (output.path, self.declared.places.get(output.path, output.path)):
+                if path in (name, *parents(name)) or name in parents(path):
+                    return output.path
+        return instance.outputs[0].path
 
     def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
         declared = self.declared
@@ -393,14 +409,6 @@ def _is_list(item: Template, scope: Scope) -> bool:
     return whole is not None and isinstance(scope.value(item, whole), tuple)
 
 
-def _shared(instance: Instance, path: str) -> str:
-    """Return the output of an instance that a path meets: the same, below it or above it."""
-    for output in instance.outputs:
-        if path in (output.path, *parents(output.path)) or output.path in parents(path):
-            return output.path
-    return instance.outputs[0].path
-
-
 def _shown(item: FromItem, scope: Scope) -> str:
     return listed(name for made in item.names for name in scope.items(made))
 
@@ -413,6 +421,40 @@ def _is_in_order(edges: Mapping[str, Iterable[str]]) -> bool:
             return False
         seen.add(uid)
     return True
+
+
+def circles_of(edges: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Return a number for each uid that is in a circle: the same for those that lead to each other."""
+    if _is_in_order(edges):
+        return {}
+    order: list[str] = []
+    seen: set[str] = set()
+    back: dict[str, list[str]] = {uid: [] for uid in edges}
+    for uid, before in edges.items():
+        for one in before:
+            back[one].append(uid)
+        todo = [(uid, False)]
+        while todo:
+            here, is_done = todo.pop()
+            if is_done:
+                order.append(here)
+            elif here not in seen:
+                seen.add(here)
+                todo += [(here, True), *((one, False) for one in edges[here])]
+    found: dict[str, int] = {}
+    left = dict.fromkeys(reversed(order))
+    for number, uid in enumerate(reversed(order)):
+        members = []
+        stack = [uid]
+        while stack:
+            here = stack.pop()
+            if here in left:
+                del left[here]
+                members.append(here)
+                stack += back[here]
+        if len(members) > 1:
+            found.update(dict.fromkeys(members, number))
+    return found
 
 
 def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from . import answers
 from .declared import Instance
-from .edges import Linker, Reading
+from .edges import Linker
 from .nodes import Node
 from .paths import STATE
 from .spec import FromItem
@@ -25,34 +25,40 @@ def link_edits(linker: Linker) -> None:
         if not instance.left_out:
             reading = linker.readings[instance.uid]
             for path in (*reading.paths, *[one.path for one in reading.started]):
-                _wait(instance, path, reading, editors, ordered)
+                for name in (path, *linker.makers.names(path)):
+                    _wait(instance, name, reading.predecessors, editors, ordered)
+                if path.endswith("/"):
+                    for name in linker.makers.names_inside(path):
+                        _wait(instance, name, reading.soft, editors, ordered)
 
 
 def editors_of(linker: Linker) -> dict[str, str]:
-    """Return which of the actions that are in edits which file."""
+    """Return which of the actions that are in edits which file, also by its name without links."""
     found: dict[str, str] = {}
     for uid, reading in linker.readings.items():
         if reading.edits is not None:
-            found |= dict.fromkeys(reading.edits[0], uid)
+            names = linker.makers.names
+            found |= {name: uid for path in reading.edits[0] for name in (path, *names(path)[-1:])}
     return found
 
 
 def _wait(
     instance: Instance,
     path: str,
-    reading: Reading,
+    waits_for: dict[str, None],
     editors: dict[str, tuple[Instance, Node]],
     ordered: Sequence[str],
 ) -> None:
     found = editors.get(path)
     if found is not None and found[0] is not instance:
-        reading.predecessors[found[0].uid] = None
+        waits_for[found[0].uid] = None
     if not path.endswith("/"):
         return
     prefix = "" if path == "./" else path
     at = bisect_left(ordered, prefix)
     while at < len(ordered) and ordered[at].startswith(prefix):
-        reading.predecessors[editors[ordered[at]][0].uid] = None
+        if editors[ordered[at]][0] is not instance:
+            waits_for[editors[ordered[at]][0].uid] = None
         at += 1
 
 
@@ -63,12 +69,16 @@ class _Edits:
         self.linker = linker
         self.instance = instance
         self.reading = linker.readings[instance.uid]
+        self.reads: dict[str, str] = {}
+        """Each name of what it reads -> how it is declared."""
 
     def find(self, editors: dict[str, tuple[Instance, Node]]) -> None:
         """Find the files, and put them to those of others; mistakes are kept."""
         spec = self.instance.spec
         assert spec.edits is not None
         paths: dict[str, None] = {}
+        names = self.linker.makers.names
+        self.reads = {name: path for path in self.reading.paths for name in (path, *names(path))}
         before = self.linker.problems.told
         is_text = spec.edits.is_text
         for item in spec.edits.items:
@@ -77,7 +87,8 @@ class _Edits:
                 for path in self._paths(item):
                     self._check(path, item.node, editors)
                     paths[path] = None
-                    editors[path] = (self.instance, item.node)
+                    for name in (path, *names(path)[-1:]):
+                        editors[name] = (self.instance, item.node)
         self.reading.edits = (list(paths), is_text)
         if self.linker.problems.told > before:
             self.reading.is_whole = False
@@ -106,7 +117,7 @@ class _Edits:
         wrong = "is the plan itself" if path == instance.spec.home.places.plan else wrong
         if wrong:
             raise linker.error(f"the edited file {path} {wrong}", node, hint="of a glob, exclude takes it out")
-        makers = linker.makers.of(path)
+        makers = linker.makers.by_any_name(path)
         if makers:
             raise linker.error(
                 f"{instance.uid} edits {path}, which {makers[0].uid} makes",
@@ -115,7 +126,8 @@ class _Edits:
                 hint="let one action do both: run: takes several commands; of a glob, exclude takes it out",
             )
         linker.check_source(path, node, instance)
-        other, place = editors.get(path, (instance, node))
+        names = (path, *linker.makers.names(path))
+        other, place = next((editors[name] for name in names if name in editors), (instance, node))
         if other is not instance:
             raise linker.error(
                 f"two actions edit {path}: {other.uid} and {instance.uid}",
@@ -123,10 +135,11 @@ class _Edits:
                 facts=(f"{other.uid} edits it at {linker.source.place(place.start)}",),
                 hint="let one action run both commands: run: takes several",
             )
-        for read in self.reading.paths:
-            if read == path or (read.endswith("/") and (read == "./" or path.startswith(read))):
+        for read, declared in self.reads.items():
+            is_tree = read.endswith("/")
+            if any(read == name or (is_tree and (read == "./" or name.startswith(read))) for name in names):
                 raise linker.error(
-                    f"{instance.uid} reads {read} and edits {path}",
+                    f"{instance.uid} reads {declared} and edits {path}",
                     node,
                     hint="take it out of in: what is edited is read too",
                 )

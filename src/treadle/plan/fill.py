@@ -218,7 +218,7 @@ class Filler:
             is_behind = any(os.path.islink(f"{self.root}/{folder.rstrip('/')}") for folder in (*parents(cwd), cwd))
             self.links[cwd] = is_behind
             if is_behind:
-                self.linker.trail(cwd)
+                self.linker.disk.trail(cwd)
         return f"{self.root}/" if is_behind else cwd
 
     def _is_made(self, path: str) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from time import time_ns
 
-from treadle.digests import is_gone
+from treadle.digests import is_gone, is_left_out
+from treadle.links import Links
 
 from .paths import below, normalise
 from .template import MAGIC
@@ -31,7 +33,10 @@ MAX_LISTED = 4096
 class Disk:
     """What the language asks of the disk; tests put another in its place."""
 
-    __slots__ = ("_asked", "_kinds", "_met", "_seen", "links", "listed", "read", "root", "unread")
+    __slots__ = (
+        *("_asked", "_entries", "_inside", "_kinds", "_links", "_met", "_seen", "_trails"),
+        *("links", "listed", "read", "root", "unread"),
+    )
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -48,6 +53,11 @@ class Disk:
         self._kinds: dict[str, str] = {}
         self._asked: dict[str, int] = {}
         self._seen: dict[str, str] = {}
+        self._links: Links | None = None
+        self._trails: dict[str, tuple[str, ...]] = {}
+        self._entries: dict[str, tuple[list[str], list[str]]] = {}
+        """A folder of a tree -> the links in it, and the folders."""
+        self._inside: dict[str, list[str]] = {}
 
     def note(self, file: str) -> None:
         """Note how a file is that is about to be read: what is read of it is part of the plan."""
@@ -60,7 +70,7 @@ class Disk:
 
     def is_link(self, path: str) -> bool:
         """Return whether a path was asked about, or taken by a glob, and is itself a link."""
-        return bool(self._met) and (path if path.startswith("/") else f"{self.root}/{path}") in self._met
+        return bool(self._met) and self._full(path) in self._met
 
     def note_links(self, paths: Iterable[str]) -> None:
         """Note where links lead to, normalised paths or absolute ones: turned, they lead to what others make."""
@@ -69,6 +79,74 @@ class Disk:
                 self.links[path] = os.readlink(path if path.startswith("/") else f"{self.root}/{path}")
             except OSError:
                 self.links[path] = ""
+
+    def trail(self, path: str) -> tuple[str, ...]:
+        """Return the links that a path leads through and its name without them, and note where they lead to."""
+        trail = self._trails.get(path)
+        if trail is None:
+            if self._links is None:
+                self._links = Links(self.root)
+            trail = self._trails[path] = self._links.trail(path)
+            self.note_links(trail[:-1])
+        return trail
+
+    def named(self, path: str) -> str:
+        """Return the one spelling of a path that a command names: `..` stays behind a link."""
+        if self._links is None:
+            self._links = Links(self.root)
+        return self._links.named(path)
+
+    def links_among(self, folders: Iterable[str]) -> set[str]:
+        """Return which of some folders (`a/`) are links: a folder that holds many of them is listed."""
+        around: dict[str, list[str]] = {}
+        for folder in folders:
+            around.setdefault(folder[: folder.rfind("/", 0, -1) + 1], []).append(folder)
+        found: set[str] = set()
+        for outer, inner in around.items():
+            if len(inner) < MANY:
+                found.update(folder for folder in inner if os.path.islink(self._full(folder).rstrip("/")))
+                continue
+            with suppress(OSError), os.scandir(self._full(outer)) as entries:
+                found.update([f"{outer}{entry.name}/" for entry in entries if entry.is_symlink()])
+        return found.intersection(folders)
+
+    def links_in(self, tree: str, is_made: Callable[[str], bool]) -> list[str]:
+        """Return the links in a folder (`a/`), by their places; folders that they lead to are gone through too.
+
+        :param is_made: whether an action makes a link: where that leads to is not known before
+        """
+        found = self._inside.get(tree)
+        if found is not None:
+            return found
+        found = self._inside[tree] = []
+        top = self.trail(tree)[-1]
+        seen, todo = {top}, [top]
+        while todo:
+            links, folders = self._entries_of(todo.pop())
+            links = [link for link in links if not is_made(link)]
+            found += links
+            for folder in (*folders, *(self.trail(f"{link}/")[-1] for link in links)):
+                # one that leads above the tree counts by its text
+                if folder not in seen and not top.startswith(folder) and folder != "./":
+                    seen.add(folder)
+                    todo.append(folder)
+        return found
+
+    def _entries_of(self, folder: str) -> tuple[list[str], list[str]]:
+        known = self._entries.get(folder)
+        if known is None:
+            links, folders = known = self._entries[folder] = ([], [])
+            prefix = folder.removeprefix("./")
+            with suppress(OSError, ValueError), os.scandir(self._full(folder)) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        links.append(prefix + entry.name)
+                    elif entry.is_dir(follow_symlinks=False) and not is_left_out(entry.name):
+                        folders.append(f"{prefix}{entry.name}/")
+        return known
+
+    def _full(self, path: str) -> str:
+        return path if path.startswith("/") else f"{self.root}/{path}"
 
     def kind(self, path: str) -> str:
         """Return `file`, `folder` or "" for a normalised path; links are followed, asked once for each path."""

@@ -15,6 +15,7 @@ from treadle.errors import TreadleError
 
 from . import answers
 from .declared import Declared, Instance, Output
+from .globs import Disk
 from .nodes import Node, Source
 from .places import Places
 from .problems import Problems
@@ -34,17 +35,19 @@ class Expander:
     :param environ: the environment, for `env.NAME` of tracked variables
     """
 
-    __slots__ = ("environ", "former", "source")
+    __slots__ = ("disk", "environ", "former", "source")
 
     def __init__(
         self,
         source: Source,
         environ: Mapping[str, str],
         former: Collection[str],
+        disk: Disk,
     ) -> None:
         self.source = source
         self.environ = environ
         self.former = former
+        self.disk = disk
 
     def expand(self, specs: Sequence[Spec], problems: Problems) -> list[Instance]:
         """Return the instances in the order of the plan."""
@@ -77,6 +80,7 @@ class Expander:
         answers: dict[Spec, object] = {}
         for _ in range(min(len(moving), MAX_ROUNDS) + MAX_ROUNDS):
             declared = Declared(itertools.chain.from_iterable(made.values()), self.former)
+            declared.find_places(self.disk, lambda: self.former)
             changed = []
             for spec in moving:
                 noted = Problems()

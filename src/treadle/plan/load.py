@@ -148,11 +148,14 @@ class _Loading:
         makers = {one.uid: one for one in expanding if not one.left_out}
         names.open = [uid for uid in makers if uid not in made]
         names.closed = [one.uid for one in expanding if one.left_out]
-        linker = self._linked(instances, Declared(instances, former), names)
+        declared = Declared(instances, former)
+        declared.find_places(self.disk, lambda: former or (former_outputs and former_outputs(top.root)))
+        linker = self._linked(instances, declared, names)
         if any(instance.spec.edits is not None for instance in instances):
             from .edits import link_edits
 
             link_edits(linker)
+        linker.settle()
         for part in self.parts if not names.open else ():
             groups.check(part, names)
         actions = self._actions(linker, Filler(linker, self.name))
@@ -222,7 +225,7 @@ class _Loading:
         return [spec for part in self.parts for spec in part.specs]
 
     def _instances(self, specs: Sequence[Spec], former: Collection[str]) -> list[Instance]:
-        found = Expander(self.source, self.environ, former).expand(specs, self.problems)
+        found = Expander(self.source, self.environ, former, self.disk).expand(specs, self.problems)
         self.problems.check()
         return found
 
@@ -291,11 +294,11 @@ class _Loading:
             editors = editors_of(linker)
         for path, told in self.top.files.named.items():
             bare = below(path, self.top.root)
-            makers = linker.makers.of(bare)
+            makers = linker.makers.by_any_name(bare)
             if makers:
                 self.problems.add(told(f"{makers[0].uid} makes this file, and it is read before any action runs"))
-            elif bare in editors:
-                problem = told(f"{editors[bare]} edits this file, and it is read before any action runs")
+            elif any((editor := editors.get(name)) for name in (bare, *linker.makers.names(bare))):
+                problem = told(f"{editor} edits this file, and it is read before any action runs")
                 problem.hint = "in edits, exclude takes it out of a glob"
                 self.problems.add(problem)
         for part in self.parts:

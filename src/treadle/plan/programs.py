@@ -43,6 +43,10 @@ class Programs:
         self.root = root
         self.makers = makers
 
+    def makers_of(self, one: Started) -> list[Instance]:
+        """Return who makes what is started, by this name or by one that it has without links."""
+        return self.makers.by_any_name(one.path)
+
     def known(self, instance: Instance) -> list[Started]:
         """Return what an instance starts, as far as it can be said before its inputs are known.
 
@@ -80,7 +84,9 @@ class Programs:
     def _file(self, name: str, cwd: str, where: tuple[Node, bool]) -> Iterator[Started]:
         if "/" in name and not name.endswith("/"):
             path = name if name.startswith("/") or not cwd else f"{cwd}/{name}"
-            yield Started(normalise(path, self.root), where[0], is_late=where[1])
+            # the system follows links before it follows ..
+            place = self.makers.disk.named(path) if ".." in path else normalise(path, self.root)
+            yield Started(place, where[0], is_late=where[1])
 
     def wait(self, instance: Instance, started: Iterable[Started], predecessors: dict[str, None]) -> None:
         """Add the makers of what an instance starts to its predecessors.
@@ -88,7 +94,7 @@ class Programs:
         :raises TreadleError: it makes that itself, or its maker is left out
         """
         for one in started:
-            for maker in self.makers.of(one.path):
+            for maker in self.makers_of(one):
                 if maker is instance:
                     if not one.is_late:
                         raise self._own(instance, one)
@@ -103,8 +109,11 @@ class Programs:
                     predecessors[maker.uid] = None
 
     def _own(self, instance: Instance, started: Started) -> TreadleError:
-        above = (started.path, *parents(started.path))
-        output = next(one for one in instance.outputs if one.path in above)
+        paths = (started.path, *self.makers.names(started.path))
+        names = [name for path in paths for name in (path, *parents(path))]
+        known = self.makers.declared.names
+        declared = {known.get(name, name) for name in names}
+        output = next(one for one in instance.outputs if one.path in declared)
         return self.source.error(
             f"{instance.uid} starts its own output {started.path}",
             started.node,

@@ -28,7 +28,7 @@ def link(
 
     Makers that are left out with what they need are not waited for: they are no longer `open`, but `closed`.
     """
-    Makers(places.source, declared, problems).check(instances)
+    Makers(places, declared, problems).check(instances)
     hidden: list[TreadleError] = []
     left_out: set[str] = set()
     for number in count():
