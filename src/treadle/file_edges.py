@@ -110,7 +110,8 @@ def file_edges(
             makers: Collection[Hashable] = ()
             if has_folders or path in exact or path.endswith("/"):
                 makers = made.of(path)
-            if links is not None and not makers:
+            # what it edits is known by the name that it has here
+            if links is not None and all(maker == reader for maker in makers):
                 makers = made.behind(path)
             for maker in makers:
                 if maker != reader:

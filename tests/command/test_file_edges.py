@@ -9,6 +9,7 @@ import pytest
 
 from treadle import DAG, Command, CommandWalk, DAGError, Script, Settings, Tool, TreadleError, connect_by_files
 from treadle.file_edges import check_edges
+from treadle.links import Links
 
 READERS = {
     # what the maker makes or edits, and how the other one reads it
@@ -173,3 +174,65 @@ def test_an_absolute_path_below_the_root_is_one_of_the_root(tmp_path: Path, spel
     connect_by_files(dag, str(tmp_path))
     assert dag.get_predecessors("reader") == {"maker"}
     assert CommandWalk(dag, str(tmp_path)).run().ok
+
+
+LINKED = {
+    # what the maker makes or edits, and how the other one reads it
+    "a folder link": ({"outputs": ["l/x"]}, {"inputs": ["o/x"]}),
+    "the other way": ({"outputs": ["o/x"]}, {"inputs": ["l/x"]}),
+    "two links": ({"outputs": ["chain/x"]}, {"inputs": ["l/x"]}),
+    "a link to the file": ({"outputs": ["l/x"]}, {"inputs": ["deep/file"]}),
+    "an absolute link": ({"outputs": ["absolute/x"]}, {"inputs": ["o/x"]}),
+    "a folder with an output": ({"outputs": ["l/x"]}, {"inputs": ["o/"]}),
+    "the same through a link": ({"outputs": ["o/deep/x"]}, {"inputs": ["chain/"]}),
+    "an output folder": ({"outputs": ["l/d/"]}, {"inputs": ["o/d/x"]}),
+    "what is edited": ({"edits": ["l/x"]}, {"inputs": ["o/x"]}),
+    "an edit of an output": ({"outputs": ["o/x"]}, {"edits": ["chain/x"]}),
+    "a program": ({"outputs": ["l/x"]}, {"steps": ["o/x"]}),
+    "a program that is a link": ({"outputs": ["o/x"]}, {"steps": ["deep/file"]}),
+    "a tool": ({"outputs": ["o/x"]}, {"tools": [Tool("./l/x")]}),
+}
+
+
+def linked(root: Path, case: str) -> DAG:
+    for folder in ("o", "deep"):
+        (root / folder).mkdir()
+    for name, target in {"l": "o", "chain": "l", "absolute": str(root / "o"), "deep/file": "../o/x"}.items():
+        (root / name).symlink_to(target)
+    made, read = LINKED[case]
+    dag = DAG()
+    dag.add_vertex("reader", Command(**{"steps": ["true"], **read}))  # type: ignore[arg-type, dict-item]
+    dag.add_vertex("maker", Command(["true"], **made))  # type: ignore[arg-type]
+    return dag
+
+
+@pytest.mark.parametrize("case", LINKED)
+def test_a_file_is_the_same_by_any_name_that_links_give_it(tmp_path: Path, case: str) -> None:
+    dag = linked(tmp_path, case)
+    for walk in ("run", "look"):
+        with pytest.raises(TreadleError, match=r"reader reads .*, which maker makes, and does not come after it"):
+            getattr(CommandWalk(dag, str(tmp_path), Settings(jobs=1)), walk)()
+    connect_by_files(dag)
+    assert dag.get_predecessors("reader") == frozenset()
+    connect_by_files(dag, str(tmp_path))
+    assert dag.get_predecessors("reader") == {"maker"}
+    CommandWalk(dag, str(tmp_path), Settings(jobs=1)).look()
+
+
+def test_one_file_has_one_maker_by_any_name_that_links_give_it(tmp_path: Path) -> None:
+    linked(tmp_path, "a folder link")
+    dag = DAG()
+    dag.add_vertex("a", Command(["true"], outputs=["o/x"]))
+    dag.add_vertex("b", Command(["true"], outputs=["chain/x"]), ["a"])
+    with pytest.raises(TreadleError, match="a makes o/x, and b makes chain/x: through links both are o/x"):
+        CommandWalk(dag, str(tmp_path)).run()
+
+
+def test_a_link_that_an_action_makes_is_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "o").mkdir()
+    (tmp_path / "src").mkdir()
+    (tmp_path / "o/cur").symlink_to("../src")
+    dag = DAG()
+    dag.add_vertex("a", Command(["true"], inputs=["src/"], outputs=["o/x"]))
+    dag.add_vertex("b", Command(["true"], inputs=["o/x"], outputs=["o/cur/"]), ["a"])
+    check_edges(dag, [str(tmp_path)], Links(str(tmp_path)))

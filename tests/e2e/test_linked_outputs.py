@@ -192,7 +192,9 @@ def test_a_program_is_made_before_it_is_started_whichever_its_names(project: Pro
     made, name, cwd = PROGRAMS[case]
     there = {"far/prog": "far/prog", "l/d/": "o/d/prog"}.get(made, "o/prog")
     how, _, word = name.rpartition(" ")
-    starts = {"": f"run: [{word}]", "TOOL": f"tools: [{word}], sh: {there}", "SHELL": f"sh: x, shell: [{word}]"}[how]
+    starts = {"": f"run: [{word}]", "TOOL": f"tools: [{word}], sh: {there}", "SHELL": f"sh: x, shell: [{word}]"}[
+        how
+    ]
     project.write(
         "plan",
         "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
@@ -206,3 +208,81 @@ def test_a_program_is_made_before_it_is_started_whichever_its_names(project: Pro
         assert project.run() == ["gen", "use"]
         assert project.read("r") == f"{content}\n"
         assert project.run() == []
+
+
+def test_packages_that_link_to_each_other_keep_the_order_of_the_plan(project: Project) -> None:
+    script(
+        project, "mkdir -p modules pkg/a pkg/b; ln -s ../pkg/a modules/a; ln -s ../pkg/b modules/b; echo > pkg/a/s"
+    )
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        "  a: {sh: 'echo a >> $LOG; echo > ${out}', in: modules/, out: pkg/a/dist}\n"
+        "  b: {sh: 'echo b >> $LOG; echo > ${out}', in: [modules/, pkg/a/dist], out: pkg/b/dist}\n"
+        "  all: {sh: 'echo all >> $LOG; ls modules/*/dist > ${out}', in: modules/, out: o}\n",
+    )
+    assert project.treadle("check").code == 0
+    assert project.run("-j1")[:2] == ["a", "all"]
+    assert "pkg" not in project.read("o")
+    assert project.read("o") == "modules/a/dist\nmodules/b/dist\n"
+
+
+TREE_TURNS = {
+    "a link is turned": ("ln -s ../plain.h tree/h", "ln -sfn ../made/gen.h tree/h"),
+    "a file becomes a link": ("echo > tree/h", "ln -sf ../made/gen.h tree/h"),
+    "a link comes": ("true", "ln -s ../made/gen.h tree/h"),
+    "a link to a folder comes": ("true", "ln -s ../made tree/d"),
+    "a link deep in the tree": ("mkdir tree/deep", "ln -s ../../made/gen.h tree/deep/h"),
+    "a link behind a link": ("ln -s ../lib tree/lib", "ln -s ../made/gen.h lib/h"),
+}
+
+
+@pytest.mark.parametrize("case", TREE_TURNS)
+def test_a_link_in_a_tree_that_leads_to_an_output_from_now_on_is_waited_for(project: Project, case: str) -> None:
+    before, then = TREE_TURNS[case]
+    script(project, f"mkdir tree lib made; echo > tree/x; echo 0 > plain.h; {before}")
+    project.write("ver", "1\n")
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        "  use: {sh: 'echo use >> $LOG; cat made/gen.h > ${out}', in: tree/, out: o}\n"
+        "  gen: {sh: 'echo gen >> $LOG; sleep 0.1; cp ver ${out}', in: ver, out: made/gen.h}\n",
+    )
+    project.run("gen")
+    project.run()
+    assert project.run() == []
+    script(project, then)
+    for content in ("2\n", "3\n"):
+        project.write("ver", content)
+        assert project.run() == ["gen", "use"]
+        assert project.read("o") == content
+        assert project.run() == []
+
+
+def test_a_link_that_an_action_makes_is_not_what_it_leads_to(project: Project) -> None:
+    script(project, "mkdir -p src; echo > src/a; echo > src/b")
+    project.write(
+        "plan",
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        "  list: {sh: 'echo list >> $LOG; ls src > ${out}', in: 'src/*', out: o/list}\n"
+        "  cur: {sh: 'echo cur >> $LOG; rmdir ${out}; ln -s ../src ${out}', in: o/list, out: o/cur/}\n",
+    )
+    assert project.run() == ["cur", "list"]
+    assert project.run() == []
+    project.write("src/c", "")
+    assert project.run() == ["cur", "list"]
+    assert project.read("o/list") == "a\nb\nc\n"
+    assert project.run() == []
+
+
+@pytest.mark.parametrize("names", [("l/x", "o/x"), ("o/x", "chain/x"), ("chain/x", "deep/file"), ("l/d/", "o/d/x")])
+def test_a_question_knows_that_a_reader_by_another_name_may_run(project: Project, names: tuple[str, str]) -> None:
+    script(project, LINKS)
+    there = "o/d/x" if names[0].endswith("/") else "o/x"
+    project.write("plan", plan_of(project, names[0], names[1], there))
+    project.write("ver", "1")
+    project.run()
+    project.write("ver", "2")
+    said = project.treadle("run", "-n").text
+    assert "may run" in said
+    assert "up to date" not in said

@@ -328,6 +328,19 @@ an error. In commands, `${in}`, `${out}` and `${depfile}` are relative to `cwd` 
 through a link, since `..` then leads elsewhere), a folder has no `/` at its end, and a path that begins with `-` is
 written `./-`, so that no program takes it for an option.
 
+A file may have several names, where links lead to it. Which action makes, edits, reads or starts it is looked up
+by all of them, as links are when the plan is read:
+
+- With a link `l` to `o`, a reader of `o/x` waits for the action with `out: l/x`, and the other way round. Two
+  actions with `out: o/x` and `out: l/x` are refused, and so are an output and an edited file, or two editors. A
+  glob takes such an output once, by its declared name where it fits.
+- Links in an input tree are followed to what other actions make. Where actions would wait for each other for such
+  links alone, as packages that link to each other, the order of the plan counts.
+- When a link on one of these ways is turned, comes or goes, the plan is read again.
+- A link that an action makes leads to what is not known before. Who reads through it names what is behind it too,
+  or waits for that by `needs`. An output folder with a link in its place is what the link leads to, unless an
+  action has made the link.
+
 ## Globs
 
 A text in `in`, `edits` or `foreach` that has `*`, `?` or `[` in it is a glob. `*` and `?` take no `/`; `[a-z]`
