@@ -74,6 +74,7 @@ class Discovery:
         """
         since = int(started * 1e9) - GRAIN
         doubted = []
+        fresh: dict[str, Seen] = {}
         links = Links(self.files.root)
         for path, seen, was_there in look_at_found(self.files, command, links):
             question.add_found(path, seen)
@@ -87,11 +88,30 @@ class Discovery:
                 # a temporary file of the command looks the same: only what is known to have been there is doubtful
                 has_moved = was_there or bool(makers)
             else:
-                behind = max((look.behind for look in seen.looks.values()), default=0)
-                has_moved = _has_new_stamp(seen, own, since) or links.turned_since(path, since - behind)
+                has_moved = _has_new_stamp(seen, own, since)
+            if not (path in before or _is_around(path, seen)):
+                fresh[path] = seen
             if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
                 doubted.append(path)
-        return doubted
+        doubted += self._moved_on_the_way(fresh, since) if fresh else ()
+        return list(dict.fromkeys(doubted))
+
+    def _moved_on_the_way(self, fresh: Mapping[str, Seen], since: int) -> list[str]:
+        """Return what may have been found through another folder or link than is there now.
+
+        Nothing was looked at when the action began, so the times of what leads there tell.
+
+        :param fresh: what was found for the first time
+        """
+        looks = [look for seen in fresh.values() for look in (*seen.looks.values(), *seen.folders.values())]
+        since -= max((look.behind for look in looks), default=0)
+        found = self.files.ways(fresh).moved_since(since)
+        trees = [
+            path
+            for path, seen in fresh.items()
+            if any(look.may_be_renamed_since(since) for look in seen.links.values())
+        ]
+        return [*found, *trees]
 
     def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
         """Return the actions that make what an action was found to read."""

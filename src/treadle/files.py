@@ -72,6 +72,15 @@ class Look:
             return self.links == after.links
         return self.mtime == after.mtime or after.stamp[0] > after.mtime
 
+    def may_be_renamed_since(self, since: int) -> bool:
+        """Return whether something else may have been at the place of this folder or link since a time.
+
+        The same as `was_renamed`, where nothing is known of how it was: so a new mode or hard link counts too.
+
+        :param since: nanoseconds since the epoch
+        """
+        return self.stamp[0] >= since and (S_ISLNK(self.mode) or self.stamp[0] > self.mtime)
+
 
 class FolderLook(Look):
     """How a folder of a tree was just before it was listed.
@@ -143,6 +152,17 @@ class Ways:
             path
             for path, is_link in self.are_links.items()
             if not gone.isdisjoint([*_ways(self.root, {path: is_link}), *_texts_around(path)])
+        ]
+
+    def moved_since(self, since: int) -> list[str]:
+        """Return the paths in whose place something else may have been since a time (nanoseconds), for a while."""
+        gone = {place for place, look in self.looks.items() if look.may_be_renamed_since(since)}
+        if not gone:
+            return []
+        return [
+            path
+            for path, is_link in self.are_links.items()
+            if not gone.isdisjoint(_ways(self.root, {path: is_link}))
         ]
 
 

@@ -114,10 +114,6 @@ class Links:
             found += self.trail(name)
         return [one for one in found if one != name]
 
-    def turned_since(self, name: str, since: int) -> bool:
-        """Return whether one of the links that a path leads through was made after a time (nanoseconds)."""
-        return any(_changed(os.path.join(self.root, link)) >= since for link in self.trail(name)[:-1])
-
     def _leads_on(self, full: str) -> bool:
         known = self._is_link.get(full)
         if known is None:
@@ -195,10 +191,3 @@ def makers_of(path: str, makers: Mapping[str, str]) -> list[str]:
         return [] if maker is None else [maker]
     inside = [other for made, other in makers.items() if path == "./" or made.startswith(path)]
     return list(dict.fromkeys([maker, *inside] if maker is not None else inside))
-
-
-def _changed(full: str) -> int:
-    try:
-        return os.lstat(full).st_ctime_ns
-    except OSError:
-        return 0

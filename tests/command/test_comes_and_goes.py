@@ -200,3 +200,38 @@ def test_a_depfile_in_a_tree_that_its_action_reads_leaves_it_recorded_from_the_s
     notes = Notes()
     assert CommandWalk(dag, str(root), Settings(jobs=1), notes).run().ok
     assert notes.notes == ["a is not recorded, it will run again: changed while it ran: t/"]
+
+
+FIRST = dict(MOVES)
+FIRST["a folder that becomes a link for a while"] = (PLAIN, "mv a/b w; ln -s ../a2/b a/b; rm a/b; mv w a/b")
+FIRST["the folder of a file that is not there"] = ("a/b/none", "mv a/b w; mv a2/b a/b; mv a/b a2/b; mv w a/b")
+FIRST["a link to the folder of a file that is not there"] = (
+    "inc/none",
+    MOVES["the target of a link to the folder of a file"][1],
+)
+FIRST["a link on the way that goes up again"] = ("inc/../f1", "ln -sfn v2 lib/now; ln -sfn v1 lib/now")
+
+
+@pytest.mark.parametrize(("read", "script"), FIRST.values(), ids=FIRST)
+def test_what_goes_and_comes_back_before_it_is_found_for_the_first_time_is_not_recorded(
+    root: Path, read: str, script: str
+) -> None:
+    def found(script: str) -> Command:
+        return sh(f"{script}; echo out/o: {read} > d", depfile="d")
+
+    state, notes = walked(root, found(script))
+    assert state == MOVED
+    assert notes == [f"a is not recorded, it will run again: changed while it ran: {read}"]
+    # the name of a folder, as a depfile may give it
+    assert walked(root, found(":"))[0] != MOVED
+
+
+# a new mode or hard link looks like a new name where nothing was looked at before
+FIRST_STAYS = [case for case in STAYS if STAYS[case][0] != TREE and "mode" not in case and "hard link" not in case]
+
+
+@pytest.mark.parametrize("case", ["nothing", *FIRST_STAYS])
+def test_what_cannot_have_been_read_leaves_what_is_found_for_the_first_time_recorded(root: Path, case: str) -> None:
+    read, script = STAYS[case]
+    state, notes = walked(root, sh(f"{script}; echo out/o: {read} > d", depfile="d"))
+    assert state != MOVED, notes
