@@ -141,11 +141,11 @@ class Makers:
         return [name for name in found if name != path]
 
     def behind(self, path: str) -> list[Instance]:
-        """Return who makes what a path leads to through links, by its other names."""
+        """Return the actions that make what a path leads to through links, by its other names."""
         return list(dict.fromkeys(one for name in self.names(path) for one in self.of(name)))
 
     def by_any_name(self, path: str) -> list[Instance]:
-        """Return who makes a path by its own name or, where nobody makes it by that one, through links."""
+        """Return the makers of a path by its own name or, where no action makes it by that one, through links."""
         makers = self.of(path)
         if not makers:
             self.disk.kind(path)
@@ -153,7 +153,7 @@ class Makers:
         return makers
 
     def inside(self, tree: str) -> list[Instance]:
-        """Return who makes what the links in a folder lead to."""
+        """Return the actions that make what the links in a folder lead to."""
         found = self._inside.get(tree)
         if found is None:
             makers = dict.fromkeys(one for name in self.names_inside(tree) for one in self.of(name))

@@ -44,7 +44,7 @@ class Programs:
         self.makers = makers
 
     def makers_of(self, one: Started) -> list[Instance]:
-        """Return who makes what is started, by this name or by one that it has without links."""
+        """Return the makers of what is started, by this name or by one that it has without links."""
         return self.makers.by_any_name(one.path)
 
     def known(self, instance: Instance) -> list[Started]:

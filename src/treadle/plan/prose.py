@@ -337,9 +337,9 @@ by all of them, as links are when the plan is read:
 - Links in an input tree are followed to what other actions make. Where actions would wait for each other for such
   links alone, as packages that link to each other, the order of the plan counts.
 - When a link on one of these ways is turned, comes or goes, the plan is read again.
-- A link that an action makes leads to what is not known before. Who reads through it names what is behind it too,
-  or waits for that by `needs`. An output folder with a link in its place is what the link leads to, unless an
-  action has made the link.
+- A link that an action makes leads to what is not known before. A reader that goes through it names what is behind
+  it too, or waits for that by `needs`. An output folder with a link in its place is what the link leads to, unless
+  an action has made the link.
 
 ## Globs
 
