@@ -1,6 +1,6 @@
 """Outputs on disk: made room for before an action starts, checked after, put aside when it failed.
 
-Whose something is `ownership` says. It knows nothing of fingerprints.
+What is ours to remove `ownership` says. It knows nothing of fingerprints.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def _hint_of(error: OSError, full: str) -> str:
     """Return what can be done about what stands in the way of an output."""
     if error.errno in (EACCES, EPERM, EROFS):
-        return "see who owns the folder, and whether you may write to it"
+        return "check the owner and the mode of the folder"
     above = full.rstrip("/")
     while above and not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -58,7 +58,7 @@ class Room:
     """What is in the place of one action's outputs, before an attempt and after it.
 
     :param command: the action
-    :param ownership: whose what is there is
+    :param ownership: says what of what is there is ours
     :param key: the key of its record
     """
 
@@ -76,11 +76,10 @@ class Room:
         self.mark = Mark()
         self._ownership = ownership
         self._key = key
-        self._claim = ownership.claim(key)
+        # a run that could remove what was edited moves it aside
+        self._claim = ownership.claim(key, by_name=False)
         if self._claim is not None:
             self.mark = Mark(self._claim.folders)
-            # a run that could remove what was edited moves it aside
-            self._claim.by_name = False
         self._before: dict[str, set[str]] = {}
         """Output folder -> the names in it that are not from Treadle."""
         self._links: dict[str, tuple[int, ...]] = {}
@@ -94,7 +93,7 @@ class Room:
 
     @property
     def was_unfinished(self) -> bool:
-        """Whether an attempt before may have left something that nobody has made room for since."""
+        """Whether an attempt before may have left something for which no room was made since."""
         return self._claim is not None and self._claim.foreign is not None
 
     def look(self, is_as_left: Callable[[str], bool], known_folders: set[str]) -> Mark:
@@ -111,12 +110,21 @@ class Room:
                 foreign += self._foreign_names(output)
             elif output != self.command.depfile and (self.command.keep or not is_as_left(output)):
                 status = _lstat(os.path.join(self.root, output))
-                if status is not None and self._verdict(output, status) in (FOREIGN, ALTERED):
+                if status is not None and self._is_foreign(output, status):
                     foreign.append(output)
             for folder in reversed(list(self._missing_around(output, known_folders))):
                 folders[folder] = None
         self.mark = Mark(folders, foreign)
         return self.mark
+
+    def _is_foreign(self, output: str, status: os.stat_result) -> bool:
+        """Return whether something in the place of an output file is not from Treadle."""
+        if stat.S_ISDIR(status.st_mode) and not self.command.keep:
+            # it makes room if former actions have made all that is in it
+            sweep = Sweep(self._ownership, f"{output}/", [], "", is_in_the_way=True, is_dry=True)
+            sweep.go()
+            return bool(sweep.left or sweep.errors)
+        return self._verdict(output, status) in (FOREIGN, ALTERED)
 
     def _missing_around(self, output: str, known: set[str]) -> Iterator[str]:
         for folder in folders_around(output):
@@ -137,16 +145,19 @@ class Room:
         if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(folder, full) != FOREIGN:
             self._before[folder] = set()
             return []
+        goes = not self.command.keep
         found = [
             name
             for name, status in names_in(self.root, folder)
-            if self._name_verdict(folder, name, status, is_sure=not self.command.keep) in (FOREIGN, ALTERED)
+            if self._name_verdict(folder, name, status, is_sure=goes) in (FOREIGN, ALTERED)
+            # what a former action has left there is taken away before the start
+            and not (goes and self._ownership.is_former(name, status, self.command.label))
         ]
         self._before[folder] = set(found)
         return found
 
     def _name_verdict(self, folder: str, name: str, status: os.stat_result, *, is_sure: bool) -> str:
-        """Return whose a name in an output folder is.
+        """Return the verdict on a name in an output folder.
 
         :param is_sure: whether what an action has made there counts as unchanged, whatever it holds
         """
@@ -165,8 +176,8 @@ class Room:
     def make(self, question: Question, aside: str) -> None:
         """Make the folders that outputs go into, and the output folders; take away what is there.
 
-        What is ours is removed. What is not, or what nobody can tell of, is moved into `aside`, but for names in
-        output folders that no action has made: they stay.
+        What is ours is removed. What is not, or may not be, is moved into `aside`, but for names in output folders
+        that no action has made: they stay.
 
         :param question: what was seen of the inputs: an output that is one of them is refused
         :raises TreadleError: something stands in the way
@@ -206,8 +217,7 @@ class Room:
     def _clear_folder(self, output: str, aside: str) -> None:
         """Take away a folder in the place of an output file, if all that is in it is of former actions."""
         for is_dry in (True, False):
-            sweep = Sweep(self._ownership, f"{output}/", [], aside)
-            sweep.is_in_the_way, sweep.is_dry = True, is_dry
+            sweep = Sweep(self._ownership, f"{output}/", [], aside, is_in_the_way=True, is_dry=is_dry)
             sweep.go()
             if sweep.left or sweep.errors:
                 return
@@ -262,9 +272,12 @@ class Room:
         claims = self._claims_on_folder(output)
         if self.command.keep or not (claims or self._ownership.has_outputs_in(output)):
             return
-        sweep = Sweep(self._ownership, output, claims, aside, aliases=self._aliases)
-        sweep.label = self.command.label
-        sweep.moves_altered = True
+        sweep = Sweep(
+            *(self._ownership, output, claims, aside),
+            aliases=self._aliases,
+            moves_altered=True,
+            label=self.command.label,
+        )
         sweep.go()
         self.emptied += [output] if sweep.removed else []
         self.replaced += sweep.moved
@@ -404,6 +417,11 @@ class Sweep:
     :param folder: the output folder, relative to the root
     :param claims: of the actions that make it
     :param aside: where what may be ours is moved to
+    :param aliases: the inputs of its action: a hard link to one may go
+    :param moves_altered: whether what was ours and is altered is moved aside too, and the folder itself stays
+    :param is_in_the_way: whether the folder is to go as a whole, whichever action has made what is in it
+    :param label: the plan whose former actions may have left outputs in the folder: they go too; None if none do
+    :param is_dry: whether no more is asked than what would become of it
     """
 
     def __init__(
@@ -414,24 +432,24 @@ class Sweep:
         aside: str,
         *,
         aliases: Aliases | None = None,
+        moves_altered: bool = False,
+        is_in_the_way: bool = False,
+        label: str | None = None,
+        is_dry: bool = False,
     ) -> None:
         self.folder = folder
         self.aside = aside
-        self.moves_altered = False
-        """Whether what was ours and is altered is moved aside too."""
-        self.is_in_the_way = False
-        """Whether the folder is to go as a whole: whichever action has made what is in it."""
-        self.label: str | None = None
-        """The plan whose former actions may have left outputs in the folder: they go too; None if none do."""
-        self.is_dry = False
-        """Whether no more is asked than what would become of it."""
+        self.moves_altered = moves_altered
+        self.is_in_the_way = is_in_the_way
+        self.label = label
+        self.is_dry = is_dry
         self.removed: list[str] = []
         self.moved: list[str] = []
         """What was ours and is altered, or was adopted, and was moved aside."""
         self.leftovers: list[str] = []
         """What an attempt that did not end well may have left, and was moved aside."""
         self.left: list[tuple[str, str]] = []
-        """Path and whose it is, of what stays; a folder stands for all that is in it."""
+        """Path and verdict of what stays; a folder stands for all that is in it."""
         self.errors: list[tuple[str, str]] = []
         self.touched_links = False
         """Whether a hard link was taken away."""
@@ -512,13 +530,17 @@ class Sweep:
         verdicts = {claim.of_name(path, value) for claim in self._claims}
         if OURS in verdicts:
             return OURS
-        if LEFT in verdicts and not self._ownership.keys_of(path):
+        if LEFT in verdicts and not (self._ownership.keys_of(path) and self._is_of_another(path, status)):
             return LEFT
         if ADOPTED in verdicts:
             return ADOPTED
         if self._aliases is not None and ALTERED in verdicts and status.st_nlink > 1 and self._aliases.of(status):
             return OURS
         return ALTERED if ALTERED in verdicts else FOREIGN
+
+    def _is_of_another(self, path: str, status: os.stat_result) -> bool:
+        """Return whether a file is what the last success of an action that has this output has left."""
+        return self._ownership.of_file(path, status) == OURS
 
     def _file(self, path: str, status: os.stat_result, fd: int) -> None:
         verdict = self._of(path, status)

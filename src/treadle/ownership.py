@@ -2,7 +2,7 @@
 
 The one place that decides it, for a run that makes room, for `clean`, and for globs. What is there is
 
-- OURS: it holds what the last success has left there, or is a hard link to an input, whose removal harms nothing;
+- OURS: it holds what the last success has left there, or is a hard link to an input, which stays then;
 - LEFT: an attempt that was killed, or one with `keep` that failed, may have left it: when it started there was
   nothing, or only ours, and what was written to it since cannot be told apart;
 - ADOPTED: it holds what it did when `adopt` took it as current: no run of Treadle has made it;
@@ -52,6 +52,7 @@ class Claim:
 
     :param entry: what is on record of it
     :param read_manifest: returns what it has made in its output folders
+    :param by_name: whether what is judged by presence is its own whatever it holds now
     """
 
     __slots__ = (
@@ -59,9 +60,9 @@ class Claim:
         *("foreign", "folders", "has_succeeded", "is_adopted", "released", "values"),
     )
 
-    def __init__(self, entry: Entry, read_manifest: Callable[[], dict[str, str]]) -> None:
+    def __init__(self, entry: Entry, read_manifest: Callable[[], dict[str, str]], *, by_name: bool = True) -> None:
         record, end, mark = entry.record, entry.last_run, entry.mark
-        self.by_name = False
+        self.by_name = by_name and record is not None and record.owner.once
         """Whether what it has made is its own whatever it holds now: it is judged by presence."""
         self.has_succeeded = record is not None
         self.is_adopted = record is not None and record.run.state == WAS_ADOPTED
@@ -76,7 +77,6 @@ class Claim:
         self._manifest: dict[str, str] | None = None
         self._above: set[str] | None = None
         if record is not None:
-            self.by_name = record.owner.once
             for name, value in record.elements.items():
                 if name.startswith(OUTPUT) and not name.endswith("/"):
                     self.values[name[len(OUTPUT) :]] = {value}
@@ -109,7 +109,7 @@ class Claim:
         return self._manifest
 
     def of(self, path: str, value: Callable[[], str]) -> str:
-        """Return whose an output file is.
+        """Return the verdict on an output file.
 
         :param value: returns what is there now, as `Ownership.value` describes it
         """
@@ -123,7 +123,7 @@ class Claim:
         return ALTERED if known else FOREIGN
 
     def of_name(self, path: str, value: Callable[[], str]) -> str:
-        """Return whose a name in an output folder is; a path of a folder ends with `/`."""
+        """Return the verdict on a name in an output folder; a path of a folder ends with `/`."""
         if path in self.released:
             return FOREIGN
         known = self.manifest.get(path)
@@ -172,12 +172,15 @@ class Ownership:
         """Folders around outputs of any record."""
         self._claims: dict[str, Claim] = {}
 
-    def claim(self, key: str) -> Claim | None:
-        """Return what one action may call its own, as its record stands now."""
+    def claim(self, key: str, *, by_name: bool = True) -> Claim | None:
+        """Return what one action may call its own, as its record stands now.
+
+        :param by_name: see `Claim`
+        """
         entry = self.store.entries.get(key)
         if entry is None:
             return None
-        return Claim(entry, lambda: self.store.manifests.read(key))
+        return Claim(entry, lambda: self.store.manifests.read(key), by_name=by_name)
 
     def keys_of(self, path: str) -> Sequence[str]:
         """Return the records of actions that this is an output or the depfile of."""
@@ -211,7 +214,7 @@ class Ownership:
         return found
 
     def of_file(self, path: str, status: os.stat_result, own: Claim | None = None, key: str = "") -> str:
-        """Return whose the file in the place of an output is.
+        """Return the verdict on the file in the place of an output.
 
         :param status: of what is there, links not followed
         :param own: what the action says that has this output, `key` that of its record
@@ -267,7 +270,7 @@ class Ownership:
         return folder in self._around
 
     def of_path(self, path: str) -> str:
-        """Return whose a file is, which may be an output or lie in the output folder of an action."""
+        """Return the verdict on a file, which may be an output or lie in the output folder of an action."""
         try:
             status = os.lstat(os.path.join(self.root, path))
         except OSError:
