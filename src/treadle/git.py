@@ -2,7 +2,7 @@
 
 A checkout may come with a configuration of its own, in `.git/config` of an archive that was unpacked or in a bare
 repository that is nested in it, and git runs programs that a configuration names: `core.fsmonitor`, hooks, filters.
-So the index is read here, and objects are read by a git whose repository is an empty one of our own: no
+So the index is read here, and objects are read by a git with an empty repository of our own: no
 configuration, index, hook or remote of the checkout is in its reach. Nothing is written into the checkout, and
 nothing is fetched.
 """
@@ -142,19 +142,59 @@ def checkout_of(folder: str) -> Checkout | None:
 
 def tracks(path: str) -> bool:
     """Return whether git tracks a file or folder, or something in it; in doubt it does."""
-    full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-    checkout = checkout_of(os.path.dirname(full))
-    if checkout is None:
-        return False
-    bare = os.fsencode(os.path.relpath(full, checkout.top))
-    inside = bare + b"/"
+    return Tracked().has(path)
+
+
+class Tracked:
+    """What git tracks. The index of a checkout is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, set[bytes] | None] = {}
+        """Top of a checkout -> files of its index and the folders around them, folders with `/`; None: in doubt."""
+
+    def has(self, path: str) -> bool:
+        """Return whether git tracks a file or folder, or something in it; in doubt it does.
+
+        Names that differ in case alone are one name on some file systems, and so here.
+        """
+        full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        checkout = checkout_of(os.path.dirname(full))
+        if checkout is None:
+            return False
+        if checkout.top not in self._known:
+            self._known[checkout.top] = _names_of(checkout)
+        known = self._known[checkout.top]
+        if known is None:
+            return True
+        bare = os.fsencode(os.path.relpath(full, checkout.top)).lower()
+        # a folder of a sparse index stands for all that is in it
+        return not known.isdisjoint((bare, bare + b"/", *(b"%s//" % one for one in _above(bare + b"/"))))
+
+
+def _names_of(checkout: Checkout) -> set[bytes] | None:
+    names: set[bytes] = set()
     try:
-        return any(
-            one == bare or one.startswith(inside) or (one.endswith(b"/") and inside.startswith(one))
-            for one, _ in checkout.index()
-        )
+        for found, _ in checkout.index():
+            one = found.lower()
+            if one.endswith(b"/"):
+                names.add(one.rstrip(b"/") + b"//")
+            else:
+                names.add(one)
+            for folder in _above(one):
+                if folder + b"/" in names:
+                    break
+                names.add(folder + b"/")
     except (ValueError, IndexError):
-        return True
+        return None
+    return names
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    """Yield the folders of a path, innermost first; of one with `/` at its end itself too."""
+    at = path.rfind(b"/")
+    while at > 0:
+        yield path[:at]
+        at = path.rfind(b"/", 0, at)
 
 
 def contents(path: str, size: int) -> Iterator[bytes]:

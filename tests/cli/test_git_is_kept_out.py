@@ -263,3 +263,14 @@ def test_a_head_that_leads_nowhere_has_no_old_text(checkout: Path, head: str) ->
     out = run_treadle(checkout, "why", "first", check=0).out
     assert "- two" not in out
     assert "src/text" in out
+
+
+@pytest.mark.parametrize("name", [".Treadle/records", ".TREADLE", ".treadle/RECORDS"])
+def test_names_that_differ_in_case_alone_are_tracked_as_one(tmp_path: Path, name: str) -> None:
+    """On a file system that ignores case a commit brings the state by any of them."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("forged")
+    git(tmp_path, "add", "-f", name)
+    assert of_git.tracks(str(tmp_path / ".treadle"))
+    assert not of_git.tracks(str(tmp_path / ".treadle-other"))

@@ -8,6 +8,7 @@ import stat
 from treadle.command_job import own_name
 from treadle.errors import TreadleError, listed
 from treadle.files import Files
+from treadle.git import Tracked
 from treadle.outputs import Sweep, move_aside, remove_empty_folders
 from treadle.ownership import (
     ADOPTED,
@@ -56,12 +57,15 @@ class Cleaner:
         self._is_dry = is_dry
         self._mounts: frozenset[str] | None = None
         self._seen: set[str] = set()
+        self._tracked = Tracked()
 
-    def take(self, path: str, label: str, uid: str, inputs: Sequence[str] = ()) -> None:
+    def take(self, path: str, label: str, uid: str, inputs: Sequence[str] = (), *, is_planned: bool = True) -> None:
         """Remove what is ours in the place of an output or a depfile.
 
         :param label: the plan of its action, `uid` its name
         :param inputs: what the action reads: a hard link to an input may go
+        :param is_planned: whether the plan of this call makes it: what it does not make, and git tracks, is a
+            source now, as after a change of the branch
         """
         bare = path.rstrip("/")
         full = os.path.join(self._root, bare)
@@ -76,6 +80,8 @@ class Cleaner:
             self._failed(path, error.strerror or str(error))
             return
         why = self.why_not(bare)
+        if not why and not is_planned and self._tracked.has(full):
+            why = f"git tracks {'files in it' if path.endswith('/') else 'it'}, and no action of the plan makes it"
         if why:
             self._leave(path, why)
             return
@@ -112,8 +118,8 @@ class Cleaner:
             self._done(path, is_moved=verdict != OURS)
 
     def _take_folder(self, path: str, full: str, aside: str, aliases: Aliases) -> None:
-        sweep = Sweep(self.ownership, path, self.ownership.claims_on(path), aside, aliases=aliases)
-        sweep.is_dry = self._is_dry
+        claims = self.ownership.claims_on(path)
+        sweep = Sweep(self.ownership, path, claims, aside, aliases=aliases, is_dry=self._is_dry)
         sweep.go()
         for name, said in sweep.errors:
             self._failed(name, said)

@@ -70,8 +70,8 @@ class Stale:
         """Return whether an action is no longer in the plan.
 
         One that is there under its name may have made other outputs with another value of a parameter, and one that
-        `when` leaves out may come back, with what the plan holds that it makes. Of a plan that is gone nobody knows
-        whether it is this one under its former name.
+        `when` leaves out may come back, with what the plan holds that it makes. A plan that is gone may be this one
+        under its former name.
         """
         plan = self._plan
         if label != plan.name and os.path.exists(os.path.join(plan.root, label)):

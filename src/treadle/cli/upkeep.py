@@ -87,7 +87,7 @@ def _clean(context: Context, plan: Plan, store: Store) -> Cleaner:
 
         stale = Stale(context, plan, store).find()
         for path, owner in stale.paths:
-            cleaner.take(path, owner.label, owner.uid)
+            cleaner.take(path, owner.label, owner.uid, is_planned=False)
         keys, kept = stale.keys, stale.kept
         folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
     elif options.everything:
@@ -130,7 +130,7 @@ def _take_all(context: Context, cleaner: Cleaner, plan: Plan, store: Store) -> l
 
     inputs = {uid: action.command.inputs for uid, action in plan.actions.items()}
     commands = [action.command for action in plan.actions.values()]
-    made = {path for command in commands for path in command.outputs}
+    made = {path for command in commands for path in (*command.outputs, command.depfile or "")}
     sources = {path for command in commands for path in (*command.inputs, *command.edits)} - made
     kept = []
     for entry in list(store.entries.values()):
@@ -140,7 +140,7 @@ def _take_all(context: Context, cleaner: Cleaner, plan: Plan, store: Store) -> l
                 # it came from an action once, and is a source of the plan now
                 context.warn(f"{path} is left alone: an action of the plan reads it")
             elif not owner.keeps:
-                cleaner.take(path, owner.label, owner.uid, inputs.get(owner.uid, ()))
+                cleaner.take(path, owner.label, owner.uid, inputs.get(owner.uid, ()), is_planned=path in made)
             elif is_there(plan.root, path):
                 kept.append(path)
     return kept
