@@ -51,10 +51,10 @@ class Lock:
     ) -> None:
         """Take the lock.
 
-        :param run: the id of our run, for those who come after us
+        :param run: the id of our run, for the runs after it
         :param marks: the marks that our own process carries (TREADLE_RUN)
         :param wait: whether to wait for another run
-        :param on_wait: called once with words for who holds it
+        :param on_wait: called once with words for the run that holds it
         :raises BusyError: another run holds it and `wait` is false
         :raises UsageError: we run inside an action of the very run that holds it, or inside one of its hooks
         """

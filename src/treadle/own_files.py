@@ -3,7 +3,7 @@
 A checkout can bring links: symbolic ones, and hard ones in an archive. So what is written is a regular file with
 one name in a real folder; a link in its place is removed, and what it leads to is left as it is. Whatever the umask
 or an archive says, no other user may write to it: a list of what an action has made says what may be removed. It
-belongs to those whom its folder belongs to, see `trust.give`. Only names in the state folder are given to this
+belongs to the owner of its folder, see `trust.give`. Only names in the state folder are given to this
 module: nothing of the project lies there. It knows nothing of what the files hold.
 """
 

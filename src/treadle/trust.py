@@ -1,4 +1,4 @@
-"""Whose plans and whose state count: those of the user who runs Treadle, and of root.
+"""Which plans and which state count: those that belong to the user who runs Treadle, or to root.
 
 A plan says what runs, and the state says what need not run. So neither is used if another user owns it or may
 write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. And as the state of a checkout
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     """A path, and why it does not count."""
 
 SAFE_FOLDERS = "TREADLE_SAFE_FOLDERS"
-"""The variable that names folders, separated by `:`, whose files count whoever owns or may write them."""
+"""The variable that names folders, separated by `:`: files in them count, whatever their owners and modes are."""
 TRUST_STATE = "TREADLE_TRUST_STATE"
 """The variable that lets records count without a mark (`1`): for caches of CI, which bring it to new machines."""
 _CALLER = "SUDO_UID"
@@ -34,7 +34,7 @@ RULE = "Treadle uses plans and state that belong to you or root, and that no oth
 class User:
     """The user whom files must belong to.
 
-    :ivar owners: ids of the users whose files count
+    :ivar owners: ids of the users that files may belong to
     :ivar groups: ids of the groups that may write to them: the primary group, which by default has one member
     :ivar uid: the user that this process runs as
     """
