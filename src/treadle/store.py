@@ -284,6 +284,9 @@ class Store:
             self._refuse_tracked()
         elif self._id:
             trust.keep_mark(self._id)
+        if not self._id:
+            # of a log that does not count, or is gone: they would speak of actions of the new one
+            self.manifests.remove_all_but(())
         for left in list(self._open_runs):
             self._end_left_over(left)
 
@@ -508,8 +511,6 @@ class Store:
         try:
             if self._end == 0:
                 self._set_aside()
-                # of a log that does not count, or is gone: they would speak of what this one begins with
-                self.manifests.remove_all_but(())
             # its id is the name of its mark, which no other user is to know
             self._fd = own_files.open_own(self.path, os.O_RDWR | (0 if self._end else os.O_TRUNC), 0o600)
             if self._end == 0:

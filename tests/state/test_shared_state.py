@@ -362,7 +362,11 @@ def test_lists_of_what_was_made_go_with_the_log_that_they_belong_to(tmp_path: Pa
     store.manifests.write("k", {"o/": "folder"})
     store.mark_started([Owner("k", "treadle.yaml", "a", ["o/"])])
     store.release()
-    assert not store.manifests.read("k")
+    for is_kept in (True, False):
+        store.acquire("r")
+        store.release()
+        assert bool(store.manifests.read("k")) == is_kept
+        (tmp_path / ".treadle/records").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("how", [open_to_all, of_another])
