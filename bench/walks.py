@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from treadle import DAG, EmptyJob, Fingerprint, Job, ReturnValue, Scheduler, Store, Walk
-from treadle.records import SUCCEEDED, Owner, Record, Run
+from treadle.state.records import SUCCEEDED, Owner, Record, Run
 
 Make = Callable[[], Callable[[], object]]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle import marks
+from treadle.engines import process_marks as marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.digests import describe_file, describe_tree
+from treadle.content.digests import describe_file, describe_tree
 from treadle.errors import TreadleError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from treadle import fingerprint as room
-from treadle.digests import describe_file, describe_tree
+from treadle.content import fingerprint as room
+from treadle.content.digests import describe_file, describe_tree
+from treadle.content.fingerprint import Fingerprint, os_version, read_os_version
 from treadle.errors import StateError, TreadleError
-from treadle.fingerprint import Fingerprint, os_version, read_os_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -314,7 +314,7 @@ def test_a_file_of_another_shape_is_no_fingerprint(tmp_path: Path, damage: str) 
 
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     program = (
-        "import sys; before = set(sys.modules); from treadle.fingerprint import Fingerprint;"
+        "import sys; before = set(sys.modules); from treadle.content.fingerprint import Fingerprint;"
         "Fingerprint().checksum(); print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ from treadle import DAG
 from treadle.core.admission import Admission
 from treadle.errors import TreadleError, listed, shortened
 from treadle.plan import load_plan
-from treadle.ui.problem import problem_lines
+from treadle.ui.error_text import problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

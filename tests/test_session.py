@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from helpers import DEADLINE
-from treadle.marks import marked
+from treadle.engines.process_marks import marked
 
 HERE = Path(__file__).parent
 
@@ -78,7 +78,7 @@ def test_one():
     raise ValueError("on purpose")
 
 def test_two():
-    from treadle.marks import marked
+    from treadle.engines.process_marks import marked
     assert not list(marked({mark!r}))
 """
     done = session(tmp_path, START + text)

@@ -95,8 +95,9 @@ def test_a_run_with_nothing_to_do_loads_only_what_answers() -> None:
     loaded = loaded_in_a_run()
     own = {name for name in loaded if name.split(".")[0] == "treadle"}
     assert own == {
-        *("treadle", "treadle.__main__", "treadle.version", "treadle.quick", "treadle.snapshot", "treadle.trust"),
-        *("treadle.cli", "treadle.cli.at_once", "treadle.ui", "treadle.ui.durations"),
+        *("treadle", "treadle.__main__", "treadle._version", "treadle.content", "treadle.content.trust"),
+        *("treadle.fastpath", "treadle.fastpath.probe", "treadle.fastpath.snapshot_file"),
+        *("treadle.session", "treadle.session.fast_start", "treadle.ui", "treadle.ui.durations"),
     }
     assert not loaded & set(HEAVY)
     assert {name.split(".")[0] for name in loaded - own} <= QUICK | {"__future__"}
@@ -106,7 +107,7 @@ def test_one_edit_is_run_without_the_plan_being_read(settled: Path) -> None:
     (settled / "in.txt").write_text("y")
     loaded = loaded_in_a_run()
     assert (settled / "b.txt").read_text() == "y"
-    assert "treadle.command_walk" in loaded
+    assert "treadle.command.walk" in loaded
     own = {name for name in loaded if name.split(".")[0] == "treadle"}
     assert "treadle.plan" not in own
     assert {name.split(".")[0] for name in loaded - own} <= QUICK | EDIT | set(sys.builtin_module_names)

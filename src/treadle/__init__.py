@@ -5,22 +5,23 @@ Names are imported when they are first used, so that `import treadle` itself cos
 
 from __future__ import annotations
 
-from .version import VERSION
+from ._version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .callbacks import NotifyEnd as NotifyEnd
-    from .command import Command as Command
-    from .command import Environment as Environment
-    from .command import Limits as Limits
-    from .command import Retries as Retries
-    from .command import Script as Script
-    from .command import Tool as Tool
-    from .command_walk import CommandWalk as CommandWalk
-    from .command_walk import Observer as Observer
-    from .command_walk import Settings as Settings
-    from .core.dag import DAG as DAG
-    from .core.dag import DAGIterator as DAGIterator
+    from .command.command import Command as Command
+    from .command.command import Environment as Environment
+    from .command.command import Limits as Limits
+    from .command.command import Retries as Retries
+    from .command.command import Script as Script
+    from .command.command import Tool as Tool
+    from .command.file_edges import connect_by_files as connect_by_files
+    from .command.walk import CommandWalk as CommandWalk
+    from .command.walk import Observer as Observer
+    from .command.walk import Settings as Settings
+    from .content.files import Files as Files
+    from .content.fingerprint import Fingerprint as Fingerprint
+    from .core.callbacks import NotifyEnd as NotifyEnd
     from .core.decision import ADDED as ADDED
     from .core.decision import ALWAYS as ALWAYS
     from .core.decision import ASKED as ASKED
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
     from .core.decision import UNTRACKED as UNTRACKED
     from .core.decision import Reason as Reason
     from .core.decision import Verdict as Verdict
-    from .coroutine_job import CoroutineJob as CoroutineJob
+    from .core.graph.dag import DAG as DAG
+    from .core.graph.dag import DAGIterator as DAGIterator
+    from .engines.local import LocalRunner as LocalRunner
     from .errors import BusyError as BusyError
     from .errors import DAGError as DAGError
     from .errors import InternalError as InternalError
@@ -54,20 +57,17 @@ if TYPE_CHECKING:
     from .errors import StateError as StateError
     from .errors import TreadleError as TreadleError
     from .errors import UsageError as UsageError
-    from .file_edges import connect_by_files as connect_by_files
-    from .files import Files as Files
-    from .fingerprint import Fingerprint as Fingerprint
-    from .job import EmptyJob as EmptyJob
-    from .job import Job as Job
-    from .job import JobTimingInfo as JobTimingInfo
-    from .job import ProcessJob as ProcessJob
-    from .runner import LocalRunner as LocalRunner
-    from .scheduler import DRAINING as DRAINING
-    from .scheduler import KILLING as KILLING
-    from .scheduler import STOPPING as STOPPING
-    from .scheduler import Scheduler as Scheduler
+    from .scheduling.coroutine_job import CoroutineJob as CoroutineJob
+    from .scheduling.job import EmptyJob as EmptyJob
+    from .scheduling.job import Job as Job
+    from .scheduling.job import JobTimingInfo as JobTimingInfo
+    from .scheduling.job import ProcessJob as ProcessJob
+    from .scheduling.scheduler import DRAINING as DRAINING
+    from .scheduling.scheduler import KILLING as KILLING
+    from .scheduling.scheduler import STOPPING as STOPPING
+    from .scheduling.scheduler import Scheduler as Scheduler
+    from .state.store import Store as Store
     from .status import ReturnValue as ReturnValue
-    from .store import Store as Store
     from .walk import ActionReport as ActionReport
     from .walk import Report as Report
     from .walk import Walk as Walk
@@ -75,11 +75,11 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _HOMES = {
-    "callbacks": ("NotifyEnd",),
-    "command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
-    "command_walk": ("CommandWalk", "Observer", "Settings"),
-    "coroutine_job": ("CoroutineJob",),
-    "core.dag": ("DAG", "DAGIterator"),
+    "core.callbacks": ("NotifyEnd",),
+    "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
+    "command.walk": ("CommandWalk", "Observer", "Settings"),
+    "scheduling.coroutine_job": ("CoroutineJob",),
+    "core.graph.dag": ("DAG", "DAGIterator"),
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
@@ -91,14 +91,14 @@ _HOMES = {
         *("BusyError", "DAGError", "InternalError", "PlanError"),
         *("StateError", "TreadleError", "UsageError"),
     ),
-    "file_edges": ("connect_by_files",),
-    "files": ("Files",),
-    "fingerprint": ("Fingerprint",),
-    "job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
-    "runner": ("LocalRunner",),
-    "scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
+    "command.file_edges": ("connect_by_files",),
+    "content.files": ("Files",),
+    "content.fingerprint": ("Fingerprint",),
+    "scheduling.job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
+    "engines.local": ("LocalRunner",),
+    "scheduling.scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),
-    "store": ("Store",),
+    "state.store": ("Store",),
     "walk": ("ActionReport", "Report", "Walk"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -11,7 +11,7 @@ ENCODING = "treadle_encoding"
 
 def main() -> int:
     """Run the command with the arguments of this process; return its exit code."""
-    from .cli.at_once import look, tell_nothing_to_do
+    from .session.fast_start import look, tell_nothing_to_do
 
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         # before anything is opened, which would get the number of a closed stream

@@ -12,19 +12,19 @@ from _thread import allocate_lock
 from collections.abc import Callable, Hashable, ItemsView, Mapping
 from typing import Any
 
-from . import fingerprint as _fingerprint
-from . import job as _job
-from . import scheduler as _scheduler
 from . import walk as _walk
-from .callbacks import NotifyEnd
-from .core import dag as _dag
-from .core.dag import DAGIterator
+from .content import fingerprint as _fingerprint
+from .content.fingerprint import FINGERPRINT_VERSION
+from .core.callbacks import NotifyEnd
+from .core.graph import dag as _dag
+from .core.graph.dag import DAGIterator
 from .errors import DAGError
 from .errors import TreadleError as E3Error
-from .fingerprint import FINGERPRINT_VERSION
-from .hooks import ask, refusal
-from .job import JobTimingInfo
-from .scheduler import DEFAULT_JOB_MAX_DURATION
+from .scheduling import job as _job
+from .scheduling import scheduler as _scheduler
+from .scheduling.hooks import ask, refusal
+from .scheduling.job import JobTimingInfo
+from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION
 from .status import ReturnValue
 
 TYPE_CHECKING = False

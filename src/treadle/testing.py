@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from .job import Job
-from .process import Process
-from .runner import Ended
+from .engines.local import Ended
+from .engines.process import Process
+from .scheduling.job import Job
 from .status import ReturnValue
 from .walk import Walk
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
-    from .callbacks import NotifyEnd
-    from .core.dag import DAG
-    from .runner import Start
+    from .core.callbacks import NotifyEnd
+    from .core.graph.dag import DAG
+    from .engines.local import Start
 
 
 class FakeClock:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 
-from .collector import RareCollection
+from ._startup.gc import RareCollection
 from .core import decision
-from .core.dag import require_graph
 from .core.decision import Reason, Verdict
+from .core.graph.dag import require_graph
 from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage, listed
-from .hooks import add_note, ask, refusal, words_of
-from .job import EmptyJob, Job
-from .scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
+from .scheduling.hooks import add_note, ask, refusal, words_of
+from .scheduling.job import EmptyJob, Job
+from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
 from .status import ReturnValue
 
 TYPE_CHECKING = False
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
     from typing import Any
 
-    from .callbacks import NotifyEnd
-    from .core.dag import DAG
-    from .fingerprint import Fingerprint
+    from .content.fingerprint import Fingerprint
+    from .core.callbacks import NotifyEnd
+    from .core.graph.dag import DAG
 
 
 _NOWHERE: frozenset[Hashable] = frozenset()
@@ -146,7 +146,7 @@ class Walk:
         :param before: the prediction as it was when the job started; None if there was none
         :param after: the fingerprint after the job ended well
         """
-        from .fingerprint import Fingerprint
+        from .content.fingerprint import Fingerprint
 
         if not isinstance(before, Fingerprint) or not isinstance(after, Fingerprint):
             return []
@@ -248,7 +248,7 @@ class Walk:
 
     async def co_run(self) -> Report:
         """Walk the graph as `run` does, for a coroutine; whoever cancels it stops the walk, and waits."""
-        from .awaited import in_thread
+        from .scheduling.awaiting import in_thread
 
         report: Report = await in_thread(self.run, lambda again: self.stop(KILLING if again else STOPPING))
         return report
@@ -440,7 +440,7 @@ class Walk:
             self.new_fingerprints[uid] = again
 
     def _compares(self, prediction: object) -> bool:
-        from .fingerprint import Fingerprint
+        from .content.fingerprint import Fingerprint
 
         return isinstance(prediction, Fingerprint) or type(self).inputs_moved is not Walk.inputs_moved
 

@@ -11,10 +11,10 @@ import treadle.aio
 from aio_jobs import Letters, Log, Logging, endless, raising, value
 from treadle.aio import Job, PureScheduler, Recording, Scheduler, as_dag
 from treadle.errors import DAGError, UsageError
-from treadle.report.events import FIELDS, read_events
+from treadle.events.run_model import Run
+from treadle.events.schema import FIELDS, read_events
 from treadle.report.html import html
 from treadle.report.junit import junit
-from treadle.report.model import Run
 from treadle.report.trace import trace
 
 if TYPE_CHECKING:

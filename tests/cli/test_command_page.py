@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers import DEADLINE, environment, run_treadle
-from treadle.cli.arguments import COMMANDS, make_parser
+from treadle.cli.parser import COMMANDS, make_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -99,13 +99,13 @@ def test_a_bug_of_our_own_says_so_with_a_traceback_and_code_70(tmp_path: Path) -
     plan(tmp_path, PLAN)
     program = """
 import sys
-import treadle.cli.run
+import treadle.session.run
 from treadle.cli.main import main
 
 def broken(*args):
     raise ValueError("two\\nlines")
 
-treadle.cli.run.make_walk = broken
+treadle.session.run.make_walk = broken
 sys.exit(main(["run"]))
 """
     done = run_python(tmp_path, program)
@@ -120,13 +120,13 @@ def test_what_the_system_refuses_is_no_bug_of_ours(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
     program = """
 import errno, os, sys
-import treadle.cli.run
+import treadle.session.run
 from treadle.cli.main import main
 
 def broken(*args):
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "some/file")
 
-treadle.cli.run.make_walk = broken
+treadle.session.run.make_walk = broken
 sys.exit(main(["run"]))
 """
     done = run_python(tmp_path, program)
@@ -140,7 +140,7 @@ def test_a_disk_that_is_full_under_way_is_a_failure_and_not_a_wrong_call(tmp_pat
 import sys
 from treadle.cli.main import main
 from treadle.errors import StateError
-from treadle.store import Store
+from treadle.state.store import Store
 
 def full(*args, **options):
     raise StateError("the state cannot be written: no room", hint="make room")

@@ -12,9 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FACES = {
-    *("cli.graph", "cli.why", "cli.listing", "cli.checking", "cli.schema", "cli.init", "cli.first", "cli.complete"),
-    *("cli.complete_names", "cli.completion", "cli.old_content", "cli.readers"),
-    *("ui.graph", "ui.graph_text", "ui.graph_tree", "ui.why", "ui.difference", "plan.reference", "plan.prose"),
+    *(
+        "cli.commands.graph",
+        "cli.commands.why",
+        "cli.commands.list",
+        "cli.commands.check",
+        "plan.schema.json_schema",
+        "cli.commands.init",
+        "importers",
+        "cli.completion.complete",
+    ),
+    *("cli.completion.names", "cli.completion.scripts", "session.old_content", "session.lookup"),
+    *("ui.graph.model", "ui.graph.formats", "ui.graph.tree", "ui.why", "ui.diff", "plan.reference", "plan.prose"),
 }
 
 
@@ -41,18 +50,18 @@ def test_the_names_of_the_faces_are_not_blind(tmp_path: Path) -> None:
         for one in loaded_by(tmp_path, *words)
     }
     assert FACES & found >= {
-        "cli.graph",
-        "ui.graph",
-        "cli.why",
+        "cli.commands.graph",
+        "ui.graph.model",
+        "cli.commands.why",
         "ui.why",
-        "cli.listing",
-        "cli.checking",
-        "cli.schema",
+        "cli.commands.list",
+        "cli.commands.check",
+        "plan.schema.json_schema",
     }
 
 
 def test_what_a_shell_asks_at_each_tab_reads_no_plan_as_a_whole(tmp_path: Path) -> None:
     plan(tmp_path, "actions: {fit: {run: 'true'}, merge: {run: 'true'}}\n")
     loaded = loaded_by(tmp_path, "__complete", "--", "run", "f")
-    assert "plan.loader" in loaded
-    assert not loaded & {"plan.load", "command_walk", "store", "cli.graph"}
+    assert "plan.yaml.parser" in loaded
+    assert not loaded & {"plan.load", "command_walk", "store", "cli.commands.graph"}

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treadle.cli.first.draft import merged
-from treadle.cli.first.sources import drafts_of
-from treadle.cli.first.writing import text_of_plan, value_text
 from treadle.errors import TreadleError
-from treadle.plan import load_plan, loader
-from treadle.plan.nodes import Items, Scalar, Source, Table
+from treadle.importers.detect import drafts_of
+from treadle.importers.draft import merged
+from treadle.importers.writer import text_of_plan, value_text
+from treadle.plan import load_plan
+from treadle.plan.yaml import parser as loader
+from treadle.plan.yaml.nodes import Items, Scalar, Source, Table
 
 WORDS = (
     *("a", "b.o", "b.c", "src/x.c", "%.o", "%.c", "$@", "$<", "$^", "$(X)", "${Y}", "$$Z", "$${Z}", "'", '"', "\\"),
@@ -120,7 +121,7 @@ def data(node: Scalar | Items | Table) -> object:
 
 @given(VALUES)
 def test_what_is_written_is_what_is_read(value: object) -> None:
-    from treadle.cli.first.writing import scalar_text
+    from treadle.importers.writer import scalar_text
 
     text = f"a: {value_text(value, scalar_text)}\n"
     assert data(loader.parse(Source("x", text))) == {"a": value}

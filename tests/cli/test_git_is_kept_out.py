@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers import plan, run_treadle
-from treadle import git as of_git
+from treadle.content import git as of_git
 
 pytestmark = [
     pytest.mark.system("git"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from first_plans import first_plan, lines, write
-from treadle.cli.first.draft import merged
-from treadle.cli.first.sources import drafts_of
-from treadle.cli.first.writing import text_of_plan
+from treadle.importers.detect import drafts_of
+from treadle.importers.draft import merged
+from treadle.importers.writer import text_of_plan
 from treadle.plan import load_plan
 
 if TYPE_CHECKING:

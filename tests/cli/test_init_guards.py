@@ -11,9 +11,9 @@ import pytest
 
 from first_plans import write
 from helpers import run_treadle
-from treadle.cli.first.draft import merged
-from treadle.cli.first.sources import BUILD_TOOLS, drafts_of
-from treadle.cli.first.writing import text_of_plan
+from treadle.importers.detect import BUILD_TOOLS, drafts_of
+from treadle.importers.draft import merged
+from treadle.importers.writer import text_of_plan
 from treadle.plan import load_plan
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import Terminal, plan, run_treadle
-from treadle.ui.output import visible
+from treadle.ui.log_tail import visible
 from treadle.ui.text import guarded
 
 SEQUENCES = {

@@ -213,7 +213,7 @@ def test_a_run_that_draws_nothing_loads_nothing_to_draw_with(tmp_path: Path) -> 
         (tmp_path / "a").write_text(text)
         done = run_treadle(tmp_path, "run", env={"PYTHONPROFILEIMPORTTIME": "1"}, check=0)
         loaded = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
-        assert "treadle.command_walk" in loaded
+        assert "treadle.command.walk" in loaded
         assert not {name for name in loaded if name.partition(".")[0] in ("rich", "networkx", "json", "difflib")}
 
 

@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 
 from helpers import plan, run_treadle
-from treadle.cli.schema import plan_schema
-from treadle.plan import loader
-from treadle.plan.nodes import Items, Node, Source, Table
 from treadle.plan.reference import TABLES
+from treadle.plan.schema.json_schema import plan_schema
+from treadle.plan.yaml import parser as loader
+from treadle.plan.yaml.nodes import Items, Node, Source, Table
 
 ROOT = Path(__file__).parent.parent.parent
 VALIDATOR = jsonschema.Draft7Validator(plan_schema())

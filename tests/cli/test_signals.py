@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers import DEADLINE, Fifo, Waiting, alive, ended, plan, run_treadle, start_treadle
-from treadle.marks import marked
+from treadle.engines.process_marks import marked
 from waiting import until
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_the_third_signal_ends_us_as_we_stand_and_kills_what_runs() -> None:
     program = """
 import os, signal, subprocess
 from treadle.cli.signals import Interrupts
-from treadle.marks import with_mark
+from treadle.engines.process_marks import with_mark
 
 class Walk:
     run_id = "third-" + os.urandom(8).hex()

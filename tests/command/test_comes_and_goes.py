@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from treadle import DAG, Command, CommandWalk, Observer, Script, Settings, Tool
-from treadle.files import GRAIN
-from treadle.records import MOVED
+from treadle.content.files import GRAIN
+from treadle.state.records import MOVED
 
 LAYOUT = """
 mkdir -p t/s/deep t2 a/b a2/b lib/v1 lib/v2 bin bin2

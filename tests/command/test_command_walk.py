@@ -26,9 +26,9 @@ from treadle import (
     Tool,
     TreadleError,
 )
+from treadle.content.files import GRAIN
 from treadle.core import decision
-from treadle.files import GRAIN
-from treadle.marks import marked
+from treadle.engines.process_marks import marked
 
 
 def sh(text: str, **more: object) -> Command:
@@ -484,8 +484,8 @@ def test_a_record_that_was_lost_is_said_so_and_all_runs(tmp_path: Path) -> None:
 
 
 def test_shared_inputs_are_read_once_in_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("treadle.files.GRAIN", -(10**18))
-    monkeypatch.setattr("treadle.files.COARSE_GRAIN", -(10**18))
+    monkeypatch.setattr("treadle.content.files.GRAIN", -(10**18))
+    monkeypatch.setattr("treadle.content.files.COARSE_GRAIN", -(10**18))
     (tmp_path / "shared").write_text("x")
     old(tmp_path / "shared")
     commands = {f"a{n}": sh(f"cp shared o{n}", inputs=["shared"], outputs=[f"o{n}"]) for n in range(5)}

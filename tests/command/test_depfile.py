@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treadle.depfile import parse_depfile
+from treadle.command.depfile import parse_depfile
 from treadle.errors import TreadleError
 
 TEXTS = [

@@ -10,12 +10,12 @@ import pytest
 
 from e2e.project import Project
 from treadle import DAG, DAGError
-from treadle.command import Command, Tool
-from treadle.command_walk import LONGEST_BACKOFF, pause_before, retry_words
+from treadle.command.command import Command, Tool
+from treadle.command.fingerprinting import Questions
+from treadle.command.walk import LONGEST_BACKOFF, pause_before, retry_words
+from treadle.content.files import Files
+from treadle.engines.process import LONGEST_TEXT
 from treadle.errors import TreadleError
-from treadle.files import Files
-from treadle.process import LONGEST_TEXT
-from treadle.question import Questions
 from waiting import is_alive
 
 

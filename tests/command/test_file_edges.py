@@ -8,8 +8,8 @@ from time import process_time
 import pytest
 
 from treadle import DAG, Command, CommandWalk, DAGError, Script, Settings, Tool, TreadleError, connect_by_files
-from treadle.file_edges import check_edges
-from treadle.links import Links
+from treadle.command.file_edges import check_edges
+from treadle.content.links import Links
 
 READERS = {
     # what the maker makes or edits, and how the other one reads it

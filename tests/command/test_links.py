@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.links import Links, Makers
+from treadle.content.links import Links, Makers
 
 
 @pytest.fixture

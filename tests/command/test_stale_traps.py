@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from treadle import DAG, Command, CommandWalk, ReturnValue, Script, Settings
-from treadle.files import GRAIN
+from treadle.content.files import GRAIN
 
 
 def sh(text: str, **more: object) -> Command:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from treadle.core.dag import DAG, DAGIterator
+from treadle.core.graph.dag import DAG, DAGIterator
 from treadle.errors import DAGError
 
 if TYPE_CHECKING:

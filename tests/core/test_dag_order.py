@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.core.dag_order import Labels
+from treadle.core.graph.order import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

@@ -12,7 +12,7 @@ import networkx as nx
 import pytest
 
 from treadle import CommandWalk, Job, Scheduler, Walk
-from treadle.core.dag import DAG, DAGIterator
+from treadle.core.graph.dag import DAG, DAGIterator
 from treadle.errors import DAGError
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def test_a_reduced_graph_has_the_same_closures(seed: int) -> None:
 
 def test_networkx_is_loaded_only_when_it_is_asked() -> None:
     program = (
-        "import sys; from treadle.core.dag import DAG; dag = DAG(); dag.add_vertex(1); list(dag); str(dag);"
+        "import sys; from treadle.core.graph.dag import DAG; dag = DAG(); dag.add_vertex(1); list(dag); str(dag);"
         "dag.as_dot(); dag.as_tree(); dag.prune(lambda *_: False); dag.get_context(1);"
         "print('networkx' in sys.modules); dag.to_networkx(); print('networkx' in sys.modules)"
     )

@@ -23,7 +23,7 @@ from treadle.__main__ import main
 
 for package in (treadle, treadle.cli, treadle.plan, treadle.ui):
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if not module.ispkg and module.name != "treadle.cli.watching":
+        if not module.ispkg and module.name != "treadle.session.plan_inputs":
             # what is loaded here need not be loaded in each of the forks
             import_module(module.name)
 

@@ -14,8 +14,8 @@ import pytest
 from e2e.project import Project, wait_until
 from treadle import CommandWalk, Settings, TreadleError
 from treadle.core import decision
-from treadle.former import FormerOutputs
 from treadle.plan import load_plan
+from treadle.state.previous_outputs import FormerOutputs
 
 PLAN = """
 treadle: 1
@@ -234,9 +234,9 @@ def test_a_change_is_answered_as_by_a_walk_without_a_snapshot(settled: Project, 
 def test_an_edited_command_is_run_without_a_walk_over_the_others(
     settled: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from treadle.cli import run as room
-    from treadle.cli.at_once import look
     from treadle.cli.main import main
+    from treadle.session import run as room
+    from treadle.session.fast_start import look
 
     def walk_over_all(*_: object) -> None:
         raise AssertionError("the others were walked")

@@ -141,11 +141,11 @@ def test_a_path_without_a_folder_of_the_root_may_change(project: Project) -> Non
     settled(project)
     done = project.treadle("run", PATH=f"/nowhere:{os.environ['PATH']}", PYTHONPROFILEIMPORTTIME="1")
     assert "nothing to do" in done.out
-    assert "treadle.command_walk" not in done.err
+    assert "treadle.command.walk" not in done.err
     (project.folder / "bin").mkdir()
     done = project.treadle("run", PATH=f"{project.folder}/bin:{os.environ['PATH']}", PYTHONPROFILEIMPORTTIME="1")
     assert "nothing to do" in done.out
-    assert "treadle.command_walk" in done.err
+    assert "treadle.command.walk" in done.err
 
 
 def test_a_link_that_leads_somewhere_from_now_on_is_matched(project: Project) -> None:
@@ -162,8 +162,8 @@ def test_a_file_that_changes_just_before_the_plan_reads_it_is_another_input_too(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import treadle.plan
-    from treadle.cli.at_once import look
     from treadle.cli.main import main
+    from treadle.session.fast_start import look
 
     real: Callable[..., Any] = treadle.plan.load_plan
 

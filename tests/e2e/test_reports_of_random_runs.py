@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from helpers import plan, run_treadle
-from treadle.report.model import Run
+from treadle.events.run_model import Run
 
 if TYPE_CHECKING:
     from pathlib import Path

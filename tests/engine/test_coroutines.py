@@ -14,7 +14,7 @@ import pytest
 from aio_jobs import turn
 from jobs import graph
 from treadle import CoroutineJob, Job, ReturnValue, Scheduler
-from treadle.scheduler import DRAINING, KILLING, STOPPING
+from treadle.scheduling.scheduler import DRAINING, KILLING, STOPPING
 from treadle.testing import CallJob, MemoryWalk
 
 if TYPE_CHECKING:

@@ -605,7 +605,7 @@ def _() -> None:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
-    assert heard == ["treadle.job", "treadle.walk"]
+    assert heard == ["treadle.scheduling.job", "treadle.walk"]
 
 
 @row("`as_tree` of a graph that unfolds to more than 1,000 lines")

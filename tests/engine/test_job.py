@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from treadle import EmptyJob, Job, JobTimingInfo, ProcessJob, ReturnValue
-from treadle.runner import Ended
+from treadle.engines.local import Ended
 from treadle.testing import CallJob, ManualRunner
 from waiting import DEADLINE, is_alive, until
 
@@ -347,6 +347,6 @@ class TestInterruptOfAProcess:
 
 
 def test_the_log_is_named_after_the_module(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="treadle.job"):
+    with caplog.at_level(logging.WARNING, logger="treadle.scheduling.job"):
         started(Shell, data="exit 6").status
-    assert [record.name for record in caplog.records] == ["treadle.job"]
+    assert [record.name for record in caplog.records] == ["treadle.scheduling.job"]

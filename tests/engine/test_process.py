@@ -15,9 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from treadle import marks, process
-from treadle.marks import mark_of, with_mark
-from treadle.process import Process, describe_spawn_error, describe_status, spawn
+from treadle.engines import process
+from treadle.engines import process_marks as marks
+from treadle.engines.process import Process, describe_spawn_error, describe_status, spawn
+from treadle.engines.process_marks import mark_of, with_mark
 from waiting import is_alive, read_line, until
 
 RUN = f"test-process-{os.getpid()}"
@@ -147,7 +148,7 @@ class TestStarting:
         child.kill()
 
     def test_whether_there_is_a_terminal_is_seen(self) -> None:
-        look = "from treadle.process import has_terminal; print(has_terminal())"
+        look = "from treadle.engines.process import has_terminal; print(has_terminal())"
         alone = subprocess.run([sys.executable, "-c", look], start_new_session=True, capture_output=True, text=True)
         assert alone.stdout == "False\n"
         with_one = f"import pty, sys; pty.spawn([sys.executable, '-c', {look!r}])"

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from treadle import marks, process
-from treadle.marks import with_mark
-from treadle.runner import Ended, LocalRunner, Start
+from treadle.engines import process
+from treadle.engines import process_marks as marks
+from treadle.engines.local import Ended, LocalRunner, Start
+from treadle.engines.process_marks import with_mark
 from waiting import is_alive, read_line, until
 
 RUN = f"test-runner-{os.getpid()}"
@@ -131,7 +132,7 @@ class TestNotStarted:
 def test_a_lost_exit_code_is_an_error_and_not_a_success() -> None:
     script = (
         "import os, signal\n"
-        "from treadle.runner import LocalRunner, Start\n"
+        "from treadle.engines.local import LocalRunner, Start\n"
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "runner = LocalRunner()\n"
         "runner.start('key', Start([['false']], mark='m/x', environ=os.environ))\n"

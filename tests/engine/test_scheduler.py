@@ -12,7 +12,7 @@ from jobs import Book, Fake, Notify, graph, programs
 from treadle import DAG, DAGError, EmptyJob, Job, ReturnValue, Scheduler
 from treadle.core.admission import Admission
 from treadle.errors import InternalError, TreadleError, UsageError
-from treadle.scheduler import DRAINING
+from treadle.scheduling.scheduler import DRAINING
 from treadle.testing import FakeClock, ManualRunner
 
 

@@ -14,7 +14,7 @@ import pytest
 from jobs import Book, Fake, Notify, Shell, Sleeper, calling, graph, nothing
 from treadle import Job, ProcessJob, ReturnValue, Scheduler
 from treadle.errors import TreadleError
-from treadle.scheduler import DRAINING, KILLING, STOPPING
+from treadle.scheduling.scheduler import DRAINING, KILLING, STOPPING
 from treadle.testing import CallJob, FakeClock, ManualRunner
 from waiting import DEADLINE, is_alive, until
 

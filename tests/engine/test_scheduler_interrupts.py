@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from jobs import Book, Fake, Notify, Shell, Sleeper, calling, graph
-from treadle import Job, ReturnValue, Scheduler, marks, process
-from treadle.job import RUN_ID
-from treadle.runner import Ended, LocalRunner, Start
+from treadle import Job, ReturnValue, Scheduler
+from treadle.engines import process
+from treadle.engines import process_marks as marks
+from treadle.engines.local import Ended, LocalRunner, Start
+from treadle.scheduling.job import RUN_ID
 from treadle.testing import CallJob, ManualRunner
 from waiting import DEADLINE, is_alive, read_line
 
@@ -276,8 +278,11 @@ class TestEnds:
         assert book.jobs["a"].outcome == ReturnValue.success
 
 
-ROOMS = ("scheduler", "running", "inbox", "runner", "process", "job", "threads", "deadlines")
-FILES = {sys.modules[Scheduler.__module__].__file__.replace("scheduler.py", f"{name}.py") for name in ROOMS}  # type: ignore[union-attr]
+ROOMS = (
+    *("scheduling.scheduler", "scheduling.running", "scheduling.inbox", "scheduling.job", "scheduling.threads"),
+    *("scheduling.deadlines", "engines.local", "engines.process"),
+)
+FILES = {sys.modules[f"treadle.{room}"].__file__ for room in ROOMS}
 
 
 CALLBACKS = ("ask(self.collect,", "ask(job.on_finish,", "ask(job.on_start,")
@@ -361,8 +366,8 @@ def test_an_interrupt_at_any_line_loses_nothing(part: int) -> None:
 PROGRAM = """
 import faulthandler, random, signal, sys, threading
 from treadle import DAG, Job, ProcessJob, Scheduler
-from treadle.job import RUN_ID
-from treadle.marks import marked
+from treadle.scheduling.job import RUN_ID
+from treadle.engines.process_marks import marked
 
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 chance = random.Random(int(sys.argv[1]))

@@ -15,17 +15,17 @@ import pytest
 
 from jobs import Book, graph
 from treadle import DAG, CommandWalk, Job, ReturnValue, Scheduler
-from treadle.command import Command, Script
-from treadle.command_walk import Settings
+from treadle.command.command import Command, Script
+from treadle.command.walk import Settings
+from treadle.content.fingerprint import Fingerprint
 from treadle.core import decision
+from treadle.engines.local import LocalRunner, Start
 from treadle.errors import PATIENCE, TreadleError, is_shortage
-from treadle.fingerprint import Fingerprint
-from treadle.runner import LocalRunner, Start
-from treadle.scheduler import DRAINING, STOPPING
+from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.testing import CallJob, ManualRunner, MemoryWalk
 
 if TYPE_CHECKING:
-    from treadle.process import Process
+    from treadle.engines.process import Process
     from treadle.testing import FakeProcess
 
 KINDS = [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE]
@@ -247,7 +247,7 @@ def test_a_command_is_told_of_and_recorded_once(tmp_path: Path) -> None:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return super().start(key, start)
 
-    from treadle.command_walk import Observer
+    from treadle.command.walk import Observer
 
     class Heard(Observer):
         started_uids: ClassVar[list[str]] = []

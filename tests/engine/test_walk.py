@@ -12,7 +12,7 @@ from jobs import Notify, graph, nothing
 from treadle import DAG, DAGError, EmptyJob, Job, ReturnValue, Walk
 from treadle.core import decision
 from treadle.core.decision import Reason
-from treadle.scheduler import DRAINING
+from treadle.scheduling.scheduler import DRAINING
 from treadle.testing import CallJob, MemoryWalk
 from treadle.walk import Report
 

@@ -10,7 +10,7 @@ import pytest
 from jobs import Shell, Sleeper, calling, graph
 from treadle import DAG, Command, CommandWalk, CoroutineJob, EmptyJob, Job, ReturnValue, Scheduler, Walk
 from treadle.errors import RunError
-from treadle.scheduler import DRAINING, KILLING, STOPPING
+from treadle.scheduling.scheduler import DRAINING, KILLING, STOPPING
 from treadle.testing import CallJob, MemoryWalk
 from waiting import DEADLINE, until
 

@@ -16,7 +16,7 @@ import pytest
 from jobs import Notify
 from treadle import DAG, Job, ProcessJob, ReturnValue
 from treadle.core import decision
-from treadle.scheduler import DRAINING, Scheduler
+from treadle.scheduling.scheduler import DRAINING, Scheduler
 from treadle.testing import FakeClock, ManualRunner, MemoryWalk
 
 GRAPHS_OF_A_SEED = 60

@@ -6,7 +6,7 @@ import pytest
 
 from plan_folder import Folder, argv
 from treadle.errors import PlanError
-from treadle.ui.problem import problem_lines
+from treadle.ui.error_text import problem_lines
 
 # name: (the plan, or its actions if it begins with blanks; line and column of the first mistake; words that are said)
 CASES: dict[str, tuple[str | bytes, str, list[str]]] = {

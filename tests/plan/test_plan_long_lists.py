@@ -6,14 +6,14 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from helpers import plan, run_treadle
-from treadle.plan.nodes import Scalar, Source
-from treadle.plan.shell import MANY, fill, parse_script
-from treadle.plan.template import Scope
+from treadle.plan.language.shell import MANY, fill, parse_script
+from treadle.plan.language.templates import Scope
+from treadle.plan.yaml.nodes import Scalar, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from treadle.plan.template import Value
+    from treadle.plan.language.templates import Value
 
 VALUES = ("it's", "two words", "$(touch pwned)", "*", "", "a\nb") * (MANY // 3)
 

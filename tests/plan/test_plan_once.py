@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from plan_folder import Folder, argv
-from treadle.plan import shell, words
-from treadle.plan.globs import MANY
+from treadle.plan.language import commands as words
+from treadle.plan.language import shell
+from treadle.plan.language.globs import MANY
 
 SCRIPT = "cat ${in} > ${out}"
 

@@ -9,7 +9,7 @@ import pytest
 
 from plan_folder import Folder
 from treadle.plan.reference import TABLES, page
-from treadle.plan.schema import Key
+from treadle.plan.schema.keys import Key
 
 PAGE = Path(__file__).parents[2] / "docs/plan.md"
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", page(), re.MULTILINE | re.DOTALL)

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from plan_folder import Folder
-from treadle.command import Script
+from treadle.command.command import Script
 from treadle.errors import TreadleError
-from treadle.plan.nodes import Scalar, Source
-from treadle.plan.shell import fill, parse_script
-from treadle.plan.template import Scope, Value
+from treadle.plan.language.shell import fill, parse_script
+from treadle.plan.language.templates import Scope, Value
+from treadle.plan.yaml.nodes import Scalar, Source
 
 NASTY = [
     "plain",

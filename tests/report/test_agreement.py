@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from helpers import plan, run_treadle
-from treadle.cli.recording import Hearing
-from treadle.job import Job
+from treadle.events.recorder import Hearing
+from treadle.scheduling.job import Job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,7 +250,7 @@ def test_what_actions_of_a_made_plan_need_is_told_though_it_ran_before_them(tmp_
 def test_a_start_is_when_it_was_and_not_when_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy lets any time go by between the two, and bars of one row would overlap."""
     clock = count(100)
-    for place in ("treadle.job", "treadle.cli.recording"):
+    for place in ("treadle.scheduling.job", "treadle.events.recorder"):
         monkeypatch.setattr(f"{place}.monotonic", lambda: float(next(clock)))
     job = Job("a", None, lambda _: None)
     job.prepare(0)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.report import clean
-from treadle.report.clean import Tail
+from treadle.events import sanitize as clean
+from treadle.events.sanitize import Tail
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 
 from report.made_up import events_of
 from report.test_reports import NASTY, one_action
+from treadle.events.run_model import Run
 from treadle.report.html import html
-from treadle.report.model import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from helpers import DEADLINE, Fifo, Waiting, ended, plan, run_treadle, start_treadle
-from treadle.report.events import FIELDS
+from treadle.events.schema import FIELDS
 
 if TYPE_CHECKING:
-    from treadle.report.events import Event
+    from treadle.events.schema import Event
 
 PLAN = "actions:\n  a: {sh: 'echo x > ${out}', out: o}\n  b: {sh: 'cat ${in} > ${out}', in: o, out: p}\n"
 ROOT = Path(__file__).parent.parent.parent
@@ -330,9 +330,9 @@ def test_colours_and_control_characters_are_not_in_events(tmp_path: Path) -> Non
 def test_a_run_without_these_options_loads_none_of_it(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
     done = run_treadle(tmp_path, "run", env={"PYTHONPROFILEIMPORTTIME": "1"}, check=0)
-    assert " treadle.cli.progress\n" in done.err
+    assert " treadle.ui.progress\n" in done.err
     assert "treadle.report" not in done.err
-    assert "treadle.cli.recording" not in done.err
+    assert "treadle.events.recorder" not in done.err
 
 
 def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:

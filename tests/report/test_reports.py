@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from helpers import plan, run_treadle
 from report.made_up import events_of
+from treadle.events.run_model import Run
+from treadle.events.schema import encoded, without_root
 from treadle.report.critical import critical_path
-from treadle.report.events import encoded, without_root
 from treadle.report.github import GitHub
 from treadle.report.html import html
 from treadle.report.junit import junit
-from treadle.report.model import Run
 from treadle.report.text import text_lines
 from treadle.report.trace import trace
 from treadle.ui.text import plain

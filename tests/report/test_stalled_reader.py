@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from e2e.project import Project
-from treadle.report import sinks
-from treadle.report.sinks import Lines
+from treadle.events import files as sinks
+from treadle.events.files import Lines
 
 
 def opened(tmp_path: Path) -> tuple[Lines, int]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from treadle import grain
-from treadle.files import GRAIN, Files
-from treadle.grain import A_DAY, Clocks, behind
-from treadle.lock import Lock
+from treadle.content import timestamps as grain
+from treadle.content.files import GRAIN, Files
+from treadle.content.timestamps import A_DAY, Clocks, behind
+from treadle.state.lock import Lock
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND + 5

@@ -6,8 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from treadle import files as files_module
-from treadle.files import Files, moved
+from treadle.content import files as files_module
+from treadle.content.files import Files, moved
 
 OLD = 1_000_000_000_123_456_789
 

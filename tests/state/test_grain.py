@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from treadle import grain
-from treadle.files import Files
-from treadle.grain import NO_DEVICE, fine_device
+from treadle.content import timestamps as grain
+from treadle.content.files import Files
+from treadle.content.timestamps import NO_DEVICE, fine_device
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from e2e.project import Done, Project
-from treadle import outputs, own_files
+from treadle.command import outputs
+from treadle.state import own_files
 
 PLAN = (
     "treadle: 1\nactions:\n"

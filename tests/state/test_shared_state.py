@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from e2e.project import COMMAND, Done
-from treadle import own_files, trust
-from treadle.records import Owner
-from treadle.store import Store
+from treadle.content import trust
+from treadle.state import own_files
+from treadle.state.records import Owner
+from treadle.state.store import Store
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become several users"

@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from treadle import snapshot as columns
-from treadle.command import Command, Environment, Limits, Retries, Script, Tool
-from treadle.compiled import command_from, texts_of, texts_of_place
+from treadle.command.command import Command, Environment, Limits, Retries, Script, Tool
 from treadle.errors import Place
-from treadle.snapshot import ABSENT, MADE, READ, UNSURE, WATCHED, Columns, DamageError, FileSystems, Snapshot
+from treadle.fastpath import snapshot_file as columns
+from treadle.fastpath.codec import command_from, texts_of, texts_of_place
+from treadle.fastpath.snapshot_file import (
+    ABSENT,
+    MADE,
+    READ,
+    UNSURE,
+    WATCHED,
+    Columns,
+    DamageError,
+    FileSystems,
+    Snapshot,
+)
 
 Stamp = tuple[int, int, int]
 

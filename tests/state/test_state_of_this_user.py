@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from e2e.project import Project
-from treadle import trust
-from treadle.cli import at_once
-from treadle.records import Owner
-from treadle.store import Store
+from treadle.content import trust
+from treadle.session import fast_start as at_once
+from treadle.state.records import Owner
+from treadle.state.store import Store
 
 PLAN = (
     "treadle: 1\nactions:\n"

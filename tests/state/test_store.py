@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from treadle import frames, lock
 from treadle.core.decision import Reason
+from treadle.engines.process_marks import MARK, marked
 from treadle.errors import BusyError, StateError, UsageError
-from treadle.marks import MARK, marked
-from treadle.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
-from treadle.store import FORMAT, Store
+from treadle.state import lock
+from treadle.state import log as frames
+from treadle.state.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
+from treadle.state.store import FORMAT, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def test_the_log_is_written_anew_when_most_of_it_is_of_the_past(tmp_path: Path) 
 
 HOLD = """
 import sys
-from treadle.store import Store
+from treadle.state.store import Store
 store = Store(sys.argv[1])
 store.acquire("holder")
 print("held", flush=True)
@@ -301,10 +302,10 @@ def test_a_look_at_the_lock_does_not_turn_away_who_may_not_wait(
 
 LEAVE = """
 import os, sys
-from treadle.marks import mark_of, with_mark
-from treadle.process import spawn
-from treadle.store import Store
-from treadle.records import Owner
+from treadle.engines.process_marks import mark_of, with_mark
+from treadle.engines.process import spawn
+from treadle.state.store import Store
+from treadle.state.records import Owner
 store = Store(sys.argv[1])
 store.acquire(sys.argv[2])
 store.mark_started([Owner("k", "", "a", [])])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle import trust
+from treadle.content import trust
 
 FILE, FOLDER = stat.S_IFREG, stat.S_IFDIR
 SUDO = {"SUDO_UID": "1000", "SUDO_GID": "1000"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.ui.difference import text_difference
+from treadle.ui.diff import text_difference
 from treadle.ui.text import coloured, plain
 
 

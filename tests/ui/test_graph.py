@@ -3,9 +3,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.ui.graph import AFTER, DATA, FAILED, NEEDS, RUN, SKIP, Graph, Vertex, around, fold, without_shortcuts
-from treadle.ui.graph_text import dot_lines, graph_data, mermaid_lines
-from treadle.ui.graph_tree import DEEPEST, tree_lines
+from treadle.ui.graph.formats import dot_lines, graph_data, mermaid_lines
+from treadle.ui.graph.model import (
+    AFTER,
+    DATA,
+    FAILED,
+    NEEDS,
+    RUN,
+    SKIP,
+    Graph,
+    Vertex,
+    around,
+    fold,
+    without_shortcuts,
+)
+from treadle.ui.graph.tree import DEEPEST, tree_lines
 from treadle.ui.text import plain
 
 

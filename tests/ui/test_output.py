@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.ui.output import LONGEST_LINE, Follower, last_lines, size_of, visible
+from treadle.ui.log_tail import LONGEST_LINE, Follower, last_lines, size_of, visible
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from treadle.errors import Place, TreadleError
-from treadle.ui.problem import problem_lines, problems_lines
+from treadle.ui.error_text import problem_lines, problems_lines
 from treadle.ui.text import plain, width
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from treadle.core import decision
 from treadle.core.decision import Reason
+from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, State
 from treadle.ui import render
-from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, State
 from treadle.ui.text import plain, width
 
 if TYPE_CHECKING:

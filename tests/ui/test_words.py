@@ -4,7 +4,7 @@ import pytest
 
 from treadle.core import decision
 from treadle.core.decision import Reason
-from treadle.ui import words
+from treadle.ui import wording as words
 from treadle.ui.durations import duration
 
 DIGEST = "3fa9" + "0" * 28

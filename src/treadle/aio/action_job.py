@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from treadle.coroutine_job import CoroutineJob
 from treadle.errors import TreadleError
+from treadle.scheduling.coroutine_job import CoroutineJob
 
 from .graph import called
 from .scheduler import PureScheduler
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from treadle.callbacks import NotifyEnd
+    from treadle.core.callbacks import NotifyEnd
 
     from .job import AbstractJob
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from treadle.core.countdown import Countdown
-from treadle.core.dag_order import Wiring
+from treadle.core.graph.countdown import Countdown
+from treadle.core.graph.order import Wiring
 from treadle.errors import DAGError, UsageError, listed, shortened
 
 from .job import AbstractJob, Chain, flat, name_of

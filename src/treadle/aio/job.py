@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from types import CoroutineType
 
-from treadle.collector import RareCollection
+from treadle._startup.gc import RareCollection
 from treadle.errors import RunError
-from treadle.hooks import ask_of_job, awaitable
+from treadle.scheduling.hooks import ask_of_job, awaitable
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 from .dot_style import style

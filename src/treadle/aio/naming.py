@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treadle.core.dag import DAG
+from treadle.core.graph.dag import DAG
 
 from .graph import JobGraph, in_order
 from .job import name_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from itertools import count
 
-from treadle.environment import inherited
+from treadle._startup.environment import inherited
+from treadle.engines.local import GRACE, Start
+from treadle.engines.process import describe_status
+from treadle.engines.process_marks import mark_of
 from treadle.errors import ProgramError
-from treadle.marks import mark_of
-from treadle.process import describe_status
-from treadle.runner import GRACE, Start
 
 from .job import AbstractJob
 from .programs import PROGRAMS
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from treadle.command import Command
-    from treadle.process import Process
-    from treadle.question import Questions
+    from treadle.command.command import Command
+    from treadle.command.fingerprinting import Questions
+    from treadle.engines.process import Process
 
 
 class ProcessJob(AbstractJob):
@@ -72,8 +72,8 @@ class ProcessJob(AbstractJob):
 
     def _start(self) -> _Start:
         # only a run of programs pays for what looks at files
-        from treadle.files import Files
-        from treadle.question import Questions
+        from treadle.command.fingerprinting import Questions
+        from treadle.content.files import Files
 
         command, root = self.command, os.path.abspath(self.root)
         argvs = command.argvs()

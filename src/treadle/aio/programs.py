@@ -10,14 +10,14 @@ import threading
 from collections import deque
 from time import sleep
 
+from treadle.engines.local import Ended, LocalRunner
 from treadle.errors import PATIENCE, is_shortage, pause_after
-from treadle.runner import Ended, LocalRunner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from treadle.runner import Start
+    from treadle.engines.local import Start
 
 
 class Programs:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from time import monotonic
 
-from treadle.report.events import NOT_STARTED, SCHEMA, encoded
-from treadle.report.sinks import Lines
-from treadle.ui.state import FAILED, INTERRUPTED, RAN
-from treadle.version import VERSION
+from treadle._version import VERSION
+from treadle.events.files import Lines
+from treadle.events.run_state import FAILED, INTERRUPTED, RAN
+from treadle.events.schema import NOT_STARTED, SCHEMA, encoded
 
 from .graph import levels
 from .job import ask

@@ -10,7 +10,7 @@ import asyncio
 
 from treadle.core.admission import Admission
 from treadle.errors import InternalError, RunError, TreadleError, listed
-from treadle.hooks import add_note_of_job
+from treadle.scheduling.hooks import add_note_of_job
 
 from .badges import DONE, RUNNING, SCHEDULED
 from .job import Job, ask, known_as, name_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from typing import Any
 
-    from treadle.core.countdown import Countdown
+    from treadle.core.graph.countdown import Countdown
 
     from .job import AbstractJob
 

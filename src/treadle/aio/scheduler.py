@@ -6,7 +6,7 @@ They join the graph of the jobs, its run, the shutdown and the lists; each of th
 from __future__ import annotations
 
 from treadle.errors import RunError, UsageError
-from treadle.hooks import shown
+from treadle.scheduling.hooks import shown
 
 from . import listing
 from .badges import DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from treadle.hooks import add_note_of_job, awaitable
+from treadle.scheduling.hooks import add_note_of_job, awaitable
 
 from .job import Job, known_as, name_of
 from .run import end_all

@@ -6,17 +6,18 @@ import os
 import sys
 from io import FileIO, TextIOWrapper
 
-from . import errors, signals
-from .codes import code_of_lost, lost_note
+from . import failures as errors
+from . import signals
+from .exit_codes import code_of_lost, lost_note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
-    from .at_once import Found
-    from .context import Context
-    from .options import Options
+    from treadle.session.fast_start import Found
+    from treadle.session.options import Options
+    from treadle.ui.console import Context
 
 
 def main(argv: Sequence[str], found: Found | None = None) -> int:
@@ -35,17 +36,17 @@ def main(argv: Sequence[str], found: Found | None = None) -> int:
 
 
 def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found | None) -> int:
-    from .context import Context, plain_context
+    from treadle.ui.console import Context, plain_context
 
     context = plain_context(interrupts)
     try:
         if argv and argv[0] == "__complete":
-            from .complete import complete
+            from .completion.complete import complete
 
             return complete(argv[1:])
         options = found.options() if found is not None else None
         if options is None:
-            from .arguments import parse
+            from .parser import parse
 
             options = parse(argv)
         context = Context(options, interrupts, found)
@@ -64,30 +65,30 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
 def _command(options: Options) -> Callable[[Context], int]:
     if options.command == "run":
         # the one that has to be quick
-        from .run import run_command
+        from treadle.session.run import run_command
 
         return run_command
     from importlib import import_module
 
-    room = import_module(f".{_HOMES[options.command]}", __package__)
+    room = import_module(f"treadle.{_HOMES[options.command]}")
     command: Callable[[Context], int] = getattr(room, f"{options.command}_command")
     return command
 
 
 _HOMES = {
-    "why": "why",
-    "status": "questions",
-    "list": "listing",
-    "graph": "graph",
-    "check": "checking",
-    "log": "checking",
-    "report": "reporting",
-    "clean": "upkeep",
-    "forget": "upkeep",
-    "adopt": "adopt",
-    "init": "init",
-    "schema": "schema",
-    "completion": "completion",
+    "why": "cli.commands.why",
+    "status": "cli.commands.status",
+    "list": "cli.commands.list",
+    "graph": "cli.commands.graph",
+    "check": "cli.commands.check",
+    "log": "cli.commands.check",
+    "report": "cli.commands.report",
+    "clean": "cli.commands.clean",
+    "forget": "cli.commands.clean",
+    "adopt": "cli.commands.adopt",
+    "init": "cli.commands.init",
+    "schema": "plan.schema.json_schema",
+    "completion": "cli.completion.scripts",
 }
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import signal
     from types import FrameType
 
-    from treadle.command_walk import CommandWalk
+    from treadle.command.walk import CommandWalk
 else:
     # the same without its enums, which take as long as all that a short run does
     import _signal as signal
@@ -69,14 +69,14 @@ class Interrupts:
         self._stop(self._walk)
 
     def _stop(self, walk: CommandWalk) -> None:
-        from treadle.scheduler import KILLING, STOPPING
+        from treadle.scheduling.scheduler import KILLING, STOPPING
 
         walk.stop(STOPPING if self.count == 1 else KILLING)
 
 
 def _end_all(run: str, code: int) -> None:
     """Kill all that a run has started, and end."""
-    from treadle.marks import end_marked
+    from treadle.engines.process_marks import end_marked
 
     left = end_marked(f"{run}/", _PATIENCE)
     how = f"processes {left} do not end" if left else "what was still running was killed"

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .load import load_outline, load_plan
     from .model import Action, Outline, Param, Plan
     from .names import Group
-    from .sniff import is_plan
+    from .yaml.detect import is_plan
 
 __all__ = ["Action", "Group", "Outline", "Param", "Plan", "is_plan", "load_outline", "load_plan"]
 
@@ -18,7 +18,7 @@ _ROOMS = {
     "Outline": "model",
     "Param": "model",
     "Plan": "model",
-    "is_plan": "sniff",
+    "is_plan": "yaml.detect",
     "load_outline": "load",
     "load_plan": "load",
 }

@@ -7,26 +7,28 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from treadle.environment import inherited
+from treadle._startup.environment import inherited
+from treadle.core.redaction import digest
 from treadle.errors import PlanError, TreadleError
-from treadle.hidden import digest
 
-from . import answers, groups, loader
-from .declared import Declared, Instance
-from .edges import Linker, find_circle
-from .fill import Filler, circle_error
-from .globs import Disk, Globs
-from .instances import Expander
+from .language.globs import Disk, Globs
+from .language.paths import below
+from .language.templates import GlobItem
+from .language.value_files import ValueFiles
 from .model import Action, AskedEnviron, Looks, Outline, Plan
 from .names import Names
-from .part import Part, join_queues
-from .paths import below
-from .problems import Problems
-from .reader import Reader
-from .spec import Spec
-from .tags import tags
-from .template import GlobItem
-from .value_files import ValueFiles
+from .read import groups
+from .read.file import Part, join_queues
+from .read.spec import Spec
+from .resolve import glob_matches as answers
+from .resolve.commands import Filler, circle_error
+from .resolve.declared_outputs import Declared, Instance
+from .resolve.edges import Linker, find_circle
+from .resolve.instances import Expander
+from .resolve.tags import tags
+from .schema.validator import Reader
+from .yaml import parser as loader
+from .yaml.diagnostics import Problems
 
 
 def load_plan(
@@ -102,7 +104,7 @@ def _read(file: str, params: dict[str, str], environ: AskedEnviron, rest: Sequen
     top.settle(top.root, name, Globs(disk))
     parts = [top]
     if "include" in top.entries:
-        from .includes import with_included
+        from .read.includes import with_included
 
         parts = with_included(top, disk)
     loading = _Loading(parts, name, disk)
@@ -152,7 +154,7 @@ class _Loading:
         declared.find_places(self.disk, lambda: former or (former_outputs and former_outputs(top.root)))
         linker = self._linked(instances, declared, names)
         if any(instance.spec.edits is not None for instance in instances):
-            from .edits import link_edits
+            from .resolve.edits import link_edits
 
             link_edits(linker)
         linker.settle()
@@ -239,7 +241,7 @@ class _Loading:
 
         :param former: returns what actions made in former runs, if one of these has globs
         """
-        from .made import check_names, with_made
+        from .resolve.generated import check_names, with_made
 
         number = 0
         while len(self.parts) > number:
@@ -262,7 +264,7 @@ class _Loading:
             linker = Linker(places, instances, declared, names, self.problems)
             linker.link()
             return linker
-        from .unread import link
+        from .resolve.partial import link
 
         return link(places, instances, declared, names, self.problems)
 
@@ -277,7 +279,7 @@ class _Loading:
 
     def _check_params(self, hidden: Collection[str]) -> None:
         """Refuse parameters that take their value from secret variables."""
-        from . import secrets
+        from .read import secrets
 
         for part in self.parts:
             for error in secrets.refused(part.reader, part.entries, hidden):
@@ -289,7 +291,7 @@ class _Loading:
             return
         editors = {}
         if any(instance.spec.edits is not None for instance in linker.instances):
-            from .edits import editors_of
+            from .resolve.edits import editors_of
 
             editors = editors_of(linker)
         for path, told in self.top.files.named.items():

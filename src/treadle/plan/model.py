@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from treadle.command import Command
+from treadle.command.command import Command
 from treadle.errors import Place, UsageError, shortened
 
 from .names import Group, Names, is_hidden
 
 if TYPE_CHECKING:
-    from treadle.core.dag import DAG
+    from treadle.core.graph.dag import DAG
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class Plan:
         :param uids: those to have; `after` orders them and pulls nothing in, and holds through those left away
         :param done: those that are left away, because they have run
         """
-        from treadle.core.dag import DAG
+        from treadle.core.graph.dag import DAG
 
         wanted = set(self.actions) if uids is None else self._closure(uids)
         if done:
@@ -193,7 +193,7 @@ class Plan:
             if uid in wanted:
                 after: Sequence[Any] = action.after
                 if after and not wanted.issuperset(after):
-                    from treadle.core.dag_algorithms import through
+                    from treadle.core.graph.algorithms import through
 
                     after = through(after, self._before, wanted.__contains__, known)
                 before = [one for one in action.predecessors if one in wanted] if done else action.predecessors

@@ -10,7 +10,7 @@ from itertools import chain
 
 from treadle.errors import Place, UsageError, nearest
 
-from .paths import normalise, parents
+from .language.paths import normalise, parents
 
 
 @dataclass(frozen=True, slots=True)

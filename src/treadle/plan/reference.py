@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import schema
 from .prose import OPENING, TITLES, VALUES
 from .prose_rules import RULES
-from .schema import Key
+from .schema import keys as schema
+from .schema.keys import Key
 
 TABLES: dict[str, Mapping[str, Key]] = {
     "plan": schema.PLAN_KEYS,

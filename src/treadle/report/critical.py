@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .model import Run
+    from treadle.events.run_model import Run
 
 
 def critical_path(run: Run) -> list[str]:

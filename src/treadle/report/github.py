@@ -6,18 +6,17 @@ only in groups, also what others show of it meanwhile, as it comes or as the end
 
 from __future__ import annotations
 
+from treadle.events.run_model import Run, further
+from treadle.events.run_state import FAILED, INTERRUPTED
 from treadle.ui.durations import duration
-from treadle.ui.state import FAILED, INTERRUPTED
 from treadle.ui.text import safe
-
-from .model import Run, further
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .events import Event
+    from treadle.events.schema import Event
 
 STARTED, FAILURE = "started", "ended"
 _LAST = 10

@@ -12,9 +12,9 @@ import json
 import os
 
 from treadle.core.decision import ABSENT
-from treadle.ui import words
+from treadle.events.run_state import FAILED, INTERRUPTED
+from treadle.ui import wording as words
 from treadle.ui.durations import duration
-from treadle.ui.state import FAILED, INTERRUPTED
 from treadle.ui.text import safe
 
 from .critical import critical_path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .model import ActionRun, Run
+    from treadle.events.run_model import ActionRun, Run
 
 BEGINS = """\
 <!doctype html>

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 
-from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, SKIPPED
+from treadle.events.run_model import further
+from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, SKIPPED
+from treadle.events.schema import NOT_STARTED
 from treadle.ui.text import safe
-
-from .events import NOT_STARTED
-from .model import further
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .events import Event
-    from .model import ActionRun, Run
+    from treadle.events.run_model import ActionRun, Run
+    from treadle.events.schema import Event
 
 BEGINS = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="treadle"'
 _NEVER_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

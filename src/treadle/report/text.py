@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from treadle.core.decision import Reason
 from treadle.errors import Place, TreadleError
+from treadle.events.run_model import UNFINISHED
+from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, Ended, State
 from treadle.ui import render
-from treadle.ui.problem import problems_lines
-from treadle.ui.state import BLOCKED, FAILED, INTERRUPTED, RAN, Ended, State
+from treadle.ui.error_text import problems_lines
 from treadle.ui.text import line, safe
-
-from .model import UNFINISHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from treadle.events.run_model import ActionRun, Run
+    from treadle.events.schema import Event
     from treadle.ui.text import Line
-
-    from .events import Event
-    from .model import ActionRun, Run
 
 _LAST = 20
 

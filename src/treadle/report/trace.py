@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from treadle.ui.state import FAILED, INTERRUPTED, RAN
+from treadle.events.run_state import FAILED, INTERRUPTED, RAN
 
 from .critical import critical_path
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .model import ActionRun, Attempt, Run
+    from treadle.events.run_model import ActionRun, Attempt, Run
 
 BEGINS = '{"displayTimeUnit":"ms","otherData":'
 _COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good"}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from . import words
+from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+
+from . import wording as words
 from .durations import duration, nothing_to_do, times
-from .state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
 from .text import crop, crop_line, crop_middle, line, safe, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .state import Ended, State
+    from treadle.events.run_state import Ended, State
+
     from .text import Line, Piece
 
 _STYLES = {RAN: "good", SKIPPED: "dim", FAILED: "bad", INTERRUPTED: "warn", BLOCKED: "warn"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from treadle.core import decision
+from treadle.events.run_state import INTERRUPTED
 
-from . import words
-from .difference import text_difference
+from . import wording as words
+from .diff import text_difference
 from .durations import duration
-from .state import INTERRUPTED
 from .text import line, safe
 
 TYPE_CHECKING = False

@@ -1,0 +1,1 @@
+"""What Python needs to start quickly, in one place: it imports nothing of ours."""

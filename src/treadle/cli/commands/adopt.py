@@ -1,0 +1,133 @@
+"""`adopt`: what lies there is taken as current, as if these actions had just made it.
+
+It runs no action, and asks tools for their version.
+"""
+
+from __future__ import annotations
+
+import os
+from time import time_ns
+
+from treadle._startup.environment import inherited
+from treadle.command import outputs
+from treadle.command.discovered import owner_of
+from treadle.command.discovery import look_at_found
+from treadle.command.fingerprinting import Questions
+from treadle.command.outputs import Room
+from treadle.content.files import Files
+from treadle.content.links import Links
+from treadle.errors import TreadleError
+from treadle.state.ownership import Ownership
+from treadle.state.records import ADOPTED, Record, Run
+from treadle.ui import wording as words
+from treadle.ui.text import line, safe
+
+from .clean import locked, say_unless_quiet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.command.command import Command
+    from treadle.command.fingerprinting import Question
+    from treadle.plan import Plan
+    from treadle.ui.console import Context
+
+_MOST = 10
+_WORDS = "taken as current by `treadle adopt`, which ran nothing"
+
+
+def adopt_command(context: Context) -> int:
+    """Write records for actions from their inputs, tools and outputs as they stand now.
+
+    :raises TreadleError: an input or an output of one of them is missing; nothing is recorded then
+    """
+    plan = context.load()
+    uids = _with_outputs(context, plan, context.select_known(plan))
+    with locked(context, plan) as store:
+        files = Files(plan.root, store.stamps)
+        files.clocks = store.lock.clocks
+        questions = Questions(files, inherited())
+        asked = _asked(plan, uids, questions)
+        ownership = Ownership(store, files)
+        run_id, ended_at = os.urandom(8).hex(), time_ns() // 1_000_000
+        for uid, question in asked.items():
+            fingerprint = question.fingerprint
+            command = plan.actions[uid].command
+            owner = owner_of(uid, command)
+            depfile = files.see(command.depfile).value if command.depfile is not None else ""
+            room = Room(command, ownership, owner.key)
+            room.look_for_adoption()
+            made, manifest = room.made(question.answers, depfile)
+            if manifest:
+                store.manifests.write(owner.key, manifest)
+            run = Run(run_id, ADOPTED, ended_at, 0.0, (), _WORDS, made=made)
+            store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
+        store.remember(files.learned)
+    if context.options.verbose:
+        context.say(line("adopted ", (safe(uid), "name")) for uid in asked)
+    say_unless_quiet(context, line(f"{words.count(len(asked), 'action')} taken as current"))
+    return context.ended(0)
+
+
+def _with_outputs(context: Context, plan: Plan, uids: list[str]) -> list[str]:
+    """Return the actions that leave something which can be taken as current; say which do not.
+
+    :raises TreadleError: none of them does
+    """
+    found = []
+    for uid in uids:
+        command = plan.actions[uid].command
+        if command.outputs or command.edits:
+            found.append(uid)
+        else:
+            context.warn(f"{uid} is left out: it has no outputs, so nothing says that it went well")
+    if not found:
+        raise TreadleError("there is nothing to take as current", hint="name actions that have outputs")
+    return found
+
+
+def _asked(plan: Plan, uids: list[str], questions: Questions) -> dict[str, Question]:
+    asked: dict[str, Question] = {}
+    problems = []
+    for uid in uids:
+        command = plan.actions[uid].command
+        try:
+            asked[uid] = _ask(plan.root, command, questions)
+        except TreadleError as error:
+            problems.append(f"{uid}: {error.what}")
+    if problems:
+        more = [f"and {len(problems) - _MOST} more"] if len(problems) > _MOST else []
+        raise TreadleError(
+            "nothing was recorded: not all is there that these actions read and make",
+            facts=[*problems[:_MOST], *more],
+            hint="`treadle run` makes what is missing",
+        )
+    return asked
+
+
+def _ask(root: str, command: Command, questions: Questions) -> Question:
+    """Return question and answer of a command as it stands now.
+
+    :raises TreadleError: an input, a tool, an output or the depfile is missing
+    """
+    question = questions.ask_once(command) if command.once else questions.ask(command)
+    absent = questions.absent(question, command)
+    if absent:
+        raise TreadleError(f"the input {absent[0]} is missing")
+    if command.once:
+        gone = [path for path in command.outputs if not os.path.exists(os.path.join(root, path))]
+    else:
+        questions.add_outputs(question, command)
+        answers = {path: question.answers[path].value for path in command.outputs}
+        gone = outputs.missing(answers)
+    if gone:
+        raise TreadleError(f"the output {gone[0]} is missing")
+    if command.depfile is not None and not command.once:
+        _add_found(root, command, questions, question)
+    return question
+
+
+def _add_found(root: str, command: Command, questions: Questions, question: Question) -> None:
+    if not os.path.isfile(os.path.join(root, command.depfile or "")):
+        raise TreadleError(f"the depfile {command.depfile} is missing, so nobody knows what it has read")
+    for path, seen, _ in look_at_found(questions.files, command, Links(questions.files.root)):
+        question.add_found(path, seen)

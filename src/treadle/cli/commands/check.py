@@ -1,0 +1,139 @@
+"""`check` and `log`: whether a plan is right, and what an action printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from treadle.cli.exit_codes import WRONG
+from treadle.command.job import CONSOLE_QUEUE, log_path
+from treadle.command.validation import check_commands
+from treadle.command.walk import Settings
+from treadle.errors import PlanError, TreadleError, UsageError, listed
+from treadle.ui import wording as words
+from treadle.ui.text import line, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.plan import Plan
+    from treadle.ui.console import Context
+
+FORMAT = 1
+"""The version of what --json prints: names in it stay, new ones may come."""
+
+
+def check_command(context: Context) -> int:
+    """Check the plan: that it can be read, and that its graph and its commands can be right."""
+    if context.options.json:
+        return _check_as_data(context)
+    plan = _checked(context)
+    if not context.options.quiet:
+        parts = [words.count(len(plan.actions), "action")]
+        parts += [words.count(len(plan.groups), "group")] if plan.groups else []
+        parts += [f"{len(plan.left_out)} left out"] if plan.left_out else []
+        context.say([line(f"{safe(context.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))])
+    return context.ended(0)
+
+
+def _checked(context: Context) -> Plan:
+    """Return the plan.
+
+    :raises TreadleError: it is not right
+    """
+    from .clean import refuse_tracked_state
+
+    plan = context.load()
+    refuse_tracked_state(plan)
+    dag = plan.dag()
+    settings = Settings(context.options.jobs, plan.queues)
+    check_commands(dag, {"default": settings.jobs, CONSOLE_QUEUE: 1, **settings.queues})
+    return plan
+
+
+def _check_as_data(context: Context) -> int:
+    """Print every problem for programs, such as editors."""
+    file = os.path.abspath(context.plan_file())
+    problems: tuple[TreadleError, ...] = ()
+    more = 0
+    try:
+        _checked(context)
+    except PlanError as error:
+        problems, more = error.problems, error.more
+    except TreadleError as error:
+        problems = (error,)
+    said = [_problem(one) for one in problems]
+    context.say_data({"format": FORMAT, "plan": file, "problems": said, "more": more})
+    return context.ended(WRONG if problems else 0)
+
+
+def _problem(error: TreadleError) -> dict[str, object]:
+    place = error.place
+    return {
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "message": error.what,
+        "facts": list(error.facts),
+        "hint": error.hint,
+    }
+
+
+def log_command(context: Context) -> int:
+    """Print what an action has printed: byte by byte or, on a terminal, without what a terminal obeys."""
+    from treadle.state.store import Store
+
+    plan = context.load()
+    name = context.options.names[0]
+    # what a plan held that is made anew has its log still
+    is_kept = plan.names.maker_of_plan(name) in plan.unread and plan.names.named(name) is None
+    uids = [name] if is_kept else context.select(plan, context.options.names)
+    if len(uids) != 1:
+        raise UsageError(
+            f"{context.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
+            facts=[listed(uids)],
+        )
+    uid = uids[0]
+    command = plan.actions[uid].command if uid in plan.actions else None
+    if command is not None and command.console:
+        raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
+    path = log_path(Store(plan.root).folder, plan.name, uid)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise UsageError(f"{uid} has no log yet", hint=f"it is written when it runs: treadle run {uid}") from None
+    except OSError as error:
+        raise TreadleError(f"the log of {uid} cannot be read: {error.strerror}", facts=[path]) from error
+    if sys.stdout.isatty() and command is not None:
+        context.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
+    try:
+        if sys.stdout.isatty():
+            from treadle.ui.log_tail import visible_lines
+
+            for one in visible_lines(fd, colours=context.screen.colours):
+                context.say([line(one)])
+        else:
+            _copy(fd, context)
+    finally:
+        os.close(fd)
+    return context.ended(0)
+
+
+def _copy(fd: int, context: Context) -> None:
+    """Copy a log as it is, but for its colours where our own lines have none."""
+    from treadle.ui.log_tail import without_colours
+
+    out = sys.stdout.buffer
+    piece = rest = b""
+    is_over = False
+    while not is_over:
+        piece = os.read(fd, 1 << 16)
+        is_over = not piece
+        if not context.screen.colours:
+            piece, rest = (rest, b"") if is_over else without_colours(rest + piece)
+        try:
+            out.write(piece)
+            if is_over:
+                out.flush()
+        except OSError as error:
+            context.screen.lose(error)
+            return

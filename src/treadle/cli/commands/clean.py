@@ -1,0 +1,284 @@
+"""`clean` and `forget`: outputs removed, records dropped. Neither starts anything, both work under the lock."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from treadle.command.discovered import owner_of
+from treadle.command.walk import CommandWalk
+from treadle.errors import UsageError, listed
+from treadle.state.store import Store
+from treadle.ui import wording as words
+from treadle.ui.text import line, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from treadle.command.command import Command
+    from treadle.plan import Plan
+    from treadle.session.options import Options
+    from treadle.ui.console import Context
+    from treadle.ui.text import Line
+
+    from .cleaning import Cleaner
+
+
+def clean_command(context: Context) -> int:
+    """Remove the outputs of actions, all of them if none is named; or those that are stale, or of all runs."""
+    options = context.options
+    _refuse_together(options)
+    plan = context.load()
+    refuse_tracked_state(plan)
+    if options.replaced:
+        return _empty_replaced(context, plan)
+    if options.dry:
+        store = Store(plan.root)
+        store.load()
+        cleaner = _clean(context, plan, store)
+        return context.ended(1 if cleaner.removed or cleaner.moved else 0)
+    with locked(context, plan) as store:
+        cleaner = _clean(context, plan, store)
+    cleaner.say_how_many("stale output" if options.stale else "output")
+    return context.ended(1 if cleaner.failures else 0)
+
+
+def refuse_tracked_state(plan: Plan) -> None:
+    """Check that git does not track the state of a plan: what a commit brings says nothing of this machine.
+
+    :raises UsageError: it does
+    """
+    from treadle.content import git
+
+    folder = Store(plan.root).folder
+    if git.tracks(folder):
+        raise UsageError(
+            f"git tracks {folder}, which says what was made on one machine",
+            hint=f"git rm -r --cached {folder}",
+        )
+
+
+def _refuse_together(options: Options) -> None:
+    chosen = [f"--{name}" for name in ("stale", "all", "replaced") if getattr(options, _FIELD.get(name, name))]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} do not go together")
+    if chosen and options.names:
+        raise UsageError(f"{chosen[0]} takes no names: {_NO_NAMES[chosen[0]]}")
+
+
+_FIELD = {"all": "everything"}
+_NO_NAMES = {
+    "--stale": "what is stale is in the plan no more",
+    "--all": "it takes what any run has made",
+    "--replaced": "it takes all that was moved aside",
+}
+
+
+def _clean(context: Context, plan: Plan, store: Store) -> Cleaner:
+    """Remove, or say what would be removed."""
+    from .cleaning import Cleaner, is_there
+
+    options = context.options
+    cleaner = Cleaner(context, plan.root, store, is_dry=options.dry)
+    keys: list[str] = []
+    if options.stale:
+        from treadle.session.stale_outputs import Stale
+
+        stale = Stale(context, plan, store).find()
+        for path, owner in stale.paths:
+            cleaner.take(path, owner.label, owner.uid, is_planned=False)
+        keys, kept = stale.keys, stale.kept
+        folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
+    elif options.everything:
+        kept = _take_all(context, cleaner, plan, store)
+        keys = _not_in_plan(plan, store)
+        folders = cleaner.folders_made(store.entries)
+    else:
+        kept = _take_of_plan(context, cleaner, plan)
+        folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
+    cleaner.remove_folders(folders)
+    if not options.dry:
+        gone = [key for key in keys if not any(is_there(plan.root, path) for path in store.entries[key].owner.made)]
+        if gone:
+            store.drop(gone)
+    if not options.names:
+        _say_what_is_left(context, plan, store, kept)
+    return cleaner
+
+
+def _take_of_plan(context: Context, cleaner: Cleaner, plan: Plan) -> list[str]:
+    """Take what the actions of the plan make, those that are named if any are; return what is kept."""
+    from .cleaning import is_there
+
+    is_named = bool(context.options.names)
+    uids = context.select_known(plan) if is_named else list(plan.actions)
+    kept = []
+    for uid in uids:
+        command = plan.actions[uid].command
+        for path in (*command.outputs, *([command.depfile] if command.depfile else ())):
+            if not command.keep or is_named:
+                cleaner.take(path, command.label, uid, command.inputs)
+            elif is_there(plan.root, path):
+                kept.append(path)
+    return kept
+
+
+def _take_all(context: Context, cleaner: Cleaner, plan: Plan, store: Store) -> list[str]:
+    """Take what any run has made; return what is kept."""
+    from .cleaning import is_there
+
+    inputs = {uid: action.command.inputs for uid, action in plan.actions.items()}
+    commands = [action.command for action in plan.actions.values()]
+    made = {path for command in commands for path in (*command.outputs, command.depfile or "")}
+    sources = {path for command in commands for path in (*command.inputs, *command.edits)} - made
+    kept = []
+    for entry in list(store.entries.values()):
+        owner = entry.owner
+        for path in owner.made:
+            if path in sources:
+                # it came from an action once, and is a source of the plan now
+                context.warn(f"{path} is left alone: an action of the plan reads it")
+            elif not owner.keeps:
+                cleaner.take(path, owner.label, owner.uid, inputs.get(owner.uid, ()), is_planned=path in made)
+            elif is_there(plan.root, path):
+                kept.append(path)
+    return kept
+
+
+def _not_in_plan(plan: Plan, store: Store) -> list[str]:
+    """Return the keys of records of actions that make something, and that the plan of this call does not have."""
+    known = {owner_of(uid, action.command).key for uid, action in plan.actions.items()}
+    return [key for key, entry in store.entries.items() if key not in known and entry.owner.made]
+
+
+def _say_what_is_left(context: Context, plan: Plan, store: Store, kept: list[str]) -> None:
+    """Say in one line what was not asked for, and how to remove it."""
+    from .cleaning import is_there
+
+    told = []
+    if not context.options.everything and not context.options.stale:
+        own = {path for action in plan.actions.values() for path in _written_by(action.command)}
+        owners = [store.entries[key].owner for key in _not_in_plan(plan, store)]
+        others = {path for owner in owners if not owner.keeps for path in owner.made if path not in own}
+        number = sum(is_there(plan.root, path) for path in others)
+        if number:
+            told.append(
+                f"{words.count(number, 'output')} of other parameter values, former actions or other plans "
+                "(`treadle clean --all` removes them)"
+            )
+    if kept:
+        told.append(f"what `keep: true` keeps: {listed(kept, 3)} (`treadle clean NAME` removes it)")
+    if told:
+        context.warn(f"left: {'; '.join(told)}")
+
+
+def _written_by(command: Command) -> Sequence[str]:
+    return (*command.outputs, *command.edits, *([command.depfile] if command.depfile else ()))
+
+
+def _empty_replaced(context: Context, plan: Plan) -> int:
+    """Remove what was moved aside to make room for outputs."""
+    from treadle.command.outputs import remove_tree
+
+    store = Store(plan.root)
+    folder = os.path.join(store.folder, "replaced")
+    if os.path.islink(folder):
+        raise UsageError(f"{folder} is a link: it is left alone")
+    if context.options.dry:
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        context.say(line("would remove what was moved aside for ", safe(name)) for name in sorted(names))
+        return context.ended(1 if names else 0)
+    with locked(context, plan):
+        count = remove_tree(folder)
+    say_unless_quiet(context, line(f"{words.count(count, 'file')} that had been moved aside removed"))
+    is_left = os.path.lexists(folder)
+    if is_left:
+        context.warn(f"{folder} cannot be removed whole")
+    return context.ended(1 if is_left else 0)
+
+
+def forget_command(context: Context) -> int:
+    """Drop the records of actions; make outputs of actions that are gone ordinary files."""
+    plan = context.load_for_forget()
+    uids, paths = _to_forget(context, plan)
+    walk = CommandWalk(plan.dag(), plan.root)
+    with locked(context, plan) as store:
+        released = _released(store, paths)
+        keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
+        known = {uid: key for uid, key in keys.items() if key in store.entries}
+        if known:
+            store.drop(list(known.values()))
+        if released:
+            store.release_paths(released)
+    for uid in uids:
+        if uid not in known:
+            say_unless_quiet(context, line("there was no record of ", (safe(uid), "name")))
+        elif context.options.verbose:
+            context.say([line("forgot ", (safe(uid), "name"))])
+    for path in released:
+        say_unless_quiet(context, line((safe(path), "name"), " is an ordinary file now"))
+    if uids:
+        say_unless_quiet(context, line(f"{words.count(len(known), 'record')} dropped"))
+    return context.ended(0)
+
+
+def _to_forget(context: Context, plan: Plan) -> tuple[list[str], dict[str, UsageError]]:
+    """Return the uids of the names that were given, and the names that may be paths of former outputs."""
+    uids: dict[str, None] = {}
+    paths: dict[str, UsageError] = {}
+    for name in context.options.names:
+        try:
+            uids.update(dict.fromkeys(context.select_known(plan, [name])))
+        except UsageError as error:
+            paths[name] = error
+    return [uid for uid in plan.actions if uid in uids], paths
+
+
+def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]]:
+    """Return output -> keys of the records that it is in, for paths that were named.
+
+    :raises UsageError: one of them is no output of a former run
+    """
+    found: dict[str, list[str]] = {}
+    for name, error in paths.items():
+        inside = os.path.relpath(os.path.join(os.getcwd(), name), store.root)
+        for path in (name.rstrip("/"), inside):
+            keys = {
+                made: key
+                for key, entry in store.entries.items()
+                for made in entry.owner.made
+                if made.rstrip("/") == path or (made.endswith("/") and path.startswith(made))
+            }
+            if keys:
+                for made, key in keys.items():
+                    found.setdefault(made if made.rstrip("/") == path else path, []).append(key)
+                break
+        else:
+            raise error
+    return found
+
+
+@contextmanager
+def locked(context: Context, plan: Plan) -> Iterator[Store]:
+    """Hold the store, while no run is at work in this root."""
+    from treadle.state.store import Store
+
+    store = Store(plan.root)
+
+    def waiting(holder: str) -> None:
+        context.warn(f"waiting for {holder} to end")
+
+    store.acquire(os.urandom(8).hex(), wait=context.options.wait, on_wait=waiting)
+    try:
+        for note in store.notes:
+            context.warn(note)
+        yield store
+    finally:
+        store.release()
+
+
+def say_unless_quiet(context: Context, text: Line) -> None:
+    """Print a line, unless nothing is to be shown where all is well."""
+    if not context.options.quiet:
+        context.say([text])

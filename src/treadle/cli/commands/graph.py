@@ -1,0 +1,128 @@
+"""`graph`: what comes before what, in the form that is asked for, with what a run would do as colours."""
+
+from __future__ import annotations
+
+from treadle.core import decision
+from treadle.errors import TreadleError, UsageError
+from treadle.session.lookup import Readers
+from treadle.ui import wording as words
+from treadle.ui.graph import model as shapes
+from treadle.ui.graph.model import Graph, Vertex
+from treadle.ui.text import line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from treadle.core.decision import Verdict
+    from treadle.plan import Plan
+    from treadle.ui.console import Context
+
+FOLD = 8
+"""Instances of a family above which it is one node, where nothing else is said."""
+_MOST_EDGES = 20_000
+"""Edges above which none is looked at twice."""
+_PATIENCE = 300
+"""Seconds that Graphviz may take."""
+
+
+def graph_command(context: Context) -> int:
+    """Show the graph of the plan, or the part of it around some names."""
+    options = context.options
+    plan = context.load()
+    named = context.select(plan, options.names) if options.names else []
+    if options.tags:
+        named = context.tagged(plan, named or list(plan.actions))
+    if options.depth is not None and not (options.names or options.tags):
+        raise UsageError("--depth counts from names, and none is given", hint="treadle graph NAME --depth 1")
+    graph = plan_graph(plan)
+    if named:
+        graph = shapes.around(graph, named, options.depth)
+    if options.state:
+        _add_states(graph, _verdicts(context, plan, graph.vertices))
+    bound = options.fold if options.fold is not None else 0 if options.format == "json" else FOLD
+    graph = shapes.fold(graph, bound, () if len(named) > bound else named)
+    if options.format == "json":
+        from treadle.ui.graph.formats import graph_data
+
+        context.say_data({"plan": plan.file, "root": plan.root, **graph_data(graph)})
+    elif options.format == "tree":
+        from treadle.ui.graph.tree import tree_lines
+
+        context.say(tree_lines(graph, named, context.room))
+    else:
+        _draw(context, graph, plan.name)
+    return context.ended(0)
+
+
+def plan_graph(plan: Plan) -> Graph:
+    """Return the graph of a plan, without states."""
+    graph = Graph()
+    readers = Readers(plan)
+    for uid, action in plan.actions.items():
+        graph.vertices[uid] = Vertex(uid, action.family, action.help)
+    for uid in plan.actions:
+        for before, kind in readers.edges(uid):
+            graph.connect(before, uid, kind)
+    return graph
+
+
+def state_of(verdict: Verdict) -> str:
+    """Return what a run would do, as the graph says it."""
+    if any(why.kind == decision.FAILED for why in verdict.reasons):
+        return shapes.FAILED
+    return {decision.RUN: shapes.RUN, decision.MAY_RUN: shapes.MAY_RUN}.get(verdict.outcome, shapes.SKIP)
+
+
+def _verdicts(context: Context, plan: Plan, uids: Iterable[str]) -> Mapping[str, Verdict]:
+    from .status import looked
+
+    walk = looked(context, plan, list(uids))
+    return {str(uid): verdict for uid, verdict in walk.verdicts.items()}
+
+
+def _add_states(graph: Graph, verdicts: Mapping[str, Verdict]) -> None:
+    for name, vertex in graph.vertices.items():
+        verdict = verdicts[name]
+        vertex.states = {state_of(verdict): 1}
+        vertex.note = words.reasons(verdict.reasons)
+
+
+def _draw(context: Context, graph: Graph, title: str) -> None:
+    """Print a graph for Graphviz or Mermaid, or as the picture that Graphviz makes of it."""
+    from treadle.ui.graph.formats import dot_lines, mermaid_lines
+
+    if len(graph.edges) <= _MOST_EDGES:
+        graph = shapes.without_shortcuts(graph)
+    if context.options.format == "mermaid":
+        context.say(line(text) for text in mermaid_lines(graph))
+        return
+    lines = list(dot_lines(graph, title))
+    if context.options.format == "svg":
+        lines = _svg("\n".join(lines)).rstrip("\n").split("\n")
+    context.say(line(text) for text in lines)
+
+
+def _svg(text: str) -> str:
+    """Return the picture that Graphviz makes.
+
+    :raises UsageError: it is not installed
+    :raises TreadleError: it does not draw this
+    """
+    import subprocess
+
+    hint = "a part of it is drawn sooner: name actions, with --depth N, or fold more with --fold N"
+    try:
+        done = subprocess.run(
+            ["dot", "-Tsvg"], input=text, capture_output=True, encoding="utf-8", timeout=_PATIENCE, check=False
+        )
+    except FileNotFoundError:
+        raise UsageError(
+            "Graphviz, which draws the picture, is not installed: there is no program dot",
+            hint="--format dot or --format mermaid gives the text, which other programs draw",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise TreadleError(f"Graphviz did not draw it in {_PATIENCE} seconds", hint=hint) from None
+    if done.returncode or not done.stdout:
+        raise TreadleError("Graphviz does not draw it", facts=done.stderr.splitlines()[-3:], hint=hint)
+    return done.stdout

@@ -1,0 +1,67 @@
+"""`init`: a first plan, made from what is in the folder."""
+
+from __future__ import annotations
+
+import os
+
+from treadle.errors import TreadleError, UsageError
+from treadle.importers.detect import FILES, drafts_of
+from treadle.importers.draft import merged
+from treadle.importers.writer import text_of_plan
+from treadle.plan.schema.json_schema import SCHEMA_FILE, write_schema
+from treadle.session.fast_start import DEFAULT_PLAN
+from treadle.ui import wording as words
+from treadle.ui.text import line, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.ui.console import Context
+
+
+def init_command(context: Context) -> int:
+    """Write a first plan, or with -n print it; a file that is there is never written over."""
+    options = context.options
+    root = os.getcwd()
+    path = options.file or DEFAULT_PLAN
+    if not options.dry and os.path.lexists(path):
+        raise UsageError(
+            f"{path} is there already",
+            hint="`treadle init -n` prints what would be written; -f FILE names another plan",
+        )
+    if os.path.dirname(path):
+        raise UsageError(
+            f"{path}: the plan is for this folder, and is written into it", hint="-C DIR goes to another"
+        )
+    drafts = drafts_of(root, options.names)
+    if not drafts:
+        raise UsageError(
+            "there is nothing here that a plan could be made from",
+            facts=[f"looked for {', '.join(FILES)}, Python and C"],
+            hint="docs/plan.md shows how to write one",
+        )
+    draft = merged(drafts)
+    text = text_of_plan(draft, root, SCHEMA_FILE)
+    if options.dry:
+        context.say(line(one) for one in text.rstrip("\n").split("\n"))
+        return context.ended(0)
+    _write(path, text)
+    write_schema(SCHEMA_FILE)
+    if not options.quiet:
+        made = [action for action in draft.actions if not action.trouble]
+        lost = len(draft.actions) - len(made) + len(draft.notes)
+        left = f", {words.count(lost, 'thing')} left to you as remarks" if lost else ""
+        told = line(
+            "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {words.count(len(made), 'action')}"
+        )
+        context.say([(*told, (left, "warn" if lost else ""))])
+    return context.ended(0)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already") from None
+    except OSError as error:
+        raise TreadleError(f"{path} cannot be written: {error.strerror}") from error

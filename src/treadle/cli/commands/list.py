@@ -1,0 +1,257 @@
+"""`list`: the actions, groups and parameters of a plan, and where what an action reads comes from."""
+
+from __future__ import annotations
+
+import os
+
+from treadle.session.lookup import Readers
+from treadle.ui import wording as words
+from treadle.ui.text import columns, line, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from treadle.plan import Action, Group, Param, Plan
+    from treadle.state.store import Store
+    from treadle.ui.console import Context
+
+    Row = tuple[str, str]
+
+FORMAT = 1
+"""The version of what --json prints: names in it stay, new ones may come."""
+DECLARED, PROGRAM, DISCOVERED = "declared", "program", "discovered"
+"""How an action comes to read a file: its plan says so, it starts it, or it was found to read it."""
+_HOW = {PROGRAM: "the program that it starts", DISCOVERED: "found in the last run"}
+_READ_BY = 4
+"""Names of readers that a line shows."""
+
+
+def list_command(context: Context) -> int:
+    """List actions, groups and parameters: one line for each family, with --all for each action."""
+    options = context.options
+    plan = context.load()
+    uids = context.tagged(plan, context.select(plan, options.names) if options.names else list(plan.actions))
+    actions = [plan.actions[uid] for uid in uids]
+    files = Origins(plan) if options.files else None
+    if options.json:
+        context.say_data(_as_data(plan, actions, files))
+    elif files is not None:
+        context.say(made for action in actions for made in _files_of(context, action, files))
+    else:
+        _list(context, plan, actions, everything=options.everything or options.verbose)
+    return context.ended(0)
+
+
+def _list(context: Context, plan: Plan, actions: Sequence[Action], *, everything: bool) -> None:
+    named = bool(context.options.names or context.options.tags)
+    listed = [action for action in actions if action.listed or everything]
+    _section(context, "actions", _each(listed) if everything else _families(listed, named=named))
+    if not listed and not named and plan.left_out:
+        count = words.count(len(plan.left_out), "action")
+        context.say([line(("no action is in: ", "dim"), f"{count} left out, --all says why")])
+    if not named:
+        _section(context, "groups", [_group(group) for group in plan.groups.values()])
+        _section(context, "parameters", [_param(param) for param in plan.params.values()])
+        _section(context, "plans that are not made yet", [(uid, plan.makers[uid]) for uid in plan.unread])
+        if everything:
+            _section(context, "left out", plan.left_out.items())
+
+
+def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
+    """Return a row for each family; of those that were named instance by instance, one for each."""
+    families: dict[str, list[Action]] = {}
+    for action in actions:
+        families.setdefault(action.family, []).append(action)
+    rows = []
+    for family, members in families.items():
+        if len(members) == 1 and (named or members[0].uid == family):
+            rows.append((members[0].uid, members[0].help))
+        else:
+            rows.append((f"{family}@...", f"{members[0].help} ({words.count(len(members), 'action')})".lstrip()))
+    return rows
+
+
+def _each(actions: Iterable[Action]) -> list[Row]:
+    return [(action.uid, action.help) for action in actions]
+
+
+def _group(group: Group) -> Row:
+    members = ", ".join(group.members)
+    return group.name, f"{group.help} ({members})" if group.help else members
+
+
+def _param(param: Param) -> Row:
+    value = param.value if isinstance(param.value, str) else _joined(param.value, param.split)
+    choices = f"one of {', '.join(param.choices)}" if param.choices else ""
+    kinds = [
+        "" if param.type == "str" else param.type,
+        f"each {choices}" if param.type == "list" and choices else choices,
+        "what follows --" if param.rest else "",
+        f"from ${param.env} if that is set" if param.env else "",
+    ]
+    told = (param.help, ", ".join(kind for kind in kinds if kind))
+    return f"{param.name}={value}", "; ".join(text for text in told if text)
+
+
+def _joined(texts: Sequence[str], split: str) -> str:
+    """Return a list as the one text that gives it."""
+    if split == "commas":
+        return ",".join(texts)
+    import shlex
+
+    return shlex.join(texts)
+
+
+def _section(context: Context, title: str, rows: Iterable[Row]) -> None:
+    made = columns([(safe(first), safe(second)) for first, second in rows], room=context.room)
+    if made:
+        context.say([line((f"{title}:", "name")), *(line(text) for text in made)])
+
+
+class Origins:
+    """Says of each input where it comes from, and of each output which actions read it.
+
+    :param plan: the plan, with all its actions
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.readers = Readers(plan)
+        self._store: Store | None = None
+
+    def inputs(self, action: Action) -> list[dict[str, object]]:
+        """Return what an action declares that it reads, programs of the project, and what it was found to read."""
+        read = dict.fromkeys(action.command.inputs, DECLARED)
+        for paths, how in ((self._programs(action), PROGRAM), (self._found(action), DISCOVERED)):
+            for path in paths:
+                read.setdefault(path, how)
+        return [self._input(path, how, action) for path, how in read.items()]
+
+    def _input(self, path: str, how: str, action: Action) -> dict[str, object]:
+        makers = [uid for uid in self.readers.makers(path) if uid != action.uid]
+        there = os.path.lexists(os.path.join(self.plan.root, path))
+        return {"path": path, "how": how, "made_by": makers, "exists": there}
+
+    def _programs(self, action: Action) -> list[str]:
+        """Return the programs in the root that an action starts by their paths: they count as inputs."""
+        started = (os.path.join(action.command.cwd, argv[0]) for argv in action.command.argvs() if "/" in argv[0])
+        paths = (os.path.relpath(os.path.join(self.plan.root, path), self.plan.root) for path in started)
+        return [path for path in paths if not path.startswith("../")]
+
+    def outputs(self, action: Action) -> list[dict[str, object]]:
+        """Return what an action makes."""
+        return [
+            {
+                "path": path,
+                "read_by": self.readers.read_by(path),
+                "exists": os.path.lexists(os.path.join(self.plan.root, path)),
+            }
+            for path in action.command.outputs
+        ]
+
+    def _found(self, action: Action) -> list[str]:
+        if action.command.depfile is None:
+            return []
+        from treadle.command.discovered import owner_of
+        from treadle.command.fingerprinting import FOUND
+        from treadle.state.store import Store
+
+        if self._store is None:
+            self._store = Store(self.plan.root)
+            self._store.load()
+        entry = self._store.entries.get(owner_of(action.uid, action.command).key)
+        record = entry.record if entry is not None else None
+        names = record.elements if record is not None else {}
+        return [name[len(FOUND) :] for name in names if name.startswith(FOUND)]
+
+
+def _files_of(context: Context, action: Action, files: Origins) -> Iterable[tuple[tuple[str, str], ...]]:
+    yield line((safe(action.uid), "name"))
+    read = [(str(one["path"]), _whence(one)) for one in files.inputs(action)]
+    made = [(str(one["path"]), _whither(one)) for one in files.outputs(action)]
+    edited = [(path, _whither({"read_by": files.readers.read_by(path)})) for path in action.command.edits]
+    for title, rows in (("reads", read), ("edits", edited), ("makes", made)):
+        if rows:
+            yield line(f"  {title}")
+            for text in columns([(safe(path), said) for path, said in rows], "    ", room=context.room):
+                yield line(text)
+    if not read and not made and not edited:
+        yield line("  neither inputs nor outputs")
+
+
+def _whence(one: dict[str, object]) -> str:
+    makers = one["made_by"]
+    assert isinstance(makers, list)
+    if makers:
+        text = f"made by {_some(makers)}"
+    elif one["exists"]:
+        text = "no action makes it"
+    else:
+        text = "not there, and no action makes it"
+    return f"{text} ({_HOW[str(one['how'])]})" if one["how"] in _HOW else text
+
+
+def _whither(one: dict[str, object]) -> str:
+    readers = one["read_by"]
+    assert isinstance(readers, list)
+    return f"read by {_some(readers)}" if readers else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(safe(name) for name in names[:_READ_BY])
+    return f"{shown} (+{len(names) - _READ_BY})" if len(names) > _READ_BY else shown
+
+
+def _as_data(plan: Plan, actions: Iterable[Action], files: Origins | None) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "plan": plan.file,
+        "root": plan.root,
+        "default": list(plan.default),
+        "actions": [_action_as_data(action, files) for action in actions],
+        "groups": [
+            {"name": group.name, "help": group.help, "members": list(group.members)}
+            for group in plan.groups.values()
+        ],
+        "params": [
+            {
+                "name": p.name,
+                "type": p.type,
+                "value": p.value,
+                "default": p.default,
+                "choices": list(p.choices),
+                "help": p.help,
+                "rest": p.rest,
+                "env": p.env,
+            }
+            for p in plan.params.values()
+        ],
+        "left_out": plan.left_out,
+    }
+
+
+def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
+    command = action.command
+    data: dict[str, object] = {
+        "name": action.uid,
+        "family": action.family,
+        "help": action.help,
+        "listed": action.listed,
+        "command": command.shown,
+        "cwd": command.cwd,
+        "queue": command.limits.queue,
+        "tools": [tool.name for tool in command.tools],
+        "inputs": list(command.inputs),
+        "outputs": list(command.outputs),
+        "edits": list(command.edits),
+        "depfile": command.depfile,
+        "tags": list(action.tags),
+        "needs": list(action.predecessors),
+        "after": list(action.after),
+        "file": action.place.file,
+        "line": action.place.line,
+    }
+    if files is not None:
+        data["files"] = {"inputs": files.inputs(action), "outputs": files.outputs(action)}
+    return data

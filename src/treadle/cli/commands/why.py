@@ -1,0 +1,200 @@
+"""`why`: why an action would run or be skipped now, what follows it, and why it ran last time."""
+
+from __future__ import annotations
+
+from time import localtime, strftime, time
+
+from treadle.content.fingerprint import Fingerprint
+from treadle.core import decision
+from treadle.core.decision import Reason, Verdict
+from treadle.session import old_content
+from treadle.session.lookup import Readers
+from treadle.state.records import ADOPTED
+from treadle.ui import wording as words
+from treadle.ui.durations import duration
+from treadle.ui.text import folded, line, safe
+from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_lines
+
+from .status import FORMAT, looked, open_plans, reason_data, without_skips
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from treadle.command.walk import CommandWalk
+    from treadle.state.records import Run
+    from treadle.state.store import Entry
+    from treadle.ui.console import Context
+
+_MOST_TEXTS = 10
+"""Small files of one action whose old text is looked for: git is asked about each."""
+_FILES = (words.INPUT, words.FOUND, words.EDITED, decision.OUTPUT)
+
+
+def why_command(context: Context) -> int:
+    """Say why actions would run or be skipped now, what follows them, and why they ran last time."""
+    options = context.options
+    plan = context.load()
+    uids = context.selected(plan)
+    walk = looked(context, plan, uids if options.names else [*uids, *plan.makers])
+    plans = open_plans(plan, walk.verdicts)
+    if not options.names:
+        uids = [str(uid) for uid in without_skips(walk.verdicts)]
+    readers = Readers(plan)
+    asked = Asked(walk, readers, plans, everything=bool(options.names))
+    if options.json:
+        context.say_data({"format": FORMAT, "actions": [asked.data(uid) for uid in uids]})
+        return context.ended(0)
+    if not uids and not plans:
+        context.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
+    made = (one for uid in uids for one in explained_lines(asked.explained(uid), verbose=options.verbose))
+    context.say(shown for one in made for shown in folded(one, context.room))
+    for uid, said in plans.items() if not options.names else ():
+        context.say([*verdict_lines(f"{uid}:...", Verdict(decision.MAY_RUN)), line(f"  {safe(said)}")])
+    return context.ended(0)
+
+
+class Asked:
+    """What can be told of the actions of a walk that has looked.
+
+    :param readers: which action reads what in the plan
+    :param plans: makers of plans that may hold something else after a run, and what is said of these
+    :param everything: whether all is told, or the reasons alone
+    """
+
+    def __init__(self, walk: CommandWalk, readers: Readers, plans: Mapping[str, str], *, everything: bool) -> None:
+        self.walk = walk
+        self.readers = readers
+        self.plans = plans
+        self.everything = everything
+        self._by_name: dict[tuple[str, str], Entry] | None = None
+        """Plan and action -> its last success, of those without outputs: these have a record for each command."""
+
+    def explained(self, uid: str) -> Explained:
+        """Return what is known of an action, for people."""
+        told = Explained(uid, self.walk.verdicts[uid])
+        told.former = self._former(uid)
+        if not self.everything:
+            return told
+        told.open = self._open(uid)
+        told.equal = self._equal(uid)
+        told.texts, told.written = self._differences(uid)
+        command = self.walk.actions.vertex_data[uid]
+        # which actions of an unread plan read it is not known
+        told.makes = bool(command.outputs or command.edits) and uid not in self.readers.plan.unread
+        told.once = command.once
+        told.readers = self.readers.followers(uid)
+        waiting = self.readers.needed_by(uid)
+        told.plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]
+        told.needed_by = [one for one in waiting if one not in told.plan]
+        told.after_them = [one for one in self.readers.all_followers(uid) if one not in told.readers]
+        entry = self._entry(uid)
+        if entry is not None:
+            self._add_last(told, entry)
+        return told
+
+    def _open(self, uid: str) -> str:
+        """Return what is said of the plan that an action makes or is in, "" if that stays as it is."""
+        if uid in self.plans:
+            return self.plans[uid]
+        maker = next((maker for maker in self.plans if uid.startswith(f"{maker}:")), None)
+        return f"{maker} comes first, and {self.plans[maker]}" if maker is not None else ""
+
+    def _add_last(self, told: Explained, entry: Entry) -> None:
+        run = entry.last_run
+        if run is None:
+            told.cut_off = "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended"
+        else:
+            state = "was adopted" if run.state == ADOPTED else run.state
+            told.last = last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
+
+    def data(self, uid: str) -> dict[str, object]:
+        """Return what is known of an action, for programs."""
+        verdict = self.walk.verdicts[uid]
+        entry = self._entry(uid)
+        run = entry.last_run if entry is not None else None
+        readers = self.readers.followers(uid)
+        data: dict[str, object] = {
+            "name": uid,
+            "outcome": verdict.outcome,
+            "reasons": [reason_data(why) for why in verdict.reasons],
+            "equal": self._equal(uid),
+            "read_by": readers,
+            "needed_by": self.readers.needed_by(uid),
+            "last_run": None if run is None else _run_data(run),
+        }
+        if self.everything:
+            # of all actions of a long chain this would be the square of its length
+            data["after_them"] = [one for one in self.readers.all_followers(uid) if one not in readers]
+        return data
+
+    def _entry(self, uid: str) -> Entry | None:
+        return self.walk.store.entries.get(self.walk.owner(uid, self.walk.actions.vertex_data[uid]).key)
+
+    def _former(self, uid: str) -> list[Reason]:
+        """Return how an action differs from its last success, if that had another command and so another record."""
+        command = self.walk.actions.vertex_data[uid]
+        new = self.walk.new_fingerprints.get(uid)
+        if command.outputs or new is None or self.walk.verdicts[uid].reasons != (Reason(decision.NEW),):
+            return []
+        if self._by_name is None:
+            self._by_name = {}
+            for entry in sorted(self.walk.store.entries.values(), key=lambda one: one.offset):
+                if entry.offset >= 0 and not (owner := entry.owner).outputs:
+                    self._by_name[owner.label, owner.uid] = entry
+        last = self._by_name.get((command.label, uid))
+        success = last.success if last is not None else None
+        if success is None:
+            return []
+        return decision.differences(Fingerprint.from_elements(success.elements, success.answers), new)
+
+    def _equal(self, uid: str) -> dict[str, str]:
+        """Return the elements that are what they were at the last success."""
+        old = getattr(self.walk.prev_fingerprints.get(uid), "elements", {})
+        new = getattr(self.walk.new_fingerprints.get(uid), "elements", {})
+        command = self.walk.actions.vertex_data[uid]
+        unasked = {f"tool {tool.name}" for tool in command.tools if tool.version}
+        return {name: value for name, value in new.items() if old.get(name) == value and name not in unasked}
+
+    def _differences(self, uid: str) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
+        """Return old and new text of files that changed, and what was written in trees that did."""
+        texts: dict[str, tuple[str, str]] = {}
+        written: dict[str, list[str]] = {}
+        left = _MOST_TEXTS
+        for why in filter(_is_file, self.walk.verdicts[uid].reasons):
+            path = next(why.name[len(kind) :] for kind in _FILES if why.name.startswith(kind))
+            if path.endswith("/"):
+                written[why.name] = old_content.written_since(self.walk.root, path, self._last_start(uid))
+                continue
+            if left <= 0 or not old_content.may_be_text(why.old or "", why.new or ""):
+                continue
+            left -= 1
+            found = old_content.texts(self.walk.root, path, why.old or "", why.new or "")
+            if found is not None:
+                texts[why.name] = found
+        return texts, written
+
+    def _last_start(self, uid: str) -> int:
+        entry = self._entry(uid)
+        record = entry.record if entry is not None else None
+        return 0 if record is None else record.run.ended_at - round(record.run.duration * 1000)
+
+
+def _is_file(why: Reason) -> bool:
+    return why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and why.name.startswith(_FILES)
+
+
+def _run_data(run: Run) -> dict[str, object]:
+    return {
+        "state": run.state,
+        "ended_at": run.ended_at / 1000,
+        "seconds": run.duration,
+        "text": run.text,
+        "reasons": [reason_data(why) for why in run.reasons],
+    }
+
+
+def _when(seconds: float) -> str:
+    """Return a time as a date and how long ago it was."""
+    ago = duration(max(0.0, time() - seconds))
+    return f"{ago} ago ({strftime('%Y-%m-%d %H:%M:%S', localtime(seconds))})"

@@ -1,0 +1,218 @@
+"""The hidden `treadle __complete -- WORD...`: what could stand in the place of the last word.
+
+The first line of the answer begins with `:` and says what a shell should do beside (`nospace`, `files`, `folders`);
+each other line is a value, a tab, and what it is. Nothing is ever wrong here: in doubt there is no answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from treadle.cli.parser import COMMANDS, make_parser
+from treadle.ui.text import safe
+
+from .names import Names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
+
+    Row = tuple[str, str]
+
+SHELLS = ("bash", "zsh", "fish")
+MOST = 1000
+"""Values that an answer holds."""
+_FILES = ("schema", "init", "report")
+"""Commands whose names are files."""
+
+
+class Answer:
+    """What could stand there.
+
+    :param rows: values, and what each is
+    :param marks: what a shell should do beside: `nospace`, `files`, `folders`
+    :param prefix: what stands before the values in the same word
+    """
+
+    def __init__(self, rows: Iterable[Row] = (), marks: Sequence[str] = (), prefix: str = "") -> None:
+        self.rows = list(rows)
+        self.marks = tuple(marks)
+        self.prefix = prefix
+
+    def lines(self, word: str) -> list[str]:
+        """Return the answer as it is printed, without what does not go on from the word."""
+        found = [(self.prefix + value, what) for value, what in self.rows if (self.prefix + value).startswith(word)]
+        head = ":" + " ".join([*self.marks, *([f"prefix={self.prefix}"] if self.prefix else [])])
+        rows = (f"{value}\t{safe(' '.join(what.split()))}" for value, what in found[:MOST] if _can_be_said(value))
+        return [head, *rows]
+
+
+def _can_be_said(value: str) -> bool:
+    return value.isprintable() and "\t" not in value
+
+
+def complete(words: Sequence[str]) -> int:
+    """Print what could stand in the place of the last word; always a success."""
+    from treadle.errors import TreadleError
+
+    if words[:1] == ["--"]:
+        words = words[1:]
+    # the process ends with the answer: looking for garbage in between is lost time
+    gc.disable()
+    try:
+        *before, word = list(words) or [""]
+        line = _Line(make_parser())
+        line.take(before)
+        lines = line.answer(word).lines(word)
+    except (TreadleError, OSError, ValueError, RecursionError):
+        lines = [":files"]
+    print("\n".join(lines))
+    return 0
+
+
+class _Line:
+    """The words before the one that is completed, taken apart."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+        self.command = ""
+        self.names: list[str] = []
+        self.params: dict[str, str] = {}
+        self.file = ""
+        self.folder = ""
+        self.waiting: argparse.Action | None = None
+        """The option whose value comes next."""
+        self.is_over = False
+        """Whether `--` stands before."""
+
+    def take(self, words: Sequence[str]) -> None:
+        """Take words apart, in their order."""
+        for word in words:
+            self._take(word)
+
+    def _take(self, word: str) -> None:
+        if self.waiting is not None:
+            self._take_value(self.waiting, word)
+            self.waiting = None
+        elif self.is_over or not word.startswith("-") or word == "-":
+            if not self.command:
+                self.command = word
+            else:
+                self.names.append(word)
+        elif word == "--":
+            self.is_over = True
+        else:
+            self._take_option(word)
+
+    def _take_option(self, word: str) -> None:
+        name, equals, value = word.partition("=")
+        option = self.options().get(name)
+        if option is None and not word.startswith("--"):
+            option, value, equals = self.options().get(word[:2]), word[2:], word[2:]
+        if option is None or option.nargs == 0 or _is_flag_too(option):
+            return
+        if equals:
+            self._take_value(option, value)
+        else:
+            self.waiting = option
+
+    def _take_value(self, option: argparse.Action, value: str) -> None:
+        if option.dest == "file":
+            self.file = value
+        elif option.dest == "folder":
+            self.folder = value
+        elif option.dest == "param":
+            name, _, text = value.partition("=")
+            self.params[name] = text
+
+    def options(self) -> dict[str, argparse.Action]:
+        """Return the options that may stand here, by their names."""
+        parsers = self.parser._subparsers
+        choices = parsers._group_actions[0].choices if parsers is not None else None
+        parser = choices.get(self.command, self.parser) if isinstance(choices, dict) else self.parser
+        return {name: option for option in parser._actions for name in option.option_strings}
+
+    def answer(self, word: str) -> Answer:
+        """Return what could stand in the place of a word."""
+        if self.waiting is not None:
+            return self._value(self.waiting, word, "")
+        if self.is_over:
+            return Answer(marks=["files"])
+        name, equals, value = word.partition("=")
+        if word.startswith("--") and equals:
+            option = self.options().get(name)
+            return self._value(option, value, name + "=") if option is not None else Answer()
+        option = self.options().get(word[:2])
+        if word[:2] != "--" and len(word) > 2 and option is not None and option.nargs != 0:
+            # -pNAME=VALUE, in one word
+            found = self._value(option, word[2:], "")
+            return Answer(found.rows, found.marks, word[:2] + found.prefix)
+        if word.startswith("-"):
+            return Answer(_shown(self.options().values()))
+        if not self.command:
+            return Answer(COMMANDS.items())
+        return self._names(word)
+
+    def _value(self, option: argparse.Action, word: str, prefix: str) -> Answer:
+        """Return what could be the value of an option."""
+        if option.choices is not None:
+            return Answer([(str(one), "") for one in option.choices], prefix=prefix)
+        if option.dest == "param":
+            return self._param(word)
+        if option.dest == "force":
+            return Answer(self._plan_names().matching(word), prefix=prefix)
+        if option.dest == "folder":
+            return Answer(marks=["folders"], prefix=prefix)
+        return Answer(marks=["files"], prefix=prefix) if option.metavar == "FILE" else Answer()
+
+    def _param(self, word: str) -> Answer:
+        name, equals, _ = word.partition("=")
+        known = self._plan_names().params()
+        if not equals:
+            return Answer([(f"{one}=", param.help) for one, param in known.items()], ["nospace"])
+        param = known.get(name)
+        if param is None:
+            return Answer()
+        # of a list the last value is completed
+        before = word[: max(len(name) + 1, word.rfind(",") + 1)] if param.type == "list" else f"{name}="
+        values = param.choices or (("true", "false") if param.type == "bool" else ())
+        files = ["files"] if param.type == "path" else []
+        return Answer([(one, "") for one in values], files, prefix=before)
+
+    def _names(self, word: str) -> Answer:
+        if self.command == "completion":
+            return Answer([(shell, "") for shell in SHELLS] if not self.names else [])
+        if self.command in _FILES:
+            return Answer(marks=["files"])
+        rows = self._plan_names().matching(word) if self.command != "check" else []
+        if not rows:
+            return Answer(marks=["files"])
+        is_open = all(name.endswith("/") and not told for name, told in rows)
+        return Answer(rows, ["nospace"] if is_open else [])
+
+    def _plan_names(self) -> Names:
+        if self.folder:
+            os.chdir(self.folder)
+            self.folder = ""
+        first = self.names[0] if self.names else ""
+        if not self.file and first.endswith((".yaml", ".yml")):
+            from treadle.plan import is_plan
+
+            self.file = first if is_plan(first) else ""
+        return Names(self.file, self.params)
+
+
+def _is_flag_too(option: argparse.Action) -> bool:
+    """Return whether the value of an option stands behind `=` only."""
+    return option.dest == "force"
+
+
+def _shown(options: Iterable[argparse.Action]) -> list[Row]:
+    """Return the options that are not hidden, the long name of each if it has one."""
+    found: dict[str, str] = {}
+    for option in options:
+        if option.help != "==SUPPRESS==":
+            found[option.option_strings[-1]] = (option.help or "").replace("%%", "%")
+    return list(found.items())

@@ -1,0 +1,158 @@
+"""The names of a plan, found quickly: its text is read, and its outline only where a word asks for more.
+
+What is wrong in a plan does not matter here, as long as its names can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle.errors import TreadleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from treadle.plan import Outline
+    from treadle.plan.yaml.nodes import Node, Table
+
+    Row = tuple[str, str]
+
+
+class Choice:
+    """What a parameter may be."""
+
+    def __init__(self, kind: str, choices: Iterable[str], told: str) -> None:
+        self.type = kind
+        self.choices = tuple(choices)
+        self.help = told
+
+
+class Names:
+    """The names of one plan.
+
+    :param file: the plan as it was named, "" for the one that is found
+    :param params: parameters that were given
+    """
+
+    def __init__(self, file: str, params: Mapping[str, str]) -> None:
+        self.file = file
+        self.given = dict(params)
+        self._tops: dict[str, Table] | None = None
+        self._outline: Outline | None = None
+        self._is_wrong = False
+
+    def matching(self, word: str) -> list[Row]:
+        """Return the names that begin with a word: families and groups first, then instances, then outputs."""
+        hidden = _is_hidden(word)
+        rows = [row for row in self._plain() if row[0].startswith(word) and (hidden or not _is_hidden(row[0]))]
+        is_whole = [name for name, _ in rows] == [word]
+        if rows and not (is_whole and self._is_family(word)):
+            return rows
+        outline = self.outline()
+        if outline is None:
+            return rows
+        found = dict(rows)
+        found |= {uid: told for uid, told in outline.helps.items() if uid.startswith(word) and "@" in uid}
+        return list(found.items()) or _outputs(outline, word)
+
+    def _makes_plans(self) -> bool:
+        return any("expand" in getattr(node, "nodes", {}) for node in self._entries("actions").values())
+
+    def _is_family(self, name: str) -> bool:
+        if self._outline is not None:
+            return any(uid != name for uid in self._outline.names.families.get(name, ()))
+        return "foreach" in getattr(self._entries("actions").get(name), "nodes", {})
+
+    def params(self) -> dict[str, Choice]:
+        """Return the parameters."""
+        found = {}
+        for name, node in self._entries("params").items():
+            entries = getattr(node, "nodes", {})
+            if not isinstance(entries, dict):
+                entries = {}
+            default, choices = entries.get("default"), entries.get("choices")
+            is_list = isinstance(getattr(default, "nodes", None), list)
+            kind = _text(entries.get("type")) or ("list" if is_list else "str")
+            # words have no last value behind a comma
+            kind = "words" if _text(entries.get("split")) == "words" else kind
+            listed = getattr(choices, "nodes", [])
+            found[name] = Choice(kind, (_text(one) for one in listed), _text(entries.get("help")))
+        return found
+
+    def outline(self) -> Outline | None:
+        """Return all names, with those in plans that actions have made as they lie there; None if one is wrong."""
+        if self._outline is None and not self._is_wrong:
+            try:
+                first = self._outline = self._load(())
+                makers, root = first.makers.items(), first.root
+                there = [uid for uid, path in makers if os.path.isfile(os.path.join(root, path))]
+                if there:
+                    self._outline = self._load(there)
+            except (TreadleError, OSError):
+                self._is_wrong = self._outline is None
+        return self._outline
+
+    def _load(self, made: Sequence[str]) -> Outline:
+        from treadle.plan import load_outline
+        from treadle.state.previous_outputs import FormerOutputs
+
+        return load_outline(self._path(), params=self.given, former_outputs=FormerOutputs, made=made)
+
+    def _plain(self) -> list[Row]:
+        """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
+        if "include" in self._top() or self._makes_plans():
+            outline = self.outline()
+            if outline is not None:
+                names = outline.names
+                families = {names.uids[uid]: told for uid, told in outline.helps.items()}
+                return [*families.items(), *((group.name, group.help) for group in names.groups.values())]
+        rows = []
+        for key in ("actions", "groups"):
+            for name, node in self._entries(key).items():
+                inside = getattr(node, "nodes", {})
+                rows.append((name, _text(inside.get("help")) if isinstance(inside, dict) else ""))
+        return rows
+
+    def _entries(self, key: str) -> Mapping[str, Node]:
+        table = self._top().get(key)
+        return table.nodes if table is not None else {}
+
+    def _top(self) -> dict[str, Table]:
+        if self._tops is None:
+            from treadle.plan.yaml import parser as loader
+            from treadle.plan.yaml.nodes import Items, Table
+
+            self._tops = {}
+            node = loader.parse(loader.read_source(self._path()))
+            for name, value in node.nodes.items() if isinstance(node, Table) else ():
+                if isinstance(value, Table):
+                    self._tops[name] = value
+                elif isinstance(value, Items):
+                    self._tops[name] = Table(value.start, flow=False)
+        return self._tops
+
+    def _path(self) -> str:
+        from treadle.ui.console import find_plan
+
+        return self.file or find_plan(os.getcwd())
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a name, without the plan that it comes from, begins with `_`."""
+    return name.rpartition(":")[2].startswith("_")
+
+
+def _outputs(outline: Outline, word: str) -> list[Row]:
+    """Return the outputs that begin with a word, folder by folder."""
+    found: dict[str, str] = {}
+    for path, uid in outline.names.outputs.items():
+        if word and path.startswith(word) and uid in outline.helps:
+            end = path.find("/", len(word)) + 1
+            found[path[:end] if end else path] = "" if 0 < end < len(path) else f"made by {uid}"
+    return list(found.items())
+
+
+def _text(node: object) -> str:
+    text = getattr(node, "text", "")
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,75 @@
+"""Errors on stderr, and the exit codes that they stand for. A traceback is for bugs of our own."""
+
+from __future__ import annotations
+
+import os
+
+from treadle.errors import BusyError, DAGError, PlanError, StateError, TreadleError, UsageError
+
+from .exit_codes import BUSY, FAILED, OUR_BUG, WRONG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.ui.console import Context
+
+
+def tell(error: BaseException, context: Context) -> int:
+    """Print what went wrong; return the exit code."""
+    if isinstance(error, TreadleError):
+        from treadle.ui.error_text import problems_lines
+
+        problems, more = (error.problems, error.more) if isinstance(error, PlanError) else ((error,), 0)
+        room = context.errors.width if context.errors.stream.isatty() else 0
+        context.errors.write(problems_lines(problems, context.shown, room, more))
+    elif isinstance(error, OSError):
+        context.warn(f"the system refused: {error}")
+    else:
+        _tell_bug(error, context)
+    return exit_code_of(error, context)
+
+
+def exit_code_of(error: BaseException, context: Context) -> int:
+    """Return the exit code of whatever has ended a command."""
+    if isinstance(error, TreadleError):
+        return code_of(error, under_way=context.under_way)
+    if isinstance(error, OSError):
+        return FAILED if context.under_way else WRONG
+    return OUR_BUG
+
+
+def code_of(error: TreadleError, *, under_way: bool) -> int:
+    """Return the exit code of an error.
+
+    :param under_way: whether actions may have run before it
+    """
+    if isinstance(error, BusyError):
+        return BUSY
+    if isinstance(error, (PlanError, UsageError, DAGError)):
+        return WRONG
+    if isinstance(error, StateError) or under_way:
+        return FAILED if under_way else WRONG
+    return WRONG
+
+
+def _tell_bug(error: BaseException, context: Context) -> None:
+    from traceback import format_exception
+
+    from treadle import __version__
+    from treadle.ui.text import line, safe
+
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    system = " ".join(os.uname()[:3:2])
+    texts = "".join(format_exception(error)).rstrip().split("\n")
+    lines = [
+        line(("treadle: ", "dim"), (f"this is a bug of Treadle's own, not of your plan: {safe(what)}", "bad")),
+        *(line(safe(text)) for text in texts),
+        line(f"Treadle {__version__}, Python {'.'.join(map(str, _python()))}, {system}"),
+        line("Please report it, with this text and, if you can, the plan."),
+    ]
+    context.errors.write(lines)
+
+
+def _python() -> tuple[int, int, int]:
+    import sys
+
+    return sys.version_info[:3]

@@ -1,0 +1,1 @@
+"""A walk over Commands: programs with declared inputs and outputs."""

@@ -1,0 +1,261 @@
+"""What an action of files and processes is, as data: the language between front ends and the walk.
+
+It does nothing by itself and knows nothing of plans, graphs or processes.
+All paths are text, relative to the root with `/` between names, or absolute where they lie outside it;
+a trailing `/` makes a path a folder with all that is in it.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from treadle.errors import Place
+
+BASE_ENVIRONMENT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM"),
+    *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
+"""Variables that each action sees and no fingerprint holds, beside those that start with BASE_PREFIXES."""
+BASE_PREFIXES = ("LC_", "XDG_")
+
+DEFAULT_SHELL = ("bash", "-euo", "pipefail", "-c")
+
+
+class Environment:
+    """The variables of an action: `set` here, `track` from outside (fingerprinted), `pass_` through (not).
+
+    :param secret: those of `set` and `track` whose values are kept nowhere, as digests only
+    """
+
+    __slots__ = ("pass_", "secret", "set", "track")
+
+    def __init__(
+        self,
+        set: Mapping[str, str] | None = None,  # noqa: A002 - the plan's word
+        track: Sequence[str] = (),
+        pass_: Sequence[str] = (),
+        secret: Sequence[str] = (),
+    ) -> None:
+        self.secret = tuple(secret)
+        self.set = dict(set or {})
+        self.track = tuple(track)
+        self.pass_ = tuple(pass_)
+
+
+class Script:
+    """A program text for a shell.
+
+    :param text: what the shell is given; it takes values from `variables` and holds none of them
+    :param variables: name -> value, put into the environment of the shell
+    :param shown: the text with the values in it, quoted: what people read, and what is fingerprinted
+    :param shell: the program and its options, the text follows as last argument
+    :param words: what follows the text: its `$0`, and what it has as `$@`
+    """
+
+    __slots__ = ("shell", "shown", "text", "variables", "words")
+
+    def __init__(
+        self,
+        text: str,
+        variables: Mapping[str, str] | None = None,
+        shown: str | None = None,
+        shell: Sequence[str] = DEFAULT_SHELL,
+        words: Sequence[str] = (),
+    ) -> None:
+        self.text = text
+        self.words = tuple(words)
+        self.variables = dict(variables or {})
+        self.shown = text if shown is None else shown
+        self.shell = tuple(shell)
+
+
+class Tool:
+    """A program whose identity counts: its file's content, or what `version` (an argv, run in the root) prints.
+
+    :param name: looked for on PATH, or relative to the root if there is a `/` in it
+    """
+
+    __slots__ = ("name", "version")
+
+    def __init__(self, name: str, version: Sequence[str] = ()) -> None:
+        self.name = name
+        self.version = tuple(version)
+
+
+class Retries:
+    """How often and after what a failed action is tried again.
+
+    :param max: further attempts after the first
+    :param on: `timeout`, `exit N`, `signal` (a signal ended it), or `any`
+    :param backoff: seconds before the second attempt, doubled for each one after it, up to ten minutes
+    """
+
+    __slots__ = ("backoff", "max", "on")
+
+    def __init__(self, max: int = 0, on: Sequence[str] = ("any",), backoff: float = 0.0) -> None:  # noqa: A002 - the plan's word
+        self.max = max
+        self.on = tuple(on)
+        self.backoff = backoff
+
+
+class Limits:
+    """When an action may run and for how long: none of it is fingerprinted.
+
+    :param timeout: seconds, None for no limit
+    """
+
+    __slots__ = ("priority", "queue", "retries", "timeout", "tokens")
+
+    def __init__(
+        self,
+        queue: str = "default",
+        tokens: int = 1,
+        priority: int = 0,
+        timeout: float | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self.queue = queue
+        self.tokens = tokens
+        self.priority = priority
+        self.timeout = timeout
+        self.retries = retries or Retries()
+
+
+class Command:
+    """One action: what to run, what it reads, what it leaves behind.
+
+    More parameters than our constructors take elsewhere: it is the data sheet of an action, a keyword each.
+
+    :param steps: one argv, or a list of them that run in order until one fails
+    :param script: a shell script in place of `steps`
+    :param cwd: folder it runs in
+    :param inputs: files and folders (`docs/`) that it reads
+    :param outputs: files and folders that it makes
+    :param env: its environment
+    :param tools: programs whose identity is part of the question
+    :param depfile: a file in make's syntax in which the command says what it read
+    :param stdout: an output that takes what the command prints
+    :param limits: queue, tokens, priority, time limit, retries
+    :param always: it runs each time; None for what it is by itself: without inputs, outputs and edits it does
+    :param once: it runs only while an output is missing
+    :param edits: files that it reads and writes in place
+    :param keep: its output files are not removed before it starts
+    :param console: it keeps the terminal; one such action at a time
+    :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
+        no outputs
+    :param place: where it was written
+    :raises UsageError: if a text was given for a list of texts, or something else for one of the texts
+    """
+
+    __slots__ = (
+        *("always", "console", "cwd", "depfile", "edits", "env", "inputs", "keep", "label", "limits"),
+        *("once", "outputs", "place", "script", "stdout", "steps", "tools"),
+    )
+
+    def __init__(
+        self,
+        steps: Sequence[str] | Sequence[Sequence[str]] = (),
+        *,
+        script: Script | None = None,
+        cwd: str = ".",
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+        env: Environment | None = None,
+        tools: Sequence[Tool] = (),
+        depfile: str | None = None,
+        stdout: str | None = None,
+        limits: Limits | None = None,
+        always: bool | None = None,
+        keep: bool = False,
+        console: bool = False,
+        once: bool = False,
+        edits: Sequence[str] = (),
+        label: str = "",
+        place: Place | None = None,
+    ) -> None:
+        if str in (type(steps), type(inputs), type(outputs), type(edits)):
+            _refuse_texts(steps=steps, inputs=inputs, outputs=outputs, edits=edits)
+        paths = (*inputs, *outputs, *edits)
+        if not _TEXT.issuperset(map(type, paths)) or "" in paths:
+            _refuse_others(inputs=inputs, outputs=outputs, edits=edits)
+        self.steps = _as_steps(steps)
+        self.script = script
+        self.cwd = cwd
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.env = env or Environment()
+        self.tools = tuple(tools)
+        self.depfile = depfile
+        self.stdout = stdout
+        self.limits = limits or Limits()
+        self.always = not (inputs or outputs or edits) if always is None else always
+        self.keep = keep
+        self.console = console
+        self.once = once
+        self.edits = tuple(edits)
+        self.label = label
+        self.place = place
+
+    @property
+    def shown(self) -> str:
+        """The command as people read it: quoted for a shell, one line per step."""
+        if self.script is not None:
+            return self.script.shown
+        import shlex
+
+        return "\n".join(shlex.join(step) for step in self.steps)
+
+    def argvs(self) -> tuple[tuple[str, ...], ...]:
+        """Return what is started, in order: the steps, or the shell with its script."""
+        if self.script is None:
+            return self.steps
+        return ((*self.script.shell, self.script.text, *self.script.words),)
+
+    def __repr__(self) -> str:
+        return f"Command({self.shown!r})"
+
+
+def _refuse_texts(**lists: object) -> None:
+    """Refuse a text in place of a list of texts: its letters are none."""
+    from treadle.errors import UsageError
+
+    for name, given in lists.items():
+        if isinstance(given, str):
+            hint = "for a line of shell: Command(script=Script(...))" if name == "steps" else ""
+            raise UsageError(
+                f"the {name} of a Command are the text {given!r}", facts=("expected a list of texts",), hint=hint
+            )
+
+
+def _refuse_others(**lists: Sequence[object]) -> None:
+    """Refuse what is no text in a list of paths: a pathlib.Path cannot say by a `/` that it is a folder."""
+    from treadle.errors import UsageError
+
+    for name, given in lists.items():
+        for one in given:
+            if not isinstance(one, str):
+                raise UsageError(
+                    f"{one!r} is among the {name} of a Command",
+                    facts=("expected a text such as 'src/a.c', or 'src/' for a folder",),
+                )
+            if not one:
+                raise UsageError(
+                    f"an empty text is among the {name} of a Command",
+                    facts=("expected a path such as 'src/a.c', or './' for the whole root",),
+                )
+
+
+def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    if not steps:
+        return ()
+    if isinstance(steps[0], str | PathLike):
+        return (tuple(str(word) for word in steps),)
+    return tuple(tuple(step) for step in steps)
+
+
+_TEXT = frozenset((str,))

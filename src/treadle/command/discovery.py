@@ -1,0 +1,246 @@
+"""What an action was found to read, by its depfile: looked at, and whether it may go on record.
+
+It knows the Commands of a walk and which of them were at work at the same time, and nothing of records.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle.content.digests import ABSENT, is_folder
+from treadle.content.files import GRAIN, moved
+from treadle.content.links import Links, Makers
+
+from .depfile import read_depfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from treadle.content.files import Files, Look, Seen
+
+    from .command import Command
+    from .fingerprinting import Question
+
+
+class Turns:
+    """Which actions of a walk were at work at the same time, told by the order of their starts and ends."""
+
+    __slots__ = ("_begun", "_ends", "_over")
+
+    def __init__(self) -> None:
+        self._ends = 0
+        self._begun: dict[str, int] = {}
+        self._over: dict[str, int] = {}
+
+    def begins(self, uid: str) -> None:
+        """Take in that an attempt of an action begins."""
+        self._begun[uid] = self._ends
+
+    def is_over(self, uid: str, *, has_run: bool) -> None:
+        """Take in that the walk is through with an action; one that will be tried again is not over."""
+        self._ends += has_run
+        self._over[uid] = self._ends if has_run else 0
+
+    def were_beside(self, uid: str, other: str) -> bool:
+        """Return whether `other` has run since the last attempt of `uid` began, runs now, or is still to come."""
+        end = self._over.get(other)
+        return end is None or end > self._begun.get(uid, 0)
+
+
+class Discovery:
+    """Takes in what the actions of one walk were found to read.
+
+    :param files: the files of the root
+    :param makers: output -> its maker, of all actions of the walk
+    """
+
+    def __init__(self, files: Files, makers: Mapping[str, str]) -> None:
+        self.files = files
+        self.turns = Turns()
+        self._made = makers
+        self._makers: Makers | None = None
+        self._links: Links | None = None
+        """How links are once the walk is over."""
+
+    def add(
+        self, uid: str, command: Command, question: Question, before: Mapping[str, Seen], started: float
+    ) -> list[str]:
+        """Add what the depfile names to the answer; return what of it may have held something else meanwhile.
+
+        What is not there goes on record as such: when it appears, the action runs.
+
+        :param before: path -> what was seen at the start, of what was found the time before
+        :param started: when the attempt began, in seconds since the epoch
+        :raises TreadleError: the depfile is missing or is none
+        """
+        since = int(started * 1e9) - GRAIN
+        doubted = []
+        fresh: dict[str, Seen] = {}
+        links = Links(self.files.root)
+        for path, seen, was_there in look_at_found(self.files, command, links):
+            question.add_found(path, seen)
+            own = _own_in(path, command)
+            makers = self._makers_of(uid, path, links)
+            if _is_around(path, seen):
+                has_moved = False
+            elif path in before:
+                has_moved = _moved_beside(own, before[path], seen) if own else moved(before[path], seen)
+            elif seen.value == ABSENT:
+                # a temporary file of the command looks the same: only what is known to have been there is doubtful
+                has_moved = was_there or bool(makers)
+            else:
+                has_moved = _has_new_stamp(seen, own, since)
+            if not (path in before or _is_around(path, seen)):
+                fresh[path] = seen
+            if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
+                doubted.append(path)
+        doubted += self._moved_on_the_way(fresh, since) if fresh else ()
+        return list(dict.fromkeys(doubted))
+
+    def _moved_on_the_way(self, fresh: Mapping[str, Seen], since: int) -> list[str]:
+        """Return what may have been found through another folder or link than is there now.
+
+        Nothing was looked at when the action began, so the times of what leads there tell.
+
+        :param fresh: what was found for the first time
+        """
+        looks = [look for seen in fresh.values() for look in (*seen.looks.values(), *seen.folders.values())]
+        since -= max((look.behind for look in looks), default=0)
+        found = self.files.ways(fresh).moved_since(since)
+        trees = [
+            path
+            for path, seen in fresh.items()
+            if any(look.may_be_renamed_since(since) for look in seen.links.values())
+        ]
+        return [*found, *trees]
+
+    def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
+        """Return the actions that make what an action was found to read."""
+        links = Links(self.files.root)
+        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path, links)))
+
+    def with_real_names(self, found: Iterable[str]) -> list[str]:
+        """Return paths, and the names that those have without the links that they lead through."""
+        if self._links is None:
+            self._links = Links(self.files.root)
+        links = self._links
+        return list(dict.fromkeys(name for path in found for name in (path, links.real(path))))
+
+    def links_of(self, found: Iterable[str]) -> dict[str, str]:
+        """Return the links that paths lead through, and where these lead to, once the walk is over."""
+        if self._links is None:
+            self._links = Links(self.files.root)
+        links = self._links
+        return {link: links.text(link) for path in found for link in links.trail(path)[:-1]}
+
+    def _makers_of(self, uid: str, path: str, links: Links) -> list[str]:
+        if self._makers is None:
+            self._makers = Makers(self.files.root, self._made)
+        return [maker for maker in self._makers.of(path, links) if maker != uid]
+
+
+def look_at_found(files: Files, command: Command, links: Links) -> Iterator[tuple[str, Seen, bool]]:
+    """Yield (path, what it holds now, whether a former look met something) of what a depfile names undeclared.
+
+    A folder counts with all that is in it, and its path has a trailing `/`; one around the root counts by being
+    there.
+
+    :raises TreadleError: the depfile is missing or is none, or a file cannot be read
+    """
+    is_declared = _Declared(command, links)
+    for path in read_depfile(links, command):
+        if is_declared(path):
+            continue
+        if path == "/":
+            # a path that ends with / is a tree
+            path = "/."
+        was_there = files.has_met(path)
+        seen = files.see_again(path)
+        if is_folder(seen.value) and not _holds(path, files.root):
+            path = "./" if path == "." else f"{path}/"
+            if is_declared(path):
+                continue
+            was_there = files.has_met(path)
+            seen = files.see_again(path)
+        yield path, seen, was_there
+
+
+class _Declared:
+    """What a Command says of itself that it reads and makes, asked by any name that a path has."""
+
+    def __init__(self, command: Command, links: Links) -> None:
+        self._links = links
+        self._paths = {*command.inputs, *command.outputs, *command.edits}
+        if command.depfile is not None:
+            self._paths.add(command.depfile)
+        # another name of an input counts beside the one that is declared; an output is none of its own inputs
+        made = {links.place(path) for path in self._paths.difference(command.inputs)}
+        self._paths |= made
+        self._made = made
+        self._folders = tuple(path for path in {*command.outputs, *made} if path.endswith("/"))
+
+    def __call__(self, path: str) -> bool:
+        real = self._links.real(path)
+        return (
+            path in self._paths
+            or real in self._made
+            or path.startswith(self._folders)
+            or real.startswith(self._folders)
+        )
+
+
+def _is_around(path: str, seen: Seen) -> bool:
+    """Return whether it is a folder that counts by being there."""
+    return not path.endswith("/") and is_folder(seen.value)
+
+
+def _holds(path: str, root: str) -> bool:
+    """Return whether a folder holds the root: it changes with whatever else happens on the machine."""
+    full = os.path.realpath(os.path.join(root, path))
+    real = os.path.realpath(root)
+    return real != full and os.path.join(real, "").startswith(os.path.join(full, ""))
+
+
+def _own_in(path: str, command: Command) -> tuple[str, ...]:
+    """Return what an action itself writes in a folder that it reads: that moves with each run."""
+    if not path.endswith("/"):
+        return ()
+    own = (*command.outputs, *command.edits, *((command.depfile,) if command.depfile is not None else ()))
+    return tuple(name for name in own if _lies_in(name, path))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return folder == "./" or path.removeprefix("./").startswith(folder.removeprefix("./"))
+
+
+def _others(seen: Seen, own: tuple[str, ...]) -> dict[str, Look]:
+    """Return the looks at what others write, or nothing does."""
+    exact = set(own)
+    folders = tuple(name for name in own if name.endswith("/"))
+    return {
+        path: look
+        for path, look in seen.looks.items()
+        if (name := path.removeprefix("./")) not in exact and not name.startswith(folders)
+    }
+
+
+def _folders(seen: Seen, own: tuple[str, ...]) -> list[str]:
+    """Return the folders that hold nothing of its own: the others have another stamp after each run."""
+    return [path for path in seen.folders if not any(_lies_in(one, path) or _lies_in(path, one) for one in own)]
+
+
+def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
+    """Return whether a folder may have held something else for a while, but for what the action writes itself."""
+    then, now = _others(before, own), _others(after, own)
+    if then.keys() != now.keys() or _folders(before, own) != _folders(after, own):
+        return True
+    if any(then[path].has_moved(look) for path, look in now.items()):
+        return True
+    return any(before.folders[path].has_moved(after.folders[path]) for path in _folders(after, own))
+
+
+def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
+    """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
+    looks = [*_others(seen, own).values(), *(seen.folders[path] for path in _folders(seen, own))]
+    return any(look.stamp[0] >= since - look.behind for look in looks)

@@ -1,0 +1,386 @@
+"""The question that a Command asks: its fingerprint by content. It knows no records and not when it is asked."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic, sleep
+
+from treadle.content.digests import ABSENT
+from treadle.content.files import moved
+from treadle.content.fingerprint import Fingerprint
+from treadle.content.links import Links
+from treadle.core.decision import NOT_ASKED, OUTPUT
+from treadle.core.redaction import digest
+from treadle.engines.process_marks import KILL, wait_for_group
+from treadle.errors import TreadleError
+
+from .command import BASE_ENVIRONMENT, BASE_PREFIXES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from subprocess import Popen
+
+    from treadle.content.files import Files, Seen, Ways
+
+    from .command import Command, Tool
+
+INPUT = "input "
+FOUND = "found "
+EDITED = "edited "
+TOOL_PATIENCE = 60.0
+_HAVE_WAITID = hasattr(os, "waitid")
+
+
+class Questions:
+    """Asks and asks again, with each file and each tool looked at once in a run.
+
+    :param files: the files of the root
+    :param environ: the environment that Treadle itself was called with
+    """
+
+    def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
+        self.files = files
+        self.environ = environ
+        self._links = Links(files.root)
+        self._own_programs: dict[str, str] = {}
+        """Name -> path of a program in the root, "" for one elsewhere: of those that all actions look for alike."""
+        self.is_told_to_end: Callable[[], bool] = lambda: False
+        """Asked while the version of a tool is waited for."""
+        self.tool_patience = TOOL_PATIENCE
+        """Seconds that a tool may take to say its version."""
+        self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
+        self._programs: dict[tuple[str, str], str | None] = {}
+        self._basic = {
+            name: value
+            for name, value in environ.items()
+            if name in BASE_ENVIRONMENT or name.startswith(BASE_PREFIXES)
+        }
+        """The variables that every action sees."""
+
+    def ask(
+        self,
+        command: Command,
+        found: Iterable[str] = (),
+        again: bool = False,
+        *,
+        recorded: Mapping[str, str] | None = None,
+    ) -> Question:
+        """Return the question of a command as it stands now.
+
+        :param found: what the command was found to read last time, beside what it declares
+        :param again: whether to look at its files once more
+        :param recorded: the elements on record, if nothing may be started: tools are not asked for their versions
+            then, and what they said last time stands in their place
+        :raises TreadleError: an input or a tool cannot be read
+        """
+        fingerprint = Fingerprint()
+        add = fingerprint.add
+        add("command", command.shown)
+        if command.script is not None:
+            add("shell", " ".join(command.script.shell))
+        elements = fingerprint.elements
+        elements["folder"] = self._folder(command, again)
+        for name, path in (("depfile", command.depfile), ("stdout", command.stdout)):
+            if path is not None:
+                add(name, path)
+        env = command.env
+        for name, value in env.set.items():
+            add(f"env {name}", value if name not in env.secret else digest(name, value))
+        for name in env.track:
+            if name in self.environ and name not in env.set:
+                value = self.environ[name]
+                add(f"env {name}", value if name not in env.secret else digest(name, value))
+        environ = self.environment(command) if command.tools else self._basic
+        see = self.files.see_again if again else self.files.see
+        seen = {}
+        for tool in command.tools:
+            if tool.version:
+                name = f"tool {tool.name}"
+                add(name, self._version(tool, environ) if recorded is None else recorded.get(name, NOT_ASKED))
+            else:
+                path = self._file_of(tool, environ)
+                seen[path] = see(path)
+                add(f"tool {tool.name}", seen[path].value)
+        for path in self._read_by(command):
+            one = seen[path] = see(path)
+            elements[INPUT + path] = one.value
+        question = Question(fingerprint, seen)
+        for path in found:
+            question.add_found(path, see(path))
+        return question
+
+    def _folder(self, command: Command, again: bool = False) -> str:
+        """Return what a fingerprint says of the folder of a command: behind a link, `..` is another one."""
+        if command.cwd == ".":
+            return "."
+        place = (Links(self.files.root) if again else self._links).real(command.cwd)
+        return command.cwd if place == command.cwd else f"{command.cwd}: {place}"
+
+    def ask_again(self, question: Question, command: Command, found: Iterable[str] = ()) -> Question:
+        """Look once more at all files of a question; return it, or another one if one of them holds something else.
+
+        Files are all of it that can move while we run: variables are ours, and a tool says its version once.
+        """
+        if command.once:
+            question = self.ask(command, found, again=True)
+            if question.absent():
+                raise TreadleError(f"the input {question.absent()[0]} is missing")
+            return question
+        see_again = self.files.see_again
+        question.forget_answers()
+        if self._folder(command, again=True) != question.fingerprint.elements["folder"]:
+            return self.ask(command, found, again=True)
+        for path, before in question.seen.items():
+            after = see_again(path)
+            if after.value != before.value:
+                return self.ask(command, found, again=True)
+            question.seen[path] = after
+        for path in found:
+            question.add_found(path, see_again(path))
+        return question
+
+    def ask_once(self, command: Command) -> Question:
+        """Ask no more than whether the outputs are there, whatever they hold; compare it to `made_once`."""
+        elements = {}
+        for output in command.outputs:
+            path = os.path.join(self.files.root, output)
+            is_there = os.path.isdir(path) if output.endswith("/") else os.path.isfile(path)
+            elements[OUTPUT + output] = "there" if is_there else ABSENT
+        return Question(Fingerprint.from_elements(elements), {})
+
+    def absent(self, question: Question, command: Command) -> list[str]:
+        """Return the inputs that are not there, those that the command edits too."""
+        edited = [path for path in command.edits if self.files.see_again(path).value == ABSENT]
+        return question.absent() + edited
+
+    def paths(self, question: Question, command: Command) -> list[str]:
+        """Return the files that the question is about, and those of tools that say their version."""
+        names = {name for tool in command.tools if tool.version for name in (tool.name, tool.version[0])}
+        tools = [self._links.named(name) if "/" in name else self._own_program(command, name) for name in names]
+        return [path for path in (*question.seen, *question.answers, *tools) if path]
+
+    def note_ways(self, question: Question, command: Command) -> None:
+        """Note what leads to the files of a question, as it is now that the command starts."""
+        folder = () if command.cwd == "." else (f"{command.cwd}/",)
+        question.ways = self.files.ways({**question.seen, **question.answers}, (*command.edits, *folder))
+
+    def moved_since(self, question: Question, own: str = "") -> list[str]:
+        """Look once more at the files of a question; return those that may have held something else meanwhile.
+
+        :param own: the depfile, which may lie in a tree that the command reads
+        """
+        see_again = self.files.see_again
+        found = []
+        for path, before in question.seen.items():
+            after = see_again(path)
+            if after is not before and moved(before, after, own):
+                found.append(path)
+        gone = question.ways.moved() if question.ways is not None else ()
+        return found + [path for path in gone if path not in found]
+
+    def _read_by(self, command: Command) -> Sequence[str]:
+        """Return the declared inputs and the programs inside the root that it starts."""
+        script = command.script
+        names = (script.shell[0],) if script is not None else [argv[0] for argv in command.steps]
+        programs = {self._own_program(command, name) for name in names}
+        programs.discard("")
+        if not programs:
+            return command.inputs
+        return [*command.inputs, *(path for path in sorted(programs) if not _is_made_by(command, path))]
+
+    def _own_program(self, command: Command, name: str) -> str:
+        """Return the path of a program that lies in the root, "" for one that lies elsewhere."""
+        if "/" in name:
+            return _inside(self._links.named(name, command.cwd))
+        if "PATH" in command.env.set:
+            return self._in_root(self.program(name, command.env.set))
+        path = self._own_programs.get(name)
+        if path is None:
+            path = self._own_programs[name] = self._in_root(self.program(name, self._basic))
+        return path
+
+    def _in_root(self, full: str | None) -> str:
+        return _inside(self._links.below(full)) if full is not None else ""
+
+    def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
+        """Add the outputs as they lie on disk to the answer."""
+        see = self.files.see_again if again else self.files.see
+        for path in command.outputs:
+            question.add_answer(OUTPUT, path, see(path, True))
+        for path in command.edits:
+            question.add_answer(EDITED, path, see(path))
+
+    def add_made(self, question: Question, command: Command) -> None:
+        """Add the outputs to the answer, as the command has left them that has just ended."""
+        for path in command.outputs:
+            question.add_answer(OUTPUT, path, self.files.see_made(path))
+
+    def add_edited(self, question: Question, command: Command) -> None:
+        """Add the files that the command edits to the answer, as it has left them.
+
+        :raises TreadleError: one is gone
+        """
+        for path in command.edits:
+            # another program may be writing to them too, so their stamps are no surer than those of inputs
+            question.add_answer(EDITED, path, self.files.see_again(path))
+            if question.answers[path].value == ABSENT:
+                raise TreadleError(f"it removed {path}, which it edits")
+
+    def environment(self, command: Command) -> dict[str, str]:
+        """Return the environment of a command: the basic variables, and what it declares."""
+        environ = dict(self._basic)
+        for name in (*command.env.pass_, *command.env.track):
+            if name in self.environ:
+                environ[name] = self.environ[name]
+        environ.update(command.env.set)
+        if command.script is not None:
+            environ.update(command.script.variables)
+        return environ
+
+    def program(self, name: str, environ: Mapping[str, str]) -> str | None:
+        """Return the file that a program's name stands for on PATH, None if there is none."""
+        key = (name, environ.get("PATH", os.defpath))
+        if key not in self._programs:
+            self._programs[key] = _on_path(*key)
+        return self._programs[key]
+
+    def _file_of(self, tool: Tool, environ: Mapping[str, str]) -> str:
+        if "/" in tool.name:
+            path: str | None = self._links.named(tool.name)
+        else:
+            path = self.program(tool.name, environ)
+        if path is None or not os.path.isfile(os.path.join(self.files.root, path)):
+            raise TreadleError(f"the tool {tool.name} was not found", facts=(f"PATH={environ.get('PATH', '')}",))
+        return path
+
+    def _version(self, tool: Tool, environ: dict[str, str]) -> str:
+        key = (tool.name, tool.version, tuple(sorted(environ.items())))
+        if key not in self._tools:
+            self._tools[key] = self._ask_version(tool, environ)
+        return self._tools[key]
+
+    def _ask_version(self, tool: Tool, environ: dict[str, str]) -> str:
+        """Run the command that says the version, for so long at most, and end all of its group then."""
+        import subprocess
+        import tempfile
+
+        said = f"the version of the tool {tool.name} cannot be asked: {' '.join(tool.version)}"
+        with tempfile.TemporaryFile() as output:
+            try:
+                child = subprocess.Popen(
+                    tool.version,
+                    cwd=self.files.root,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    process_group=0,
+                )
+            except OSError as error:
+                raise TreadleError(said, facts=(error.strerror or str(error),)) from error
+            end = monotonic() + self.tool_patience
+            has_ended = False
+            try:
+                has_ended = _ends_before(end, child, self.is_told_to_end)
+            finally:
+                # with all that it has left in its group, and before its number is given back
+                _kill_group(child.pid)
+                child.wait()
+                wait_for_group(child.pid)
+            if not has_ended:
+                late = "" if self.is_told_to_end() else f" within {self.tool_patience:g} s"
+                raise TreadleError(said, facts=(f"it did not end{late}",))
+            output.seek(0)
+            text = output.read().decode("utf-8", "surrogateescape").strip()
+        if child.returncode:
+            raise TreadleError(said, facts=(f"exit code {child.returncode}", *text.splitlines()[-3:]))
+        return text
+
+
+def _inside(path: str) -> str:
+    """Return a path if it is one below the root, else ""."""
+    return "" if path.startswith("/") or path == "." else path
+
+
+def _ends_before(end: float, child: Popen[bytes], is_told_to_end: Callable[[], bool]) -> bool:
+    """Wait for a child, and leave it to be collected; return whether it has ended in time."""
+    pause = 0.001
+    while not _has_ended(child):
+        if monotonic() >= end or is_told_to_end():
+            return False
+        sleep(pause)
+        pause = min(2 * pause, 0.1)
+    return True
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, KILL)
+    except (ProcessLookupError, PermissionError):
+        # some systems say so of a group of zombies
+        return
+
+
+def _has_ended(child: Popen[bytes]) -> bool:
+    if not _HAVE_WAITID:
+        return child.poll() is not None
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def made_once(command: Command) -> Fingerprint:
+    """Return the fingerprint of a command that runs only while an output is missing, when it need not run."""
+    return Fingerprint.from_elements({OUTPUT + path: "there" for path in command.outputs})
+
+
+def _is_made_by(command: Command, path: str) -> bool:
+    """Return whether a path is an output of the command, or lies in one, or is edited by it."""
+    return path in command.edits or any(
+        path == out or (out.endswith("/") and path.startswith(out)) for out in command.outputs
+    )
+
+
+class Question:
+    """A fingerprint, and what was seen of each file when it was made.
+
+    :param seen: the declared inputs and the tools
+    """
+
+    __slots__ = ("answers", "fingerprint", "seen", "ways")
+
+    def __init__(self, fingerprint: Fingerprint, seen: dict[str, Seen]) -> None:
+        self.fingerprint = fingerprint
+        self.seen = seen
+        self.answers: dict[str, Seen] = {}
+        """What was found beside what is declared, and the outputs."""
+        self.ways: Ways | None = None
+        """What led to its files when the command started."""
+
+    def add_answer(self, kind: str, path: str, seen: Seen) -> None:
+        """Add what was found (FOUND) or made (OUTPUT) to the answer."""
+        self.answers[path] = seen
+        self.fingerprint.elements[kind + path] = seen.value
+        self.fingerprint.answers.add(kind + path)
+
+    def add_found(self, path: str, seen: Seen) -> None:
+        """Add an input that was found, and not declared, to the answer."""
+        self.add_answer(FOUND, path, seen)
+
+    def forget_answers(self) -> None:
+        """Drop what was found and made the time before."""
+        for name in list(self.fingerprint.answers):
+            del self.fingerprint.elements[name]
+        self.fingerprint.answers.clear()
+        self.answers.clear()
+
+    def absent(self) -> list[str]:
+        """Return the inputs that are not there."""
+        return [path for path, seen in self.seen.items() if seen.value == ABSENT]
+
+
+def _on_path(name: str, path: str) -> str | None:
+    for folder in path.split(os.pathsep):
+        full = os.path.join(folder or ".", name)
+        if os.access(full, os.X_OK) and os.path.isfile(full):
+            return os.path.abspath(full)
+    return None

@@ -1,0 +1,795 @@
+"""Outputs on disk: made room for before an action starts, checked after, put aside when it failed.
+
+What is ours to remove `ownership` says. It knows nothing of fingerprints.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from errno import EACCES, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV
+
+from treadle.content.digests import ABSENT, is_folder
+from treadle.errors import TreadleError
+from treadle.state import own_files
+from treadle.state.ownership import (
+    ADOPTED,
+    ALTERED,
+    FOLDER_VALUE,
+    FOREIGN,
+    LEFT,
+    NOT_OURS,
+    OURS,
+    Aliases,
+    folders_around,
+    is_same_entry,
+    link_value,
+    mount_points,
+)
+from treadle.state.records import Mark
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from treadle.content.files import Seen
+    from treadle.state.ownership import Claim, Ownership
+
+    from .command import Command
+    from .fingerprinting import Question
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _hint_of(error: OSError, full: str) -> str:
+    """Return what can be done about what stands in the way of an output."""
+    if error.errno in (EACCES, EPERM, EROFS):
+        return "check the owner and the mode of the folder"
+    above = full.rstrip("/")
+    while above and not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if os.path.islink(above) and not os.path.exists(above):
+        return "a link in its path leads nowhere: make what it leads to, or remove the link"
+    if error.errno in (EEXIST, ENOTDIR, EISDIR, ENOTEMPTY):
+        return "it is not as a run of Treadle has left it: move it away, or declare other outputs"
+    return ""
+
+
+class Room:
+    """What is in the place of one action's outputs, before an attempt and after it.
+
+    :param command: the action
+    :param ownership: says what of what is there is ours
+    :param key: the key of its record
+    """
+
+    def __init__(self, command: Command, ownership: Ownership, key: str) -> None:
+        self.command = command
+        self.root = ownership.root
+        self.replaced: list[str] = []
+        """What was moved aside since Treadle has not made it."""
+        self.leftovers: list[str] = []
+        """What was moved aside since an attempt that did not end well may have left it."""
+        self.emptied: list[str] = []
+        """Output folders from which something was removed that a former run has made."""
+        self.touched_links = False
+        """Whether a hard link was taken away: that moves the stamp of the file, which may be an input."""
+        self.mark = Mark()
+        self._ownership = ownership
+        self._key = key
+        # a run that could remove what was edited moves it aside
+        self._claim = ownership.claim(key, by_name=False)
+        if self._claim is not None:
+            self.mark = Mark(self._claim.folders)
+        self._before: dict[str, set[str]] = {}
+        """Output folder -> the names in it that are not from Treadle."""
+        self._links: dict[str, tuple[int, ...]] = {}
+        """Output folder -> what tells the link in its place, which was there before, from one that is made anew."""
+        self._aliases = Aliases(self.root, command.inputs)
+
+    @property
+    def _made(self) -> Iterable[str]:
+        command = self.command
+        return command.outputs if command.depfile is None else (*command.outputs, command.depfile)
+
+    @property
+    def was_unfinished(self) -> bool:
+        """Whether an attempt before may have left something for which no room was made since."""
+        return self._claim is not None and self._claim.foreign is not None
+
+    def look(self, is_as_left: Callable[[str], bool], known_folders: set[str]) -> Mark:
+        """Return what there is to say before the action starts.
+
+        :param is_as_left: returns whether an output file was missing or held what its last success has left there,
+            when it was last looked at: then it is not looked at again
+        :param known_folders: folders that are known to be there; what is found is added to it
+        """
+        foreign: list[str] = []
+        folders: dict[str, None] = dict(self._claim.folders) if self._claim is not None else {}
+        for output in self._made:
+            if output.endswith("/"):
+                foreign += self._foreign_names(output)
+            elif output != self.command.depfile and (self.command.keep or not is_as_left(output)):
+                status = _lstat(os.path.join(self.root, output))
+                if status is not None and self._is_foreign(output, status):
+                    foreign.append(output)
+            for folder in reversed(list(self._missing_around(output, known_folders))):
+                folders[folder] = None
+        self.mark = Mark(folders, foreign)
+        return self.mark
+
+    def _is_foreign(self, output: str, status: os.stat_result) -> bool:
+        """Return whether something in the place of an output file is not from Treadle."""
+        if stat.S_ISDIR(status.st_mode) and not self.command.keep:
+            # it makes room if former actions have made all that is in it
+            sweep = Sweep(self._ownership, f"{output}/", [], "", is_in_the_way=True, is_dry=True)
+            sweep.go()
+            return bool(sweep.left or sweep.errors)
+        return self._verdict(output, status) in (FOREIGN, ALTERED)
+
+    def _missing_around(self, output: str, known: set[str]) -> Iterator[str]:
+        for folder in folders_around(output):
+            if folder in known:
+                return
+            if os.path.isdir(os.path.join(self.root, folder)):
+                known.add(folder)
+                return
+            yield folder
+
+    def _foreign_names(self, folder: str) -> list[str]:
+        """Return the names in an output folder that are not from Treadle, and note them.
+
+        A link in its place that is not ours is one of them, and the folder that it leads to is gone through.
+        """
+        full = os.path.join(self.root, folder.rstrip("/"))
+        status = _lstat(full)
+        if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(folder, full) != FOREIGN:
+            self._before[folder] = set()
+            return []
+        goes = not self.command.keep
+        found = [
+            name
+            for name, status in names_in(self.root, folder)
+            if self._name_verdict(folder, name, status, is_sure=goes) in (FOREIGN, ALTERED)
+            # what a former action has left there is taken away before the start
+            and not (goes and self._ownership.is_former(name, status, self.command.label))
+        ]
+        self._before[folder] = set(found)
+        return found
+
+    def _name_verdict(self, folder: str, name: str, status: os.stat_result, *, is_sure: bool) -> str:
+        """Return the verdict on a name in an output folder.
+
+        :param is_sure: whether what an action has made there counts as unchanged, whatever it holds
+        """
+        value = self._ownership.value_of(name, status)
+        verdicts = set()
+        for claim in self._claims_on_folder(folder):
+            if is_sure and name in claim.manifest and not claim.is_adopted:
+                return OURS
+            verdicts.add(claim.of_name(name, value))
+        return next((one for one in (OURS, LEFT, ADOPTED, ALTERED) if one in verdicts), FOREIGN)
+
+    def _verdict(self, output: str, status: os.stat_result) -> str:
+        found = self._ownership.of_file(output, status, self._claim, self._key)
+        return OURS if found != OURS and status.st_nlink > 1 and self._aliases.of(status) else found
+
+    def make(self, question: Question, aside: str) -> None:
+        """Make the folders that outputs go into, and the output folders; take away what is there.
+
+        What is ours is removed. What is not, or may not be, is moved into `aside`, but for names in output folders
+        that no action has made: they stay.
+
+        :param question: what was seen of the inputs: an output that is one of them is refused
+        :raises TreadleError: something stands in the way
+        """
+        for output in self._made:
+            full = os.path.join(self.root, output)
+            try:
+                if output.endswith("/"):
+                    self._make_folder(output, aside)
+                    continue
+                status = _lstat(full)
+                if status is None:
+                    self._make_folders(os.path.dirname(output), aside)
+                    continue
+                self._refuse_alias(output, full, status, question)
+                if not self.command.keep:
+                    self._clear(output, full, status, aside)
+            except OSError as error:
+                raise TreadleError(
+                    f"no room for the output {output}: {error.strerror}",
+                    facts=(f"in the way: {error.filename}",),
+                    hint=_hint_of(error, full),
+                ) from error
+
+    def _clear(self, output: str, full: str, status: os.stat_result, aside: str) -> None:
+        is_folder = stat.S_ISDIR(status.st_mode)
+        self.touched_links |= not is_folder and status.st_nlink > 1
+        if is_folder:
+            self._clear_folder(output, aside)
+        verdict = OURS if is_folder else self._verdict(output, status)
+        if verdict == OURS:
+            remove_file(full, output)
+            return
+        move_aside(self.root, output, aside)
+        (self.leftovers if verdict == LEFT else self.replaced).append(output)
+
+    def _clear_folder(self, output: str, aside: str) -> None:
+        """Take away a folder in the place of an output file, if all that is in it is of former actions."""
+        for is_dry in (True, False):
+            sweep = Sweep(self._ownership, f"{output}/", [], aside, is_in_the_way=True, is_dry=is_dry)
+            sweep.go()
+            if sweep.left or sweep.errors:
+                return
+        self.leftovers += sweep.leftovers
+        self.replaced += sweep.moved
+
+    def _make_folders(self, folder: str, aside: str) -> None:
+        """Make a folder and those around it; a file of a former action that is in the way is taken away."""
+        full = os.path.join(self.root, folder)
+        try:
+            _make_folder(full)
+            return
+        except (FileExistsError, NotADirectoryError):
+            around = [folder, *(above.rstrip("/") for above in folders_around(folder))]
+            files = [path for path in around if not os.path.isdir(os.path.join(self.root, path))]
+            in_way = [path for path in files if os.path.lexists(os.path.join(self.root, path))]
+            if self.command.keep or len(in_way) != 1 or not self._take_former(in_way[0], aside):
+                raise
+        _make_folder(full)
+
+    def _take_former(self, path: str, aside: str) -> bool:
+        """Take away a file that a former action has left; return whether it is gone."""
+        verdict = self._ownership.of_path(path)
+        if verdict not in (OURS, LEFT, ADOPTED) or self._ownership.keeps(path):
+            return False
+        if verdict == OURS:
+            os.unlink(os.path.join(self.root, path))
+        else:
+            move_aside(self.root, path, aside)
+            (self.leftovers if verdict == LEFT else self.replaced).append(path)
+        return True
+
+    def _make_folder(self, output: str, aside: str) -> None:
+        """Make an output folder, and take away what the last success or a killed attempt has left in it."""
+        full = os.path.join(self.root, output.rstrip("/"))
+        status = _lstat(full)
+        if status is not None and stat.S_ISLNK(status.st_mode) and not self._keeps_link(output, full, aside):
+            status = None
+        if status is None:
+            # also where the action makes a link: whether it finds a folder must not depend on former runs
+            self._make_folders(output.rstrip("/"), aside)
+            return
+        if stat.S_ISLNK(status.st_mode):
+            # its owner's: what it leads to is the folder, as a folder around outputs is behind a link
+            status = os.stat(full)
+            self._links[output] = _identity(os.lstat(full))
+        if not stat.S_ISDIR(status.st_mode):
+            if output in self._links or self.command.keep or not self._take_former(output.rstrip("/"), aside):
+                raise FileExistsError(17, "a file is there", full)
+            _make_folder(full)
+            return
+        claims = self._claims_on_folder(output)
+        if self.command.keep or not (claims or self._ownership.has_outputs_in(output)):
+            return
+        sweep = Sweep(
+            *(self._ownership, output, claims, aside),
+            aliases=self._aliases,
+            moves_altered=True,
+            label=self.command.label,
+        )
+        sweep.go()
+        self.emptied += [output] if sweep.removed else []
+        self.replaced += sweep.moved
+        self.leftovers += sweep.leftovers
+        self.touched_links |= sweep.touched_links
+        if sweep.errors:
+            path, error = sweep.errors[0]
+            raise TreadleError(
+                f"{path} cannot be removed or moved aside: {error}",
+                hint="a former run has left it in an output folder, where the next one would find it",
+            )
+        # a folder that is ours stays where others have put something into it, and is ours still
+        self._before[output] = {
+            name
+            for name, status in names_in(self.root, output)
+            if name[-1] != "/" or self._name_verdict(output, name, status, is_sure=True) not in (OURS, LEFT)
+        }
+
+    def _claims_on_folder(self, output: str) -> list[Claim]:
+        own = [self._claim] if self._claim is not None else []
+        return own + self._ownership.claims_on(output, self._key)
+
+    def _keeps_link(self, output: str, full: str, aside: str) -> bool:
+        """Take away a link in the place of an output folder that the action has made; return whether it stays."""
+        if self.command.keep:
+            return True
+        verdict = self._link_verdict(output, full)
+        if verdict == FOREIGN:
+            return True
+        if verdict == OURS:
+            os.unlink(full)
+        else:
+            move_aside(self.root, output.rstrip("/"), aside)
+            (self.leftovers if verdict == LEFT else self.replaced).append(output)
+        return False
+
+    def _link_verdict(self, output: str, full: str) -> str:
+        value = link_value(os.readlink(full))
+        verdicts = {claim.of(output, lambda: value) for claim in self._claims_on_folder(output)}
+        return next((one for one in (OURS, LEFT, ADOPTED, ALTERED) if one in verdicts), FOREIGN)
+
+    def _is_same_link(self, output: str, full: str) -> bool:
+        """Return whether the link in the place of an output folder is the one that was there before."""
+        return self._links.get(output) == _identity(os.lstat(full))
+
+    def _refuse_alias(self, output: str, full: str, status: os.stat_result, question: Question) -> None:
+        """Refuse an output that is an input: the same name in the same folder, or with `keep` the same file."""
+        target = _stat(full) if stat.S_ISLNK(status.st_mode) else status
+        if target is None:
+            return
+        inode = self._ownership.files.systems.stamp(target, full)[1]
+        looks = ((path, look) for seen in question.seen.values() for path, look in seen.looks.items())
+        for path in [path for path, look in looks if look.stamp[1] == inode and path != output]:
+            there = _stat(os.path.join(self.root, path))
+            if there is None or not os.path.samestat(target, there):
+                continue
+            if self.command.keep or is_same_entry(self.root, output, path):
+                raise TreadleError(
+                    f"the output {output} is the input {path} by another name",
+                    facts=("with `keep: true` it would be written to",) if self.command.keep else (),
+                    hint="one of them is a link",
+                )
+
+    def look_for_adoption(self) -> None:
+        """Note what in output folders is known to be not from Treadle: it does not become ours by `adopt`."""
+        for output in self.command.outputs:
+            if output.endswith("/") and self._claims_on_folder(output):
+                self._foreign_names(output)
+            if os.path.islink(full := os.path.join(self.root, output.rstrip("/"))):
+                self._links[output] = _identity(os.lstat(full))
+
+    def made(self, values: Mapping[str, Seen], depfile: str = "") -> tuple[dict[str, str], dict[str, str]]:
+        """Return what the action has made that no value of an output says, and all of its output folders.
+
+        :param values: output -> what was seen of it after its end
+        :param depfile: the value of the depfile
+        """
+        made: dict[str, str] = dict.fromkeys(self.mark.folders, FOLDER_VALUE)
+        manifest: dict[str, str] = {}
+        for output in self.command.outputs:
+            full = os.path.join(self.root, output.rstrip("/"))
+            status = _lstat(full)
+            if status is None:
+                continue
+            if stat.S_ISLNK(status.st_mode) and not self._is_same_link(output, full):
+                made[output] = link_value(os.readlink(full))
+            elif output.endswith("/"):
+                manifest.update(self._came_to_be(output, values.get(output)))
+            if self.command.keep and output in self.mark.foreign:
+                made[output] = NOT_OURS
+        if self.command.depfile is not None and depfile:
+            made[self.command.depfile] = depfile
+        return made, manifest
+
+    def _came_to_be(self, folder: str, seen: Seen | None) -> Iterator[tuple[str, str]]:
+        """Yield names in an output folder, itself among them, that are from its action, with their values."""
+        before = self._before.get(folder, ())
+        looks = seen.looks if seen is not None else {}
+        for name, status in names_in(self.root, folder):
+            if name not in before:
+                yield name, looks[name].value if name in looks else self._ownership.value(name, status)
+
+    def put_aside(self, folder: str) -> str:
+        """Move what a failed attempt has written into `folder`, which is emptied first.
+
+        What cannot be moved is removed: nothing half-written stays in the place of an output.
+
+        :returns: what cannot be taken away either and why, "" if all is gone
+        """
+        remove_tree(folder)
+        stays = []
+        for output in self._made:
+            full = os.path.join(self.root, output.rstrip("/"))
+            status = _lstat(full)
+            if status is None:
+                continue
+            is_folder = stat.S_ISDIR(status.st_mode) or self._is_same_link(output, full)
+            if output.endswith("/") and is_folder:
+                stays += self._put_names_aside(output, folder)
+            elif not is_folder:
+                stays.append(_move_or_remove(self.root, output.rstrip("/"), folder))
+        return next(filter(None, stays), "")
+
+    def _put_names_aside(self, output: str, folder: str) -> list[str]:
+        before = self._before.get(output, set())
+        names = [name for name, _ in names_in(self.root, output) if name not in before]
+        stays = [_move_or_remove(self.root, name, folder) for name in names if not name.endswith("/")]
+        remove_empty_folders(self.root, names)
+        return stays
+
+
+class Sweep:
+    """Takes away what is ours in one output folder, and moves aside what may be ours; leaves the rest.
+
+    It goes into no link and into nothing that is mounted in the folder.
+
+    :param folder: the output folder, relative to the root
+    :param claims: of the actions that make it
+    :param aside: where what may be ours is moved to
+    :param aliases: the inputs of its action: a hard link to one may go
+    :param moves_altered: whether what was ours and is altered is moved aside too, and the folder itself stays
+    :param is_in_the_way: whether the folder is to go as a whole, whichever action has made what is in it
+    :param label: the plan whose former actions may have left outputs in the folder: they go too; None if none do
+    :param is_dry: whether no more is asked than what would become of it
+    """
+
+    def __init__(
+        self,
+        ownership: Ownership,
+        folder: str,
+        claims: list[Claim],
+        aside: str,
+        *,
+        aliases: Aliases | None = None,
+        moves_altered: bool = False,
+        is_in_the_way: bool = False,
+        label: str | None = None,
+        is_dry: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.aside = aside
+        self.moves_altered = moves_altered
+        self.is_in_the_way = is_in_the_way
+        self.label = label
+        self.is_dry = is_dry
+        self.removed: list[str] = []
+        self.moved: list[str] = []
+        """What was ours and is altered, or was adopted, and was moved aside."""
+        self.leftovers: list[str] = []
+        """What an attempt that did not end well may have left, and was moved aside."""
+        self.left: list[tuple[str, str]] = []
+        """Path and verdict of what stays; a folder stands for all that is in it."""
+        self.errors: list[tuple[str, str]] = []
+        self.touched_links = False
+        """Whether a hard link was taken away."""
+        self._ownership = ownership
+        self._root = ownership.root
+        self._claims = claims
+        self._aliases = aliases
+        self._mounts: set[str] | None = None
+
+    def go(self) -> None:
+        """Do it."""
+        try:
+            self._device = os.lstat(os.path.join(self._root, self.folder)).st_dev
+        except OSError as error:
+            self.errors.append((self.folder, _said(error)))
+            return
+        todo = [(self.folder, False)]
+        while todo:
+            folder, is_done = todo.pop()
+            if is_done:
+                self._leave(folder)
+                continue
+            todo.append((folder, True))
+            todo += [(below, False) for below in self._files_of(folder)]
+
+    def _files_of(self, folder: str) -> list[str]:
+        """See to the files of one folder; return the folders in it that are to be gone through."""
+        full = os.path.join(self._root, folder)
+        below = []
+        try:
+            fd = os.open(full, _FOLDER_FLAGS)
+        except OSError as error:
+            self.errors.append((folder, _said(error)))
+            return []
+        try:
+            for name in sorted(os.listdir(fd)):
+                try:
+                    status = os.lstat(name, dir_fd=fd)
+                    if not stat.S_ISDIR(status.st_mode):
+                        self._file(folder + name, status, fd)
+                    elif self._is_mounted(f"{folder}{name}", status):
+                        self.left.append((f"{folder}{name}/", "it is mounted there"))
+                    elif self._may_be_in(f"{folder}{name}/"):
+                        below.append(f"{folder}{name}/")
+                    else:
+                        self.left.append((f"{folder}{name}/", FOREIGN))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self.errors.append((folder + name, _said(error)))
+                except TreadleError as error:
+                    self.errors.append((folder + name, error.facts[0] if error.facts else error.what))
+        finally:
+            os.close(fd)
+        return below
+
+    def _may_be_in(self, folder: str) -> bool:
+        if any(claim.may_be_in(folder) for claim in self._claims):
+            return True
+        # an empty folder that a person has made is theirs too
+        return (self.is_in_the_way or self.label is not None) and self._ownership.has_outputs_in(folder)
+
+    def _is_mounted(self, path: str, status: os.stat_result) -> bool:
+        if status.st_dev != self._device:
+            return True
+        if self._mounts is None:
+            # names as in the output folder: no link is gone through below it
+            top = os.path.join(os.path.realpath(os.path.join(self._root, self.folder)), "")
+            self._mounts = {self.folder + one.removeprefix(top) for one in mount_points() if one.startswith(top)}
+        return path in self._mounts
+
+    def _of(self, path: str, status: os.stat_result) -> str:
+        if self.is_in_the_way:
+            return FOREIGN if self._ownership.keeps(path) else self._ownership.of_path(path)
+        if self.label is not None and self._ownership.is_former(path, status, self.label):
+            return OURS
+        value = self._ownership.value_of(path, status)
+        verdicts = {claim.of_name(path, value) for claim in self._claims}
+        if OURS in verdicts:
+            return OURS
+        if LEFT in verdicts and not (self._ownership.keys_of(path) and self._is_of_another(path, status)):
+            return LEFT
+        if ADOPTED in verdicts:
+            return ADOPTED
+        if self._aliases is not None and ALTERED in verdicts and status.st_nlink > 1 and self._aliases.of(status):
+            return OURS
+        return ALTERED if ALTERED in verdicts else FOREIGN
+
+    def _is_of_another(self, path: str, status: os.stat_result) -> bool:
+        """Return whether a file is what the last success of an action that has this output has left."""
+        return self._ownership.of_file(path, status) == OURS
+
+    def _file(self, path: str, status: os.stat_result, fd: int) -> None:
+        verdict = self._of(path, status)
+        self.touched_links |= status.st_nlink > 1
+        if verdict == OURS:
+            if not self.is_dry:
+                os.unlink(os.path.basename(path), dir_fd=fd)
+            self.removed.append(path)
+        elif verdict in (LEFT, ADOPTED) or (verdict == ALTERED and self.moves_altered):
+            if not self.is_dry:
+                move_aside(self._root, path, self.aside)
+            (self.leftovers if verdict == LEFT else self.moved).append(path)
+        else:
+            self.left.append((path, verdict))
+
+    def _leave(self, folder: str) -> None:
+        """Remove a folder that is ours, if nothing is in it any more."""
+        if self.is_dry or (folder == self.folder and self.moves_altered):
+            return
+        if self.is_in_the_way:
+            _remove_empty(os.path.join(self._root, folder))
+            return
+        status = _lstat(os.path.join(self._root, folder.rstrip("/")))
+        verdicts = {claim.of_name(folder, lambda: FOLDER_VALUE) for claim in self._claims}
+        if status is not None and self.label is not None and self._ownership.is_former(folder, status, self.label):
+            verdicts.add(OURS)
+        if verdicts.isdisjoint((OURS, LEFT, ADOPTED)):
+            return
+        _remove_empty(os.path.join(self._root, folder))
+
+
+def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield path and status of an output folder itself and of all that is in it; folders end with `/`.
+
+    It goes through no links, but for one in the place of the folder itself. What cannot be listed is left out.
+    """
+    todo = [folder]
+    while todo:
+        path = todo.pop()
+        full = os.path.join(root, path)
+        try:
+            status = os.stat(full) if path == folder else os.lstat(full.rstrip("/"))
+            if not stat.S_ISDIR(status.st_mode):
+                continue
+            yield path, status
+            with os.scandir(full) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(f"{path}{entry.name}/")
+                    else:
+                        yield path + entry.name, entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+
+
+def missing(values: Mapping[str, str]) -> list[str]:
+    """Return the outputs that are not there, or are a file in place of a folder or the other way round.
+
+    :param values: path -> what it holds, as `digests` describes it
+    """
+    return [path for path, value in values.items() if value == ABSENT or path.endswith("/") != is_folder(value)]
+
+
+def move_aside(root: str, path: str, folder: str) -> str:
+    """Move what is in the place of an output into a folder, never over what is there already; return where it is.
+
+    If `folder` has one of that name, it goes into `folder.1`, and so on.
+
+    :param folder: that of the action, two below the state folder
+    :raises TreadleError: it cannot be moved
+    """
+    full = os.path.join(root, path)
+    state, kind = os.path.split(os.path.dirname(folder))
+    try:
+        base = own_files.make_folder(state, kind)
+        for number in range(_MOST_COPIES):
+            inside = os.path.join(os.path.basename(folder) + (f".{number}" if number else ""), path)
+            aside = os.path.join(base, inside)
+            if _has_folders_for(base, inside) and not os.path.lexists(aside):
+                _move(full, aside)
+                return aside
+    except OSError as error:
+        raise _unmovable(path, error) from error
+    raise _unmovable(path, OSError(17, "too many copies are there", folder))
+
+
+def _has_folders_for(base: str, path: str) -> bool:
+    """Make the folders for a path; return False if something else has the name of one."""
+    folder = base
+    for name in path.split("/")[:-1]:
+        above, folder = folder, os.path.join(folder, name)
+        # what was moved aside before may have this name
+        if not own_files.make_one(folder, above, is_replacing=False):
+            return False
+    return True
+
+
+_MOST_COPIES = 100_000
+
+
+def _unmovable(path: str, error: OSError) -> TreadleError:
+    return TreadleError(
+        f"{path} is there, and Treadle may not have made it: it cannot be moved aside",
+        facts=(f"{error.filename}: {error.strerror}" if error.strerror else str(error),),
+    )
+
+
+def _move(full: str, aside: str) -> None:
+    try:
+        os.rename(full, aside)
+    except OSError as error:
+        if error.errno != EXDEV:
+            raise
+        _move_across(full, aside)
+
+
+def _move_across(full: str, aside: str) -> None:
+    """Move a file or link to another file system, through no link that is in its new place, and over nothing."""
+    import shutil
+
+    status = os.lstat(full)
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(full), aside)
+        if os.geteuid() == 0:
+            os.lchown(aside, status.st_uid, status.st_gid)
+    elif stat.S_ISREG(status.st_mode):
+        with open(full, "rb") as source:
+            fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                with open(fd, "wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+                if os.geteuid() == 0:
+                    # it is its owner's still
+                    os.chown(aside, status.st_uid, status.st_gid, follow_symlinks=False)
+                shutil.copystat(full, aside, follow_symlinks=False)
+            except OSError:
+                # half of a copy is no copy; what was there stays in its place
+                os.unlink(aside)
+                raise
+    else:
+        raise OSError(EXDEV, "a pipe, socket or device cannot be moved to another file system", full)
+    os.unlink(full)
+
+
+def _move_or_remove(root: str, path: str, folder: str) -> str:
+    """Move a file, or remove it where it cannot be moved; return why it is there still, "" if it is gone."""
+    full, aside = os.path.join(root, path), os.path.join(folder, path)
+    state = os.path.dirname(os.path.dirname(folder))
+    try:
+        own_files.make_folder(state, os.path.relpath(os.path.dirname(aside), state))
+        os.replace(full, aside)
+    except OSError:
+        try:
+            remove_file(full, path)
+        except OSError as error:
+            return f"{path} cannot be taken away: {_said(error)}"
+    return ""
+
+
+def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
+    """Remove those of some folders that are empty, the innermost first. Links are no folders."""
+    for folder in sorted({path for path in folders if path.endswith("/")}, key=lambda path: -path.count("/")):
+        _remove_empty(os.path.join(root, folder.rstrip("/")))
+
+
+def remove_file(full: str, output: str) -> None:
+    """Remove the file in the place of an output, or an empty folder there."""
+    try:
+        os.unlink(full)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError) as error:
+        try:
+            # an action may have made files in it that are gone
+            os.rmdir(full)
+        except OSError:
+            if not os.path.isdir(full):
+                raise error from None
+            raise TreadleError(
+                f"the output {output} is to be a file, but a folder of that name is there",
+                hint=f"it holds what no run of Treadle has left there: move it away, or declare it as {output}/",
+            ) from error
+
+
+def remove_tree(folder: str) -> int:
+    """Remove a folder of the state with all that is in it, however deep; return how many files there were."""
+    if os.path.islink(folder):
+        os.unlink(folder)
+        return 0
+    todo, count = [(folder, False)], 0
+    while todo:
+        path, is_done = todo.pop()
+        if is_done:
+            _remove_empty(path)
+            continue
+        todo.append((path, True))
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append((entry.path, False))
+                    else:
+                        os.unlink(entry.path)
+                        count += 1
+        except OSError:
+            continue
+    return count
+
+
+def _remove_empty(full: str) -> bool:
+    """Remove a folder if it is empty, and no link; return whether it is gone."""
+    try:
+        os.rmdir(full)
+    except OSError:
+        return False
+    return True
+
+
+def if_full(root: str) -> str:
+    """Return that the disk is full, "" if it is not: the log of an action could not say it then."""
+    disk = os.statvfs(root)
+    free = disk.f_bavail if os.geteuid() else disk.f_bfree
+    return "; no space left on the disk" if disk.f_blocks and not free else ""
+
+
+def _make_folder(folder: str) -> None:
+    status = _stat(folder)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        os.makedirs(folder, exist_ok=True)
+
+
+def _stat(full: str) -> os.stat_result | None:
+    try:
+        return os.stat(full)
+    except OSError:
+        return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
+def _lstat(full: str) -> os.stat_result | None:
+    try:
+        return os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,666 @@
+"""CommandWalk: a walk over a DAG of Commands, with fingerprints by content, records, and checked outputs.
+
+It knows nothing of plans, of the terminal, or of how programs are started.
+"""
+
+from __future__ import annotations
+
+import os
+from time import time_ns
+
+from treadle._startup.environment import inherited
+from treadle.content.digests import ABSENT
+from treadle.content.files import Files
+from treadle.content.fingerprint import Fingerprint
+from treadle.content.links import Links, Makers
+from treadle.content.trust import TRUST_STATE, is_state_trusted
+from treadle.core import decision
+from treadle.core.decision import OUTPUT, Reason, Verdict
+from treadle.engines import process_marks as marks
+from treadle.errors import ToldToEndError, TreadleError, listed
+from treadle.scheduling.hooks import words_of
+from treadle.scheduling.job import Job
+from treadle.scheduling.scheduler import DRAINING, STOPPING
+from treadle.state.ownership import FOLDER_VALUE, Ownership
+from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
+from treadle.state.store import STATE_FOLDER, Store
+from treadle.status import ReturnValue
+from treadle.walk import Report, Walk
+
+from . import outputs
+from .discovered import found_in, owner_of, wait_for_makers, writers_of
+from .discovery import Discovery
+from .fingerprinting import FOUND, INPUT, Questions, made_once
+from .job import CONSOLE_QUEUE, CommandJob, Place
+from .outputs import Room
+from .validation import check_commands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from typing import Any
+
+    from treadle.content.files import Stamp
+    from treadle.core.callbacks import NotifyEnd
+    from treadle.core.graph.dag import DAG
+    from treadle.state.store import Known
+
+    from .command import Command
+    from .fingerprinting import Question
+
+
+class Observer:
+    """Hears what happens in a CommandWalk; each method may be overridden."""
+
+    def waiting(self, holder: str) -> None:
+        """Hear that another run holds the state folder."""
+
+    def note(self, text: str) -> None:
+        """Hear one line about the state."""
+
+    def began(self, walk: CommandWalk) -> None:
+        """Hear that the walk begins."""
+
+    def decided(self, uid: str) -> None:
+        """Hear that the verdict on an action was reached."""
+
+    def started(self, job: CommandJob) -> None:
+        """Hear that an attempt of an action starts."""
+
+    def ended(self, uid: str, retry: bool) -> None:
+        """Hear that an action ended or was skipped; with `retry` it starts again later."""
+
+    def round(self) -> None:
+        """Hear of each round of the loop, and of each tick."""
+
+
+class OutdatedError(Exception):
+    """What was known of the log is no more: what is doubtful has to be asked again."""
+
+
+class Settings:
+    """How a CommandWalk runs.
+
+    :param jobs: tokens of the default queue; None for the usable processors
+    :param queues: further queues, name -> tokens
+    :param keep_going: failures after which nothing new starts; 0 for any number
+    :param force: uids that run whatever their records say
+    :param environ: the environment to take variables from; None for our own
+    :param wait: whether to wait for another run in the same root
+    :param blocked: uid -> the failures of an earlier walk that it is blocked by
+    """
+
+    __slots__ = ("blocked", "environ", "force", "jobs", "keep_going", "queues", "wait")
+
+    def __init__(
+        self,
+        jobs: int | None = None,
+        queues: Mapping[str, int] | None = None,
+        keep_going: int = 0,
+        force: Collection[str] = (),
+        environ: Mapping[str, str] | None = None,
+        wait: bool = True,
+        blocked: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self.jobs = jobs or usable_cpus()
+        self.queues = dict(queues or {})
+        self.keep_going = keep_going
+        self.force = frozenset(force)
+        self.environ = inherited() if environ is None else dict(environ)
+        self.wait = wait
+        self.blocked = dict(blocked or {})
+
+
+class CommandWalk(Walk):
+    """Walks a graph whose vertices carry Commands; uids are text.
+
+    :param actions: uid -> Command; an action that reads an output of another has it as predecessor
+    :param root: the folder that paths are relative to; the state lives in `.treadle` in it
+    :param settings: how to run
+    :param observer: hears what happens
+    """
+
+    def __init__(
+        self,
+        actions: DAG,
+        root: str = ".",
+        settings: Settings | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        super().__init__(actions)
+        self.root = os.path.abspath(root)
+        self.settings = settings or Settings()
+        self.observer = observer or Observer()
+        self.store = Store(self.root)
+        self.run_id = os.urandom(8).hex()
+        self.saved = 0.0
+        """Seconds that the actions which were skipped took when they last ran."""
+        self.known: Known | None = None
+        """What need not be read of the log, where only a part of a plan is walked."""
+        self.known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
+        """Returns, once the log has been read, what is known of files."""
+        self.untouched = 0
+        """How many actions of the plan are not walked, since nothing of them has moved."""
+        self.saved_untouched = 0.0
+        self.questions: Questions
+        self.place: Place
+        self.discovery: Discovery
+        self._owners: dict[str, Owner] = {}
+        self._kept: dict[str, Question] = {}
+        self._last_found: dict[str, list[str]] = {}
+        self._durations: dict[str, float] = {}
+        self._failures = 0
+        self._after_a_run: set[str] = set()
+        """Actions that ran in this walk, and all after them: files may have changed since the first look."""
+        self._ownership: Ownership
+        self._rooms: dict[str, Room] = {}
+        """What was in the place of the outputs of those that run now."""
+        self._folders: set[str] = set()
+        """Folders that were there when an action was about to start."""
+        self._replaced: list[str] = []
+        self._may_start = False
+        """Whether tools may be asked for their versions: looking starts nothing."""
+        self._leftovers: list[str] = []
+        self._has_no_records = False
+        """Whether nothing was known of former runs when this one began."""
+        self._met_foreign = False
+        """Whether something was in the place of outputs that Treadle has not made."""
+
+    def run(self) -> Report:
+        """Walk, one run at a time in one root: another one is waited for.
+
+        :raises TreadleError: a command cannot be right, or the state cannot be written
+        :raises RunError: it runs already, in another thread or around this call
+        """
+        return super().run()
+
+    def _run_alone(self) -> Report:
+        self._check()
+        self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting, known=self.known)
+        try:
+            if self.known is not None and not self.store.is_partial:
+                raise OutdatedError("another run was here in the meantime")
+            self._open()
+            self._may_start = True
+            for note in self.store.notes:
+                self.observer.note(note)
+            self.observer.began(self)
+            report = super()._run_alone()
+            self._tell_moved()
+            self._end_leftovers()
+            if self.store.unmarked and not self.store.notes and not is_state_trusted():
+                self.observer.note(unmarked_note(self.store.unmarked))
+            self.store.remember(self.questions.files.learned)
+            self.store.close_run()
+        finally:
+            self.store.release()
+        return report
+
+    def _check(self) -> None:
+        """Refuse what can be refused; edges through links of a part of a plan were checked with the whole of it."""
+        links = Links(self.root) if self.known is None else None
+        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
+
+    def _end_leftovers(self) -> None:
+        """End what actions have left behind outside of their groups: it would write beside the next run."""
+        mark = f"{self.run_id}/"
+        if self._after_a_run and next(marks.marked(mark), None) is not None:
+            left = marks.end_marked(mark)
+            if left:
+                self.observer.note(f"{len(left)} processes that actions have left behind could not be ended")
+
+    def look(self) -> dict[str, Verdict]:
+        """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
+        self._check()
+        self.store.load()
+        self._open()
+        self._may_start = False
+        verdicts: dict[str, Verdict] = {}
+        for uid, command in self.actions:
+            self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
+        return verdicts
+
+    def asked_for(self, uid: str) -> Question | None:
+        """Return what was last seen of an action's files, whatever came of it; None if nothing has looked."""
+        return self._kept.get(uid)
+
+    def set_scheduling_params(self) -> None:
+        """Take queues from the settings; a command says its own time limit."""
+        self.queues = self._queues()
+        self.job_timeout = None
+
+    def _failed_before(self, uid: Any) -> Collection[Hashable]:
+        return self.settings.blocked.get(uid, ())
+
+    def create_scheduler(self) -> Any:
+        """Return a Scheduler that tells the observer of its rounds."""
+        scheduler = super().create_scheduler()
+        scheduler.log_state = self._round  # type: ignore[method-assign]
+        return scheduler
+
+    def owner(self, uid: str, command: Command) -> Owner:
+        """Return whose record an action's is, see `found.owner_of`."""
+        if uid not in self._owners:
+            self._owners[uid] = owner_of(uid, command)
+        return self._owners[uid]
+
+    def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
+        """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""
+        command: Command = self.actions.vertex_data[uid]
+        entry = self.store.entries.get(self.owner(uid, command).key)
+        if command.once:
+            return made_once(command)
+        if entry is None:
+            return None
+        if command.depfile is not None:
+            self._last_found[uid] = found_in(entry)
+        success = entry.success
+        if success is None:
+            return None
+        self._durations[uid] = success.duration
+        return Fingerprint.from_elements(success.elements, success.answers)
+
+    def demands(self, uid: Any) -> list[Reason]:
+        """Return the reasons to run that no fingerprint holds."""
+        command: Command = self.actions.vertex_data[uid]
+        reasons = []
+        if uid in self.settings.force:
+            reasons.append(Reason(decision.FORCED))
+        if command.always:
+            reasons.append(Reason(decision.ALWAYS))
+        entry = self.store.entries.get(self.owner(uid, command).key)
+        if entry is not None and not entry.counts and not (command.once and entry.state == MOVED):
+            text = entry.last_run.text if entry.last_run is not None else ""
+            kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
+            reasons.append(Reason(kind, "", text or None))
+        return reasons
+
+    def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
+        """Return question and answer: as they stand now, or as they stood when the action started and ended."""
+        if is_prediction:
+            self._kept[uid] = self._predict(uid, data)
+        return self._kept[uid].fingerprint
+
+    def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
+        """Decide as every Walk does, and tell the observer."""
+        if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
+            self._after_a_run.add(uid)
+        job = super().get_job(uid, data, predecessors, notify_end)
+        self.observer.decided(uid)
+        return job
+
+    def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
+        """Return the job that runs the command."""
+        absent = self.questions.absent(self._kept[uid], data)
+        if absent:
+            raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
+        return CommandJob(uid, data, notify_end, self.place, self._ready)
+
+    def about_to_start(self, jobs: list[Any]) -> None:
+        """Put down that these start, in one write, before anything of theirs runs; see `Walk.about_to_start`."""
+        owners = [self.owner(job.uid, job.data) for job in jobs]
+        found = {}
+        for job, owner in zip(jobs, owners, strict=True):
+            room = self._rooms[job.uid] = Room(job.data, self._ownership, owner.key)
+            mark = room.look(self._was_as_left(job.uid), self._folders)
+            self._met_foreign |= bool(mark.foreign)
+            if mark.folders or mark.foreign:
+                found[owner.key] = mark
+        self.store.mark_started(owners, found)
+
+    def _was_as_left(self, uid: str) -> Callable[[str], bool]:
+        """Return what says of an output whether the prediction found there nothing, or what is on record."""
+        seen, previous = self._kept[uid].answers, self.prev_fingerprints.get(uid)
+        known = previous.elements if previous is not None else {}
+
+        def was_as_left(output: str) -> bool:
+            one = seen.get(output)
+            return one is not None and one.value in (ABSENT, known.get(OUTPUT + output))
+
+        return was_as_left
+
+    def collect(self, job: Any) -> bool:
+        """Check, record or put aside what an action left behind."""
+        if not isinstance(job, CommandJob):
+            return self._collect_unstarted(job)
+        uid, command = job.uid, job.command
+        room = self._rooms[uid]
+        self._replaced += room.replaced
+        self._leftovers += room.leftovers
+        self.questions.files.forget(_written_by(command))
+        moved_inputs: list[str] = []
+        if job.outcome.is_good:
+            try:
+                moved_inputs = self._finish_question(job)
+                self.new_fingerprints[uid] = self._compute(uid, command)
+            except (OSError, TreadleError) as error:
+                job.fail(words_of(error))
+                job.interrupted |= isinstance(error, ToldToEndError)
+        self.job_status[uid] = status = job.outcome
+        self._note(job, status)
+        if status.is_good:
+            self.discovery.turns.is_over(uid, has_run=True)
+            self._save(job, moved_inputs)
+            self.observer.ended(uid, retry=False)
+            return False
+        return self._failed(job)
+
+    def _tell_moved(self) -> None:
+        """Say what was moved aside to make room, and what it means that nothing was known of it."""
+        # what is wrong with the state has said it already
+        if self._has_no_records and not self.store.notes and (self._replaced or self._met_foreign):
+            self.observer.note(
+                "there were no records of former runs: outputs of other parameter values and of former actions are"
+                " ordinary files now, which globs take"
+            )
+        if self._replaced:
+            shown = listed(self._replaced, 3)
+            self.observer.note(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
+        if self._leftovers:
+            shown = listed(self._leftovers, 3)
+            self.observer.note(f"moved what an unfinished run has left to {STATE_FOLDER}/replaced/: {shown}")
+
+    def _round(self) -> None:
+        """Write what is held before the scheduler sleeps: a record goes with the marks of what starts next."""
+        self.store.flush()
+        self.observer.round()
+
+    def _queues(self) -> dict[str, int]:
+        return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
+
+    def _open(self) -> None:
+        if self.known_stamps is not None:
+            self.store.stamps = self.known_stamps(self.store)
+        files = Files(self.root, self.store.stamps)
+        files.fine_device, files.clocks = self.store.lock.fine_device, self.store.lock.clocks
+        self.questions = Questions(files, self.settings.environ)
+        files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
+        self.questions.is_told_to_end = lambda: self._told_to_end is not None
+        self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
+        makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in (*c.outputs, *c.edits)}
+        self.discovery = Discovery(files, makers)
+        wait_for_makers(self.store, self.actions)
+        self._kept, self._last_found, self._durations = {}, {}, {}
+        self._ownership = Ownership(self.store, files)
+        self._after_a_run, self._rooms, self._folders = set(), {}, set()
+        self._replaced, self._leftovers = [], []
+        self._has_no_records, self._met_foreign = not self.store.entries, False
+        self._failures, self.saved = 0, self.saved_untouched
+
+    def _predict(self, uid: str, command: Command) -> Question:
+        """Ask before an action runs; what runs in any case is asked once more when it starts.
+
+        So where there is no record a former look does, unless it has missed something.
+        """
+        has_run = uid in self._after_a_run
+        if command.once:
+            return self.questions.ask_once(command)
+        previous = self.prev_fingerprints.get(uid)
+        recorded = None if self._may_start else getattr(previous, "elements", {})
+        if previous is None:
+            question = self.questions.ask(command, recorded=recorded)
+            if not (has_run and question.absent()):
+                return question
+        question = self.questions.ask(command, self._last_found.get(uid, ()), has_run, recorded=recorded)
+        self.questions.add_outputs(question, command, has_run)
+        return question
+
+    def _ready(self, job: CommandJob) -> None:
+        """Ask once more just before the start, and make room: what moved since the prediction is read again."""
+        uid = job.uid
+        self._after_a_run.add(uid)
+        self.discovery.turns.begins(uid)
+        found = self._last_found.get(uid, ())
+        try:
+            question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
+            self.questions.note_ways(question, job.command)
+        except ToldToEndError:
+            job.interrupted = True
+            raise
+        if job.announced != job.attempt:
+            # a start that met a shortage is tried again, and is the same attempt
+            job.announced = job.attempt
+            self.observer.started(job)
+        room = self._rooms[uid]
+        room.make(question, self.place.aside(uid, "replaced"))
+        job.emptied += room.emptied
+        if room.touched_links:
+            # an input that had a hard link there has another stamp now, and was not written to
+            question = self._kept[uid] = self.questions.ask_again(question, job.command, found)
+            self.questions.note_ways(question, job.command)
+
+    def _finish_question(self, job: CommandJob) -> list[str]:
+        """Complete the fingerprint with what was found and made; return the inputs that moved under way.
+
+        :raises TreadleError: an output is missing, or the depfile is
+        """
+        command, question = job.command, self._kept[job.uid]
+        before = dict(question.answers)
+        question.forget_answers()
+        self.questions.add_made(question, command)
+        missing = outputs.missing({path: seen.value for path, seen in question.answers.items()})
+        if missing:
+            raise _not_written(self.root, missing)
+        self.questions.add_edited(question, command)
+        moved_inputs = self.questions.moved_since(question, command.depfile or "")
+        if command.depfile is not None:
+            started = job.timing_info.start_time or 0.0
+            moved_inputs += self.discovery.add(job.uid, command, question, before, started)
+        return moved_inputs
+
+    def makers_of_found(self, uid: str) -> list[str]:
+        """Return the makers of the inputs that an action was found to read and does not declare."""
+        question = self._kept.get(uid)
+        return self.discovery.makers_of(uid, question.answers if question is not None else ())
+
+    def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
+        uid = job.uid
+        owner = self.owner(uid, job.command)
+        fingerprint = self.new_fingerprints[uid]
+        made = self._made(job, owner)
+        if moved_inputs:
+            text = "changed while it ran: " + listed(moved_inputs, 5)
+            self.reports[uid].unrecorded = text
+            found = [name[len(FOUND) :] for name in fingerprint.answers if name.startswith(FOUND)]
+            files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
+            self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
+            self.observer.note(f"{uid} is not recorded, it will run again: {text}")
+            return
+        run = self._run_of(job, SUCCEEDED, "", made)
+        self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers), held=True)
+
+    def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
+        """Return what an action has made and no element says; put down what it has made in its output folders."""
+        depfile = self.questions.files.see_made(owner.depfile).value if owner.depfile else ""
+        made, manifest = self._rooms[job.uid].made(self._kept[job.uid].answers, depfile)
+        if any(path.endswith("/") for path in owner.outputs):
+            self.store.manifests.write(owner.key, manifest)
+        return made
+
+    def _failed(self, job: CommandJob) -> bool:
+        """Put aside what a failed attempt has written; return whether it is tried again."""
+        uid, command = job.uid, job.command
+        text = job.how_it_ended() + outputs.if_full(self.root)
+        self.reports[uid].failure = text
+        room = self._rooms[uid]
+        stays = room.put_aside(self.place.aside(uid)) if job.made_room and not command.keep else ""
+        if stays:
+            text = self.reports[uid].failure = f"{text}; {stays}"
+        retry = not self._told_to_end and should_retry(job)
+        state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
+        run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE))
+        if command.keep or stays or (room.was_unfinished and not job.made_room):
+            run.foreign = room.mark.foreign
+        self.store.save_end(self.owner(uid, command), run)
+        if retry:
+            job.retry_delay = pause_before(job.attempt + 1, command.limits.retries.backoff)
+        else:
+            self.discovery.turns.is_over(uid, has_run=True)
+            self._count_failure()
+        self.observer.ended(uid, retry)
+        return retry
+
+    def _collect_unstarted(self, job: Job) -> bool:
+        uid = str(job.uid)
+        status = self.job_status[uid] = self._status_of(job)
+        self.discovery.turns.is_over(uid, has_run=False)
+        self._note(job, status)
+        if status == ReturnValue.skip:
+            self.saved += self._durations.get(uid, 0.0)
+        elif status == ReturnValue.failure:
+            self._count_failure()
+        self.observer.ended(uid, retry=False)
+        return False
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self.scheduler is not None and self._failures == self.settings.keep_going:
+            self.scheduler.stop(DRAINING)
+
+    def _run_of(self, job: CommandJob, state: str, text: str, made: Mapping[str, str]) -> Run:
+        reasons = self.verdicts[job.uid].reasons
+        return Run(self.run_id, state, time_ns() // 1_000_000, job.timing_info.duration, reasons, text, made=made)
+
+    def _foresee(self, uid: str, command: Command) -> Verdict:
+        """Return the verdict as far as it can be told before the predecessors have run."""
+        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].outcome != decision.SKIP]
+        previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
+        try:
+            new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, command, is_prediction=True)
+        except (OSError, TreadleError) as error:
+            what = error.what if isinstance(error, TreadleError) else words_of(error)
+            return Verdict(decision.RUN, [Reason(decision.UNANSWERED, "", None, what)])
+        verdict = self.decide(uid, previous, new)
+        if command.once:
+            return verdict
+        if pending:
+            verdict = self._foresee_after(uid, command, verdict, pending)
+        unasked = [Reason(decision.NOT_ASKED, tool.name) for tool in command.tools if tool.version]
+        if unasked and verdict.outcome == decision.SKIP:
+            return Verdict(decision.MAY_RUN, unasked)
+        return verdict
+
+    def _foresee_after(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> Verdict:
+        """Return what a verdict is worth while some predecessors are to run before."""
+        before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
+        read = _read_from(self.root, self.questions.paths(self._kept[uid], command), before)
+        return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
+
+
+_REASON_OF_STATE = {
+    STARTED: decision.INTERRUPTED,
+    INTERRUPTED: decision.INTERRUPTED,
+    FAILED: decision.FAILED,
+    MOVED: decision.INPUTS_MOVED,
+}
+
+
+def unmarked_note(why: str) -> str:
+    """Return that what was recorded does not count next time."""
+    return (
+        f"the next run will count all as new: no mark of this state can be kept ({why});"
+        f" XDG_STATE_HOME names another place, {TRUST_STATE}=1 does without"
+    )
+
+
+def _not_written(root: str, missing: Sequence[str]) -> TreadleError:
+    first = missing[0]
+    others = [f"nor {path}" for path in missing[1:6]]
+    full = os.path.join(root, first.rstrip("/"))
+    if not first.endswith("/") and os.path.isdir(full):
+        is_link = os.path.islink(full)
+        return TreadleError(
+            f"its output {first} is {'a link to a folder' if is_link else 'a folder'}, but declared as a file",
+            facts=others,
+            hint=f"declare it as {first}/"
+            + (", and begin the command with `rmdir ${out}`: a folder is made there first" if is_link else ""),
+        )
+    if first.endswith("/") and os.path.isfile(full):
+        return TreadleError(
+            f"its output {first} is a file, but declared as a folder",
+            facts=others,
+            hint=f"declare it as {first.rstrip('/')}",
+        )
+    return TreadleError(f"it ended well but did not write its output {first}", facts=others)
+
+
+def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:
+    """Return which of those before write to these paths; the others are needed, and nothing follows from them."""
+    found = writers_of(paths, before)
+    if len(found) == len(before):
+        return found
+    # what a path leads to through links may be made by one of the others, by another name again
+    makers = Makers(root, {path: uid for uid, command in before.items() for path in _written_by(command)})
+    return list(dict.fromkeys([*found, *(maker for path in paths for maker in makers.of(path))]))
+
+
+def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
+    """Return what a verdict is worth while others are to run before."""
+    to_come = [path for command in pending.values() for path in _written_by(command)]
+    sure = [reason for reason in verdict.reasons if not _is_to_come(reason, to_come)]
+    if sure:
+        return Verdict(decision.RUN, sure)
+    return Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, uid) for uid in pending])
+
+
+def _written_by(command: Command) -> Sequence[str]:
+    return (*command.outputs, *command.edits) if command.edits else command.outputs
+
+
+def _is_to_come(reason: Reason, to_come: list[str]) -> bool:
+    """Return whether a reason speaks of a file that another action will make before."""
+    for prefix in (INPUT, FOUND):
+        if reason.name.startswith(prefix):
+            path = reason.name[len(prefix) :]
+            return any(
+                path == made
+                or (made.endswith("/") and path.startswith(made))
+                or made.startswith(path.rstrip("/") + "/")
+                for made in to_come
+            )
+    return False
+
+
+def should_retry(job: CommandJob) -> bool:
+    """Return whether a failed attempt is followed by another one."""
+    retries = job.command.limits.retries
+    if job.attempt > retries.max or (job.interrupted and not job.timed_out):
+        return False
+    if job.outcome == ReturnValue.notready or "any" in retries.on:
+        return True
+    if job.timed_out:
+        return "timeout" in retries.on
+    return job.failure is None and job.code is not None and not retry_words(job.code).isdisjoint(retries.on)
+
+
+def retry_words(code: int) -> set[str]:
+    """Return the words of `retries.on` that meet an exit code, negative for a signal.
+
+    A shell turns the signal that ended its program into 128 and its number, so the two mean the same here.
+    """
+    number = 128 - code if code < 0 else code
+    words = {f"exit {number}"}
+    if 128 < number <= 128 + _LAST_SIGNAL:
+        words.add("signal")
+    return words
+
+
+_LAST_SIGNAL = 64
+
+
+def pause_before(attempt: int, backoff: float) -> float:
+    """Return how many seconds pass before an attempt, the second one or a later one.
+
+    It doubles up to ten minutes, or stays where it begins if that is more.
+    """
+    return min(backoff * 2.0 ** min(attempt - 2, 64), max(backoff, LONGEST_BACKOFF))
+
+
+LONGEST_BACKOFF = 600.0
+
+
+def usable_cpus() -> int:
+    """Return how many processors we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

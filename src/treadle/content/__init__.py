@@ -1,0 +1,1 @@
+"""What files hold: how they are looked at, named and compared."""

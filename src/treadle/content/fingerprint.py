@@ -1,0 +1,228 @@
+"""The fingerprint of an action: named elements that are text, some of them made from files and folders.
+
+It knows nothing of graphs and walks, nor of where fingerprints are kept.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle.core import elements as _elements
+from treadle.errors import StateError, TreadleError
+
+from .digests import describe_file, describe_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Path = str | os.PathLike[str]
+
+FINGERPRINT_VERSION = "treadle-1"
+"""Stands in each fingerprint; another version is another fingerprint, and is not loaded."""
+
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
+
+_os_version = ""
+
+
+class Fingerprint:
+    """Elements that are the same as long as nothing that matters has changed.
+
+    Each element belongs to the question (what is asked of the action: command, inputs, environment, tools)
+    or to the answer (what came of it: discovered inputs, outputs).
+    """
+
+    __slots__ = ("answers", "elements")
+
+    def __init__(self) -> None:
+        self.elements: dict[str, str] = {
+            "fingerprint_version": FINGERPRINT_VERSION,
+            "os_version": os_version(),
+        }
+        """Name -> value."""
+        self.answers: set[str] = set()
+        """The names of the elements that belong to the answer."""
+
+    @classmethod
+    def from_elements(cls, elements: Mapping[str, str], answers: Iterable[str] = ()) -> Fingerprint:
+        """Return a fingerprint of exactly these elements, such as one that was kept somewhere.
+
+        :param elements: name -> value; nothing is added, also not the version
+        :param answers: the names of those that belong to the answer
+        """
+        result = cls.__new__(cls)
+        result.elements = dict(elements)
+        result.answers = set(answers)
+        return result
+
+    def add(self, name: str, value: str, *, answer: bool = False) -> None:
+        """Add an element, or replace it.
+
+        :param answer: whether it belongs to the answer
+        :raises TreadleError: if the name or the value is not text
+        """
+        if type(name) is not str or type(value) is not str:
+            _require_text(name, value)
+        self.elements[name] = value
+        if answer:
+            self.answers.add(name)
+        elif self.answers:
+            self.answers.discard(name)
+
+    def add_file(self, path: Path, name: str | None = None, *, answer: bool = False) -> None:
+        """Add a file by its content and by whether its owner may execute it; see `describe_file`.
+
+        :param name: the name of the element, by default the path as it is given
+        :param answer: whether it belongs to the answer
+        :raises TreadleError: if it is there and cannot be read
+        """
+        self.add(os.fspath(path) if name is None else name, describe_file(path), answer=answer)
+
+    def add_dir(self, path: Path, name: str | None = None, *, answer: bool = False) -> None:
+        """Add a folder by all that is in it; see `describe_tree`.
+
+        :param name: the name of the element, by default the path as it is given
+        :param answer: whether it belongs to the answer
+        :raises TreadleError: if something in it cannot be read
+        """
+        self.add(os.fspath(path) if name is None else name, describe_tree(path), answer=answer)
+
+    def checksum(self) -> str:
+        """Return 32 hex digits that stand for all elements; equal fingerprints have equal checksums."""
+        return _elements.digest(self.elements, self.answers)
+
+    def key(self) -> str:
+        """Return 32 hex digits that stand for the question alone."""
+        return _elements.digest({name: value for name, value in self.elements.items() if name not in self.answers})
+
+    def compare_to(self, other: Fingerprint | None) -> dict[str, set[str]] | None:
+        """Return the names by which `other` differs, or None if it is equal.
+
+        :param other: None stands for a fingerprint without elements
+        :return: `updated` names, `new` ones that only `other` has, `obsolete` ones that only this one has
+        :raises AssertionError: if `other` is something else
+        """
+        if other is None:
+            other = Fingerprint.from_elements({})
+        assert isinstance(other, Fingerprint), f"a fingerprint cannot be compared to {other!r}"
+        if self == other:
+            return None
+        found = _elements.difference(self.elements, other.elements)
+        moved = (self.answers ^ other.answers) & self.elements.keys() & other.elements.keys()
+        return {
+            "updated": set(found.changed) | moved,
+            "new": set(found.added),
+            "obsolete": set(found.removed),
+        }
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fingerprint):
+            return False
+        return self.elements == other.elements and self.answers == other.answers
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    # It can be added to, so it has no lasting hash.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{_line(name)}: {_line(value)}" for name, value in sorted(self.elements.items()))
+
+    def __repr__(self) -> str:
+        return f"<Fingerprint of {len(self.elements)} elements, {self.checksum()}>"
+
+    def save_to_file(self, path: Path) -> None:
+        """Write it as JSON; whoever reads the file at any time finds the old one or the new one.
+
+        :raises StateError: if the file cannot be written
+        """
+        import json
+
+        content = {
+            "fingerprint_version": self.elements.get("fingerprint_version"),
+            "elements": self.elements,
+            "answers": sorted(self.answers),
+        }
+        try:
+            _replace(os.fspath(path), json.dumps(content, indent=2, sort_keys=True).encode("ascii") + b"\n")
+        except OSError as error:
+            raise StateError(
+                f"the fingerprint {os.fspath(path)} cannot be written", facts=(error.strerror or str(error),)
+            ) from error
+
+    @classmethod
+    def load_from_file(cls, path: Path) -> Fingerprint | None:
+        """Return the fingerprint in a file, or None if there is none that this version can read."""
+        import json
+
+        try:
+            with open(path, "rb") as file:
+                content = json.load(file)
+            elements, answers = content["elements"], content["answers"]
+            versions = {content["fingerprint_version"], elements["fingerprint_version"]}
+            is_good = versions == {FINGERPRINT_VERSION} and _is_text(elements.values())
+        # Whatever a file can hold: no file, no JSON, too deep, or JSON of another shape.
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return None
+        if not is_good or not isinstance(answers, list) or not _is_text(answers):
+            return None
+        return cls.from_elements(elements, answers) if elements.keys() >= set(answers) else None
+
+
+def os_version() -> str:
+    """Return distribution, version and machine of this host; it is looked up once per process."""
+    global _os_version
+    _os_version = _os_version or read_os_version()
+    return _os_version
+
+
+def read_os_version(files: Iterable[str] = OS_RELEASE) -> str:
+    """Look up distribution, version and machine, such as `debian 12 x86_64`: never the kernel's release.
+
+    :param files: where os-release is looked for; the first that is there counts
+    """
+    for file in files:
+        try:
+            with open(file, encoding="utf-8", errors="surrogateescape") as lines:
+                facts = dict(line.strip().split("=", 1) for line in lines if "=" in line)
+        except OSError:
+            continue
+        words = [facts.get(key, "").strip("\"'") for key in ("ID", "VERSION_ID")]
+        return " ".join(word for word in (words[0] or "linux", words[1], os.uname().machine) if word)
+    import platform
+
+    version = platform.mac_ver()[0] or platform.win32_ver()[1]
+    return " ".join(word for word in (platform.system().lower(), version, platform.machine()) if word)
+
+
+def _require_text(name: object, value: object) -> None:
+    for what, text in ((f"name {name!r} of an element", name), (f"value for {name}", value)):
+        if not isinstance(text, str):
+            raise TreadleError(
+                f"the {what} should be a string, not {type(text).__name__}", facts=(f"value: {value!r}",)
+            )
+
+
+def _is_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _line(text: str) -> str:
+    return text if text.isprintable() else repr(text)
+
+
+def _replace(path: str, content: bytes) -> None:
+    """Put `content` where `path` is, in one step."""
+    temporary = os.path.join(os.path.dirname(path), f".treadle-{os.getpid()}-{os.urandom(6).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

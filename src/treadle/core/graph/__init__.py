@@ -1,0 +1,1 @@
+"""The graph of actions, and what is computed on it."""

@@ -1,0 +1,1 @@
+"""What executes an attempt of a program."""

@@ -1,0 +1,147 @@
+"""The events of a run: what each one says, and how a line of the file is written and read.
+
+They are the only source of all that is made of a run afterwards. It knows nothing of walks; docs/events.md is its
+page, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+
+from treadle.errors import UsageError
+from treadle.ui import wording as words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from treadle.command.command import Command
+    from treadle.core.decision import Reason
+    from treadle.errors import Place, TreadleError
+
+    Event = dict[str, Any]
+
+SCHEMA = 1
+"""Counted up when a field changes its meaning or goes; new kinds and new fields do not count it up."""
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "run": ("schema", "treadle", "began", "names"),
+    "plan": ("file", "actions", "queues", "left_out"),
+    "action": ("name", "family", "help", "command", "needs", "after", "queue", "tokens", "place"),
+    "note": ("text",),
+    "waiting": ("holder",),
+    "verdict": ("name", "verdict", "reasons"),
+    "started": ("name", "attempt", "slot", "start"),
+    "output": ("name", "text", "omitted"),
+    "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay"),
+    "ended": ("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "log"),
+    "problem": ("text", "facts", "hint", "place"),
+    "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
+}
+"""kind -> the fields that it may have beside `event` and `t`."""
+
+BEGINS = '{"event":"run"'
+"""What a file of events begins with."""
+
+NOT_STARTED = "not started"
+"""The status of an action that the run did not come to, beside those of `ui.state`."""
+
+
+_AS_IT_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_AS_ASCII = json.JSONEncoder(separators=(",", ":"))
+
+
+def encoded(event: Event) -> bytes:
+    """Return an event as a line of the file: UTF-8, with escapes where a name is no text."""
+    try:
+        return _AS_IT_IS.encode(event).encode() + b"\n"
+    except UnicodeEncodeError:
+        return _AS_ASCII.encode(event).encode() + b"\n"
+
+
+def reason_data(why: Reason) -> dict[str, Any]:
+    """Return a reason as data.
+
+    Here and in `command_text` the values of a plan become text that leaves the process, and nowhere else. Values
+    of elements are what fingerprints hold, digests of what is secret among them.
+    """
+    data: dict[str, Any] = {"kind": why.kind, "text": words.reason(why)}
+    values = {"element": why.name, "old": why.old, "new": why.new}
+    return data | {key: value for key, value in values.items() if value}
+
+
+def command_text(command: Command) -> str:
+    """Return a command as people may read it."""
+    return command.shown
+
+
+def place_data(place: Place, root: str) -> dict[str, Any]:
+    """Return where something stands, with the file relative to the root where it lies in it."""
+    return {"file": inside(root, place.file), "line": place.line, "column": place.column}
+
+
+def problem_data(error: TreadleError, root: str) -> dict[str, Any]:
+    """Return an error as data."""
+    data: dict[str, Any] = {"text": without_root(error.what, root)}
+    if error.facts:
+        data["facts"] = [without_root(str(fact), root) for fact in error.facts]
+    if error.hint:
+        data["hint"] = without_root(error.hint, root)
+    if error.place is not None:
+        data["place"] = place_data(error.place, root)
+    return data
+
+
+def inside(root: str, path: str) -> str:
+    """Return a path relative to the root where it lies in it, else as an absolute one."""
+    full = os.path.abspath(path)
+    return full.removeprefix(os.path.join(root, "")) if full != root else "."
+
+
+def without_root(text: str, root: str) -> str:
+    """Return a text with the paths in it relative to the root where they lie in it."""
+    if root not in text or root == os.sep:
+        return text
+    text = text.replace(os.path.join(root, ""), "")
+    return re.sub(re.escape(root) + r"(?![\w./-])", ".", text)
+
+
+def read_events(path: str) -> Iterator[Event]:
+    """Yield the events of a file; a last line without its end was being written when its run was killed.
+
+    :raises UsageError: it cannot be read, is no file of events, or one of a newer schema
+    """
+    try:
+        with open(path, "rb") as file:
+            number = 0
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    return
+                yield _event(raw, number, path)
+            if not number:
+                raise UsageError(f"{path} is empty: no events of a run")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _event(raw: bytes, number: int, path: str) -> Event:
+    event: Any = None
+    with suppress(ValueError):
+        event = json.loads(raw)
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        raise UsageError(
+            f"{path} holds no events of a run: line {number} is none",
+            hint="it is written by `treadle run --events FILE`",
+        )
+    if number == 1 and event["event"] != "run":
+        raise UsageError(f"{path} does not begin with the event `run`, as the events of a run do")
+    if event["event"] == "run" and event.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{path} is of schema {event.get('schema')}, and this Treadle reads {SCHEMA}",
+            facts=[f"Treadle {event.get('treadle')} has written it"],
+        )
+    return event

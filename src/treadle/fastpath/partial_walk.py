@@ -1,0 +1,459 @@
+"""Between a CommandWalk and its snapshot: what a walk has seen as columns, and the part that is doubtful as a walk.
+
+It knows nothing of plans; what a front end depends on is handed in as `Watch`.
+"""
+
+from __future__ import annotations
+
+import os
+from struct import pack
+
+from treadle.command.fingerprinting import EDITED, FOUND, INPUT
+from treadle.command.walk import CommandWalk
+from treadle.content.digests import ABSENT
+from treadle.core.decision import OUTPUT
+from treadle.core.graph.dag import DAG
+from treadle.core.redaction import digest
+from treadle.errors import TreadleError
+from treadle.state.store import Known
+
+from . import probe as quick
+from . import snapshot_file as columns
+from .codec import command_from, texts_of, texts_of_place
+from .snapshot_file import MADE, READ, UNSURE, WATCHED, Columns, join_texts, split_texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+
+    from treadle.command.command import Command
+    from treadle.command.walk import Observer, Settings
+    from treadle.content.files import Seen
+    from treadle.state.store import Store
+
+    from .probe import Answer
+
+    Row = tuple[int, int, int]
+
+
+_MICROSECOND = 1_000_000
+"""Of them a second has."""
+
+
+class Watch:
+    """What a front end depends on: when one of these moves, it has to be asked again.
+
+    :param rows: path -> stamp, or UNSURE where it is not known
+    :param system: the same for what decides fingerprints beside what Commands say
+    :param search: the same for the folders of PATH, which count if a tool is looked for there
+    :param environ: variables that were asked for, None for those that are not set
+    :param folders: paths that have to be folders
+    :param more: texts to be handed back
+    :ivar has_globs: whether globs were answered
+    :ivar links: path of a link that a path of the plan leads through -> where to
+    :ivar plan: the file that all of it was read from, relative to the root where it lies in it
+    :ivar root: the folder of the project
+    """
+
+    __slots__ = ("environ", "folders", "has_globs", "links", "more", "plan", "root", "rows", "search", "system")
+
+    def __init__(
+        self,
+        rows: Mapping[str, Row],
+        system: Mapping[str, Row],
+        search: Mapping[str, Row],
+        environ: Mapping[str, str | None],
+        folders: Sequence[str] = (),
+        more: Sequence[str] = (),
+    ) -> None:
+        self.rows = dict(rows)
+        self.system = dict(system)
+        self.search = dict(search)
+        self.environ = dict(environ)
+        self.folders = folders
+        self.has_globs = False
+        self.links: Mapping[str, str] = {}
+        self.more = more
+        self.plan = ""
+        self.root = ""
+
+    def environ_with(self, commands: Collection[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
+        """Return its variables, and those that some Commands are sensitive to."""
+        found = dict(self.environ)
+        for command in commands:
+            for name in command.env.track:
+                value = environ.get(name)
+                found[name] = digest(name, value) if value is not None and name in command.env.secret else value
+        # a program of the root is an input of what starts it, and PATH says which one that is
+        has_tools = any(command.tools for command in commands)
+        found["PATH"] = environ.get("PATH") if has_tools else quick.own_path(self.root, environ)
+        return found
+
+    def rows_with(self, commands: Iterable[Command]) -> dict[str, Row]:
+        """Return its rows; of the folders of PATH those in the root, all of them where a tool is looked for."""
+        everywhere = any(command.tools for command in commands)
+        search = {path: stamp for path, stamp in self.search.items() if everywhere or not path.startswith("/")}
+        return self.rows | self.system | search
+
+
+def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
+    """Return what a walk over a whole plan has seen."""
+    actions: dict[str, Command] = walk.actions.vertex_data  # type: ignore[assignment]
+    environ = watch.environ_with(actions.values(), walk.settings.environ)
+    made = Columns(())
+    for path, stamp in watch.rows_with(actions.values()).items():
+        made.row(path, stamp, WATCHED)
+    number_of = numbers_of(walk.actions)
+    saved = 0.0
+    for uid, command in actions.items():
+        found = {number_of[p] for p in walk.makers_of_found(uid) if p in number_of}
+        befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
+        befores.update(number_of[p] for p in walk.actions.get_after(uid))
+        item = _item_of(walk, uid, command)
+        made.item_rows.append([made.row(*row) for row in item.rows])
+        made.befores.append(sorted(befores))
+        made.numbers.append(item.numbers)
+        made.keys.append(bytes.fromhex(walk.owner(uid, command).key))
+        made.items += items_of(walk.actions, uid, number_of)
+        saved += item.duration
+    store_id, length = walk.store.position
+    log = (store_id, length, length)
+    links = {**watch.links, **links_of_found(walk, actions)}
+    facts = quick.Facts(log, watch.plan, saved, environ, watch.folders, links, watch.has_globs, watch.more)
+    made.facts = facts.texts()
+    return made
+
+
+def links_of_found(walk: CommandWalk, actions: Mapping[str, Command]) -> dict[str, str]:
+    """Return the links that what actions were found to read leads through, and where they lead to."""
+    found: dict[str, str] = {}
+    for uid, command in actions.items():
+        question = walk.asked_for(uid) if command.depfile is not None else None
+        if question is not None:
+            found |= walk.discovery.links_of(question.answers)
+    return found
+
+
+def numbers_of(actions: DAG) -> dict[Hashable, int]:
+    """Return the number of each action of a graph."""
+    return {uid: number for number, uid in enumerate(actions.vertex_data)}
+
+
+def items_of(actions: DAG, uid: str, number_of: Mapping[Hashable, int]) -> tuple[bytes, bytes]:
+    """Return what a snapshot keeps of one action whatever comes: itself, and its place."""
+    command: Command = actions.vertex_data[uid]
+    only_after = actions.get_after(uid) - actions.get_predecessors(uid)
+    after = [str(n) for n in sorted(number_of[p] for p in only_after)]
+    texts = [uid, str(len(after)), *after, *texts_of(command)]
+    return join_texts(texts), join_texts(texts_of_place(command.place))
+
+
+class _Item:
+    """What a snapshot says of one action: rows of what its verdict was made with, NEVER without a record."""
+
+    __slots__ = ("duration", "frames", "offset", "rows")
+
+    def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
+        entry = walk.store.entries.get(walk.owner(uid, command).key)
+        question = walk.asked_for(uid)
+        self.rows: list[tuple[str, Row, int, str | None]] = []
+        self.offset = quick.NEVER
+        self.duration = 0.0
+        self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
+        if question is None:
+            return
+        # also of what failed: whoever waits for another try wants to know what has moved since
+        outputs = set(command.outputs)
+        for path, seen in (*question.seen.items(), *question.answers.items()):
+            self.rows += rows_of(path, seen, MADE if path in outputs else READ)
+        if command.depfile is not None:
+            # where a link is turned, what was found has another real name
+            for path in walk.discovery.with_real_names(question.answers):
+                if path not in question.answers:
+                    self.rows += rows_of(path, walk.questions.files.see(path), READ)
+        if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
+            return
+        if any(tool.version for tool in command.tools) or "PATH" in command.env.set:
+            return
+        last = entry.last_run
+        self.offset, self.duration = entry.offset, last.duration if last is not None else 0.0
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers that are kept of it, see `quick.OFFSETS`."""
+        return (self.offset, *self.frames, round(self.duration * _MICROSECOND))
+
+
+def _ended_well(walk: CommandWalk, uid: str) -> bool:
+    status = walk.job_status.get(uid)
+    return status is not None and status.is_good
+
+
+def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
+    """Return the rows of one look: path, stamp, kind and, of a single file, the value."""
+    if path.endswith("/"):
+        rows: list[tuple[str, Row, int, str | None]] = [
+            (path, look.stamp if look.sure else UNSURE, kind, look.value or None)
+            for looks in (seen.folders, seen.looks)
+            for path, look in looks.items()
+        ]
+        rows += [
+            (path, columns.ABSENT if look is None else look.stamp if look.sure else UNSURE, kind, None)
+            for path, look in seen.strays.items()
+        ]
+        if not rows:
+            # a folder that is gone, or a file in its place: either way it counts as soon as there is one again
+            return [(path, columns.ABSENT, kind, None)]
+        return rows
+    if seen.value == ABSENT or path not in seen.looks:
+        return [(path, columns.ABSENT, kind, ABSENT)]
+    return [(path, seen.looks[path].stamp if seen.sure else UNSURE, kind, seen.value)]
+
+
+class _OnceItem(_Item):
+    """The same of an action that runs only while an output is missing: that they are there is all that counts."""
+
+    __slots__ = ()
+
+    def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
+        super().__init__(walk, uid, command)
+        self.rows, self.offset, self.duration = [], quick.NEVER, 0.0
+        if not _ended_well(walk, uid) or walk.demands(uid):
+            return
+        for path in command.outputs:
+            try:
+                status = os.stat(os.path.join(walk.root, path))
+            except OSError:
+                return
+            if path.endswith("/"):
+                stamp = walk.questions.files.systems.stamp(status, os.path.join(walk.root, path))
+                self.rows.append((path, stamp, MADE, None))
+            else:
+                try:
+                    seen = walk.questions.files.see(path, True)
+                except TreadleError:
+                    return
+                self.rows += rows_of(path, seen, MADE)
+        self.offset = quick.OF_ITSELF
+
+
+def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
+    return (_OnceItem if command.once else _Item)(walk, uid, command)
+
+
+def part_of(answer: Answer) -> Part | None:
+    """Return the doubtful part of a plan, None if the snapshot is not what it should be."""
+    try:
+        part = Part(answer)
+        part.fill()
+        return part
+    except (ValueError, LookupError, OverflowError):
+        return None
+
+
+class Part:
+    """The doubtful part of a plan, as a walk.
+
+    :param answer: what is doubtful
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.items = answer.items
+        """The numbers of the actions that are walked."""
+        self.uids: list[str] = []
+        self.durations: list[float] = []
+        self.graph = DAG()
+        self._known: list[int] = []
+        self._key_of: dict[int, str] = {}
+
+    def walk(self, root: str, settings: Settings, observer: Observer) -> CommandWalk:
+        """Return a walk over the doubtful actions; the others count as skipped."""
+        store_id, length, _ = self.answer.facts.log
+        walk = CommandWalk(self.graph, root, settings, observer)
+        walk.known = Known(store_id, length, self.answer.log_size, self._known)
+        walk.known_stamps = self._stamps
+        walk.untouched = self.answer.total - len(self.uids)
+        walk.saved_untouched = self.answer.facts.saved - sum(self.durations)
+        return walk
+
+    def fill(self) -> None:
+        """Unpack the actions.
+
+        :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
+        """
+        snapshot = self.answer.snapshot
+        before = snapshot.befores()
+        uids: dict[int, str] = {}
+        texts = snapshot.items(item for number in self.items for item in (2 * number, 2 * number + 1))
+        actions = [split_texts(text) for text in texts[::2]]
+        for number, parts in zip(self.items, actions, strict=True):
+            uids[number] = parts[0]
+        for number, parts, place in zip(self.items, actions, texts[1::2], strict=True):
+            uid, count = parts[0], int(parts[1])
+            after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
+            only_after = set(after)
+            predecessors = [uids[n] for n in before[number] if n in uids and uids[n] not in only_after]
+            command = command_from(parts[2 + count :], split_texts(place))
+            self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
+            self.uids.append(uid)
+        self.find_records()
+
+    def find_records(self) -> None:
+        """Take in what the snapshot knows of the records of the actions in the graph."""
+        snapshot = self.answer.snapshot
+        offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
+        for number in self.items:
+            self.durations.append(durations[number] / _MICROSECOND)
+            self._known += [offset for offset in (successes[number], lasts[number]) if offset >= 0]
+            if offsets[number] >= 0:
+                self._key_of[number] = snapshot.key(number).hex()
+
+    def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
+        """Return stamp and value of the files that did not move, so that they need not be read.
+
+        The value stands in the record of each action that reads or makes the file, and the stamp beside it.
+        """
+        snapshot, moved = self.answer.snapshot, set(self.answer.moved)
+        paths = snapshot.paths()
+        stamps = [snapshot.column(number) for number in (columns.CTIMES, columns.INODES, columns.SIZES)]
+        rows_of_item = snapshot.item_rows()
+        known: dict[str, tuple[Row, str]] = {}
+        for number, key in self._key_of.items():
+            entry = store.entries.get(key)
+            record = entry.record if entry is not None else None
+            for row in rows_of_item[number]:
+                stamp = (stamps[0][row], stamps[1][row], stamps[2][row])
+                if record is None or row in moved or stamp in (UNSURE, columns.ABSENT):
+                    continue
+                path = os.fsdecode(paths[row])
+                for prefix in (INPUT, OUTPUT, FOUND, EDITED):
+                    value = record.elements.get(prefix + path)
+                    if value is not None:
+                        known[path] = (stamp, value)
+        return known
+
+    def _reads_others(self, walk: CommandWalk) -> bool:
+        """Return whether an action was found to read something that its rows do not name."""
+        paths = self.answer.snapshot.paths()
+        rows_of_item = self.answer.snapshot.item_rows()
+        for number, uid in zip(self.items, self.uids, strict=True):
+            if self.graph.vertex_data[uid].depfile is not None:
+                before = {os.fsdecode(paths[row]) for row in rows_of_item[number]}
+                if not found_by(walk, uid) <= before:
+                    return True
+        return False
+
+    def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:
+        """Return the snapshot with what the walk has seen in place of what was doubtful.
+
+        :return: its sections, and what its items say of themselves if that has changed; None where an action was
+            found to read something else than before: what makes that only the whole plan can say
+        """
+        if self._reads_others(walk):
+            return None
+        sections = [self.answer.snapshot.section(number) for number in range(_NUMBERS.stop)]
+        rows_of_item = self.answer.snapshot.item_rows()
+        used = {row for number in self.items for row in rows_of_item[number]}
+        rows = _Rows(sections, set(self.answer.moved), used)
+        numbers = [bytearray(sections[number]) for number in _NUMBERS]
+        columns_of_numbers = [memoryview(column).cast("q") for column in numbers]
+        lists: dict[int, list[int]] = {}
+        saved = self.answer.facts.saved - sum(self.durations)
+        for number, uid in zip(self.items, self.uids, strict=True):
+            item = _item_of(walk, uid, self.graph.vertex_data[uid])
+            lists[number] = [rows.take(*row) for row in item.rows]
+            for column, value in zip(columns_of_numbers, item.numbers, strict=True):
+                column[number] = value
+            saved += item.duration
+        rows.put(sections)
+        sections[_NUMBERS.start : _NUMBERS.stop] = map(bytes, numbers)
+        replace_lists(sections, columns.ROW_ENDS, rows_of_item, lists)
+        facts = self.answer.facts
+        store_id, length = walk.store.position
+        facts.log, facts.saved = (store_id, length, facts.log[2]), saved
+        sections[columns.FACTS] = join_texts(facts.texts())
+        return sections, None
+
+
+def found_by(walk: CommandWalk, uid: str) -> set[str]:
+    """Return what an action was found to read, also by the names without links, and what it makes."""
+    question = walk.asked_for(uid)
+    return set(walk.discovery.with_real_names(question.answers)) if question is not None else set()
+
+
+class _Rows:
+    """The rows of a snapshot, changed by what a walk has seen."""
+
+    def __init__(self, sections: list[bytes], moved: set[int], used: Iterable[int]) -> None:
+        self._paths = sections[columns.PATHS].split(b"\0")
+        self._kinds = bytearray(sections[columns.KINDS])
+        self._columns = [bytearray(sections[number]) for number in STAMPS]
+        self._stamps = [memoryview(column).cast("q") for column in self._columns]
+        self._moved = moved
+        self._fresh = Columns(())
+        self._added: list[Row] = []
+        self._number_of = {self._paths[row]: row for row in used}
+
+    def take(self, path: str, stamp: Row, kind: int, value: str | None) -> int:
+        """Take in a look at a path; return its row."""
+        raw = os.fsencode(path)
+        number = self._number_of.get(raw)
+        if number is None:
+            number = self._number_of[raw] = self._find(raw, kind)
+        fresh = self._fresh.row(path, stamp, kind, value)
+        stamp = self._fresh.stamps[fresh]
+        added = number - len(self._stamps[0])
+        if added >= 0:
+            self._added[added] = stamp
+            return number
+        before = (self._stamps[0][number], self._stamps[1][number], self._stamps[2][number])
+        if stamp != before and number not in self._moved:
+            # others have read it too, and trust a stamp that it has no more
+            stamp = UNSURE
+        for column, part in zip(self._stamps, stamp, strict=True):
+            column[number] = part
+        return number
+
+    def _find(self, raw: bytes, kind: int) -> int:
+        try:
+            return self._paths.index(raw)
+        except ValueError:
+            self._paths.append(raw)
+            self._kinds.append(kind)
+            self._added.append(UNSURE)
+            return len(self._paths) - 1
+
+    def put(self, sections: list[bytes]) -> None:
+        """Put the rows into the sections."""
+        if self._added:
+            sections[columns.PATHS] = b"\0".join(self._paths)
+        sections[columns.KINDS] = bytes(self._kinds)
+        for at, number in enumerate(STAMPS):
+            added = pack(f"{len(self._added)}q", *(stamp[at] for stamp in self._added))
+            sections[number] = bytes(self._columns[at]) + added
+
+
+_NUMBERS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
+STAMPS = (columns.CTIMES, columns.INODES, columns.SIZES)
+
+
+def replace_lists(
+    sections: list[bytes], place: int, before: columns.Lists, lists: Mapping[int, Sequence[int]]
+) -> None:
+    """Put other lists in the place of some.
+
+    :param place: the section of their ends; they are in the next one
+    """
+    pieces: list[bytes | memoryview[int]] = []
+    ends = before.ends.tolist()
+    at = 0
+    for number, rows in sorted(lists.items()):
+        first, last = before.span(number)
+        pieces += [before.flat[at:first], pack(f"{len(rows)}I", *rows)]
+        at = last
+        grown = len(rows) - (last - first)
+        if grown:
+            ends[number:] = [end + grown for end in ends[number:]]
+    sections[place] = pack(f"{len(ends)}I", *ends)
+    sections[place + 1] = b"".join([*pieces, before.flat[at:]])

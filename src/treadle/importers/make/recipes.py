@@ -1,0 +1,114 @@
+"""What the text of a recipe says of its target: whether it is a file, a folder, or only a name. Nothing is run."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from .variables import UnknownError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .parser import Rule
+    from .variables import Variables
+
+OUT_FOLDER = re.compile(
+    r"((test|\[) -[de] \S+( \])? *\|\| *)?mkdir( +-\w+)* +[\"']?(\$\(@D\)|\$\(dir \$@\))[\"']?/?"
+)
+"""A line that makes the folder of what is made: a plan does that by itself."""
+_MAKES_FOLDER = r"(\bvenv|virtualenv|git clone|npm (ci|install)|mkdir)\b.*(?<![\w./-])({})/?(?![\w./-])"
+_BEFORE_A_COMMAND = (
+    r"(?:^|[;&|(])[\s@+-]*(?:\w+=\S*\s+)*"
+    r"(?:(?:poetry|uv|pdm|hatch|pipenv|npm|pnpm|yarn|go|cargo)\s+run\s+|npx\s+|\S*python[\d.]*\s+-m\s+)?"
+)
+"""What may stand between the start of a command and its name."""
+_MAKES_FOLDERS = re.compile(
+    r"\s*[@+-]*\s*(?:(?:test|\[) +(?:! +)?-[de] +[^\s;&|]+(?: +\])? *(?:\|\||&&) *)?"
+    r"(?:/bin/|/usr/bin/)?(?:mkdir|\$[({]MKDIR(?:_P)?[)}]|install +-d)((?: +(?!\d?>)[^\s;&|<>]+)+) *"
+    r"(?:2?> */dev/null *|2>&1 *)*(?:\|\| *(?:true|:) *)?;?\s*"
+)
+"""A line of a recipe that makes folders and nothing else."""
+_ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
+_PHONY = frozenset(
+    (
+        *(
+            "all",
+            "build",
+            "check",
+            "clean",
+            "coverage",
+            "deploy",
+            "deps",
+            "dev",
+            "dist",
+            "distclean",
+            "doc",
+            "docs",
+        ),
+        *("fmt", "format", "help", "install", "lint", "mostlyclean", "publish", "release", "run", "serve", "setup"),
+        *("start", "stop", "test", "tests", "typecheck", "uninstall", "watch"),
+    )
+)
+"""Names that are no files though a makefile may not say so."""
+
+
+def is_made_by(target: str, recipe: Iterable[str], variables: Variables) -> bool:
+    """Return whether a recipe seems to make a file of the name of its target."""
+    text = "\n".join(line for line in recipe if not _ONLY_SAYS.match(line))
+    if any(sign in text for sign in ("$@", "$(@", "${@")):
+        return True
+    with contextlib.suppress(UnknownError):
+        text = variables.expand(text, dict.fromkeys("<^?+*|", "") | {"*D": "", "<D": "", "<F": ""})
+    name = re.escape(target)
+    # its own name as that of a program says nothing
+    text = re.sub(rf"{_BEFORE_A_COMMAND}{name}(?=\s|$)", "", text, flags=re.MULTILINE)
+    return target not in _PHONY and ("." in target or re.search(rf"(?<![\w.-]){name}\b", text) is not None)
+
+
+def is_filled_by(target: str, recipe: Iterable[str], variables: Variables) -> bool:
+    """Return whether a recipe makes a folder that other programs write into too, as an installation does."""
+    if target.strip("/") == "node_modules":
+        return True
+    names = rf"\$@|{re.escape(target.rstrip('/'))}"
+    for line in recipe:
+        with contextlib.suppress(UnknownError):
+            line = variables.expand(line, {"@": "$@"})
+        if re.search(_MAKES_FOLDER.format(names), line):
+            return True
+    return False
+
+
+def folders_made(recipe: Iterable[str]) -> list[str] | None:
+    """Return what a recipe that only makes folders gives to `mkdir -p` for it, None if it does anything else.
+
+    References to variables stay as they are.
+    """
+    made: list[str] = []
+    for line in recipe:
+        if _ONLY_SAYS.match(line):
+            continue
+        found = _MAKES_FOLDERS.fullmatch(line)
+        if found is None:
+            return None
+        made += [word for word in found.group(1).split() if word not in ("-p", "-v", "-pv", "-vp", "--parents")]
+    return made or None
+
+
+def is_clean(rule: Rule, target: str) -> bool:
+    """Return whether a rule only removes what others have made."""
+    if rule.prerequisites or rule.order_only:
+        return False
+    words: Iterable[str] = (line.lstrip("@- \t") for line in rule.recipe)
+    return "clean" in target and all(
+        "\n" not in line and not re.search(r"[;&|]", line) and line.startswith(("rm ", "$(RM)", "${RM}"))
+        for line in words
+    )
+
+
+def depfile_of(script: str, out: str) -> str:
+    """Return the depfile that a compiler writes beside its object."""
+    if re.search(r"(^|\s)-MM?D(\s|$)", script) and " -MF" not in script and out.endswith(".o"):
+        return f"{out[:-2]}.d"
+    return ""

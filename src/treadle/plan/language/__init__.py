@@ -1,0 +1,1 @@
+"""The small languages inside of a plan: templates, conditions, shell, globs, paths."""

@@ -1,0 +1,312 @@
+"""Conditions: comparisons of values with `and`, `or`, `not`, `in` and brackets, and nothing else.
+
+It reads no environment: every name is given to it.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from treadle.errors import TreadleError, nearest
+from treadle.plan.yaml.nodes import Scalar, Source
+
+JOIN = "a condition is NAME == VALUE, joined by and, or, not"
+MAX_DEPTH = 50
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+    (?P<number>-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+    |(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
+    |(?P<text>"[^"]*"|'[^']*')
+    |(?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,)
+    )""",
+    re.VERBOSE | re.ASCII,
+)
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+KEYWORDS = frozenset(("and", "or", "not", "in", "true", "false"))
+
+
+_MEANT_AS_BOOLEANS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n"))
+"""Texts, in lower case, that some formats take for booleans: a plan knows `true` and `false` alone."""
+
+
+class Number:
+    """A number with the text it was written as.
+
+    :param value: the number where `float` does not understand the text, as of `0x1F`
+    """
+
+    __slots__ = ("number", "text")
+
+    def __init__(self, text: str, value: float | None = None) -> None:
+        self.text = text
+        self.number = float(text) if value is None else value
+
+
+Operand = bool | str | Number | tuple[str, ...]
+
+
+class _Token:
+    __slots__ = ("kind", "offset", "text")
+
+    def __init__(self, kind: str, text: str, offset: int) -> None:
+        self.kind = kind
+        self.text = text
+        self.offset = offset
+
+
+class Condition:
+    """A condition, read into tokens; `evaluate` parses and decides in one go."""
+
+    __slots__ = ("node", "source", "tokens")
+
+    def __init__(self, source: Source, node: Scalar) -> None:
+        self.source = source
+        self.node = node
+        self.tokens = _tokens(source, node)
+
+    def evaluate(
+        self, names: Mapping[str, Operand], unknown: Mapping[str, str], hidden: Collection[str] = ()
+    ) -> tuple[bool, str]:
+        """Return whether it holds, and the values of the names in it as text.
+
+        :param names: what each name stands for
+        :param unknown: a name, or a first part of one -> what to say where it is used
+        """
+        reader = _Reader(self, names, unknown, hidden)
+        found = reader.either(0)
+        if reader.at < len(self.tokens):
+            raise reader.error(f"{reader.token.text} is not expected here", reader.token, JOIN)
+        found = reader.truth(found, self.tokens[0])
+        used = [f"{name} is {'secret' if name in hidden else _show(names[name])}" for name in reader.used]
+        return found, ", ".join(used)
+
+
+def _tokens(source: Source, node: Scalar) -> list[_Token]:
+    text, at, found = node.text, 0, []
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None:
+            at += len(text[at:]) - len(text[at:].lstrip())
+            char = text[at]
+            hint = "known are names, texts in quotes, numbers, lists, == != < <= > >= in not and or ( )"
+            if text.startswith("${", at):
+                hint = "names stand alone in a condition: mode, not ${mode}"
+            raise source.error(f"a condition cannot have {char} here", source.inside(node, at, char), hint=hint)
+        kind = match.lastgroup or ""
+        word = match.group(kind)
+        found.append(_Token(kind, word, match.start(kind)))
+        at = match.end()
+    if not found:
+        raise source.error("an empty condition", node, hint="write one, or take when: out")
+    return found
+
+
+class _Reader:
+    """Parses and evaluates; every part is read, so a mistake is found whatever the values are."""
+
+    __slots__ = ("at", "condition", "hidden", "names", "unknown", "used")
+
+    def __init__(
+        self,
+        condition: Condition,
+        names: Mapping[str, Operand],
+        unknown: Mapping[str, str],
+        hidden: Collection[str],
+    ) -> None:
+        self.condition = condition
+        self.names = names
+        self.unknown = unknown
+        self.hidden = hidden
+        self.at = 0
+        self.used: dict[str, None] = {}
+
+    @property
+    def token(self) -> _Token:
+        tokens = self.condition.tokens
+        return tokens[min(self.at, len(tokens) - 1)]
+
+    def error(self, what: str, token: _Token, hint: str = "", *facts: str) -> TreadleError:
+        source, node = self.condition.source, self.condition.node
+        return source.error(what, source.inside(node, token.offset, token.text), facts=facts, hint=hint)
+
+    def next_is(self, *texts: str) -> bool:
+        if self.at >= len(self.condition.tokens):
+            return False
+        token = self.token
+        return token.kind != "text" and token.text in texts
+
+    def truth(self, value: Operand, token: _Token) -> bool:
+        if isinstance(value, bool):
+            return value
+        name = next(reversed(self.used), "NAME") if token.kind != "text" else token.text
+        hint = f"compare it: {name} == VALUE"
+        if self.used.keys() & set(self.hidden):
+            raise self.error("this is a value and no condition", token, hint)
+        if isinstance(value, str) and value.lower() in _MEANT_AS_BOOLEANS:
+            what = f"{value} is a text here and no condition: only true and false are booleans"
+            raise self.error(
+                what, token, f"write true or false where it is set, or compare it: {name} == {value!r}"
+            )
+        kind = {Number: "number", str: "text"}.get(type(value), "list")
+        raise self.error("this is a value and no condition", token, hint, f"it is the {kind} {_show(value)}")
+
+    def either(self, depth: int) -> Operand:
+        start = self.token
+        value = self.both(depth)
+        while self.next_is("or"):
+            self.at += 1
+            second = self.token
+            other = self.both(depth)
+            value = self.truth(value, start) | self.truth(other, second)
+        return value
+
+    def both(self, depth: int) -> Operand:
+        start = self.token
+        value = self.negated(depth)
+        while self.next_is("and"):
+            self.at += 1
+            second = self.token
+            other = self.negated(depth)
+            value = self.truth(value, start) & self.truth(other, second)
+        return value
+
+    def negated(self, depth: int) -> Operand:
+        count, start = 0, self.token
+        while self.next_is("not"):
+            self.at += 1
+            count += 1
+        value = self.comparison(depth)
+        if not count:
+            return value
+        return self.truth(value, start) ^ (count % 2 == 1)
+
+    def comparison(self, depth: int) -> Operand:
+        left = self.operand(depth)
+        sign = self.token
+        if self.next_is("not"):
+            self.at += 1
+            if not self.next_is("in"):
+                raise self.error("not stands here without in", sign, "write not in, or != for two values")
+            self.at += 1
+            return not self.contains(left, self.operand(depth), sign)
+        if not self.next_is("==", "!=", "<", "<=", ">", ">=", "in"):
+            return left
+        self.at += 1
+        right = self.operand(depth)
+        if self.next_is("==", "!=", "<", "<=", ">", ">=", "in"):
+            raise self.error("comparisons cannot be chained", self.token, "join them with and")
+        if sign.text == "in":
+            return self.contains(left, right, sign)
+        if sign.text in ("==", "!="):
+            return _equal(left, right) == (sign.text == "==")
+        return self.ordered(left, right, sign)
+
+    def contains(self, left: Operand, right: Operand, sign: _Token) -> bool:
+        if not isinstance(right, tuple):
+            raise self.error("the right side of in must be a list", sign, 'such as mode in ["debug", "release"]')
+        if isinstance(left, tuple):
+            raise self.error("the left side of in cannot be a list", sign, "compare one value after the other")
+        return any(_equal(left, one) for one in right)
+
+    def ordered(self, left: Operand, right: Operand, sign: _Token) -> bool:
+        if isinstance(left, Number) and isinstance(right, Number):
+            return _COMPARE[sign.text](left.number, right.number)
+        if isinstance(left, str) and isinstance(right, str):
+            return _COMPARE[sign.text](left, right)
+        raise self.error(
+            f"{sign.text} compares two numbers or two texts", sign, "give the parameter type: int or float"
+        )
+
+    def operand(self, depth: int) -> Operand:
+        if self.at >= len(self.condition.tokens):
+            raise self.error("the condition ends too early", self.token, "something has to stand behind it")
+        token = self.token
+        self.at += 1
+        if token.kind == "number":
+            return Number(token.text)
+        if token.kind == "text":
+            return token.text[1:-1]
+        if token.kind == "name" and token.text not in ("and", "or", "in", "not"):
+            return self.name(token)
+        if token.text in ("(", "["):
+            if depth >= MAX_DEPTH:
+                raise self.error(f"more than {MAX_DEPTH} brackets inside each other", token, "take some out")
+            return self.bracketed(depth + 1) if token.text == "(" else self.listed()
+        raise self.error(f"{token.text} is not expected here", token, JOIN)
+
+    def bracketed(self, depth: int) -> Operand:
+        opened = self.condition.tokens[self.at - 1]
+        value = self.either(depth)
+        if not self.next_is(")"):
+            raise self.error("a bracket that is not closed", opened, "write ) where it ends")
+        self.at += 1
+        return value
+
+    def listed(self) -> Operand:
+        opened = self.condition.tokens[self.at - 1]
+        found: list[str] = []
+        while not self.next_is("]"):
+            if self.at >= len(self.condition.tokens):
+                raise self.error("a list that is not closed", opened, "write ] where it ends")
+            value = self.operand(MAX_DEPTH)
+            found.extend(value if isinstance(value, tuple) else (text_of(value),))
+            if self.next_is(","):
+                self.at += 1
+            elif not self.next_is("]"):
+                raise self.error(
+                    "a list needs commas between its values and ] at its end", opened, 'such as ["a", "b"]'
+                )
+        self.at += 1
+        return tuple(found)
+
+    def name(self, token: _Token) -> Operand:
+        if token.text in ("true", "false"):
+            return token.text == "true"
+        if token.text not in self.names:
+            first = token.text.split(".")[0]
+            said = self.unknown.get(token.text) or self.unknown.get(first)
+            if said:
+                what, *rest = said.replace("[NAME]", f"[{token.text[len(first) + 1 :] or 'NAME'}]").split("\n")
+                raise self.error(what, token, *rest)
+            close = nearest(token.text, self.names)
+            hint = (
+                f"did you mean {close}?"
+                if close
+                else "texts stand in quotes; names are params, vars and foreach values"
+            )
+            raise self.error(f"{token.text} is not defined", token, hint)
+        self.used[token.text] = None
+        return self.names[token.text]
+
+
+def text_of(value: Operand) -> str:
+    """Return a value as the text that it was written as."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Number):
+        return value.text
+    return " ".join(value) if isinstance(value, tuple) else value
+
+
+def _equal(left: Operand, right: Operand) -> bool:
+    if isinstance(left, Number) and isinstance(right, Number):
+        return left.number == right.number
+    if isinstance(left, tuple) or isinstance(right, tuple):
+        return left == right
+    return text_of(left) == text_of(right)
+
+
+def _show(value: Operand) -> str:
+    if isinstance(value, tuple):
+        # what does not print is shown as in one text, so that a reason stays one line
+        return f"[{', '.join(repr(one)[1:-1] if not one.isprintable() else one for one in value)}]"
+    return repr(text_of(value))

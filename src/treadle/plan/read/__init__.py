@@ -1,0 +1,1 @@
+"""Nodes to specifications: what a plan says."""

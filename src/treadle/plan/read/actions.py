@@ -1,0 +1,354 @@
+"""Reads one action: its command, its files, its values and its order; the first place that knows all its keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from treadle.errors import TreadleError, listed, nearest
+from treadle.plan.language import commands as words
+from treadle.plan.language import data, select, shell
+from treadle.plan.language import templates as template
+from treadle.plan.language.enabled_if import Condition
+from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template
+from treadle.plan.schema.keys import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
+from treadle.plan.schema.validator import Reader
+from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
+
+from .home import Home
+from .params import check_name
+from .settings import SettingsReader
+from .spec import FromItem, Item, Slot, Spec
+from .variables import glob, tree
+from .variants import Variants, known_to, words_of
+
+_OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
+_NO_RECORD = GLOB_KEYS.keys() | FROM_KEYS.keys()
+_CUT = re.compile(r" #")
+
+
+class SpecReader:
+    """Reads actions; what they share is read before.
+
+    :param defaults: checked entries of `defaults`
+    :param taken: names of parameters and vars
+    :param queues: name -> tokens
+    :param home: of the actions
+    :param environ: the environment, for variables that select knows
+    """
+
+    __slots__ = (
+        *(
+            "commands",
+            "defaults",
+            "environ",
+            "home",
+            "reader",
+            "scripts",
+            "selects",
+            "settings",
+            "shared",
+            "source",
+        ),
+        *("taken", "ways"),
+    )
+
+    def __init__(
+        self,
+        reader: Reader,
+        defaults: Mapping[str, Node],
+        taken: Mapping[str, object],
+        queues: Mapping[str, int],
+        home: Home,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.reader = reader
+        self.home = home
+        self.source = reader.source
+        self.defaults = defaults
+        self.shared = {name: value for name, value in defaults.items() if name != "env"}
+        self.taken = taken
+        self.environ = environ
+        self.selects = select.SELECT in self.source.text
+        self.scripts: dict[str, Sequence[str | shell.Hole]] = {}
+        self.commands: dict[str, list[words.Word]] = {}
+        self.settings = SettingsReader(reader, defaults, queues)
+        self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
+
+    def read(self, key: Scalar, node: Node) -> Spec:
+        """Return one action; what is wrong with it is kept."""
+        if self.selects and select.may_select(self.source, node):
+            return self._selecting(key, node)
+        return self._read(key, node)
+
+    def _selecting(self, key: Scalar, node: Node) -> Spec:
+        """Return an action in which something may be to choose."""
+        entries = node.nodes if isinstance(node, Table) else {}
+        names = entries.get("foreach")
+        tracked = [*words_of(entries.get("track")), *words_of(self.defaults.get("track"))]
+        known = known_to({name: self.environ.get(name, "") for name in tracked})
+        secrets = [*words_of(entries.get("secret")), *words_of(self.defaults.get("secret"))]
+        hidden = frozenset(f"env.{name}" for name in secrets)
+        variants = Variants(self.source, node, known, hidden, lambda chosen: self._read(key, chosen))
+        with self.reader.problems.kept():
+            variants.check()
+            if not isinstance(names, Table) or not variants.depends_on(names.nodes):
+                return variants.of(self.home.scope)
+            spec = Spec(self.home.prefix + key.text, key, self.home)
+            spec.entries = {
+                "foreach": select.Selection(self.source, self.home.scope.with_local(known)).resolve(names)
+            }
+            self._foreach(spec, node)
+            spec.variants = variants
+            return spec
+        return Spec(self.home.prefix + key.text, key, self.home)
+
+    def _read(self, key: Scalar, node: Node) -> Spec:
+        spec = Spec(self.home.prefix + key.text, key, self.home)
+        own = self.reader.entries(node, ACTION_KEYS, f"the action {key.text}")
+        spec.entries = {**self.shared, **own}
+        for part in (self._command, self._foreach, self._files, self._order, self.settings.read):
+            try:
+                part(spec, node)
+            except TreadleError as error:
+                self.reader.problems.keep(error)
+        return spec
+
+    def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
+        """Return an error at a node."""
+        return self.source.error(what, node, hint=hint, facts=facts)
+
+    def _template(self, spec: Spec, key: str) -> Template | None:
+        node = spec.entries.get(key)
+        return template.parse(self.source, node) if isinstance(node, Scalar) else None
+
+    def _command(self, spec: Spec, node: Node) -> None:
+        entries = spec.entries
+        given = [key for key in self.ways if key in entries]
+        if len(given) > 1:
+            raise self.error(
+                f"the action {spec.name} has both {' and '.join(given)}",
+                spec.key,
+                hint="one action has one of run, argv, sh",
+            )
+        if not given:
+            if isinstance(node, Table) and node.nodes.keys() <= _OTHER_KEYS:
+                raise self.error(
+                    f"the action {spec.name} does nothing: it has no run, argv or sh",
+                    spec.key,
+                    hint="a name for other actions is a group",
+                )
+            return
+        help_ = entries.get("help")
+        spec.help = help_.text if isinstance(help_, Scalar) else ""
+        self.ways[given[0]](spec, entries[given[0]])
+
+    def _run(self, spec: Spec, node: Node) -> None:
+        if isinstance(node, Items):
+            if not node.nodes:
+                raise self.error("run holds no command", node, "for example run: [echo hello]")
+            if node.flow:
+                self.reader.check_tight(node, is_run=True)
+        steps = spec.steps = []
+        for text in self.reader.texts(node, "a command"):
+            with self.reader.problems.kept():
+                self._check_cut(text)
+                step = self._words(text)
+                if isinstance(node, Items) and self._is_lone(text, step):
+                    self.reader.add(
+                        f"{text.text} is no command of its own",
+                        text,
+                        hint="run is a list of commands; a list of arguments is argv:",
+                    )
+                    return
+                steps.append(step)
+
+    def _words(self, text: Scalar) -> list[words.Word]:
+        """Return the words of a command: many actions have the same, so each text is split once."""
+        known = self.commands.get(text.text)
+        if known is not None:
+            return [word.at(text) for word in known]
+        found = self.commands[text.text] = words.split_words(self.source, text)
+        return found
+
+    def _is_lone(self, text: Scalar, step: list[words.Word]) -> bool:
+        """Whether an element of `run` looks like an argument of the one before it."""
+        whole = step[0].template.whole if len(step) == 1 else None
+        lone = whole is not None and whole.name.split(".")[0] in ("in", "out", "depfile", "edits")
+        return lone or text.text.startswith("-")
+
+    def _check_cut(self, text: Scalar) -> None:
+        if text.style is None and _CUT.match(self.source.text, text.end):
+            raise self.error(
+                "YAML cut this value at the #",
+                text.end + 1,
+                hint="quote the value if # belongs to it; a comment needs two blanks before it",
+            )
+
+    def _argv(self, spec: Spec, node: Node) -> None:
+        texts = self.reader.texts(node, "an argument")
+        if isinstance(node, Items) and not node.nodes:
+            raise self.error("argv holds no program", node, "for example argv: [echo, hello]")
+        for text in texts:
+            self._check_cut(text)
+        spec.argv = [template.parse(self.source, text) for text in texts]
+
+    def _sh(self, spec: Spec, node: Node) -> None:
+        assert isinstance(node, Scalar)
+        self._check_cut(node)
+        if not node.text.strip():
+            raise self.error("an empty script", node, "write a command, or take the action out")
+        spec.sh = node
+        pieces = self.scripts.get(node.text)
+        if pieces is None:
+            pieces = self.scripts[node.text] = shell.parse_script(self.source, node)
+        spec.pieces = pieces
+
+    def _foreach(self, spec: Spec, _node: Node) -> None:
+        node = spec.entries.get("foreach")
+        if node is None:
+            return
+        table = self.reader.table(node, "foreach")
+        if isinstance(node, Table) and not node.keys:
+            raise self.error("foreach holds no name", node, "for example foreach: {part: [a, b]}")
+        for name, value in table.items():
+            if not check_name(self.reader, name, self.taken, "a foreach value"):
+                continue
+            with self.reader.problems.kept():
+                items = self._values(value, f"foreach {name.text}")
+                first = items[0] if len(items) == 1 else None
+                if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
+                    raise self.error(
+                        f"foreach {name.text} must be a list or a glob, this is one text",
+                        value,
+                        hint=f"[{value.text}] is a list of one",
+                    )
+                spec.foreach = [*spec.foreach, (name.text, items)]
+
+    def _values(self, node: Node, what: str) -> list[Item | Record]:
+        """Return what stands under a name of `foreach`: a map in a list is a record."""
+        found: list[Item | Record] = []
+        if isinstance(node, Items):
+            self.reader.check_commas(node)
+        for one in node.nodes if isinstance(node, Items) else (node,):
+            if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - _NO_RECORD:
+                fields = tree(self.reader, self.home.scope, one, f"a record of {what}")
+                made = data.record(fields, data.at(self.source, one))
+                if made.name is None:
+                    raise self.error(
+                        "a record without a text", one, hint="give it a name: for the name of its action"
+                    )
+                found.append(made)
+            else:
+                found.extend(self._values(one, what) if isinstance(one, Items) else self.items(one, what))
+        records = sum(isinstance(one, Record) for one in found)
+        if 0 < records < len(found):
+            raise self.error(f"{what} has records and other values", node, "make all of them maps, or none")
+        return found
+
+    def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:
+        """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`.
+
+        :param globs: whether there may be globs, also those that vars hold
+        """
+        found: list[Item] = []
+        if isinstance(node, Items):
+            self.reader.check_commas(node)
+        named = self.home.scope.globs if globs else {}
+        for one in node.nodes if isinstance(node, Items) else (node,):
+            if isinstance(one, Scalar):
+                if not self.reader.is_text(one, what):
+                    continue
+                made = template.parse(self.source, one)
+                if globs and MAGIC.search(one.text) is not None and made.has_magic:
+                    found.append(GlobItem(one, [made], [], empty=False))
+                elif named and made.whole is not None and made.whole.name in named:
+                    found.append(named[made.whole.name])
+                else:
+                    found.append(made)
+            elif isinstance(one, Items):
+                found.extend(self.items(one, what, globs=globs))
+            else:
+                found.append(self._special(one, what))
+        return found
+
+    def _special(self, node: Table, what: str) -> Item:
+        if "glob" in node.nodes:
+            return glob(self.reader, node)
+        if "from" in node.nodes and not what.startswith("foreach"):
+            entries = self.reader.entries(node, FROM_KEYS, "a from")
+            return FromItem(node, self._templates(entries.get("from"), "a from"), empty="empty" in entries)
+        names = listed(node.nodes) or "nothing"
+        close = nearest(next(iter(node.nodes), ""), ("glob", "from"))
+        hint = f"did you mean {close}?" if close else "if a text was meant, write it in quotes"
+        raise self.error(
+            f"{what} cannot be a map with {names}",
+            node,
+            hint,
+            facts=("a map here has glob:" + ("" if what.startswith("foreach") else " or from:"),),
+        )
+
+    def _templates(self, node: Node | None, what: str) -> list[Template]:
+        if node is None:
+            return []
+        return [template.parse(self.source, text) for text in self.reader.texts(node, what)]
+
+    def _files(self, spec: Spec, _node: Node) -> None:
+        spec.inputs = self._slots(spec.entries.get("in"), "an input")
+        spec.outputs = self._slots(spec.entries.get("out"), "an output")
+        for slot in spec.outputs:
+            for item in slot.items:
+                self._check_output(item)
+        if "edits" in spec.entries:
+            edits = spec.entries["edits"]
+            items = self.items(edits, "an edited file")
+            spec.edits = Slot("", items, is_text=isinstance(edits, Scalar))
+        spec.stdout = self._template(spec, "stdout")
+        spec.depfile = self._template(spec, "depfile")
+        spec.expand = self._template(spec, "expand")
+        spec.cwd = self._template(spec, "cwd")
+        if "once" in spec.entries and spec.flag("once"):
+            self._check_once(spec)
+
+    def _check_once(self, spec: Spec) -> None:
+        node = spec.entries["once"]
+        if not spec.outputs and spec.stdout is None and spec.expand is None:
+            hint = "out: with what it makes; without outputs nothing says whether it ran"
+            raise self.error("once needs an output", node, hint)
+        if spec.flag("always"):
+            raise self.error("once and always cannot go together", node, "take one of them out")
+
+    def _check_output(self, item: Item) -> None:
+        for text in item.parts if isinstance(item, Template) else ("*",):
+            if isinstance(text, str) and ("*" in text or "?" in text):
+                self.reader.add(
+                    "an output is a path, not a pattern",
+                    item.node,
+                    hint="a folder with all that is in it ends with /",
+                )
+
+    def _slots(self, node: Node | None, what: str) -> list[Slot]:
+        if node is None:
+            return []
+        globs = what == "an input"
+        if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes:
+            return [Slot("", self.items(node, what, globs=globs), is_text=isinstance(node, Scalar))]
+        found = []
+        for name, value in self.reader.table(node, f"named {what.split()[1]}s").items():
+            with self.reader.problems.kept():
+                is_text = isinstance(value, Scalar)
+                found.append(
+                    Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text=is_text)
+                )
+        return found
+
+    def _order(self, spec: Spec, _node: Node) -> None:
+        when = spec.entries.get("when")
+        if isinstance(when, Scalar):
+            spec.condition = Condition(self.source, when)
+        if "tags" in spec.entries:
+            spec.tags = self._templates(spec.entries["tags"], "a tag")
+        if "needs" in spec.entries:
+            spec.needs = self._templates(spec.entries["needs"], "a name in needs")
+        if "after" in spec.entries:
+            spec.after = self._templates(spec.entries["after"], "a name in after")

@@ -1,0 +1,96 @@
+"""What the paths and globs in one file of a plan mean: where they lie in the root, and which may be outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from treadle.plan.language.globs import Globs
+from treadle.plan.language.paths import STATE, is_plain, normalise
+from treadle.plan.language.templates import Scope, Template
+from treadle.plan.yaml.nodes import Node, Source
+
+
+class Places:
+    """What the paths in one file of a plan mean.
+
+    :param plan: the plan's own file, relative to the root
+    :param globs: they know the folder that all paths are relative to
+    """
+
+    __slots__ = ("answers", "folder", "globs", "plan", "root", "source", "sources")
+
+    def __init__(self, source: Source, root: str, plan: str, globs: Globs) -> None:
+        self.source = source
+        self.root = root
+        self.plan = plan
+        self.globs = globs
+        self.folder = globs.folder
+        self.sources: dict[str, str] = {}
+        """Inputs as written -> their paths, where these lie on the disk and no action makes them."""
+        self.answers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+
+    def path(self, text: str, node: Node, what: str) -> str:
+        """Return a path in its one spelling."""
+        folder = self.folder
+        if is_plain(text) and text[0] != "~":
+            return f"{folder}/{text}" if folder else text
+        if not text:
+            raise self.source.error(f"{what} is an empty path", node, hint="name a file, or take it out")
+        if text == "~" or text.startswith("~/"):
+            raise self.source.error(
+                f"{what}: ~ is no folder here", node, hint="write the whole path; ./~ is a file of that name"
+            )
+        return normalise(f"{folder}/{text}" if folder and text[0] != "/" else text, self.root)
+
+    def written(self, path: str) -> str:
+        """Return how a normalised path is written in this file."""
+        if not self.folder or path.startswith("/"):
+            return path
+        if path.startswith(self.folder + "/"):
+            return path[len(self.folder) + 1 :] or "./"
+        return os.path.relpath("/" + path, "/" + self.folder) + ("/" if path.endswith("/") else "")
+
+    def output(self, text: str, node: Node, what: str = "an output") -> str:
+        """Return an output's path, if it may be one."""
+        path = self.path(text, node, what)
+        wrong = ""
+        if path is text and len(text) <= 255 and text[0] != "." and not self.plan.startswith(path):
+            return path
+        if text.startswith("/"):
+            wrong = "is absolute"
+        elif path.startswith("/"):
+            wrong = "lies outside the root"
+        elif ".." in text.split("/"):
+            wrong = "goes through .."
+        elif path in (".", "./"):
+            wrong = "is the root itself"
+        elif path == STATE or path.startswith((STATE + "/", f"{self.folder}/{STATE}/")):
+            wrong = "lies in the state folder"
+        elif path == self.plan or (path.endswith("/") and self.plan.startswith(path)):
+            wrong = "is the plan itself" if path == self.plan else "holds the plan itself"
+        elif len(path) > 255 and any(len(os.fsencode(name)) > 255 for name in path.split("/")):
+            wrong = "has a name of more than 255 bytes"
+        elif len(path) > 1000 and len(os.fsencode(path)) > 4000:
+            wrong = "is longer than 4000 bytes"
+        if wrong:
+            shown = text if len(text) < 80 else text[:77] + "..."
+            raise self.source.error(f"{what} {wrong}: {shown}", node, hint="outputs are paths below the root")
+        return path
+
+    def patterns(self, templates: Sequence[Template], scope: Scope) -> list[str]:
+        """Return globs with their values in them, checked."""
+        found = []
+        for made in templates:
+            text = scope.pattern(made)
+            try:
+                self.globs.parse(text)
+            except ValueError as error:
+                raise self.source.error(
+                    f"a glob that cannot be: {error}",
+                    made.node,
+                    facts=(f"the glob: {text}",),
+                    hint="for example src/*.c, or src/**/*.c at any depth",
+                ) from None
+            found.append(text)
+        return found

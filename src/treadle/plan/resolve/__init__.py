@@ -1,0 +1,1 @@
+"""Specifications to actions, edges and Commands: what a plan means."""

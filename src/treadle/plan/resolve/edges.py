@@ -1,0 +1,512 @@
+"""Which action makes, reads and is left out of what: from instances to the edges between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from treadle.errors import TreadleError, listed, nearest
+from treadle.plan.language.globs import Disk
+from treadle.plan.language.paths import STATE, parents
+from treadle.plan.language.templates import GlobItem, Scope, Template
+from treadle.plan.names import Names
+from treadle.plan.read.scope_paths import Places
+from treadle.plan.read.spec import FromItem
+from treadle.plan.yaml.diagnostics import Problems
+from treadle.plan.yaml.nodes import Node
+
+from . import glob_matches as answers
+from .declared_outputs import Declared, Instance
+from .makers import Makers
+from .programs import Programs, Started, starts
+from .references import Others
+
+MAX_CLOSE = 20
+OWN = "take it out of in, or let another action make it"
+
+
+class Reading:
+    """What one instance reads and waits for.
+
+    :param named: the name of an input, "" without names -> its paths
+    :param hard: it is left out if one of these is
+    :param any_of: it is left out if all of one of these lists are
+    :param soft: it waits for these too where they do not wait for it: makers of what links in its trees lead to
+    :param started: the programs that it starts, as far as they are known before its inputs are
+    :param is_whole: whether all that it reads was found
+    :param unread: makers of plans that have not been read and in which names of `needs` and `after` may stand, and
+        what is wrong with such a name if its maker is in
+    """
+
+    __slots__ = (
+        "after",
+        "any_of",
+        "edits",
+        "hard",
+        "is_whole",
+        "named",
+        "needs",
+        "paths",
+        "predecessors",
+        "soft",
+        "started",
+        "unread",
+    )
+
+    def __init__(self) -> None:
+        self.named: dict[str, tuple[list[str], bool]] = {}
+        self.paths: Sequence[str] = ()
+        self.hard: list[tuple[Instance, str]] = []
+        self.any_of: list[tuple[list[Instance], str]] = []
+        self.predecessors: dict[str, None] = {}
+        self.soft: dict[str, None] = {}
+        self.needs: Sequence[Instance] = ()
+        self.after: Sequence[Instance] = ()
+        self.started: Sequence[Started] = ()
+        self.is_whole = True
+        self.unread: Sequence[tuple[Instance, TreadleError]] = ()
+        self.edits: tuple[list[str], bool] | None = None
+        """The files that it edits, and whether they were written as one text."""
+
+    def before(self) -> list[Instance]:
+        """Return the actions that it waits for, as far as they are known of one that is left out."""
+        found = [*self.after, *self.needs, *(maker for maker, _ in self.hard)]
+        return found + [maker for makers, _ in self.any_of for maker in makers]
+
+
+class Linker:
+    """Finds the edges of a plan.
+
+    :param instances: all of them, those that are left out too
+    """
+
+    __slots__ = (
+        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "others"),
+        "problems",
+        *("programs", "readings", "root", "source"),
+    )
+
+    def __init__(
+        self, places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
+    ) -> None:
+        self.source = places.source
+        self.root = places.root
+        self.disk: Disk = places.globs.disk
+        self.instances = instances
+        self.declared = declared
+        self.makers = Makers(places, declared, problems)
+        self.programs = Programs(places.source, places.root, self.makers)
+        self.names = names
+        self.problems = problems
+        self.by_uid = {instance.uid: instance for instance in instances}
+        self.others = Others(places.source, names, self.by_uid)
+        self.readings: dict[str, Reading] = {}
+        self.broken: list[Instance] = []
+        """Those of which something is wrong."""
+
+    def link(self) -> None:
+        """Find makers, paths that are read, and what is left out; mistakes are kept."""
+        self.makers.check(self.instances)
+        leaves_out = any(instance.left_out for instance in self.instances)
+        for instance in self.instances:
+            reading = self.readings[instance.uid] = Reading()
+            if instance.is_hollow:
+                continue
+            before = self.problems.told
+            if leaves_out:
+                self._hard(instance, reading)
+            try:
+                self._fixed(instance, reading)
+            except TreadleError as error:
+                self.problems.keep(error)
+            if self.problems.told != before:
+                self.broken.append(instance)
+        if leaves_out:
+            _leave_out(self.instances, self.readings)
+        for instance in self.instances:
+            if not instance.left_out:
+                before = self.problems.told
+                reading = self.readings[instance.uid]
+                for maker, unknown in reading.unread:
+                    if not maker.left_out:
+                        self.problems.keep(unknown)
+                self._inputs(instance, reading)
+                try:
+                    self.programs.wait(instance, reading.started, reading.predecessors)
+                except TreadleError as error:
+                    self.problems.keep(error)
+                reading.is_whole = self.problems.told == before
+                if not reading.is_whole:
+                    self.broken.append(instance)
+
+    def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
+        """Return an error at a node."""
+        return self.source.error(what, node, facts=facts, hint=hint)
+
+    def check_source(self, path: str, node: Node, instance: Instance) -> None:
+        """Check that a file that no action makes is there, and is what it is written as.
+
+        :raises TreadleError: it is not
+        """
+        self._check_input(path, [], node, instance)
+
+    # What is known before anybody is left out.
+
+    def _hard(self, instance: Instance, reading: Reading) -> None:
+        """Find the inputs without which it is left out; where one is wrong, `_inputs` says so too."""
+        maker = self.by_uid.get(instance.spec.home.maker)
+        if maker is not None:
+            reading.hard.append((maker, maker.expand or ""))
+        for slot in instance.spec.inputs:
+            for item in slot.items:
+                with self.problems.kept():
+                    if isinstance(item, FromItem):
+                        makers = [maker for maker, _ in self.others.outputs(item, instance, is_early=True)]
+                        if makers and not item.empty:
+                            reading.any_of.append((makers, _shown(item, instance.scope)))
+                    elif isinstance(item, Template):
+                        for text in instance.scope.items(item):
+                            path = instance.spec.home.places.path(text, item.node, "an input")
+                            if not self._is_left_open(path):
+                                reading.hard.extend((maker, path) for maker in self._makers_of(path, instance))
+
+    def _fixed(self, instance: Instance, reading: Reading) -> None:
+        spec = instance.spec
+        if starts(spec):
+            reading.started = self.programs.known(instance)
+            for one in reading.started:
+                reading.hard.extend((maker, one.path) for maker in self.programs.makers_of(one))
+        if spec.needs:
+            needs = self._waited_for(instance, spec.needs, "needs", reading)
+            reading.any_of.extend((found, name) for name, found in needs)
+            reading.needs = [one for _, found in needs for one in found]
+        if spec.after:
+            after = self._waited_for(instance, spec.after, "after", reading)
+            reading.after = [one for _, found in after for one in found]
+
+    def _waited_for(
+        self, instance: Instance, names: Sequence[Template], kind: str, reading: Reading
+    ) -> list[tuple[str, list[Instance]]]:
+        found, unread = self.others.waited_for(instance, names, kind, self.problems)
+        reading.unread = (*reading.unread, *unread)
+        return found
+
+    def _is_left_open(self, path: str) -> bool:
+        """Whether a tree takes whatever is in: it is no output itself and lies in none."""
+        if not path.endswith("/") or path in self.declared.folders:
+            return False
+        return not any(folder in self.declared.folders for folder in parents(path))
+
+    # What is known after that.
+
+    def _inputs(self, instance: Instance, reading: Reading) -> None:
+        for slot in instance.spec.inputs:
+            paths: list[str] = []
+            is_text = slot.is_text
+            for item in slot.items:
+                try:
+                    if isinstance(item, Template):
+                        self._paths(item, instance, reading, paths)
+                        is_text = is_text and not _is_list(item, instance.scope)
+                        continue
+                    is_text = False
+                    if isinstance(item, GlobItem):
+                        paths.extend(self._glob(item, instance, reading))
+                    else:
+                        paths.extend(self._outputs(item, instance, reading))
+                except TreadleError as error:
+                    self.problems.keep(error)
+            reading.named[slot.name] = (paths, is_text)
+        if len(reading.named) == 1:
+            reading.paths = paths
+        else:
+            reading.paths = [path for paths, _ in reading.named.values() for path in paths]
+        if instance.spec.home.maker:
+            reading.predecessors[instance.spec.home.maker] = None
+        for needed in reading.needs:
+            if not needed.left_out:
+                reading.predecessors[needed.uid] = None
+
+    def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> Sequence[str]:
+        places = instance.spec.home.places
+        found = answers.answer(places, item, instance.scope, self.declared, None)
+        if not found and not item.empty:
+            raise answers.nothing(places, item, instance.scope, self.declared, instance)
+        for path in found:
+            maker = self.declared.files.get(path)
+            if maker is None:
+                behind = [one for one in self.makers.behind(path) if one is not instance and not one.left_out]
+                reading.predecessors.update((one.uid, None) for one in behind)
+            if maker is instance:
+                raise self._own(instance, path, item.node, "the glob takes it: use exclude")
+            if maker is not None:
+                reading.predecessors[maker.uid] = None
+        return found
+
+    def _outputs(self, item: FromItem, instance: Instance, reading: Reading) -> list[str]:
+        found: dict[str, None] = {}
+        for maker, paths in self.others.outputs(item, instance):
+            if not maker.left_out:
+                found.update(dict.fromkeys(paths))
+                reading.predecessors[maker.uid] = None
+        if not found and not item.empty:
+            raise self.error(
+                f"from: {_shown(item, instance.scope)} gives nothing",
+                item.node,
+                hint="if that is right, add empty: ok",
+            )
+        return list(found)
+
+    def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
+        places = instance.spec.home.places
+        sources = places.sources
+        for text in instance.scope.items(item):
+            if text in sources:
+                found.append(sources[text])
+                continue
+            path = places.path(text, item.node, "an input")
+            makers = self._makers_of(path, instance)
+            for maker in makers:
+                if maker is instance:
+                    raise self._own(instance, self._shared(instance, path), item.node, OWN)
+                if not maker.left_out:
+                    reading.predecessors[maker.uid] = None
+            self._check_input(path, makers, item.node, instance)
+            has_links = path.endswith("/") and self._wait_inside(path, instance, reading)
+            if not makers and not has_links:
+                sources[text] = path
+            found.append(path)
+
+    def _makers_of(self, path: str, instance: Instance) -> list[Instance]:
+        """Return the makers of a path by any name, but for the reader itself by another name."""
+        makers = self.makers.of(path)
+        return makers or [one for one in self.makers.by_any_name(path) if one is not instance]
+
+    def _wait_inside(self, tree: str, instance: Instance, reading: Reading) -> bool:
+        """Wait for the makers of what the links in a tree lead to, see `settle`; return whether there are any."""
+        makers = self.makers.inside(tree)
+        for maker in makers:
+            if maker is not instance and not maker.left_out:
+                reading.soft[maker.uid] = None
+        return bool(makers)
+
+    def settle(self) -> None:
+        """Take in the edges that count where they close no circle.
+
+        Packages that link to each other, each with what it makes, wait for each other: there the order of the plan
+        counts.
+        """
+        soft = {uid: reading.soft for uid, reading in self.readings.items() if reading.soft}
+        if not soft:
+            return
+        edges = {
+            uid: {**reading.predecessors, **reading.soft, **{one.uid: None for one in reading.after}}
+            for uid, reading in self.readings.items()
+        }
+        circles = circles_of(edges)
+        for uid, makers in soft.items():
+            own = circles.get(uid)
+            apart = [maker for maker in makers if own is None or circles.get(maker) != own]
+            self.readings[uid].predecessors.update(dict.fromkeys(apart))
+
+    def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
+        path = self.declared.names.get(path, path)
+        output = next(one for one in instance.outputs if one.path == path)
+        return self.error(
+            f"{instance.uid} reads its own output {path}",
+            node,
+            facts=(f"made at {self.makers.place(output)}",),
+            hint=hint,
+        )
+
+    def _shared(self, instance: Instance, path: str) -> str:
+        """Return the output of an instance that a path meets: the same, below it or above it."""
+        for output in instance.outputs:
+            for name in (output.path, self.declared.places.get(output.path, output.path)):
+                if path in (name, *parents(name)) or name in parents(path):
+                    return output.path
+        return instance.outputs[0].path
+
+    def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
+        declared = self.declared
+        tree = path.endswith("/")
+        written = instance.spec.home.places.written
+        other = path[:-1] if tree else path + "/"
+        maker = (declared.files if tree else declared.folders).get(other)
+        if maker is not None:
+            kind = "a file" if tree else "a folder"
+            raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {written(other)}")
+        if tree or STATE in path:
+            self._check_state(path, node)
+        if makers:
+            return
+        if path in declared.depfiles:
+            raise self.error(f"{path} is a depfile, and no output", node, hint="name it in out: of its action too")
+        if other in declared.above:
+            raise self.error(
+                f"the input {path} is a folder", node, hint=f"write {written(other)} for the whole tree"
+            )
+        kind = self.disk.kind(path)
+        if kind == ("folder" if tree else "file"):
+            return
+        if kind:
+            what = "is a file" if tree else "is a folder"
+            hint = f"write {written(other)}" + ("" if tree else " for the whole tree")
+            raise self.error(f"the input {path} {what}", node, hint=hint)
+        raise self._missing(path, node, instance)
+
+    def _check_state(self, path: str, node: Node) -> None:
+        state = f"{self.root}/{STATE}/"
+        full = path if path.startswith("/") else f"{self.root}/{path[2:] if path == './' else path}"
+        if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
+            where = "lies in" if full.startswith(state) else "holds"
+            raise self.error(
+                f"the input {path} {where} the state folder {STATE}/",
+                node,
+                hint="name the folders in it, or use a glob",
+            )
+
+    def _missing(self, path: str, node: Node, instance: Instance) -> TreadleError:
+        close = None
+        if len(self.problems) < MAX_CLOSE:
+            close = nearest(path, set(self._neighbours(path)) - {path})
+        hint = (
+            f"did you mean {instance.spec.home.places.written(close)}?"
+            if close
+            else "correct the path, or name it in out: of the action that makes it"
+        )
+        if any(char in path for char in "*?"):
+            hint = f'a value is never a pattern: give the var {{glob: "{path}"}}, or write the glob here'
+        where = () if path.startswith("/") else (f"looked in {self.root}",)
+        return self.error(
+            f"the input {path} does not exist and no action makes it",
+            node,
+            facts=(f"{instance.uid} reads it", *where),
+            hint=hint,
+        )
+
+    def _neighbours(self, path: str) -> list[str]:
+        folder, _, name = path.rstrip("/").rpartition("/")
+        found = self._names_in(folder + "/" if folder or path.startswith("/") else "")
+        if folder and not found:
+            # the mistake may be in the folder's name: then the same name in one that looks like it is meant
+            around = folder.rpartition("/")[0]
+            beside = self._names_in(around + "/" if around or path.startswith("/") else "")
+            near = nearest(folder + "/", [one for one in beside if one.endswith("/")])
+            if near and any(one == name for one, _, _ in self.disk.names(self._full(near))):
+                found = [near + name]
+        return [*found, *list(self.declared.files)[:2000]]
+
+    def _names_in(self, prefix: str) -> list[str]:
+        there = self.disk.names(self._full(prefix))[:500]
+        return [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in there]
+
+    def _full(self, path: str) -> str:
+        return path if path.startswith("/") else f"{self.root}/{path}"
+
+
+def _is_list(item: Template, scope: Scope) -> bool:
+    whole = item.whole
+    return whole is not None and isinstance(scope.value(item, whole), tuple)
+
+
+def _shown(item: FromItem, scope: Scope) -> str:
+    return listed(name for made in item.names for name in scope.items(made))
+
+
+def _is_in_order(edges: Mapping[str, Iterable[str]]) -> bool:
+    """Whether each edge leads to one that stands before it, so that there is no circle."""
+    seen: set[str] = set()
+    for uid, before in edges.items():
+        if not seen.issuperset(before):
+            return False
+        seen.add(uid)
+    return True
+
+
+def circles_of(edges: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Return a number for each uid that is in a circle: the same for those that lead to each other."""
+    if _is_in_order(edges):
+        return {}
+    order: list[str] = []
+    seen: set[str] = set()
+    back: dict[str, list[str]] = {uid: [] for uid in edges}
+    for uid, before in edges.items():
+        for one in before:
+            back[one].append(uid)
+        todo = [(uid, False)]
+        while todo:
+            here, is_done = todo.pop()
+            if is_done:
+                order.append(here)
+            elif here not in seen:
+                seen.add(here)
+                todo += [(here, True), *((one, False) for one in edges[here])]
+    found: dict[str, int] = {}
+    left = dict.fromkeys(reversed(order))
+    for number, uid in enumerate(reversed(order)):
+        members = []
+        stack = [uid]
+        while stack:
+            here = stack.pop()
+            if here in left:
+                del left[here]
+                members.append(here)
+                stack += back[here]
+        if len(members) > 1:
+            found.update(dict.fromkeys(members, number))
+    return found
+
+
+def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the uids of a circle, the first one at the end again; nothing if there is none."""
+    if _is_in_order(edges):
+        return []
+    done: dict[str, bool] = {}
+    for first in edges:
+        if first in done:
+            continue
+        done[first] = False
+        path = [(first, iter(edges[first]))]
+        while path:
+            name, rest = path[-1]
+            other = next((one for one in rest if not done.get(one, False)), None)
+            if other is None:
+                path.pop()
+                done[name] = True
+            elif other in done:
+                names = [one for one, _ in path]
+                return [*names[names.index(other) :], other]
+            else:
+                done[other] = False
+                path.append((other, iter(edges[other])))
+    return []
+
+
+def _leave_out(instances: Sequence[Instance], readings: Mapping[str, Reading]) -> None:
+    """Leave out what needs, or reads the outputs of, what is left out."""
+    queue = [instance for instance in instances if instance.left_out]
+    if not queue:
+        return
+    hard: dict[str, list[tuple[Instance, str]]] = {}
+    lists: dict[str, list[tuple[Instance, int]]] = {}
+    still: dict[tuple[str, int], int] = {}
+    for instance in instances:
+        reading = readings[instance.uid]
+        for maker, path in reading.hard:
+            hard.setdefault(maker.uid, []).append((instance, path))
+        for at, (makers, _) in enumerate(reading.any_of):
+            distinct = {maker.uid for maker in makers}
+            still[instance.uid, at] = len(distinct)
+            for uid in distinct:
+                lists.setdefault(uid, []).append((instance, at))
+    while queue:
+        gone = queue.pop()
+        for reader, path in hard.get(gone.uid, ()):
+            if not reader.left_out:
+                reader.left_out = f"needs {path} of {gone.uid}, which is left out"
+                queue.append(reader)
+        for reader, at in lists.get(gone.uid, ()):
+            still[reader.uid, at] -= 1
+            if not still[reader.uid, at] and not reader.left_out:
+                reader.left_out = f"needs {readings[reader.uid].any_of[at][1]}, which is left out"
+                queue.append(reader)

@@ -1,0 +1,146 @@
+"""Files that actions edit in place: which they are, that nothing else writes them, and that their readers wait."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from treadle.plan.language.paths import STATE
+from treadle.plan.language.templates import GlobItem, Template
+from treadle.plan.read.spec import FromItem
+from treadle.plan.yaml.nodes import Node
+
+from . import glob_matches as answers
+from .declared_outputs import Instance
+from .edges import Linker
+
+
+def link_edits(linker: Linker) -> None:
+    """Find what is edited, and let the readers wait; mistakes are kept."""
+    editors: dict[str, tuple[Instance, Node]] = {}
+    for instance in linker.instances:
+        if instance.spec.edits is not None and not instance.left_out:
+            _Edits(linker, instance).find(editors)
+    ordered = sorted(editors)
+    for instance in linker.instances if editors else ():
+        if not instance.left_out:
+            reading = linker.readings[instance.uid]
+            for path in (*reading.paths, *[one.path for one in reading.started]):
+                for name in (path, *linker.makers.names(path)):
+                    _wait(instance, name, reading.predecessors, editors, ordered)
+                if path.endswith("/"):
+                    for name in linker.makers.names_inside(path):
+                        _wait(instance, name, reading.soft, editors, ordered)
+
+
+def editors_of(linker: Linker) -> dict[str, str]:
+    """Return which of the actions that are in edits which file, also by its name without links."""
+    found: dict[str, str] = {}
+    for uid, reading in linker.readings.items():
+        if reading.edits is not None:
+            names = linker.makers.names
+            found |= {name: uid for path in reading.edits[0] for name in (path, *names(path)[-1:])}
+    return found
+
+
+def _wait(
+    instance: Instance,
+    path: str,
+    waits_for: dict[str, None],
+    editors: dict[str, tuple[Instance, Node]],
+    ordered: Sequence[str],
+) -> None:
+    found = editors.get(path)
+    if found is not None and found[0] is not instance:
+        waits_for[found[0].uid] = None
+    if not path.endswith("/"):
+        return
+    prefix = "" if path == "./" else path
+    at = bisect_left(ordered, prefix)
+    while at < len(ordered) and ordered[at].startswith(prefix):
+        if editors[ordered[at]][0] is not instance:
+            waits_for[editors[ordered[at]][0].uid] = None
+        at += 1
+
+
+class _Edits:
+    """The edits of one action."""
+
+    def __init__(self, linker: Linker, instance: Instance) -> None:
+        self.linker = linker
+        self.instance = instance
+        self.reading = linker.readings[instance.uid]
+        self.reads: dict[str, str] = {}
+        """Each name of what it reads -> how it is declared."""
+
+    def find(self, editors: dict[str, tuple[Instance, Node]]) -> None:
+        """Find the files, and put them to those of others; mistakes are kept."""
+        spec = self.instance.spec
+        assert spec.edits is not None
+        paths: dict[str, None] = {}
+        names = self.linker.makers.names
+        self.reads = {name: path for path in self.reading.paths for name in (path, *names(path))}
+        before = self.linker.problems.told
+        is_text = spec.edits.is_text
+        for item in spec.edits.items:
+            with self.linker.problems.kept():
+                is_text = is_text and isinstance(item, Template) and item.whole is None
+                for path in self._paths(item):
+                    self._check(path, item.node, editors)
+                    paths[path] = None
+                    for name in (path, *names(path)[-1:]):
+                        editors[name] = (self.instance, item.node)
+        self.reading.edits = (list(paths), is_text)
+        if self.linker.problems.told > before:
+            self.reading.is_whole = False
+
+    def _paths(self, item: Template | GlobItem | FromItem) -> Sequence[str]:
+        places, scope = self.instance.spec.home.places, self.instance.scope
+        if isinstance(item, GlobItem):
+            found = answers.answer(places, item, scope, self.linker.declared, None)
+            if not found and not item.empty:
+                raise answers.nothing(places, item, scope, self.linker.declared, self.instance)
+            return found
+        if isinstance(item, FromItem):
+            raise self.linker.error(
+                "edits takes no from: the outputs of others are theirs",
+                item.node,
+                hint="edit them where they are made",
+            )
+        return [places.path(text, item.node, "an edited file") for text in scope.items(item)]
+
+    def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
+        linker, instance = self.linker, self.instance
+        if path.endswith("/"):
+            raise linker.error(f"edits takes files, and {path} is a folder", node, hint=f'a glob: "{path}**/*"')
+        wrong = "lies outside the root" if path.startswith("/") else ""
+        wrong = "lies in the state folder" if path.startswith(STATE + "/") else wrong
+        wrong = "is the plan itself" if path == instance.spec.home.places.plan else wrong
+        if wrong:
+            raise linker.error(f"the edited file {path} {wrong}", node, hint="of a glob, exclude takes it out")
+        makers = linker.makers.by_any_name(path)
+        if makers:
+            raise linker.error(
+                f"{instance.uid} edits {path}, which {makers[0].uid} makes",
+                node,
+                facts=(f"{makers[0].uid} stands at {linker.source.place(makers[0].spec.key.start)}",),
+                hint="let one action do both: run: takes several commands; of a glob, exclude takes it out",
+            )
+        linker.check_source(path, node, instance)
+        names = (path, *linker.makers.names(path))
+        other, place = next((editors[name] for name in names if name in editors), (instance, node))
+        if other is not instance:
+            raise linker.error(
+                f"two actions edit {path}: {other.uid} and {instance.uid}",
+                node,
+                facts=(f"{other.uid} edits it at {linker.source.place(place.start)}",),
+                hint="let one action run both commands: run: takes several",
+            )
+        for read, declared in self.reads.items():
+            is_tree = read.endswith("/")
+            if any(read == name or (is_tree and (read == "./" or name.startswith(read))) for name in names):
+                raise linker.error(
+                    f"{instance.uid} reads {declared} and edits {path}",
+                    node,
+                    hint="take it out of in: what is edited is read too",
+                )

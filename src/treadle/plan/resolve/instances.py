@@ -1,0 +1,339 @@
+"""From actions as written to their instances: foreach values, uids, outputs, conditions.
+
+Globs see files that no action makes and declared outputs; what makes each is known when every action is expanded,
+so actions whose foreach has a glob are expanded again until their answer stays.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from treadle.errors import TreadleError
+from treadle.plan.language.enabled_if import Operand
+from treadle.plan.language.globs import Disk
+from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template, Value
+from treadle.plan.read.scope_paths import Places
+from treadle.plan.read.spec import FromItem, Item, Spec
+from treadle.plan.yaml.diagnostics import Problems
+from treadle.plan.yaml.nodes import Node, Source
+
+from . import glob_matches as answers
+from .declared_outputs import Declared, Instance, Output
+
+MAX_INSTANCES = 250_000
+MAX_ROUNDS = 50
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff%,*?]")
+
+
+class Expander:
+    """Makes the instances of all actions.
+
+    :param environ: the environment, for `env.NAME` of tracked variables
+    """
+
+    __slots__ = ("disk", "environ", "former", "source")
+
+    def __init__(
+        self,
+        source: Source,
+        environ: Mapping[str, str],
+        former: Collection[str],
+        disk: Disk,
+    ) -> None:
+        self.source = source
+        self.environ = environ
+        self.former = former
+        self.disk = disk
+
+    def expand(self, specs: Sequence[Spec], problems: Problems) -> list[Instance]:
+        """Return the instances in the order of the plan."""
+        made: dict[Spec, list[Instance]] = {}
+        found: dict[Spec, Problems] = {}
+        moving = [spec for spec in specs if spec.has_globs]
+        nothing = Declared((), self.former)
+        noted = Problems()
+        for spec in specs:
+            if not spec.has_globs:
+                _, made[spec] = self._family(spec, nothing, noted)
+                if len(noted):
+                    found[spec], noted = noted, Problems()
+        if moving:
+            self._settle(moving, made, found, problems)
+        for spec in specs:
+            if spec in found:
+                for error in found[spec].errors():
+                    problems.add(error)
+        return [instance for spec in specs for instance in made[spec]]
+
+    def _settle(
+        self,
+        moving: Sequence[Spec],
+        made: dict[Spec, list[Instance]],
+        found: dict[Spec, Problems],
+        problems: Problems,
+    ) -> None:
+        """Expand actions whose foreach has a glob until what the globs take stays."""
+        answers: dict[Spec, object] = {}
+        for _ in range(min(len(moving), MAX_ROUNDS) + MAX_ROUNDS):
+            declared = Declared(itertools.chain.from_iterable(made.values()), self.former)
+            declared.find_places(self.disk, lambda: self.former)
+            changed = []
+            for spec in moving:
+                noted = Problems()
+                answer = self._values(spec, declared, noted)
+                if spec not in answers or answer != answers[spec]:
+                    answers[spec], found[spec] = answer, noted
+                    changed.append(spec)
+            for spec in changed:
+                _, made[spec] = self._family(spec, declared, found[spec])
+            if not changed:
+                break
+        else:
+            for spec in changed:
+                problems.add(
+                    self.source.error(
+                        f"the globs of {spec.name} take what comes of themselves",
+                        spec.key,
+                        hint="narrow the glob, or exclude what the actions make",
+                    )
+                )
+
+    def _values(
+        self, spec: Spec, declared: Declared, problems: Problems
+    ) -> list[tuple[str, tuple[str | Record, ...]]] | None:
+        """Return each name of foreach with its values; None after a mistake."""
+        found = []
+        for name, items in spec.foreach:
+            values: list[str | Record] = []
+            for item in items:
+                with problems.kept():
+                    values.extend([item] if isinstance(item, Record) else self._item(spec, item, declared))
+            found.append((name, tuple(values)))
+        return None if len(problems) else found
+
+    def _item(self, spec: Spec, item: Item, declared: Declared) -> Sequence[str | Record]:
+        if isinstance(item, GlobItem):
+            places = spec.home.places
+            answer = answers.answer(places, item, spec.home.scope, declared, spec)
+            if not answer and not item.empty and not self._reason_against_all(spec):
+                raise answers.nothing(places, item, spec.home.scope, declared, None)
+            return [places.written(path) for path in answer] if places.folder else answer
+        assert not isinstance(item, FromItem)
+        whole = item.whole
+        if whole is not None and whole.name in spec.home.scope.records:
+            return spec.home.scope.records[whole.name]
+        is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
+        if is_alone and whole and not isinstance(spec.home.scope.value(item, whole), tuple):
+            hint = f'["${{{whole.name}}}"] is a list of one'
+            if MAGIC.search(text := spec.home.scope.one(item, whole)):
+                hint = f'a value is never a pattern: give the var {{glob: "{text}"}}; {hint}'
+            raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole, hint=hint)
+        return spec.home.scope.items(item)
+
+    def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
+        if not spec.foreach:
+            instance = Instance(spec.name, spec, spec.home.scope)
+            self._fill(instance, problems)
+            return None, [instance]
+        values = self._values(spec, declared, problems)
+        if values is None:
+            return None, []
+        count = 1
+        for _, texts in values:
+            count *= len(texts)
+        if count > MAX_INSTANCES:
+            problems.add(
+                self.source.error(
+                    f"foreach makes more than {MAX_INSTANCES:,} actions",
+                    spec.key,
+                    hint="several names multiply: give fewer",
+                )
+            )
+            return values, []
+        if not count and (reason := self._reason_against_all(spec)):
+            # an action that reads or needs the family is disabled with it
+            hollow = Instance(f"{spec.name}@", spec, spec.home.scope)
+            hollow.left_out, hollow.is_hollow = reason, True
+            return values, [hollow]
+        found: list[Instance] = []
+        uids: set[str] = set()
+        names = [name for name, _ in values]
+        outside = self._folders_outside(spec)
+        scope = spec.home.scope
+        for chosen in itertools.product(*[texts for _, texts in values]):
+            uid = f"{spec.name}@{','.join([uid_part(_cut(_named(value), outside)) for value in chosen])}"
+            if uid in uids:
+                problems.add(
+                    self.source.error(f"foreach makes {uid} twice", spec.entries["foreach"], hint=_one_each(chosen))
+                )
+                return values, found
+            uids.add(uid)
+            local = scope.with_local(_local(names, chosen), _unknown(scope.unknown, names, chosen))
+            local.typed = _typed(names, chosen)
+            with problems.kept():
+                one = spec if spec.variants is None else spec.variants.of(local)
+                instance = Instance(uid, one, local)
+                self._fill(instance, problems)
+                found.append(instance)
+            if len(problems):
+                break
+        return values, found
+
+    def _folders_outside(self, spec: Spec) -> tuple[str, ...]:
+        globs = [item for _, items in spec.foreach for item in items if isinstance(item, GlobItem)]
+        return tuple(
+            folder for item in globs for folder in answers.folders_outside(spec.home.places, item, spec.home.scope)
+        )
+
+    def _fill(self, instance: Instance, problems: Problems) -> None:
+        spec, scope, places = instance.spec, instance.scope, instance.spec.home.places
+        for slot in spec.outputs:
+            for item in slot.items:
+                if not isinstance(item, Template):
+                    continue
+                try:
+                    for text in scope.items(item):
+                        instance.outputs.append(Output(places.output(text, item.node), item.node, slot))
+                except TreadleError as error:
+                    problems.keep(error)
+        if spec.stdout is not None:
+            with problems.kept():
+                node = spec.stdout.node
+                instance.stdout = _file(places, scope.text(spec.stdout), node, "stdout")
+                if all(instance.stdout != output.path for output in instance.outputs):
+                    instance.outputs.append(Output(instance.stdout, node))
+        if spec.depfile is not None:
+            with problems.kept():
+                instance.depfile = _file(places, scope.text(spec.depfile), spec.depfile.node, "depfile")
+        if spec.expand is not None:
+            with problems.kept():
+                node = spec.expand.node
+                instance.expand = _file(places, scope.text(spec.expand), node, "expand")
+                if all(instance.expand != output.path for output in instance.outputs):
+                    instance.outputs.append(Output(instance.expand, node))
+        if spec.condition is not None:
+            with problems.kept():
+                self._decide(instance)
+
+    def _decide(self, instance: Instance) -> None:
+        values = {**instance.scope.local, **instance.scope.typed}
+        instance.left_out = self._reason_against(instance.spec, values)
+
+    def _reason_against_all(self, spec: Spec) -> str:
+        """Return why all of a family is left out whatever its values are, "" if that depends on these."""
+        if spec.condition is None or spec.variants is not None:
+            return ""
+        try:
+            return self._reason_against(spec, {})
+        except TreadleError:
+            return ""
+
+    def _reason_against(self, spec: Spec, values: Mapping[str, Operand]) -> str:
+        condition = spec.condition
+        assert condition is not None
+        hidden = [f"env.{name}" for name in spec.secret]
+        tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.track}
+        known = {**spec.home.operands, **values, **tracked}
+        holds, shown = condition.evaluate(known, {**spec.home.odd, **_UNTRACKED}, hidden)
+        if holds:
+            return ""
+        return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
+
+
+PATHS_ONLY = {
+    **dict.fromkeys(
+        ("in", "out", "depfile", "edits"),
+        "${in}, ${out}, ${edits} and ${depfile} are known in commands and env only\n"
+        "write the path, or a var for both",
+    ),
+    "env": "variables are known in when as env.NAME\nin sh a tracked or passed variable is $NAME",
+    "platform": "platform.os and platform.arch are known in when and select only\ngive a var a select:",
+}
+_UNTRACKED = {
+    "env": "a condition sees the variables that its action tracks\nwrite track: [NAME]",
+    "in": 'in stands between a value and a list\nsuch as mode in ["debug"]',
+    "out": "a condition does not see outputs\nuse parameters, vars and foreach values",
+    "depfile": "a condition does not see the depfile\nuse parameters, vars and foreach values",
+}
+
+
+def _file(places: Places, text: str, node: Node, what: str) -> str:
+    path = places.output(text, node, what)
+    if path.endswith("/"):
+        raise places.source.error(
+            f"{what} must be a file, {path} is a folder", node, hint="take the / away, or name a file in it"
+        )
+    return path
+
+
+def _cut(text: str, folders: Sequence[str]) -> str:
+    """Return a path without the folder outside the root that its glob looked in: that is no part of a name."""
+    for folder in folders:
+        if text.startswith(folder):
+            return text[len(folder) :]
+    return text
+
+
+def uid_part(text: str) -> str:
+    """Return a foreach value as it stands in a uid: what would not show, and `% , * ?`, as `%` and hex bytes."""
+    if not _ODD.search(text):
+        return text
+    return _ODD.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found.group())), text)
+
+
+def _named(value: str | Record) -> str:
+    return value if isinstance(value, str) else value.name or ""
+
+
+def _one_each(chosen: Sequence[str | Record]) -> str:
+    if any(isinstance(value, Record) for value in chosen):
+        return "give each record a name: of its own"
+    return "take the double value out"
+
+
+def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, Operand]:
+    """Return what conditions see of fields that are numbers or booleans."""
+    found: dict[str, Operand] = {}
+    for name, value in zip(names, chosen, strict=True):
+        if isinstance(value, Record) and value.typed:
+            found.update({f"{name}.{field}": one for field, one in value.typed.items()})
+    return found
+
+
+def _unknown(known: Mapping[str, str], names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, str]:
+    """Return what to say about names without a value, fields of records that are no value among them."""
+    for name, value in zip(names, chosen, strict=True):
+        if isinstance(value, Record) and value.odd:
+            odd = {f"{name}.{field}": said.replace("${", f"${{{name}.", 1) for field, said in value.odd.items()}
+            known = {**known, **odd}
+    return known
+
+
+def _local(names: Sequence[str], chosen: Sequence[str | Record]) -> dict[str, Value]:
+    local: dict[str, Value] = {}
+    for name, value in zip(names, chosen, strict=True):
+        if isinstance(value, str):
+            _take_path(local, name, value)
+            continue
+        for field, text in value.values.items():
+            if isinstance(text, str):
+                _take_path(local, f"{name}.{field}", text)
+        local.update({f"{name}.{field}": text for field, text in value.values.items()})
+    return local
+
+
+def _take_path(local: dict[str, Value], name: str, text: str) -> None:
+    """Take in a text, and the parts that it has as a path."""
+    folder, _, last = text.rpartition("/")
+    stem, ext = os.path.splitext(last)
+    local[name] = text
+    local[name + ".name"] = last
+    local[name + ".stem"] = stem
+    local[name + ".ext"] = ext
+    local[name + ".noext"] = text[: len(text) - len(ext)] if ext else text
+    local[name + ".dir"] = folder or ("/" if text.startswith("/") else ".")
+    local[name + ".dir.name"] = folder.rpartition("/")[2]

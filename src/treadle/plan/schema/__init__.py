@@ -1,0 +1,1 @@
+"""The keys of the language, and what may stand at each."""

@@ -1,0 +1,196 @@
+"""`schema`: the JSON Schema of plans, for editors, made from the same tables as the checks and the reference page.
+
+It is never stricter than the checks: what it does not know well it lets pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from treadle.errors import UsageError
+from treadle.events.files import check_writable, write_whole
+from treadle.plan.reference import TABLES
+from treadle.plan.schema import keys
+from treadle.plan.yaml.nodes import Items, Scalar, Table
+from treadle.state import own_files
+from treadle.state.store import STATE_FOLDER, Store
+from treadle.ui.text import line, safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from treadle.plan.schema.keys import Key, Kind
+    from treadle.ui.console import Context
+
+    Schema = dict[str, Any]
+
+SCHEMA_FILE = ".treadle/schema.json"
+"""Where `init` puts the schema, beside the plan: what is in there is never put under version control."""
+DIALECT = "http://json-schema.org/draft-07/schema#"
+
+_TEXT: Schema = {"type": ["string", "number", "boolean"]}
+"""A scalar that is taken as it is written: what an editor sees as a number is a text."""
+_ELEMENTS: Schema = {"type": "array", "items": {"anyOf": [_TEXT, {"$ref": "#/definitions/select"}]}}
+_GROUP: list[Schema] = [_TEXT, {"type": "array", "items": _TEXT}]
+_NAMED = ("params", "groups", "actions")
+"""Keys whose tables say what stands under each name."""
+_REQUIRED = {
+    "include": "file",
+    "files": "file",
+    "dotenv": "file",
+    "groups": "of",
+    "glob": "glob",
+    "from": "from",
+    "tools": "tool",
+    "retries": "max",
+}
+"""Table -> the key that must be there."""
+_DURATION = rf"^{keys.DURATION.pattern}$"
+
+
+def schema_command(context: Context) -> int:
+    """Print the schema, or write it to a file."""
+    names = context.options.names
+    text = json.dumps(plan_schema(), indent=1, ensure_ascii=False)
+    if not names:
+        context.say(line(one) for one in text.split("\n"))
+        return context.ended(0)
+    if len(names) > 1:
+        raise UsageError("`treadle schema` takes one file, or none")
+    write_schema(names[0], text)
+    context.say([line(f"wrote {safe(context.shown(names[0]))}")])
+    return context.ended(0)
+
+
+def write_schema(path: str, text: str = "") -> None:
+    """Write the schema to a file, whose folder is made; in a state folder also what belongs into each.
+
+    :param text: the schema, made if left out
+    :raises UsageError: it cannot be written
+    """
+    folder = os.path.dirname(path)
+    text = (text or json.dumps(plan_schema(), indent=1, ensure_ascii=False)) + "\n"
+    try:
+        if os.path.basename(folder) == STATE_FOLDER:
+            # the folder of the plan may be the one that we are in, which has an empty name here
+            store = Store(os.path.dirname(folder) or ".")
+            store.make_folder()
+            own_files.replace(path, [text.encode()])
+            return
+        check_writable(path, text[: text.index("http")])
+        write_whole(path, [text])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def plan_schema() -> Schema:
+    """Return the JSON Schema of plans."""
+    definitions = {name: _table(table) for name, table in TABLES.items() if name != "plan"}
+    for name, key in _REQUIRED.items():
+        definitions[name]["required"] = [key]
+    for name in ("actions", "defaults"):
+        inside = definitions[name]
+        for key, takes in inside["properties"].items():
+            inside["properties"][key] = _or_select(takes)
+        definitions[name] = {"if": {"required": ["select"]}, "else": inside, **inside}
+        del definitions[name]["additionalProperties"]
+    definitions["select"] = {"type": "object", "required": ["select"], "properties": {"select": _TEXT}}
+    path = {"anyOf": [_TEXT, _ref("glob"), _ref("from"), _ref("select")]}
+    definitions["path"] = path
+    definitions["paths"] = {"anyOf": [_ref("path"), {"type": "array", "items": _ref("paths")}]}
+    definitions["nested"] = {"anyOf": [_TEXT, {"type": "array", "items": _ref("nested")}]}
+    top = _table(TABLES["plan"])
+    top["required"] = ["treadle"]
+    top["anyOf"] = [{"required": ["actions"]}, {"required": ["include"]}]
+    return {"$schema": DIALECT, "title": "A plan of Treadle", **top, "definitions": definitions}
+
+
+def _or_select(takes: Schema) -> Schema:
+    """Return what a key takes that may have a map with `select` in place of its value."""
+    told = takes.pop("description")
+    return {"anyOf": [takes, _ref("select")], "description": told}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/definitions/{name}"}
+
+
+def _table(table: Mapping[str, Key]) -> Schema:
+    properties = {name: {**_takes(key), "description": _description(key)} for name, key in table.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _description(key: Key) -> str:
+    left_out = f"\nIf left out: {key.default}." if key.default else ""
+    return f"{key.meaning}{left_out}".replace("`", "")
+
+
+def _takes(key: Key) -> Schema:
+    """Return what a key takes."""
+    if key.name in _NAMED and key.kind is keys.MAP:
+        inside = {"anyOf": [*_GROUP, _ref("groups")]} if key.name == "groups" else _ref(key.name)
+        names = {"propertyNames": {"pattern": f"^(?:{keys.NAME.pattern})$"}} if key.name == "params" else {}
+        return {"type": "object", "additionalProperties": inside, **names}
+    if key.name == "defaults":
+        return _ref("defaults")
+    if key.name == "queues":
+        return {"type": "object", "additionalProperties": _whole(1)}
+    if key.name == "vars":
+        values = [_TEXT, {"type": "array"}, _ref("select"), _ref("files"), _ref("glob")]
+        return {"type": "object", "additionalProperties": {"anyOf": values}}
+    known = _KNOWN.get(key.kind.says)
+    if known is not None:
+        return known
+    shapes = _shapes(key.kind)
+    return shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+
+
+def _shapes(kind: Kind) -> list[Schema]:
+    """Return what a kind that is not known better takes."""
+    found: list[Schema] = []
+    if Scalar in kind.shapes:
+        found.append(_TEXT)
+    if Items in kind.shapes:
+        found.append({"type": "array"})
+    if Table in kind.shapes:
+        found.append({"type": "object"})
+    return found
+
+
+def _whole(least: int | None = None) -> Schema:
+    return {"type": "integer"} if least is None else {"type": "integer", "minimum": least}
+
+
+_KNOWN: dict[str, Schema] = {
+    keys.VERSION.says: {"const": 1},
+    keys.TEXTS.says: {"anyOf": [_TEXT, _ELEMENTS]},
+    keys.LIST.says: _ELEMENTS,
+    keys.NESTED.says: _ref("nested"),
+    keys.PATHS.says: {
+        "anyOf": [
+            _ref("paths"),
+            {
+                "type": "object",
+                "additionalProperties": _ref("paths"),
+                "propertyNames": {"not": {"enum": ["glob", "from", "select"]}},
+            },
+        ],
+    },
+    keys.BOOL.says: {"type": "boolean"},
+    keys.COUNT.says: _whole(1),
+    keys.AMOUNT.says: _whole(0),
+    keys.INTEGER.says: _whole(),
+    keys.DURATION_KIND.says: {"type": "string", "pattern": _DURATION},
+    keys.LIMIT.says: {"anyOf": [{"const": "none"}, {"type": "string", "pattern": _DURATION}]},
+    keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},
+    keys.TYPE.says: {"enum": list(keys.PARAM_TYPES)},
+    keys.SPLIT.says: {"enum": list(keys.SPLITS)},
+    keys.OK.says: {"const": "ok"},
+    keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},
+    keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},
+    keys.TOOLS.says: {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _ref("tools")]}}]},
+}
+"""What kinds take that can be said exactly, by their words."""

@@ -1,0 +1,1 @@
+"""Jobs in time: started when they may, ended when they must."""

@@ -1,0 +1,465 @@
+"""Job, EmptyJob, ProcessJob: what one job asks for and how it ended. They know no graph and no admission."""
+
+from __future__ import annotations
+
+import os
+from _thread import RLock, allocate_lock
+from time import monotonic, time
+
+from treadle._startup.environment import inherited
+from treadle.engines.local import SPAWN_ERRORS, Start
+from treadle.engines.process import describe_status
+from treadle.errors import TreadleError, UsageError, is_shortage, listed
+from treadle.status import ReturnValue
+
+from .hooks import add_note_of, refusal_of_unrun, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol, Self
+
+    from treadle.core.callbacks import NotifyEnd
+    from treadle.engines.local import Ended
+    from treadle.engines.process import Process
+
+    class Host(Protocol):
+        """What starts jobs: a Scheduler, or a fake."""
+
+        def run_in_thread(self, job: Job) -> None:
+            """Call `job.run_guarded()` in a thread, then tell that the job ended."""
+
+        def run_process(self, job: ProcessJob, start: Start | None) -> Process | None:
+            """Start a program for the job, whose `ended` is called at its end; None where it did not start."""
+
+        def interrupt_process(self, job: ProcessJob) -> None:
+            """End the tree of the job's program: TERM, grace, KILL."""
+
+
+USE_SCHEDULER_TIMEOUT: float = -1.0
+"""A job's `timeout` that stands for the one of its scheduler."""
+
+
+class JobTimingInfo(tuple[float | None, float | None, float]):
+    """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran.
+
+    It is a named tuple of these three, made without the module `collections`.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, start_time: float | None, stop_time: float | None, duration: float) -> Self:
+        """Return the three as one."""
+        return super().__new__(cls, (start_time, stop_time, duration))
+
+    @property
+    def start_time(self) -> float | None:
+        """When it started."""
+        return self[0]
+
+    @property
+    def stop_time(self) -> float | None:
+        """When it ended."""
+        return self[1]
+
+    @property
+    def duration(self) -> float:
+        """Seconds that it ran, or has run up to now."""
+        return self[2]
+
+    def __getnewargs__(self) -> tuple[float | None, float | None, float]:
+        return (self[0], self[1], self[2])
+
+    def __repr__(self) -> str:
+        return f"JobTimingInfo(start_time={self[0]!r}, stop_time={self[1]!r}, duration={self[2]!r})"
+
+
+class Job:
+    """One piece of work.
+
+    Subclasses override `run`, and `status`, `priority`, `queue_name`, `tokens` or `timeout` where the defaults
+    do not do. The names are those of e3.
+
+    :param uid: the vertex that it works for
+    :param data: the data of that vertex
+    :param notify_end: called with the uid when a job that was started by hand has ended
+    """
+
+    lock = RLock()
+    """That of its scheduler: held while `job_provider` or `collect` runs, so that a `run` which holds it may share
+    data with these. Each scheduler has its own, so a callback may wait for another run. The class has one for the
+    jobs that no scheduler runs."""
+    index_counter = 0
+
+    queue_name = "default"
+    tokens = 1
+    timeout: float | None = USE_SCHEDULER_TIMEOUT
+    """Seconds that one attempt may last; None for no limit."""
+    retry_delay = 0.0
+    """Seconds to wait before it is queued again, when `collect` asks for that."""
+
+    # of a job that has not started these stand here, not in each
+    slot: int | None = None
+    interrupted = False
+    timed_out = False
+    attempt = 0
+    failure: str | None = None
+    """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
+    _limit: float | None = None
+    """Seconds that its last attempt could last, its own or those of its scheduler; None for no limit."""
+    _start_time: float | None = None
+    _stop_time: float | None = None
+    _started_at = _stopped_at = 0.0
+    _host: Host | None = None
+
+    def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
+        with _COUNTING:
+            Job.index_counter += 1
+            self.index = Job.index_counter
+        self.uid: Any = uid
+        self.data = data
+        self.notify_end = notify_end
+
+    should_skip = False
+    """Whether it is never started: it takes no token and is collected at once."""
+
+    @property
+    def priority(self) -> int:
+        """Among what waits in one queue the higher goes first."""
+        return 0
+
+    @property
+    def status(self) -> ReturnValue:
+        """How it ended; a plain job that ran to its end succeeded."""
+        return ReturnValue.success if self.failure is None else ReturnValue.failure
+
+    @property
+    def outcome(self) -> ReturnValue:
+        """`status`, but failure where the job crashed, was interrupted or could not be admitted.
+
+        What was interrupted may have left its work half done, whatever it says itself. A status that is no
+        ReturnValue, such as a bare number, makes the job a failure: 0 may be an exit code or a False.
+        """
+        if self.failure is not None or self.interrupted:
+            return ReturnValue.failure
+        status = asked(self, "status")
+        if isinstance(status, ReturnValue):
+            return status
+        self.fail(f"its status is {shown(status)}, expected a ReturnValue such as ReturnValue.success")
+        return ReturnValue.failure
+
+    @property
+    def timing_info(self) -> JobTimingInfo:
+        """When it started and ended; the duration of one that runs counts on, 0.0 for one that never started."""
+        start, stop = self._start_time, self._stop_time
+        if start is None:
+            return JobTimingInfo(None, None, 0.0)
+        return JobTimingInfo(start, stop, (monotonic() if stop is None else self._stopped_at) - self._started_at)
+
+    @property
+    def started_at(self) -> float:
+        """When its last attempt started, on the monotonic clock."""
+        return self._started_at
+
+    def record_start_time(self) -> None:
+        """Note that it starts now; an attempt after the first starts afresh."""
+        self._start_time = time()
+        self._started_at = monotonic()
+        self._stop_time = None
+
+    def record_stop_time(self) -> None:
+        """Note that it ends now."""
+        self._stop_time = time()
+        self._stopped_at = monotonic()
+
+    def prepare(self, slot: int) -> None:
+        """Forget what the attempt before has left, and take the slot of the next one."""
+        self.slot = slot
+        self.attempt += 1
+        self.interrupted = self.timed_out = False
+        self.failure = None
+        self.record_start_time()
+
+    def start(self, slot: int, host: Host | None = None) -> None:
+        """Run it in a thread of the host's; without a host in one of its own, and call `notify_end` at the end.
+
+        :param slot: a number that no other running job has
+        """
+        self._host = host
+        if host is not None:
+            host.run_in_thread(self)
+            return
+        self.prepare(slot)
+        import threading
+
+        def body() -> None:
+            self.run_guarded()
+            self.record_stop_time()
+            self.notify_end(self.uid)
+
+        threading.Thread(target=body, name=str(self.uid), daemon=True).start()
+
+    def run(self) -> None:
+        """Do the work."""
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
+
+    def run_guarded(self) -> None:
+        """Call `run` unless the job was interrupted before; an exception is a failure, its traceback is logged."""
+        if self.interrupted:
+            self.fail("interrupted before it started")
+            return
+        run: Callable[[], Any] = self.run
+        try:
+            left = run()
+            if left is not None and (refused := refusal_of_unrun(left)):
+                self.fail(refused)
+        except BaseException as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            _log().error("job %s raised an exception", self.uid, exc_info=True)
+
+    def fail(self, reason: str) -> None:
+        """Make it a failure for a reason that `status` does not know."""
+        self.failure = reason
+
+    def _why_not_good(self) -> str | None:
+        """Return in words why it did not end well, None where only its status says so."""
+        if self.failure is not None:
+            return self.failure
+        if self.timed_out:
+            return f"ended after its time limit of {self._limit:g} s"
+        return "interrupted" if self.interrupted else None
+
+    def interrupt(self) -> bool:
+        """Ask it to end; return True the first time. What runs in a thread has to look at `interrupted` itself."""
+        first = not self.interrupted
+        self.interrupted = True
+        return first
+
+    def on_start(self, scheduler: Any) -> None:
+        """Hear that it starts now."""
+
+    def on_finish(self, scheduler: Any) -> None:
+        """Hear that it was collected, also if it was skipped or interrupted."""
+
+
+class EmptyJob(Job):
+    """A job that is never started: its status is known beforehand."""
+
+    should_skip = True
+
+    def __init__(
+        self, uid: Any, data: Any, notify_end: NotifyEnd, status: ReturnValue = ReturnValue.force_fail
+    ) -> None:
+        super().__init__(uid, data, notify_end)
+        self._status = status
+
+    @property
+    def status(self) -> ReturnValue:
+        """The status given at construction."""
+        return self._status
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class ProcessJob(Job):
+    """A job that is a program: subclasses say which by `cmdline`, and how by `cmd_options`."""
+
+    logs_failures = True
+    """Whether a program that could not be started is told in the log; no, where that is told elsewhere."""
+
+    def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
+        super().__init__(uid, data, notify_end)
+        self.proc_handle: Process | None = None
+        self._files: list[int] = []
+
+    @property
+    def cmdline(self) -> list[str]:
+        """The program and its arguments."""
+        raise NotImplementedError(f"{type(self).__name__} has no cmdline")
+
+    @property
+    def cmd_options(self) -> dict[str, Any]:
+        """How to start it; a key that is not here is refused.
+
+        - `cwd`: the folder, ours if left out
+        - `output`, `error`: None for our own stdout and stderr, a path, or a descriptor; stderr goes where
+          stdout goes if left out
+        - `input`: a path; left out, there is nothing to read
+        - `env`: the environment, ours if left out; `ignore_environ=False` adds ours to it
+        """
+        return {"output": None}
+
+    @property
+    def status(self) -> ReturnValue:
+        """The exit code as a ReturnValue: notready before the start, failure for what is not one."""
+        if self.failure is not None:
+            return ReturnValue.failure
+        if self.proc_handle is None:
+            return ReturnValue.notready
+        return self.status_of(self.proc_handle.status)
+
+    def status_of(self, code: int | None) -> ReturnValue:
+        """Return the status that an exit code stands for."""
+        if code is None:
+            _log().warning("job %s returned None for status", self.uid)
+            return ReturnValue.failure
+        try:
+            return ReturnValue(code)
+        except ValueError:
+            _log().warning("job %s returned an unknown status %s", self.uid, code)
+            return ReturnValue.failure
+
+    def _why_not_good(self) -> str | None:
+        """Return what other jobs say, or else the exit code or the signal that ended the program."""
+        why = super()._why_not_good()
+        return why if why is not None or self.proc_handle is None else describe_status(self.proc_handle.status)
+
+    def prepare(self, slot: int) -> None:
+        """Forget the program of the attempt before."""
+        super().prepare(slot)
+        self.proc_handle = None
+
+    def start(self, slot: int, host: Host | None = None) -> None:
+        """Give the program to the host, which waits for all of them at once; an overridden `run` is called."""
+        if host is None or type(self).run is not ProcessJob.run:
+            super().start(slot, host)
+            return
+        self._host = host
+        request = None
+        try:
+            request = self.make_start()
+        except Exception as error:
+            self.close_files()
+            if is_shortage(error):
+                raise
+            self._not_started(error)
+        try:
+            self.proc_handle = host.run_process(self, request)
+        except OSError:
+            self.close_files()
+            raise
+
+    def run(self) -> None:
+        """Run the program and wait for its end; what cannot be started is a failure."""
+        try:
+            start = self.make_start()
+            try:
+                self.proc_handle = start.spawn()
+            except SPAWN_ERRORS as error:
+                self.fail(start.why_not(error))
+                _log().error("job %s could not be started: %s", self.uid, self.failure)
+                return
+            if self.interrupted:
+                # `interrupt` may have looked before there was a program to end
+                self.proc_handle.kill(recursive=True)
+            self.proc_handle.wait()
+        except (OSError, TreadleError) as error:
+            self._not_started(error)
+        finally:
+            self.close_files()
+
+    def ended(self, how: Ended) -> None:
+        """Take in how the program has ended, when a host has run it."""
+        self.close_files()
+        if how.process is not None:
+            self.proc_handle = how.process
+        if how.error and self.failure is None:
+            self.fail(how.error)
+            if self.logs_failures:
+                _log().error("job %s: %s", self.uid, how.error)
+        elif self.proc_handle is not None and self.proc_handle.status is None:
+            self.proc_handle.status = how.code
+
+    def _not_started(self, error: Exception) -> None:
+        """Fail since it is not known what is to be started: a user error, or a bug in a subclass."""
+        is_user_error = isinstance(error, OSError | TreadleError)
+        self.fail(str(error) if is_user_error else f"{type(error).__name__}: {error}")
+        trace = None if is_user_error else error
+        if trace is not None or self.logs_failures:
+            _log().error("job %s could not be started: %s", self.uid, self.failure, exc_info=trace)
+
+    def make_start(self) -> Start:
+        """Return what is to be started, from `cmdline` and `cmd_options`."""
+        from treadle.engines.process_marks import mark_of
+
+        argv: Any = self.cmdline
+        options: Any = self.cmd_options
+        if not isinstance(argv, list | tuple) or not argv or not all(isinstance(word, _WORDS) for word in argv):
+            raise UsageError(
+                f"its cmdline is {shown(argv)}", facts=("expected a list of texts such as ['echo', 'hello']",)
+            )
+        argv = list(map(os.fsdecode, argv))
+        if not isinstance(options, dict):
+            raise UsageError(f"its cmd_options are {shown(options)}", facts=("expected a dict",))
+        options = dict(options)
+        cwd = options.pop("cwd", None)
+        output, error = options.pop("output", None), options.pop("error", None)
+        stdin = options.pop("input", None)
+        environ = inherited() if "env" not in options else dict(options.pop("env"))
+        if not options.pop("ignore_environ", True):
+            environ = {**inherited(), **environ}
+        if options:
+            raise TreadleError(f"unknown cmd_options: {listed(sorted(options))}")
+        stdout = self._open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        stderr = stdout if error is None else self._open(error, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        files = (self._open(stdin, os.O_RDONLY), stdout, stderr)
+        # 1 and "1" are two uids
+        mark = mark_of(RUN_ID, f"{self.index}-{self.uid}")
+        return Start([argv], mark=mark, environ=environ, cwd=cwd, files=files)
+
+    def interrupt(self) -> bool:
+        """End the program with all that it has started; always True."""
+        super().interrupt()
+        if self._host is not None and type(self).run is ProcessJob.run:
+            self._host.interrupt_process(self)
+        elif self.proc_handle is not None:
+            self.proc_handle.kill(recursive=True)
+        return True
+
+    def close_files(self) -> None:
+        """Close the descriptors that were opened for the program."""
+        while self._files:
+            os.close(self._files.pop())
+
+    def _open(self, what: str | int | None, flags: int) -> int | None:
+        if what is None or isinstance(what, int):
+            return what
+        fd = os.open(what, flags | os.O_CLOEXEC, 0o666)
+        self._files.append(fd)
+        return fd
+
+
+_WORDS = (str, bytes, os.PathLike)
+_COUNTING = allocate_lock()
+"""Held while a job takes its number, and nothing foreign runs meanwhile."""
+
+RUN_ID = os.urandom(8).hex()
+"""What this process puts into the marks of the programs that it starts for jobs of no particular run."""
+
+
+def asked(job: Job, name: str) -> Any:
+    """Return an attribute of a job that a subclass may compute; an exception gets a note that names both."""
+    try:
+        return getattr(job, name)
+    except Exception as error:
+        add_note_of(error, f"{type(job).__name__}.{name}", [job.uid])
+        raise
+
+
+def check(job: Job, uid: Any) -> None:
+    """Refuse a job that a subclass has not set up.
+
+    :param uid: the vertex that it was made for
+    """
+    if not hasattr(job, "index"):
+        raise UsageError(
+            f"the {type(job).__name__} for {uid!r} was made without the __init__ of Job",
+            hint="call super().__init__(uid, data, notify_end) in its own",
+        )
+
+
+def _log() -> Any:
+    import logging
+
+    return logging.getLogger("treadle.scheduling.job")

@@ -1,0 +1,482 @@
+"""Scheduler: the loop that joins admission with jobs and a runner. It knows nothing of fingerprints and records.
+
+One round: take what the graph has ready (`enqueue`), start what admission lets in (`launch`), sleep until
+something ends (`wait`). A job tells its end once, to one inbox, whoever runs it: a thread or the runner.
+KeyboardInterrupt may be raised between any two lines: `_abort` makes good what that has left half done.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock, allocate_lock
+from time import time
+
+from treadle.core.admission import Admission
+from treadle.core.containers import deque, heappop, heappush
+from treadle.core.graph.dag import DAGIterator, require_graph
+from treadle.engines.process import LONGEST_SLEEP
+from treadle.errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
+
+from .hooks import ask, refusal, shown
+from .job import USE_SCHEDULER_TIMEOUT, Job, asked, check
+from .running import DRAINING, KILLING, RUNNING, STOPPING, RunningJobs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from treadle.core.callbacks import NotifyEnd
+    from treadle.core.graph.dag import DAG
+    from treadle.engines.local import Start
+    from treadle.engines.process import Process
+
+    from .job import ProcessJob
+
+    JobProvider = Callable[[Hashable, Any, frozenset[Hashable], NotifyEnd], Job]
+
+__all__ = ["DEFAULT_JOB_MAX_DURATION", "DRAINING", "KILLING", "RUNNING", "STOPPING", "Scheduler"]
+
+DEFAULT_JOB_MAX_DURATION = 86400.0
+"""Seconds that one attempt of a job may last if nothing else is said: a day, as in e3."""
+
+
+class Scheduler(RunningJobs):
+    """Runs a graph of jobs by queue, tokens and priority.
+
+    :param job_provider: `(uid, data, predecessors, notify_end) -> Job`, called when all predecessors have left
+    :param collect: called with each job that ended; a true answer queues the same job again
+    :param queues: name -> tokens; if empty there is one queue, `default`, with `tokens` tokens
+    :param tokens: tokens of the default queue where `queues` is empty
+    :param job_timeout: seconds that one attempt may last, None for no limit; a job may set its own
+    """
+
+    def __init__(
+        self,
+        job_provider: JobProvider,
+        collect: Callable[[Any], bool | None] | None = None,
+        queues: Mapping[str, int] | None = None,
+        tokens: int = 1,
+        job_timeout: float | None = DEFAULT_JOB_MAX_DURATION,
+    ) -> None:
+        super().__init__()
+        self.lock = RLock()
+        """Held while `job_provider` or `collect` runs; its jobs have it as their `lock`."""
+        self._running = allocate_lock()
+        self.job_provider = job_provider
+        self.collect: Callable[[Any], bool | None] = collect or (lambda _job: False)
+        if queues and not hasattr(queues, "items"):
+            raise UsageError(f"the queues are {shown(queues)}", facts=("expected a dict: name -> tokens",))
+        self.queues = dict(queues) if queues else {"default": tokens}
+        self.job_timeout = job_timeout
+        self.before_start: Callable[[list[Job]], None] | None = None
+        """Called with each batch of jobs that is about to start."""
+        self.tick: float | None = None
+        """Seconds after which `wait` returns though nothing has ended, so that `log_state` is called."""
+        self._started: float | None = None
+        self._stopped: float | None = None
+        self.max_active_jobs = 0
+        self.all_jobs_queued = False
+
+    @classmethod
+    def simple_provider(cls, job_class: type[Job]) -> JobProvider:
+        """Return a provider that makes a `job_class` for each vertex."""
+
+        def provider(uid: Hashable, data: Any, _: frozenset[Hashable], notify_end: NotifyEnd) -> Job:
+            return job_class(uid, data, notify_end)
+
+        return provider
+
+    @property
+    def queued_jobs(self) -> int:
+        """How many jobs wait for tokens, or for the end of their delay."""
+        return self._admission.waiting + len(self._delayed) + len(self._admitted)
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When the run began, in UTC."""
+        return _as_datetime(self._started)
+
+    @property
+    def stop_time(self) -> datetime | None:
+        """When the run ended, in UTC."""
+        return _as_datetime(self._stopped)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do: all has been queued and has ended, or nothing new may start."""
+        if self._active or self._inbox.ended or self._short is not None:
+            return False
+        return self.hurry >= DRAINING or (self.all_jobs_queued and not self.queued_jobs)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether what the system has no resource for may get it: something runs, or it was not tried often."""
+        return bool(self._active) or self._tries + 1 < PATIENCE
+
+    def run(self, dag: DAG) -> None:
+        """Run all jobs of the graph; return when they have ended.
+
+        An exception in a callback or a hook, and KeyboardInterrupt wherever it comes, ends the running jobs
+        (TERM, grace, KILL), collects them, and then goes on its way. A second KeyboardInterrupt kills at once.
+
+        :raises DAGError: the graph has a cycle or a predecessor that is not there; no job has started then
+        :raises RunError: it runs already, in another thread or around this call
+        """
+        if not self._running.acquire(blocking=False):
+            raise RunError("this scheduler runs already", hint="make another one")
+        try:
+            self._run_alone(dag)
+        finally:
+            self._running.release()
+
+    def _run_alone(self, dag: DAG) -> None:
+        self.init_state(dag)
+        try:
+            while not self.is_finished:
+                self.enqueue()
+                self.launch()
+                self.log_state()
+                self.max_active_jobs = max(self.max_active_jobs, len(self._active))
+                self.wait()
+        except BaseException as error:
+            try:
+                self._abort(error)
+            except KeyboardInterrupt:
+                # it came before `_abort` listened
+                self.hurry = KILLING
+                self._abort(error)
+            raise
+        finally:
+            self._threads.close()
+            if self._coroutines is not None:
+                self._coroutines.close()
+            self.runner.close()
+            self._stopped = time()
+
+    async def co_run(self, dag: DAG) -> None:
+        """Run all jobs of the graph as `run` does, for a coroutine; whoever cancels it stops the run, and waits."""
+        from .awaiting import in_thread
+
+        await in_thread(lambda: self.run(dag), lambda again: self.stop(KILLING if again else STOPPING))
+
+    def init_state(self, dag: DAG) -> None:
+        """Forget a former run and take in a graph, which is checked."""
+        require_graph(dag)
+        dag.check()
+        for name, tokens in self.queues.items():
+            if not isinstance(tokens, int):
+                raise UsageError(f"queue {name!r} has {shown(tokens)} tokens", facts=("expected a whole number",))
+            if tokens < 0:
+                raise TreadleError(f"queue {name!r} has {tokens} tokens")
+        if not isinstance(self.job_timeout, int | float | None):
+            raise UsageError(
+                f"the job_timeout is {shown(self.job_timeout)}", facts=("expected seconds, None for no limit",)
+            )
+        self.dag_iterator = DAGIterator(dag, enable_busy_state=True)
+        self._forget()
+        self._finishing: tuple[Job | None, int] = (None, 0)
+        self.all_jobs_queued = False
+        self.max_active_jobs = 0
+        if self._stopped is not None:
+            # that was for the run before; a `stop` that comes before the first run counts for it
+            self.hurry = RUNNING
+        self._started, self._stopped = time(), None
+        self.runner.grace = self.grace
+        self._admission = Admission(self.queues)
+        self._delayed: list[tuple[float, int, Job]] = []
+        self._admitted: deque[tuple[Job, int]] = deque()
+        """What has tokens and a slot and has not started."""
+        self._short: Job | None = None
+        """The first of them, if the system had no resource for its start."""
+        self._unanswered: tuple[Hashable, Any, frozenset[Hashable]] | None = None
+        """The vertex that is ready and for whose job the system had no resource."""
+        self._tries = 0
+        """How often something met a shortage while nothing ran."""
+        self._retry_at = 0.0
+
+    def enqueue(self) -> None:
+        """Take all vertices that are ready; what is skipped is collected and left at once."""
+        while not self.all_jobs_queued and self.hurry == RUNNING:
+            try:
+                uid, data, predecessors = self._unanswered or self.dag_iterator.next_element()
+            except StopIteration:
+                self.all_jobs_queued = True
+                return
+            if uid is None or not self._is_time_to_try(self._unanswered):
+                return
+            try:
+                job = self.safe_job_provider(uid, data, predecessors)
+            except Exception as error:
+                if not (is_shortage(error) and self.may_wait):
+                    raise
+                self._unanswered = (uid, data, predecessors)
+                self._note_shortage()
+                return
+            self._unanswered = None
+            if job.should_skip:
+                self.safe_collect(job)
+                ask(job.on_finish, uid, self)
+                self.dag_iterator.leave(uid)
+            else:
+                self.push(job)
+
+    def push(self, job: Job) -> None:
+        """Put a job into its queue; one that could never start fails now, with the reason."""
+        queue, tokens, priority = asked(job, "queue_name"), asked(job, "tokens"), asked(job, "priority")
+        refused = _odd_demand(queue, tokens, priority, asked(job, "timeout"))
+        refused = refused or self._admission.refusal(queue, tokens)
+        if refused:
+            job.fail(refused)
+            self.safe_collect(job)
+            ask(job.on_finish, job.uid, self)
+            self.dag_iterator.leave(job.uid)
+            return
+        self._admission.push(job, queue, tokens, priority)
+
+    def launch(self) -> None:
+        """Start all jobs that admission lets in, as long as the system has the resources for them."""
+        if self._delayed:
+            self._push_delayed()
+        if self.hurry != RUNNING:
+            self._see_to_short()
+            return
+        if self._admission.waiting and not self._admitted:
+            batch: list[tuple[Job, int]] = list(self._admission.admit())
+            if batch and self.before_start is not None:
+                self.before_start([job for job, _ in batch])
+            self._admitted.extend(batch)
+        while self._admitted and self._is_time_to_try(self._short) and self._start_first():
+            pass
+
+    def wait(self) -> None:
+        """Sleep until at least one job ends, a deadline passes or `stop` is called; see to all of it."""
+        if self.is_finished:
+            return
+        if not self._active and not self._delayed:
+            if self._short is not None or self._unanswered is not None:
+                self._inbox.receive(self.runner, pause_after(self._tries))
+                self._finish_all()
+            else:
+                self._look_for_work()
+            return
+        self._inbox.receive(self.runner, self._time_to_sleep())
+        self._finish_all()
+        self._see_to_deadlines()
+        self._finish_all()
+
+    def log_state(self) -> None:
+        """Hear of each round: a subclass or a caller may want to show the state."""
+
+    def safe_collect(self, job: Job) -> bool:
+        """Call `collect` under the lock of this scheduler."""
+        with self.lock:
+            self._finishing = (job, _COLLECTED)
+            return bool(ask(self.collect, job.uid, job))
+
+    def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Job:
+        """Call `job_provider` under the lock of this scheduler, which becomes that of the job."""
+        with self.lock:
+            job = ask(self.job_provider, uid, uid, data, predecessors, _ignore_end)
+            if not isinstance(job, Job):
+                raise refusal(self.job_provider, job, "a Job", uid)
+            check(job, uid)
+            if job.lock is Job.lock:
+                # else its class has one of its own under this name
+                job.lock = self.lock
+        if job.uid != uid:
+            raise UsageError(f"the job of vertex {uid!r} has another uid: {job.uid!r}")
+        return job
+
+    def run_process(self, job: ProcessJob, start: Start | None) -> Process | None:
+        """Give a program to the runner (for `ProcessJob.start`)."""
+        if start is None:
+            self.tell_end(job, job.attempt)
+            return None
+        return self.runner.start(job, start)
+
+    def _start_first(self) -> bool:
+        """Start the first job that is admitted; return False if the system has no resource for it now."""
+        job, slot = self._admitted[0]
+        if self._active and self._short is None and not self.runner.has_room:
+            return False
+        self._starting = job
+        try:
+            if self._short is None:
+                ask(job.prepare, job.uid, slot)
+                ask(job.on_start, job.uid, self)
+            else:
+                # the same attempt, which begins only now
+                job.record_start_time()
+            ask(job.start, job.uid, slot, self)
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            self._starting = None
+            if self.may_wait:
+                self._short = job
+                self._note_shortage()
+                return False
+            job.fail(str(error))
+            self._inbox.ended.append(job)
+        else:
+            self._tries = 0
+        self._active[job.uid] = job
+        self._starting = self._short = None
+        self._admitted.popleft()
+        job._limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
+        if job._limit is not None:
+            self._deadlines.add(self.clock() + job._limit, job)
+        return True
+
+    def _note_shortage(self) -> None:
+        """Have what met a shortage tried again when something has ended, or after a pause."""
+        if not self._active:
+            self._tries += 1
+        self._retry_at = self.clock() + pause_after(self._tries)
+
+    def _is_time_to_try(self, short: object) -> bool:
+        """Return whether what met a shortage, if anything did, may be tried again."""
+        return short is None or not self._active or self.clock() >= self._retry_at
+
+    def _see_to_short(self) -> None:
+        """See to a job whose start met a shortage, when nothing new may start: it goes on or ends."""
+        if self._short is None:
+            return
+        if self.hurry == DRAINING:
+            if self._is_time_to_try(self._short):
+                self._start_first()
+            return
+        job = self._short
+        self._short = None
+        self._admitted.popleft()
+        job.interrupted = True
+        self._active[job.uid] = job
+        self._inbox.ended.append(job)
+
+    def _look_for_work(self) -> None:
+        """Nothing runs: something must be about to start, or this is a bug of ours."""
+        self.enqueue()
+        self.launch()
+        if not self._active and not self._delayed and not self.is_finished:
+            raise InternalError("nothing runs and nothing can start, but work remains")
+
+    def _finish_all(self) -> None:
+        """See to all that have ended; one whose callback raises stays the first, with what is left to do for it."""
+        ended = self._inbox.ended
+        while ended:
+            if self.hurry >= STOPPING:
+                _note_interrupt(ended[0])
+            self._finish(ended[0])
+            ended.popleft()
+
+    def _finish(self, job: Job) -> None:
+        """Give back what a job held that has ended, collect it, then leave or queue it again.
+
+        Where an exception came in between, the next call goes on from there: each callback is called once.
+        """
+        last, stage = self._finishing
+        if last is not job:
+            if self._active.get(job.uid) is not job:
+                return
+            self._finishing, stage = (job, 0), 0
+        again = False
+        if stage < _RELEASED:
+            self._active.pop(job.uid, None)
+            # its end may have freed what another one waits for
+            self._retry_at = 0.0
+            job.record_stop_time()
+            self._finishing = (job, _RELEASED)
+            if job.slot is not None:
+                self._admission.release(job.slot)
+        if stage < _COLLECTED:
+            again = self.safe_collect(job)
+        if stage < _FINISHED:
+            self._finishing = (job, _FINISHED)
+            ask(job.on_finish, job.uid, self)
+        self._finishing = (None, 0)
+        if not again or job in self._given_up or self.hurry != RUNNING:
+            self.dag_iterator.leave(job.uid)
+        elif job.retry_delay > 0:
+            heappush(self._delayed, (self.clock() + job.retry_delay, job.index, job))
+        else:
+            self.push(job)
+
+    def _push_delayed(self) -> None:
+        now = self.clock()
+        while self._delayed and self._delayed[0][0] <= now:
+            self.push(heappop(self._delayed)[2])
+
+    def _time_to_sleep(self) -> float | None:
+        due = [self._delayed[0][0]] if self._delayed else []
+        if self._short is not None or self._unanswered is not None:
+            due.append(self._retry_at)
+        if self._deadlines and (first := self._deadlines.first()) is not None:
+            due.append(first)
+        if not due and self.tick is None:
+            return None
+        now = self.clock()
+        if self.tick is not None:
+            due.append(now + self.tick)
+        return min(max(0.0, min(due) - now), LONGEST_SLEEP)
+
+    def _abort(self, error: BaseException) -> None:
+        """End and collect what runs because `error` is on its way; what goes wrong now is added to it as a note."""
+        self.hurry = max(self.hurry, STOPPING)
+        failures, most = 0, 100 + 10 * len(self._active)
+        is_sound = False
+        while self._active or self._inbox.ended or self._starting is not None:
+            try:
+                if not is_sound:
+                    self._recover()
+                    is_sound = True
+                else:
+                    self._see_to_deadlines()
+                    self._inbox.receive(self.runner, self._time_to_sleep())
+                self._finish_all()
+            except KeyboardInterrupt:
+                self.hurry = KILLING
+                is_sound = False
+            except BaseException as another:
+                failures += 1
+                if failures == most:
+                    return
+                error.add_note(f"while the run was ended: {type(another).__name__}: {another}")
+
+
+_RELEASED, _COLLECTED, _FINISHED = 1, 2, 3
+"""How far a job that has ended has been seen to: tokens given back, `collect` called, `on_finish` called."""
+
+
+def _note_interrupt(job: Job) -> None:
+    """Take what Ctrl-C on our terminal has ended for interrupted, though we have not asked it to end yet."""
+    is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
+    if not is_ours_alone and not job.outcome.is_good:
+        job.interrupted = True
+
+
+def _odd_demand(queue: object, tokens: object, priority: object, timeout: object) -> str | None:
+    """Return what is wrong with what a job asks for, by its kind; None where nothing is."""
+    if not isinstance(queue, str):
+        return f"its queue_name is {shown(queue)}, expected a text"
+    if not isinstance(tokens, int):
+        return f"its tokens are {shown(tokens)}, expected a whole number"
+    if not isinstance(priority, int | float):
+        return f"its priority is {shown(priority)}, expected a number"
+    if timeout is not None and timeout != USE_SCHEDULER_TIMEOUT:
+        is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+        if not (is_number and timeout > 0):  # type: ignore[operator]
+            return f"its timeout is {shown(timeout)}, expected seconds above 0, None for no limit"
+    return None
+
+
+def _ignore_end(_: Hashable) -> None:
+    """Stand in for `notify_end`: jobs that a Scheduler runs tell their end to it by themselves."""
+
+
+def _as_datetime(seconds: float | None) -> datetime | None:
+    if seconds is None:
+        return None
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,1 @@
+"""One call of Treadle: what is loaded, selected, run and watched."""

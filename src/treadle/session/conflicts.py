@@ -1,0 +1,77 @@
+"""Other plans in the same root that make what this one makes: an error, while both exist and declare it.
+
+A plan and one that it includes are no two plans here: whichever is run, the same action makes it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle.errors import PlanError, TreadleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from treadle.plan import Action, Plan
+    from treadle.state.store import Store
+
+
+def refuse_shared_outputs(plan: Plan, uids: Iterable[str], store: Store) -> None:
+    """Look for other plans that have made outputs of these actions; nothing is read where none has.
+
+    :param uids: the actions that are walked
+    :param store: the records, which have been read
+    :raises PlanError: such a plan is there, and still makes one of them
+    """
+    mine = {_bare(path): plan.actions[uid] for uid in uids for path in plan.actions[uid].command.outputs}
+    shared: dict[str, set[str]] = {}
+    for entry in store.entries.values():
+        label = entry.label
+        if label != plan.name:
+            paths = mine.keys() & map(_bare, entry.owner.outputs)
+            if paths:
+                shared.setdefault(label, set()).update(paths)
+    problems = [
+        _problem(path, plan, mine[path], other, action)
+        for label, paths in shared.items()
+        if (other := _other(plan, label)) is not None
+        for action in other.actions.values()
+        for path in map(_bare, action.command.outputs)
+        if path in paths
+    ]
+    if problems:
+        raise PlanError(sorted(problems, key=_order))
+
+
+def _bare(path: str) -> str:
+    return path.rstrip("/")
+
+
+def _other(plan: Plan, label: str) -> Plan | None:
+    """Return the plan of that name in the same root, None if there is none any more."""
+    from treadle.plan import load_plan
+    from treadle.state.previous_outputs import FormerOutputs
+
+    path = os.path.join(plan.root, label)
+    try:
+        if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file) or path in plan.looks.read:
+            return None
+        other = load_plan(path, former_outputs=FormerOutputs)
+    except (OSError, ValueError, TreadleError):
+        return None
+    return other if other.root == plan.root and plan.file not in other.looks.read else None
+
+
+def _problem(path: str, plan: Plan, mine: Action, other: Plan, theirs: Action) -> TreadleError:
+    place = theirs.place
+    return TreadleError(
+        f"two plans make {path}: {mine.uid} in {plan.name}, and {theirs.uid} in {other.name}",
+        facts=[f"{other.name}:{place.line}:{place.column}: {theirs.uid}"],
+        hint="give one of them another output, or delete the plan that is of no use any more",
+        place=mine.place,
+    )
+
+
+def _order(problem: TreadleError) -> tuple[int, str]:
+    return (problem.place.line if problem.place else 0, problem.what)

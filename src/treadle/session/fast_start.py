@@ -1,0 +1,231 @@
+"""The first look of `treadle run`: a snapshot may answer before anything else is loaded.
+
+It understands plain calls only (names, -f, -C, -p, -j, -k). For all others, and in every doubt, the command goes
+its full way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.fastpath.probe import Answer
+    from treadle.ui.text import Line
+
+    from .options import Options
+
+
+class Call:
+    """A plain call of `treadle run`.
+
+    :ivar words: what selects plan, parameters and actions, in the order given
+    :ivar folder: the folder of -C
+    """
+
+    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "rest", "tags", "words")
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.folder = ""
+        self.names: list[str] = []
+        self.file = ""
+        self.params: dict[str, str] = {}
+        self.tags = ""
+        self.rest: list[str] | None = None
+        self.jobs: int | None = None
+        self.keep_going = 1
+
+    def take(self, option: str, value: str) -> bool:
+        """Take in an option with its value; return whether it is a plain one."""
+        if option == "-C":
+            self.folder = value
+        elif option == "-j":
+            if not (value.isascii() and value.isdigit() and int(value) > 0):
+                return False
+            self.jobs = int(value)
+        else:
+            self.words += [option, value]
+            name, equals, text = value.partition("=")
+            if option == "-f":
+                self.file = value
+            elif option == "-l":
+                self.tags = value
+            elif not equals or not name:
+                return False
+            else:
+                self.params[name] = text
+        return True
+
+    def key(self, root: str, here: str) -> str:
+        """Return the name of the snapshot of this call.
+
+        :param here: the folder that it is made in, inside of `root`
+        """
+        from xxhash import xxh3_128_hexdigest
+
+        where = os.path.relpath(here, root) if here != root else "."
+        texts = [where, *self.words]
+        framed = "".join(f"{len(text)}:{text}" for text in texts)
+        return xxh3_128_hexdigest(framed.encode("utf-8", "surrogateescape"))
+
+
+def plain_call(argv: Sequence[str]) -> Call | None:
+    """Return the call that these arguments make, None if it is not a plain one."""
+    if not argv or argv[0] != "run":
+        return None
+    call = Call()
+    rest = list(argv[1:])
+    while rest:
+        word = rest.pop(0)
+        option, value = word[:2], word[2:]
+        if word == "--":
+            call.rest = rest
+            call.words += [word, *rest]
+            break
+        if not word.startswith("-"):
+            call.words.append(word)
+            call.names.append(word)
+        elif option == "-k" and (not value or (value.isascii() and value.isdigit())):
+            call.keep_going = int(value or 0)
+        elif option in ("-j", "-f", "-C", "-p", "-l") and (value or rest):
+            if not call.take(option, value or rest.pop(0)):
+                return None
+        else:
+            return None
+    return call
+
+
+DEFAULT_PLAN = "treadle.yaml"
+
+
+def nearest_plan(folder: str) -> str | None:
+    """Return the path of the plan in a folder or in the nearest one above it, None if there is none."""
+    while True:
+        path = os.path.join(folder, DEFAULT_PLAN)
+        if os.path.isfile(path):
+            return path
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def _plans(call: Call, here: str) -> list[str]:
+    """Return the plans that a call may mean: the one of -f, else the nearest one, or one among the names."""
+    if call.file:
+        return [os.path.normpath(os.path.join(here, call.file))]
+    named = [name for name in call.names[:1] if name.endswith((".yaml", ".yml"))]
+    nearest = nearest_plan(here)
+    return [os.path.normpath(os.path.join(here, name)) for name in named] + ([nearest] if nearest else [])
+
+
+class Found:
+    """An answer and what belongs to it."""
+
+    __slots__ = ("answer", "began", "call", "here", "name", "root")
+
+    def __init__(self, call: Call, here: str, began: float) -> None:
+        self.call = call
+        self.here = here
+        self.began = began
+        self.root = ""
+        self.name = ""
+        self.answer: Answer | None = None
+
+    def options(self) -> Options | None:
+        """Return the options of the call, None where a closer look is needed: at a plan among the names.
+
+        It goes to the folder of -C, as `arguments.parse` does.
+        """
+        call = self.call
+        if any(name.endswith((".yaml", ".yml")) for name in call.names) or not os.path.isdir(self.here):
+            return None
+        from .options import Options
+
+        options = Options()
+        options.command = "run"
+        options.names, options.file, options.params = list(call.names), call.file, dict(call.params)
+        options.rest, options.tags = call.rest, call.tags
+        options.folder, options.jobs, options.keep_going = call.folder, call.jobs, call.keep_going
+        options.origin = os.getcwd()
+        os.chdir(self.here)
+        return options
+
+
+def look(argv: Sequence[str]) -> Found | None:
+    """Return what the snapshot of this call says; None if it is no plain call.
+
+    Its `answer` is None where there is no snapshot, or none that can tell.
+    """
+    began = monotonic()
+    call = plain_call(argv)
+    return None if call is None else find(call, began)
+
+
+def find(call: Call, began: float) -> Found | None:
+    """Return what the snapshot of a call says, None if there is no folder to look from.
+
+    :param began: when the call began, on the monotonic clock
+    """
+    try:
+        here = os.path.normpath(os.path.join(os.getcwd(), call.folder))
+    except OSError:
+        return None
+    found = Found(call, here, began)
+    plans = _plans(call, here)
+    root = here
+    while True:
+        name = call.key(root, here)
+        path = os.path.join(root, ".treadle", "quick", name)
+        if os.path.exists(path):
+            from treadle.fastpath.probe import ask
+
+            found.root, found.name = root, name
+            found.answer = ask(root, path, os.environ, plans)
+            return found
+        above = os.path.dirname(root)
+        if above == root:
+            return found
+        root = above
+
+
+def tell_nothing_to_do(found: Found, answer: Answer) -> int:
+    """Print that there is nothing to do; return the exit code."""
+    from treadle.ui.durations import nothing_to_do
+
+    line = nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)
+    try:
+        _print(line)
+    except OSError as error:
+        from contextlib import suppress
+
+        from treadle.cli.exit_codes import code_of_lost, lost_note
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        failure = "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+        if failure and sys.stderr is not None:
+            with suppress(OSError):
+                print(f"treadle: {lost_note(failure)}", file=sys.stderr, flush=True)
+        return code_of_lost(0, failure)
+    return 0
+
+
+def _print(line: Line) -> None:
+    """Print a line on stdout.
+
+    :raises OSError: it cannot be written
+    """
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
+        from treadle.ui.screen import Screen, wants_colours
+
+        screen = Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ))
+        screen.write([line])
+        if screen.lost is not None:
+            raise screen.lost
+    else:
+        print("".join(text for text, _ in line), flush=True)

@@ -1,0 +1,268 @@
+"""The rounds of a run whose actions make plans: the makers first, then the whole plan is read again.
+
+A maker that fails is an action that fails: its plan stays unread, what depends on that is blocked, and all else
+goes on as far as -k says.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle.cli import failures as errors
+from treadle.cli.exit_codes import FAILED, WRONG
+from treadle.command.walk import CommandWalk, Settings
+from treadle.errors import PlanError, UsageError
+from treadle.status import ReturnValue
+
+from .makers import with_all_before, with_makers_of_found
+from .makers_of_plans import Judged, forced_among, refuse_too_deep, with_all_after
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from treadle.events.recorder import Recorder
+    from treadle.plan import Plan
+    from treadle.ui.console import Context
+    from treadle.ui.progress import Progress
+    from treadle.walk import Report
+
+
+class Rounds:
+    """Brings the makers of plans up to date, until all of the plan is known that can be made.
+
+    :param context: the call
+    :param progress: shows the run
+    :param recorder: tells of it, None if nothing does
+    """
+
+    def __init__(self, context: Context, progress: Progress, recorder: Recorder | None) -> None:
+        self.context = context
+        self.progress = progress
+        self.recorder = recorder
+        self.done: set[str] = set()
+        """The uids of all that has been walked."""
+        self.failed: dict[str, tuple[str, ...]] = {}
+        """uid of what failed or was blocked -> the failures that this comes from, itself among them."""
+        self.end: Report | None = None
+        """The report, if the run ends here."""
+        self._failures = 0
+        """Failures that count for -k, once the plan is known: those of makers that what was named needs."""
+        self._report: Report | None = None
+        self._is_broken = False
+        """Whether a plan was made that is not right."""
+        self._blocked_names: list[str] = []
+
+    def whole(self, plan: Plan) -> Plan:
+        """Return the plan as far as it can be known; it is of no use if there is an `end` then.
+
+        What was walked is walked again if it is another action in a plan that is better known.
+        """
+        made = [uid for uid in plan.makers if uid not in plan.unread]
+        judged = Judged()
+        judged.keep(plan, with_all_before(plan, made))
+        while wanted := _first_of(plan, self.failed):
+            refuse_too_deep(plan)
+            if not self._walk_all(plan, wanted):
+                return plan
+            judged.keep(plan, with_all_before(plan, wanted))
+            made += [uid for uid in wanted if uid not in self.failed]
+            try:
+                plan, made = self._load(plan, made)
+            except PlanError:
+                # what was only looked at may read what has been made now
+                if self.done.issuperset(made):
+                    raise
+                plan, made = self._load(plan, [uid for uid in made if uid in self.done])
+            moved = judged.take_moved(plan)
+            if moved:
+                self.done -= moved
+                self.failed = {uid: origins for uid, origins in self.failed.items() if uid not in moved}
+                plan, made = self._load(plan, [uid for uid in made if uid not in moved])
+        if self.failed:
+            self._failures = self._counted(self._needed(plan, if_unclear=True))
+            limit = self.context.options.keep_going
+            if limit and self._failures >= limit and self._report is not None:
+                self._finish(self._report)
+        return plan
+
+    def code(self, code: int) -> int:
+        """Return the exit code of the run.
+
+        :param code: that of its last walk
+        """
+        if code not in (0, FAILED):
+            return code
+        return WRONG if self._is_broken else FAILED if self.failed else code
+
+    def selected(self, plan: Plan) -> list[str]:
+        """Return what was asked for, as far as it is known; what is not is told as blocked at the end."""
+        context, names = self.context, self.context.options.names
+        if not self.failed:
+            return context.selected(plan)
+        found: dict[str, None] = {}
+        for name in names:
+            unknown = plan.names.unclear_among([name])
+            known = self.known(plan, [name])
+            found.update(dict.fromkeys(known))
+            self._blocked_names += sorted(unknown) if unknown or known else [name]
+        if not names:
+            found = dict.fromkeys(plan.default)
+            self._blocked_names += plan.unclear
+        try:
+            return context.tagged(plan, list(found))
+        except UsageError:
+            # what -l takes may be in a plan that was not made
+            return []
+
+    def known(self, plan: Plan, names: Iterable[str]) -> list[str]:
+        """Return the uids of names, without those that nothing is known of as long as a plan is not made."""
+        if not self.failed:
+            return self.context.select(plan, list(names))
+        found: dict[str, None] = {}
+        for name in names:
+            try:
+                found.update(dict.fromkeys(self.context.select(plan, [name])))
+            except UsageError:
+                continue
+        return list(found)
+
+    def blocked(self, plan: Plan, uids: Iterable[str]) -> Mapping[str, Collection[str]]:
+        """Return which of some actions are blocked by what has failed, each with the failures."""
+        if not self.failed:
+            return {}
+        from .unmade import blocked_by
+
+        return blocked_by(plan, uids, self.failed)
+
+    @property
+    def failures_left(self) -> int:
+        """Failures after which nothing new starts, as -k says, without those that were; 0 for any number."""
+        limit = self.context.options.keep_going
+        return max(limit - self._failures, 1) if limit else 0
+
+    def tell_unknown(self, plan: Plan) -> None:
+        """Say of what was asked for and could not be understood that it is blocked by makers that failed."""
+        origins = dict.fromkeys(origin for uid in plan.unread for origin in self.failed.get(uid, ()))
+        names = list(dict.fromkeys(self._blocked_names))
+        if names:
+            self.progress.block(names, tuple(origins))
+            if self.recorder is not None:
+                self.recorder.block(names, tuple(origins))
+
+    def left_out(self, plan: Plan) -> dict[str, str]:
+        """Return uid -> why it is not in the plan this time, without what is told as blocked."""
+        return {uid: why for uid, why in plan.left_out.items() if uid not in self._blocked_names}
+
+    def _load(self, plan: Plan, made: list[str]) -> tuple[Plan, list[str]]:
+        """Load the plan with the plans of some makers; a plan that is not right is a failure of its maker.
+
+        :param plan: what is known of it
+        :param made: the makers
+        """
+        try:
+            return self.context.load_with(made), made
+        except PlanError as error:
+            bad = [uid for uid in made if _is_in(error, plan, uid)]
+            if not bad or not all(self._may_go_on_without(plan, uid) for uid in bad):
+                raise
+            self._take_broken(error, bad)
+        return self._load(plan, [uid for uid in made if uid not in bad])
+
+    def _may_go_on_without(self, plan: Plan, uid: str) -> bool:
+        limit = self.context.options.keep_going
+        needed = self._needed(plan) if limit else ()
+        return uid not in needed or self._counted(needed) + 1 < limit
+
+    def _take_broken(self, error: PlanError, uids: Sequence[str]) -> None:
+        self.context.screen.erase()
+        errors.tell(error, self.context)
+        if self.recorder is not None:
+            self.recorder.tell_problems(error)
+        self._is_broken = True
+        self.failed.update({uid: (uid,) for uid in uids})
+
+    def _needed(self, plan: Plan, *, if_unclear: bool = False) -> Collection[str]:
+        """Return the makers of unread plans that are needed by what was asked for.
+
+        :param if_unclear: whether to take those too of which this cannot be said
+        """
+        if not self.context.options.names:
+            return plan.makers
+        from .unmade import needed_makers
+
+        return needed_makers(self.context, plan, if_unclear=if_unclear)
+
+    def _counted(self, needed: Iterable[str]) -> int:
+        """Return how many failures have kept makers from making their plans."""
+        return len({origin for uid in needed for origin in self.failed.get(uid, ())})
+
+    def _walk_all(self, plan: Plan, uids: list[str]) -> bool:
+        """Walk makers and what they need; return whether the run goes on.
+
+        Those that nothing needs that was named come last, and their failures keep nothing from starting.
+        """
+        limit = self.context.options.keep_going
+        if limit == 0:
+            return self._walk(plan, uids, 0)
+        needed = self._needed(plan)
+        first = [uid for uid in uids if uid in needed]
+        others = [uid for uid in uids if uid not in needed]
+        if first and not self._walk(plan, first, max(limit - self._counted(needed), 1)):
+            return False
+        return not others or self._walk(plan, others, 0)
+
+    def _walk(self, plan: Plan, uids: list[str], limit: int) -> bool:
+        """Walk some makers and what they need; return whether the run goes on.
+
+        :param limit: failures after which nothing new starts, 0 for any number
+        """
+        context, options = self.context, self.context.options
+        dag = plan.dag(with_makers_of_found(plan, uids), self.done)
+        here = [str(uid) for uid in dag.vertex_data]
+        settings = Settings(
+            options.jobs,
+            plan.queues,
+            keep_going=limit,
+            force=forced_among(plan, options, here),
+            wait=options.wait,
+            blocked=self.blocked(plan, here),
+        )
+        progress = self.progress
+        progress.plan = plan
+        observer = progress if self.recorder is None else self.recorder.beside(progress, plan, plan.left_out)
+        report = CommandWalk(dag, plan.root, settings, observer).run()
+        self.done.update(here)
+        self._report = report
+        bad = [one for one in report.actions.values() if one.status is not None and not one.status.is_good]
+        self.failed.update({str(one.uid): tuple(map(str, one.origins)) or (str(one.uid),) for one in bad})
+        own = [one for one in bad if one.status != ReturnValue.force_fail]
+        if not report.interrupted and (limit == 0 or len(own) < limit):
+            context.screen.erase()
+            return True
+        self._finish(report)
+        return False
+
+    def _finish(self, report: Report) -> None:
+        """End the run with what has been walked."""
+        self.progress.finish(report, {})
+        if self.recorder is not None:
+            self.recorder.finish(report)
+        self.end = report
+
+
+def _first_of(plan: Plan, failed: Collection[str]) -> list[str]:
+    """Return those makers of unread plans that come first: of which no glob waits to see what the others make.
+
+    :param failed: those that make nothing in this run
+    """
+    unsure = with_all_after(plan, plan.guessed) if plan.guessed else ()
+    unread = [uid for uid in plan.unread if uid not in failed]
+    return [uid for uid in unread if uid not in unsure] or unread
+
+
+def _is_in(error: PlanError, plan: Plan, uid: str) -> bool:
+    """Return whether a mistake is in the file that a maker has made."""
+    file = plan.makers.get(uid)
+    places = [one.place.file for one in error.problems if one.place is not None]
+    return file is not None and os.path.join(plan.root, file) in [os.path.abspath(place) for place in places]

@@ -1,0 +1,157 @@
+"""Actions that make plans: which of these plans may be read, as far as a question needs to know it.
+
+What such a plan holds is known when its maker is up to date. A question reads those plans whose makers are, and
+says of the others that nothing is known of them; a run makes them first (see `rounds`).
+
+What a maker reads may itself be said by a plan that another one makes: its globs take more when that is read, and
+what makes its inputs is known then. So a verdict holds only as long as what it was made with stays (`Judged`).
+"""
+
+from __future__ import annotations
+
+from treadle.command.walk import CommandWalk, Settings
+from treadle.core import decision
+from treadle.errors import PlanError, TreadleError
+from treadle.fastpath.codec import texts_of
+
+from .makers import with_makers_of_found
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from treadle.core.decision import Verdict
+    from treadle.plan import Plan
+
+    from .options import Options
+
+MAX_DEPTH = 10
+"""Plans that make plans that make plans: so deep at most."""
+
+
+class Judged:
+    """What actions said of themselves when they were judged, in a plan of which a part was not known yet."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[str, ...]] = {}
+
+    def keep(self, plan: Plan, uids: Iterable[str]) -> None:
+        """Take in that these actions have been judged."""
+        self._said.update({uid: _said(plan, uid) for uid in uids})
+
+    def take_moved(self, plan: Plan) -> set[str]:
+        """Forget those that are others now that more of the plan is known, and what comes after; return them."""
+        moved = {uid for uid, said in self._said.items() if uid not in plan.actions or _said(plan, uid) != said}
+        if moved:
+            moved |= with_all_after(plan, moved) & self._said.keys()
+        for uid in moved:
+            del self._said[uid]
+        return moved
+
+
+def with_all_after(plan: Plan, uids: Iterable[str]) -> set[str]:
+    """Return some actions and all that need them."""
+    after: dict[str, list[str]] = {}
+    for uid, action in plan.actions.items():
+        for before in action.predecessors:
+            after.setdefault(before, []).append(uid)
+    found: set[str] = set()
+    stack = list(uids)
+    while stack:
+        uid = stack.pop()
+        if uid not in found:
+            found.add(uid)
+            stack += after.get(uid, ())
+    return found
+
+
+def _said(plan: Plan, uid: str) -> tuple[str, ...]:
+    action = plan.actions[uid]
+    return (*sorted(action.predecessors), "", *texts_of(action.command))
+
+
+def with_known(
+    plan: Plan, options: Options, load_with: Callable[[Sequence[str]], Plan], *, is_run: bool = False
+) -> Plan:
+    """Return a plan with all that its makers of plans have made, as far as these are up to date.
+
+    :param load_with: loads it with the plans that some makers have made
+    :param is_run: whether makers that run each time are about to; else what they have made last is asked about
+    """
+    known = plan
+    judged = Judged()
+    made: list[str] = []
+    while True:
+        refuse_too_deep(known)
+        fresh = _up_to_date(known, options, judged, is_run=is_run)
+        if not fresh:
+            return known
+        made += fresh
+        try:
+            known = load_with(made)
+            moved = judged.take_moved(known)
+            if moved:
+                made = [uid for uid in made if uid not in moved]
+                known = load_with(made)
+        except PlanError:
+            if is_run:
+                # one that seems up to date may read what another is about to make: each is asked in its turn
+                return plan
+            raise
+
+
+def _up_to_date(plan: Plan, options: Options, judged: Judged, *, is_run: bool) -> list[str]:
+    """Return those makers, of unread plans, that may be read now."""
+    unread = plan.unread
+    if not unread:
+        return []
+    dag = plan.dag(with_makers_of_found(plan, unread))
+    uids = [str(uid) for uid in dag.vertex_data]
+    walk = CommandWalk(dag, plan.root, Settings(queues=plan.queues, force=forced_among(plan, options, uids)))
+    walk.look()
+    judged.keep(plan, uids)
+    calm = _calm({str(uid): verdict for uid, verdict in walk.verdicts.items()}, is_run=is_run)
+    return [uid for uid in unread if uid in calm]
+
+
+_AS_LAST_TIME = (decision.ALWAYS, decision.NOT_ASKED)
+"""Reasons for which a question goes by what the last run has made: nothing says that it is another plan now."""
+
+
+def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
+    """Return the actions that nothing has changed for since they ran: skipped, or run because they always are.
+
+    :param verdicts: in an order in which each comes after those that it depends on
+    """
+    calm: set[str] = set()
+    for uid, verdict in verdicts.items():
+        reasons = () if is_run and verdict.outcome != decision.SKIP else verdict.reasons
+        is_calm = verdict.outcome == decision.SKIP or bool(reasons)
+        for why in reasons:
+            is_calm &= why.kind in _AS_LAST_TIME or (why.kind == decision.DEPENDS_ON and why.name in calm)
+        if is_calm:
+            calm.add(uid)
+    return calm
+
+
+def forced_among(plan: Plan, options: Options, uids: Sequence[str]) -> list[str]:
+    """Return those of some actions that are to run in any case."""
+    if options.force_all:
+        return list(uids)
+    named = {uid for name in options.force for uid in plan.names.named(name) or ()}
+    return [uid for uid in uids if uid in named]
+
+
+def refuse_too_deep(plan: Plan) -> None:
+    """Refuse plans that go on to make plans.
+
+    :raises TreadleError: they do
+    """
+    for uid in plan.unread:
+        above = [uid[:at] for at, char in enumerate(uid) if char == ":"]
+        if sum(one in plan.makers for one in above) >= MAX_DEPTH:
+            raise TreadleError(
+                f"plans that make plans are more than {MAX_DEPTH} deep",
+                facts=[uid],
+                hint="let one action make all of it",
+            )

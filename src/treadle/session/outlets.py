@@ -1,0 +1,100 @@
+"""Outlets: where the events of a run go: a file, GitHub's lines, and the reports that are written at the end."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from treadle.cli.commands.report import KINDS, check_files, write_report
+from treadle.events.files import Lines
+from treadle.events.run_model import Run
+from treadle.events.schema import encoded
+from treadle.report.github import FAILURE, STARTED, GitHub
+from treadle.ui.text import line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from treadle.events.schema import Event
+    from treadle.ui.console import Context
+
+
+class Outlets:
+    """Takes the events of one run.
+
+    :param context: options and screen
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.paths: Mapping[str, str] = {}
+        """What is written: kind -> file."""
+        self._lines: Lines | None = None
+        self._github: GitHub | None = None
+        self._run: Run | None = None
+
+    def open(self) -> None:
+        """Open what grows, and see that all else can be written at the end.
+
+        :raises UsageError: something of it cannot be written
+        """
+        options = self.context.options
+        self.paths = {kind: str(path) for kind in ("events", *KINDS) if (path := getattr(options, kind))}
+        check_files(self.paths)
+        if self.paths.keys() - {"events"}:
+            self._run = Run()
+        if options.events:
+            self._lines = Lines(options.events)
+            self._lines.open()
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            self._github = GitHub(
+                os.urandom(16).hex(),
+                groups=options.output == "group" and not options.quiet,
+                shown_from=FAILURE if options.quiet else STARTED,
+            )
+
+    @property
+    def are_live(self) -> bool:
+        """Whether what is told may be read while it happens."""
+        return self._lines is not None
+
+    def set_root(self, root: str) -> None:
+        """Take in which folder the paths of the events are relative to."""
+        if self._github is not None:
+            folder = os.path.relpath(root, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())
+            self._github.folder = folder if folder != "." else ""
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Hand an event to all that want it."""
+        event: Event = {"event": kind, "t": round(monotonic() - self.context.began, 6), **fields}
+        if self._lines is not None:
+            self._lines.add(encoded(event))
+        if self._run is not None:
+            self._run.take(event)
+        if self._github is not None:
+            lines = self._github.lines(event)
+            if lines:
+                self.context.screen.write([line(text) for text in lines])
+
+    def flush(self) -> None:
+        """Write what waits; a file that cannot be written any more is told once, and the run goes on."""
+        if self._lines is not None and not self._lines.flush():
+            self.context.warn(f"{self._lines.failure}; the run goes on without")
+
+    def close(self) -> bool:
+        """Write the reports; return whether all has been written that was asked for."""
+        self.flush()
+        failures = []
+        if self._run is not None:
+            self._run.complete()
+            failures = [write_report(self._run, kind, getattr(self.context.options, kind)) for kind in KINDS]
+        for failure in filter(None, failures):
+            self.context.warn(failure)
+        if self._lines is not None:
+            is_told = bool(self._lines.failure)
+            self._lines.close()
+            if self._lines.failure and not is_told:
+                self.context.warn(self._lines.failure)
+        return not any(failures) and not (self._lines is not None and self._lines.failure)

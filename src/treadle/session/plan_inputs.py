@@ -1,0 +1,158 @@
+"""What a plan depends on, looked at before it is loaded, and the snapshot that is kept when it has been walked."""
+
+from __future__ import annotations
+
+import os
+from time import time_ns
+
+from treadle.content.files import is_sure
+from treadle.content.timestamps import Clocks
+from treadle.fastpath.snapshot_file import ABSENT, UNSURE, WATCHED, FileSystems, stamp_of_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from treadle.command.walk import CommandWalk
+    from treadle.fastpath.partial_walk import Watch
+    from treadle.plan import Plan
+    from treadle.ui.console import Context
+
+    Row = tuple[int, int, int]
+    Kept = tuple[os.stat_result | Row, int]
+    """How a path was, or the stamp of what the system said instead, and when it was looked at."""
+
+_SYSTEM = ("/etc/os-release", "/usr/lib/os-release")
+"""What the version of the system is read from."""
+
+
+class Watching:
+    """Looks at what a plan depends on before it is read, so that no later change can hide behind the look."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.found = context.found
+        self.file = os.path.abspath(context.plan_file())
+        self.rows: dict[str, Kept] = {}
+        self.system: dict[str, Kept] = {}
+        self.search: dict[str, Kept] = {}
+        if self.found is None or context.options.force or context.options.force_all:
+            self.found = None
+            return
+        # a word that could be a plan is one as soon as such a file is there
+        plans = [
+            os.path.join(self.found.here, word)
+            for word in self.found.call.words
+            if word.endswith((".yaml", ".yml"))
+        ]
+        for path in (self.file, *self._nearer_plans(), *plans):
+            self.rows[path] = look_at(path)
+        for path in _SYSTEM:
+            self.system[path] = look_at(path)
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            path = os.path.join(os.path.abspath(folder or "."), "")
+            self.search[path] = look_at(path)
+
+    def _nearer_plans(self) -> list[str]:
+        """Return where a plan that is not there would be found before this one."""
+        assert self.found is not None
+        paths = []
+        folder = self.found.here
+        while not self.file.startswith(os.path.join(folder, "")) and folder != os.path.dirname(folder):
+            paths.append(os.path.join(folder, "treadle.yaml"))
+            folder = os.path.dirname(folder)
+        return [] if self.found.call.file else paths
+
+    def keep(self, walk: CommandWalk, plan: Plan) -> None:
+        """Keep a snapshot of a walk over the whole of what was called for."""
+        watch = self.watch(plan, walk.store.lock.clocks)
+        if self.found is None or watch is None:
+            return
+        from treadle.fastpath import probe as quick
+        from treadle.fastpath.partial_walk import columns_of
+
+        name = self.found.call.key(plan.root, self.found.here)
+        if _reads_what_was_not_asked_for(walk, plan):
+            quick.drop(walk.store.folder, name)
+            return
+        made = columns_of(walk, watch)
+        quick.write(walk.store.folder, name, made.sections(), made.items)
+
+    def watch(self, plan: Plan, clocks: Clocks | None = None) -> Watch | None:
+        """Return what a plan depends on, None where no snapshot of it is kept.
+
+        :param clocks: the clocks of file systems, if they have been measured
+        """
+        if self.found is None or not os.path.join(self.found.here, "").startswith(os.path.join(plan.root, "")):
+            return None
+        from treadle.fastpath.partial_walk import Watch, rows_of
+
+        systems, clocks = FileSystems(plan.root), clocks or Clocks()
+
+        def stamps(kept: Mapping[str, Kept]) -> dict[str, Row]:
+            return {path: _stamp(path, *one, systems, clocks) for path, one in kept.items()}
+
+        rows = stamps(self.rows)
+        if self.context.former is not None:
+            for path, seen in self.context.former.looked.items():
+                rows |= {name: stamp for name, stamp, _, _ in rows_of(path, seen, WATCHED)}
+        for folder, (status, when) in plan.looks.listed.items():
+            path = os.path.join(folder, "")
+            rows[path] = _stamp(path, status or ABSENT, when, systems, clocks)
+        for path, (status, when) in plan.looks.read.items():
+            rows[path] = _stamp(path, status or ABSENT, when, systems, clocks)
+        watch = Watch(
+            {_from(plan.root, path): stamp for path, stamp in rows.items()},
+            {_from(plan.root, path): stamp for path, stamp in stamps(self.system).items()},
+            {_from(plan.root, path): stamp for path, stamp in stamps(self.search).items()},
+            plan.looks.environ,
+            plan.looks.folders,
+            [text for name, tokens in plan.queues.items() for text in (name, str(tokens))]
+            + (["", "1"] if plan.makers else []),
+        )
+        watch.links = plan.looks.links
+        watch.has_globs, watch.root = bool(plan.looks.listed), plan.root
+        watch.plan = _from(plan.root, plan.file)
+        return watch
+
+
+def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Plan) -> bool:
+    """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
+    from treadle.content.links import Makers
+    from treadle.fastpath.partial_walk import found_by
+
+    inside = walk.actions.vertex_data
+    readers = [str(uid) for uid, command in inside.items() if command.depfile is not None]
+    if not readers:
+        return False
+    others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
+    made = {path: uid for uid, command in others.items() for path in (*command.outputs, *command.edits)}
+    makers = Makers(plan.root, made)
+    return any(makers.of(path) for uid in readers for path in found_by(walk, uid))
+
+
+def look_at(path: str) -> Kept:
+    """Return how a path is, and when that was."""
+    now = time_ns()
+    try:
+        return os.stat(path), now
+    except OSError as error:
+        return stamp_of_error(error), now
+
+
+def _stamp(path: str, found: os.stat_result | Row, when: int, systems: FileSystems, clocks: Clocks) -> Row:
+    """Return the stamp of a path, UNSURE where a change could hide behind it.
+
+    How far a clock is behind is only known once the lock was taken, so this is asked after the walk.
+    """
+    if not isinstance(found, os.stat_result):
+        return found
+    return systems.stamp(found, path) if is_sure(found, when, behind=clocks.behind(found, path)) else UNSURE
+
+
+def _from(root: str, path: str) -> str:
+    """Return a path relative to the root where it lies in it, so that the folder may move."""
+    inside = os.path.join(root, "")
+    if path == inside:
+        return "./"
+    return path.removeprefix(inside)

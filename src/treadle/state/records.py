@@ -1,0 +1,241 @@
+"""What one action's record says, and its form as a list of texts. It knows nothing of files and of the walk."""
+
+from __future__ import annotations
+
+from treadle.core.decision import Reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+SUCCEEDED = "succeeded"
+ADOPTED = "adopted"
+"""It did not run: what was there was taken as its success."""
+STARTED = "started"
+FAILED = "failed"
+INTERRUPTED = "interrupted"
+_OWNER_SIZE = 6
+"""Texts of an owner before its outputs."""
+MOVED = "inputs changed"
+"""It succeeded, but an input changed under way, so it is not known what its outputs stand for."""
+
+
+class Owner:
+    """Whose record it is.
+
+    :param key: what the record is found by
+    :param uid: the action, `label` its plan
+    :param outputs: the declared outputs
+    :param depfile: the file in which it says what it has read, "" if there is none
+    :param keeps: whether its outputs are neither removed before it starts nor put aside when it fails
+    :param once: whether its outputs are judged by presence
+    """
+
+    __slots__ = ("depfile", "keeps", "key", "label", "once", "outputs", "uid")
+
+    def __init__(
+        self,
+        key: str,
+        label: str,
+        uid: str,
+        outputs: Sequence[str],
+        *,
+        depfile: str = "",
+        keeps: bool = False,
+        once: bool = False,
+    ) -> None:
+        self.key = key
+        self.label = label
+        self.uid = uid
+        self.outputs = tuple(outputs)
+        self.depfile = depfile
+        self.keeps = keeps
+        self.once = once
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """All paths that it writes to: the outputs and the depfile."""
+        return (*self.outputs, self.depfile) if self.depfile else self.outputs
+
+    def texts(self) -> list[str]:
+        """Return it as texts, to be read by `owner_from`."""
+        flags = ("k" if self.keeps else "") + ("o" if self.once else "")
+        return [self.key, self.label, self.uid, flags, self.depfile, str(len(self.outputs)), *self.outputs]
+
+
+class Mark:
+    """What was in the place of an action's outputs when it was about to start.
+
+    :param folders: folders around the outputs (`out/`) that this action or a former attempt of it has made
+    :param foreign: outputs, and names in output folders, that were there and not from Treadle
+    """
+
+    __slots__ = ("folders", "foreign")
+
+    def __init__(self, folders: Iterable[str] = (), foreign: Iterable[str] = ()) -> None:
+        self.folders = tuple(folders)
+        self.foreign = tuple(foreign)
+
+    def texts(self) -> list[str]:
+        """Return it as texts, to be read by `mark_from`."""
+        return [str(len(self.folders)), *self.folders, *self.foreign]
+
+
+class Run:
+    """One time that an action ran.
+
+    :param state: SUCCEEDED, ADOPTED, FAILED, INTERRUPTED or MOVED
+    :param ended_at: milliseconds since the epoch
+    :param duration: seconds
+    :param reasons: why it ran
+    :param text: what there is to say of its end, such as `exit code 2`
+    :param made: path -> value of what it made and no element of its fingerprint tells: `link TEXT` of an output
+        that is a link, the content of its depfile, `folder` of a folder around its outputs; where it gave no
+        record, its output files too
+    :param foreign: what its mark said, where it has left its outputs as they were when it failed; else None
+    """
+
+    __slots__ = ("duration", "ended_at", "foreign", "made", "reasons", "run", "state", "text")
+
+    def __init__(
+        self,
+        run: str,
+        state: str,
+        ended_at: int,
+        duration: float,
+        reasons: Sequence[Reason],
+        text: str = "",
+        *,
+        made: Mapping[str, str] | None = None,
+        foreign: Sequence[str] | None = None,
+    ) -> None:
+        self.made = made or {}
+        self.foreign = foreign
+        self.run = run
+        self.state = state
+        self.ended_at = ended_at
+        self.duration = duration
+        self.reasons = tuple(reasons)
+        self.text = text
+
+
+class Record:
+    """What is known of an action's last success: the elements of its fingerprint and how it ran.
+
+    :param answers: the names of the elements that belong to the answer
+    """
+
+    __slots__ = ("answers", "elements", "owner", "run")
+
+    def __init__(self, owner: Owner, run: Run, elements: dict[str, str], answers: Iterable[str]) -> None:
+        self.owner = owner
+        self.run = run
+        self.elements = elements
+        self.answers = frozenset(answers)
+
+
+class Success:
+    """What of a record decides whether an action runs again, and how long it took (seconds)."""
+
+    __slots__ = ("answers", "duration", "elements")
+
+    def __init__(self, elements: dict[str, str], answers: list[str], duration: float) -> None:
+        self.elements = elements
+        self.answers = answers
+        self.duration = duration
+
+
+def owner_from(texts: Sequence[str], at: int = 0) -> tuple[Owner, int]:
+    """Return the owner that stands at `at`, and where it ends."""
+    key, label, uid, flags, depfile, count = texts[at : at + _OWNER_SIZE]
+    end = at + _OWNER_SIZE + int(count)
+    outputs = texts[at + _OWNER_SIZE : end]
+    return Owner(key, label, uid, outputs, depfile=depfile, keeps="k" in flags, once="o" in flags), end
+
+
+def owner_at(first: Callable[[int], Sequence[str]], at: int = 0) -> Owner:
+    """Return the owner that stands at `at`.
+
+    :param first: returns so many of the first texts
+    """
+    texts = first(at + _OWNER_SIZE + 1)
+    count = int(texts[at + _OWNER_SIZE - 1])
+    return owner_from(texts if count <= 1 else first(at + _OWNER_SIZE + count), at)[0]
+
+
+def mark_from(texts: Sequence[str], at: int) -> Mark:
+    """Return the mark that stands behind the owner which stands at `at`."""
+    at = owner_from(texts, at)[1]
+    end = at + 1 + int(texts[at])
+    return Mark(texts[at + 1 : end], texts[end:])
+
+
+def run_texts(owner: Owner, run: Run) -> list[str]:
+    """Return an owner and one of its runs as texts."""
+    texts = [*owner.texts(), run.run, run.state, str(run.ended_at), repr(run.duration), run.text]
+    texts.append(str(len(run.reasons)))
+    for reason in run.reasons:
+        texts += [reason.kind, reason.name, *_optional(reason.old), *_optional(reason.new)]
+    texts.append(str(len(run.made)))
+    for path, value in run.made.items():
+        texts += [path, value]
+    texts += ["-"] if run.foreign is None else [str(len(run.foreign)), *run.foreign]
+    return texts
+
+
+def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
+    """Return an owner, its run, and where they end."""
+    owner, at = owner_from(texts)
+    name, state, ended_at, duration, text, count = texts[at : at + 6]
+    at += 6
+    reasons = []
+    for _ in range(int(count)):
+        kind, element, has_old, old, has_new, new = texts[at : at + 6]
+        reasons.append(Reason(kind, element, old if has_old else None, new if has_new else None))
+        at += 6
+    end = at + 1 + 2 * int(texts[at])
+    made = dict(zip(texts[at + 1 : end : 2], texts[at + 2 : end : 2], strict=True))
+    foreign = None if texts[end] == "-" else texts[end + 1 : end + 1 + int(texts[end])]
+    run = Run(name, state, int(ended_at), float(duration), reasons, text, made=made, foreign=foreign)
+    return owner, run, end + 1 + len(foreign or ())
+
+
+def duration_in(text_at: Callable[[int], str]) -> float:
+    """Return the duration of a run, in seconds.
+
+    :param text_at: returns one of the texts that `run_texts` has made
+    """
+    return float(text_at(_OWNER_SIZE + int(text_at(_OWNER_SIZE - 1)) + 3))
+
+
+def record_texts(record: Record) -> list[str]:
+    """Return a record as texts."""
+    texts = run_texts(record.owner, record.run)
+    answers = record.answers
+    tags = ["a" if name in answers else "q" for name in record.elements]
+    for element in zip(tags, record.elements, record.elements.values(), strict=True):
+        texts += element
+    return texts
+
+
+def record_from(texts: Sequence[str]) -> Record:
+    """Return the record that `record_texts` has made texts of."""
+    owner, run, _ = run_from(texts)
+    success = success_from(texts)
+    return Record(owner, run, success.elements, success.answers)
+
+
+def success_from(texts: Sequence[str]) -> Success:
+    """Return the part that decides of the record that `record_texts` has made texts of."""
+    at = _OWNER_SIZE + int(texts[_OWNER_SIZE - 1]) + 6
+    duration = float(texts[at - 3])
+    at += 6 * int(texts[at - 1])
+    at += 1 + 2 * int(texts[at])
+    at += 1 if texts[at] == "-" else 1 + int(texts[at])
+    names = texts[at + 1 :: 3]
+    answers = [name for tag, name in zip(texts[at::3], names, strict=True) if tag == "a"]
+    return Success(dict(zip(names, texts[at + 2 :: 3], strict=True)), answers, duration)
+
+
+def _optional(text: str | None) -> tuple[str, str]:
+    return ("", "") if text is None else ("y", text)

@@ -1,0 +1,679 @@
+"""What is known of each action's last start and last success: an append-only log in the state folder.
+
+Reading never writes and needs no lock; only the run that holds the lock writes. A log that is missing, of another
+format or damaged counts as empty, which `notes` says in one line; an end that was cut off is dropped.
+It knows nothing of commands, files of actions, or the graph.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from treadle.content import trust
+from treadle.engines import process_marks as marks
+from treadle.errors import StateError, listed
+
+from . import log as frames
+from . import own_files, records
+from .lock import Lock
+from .log import DamageError
+from .manifests import Manifests
+from .records import STARTED, Owner, Record, Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from treadle.content.files import Stamp
+
+    from .records import Mark, Success
+
+STATE_FOLDER = ".treadle"
+FORMAT = b"treadle records 2\n"
+_ID_SIZE = 33
+_HEAD_SIZE = len(FORMAT) + _ID_SIZE
+_COMPACT_FROM = 1 << 20
+
+BEGUN, CLOSED, START, SUCCESS, OTHER_END, DROPPED, STAMPS = b"B", b"E", b"S", b"R", b"F", b"D", b"P"
+RELEASED = b"L"
+
+
+class Entry:
+    """What the log says of one key; what it has read is decoded when it is asked for."""
+
+    __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset", "released")
+
+    def __init__(self) -> None:
+        self.counts = False
+        """Whether the last success still counts: nothing has started since."""
+        self.offset = -1
+        """Where the frame of the last success stands in the log, -1 if there is none."""
+        self.last_offset = -1
+        """Where the frame of what came after it stands, -1 if nothing did."""
+        self.released: frozenset[str] = frozenset()
+        """Outputs that are ordinary files now, whatever the action has left there."""
+        self._success: bytes | None = None
+        self._end: bytes | None = None
+        self._start: bytes | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is; of its outputs those that a plan may have: others are never looked at or removed."""
+        if self._start is not None:
+            owner = records.owner_at(lambda count: frames.unpack(self._start or b"", count), 1)
+        else:
+            body = self._end if self._end is not None else self._success
+            owner = records.owner_at(lambda count: frames.unpack(body or b"", count))
+        owner.outputs = tuple([path for path in owner.outputs if is_inside(path)])
+        owner.depfile = owner.depfile if is_inside(owner.depfile) else ""
+        return owner
+
+    @property
+    def label(self) -> str:
+        """The label of its owner, read alone."""
+        if self._start is not None:
+            return frames.text_at(self._start, 2)
+        body = self._end if self._end is not None else self._success
+        return frames.text_at(body or b"", 1)
+
+    @property
+    def mark(self) -> Mark | None:
+        """What it said when it was about to start; None if it came to an end since."""
+        return records.mark_from(frames.unpack(self._start), 1) if self._start is not None else None
+
+    @property
+    def state(self) -> str:
+        """The word of its last frame: STARTED, or how it ended."""
+        last = self.last_run
+        return STARTED if last is None else last.state
+
+    @property
+    def record(self) -> Record | None:
+        """The last success; it stays for `why` when it no longer counts."""
+        return records.record_from(frames.unpack(self._success)) if self._success is not None else None
+
+    @property
+    def success(self) -> Success | None:
+        """What decides of the last success."""
+        return records.success_from(frames.unpack(self._success)) if self._success is not None else None
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the last success took, 0.0 if it does not count."""
+        body = self._success if self.counts else None
+        return records.duration_in(lambda number: frames.text_at(body, number)) if body is not None else 0.0
+
+    @property
+    def last_run(self) -> Run | None:
+        """The last run that came to an end, well or not; None if the last one was cut off, or there was none."""
+        body = self._success if self.counts else self._end
+        return records.run_from(frames.unpack(body))[1] if body is not None else None
+
+    @property
+    def found_at_end(self) -> list[str]:
+        """What the last run was found to read, if it ended without giving a record; [] where it does not say so."""
+        if self._end is None:
+            return []
+        texts = frames.unpack(self._end)
+        return texts[records.run_from(texts)[2] :]
+
+    def started(self, body: bytes, offset: int) -> None:
+        """Take in that it was about to start."""
+        self.counts, self.last_offset, self._start, self._end = False, offset, body, None
+        self.released = frozenset()
+
+    def succeeded(self, body: bytes, offset: int) -> None:
+        """Take in a success."""
+        self.counts, self.offset, self._success = True, offset, body
+        self.last_offset, self._end, self._start = -1, None, None
+        self.released = frozenset()
+
+    def ended(self, body: bytes, offset: int) -> None:
+        """Take in a run that gave no record."""
+        self.counts, self.last_offset, self._end, self._start = False, offset, body, None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frames that say all of it again, or a little less."""
+        return len(self._success or b"") + len(self._end or b"") + len(self._start or b"") + frames.HEAD_SIZE
+
+    def bodies(self) -> list[tuple[bytes, bytes]]:
+        """Return letter and body of the frames that say all of it again."""
+        parts = ((SUCCESS, self._success), (OTHER_END, self._end), (START, self._start))
+        return [(letter, body) for letter, body in parts if body is not None]
+
+
+class Known:
+    """What is remembered of a log, so that it need not be read from its start.
+
+    :param store_id: the id of the log
+    :param length: how long it was, with no run open
+    :param size: how long it is now: whoever finds it longer must look again at what is doubtful
+    :param offsets: where the frames stand that are wanted
+    """
+
+    __slots__ = ("length", "offsets", "size", "store_id")
+
+    def __init__(self, store_id: str, length: int, size: int, offsets: Sequence[int]) -> None:
+        self.store_id = store_id
+        self.length = length
+        self.size = size
+        self.offsets = offsets
+
+
+class Store:
+    """The records of one root.
+
+    :param root: the folder that holds the state folder
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.folder = os.path.join(root, STATE_FOLDER)
+        self.path = os.path.join(self.folder, "records")
+        self.notes: list[str] = []
+        """Lines about what was found wrong with the state."""
+        self.entries: dict[str, Entry] = {}
+        self.stamps: dict[str, tuple[Stamp, str]] = {}
+        """path -> stamp and value of files that former runs have read."""
+        self.lock = Lock(self.folder)
+        self.manifests = Manifests(os.path.join(self.folder, "made"))
+        """What actions have made in their output folders."""
+        self.is_partial = False
+        """Whether only what was wanted and what came after has been read."""
+        self.unmarked = ""
+        """Why the log that was begun has no mark, so that it counts for nothing in the next run."""
+        self._is_on_trust = False
+        """Whether the log has no mark, and counts because the environment says so."""
+        self._open_runs: dict[str, list[str]] = {}
+        self._id = ""
+        self._end = 0
+        self._fd = -1
+        self._run: str | None = None
+        self._held: list[bytes] = []
+        """Frames that are to be written with the next ones."""
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """The id of the log and its length, as far as we have read or written it."""
+        return self._id, self._end
+
+    def load_known(self, known: Known) -> bool:
+        """Read the records that are wanted and all that came after; return whether the log is the known one."""
+        self._forget()
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(_HEAD_SIZE)
+                if not head.startswith(FORMAT) or head[len(FORMAT) : -1].decode("ascii") != known.store_id:
+                    return False
+                if not trust.is_marked(known.store_id):
+                    return False
+                for offset in known.offsets:
+                    file.seek(offset)
+                    frame = file.read(frames.HEAD_SIZE)
+                    frame += file.read(frames.length_of(frame))
+                    letter, body, _ = next(frames.scan(frame, 0))
+                    self._apply(letter, body, offset)
+                if os.fstat(file.fileno()).st_size != known.size:
+                    return False
+                file.seek(known.length)
+                tail = file.read()
+            self._end = known.length
+            self._scan(tail, known.length)
+        except (OSError, DamageError, ValueError, StopIteration):
+            return False
+        self._id, self.is_partial = known.store_id, True
+        return True
+
+    def load(self) -> None:
+        """Read the log as it is now; what another user may have written counts as empty."""
+        self._forget()
+        found = self._foreign()
+        if found is not None:
+            self.notes.append(f"{self.path} is not used: {_AS_NEW}: {_words(found)}")
+            return
+        data = self._read()
+        if not data:
+            return
+        if not data.startswith(FORMAT) or len(data) < _HEAD_SIZE:
+            self.notes.append(f"{self.path} is of another format: {_AS_NEW}")
+            return
+        try:
+            self._id = data[len(FORMAT) : _HEAD_SIZE - 1].decode("ascii")
+            if not trust.is_marked(self._id):
+                if not trust.is_state_trusted():
+                    self._forget()
+                    self.notes.append(_unmarked_note(self.path))
+                    return
+                self._is_on_trust = True
+            self._end = _HEAD_SIZE
+            self._scan(data, 0)
+        except (DamageError, ValueError, IndexError):
+            self._forget()
+            self.notes.append(f"{self.path} is damaged: {_AS_NEW}")
+
+    def _forget(self) -> None:
+        self.entries, self.stamps, self._open_runs, self.notes = {}, {}, {}, []
+        self._id, self._end, self.is_partial, self._is_on_trust = "", 0, False, False
+
+    def _scan(self, data: bytes, start: int) -> None:
+        """Take in the frames from `_end` on; `data` begins at `start` of the log."""
+        for letter, body, end in frames.scan(data, self._end - start):
+            self._apply(letter, body, self._end)
+            self._end = start + end
+
+    def acquire(
+        self,
+        run: str,
+        *,
+        wait: bool = True,
+        on_wait: Callable[[str], None] | None = None,
+        known: Known | None = None,
+    ) -> None:
+        """Make the state folder if there is none, take its lock, and read the log.
+
+        What an earlier run left running when it was killed is ended before this returns.
+
+        :param run: the id of our run
+        :param known: what need not be read; if the log is another one now, all is read
+        :raises StateError: the folder cannot be made or written
+        :raises BusyError: another run holds the lock, and `wait` is false
+        """
+        self.make_folder()
+        self.lock.acquire(run, os.environ.get(marks.MARK, ""), wait=wait, on_wait=on_wait)
+        self._run = run
+        if known is None or not self.load_known(known):
+            self.load()
+        if self._is_on_trust:
+            self._refuse_tracked()
+        elif self._id:
+            trust.keep_mark(self._id)
+        if not self._id:
+            # of a log that does not count, or is gone: they would speak of actions of the new one
+            self.manifests.remove_all_but(())
+        for left in list(self._open_runs):
+            self._end_left_over(left)
+
+    def close_run(self) -> None:
+        """Put down that the run is over, if it wrote anything; write the log anew if most of it is of the past."""
+        if self._run in self._open_runs:
+            self._append([frames.pack(CLOSED, [self._run or ""])])
+            del self._open_runs[self._run]
+            self._compact()
+
+    def release(self) -> None:
+        """Close the run and give the lock back."""
+        try:
+            self.flush()
+            self.close_run()
+        finally:
+            self._held.clear()
+            self._run = None
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+            self.lock.release()
+
+    def mark_started(self, owners: Iterable[Owner], found: Mapping[str, Mark] | None = None) -> None:
+        """Put down, in one write, that these are about to start: their records cease to count.
+
+        :param found: key -> what is in the place of its outputs; nothing, if it is left out
+        """
+        made = [] if self._run in self._open_runs else [self._begin()]
+        marks: list[tuple[str, bytes]] = []
+        for owner in owners:
+            mark = found.get(owner.key) if found else None
+            frame = frames.pack(START, [self._run or "", *owner.texts(), *(mark or _NOTHING_THERE).texts()])
+            made.append(frame)
+            marks.append((owner.key, frame))
+        at = self._append(made) + (len(made[0]) if len(made) > len(marks) else 0)
+        for key, frame in marks:
+            self._entry(key).started(frame[frames.HEAD_SIZE :], at)
+            at += len(frame)
+
+    def save(self, record: Record, *, held: bool = False) -> None:
+        """Put a success on record.
+
+        :param held: it need not be written before the next mark, or `flush`: until then a kill loses it
+        """
+        frame = frames.pack(SUCCESS, records.record_texts(record))
+        if held and self._fd >= 0:
+            offset = self._end + sum(map(len, self._held))
+            self._held.append(frame)
+        else:
+            offset = self._append([frame])
+        self._entry(record.owner.key).succeeded(frame[frames.HEAD_SIZE :], offset)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self._held:
+            self._append([])
+
+    def save_end(self, owner: Owner, run: Run, found: Sequence[str] = ()) -> None:
+        """Put down a run that gives no record.
+
+        :param found: what it was found to read: the next run waits for whatever makes that
+        """
+        frame = frames.pack(OTHER_END, [*records.run_texts(owner, run), *found])
+        offset = self._append([frame])
+        self._entry(owner.key).ended(frame[frames.HEAD_SIZE :], offset)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove all that is known of these keys."""
+        self._append([frames.pack(DROPPED, list(keys))])
+        for key in keys:
+            self.entries.pop(key, None)
+            self.manifests.remove(key)
+
+    def release_paths(self, paths: Mapping[str, Collection[str]]) -> None:
+        """Make outputs ordinary files: until their action starts again nothing says that it made them.
+
+        :param paths: path -> keys of the records that it is an output of
+        """
+        self._append([frames.pack(RELEASED, [path, *keys]) for path, keys in paths.items()])
+        for path, keys in paths.items():
+            self._apply_rest(RELEASED, [path, *keys])
+
+    def remember(self, stamps: Mapping[str, tuple[Stamp, str]]) -> None:
+        """Put down stamps of files, so that the next run need not read them."""
+        if stamps:
+            self.stamps.update(stamps)
+            self._append([frames.pack(STAMPS, _stamp_texts(stamps))])
+
+    def _entry(self, key: str) -> Entry:
+        entry = self.entries.get(key)
+        if entry is None:
+            entry = self.entries[key] = Entry()
+        return entry
+
+    def _apply(self, letter: bytes, body: bytes, offset: int) -> None:
+        if letter == SUCCESS:
+            self._entry(frames.text_at(body, 0)).succeeded(body, offset)
+        elif letter == OTHER_END:
+            self._entry(frames.text_at(body, 0)).ended(body, offset)
+        elif letter == START:
+            self._entry(frames.text_at(body, 1)).started(body, offset)
+        else:
+            self._apply_rest(letter, frames.unpack(body))
+
+    def _apply_rest(self, letter: bytes, texts: list[str]) -> None:
+        if letter == BEGUN:
+            self._open_runs[texts[0]] = texts[1:]
+        elif letter == CLOSED:
+            self._open_runs.pop(texts[0], None)
+        elif letter == DROPPED:
+            for key in texts:
+                self.entries.pop(key, None)
+        elif letter == RELEASED:
+            for entry in filter(None, map(self.entries.get, texts[1:])):
+                entry.released |= {texts[0]}
+        elif letter == STAMPS:
+            for path, ctime, inode, size, value in zip(*(texts[n::5] for n in range(5)), strict=True):
+                self.stamps[path] = ((int(ctime), int(inode), int(size)), value)
+
+    def _read(self) -> bytes:
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            self.notes.append(f"{self.path} cannot be read ({error.strerror}): {_AS_NEW}")
+            return b""
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                self.notes.append(f"{self.path} is not a file: {_AS_NEW}")
+                return b""
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read()
+            if not data:
+                self.notes.append(f"{self.path} is empty: {_AS_NEW}")
+            return data
+        finally:
+            os.close(fd)
+
+    def _refuse_tracked(self) -> None:
+        """Take a log that a commit has brought for an empty one: that it counts was said of a cache."""
+        from treadle.content.git import tracks
+
+        if tracks(self.folder):
+            self._forget()
+            self.notes.append(f"{self.path} is tracked by git, and may come from anybody: {_AS_NEW}")
+
+    def _foreign(self) -> tuple[str, str] | None:
+        """Return what of the state another user may have put there, with the reason."""
+        return trust.foreign((self.root, self.folder, self.path, self.manifests.folder))
+
+    def make_folder(self) -> None:
+        """Make the state folder if there is none, with what belongs into each.
+
+        :raises StateError: it cannot be made, or another user may write to it
+        """
+        self._refuse(trust.foreign((self.root, self.folder, self.path)))
+        try:
+            if not os.path.isdir(self.folder):
+                os.makedirs(self.root, exist_ok=True)
+                # whatever the umask says: what others could write to would not count at the next run
+                os.mkdir(self.folder, 0o755)
+            self._refuse_link()
+            trust.give_folder(self.folder, self.root)
+            self._refuse(own_files.foreign_folder(self.folder, _FOLDERS))
+            for name, text in _BESIDE.items():
+                own_files.create(os.path.join(self.folder, name), text)
+        except OSError as error:
+            raise StateError(
+                f"the state folder {self.folder} cannot be made: {error.strerror}",
+                hint="the root of a plan must be a folder that can be written to",
+            ) from error
+
+    def _refuse(self, found: tuple[str, str] | None) -> None:
+        """Refuse the state folder for what another user may have put there.
+
+        :raises StateError: something was found
+        """
+        if found is not None:
+            raise StateError(
+                f"the state folder {self.folder} is not used: {_words(found)}",
+                facts=(trust.RULE,),
+                hint=trust.hint(found),
+            )
+
+    def _refuse_link(self) -> None:
+        """Check that the state folder is a real one, or a link to state of our own that was moved elsewhere.
+
+        :raises StateError: it is a link to anything else, which may have come with a checkout
+        """
+        if not os.path.islink(self.folder):
+            return
+        there = os.path.realpath(self.folder)
+        head = self._head_on_disk()
+        if trust.is_marked(_id_in(head)):
+            return
+        # safe is said of owners and modes: the link may have come with a checkout all the same, and lead to a
+        # folder of ours that holds other things. `clean --replaced` would empty one of that name
+        is_for_state = head.startswith(FORMAT) or not os.listdir(there)
+        if is_for_state and trust.is_safe(there) and trust.is_safe(self.root):
+            return
+        raise StateError(
+            f"the state folder {self.folder} is a link to {there}, where there is no state of yours",
+            hint="remove the link; to keep state elsewhere, run once, move .treadle there, and make the link then",
+        )
+
+    def _head_on_disk(self) -> bytes:
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            return b""
+        try:
+            return os.read(fd, _HEAD_SIZE)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
+
+    def _open_for_writing(self) -> None:
+        """Open the log where its last whole frame ends; start a new one if what is there does not count."""
+        try:
+            if self._end == 0:
+                self._set_aside()
+            # its id is the name of its mark, which no other user is to know
+            self._fd = own_files.open_own(self.path, os.O_RDWR | (0 if self._end else os.O_TRUNC), 0o600)
+            if self._end == 0:
+                head = self._new_head()
+                os.ftruncate(self._fd, 0)
+                self._write(head)
+                self._end = len(head)
+            else:
+                os.ftruncate(self._fd, self._end)
+        except OSError as error:
+            raise _write_error(self.path, error) from error
+
+    def _set_aside(self) -> None:
+        try:
+            mode = os.lstat(self.path).st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISREG(mode):
+            os.replace(self.path, f"{self.path}.damaged-{os.urandom(4).hex()}")
+
+    def _append(self, made: list[bytes]) -> int:
+        """Write frames; return where they begin."""
+        if self._fd < 0:
+            self._open_for_writing()
+        data = b"".join((*self._held, *made))
+        try:
+            self._write(data, self._end)
+        except OSError as error:
+            # a torn frame in the middle would void all that follows it
+            os.ftruncate(self._fd, self._end)
+            raise _write_error(self.path, error) from error
+        self._held.clear()
+        self._end += len(data)
+        return self._end - sum(map(len, made))
+
+    def _write(self, data: bytes, at: int = 0) -> None:
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(self._fd, view, at)
+            view, at = view[done:], at + done
+
+    def _begin(self) -> bytes:
+        run = self._run or ""
+        facts = [run, *_here(self.folder), str(os.getpid())]
+        self._open_runs[run] = facts[1:]
+        return frames.pack(BEGUN, facts)
+
+    def _end_left_over(self, run: str) -> None:
+        """End what a run that was killed has left running, if it ran here and nowhere else."""
+        facts = self._open_runs[run]
+        if facts[:3] == list(_here(self.folder)):
+            alive = marks.end_marked(f"{run}/")
+            if alive:
+                pids = listed(alive)
+                raise StateError(f"processes of a run that was killed do not end: {pids}")
+        self._append([frames.pack(CLOSED, [run])])
+        del self._open_runs[run]
+
+    def _compact(self) -> None:
+        """Write the log anew if most of it is of the past."""
+        if self._end < _COMPACT_FROM or self.is_partial:
+            return
+        size = sum(entry.size for entry in self.entries.values())
+        if 3 * size > self._end:
+            return
+        stamps = frames.pack(STAMPS, _stamp_texts(self.stamps))
+        if 3 * (size + len(stamps)) > self._end:
+            return
+        made = [self._new_head()]
+        at = len(made[0])
+        offsets = {}
+        for entry in self.entries.values():
+            for letter, body in entry.bodies():
+                offsets[entry, letter == SUCCESS] = at
+                made.append(frames.frame(letter, body))
+                at += len(made[-1])
+        for key, entry in self.entries.items():
+            made += [frames.pack(RELEASED, [path, key]) for path in sorted(entry.released)]
+        self._replace(b"".join((*made, stamps)))
+        self.manifests.remove_all_but(self.entries)
+        for (entry, is_success), offset in offsets.items():
+            if is_success:
+                entry.offset = offset
+            else:
+                entry.last_offset = offset
+
+    def _new_head(self) -> bytes:
+        is_new = not self._id
+        self._id = trust.new_id(self._id)
+        if is_new:
+            self.unmarked = trust.mark(self._id)
+        return FORMAT + self._id.encode() + b"\n"
+
+    def _replace(self, data: bytes) -> None:
+        try:
+            own_files.replace(self.path, [data], 0o600, sync=True)
+        except OSError as error:
+            raise _write_error(self.path, error) from error
+        os.close(self._fd)
+        self._fd, self._end = -1, len(data)
+
+
+_FOLDERS = ("logs", "quick", "failed", "replaced", "made")
+"""The folders in the state folder, each with the module that writes into it: `command_job`, `quick`, `outputs`,
+`manifests`."""
+
+_NOTHING_THERE = records.Mark()
+
+_AS_NEW = "everything counts as new, and outputs of former plans and parameters as ordinary files"
+"""What it means that there are no records: globs take what only they told to be an output."""
+_BESIDE = {
+    ".gitignore": "*\n",
+    "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",
+}
+
+
+def is_inside(output: str) -> bool:
+    """Return whether a path may be an output: it is relative, normalised, and not in the state folder."""
+    names = output.rstrip("/").split("/")
+    return not os.path.isabs(output) and names[0] != STATE_FOLDER and not {"", ".", ".."} & set(names)
+
+
+def _id_in(head: bytes) -> str:
+    """Return the id that the head of a log says, "" if it is none."""
+    return head[len(FORMAT) :].decode("ascii", "replace").rstrip("\n") if head.startswith(FORMAT) else ""
+
+
+def _unmarked_note(path: str) -> str:
+    return (
+        f"{path} was not made by Treadle for you on this machine: {_AS_NEW}"
+        f" ({trust.TRUST_STATE}=1 lets state count that a CI cache or another user has brought)"
+    )
+
+
+def _words(found: tuple[str, str]) -> str:
+    return f"{found[0]}: {found[1]}"
+
+
+def _stamp_texts(stamps: Mapping[str, tuple[Stamp, str]]) -> list[str]:
+    texts: list[str] = []
+    for path, ((ctime, inode, size), value) in stamps.items():
+        texts += [path, str(ctime), str(inode), str(size), value]
+    return texts
+
+
+def _here(folder: str) -> tuple[str, str, str]:
+    """Return host, boot and state folder: processes of a run can only be left where all three are the same."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+            boot = file.read().strip()
+    except OSError:
+        boot = ""
+    status = os.stat(folder)
+    return os.uname().nodename, boot, f"{status.st_dev}:{status.st_ino}"
+
+
+def _write_error(path: str, error: OSError) -> StateError:
+    return StateError(
+        f"the state cannot be written: {path}: {error.strerror}",
+        hint="what has been recorded before stays; make room or the folder writable, and run again",
+    )
