@@ -96,6 +96,7 @@ def test_a_run_with_nothing_to_do_loads_only_what_answers() -> None:
     own = {name for name in loaded if name.split(".")[0] == "treadle"}
     assert own == {
         *("treadle", "treadle.__main__", "treadle._version", "treadle.content", "treadle.content.trust"),
+        "treadle.content.timestamps",
         *("treadle.fastpath", "treadle.fastpath.probe", "treadle.fastpath.snapshot_file"),
         *("treadle.session", "treadle.session.fast_start", "treadle.ui", "treadle.ui.durations"),
     }

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .command.command import Script as Script
     from .command.command import Tool as Tool
     from .command.file_edges import connect_by_files as connect_by_files
+    from .command.observer import Observer as Observer
     from .command.walk import CommandWalk as CommandWalk
-    from .command.walk import Observer as Observer
     from .command.walk import Settings as Settings
     from .content.files import Files as Files
     from .content.fingerprint import Fingerprint as Fingerprint
@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from .errors import StateError as StateError
     from .errors import TreadleError as TreadleError
     from .errors import UsageError as UsageError
+    from .events.bus import Subscriber as Subscriber
+    from .plan.load import load_plan as load_plan
+    from .plan.model import Plan as Plan
     from .scheduling.coroutine_job import CoroutineJob as CoroutineJob
     from .scheduling.job import EmptyJob as EmptyJob
     from .scheduling.job import Job as Job
@@ -66,6 +69,9 @@ if TYPE_CHECKING:
     from .scheduling.scheduler import KILLING as KILLING
     from .scheduling.scheduler import STOPPING as STOPPING
     from .scheduling.scheduler import Scheduler as Scheduler
+    from .session.options import Options as Options
+    from .session.run_report import RunReport as RunReport
+    from .session.session import Session as Session
     from .state.store import Store as Store
     from .status import ReturnValue as ReturnValue
     from .walk import ActionReport as ActionReport
@@ -77,7 +83,8 @@ __version__ = VERSION
 _HOMES = {
     "core.callbacks": ("NotifyEnd",),
     "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
-    "command.walk": ("CommandWalk", "Observer", "Settings"),
+    "command.observer": ("Observer",),
+    "command.walk": ("CommandWalk", "Settings"),
     "scheduling.coroutine_job": ("CoroutineJob",),
     "core.graph.dag": ("DAG", "DAGIterator"),
     "core.decision": (
@@ -98,6 +105,12 @@ _HOMES = {
     "engines.local": ("LocalRunner",),
     "scheduling.scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),
+    "events.bus": ("Subscriber",),
+    "plan.load": ("load_plan",),
+    "plan.model": ("Plan",),
+    "session.options": ("Options",),
+    "session.run_report": ("RunReport",),
+    "session.session": ("Session",),
     "state.store": ("Store",),
     "walk": ("ActionReport", "Report", "Walk"),
 }

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .fastpath.probe import Answer
+    from .session.fast_start import Found
+    from .ui.text import Line
 
 ENCODING = "treadle_encoding"
 """The option of the interpreter that keeps the encoding of the terminal, see `with_names_in_utf8`."""
@@ -11,7 +18,7 @@ ENCODING = "treadle_encoding"
 
 def main() -> int:
     """Run the command with the arguments of this process; return its exit code."""
-    from .session.fast_start import look, tell_nothing_to_do
+    from .session.fast_start import look
 
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         # before anything is opened, which would get the number of a closed stream
@@ -34,6 +41,43 @@ def main() -> int:
     from .cli.main import main as command
 
     return command(argv, found)
+
+
+def tell_nothing_to_do(found: Found, answer: Answer) -> int:
+    """Print that there is nothing to do; return the exit code."""
+    from .ui.durations import nothing_to_do
+
+    line = nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)
+    try:
+        _print(line)
+    except OSError as error:
+        from contextlib import suppress
+
+        from .cli.exit_codes import code_of_lost, lost_note
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        failure = "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+        if failure and sys.stderr is not None:
+            with suppress(OSError):
+                print(f"treadle: {lost_note(failure)}", file=sys.stderr, flush=True)
+        return code_of_lost(0, failure)
+    return 0
+
+
+def _print(line: Line) -> None:
+    """Print a line on stdout.
+
+    :raises OSError: it cannot be written
+    """
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
+        from .ui.screen import Screen, wants_colours
+
+        screen = Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ))
+        screen.write([line])
+        if screen.lost is not None:
+            raise screen.lost
+    else:
+        print("".join(text for text, _ in line), flush=True)
 
 
 def with_names_in_utf8() -> None:

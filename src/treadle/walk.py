@@ -12,7 +12,9 @@ from ._startup.gc import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import require_graph
+from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
 from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage, listed
+from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, ask, refusal, words_of
 from .scheduling.job import EmptyJob, Job
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
@@ -39,7 +41,7 @@ class ActionReport:
     """
 
     __slots__ = (
-        *("attempts", "duration", "failure", "interrupted", "origins", "status"),
+        *("attempts", "duration", "failure", "interrupted", "is_open", "origins", "status"),
         *("uid", "unrecorded", "verdict"),
     )
 
@@ -57,6 +59,8 @@ class ActionReport:
         where only the status that its job gave itself says so, and for what did not run."""
         self.interrupted = False
         """Whether it was ended from outside and by no time limit: what it would have done is not known then."""
+        self.is_open = False
+        """Whether the walk ended before its turn."""
         self.unrecorded: str | None = None
         """Why it is not on record though it ended well: what changed while it ran. It runs again next time."""
 
@@ -108,11 +112,15 @@ class Walk:
         self.tokens = 1
         self.job_timeout: float | None = DEFAULT_JOB_MAX_DURATION
         self.scheduler: Scheduler | None = None
+        self.bus = Bus()
+        """Where the walk publishes what happens in it."""
         self._told_to_end: int | None = None
         self._running = allocate_lock()
         self._has_run = False
         self._is_cut = False
         """Whether an exception has ended the last run."""
+        self._is_published = False
+        """Whether the begin of this run was published."""
         self._positions: dict[Hashable, int] | None = None
         self._unrecorded: dict[Hashable, str] = {}
         """Why the last success of an action was not recorded; the next run of this object says it as its reason."""
@@ -222,11 +230,17 @@ class Walk:
             if self._has_run:
                 # what came after the end of the former run was for that one
                 self._told_to_end = None
-            self._has_run, self._is_cut = True, False
-            return self._run_alone()
+            self._has_run, self._is_cut, self._is_published = True, False, False
+            report = self._run_alone()
         except BaseException:
             self._is_cut = True
+            if self._is_published:
+                self._publish_end(self.report())
             raise
+        else:
+            if self._is_published:
+                self._publish_end(report)
+            return report
         finally:
             self._running.release()
 
@@ -241,6 +255,8 @@ class Walk:
         if not isinstance(scheduler, Scheduler):
             raise refusal(self.create_scheduler, scheduler, "a Scheduler")
         self.scheduler = scheduler
+        if self.bus:
+            self._publish_began()
         if self._told_to_end is None:
             with RareCollection():
                 self.scheduler.run(self.actions)
@@ -263,6 +279,9 @@ class Walk:
             job_timeout=self.job_timeout,
         )
         scheduler.before_start = self._before_start
+        if self.bus:
+            scheduler.after_start = self._publish_started
+            scheduler.tick = self.bus.tick
         return scheduler
 
     def stop(self, hurry: int = STOPPING) -> None:
@@ -281,13 +300,15 @@ class Walk:
 
     def report(self) -> Report:
         """Return what has become of each action up to now."""
-        actions = {
-            uid: self.reports.get(uid) or ActionReport(uid, None, self.verdicts.get(uid))
-            for uid in self.actions.vertex_data
-        }
+        actions = {uid: self.reports.get(uid) or self._open_report(uid) for uid in self.actions.vertex_data}
         if any(action.status is None for action in actions.values()):
             self._find_blocked(actions)
         return Report(actions, interrupted=self._is_cut or self._told_to_end is not None)
+
+    def _open_report(self, uid: Hashable) -> ActionReport:
+        report = ActionReport(uid, None, self.verdicts.get(uid))
+        report.is_open = True
+        return report
 
     def _find_blocked(self, actions: dict[Hashable, ActionReport]) -> None:
         """Say of what the walk did not come to whether a failure has blocked them; an interruption is none."""
@@ -312,12 +333,16 @@ class Walk:
         failed = [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]
         try:
             if failed:
-                return self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
-            return self._decided_job(uid, data, predecessors, notify_end)
+                job = self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
+            else:
+                job = self._decided_job(uid, data, predecessors, notify_end)
         except HookError:
             raise
         except (OSError, TreadleError) as error:
-            return self._job_of_unanswered(uid, data, notify_end, error)
+            job = self._job_of_unanswered(uid, data, notify_end, error)
+        if self.bus and uid in self.verdicts:
+            self.bus.publish("decided", str(uid), self.verdicts[uid])
+        return job
 
     def collect(self, job: Any) -> bool:
         """Take in a job that ended; return whether it is queued again."""
@@ -327,9 +352,11 @@ class Walk:
         self._note(job, status)
         if status.is_good and self._is_to_run(uid):
             self._finish(job, status)
+        retry = False
         if status == ReturnValue.notready and not job.should_skip:
-            return bool(ask(self.request_requeue, uid, job))
-        return False
+            retry = bool(ask(self.request_requeue, uid, job))
+        self._publish_ended(job, retry=retry)
+        return retry
 
     def _decided_job(self, uid: Hashable, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         previous = self.prev_fingerprints[uid] = self._load(uid)
@@ -497,6 +524,63 @@ class Walk:
         # a failure of an earlier walk is not in the graph
         return sorted(uids, key=lambda uid: positions.get(uid, -1))
 
+    def describe(self, uid: Any) -> Action:
+        """Return what subscribers are told of an action."""
+        graph = self.actions
+        needs, after = graph.get_predecessors(uid), graph.get_after(uid)
+        return Action(str(uid), needs=list(map(str, needs)), after=list(map(str, after)))
+
+    def _publish_began(self) -> None:
+        self._publish_begin(0)
+
+    def _publish_begin(self, untouched: int) -> None:
+        """Publish that the walk begins, with all its actions.
+
+        :param untouched: how many actions beside them need not be walked
+        """
+        self._is_published = True
+        names = [str(uid) for uid in self.actions.vertex_data]
+        queues = self.queues or {"default": self.tokens}
+        self.bus.publish("walk_began", WalkBegan(names, untouched, queues))
+        if self.bus.wants("action"):
+            for uid in self.actions.vertex_data:
+                self.bus.publish("action", self.describe(uid))
+
+    def _publish_started(self, job: Job) -> None:
+        """Publish that an attempt of a job has started; one that does nothing has none."""
+        if not job.should_skip:
+            self.bus.publish("started", Started(str(job.uid), job.attempt, job.slot, job.started_at))
+
+    def _publish_ended(self, job: Job, *, retry: bool) -> None:
+        """Publish how a job has ended."""
+        if self.bus:
+            self.bus.publish("attempt_ended" if retry else "ended", self._end_of(job, retry=retry))
+
+    def _end_of(self, job: Job, *, retry: bool) -> Ended:
+        """Return what subscribers are told of the end of a job."""
+        report = self.reports[job.uid]
+        reasons = report.verdict.reasons if report.verdict is not None else ()
+        end = Ended(
+            str(job.uid), outcome_of(report), report.duration, reasons, report.failure or "", report.attempts
+        )
+        if retry:
+            end.delay = job.retry_delay
+        return end
+
+    def _saved(self) -> float:
+        """Return the seconds that the actions which were skipped took when they last ran, as far as is known."""
+        return 0.0
+
+    def _publish_end(self, report: Report) -> None:
+        """Publish that the walk is over."""
+        left = {str(uid): one.verdict for uid, one in report.actions.items() if one.is_open}
+        self.bus.publish(
+            "walk_ended",
+            WalkEnded(
+                left, ok=report.ok, interrupted=report.interrupted, saved=self._saved(), total=len(report.actions)
+            ),
+        )
+
     def _failed_before(self, uid: Hashable) -> Collection[Hashable]:
         """Return the failures of an earlier walk that an action of this one is blocked by."""
         return ()
@@ -533,6 +617,20 @@ class Walk:
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[uid] = report
         _log_end(job, status)
+
+
+_OUTCOMES = {
+    ReturnValue.success: RAN,
+    ReturnValue.unchanged: RAN,
+    ReturnValue.skip: SKIPPED,
+    ReturnValue.force_fail: BLOCKED,
+}
+
+
+def outcome_of(report: ActionReport) -> str:
+    """Return in one word of `core.outcomes` how an action that had its turn has ended."""
+    how = _OUTCOMES.get(report.status, FAILED) if report.status is not None else FAILED
+    return INTERRUPTED if how == FAILED and report.interrupted else how
 
 
 def _key_of(fingerprint: Fingerprint) -> set[tuple[str, str]]:

@@ -17,7 +17,7 @@ FACES = {
         "cli.commands.why",
         "cli.commands.list",
         "cli.commands.check",
-        "plan.schema.json_schema",
+        "cli.commands.schema",
         "cli.commands.init",
         "importers",
         "cli.completion.complete",
@@ -56,7 +56,7 @@ def test_the_names_of_the_faces_are_not_blind(tmp_path: Path) -> None:
         "ui.why",
         "cli.commands.list",
         "cli.commands.check",
-        "plan.schema.json_schema",
+        "cli.commands.schema",
     }
 
 

@@ -279,7 +279,7 @@ class TestEnds:
 
 
 ROOMS = (
-    *("scheduling.scheduler", "scheduling.running", "scheduling.inbox", "scheduling.job", "scheduling.threads"),
+    *("scheduling.scheduler", "scheduling.inbox", "scheduling.job", "scheduling.threads"),
     *("scheduling.deadlines", "engines.local", "engines.process"),
 )
 FILES = {sys.modules[f"treadle.{room}"].__file__ for room in ROOMS}

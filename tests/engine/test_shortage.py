@@ -247,7 +247,7 @@ def test_a_command_is_told_of_and_recorded_once(tmp_path: Path) -> None:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return super().start(key, start)
 
-    from treadle.command.walk import Observer
+    from treadle.command.observer import Observer
 
     class Heard(Observer):
         started_uids: ClassVar[list[str]] = []

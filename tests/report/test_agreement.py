@@ -12,7 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from helpers import plan, run_treadle
-from treadle.events.recorder import Hearing
+from treadle.events.bus import Started
+from treadle.events.recorder import Recorder
 from treadle.scheduling.job import Job
 
 if TYPE_CHECKING:
@@ -254,11 +255,7 @@ def test_a_start_is_when_it_was_and_not_when_it_is_told(monkeypatch: pytest.Monk
         monkeypatch.setattr(f"{place}.monotonic", lambda: float(next(clock)))
     job = Job("a", None, lambda _: None)
     job.prepare(0)
-    vars(job)["command"] = SimpleNamespace(console=True)
     told: list[dict[str, Any]] = []
-    outlets = SimpleNamespace(are_live=False, flush=lambda: None, tell=lambda kind, **fields: told.append(fields))
-    deaf: Any = SimpleNamespace(started=lambda _: None, scheduler=None, root="/")
-    hearing = Hearing(outlets, deaf, deaf, 90.0)  # type: ignore[arg-type]
-    hearing.walk = deaf
-    hearing.started(job)  # type: ignore[arg-type]
+    sink: Any = SimpleNamespace(are_live=False, flush=lambda: None, tell=lambda kind, **fields: told.append(fields))
+    Recorder(sink, 90.0).started(Started("a", 1, 0, job.started_at))
     assert told[0]["start"] == 10.0

@@ -9,20 +9,11 @@ from pathlib import Path
 import pytest
 
 from treadle.command.command import Command, Environment, Limits, Retries, Script, Tool
+from treadle.content.timestamps import ABSENT, UNSURE, FileSystems
 from treadle.errors import Place
 from treadle.fastpath import snapshot_file as columns
 from treadle.fastpath.codec import command_from, texts_of, texts_of_place
-from treadle.fastpath.snapshot_file import (
-    ABSENT,
-    MADE,
-    READ,
-    UNSURE,
-    WATCHED,
-    Columns,
-    DamageError,
-    FileSystems,
-    Snapshot,
-)
+from treadle.fastpath.snapshot_file import MADE, READ, WATCHED, Columns, DamageError, Snapshot
 
 Stamp = tuple[int, int, int]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from treadle.command import state_lock
 from treadle.core.decision import Reason
 from treadle.engines.process_marks import MARK, marked
 from treadle.errors import BusyError, StateError, UsageError
@@ -333,7 +334,7 @@ def test_what_a_killed_run_left_running_is_ended_before_the_next_one_starts(tmp_
     left = leave_one_running(tmp_path)
     assert list(marked(left))
     store = Store(str(tmp_path))
-    store.acquire("next")
+    state_lock.acquire(store, "next")
     assert not list(marked(left))
     assert store.entries["k"].state == STARTED
     store.release()
@@ -343,11 +344,11 @@ def test_a_copy_of_the_folder_does_not_end_the_processes_of_the_original(tmp_pat
     left = leave_one_running(tmp_path / "original")
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
     store = Store(str(tmp_path / "copy"))
-    store.acquire("next")
+    state_lock.acquire(store, "next")
     store.release()
     assert list(marked(left))
     original = Store(str(tmp_path / "original"))
-    original.acquire("next")
+    state_lock.acquire(original, "next")
     original.release()
     assert not list(marked(left))
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from treadle.core.text import width
 from treadle.errors import Place, TreadleError
 from treadle.ui.error_text import problem_lines, problems_lines
-from treadle.ui.text import plain, width
+from treadle.ui.text import plain
 
 
 def shown(error: TreadleError, room: int = 0) -> list[str]:

@@ -6,9 +6,12 @@ import pytest
 
 from treadle.core import decision
 from treadle.core.decision import Reason
-from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, Ended, State
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from treadle.core.text import width
+from treadle.events.bus import Ended
+from treadle.events.run_state import State
 from treadle.ui import render
-from treadle.ui.text import plain, width
+from treadle.ui.text import plain
 
 if TYPE_CHECKING:
     from treadle.ui.text import Line

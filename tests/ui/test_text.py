@@ -4,20 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.ui.text import (
-    coloured,
-    columns,
-    crop,
-    crop_left,
-    crop_line,
-    crop_middle,
-    folded,
-    line,
-    plain,
-    safe,
-    width,
-    wrap,
-)
+from treadle.core.text import crop, crop_left, crop_middle, safe, width, wrap
+from treadle.ui.text import coloured, columns, crop_line, folded, line, plain
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from treadle.core import decision
+from treadle.core import wording as words
 from treadle.core.decision import Reason
-from treadle.ui import wording as words
 from treadle.ui.durations import duration
 
 DIGEST = "3fa9" + "0" * 28

@@ -7,9 +7,9 @@ from heapq import heappop, heappush
 from time import monotonic
 
 from treadle._version import VERSION
+from treadle.core.outcomes import FAILED, INTERRUPTED, NOT_STARTED, RAN
 from treadle.events.files import Lines
-from treadle.events.run_state import FAILED, INTERRUPTED, RAN
-from treadle.events.schema import NOT_STARTED, SCHEMA, encoded
+from treadle.events.schema import SCHEMA, encoded
 
 from .graph import levels
 from .job import ask

@@ -10,30 +10,28 @@ from .exit_codes import BUSY, FAILED, OUR_BUG, WRONG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 
-def tell(error: BaseException, context: Context) -> int:
+def tell(error: BaseException, call: Call) -> int:
     """Print what went wrong; return the exit code."""
     if isinstance(error, TreadleError):
-        from treadle.ui.error_text import problems_lines
+        from treadle.ui.error_text import tell_error
 
-        problems, more = (error.problems, error.more) if isinstance(error, PlanError) else ((error,), 0)
-        room = context.errors.width if context.errors.stream.isatty() else 0
-        context.errors.write(problems_lines(problems, context.shown, room, more))
+        tell_error(error, call.console)
     elif isinstance(error, OSError):
-        context.warn(f"the system refused: {error}")
+        call.console.warn(f"the system refused: {error}")
     else:
-        _tell_bug(error, context)
-    return exit_code_of(error, context)
+        _tell_bug(error, call)
+    return exit_code_of(error, call)
 
 
-def exit_code_of(error: BaseException, context: Context) -> int:
+def exit_code_of(error: BaseException, call: Call) -> int:
     """Return the exit code of whatever has ended a command."""
     if isinstance(error, TreadleError):
-        return code_of(error, under_way=context.under_way)
+        return code_of(error, under_way=call.under_way)
     if isinstance(error, OSError):
-        return FAILED if context.under_way else WRONG
+        return FAILED if call.under_way else WRONG
     return OUR_BUG
 
 
@@ -51,11 +49,12 @@ def code_of(error: TreadleError, *, under_way: bool) -> int:
     return WRONG
 
 
-def _tell_bug(error: BaseException, context: Context) -> None:
+def _tell_bug(error: BaseException, call: Call) -> None:
     from traceback import format_exception
 
     from treadle import __version__
-    from treadle.ui.text import line, safe
+    from treadle.core.text import safe
+    from treadle.ui.text import line
 
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     system = " ".join(os.uname()[:3:2])
@@ -66,7 +65,7 @@ def _tell_bug(error: BaseException, context: Context) -> None:
         line(f"Treadle {__version__}, Python {'.'.join(map(str, _python()))}, {system}"),
         line("Please report it, with this text and, if you can, the plan."),
     ]
-    context.errors.write(lines)
+    call.console.errors.write(lines)
 
 
 def _python() -> tuple[int, int, int]:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
+    from treadle.session.call import Call
     from treadle.session.fast_start import Found
     from treadle.session.options import Options
-    from treadle.ui.console import Context
 
 
 def main(argv: Sequence[str], found: Found | None = None) -> int:
@@ -36,9 +36,10 @@ def main(argv: Sequence[str], found: Found | None = None) -> int:
 
 
 def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found | None) -> int:
-    from treadle.ui.console import Context, plain_context
+    from treadle.session.call import Call
+    from treadle.ui.console import Console
 
-    context = plain_context(interrupts)
+    call = Call(console=Console(), stops=interrupts)
     try:
         if argv and argv[0] == "__complete":
             from .completion.complete import complete
@@ -49,29 +50,29 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
             from .parser import parse
 
             options = parse(argv)
-        context = Context(options, interrupts, found)
-        code = _command(options)(context)
-        if context.screen.failure:
-            context.warn(lost_note(context.screen.failure))
-        return context.ended(code)
+        call = Call("", options, console=Console(options.color, options.origin), stops=interrupts, found=found)
+        code = _command(options)(call)
+        if call.console.screen.failure:
+            call.console.warn(lost_note(call.console.screen.failure))
+        return code_of_lost(code, call.console.screen.failure) if call.console.screen.gone else code
     except SystemExit as end:
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0
     except BaseException as error:
-        context.screen.erase()
-        return errors.tell(error, context)
+        call.console.screen.erase()
+        return errors.tell(error, call)
 
 
-def _command(options: Options) -> Callable[[Context], int]:
+def _command(options: Options) -> Callable[[Call], int]:
     if options.command == "run":
         # the one that has to be quick
-        from treadle.session.run import run_command
+        from .commands.run import run_command
 
         return run_command
     from importlib import import_module
 
     room = import_module(f"treadle.{_HOMES[options.command]}")
-    command: Callable[[Context], int] = getattr(room, f"{options.command}_command")
+    command: Callable[[Call], int] = getattr(room, f"{options.command}_command")
     return command
 
 
@@ -87,7 +88,7 @@ _HOMES = {
     "forget": "cli.commands.clean",
     "adopt": "cli.commands.adopt",
     "init": "cli.commands.init",
-    "schema": "plan.schema.json_schema",
+    "schema": "cli.commands.schema",
     "completion": "cli.completion.scripts",
 }
 

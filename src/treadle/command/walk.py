@@ -18,6 +18,7 @@ from treadle.core import decision
 from treadle.core.decision import OUTPUT, Reason, Verdict
 from treadle.engines import process_marks as marks
 from treadle.errors import ToldToEndError, TreadleError, listed
+from treadle.events.bus import Action, LogOpened, Started
 from treadle.scheduling.hooks import words_of
 from treadle.scheduling.job import Job
 from treadle.scheduling.scheduler import DRAINING, STOPPING
@@ -33,6 +34,7 @@ from .discovery import Discovery
 from .fingerprinting import FOUND, INPUT, Questions, made_once
 from .job import CONSOLE_QUEUE, CommandJob, Place
 from .outputs import Room
+from .state_lock import acquire
 from .validation import check_commands
 
 TYPE_CHECKING = False
@@ -43,35 +45,12 @@ if TYPE_CHECKING:
     from treadle.content.files import Stamp
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
+    from treadle.events.bus import Ended
     from treadle.state.store import Known
 
     from .command import Command
     from .fingerprinting import Question
-
-
-class Observer:
-    """Hears what happens in a CommandWalk; each method may be overridden."""
-
-    def waiting(self, holder: str) -> None:
-        """Hear that another run holds the state folder."""
-
-    def note(self, text: str) -> None:
-        """Hear one line about the state."""
-
-    def began(self, walk: CommandWalk) -> None:
-        """Hear that the walk begins."""
-
-    def decided(self, uid: str) -> None:
-        """Hear that the verdict on an action was reached."""
-
-    def started(self, job: CommandJob) -> None:
-        """Hear that an attempt of an action starts."""
-
-    def ended(self, uid: str, retry: bool) -> None:
-        """Hear that an action ended or was skipped; with `retry` it starts again later."""
-
-    def round(self) -> None:
-        """Hear of each round of the loop, and of each tick."""
+    from .observer import Observer
 
 
 class OutdatedError(Exception):
@@ -117,7 +96,7 @@ class CommandWalk(Walk):
     :param actions: uid -> Command; an action that reads an output of another has it as predecessor
     :param root: the folder that paths are relative to; the state lives in `.treadle` in it
     :param settings: how to run
-    :param observer: hears what happens
+    :param observer: the older way to follow it, see `Observer`; `bus.add` takes subscribers
     """
 
     def __init__(
@@ -130,7 +109,12 @@ class CommandWalk(Walk):
         super().__init__(actions)
         self.root = os.path.abspath(root)
         self.settings = settings or Settings()
-        self.observer = observer or Observer()
+        if observer is not None:
+            from .observer import Observed
+
+            self.bus.add(Observed(observer, self))
+        self.starting: dict[str, CommandJob] = {}
+        """Name -> the job of the last attempt that was published as started."""
         self.store = Store(self.root)
         self.run_id = os.urandom(8).hex()
         self.saved = 0.0
@@ -176,20 +160,20 @@ class CommandWalk(Walk):
 
     def _run_alone(self) -> Report:
         self._check()
-        self.store.acquire(self.run_id, wait=self.settings.wait, on_wait=self.observer.waiting, known=self.known)
+        acquire(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self.known)
         try:
             if self.known is not None and not self.store.is_partial:
                 raise OutdatedError("another run was here in the meantime")
             self._open()
             self._may_start = True
             for note in self.store.notes:
-                self.observer.note(note)
-            self.observer.began(self)
+                self._say(note)
+            self.about_to_walk()
             report = super()._run_alone()
             self._tell_moved()
             self._end_leftovers()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
-                self.observer.note(unmarked_note(self.store.unmarked))
+                self._say(unmarked_note(self.store.unmarked))
             self.store.remember(self.questions.files.learned)
             self.store.close_run()
         finally:
@@ -201,13 +185,25 @@ class CommandWalk(Walk):
         links = Links(self.root) if self.known is None else None
         check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
 
+    def about_to_walk(self) -> None:
+        """Check what has to hold before anything is decided; called under the lock, with the records read.
+
+        A TreadleError refuses the walk: nothing has started then.
+        """
+
+    def _wait_for(self, holder: str) -> None:
+        self.bus.publish("waiting", holder)
+
+    def _say(self, text: str) -> None:
+        self.bus.publish("note", text)
+
     def _end_leftovers(self) -> None:
         """End what actions have left behind outside of their groups: it would write beside the next run."""
         mark = f"{self.run_id}/"
         if self._after_a_run and next(marks.marked(mark), None) is not None:
             left = marks.end_marked(mark)
             if left:
-                self.observer.note(f"{len(left)} processes that actions have left behind could not be ended")
+                self._say(f"{len(left)} processes that actions have left behind could not be ended")
 
     def look(self) -> dict[str, Verdict]:
         """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
@@ -233,9 +229,11 @@ class CommandWalk(Walk):
         return self.settings.blocked.get(uid, ())
 
     def create_scheduler(self) -> Any:
-        """Return a Scheduler that tells the observer of its rounds."""
+        """Return a Scheduler whose rounds write what is held."""
         scheduler = super().create_scheduler()
-        scheduler.log_state = self._round  # type: ignore[method-assign]
+        scheduler.on_round = self._round
+        # an attempt is published before there is room for its outputs, see `_ready`
+        scheduler.after_start = None
         return scheduler
 
     def owner(self, uid: str, command: Command) -> Owner:
@@ -282,12 +280,10 @@ class CommandWalk(Walk):
         return self._kept[uid].fingerprint
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
-        """Decide as every Walk does, and tell the observer."""
+        """Decide as every Walk does, and remember what comes after one that runs."""
         if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
             self._after_a_run.add(uid)
-        job = super().get_job(uid, data, predecessors, notify_end)
-        self.observer.decided(uid)
-        return job
+        return super().get_job(uid, data, predecessors, notify_end)
 
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job that runs the command."""
@@ -341,7 +337,7 @@ class CommandWalk(Walk):
         if status.is_good:
             self.discovery.turns.is_over(uid, has_run=True)
             self._save(job, moved_inputs)
-            self.observer.ended(uid, retry=False)
+            self._publish_ended(job, retry=False)
             return False
         return self._failed(job)
 
@@ -349,21 +345,22 @@ class CommandWalk(Walk):
         """Say what was moved aside to make room, and what it means that nothing was known of it."""
         # what is wrong with the state has said it already
         if self._has_no_records and not self.store.notes and (self._replaced or self._met_foreign):
-            self.observer.note(
+            self._say(
                 "there were no records of former runs: outputs of other parameter values and of former actions are"
                 " ordinary files now, which globs take"
             )
         if self._replaced:
             shown = listed(self._replaced, 3)
-            self.observer.note(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
+            self._say(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
         if self._leftovers:
             shown = listed(self._leftovers, 3)
-            self.observer.note(f"moved what an unfinished run has left to {STATE_FOLDER}/replaced/: {shown}")
+            self._say(f"moved what an unfinished run has left to {STATE_FOLDER}/replaced/: {shown}")
 
     def _round(self) -> None:
         """Write what is held before the scheduler sleeps: a record goes with the marks of what starts next."""
         self.store.flush()
-        self.observer.round()
+        if self.bus:
+            self.bus.publish("round")
 
     def _queues(self) -> dict[str, int]:
         return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
@@ -420,7 +417,9 @@ class CommandWalk(Walk):
         if job.announced != job.attempt:
             # a start that met a shortage is tried again, and is the same attempt
             job.announced = job.attempt
-            self.observer.started(job)
+            self.starting[uid] = job
+            started = Started(uid, job.attempt, job.slot, job.started_at, console=job.command.console)
+            self.bus.publish("started", started)
         room = self._rooms[uid]
         room.make(question, self.place.aside(uid, "replaced"))
         job.emptied += room.emptied
@@ -428,6 +427,8 @@ class CommandWalk(Walk):
             # an input that had a hard link there has another stamp now, and was not written to
             question = self._kept[uid] = self.questions.ask_again(question, job.command, found)
             self.questions.note_ways(question, job.command)
+        if not job.command.console:
+            self.bus.publish("log_opened", LogOpened(uid, job.attempt, self.place.log(uid)))
 
     def _finish_question(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with what was found and made; return the inputs that moved under way.
@@ -464,7 +465,7 @@ class CommandWalk(Walk):
             found = [name[len(FOUND) :] for name in fingerprint.answers if name.startswith(FOUND)]
             files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
             self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
-            self.observer.note(f"{uid} is not recorded, it will run again: {text}")
+            self._say(f"{uid} is not recorded, it will run again: {text}")
             return
         run = self._run_of(job, SUCCEEDED, "", made)
         self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers), held=True)
@@ -497,7 +498,7 @@ class CommandWalk(Walk):
         else:
             self.discovery.turns.is_over(uid, has_run=True)
             self._count_failure()
-        self.observer.ended(uid, retry)
+        self._publish_ended(job, retry=retry)
         return retry
 
     def _collect_unstarted(self, job: Job) -> bool:
@@ -509,8 +510,37 @@ class CommandWalk(Walk):
             self.saved += self._durations.get(uid, 0.0)
         elif status == ReturnValue.failure:
             self._count_failure()
-        self.observer.ended(uid, retry=False)
+        self._publish_ended(job, retry=False)
         return False
+
+    def describe(self, uid: Any) -> Action:
+        """Return what subscribers are told of an action."""
+        command: Command = self.actions.vertex_data[uid]
+        graph, limits = self.actions, command.limits
+        return Action(
+            str(uid),
+            command=command.shown,
+            needs=list(map(str, graph.get_predecessors(uid))),
+            after=list(map(str, graph.get_after(uid))),
+            queue=CONSOLE_QUEUE if command.console else limits.queue,
+            tokens=limits.tokens,
+            place=command.place,
+        )
+
+    def _publish_began(self) -> None:
+        self._publish_begin(self.untouched)
+
+    def _saved(self) -> float:
+        return self.saved
+
+    def _end_of(self, job: Job, *, retry: bool) -> Ended:
+        end = super()._end_of(job, retry=retry)
+        if isinstance(job, CommandJob):
+            end.command, end.exit_code = job.command.shown, job.code
+            end.most, end.emptied = job.command.limits.retries.max + 1, tuple(job.emptied)
+            if job.made_room and not job.command.console:
+                end.log = self.place.log(end.name)
+        return end
 
     def _count_failure(self) -> None:
         self._failures += 1

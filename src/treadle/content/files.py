@@ -11,7 +11,7 @@ import os
 from stat import S_ISDIR, S_ISLNK
 from time import time_ns
 
-from treadle.fastpath.snapshot_file import FileSystems
+from treadle.content.timestamps import FileSystems
 
 from .digests import ABSENT, describe, describe_tree, look_at
 from .timestamps import NO_DEVICE, Clocks

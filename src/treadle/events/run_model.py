@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from treadle.core.outcomes import FAILED, INTERRUPTED, NOT_STARTED, STATUSES
 from treadle.errors import UsageError
-from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
-
-from .schema import NOT_STARTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .schema import Event
-
-STATUSES = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED, NOT_STARTED)
 
 UNFINISHED = "not finished"
 """The result of a run whose events end before it did."""

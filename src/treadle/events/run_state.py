@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from treadle.core.decision import Reason
-
-RAN = "ran"
-SKIPPED = "skipped"
-FAILED = "failed"
-INTERRUPTED = "interrupted"
-BLOCKED = "blocked"
+from treadle.core.outcomes import ENDS
 
 
 class State:
@@ -27,7 +17,7 @@ class State:
     def __init__(self, total: int, began: float) -> None:
         self.total = total
         self.began = began
-        self.counts = {RAN: 0, SKIPPED: 0, FAILED: 0, INTERRUPTED: 0, BLOCKED: 0}
+        self.counts = dict.fromkeys(ENDS, 0)
         self.running: dict[str, float] = {}
         """uid -> when it started; in the order of the starts."""
         self.saved = 0.0
@@ -55,35 +45,3 @@ class State:
     def pause(self, uid: str) -> None:
         """Take in that an attempt of an action ended, and that another one follows."""
         self.running.pop(uid, None)
-
-
-class Ended:
-    """One action that has ended.
-
-    :param how: RAN, SKIPPED, FAILED, INTERRUPTED or BLOCKED
-    :param duration: seconds
-    :param reasons: why it ran; for one that is blocked, by what
-    :param failure: how it failed, in words
-    :param attempts: how many times it was started
-    :param emptied: the output folders from which something was removed before it started
-    """
-
-    __slots__ = ("attempts", "duration", "emptied", "failure", "how", "reasons", "uid")
-
-    def __init__(
-        self,
-        uid: str,
-        how: str,
-        duration: float = 0.0,
-        reasons: Sequence[Reason] = (),
-        failure: str = "",
-        attempts: int = 1,
-        emptied: Sequence[str] = (),
-    ) -> None:
-        self.uid = uid
-        self.how = how
-        self.duration = duration
-        self.reasons = tuple(reasons)
-        self.failure = failure
-        self.attempts = attempts
-        self.emptied = tuple(emptied)

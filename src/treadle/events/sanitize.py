@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import re
 
-from treadle.ui.log_tail import OTHER_SEQUENCES
-from treadle.ui.text import safe
+from treadle.core.text import safe
 
+OTHER_SEQUENCES = (
+    rb"\x1b\[[0-?]*[ -/]*[@-ln-~]"  # CSI but colours: cursor, erasing
+    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
+    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+)
+"""What terminals obey and is not to be shown, beside colours."""
 _SEQUENCES = re.compile(rb"\x1b\[[0-?]*[ -/]*m|" + OTHER_SEQUENCES)
 LIVE_BYTES = 1 << 16
 """Bytes of an output that are told as they come."""

@@ -11,15 +11,14 @@ import os
 import re
 from contextlib import suppress
 
+from treadle.core import wording as words
 from treadle.errors import UsageError
-from treadle.ui import wording as words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from treadle.command.command import Command
     from treadle.core.decision import Reason
     from treadle.errors import Place, TreadleError
 
@@ -47,9 +46,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 BEGINS = '{"event":"run"'
 """What a file of events begins with."""
 
-NOT_STARTED = "not started"
-"""The status of an action that the run did not come to, beside those of `ui.state`."""
-
 
 _AS_IT_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _AS_ASCII = json.JSONEncoder(separators=(",", ":"))
@@ -66,17 +62,12 @@ def encoded(event: Event) -> bytes:
 def reason_data(why: Reason) -> dict[str, Any]:
     """Return a reason as data.
 
-    Here and in `command_text` the values of a plan become text that leaves the process, and nowhere else. Values
+    Here the values of a plan become text that leaves the process, and nowhere else. Values
     of elements are what fingerprints hold, digests of what is secret among them.
     """
     data: dict[str, Any] = {"kind": why.kind, "text": words.reason(why)}
     values = {"element": why.name, "old": why.old, "new": why.new}
     return data | {key: value for key, value in values.items() if value}
-
-
-def command_text(command: Command) -> str:
-    """Return a command as people may read it."""
-    return command.shown
 
 
 def place_data(place: Place, root: str) -> dict[str, Any]:

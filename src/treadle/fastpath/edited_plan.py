@@ -14,10 +14,11 @@ from xxhash import xxh3_64_intdigest
 
 from treadle.command.discovered import owner_of
 from treadle.content.links import Makers
+from treadle.content.timestamps import UNSURE
 
 from . import snapshot_file as columns
 from .partial_walk import STAMPS, Part, items_of, links_of_found, numbers_of, replace_lists
-from .snapshot_file import MADE, UNSURE, WATCHED, split_texts
+from .snapshot_file import MADE, WATCHED, split_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from struct import pack
 from treadle.command.fingerprinting import EDITED, FOUND, INPUT
 from treadle.command.walk import CommandWalk
 from treadle.content.digests import ABSENT
+from treadle.content.timestamps import ABSENT as NO_STAMP
+from treadle.content.timestamps import UNSURE
 from treadle.core.decision import OUTPUT
 from treadle.core.graph.dag import DAG
 from treadle.core.redaction import digest
@@ -20,14 +22,13 @@ from treadle.state.store import Known
 from . import probe as quick
 from . import snapshot_file as columns
 from .codec import command_from, texts_of, texts_of_place
-from .snapshot_file import MADE, READ, UNSURE, WATCHED, Columns, join_texts, split_texts
+from .snapshot_file import MADE, READ, WATCHED, Columns, join_texts, split_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
     from treadle.command.command import Command
-    from treadle.command.walk import Observer, Settings
     from treadle.content.files import Seen
     from treadle.state.store import Store
 
@@ -198,15 +199,15 @@ def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str |
             for path, look in looks.items()
         ]
         rows += [
-            (path, columns.ABSENT if look is None else look.stamp if look.sure else UNSURE, kind, None)
+            (path, NO_STAMP if look is None else look.stamp if look.sure else UNSURE, kind, None)
             for path, look in seen.strays.items()
         ]
         if not rows:
             # a folder that is gone, or a file in its place: either way it counts as soon as there is one again
-            return [(path, columns.ABSENT, kind, None)]
+            return [(path, NO_STAMP, kind, None)]
         return rows
     if seen.value == ABSENT or path not in seen.looks:
-        return [(path, columns.ABSENT, kind, ABSENT)]
+        return [(path, NO_STAMP, kind, ABSENT)]
     return [(path, seen.looks[path].stamp if seen.sure else UNSURE, kind, seen.value)]
 
 
@@ -267,15 +268,13 @@ class Part:
         self._known: list[int] = []
         self._key_of: dict[int, str] = {}
 
-    def walk(self, root: str, settings: Settings, observer: Observer) -> CommandWalk:
-        """Return a walk over the doubtful actions; the others count as skipped."""
+    def prepare(self, walk: CommandWalk) -> None:
+        """Give a walk over the graph what is known of the actions that it does not walk; they count as skipped."""
         store_id, length, _ = self.answer.facts.log
-        walk = CommandWalk(self.graph, root, settings, observer)
         walk.known = Known(store_id, length, self.answer.log_size, self._known)
         walk.known_stamps = self._stamps
         walk.untouched = self.answer.total - len(self.uids)
         walk.saved_untouched = self.answer.facts.saved - sum(self.durations)
-        return walk
 
     def fill(self) -> None:
         """Unpack the actions.
@@ -324,7 +323,7 @@ class Part:
             record = entry.record if entry is not None else None
             for row in rows_of_item[number]:
                 stamp = (stamps[0][row], stamps[1][row], stamps[2][row])
-                if record is None or row in moved or stamp in (UNSURE, columns.ABSENT):
+                if record is None or row in moved or stamp in (UNSURE, NO_STAMP):
                     continue
                 path = os.fsdecode(paths[row])
                 for prefix in (INPUT, OUTPUT, FOUND, EDITED):

@@ -17,6 +17,8 @@ from itertools import accumulate, chain, pairwise
 
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
+from treadle.content.timestamps import UNSURE, FileSystems, stamp_of_error
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,11 +28,6 @@ if TYPE_CHECKING:
     AnyPath = str | bytes
 
 FORMAT = b"treadle snapshot 7\n"
-ABSENT = (-1, -1, -1)
-"""The stamp of a path where nothing is."""
-UNSURE = (0, 0, 0)
-"""A stamp that no file has: what was within the clock's grain is doubtful at the next look."""
-
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4
@@ -43,141 +40,6 @@ _TABLE_SIZE = 8 * (2 * _SECTIONS + 1)
 _CHUNK = 4096
 _WORTH_A_HELPER = 5000
 _WORTH_AN_INDEX = 50
-_FIRST_BITS = (1 << 62) - 1
-_ON_FILES = (7, 43)
-"""Major numbers of devices that an image can be put behind: loop and nbd; their partitions have _EXTENDED."""
-_EXTENDED = 259
-
-
-class FileSystems:
-    """What a stamp says of the file system that a file lies on: a number that no other file system has.
-
-    The number is made of the id of the file system (`f_fsid`), which stays when the system starts anew, and not of
-    the device number, which does not. Copies of an image have one id. So where a device can be given another image
-    (loop, nbd), the number of its disk counts too, which the kernel counts up whenever one is put behind a device.
-    It begins anew when the system does, so that what lies there is read once more then.
-
-    What lies on another file system than the root counts so on every device, as most of it is system or image: to
-    read it once more after each start of the system is cheap. The root itself has to stay known.
-
-    :param root: the folder that relative paths are relative to
-    """
-
-    __slots__ = ("_home", "_root", "_tags")
-
-    def __init__(self, root: AnyPath) -> None:
-        self._root = root
-        self._home: int | None = None
-        self._tags: dict[int, int] = {}
-
-    def stamp(self, status: os.stat_result, path: AnyPath) -> tuple[int, int, int]:
-        """Return the stamp of a file.
-
-        :param path: where it is, links followed as for `status`; absolute, or seen from the working directory
-        """
-        tag = self._tags.get(status.st_dev)
-        if tag is None:
-            tag = self._meet(status.st_dev, path)
-        return status.st_ctime_ns, status.st_ino ^ tag, status.st_size
-
-    def forget(self) -> None:
-        """Forget what was seen: something else may be mounted by now."""
-        self._tags.clear()
-
-    def inodes(self, looks: Sequence[os.stat_result], paths: Sequence[bytes]) -> list[int]:
-        """Return the second part of the stamps of many files at once."""
-        tags = self._tags
-        try:
-            return [status.st_ino ^ tags[status.st_dev] for status in looks]
-        except KeyError:
-            # something lies on another device than the root
-            return [self.stamp(status, path)[1] for status, path in zip(looks, paths, strict=True)]
-
-    def _meet(self, device: int, path: AnyPath) -> int:
-        try:
-            if self._home is None:
-                self._home = os.stat(self._root).st_dev
-            tag = self._tags[device] = _tag_of(path, device, is_home=device == self._home)
-        except OSError:
-            # it has just gone, or the system does not say: a stamp that nothing will have at the next look
-            return int.from_bytes(os.urandom(7), sys.byteorder)
-        return tag
-
-
-def _tag_of(path: AnyPath, device: int, *, is_home: bool) -> int:
-    texts = [str(os.statvfs(path).f_fsid)]
-    major = os.major(device)
-    if major:
-        if not is_home or _can_be_given_an_image(major, device):
-            texts += _disk(device)
-    elif not is_home or texts == ["0"]:
-        # file systems over the network and of other programs have no id
-        mount = mount_of(path)
-        # the options of a mount over the network may say where this machine is
-        texts += mount[:3] if is_home else mount
-        source = mount[2] if len(mount) > 2 else ""
-        if not is_home and source.startswith("/"):
-            # btrfs and its like have devices of their own
-            try:
-                texts += _disk(os.stat(source).st_rdev)
-            except OSError:
-                texts.append("")
-    return xxh3_64_intdigest("\0".join(texts).encode("utf-8", "surrogateescape")) & _FIRST_BITS
-
-
-def _can_be_given_an_image(major: int, device: int) -> bool:
-    if major != _EXTENDED:
-        return major in _ON_FILES
-    try:
-        names = os.readlink(f"/sys/dev/block/{major}:{os.minor(device)}").split("/")
-    except OSError:
-        return False
-    return any(name.startswith(("loop", "nbd")) for name in names)
-
-
-def _disk(device: int) -> list[str]:
-    """Return the start of the system, and the number of the disk in it."""
-    of_device = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
-    return [
-        _text("/proc/sys/kernel/random/boot_id"),
-        _text(f"{of_device}/diskseq") or _text(f"{of_device}/../diskseq"),
-    ]
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return (file.read(200) or b"").decode("ascii", "replace").strip()
-    except OSError:
-        return ""
-
-
-def mount_of(path: AnyPath) -> list[str]:
-    """Return the mount that a path lies on: root in its file system, type, source and options; [] if none is found.
-
-    The options are those of the file system, which are equal at each of its mounts.
-    """
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return []
-    full = os.path.join(os.path.realpath(os.fsdecode(path)), "")
-    longest, found = 0, ""
-    for line in lines:
-        at = os.path.join(unescaped(line.split(" ", 5)[4]), "")
-        # of two mounts at one place the later one is seen
-        if len(at) >= longest and full.startswith(at):
-            longest, found = len(at), line
-    first, _, last = found.partition(" - ")
-    return [first.split(" ", 4)[3], *map(unescaped, last.split(" "))] if last else []
-
-
-def unescaped(name: str) -> str:
-    """Return a name as `mountinfo` was given it."""
-    if "\\" not in name:
-        return name
-    return name.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 
 
 class DamageError(ValueError):
@@ -466,18 +328,6 @@ def _stamp(path: bytes, stat: Stat, systems: FileSystems) -> tuple[int, int, int
     except OSError as error:
         return stamp_of_error(error)
     return systems.stamp(status, path)
-
-
-def stamp_of_error(error: OSError) -> tuple[int, int, int]:
-    """Return the stamp of a path that cannot be looked at: ABSENT if nothing is there, else one for each error.
-
-    What cannot be looked at may be there, and a walk may call it an error: it is not what is absent.
-    """
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ABSENT
-    from errno import ELOOP
-
-    return ABSENT if error.errno == ELOOP else (-1, -1, -1 - (error.errno or 0))
 
 
 def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat, systems: FileSystems) -> list[int]:

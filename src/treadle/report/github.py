@@ -6,10 +6,10 @@ only in groups, also what others show of it meanwhile, as it comes or as the end
 
 from __future__ import annotations
 
+from treadle.core.outcomes import FAILED, INTERRUPTED
+from treadle.core.text import safe
 from treadle.events.run_model import Run, further
-from treadle.events.run_state import FAILED, INTERRUPTED
 from treadle.ui.durations import duration
-from treadle.ui.text import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 
+from treadle.core import wording as words
 from treadle.core.decision import ABSENT
-from treadle.events.run_state import FAILED, INTERRUPTED
-from treadle.ui import wording as words
+from treadle.core.outcomes import FAILED, INTERRUPTED
+from treadle.core.text import safe
 from treadle.ui.durations import duration
-from treadle.ui.text import safe
 
 from .critical import critical_path
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_STARTED, SKIPPED
+from treadle.core.text import safe
 from treadle.events.run_model import further
-from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, SKIPPED
-from treadle.events.schema import NOT_STARTED
-from treadle.ui.text import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from treadle.core.decision import Reason
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN
+from treadle.core.text import safe
 from treadle.errors import Place, TreadleError
+from treadle.events.bus import Ended
 from treadle.events.run_model import UNFINISHED
-from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, Ended, State
+from treadle.events.run_state import State
 from treadle.ui import render
 from treadle.ui.error_text import problems_lines
-from treadle.ui.text import line, safe
+from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from treadle.events.run_state import FAILED, INTERRUPTED, RAN
+from treadle.core.outcomes import FAILED, INTERRUPTED, RAN
 
 from .critical import critical_path
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from _thread import get_ident
 
-from .thread_owners import work_for, work_is_over
+from treadle.thread_owners import work_for, work_is_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections import deque
 
-from .thread_owners import work_for, work_is_over
+from treadle.thread_owners import work_for, work_is_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,17 +8,20 @@ KeyboardInterrupt may be raised between any two lines: `_abort` makes good what 
 from __future__ import annotations
 
 from _thread import RLock, allocate_lock
-from time import time
+from time import monotonic, time
 
 from treadle.core.admission import Admission
 from treadle.core.containers import deque, heappop, heappush
 from treadle.core.graph.dag import DAGIterator, require_graph
+from treadle.engines.local import GRACE, LocalRunner
 from treadle.engines.process import LONGEST_SLEEP
 from treadle.errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
 
+from .deadlines import Deadlines
 from .hooks import ask, refusal, shown
+from .inbox import Inbox
 from .job import USE_SCHEDULER_TIMEOUT, Job, asked, check
-from .running import DRAINING, KILLING, RUNNING, STOPPING, RunningJobs
+from .threads import Threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,20 +31,25 @@ if TYPE_CHECKING:
 
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
-    from treadle.engines.local import Start
+    from treadle.engines.local import Runner, Start
     from treadle.engines.process import Process
 
+    from .coroutine_job import CoroutineJob
+    from .coroutines import Coroutines
     from .job import ProcessJob
 
     JobProvider = Callable[[Hashable, Any, frozenset[Hashable], NotifyEnd], Job]
 
 __all__ = ["DEFAULT_JOB_MAX_DURATION", "DRAINING", "KILLING", "RUNNING", "STOPPING", "Scheduler"]
 
+RUNNING, DRAINING, STOPPING, KILLING = range(4)
+"""How much of a hurry there is: none; nothing new starts; what runs is ended with grace; without."""
+
 DEFAULT_JOB_MAX_DURATION = 86400.0
 """Seconds that one attempt of a job may last if nothing else is said: a day, as in e3."""
 
 
-class Scheduler(RunningJobs):
+class Scheduler:
     """Runs a graph of jobs by queue, tokens and priority.
 
     :param job_provider: `(uid, data, predecessors, notify_end) -> Job`, called when all predecessors have left
@@ -59,7 +67,15 @@ class Scheduler(RunningJobs):
         tokens: int = 1,
         job_timeout: float | None = DEFAULT_JOB_MAX_DURATION,
     ) -> None:
-        super().__init__()
+        self.clock: Callable[[], float] = monotonic
+        self.runner: Runner = LocalRunner()
+        self.grace = GRACE
+        """Seconds that what is asked to end has for it."""
+        self.hurry = RUNNING
+        self._threads = Threads(self.tell_end)
+        self._coroutines: Coroutines | None = None
+        """None until the first job comes that is one: a run without them does not load asyncio."""
+        self._forget()
         self.lock = RLock()
         """Held while `job_provider` or `collect` runs; its jobs have it as their `lock`."""
         self._running = allocate_lock()
@@ -71,12 +87,25 @@ class Scheduler(RunningJobs):
         self.job_timeout = job_timeout
         self.before_start: Callable[[list[Job]], None] | None = None
         """Called with each batch of jobs that is about to start."""
+        self.after_start: Callable[[Job], None] | None = None
+        """Called with each job that has started, once for each attempt."""
+        self.on_round: Callable[[], None] | None = None
+        """Called in each round, by `log_state`."""
         self.tick: float | None = None
         """Seconds after which `wait` returns though nothing has ended, so that `log_state` is called."""
         self._started: float | None = None
         self._stopped: float | None = None
         self.max_active_jobs = 0
         self.all_jobs_queued = False
+
+    def _forget(self) -> None:
+        """Forget a former run."""
+        self._active: dict[Hashable, Job] = {}
+        self._starting: Job | None = None
+        """What is just being started, and may run already or not."""
+        self._inbox = Inbox(self._active)
+        self._deadlines = Deadlines(self._active)
+        self._given_up: set[Job] = set()
 
     @classmethod
     def simple_provider(cls, job_class: type[Job]) -> JobProvider:
@@ -266,7 +295,9 @@ class Scheduler(RunningJobs):
         self._finish_all()
 
     def log_state(self) -> None:
-        """Hear of each round: a subclass or a caller may want to show the state."""
+        """Take note of each round: a subclass may want to show the state."""
+        if self.on_round is not None:
+            self.on_round()
 
     def safe_collect(self, job: Job) -> bool:
         """Call `collect` under the lock of this scheduler."""
@@ -324,6 +355,8 @@ class Scheduler(RunningJobs):
         self._active[job.uid] = job
         self._starting = self._short = None
         self._admitted.popleft()
+        if self.after_start is not None:
+            self.after_start(job)
         job._limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
         if job._limit is not None:
             self._deadlines.add(self.clock() + job._limit, job)
@@ -443,9 +476,112 @@ class Scheduler(RunningJobs):
                     return
                 error.add_note(f"while the run was ended: {type(another).__name__}: {another}")
 
+    @property
+    def active_jobs(self) -> list[Job]:
+        """The jobs that run now, in order of their start."""
+        return list(self._active.values())
 
-_RELEASED, _COLLECTED, _FINISHED = 1, 2, 3
-"""How far a job that has ended has been seen to: tokens given back, `collect` called, `on_finish` called."""
+    def stop(self, hurry: int = STOPPING) -> None:
+        """Tell a run that it should end; any thread and any signal handler may call this.
+
+        :param hurry: DRAINING (nothing new starts), STOPPING (running jobs are ended with grace) or KILLING
+        """
+        self.hurry = max(self.hurry, hurry)
+        self._inbox.ring()
+        self.runner.wake()
+
+    def run_in_thread(self, job: Job) -> None:
+        """Run a job in a reused thread (for `Job.start`)."""
+        self._threads.run(job)
+
+    def run_coroutine(self, job: CoroutineJob) -> None:
+        """Run a job in the event loop (for `CoroutineJob.start`)."""
+        if self._coroutines is None:
+            from .coroutines import Coroutines
+
+            self._coroutines = Coroutines(self.tell_end)
+        self._coroutines.run(job)
+
+    def interrupt_coroutine(self, job: CoroutineJob) -> None:
+        """Cancel a job in the event loop (for `CoroutineJob.interrupt`)."""
+        if self._coroutines is not None:
+            self._coroutines.cancel(job)
+
+    def interrupt_process(self, job: ProcessJob) -> None:
+        """Have the runner end a job's program (for `ProcessJob.interrupt`)."""
+        if self.hurry >= KILLING:
+            self.runner.kill(job)
+        else:
+            self.runner.stop(job)
+
+    def tell_end(self, job: Job, attempt: int) -> None:
+        """Tell the loop that an attempt of a job has ended; any thread may call this, once for each attempt."""
+        self._inbox.tell(job, attempt)
+        if self._inbox.is_with_runner:
+            self.runner.wake()
+
+    def _see_to_deadlines(self) -> None:
+        """Interrupt what has reached its time limit, give up what had its grace, and end all if told to."""
+        if self.hurry >= STOPPING:
+            self._interrupt_all()
+        if self._deadlines:
+            now = self.clock()
+            while (job := self._deadlines.take(now)) is not None:
+                self._time_is_up(job)
+
+    def _time_is_up(self, job: Job) -> None:
+        if not job.interrupted:
+            job.timed_out = True
+            self._interrupt(job)
+        elif not self._abandon(job):
+            self.runner.kill(job)
+            self._deadlines.add(self.clock() + max(self.grace, 1.0), job)
+
+    def _abandon(self, job: Job) -> bool:
+        """Give up a job that does not end though it was asked to: a thread or a coroutine cannot be made to."""
+        coroutines = self._coroutines
+        where = coroutines if coroutines is not None and coroutines.runs(job) else self._threads
+        if not where.runs(job):
+            return False
+        # before its thread is forgotten: an exception in between must not lose it
+        self._inbox.ended.append(job)
+        if where.abandon(job):
+            self._given_up.add(job)
+            job.fail("it did not end when it was interrupted")
+        return True
+
+    def _interrupt(self, job: Job) -> None:
+        self._deadlines.add(self.clock() + self.grace, job)
+        try:
+            ask(job.interrupt, job.uid)
+        finally:
+            # an override may do without
+            job.interrupted = True
+
+    def _interrupt_all(self) -> None:
+        at_once = self.hurry >= KILLING
+        for job in self.active_jobs:
+            if not job.interrupted:
+                self._interrupt(job)
+                if at_once:
+                    self._abandon(job)
+            elif at_once and not self._abandon(job):
+                self.runner.kill(job)
+
+    def _recover(self) -> None:
+        """Find out about the job that was just being started, and take in what had ended before."""
+        self._inbox.recover(self.runner)
+        job = self._starting
+        if job is not None:
+            self._active[job.uid] = job
+            if not job.interrupted:
+                self._interrupt(job)
+            coroutines = self._coroutines
+            is_known = self._threads.run_again(job) or (coroutines is not None and coroutines.run_again(job))
+            if not is_known and not self.runner.knows(job):
+                # nothing runs it
+                self._inbox.ended.append(job)
+            self._starting = None
 
 
 def _note_interrupt(job: Job) -> None:
@@ -480,3 +616,7 @@ def _as_datetime(seconds: float | None) -> datetime | None:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC)
+
+
+_RELEASED, _COLLECTED, _FINISHED = 1, 2, 3
+"""How far a job that has ended has been seen to: tokens given back, `collect` called, `on_finish` called."""

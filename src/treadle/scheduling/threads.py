@@ -13,7 +13,7 @@ from _queue import SimpleQueue
 from _thread import get_ident
 from errno import EAGAIN
 
-from .thread_owners import work_for, work_is_over
+from treadle.thread_owners import work_for, work_is_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

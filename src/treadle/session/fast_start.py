@@ -7,7 +7,6 @@ its full way.
 from __future__ import annotations
 
 import os
-import sys
 from time import monotonic
 
 TYPE_CHECKING = False
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from treadle.fastpath.probe import Answer
-    from treadle.ui.text import Line
 
     from .options import Options
 
 
-class Call:
+class PlainCall:
     """A plain call of `treadle run`.
 
     :ivar words: what selects plan, parameters and actions, in the order given
@@ -74,11 +72,11 @@ class Call:
         return xxh3_128_hexdigest(framed.encode("utf-8", "surrogateescape"))
 
 
-def plain_call(argv: Sequence[str]) -> Call | None:
+def plain_call(argv: Sequence[str]) -> PlainCall | None:
     """Return the call that these arguments make, None if it is not a plain one."""
     if not argv or argv[0] != "run":
         return None
-    call = Call()
+    call = PlainCall()
     rest = list(argv[1:])
     while rest:
         word = rest.pop(0)
@@ -100,6 +98,28 @@ def plain_call(argv: Sequence[str]) -> Call | None:
     return call
 
 
+def call_of(options: Options, file: str = "", folder: str = "") -> PlainCall:
+    """Return the plain call that has the plan, parameters and names of some options.
+
+    :param file: the plan, if it is another than that of the options
+    :param folder: the folder that the call is made in, if it is another than this one
+    """
+    call = PlainCall()
+    call.names, call.params, call.rest = list(options.names), dict(options.params), options.rest
+    call.jobs, call.keep_going = options.jobs, options.keep_going
+    call.file, call.folder = file or options.file, folder
+    call.words = ["-f", call.file] if call.file else []
+    for name, value in options.params.items():
+        call.words += ["-p", f"{name}={value}"]
+    call.words += options.names
+    if options.tags:
+        call.tags = options.tags
+        call.words += ["-l", options.tags]
+    if options.rest is not None:
+        call.words += ["--", *options.rest]
+    return call
+
+
 DEFAULT_PLAN = "treadle.yaml"
 
 
@@ -115,7 +135,7 @@ def nearest_plan(folder: str) -> str | None:
         folder = above
 
 
-def _plans(call: Call, here: str) -> list[str]:
+def _plans(call: PlainCall, here: str) -> list[str]:
     """Return the plans that a call may mean: the one of -f, else the nearest one, or one among the names."""
     if call.file:
         return [os.path.normpath(os.path.join(here, call.file))]
@@ -129,7 +149,7 @@ class Found:
 
     __slots__ = ("answer", "began", "call", "here", "name", "root")
 
-    def __init__(self, call: Call, here: str, began: float) -> None:
+    def __init__(self, call: PlainCall, here: str, began: float) -> None:
         self.call = call
         self.here = here
         self.began = began
@@ -167,7 +187,7 @@ def look(argv: Sequence[str]) -> Found | None:
     return None if call is None else find(call, began)
 
 
-def find(call: Call, began: float) -> Found | None:
+def find(call: PlainCall, began: float) -> Found | None:
     """Return what the snapshot of a call says, None if there is no folder to look from.
 
     :param began: when the call began, on the monotonic clock
@@ -192,40 +212,3 @@ def find(call: Call, began: float) -> Found | None:
         if above == root:
             return found
         root = above
-
-
-def tell_nothing_to_do(found: Found, answer: Answer) -> int:
-    """Print that there is nothing to do; return the exit code."""
-    from treadle.ui.durations import nothing_to_do
-
-    line = nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)
-    try:
-        _print(line)
-    except OSError as error:
-        from contextlib import suppress
-
-        from treadle.cli.exit_codes import code_of_lost, lost_note
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        failure = "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
-        if failure and sys.stderr is not None:
-            with suppress(OSError):
-                print(f"treadle: {lost_note(failure)}", file=sys.stderr, flush=True)
-        return code_of_lost(0, failure)
-    return 0
-
-
-def _print(line: Line) -> None:
-    """Print a line on stdout.
-
-    :raises OSError: it cannot be written
-    """
-    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
-        from treadle.ui.screen import Screen, wants_colours
-
-        screen = Screen(sys.stdout, colours=wants_colours(sys.stdout, "auto", os.environ))
-        screen.write([line])
-        if screen.lost is not None:
-            raise screen.lost
-    else:
-        print("".join(text for text, _ in line), flush=True)

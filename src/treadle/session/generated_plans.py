@@ -8,49 +8,45 @@ from __future__ import annotations
 
 import os
 
-from treadle.cli import failures as errors
-from treadle.cli.exit_codes import FAILED, WRONG
-from treadle.command.walk import CommandWalk, Settings
+from treadle.command.walk import Settings
 from treadle.errors import PlanError, UsageError
 from treadle.status import ReturnValue
 
 from .makers import with_all_before, with_makers_of_found
 from .makers_of_plans import Judged, forced_among, refuse_too_deep, with_all_after
+from .run_report import RunReport
+from .walk import PlanWalk, tell_of_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
-    from treadle.events.recorder import Recorder
     from treadle.plan import Plan
-    from treadle.ui.console import Context
-    from treadle.ui.progress import Progress
-    from treadle.walk import Report
+    from treadle.session.call import Call
+    from treadle.walk import ActionReport
 
 
 class Rounds:
     """Brings the makers of plans up to date, until all of the plan is known that can be made.
 
-    :param context: the call
-    :param progress: shows the run
-    :param recorder: tells of it, None if nothing does
+    :param call: the call
     """
 
-    def __init__(self, context: Context, progress: Progress, recorder: Recorder | None) -> None:
-        self.context = context
-        self.progress = progress
-        self.recorder = recorder
+    def __init__(self, call: Call) -> None:
+        self.call = call
         self.done: set[str] = set()
         """The uids of all that has been walked."""
         self.failed: dict[str, tuple[str, ...]] = {}
         """uid of what failed or was blocked -> the failures that this comes from, itself among them."""
-        self.end: Report | None = None
+        self.end: RunReport | None = None
         """The report, if the run ends here."""
         self._failures = 0
         """Failures that count for -k, once the plan is known: those of makers that what was named needs."""
-        self._report: Report | None = None
-        self._is_broken = False
-        """Whether a plan was made that is not right."""
+        self._report: RunReport | None = None
+        self._reports: dict[Hashable, ActionReport] = {}
+        """How the actions of the walks have fared."""
+        self._problems: list[PlanError] = []
+        """What is wrong with plans that were generated."""
         self._blocked_names: list[str] = []
 
     def whole(self, plan: Plan) -> Plan:
@@ -81,25 +77,22 @@ class Rounds:
                 plan, made = self._load(plan, [uid for uid in made if uid not in moved])
         if self.failed:
             self._failures = self._counted(self._needed(plan, if_unclear=True))
-            limit = self.context.options.keep_going
+            limit = self.call.options.keep_going
             if limit and self._failures >= limit and self._report is not None:
                 self._finish(self._report)
         return plan
 
-    def code(self, code: int) -> int:
-        """Return the exit code of the run.
-
-        :param code: that of its last walk
-        """
-        if code not in (0, FAILED):
-            return code
-        return WRONG if self._is_broken else FAILED if self.failed else code
+    def complete(self, report: RunReport) -> None:
+        """Put down in the report of the last walk what those before have done, and what could not be generated."""
+        report.actions = {**self._reports, **report.actions}
+        report.unmade = list(self.failed)
+        report.problems = list(self._problems)
 
     def selected(self, plan: Plan) -> list[str]:
         """Return what was asked for, as far as it is known; what is not is told as blocked at the end."""
-        context, names = self.context, self.context.options.names
+        call, names = self.call, self.call.options.names
         if not self.failed:
-            return context.selected(plan)
+            return call.selected(plan)
         found: dict[str, None] = {}
         for name in names:
             unknown = plan.names.unclear_among([name])
@@ -110,7 +103,7 @@ class Rounds:
             found = dict.fromkeys(plan.default)
             self._blocked_names += plan.unclear
         try:
-            return context.tagged(plan, list(found))
+            return call.tagged(plan, list(found))
         except UsageError:
             # what -l takes may be in a plan that was not made
             return []
@@ -118,11 +111,11 @@ class Rounds:
     def known(self, plan: Plan, names: Iterable[str]) -> list[str]:
         """Return the uids of names, without those that nothing is known of as long as a plan is not made."""
         if not self.failed:
-            return self.context.select(plan, list(names))
+            return self.call.select(plan, list(names))
         found: dict[str, None] = {}
         for name in names:
             try:
-                found.update(dict.fromkeys(self.context.select(plan, [name])))
+                found.update(dict.fromkeys(self.call.select(plan, [name])))
             except UsageError:
                 continue
         return list(found)
@@ -138,17 +131,14 @@ class Rounds:
     @property
     def failures_left(self) -> int:
         """Failures after which nothing new starts, as -k says, without those that were; 0 for any number."""
-        limit = self.context.options.keep_going
+        limit = self.call.options.keep_going
         return max(limit - self._failures, 1) if limit else 0
 
-    def tell_unknown(self, plan: Plan) -> None:
-        """Say of what was asked for and could not be understood that it is blocked by makers that failed."""
+    def publish_unknown(self, plan: Plan) -> None:
+        """Publish of what was asked for and could not be understood that it is blocked by makers that failed."""
         origins = dict.fromkeys(origin for uid in plan.unread for origin in self.failed.get(uid, ()))
-        names = list(dict.fromkeys(self._blocked_names))
-        if names:
-            self.progress.block(names, tuple(origins))
-            if self.recorder is not None:
-                self.recorder.block(names, tuple(origins))
+        if self._blocked_names:
+            self.call.bus.publish("blocked", list(dict.fromkeys(self._blocked_names)), tuple(origins))
 
     def left_out(self, plan: Plan) -> dict[str, str]:
         """Return uid -> why it is not in the plan this time, without what is told as blocked."""
@@ -161,7 +151,7 @@ class Rounds:
         :param made: the makers
         """
         try:
-            return self.context.load_with(made), made
+            return self.call.load_with(made), made
         except PlanError as error:
             bad = [uid for uid in made if _is_in(error, plan, uid)]
             if not bad or not all(self._may_go_on_without(plan, uid) for uid in bad):
@@ -170,16 +160,13 @@ class Rounds:
         return self._load(plan, [uid for uid in made if uid not in bad])
 
     def _may_go_on_without(self, plan: Plan, uid: str) -> bool:
-        limit = self.context.options.keep_going
+        limit = self.call.options.keep_going
         needed = self._needed(plan) if limit else ()
         return uid not in needed or self._counted(needed) + 1 < limit
 
     def _take_broken(self, error: PlanError, uids: Sequence[str]) -> None:
-        self.context.screen.erase()
-        errors.tell(error, self.context)
-        if self.recorder is not None:
-            self.recorder.tell_problems(error)
-        self._is_broken = True
+        self.call.bus.publish("problem", error)
+        self._problems.append(error)
         self.failed.update({uid: (uid,) for uid in uids})
 
     def _needed(self, plan: Plan, *, if_unclear: bool = False) -> Collection[str]:
@@ -187,11 +174,11 @@ class Rounds:
 
         :param if_unclear: whether to take those too of which this cannot be said
         """
-        if not self.context.options.names:
+        if not self.call.options.names:
             return plan.makers
         from .unmade import needed_makers
 
-        return needed_makers(self.context, plan, if_unclear=if_unclear)
+        return needed_makers(self.call, plan, if_unclear=if_unclear)
 
     def _counted(self, needed: Iterable[str]) -> int:
         """Return how many failures have kept makers from making their plans."""
@@ -202,7 +189,7 @@ class Rounds:
 
         Those that nothing needs that was named come last, and their failures keep nothing from starting.
         """
-        limit = self.context.options.keep_going
+        limit = self.call.options.keep_going
         if limit == 0:
             return self._walk(plan, uids, 0)
         needed = self._needed(plan)
@@ -217,7 +204,7 @@ class Rounds:
 
         :param limit: failures after which nothing new starts, 0 for any number
         """
-        context, options = self.context, self.context.options
+        options = self.call.options
         dag = plan.dag(with_makers_of_found(plan, uids), self.done)
         here = [str(uid) for uid in dag.vertex_data]
         settings = Settings(
@@ -228,26 +215,24 @@ class Rounds:
             wait=options.wait,
             blocked=self.blocked(plan, here),
         )
-        progress = self.progress
-        progress.plan = plan
-        observer = progress if self.recorder is None else self.recorder.beside(progress, plan, plan.left_out)
-        report = CommandWalk(dag, plan.root, settings, observer).run()
+        tell_of_plan(self.call, plan)
+        walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done)
+        report = RunReport.of(walk.run(), walk)
         self.done.update(here)
         self._report = report
+        self._reports |= report.actions
         bad = [one for one in report.actions.values() if one.status is not None and not one.status.is_good]
         self.failed.update({str(one.uid): tuple(map(str, one.origins)) or (str(one.uid),) for one in bad})
         own = [one for one in bad if one.status != ReturnValue.force_fail]
         if not report.interrupted and (limit == 0 or len(own) < limit):
-            context.screen.erase()
             return True
         self._finish(report)
         return False
 
-    def _finish(self, report: Report) -> None:
+    def _finish(self, report: RunReport) -> None:
         """End the run with what has been walked."""
-        self.progress.finish(report, {})
-        if self.recorder is not None:
-            self.recorder.finish(report)
+        self.call.end(report, {})
+        self.complete(report)
         self.end = report
 
 

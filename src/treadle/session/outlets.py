@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from treadle.cli.commands.report import KINDS, check_files, write_report
 from treadle.events.files import Lines
 from treadle.events.run_model import Run
 from treadle.events.schema import encoded
 from treadle.report.github import FAILURE, STARTED, GitHub
+from treadle.report.writers import KINDS, check_files, write_report
 from treadle.ui.text import line
 
 TYPE_CHECKING = False
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.events.schema import Event
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 
 class Outlets:
     """Takes the events of one run.
 
-    :param context: options and screen
+    :param call: the call
     """
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    def __init__(self, call: Call) -> None:
+        self.call = call
         self.paths: Mapping[str, str] = {}
         """What is written: kind -> file."""
         self._lines: Lines | None = None
@@ -40,7 +40,7 @@ class Outlets:
 
         :raises UsageError: something of it cannot be written
         """
-        options = self.context.options
+        options = self.call.options
         self.paths = {kind: str(path) for kind in ("events", *KINDS) if (path := getattr(options, kind))}
         check_files(self.paths)
         if self.paths.keys() - {"events"}:
@@ -68,7 +68,7 @@ class Outlets:
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Hand an event to all that want it."""
-        event: Event = {"event": kind, "t": round(monotonic() - self.context.began, 6), **fields}
+        event: Event = {"event": kind, "t": round(monotonic() - self.call.began, 6), **fields}
         if self._lines is not None:
             self._lines.add(encoded(event))
         if self._run is not None:
@@ -76,12 +76,12 @@ class Outlets:
         if self._github is not None:
             lines = self._github.lines(event)
             if lines:
-                self.context.screen.write([line(text) for text in lines])
+                self.call.console.screen.write([line(text) for text in lines])
 
     def flush(self) -> None:
         """Write what waits; a file that cannot be written any more is told once, and the run goes on."""
         if self._lines is not None and not self._lines.flush():
-            self.context.warn(f"{self._lines.failure}; the run goes on without")
+            self.call.console.warn(f"{self._lines.failure}; the run goes on without")
 
     def close(self) -> bool:
         """Write the reports; return whether all has been written that was asked for."""
@@ -89,12 +89,12 @@ class Outlets:
         failures = []
         if self._run is not None:
             self._run.complete()
-            failures = [write_report(self._run, kind, getattr(self.context.options, kind)) for kind in KINDS]
+            failures = [write_report(self._run, kind, getattr(self.call.options, kind)) for kind in KINDS]
         for failure in filter(None, failures):
-            self.context.warn(failure)
+            self.call.console.warn(failure)
         if self._lines is not None:
             is_told = bool(self._lines.failure)
             self._lines.close()
             if self._lines.failure and not is_told:
-                self.context.warn(self._lines.failure)
+                self.call.console.warn(self._lines.failure)
         return not any(failures) and not (self._lines is not None and self._lines.failure)

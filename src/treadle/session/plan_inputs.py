@@ -6,8 +6,8 @@ import os
 from time import time_ns
 
 from treadle.content.files import is_sure
-from treadle.content.timestamps import Clocks
-from treadle.fastpath.snapshot_file import ABSENT, UNSURE, WATCHED, FileSystems, stamp_of_error
+from treadle.content.timestamps import ABSENT, UNSURE, Clocks, FileSystems, stamp_of_error
+from treadle.fastpath.snapshot_file import WATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from treadle.command.walk import CommandWalk
     from treadle.fastpath.partial_walk import Watch
     from treadle.plan import Plan
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
     Row = tuple[int, int, int]
     Kept = tuple[os.stat_result | Row, int]
@@ -29,14 +29,14 @@ _SYSTEM = ("/etc/os-release", "/usr/lib/os-release")
 class Watching:
     """Looks at what a plan depends on before it is read, so that no later change can hide behind the look."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.found = context.found
-        self.file = os.path.abspath(context.plan_file())
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.found = call.found
+        self.file = os.path.abspath(call.plan_file())
         self.rows: dict[str, Kept] = {}
         self.system: dict[str, Kept] = {}
         self.search: dict[str, Kept] = {}
-        if self.found is None or context.options.force or context.options.force_all:
+        if self.found is None or call.options.force or call.options.force_all:
             self.found = None
             return
         # a word that could be a plan is one as soon as such a file is there
@@ -93,8 +93,8 @@ class Watching:
             return {path: _stamp(path, *one, systems, clocks) for path, one in kept.items()}
 
         rows = stamps(self.rows)
-        if self.context.former is not None:
-            for path, seen in self.context.former.looked.items():
+        if self.call.former is not None:
+            for path, seen in self.call.former.looked.items():
                 rows |= {name: stamp for name, stamp, _, _ in rows_of(path, seen, WATCHED)}
         for folder, (status, when) in plan.looks.listed.items():
             path = os.path.join(folder, "")

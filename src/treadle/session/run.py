@@ -1,107 +1,84 @@
-"""`treadle run`: a plan, a walk over it, and what people see of it."""
+"""One run of a plan: what a snapshot can answer first, then the plan, the walks over it, and the report."""
 
 from __future__ import annotations
 
-import os
-
 from treadle._startup.environment import inherited
-from treadle.cli.exit_codes import FAILED
-from treadle.command.walk import CommandWalk, OutdatedError, Settings
+from treadle.command.walk import OutdatedError, Settings
 from treadle.engines.process import seal_descriptors
-from treadle.errors import UsageError
-from treadle.ui.progress import Progress
+
+from .run_report import RunReport
+from .walk import PlanWalk, tell_of_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from treadle.events.recorder import Recorder
     from treadle.fastpath.partial_walk import Part
     from treadle.fastpath.probe import Answer
     from treadle.plan import Plan
-    from treadle.ui.console import Context
-    from treadle.walk import Report
 
+    from .call import Call
     from .fast_start import Found
     from .generated_plans import Rounds
-    from .options import Options
     from .plan_inputs import Watching
 
-MAKES_PLANS = ""
-"""The name of no queue: it stands among those of a snapshot where actions make plans."""
+GENERATES_PLANS = ""
+"""The name of no queue: it stands among those of a snapshot where actions generate plans."""
 
 
-def run_command(context: Context) -> int:
-    """Run what was named, or what the plan runs by default."""
-    options = context.options
-    if options.watch:
-        from .watch.loop import watch_command
+def run(call: Call) -> RunReport:
+    """Run what was named, or what the plan runs by default; subscribers of the call are told.
 
-        return watch_command(context, run_once)
-    if options.dry:
-        from treadle.cli.commands.status import status_command
-
-        if _files_of(options):
-            raise UsageError("-n runs nothing: there is no run to write of", hint="leave -n away, or the files")
-        return status_command(context)
-    seal_descriptors()
-    if _files_of(options) or os.environ.get("GITHUB_ACTIONS") == "true":
-        from treadle.events.recorder import recorded
-
-        return recorded(context, run_once)
-    return run_once(context)
-
-
-def _files_of(options: Options) -> list[str]:
-    """Return the files that are to be written of the run: its events, and what is made of them."""
-    return [file for file in (options.events, options.junit, options.trace, options.html) if file]
-
-
-def run_once(context: Context, recorder: Recorder | None = None) -> int:
-    """Run what was asked for; return the exit code.
-
-    :param recorder: tells of it, None if nothing does
+    :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
-    found = context.found if recorder is None else None
+    seal_descriptors()
+    found = None if call.bus.needs_all else call.found
     answer = found.answer if found is not None else None
-    if answer is not None and MAKES_PLANS in answer.facts.more[::2]:
-        # a plan that is made may be another one afterwards
+    if answer is not None and answer.is_nothing_to_do and not call.bus:
+        return RunReport({}, untouched=answer.total, saved=answer.facts.saved)
+    if answer is not None and GENERATES_PLANS in answer.facts.more[::2]:
+        # a plan that is generated may be another one afterwards
         answer = None
     if found is not None and answer is not None and not answer.is_of_plan:
-        code = _run_part(context, found, answer)
-        if code is not None:
-            return code
+        report = _run_part(call, found, answer)
+        if report is not None:
+            return report
+    return _run_plan(call, answer)
+
+
+def _run_plan(call: Call, answer: Answer | None) -> RunReport:
+    """Load the plan, and walk what of it was asked for."""
     from .plan_inputs import Watching
 
-    watching = Watching(context)
-    plan = context.load(is_run=True)
+    watching = Watching(call)
+    plan = call.load(is_run=True)
     rounds = None
     if plan.makers:
         from .generated_plans import Rounds
 
-        rounds = Rounds(context, Progress(context, run_again(context.options)), recorder)
+        rounds = Rounds(call)
         plan = rounds.whole(plan)
         if rounds.end is not None:
-            return rounds.code(exit_code(context, rounds.end))
-    uids = [*(context.selected(plan) if rounds is None else rounds.selected(plan)), *plan.makers]
+            return rounds.end
+    uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.makers]
     if rounds is None and watching.found is not None and answer is not None and answer.is_of_plan:
-        code = _run_changed(context, watching, plan, uids, answer)
-        if code is not None:
-            return code
-    walk, progress = make_walk(context, plan, uids, recorder, rounds)
-    report = walk.run()
+        report = _run_changed(call, watching, plan, uids, answer)
+        if report is not None:
+            return report
+    walk = _walk_of(call, plan, uids, rounds)
+    ended = walk.run()
     if rounds is None or not rounds.done:
         watching.keep(walk, plan)
     if rounds is not None:
-        rounds.tell_unknown(plan)
-    progress.finish(report, plan.left_out if rounds is None else rounds.left_out(plan))
-    if recorder is not None:
-        recorder.finish(report)
-    code = exit_code(context, report)
-    return code if rounds is None else rounds.code(code)
+        rounds.publish_unknown(plan)
+    report = RunReport.of(ended, walk)
+    call.end(report, plan.left_out if rounds is None else rounds.left_out(plan))
+    if rounds is not None:
+        rounds.complete(report)
+    return report
 
 
-def _run_part(context: Context, found: Found, answer: Answer) -> int | None:
+def _run_part(call: Call, found: Found, answer: Answer) -> RunReport | None:
     """Run what is doubtful, as the snapshot knows it, without the plan; None if only the whole plan can tell."""
     from treadle.fastpath.partial_walk import part_of
 
@@ -109,56 +86,55 @@ def _run_part(context: Context, found: Found, answer: Answer) -> int | None:
     if part is None:
         return None
     queues = dict(zip(answer.facts.more[::2], map(int, answer.facts.more[1::2]), strict=True))
-    return _walk_part(context, found, part, queues, {})
+    return _walk_part(call, found, part, queues, {})
 
 
-def _run_changed(context: Context, watching: Watching, plan: Plan, uids: list[str], answer: Answer) -> int | None:
+def _run_changed(call: Call, watching: Watching, plan: Plan, uids: list[str], answer: Answer) -> RunReport | None:
     """Run what is doubtful after the plan was edited; None if only a walk over all of it can tell."""
     from treadle.fastpath.edited_plan import changed_part
 
-    found, watch = context.found, watching.watch(plan)
+    found, watch = call.found, watching.watch(plan)
     makers = {path: uid for uid, one in plan.actions.items() for path in (*one.command.outputs, *one.command.edits)}
     part = changed_part(answer, plan.dag(uids), watch, makers, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
-    return _walk_part(context, found, part, plan.queues, plan.left_out)
+    return _walk_part(call, found, part, plan.queues, plan.left_out)
 
 
 def _walk_part(
-    context: Context, found: Found, part: Part, queues: Mapping[str, int], left_out: Mapping[str, str]
-) -> int | None:
+    call: Call, found: Found, part: Part, queues: Mapping[str, int], disabled: Mapping[str, str]
+) -> RunReport | None:
     """Walk a part, and keep what it has seen; None if another run was here between the look and the lock."""
-    options = context.options
+    options = call.options
     settings = Settings(options.jobs, queues, keep_going=options.keep_going, wait=options.wait)
-    progress = Progress(context, run_again(options))
-    walk = part.walk(found.root, settings, progress)
+    walk = PlanWalk(call, part.graph, found.root, settings)
+    part.prepare(walk)
     try:
-        report = walk.run()
+        ended = walk.run()
     except OutdatedError:
         return None
-    from treadle.fastpath import probe as quick
+    from treadle.fastpath import probe
 
     refreshed = part.refreshed(walk)
     if refreshed is None:
-        quick.drop(walk.store.folder, found.name)
+        probe.drop(walk.store.folder, found.name)
     else:
-        quick.write(walk.store.folder, found.name, *refreshed)
-    progress.finish(report, left_out)
-    return exit_code(context, report)
+        probe.write(walk.store.folder, found.name, *refreshed)
+    report = RunReport.of(ended, walk)
+    call.end(report, disabled)
+    return report
 
 
-def make_walk(
-    context: Context, plan: Plan, uids: list[str], recorder: Recorder | None = None, rounds: Rounds | None = None
-) -> tuple[CommandWalk, Progress]:
-    """Return a walk over some actions and all that they need, and what shows it; `recorder` hears it too.
+def _walk_of(call: Call, plan: Plan, uids: list[str], rounds: Rounds | None) -> PlanWalk:
+    """Return a walk over some actions and all that they need.
 
-    :param rounds: what has run before, because it makes plans
+    :param rounds: what has run before, because it generates plans
     """
     from .makers import with_makers_of_found
 
-    options = context.options
+    options = call.options
     done = rounds.done if rounds is not None else ()
-    forced = context.select(plan, options.force) if rounds is None else rounds.known(plan, options.force)
+    forced = call.select(plan, options.force) if rounds is None else rounds.known(plan, options.force)
     forced = [uid for uid in forced if uid not in done]
     dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]), done)
     settings = Settings(
@@ -169,27 +145,5 @@ def make_walk(
         wait=options.wait,
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
     )
-    progress = Progress(context, run_again(options)) if rounds is None else rounds.progress
-    progress.plan = plan
-    left_out = plan.left_out if rounds is None else rounds.left_out(plan)
-    observer = progress if recorder is None else recorder.beside(progress, plan, left_out)
-    return CommandWalk(dag, plan.root, settings, observer), progress
-
-
-def exit_code(context: Context, report: Report) -> int:
-    """Return the exit code of a run."""
-    if report.interrupted and context.interrupts.code:
-        return context.interrupts.code
-    return 0 if report.ok else FAILED
-
-
-def run_again(options: Options) -> list[str]:
-    """Return the words of the command that runs the same plan again, from where it was called: a name follows."""
-    words = ["treadle", "run"]
-    if options.folder:
-        words += ["-C", options.folder]
-    if options.file:
-        words += ["-f", options.file]
-    for name, value in options.params.items():
-        words += ["-p", f"{name}={value}"]
-    return words
+    tell_of_plan(call, plan, None if rounds is None else rounds.left_out(plan))
+    return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done)

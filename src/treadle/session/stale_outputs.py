@@ -9,9 +9,9 @@ from treadle.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.plan import Plan
+    from treadle.session.call import Call
     from treadle.state.records import Owner
     from treadle.state.store import Store
-    from treadle.ui.console import Context
 
 
 class Stale:
@@ -22,11 +22,11 @@ class Stale:
     :ivar keys: of the records of these actions
     """
 
-    def __init__(self, context: Context, plan: Plan, store: Store) -> None:
+    def __init__(self, call: Call, plan: Plan, store: Store) -> None:
         self.paths: list[tuple[str, Owner]] = []
         self.kept: list[str] = []
         self.keys: list[str] = []
-        self._context = context
+        self._call = call
         self._plan = plan
         self._store = store
 
@@ -58,7 +58,7 @@ class Stale:
                     told.add(path)
                     why = _why_left(path, made, read)
                     if why:
-                        self._context.warn(f"{path} is left alone: {why}")
+                        self._call.console.warn(f"{path} is left alone: {why}")
                     elif owner.keeps:
                         self.kept.append(path)
                     else:

@@ -6,10 +6,10 @@ understood without it, depends on it. All else goes on.
 
 from __future__ import annotations
 
-from treadle.cli.commands.foreseen import left_by, touched
 from treadle.command.discovered import found_on_record, makers_on_record
 from treadle.errors import UsageError
 from treadle.plan.names import is_pattern
+from treadle.session.foreseen import left_by, touched
 from treadle.state.store import Store
 
 from .makers import with_makers_of_found
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from treadle.plan import Plan
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 
-def needed_makers(context: Context, plan: Plan, *, if_unclear: bool) -> set[str]:
+def needed_makers(call: Call, plan: Plan, *, if_unclear: bool) -> set[str]:
     """Return the makers of unread plans that what was named needs.
 
     :param if_unclear: whether to return all of them where a name cannot be understood without these plans
     """
     unread = plan.unread
     found: set[str] = set()
-    for name in context.options.names:
+    for name in call.options.names:
         is_clear = not _may_stand_in(plan, name)
         try:
-            uids = context.select(plan, [name])
+            uids = call.select(plan, [name])
             is_clear = is_clear and not plan.names.unclear_among([name])
         except UsageError:
             # it may be an output of an action that no plan has named yet

@@ -14,7 +14,7 @@ from time import sleep
 from treadle.content import trust
 from treadle.content.timestamps import NO_DEVICE, Clocks, fine_device
 from treadle.errors import BusyError, StateError, UsageError
-from treadle.scheduling.thread_owners import with_owners
+from treadle.thread_owners import with_owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

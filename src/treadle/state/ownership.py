@@ -18,9 +18,9 @@ from __future__ import annotations
 import os
 import stat
 
+from treadle.content.timestamps import unescaped
 from treadle.core.decision import OUTPUT
 from treadle.errors import TreadleError
-from treadle.fastpath.snapshot_file import unescaped
 
 from .records import ADOPTED as WAS_ADOPTED
 from .records import FAILED, INTERRUPTED, STARTED

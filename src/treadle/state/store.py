@@ -11,8 +11,7 @@ import os
 import stat
 
 from treadle.content import trust
-from treadle.engines import process_marks as marks
-from treadle.errors import StateError, listed
+from treadle.errors import StateError
 
 from . import log as frames
 from . import own_files, records
@@ -270,18 +269,21 @@ class Store:
         wait: bool = True,
         on_wait: Callable[[str], None] | None = None,
         known: Known | None = None,
+        mark: str = "",
     ) -> None:
         """Make the state folder if there is none, take its lock, and read the log.
 
-        What an earlier run left running when it was killed is ended before this returns.
+        What an earlier run left running when it was killed has to be ended before anything starts, see
+        `killed_runs` and `command.state_lock.acquire`.
 
         :param run: the id of our run
+        :param mark: the mark of the action that this process runs in, "" if it runs in none
         :param known: what need not be read; if the log is another one now, all is read
         :raises StateError: the folder cannot be made or written
         :raises BusyError: another run holds the lock, and `wait` is false
         """
         self.make_folder()
-        self.lock.acquire(run, os.environ.get(marks.MARK, ""), wait=wait, on_wait=on_wait)
+        self.lock.acquire(run, mark, wait=wait, on_wait=on_wait)
         self._run = run
         if known is None or not self.load_known(known):
             self.load()
@@ -292,8 +294,16 @@ class Store:
         if not self._id:
             # of a log that does not count, or is gone: they would speak of actions of the new one
             self.manifests.remove_all_but(())
-        for left in list(self._open_runs):
-            self._end_left_over(left)
+
+    def killed_runs(self) -> list[tuple[str, bool]]:
+        """Return the runs that were never closed, each with whether it ran here and nowhere else."""
+        here = list(_here(self.folder))
+        return [(run, facts[:3] == here) for run, facts in self._open_runs.items() if run != self._run]
+
+    def close_killed(self, run: str) -> None:
+        """Put down that nothing of a run that was killed is left running."""
+        self._append([frames.pack(CLOSED, [run])])
+        del self._open_runs[run]
 
     def close_run(self) -> None:
         """Put down that the run is over, if it wrote anything; write the log anew if most of it is of the past."""
@@ -562,17 +572,6 @@ class Store:
         facts = [run, *_here(self.folder), str(os.getpid())]
         self._open_runs[run] = facts[1:]
         return frames.pack(BEGUN, facts)
-
-    def _end_left_over(self, run: str) -> None:
-        """End what a run that was killed has left running, if it ran here and nowhere else."""
-        facts = self._open_runs[run]
-        if facts[:3] == list(_here(self.folder)):
-            alive = marks.end_marked(f"{run}/")
-            if alive:
-                pids = listed(alive)
-                raise StateError(f"processes of a run that was killed do not end: {pids}")
-        self._append([frames.pack(CLOSED, [run])])
-        del self._open_runs[run]
 
     def _compact(self) -> None:
         """Write the log anew if most of it is of the past."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .text import MORE, crop, line, safe, width
+from treadle.core.text import MORE, crop, safe, width
+
+from .text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

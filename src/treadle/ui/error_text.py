@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from treadle.errors import shortened
+from treadle.core.text import crop, crop_left, crop_middle, safe, width, wrap
+from treadle.errors import PlanError, shortened
 
-from .text import crop, crop_left, crop_middle, line, safe, width, wrap
+from .text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from treadle.errors import Place, TreadleError
 
+    from .console import Console
     from .text import Line
 
 _ROOM = 76
@@ -71,3 +73,10 @@ def _source(place: Place) -> list[Line]:
         before = crop_left(before, _ROOM // 2)
     after = crop(after, _ROOM - width(before))
     return [line("    ", before + after), line("    " + " " * width(before), ("^", "good"))]
+
+
+def tell_error(error: TreadleError, console: Console) -> None:
+    """Print an error, or each of the problems in it, on stderr."""
+    problems, more = (error.problems, error.more) if isinstance(error, PlanError) else ((error,), 0)
+    room = console.errors.width if console.errors.stream.isatty() else 0
+    console.errors.write(problems_lines(problems, console.shown, room, more))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 
-from .text import MORE, safe
+from treadle.core.text import MORE, safe
+from treadle.events.sanitize import OTHER_SEQUENCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ _END_BYTES = 1 << 16
 _PIECE = 1 << 18
 """Bytes of a log that are read at a time when it is followed."""
 
-OTHER_SEQUENCES = (
-    rb"\x1b\[[0-?]*[ -/]*[@-ln-~]"  # CSI but colours: cursor, erasing
-    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
-    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
-)
-"""What terminals obey and is not to be shown, beside colours."""
 _OTHER = re.compile(OTHER_SEQUENCES)
 _COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
 _RAW_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from treadle.events.run_state import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from treadle.core import wording as words
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from treadle.core.text import crop, crop_middle, safe, width
 
-from . import wording as words
 from .durations import duration, nothing_to_do, times
-from .text import crop, crop_line, crop_middle, line, safe, width
+from .text import crop_line, line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from treadle.events.run_state import Ended, State
+    from treadle.events.bus import Ended
+    from treadle.events.run_state import State
 
     from .text import Line, Piece
 
@@ -55,7 +57,7 @@ def _longest(state: State, now: float, room: int) -> list[Piece]:
 def ended_line(state: State, ended: Ended) -> Line:
     """Return the line that says that an action ended."""
     head = f"[{state.done}/{state.total}] "
-    name = (safe(ended.uid), "name")
+    name = (safe(ended.name), "name")
     parts: list[str | Piece] = [(head, "dim"), (ended.how, _STYLES[ended.how]), " ", name]
     if ended.how == SKIPPED:
         return line(*parts)
@@ -102,7 +104,7 @@ def failure_block(failure: Failure) -> list[Line]:
     """Return all that is worth knowing of a failure, for the end of the run."""
     ended = failure.ended
     first, *more = (ended.failure or "failed").splitlines()
-    lines = [line((ended.how, _STYLES[ended.how]), " ", (safe(ended.uid), "name"), f": {safe(first)}")]
+    lines = [line((ended.how, _STYLES[ended.how]), " ", (safe(ended.name), "name"), f": {safe(first)}")]
     lines += [line(f"  {safe(text)}") for text in more]
     rows = [("why", words.reasons(ended.reasons, most=3)), *_command_rows(failure.command)]
     rows += [("log", safe(failure.log)), ("again", safe(failure.again))]

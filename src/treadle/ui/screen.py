@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from .text import coloured, guarded, plain, safe
+from treadle.core.text import safe
+
+from .text import coloured, guarded, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
-"""Text that is safe and fits: control characters made visible, widths in cells of a terminal.
-
-It knows nothing of what the text says.
-"""
+"""Lines of styled text: how they are written for a terminal, cropped, folded and set in columns."""
 
 from __future__ import annotations
+
+from treadle.core.text import MORE, beginning, safe, width, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,34 +14,6 @@ if TYPE_CHECKING:
 
 SGR = {"": "", "name": "1", "good": "32", "bad": "1;31", "warn": "33", "dim": "2"}
 """style -> the parameters of the escape sequence that begins it."""
-
-MORE = "..."
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What changes the direction of writing: a name must not rearrange the line it stands in."""
-
-
-def safe(text: str) -> str:
-    r"""Return the text with all that is not a visible character or a blank as an escape: `a\nb`."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escape(char: str) -> str:
-    number = ord(char)
-    if char in _SHORT:
-        return _SHORT[char]
-    if number < 0xA0:
-        return f"\\x{number:02x}"
-    if 0xDC80 <= number <= 0xDCFF:
-        return f"\\x{number - 0xDC00:02x}"
-    if char in _TURNING or 0xD800 <= number <= 0xDFFF or char in "\u2028\u2029":
-        return f"\\u{number:04x}"
-    from unicodedata import category
-
-    # joiners and uncommon blanks are parts of names, what has no character is not
-    return char if category(char) in ("Cf", "Zs") else f"\\u{number:04x}"
 
 
 def guarded(text: str) -> str:
@@ -57,78 +28,6 @@ def guarded(text: str) -> str:
 
     parts = re.split(r"(\x1b\[[0-9;:]{0,60}m|\t)", text)
     return "".join([part if number % 2 else safe(part) for number, part in enumerate(parts)])
-
-
-def width(text: str) -> int:
-    """Return how many cells a safe text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    if char < "\x7f":
-        return 1
-    from unicodedata import category, east_asian_width
-
-    if category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if east_asian_width(char) in "WF" else 1
-
-
-def crop(text: str, room: int) -> str:
-    """Return the beginning of a safe text in at most `room` cells; `...` stands for what is left out."""
-    if width(text) <= room:
-        return text
-    if room <= len(MORE):
-        return MORE[: max(room, 0)]
-    return _beginning(text, room - len(MORE)) + MORE
-
-
-def crop_left(text: str, room: int) -> str:
-    """Return the end of a safe text in at most `room` cells."""
-    if width(text) <= room:
-        return text
-    return MORE[: max(room, 0)] + _beginning(text[::-1], room - len(MORE))[::-1]
-
-
-def crop_middle(text: str, room: int) -> str:
-    """Return beginning and end of a safe text in at most `room` cells."""
-    if width(text) <= room:
-        return text
-    if room < len(MORE) + 4:
-        return crop(text, room)
-    left = (room - len(MORE)) // 2
-    end = _beginning(text[::-1], room - len(MORE) - left)[::-1]
-    return _beginning(text, left) + MORE + end
-
-
-def _beginning(text: str, room: int) -> str:
-    taken = 0
-    for at, char in enumerate(text):
-        taken += _cells(char)
-        if taken > room:
-            return text[:at]
-    return text
-
-
-def wrap(text: str, room: int, indent: str = "") -> list[str]:
-    """Return a safe text as lines of at most `room` cells, broken at blanks where there are any.
-
-    :param room: 0 for no bound
-    :param indent: what each line begins with
-    """
-    if not room or width(indent + text) <= room:
-        return [indent + text]
-    lines, now = [], ""
-    for word in text.split(" "):
-        longer = f"{now} {word}" if now else word
-        if now and width(indent + longer) > room:
-            lines.append(indent + now)
-            now = word
-        else:
-            now = longer
-    return [*lines, indent + now]
 
 
 def line(*parts: str | Piece) -> Line:
@@ -155,7 +54,7 @@ def crop_line(pieces: Line, room: int) -> Line:
         taken = sum(width(one) for one, _ in kept)
         if taken + width(text) > room - len(MORE):
             # room for the dots is left by all that was kept before
-            cut = _beginning(text, max(0, room - len(MORE) - taken))
+            cut = beginning(text, max(0, room - len(MORE) - taken))
             kept.append((cut + MORE[: max(0, room - taken - width(cut))], style))
             break
         kept.append((text, style))

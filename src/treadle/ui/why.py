@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from treadle.core import decision
-from treadle.events.run_state import INTERRUPTED
+from treadle.core import wording as words
+from treadle.core.outcomes import INTERRUPTED
+from treadle.core.text import safe
 
-from . import wording as words
 from .diff import text_difference
 from .durations import duration
-from .text import line, safe
+from .text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from treadle.command.fingerprinting import Questions
 from treadle.command.outputs import Room
 from treadle.content.files import Files
 from treadle.content.links import Links
+from treadle.core import wording as words
+from treadle.core.text import safe
 from treadle.errors import TreadleError
 from treadle.state.ownership import Ownership
 from treadle.state.records import ADOPTED, Record, Run
-from treadle.ui import wording as words
-from treadle.ui.text import line, safe
+from treadle.ui.text import line
 
 from .clean import locked, say_unless_quiet
 
@@ -29,20 +30,20 @@ if TYPE_CHECKING:
     from treadle.command.command import Command
     from treadle.command.fingerprinting import Question
     from treadle.plan import Plan
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 _MOST = 10
 _WORDS = "taken as current by `treadle adopt`, which ran nothing"
 
 
-def adopt_command(context: Context) -> int:
+def adopt_command(call: Call) -> int:
     """Write records for actions from their inputs, tools and outputs as they stand now.
 
     :raises TreadleError: an input or an output of one of them is missing; nothing is recorded then
     """
-    plan = context.load()
-    uids = _with_outputs(context, plan, context.select_known(plan))
-    with locked(context, plan) as store:
+    plan = call.load()
+    uids = _with_outputs(call, plan, call.select_known(plan))
+    with locked(call, plan) as store:
         files = Files(plan.root, store.stamps)
         files.clocks = store.lock.clocks
         questions = Questions(files, inherited())
@@ -62,13 +63,13 @@ def adopt_command(context: Context) -> int:
             run = Run(run_id, ADOPTED, ended_at, 0.0, (), _WORDS, made=made)
             store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
         store.remember(files.learned)
-    if context.options.verbose:
-        context.say(line("adopted ", (safe(uid), "name")) for uid in asked)
-    say_unless_quiet(context, line(f"{words.count(len(asked), 'action')} taken as current"))
-    return context.ended(0)
+    if call.options.verbose:
+        call.console.say(line("adopted ", (safe(uid), "name")) for uid in asked)
+    say_unless_quiet(call, line(f"{words.count(len(asked), 'action')} taken as current"))
+    return 0
 
 
-def _with_outputs(context: Context, plan: Plan, uids: list[str]) -> list[str]:
+def _with_outputs(call: Call, plan: Plan, uids: list[str]) -> list[str]:
     """Return the actions that leave something which can be taken as current; say which do not.
 
     :raises TreadleError: none of them does
@@ -79,7 +80,7 @@ def _with_outputs(context: Context, plan: Plan, uids: list[str]) -> list[str]:
         if command.outputs or command.edits:
             found.append(uid)
         else:
-            context.warn(f"{uid} is left out: it has no outputs, so nothing says that it went well")
+            call.console.warn(f"{uid} is left out: it has no outputs, so nothing says that it went well")
     if not found:
         raise TreadleError("there is nothing to take as current", hint="name actions that have outputs")
     return found

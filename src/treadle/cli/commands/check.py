@@ -9,61 +9,64 @@ from treadle.cli.exit_codes import WRONG
 from treadle.command.job import CONSOLE_QUEUE, log_path
 from treadle.command.validation import check_commands
 from treadle.command.walk import Settings
+from treadle.core import wording as words
+from treadle.core.text import safe
 from treadle.errors import PlanError, TreadleError, UsageError, listed
-from treadle.ui import wording as words
-from treadle.ui.text import line, safe
+from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.plan import Plan
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 FORMAT = 1
 """The version of what --json prints: names in it stay, new ones may come."""
 
 
-def check_command(context: Context) -> int:
+def check_command(call: Call) -> int:
     """Check the plan: that it can be read, and that its graph and its commands can be right."""
-    if context.options.json:
-        return _check_as_data(context)
-    plan = _checked(context)
-    if not context.options.quiet:
+    if call.options.json:
+        return _check_as_data(call)
+    plan = _checked(call)
+    if not call.options.quiet:
         parts = [words.count(len(plan.actions), "action")]
         parts += [words.count(len(plan.groups), "group")] if plan.groups else []
         parts += [f"{len(plan.left_out)} left out"] if plan.left_out else []
-        context.say([line(f"{safe(context.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))])
-    return context.ended(0)
+        call.console.say(
+            [line(f"{safe(call.console.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))]
+        )
+    return 0
 
 
-def _checked(context: Context) -> Plan:
+def _checked(call: Call) -> Plan:
     """Return the plan.
 
     :raises TreadleError: it is not right
     """
     from .clean import refuse_tracked_state
 
-    plan = context.load()
+    plan = call.load()
     refuse_tracked_state(plan)
     dag = plan.dag()
-    settings = Settings(context.options.jobs, plan.queues)
+    settings = Settings(call.options.jobs, plan.queues)
     check_commands(dag, {"default": settings.jobs, CONSOLE_QUEUE: 1, **settings.queues})
     return plan
 
 
-def _check_as_data(context: Context) -> int:
+def _check_as_data(call: Call) -> int:
     """Print every problem for programs, such as editors."""
-    file = os.path.abspath(context.plan_file())
+    file = os.path.abspath(call.plan_file())
     problems: tuple[TreadleError, ...] = ()
     more = 0
     try:
-        _checked(context)
+        _checked(call)
     except PlanError as error:
         problems, more = error.problems, error.more
     except TreadleError as error:
         problems = (error,)
     said = [_problem(one) for one in problems]
-    context.say_data({"format": FORMAT, "plan": file, "problems": said, "more": more})
-    return context.ended(WRONG if problems else 0)
+    call.console.say_data({"format": FORMAT, "plan": file, "problems": said, "more": more})
+    return WRONG if problems else 0
 
 
 def _problem(error: TreadleError) -> dict[str, object]:
@@ -78,18 +81,18 @@ def _problem(error: TreadleError) -> dict[str, object]:
     }
 
 
-def log_command(context: Context) -> int:
+def log_command(call: Call) -> int:
     """Print what an action has printed: byte by byte or, on a terminal, without what a terminal obeys."""
     from treadle.state.store import Store
 
-    plan = context.load()
-    name = context.options.names[0]
+    plan = call.load()
+    name = call.options.names[0]
     # what a plan held that is made anew has its log still
     is_kept = plan.names.maker_of_plan(name) in plan.unread and plan.names.named(name) is None
-    uids = [name] if is_kept else context.select(plan, context.options.names)
+    uids = [name] if is_kept else call.select(plan, call.options.names)
     if len(uids) != 1:
         raise UsageError(
-            f"{context.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
+            f"{call.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
             facts=[listed(uids)],
         )
     uid = uids[0]
@@ -104,21 +107,21 @@ def log_command(context: Context) -> int:
     except OSError as error:
         raise TreadleError(f"the log of {uid} cannot be read: {error.strerror}", facts=[path]) from error
     if sys.stdout.isatty() and command is not None:
-        context.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
+        call.console.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
     try:
         if sys.stdout.isatty():
             from treadle.ui.log_tail import visible_lines
 
-            for one in visible_lines(fd, colours=context.screen.colours):
-                context.say([line(one)])
+            for one in visible_lines(fd, colours=call.console.screen.colours):
+                call.console.say([line(one)])
         else:
-            _copy(fd, context)
+            _copy(fd, call)
     finally:
         os.close(fd)
-    return context.ended(0)
+    return 0
 
 
-def _copy(fd: int, context: Context) -> None:
+def _copy(fd: int, call: Call) -> None:
     """Copy a log as it is, but for its colours where our own lines have none."""
     from treadle.ui.log_tail import without_colours
 
@@ -128,12 +131,12 @@ def _copy(fd: int, context: Context) -> None:
     while not is_over:
         piece = os.read(fd, 1 << 16)
         is_over = not piece
-        if not context.screen.colours:
+        if not call.console.screen.colours:
             piece, rest = (rest, b"") if is_over else without_colours(rest + piece)
         try:
             out.write(piece)
             if is_over:
                 out.flush()
         except OSError as error:
-            context.screen.lose(error)
+            call.console.screen.lose(error)
             return

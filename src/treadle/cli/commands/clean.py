@@ -6,11 +6,13 @@ import os
 from contextlib import contextmanager
 
 from treadle.command.discovered import owner_of
+from treadle.command.state_lock import acquire
 from treadle.command.walk import CommandWalk
+from treadle.core import wording as words
+from treadle.core.text import safe
 from treadle.errors import UsageError, listed
 from treadle.state.store import Store
-from treadle.ui import wording as words
-from treadle.ui.text import line, safe
+from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,30 +20,30 @@ if TYPE_CHECKING:
 
     from treadle.command.command import Command
     from treadle.plan import Plan
+    from treadle.session.call import Call
     from treadle.session.options import Options
-    from treadle.ui.console import Context
     from treadle.ui.text import Line
 
     from .cleaning import Cleaner
 
 
-def clean_command(context: Context) -> int:
+def clean_command(call: Call) -> int:
     """Remove the outputs of actions, all of them if none is named; or those that are stale, or of all runs."""
-    options = context.options
+    options = call.options
     _refuse_together(options)
-    plan = context.load()
+    plan = call.load()
     refuse_tracked_state(plan)
     if options.replaced:
-        return _empty_replaced(context, plan)
+        return _empty_replaced(call, plan)
     if options.dry:
         store = Store(plan.root)
         store.load()
-        cleaner = _clean(context, plan, store)
-        return context.ended(1 if cleaner.removed or cleaner.moved else 0)
-    with locked(context, plan) as store:
-        cleaner = _clean(context, plan, store)
+        cleaner = _clean(call, plan, store)
+        return 1 if cleaner.removed or cleaner.moved else 0
+    with locked(call, plan) as store:
+        cleaner = _clean(call, plan, store)
     cleaner.say_how_many("stale output" if options.stale else "output")
-    return context.ended(1 if cleaner.failures else 0)
+    return 1 if cleaner.failures else 0
 
 
 def refuse_tracked_state(plan: Plan) -> None:
@@ -75,27 +77,27 @@ _NO_NAMES = {
 }
 
 
-def _clean(context: Context, plan: Plan, store: Store) -> Cleaner:
+def _clean(call: Call, plan: Plan, store: Store) -> Cleaner:
     """Remove, or say what would be removed."""
     from .cleaning import Cleaner, is_there
 
-    options = context.options
-    cleaner = Cleaner(context, plan.root, store, is_dry=options.dry)
+    options = call.options
+    cleaner = Cleaner(call, plan.root, store, is_dry=options.dry)
     keys: list[str] = []
     if options.stale:
         from treadle.session.stale_outputs import Stale
 
-        stale = Stale(context, plan, store).find()
+        stale = Stale(call, plan, store).find()
         for path, owner in stale.paths:
             cleaner.take(path, owner.label, owner.uid, is_planned=False)
         keys, kept = stale.keys, stale.kept
         folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
     elif options.everything:
-        kept = _take_all(context, cleaner, plan, store)
+        kept = _take_all(call, cleaner, plan, store)
         keys = _not_in_plan(plan, store)
         folders = cleaner.folders_made(store.entries)
     else:
-        kept = _take_of_plan(context, cleaner, plan)
+        kept = _take_of_plan(call, cleaner, plan)
         folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
     cleaner.remove_folders(folders)
     if not options.dry:
@@ -103,16 +105,16 @@ def _clean(context: Context, plan: Plan, store: Store) -> Cleaner:
         if gone:
             store.drop(gone)
     if not options.names:
-        _say_what_is_left(context, plan, store, kept)
+        _say_what_is_left(call, plan, store, kept)
     return cleaner
 
 
-def _take_of_plan(context: Context, cleaner: Cleaner, plan: Plan) -> list[str]:
+def _take_of_plan(call: Call, cleaner: Cleaner, plan: Plan) -> list[str]:
     """Take what the actions of the plan make, those that are named if any are; return what is kept."""
     from .cleaning import is_there
 
-    is_named = bool(context.options.names)
-    uids = context.select_known(plan) if is_named else list(plan.actions)
+    is_named = bool(call.options.names)
+    uids = call.select_known(plan) if is_named else list(plan.actions)
     kept = []
     for uid in uids:
         command = plan.actions[uid].command
@@ -124,7 +126,7 @@ def _take_of_plan(context: Context, cleaner: Cleaner, plan: Plan) -> list[str]:
     return kept
 
 
-def _take_all(context: Context, cleaner: Cleaner, plan: Plan, store: Store) -> list[str]:
+def _take_all(call: Call, cleaner: Cleaner, plan: Plan, store: Store) -> list[str]:
     """Take what any run has made; return what is kept."""
     from .cleaning import is_there
 
@@ -138,7 +140,7 @@ def _take_all(context: Context, cleaner: Cleaner, plan: Plan, store: Store) -> l
         for path in owner.made:
             if path in sources:
                 # it came from an action once, and is a source of the plan now
-                context.warn(f"{path} is left alone: an action of the plan reads it")
+                call.console.warn(f"{path} is left alone: an action of the plan reads it")
             elif not owner.keeps:
                 cleaner.take(path, owner.label, owner.uid, inputs.get(owner.uid, ()), is_planned=path in made)
             elif is_there(plan.root, path):
@@ -152,12 +154,12 @@ def _not_in_plan(plan: Plan, store: Store) -> list[str]:
     return [key for key, entry in store.entries.items() if key not in known and entry.owner.made]
 
 
-def _say_what_is_left(context: Context, plan: Plan, store: Store, kept: list[str]) -> None:
+def _say_what_is_left(call: Call, plan: Plan, store: Store, kept: list[str]) -> None:
     """Say in one line what was not asked for, and how to remove it."""
     from .cleaning import is_there
 
     told = []
-    if not context.options.everything and not context.options.stale:
+    if not call.options.everything and not call.options.stale:
         own = {path for action in plan.actions.values() for path in _written_by(action.command)}
         owners = [store.entries[key].owner for key in _not_in_plan(plan, store)]
         others = {path for owner in owners if not owner.keeps for path in owner.made if path not in own}
@@ -170,14 +172,14 @@ def _say_what_is_left(context: Context, plan: Plan, store: Store, kept: list[str
     if kept:
         told.append(f"what `keep: true` keeps: {listed(kept, 3)} (`treadle clean NAME` removes it)")
     if told:
-        context.warn(f"left: {'; '.join(told)}")
+        call.console.warn(f"left: {'; '.join(told)}")
 
 
 def _written_by(command: Command) -> Sequence[str]:
     return (*command.outputs, *command.edits, *([command.depfile] if command.depfile else ()))
 
 
-def _empty_replaced(context: Context, plan: Plan) -> int:
+def _empty_replaced(call: Call, plan: Plan) -> int:
     """Remove what was moved aside to make room for outputs."""
     from treadle.command.outputs import remove_tree
 
@@ -185,25 +187,25 @@ def _empty_replaced(context: Context, plan: Plan) -> int:
     folder = os.path.join(store.folder, "replaced")
     if os.path.islink(folder):
         raise UsageError(f"{folder} is a link: it is left alone")
-    if context.options.dry:
+    if call.options.dry:
         names = os.listdir(folder) if os.path.isdir(folder) else []
-        context.say(line("would remove what was moved aside for ", safe(name)) for name in sorted(names))
-        return context.ended(1 if names else 0)
-    with locked(context, plan):
+        call.console.say(line("would remove what was moved aside for ", safe(name)) for name in sorted(names))
+        return 1 if names else 0
+    with locked(call, plan):
         count = remove_tree(folder)
-    say_unless_quiet(context, line(f"{words.count(count, 'file')} that had been moved aside removed"))
+    say_unless_quiet(call, line(f"{words.count(count, 'file')} that had been moved aside removed"))
     is_left = os.path.lexists(folder)
     if is_left:
-        context.warn(f"{folder} cannot be removed whole")
-    return context.ended(1 if is_left else 0)
+        call.console.warn(f"{folder} cannot be removed whole")
+    return 1 if is_left else 0
 
 
-def forget_command(context: Context) -> int:
+def forget_command(call: Call) -> int:
     """Drop the records of actions; make outputs of actions that are gone ordinary files."""
-    plan = context.load_for_forget()
-    uids, paths = _to_forget(context, plan)
+    plan = call.load_for_forget()
+    uids, paths = _to_forget(call, plan)
     walk = CommandWalk(plan.dag(), plan.root)
-    with locked(context, plan) as store:
+    with locked(call, plan) as store:
         released = _released(store, paths)
         keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
         known = {uid: key for uid, key in keys.items() if key in store.entries}
@@ -213,23 +215,23 @@ def forget_command(context: Context) -> int:
             store.release_paths(released)
     for uid in uids:
         if uid not in known:
-            say_unless_quiet(context, line("there was no record of ", (safe(uid), "name")))
-        elif context.options.verbose:
-            context.say([line("forgot ", (safe(uid), "name"))])
+            say_unless_quiet(call, line("there was no record of ", (safe(uid), "name")))
+        elif call.options.verbose:
+            call.console.say([line("forgot ", (safe(uid), "name"))])
     for path in released:
-        say_unless_quiet(context, line((safe(path), "name"), " is an ordinary file now"))
+        say_unless_quiet(call, line((safe(path), "name"), " is an ordinary file now"))
     if uids:
-        say_unless_quiet(context, line(f"{words.count(len(known), 'record')} dropped"))
-    return context.ended(0)
+        say_unless_quiet(call, line(f"{words.count(len(known), 'record')} dropped"))
+    return 0
 
 
-def _to_forget(context: Context, plan: Plan) -> tuple[list[str], dict[str, UsageError]]:
+def _to_forget(call: Call, plan: Plan) -> tuple[list[str], dict[str, UsageError]]:
     """Return the uids of the names that were given, and the names that may be paths of former outputs."""
     uids: dict[str, None] = {}
     paths: dict[str, UsageError] = {}
-    for name in context.options.names:
+    for name in call.options.names:
         try:
-            uids.update(dict.fromkeys(context.select_known(plan, [name])))
+            uids.update(dict.fromkeys(call.select_known(plan, [name])))
         except UsageError as error:
             paths[name] = error
     return [uid for uid in plan.actions if uid in uids], paths
@@ -260,25 +262,25 @@ def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]
 
 
 @contextmanager
-def locked(context: Context, plan: Plan) -> Iterator[Store]:
+def locked(call: Call, plan: Plan) -> Iterator[Store]:
     """Hold the store, while no run is at work in this root."""
     from treadle.state.store import Store
 
     store = Store(plan.root)
 
     def waiting(holder: str) -> None:
-        context.warn(f"waiting for {holder} to end")
+        call.console.warn(f"waiting for {holder} to end")
 
-    store.acquire(os.urandom(8).hex(), wait=context.options.wait, on_wait=waiting)
+    acquire(store, os.urandom(8).hex(), wait=call.options.wait, on_wait=waiting)
     try:
         for note in store.notes:
-            context.warn(note)
+            call.console.warn(note)
         yield store
     finally:
         store.release()
 
 
-def say_unless_quiet(context: Context, text: Line) -> None:
+def say_unless_quiet(call: Call, text: Line) -> None:
     """Print a line, unless nothing is to be shown where all is well."""
-    if not context.options.quiet:
-        context.say([text])
+    if not call.options.quiet:
+        call.console.say([text])

@@ -9,6 +9,8 @@ from treadle.command.job import own_name
 from treadle.command.outputs import Sweep, move_aside, remove_empty_folders
 from treadle.content.files import Files
 from treadle.content.git import Tracked
+from treadle.core import wording as words
+from treadle.core.text import safe
 from treadle.errors import TreadleError, listed
 from treadle.state.ownership import (
     ADOPTED,
@@ -22,15 +24,14 @@ from treadle.state.ownership import (
     mount_points,
 )
 from treadle.state.store import STATE_FOLDER, is_inside
-from treadle.ui import wording as words
-from treadle.ui.text import line, safe
+from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from treadle.session.call import Call
     from treadle.state.store import Store
-    from treadle.ui.console import Context
 
 
 class Cleaner:
@@ -41,7 +42,7 @@ class Cleaner:
     :param is_dry: whether nothing is removed
     """
 
-    def __init__(self, context: Context, root: str, store: Store, *, is_dry: bool) -> None:
+    def __init__(self, call: Call, root: str, store: Store, *, is_dry: bool) -> None:
         self.removed: list[str] = []
         """Outputs of which something went, or would go."""
         self.moved: list[str] = []
@@ -49,7 +50,7 @@ class Cleaner:
         self.failures = 0
         """How often something that should go could not."""
         self.ownership = Ownership(store, Files(root, store.stamps))
-        self._context = context
+        self._call = call
         self._root = root
         self._real_root = os.path.realpath(root)
         self._store = store
@@ -137,7 +138,7 @@ class Cleaner:
         if foreign:
             shown = listed(foreign, 3)
             if sweep.removed or is_moved:
-                self._context.warn(f"{path} keeps what no run of Treadle has made: {shown}")
+                self._call.console.warn(f"{path} keeps what no run of Treadle has made: {shown}")
             else:
                 self._leave(path, f"{WHY_LEFT['foreign']}: {shown}")
 
@@ -145,17 +146,17 @@ class Cleaner:
         (self.moved if is_moved else self.removed).append(path)
         if self._is_dry:
             what = f"would move to {STATE_FOLDER}/replaced: " if is_moved else "would remove "
-            self._context.say([line(what, safe(path))])
-        elif self._context.options.verbose:
+            self._call.console.say([line(what, safe(path))])
+        elif self._call.options.verbose:
             what = f"moved to {STATE_FOLDER}/replaced: " if is_moved else "removed "
-            self._context.say([line(what, safe(path))])
+            self._call.console.say([line(what, safe(path))])
 
     def _leave(self, path: str, why: str) -> None:
-        self._context.warn(f"{path} is left alone: {why}")
+        self._call.console.warn(f"{path} is left alone: {why}")
 
     def _failed(self, path: str, said: str) -> None:
         self.failures += 1
-        self._context.warn(f"{path} cannot be removed: {said}")
+        self._call.console.warn(f"{path} cannot be removed: {said}")
 
     def why_not(self, path: str) -> str:
         """Return why nothing in the place of a path is removed: a link or a mount on the way to it; else ""."""
@@ -189,9 +190,9 @@ class Cleaner:
 
     def say_how_many(self, what: str) -> None:
         """Say how many outputs went."""
-        if not self._context.options.quiet:
+        if not self._call.options.quiet:
             moved = f", {len(self.moved):,} moved to {STATE_FOLDER}/replaced/" if self.moved else ""
-            self._context.say([line(f"{words.count(len(self.removed), what)} removed{moved}")])
+            self._call.console.say([line(f"{words.count(len(self.removed), what)} removed{moved}")])
 
 
 def is_there(root: str, path: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from treadle.core import decision
+from treadle.core import wording as words
 from treadle.errors import TreadleError, UsageError
 from treadle.session.lookup import Readers
-from treadle.ui import wording as words
 from treadle.ui.graph import model as shapes
 from treadle.ui.graph.model import Graph, Vertex
 from treadle.ui.text import line
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from treadle.core.decision import Verdict
     from treadle.plan import Plan
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 FOLD = 8
 """Instances of a family above which it is one node, where nothing else is said."""
@@ -26,33 +26,33 @@ _PATIENCE = 300
 """Seconds that Graphviz may take."""
 
 
-def graph_command(context: Context) -> int:
+def graph_command(call: Call) -> int:
     """Show the graph of the plan, or the part of it around some names."""
-    options = context.options
-    plan = context.load()
-    named = context.select(plan, options.names) if options.names else []
+    options = call.options
+    plan = call.load()
+    named = call.select(plan, options.names) if options.names else []
     if options.tags:
-        named = context.tagged(plan, named or list(plan.actions))
+        named = call.tagged(plan, named or list(plan.actions))
     if options.depth is not None and not (options.names or options.tags):
         raise UsageError("--depth counts from names, and none is given", hint="treadle graph NAME --depth 1")
     graph = plan_graph(plan)
     if named:
         graph = shapes.around(graph, named, options.depth)
     if options.state:
-        _add_states(graph, _verdicts(context, plan, graph.vertices))
+        _add_states(graph, _verdicts(call, plan, graph.vertices))
     bound = options.fold if options.fold is not None else 0 if options.format == "json" else FOLD
     graph = shapes.fold(graph, bound, () if len(named) > bound else named)
     if options.format == "json":
         from treadle.ui.graph.formats import graph_data
 
-        context.say_data({"plan": plan.file, "root": plan.root, **graph_data(graph)})
+        call.console.say_data({"plan": plan.file, "root": plan.root, **graph_data(graph)})
     elif options.format == "tree":
         from treadle.ui.graph.tree import tree_lines
 
-        context.say(tree_lines(graph, named, context.room))
+        call.console.say(tree_lines(graph, named, call.console.room))
     else:
-        _draw(context, graph, plan.name)
-    return context.ended(0)
+        _draw(call, graph, plan.name)
+    return 0
 
 
 def plan_graph(plan: Plan) -> Graph:
@@ -74,10 +74,10 @@ def state_of(verdict: Verdict) -> str:
     return {decision.RUN: shapes.RUN, decision.MAY_RUN: shapes.MAY_RUN}.get(verdict.outcome, shapes.SKIP)
 
 
-def _verdicts(context: Context, plan: Plan, uids: Iterable[str]) -> Mapping[str, Verdict]:
-    from .status import looked
+def _verdicts(call: Call, plan: Plan, uids: Iterable[str]) -> Mapping[str, Verdict]:
+    from treadle.session.look import looked
 
-    walk = looked(context, plan, list(uids))
+    walk = looked(call, plan, list(uids))
     return {str(uid): verdict for uid, verdict in walk.verdicts.items()}
 
 
@@ -88,19 +88,19 @@ def _add_states(graph: Graph, verdicts: Mapping[str, Verdict]) -> None:
         vertex.note = words.reasons(verdict.reasons)
 
 
-def _draw(context: Context, graph: Graph, title: str) -> None:
+def _draw(call: Call, graph: Graph, title: str) -> None:
     """Print a graph for Graphviz or Mermaid, or as the picture that Graphviz makes of it."""
     from treadle.ui.graph.formats import dot_lines, mermaid_lines
 
     if len(graph.edges) <= _MOST_EDGES:
         graph = shapes.without_shortcuts(graph)
-    if context.options.format == "mermaid":
-        context.say(line(text) for text in mermaid_lines(graph))
+    if call.options.format == "mermaid":
+        call.console.say(line(text) for text in mermaid_lines(graph))
         return
     lines = list(dot_lines(graph, title))
-    if context.options.format == "svg":
+    if call.options.format == "svg":
         lines = _svg("\n".join(lines)).rstrip("\n").split("\n")
-    context.say(line(text) for text in lines)
+    call.console.say(line(text) for text in lines)
 
 
 def _svg(text: str) -> str:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 
+from treadle.core import wording as words
+from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError
 from treadle.importers.detect import FILES, drafts_of
 from treadle.importers.draft import merged
 from treadle.importers.writer import text_of_plan
-from treadle.plan.schema.json_schema import SCHEMA_FILE, write_schema
 from treadle.session.fast_start import DEFAULT_PLAN
-from treadle.ui import wording as words
-from treadle.ui.text import line, safe
+from treadle.ui.text import line
+
+from .schema import SCHEMA_FILE, write_schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 
-def init_command(context: Context) -> int:
+def init_command(call: Call) -> int:
     """Write a first plan, or with -n print it; a file that is there is never written over."""
-    options = context.options
+    options = call.options
     root = os.getcwd()
     path = options.file or DEFAULT_PLAN
     if not options.dry and os.path.lexists(path):
@@ -42,8 +44,8 @@ def init_command(context: Context) -> int:
     draft = merged(drafts)
     text = text_of_plan(draft, root, SCHEMA_FILE)
     if options.dry:
-        context.say(line(one) for one in text.rstrip("\n").split("\n"))
-        return context.ended(0)
+        call.console.say(line(one) for one in text.rstrip("\n").split("\n"))
+        return 0
     _write(path, text)
     write_schema(SCHEMA_FILE)
     if not options.quiet:
@@ -53,8 +55,8 @@ def init_command(context: Context) -> int:
         told = line(
             "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {words.count(len(made), 'action')}"
         )
-        context.say([(*told, (left, "warn" if lost else ""))])
-    return context.ended(0)
+        call.console.say([(*told, (left, "warn" if lost else ""))])
+    return 0
 
 
 def _write(path: str, text: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 
+from treadle.core import wording as words
+from treadle.core.text import safe
 from treadle.session.lookup import Readers
-from treadle.ui import wording as words
-from treadle.ui.text import columns, line, safe
+from treadle.ui.text import columns, line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from treadle.plan import Action, Group, Param, Plan
+    from treadle.session.call import Call
     from treadle.state.store import Store
-    from treadle.ui.console import Context
 
     Row = tuple[str, str]
 
@@ -27,35 +28,35 @@ _READ_BY = 4
 """Names of readers that a line shows."""
 
 
-def list_command(context: Context) -> int:
+def list_command(call: Call) -> int:
     """List actions, groups and parameters: one line for each family, with --all for each action."""
-    options = context.options
-    plan = context.load()
-    uids = context.tagged(plan, context.select(plan, options.names) if options.names else list(plan.actions))
+    options = call.options
+    plan = call.load()
+    uids = call.tagged(plan, call.select(plan, options.names) if options.names else list(plan.actions))
     actions = [plan.actions[uid] for uid in uids]
     files = Origins(plan) if options.files else None
     if options.json:
-        context.say_data(_as_data(plan, actions, files))
+        call.console.say_data(_as_data(plan, actions, files))
     elif files is not None:
-        context.say(made for action in actions for made in _files_of(context, action, files))
+        call.console.say(made for action in actions for made in _files_of(call, action, files))
     else:
-        _list(context, plan, actions, everything=options.everything or options.verbose)
-    return context.ended(0)
+        _list(call, plan, actions, everything=options.everything or options.verbose)
+    return 0
 
 
-def _list(context: Context, plan: Plan, actions: Sequence[Action], *, everything: bool) -> None:
-    named = bool(context.options.names or context.options.tags)
+def _list(call: Call, plan: Plan, actions: Sequence[Action], *, everything: bool) -> None:
+    named = bool(call.options.names or call.options.tags)
     listed = [action for action in actions if action.listed or everything]
-    _section(context, "actions", _each(listed) if everything else _families(listed, named=named))
+    _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
     if not listed and not named and plan.left_out:
         count = words.count(len(plan.left_out), "action")
-        context.say([line(("no action is in: ", "dim"), f"{count} left out, --all says why")])
+        call.console.say([line(("no action is in: ", "dim"), f"{count} left out, --all says why")])
     if not named:
-        _section(context, "groups", [_group(group) for group in plan.groups.values()])
-        _section(context, "parameters", [_param(param) for param in plan.params.values()])
-        _section(context, "plans that are not made yet", [(uid, plan.makers[uid]) for uid in plan.unread])
+        _section(call, "groups", [_group(group) for group in plan.groups.values()])
+        _section(call, "parameters", [_param(param) for param in plan.params.values()])
+        _section(call, "plans that are not made yet", [(uid, plan.makers[uid]) for uid in plan.unread])
         if everything:
-            _section(context, "left out", plan.left_out.items())
+            _section(call, "left out", plan.left_out.items())
 
 
 def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
@@ -103,10 +104,10 @@ def _joined(texts: Sequence[str], split: str) -> str:
     return shlex.join(texts)
 
 
-def _section(context: Context, title: str, rows: Iterable[Row]) -> None:
-    made = columns([(safe(first), safe(second)) for first, second in rows], room=context.room)
+def _section(call: Call, title: str, rows: Iterable[Row]) -> None:
+    made = columns([(safe(first), safe(second)) for first, second in rows], room=call.console.room)
     if made:
-        context.say([line((f"{title}:", "name")), *(line(text) for text in made)])
+        call.console.say([line((f"{title}:", "name")), *(line(text) for text in made)])
 
 
 class Origins:
@@ -166,7 +167,7 @@ class Origins:
         return [name[len(FOUND) :] for name in names if name.startswith(FOUND)]
 
 
-def _files_of(context: Context, action: Action, files: Origins) -> Iterable[tuple[tuple[str, str], ...]]:
+def _files_of(call: Call, action: Action, files: Origins) -> Iterable[tuple[tuple[str, str], ...]]:
     yield line((safe(action.uid), "name"))
     read = [(str(one["path"]), _whence(one)) for one in files.inputs(action)]
     made = [(str(one["path"]), _whither(one)) for one in files.outputs(action)]
@@ -174,7 +175,7 @@ def _files_of(context: Context, action: Action, files: Origins) -> Iterable[tupl
     for title, rows in (("reads", read), ("edits", edited), ("makes", made)):
         if rows:
             yield line(f"  {title}")
-            for text in columns([(safe(path), said) for path, said in rows], "    ", room=context.room):
+            for text in columns([(safe(path), said) for path, said in rows], "    ", room=call.console.room):
                 yield line(text)
     if not read and not made and not edited:
         yield line("  neither inputs nor outputs")

@@ -6,52 +6,54 @@ from time import localtime, strftime, time
 
 from treadle.content.fingerprint import Fingerprint
 from treadle.core import decision
+from treadle.core import wording as words
 from treadle.core.decision import Reason, Verdict
+from treadle.core.text import safe
 from treadle.session import old_content
+from treadle.session.look import looked, open_plans, without_skips
 from treadle.session.lookup import Readers
 from treadle.state.records import ADOPTED
-from treadle.ui import wording as words
 from treadle.ui.durations import duration
-from treadle.ui.text import folded, line, safe
+from treadle.ui.text import folded, line
 from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_lines
 
-from .status import FORMAT, looked, open_plans, reason_data, without_skips
+from .status import FORMAT, reason_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from treadle.command.walk import CommandWalk
+    from treadle.session.call import Call
     from treadle.state.records import Run
     from treadle.state.store import Entry
-    from treadle.ui.console import Context
 
 _MOST_TEXTS = 10
 """Small files of one action whose old text is looked for: git is asked about each."""
 _FILES = (words.INPUT, words.FOUND, words.EDITED, decision.OUTPUT)
 
 
-def why_command(context: Context) -> int:
+def why_command(call: Call) -> int:
     """Say why actions would run or be skipped now, what follows them, and why they ran last time."""
-    options = context.options
-    plan = context.load()
-    uids = context.selected(plan)
-    walk = looked(context, plan, uids if options.names else [*uids, *plan.makers])
+    options = call.options
+    plan = call.load()
+    uids = call.selected(plan)
+    walk = looked(call, plan, uids if options.names else [*uids, *plan.makers])
     plans = open_plans(plan, walk.verdicts)
     if not options.names:
         uids = [str(uid) for uid in without_skips(walk.verdicts)]
     readers = Readers(plan)
     asked = Asked(walk, readers, plans, everything=bool(options.names))
     if options.json:
-        context.say_data({"format": FORMAT, "actions": [asked.data(uid) for uid in uids]})
-        return context.ended(0)
+        call.console.say_data({"format": FORMAT, "actions": [asked.data(uid) for uid in uids]})
+        return 0
     if not uids and not plans:
-        context.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
+        call.console.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
     made = (one for uid in uids for one in explained_lines(asked.explained(uid), verbose=options.verbose))
-    context.say(shown for one in made for shown in folded(one, context.room))
+    call.console.say(shown for one in made for shown in folded(one, call.console.room))
     for uid, said in plans.items() if not options.names else ():
-        context.say([*verdict_lines(f"{uid}:...", Verdict(decision.MAY_RUN)), line(f"  {safe(said)}")])
-    return context.ended(0)
+        call.console.say([*verdict_lines(f"{uid}:...", Verdict(decision.MAY_RUN)), line(f"  {safe(said)}")])
+    return 0
 
 
 class Asked:

@@ -10,7 +10,7 @@ import gc
 import os
 
 from treadle.cli.parser import COMMANDS, make_parser
-from treadle.ui.text import safe
+from treadle.core.text import safe
 
 from .names import Names
 

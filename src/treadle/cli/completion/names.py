@@ -133,7 +133,7 @@ class Names:
         return self._tops
 
     def _path(self) -> str:
-        from treadle.ui.console import find_plan
+        from treadle.session.call import find_plan
 
         return self.file or find_plan(os.getcwd())
 

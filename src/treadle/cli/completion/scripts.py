@@ -7,7 +7,7 @@ from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from treadle.ui.console import Context
+    from treadle.session.call import Call
 
 _BASH = r"""# bash completion of treadle:  source <(treadle completion bash)
 
@@ -145,9 +145,9 @@ complete -c treadle -f -a '(__treadle_complete)'
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
-def completion_command(context: Context) -> int:
+def completion_command(call: Call) -> int:
     """Print the script of a shell."""
-    names = context.options.names
+    names = call.options.names
     if len(names) != 1:
         raise UsageError(
             "`treadle completion` wants the name of one shell",
@@ -162,5 +162,5 @@ def completion_command(context: Context) -> int:
             facts=[f"it knows {', '.join(SCRIPTS)}"],
             hint=f"did you mean {close}?" if close else "",
         )
-    context.say(line(text) for text in script.rstrip("\n").split("\n"))
-    return context.ended(0)
+    call.console.say(line(text) for text in script.rstrip("\n").split("\n"))
+    return 0

@@ -1,21 +1,13 @@
-"""`schema`: the JSON Schema of plans, for editors, made from the same tables as the checks and the reference page.
+"""The JSON Schema of plans, for editors, made from the same tables as the checks and the reference page.
 
 It is never stricter than the checks: what it does not know well it lets pass.
 """
 
 from __future__ import annotations
 
-import json
-import os
-
-from treadle.errors import UsageError
-from treadle.events.files import check_writable, write_whole
 from treadle.plan.reference import TABLES
 from treadle.plan.schema import keys
 from treadle.plan.yaml.nodes import Items, Scalar, Table
-from treadle.state import own_files
-from treadle.state.store import STATE_FOLDER, Store
-from treadle.ui.text import line, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.plan.schema.keys import Key, Kind
-    from treadle.ui.console import Context
 
     Schema = dict[str, Any]
 
-SCHEMA_FILE = ".treadle/schema.json"
-"""Where `init` puts the schema, beside the plan: what is in there is never put under version control."""
 DIALECT = "http://json-schema.org/draft-07/schema#"
 
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
@@ -49,41 +38,6 @@ _REQUIRED = {
 }
 """Table -> the key that must be there."""
 _DURATION = rf"^{keys.DURATION.pattern}$"
-
-
-def schema_command(context: Context) -> int:
-    """Print the schema, or write it to a file."""
-    names = context.options.names
-    text = json.dumps(plan_schema(), indent=1, ensure_ascii=False)
-    if not names:
-        context.say(line(one) for one in text.split("\n"))
-        return context.ended(0)
-    if len(names) > 1:
-        raise UsageError("`treadle schema` takes one file, or none")
-    write_schema(names[0], text)
-    context.say([line(f"wrote {safe(context.shown(names[0]))}")])
-    return context.ended(0)
-
-
-def write_schema(path: str, text: str = "") -> None:
-    """Write the schema to a file, whose folder is made; in a state folder also what belongs into each.
-
-    :param text: the schema, made if left out
-    :raises UsageError: it cannot be written
-    """
-    folder = os.path.dirname(path)
-    text = (text or json.dumps(plan_schema(), indent=1, ensure_ascii=False)) + "\n"
-    try:
-        if os.path.basename(folder) == STATE_FOLDER:
-            # the folder of the plan may be the one that we are in, which has an empty name here
-            store = Store(os.path.dirname(folder) or ".")
-            store.make_folder()
-            own_files.replace(path, [text.encode()])
-            return
-        check_writable(path, text[: text.index("http")])
-        write_whole(path, [text])
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def plan_schema() -> Schema:

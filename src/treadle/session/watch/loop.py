@@ -12,16 +12,14 @@ from contextlib import suppress
 from copy import copy
 from time import monotonic, time_ns
 
-from treadle.cli import failures as errors
-from treadle.cli.exit_codes import GONE
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
 from treadle.fastpath.probe import FOLDER
 from treadle.fastpath.snapshot_file import PATHS
 from treadle.session import fast_start as at_once
+from treadle.session.call import Call, find_plan
+from treadle.session.run import run
 from treadle.state.store import STATE_FOLDER
-from treadle.ui.console import Context, find_plan
-from treadle.ui.screen import Screen
-from treadle.ui.text import line, safe
+from treadle.ui.console import Console
 
 from .inputs import (
     GRAIN,
@@ -39,17 +37,15 @@ from .inputs import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from treadle.content.files import Stamp
     from treadle.plan import Plan
-    from treadle.session.fast_start import Call, Found
+    from treadle.session.fast_start import Found, PlainCall
     from treadle.session.options import Options
-    from treadle.ui.text import Line
 
     from .inputs import Stamps
 
-_SHOWN_NAMES = 5
 _SECOND_LOOK = 1.0
 """Seconds of quiet after which it is looked once more: a folder that is new is heard of a moment too late."""
 _PATIENCE = 10
@@ -57,36 +53,49 @@ _PATIENCE = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 
-def watch_command(context: Context, run_once: Callable[[Context], int]) -> int:
-    """Run what was named, and again each time something that it depends on changes, until somebody ends it.
+class WatchDisplay:
+    """What is shown of the rounds: nothing. A front end overrides it."""
 
-    :param run_once: what a plain `treadle run` does
+    is_gone = False
+    """Whether what shows it is gone: then there is no further round."""
+
+    def console(self, options: Options, changed: Sequence[str] | None) -> Console:
+        """Return where the next round prints.
+
+        :param changed: the names of what has changed, None the first time
+        """
+        del options, changed
+        return Console.silent()
+
+    def round_begins(self, call: Call) -> None:
+        """Add subscribers to the call of a round."""
+
+    def round_ended(self, *, is_well: bool) -> None:
+        """Take note that a round is over.
+
+        :param is_well: whether there is nothing to tell of it
+        """
+
+    def problem(self, error: TreadleError) -> None:
+        """Take note of what is wrong with the plan, once for each text."""
+
+    def watching(self) -> None:
+        """Take note that the first round is over, and that changes are waited for."""
+
+
+class WatchLoop:
+    """Rounds of runs, until a stop is requested or what shows them is gone.
+
+    :param call: the call
+    :param display: what shows the rounds
+    :raises UsageError: the library that watches files is not there
     """
-    options = context.options
-    if options.dry:
-        raise UsageError("-n runs nothing: there is nothing to run again", hint="leave one of -n and --watch away")
-    files = (options.events, options.junit, options.trace, options.html)
-    if any(files):
-        names = [name for name, file in zip(("events", "junit", "trace", "html"), files, strict=True) if file]
-        raise UsageError(
-            f"--{names[0]} is written of one run, and --watch makes many",
-            hint="run once with it, without --watch",
-        )
-    require_library()
-    return Again(context, run_once).run()
 
-
-class Again:
-    """Rounds of runs, until a signal comes or the output is closed.
-
-    :param context: the call
-    :param run_once: what a plain `treadle run` does
-    """
-
-    def __init__(self, context: Context, run_once: Callable[[Context], int]) -> None:
-        self.context = context
-        self.run_once = run_once
-        self.interrupts = context.interrupts
+    def __init__(self, call: Call, display: WatchDisplay | None = None) -> None:
+        require_library()
+        self.call = call
+        self.display = display or WatchDisplay()
+        self.stops = call.stops
         self.plan: Plan | None = None
         """The plan as it was last loaded."""
         self.declared: Declared | None = None
@@ -110,11 +119,11 @@ class Again:
         self._places: set[str] = set()
         self._covered: tuple[bytes, set[str]] = (b"", set())
 
-    def run(self) -> int:
-        """Return the exit code."""
-        code = self._round(self._options(is_first=True), None)
+    def run(self) -> None:
+        """Run, and again each time something changes that the last round depends on."""
+        goes_on = self._round(self._options(is_first=True), None)
         restless = 0
-        while code is None:
+        while goes_on:
             changed = self._look()
             restless = restless + 1 if changed else 0
             if restless > _PATIENCE:
@@ -128,8 +137,7 @@ class Again:
                     gc.collect()
                 timeout = _SECOND_LOOK if fresh else None
                 changed = self._look()
-            code = self._round(self._options(), self._settled(changed))
-        return code
+            goes_on = self._round(self._options(), self._settled(changed))
 
     def _here(self) -> str:
         """Return the folder that we stand in.
@@ -142,7 +150,7 @@ class Again:
             raise UsageError("the folder that was watched has gone") from None
 
     def _options(self, *, is_first: bool = False) -> Options:
-        options = copy(self.context.options)
+        options = copy(self.call.options)
         if not is_first:
             options.force, options.force_all, options.wait = [], False, True
         return options
@@ -185,76 +193,62 @@ class Again:
         while (left := end - monotonic()) > 0:
             self._wait(left)
 
-    def _round(self, options: Options, changed: Sequence[str] | None) -> int | None:
-        """Run once; return an exit code if it was the last time.
+    def _round(self, options: Options, changed: Sequence[str] | None) -> bool:
+        """Run once; return whether there may be another round.
 
         :param changed: what has changed, None the first time
         """
         found = self.found
         if found is None:
-            found = self.found = at_once.find(self._call(), self.context.began)
+            found = self.found = at_once.find(self._plain_call(), self.call.began)
         if found is not None and changed is None:
             # the first time the plan is loaded in any case: it says what to watch
             _close(found)
-        context = RoundContext(self, options, found, changed)
+        call = Round(self, options, found, changed)
         self._began, self._has_asked = time_ns(), False
         self._stamps = self._untold(found) | {path: {path: stamp(path)} for path in self.heard}
         self.heard.clear()
         before = _snapshot_of(found)
+        self.display.round_begins(call)
         try:
-            code = self.run_once(context)
-            if self.problem or code:
-                context.show()
+            report = run(call)
+            is_stopped = report.interrupted and self.stops.count > 0
+            self.display.round_ended(is_well=report.ok and not is_stopped and not self.problem)
             self.problem = ""
         except TreadleError as error:
             if changed is None and not isinstance(error, (PlanError, DAGError)):
                 raise
-            self._tell(error, context)
-            code = 0
+            self._tell(error)
         finally:
-            self.interrupts.detach()
+            self.stops.detach()
             if found is not None:
                 _close(found)
         if before and before == _snapshot_of(found) and self.plan is not None and self.plan.makers:
             # a run that makes plans keeps none, and that of the run before would call for rounds for ever
             os.unlink(before[0])
-        if self.interrupts.code:
-            return self.interrupts.code
-        if changed is None and not self.context.options.quiet:
-            self.context.warn("watching for changes, Ctrl-C ends it")
-        return GONE if context.screen.gone else None
+        if self.stops.count:
+            return False
+        if changed is None:
+            self.display.watching()
+        return not self.display.is_gone
 
-    def _tell(self, error: TreadleError, context: RoundContext) -> None:
+    def _tell(self, error: TreadleError) -> None:
         """Tell what is wrong, unless it has been told."""
         problems = error.problems if isinstance(error, PlanError) else (error,)
         text = "\n".join(str(problem) for problem in problems)
         self._places = {os.path.abspath(one.place.file) for one in problems if one.place is not None}
         if text != self.problem:
             self.problem = text
-            context.show()
-            errors.tell(error, context)
+            self.display.problem(error)
 
-    def _call(self) -> Call:
+    def _plain_call(self) -> PlainCall:
         """Return the plain call that has the same plan, parameters and names."""
-        options = self.context.options
-        call = at_once.Call()
-        call.names, call.params, call.rest = list(options.names), dict(options.params), options.rest
-        call.jobs, call.keep_going = options.jobs, options.keep_going
-        call.file = options.file
+        options = self.call.options
         here = os.path.join(self._here(), "")
         if self.plan is not None and not here.startswith(os.path.join(self.plan.root, "")):
             # we stand outside of the root, where no snapshot is looked for
-            call.file, call.folder = self.plan.file, self.plan.root
-        call.words = ["-f", call.file] if call.file else []
-        for name, value in options.params.items():
-            call.words += ["-p", f"{name}={value}"]
-        call.words += options.names
-        if options.tags:
-            call.tags = options.tags
-            call.words += ["-l", options.tags]
-        if options.rest is not None:
-            call.words += ["--", *options.rest]
-        return call
+            return at_once.call_of(options, self.plan.file, self.plan.root)
+        return at_once.call_of(options)
 
     def _rest(self, found: Found | None) -> Declared | None:
         """Return what is declared and no snapshot tells of, None before a plan was loaded."""
@@ -280,7 +274,7 @@ class Again:
         uids = list(plan.actions)
         # names that stand for nothing are told of by the run
         with suppress(TreadleError):
-            uids = [str(uid) for uid in plan.dag([*self.context.selected(plan), *plan.makers]).vertex_data]
+            uids = [str(uid) for uid in plan.dag([*self.call.selected(plan), *plan.makers]).vertex_data]
         self.declared = Declared(plan, uids)
         self.declared.find()
         # where something was wrong we hear of all changes near it, until a round has ended well
@@ -306,13 +300,13 @@ class Again:
             self._hear_of(self.ears.heard())
         if self.problem:
             return self._look_for_mended()
-        found = at_once.find(self._call(), monotonic())
+        found = at_once.find(self._plain_call(), monotonic())
         self._find(found)
         if self._hear(self._folders(found)):
             # what has changed before we heard of it is only seen now
             if found is not None:
                 _close(found)
-            found = at_once.find(self._call(), monotonic())
+            found = at_once.find(self._plain_call(), monotonic())
         self.found = found
         root, moved = self.plan.root if self.plan is not None else "", list[str]()
         if found is not None and found.answer is not None:
@@ -380,7 +374,7 @@ class Again:
         return names_of(heard, (), os.path.dirname(self._plan_file())) or (["the plan"] if is_new else [])
 
     def _plan_file(self) -> str:
-        options = self.context.options
+        options = self.call.options
         if self.plan is not None:
             return self.plan.file
         return os.path.abspath(options.file or find_plan(self._here()))
@@ -413,70 +407,25 @@ def _close(found: Found) -> None:
         found.answer = None
 
 
-class RoundContext(Context):
-    """The context of one round: what it prints comes below what has changed, once an action starts.
+class Round(Call):
+    """The call of one round.
 
-    :param again: hears of plans that are loaded
+    :param loop: the loop, which is told of plans that are loaded
     :param options: those of the round
     :param changed: the names of what has changed, None the first time
     """
 
-    def __init__(self, again: Again, options: Options, found: Found | None, changed: Sequence[str] | None) -> None:
-        super().__init__(options, again.interrupts, found)
-        self.again = again
+    def __init__(
+        self, loop: WatchLoop, options: Options, found: Found | None, changed: Sequence[str] | None
+    ) -> None:
+        super().__init__("", options, console=loop.display.console(options, changed), stops=loop.stops, found=found)
+        self.loop = loop
         if changed is not None:
             self.began = monotonic()
-            self.screen = LateScreen(self.screen, _heading(changed))
 
     def load_with(self, made: Collection[str]) -> Plan:
         """Load the plan, and say so."""
         before = stamp(os.path.abspath(self.plan_file()))
         plan = super().load_with(made)
-        self.again.take(plan, before)
+        self.loop.take(plan, before)
         return plan
-
-    def starts(self) -> None:
-        """Hear that an action starts: now there is something to show, but what went well is not with `-q`."""
-        if not self.options.quiet:
-            self.show()
-
-    def show(self) -> None:
-        """Print what was held back, and all that follows at once."""
-        if isinstance(self.screen, LateScreen):
-            self.screen.show()
-
-
-class LateScreen(Screen):
-    """A screen that shows nothing until it is told to: a save that changes nothing is worth no line.
-
-    :param screen: where it shows it then
-    :param heading: what it shows first
-    """
-
-    def __init__(self, screen: Screen, heading: Line) -> None:
-        super().__init__(screen.stream, colours=screen.colours, redraws=screen.redraws)
-        self._late: list[Line] | None = [heading]
-
-    def write(self, lines: Iterable[Line]) -> None:
-        """Write lines that stay, or keep them."""
-        if self._late is None:
-            super().write(lines)
-        else:
-            self._late += lines
-
-    def draw(self, status: Line) -> None:
-        """Draw the status line, if anything is shown."""
-        if self._late is None:
-            super().draw(status)
-
-    def show(self) -> None:
-        """Write what was kept."""
-        late, self._late = self._late, None
-        if late is not None:
-            super().write(late)
-
-
-def _heading(changed: Sequence[str]) -> Line:
-    shown = ", ".join(safe(name) for name in changed[:_SHOWN_NAMES])
-    more = len(changed) - _SHOWN_NAMES
-    return line(("changed: ", "warn"), shown + (f" and {more} more" if more > 0 else ""))

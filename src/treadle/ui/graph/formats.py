@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treadle.ui.text import crop_middle, safe
+from treadle.core.text import crop_middle, safe
 
 from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, SKIP, STATES, UNKNOWN, ranks
 from .tree import said_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from treadle.ui.text import crop_line, line, safe
+from treadle.core.text import safe
+from treadle.ui.text import crop_line, line
 
 from .model import FAILED, MAY_RUN, RUN, SKIP
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from treadle.core import decision
-
-from .text import MORE, crop, safe
+from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treadle.core.decision import Reason
+    from .decision import Reason
 
 COMMAND, SHELL, FOLDER = "command", "shell", "folder"
 INPUT, FOUND, OUTPUT, ENV, TOOL = "input ", "found ", decision.OUTPUT, "env ", "tool "

@@ -1,0 +1,337 @@
+"""What happens in a walk, as data, and the bus that hands it to subscribers.
+
+A walk publishes, and knows nothing of what becomes of it. A subscriber is called in the thread of the walk; one
+that raises is dropped with a note, and the run goes on as if it had not been there.
+"""
+
+from __future__ import annotations
+
+from treadle.core.outcomes import RAN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from treadle.core.decision import Reason, Verdict
+    from treadle.errors import Place, TreadleError
+
+
+class Action:
+    """An action of a walk, before anything is decided on it.
+
+    :ivar name: its uid, as text
+    :ivar family: the action of the plan that it is an instance of
+    :ivar command: what it runs, as people read it; "" where only the job knows
+    :ivar needs: the actions whose end it waits for, and whose failure blocks it
+    :ivar after: the actions whose end it waits for, however they end
+    :ivar place: where the plan declares it
+    """
+
+    __slots__ = ("after", "command", "family", "help", "name", "needs", "place", "queue", "tokens")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        family: str = "",
+        help: str = "",  # noqa: A002 - the word of plans
+        command: str = "",
+        needs: Collection[str] = (),
+        after: Collection[str] = (),
+        queue: str = "default",
+        tokens: int = 1,
+        place: Place | None = None,
+    ) -> None:
+        self.name = name
+        self.family = family or name
+        self.help = help
+        self.command = command
+        self.needs = sorted(needs)
+        self.after = sorted(after)
+        self.queue = queue
+        self.tokens = tokens
+        self.place = place
+
+
+class WalkBegan:
+    """A walk begins.
+
+    :ivar names: the actions that it walks
+    :ivar untouched: how many actions beside them need not be walked, since nothing of them has moved
+    :ivar queues: name -> tokens
+    """
+
+    __slots__ = ("names", "queues", "untouched")
+
+    def __init__(self, names: Sequence[str], untouched: int, queues: Mapping[str, int]) -> None:
+        self.names = names
+        self.untouched = untouched
+        self.queues = queues
+
+
+class PlanRead:
+    """A plan was read.
+
+    :ivar file: its name, relative to the root
+    :ivar root: the folder that all paths are relative to
+    :ivar total: how many actions it has
+    :ivar disabled: name -> why the plan leaves it out
+    :ivar touching: returns the actions that read or make a path
+    """
+
+    __slots__ = ("disabled", "file", "queues", "root", "total", "touching")
+
+    def __init__(
+        self,
+        file: str,
+        root: str,
+        total: int,
+        queues: Mapping[str, int],
+        disabled: Mapping[str, str],
+        touching: Callable[[str], Sequence[str]],
+    ) -> None:
+        self.file = file
+        self.root = root
+        self.total = total
+        self.queues = queues
+        self.disabled = disabled
+        self.touching = touching
+
+
+class Started:
+    """An attempt of an action starts.
+
+    :ivar attempt: 1 for the first
+    :ivar at: when, on the monotonic clock
+    :ivar console: whether it has the terminal for itself
+    """
+
+    __slots__ = ("at", "attempt", "console", "name", "slot")
+
+    def __init__(self, name: str, attempt: int, slot: int | None, at: float, *, console: bool = False) -> None:
+        self.name = name
+        self.attempt = attempt
+        self.slot = slot
+        self.at = at
+        self.console = console
+
+
+class LogOpened:
+    """From now on an attempt prints to its log; what it holds up to here is of attempts before.
+
+    :ivar log: the path of the file
+    """
+
+    __slots__ = ("attempt", "log", "name")
+
+    def __init__(self, name: str, attempt: int, log: str) -> None:
+        self.name = name
+        self.attempt = attempt
+        self.log = log
+
+
+class Ended:
+    """An action ended, or one attempt of it.
+
+    :ivar how: one of `core.outcomes.ENDS`
+    :ivar duration: seconds that the last attempt took
+    :ivar reasons: why it ran; of one that is blocked, by what
+    :ivar failure: how it failed, in words
+    :ivar attempts: how often it was started
+    :ivar emptied: the output folders from which something was removed before it started
+    :ivar command: what it ran, as people read it
+    :ivar log: the path of what it printed; "" if there is none
+    :ivar exit_code: negative for a signal, None if no program of it ended
+    :ivar delay: seconds until the next attempt, None if none follows
+    :ivar most: how many attempts it has at most
+    """
+
+    __slots__ = (
+        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "how", "log", "most"),
+        *("name", "reasons"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        how: str = RAN,
+        duration: float = 0.0,
+        reasons: Sequence[Reason] = (),
+        failure: str = "",
+        attempts: int = 1,
+        emptied: Sequence[str] = (),
+        *,
+        command: str = "",
+        log: str = "",
+        exit_code: int | None = None,
+        delay: float | None = None,
+        most: int = 1,
+    ) -> None:
+        self.name = name
+        self.how = how
+        self.duration = duration
+        self.reasons = tuple(reasons)
+        self.failure = failure
+        self.attempts = attempts
+        self.emptied = tuple(emptied)
+        self.command = command
+        self.log = log
+        self.exit_code = exit_code
+        self.delay = delay
+        self.most = most
+
+
+class WalkEnded:
+    """A walk is over.
+
+    :ivar verdicts: of the actions that it did not come to: name -> what was decided, None if nothing was
+    :ivar total: how many actions it has walked
+    :ivar saved: seconds that the actions which were skipped took when they last ran
+    """
+
+    __slots__ = ("interrupted", "ok", "saved", "total", "verdicts")
+
+    def __init__(
+        self,
+        verdicts: Mapping[str, Verdict | None],
+        *,
+        ok: bool,
+        interrupted: bool,
+        saved: float = 0.0,
+        total: int = 0,
+    ) -> None:
+        self.verdicts = verdicts
+        self.total = total
+        self.ok = ok
+        self.interrupted = interrupted
+        self.saved = saved
+
+
+class RunEnded(WalkEnded):
+    """A run of a plan is over, of which the last walk is told.
+
+    :ivar disabled: name -> why the plan leaves it out
+    """
+
+    __slots__ = ("disabled",)
+
+    def __init__(self, disabled: Mapping[str, str], walk: WalkEnded) -> None:
+        super().__init__(
+            walk.verdicts, ok=walk.ok, interrupted=walk.interrupted, saved=walk.saved, total=walk.total
+        )
+        self.disabled = disabled
+
+
+class Subscriber:
+    """Called with what happens in a walk; a subclass overrides what it wants to know."""
+
+    tick: float | None = None
+    """Seconds between two calls of `round` while something runs; None for none beside those of each end."""
+    needs_all = False
+    """Whether it has to be told of each action of a plan, also where a snapshot knows that nothing has moved."""
+
+    def waiting(self, holder: str) -> None:
+        """Take note that another run holds the state folder.
+
+        :param holder: which one it is, in words
+        """
+
+    def note(self, text: str) -> None:
+        """Take note of a line that is to be said of the walk or of the state."""
+
+    def walk_began(self, event: WalkBegan) -> None:
+        """Take note that a walk begins."""
+
+    def action(self, event: Action) -> None:
+        """Take note of an action; called for each one, after `walk_began`."""
+
+    def decided(self, name: str, verdict: Verdict) -> None:
+        """Take note of what was decided on an action, and why."""
+
+    def started(self, event: Started) -> None:
+        """Take note that an attempt of an action starts."""
+
+    def log_opened(self, event: LogOpened) -> None:
+        """Take note that an attempt prints to its log from now on."""
+
+    def attempt_ended(self, event: Ended) -> None:
+        """Take note that an attempt ended, and that another one follows."""
+
+    def ended(self, event: Ended) -> None:
+        """Take note that an action ended: it ran, was skipped, is blocked."""
+
+    def plan_read(self, event: PlanRead) -> None:
+        """Take note of the plan that is about to be walked; again when more of it is known."""
+
+    def blocked(self, names: Sequence[str], origins: Sequence[str]) -> None:
+        """Take note of what was asked for and is not known, since the plan that would declare it was not made.
+
+        :param origins: the failures that it is blocked by
+        """
+
+    def stop_requested(self, count: int) -> None:
+        """Take note that the run was asked to end.
+
+        :param count: how often: what runs is ended, and ended at once from the second time on
+        """
+
+    def problem(self, error: TreadleError) -> None:
+        """Take note of an error that does not end the run at once."""
+
+    def run_ended(self, event: RunEnded) -> None:
+        """Take note that a run is over, which may have been several walks: the first ones generate plans."""
+
+    def round(self) -> None:
+        """Take note of each round of the loop, and of each tick."""
+
+    def walk_ended(self, event: WalkEnded) -> None:
+        """Take note that a walk is over."""
+
+
+class Bus:
+    """Hands what is published to each subscriber.
+
+    :param subscribers: in the order in which they are called
+    """
+
+    __slots__ = ("_subscribers",)
+
+    def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
+        self._subscribers = list(subscribers)
+
+    def __bool__(self) -> bool:
+        return bool(self._subscribers)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Add a subscriber: it is called with what is published from now on."""
+        self._subscribers.append(subscriber)
+
+    @property
+    def tick(self) -> float | None:
+        """The shortest tick that a subscriber wants, None if none wants any."""
+        wanted = [one.tick for one in self._subscribers if one.tick is not None]
+        return min(wanted, default=None)
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether a subscriber has to be told of each action of a plan."""
+        return any(one.needs_all for one in self._subscribers)
+
+    def wants(self, method: str) -> bool:
+        """Return whether a subscriber overrides a method: what nobody wants need not be made."""
+        ours = getattr(Subscriber, method)
+        return any(getattr(type(one), method) is not ours for one in self._subscribers)
+
+    def publish(self, method: str, *arguments: Any) -> None:
+        """Call a method of each subscriber."""
+        dropped: list[str] = []
+        for subscriber in tuple(self._subscribers):
+            try:
+                getattr(subscriber, method)(*arguments)
+            except Exception as error:
+                self._subscribers.remove(subscriber)
+                what = f"{type(error).__name__}: {error}".removesuffix(": ")
+                dropped.append(f"{type(subscriber).__name__}.{method} failed, and is not called any more: {what}")
+        for text in dropped:
+            self.publish("note", text)

@@ -1,0 +1,66 @@
+"""The files that are made of a run: which kinds there are, whether they can be written, and their writing."""
+
+from __future__ import annotations
+
+import os
+
+from treadle.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from treadle.events.run_model import Run
+
+KINDS = ("junit", "trace", "html")
+"""The files that can be made of a run; each is an option of `run` and of `report`."""
+
+
+def check_files(paths: Mapping[str, str]) -> None:
+    """See that files can be written, that each is another one, and that none of them is something else now.
+
+    :param paths: kind -> file; `events` is a kind here too
+    :raises UsageError: it is not so
+    """
+    from treadle.events.files import check_writable
+
+    _refuse_same(paths)
+    for kind, path in paths.items():
+        check_writable(path, _room(kind).BEGINS)
+
+
+def _refuse_same(paths: Mapping[str, str]) -> None:
+    """Refuse one file for two things: the later one would overwrite the other."""
+    seen: dict[str, str] = {}
+    for kind, path in paths.items():
+        full = os.path.realpath(path)
+        is_file = os.path.isfile(path) or not os.path.exists(path)
+        if is_file and full in seen:
+            raise UsageError(f"--{seen[full]} and --{kind} name one file: {path}")
+        if is_file:
+            seen[full] = kind
+
+
+def write_report(run: Run, kind: str, path: str) -> str:
+    """Write one file, if a path is given; return why that was not possible, "" if it was."""
+    if not path:
+        return ""
+    from treadle.events.files import write_whole
+
+    try:
+        write_whole(path, _parts(run, kind))
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return ""
+
+
+def _parts(run: Run, kind: str) -> Iterator[str]:
+    made: Iterator[str] = getattr(_room(kind), kind)(run)
+    return made
+
+
+def _room(kind: str) -> Any:
+    from importlib import import_module
+
+    return import_module("treadle.events.schema" if kind == "events" else f"treadle.report.{kind}")

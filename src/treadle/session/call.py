@@ -1,0 +1,254 @@
+"""One call of Treadle: what was asked for, the plan that it names, and which actions its names stand for."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from treadle.errors import UsageError, listed
+from treadle.events.bus import Bus, RunEnded, WalkEnded
+
+from .fast_start import DEFAULT_PLAN, nearest_plan
+from .options import Options
+from .stop_requests import StopRequests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from treadle.plan import Plan
+    from treadle.state.previous_outputs import FormerOutputs
+    from treadle.ui.console import Console
+
+    from .fast_start import Found
+    from .run_report import RunReport
+
+
+class Call:
+    """One call: what was asked for, and where what happens is published.
+
+    :param plan: the path of the plan; "" for that of the options
+    :param options: what is asked for beside it
+    :param console: where the command line prints; None for nowhere
+    :param stops: what has asked the run to end
+    :param found: what a first look has found
+    """
+
+    def __init__(
+        self,
+        plan: str = "",
+        options: Options | None = None,
+        *,
+        console: Console | None = None,
+        stops: StopRequests | None = None,
+        found: Found | None = None,
+    ) -> None:
+        self.options = options or Options()
+        if plan:
+            self.options.file = plan
+        self._console = console
+        self.bus = Bus()
+        """Where the walks of a run publish what happens in them."""
+        self.stops = stops or StopRequests()
+        self.found = found
+        self.began = monotonic() if found is None else found.began
+        self.former: FormerOutputs | None = None
+        """What the globs of the plan were told of former runs, once it is loaded."""
+        self.under_way = False
+        """Whether actions may have started."""
+
+    @property
+    def console(self) -> Console:
+        """Where the command line prints; nowhere in a call from a program."""
+        if self._console is None:
+            from treadle.ui.console import Console
+
+            self._console = Console.silent()
+        return self._console
+
+    @property
+    def colours(self) -> bool:
+        """Whether programs are to write colours though their output goes to a log."""
+        return self._console is not None and self._console.screen.colours
+
+    def end(self, report: RunReport, disabled: Mapping[str, str]) -> None:
+        """Tell subscribers that the run is over.
+
+        :param disabled: name -> why the plan leaves it out
+        """
+        if self.bus:
+            left = {str(uid): one.verdict for uid, one in report.actions.items() if one.is_open}
+            walk = WalkEnded(
+                left,
+                ok=report.ok,
+                interrupted=report.interrupted,
+                saved=report.saved,
+                total=len(report.actions),
+            )
+            self.bus.publish("run_ended", RunEnded(disabled, walk))
+
+    def load(self, *, is_run: bool = False) -> Plan:
+        """Load the plan, and the plans that its actions have made, as far as these actions are up to date.
+
+        :param is_run: whether those that run each time are about to run
+        :raises TreadleError: there is none, or it is not right
+        """
+        plan = self.load_with(())
+        if plan.makers:
+            from .makers_of_plans import with_known
+
+            plan = with_known(plan, self.options, self.load_with, is_run=is_run)
+        return plan
+
+    def load_with(self, made: Collection[str]) -> Plan:
+        """Load the plan, and those that some of its actions have made.
+
+        :param made: the uids of these actions
+        """
+        from treadle.plan import load_plan
+
+        return load_plan(
+            self.plan_file(),
+            params=self.options.params,
+            former_outputs=self._former_outputs,
+            rest=self.options.rest,
+            made=made,
+        )
+
+    def load_for_forget(self) -> Plan:
+        """Load the plan; if its globs find nothing, let them take outputs of former runs: these may be named.
+
+        :raises TreadleError: there is none, or it is not right in another way
+        """
+        from treadle.errors import PlanError
+        from treadle.plan import load_plan
+
+        try:
+            return self.load()
+        except PlanError as problem:
+            try:
+                return load_plan(self.plan_file(), params=self.options.params, rest=self.options.rest)
+            except PlanError:
+                raise problem from None
+
+    def _former_outputs(self, root: str) -> FormerOutputs:
+        from treadle.state.previous_outputs import FormerOutputs
+
+        self.former = FormerOutputs(root)
+        return self.former
+
+    def plan_file(self) -> str:
+        """Return the path of the plan.
+
+        :raises UsageError: there is none
+        """
+        return self.options.file or find_plan(os.getcwd())
+
+    def select(self, plan: Plan, names: Sequence[str]) -> list[str]:
+        """Return the uids that names stand for; a path may be relative to where we stand, or absolute."""
+        found: set[str] = set()
+        for name in names:
+            found.update(_select(plan, name))
+        return [uid for uid in plan.actions if uid in found]
+
+    def select_known(self, plan: Plan, given: Sequence[str] | None = None) -> list[str]:
+        """Return the uids of the names that were given, for what must not fall upon the maker of a plan instead.
+
+        :param given: the names, all of those that were given if it is left out
+        :raises UsageError: one of them may stand in a plan that is not made yet
+        """
+        names = self.options.names if given is None else given
+        for name in names:
+            maker = plan.names.maker_of_plan(name)
+            if maker is not None and maker in plan.unread:
+                raise UsageError(
+                    f"{name} is not known: {plan.makers[maker]} is not made yet",
+                    hint=f"`treadle run {maker}` makes it",
+                )
+        return self.select(plan, names)
+
+    def selected(self, plan: Plan) -> list[str]:
+        """Return the uids of the names that were given, those of a bare run if there are none.
+
+        :raises UsageError: nothing was named and the plan has no default
+        """
+        if self.options.names:
+            return self.tagged(plan, self.select(plan, self.options.names))
+        if not plan.default and plan.actions and not plan.is_idle:
+            raise UsageError(
+                "nothing was named, and the plan has nothing that runs by default",
+                facts=[f"it has {listed(plan.actions)}"],
+                hint="name an action, or write `default: [NAME]` into the plan",
+            )
+        return self.tagged(plan, list(plan.default))
+
+    def tagged(self, plan: Plan, uids: list[str]) -> list[str]:
+        """Return those of some actions that -l takes, all of them without -l.
+
+        :raises UsageError: it takes none of them
+        """
+        expression = self.options.tags
+        if not expression:
+            return uids
+        from treadle.plan.resolve.tags import tagged
+
+        found = tagged(expression, plan.actions, uids)
+        if not found:
+            of = "what was named" if self.options.names else "what runs by default"
+            hint = "" if self.options.names else f"'*' names all actions: '*' -l '{expression}'"
+            raise UsageError(f"-l {expression} takes nothing of {of}", hint=hint)
+        return found
+
+    def note(self, text: str) -> None:
+        """Say something of the state, where there is a place to print it, and else to subscribers."""
+        if self._console is None:
+            self.bus.publish("note", text)
+        else:
+            self._console.warn(text)
+
+
+def find_plan(folder: str) -> str:
+    """Return the treadle.yaml of a folder or of the nearest one above it.
+
+    :raises UsageError: there is none
+    """
+    path = nearest_plan(folder)
+    if path is None:
+        raise UsageError(
+            f"there is no {DEFAULT_PLAN} in {folder} or a folder above it",
+            hint="name a plan with -f FILE, or as in `treadle run some.yaml`",
+        )
+    return path
+
+
+def _select(plan: Plan, name: str) -> list[str]:
+    try:
+        return plan.select([name])
+    except UsageError as error:
+        if not error.hint:
+            error.hint = "`treadle list --all` shows the names, and what is left out"
+        from treadle.content.links import Links
+
+        links = Links(plan.root)
+        here = links.named(os.path.join(os.getcwd(), name))
+        _name_readers(plan, {name, here}, error)
+        for path in dict.fromkeys((here, links.place(here), links.real(here))):
+            if path.startswith("/") or path == name:
+                continue
+            try:
+                return plan.select([path + "/" if name.endswith("/") else path])
+            except UsageError:
+                continue
+        raise
+
+
+def _name_readers(plan: Plan, paths: Collection[str], error: UsageError) -> None:
+    """Say of a path that stands for no action which ones read it."""
+    from .lookup import Readers
+
+    readers = Readers(plan)
+    there = [path for path in paths if os.path.lexists(os.path.join(plan.root, path))]
+    reading = list(dict.fromkeys(uid for path in there for uid in readers.touching(path)))
+    if reading:
+        error.facts = (*error.facts, f"it is what {listed(reading)} read{'s' * (len(reading) == 1)}")
+        error.hint = "name an action"

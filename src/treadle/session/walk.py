@@ -1,0 +1,89 @@
+"""A walk over actions of a plan: what the call has to check, and what subscribers are told beside Commands."""
+
+from __future__ import annotations
+
+from treadle.command.walk import CommandWalk, Settings, usable_cpus
+from treadle.events.bus import PlanRead
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from treadle.core.graph.dag import DAG
+    from treadle.events.bus import Action
+    from treadle.plan import Plan
+
+    from .call import Call
+
+
+class PlanWalk(CommandWalk):
+    """A CommandWalk of a call.
+
+    :param call: the call; its subscribers are told
+    :param plan: the plan; None where only what is doubtful in it is walked, and it was not loaded
+    :param done: the actions that an earlier walk of the same run has walked
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        actions: DAG,
+        root: str,
+        settings: Settings,
+        *,
+        plan: Plan | None = None,
+        done: Collection[str] = (),
+    ) -> None:
+        super().__init__(actions, root, settings)
+        self.call = call
+        self.plan = plan
+        self.done = done
+        self.bus = call.bus
+        self._told_of_stops = 0
+
+    def about_to_walk(self) -> None:
+        """Refuse what another plan makes too; from here on requests to stop are for the walk.
+
+        :raises PlanError: another plan makes the same
+        """
+        if self.plan is not None:
+            from .conflicts import refuse_shared_outputs
+
+            refuse_shared_outputs(self.plan, map(str, self.actions.vertex_data), self.store)
+        self.place.colours = self.call.colours
+        self.call.under_way = True
+        self.call.stops.attach(self)
+
+    def describe(self, uid: Any) -> Action:
+        """Return what subscribers are told of an action, with what the plan says of it."""
+        told = super().describe(uid)
+        action = self.plan.actions.get(uid) if self.plan is not None else None
+        if action is not None:
+            told.family, told.help, told.place = action.family, action.help, action.place
+            # those of the walk before are no longer in the graph
+            told.needs = sorted({*told.needs, *(one for one in action.predecessors if one in self.done)})
+        return told
+
+    def _round(self) -> None:
+        stops = self.call.stops
+        stops.repeat()
+        if stops.count != self._told_of_stops:
+            self._told_of_stops = stops.count
+            self.bus.publish("stop_requested", stops.count)
+        super()._round()
+
+
+def tell_of_plan(call: Call, plan: Plan, left_out: Mapping[str, str] | None = None) -> None:
+    """Tell subscribers of the plan that is about to be walked.
+
+    :param left_out: name -> why it is disabled, if that is other than what the plan says
+    """
+    if not call.bus.wants("plan_read"):
+        return
+    from .lookup import Readers
+
+    queues = {"default": call.options.jobs or usable_cpus(), **plan.queues}
+    disabled = {uid: why or "" for uid, why in (plan.left_out if left_out is None else left_out).items()}
+    touching = Readers(plan).touching
+    call.bus.publish("plan_read", PlanRead(plan.name, plan.root, len(plan.actions), queues, disabled, touching))
