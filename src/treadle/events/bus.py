@@ -293,12 +293,15 @@ class Bus:
     """Hands what is published to each subscriber.
 
     :param subscribers: in the order in which they are called
+    :param within: a bus whose subscribers are called first; one that raises is dropped there too
     """
 
-    __slots__ = ("_subscribers",)
+    __slots__ = ("_subscribers", "_within")
 
-    def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
-        self._subscribers = list(subscribers)
+    def __init__(self, subscribers: Iterable[Subscriber] = (), *, within: Bus | None = None) -> None:
+        self._within = within
+        self._subscribers: list[Subscriber] = list(within._subscribers) if within is not None else []
+        self._subscribers += subscribers
 
     def __bool__(self) -> bool:
         return bool(self._subscribers)
@@ -330,8 +333,14 @@ class Bus:
             try:
                 getattr(subscriber, method)(*arguments)
             except Exception as error:
-                self._subscribers.remove(subscriber)
+                self._drop(subscriber)
                 what = f"{type(error).__name__}: {error}".removesuffix(": ")
                 dropped.append(f"{type(subscriber).__name__}.{method} failed, and is not called any more: {what}")
         for text in dropped:
             self.publish("note", text)
+
+    def _drop(self, subscriber: Subscriber) -> None:
+        """Call a subscriber no more."""
+        if self._within is not None and subscriber in self._within._subscribers:
+            self._within._drop(subscriber)
+        self._subscribers.remove(subscriber)

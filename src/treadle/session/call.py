@@ -36,7 +36,7 @@ class Call:
 
     def __init__(
         self,
-        plan: str = "",
+        plan: str | os.PathLike[str] = "",
         options: Options | None = None,
         *,
         console: Console | None = None,
@@ -45,7 +45,11 @@ class Call:
     ) -> None:
         self.options = options or Options()
         if plan:
-            self.options.file = plan
+            from copy import copy
+
+            # other sessions may have been given the same options
+            self.options = copy(self.options)
+            self.options.file = os.fspath(plan)
         self._console = console
         self.bus = Bus()
         """Where the walks of a run publish what happens in them."""

@@ -157,6 +157,12 @@ class Found:
         self.name = ""
         self.answer: Answer | None = None
 
+    def close(self) -> None:
+        """Close the snapshot; there is no answer any more."""
+        if self.answer is not None:
+            self.answer.snapshot.close()
+            self.answer = None
+
     def options(self) -> Options | None:
         """Return the options of the call, None where a closer look is needed: at a plan among the names.
 

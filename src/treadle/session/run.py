@@ -32,7 +32,9 @@ def run(call: Call) -> RunReport:
     :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
     seal_descriptors()
-    found = None if call.bus.needs_all else call.found
+    # a snapshot says what nothing has moved of, and what is forced runs in spite of that
+    is_forced = call.options.force_all or call.options.force
+    found = None if call.bus.needs_all or is_forced else call.found
     answer = found.answer if found is not None else None
     if answer is not None and answer.is_nothing_to_do and not call.bus:
         return RunReport({}, untouched=answer.total, saved=answer.facts.saved)

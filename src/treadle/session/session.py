@@ -31,7 +31,10 @@ class Session(Call):
         self.bus.add(subscriber)
 
     def stop(self) -> None:
-        """Have the run end: what runs is ended, and ended at once the second time. Any thread may call this."""
+        """Have the run end: what runs is ended, and ended at once the second time. Any thread may call this.
+
+        It is for the run or watch of now: where there is none, it does nothing.
+        """
         self.stops.request()
 
     def run(self) -> RunReport:
@@ -42,8 +45,15 @@ class Session(Call):
         from .run import run
 
         self.began = monotonic()
+        self.stops.forget()
         self.found = find(call_of(self.options), self.began)
-        return run(self)
+        try:
+            return run(self)
+        finally:
+            self.stops.detach()
+            if self.found is not None:
+                self.found.close()
+                self.found = None
 
     def look(self) -> dict[str, Verdict]:
         """Return what a run would do with each action now, with the reasons; nothing is written or started.
@@ -64,4 +74,5 @@ class Session(Call):
         """
         from .watch.loop import WatchLoop
 
+        self.stops.forget()
         WatchLoop(self, display).run()

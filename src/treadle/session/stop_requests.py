@@ -17,6 +17,15 @@ class StopRequests:
         self._walk: CommandWalk | None = None
         self._repeated = 0
 
+    def is_set(self) -> bool:
+        """Return whether there was a request: what waits asks this, as it would ask a threading.Event."""
+        return self.count > 0
+
+    def forget(self) -> None:
+        """Drop the requests of before: a run is about to begin, and what they were meant for is over."""
+        self.count = self.code = self._repeated = 0
+        self._walk = None
+
     def attach(self, walk: CommandWalk) -> None:
         """From now on requests are for a walk, which may have started actions."""
         self._walk = walk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import StringIO
 
 from .screen import Screen, can_redraw, wants_colours
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from typing import Self, TextIO
 
     from .text import Line
+
+
+class _Nowhere(StringIO):
+    """A stream that keeps nothing, and has no descriptor that would have to be closed."""
+
+    def write(self, text: str, /) -> int:
+        """Take a text."""
+        return len(text)
 
 
 class Console:
@@ -35,7 +44,7 @@ class Console:
     @classmethod
     def silent(cls) -> Self:
         """Return a console that prints nowhere."""
-        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the console
+        nowhere = _Nowhere()
         return cls("never", out=nowhere, errors=nowhere)
 
     def shown(self, path: str) -> str:

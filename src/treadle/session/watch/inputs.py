@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from treadle.content.files import Stamp
     from treadle.fastpath.probe import Answer
     from treadle.plan import Plan
+    from treadle.session.stop_requests import StopRequests
 
     Stamps = dict[str, dict[str, Stamp | None]]
     """Of each path that was looked at, a file or a tree: the stamps of the files that are there."""
@@ -46,24 +47,26 @@ class Ears:
 
     :param folders: those to hear of, without what is below them
     :param deep: whether what is below them counts too
+    :param stop: its `is_set` says whether to wait no longer
     """
 
-    def __init__(self, folders: Iterable[str], *, deep: bool = False) -> None:
+    def __init__(self, folders: Iterable[str], *, deep: bool = False, stop: StopRequests | None = None) -> None:
         self.folders = sorted(folders)
         self.deep = deep
+        self.stop = stop
         self.inodes = _inodes(self.folders)
         self._notify = _notify(self.folders, deep)
 
     def wait(self, seconds: float | None) -> set[str]:
-        """Return the next paths that have changed, none if nothing changes for so long.
+        """Return the next paths that have changed, none if nothing changes for so long, or if it is to stop.
 
         :param seconds: None to wait as long as it takes
         """
         timeout = 0 if seconds is None else max(_AT_ONCE_MS, round(seconds * 1000))
         step = _STEP_MS if seconds is None else min(_STEP_MS, timeout)
         while True:
-            heard = self._notify.watch(step, step, timeout, None)
-            if heard == "timeout":
+            heard = self._notify.watch(step, step, timeout, self.stop)
+            if heard in ("timeout", "stop"):
                 return set()
             if not isinstance(heard, str):
                 return {path for _, path in heard}

@@ -13,13 +13,13 @@ from copy import copy
 from time import monotonic, time_ns
 
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
+from treadle.events.bus import Bus
 from treadle.fastpath.probe import FOLDER
 from treadle.fastpath.snapshot_file import PATHS
 from treadle.session import fast_start as at_once
 from treadle.session.call import Call, find_plan
 from treadle.session.run import run
 from treadle.state.store import STATE_FOLDER
-from treadle.ui.console import Console
 
 from .inputs import (
     GRAIN,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from treadle.plan import Plan
     from treadle.session.fast_start import Found, PlainCall
     from treadle.session.options import Options
+    from treadle.ui.console import Console
 
     from .inputs import Stamps
 
@@ -59,13 +60,13 @@ class WatchDisplay:
     is_gone = False
     """Whether what shows it is gone: then there is no further round."""
 
-    def console(self, options: Options, changed: Sequence[str] | None) -> Console:
-        """Return where the next round prints.
+    def console(self, options: Options, changed: Sequence[str] | None) -> Console | None:
+        """Return where the next round prints, None for nowhere: then subscribers are told what is to be said.
 
         :param changed: the names of what has changed, None the first time
         """
         del options, changed
-        return Console.silent()
+        return None
 
     def round_begins(self, call: Call) -> None:
         """Add subscribers to the call of a round."""
@@ -137,7 +138,10 @@ class WatchLoop:
                     gc.collect()
                 timeout = _SECOND_LOOK if fresh else None
                 changed = self._look()
-            goes_on = self._round(self._options(), self._settled(changed))
+                if self.stops.count:
+                    return
+            names = self._settled(changed)
+            goes_on = not self.stops.count and self._round(self._options(), names)
 
     def _here(self) -> str:
         """Return the folder that we stand in.
@@ -190,7 +194,7 @@ class WatchLoop:
         :param times: how often it was so
         """
         end = monotonic() + min(_FIRST_PAUSE * 2 ** min(times - 1, 10), _LONGEST_PAUSE)
-        while (left := end - monotonic()) > 0:
+        while (left := end - monotonic()) > 0 and not self.stops.count:
             self._wait(left)
 
     def _round(self, options: Options, changed: Sequence[str] | None) -> bool:
@@ -203,7 +207,7 @@ class WatchLoop:
             found = self.found = at_once.find(self._plain_call(), self.call.began)
         if found is not None and changed is None:
             # the first time the plan is loaded in any case: it says what to watch
-            _close(found)
+            found.close()
         call = Round(self, options, found, changed)
         self._began, self._has_asked = time_ns(), False
         self._stamps = self._untold(found) | {path: {path: stamp(path)} for path in self.heard}
@@ -222,7 +226,7 @@ class WatchLoop:
         finally:
             self.stops.detach()
             if found is not None:
-                _close(found)
+                found.close()
         if before and before == _snapshot_of(found) and self.plan is not None and self.plan.makers:
             # a run that makes plans keeps none, and that of the run before would call for rounds for ever
             os.unlink(before[0])
@@ -239,6 +243,7 @@ class WatchLoop:
         self._places = {os.path.abspath(one.place.file) for one in problems if one.place is not None}
         if text != self.problem:
             self.problem = text
+            self.call.bus.publish("problem", error)
             self.display.problem(error)
 
     def _plain_call(self) -> PlainCall:
@@ -291,7 +296,7 @@ class WatchLoop:
                 return False
             self._hear_of(self.ears.heard())
             self.ears.close()
-        self.ears = Ears(folders, deep=deep)
+        self.ears = Ears(folders, deep=deep, stop=self.stops)
         return True
 
     def _look(self) -> list[str]:
@@ -305,7 +310,7 @@ class WatchLoop:
         if self._hear(self._folders(found)):
             # what has changed before we heard of it is only seen now
             if found is not None:
-                _close(found)
+                found.close()
             found = at_once.find(self._plain_call(), monotonic())
         self.found = found
         root, moved = self.plan.root if self.plan is not None else "", list[str]()
@@ -325,7 +330,7 @@ class WatchLoop:
         if not moved:
             self.heard.clear()
             if found is not None:
-                _close(found)
+                found.close()
         heard = list(self.heard)
         if moved and self.declared is not None:
             # the stamp of a folder may be seen before the event that names the file
@@ -360,7 +365,7 @@ class WatchLoop:
         if self.problem:
             return changed
         if self.found is not None:
-            _close(self.found)
+            self.found.close()
         return self._look()
 
     def _look_for_mended(self) -> list[str]:
@@ -401,12 +406,6 @@ def _snapshot_of(found: Found | None) -> tuple[str, int] | None:
         return None
 
 
-def _close(found: Found) -> None:
-    if found.answer is not None:
-        found.answer.snapshot.close()
-        found.answer = None
-
-
 class Round(Call):
     """The call of one round.
 
@@ -419,6 +418,7 @@ class Round(Call):
         self, loop: WatchLoop, options: Options, found: Found | None, changed: Sequence[str] | None
     ) -> None:
         super().__init__("", options, console=loop.display.console(options, changed), stops=loop.stops, found=found)
+        self.bus = Bus(within=loop.call.bus)
         self.loop = loop
         if changed is not None:
             self.began = monotonic()
