@@ -18,6 +18,7 @@ from treadle.state.ownership import (
     FOLDER_VALUE,
     FOREIGN,
     LEFT,
+    LEFT_VALUE,
     NOT_OURS,
     OURS,
     Aliases,
@@ -85,6 +86,8 @@ class Room:
         """Output folder -> the names in it that are not from Treadle."""
         self._links: dict[str, tuple[int, ...]] = {}
         """Output folder -> what tells the link in its place, which was there before, from one that is made anew."""
+        self._left: dict[str, tuple[int, ...]] = {}
+        """With `keep`: what an attempt before or others may have left there since -> which file it was."""
         self._aliases = Aliases(self.root, command.inputs)
 
     @property
@@ -125,7 +128,13 @@ class Room:
             sweep = Sweep(self._ownership, f"{output}/", [], "", is_in_the_way=True, is_dry=True)
             sweep.go()
             return bool(sweep.left or sweep.errors)
-        return self._verdict(output, status) in (FOREIGN, ALTERED)
+        verdict = self._verdict(output, status)
+        self._note_left(output, verdict, status)
+        return verdict in (FOREIGN, ALTERED)
+
+    def _note_left(self, path: str, verdict: str, status: os.stat_result) -> None:
+        if verdict == LEFT and self.command.keep and not stat.S_ISDIR(status.st_mode):
+            self._left[path] = _identity(status)
 
     def _missing_around(self, output: str, known: set[str]) -> Iterator[str]:
         for folder in folders_around(output):
@@ -147,13 +156,15 @@ class Room:
             self._before[folder] = set()
             return []
         goes = not self.command.keep
-        found = [
-            name
-            for name, status in names_in(self.root, folder)
-            if self._name_verdict(folder, name, status, is_sure=goes) in (FOREIGN, ALTERED)
+        found = []
+        for name, status in names_in(self.root, folder):
+            verdict = self._name_verdict(folder, name, status, is_sure=goes)
+            self._note_left(name, verdict, status)
             # what a former action has left there is taken away before the start
-            and not (goes and self._ownership.is_former(name, status, self.command.label))
-        ]
+            if verdict in (FOREIGN, ALTERED) and not (
+                goes and self._ownership.is_former(name, status, self.command.label)
+            ):
+                found.append(name)
         self._before[folder] = set(found)
         return found
 
@@ -369,6 +380,8 @@ class Room:
                 manifest.update(self._came_to_be(output, values.get(output)))
             if self.command.keep and output in self.mark.foreign:
                 made[output] = NOT_OURS
+            elif self._is_as_it_was_left(output, status):
+                made[output] = LEFT_VALUE
         if self.command.depfile is not None and depfile:
             made[self.command.depfile] = depfile
         return made, manifest
@@ -378,8 +391,14 @@ class Room:
         before = self._before.get(folder, ())
         looks = seen.looks if seen is not None else {}
         for name, status in names_in(self.root, folder):
-            if name not in before:
+            if self._is_as_it_was_left(name, status):
+                yield name, LEFT_VALUE
+            elif name not in before:
                 yield name, looks[name].value if name in looks else self._ownership.value(name, status)
+
+    def _is_as_it_was_left(self, path: str, status: os.stat_result) -> bool:
+        """Return whether this attempt has not written what may be from one before: it may as well be of others."""
+        return bool(self._left) and self._left.get(path) == _identity(status)
 
     def put_aside(self, folder: str) -> str:
         """Move what a failed attempt has written into `folder`, which is emptied first.

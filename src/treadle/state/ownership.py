@@ -4,7 +4,8 @@ The one place that decides it, for a run that makes room, for `clean`, and for g
 
 - OURS: it holds what the last success has left there, or is a hard link to an input, which stays then;
 - LEFT: an attempt that was killed, or one with `keep` that failed, may have left it: when it started there was
-  nothing, or only ours, and what was written to it since cannot be told apart;
+  nothing, or only ours, and what was written to it since cannot be told apart. It is so still after a success with
+  `keep` that has not written it;
 - ADOPTED: it holds what it did when `adopt` took it as current: no run of Treadle has made it;
 - ALTERED: the last success has left something else there;
 - FOREIGN: no run has made it.
@@ -38,6 +39,9 @@ FOLDER_VALUE = "folder"
 NOT_OURS = "not ours"
 """The value of an output with `keep` that was there before its action, and is its owner's still."""
 
+LEFT_VALUE = "left"
+"""The value of what an attempt before the last success may have left, and that one with `keep` has not written."""
+
 WHY_LEFT = {
     FOREIGN: "no run of Treadle has made it",
     ALTERED: "it holds something else than a run has left there",
@@ -58,7 +62,7 @@ class Claim:
     """
 
     __slots__ = (
-        *("_above", "_manifest", "_read_manifest", "by_name"),
+        *("_above", "_left", "_manifest", "_read_manifest", "by_name"),
         *("foreign", "folders", "has_succeeded", "is_adopted", "released", "values"),
     )
 
@@ -78,6 +82,7 @@ class Claim:
         self._read_manifest = read_manifest
         self._manifest: dict[str, str] | None = None
         self._above: set[str] | None = None
+        self._left: set[str] = set()
         if record is not None:
             for name, value in record.elements.items():
                 if name.startswith(OUTPUT) and not name.endswith("/"):
@@ -97,6 +102,9 @@ class Claim:
                 self.folders[path] = None
             elif value == NOT_OURS:
                 self.values.pop(path, None)
+            elif value == LEFT_VALUE:
+                self.values.pop(path, None)
+                self._left.add(path)
             elif value.startswith("link "):
                 # what a link leads to is no work of its own
                 self.values[path] = {value}
@@ -129,6 +137,8 @@ class Claim:
         if path in self.released:
             return FOREIGN
         known = self.manifest.get(path)
+        if known == LEFT_VALUE:
+            return LEFT
         if known is not None and (self.by_name or value() == known):
             return ADOPTED if self.is_adopted else OURS
         if self._may_be_left(path):
@@ -147,7 +157,7 @@ class Claim:
         return self.foreign is not None or folder in self._above or folder in self.manifest
 
     def _may_be_left(self, path: str) -> bool:
-        return self.foreign is not None and path not in self.foreign
+        return path in self._left or (self.foreign is not None and path not in self.foreign)
 
 
 def folders_around(path: str) -> Iterator[str]:
