@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from helpers import plan, run_treadle
 
 if TYPE_CHECKING:
@@ -77,6 +79,49 @@ def test_a_stale_output_that_the_plan_reads_now_stays(tmp_path: Path) -> None:
     ready(tmp_path)
     plan(tmp_path, 'actions: {a: {run: "cp ${in} ${out}", in: out/old, out: out/a}}\n')
     assert "out/old is left alone: an action of the plan reads it" in run_treadle(tmp_path, "clean", "--stale").err
+
+
+SCRIPT = "printf '#!/bin/sh\\necho 1\\n' > ${out}; chmod +x ${out}"
+SOURCES = {
+    "an input": ("src", "sh: 'echo 1 > ${out}'", "actions: {a: {sh: 'cp ${in} ${out}', in: src, out: o}}", "src"),
+    "an input in a former output folder": (
+        *("gen/", "sh: 'echo 1 > ${out}/x'"),
+        *("actions: {a: {sh: 'cp ${in} ${out}', in: gen/x, out: o}}", "gen/x"),
+    ),
+    "a file that an action edits": ("ed", "sh: 'echo 1 > ${out}'", "actions: {a: {sh: 'true', edits: ed}}", "ed"),
+    "a file of values": (
+        *("v.yaml", "sh: 'echo \"k: 1\" > ${out}'"),
+        *("vars: {v: {file: v.yaml}}\nactions: {a: {sh: 'echo ${v.k} > ${out}', out: o}}", "v.yaml"),
+    ),
+    "a file of variables": (
+        *("my.env", "sh: 'echo A=1 > ${out}'"),
+        *("actions: {a: {sh: 'echo $A > ${out}', out: o, dotenv: my.env}}", "my.env"),
+    ),
+    "a plan that is included": (
+        *("sub/", "sh: 'printf \"treadle: 1\\nactions: {x: {run: pwd}}\" > ${out}/inc.yaml'"),
+        *("include: [sub/inc.yaml]\nactions: {a: {sh: 'true > ${out}', out: o}}", "sub/inc.yaml"),
+    ),
+    "a program": ("t", f'sh: "{SCRIPT}"', "actions: {a: {run: ./t, stdout: o}}", "t"),
+    "a program below the folder it runs in": (
+        *("d/t", f'sh: "{SCRIPT}"'),
+        *("actions: {a: {run: ./t, cwd: d, stdout: o}}", "d/t"),
+    ),
+    "a tool": ("t", f'sh: "{SCRIPT}"', "actions: {a: {sh: 'true > ${out}', out: o, tools: [./t]}}", "t"),
+    "a shell": ("t", f'sh: "{SCRIPT}"', "actions: {a: {sh: ls, shell: [./t], stdout: o}}", "t"),
+}
+
+
+@pytest.mark.parametrize("option", ["--stale", "--all"])
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_former_output_that_is_a_source_of_the_plan_stays(tmp_path: Path, kind: str, option: str) -> None:
+    output, command, text, source = SOURCES[kind]
+    plan(tmp_path, f"actions:\n  g:\n    {command}\n    out: {output}\n")
+    run_treadle(tmp_path, "run", check=0)
+    plan(tmp_path, text + "\n")
+    run_treadle(tmp_path, "run", "a", check=0)
+    answer = run_treadle(tmp_path, "clean", option, check=0)
+    assert (tmp_path / source).exists()
+    assert f"{output} is left alone: " in answer.err
 
 
 def test_outputs_of_another_plan_are_stale_when_that_plan_is_gone(tmp_path: Path) -> None:

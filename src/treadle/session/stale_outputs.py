@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 
 from treadle.errors import UsageError
+from treadle.state.ownership import folders_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from treadle.command.command import Command
     from treadle.plan import Plan
     from treadle.session.call import Call
     from treadle.state.records import Owner
@@ -41,10 +45,9 @@ class Stale:
                 f"not all of the plan is known: {plan.makers[plan.unread[0]]} is not made yet",
                 hint="`treadle run` makes it; what is stale can be said then",
             )
-        commands = [action.command for action in plan.actions.values()]
-        made = {path for command in commands for path in (*command.outputs, command.depfile or "")}
+        made = made_by(plan)
         bare = {path.rstrip("/") for path in made}
-        read = {path.rstrip("/") for command in commands for path in (*command.inputs, *command.edits)}
+        sources = Sources(plan, made)
         told: set[str] = set()
         for key, entry in self._store.entries.items():
             owner = entry.owner
@@ -56,7 +59,7 @@ class Stale:
                     continue
                 if os.path.lexists(os.path.join(plan.root, path.rstrip("/"))) and path not in told:
                     told.add(path)
-                    why = _why_left(path, made, read)
+                    why = sources.why_read(path) or _why_left(path, made)
                     if why:
                         self._call.console.warn(f"{path} is left alone: {why}")
                     elif owner.keeps:
@@ -81,11 +84,54 @@ class Stale:
         return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
 
 
-def _why_left(path: str, made: set[str], read: set[str]) -> str:
+class Sources:
+    """What a plan is made of, and what its actions read, edit or start and none of them makes.
+
+    It may have come from an action once, and is a source of the plan now.
+
+    :param made: what the actions of the plan make
+    """
+
+    def __init__(self, plan: Plan, made: Collection[str]) -> None:
+        read: set[str] = set()
+        # links that globs have met are looked at too, and are no files of the plan
+        files = [path for path in (plan.file, *plan.looks.read) if os.path.isfile(path)]
+        of_plan = {os.path.relpath(path, plan.root) for path in files}
+        for action in plan.actions.values():
+            command = action.command
+            read.update(command.inputs, command.edits, _programs_of(command))
+        read = {path.rstrip("/") for path in read.difference(made)}
+        self._read = read.union(*map(_folders_of, read))
+        self._of_plan = of_plan.union(*map(_folders_of, of_plan))
+
+    def why_read(self, path: str) -> str:
+        """Return that a former output, or something in it, is a source of the plan; "" if it is none."""
+        bare = path.rstrip("/")
+        if bare in self._of_plan:
+            return "the plan reads it"
+        return "an action of the plan reads it" if bare in self._read else ""
+
+
+def made_by(plan: Plan) -> set[str]:
+    """Return what the actions of a plan make, depfiles too."""
+    commands = [action.command for action in plan.actions.values()]
+    return {path for command in commands for path in (*command.outputs, command.depfile or "")}
+
+
+def _programs_of(command: Command) -> Iterator[str]:
+    """Yield the files that a command starts, relative to the root; what is found on PATH is none of them."""
+    started = [argv[0] for argv in command.argvs() if argv]
+    for name, folder in (*((name, command.cwd) for name in started), *((tool.name, "") for tool in command.tools)):
+        if "/" in name and not os.path.isabs(name):
+            yield os.path.normpath(os.path.join(folder, name))
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    return (folder.rstrip("/") for folder in folders_around(path))
+
+
+def _why_left(path: str, made: set[str]) -> str:
     """Return why an output stays where it is, "" if it may go."""
-    bare = path.rstrip("/")
-    if any(one == bare or one.startswith(f"{bare}/") for one in read):
-        return "an action of the plan reads it"
     if path.endswith("/") and any(one.startswith(path) for one in made):
         return "an action of the plan makes something in it"
     if any(one.endswith("/") and path.startswith(one) for one in made):

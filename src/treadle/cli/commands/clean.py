@@ -128,19 +128,21 @@ def _take_of_plan(call: Call, cleaner: Cleaner, plan: Plan) -> list[str]:
 
 def _take_all(call: Call, cleaner: Cleaner, plan: Plan, store: Store) -> list[str]:
     """Take what any run has made; return what is kept."""
+    from treadle.session.stale_outputs import Sources, made_by
+
     from .cleaning import is_there
 
     inputs = {uid: action.command.inputs for uid, action in plan.actions.items()}
-    commands = [action.command for action in plan.actions.values()]
-    made = {path for command in commands for path in (*command.outputs, command.depfile or "")}
-    sources = {path for command in commands for path in (*command.inputs, *command.edits)} - made
+    made = made_by(plan)
+    sources = Sources(plan, made)
     kept = []
     for entry in list(store.entries.values()):
         owner = entry.owner
         for path in owner.made:
-            if path in sources:
-                # it came from an action once, and is a source of the plan now
-                call.console.warn(f"{path} is left alone: an action of the plan reads it")
+            why = sources.why_read(path)
+            if why and path not in made:
+                if is_there(plan.root, path):
+                    call.console.warn(f"{path} is left alone: {why}")
             elif not owner.keeps:
                 cleaner.take(path, owner.label, owner.uid, inputs.get(owner.uid, ()), is_planned=path in made)
             elif is_there(plan.root, path):
