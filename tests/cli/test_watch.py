@@ -432,7 +432,7 @@ def test_an_error_in_a_plan_that_is_made_is_watched_too(tmp_path: Path) -> None:
     assert run.end() == 130
 
 
-MAKER = """
+FRAIL = """
 actions:
   made: {sh: "! grep -q bad ${in} && cp ${in} ${out}", in: made.src, out: o/made.yaml, expand: o/made.yaml}
   lone: {sh: "cat ${in} > ${out}", in: lone.src, out: o/lone}
@@ -443,7 +443,7 @@ MADE = "treadle: 1\nactions: {x: {run: touch o/x, out: o/x}}\n"
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    plan(tmp_path, MAKER)
+    plan(tmp_path, FRAIL)
     (tmp_path / "made.src").write_text(f"# bad\n{MADE}")
     (tmp_path / "lone.src").write_text("1\n")
     return tmp_path
