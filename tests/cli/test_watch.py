@@ -488,6 +488,55 @@ def test_without_k_a_maker_that_fails_ends_the_round_and_the_next_one_goes_on(ma
     assert watched.end() == 130
 
 
+UNRULY = """
+actions:
+  made: {run: "cp ${in} ${out}", in: made.src, out: o/made.yaml, expand: o/made.yaml}
+  lone: {sh: "cat ${in} > ${out}", in: lone.src, out: o/lone}
+  tick: {sh: "date +%N > ${out}", out: o/tick, always: true}
+  reader: {sh: "cat ${in} > ${out}", in: {from: "made:x"}, out: o/reader}
+"""
+
+
+@pytest.mark.parametrize("args", [("-k",), ("-k", "reader", "lone", "tick"), ("lone", "tick")])
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        ('actions: {x: {sh: "cat ${in} > ${out}", in: d/x, out: o/x}}', "d/x"),
+        ('actions: {x: {sh: "cat ${in} > ${out}", in: "d/*.t", out: o/x}}', "d/1.t"),
+        ('vars: {v: {file: d/v}}\nactions: {x: {sh: "echo ${v} > ${out}", out: o/x}}', "d/v"),
+        ('include: [../d/more.yaml]\nactions: {x: {sh: "echo > ${out}", out: o/x}}', "d/more.yaml"),
+        ('actions: {x: {sh: "echo > ${out}", out: o/x, dotenv: d/env}}', "d/env"),
+    ],
+    ids=["an input", "a glob", "a file of values", "an include", "a dotenv"],
+)
+def test_a_watch_goes_on_once_what_a_generated_plan_misses_is_there(
+    tmp_path: Path, made: str, name: str, args: tuple[str, ...]
+) -> None:
+    plan(tmp_path, UNRULY)
+    (tmp_path / "made.src").write_text(f"treadle: 1\n{made}\n")
+    (tmp_path / "lone.src").write_text("1\n")
+    (tmp_path / "d").mkdir()
+    text = "treadle: 1\nactions: {y: {run: touch y, out: y}}\n" if name.endswith(".yaml") else "A=1\n"
+    (tmp_path / name).write_text(text)
+    assert run_treadle(tmp_path, "run").code == 0
+    (tmp_path / name).unlink()
+    watched = Watched(tmp_path, *args)
+    watched.until(READY)
+    # what the known actions read, and then what the other ones do
+    (tmp_path / "lone.src").write_text("2\n")
+    lines = watched.until("ran lone")
+    while lines[0] != "changed: lone.src":
+        lines = watched.until("ran lone")
+    watched.until(TOTALS)
+    (tmp_path / name).write_text(text.replace("A=1", "A=2"))
+    assert watched.line() == f"changed: {name}"
+    watched.until(TOTALS)
+    (tmp_path / "lone.src").write_text("3\n")
+    assert watched.line() == "changed: lone.src"
+    assert watched.end() == 130
+    assert not [line for line in watched.said if "changed: o" in line]
+
+
 def test_what_changes_while_a_round_runs_leads_to_one_more(tmp_path: Path) -> None:
     up, go = Fifo(tmp_path / "up"), Fifo(tmp_path / "go")
     folder = tmp_path / "project"

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from treadle.errors import TreadleError
     from treadle.plan import Plan
     from treadle.state.previous_outputs import FormerOutputs
     from treadle.ui.console import Console
@@ -202,6 +203,10 @@ class Call:
             hint = "" if self.options.names else f"'*' names all actions: '*' -l '{expression}'"
             raise UsageError(f"-l {expression} takes nothing of {of}", hint=hint)
         return found
+
+    def tell_problem(self, error: TreadleError) -> None:
+        """Publish an error that does not end the run: what is wrong with a plan that an action has generated."""
+        self.bus.publish("problem", error)
 
     def note(self, text: str) -> None:
         """Say something of the state, where there is a place to print it, and else to subscribers."""

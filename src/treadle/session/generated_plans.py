@@ -165,7 +165,7 @@ class Rounds:
         return uid not in needed or self._counted(needed) + 1 < limit
 
     def _take_broken(self, error: PlanError, uids: Sequence[str]) -> None:
-        self.call.bus.publish("problem", error)
+        self.call.tell_problem(error)
         self._problems.append(error)
         self.failed.update({uid: (uid,) for uid in uids})
 

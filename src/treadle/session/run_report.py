@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from treadle.command.walk import CommandWalk
+    from treadle.errors import TreadleError
     from treadle.walk import ActionReport
 
 
@@ -32,7 +33,7 @@ class RunReport(Report):
         super().__init__(actions, interrupted)
         self.untouched = untouched
         self.saved = saved
-        self.problems: list[BaseException] = []
+        self.problems: list[TreadleError] = []
         self.unmade: list[str] = []
 
     @classmethod

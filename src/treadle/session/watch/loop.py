@@ -117,6 +117,8 @@ class WatchLoop:
         self.found: Found | None = None
         self.problem = ""
         """What is wrong with the plan, as it was told; "" if nothing is."""
+        self._is_partial = False
+        """Whether that is a plan that an action has generated, and the round went on without it."""
         self._places: set[str] = set()
         self._covered: tuple[bytes, set[str]] = (b"", set())
 
@@ -217,11 +219,14 @@ class WatchLoop:
         try:
             report = run(call)
             is_stopped = report.interrupted and self.stops.count > 0
-            self.display.round_ended(is_well=report.ok and not is_stopped and not self.problem)
-            self.problem = ""
+            told, self.problem = self.problem, self._text_of(report.problems)
+            self._is_partial = bool(report.problems)
+            is_well = self.problem == told and (report.ok or bool(told))
+            self.display.round_ended(is_well=is_well and not is_stopped)
         except TreadleError as error:
             if changed is None and not isinstance(error, (PlanError, DAGError)):
                 raise
+            self._is_partial = False
             self._tell(error)
         finally:
             self.stops.detach()
@@ -238,13 +243,17 @@ class WatchLoop:
 
     def _tell(self, error: TreadleError) -> None:
         """Tell what is wrong, unless it has been told."""
-        problems = error.problems if isinstance(error, PlanError) else (error,)
-        text = "\n".join(str(problem) for problem in problems)
-        self._places = {os.path.abspath(one.place.file) for one in problems if one.place is not None}
+        text = self._text_of([error])
         if text != self.problem:
             self.problem = text
             self.call.bus.publish("problem", error)
             self.display.problem(error)
+
+    def _text_of(self, errors: Sequence[TreadleError]) -> str:
+        """Return what is wrong with a plan, "" if nothing is; the places of it are looked at from now on."""
+        problems = [one for error in errors for one in _problems_of(error)]
+        self._places = {os.path.abspath(one.place.file) for one in problems if one.place is not None}
+        return "\n".join(map(str, problems))
 
     def _plain_call(self) -> PlainCall:
         """Return the plain call that has the same plan, parameters and names."""
@@ -376,6 +385,9 @@ class WatchLoop:
         state = f"/{STATE_FOLDER}/"
         heard = [path for path in self.heard if state not in path and not path.endswith(state[:-1])]
         self.heard.clear()
+        if self._is_partial and self.declared is not None:
+            # the actions that are known have run, and what they write would call for the next round
+            heard = self.declared.others(heard)
         return names_of(heard, (), os.path.dirname(self._plan_file())) or (["the plan"] if is_new else [])
 
     def _plan_file(self) -> str:
@@ -406,6 +418,10 @@ def _snapshot_of(found: Found | None) -> tuple[str, int] | None:
         return None
 
 
+def _problems_of(error: TreadleError) -> Sequence[TreadleError]:
+    return error.problems if isinstance(error, PlanError) else (error,)
+
+
 class Round(Call):
     """The call of one round.
 
@@ -429,3 +445,8 @@ class Round(Call):
         plan = super().load_with(made)
         self.loop.take(plan, before)
         return plan
+
+    def tell_problem(self, error: TreadleError) -> None:
+        """Publish what is wrong with a generated plan, unless the round before has told of it."""
+        if "\n".join(map(str, _problems_of(error))) not in self.loop.problem:
+            super().tell_problem(error)
