@@ -285,7 +285,7 @@ def test_a_plan_that_an_action_makes_is_walked_in_the_same_round(tmp_path: Path)
 
 LATE = """
 import time
-from treadle.cli import surroundings
+from treadle.session.watch import inputs as surroundings
 
 class Late:
     def __init__(self, *args):
@@ -310,7 +310,7 @@ surroundings._notify = Late
 
 
 DEAF = """
-from treadle.cli import surroundings
+from treadle.session.watch import inputs as surroundings
 
 class Deaf:
     def __init__(self, *args):
