@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from treadle import Options, Session, Subscriber
+from treadle import Options, Session, Subscriber, UsageError
+from treadle.errors import RunError
 from waiting import DEADLINE, until
 
 if TYPE_CHECKING:
     from treadle.errors import TreadleError
-    from treadle.events.bus import Ended
+    from treadle.events.bus import Ended, Started
 
 PLAN = """treadle: 1
 actions:
@@ -177,3 +180,71 @@ def test_a_watch_can_be_stopped_while_the_plan_is_wrong_and_begun_again(folder: 
     (folder / "x").write_text("3")
     assert session.run().ok
     assert (folder / "out/b").read_text() == "3"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("names", value) for value in ("ab", None, [1], [None], ["a\0"], b"a")),
+        *(("force", value) for value in ("ab", True, [1])),
+        *(("jobs", value) for value in (0, -1, "2", 1.5, True)),
+        *(("keep_going", value) for value in (-1, "1", None, False)),
+        *(("params", value) for value in ("t=1", {"t": 1}, {1: "t"}, {"t": ["a"]})),
+        *(("tags", value) for value in (3, None)),
+        *(("file", value) for value in (3, None, b"p", "p\0")),
+        *(("wait", value) for value in ("no", 1)),
+    ],
+)
+def test_options_of_a_wrong_kind_are_refused_in_words(folder: Path, name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"Options: {name} is ") as caught:
+        Session(options=Options(**{name: value}))
+    assert "expected" in caught.value.facts[0]
+    session = Session("treadle.yaml")
+    setattr(session.options, name, value)
+    for call in (session.run, session.look, session.watch):
+        with pytest.raises(UsageError, match=f"Options: {name} is "):
+            call()
+
+
+@pytest.mark.parametrize("given", [(3,), (b"p",), ("p", "x"), ("p", {"jobs": 1}), (["p"],)])
+def test_what_is_no_plan_and_what_are_no_options_is_refused(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"is no treadle\.Options|the plan is "):
+        Session(*given)
+
+
+def test_a_session_has_one_run_at_a_time(folder: Path) -> None:
+    found: list[type[BaseException]] = []
+
+    class Again(Subscriber):
+        def started(self, event: Started) -> None:
+            for call in (session.run, session.watch):
+                with pytest.raises(RunError, match="this session runs already"):
+                    call()
+                found.append(RunError)
+
+    session = Session("treadle.yaml", Options(["a"]))
+    session.subscribe(Again())
+    assert session.run().ok
+    assert len(found) == 2
+    (folder / "x").write_text("2")
+    assert session.run().ok
+
+
+WATCHING = """
+import os, signal, threading, treadle
+class Ended(treadle.Subscriber):
+    def run_ended(self, event):
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+session = treadle.Session("treadle.yaml")
+session.subscribe(Ended())
+try:
+    session.watch()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_ends_a_watch(folder: Path) -> None:
+    pytest.importorskip("watchfiles")
+    done = subprocess.run([sys.executable, "-c", WATCHING], capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
