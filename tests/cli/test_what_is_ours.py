@@ -359,6 +359,20 @@ def test_nothing_goes_from_what_is_mounted(tmp_path: Path, place: str, kind: str
     assert done.stdout.splitlines()[-len(there) :] == sorted(there)
 
 
+@pytest.mark.parametrize("kind", ["replaced", "failed"])
+def test_nothing_goes_from_what_is_mounted_in_the_state(tmp_path: Path, kind: str) -> None:
+    folder = project(tmp_path / "p", "actions: {a: {sh: 'echo x > ${out}; false', out: o}}\n")
+    run_treadle(folder, "run", check=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/file").write_text("mine")
+    (folder / f".treadle/{kind}/a/place").mkdir(parents=True)
+    treadle = f"{sys.executable} -m treadle"
+    script = f"mount --bind ../mine .treadle/{kind}/a/place; {treadle} clean --replaced; {treadle} run || true"
+    subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=folder, check=True)
+    run_treadle(folder, "run", check=1)
+    assert (tmp_path / "mine/file").read_text() == "mine"
+
+
 def test_a_deep_folder_can_be_cleaned(tmp_path: Path) -> None:
     deep = 'for i in 1 2 3 4 5 6 7 8; do mkdir -p $(printf "d/%.0s" $(seq 190)); cd $(printf "d/%.0s" $(seq 190)); done'
     folder = project(tmp_path / "p", f"actions: {{a: {{sh: 'cd ${{out}}; {deep}; echo x > x', out: site/}}}}\n")

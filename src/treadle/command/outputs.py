@@ -746,15 +746,21 @@ def remove_file(full: str, output: str) -> None:
 
 
 def remove_tree(folder: str) -> int:
-    """Remove a folder of the state with all that is in it, however deep; return how many files there were."""
+    """Remove a folder of the state with all that is in it, however deep; return how many files there were.
+
+    What is mounted in it stays.
+    """
     if os.path.islink(folder):
         os.unlink(folder)
         return 0
     todo, count = [(folder, False)], 0
+    mounts = {one for one in mount_points() if f"{one}/".startswith(f"{os.path.realpath(folder)}/")}
     while todo:
         path, is_done = todo.pop()
         if is_done:
             _remove_empty(path)
+            continue
+        if mounts and os.path.realpath(path) in mounts:
             continue
         todo.append((path, True))
         try:
