@@ -120,6 +120,33 @@ def test_state_that_a_commit_brings_is_refused_also_where_a_cache_counts(project
 
 
 @needs_git
+@pytest.mark.parametrize(
+    "question", [("status", "*"), ("run", "-n", "*"), ("why", "a"), ("list", "-v")], ids=" ".join
+)
+def test_questions_believe_no_state_that_a_commit_brings(project: Project, question: tuple[str, ...]) -> None:
+    git(project, "init", "-q")
+    git(project, "add", "-f", ".treadle")
+    project.environ["XDG_STATE_HOME"] += "-of-another"
+    nothing = project.treadle(*question)
+    done = project.treadle(*question, TREADLE_TRUST_STATE="1")
+    assert (done.code, done.out) == (nothing.code, nothing.out)
+
+
+@needs_git
+def test_globs_believe_no_state_that_a_commit_brings(project: Project) -> None:
+    git(project, "init", "-q")
+    action = "treadle: 1\nactions:\n  x: {{sh: 'echo >> $LOG; {}', out: {}, pass: LOG{}}}\n"
+    project.write("plan", action.format("echo 1 > ${out}", "t/one", ""))
+    project.run("*")
+    git(project, "add", "-f", ".treadle")
+    project.environ["XDG_STATE_HOME"] += "-of-another"
+    project.write("t/two", "2")
+    project.write("plan", action.format("cat ${in} > ${out}", "o/all", ', in: "t/*"'))
+    project.run("*", TREADLE_TRUST_STATE="1")
+    assert project.read("o/all") == "1\n2"
+
+
+@needs_git
 @pytest.mark.parametrize("question", [("check",), ("clean",), ("clean", "-n"), ("clean", "--stale")], ids=" ".join)
 def test_check_and_clean_refuse_state_that_git_tracks(project: Project, question: tuple[str, ...]) -> None:
     git(project, "init", "-q")

@@ -183,8 +183,6 @@ class Store:
         """Whether only what was wanted and what came after has been read."""
         self.unmarked = ""
         """Why the log that was begun has no mark, so that it counts for nothing in the next run."""
-        self._is_on_trust = False
-        """Whether the log has no mark, and counts because the environment says so."""
         self._open_runs: dict[str, list[str]] = {}
         self._id = ""
         self._end = 0
@@ -245,7 +243,10 @@ class Store:
                     self._forget()
                     self.notes.append(_unmarked_note(self.path))
                     return
-                self._is_on_trust = True
+                if self._is_tracked():
+                    self._forget()
+                    self.notes.append(f"{self.path} is tracked by git, and may come from anybody: {_AS_NEW}")
+                    return
             self._end = _HEAD_SIZE
             self._scan(data, 0)
         except (DamageError, ValueError, IndexError):
@@ -254,7 +255,7 @@ class Store:
 
     def _forget(self) -> None:
         self.entries, self.stamps, self._open_runs, self.notes = {}, {}, {}, []
-        self._id, self._end, self.is_partial, self._is_on_trust = "", 0, False, False
+        self._id, self._end, self.is_partial = "", 0, False
 
     def _scan(self, data: bytes, start: int) -> None:
         """Take in the frames from `_end` on; `data` begins at `start` of the log."""
@@ -287,9 +288,7 @@ class Store:
         self._run = run
         if known is None or not self.load_known(known):
             self.load()
-        if self._is_on_trust:
-            self._refuse_tracked()
-        elif self._id:
+        if self._id:
             trust.keep_mark(self._id)
         if not self._id:
             # of a log that does not count, or is gone: they would speak of actions of the new one
@@ -442,13 +441,11 @@ class Store:
         finally:
             os.close(fd)
 
-    def _refuse_tracked(self) -> None:
-        """Take a log that a commit has brought for an empty one: that it counts was said of a cache."""
+    def _is_tracked(self) -> bool:
+        """Return whether a commit has brought the log, or may have: that it counts was said of a cache."""
         from treadle.content.git import tracks
 
-        if tracks(self.folder):
-            self._forget()
-            self.notes.append(f"{self.path} is tracked by git, and may come from anybody: {_AS_NEW}")
+        return tracks(self.folder)
 
     def _foreign(self) -> tuple[str, str] | None:
         """Return what of the state another user may have put there, with the reason."""
