@@ -345,7 +345,7 @@ def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:
             '{"event":"run","schema":1}\n{"event":"started","name":"a"}\n',
             "`started` without 'attempt'",
         ),
-        "words": ('{"event":"run","schema":1,"t":"now"}\n', "`run` with could not convert"),
+        "words": ('{"event":"run","schema":1,"t":"now"}\n', "`run` with `t` that is not a number"),
         "newer": ('{"event":"run","schema":2,"treadle":"9.1"}\n', "is of schema 2, and this Treadle reads 1"),
     }
     for name, (text, said) in wrong.items():

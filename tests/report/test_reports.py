@@ -296,3 +296,22 @@ def test_outputs_of_many_failures_do_not_make_the_page_large() -> None:
         events.append({"event": "output", "name": f"n{number}", "text": f"{number} says\n" + "x" * 100_000})
         events.append({"event": "ended", "name": f"n{number}", "status": "failed", "duration": 1.0})
     assert sum(len(part) for part in html(Run.of(events))) < 6_000_000
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "run": {"t": 10**400, "names": [None]},
+    "action": {"name": 1, "needs": None, "after": [["a"]], "place": {"line": 1}, "help": [], "tokens": "x"},
+    "verdict": {"reasons": ["x"]},
+    "started": {"start": float("nan"), "slot": []},
+    "ended": {"emptied": 3, "duration": 1e308},
+}
+
+
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in WRONG.items() for field in fields])
+def test_an_event_with_a_field_of_another_kind_is_refused_in_words(tmp_path: Path, kind: str, field: str) -> None:
+    events = one_action("x")
+    event = next(one for one in events if one["event"] == kind)
+    event[field] = WRONG[kind][field]
+    (tmp_path / "e").write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in events))
+    done = run_treadle(tmp_path, "report", "e", "--html", "r.html", check=2)
+    assert f"one `{kind}` with `{field}` that is not " in done.err

@@ -135,11 +135,14 @@ class Run:
 
         :raises UsageError: an event is none that Treadle writes
         """
+        from .schema import check_shapes
+
         run = cls()
         for event in events:
             if event["event"] == "run":
                 run = cls()
             try:
+                check_shapes(event)
                 run.take(event)
             except (LookupError, TypeError, ValueError) as error:
                 what = f"without {error}" if isinstance(error, LookupError) else f"with {error}"

@@ -16,7 +16,7 @@ from treadle.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from treadle.core.decision import Reason
@@ -45,6 +45,58 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 BEGINS = '{"event":"run"'
 """What a file of events begins with."""
+
+
+_LARGEST = 1e15
+"""Beyond this no number counts seconds, bytes or actions."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and -_LARGEST < value < _LARGEST
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_maps(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_map, value))
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, dict) and (
+        not value or (_is_text(value.get("file")) and _is_number(value.get("line")))
+    )
+
+
+_SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(("name", "family", "help", "command", "queue", "file", "text"), (_is_text, "a text")),
+    **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
+    **dict.fromkeys(("t", "tokens", "slot", "start", "duration", "total", "saved"), (_is_number, "a number")),
+    **dict.fromkeys(("attempt", "attempts", "omitted"), (_is_number, "a number")),
+    **dict.fromkeys(("queues", "left_out", "counts"), (_is_map, "a map")),
+    "place": (_is_place, "a map with file and line"),
+    "reasons": (_are_maps, "a list of maps"),
+}
+"""Field -> what it holds wherever it has a value."""
+
+
+def check_shapes(event: Event) -> None:
+    """Check that the fields of an event hold what they do as Treadle writes them; unknown kinds may differ.
+
+    :raises TypeError: one does not
+    """
+    for field in ("t", *FIELDS.get(event["event"], ())):
+        if field in event and field in _SHAPES and not _SHAPES[field][0](event[field]):
+            raise TypeError(f"`{field}` that is not {_SHAPES[field][1]}")
 
 
 _AS_IT_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
