@@ -427,3 +427,22 @@ def test_an_owner_of_many_outputs_is_read_whole(tmp_path: Path) -> None:
     store.release()
     assert read(tmp_path).entries["k"].owner.texts() == many.texts()
     assert read(tmp_path).entries["k"].duration == 1.25
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_state_folder_that_another_run_makes_meanwhile_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_folder: bool
+) -> None:
+    real, folder = os.mkdir, tmp_path / ".treadle"
+
+    def late(path: str, mode: int = 0o777) -> None:
+        if path == str(folder) and not folder.exists():
+            real(path, 0o755) if is_folder else folder.touch()
+        real(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    if is_folder:
+        Store(str(tmp_path)).make_folder()
+    else:
+        with pytest.raises(StateError, match="cannot be made: File exists"):
+            Store(str(tmp_path)).make_folder()

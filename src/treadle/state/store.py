@@ -460,8 +460,13 @@ class Store:
         try:
             if not os.path.isdir(self.folder):
                 os.makedirs(self.root, exist_ok=True)
-                # whatever the umask says: what others could write to would not count at the next run
-                os.mkdir(self.folder, 0o755)
+                try:
+                    # whatever the umask says: what others could write to would not count at the next run
+                    os.mkdir(self.folder, 0o755)
+                except FileExistsError:
+                    # another run may have made it since
+                    if not os.path.isdir(self.folder):
+                        raise
             self._refuse_link()
             trust.give_folder(self.folder, self.root)
             self._refuse(own_files.foreign_folder(self.folder, _FOLDERS))
