@@ -265,3 +265,34 @@ def test_what_is_made_in_a_folder_that_was_found_is_waited_for(project: Project)
     project.write("ver", "2")
     assert project.run() == ["gen", "use"]
     assert project.run() == []
+
+
+JUST_MADE = """
+treadle: 1
+actions:
+  gen: {sh: 'cat ${in} > ${out}', in: g.in, out: out/g.h}
+  obj:
+    sh: 'cat out/g.h > ${out}; AFTER; echo "out/o: NAMED" > ${depfile}'
+    out: out/o
+    depfile: out/o.d
+    needs: gen
+"""
+
+
+@pytest.mark.parametrize("named", ["out/g.h", "out/./g.h", "l/g.h"])
+def test_what_a_maker_has_just_left_is_recorded_at_the_first_run(project: Project, named: str) -> None:
+    """Its maker was over when the reader began: however new the file is, nothing has written to it since."""
+    (project.folder / "l").symlink_to("out")
+    project.write("plan", JUST_MADE.replace("NAMED", named).replace("AFTER", "true"))
+    for text in ("1\n", "2\n", "3\n"):
+        project.write("g.in", text)
+        done = project.treadle("run")
+        assert "not recorded" not in done.text
+        assert project.read("out/o") == text
+        assert "nothing to do" in project.treadle("run").text
+
+
+def test_what_is_written_to_after_its_maker_was_over_is_not_recorded(project: Project) -> None:
+    project.write("g.in", "1\n")
+    project.write("plan", JUST_MADE.replace("NAMED", "out/g.h").replace("AFTER", "echo edited > out/g.h"))
+    assert "obj is not recorded" in project.treadle("run").text

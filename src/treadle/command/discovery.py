@@ -15,7 +15,7 @@ from .depfile import read_depfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from treadle.content.files import Files, Look, Seen
 
@@ -64,7 +64,13 @@ class Discovery:
         """How links are once the walk is over."""
 
     def add(
-        self, uid: str, command: Command, question: Question, before: Mapping[str, Seen], started: float
+        self,
+        uid: str,
+        command: Command,
+        question: Question,
+        before: Mapping[str, Seen],
+        started: float,
+        left_by: Callable[[str], Mapping[str, Seen]],
     ) -> list[str]:
         """Add what the depfile names to the answer; return what of it may have held something else meanwhile.
 
@@ -72,6 +78,7 @@ class Discovery:
 
         :param before: path -> what was seen at the start, of what was found the time before
         :param started: when the attempt began, in seconds since the epoch
+        :param left_by: returns path -> what was seen of it when an action of this walk had ended
         :raises TreadleError: the depfile is missing or is none
         """
         since = int(started * 1e9) - GRAIN
@@ -90,7 +97,7 @@ class Discovery:
                 # a temporary file of the command looks the same: only what is known to have been there is doubtful
                 has_moved = was_there or bool(makers)
             else:
-                has_moved = _has_new_stamp(seen, own, since)
+                has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, makers, left_by)
             if not (path in before or _is_around(path, seen)):
                 fresh[path] = seen
             if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
@@ -238,6 +245,16 @@ def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
     if any(then[path].has_moved(look) for path, look in now.items()):
         return True
     return any(before.folders[path].has_moved(after.folders[path]) for path in _folders(after, own))
+
+
+def _is_as_left(seen: Seen, makers: Iterable[str], left_by: Callable[[str], Mapping[str, Seen]]) -> bool:
+    """Return whether a file is as its maker has left it: then it has not moved since, however new it is.
+
+    That the maker was over when the attempt began is asked beside this. A stamp tells the file by any name.
+    """
+    sure = (one for maker in makers for one in left_by(maker).values() if one.sure)
+    left = {look.stamp for one in sure for look in one.looks.values()}
+    return not seen.folders and all(look.stamp in left for look in seen.looks.values())
 
 
 def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from typing import Any
 
-    from treadle.content.files import Stamp
+    from treadle.content.files import Seen, Stamp
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
     from treadle.events.bus import Ended
@@ -446,8 +446,13 @@ class CommandWalk(Walk):
         moved_inputs = self.questions.moved_since(question, command.depfile or "")
         if command.depfile is not None:
             started = job.timing_info.start_time or 0.0
-            moved_inputs += self.discovery.add(job.uid, command, question, before, started)
+            moved_inputs += self.discovery.add(job.uid, command, question, before, started, self._left_by)
         return moved_inputs
+
+    def _left_by(self, uid: str) -> Mapping[str, Seen]:
+        """Return path -> what was seen of it when an action had ended; nothing of one that is not over."""
+        question = self._kept.get(uid) if uid in self.reports else None
+        return question.answers if question is not None else {}
 
     def makers_of_found(self, uid: str) -> list[str]:
         """Return the makers of the inputs that an action was found to read and does not declare."""
