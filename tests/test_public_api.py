@@ -18,7 +18,7 @@ TREADLE = {
     *("Observer", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
     *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),
     *("Verdict", "Walk", "__version__"),
-    *("Options", "Plan", "RunReport", "Session", "Subscriber", "load_plan"),
+    *("Attempt", "AttemptEnd", "Engine", "Options", "Plan", "RunReport", "Session", "Subscriber", "load_plan"),
     *("NotifyEnd", "DRAINING", "STOPPING", "KILLING"),
     *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),
     *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
@@ -36,7 +36,7 @@ HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
     *("inputs_moved", "demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
-    "describe",
+    *("describe",),
 }
 SCHEDULER = {
     *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from .core.decision import Verdict as Verdict
     from .core.graph.dag import DAG as DAG
     from .core.graph.dag import DAGIterator as DAGIterator
+    from .engines.base import Attempt as Attempt
+    from .engines.base import AttemptEnd as AttemptEnd
+    from .engines.base import Engine as Engine
     from .engines.local import LocalRunner as LocalRunner
     from .errors import BusyError as BusyError
     from .errors import DAGError as DAGError
@@ -102,6 +105,7 @@ _HOMES = {
     "content.files": ("Files",),
     "content.fingerprint": ("Fingerprint",),
     "scheduling.job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
+    "engines.base": ("Attempt", "AttemptEnd", "Engine"),
     "engines.local": ("LocalRunner",),
     "scheduling.scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),

@@ -480,7 +480,7 @@ class Scheduler:
         self._treadle.own_push(native(job))
 
     def launch(self) -> None:
-        """Start all jobs that have their tokens."""
+        """Attempt all jobs that have their tokens."""
         self._treadle.own_launch()
 
     def wait(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .engines.local import Ended
+from .engines.base import AttemptEnd
 from .engines.process import Process
 from .scheduling.job import Job
 from .status import ReturnValue
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
-    from .engines.local import Start
+    from .engines.base import Attempt
 
 
 class FakeClock:
@@ -85,13 +85,13 @@ class ManualRunner:
         self.play = play or ManualRunner.end_oldest
         # What was started, in this order; what of it runs now, by key; what `stop` and `kill` were called with;
         # program -> why it cannot be started.
-        self.starts: list[Start] = []
-        self.running: dict[object, Start] = {}
+        self.starts: list[Attempt] = []
+        self.running: dict[object, Attempt] = {}
         self.stopped: list[object] = []
         self.killed: list[object] = []
         self.unstartable: dict[str, str] = {}
         self._processes: dict[object, FakeProcess] = {}
-        self._ended: deque[Ended] = deque()
+        self._ended: deque[AttemptEnd] = deque()
         self._woken = False
 
     @property
@@ -104,12 +104,12 @@ class ManualRunner:
         """Whether it starts more: always."""
         return True
 
-    def start(self, key: object, start: Start) -> FakeProcess | None:
+    def start(self, key: object, start: Attempt) -> FakeProcess | None:
         """Keep it; return a process that runs until the test ends it."""
         self.starts.append(start)
         program = start.argvs[0][0]
         if program in self.unstartable:
-            self._ended.append(Ended(key, None, self.unstartable[program]))
+            self._ended.append(AttemptEnd(key, None, self.unstartable[program]))
             return None
         self.running[key] = start
         self._processes[key] = FakeProcess(self, key, 100_000 + len(self.starts))
@@ -129,14 +129,14 @@ class ManualRunner:
         process = self._processes.pop(key)
         if process.status is None:
             process.status = code
-        self._ended.append(Ended(key, code, "", process))
+        self._ended.append(AttemptEnd(key, code, "", process))
 
     def end_oldest(self) -> None:
         """Let the program that was started first end well."""
         if self.running:
             self.end(next(iter(self.running)))
 
-    def poll(self, timeout: float | None) -> list[Ended]:
+    def poll(self, timeout: float | None) -> list[AttemptEnd]:
         """Ask `play` what ends; if that is nothing, let `timeout` seconds pass.
 
         :raises AssertionError: if nothing ends and nothing would ever wake it
@@ -160,7 +160,7 @@ class ManualRunner:
         if key in self.running:
             self.end(key, -9)
 
-    def recover(self) -> list[Ended]:
+    def recover(self) -> list[AttemptEnd]:
         """Return what has ended and has not been told: it loses nothing."""
         ended = list(self._ended)
         self._ended.clear()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .content.fingerprint import Fingerprint
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
+    from .engines.base import Engine
 
 
 _NOWHERE: frozenset[Hashable] = frozenset()
@@ -114,6 +115,8 @@ class Walk:
         self.scheduler: Scheduler | None = None
         self.bus = Bus()
         """Where the walk publishes what happens in it."""
+        self.engines: dict[str, Engine] = {}
+        """Name -> engine, beside this machine: a job whose `engine` names one has its program run there."""
         self._told_to_end: int | None = None
         self._running = allocate_lock()
         self._has_run = False
@@ -279,6 +282,10 @@ class Walk:
             job_timeout=self.job_timeout,
         )
         scheduler.before_start = self._before_start
+        if self.engines:
+            from .engines.several import Engines
+
+            scheduler.runner = Engines(self.engines)
         if self.bus:
             scheduler.after_start = self._publish_started
             scheduler.tick = self.bus.tick

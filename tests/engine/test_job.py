@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from treadle import EmptyJob, Job, JobTimingInfo, ProcessJob, ReturnValue
-from treadle.engines.local import Ended
+from treadle.engines.base import AttemptEnd
 from treadle.testing import CallJob, ManualRunner
 from waiting import DEADLINE, is_alive, until
 
@@ -207,19 +207,19 @@ class TestStatusOfAProcess:
     def test_a_host_tells_why_it_could_not_be_started(self) -> None:
         job = Shell("uid", "exit 0", Ends())
         job.prepare(0)
-        job.ended(Ended(job, None, "no such program"))
+        job.ended(AttemptEnd(job, None, "no such program"))
         assert (job.status, job.failure) == (ReturnValue.failure, "no such program")
 
     def test_a_host_tells_of_the_last_program_of_several(self) -> None:
         runner = ManualRunner()
         job = Shell("uid", "exit 0", Ends())
         job.prepare(0)
-        start = job.make_start()
+        start = job.make_attempt()
         job.proc_handle = runner.start("first", start)
         last = runner.start("last", start)
         runner.end("first", 0)
         runner.end("last", 1)
-        job.ended(Ended(job, 1, "", last))
+        job.ended(AttemptEnd(job, 1, "", last))
         assert job.status == ReturnValue.failure
 
     def test_without_a_cmdline_it_is_a_failure_with_its_traceback(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -321,8 +321,8 @@ class TestInterruptOfAProcess:
         ran: list[Shell] = []
 
         class Late(Shell):
-            def make_start(self) -> Any:
-                start = super().make_start()
+            def make_attempt(self) -> Any:
+                start = super().make_attempt()
                 self.interrupt()
                 ran.append(self)
                 return start

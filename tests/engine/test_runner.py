@@ -14,7 +14,8 @@ import pytest
 
 from treadle.engines import process
 from treadle.engines import process_marks as marks
-from treadle.engines.local import Ended, LocalRunner, Start
+from treadle.engines.base import Attempt, AttemptEnd
+from treadle.engines.local import LocalRunner
 from treadle.engines.process_marks import with_mark
 from waiting import is_alive, read_line, until
 
@@ -39,14 +40,14 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(fd)
 
 
-def shell(*scripts: str, stdout: int | None = None, name: str = "one", own_session: bool = True) -> Start:
+def shell(*scripts: str, stdout: int | None = None, name: str = "one", own_session: bool = True) -> Attempt:
     """Return what starts these scripts, one after the other."""
     argvs = [["sh", "-c", script] for script in scripts]
     mark = f"{RUN}/{name}"
-    return Start(argvs, mark=mark, environ=os.environ, files=(None, stdout, None), own_session=own_session)
+    return Attempt(argvs, mark=mark, environ=os.environ, stdout=stdout, own_session=own_session)
 
 
-def the_end(runner: LocalRunner) -> Ended:
+def the_end(runner: LocalRunner) -> AttemptEnd:
     """Return the next one that ends."""
     (ended,) = runner.poll(20)
     return ended
@@ -121,7 +122,7 @@ class TestNotStarted:
         ],
     )
     def test_it_has_ended_at_the_next_poll(self, runner: LocalRunner, argvs: list[list[str]], words: str) -> None:
-        assert runner.start("key", Start(argvs, mark=f"{RUN}/one", environ=os.environ)) is None
+        assert runner.start("key", Attempt(argvs, mark=f"{RUN}/one", environ=os.environ)) is None
         assert runner.active == 1
         ended = the_end(runner)
         assert (ended.key, ended.code, ended.process) == ("key", None, None)
@@ -132,10 +133,11 @@ class TestNotStarted:
 def test_a_lost_exit_code_is_an_error_and_not_a_success() -> None:
     script = (
         "import os, signal\n"
-        "from treadle.engines.local import LocalRunner, Start\n"
+        "from treadle.engines.base import Attempt\n"
+        "from treadle.engines.local import LocalRunner\n"
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "runner = LocalRunner()\n"
-        "runner.start('key', Start([['false']], mark='m/x', environ=os.environ))\n"
+        "runner.start('key', Attempt([['false']], mark='m/x', environ=os.environ))\n"
         "[ended] = runner.poll(20)\n"
         "print(ended.code, ended.error)\n"
     )
@@ -281,7 +283,7 @@ def test_no_descriptor_is_left_open(runner: LocalRunner) -> None:
         if script == "sleep 300":
             runner.stop("key")
         the_end(runner)
-    runner.start("key", Start([["/no/such/program"]], mark=f"{RUN}/one", environ=os.environ))
+    runner.start("key", Attempt([["/no/such/program"]], mark=f"{RUN}/one", environ=os.environ))
     the_end(runner)
     runner.close()
     until(lambda: os.listdir("/proc/self/fd") == before, "all descriptors are closed")
@@ -293,7 +295,7 @@ def test_a_program_carries_the_marks_of_all_runs_around_it(
     monkeypatch.setenv("TREADLE_RUN", "outer/x")
     argvs = [["sh", "-c", "echo $TREADLE_RUN $ONLY $HOME."]]
     environ = {"ONLY": "this", "PATH": os.environ["PATH"]}
-    runner.start("key", Start(argvs, mark=f"{RUN}/one", environ=environ, files=(None, pipe[1], None)))
+    runner.start("key", Attempt(argvs, mark=f"{RUN}/one", environ=environ, stdout=pipe[1]))
     assert read_line(pipe[0]) == f"outer/x {RUN}/one this ."
     the_end(runner)
     assert with_mark(environ, "m")["TREADLE_RUN"] == "m"

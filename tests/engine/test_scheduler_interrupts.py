@@ -18,7 +18,8 @@ from jobs import Book, Fake, Notify, Shell, Sleeper, calling, graph
 from treadle import Job, ReturnValue, Scheduler
 from treadle.engines import process
 from treadle.engines import process_marks as marks
-from treadle.engines.local import Ended, LocalRunner, Start
+from treadle.engines.base import Attempt, AttemptEnd
+from treadle.engines.local import LocalRunner
 from treadle.scheduling.job import RUN_ID
 from treadle.testing import CallJob, ManualRunner
 from waiting import DEADLINE, is_alive, read_line
@@ -35,8 +36,8 @@ def _nothing_is_left() -> Iterator[None]:
 class Steps(Sleeper):
     """Two programs, one after the other."""
 
-    def make_start(self) -> Start:
-        start = super().make_start()
+    def make_attempt(self) -> Attempt:
+        start = super().make_attempt()
         start.argvs = [["true"], *start.argvs]
         return start
 
@@ -250,7 +251,7 @@ class TestThreads:
 
 class TestEnds:
     def test_one_that_the_runner_has_told_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def poll(self: LocalRunner, timeout: float | None) -> list[Ended]:
+        def poll(self: LocalRunner, timeout: float | None) -> list[AttemptEnd]:
             ends = real(self, timeout)
             if ends and not lost:
                 lost.extend(ends)
@@ -258,7 +259,7 @@ class TestEnds:
             return ends
 
         real = LocalRunner.poll
-        lost: list[Ended] = []
+        lost: list[AttemptEnd] = []
         monkeypatch.setattr(LocalRunner, "poll", poll)
         book = Book(lambda uid, data, end: Shell(uid, "exit 0" if uid == "short" else "exec sleep 300", end))
         with pytest.raises(KeyboardInterrupt):
@@ -323,7 +324,7 @@ def run_traced(tracer: Tracer) -> tuple[Book, Scheduler, bool]:
         job = Noted(uid, data, notify_end)
         if uid != "long":
             script = "exit 75" if uid == "again" else "exit 0"
-            job.make_start = lambda: Start(  # type: ignore[method-assign]
+            job.make_attempt = lambda: Attempt(  # type: ignore[method-assign]
                 [["true"], ["sh", "-c", script]], mark=marks.mark_of(RUN_ID, uid), environ=os.environ
             )
         return job

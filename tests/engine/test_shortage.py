@@ -19,7 +19,8 @@ from treadle.command.command import Command, Script
 from treadle.command.walk import Settings
 from treadle.content.fingerprint import Fingerprint
 from treadle.core import decision
-from treadle.engines.local import LocalRunner, Start
+from treadle.engines.base import Attempt
+from treadle.engines.local import LocalRunner, OpenFiles
 from treadle.errors import PATIENCE, TreadleError, is_shortage
 from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.testing import CallJob, ManualRunner, MemoryWalk
@@ -32,8 +33,8 @@ KINDS = [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE]
 OF_EACH_KIND = pytest.mark.parametrize("kind", KINDS, ids=[errno.errorcode[kind] for kind in KINDS])
 
 
-class Scarce(Start):
-    """A Start that meets a shortage the first times."""
+class Scarce(Attempt):
+    """An Attempt that meets a shortage the first times."""
 
     def __init__(self, script: str, times: int, kind: int, at_step: int = 0) -> None:
         argvs = [["sh", "-c", "exit 0"]] * at_step + [["sh", "-c", script]]
@@ -42,11 +43,19 @@ class Scarce(Start):
         self.kind = kind
         self.at_step = at_step
 
-    def spawn(self, number: int = 0) -> Process:
-        if number == self.at_step and self.times:
-            self.times -= 1
-            raise OSError(self.kind, os.strerror(self.kind))
-        return super().spawn(number)
+
+@pytest.fixture(autouse=True)
+def _what_is_scarce_meets_a_shortage(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = OpenFiles.spawn
+
+    def spawn(self: OpenFiles, number: int = 0) -> Process:
+        attempt = self._attempt
+        if isinstance(attempt, Scarce) and number == attempt.at_step and attempt.times:
+            attempt.times -= 1
+            raise OSError(attempt.kind, os.strerror(attempt.kind))
+        return real(self, number)
+
+    monkeypatch.setattr(OpenFiles, "spawn", spawn)
 
 
 class ScarceRunner(ManualRunner):
@@ -59,7 +68,7 @@ class ScarceRunner(ManualRunner):
         self.kind = kind
         self.refused = 0
 
-    def start(self, key: object, start: Start) -> FakeProcess | None:
+    def start(self, key: object, start: Attempt) -> FakeProcess | None:
         if self.times or len(self.running) >= self.most:
             self.times = max(0, self.times - 1)
             self.refused += 1
@@ -241,7 +250,7 @@ def test_a_command_is_told_of_and_recorded_once(tmp_path: Path) -> None:
             super().__init__()
             self.refused = 0
 
-        def start(self, key: object, start: Start) -> Process | None:
+        def start(self, key: object, start: Attempt) -> Process | None:
             if self.refused < 3:
                 self.refused += 1
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -6,7 +6,7 @@ import os
 from itertools import count
 
 from treadle._startup.environment import inherited
-from treadle.engines.local import GRACE, Start
+from treadle.engines.base import GRACE, Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
 from treadle.errors import ProgramError
@@ -16,12 +16,11 @@ from .programs import PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from treadle.command.command import Command
     from treadle.command.fingerprinting import Questions
-    from treadle.engines.process import Process
 
 
 class ProcessJob(AbstractJob):
@@ -49,11 +48,7 @@ class ProcessJob(AbstractJob):
         :raises ProgramError: it could not be started, has ended with another exit code, or its time was up
         """
         command = self.command
-        start = self._start()
-        try:
-            how, is_late = await PROGRAMS.run(start, command.limits.timeout, self.grace)
-        finally:
-            start.close()
+        how, is_late = await PROGRAMS.run(self._attempt(), command.limits.timeout, self.grace)
         if is_late:
             raise ProgramError(f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s")
         if how.code is None:
@@ -70,7 +65,7 @@ class ProcessJob(AbstractJob):
         """Return all that it runs."""
         return self.command.shown
 
-    def _start(self) -> _Start:
+    def _attempt(self) -> Attempt:
         # only a run of programs pays for what looks at files
         from treadle.command.fingerprinting import Questions
         from treadle.content.files import Files
@@ -81,49 +76,14 @@ class ProcessJob(AbstractJob):
             raise ProgramError("there is no program to start")
         questions = Questions(Files(root), inherited())
         environ = questions.environment(command)
-        return _Start(
-            None if command.stdout is None else os.path.join(self.root, command.stdout),
+        return Attempt(
             [_found(argv, environ, questions) for argv in argvs],
             mark=mark_of(_RUN, str(next(_NUMBERS))),
             environ=environ,
             cwd=os.path.normpath(os.path.join(root, command.cwd)),
+            stdout=None if command.stdout is None else os.path.join(self.root, command.stdout),
             own_session=not command.console,
         )
-
-
-class _Start(Start):
-    """A Start whose stdout is opened with the program, so that what waits for its start holds no descriptor."""
-
-    __slots__ = ("_fd", "_stdout")
-
-    def __init__(self, stdout: str | None, argvs: Sequence[Sequence[str]], **options: Any) -> None:
-        super().__init__(argvs, **options)
-        self._stdout = stdout
-        self._fd: int | None = None
-
-    def spawn(self, number: int = 0) -> Process:
-        """Open its stdout before the first program, and start one."""
-        if self._stdout is not None and self._fd is None:
-            self._fd = os.open(self._stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-            self.files = (None, self._fd, None)
-        try:
-            return super().spawn(number)
-        except OSError:
-            if number == 0:
-                self.close()
-            raise
-
-    def why_not(self, error: Exception, number: int = 0) -> str:
-        """Say so if it is its stdout that cannot be opened."""
-        if isinstance(error, OSError) and self._stdout is not None and error.filename == self._stdout:
-            return f"{self._stdout} cannot be written: {error.strerror}"
-        return super().why_not(error, number)
-
-    def close(self) -> None:
-        """Close its stdout."""
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
 
 
 def _found(argv: tuple[str, ...], environ: Mapping[str, str], questions: Questions) -> tuple[str, ...]:

@@ -10,14 +10,15 @@ import threading
 from collections import deque
 from time import sleep
 
-from treadle.engines.local import Ended, LocalRunner
+from treadle.engines.base import AttemptEnd
+from treadle.engines.local import LocalRunner
 from treadle.errors import PATIENCE, is_shortage, pause_after
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from treadle.engines.local import Start
+    from treadle.engines.base import Attempt
 
 
 class Programs:
@@ -27,9 +28,9 @@ class Programs:
         self._lock = threading.Lock()
         self._runner: LocalRunner | None = None
         self._calls: deque[Callable[[LocalRunner], object]] = deque()
-        self._ends: dict[object, Callable[[Ended], object]] = {}
+        self._ends: dict[object, Callable[[AttemptEnd], object]] = {}
 
-    async def run(self, start: Start, timeout: float | None, grace: float) -> tuple[Ended, bool]:
+    async def run(self, start: Attempt, timeout: float | None, grace: float) -> tuple[AttemptEnd, bool]:
         """Run a program to its end; where this is cancelled, end its tree and wait for that.
 
         :param timeout: seconds until its tree is ended, None for no limit
@@ -38,10 +39,10 @@ class Programs:
         """
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        found: list[Ended] = []
+        found: list[AttemptEnd] = []
         key = object()
 
-        def tell(how: Ended) -> None:
+        def tell(how: AttemptEnd) -> None:
             found.append(how)
             loop.call_soon_threadsafe(ended.set)
 
@@ -51,7 +52,7 @@ class Programs:
                 self._begin(runner, key, start)
             except BaseException as error:
                 # nothing may wait for ever for what has not started
-                self._ends.pop(key)(Ended(key, None, f"{type(error).__name__}: {error}"))
+                self._ends.pop(key)(AttemptEnd(key, None, f"{type(error).__name__}: {error}"))
 
         def stop(runner: LocalRunner) -> None:
             runner.grace = grace
@@ -78,7 +79,7 @@ class Programs:
             raise cancelled
         return found[0], bool(late)
 
-    def _begin(self, runner: LocalRunner, key: object, start: Start) -> None:
+    def _begin(self, runner: LocalRunner, key: object, start: Attempt) -> None:
         for tries in range(PATIENCE):
             try:
                 runner.start(key, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from treadle.engines.local import Start
+from treadle.engines.base import Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
 from treadle.errors import TreadleError
@@ -97,16 +97,11 @@ class CommandJob(ProcessJob):
             return ReturnValue(code)
         return ReturnValue.failure
 
-    @property
-    def code(self) -> int | None:
-        """The exit code, negative for a signal, None if it never ran."""
-        return self.proc_handle.status if self.proc_handle is not None else None
-
     def how_it_ended(self) -> str:
         """Return in words how the last attempt has ended."""
         return self._why_not_good() or describe_status(self.code)
 
-    def make_start(self) -> Start:
+    def make_attempt(self) -> Attempt:
         """Make room for the outputs, open the log, and return what is to be started."""
         command, place = self.command, self.place
         argvs = command.argvs()
@@ -119,38 +114,33 @@ class CommandJob(ProcessJob):
         if place.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
             environ |= COLOURED
         cwd = place.root if command.cwd == "." else os.path.normpath(os.path.join(place.root, command.cwd))
-        files = (0, None, None) if command.console else self._open_files()
-        return Start(
+        log = None if command.console else self._prepared_log()
+        stdout = None if command.console or command.stdout is None else os.path.join(place.root, command.stdout)
+        return Attempt(
             [self._resolved(argv, environ) for argv in argvs],
             mark=mark_of(place.run, self.uid),
             environ=environ,
             cwd=cwd,
-            files=files,
+            stdin=0 if command.console else None,
+            stdout=stdout,
+            log=log,
             own_session=not command.console,
         )
 
-    def _open_files(self) -> tuple[int | None, int | None, int | None]:
+    def _prepared_log(self) -> str:
+        """Return the path of the log, which is there then; the first attempt finds it empty."""
         place = self.place
         log = place.log(self.uid)
-        fresh = os.O_TRUNC if self.attempt == 1 else 0
-        flags = os.O_WRONLY | os.O_APPEND | fresh
+        flags = os.O_WRONLY | os.O_APPEND | (os.O_TRUNC if self.attempt == 1 else 0)
         try:
             try:
-                prints = self._own_log(log, flags)
+                os.close(own_files.open_own(log, flags))
             except FileNotFoundError:
                 own_files.make_folder(place.state, "logs")
-                prints = self._own_log(log, flags)
-            if self.command.stdout is None:
-                return None, prints, prints
-            path = os.path.join(self.place.root, self.command.stdout)
-            return None, self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), prints
+                os.close(own_files.open_own(log, flags))
         except OSError as error:
             raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
-
-    def _own_log(self, path: str, flags: int) -> int:
-        fd = own_files.open_own(path, flags)
-        self._files.append(fd)
-        return fd
+        return log
 
     def _resolved(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
         if "/" in argv[0]:

@@ -290,7 +290,17 @@ class CommandWalk(Walk):
         absent = self.questions.absent(self._kept[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
-        return CommandJob(uid, data, notify_end, self.place, self._ready)
+        job = CommandJob(uid, data, notify_end, self.place, self._ready)
+        job.engine = self.engine_of(uid, data)
+        return job
+
+    def engine_of(self, uid: str, command: Command) -> str:
+        """Return the name of the engine that runs an action, one of `engines`; "" for this machine.
+
+        What has the terminal runs here whatever this says.
+        """
+        del uid, command
+        return ""
 
     def about_to_start(self, jobs: list[Any]) -> None:
         """Put down that these start, in one write, before anything of theirs runs; see `Walk.about_to_start`."""

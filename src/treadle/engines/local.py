@@ -11,64 +11,13 @@ from treadle.errors import PATIENCE, is_shortage, pause_after
 
 from . import process
 from . import process_marks as marks
+from .base import GRACE, AttemptEnd
 from .process import TERM, Process
 from .process_marks import KILL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Protocol
-
-    class Runner(Protocol):
-        """What a Scheduler has programs run by: a LocalRunner, a fake, or one that runs them elsewhere.
-
-        All of it is called from one thread, but for `wake`. Keys are the caller's.
-        """
-
-        grace: float
-
-        @property
-        def active(self) -> int:
-            """How many have been started and not been reported as ended."""
-
-        @property
-        def has_room(self) -> bool:
-            """Whether the system has the resources for one more program, as far as can be told."""
-
-        def start(self, key: object, start: Start) -> Process | None:
-            """Start it; what cannot be started has ended at the next `poll`.
-
-            :raises OSError: a shortage (see `errors.is_shortage`), nothing has been started; try again later
-            """
-
-        def knows(self, key: object) -> bool:
-            """Return whether it was started under this key and has not been reported as ended."""
-
-        def poll(self, timeout: float | None) -> list[Ended]:
-            """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
-
-        def stop(self, key: object) -> None:
-            """Ask for its end, and see to it after the grace."""
-
-        def kill(self, key: object) -> None:
-            """End it at once."""
-
-        def recover(self) -> list[Ended]:
-            """Make good what an exception out of one of these calls may have left half done.
-
-            What was just being started is known from now on and can be stopped. Return what has ended already,
-            also what the last `poll` has returned.
-            """
-
-        def wake(self) -> None:
-            """Make a `poll` that is under way return."""
-
-        def close(self) -> None:
-            """Give its resources back; nothing may be running."""
-
-
-GRACE = 5.0
-"""Seconds between TERM and KILL."""
+    from .base import Attempt
 _DRAIN_INTERVAL = 0.02
 _LOOK_INTERVAL = 0.02
 """Seconds between two looks at a child that no descriptor tells of."""
@@ -79,89 +28,98 @@ LONGEST_NAP = 0.5
 it only afterwards: without an end it would be lost for as long as the programs run."""
 
 
-class Start:
-    """What is to be started.
-
-    :param argvs: one argv after the other, until one fails
-    :param mark: the mark of its processes, see `marks.mark_of`
-    :param environ: the whole environment, the mark not yet in it
-    :param files: descriptors for stdin (None: nowhere), stdout and stderr (None: ours)
-    :param own_session: False keeps it in our own session and group, so that it has the terminal
-    """
-
-    __slots__ = ("argvs", "cwd", "environ", "files", "mark", "own_session")
-
-    def __init__(
-        self,
-        argvs: Sequence[Sequence[str]],
-        *,
-        mark: str,
-        environ: Mapping[str, str],
-        cwd: str | None = None,
-        files: tuple[int | None, int | None, int | None] = (None, None, None),
-        own_session: bool = True,
-    ) -> None:
-        self.argvs = argvs
-        self.mark = mark
-        self.environ = environ
-        self.cwd = cwd
-        self.files = files
-        self.own_session = own_session
-
-    def spawn(self, number: int = 0) -> Process:
-        """Start its argv of that number.
-
-        :raises OSError: as `process.spawn` does
-        :raises ValueError: likewise
-        """
-        if not self.argvs:
-            raise ValueError("there is no program to start")
-        return process.spawn(
-            self.argvs[number],
-            mark=self.mark,
-            environ=marks.with_mark(self.environ, self.mark, os.environ),
-            cwd=self.cwd,
-            files=self.files,
-            own_session=self.own_session,
-        )
-
-    def why_not(self, error: Exception, number: int = 0) -> str:
-        """Return in words why `spawn` has failed."""
-        return process.describe_spawn_error(error, self.argvs[number] if self.argvs else (), self.cwd, self.environ)
-
-
-class Ended:
-    """How something that was started has ended.
-
-    :param code: the exit code of the last program, negative for a signal; None if there is none
-    :param error: why there is none: it could not be started, or it is not known how it ended
-    :param process: the last program that was started, None if there was none
-    """
-
-    __slots__ = ("code", "error", "key", "process")
-
-    def __init__(self, key: object, code: int | None, error: str = "", process: Process | None = None) -> None:
-        self.key = key
-        self.code = code
-        self.error = error
-        self.process = process
-
-
 SPAWN_ERRORS = (OSError, ValueError, TypeError)
 """What a program that cannot be started raises: TypeError where an argument is no text."""
 LOST = "nobody can say how it ended: something else waits for our children, or SIGCHLD is ignored"
 
 
-class _Running:
-    __slots__ = ("code", "ended", "key", "kill_at", "number", "process", "spawning", "start")
+class OpenFiles:
+    """The files of an attempt, opened when its first program starts: what waits for its start holds none.
 
-    def __init__(self, key: object, start: Start) -> None:
+    :param attempt: what is started
+    """
+
+    __slots__ = ("_attempt", "_opened", "_trio")
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._opened: list[int] = []
+        self._trio: tuple[int | None, int | None, int | None] | None = None
+
+    def spawn(self, number: int = 0) -> Process:
+        """Start the program of that number, with the files.
+
+        :raises OSError: as `process.spawn` does, or a file cannot be opened
+        :raises ValueError: as `process.spawn` does
+        """
+        attempt = self._attempt
+        if not attempt.argvs:
+            raise ValueError("there is no program to start")
+        try:
+            if self._trio is None:
+                self._trio = self._open()
+            return process.spawn(
+                attempt.argvs[number],
+                mark=attempt.mark,
+                environ=marks.with_mark(attempt.environ, attempt.mark, os.environ),
+                cwd=attempt.cwd,
+                files=self._trio,
+                own_session=attempt.own_session,
+            )
+        except SPAWN_ERRORS:
+            if number == 0:
+                self.close()
+            raise
+
+    def why_not(self, error: Exception, number: int = 0) -> str:
+        """Return in words why `spawn` has failed."""
+        attempt = self._attempt
+        if isinstance(error, OSError) and error.filename is not None:
+            if error.filename in (attempt.stdout, attempt.stderr, attempt.log):
+                return f"{error.filename} cannot be written: {error.strerror}"
+            if error.filename == attempt.stdin:
+                return f"{error.filename} cannot be read: {error.strerror}"
+        argv = attempt.argvs[number] if attempt.argvs else ()
+        return process.describe_spawn_error(error, argv, attempt.cwd, attempt.environ)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._trio = None
+        while self._opened:
+            os.close(self._opened.pop())
+
+    def _open(self) -> tuple[int | None, int | None, int | None]:
+        attempt = self._attempt
+        log = None if attempt.log is None else self._opened_at(attempt.log, _ADDED_TO)
+        stdin = self._opened_at(attempt.stdin, os.O_RDONLY)
+        stdout = log if attempt.stdout is None else self._opened_at(attempt.stdout, _EMPTIED)
+        if attempt.stderr is not None:
+            return stdin, stdout, self._opened_at(attempt.stderr, _EMPTIED)
+        return stdin, stdout, stdout if log is None else log
+
+    def _opened_at(self, where: str | int | None, flags: int) -> int | None:
+        if where is None or isinstance(where, int):
+            return where
+        fd = os.open(where, flags | os.O_CLOEXEC, 0o666)
+        self._opened.append(fd)
+        return fd
+
+
+_EMPTIED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_ADDED_TO = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+
+
+class _Running:
+    __slots__ = ("attempt", "code", "ended", "files", "key", "kill_at", "number", "process", "spawning")
+
+    def __init__(self, key: object, attempt: Attempt) -> None:
         self.key = key
-        self.start = start
+        self.attempt = attempt
+        self.files = OpenFiles(attempt)
         self.process: Process | None = None
         self.spawning = True
         """Whether a program is just being started: there may be one that `process` does not know of."""
-        self.ended: Ended | None = None
+        self.ended: AttemptEnd | None = None
         self.number = 0
         self.kill_at: float | None = None
         self.code: int | None = None
@@ -176,8 +134,8 @@ class LocalRunner:
         self._by_fd: dict[int, _Running] = {}
         self._by_key: dict[object, _Running] = {}
         self._draining: dict[object, _Running] = {}
-        self._ended: list[Ended] = []
-        self._told: list[Ended] = []
+        self._ended: list[AttemptEnd] = []
+        self._told: list[AttemptEnd] = []
         """What the last `poll` has returned."""
         self._postponed: dict[object, _Running] = {}
         """What waits for a resource of the system, in the order in which it is tried again."""
@@ -203,7 +161,7 @@ class LocalRunner:
         """Whether the system has the resources for one more program, as far as can be told."""
         return not self._postponed and (self._most is None or len(self._by_key) < self._most)
 
-    def start(self, key: object, start: Start) -> Process | None:
+    def start(self, key: object, attempt: Attempt) -> Process | None:
         """Start it under a key of the caller's; what cannot be started has ended at the next `poll`.
 
         If the system is short of a resource, it starts as soon as another program has ended, or after a pause.
@@ -212,7 +170,7 @@ class LocalRunner:
         """
         self._open()
         self._told = []
-        running = _Running(key, start)
+        running = _Running(key, attempt)
         # an interrupt may come before anybody knows the child: from here on there is its mark
         self._by_key[key] = running
         self._spawn(running)
@@ -222,7 +180,7 @@ class LocalRunner:
         """Return whether it was started under this key and has not been reported as ended."""
         return key in self._by_key or any(ended.key is key for ended in self._ended)
 
-    def poll(self, timeout: float | None) -> list[Ended]:
+    def poll(self, timeout: float | None) -> list[AttemptEnd]:
         """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
         self._open()
         self._told = []
@@ -254,7 +212,7 @@ class LocalRunner:
             self._draining[key] = running
             self._signal(running, KILL)
 
-    def recover(self) -> list[Ended]:
+    def recover(self) -> list[AttemptEnd]:
         """Make good what an exception may have left half done, KeyboardInterrupt between any two lines above all.
 
         What was just being started runs on until it is stopped. Return what has ended already, also what the
@@ -283,7 +241,7 @@ class LocalRunner:
     def _recover_program(self, running: _Running, child: Process) -> None:
         if child.is_collected:
             child.reap()
-        if child.is_collected and child.status == 0 and running.number + 1 < len(running.start.argvs):
+        if child.is_collected and child.status == 0 and running.number + 1 < len(running.attempt.argvs):
             running.spawning = True
         elif child.is_collected:
             self._end(running, child.status)
@@ -330,12 +288,12 @@ class LocalRunner:
             self._postpone(running)
             return
         try:
-            running.process = running.start.spawn(running.number)
+            running.process = running.files.spawn(running.number)
         except SPAWN_ERRORS as error:
             if is_shortage(error) and self._may_wait():
                 self._postpone(running)
             else:
-                self._end(running, None, running.start.why_not(error, running.number))
+                self._end(running, None, running.files.why_not(error, running.number))
         else:
             running.spawning = False
             self._postponed.pop(running.key, None)
@@ -369,7 +327,7 @@ class LocalRunner:
     def _signal(self, running: _Running, number: int) -> None:
         if running.spawning:
             # an interrupt came in between: whatever there is of it has no Process, or one that nobody watches
-            marks.end_lost(running.start.mark)
+            marks.end_lost(running.attempt.mark)
             if running.process is not None:
                 running.process.reap()
                 running.process.release()
@@ -444,7 +402,7 @@ class LocalRunner:
 
     def _go_on(self, running: _Running, child: Process) -> None:
         """Start what comes after a program that has been collected, or report the end."""
-        if child.status == 0 and running.number + 1 < len(running.start.argvs):
+        if child.status == 0 and running.number + 1 < len(running.attempt.argvs):
             running.spawning = True
             running.number += 1
             self._spawn(running)
@@ -460,7 +418,7 @@ class LocalRunner:
                 running.kill_at = now + 1.0
                 self._signal(running, KILL)
             elif running.code is not None and (over or self._is_gone(running)):
-                marks.end_marked(running.start.mark)
+                marks.end_marked(running.attempt.mark)
                 if running.process is not None:
                     running.process.reap()
                     running.process.release()
@@ -468,13 +426,16 @@ class LocalRunner:
                 self._end(running, running.code)
 
     def _is_gone(self, running: _Running) -> bool:
-        return next(marks.marked(running.start.mark), None) is None
+        return next(marks.marked(running.attempt.mark), None) is None
 
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
         if running.ended is None:
-            running.ended = Ended(running.key, code, error or ("" if code is not None else LOST), running.process)
+            running.ended = AttemptEnd(
+                running.key, code, error or ("" if code is not None else LOST), running.process
+            )
         if running.ended not in self._ended:
             self._ended.append(running.ended)
+        running.files.close()
         self._draining.pop(running.key, None)
         self._unwatched.pop(running.key, None)
         self._postponed.pop(running.key, None)

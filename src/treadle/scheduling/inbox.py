@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from treadle.engines.local import Ended, Runner
+    from treadle.engines.base import AttemptEnd, Runner
 
     from .job import Job, ProcessJob
 
@@ -69,7 +69,7 @@ class Inbox:
         self._take(runner.recover())
         self._hear()
 
-    def _take(self, ends: list[Ended]) -> None:
+    def _take(self, ends: list[AttemptEnd]) -> None:
         for how in ends:
             job: ProcessJob = how.key  # type: ignore[assignment]
             self.ended.append(job)

@@ -7,7 +7,8 @@ from _thread import RLock, allocate_lock
 from time import monotonic, time
 
 from treadle._startup.environment import inherited
-from treadle.engines.local import SPAWN_ERRORS, Start
+from treadle.engines.base import Attempt
+from treadle.engines.local import SPAWN_ERRORS, OpenFiles
 from treadle.engines.process import describe_status
 from treadle.errors import TreadleError, UsageError, is_shortage, listed
 from treadle.status import ReturnValue
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self
 
     from treadle.core.callbacks import NotifyEnd
-    from treadle.engines.local import Ended
+    from treadle.engines.base import AttemptEnd
     from treadle.engines.process import Process
 
     class Host(Protocol):
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
         def run_in_thread(self, job: Job) -> None:
             """Call `job.run_guarded()` in a thread, then tell that the job ended."""
 
-        def run_process(self, job: ProcessJob, start: Start | None) -> Process | None:
-            """Start a program for the job, whose `ended` is called at its end; None where it did not start."""
+        def run_process(self, job: ProcessJob, start: Attempt | None) -> Process | None:
+            """Attempt a program for the job, whose `ended` is called at its end; None where it did not start."""
 
         def interrupt_process(self, job: ProcessJob) -> None:
             """End the tree of the job's program: TERM, grace, KILL."""
@@ -95,6 +96,8 @@ class Job:
     tokens = 1
     timeout: float | None = USE_SCHEDULER_TIMEOUT
     """Seconds that one attempt may last; None for no limit."""
+    engine = ""
+    """The engine that runs its program, "" for this machine; see `Walk.engines`."""
     retry_delay = 0.0
     """Seconds to wait before it is queued again, when `collect` asks for that."""
 
@@ -271,7 +274,8 @@ class ProcessJob(Job):
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         super().__init__(uid, data, notify_end)
         self.proc_handle: Process | None = None
-        self._files: list[int] = []
+        self._code: int | None = None
+        self._has_ended = False
 
     @property
     def cmdline(self) -> list[str]:
@@ -295,9 +299,14 @@ class ProcessJob(Job):
         """The exit code as a ReturnValue: notready before the start, failure for what is not one."""
         if self.failure is not None:
             return ReturnValue.failure
-        if self.proc_handle is None:
+        if self.proc_handle is None and not self._has_ended:
             return ReturnValue.notready
-        return self.status_of(self.proc_handle.status)
+        return self.status_of(self.code)
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of its last program, negative for a signal; None if none has ended."""
+        return self._code if self.proc_handle is None else self.proc_handle.status
 
     def status_of(self, code: int | None) -> ReturnValue:
         """Return the status that an exit code stands for."""
@@ -313,12 +322,14 @@ class ProcessJob(Job):
     def _why_not_good(self) -> str | None:
         """Return what other jobs say, or else the exit code or the signal that ended the program."""
         why = super()._why_not_good()
-        return why if why is not None or self.proc_handle is None else describe_status(self.proc_handle.status)
+        is_over = self.proc_handle is not None or self._has_ended
+        return why if why is not None or not is_over else describe_status(self.code)
 
     def prepare(self, slot: int) -> None:
         """Forget the program of the attempt before."""
         super().prepare(slot)
         self.proc_handle = None
+        self._code, self._has_ended = None, False
 
     def start(self, slot: int, host: Host | None = None) -> None:
         """Give the program to the host, which waits for all of them at once; an overridden `run` is called."""
@@ -326,42 +337,36 @@ class ProcessJob(Job):
             super().start(slot, host)
             return
         self._host = host
-        request = None
+        attempt = None
         try:
-            request = self.make_start()
+            attempt = self.make_attempt()
         except Exception as error:
-            self.close_files()
             if is_shortage(error):
                 raise
             self._not_started(error)
-        try:
-            self.proc_handle = host.run_process(self, request)
-        except OSError:
-            self.close_files()
-            raise
+        self.proc_handle = host.run_process(self, attempt)
 
     def run(self) -> None:
         """Run the program and wait for its end; what cannot be started is a failure."""
         try:
-            start = self.make_start()
+            files = OpenFiles(self.make_attempt())
             try:
-                self.proc_handle = start.spawn()
+                self.proc_handle = files.spawn()
             except SPAWN_ERRORS as error:
-                self.fail(start.why_not(error))
+                self.fail(files.why_not(error))
                 _log().error("job %s could not be started: %s", self.uid, self.failure)
                 return
             if self.interrupted:
                 # `interrupt` may have looked before there was a program to end
                 self.proc_handle.kill(recursive=True)
             self.proc_handle.wait()
+            files.close()
         except (OSError, TreadleError) as error:
             self._not_started(error)
-        finally:
-            self.close_files()
 
-    def ended(self, how: Ended) -> None:
+    def ended(self, how: AttemptEnd) -> None:
         """Take in how the program has ended, when a host has run it."""
-        self.close_files()
+        self._code, self._has_ended = how.code, True
         if how.process is not None:
             self.proc_handle = how.process
         if how.error and self.failure is None:
@@ -379,7 +384,7 @@ class ProcessJob(Job):
         if trace is not None or self.logs_failures:
             _log().error("job %s could not be started: %s", self.uid, self.failure, exc_info=trace)
 
-    def make_start(self) -> Start:
+    def make_attempt(self) -> Attempt:
         """Return what is to be started, from `cmdline` and `cmd_options`."""
         from treadle.engines.process_marks import mark_of
 
@@ -401,12 +406,9 @@ class ProcessJob(Job):
             environ = {**inherited(), **environ}
         if options:
             raise TreadleError(f"unknown cmd_options: {listed(sorted(options))}")
-        stdout = self._open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        stderr = stdout if error is None else self._open(error, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        files = (self._open(stdin, os.O_RDONLY), stdout, stderr)
         # 1 and "1" are two uids
         mark = mark_of(RUN_ID, f"{self.index}-{self.uid}")
-        return Start([argv], mark=mark, environ=environ, cwd=cwd, files=files)
+        return Attempt([argv], mark=mark, environ=environ, cwd=cwd, stdin=stdin, stdout=output, stderr=error)
 
     def interrupt(self) -> bool:
         """End the program with all that it has started; always True."""
@@ -416,18 +418,6 @@ class ProcessJob(Job):
         elif self.proc_handle is not None:
             self.proc_handle.kill(recursive=True)
         return True
-
-    def close_files(self) -> None:
-        """Close the descriptors that were opened for the program."""
-        while self._files:
-            os.close(self._files.pop())
-
-    def _open(self, what: str | int | None, flags: int) -> int | None:
-        if what is None or isinstance(what, int):
-            return what
-        fd = os.open(what, flags | os.O_CLOEXEC, 0o666)
-        self._files.append(fd)
-        return fd
 
 
 _WORDS = (str, bytes, os.PathLike)

@@ -13,7 +13,8 @@ from time import monotonic, time
 from treadle.core.admission import Admission
 from treadle.core.containers import deque, heappop, heappush
 from treadle.core.graph.dag import DAGIterator, require_graph
-from treadle.engines.local import GRACE, LocalRunner
+from treadle.engines.base import GRACE
+from treadle.engines.local import LocalRunner
 from treadle.engines.process import LONGEST_SLEEP
 from treadle.errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
-    from treadle.engines.local import Runner, Start
+    from treadle.engines.base import Attempt, Runner
     from treadle.engines.process import Process
 
     from .coroutine_job import CoroutineJob
@@ -264,7 +265,7 @@ class Scheduler:
         self._admission.push(job, queue, tokens, priority)
 
     def launch(self) -> None:
-        """Start all jobs that admission lets in, as long as the system has the resources for them."""
+        """Attempt all jobs that admission lets in, as long as the system has the resources for them."""
         if self._delayed:
             self._push_delayed()
         if self.hurry != RUNNING:
@@ -319,7 +320,7 @@ class Scheduler:
             raise UsageError(f"the job of vertex {uid!r} has another uid: {job.uid!r}")
         return job
 
-    def run_process(self, job: ProcessJob, start: Start | None) -> Process | None:
+    def run_process(self, job: ProcessJob, start: Attempt | None) -> Process | None:
         """Give a program to the runner (for `ProcessJob.start`)."""
         if start is None:
             self.tell_end(job, job.attempt)
@@ -327,7 +328,7 @@ class Scheduler:
         return self.runner.start(job, start)
 
     def _start_first(self) -> bool:
-        """Start the first job that is admitted; return False if the system has no resource for it now."""
+        """Attempt the first job that is admitted; return False if the system has no resource for it now."""
         job, slot = self._admitted[0]
         if self._active and self._short is None and not self.runner.has_room:
             return False

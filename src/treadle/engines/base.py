@@ -1,0 +1,258 @@
+"""What is handed to an engine and what comes back, as plain data, and the base of engines outside of this process.
+
+An attempt says what is to be started by argvs, an environment and paths: whoever runs it opens the files, here or
+on another machine that sees the same folder.
+"""
+
+from __future__ import annotations
+
+from _queue import Empty, SimpleQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol, Self
+
+    from .process import Process
+
+    class Runner(Protocol):
+        """What a Scheduler has programs run by: a LocalRunner, an Engine, several of them, or a fake.
+
+        All of it is called from one thread, but for `wake`. Keys are the caller's.
+        """
+
+        grace: float
+
+        @property
+        def active(self) -> int:
+            """How many have been started and not been reported as ended."""
+
+        @property
+        def has_room(self) -> bool:
+            """Whether the system has the resources for one more program, as far as can be told."""
+
+        def start(self, key: object, attempt: Attempt) -> Process | None:
+            """Start it; what cannot be started has ended at the next `poll`.
+
+            :return: the program, where it is one of this process
+            :raises OSError: a shortage (see `errors.is_shortage`), nothing has been started; try again later
+            """
+
+        def knows(self, key: object) -> bool:
+            """Return whether it was started under this key and has not been reported as ended."""
+
+        def poll(self, timeout: float | None) -> list[AttemptEnd]:
+            """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
+
+        def stop(self, key: object) -> None:
+            """Ask for its end, and see to it after the grace."""
+
+        def kill(self, key: object) -> None:
+            """End it at once."""
+
+        def recover(self) -> list[AttemptEnd]:
+            """Make good what an exception out of one of these calls may have left half done.
+
+            What was just being started is known from now on and can be stopped. Return what has ended already,
+            also what the last `poll` has returned.
+            """
+
+        def wake(self) -> None:
+            """Make a `poll` that is under way return."""
+
+        def close(self) -> None:
+            """Give its resources back; nothing may be running."""
+
+
+GRACE = 5.0
+"""Seconds between TERM and KILL."""
+
+
+class Attempt:
+    """What is to be started.
+
+    The files are paths; a number is a descriptor of this process, which no other can use.
+
+    :ivar argvs: one argv after the other, until one fails
+    :ivar mark: the mark of its processes: the value of TREADLE_RUN in their environment
+    :ivar environ: the whole environment, the mark not yet in it
+    :ivar cwd: the folder to run in, None for that of the engine's process
+    :ivar stdin: where it reads from, None for nowhere
+    :ivar stdout: where its output goes, emptied first; None for the log, and without one for that of the engine
+    :ivar stderr: the same for errors; None for the log, and without one for where stdout goes
+    :ivar log: a file that is there, and is added to
+    :ivar own_session: False keeps it in the session and group of the engine's process: it has the terminal
+    """
+
+    __slots__ = ("argvs", "cwd", "environ", "log", "mark", "own_session", "stderr", "stdin", "stdout")
+
+    def __init__(
+        self,
+        argvs: Sequence[Sequence[str]],
+        *,
+        mark: str,
+        environ: Mapping[str, str],
+        cwd: str | None = None,
+        stdin: str | int | None = None,
+        stdout: str | int | None = None,
+        stderr: str | int | None = None,
+        log: str | None = None,
+        own_session: bool = True,
+    ) -> None:
+        self.argvs = argvs
+        self.mark = mark
+        self.environ = environ
+        self.cwd = cwd
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.log = log
+        self.own_session = own_session
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of its programs: with the mark, by which all that descends from them is found."""
+        from .process_marks import with_mark
+
+        return dict(with_mark(self.environ, self.mark))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as data that JSON can hold.
+
+        :raises ValueError: it holds descriptors, or the terminal of this process: it cannot be run elsewhere
+        """
+        if not self.own_session or any(isinstance(one, int) for one in (self.stdin, self.stdout, self.stderr)):
+            raise ValueError("it uses files of this process, and cannot be run by another one")
+        data = {name: getattr(self, name) for name in self.__slots__ if name != "own_session"}
+        return {**data, "argvs": [list(map(str, argv)) for argv in self.argvs], "environ": dict(self.environ)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return what `as_data` has made data of."""
+        return cls(**data)
+
+
+class AttemptEnd:
+    """How something that was started has ended.
+
+    :ivar code: the exit code of the last program, negative for a signal; None if there is none
+    :ivar error: why there is none: it could not be started, or it is not known how it ended
+    :ivar process: the last program that was started, where it was one of this process
+    """
+
+    __slots__ = ("code", "error", "key", "process")
+
+    def __init__(self, key: object, code: int | None, error: str = "", process: Process | None = None) -> None:
+        self.key = key
+        self.code = code
+        self.error = error
+        self.process = process
+
+
+class Engine:
+    """Base of an engine that runs attempts elsewhere: in another process, in a pool, on a cluster.
+
+    A subclass overrides `submit` and `cancel`, and calls `report` once for each attempt, from any thread. It is a
+    `Runner`: give it to a Scheduler as its `runner`, or as one of `engines.several.Engines`.
+    """
+
+    grace = GRACE
+    """Seconds that an attempt has to end by itself when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.on_end: Callable[[], None] | None = None
+        """Called whenever an end was reported, from the thread that reports it."""
+        self._running: dict[object, Attempt] = {}
+        self._ends: SimpleQueue[AttemptEnd | None] = SimpleQueue()
+        self._told: list[AttemptEnd] = []
+
+    def submit(self, key: object, attempt: Attempt) -> None:
+        """Have an attempt run; return at once. An exception is the end of this attempt.
+
+        :param key: what `report` is to be called with
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no submit()")
+
+    def cancel(self, key: object, *, at_once: bool) -> None:
+        """Have an attempt end; its end is reported as any other.
+
+        :param at_once: whether its grace is over
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no cancel()")
+
+    def report(self, key: object, code: int | None = None, error: str = "") -> None:
+        """Report the end of an attempt; any thread may call this, and only the first call for an attempt counts.
+
+        :param code: the exit code of its last program, negative for a signal
+        :param error: why there is none
+        """
+        self._ends.put(AttemptEnd(key, code, error or ("" if code is not None else "it is not known how it ended")))
+        if self.on_end is not None:
+            self.on_end()
+
+    def lose(self, error: str) -> None:
+        """Report the end of all that runs: the engine is gone. Any thread may call this.
+
+        :param error: what happened to it
+        """
+        for key in list(self._running):
+            self.report(key, error=error)
+
+    @property
+    def active(self) -> int:
+        """How many have been started and not been returned by `poll`."""
+        return len(self._running)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes one more."""
+        return True
+
+    def start(self, key: object, attempt: Attempt) -> None:
+        """Submit an attempt; what cannot be submitted has ended at the next `poll`."""
+        self._running[key] = attempt
+        try:
+            self.submit(key, attempt)
+        except Exception as error:
+            self.report(key, error=f"{type(error).__name__}: {error}".removesuffix(": "))
+
+    def knows(self, key: object) -> bool:
+        """Return whether it was started under this key and has not been returned by `poll`."""
+        return key in self._running
+
+    def poll(self, timeout: float | None) -> list[AttemptEnd]:
+        """Wait until an end is reported, `wake` is called or `timeout` seconds are over: return what ended."""
+        self._told = []
+        wait: tuple[bool, float | None] = (timeout != 0, timeout or None)
+        while True:
+            try:
+                end = self._ends.get(*wait)
+            except Empty:
+                break
+            wait = (False, None)
+            if end is not None and self._running.pop(end.key, None) is not None:
+                self._told.append(end)
+        return self._told
+
+    def stop(self, key: object) -> None:
+        """Have it end within the grace."""
+        if key in self._running:
+            self.cancel(key, at_once=False)
+
+    def kill(self, key: object) -> None:
+        """Have it end at once."""
+        if key in self._running:
+            self.cancel(key, at_once=True)
+
+    def recover(self) -> list[AttemptEnd]:
+        """Return what has ended, also what the last `poll` has returned."""
+        told = list(self._told)
+        return [*told, *self.poll(0)]
+
+    def wake(self) -> None:
+        """Make a `poll` that is under way return."""
+        self._ends.put(None)
+        if self.on_end is not None:
+            self.on_end()
+
+    def close(self) -> None:
+        """Give its resources back; nothing runs."""

@@ -1,0 +1,226 @@
+"""What each engine has to hold, whoever wrote it: run against the one of this machine and one from outside."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from foreign_engine import OtherProcess
+from treadle import (
+    DAG,
+    Attempt,
+    Command,
+    CommandWalk,
+    Environment,
+    Limits,
+    Report,
+    Retries,
+    ReturnValue,
+    Script,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class OnEngine(CommandWalk):
+    """A walk whose actions run on one engine, but for those that say otherwise."""
+
+    here: frozenset[str] = frozenset()
+
+    def engine_of(self, uid: str, command: Command) -> str:
+        return "" if uid in self.here or not self.engines else "other"
+
+
+ENGINES: dict[str, Callable[[], OtherProcess | None]] = {"local": lambda: None, "foreign": OtherProcess}
+
+
+@pytest.fixture(params=list(ENGINES))
+def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., OnEngine]:
+    """Return what makes a walk over Commands on the engine of the test."""
+
+    def make(commands: dict[str, Command], **settings: object) -> OnEngine:
+        dag = DAG()
+        for uid, command in commands.items():
+            dag.add_vertex(uid, command)
+        made = OnEngine(dag, str(tmp_path), Settings(**settings))  # type: ignore[arg-type]
+        engine = ENGINES[request.param]()
+        if engine is not None:
+            made.engines["other"] = engine
+        return made
+
+    return make
+
+
+def shell(text: str, **options: object) -> Command:
+    return Command(script=Script(text), **options)  # type: ignore[arg-type]
+
+
+def failure_of(report: Report, uid: str) -> str | None:
+    return report.actions[uid].failure
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 126])
+def test_the_exit_code_of_the_last_program_counts(walk: Callable[..., OnEngine], code: int) -> None:
+    report = walk({"a": shell(f"exit {code}")}).run()
+    assert report.actions["a"].status == (ReturnValue.success if code == 0 else ReturnValue.failure)
+    assert failure_of(report, "a") == (None if code == 0 else f"exit code {code}")
+
+
+def test_programs_run_one_after_the_other_until_one_fails(walk: Callable[..., OnEngine], tmp_path: Path) -> None:
+    steps = [["touch", "one"], ["false"], ["touch", "three"]]
+    report = walk({"a": Command(steps)}).run()
+    assert failure_of(report, "a") == "exit code 1"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".treadle") == ["one"]
+
+
+def test_what_is_printed_goes_to_the_log_and_stdout_to_its_file(
+    walk: Callable[..., OnEngine], tmp_path: Path
+) -> None:
+    made = walk(
+        {
+            "log": shell("echo out; echo err >&2"),
+            "file": Command([["sh", "-c", "echo out; echo err >&2"]], stdout="o", outputs=["o"]),
+        }
+    )
+    assert made.run().ok
+    logs = tmp_path / ".treadle" / "logs"
+    assert (logs / "log.log").read_text() == "out\nerr\n"
+    assert (logs / "file.log").read_text() == "err\n"
+    assert (tmp_path / "o").read_text() == "out\n"
+
+
+def test_the_environment_and_the_folder_are_those_of_the_command(
+    walk: Callable[..., OnEngine], tmp_path: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    made = walk(
+        {"a": shell('printf "%s %s" "$X" "$PWD" > ../o', cwd="sub", env=Environment({"X": "y"}), outputs=["o"])}
+    )
+    assert made.run().ok, made.reports["a"].failure
+    assert (tmp_path / "o").read_text() == f"y {tmp_path / 'sub'}"
+
+
+def test_a_signal_is_told_as_one(walk: Callable[..., OnEngine]) -> None:
+    report = walk({"a": Command([["sh", "-c", "kill -USR1 $$"]])}).run()
+    assert "SIGUSR1" in str(failure_of(report, "a"))
+
+
+def test_a_time_limit_ends_the_program_with_all_that_it_has_started(
+    walk: Callable[..., OnEngine], tmp_path: Path
+) -> None:
+    report = walk({"a": shell("sleep 300 & echo $! > pid; wait", limits=Limits(timeout=0.5))}).run()
+    assert "time limit" in str(failure_of(report, "a"))
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_what_does_not_end_when_it_is_asked_to_is_killed(walk: Callable[..., OnEngine], tmp_path: Path) -> None:
+    made = walk(
+        {"a": shell("trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done", limits=Limits(timeout=0.5))}
+    )
+
+    def with_little_grace() -> object:
+        scheduler = CommandWalk.create_scheduler(made)
+        scheduler.grace = 0.3
+        return scheduler
+
+    made.create_scheduler = with_little_grace  # type: ignore[method-assign]
+    report = made.run()
+    assert "time limit" in str(failure_of(report, "a"))
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_failed_attempt_is_tried_again(walk: Callable[..., OnEngine], tmp_path: Path) -> None:
+    limits = Limits(retries=Retries(2, on=["any"], backoff=0.0))
+    report = walk({"a": shell("echo x >> n; [ $(wc -l < n) = 3 ]", limits=limits)}).run()
+    assert report.ok
+    assert report.actions["a"].attempts == 3
+    assert (tmp_path / "n").read_text() == "x\n" * 3
+
+
+def test_a_program_that_is_not_there_fails_with_words(walk: Callable[..., OnEngine]) -> None:
+    report = walk({"a": Command([["/no/such/program"]])}).run()
+    assert failure_of(report, "a")
+    assert not report.interrupted
+
+
+def test_a_second_run_skips_what_ran(walk: Callable[..., OnEngine]) -> None:
+    commands = {"a": shell("echo x > o", outputs=["o"])}
+    assert walk(commands).run().actions["a"].status == ReturnValue.success
+    assert walk(commands).run().actions["a"].status == ReturnValue.skip
+
+
+def test_many_run_at_once_and_each_end_is_told_once(walk: Callable[..., OnEngine]) -> None:
+    report = walk({f"a{n}": shell(f"exit {n % 3}") for n in range(12)}, jobs=4).run()
+    assert [failure_of(report, f"a{n}") for n in range(12)] == [
+        None if n % 3 == 0 else f"exit code {n % 3}" for n in range(12)
+    ]
+
+
+def test_two_engines_work_in_one_run(tmp_path: Path) -> None:
+    dag = DAG()
+    dag.add_vertex("there", shell("echo there > t", outputs=["t"]))
+    dag.add_vertex("here", shell("cat t > h", inputs=["t"], outputs=["h"]), ["there"])
+    made = OnEngine(dag, str(tmp_path))
+    engine = made.engines["other"] = OtherProcess()
+    made.here = frozenset({"here"})
+    assert made.run().ok
+    assert (tmp_path / "h").read_text() == "there\n"
+    assert [getattr(key, "uid", "") for key in engine.workers] == ["there"]
+
+
+def test_an_engine_that_is_lost_fails_what_it_ran_and_nothing_else(tmp_path: Path) -> None:
+    class Lost(OtherProcess):
+        def submit(self, key: object, attempt: Attempt) -> None:
+            self.lose("the connection has gone")
+
+    dag = DAG()
+    dag.add_vertex("there", shell("exit 0"))
+    dag.add_vertex("here", shell("exit 0"))
+    made = OnEngine(dag, str(tmp_path))
+    made.engines["other"] = Lost()
+    made.here = frozenset({"here"})
+    report = made.run()
+    assert failure_of(report, "there") == "the connection has gone"
+    assert report.actions["here"].status == ReturnValue.success
+
+
+def test_an_engine_that_refuses_an_attempt_fails_it_with_its_words(tmp_path: Path) -> None:
+    class Full(OtherProcess):
+        def submit(self, key: object, attempt: Attempt) -> None:
+            raise RuntimeError("no worker has so much memory")
+
+    dag = DAG()
+    dag.add_vertex("a", shell("exit 0"))
+    made = OnEngine(dag, str(tmp_path))
+    made.engines["other"] = Full()
+    assert failure_of(made.run(), "a") == "RuntimeError: no worker has so much memory"
+
+
+def test_an_attempt_travels_as_data(tmp_path: Path) -> None:
+    attempt = Attempt([["true"]], mark="m/x", environ={"A": "b"}, cwd=str(tmp_path), log="l")
+    again = Attempt.from_data(attempt.as_data())
+    assert again.as_data() == attempt.as_data()
+    assert again.environment()["TREADLE_RUN"].endswith("m/x")
+
+
+@pytest.mark.parametrize("held", [{"stdout": 1}, {"own_session": False}])
+def test_an_attempt_with_files_of_this_process_does_not(held: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="files of this process"):
+        Attempt([["true"]], mark="m/x", environ={}, **held).as_data()  # type: ignore[arg-type]
+
+
+def is_gone(pid: int, seconds: float = 20.0) -> bool:
+    """Return whether a process ends within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+    return False
