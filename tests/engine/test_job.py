@@ -215,6 +215,7 @@ class TestStatusOfAProcess:
         job = Shell("uid", "exit 0", Ends())
         job.prepare(0)
         start = job.make_attempt()
+        assert start is not None
         job.proc_handle = runner.start("first", start)
         last = runner.start("last", start)
         runner.end("first", 0)

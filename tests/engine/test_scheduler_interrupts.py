@@ -38,6 +38,7 @@ class Steps(Sleeper):
 
     def make_attempt(self) -> Attempt:
         start = super().make_attempt()
+        assert start is not None
         start.argvs = [["true"], *start.argvs]
         return start
 

@@ -80,6 +80,8 @@ class CommandJob(ProcessJob):
         """The last attempt that the observer was told of."""
         self.made_room = False
         """Whether output files of former runs have been removed for this attempt."""
+        self.restored = ""
+        """Where its outputs came from, "" if they were not restored."""
         self.emptied: list[str] = []
         """Output folders from which something was removed before an attempt."""
         self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
@@ -101,15 +103,22 @@ class CommandJob(ProcessJob):
         """Return in words how the last attempt has ended."""
         return self._why_not_good() or describe_status(self.code)
 
-    def make_attempt(self) -> Attempt:
-        """Make room for the outputs, open the log, and return what is to be started."""
+    def make_attempt(self) -> Attempt | None:
+        """Make room for the outputs, and return what is to be started; None where the outputs were restored."""
         command, place = self.command, self.place
         argvs = command.argvs()
         if not argvs:
             raise TreadleError("it has nothing to run")
         self.made_room = False
+        self.restored = ""
         self.ready(self)
         self.made_room = True
+        if self.restored:
+            # nothing is started: its outputs are there
+            if not command.console:
+                self._prepared_log()
+            self._code, self._has_ended = 0, True
+            return None
         environ = place.questions.environment(command)
         if place.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
             environ |= COLOURED

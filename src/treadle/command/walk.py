@@ -294,6 +294,19 @@ class CommandWalk(Walk):
         job.engine = self.engine_of(uid, data)
         return job
 
+    def restore(self, uid: str, command: Command, fingerprint: Fingerprint) -> str | None:
+        """Put the outputs of an action that is about to run into their places from elsewhere, such as a cache.
+
+        Called when there is room for them; a subclass overrides it. It either puts all of them there or changes
+        nothing. That end is recorded as a success is, and `why` says where the outputs came from.
+
+        :param fingerprint: what the outputs depend on, as it stands now
+        :return: where they came from, in words; None to have the action run
+        :raises OSError: it failed midway: the action fails with these words; so does a TreadleError
+        """
+        del uid, command, fingerprint
+        return None
+
     def engine_of(self, uid: str, command: Command) -> str:
         """Return the name of the engine that runs an action, one of `engines`; "" for this machine.
 
@@ -437,6 +450,8 @@ class CommandWalk(Walk):
             # an input that had a hard link there has another stamp now, and was not written to
             question = self._kept[uid] = self.questions.ask_again(question, job.command, found)
             self.questions.note_ways(question, job.command)
+        if type(self).restore is not CommandWalk.restore:
+            job.restored = self.restore(uid, job.command, question.fingerprint) or ""
         if not job.command.console:
             self.bus.publish("log_opened", LogOpened(uid, job.attempt, self.place.log(uid)))
 
@@ -482,7 +497,8 @@ class CommandWalk(Walk):
             self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
             self._say(f"{uid} is not recorded, it will run again: {text}")
             return
-        run = self._run_of(job, SUCCEEDED, "", made)
+        text = f"restored from {job.restored}" if job.restored else ""
+        run = self._run_of(job, SUCCEEDED, text, made)
         self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers), held=True)
 
     def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
@@ -552,6 +568,7 @@ class CommandWalk(Walk):
         end = super()._end_of(job, retry=retry)
         if isinstance(job, CommandJob):
             end.command, end.exit_code = job.command.shown, job.code
+            end.restored = job.restored
             end.most, end.emptied = job.command.limits.retries.max + 1, tuple(job.emptied)
             if job.made_room and not job.command.console:
                 end.log = self.place.log(end.name)

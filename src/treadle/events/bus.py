@@ -140,6 +140,7 @@ class Ended:
     :ivar failure: how it failed, in words
     :ivar attempts: how often it was started
     :ivar emptied: the output folders from which something was removed before it started
+    :ivar restored: where its outputs came from, "" if it has made them itself
     :ivar command: what it ran, as people read it
     :ivar log: the path of what it printed; "" if there is none
     :ivar exit_code: negative for a signal, None if no program of it ended
@@ -149,7 +150,7 @@ class Ended:
 
     __slots__ = (
         *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "how", "log", "most"),
-        *("name", "reasons"),
+        *("name", "reasons", "restored"),
     )
 
     def __init__(
@@ -163,6 +164,7 @@ class Ended:
         emptied: Sequence[str] = (),
         *,
         command: str = "",
+        restored: str = "",
         log: str = "",
         exit_code: int | None = None,
         delay: float | None = None,
@@ -175,6 +177,7 @@ class Ended:
         self.failure = failure
         self.attempts = attempts
         self.emptied = tuple(emptied)
+        self.restored = restored
         self.command = command
         self.log = log
         self.exit_code = exit_code

@@ -265,6 +265,8 @@ class Recorder(Subscriber):
             said["start"] = start
             if event.exit_code is not None:
                 said["exit_code"] = event.exit_code
+        if event.restored:
+            said["restored"] = event.restored
         if event.emptied:
             said["emptied"] = list(event.emptied)
         if event.failure:

@@ -349,7 +349,10 @@ class ProcessJob(Job):
     def run(self) -> None:
         """Run the program and wait for its end; what cannot be started is a failure."""
         try:
-            files = OpenFiles(self.make_attempt())
+            attempt = self.make_attempt()
+            if attempt is None:
+                return
+            files = OpenFiles(attempt)
             try:
                 self.proc_handle = files.spawn()
             except SPAWN_ERRORS as error:
@@ -384,8 +387,8 @@ class ProcessJob(Job):
         if trace is not None or self.logs_failures:
             _log().error("job %s could not be started: %s", self.uid, self.failure, exc_info=trace)
 
-    def make_attempt(self) -> Attempt:
-        """Return what is to be started, from `cmdline` and `cmd_options`."""
+    def make_attempt(self) -> Attempt | None:
+        """Return what is to be started, from `cmdline` and `cmd_options`; None if it has ended without."""
         from treadle.engines.process_marks import mark_of
 
         argv: Any = self.cmdline

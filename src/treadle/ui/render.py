@@ -70,7 +70,8 @@ def ended_line(state: State, ended: Ended) -> Line:
         return line(*parts, f": {safe(ended.failure.splitlines()[0] if ended.failure else 'failed')}")
     # a tool that goes on from what is in the folder found nothing there
     emptied = f"emptied {_names(ended.emptied)} first" if ended.emptied else ""
-    why = "; ".join(filter(None, (words.reasons(ended.reasons), emptied)))
+    restored = f"restored from {safe(ended.restored)}" if ended.restored else ""
+    why = "; ".join(filter(None, (words.reasons(ended.reasons), emptied, restored)))
     return line(*parts, f" ({why})" if why else "")
 
 
