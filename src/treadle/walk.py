@@ -288,6 +288,7 @@ class Walk:
             scheduler.runner = Engines(self.engines)
         if self.bus:
             scheduler.after_start = self._publish_started
+            scheduler.on_round = self._publish_round
             scheduler.tick = self.bus.tick
         return scheduler
 
@@ -557,6 +558,9 @@ class Walk:
         """Publish that an attempt of a job has started; one that does nothing has none."""
         if not job.should_skip:
             self.bus.publish("started", Started(str(job.uid), job.attempt, job.slot, job.started_at))
+
+    def _publish_round(self) -> None:
+        self.bus.publish("round")
 
     def _publish_ended(self, job: Job, *, retry: bool) -> None:
         """Publish how a job has ended."""

@@ -10,6 +10,7 @@ import pytest
 import treadle.aio
 from aio_jobs import Letters, Log, Logging, endless, raising, value
 from treadle.aio import Job, PureScheduler, Recording, Scheduler, as_dag
+from treadle.core.outcomes import STATUSES
 from treadle.errors import DAGError, UsageError
 from treadle.events.run_model import Run
 from treadle.events.schema import FIELDS, read_events
@@ -42,7 +43,8 @@ def test_a_run_is_told_as_the_events_of_a_walk_are(tmp_path: Path) -> None:
         "t": 0,
         "duration": 0,
         "total": 5,
-        "counts": {"ran": 4, "failed": 1},
+        "counts": dict.fromkeys(STATUSES, 0) | {"ran": 4, "failed": 1},
+        "saved": 0.0,
         "interrupted": False,
         "exit_code": 0,
     }
@@ -145,7 +147,7 @@ def test_a_cycle_is_no_graph() -> None:
 
 def test_the_names_of_the_package_are_these() -> None:
     assert set(treadle.aio.__all__) == {
-        *("AbstractJob", "ActionJob", "Job", "PrintJob", "ProcessJob", "PureScheduler", "Recording"),
+        *("AbstractJob", "ActionJob", "Job", "PrintJob", "ProcessJob", "PureScheduler", "Publishing", "Recording"),
         *("Scheduler", "Sequence", "Watch", "as_dag"),
     }
     assert all(getattr(treadle.aio, name).__doc__ for name in treadle.aio.__all__)

@@ -18,6 +18,7 @@ from .watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .publishing import Publishing
     from .recording import Recording
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Job",
     "PrintJob",
     "ProcessJob",
+    "Publishing",
     "PureScheduler",
     "Recording",
     "Scheduler",
@@ -36,7 +38,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # what writes reports is loaded when one is asked for
+    # what follows a run is loaded when it is asked for
+    if name == "Publishing":
+        from .publishing import Publishing
+
+        return Publishing
     if name == "Recording":
         from .recording import Recording
 
