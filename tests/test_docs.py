@@ -61,6 +61,11 @@ def test_links_within_the_project_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", with_python())
 def test_the_python_on_a_page_runs_from_its_first_line_to_its_last(page: str, tmp_path: Path) -> None:
     program = "\n".join(blocks(page, "python"))
+    if page == "README.md":
+        # the plan that the page begins with is there
+        (tmp_path / "treadle.yaml").write_text(blocks(page, "yaml")[0])
+        (tmp_path / "book").mkdir()
+        (tmp_path / "book/one.txt").write_text("it was the best of times\n")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
