@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from helpers import run_treadle
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from treadle.plan import Plan
+    from treadle.plan.model import Plan
 
 
 def write(folder: Path, **files: str) -> None:

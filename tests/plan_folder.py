@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from treadle.errors import PlanError, TreadleError
-from treadle.plan import Plan, load_plan
+from treadle.plan.load import load_plan
+from treadle.plan.model import Plan
 
 HEAD = "treadle: 1\nactions:\n"
 

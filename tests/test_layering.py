@@ -39,7 +39,7 @@ def rows() -> dict[str, set[str]]:
         "fastpath": fastpath,
         "ui": {"events", "core"},
         "report": {"ui", "events", "core"},
-        "frontends": fastpath,
+        "frontends": {"command", "core"},
         "plan": {"frontends", "command", "content", "core"},
         # a draft is checked as a plan is
         "importers": {"plan", "command", "content", "core"},
@@ -225,3 +225,26 @@ def types_only(found: Import) -> bool:
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     )
+
+
+HOT_PACKAGES = (
+    "command",
+    "content",
+    "core",
+    "core.graph",
+    "engines",
+    "events",
+    "fastpath",
+    "scheduling",
+    "session",
+    "state",
+    "ui",
+)
+"""Packages that a run loads; the names in their `__init__` would cost it."""
+
+
+@pytest.mark.parametrize("package", HOT_PACKAGES)
+def test_the_init_of_a_package_that_a_run_loads_holds_its_first_line_only(package: str) -> None:
+    lines = modules()[package].read_text("utf-8").splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith('"""')

@@ -10,7 +10,7 @@ from helpers import plan, run_treadle
 from treadle import DAG
 from treadle.core.admission import Admission
 from treadle.errors import TreadleError, listed, shortened
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 from treadle.ui.error_text import problem_lines
 
 if TYPE_CHECKING:

@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from .errors import TreadleError as TreadleError
     from .errors import UsageError as UsageError
     from .events.bus import Subscriber as Subscriber
+    from .frontends.base import FrontEnd as FrontEnd
+    from .frontends.base import Project as Project
+    from .frontends.base import Request as Request
     from .plan.load import load_plan as load_plan
     from .plan.model import Plan as Plan
     from .scheduling.coroutine_job import CoroutineJob as CoroutineJob
@@ -110,6 +113,7 @@ _HOMES = {
     "scheduling.scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),
     "events.bus": ("Subscriber",),
+    "frontends.base": ("FrontEnd", "Project", "Request"),
     "plan.load": ("load_plan",),
     "plan.model": ("Plan",),
     "session.options": ("Options",),

@@ -13,7 +13,7 @@ from treadle.errors import TreadleError
 from treadle.importers.detect import drafts_of
 from treadle.importers.draft import merged
 from treadle.importers.writer import text_of_plan, value_text
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 from treadle.plan.yaml import parser as loader
 from treadle.plan.yaml.nodes import Items, Scalar, Source, Table
 

@@ -11,7 +11,7 @@ import pytest
 
 from first_plans import first_plan, lines, write
 from helpers import run_treadle
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not there to compile")
 

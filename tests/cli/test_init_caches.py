@@ -11,7 +11,7 @@ from first_plans import first_plan, lines, write
 from treadle.importers.detect import drafts_of
 from treadle.importers.draft import merged
 from treadle.importers.writer import text_of_plan
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,13 +14,13 @@ from helpers import run_treadle
 from treadle.importers.detect import BUILD_TOOLS, drafts_of
 from treadle.importers.draft import merged
 from treadle.importers.writer import text_of_plan
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from treadle.plan import Plan
+    from treadle.plan.model import Plan
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not there to compare with")
 

@@ -14,7 +14,7 @@ import pytest
 from e2e.project import Project, wait_until
 from treadle import CommandWalk, Settings, TreadleError
 from treadle.core import decision
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 from treadle.state.previous_outputs import FormerOutputs
 
 PLAN = """

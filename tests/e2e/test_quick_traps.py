@@ -161,11 +161,11 @@ def test_a_link_that_leads_somewhere_from_now_on_is_matched(project: Project) ->
 def test_a_file_that_changes_just_before_the_plan_reads_it_is_another_input_too(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import treadle.plan
+    import treadle.plan.load
     from treadle.cli.main import main
     from treadle.session.fast_start import look
 
-    real: Callable[..., Any] = treadle.plan.load_plan
+    real: Callable[..., Any] = treadle.plan.load.load_plan
 
     def load_plan(*args: Any, **options: Any) -> Any:
         project.write("v.yaml", "k: 2\n")
@@ -183,7 +183,7 @@ def test_a_file_that_changes_just_before_the_plan_reads_it_is_another_input_too(
     do(project, "echo '# a comment' >> treadle.yaml")
     monkeypatch.chdir(project.folder)
     with monkeypatch.context() as patch:
-        patch.setattr(treadle.plan, "load_plan", load_plan)
+        patch.setattr(treadle.plan.load, "load_plan", load_plan)
         patch.setattr(os, "environ", project.environ)
         assert main(["run"], look(["run"])) == 0
     settled(project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plan_folder import Folder
-from treadle.plan import Plan
+from treadle.plan.model import Plan
 
 EXAMPLE = """\
 treadle: 1                                   # format version; an unknown one is refused

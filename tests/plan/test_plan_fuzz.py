@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from plan_folder import HEAD, Folder
 from treadle.errors import TreadleError
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 from treadle.plan.yaml import parser as loader
 
 GOOD = """\

@@ -13,7 +13,7 @@ from helpers import run_treadle
 from plan_folder import Folder
 
 if TYPE_CHECKING:
-    from treadle.plan import Plan
+    from treadle.plan.model import Plan
 
 GLOB = '{glob: ["s/**/*.c", "${o}/*.c"], exclude: "s/old*"}'
 FILES = ("s/a.c", "s/d/b.c", "s/old.c", "s/x.h", "gone.c")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from treadle.errors import PlanError
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

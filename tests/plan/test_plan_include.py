@@ -9,7 +9,7 @@ import pytest
 
 from plan_folder import Folder, argv
 from treadle.errors import UsageError
-from treadle.plan import Plan
+from treadle.plan.model import Plan
 
 DOCS = """\
 treadle: 1
@@ -434,7 +434,7 @@ def test_a_plan_named_from_elsewhere_finds_what_it_includes(docs: Folder, monkey
     (docs.root / "elsewhere").mkdir()
     monkeypatch.chdir(docs.root / "elsewhere")
     (docs.root / "treadle.yaml").write_text("treadle: 1\ninclude: [docs/plan.yaml]\n")
-    from treadle.plan import load_plan
+    from treadle.plan.load import load_plan
 
     plan = load_plan("../treadle.yaml", environ={})
     assert plan.actions["docs:build"].place.file == "../docs/plan.yaml"

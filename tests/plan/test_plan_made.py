@@ -8,7 +8,8 @@ import pytest
 
 from plan_folder import Folder, argv
 from treadle.errors import PlanError, UsageError
-from treadle.plan import Plan, load_plan
+from treadle.plan.load import load_plan
+from treadle.plan.model import Plan
 
 TOP = """\
 treadle: 1

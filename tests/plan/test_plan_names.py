@@ -9,7 +9,8 @@ import pytest
 
 from plan_folder import Folder
 from treadle.errors import PlanError, UsageError
-from treadle.plan import is_plan, load_outline, load_plan
+from treadle.plan.load import load_outline, load_plan
+from treadle.plan.yaml.detect import is_plan
 
 # What names stand for.
 

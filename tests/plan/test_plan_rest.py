@@ -10,7 +10,7 @@ from helpers import plan as write_plan
 from helpers import run_treadle
 from plan_folder import Folder, argv
 from treadle.errors import PlanError
-from treadle.plan import load_plan
+from treadle.plan.load import load_plan
 
 PLAN = "treadle: 1\nparams: {args: {rest: true}, n: {default: x}}\nactions: {a: {run: 'x ${args} y'}}\n"
 

@@ -139,7 +139,7 @@ def test_modes_of_the_system_are_told_as_they_are() -> None:
         for glob, closed, told in (("s/**/*.c", "s/no", "s/no/"), ("s/*.c", "away", "s/link.c")):
             (root / "treadle.yaml").write_text(f"{HEAD}  a: {{run: x, in: '{glob}'}}\n")
             (root / closed).chmod(0)
-            from treadle.plan import load_plan
+            from treadle.plan.load import load_plan
 
             with as_nobody(), pytest.raises(PlanError) as caught:
                 load_plan(str(root / "treadle.yaml"), environ={}, former_outputs=lambda _: ())

@@ -85,7 +85,7 @@ def _take_plan(options: Options) -> None:
         return
     first = options.names[0]
     if first.endswith((".yaml", ".yml")):
-        from treadle.plan import is_plan
+        from treadle.plan.yaml.detect import is_plan
 
         if is_plan(first):
             options.file = options.names.pop(0)

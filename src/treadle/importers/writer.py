@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from treadle.plan import Plan
+    from treadle.plan.model import Plan
 
     from .draft import Value
 
@@ -59,7 +59,7 @@ def _problem(text: str, root: str, draft: Draft, products: Products) -> TreadleE
     """
     from treadle.command.job import CONSOLE_QUEUE
     from treadle.command.validation import check_commands
-    from treadle.plan import load_plan
+    from treadle.plan.load import load_plan
 
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "treadle.yaml")

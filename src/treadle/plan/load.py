@@ -8,15 +8,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 
 from treadle._startup.environment import inherited
+from treadle.core.paths import below
 from treadle.core.redaction import digest
 from treadle.errors import PlanError, TreadleError
+from treadle.frontends.base import Action, Looks, Outline
+from treadle.frontends.names import Names
 
 from .language.globs import Disk, Globs
-from .language.paths import below
 from .language.templates import GlobItem
 from .language.value_files import ValueFiles
-from .model import Action, AskedEnviron, Looks, Outline, Plan
-from .names import Names
+from .model import AskedEnviron, Plan
 from .read import groups
 from .read.file import Part, join_queues
 from .read.spec import Spec

@@ -14,10 +14,10 @@ from .stop_requests import StopRequests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from treadle.errors import TreadleError
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.state.previous_outputs import FormerOutputs
     from treadle.ui.console import Console
 
@@ -92,7 +92,7 @@ class Call:
             )
             self.bus.publish("run_ended", RunEnded(disabled, walk))
 
-    def load(self, *, is_run: bool = False) -> Plan:
+    def load(self, *, is_run: bool = False) -> Project:
         """Load the plan, and the plans that its actions have made, as far as these actions are up to date.
 
         :param is_run: whether those that run each time are about to run
@@ -105,34 +105,33 @@ class Call:
             plan = with_known(plan, self.options, self.load_with, is_run=is_run)
         return plan
 
-    def load_with(self, made: Collection[str]) -> Plan:
+    def load_with(self, made: Collection[str]) -> Project:
         """Load the plan, and those that some of its actions have made.
 
         :param made: the uids of these actions
         """
-        from treadle.plan import load_plan
+        return self._read(self._former_outputs, made)
 
-        return load_plan(
-            self.plan_file(),
-            params=self.options.params,
-            former_outputs=self._former_outputs,
-            rest=self.options.rest,
-            made=made,
-        )
+    def _read(self, former_outputs: Callable[[str], FormerOutputs] | None, made: Collection[str] = ()) -> Project:
+        from treadle.frontends.base import Request
 
-    def load_for_forget(self) -> Plan:
+        from .front_ends import front_end_of
+
+        file, options = self.plan_file(), self.options
+        return front_end_of(file).load(Request(file, options.params, options.rest, former_outputs, made))
+
+    def load_for_forget(self) -> Project:
         """Load the plan; if its globs find nothing, let them take outputs of former runs: these may be named.
 
         :raises TreadleError: there is none, or it is not right in another way
         """
         from treadle.errors import PlanError
-        from treadle.plan import load_plan
 
         try:
             return self.load()
         except PlanError as problem:
             try:
-                return load_plan(self.plan_file(), params=self.options.params, rest=self.options.rest)
+                return self._read(None)
             except PlanError:
                 raise problem from None
 
@@ -149,14 +148,14 @@ class Call:
         """
         return self.options.file or find_plan(os.getcwd())
 
-    def select(self, plan: Plan, names: Sequence[str]) -> list[str]:
+    def select(self, plan: Project, names: Sequence[str]) -> list[str]:
         """Return the uids that names stand for; a path may be relative to where we stand, or absolute."""
         found: set[str] = set()
         for name in names:
             found.update(_select(plan, name))
         return [uid for uid in plan.actions if uid in found]
 
-    def select_known(self, plan: Plan, given: Sequence[str] | None = None) -> list[str]:
+    def select_known(self, plan: Project, given: Sequence[str] | None = None) -> list[str]:
         """Return the uids of the names that were given, for what must not fall upon the maker of a plan instead.
 
         :param given: the names, all of those that were given if it is left out
@@ -172,7 +171,7 @@ class Call:
                 )
         return self.select(plan, names)
 
-    def selected(self, plan: Plan) -> list[str]:
+    def selected(self, plan: Project) -> list[str]:
         """Return the uids of the names that were given, those of a bare run if there are none.
 
         :raises UsageError: nothing was named and the plan has no default
@@ -187,7 +186,7 @@ class Call:
             )
         return self.tagged(plan, list(plan.default))
 
-    def tagged(self, plan: Plan, uids: list[str]) -> list[str]:
+    def tagged(self, plan: Project, uids: list[str]) -> list[str]:
         """Return those of some actions that -l takes, all of them without -l.
 
         :raises UsageError: it takes none of them
@@ -230,7 +229,7 @@ def find_plan(folder: str) -> str:
     return path
 
 
-def _select(plan: Plan, name: str) -> list[str]:
+def _select(plan: Project, name: str) -> list[str]:
     try:
         return plan.select([name])
     except UsageError as error:
@@ -251,7 +250,7 @@ def _select(plan: Plan, name: str) -> list[str]:
         raise
 
 
-def _name_readers(plan: Plan, paths: Collection[str], error: UsageError) -> None:
+def _name_readers(plan: Project, paths: Collection[str], error: UsageError) -> None:
     """Say of a path that stands for no action which ones read it."""
     from .lookup import Readers
 

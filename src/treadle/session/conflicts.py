@@ -13,11 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from treadle.plan import Action, Plan
+    from treadle.frontends.base import Action, Project
     from treadle.state.store import Store
 
 
-def refuse_shared_outputs(plan: Plan, uids: Iterable[str], store: Store) -> None:
+def refuse_shared_outputs(plan: Project, uids: Iterable[str], store: Store) -> None:
     """Look for other plans that have made outputs of these actions; nothing is read where none has.
 
     :param uids: the actions that are walked
@@ -48,22 +48,24 @@ def _bare(path: str) -> str:
     return path.rstrip("/")
 
 
-def _other(plan: Plan, label: str) -> Plan | None:
+def _other(plan: Project, label: str) -> Project | None:
     """Return the plan of that name in the same root, None if there is none any more."""
-    from treadle.plan import load_plan
+    from treadle.frontends.base import Request
     from treadle.state.previous_outputs import FormerOutputs
+
+    from .front_ends import front_end_of
 
     path = os.path.join(plan.root, label)
     try:
         if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file) or path in plan.looks.read:
             return None
-        other = load_plan(path, former_outputs=FormerOutputs)
+        other = front_end_of(path).load(Request(path, former_outputs=FormerOutputs))
     except (OSError, ValueError, TreadleError):
         return None
     return other if other.root == plan.root and plan.file not in other.looks.read else None
 
 
-def _problem(path: str, plan: Plan, mine: Action, other: Plan, theirs: Action) -> TreadleError:
+def _problem(path: str, plan: Project, mine: Action, other: Project, theirs: Action) -> TreadleError:
     place = theirs.place
     return TreadleError(
         f"two plans make {path}: {mine.uid} in {plan.name}, and {theirs.uid} in {other.name}",

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from treadle.command.walk import CommandWalk
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.state.store import Store
 
 _READ = (INPUT, FOUND, EDITED)
 
 
-def foresee(plan: Plan, walk: CommandWalk) -> None:
+def foresee(plan: Project, walk: CommandWalk) -> None:
     """Take skips back, and runs for want of an input, that may be others when the whole plan is known.
 
     :param walk: it has looked; its verdicts are in an order in which each comes after those that it depends on
@@ -49,7 +49,7 @@ def foresee(plan: Plan, walk: CommandWalk) -> None:
             left.update(dict.fromkeys((*command.outputs, *command.edits), uid))
 
 
-def left_by(plan: Plan, store: Store) -> dict[str, str]:
+def left_by(plan: Project, store: Store) -> dict[str, str]:
     """Return what no action makes now and actions of an unknown plan did: path -> the maker of that plan."""
     found: dict[str, str] = {}
     for entry in store.entries.values():

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.walk import ActionReport
 
@@ -49,7 +49,7 @@ class Rounds:
         """What is wrong with plans that were generated."""
         self._blocked_names: list[str] = []
 
-    def whole(self, plan: Plan) -> Plan:
+    def whole(self, plan: Project) -> Project:
         """Return the plan as far as it can be known; it is of no use if there is an `end` then.
 
         What was walked is walked again if it is another action in a plan that is better known.
@@ -88,7 +88,7 @@ class Rounds:
         report.unmade = list(self.failed)
         report.problems = list(self._problems)
 
-    def selected(self, plan: Plan) -> list[str]:
+    def selected(self, plan: Project) -> list[str]:
         """Return what was asked for, as far as it is known; what is not is told as blocked at the end."""
         call, names = self.call, self.call.options.names
         if not self.failed:
@@ -108,7 +108,7 @@ class Rounds:
             # what -l takes may be in a plan that was not made
             return []
 
-    def known(self, plan: Plan, names: Iterable[str]) -> list[str]:
+    def known(self, plan: Project, names: Iterable[str]) -> list[str]:
         """Return the uids of names, without those that nothing is known of as long as a plan is not made."""
         if not self.failed:
             return self.call.select(plan, list(names))
@@ -120,7 +120,7 @@ class Rounds:
                 continue
         return list(found)
 
-    def blocked(self, plan: Plan, uids: Iterable[str]) -> Mapping[str, Collection[str]]:
+    def blocked(self, plan: Project, uids: Iterable[str]) -> Mapping[str, Collection[str]]:
         """Return which of some actions are blocked by what has failed, each with the failures."""
         if not self.failed:
             return {}
@@ -134,17 +134,17 @@ class Rounds:
         limit = self.call.options.keep_going
         return max(limit - self._failures, 1) if limit else 0
 
-    def publish_unknown(self, plan: Plan) -> None:
+    def publish_unknown(self, plan: Project) -> None:
         """Publish of what was asked for and could not be understood that it is blocked by makers that failed."""
         origins = dict.fromkeys(origin for uid in plan.unread for origin in self.failed.get(uid, ()))
         if self._blocked_names:
             self.call.bus.publish("blocked", list(dict.fromkeys(self._blocked_names)), tuple(origins))
 
-    def left_out(self, plan: Plan) -> dict[str, str]:
+    def left_out(self, plan: Project) -> dict[str, str]:
         """Return uid -> why it is not in the plan this time, without what is told as blocked."""
         return {uid: why for uid, why in plan.left_out.items() if uid not in self._blocked_names}
 
-    def _load(self, plan: Plan, made: list[str]) -> tuple[Plan, list[str]]:
+    def _load(self, plan: Project, made: list[str]) -> tuple[Project, list[str]]:
         """Load the plan with the plans of some makers; a plan that is not right is a failure of its maker.
 
         :param plan: what is known of it
@@ -159,7 +159,7 @@ class Rounds:
             self._take_broken(error, bad)
         return self._load(plan, [uid for uid in made if uid not in bad])
 
-    def _may_go_on_without(self, plan: Plan, uid: str) -> bool:
+    def _may_go_on_without(self, plan: Project, uid: str) -> bool:
         limit = self.call.options.keep_going
         needed = self._needed(plan) if limit else ()
         return uid not in needed or self._counted(needed) + 1 < limit
@@ -169,7 +169,7 @@ class Rounds:
         self._problems.append(error)
         self.failed.update({uid: (uid,) for uid in uids})
 
-    def _needed(self, plan: Plan, *, if_unclear: bool = False) -> Collection[str]:
+    def _needed(self, plan: Project, *, if_unclear: bool = False) -> Collection[str]:
         """Return the makers of unread plans that are needed by what was asked for.
 
         :param if_unclear: whether to take those too of which this cannot be said
@@ -184,7 +184,7 @@ class Rounds:
         """Return how many failures have kept makers from making their plans."""
         return len({origin for uid in needed for origin in self.failed.get(uid, ())})
 
-    def _walk_all(self, plan: Plan, uids: list[str]) -> bool:
+    def _walk_all(self, plan: Project, uids: list[str]) -> bool:
         """Walk makers and what they need; return whether the run goes on.
 
         Those that nothing needs that was named come last, and their failures keep nothing from starting.
@@ -199,7 +199,7 @@ class Rounds:
             return False
         return not others or self._walk(plan, others, 0)
 
-    def _walk(self, plan: Plan, uids: list[str], limit: int) -> bool:
+    def _walk(self, plan: Project, uids: list[str], limit: int) -> bool:
         """Walk some makers and what they need; return whether the run goes on.
 
         :param limit: failures after which nothing new starts, 0 for any number
@@ -236,7 +236,7 @@ class Rounds:
         self.end = report
 
 
-def _first_of(plan: Plan, failed: Collection[str]) -> list[str]:
+def _first_of(plan: Project, failed: Collection[str]) -> list[str]:
     """Return those makers of unread plans that come first: of which no glob waits to see what the others make.
 
     :param failed: those that make nothing in this run
@@ -246,7 +246,7 @@ def _first_of(plan: Plan, failed: Collection[str]) -> list[str]:
     return [uid for uid in unread if uid not in unsure] or unread
 
 
-def _is_in(error: PlanError, plan: Plan, uid: str) -> bool:
+def _is_in(error: PlanError, plan: Project, uid: str) -> bool:
     """Return whether a mistake is in the file that a maker has made."""
     file = plan.makers.get(uid)
     places = [one.place.file for one in error.problems if one.place is not None]

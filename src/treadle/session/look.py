@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
 
     from .call import Call
 
@@ -25,7 +25,7 @@ def without_skips(
 
 
 def open_plans(
-    plan: Plan, verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict]
+    plan: Project, verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict]
 ) -> dict[str, str]:
     """Return makers of plans that may hold something else after a run, and what is said of each of these plans."""
     found = {uid: f"{plan.makers[uid]} is not made yet" for uid in plan.unread}
@@ -33,7 +33,7 @@ def open_plans(
     return found | {uid: f"{plan.makers[uid]} may be another one then" for uid in runs}
 
 
-def looked(call: Call, plan: Plan, uids: Sequence[str]) -> CommandWalk:
+def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     """Return a walk that has looked at some actions and all that they need."""
     forced = call.select(plan, call.options.force)
     dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))

@@ -6,7 +6,7 @@ from bisect import bisect_left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
 
 DATA, NEEDS, AFTER = "data", "needs", "after"
 """What an edge stands for: a file, a dependency without one, order alone."""
@@ -18,7 +18,7 @@ class Readers:
     :param plan: the plan, with all its actions
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Project) -> None:
         self.plan = plan
         self._files: dict[str, str] = {}
         self._folders: dict[str, str] = {}

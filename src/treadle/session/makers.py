@@ -6,10 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
 
 
-def with_makers_of_found(plan: Plan, uids: list[str]) -> list[str]:
+def with_makers_of_found(plan: Project, uids: list[str]) -> list[str]:
     """Return actions and those that make what they were found to read last time, though no plan says so."""
     if not any(action.command.depfile for action in plan.actions.values()):
         return uids
@@ -27,6 +27,6 @@ def with_makers_of_found(plan: Plan, uids: list[str]) -> list[str]:
         uids = [*uids, *more]
 
 
-def with_all_before(plan: Plan, uids: Sequence[str]) -> list[str]:
+def with_all_before(plan: Project, uids: Sequence[str]) -> list[str]:
     """Return some actions and all that they need."""
     return [str(uid) for uid in plan.dag(with_makers_of_found(plan, list(uids))).vertex_data]

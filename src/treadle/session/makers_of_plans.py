@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from treadle.core.decision import Verdict
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
 
     from .options import Options
 
@@ -35,11 +35,11 @@ class Judged:
     def __init__(self) -> None:
         self._said: dict[str, tuple[str, ...]] = {}
 
-    def keep(self, plan: Plan, uids: Iterable[str]) -> None:
+    def keep(self, plan: Project, uids: Iterable[str]) -> None:
         """Take in that these actions have been judged."""
         self._said.update({uid: _said(plan, uid) for uid in uids})
 
-    def take_moved(self, plan: Plan) -> set[str]:
+    def take_moved(self, plan: Project) -> set[str]:
         """Forget those that are others now that more of the plan is known, and what comes after; return them."""
         moved = {uid for uid, said in self._said.items() if uid not in plan.actions or _said(plan, uid) != said}
         if moved:
@@ -49,7 +49,7 @@ class Judged:
         return moved
 
 
-def with_all_after(plan: Plan, uids: Iterable[str]) -> set[str]:
+def with_all_after(plan: Project, uids: Iterable[str]) -> set[str]:
     """Return some actions and all that need them."""
     after: dict[str, list[str]] = {}
     for uid, action in plan.actions.items():
@@ -65,14 +65,14 @@ def with_all_after(plan: Plan, uids: Iterable[str]) -> set[str]:
     return found
 
 
-def _said(plan: Plan, uid: str) -> tuple[str, ...]:
+def _said(plan: Project, uid: str) -> tuple[str, ...]:
     action = plan.actions[uid]
     return (*sorted(action.predecessors), "", *texts_of(action.command))
 
 
 def with_known(
-    plan: Plan, options: Options, load_with: Callable[[Sequence[str]], Plan], *, is_run: bool = False
-) -> Plan:
+    plan: Project, options: Options, load_with: Callable[[Sequence[str]], Project], *, is_run: bool = False
+) -> Project:
     """Return a plan with all that its makers of plans have made, as far as these are up to date.
 
     :param load_with: loads it with the plans that some makers have made
@@ -100,7 +100,7 @@ def with_known(
             raise
 
 
-def _up_to_date(plan: Plan, options: Options, judged: Judged, *, is_run: bool) -> list[str]:
+def _up_to_date(plan: Project, options: Options, judged: Judged, *, is_run: bool) -> list[str]:
     """Return those makers, of unread plans, that may be read now."""
     unread = plan.unread
     if not unread:
@@ -134,7 +134,7 @@ def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
     return calm
 
 
-def forced_among(plan: Plan, options: Options, uids: Sequence[str]) -> list[str]:
+def forced_among(plan: Project, options: Options, uids: Sequence[str]) -> list[str]:
     """Return those of some actions that are to run in any case."""
     if options.force_all:
         return list(uids)
@@ -142,7 +142,7 @@ def forced_among(plan: Plan, options: Options, uids: Sequence[str]) -> list[str]
     return [uid for uid in uids if uid in named]
 
 
-def refuse_too_deep(plan: Plan) -> None:
+def refuse_too_deep(plan: Project) -> None:
     """Refuse plans that go on to make plans.
 
     :raises TreadleError: they do

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from treadle.command.walk import CommandWalk
     from treadle.fastpath.partial_walk import Watch
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
 
     Row = tuple[int, int, int]
@@ -63,7 +63,7 @@ class Watching:
             folder = os.path.dirname(folder)
         return [] if self.found.call.file else paths
 
-    def keep(self, walk: CommandWalk, plan: Plan) -> None:
+    def keep(self, walk: CommandWalk, plan: Project) -> None:
         """Keep a snapshot of a walk over the whole of what was called for."""
         watch = self.watch(plan, walk.store.lock.clocks)
         if self.found is None or watch is None:
@@ -78,7 +78,7 @@ class Watching:
         made = columns_of(walk, watch)
         quick.write(walk.store.folder, name, made.sections(), made.items)
 
-    def watch(self, plan: Plan, clocks: Clocks | None = None) -> Watch | None:
+    def watch(self, plan: Project, clocks: Clocks | None = None) -> Watch | None:
         """Return what a plan depends on, None where no snapshot of it is kept.
 
         :param clocks: the clocks of file systems, if they have been measured
@@ -116,7 +116,7 @@ class Watching:
         return watch
 
 
-def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Plan) -> bool:
+def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
     """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
     from treadle.content.links import Makers
     from treadle.fastpath.partial_walk import found_by

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from treadle.fastpath.partial_walk import Part
     from treadle.fastpath.probe import Answer
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
 
     from .call import Call
     from .fast_start import Found
@@ -91,7 +91,9 @@ def _run_part(call: Call, found: Found, answer: Answer) -> RunReport | None:
     return _walk_part(call, found, part, queues, {})
 
 
-def _run_changed(call: Call, watching: Watching, plan: Plan, uids: list[str], answer: Answer) -> RunReport | None:
+def _run_changed(
+    call: Call, watching: Watching, plan: Project, uids: list[str], answer: Answer
+) -> RunReport | None:
     """Run what is doubtful after the plan was edited; None if only a walk over all of it can tell."""
     from treadle.fastpath.edited_plan import changed_part
 
@@ -127,7 +129,7 @@ def _walk_part(
     return report
 
 
-def _walk_of(call: Call, plan: Plan, uids: list[str], rounds: Rounds | None) -> PlanWalk:
+def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) -> PlanWalk:
     """Return a walk over some actions and all that they need.
 
     :param rounds: what has run before, because it generates plans

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from treadle.command.command import Command
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.state.records import Owner
     from treadle.state.store import Store
@@ -26,7 +26,7 @@ class Stale:
     :ivar keys: of the records of these actions
     """
 
-    def __init__(self, call: Call, plan: Plan, store: Store) -> None:
+    def __init__(self, call: Call, plan: Project, store: Store) -> None:
         self.paths: list[tuple[str, Owner]] = []
         self.kept: list[str] = []
         self.keys: list[str] = []
@@ -92,7 +92,7 @@ class Sources:
     :param made: what the actions of the plan make
     """
 
-    def __init__(self, plan: Plan, made: Collection[str]) -> None:
+    def __init__(self, plan: Project, made: Collection[str]) -> None:
         read: set[str] = set()
         # links that globs have met are looked at too, and are no files of the plan
         files = [path for path in (plan.file, *plan.looks.read) if os.path.isfile(path)]
@@ -112,7 +112,7 @@ class Sources:
         return "an action of the plan reads it" if bare in self._read else ""
 
 
-def made_by(plan: Plan) -> set[str]:
+def made_by(plan: Project) -> set[str]:
     """Return what the actions of a plan make, depfiles too."""
     commands = [action.command for action in plan.actions.values()]
     return {path for command in commands for path in (*command.outputs, command.depfile or "")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from treadle.command.discovered import found_on_record, makers_on_record
 from treadle.errors import UsageError
-from treadle.plan.names import is_pattern
+from treadle.frontends.names import is_pattern
 from treadle.session.foreseen import left_by, touched
 from treadle.state.store import Store
 
@@ -18,11 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
 
 
-def needed_makers(call: Call, plan: Plan, *, if_unclear: bool) -> set[str]:
+def needed_makers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]:
     """Return the makers of unread plans that what was named needs.
 
     :param if_unclear: whether to return all of them where a name cannot be understood without these plans
@@ -41,14 +41,14 @@ def needed_makers(call: Call, plan: Plan, *, if_unclear: bool) -> set[str]:
     return found
 
 
-def _needed_by(plan: Plan, uids: list[str], unread: Collection[str]) -> set[str]:
+def _needed_by(plan: Project, uids: list[str], unread: Collection[str]) -> set[str]:
     inside = list(map(str, plan.dag(with_makers_of_found(plan, uids)).vertex_data))
     reads = _blocked_by_former(plan, inside, Store(plan.root), unread)
     return {uid for uid in unread if uid in inside} | {maker for makers in reads.values() for maker in makers}
 
 
 def blocked_by(
-    plan: Plan, uids: Iterable[str], failed: Mapping[str, Collection[str]]
+    plan: Project, uids: Iterable[str], failed: Mapping[str, Collection[str]]
 ) -> dict[str, tuple[str, ...]]:
     """Return uid -> origins of the actions that what has failed blocks directly, not of what comes after these.
 
@@ -74,7 +74,7 @@ def blocked_by(
 
 
 def _blocked_by_former(
-    plan: Plan, uids: Iterable[str], store: Store, makers: Collection[str]
+    plan: Project, uids: Iterable[str], store: Store, makers: Collection[str]
 ) -> dict[str, dict[str, None]]:
     """Return uid -> those makers whose unread plans had actions, in former runs, that made what it reads."""
     store.load()
@@ -89,7 +89,7 @@ def _blocked_by_former(
     return found
 
 
-def _may_stand_in(plan: Plan, name: str) -> bool:
+def _may_stand_in(plan: Project, name: str) -> bool:
     """Whether a name that was given, or one in a group, may stand for what an unread plan holds."""
     stack, seen = [name], {name}
     while stack:

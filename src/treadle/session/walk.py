@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from treadle.core.graph.dag import DAG
     from treadle.events.bus import Action
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
 
     from .call import Call
 
@@ -32,7 +32,7 @@ class PlanWalk(CommandWalk):
         root: str,
         settings: Settings,
         *,
-        plan: Plan | None = None,
+        plan: Project | None = None,
         done: Collection[str] = (),
     ) -> None:
         super().__init__(actions, root, settings)
@@ -74,7 +74,7 @@ class PlanWalk(CommandWalk):
         super()._round()
 
 
-def tell_of_plan(call: Call, plan: Plan, left_out: Mapping[str, str] | None = None) -> None:
+def tell_of_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None = None) -> None:
     """Tell subscribers of the plan that is about to be walked.
 
     :param left_out: name -> why it is disabled, if that is other than what the plan says

@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.command.command import Command
     from treadle.command.fingerprinting import Question
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
 
 _MOST = 10
@@ -69,7 +69,7 @@ def adopt_command(call: Call) -> int:
     return 0
 
 
-def _with_outputs(call: Call, plan: Plan, uids: list[str]) -> list[str]:
+def _with_outputs(call: Call, plan: Project, uids: list[str]) -> list[str]:
     """Return the actions that leave something which can be taken as current; say which do not.
 
     :raises TreadleError: none of them does
@@ -86,7 +86,7 @@ def _with_outputs(call: Call, plan: Plan, uids: list[str]) -> list[str]:
     return found
 
 
-def _asked(plan: Plan, uids: list[str], questions: Questions) -> dict[str, Question]:
+def _asked(plan: Project, uids: list[str], questions: Questions) -> dict[str, Question]:
     asked: dict[str, Question] = {}
     problems = []
     for uid in uids:

@@ -16,7 +16,7 @@ from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
 
 FORMAT = 1
@@ -38,7 +38,7 @@ def check_command(call: Call) -> int:
     return 0
 
 
-def _checked(call: Call) -> Plan:
+def _checked(call: Call) -> Project:
     """Return the plan.
 
     :raises TreadleError: it is not right

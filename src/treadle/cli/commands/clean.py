@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from treadle.command.command import Command
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.session.options import Options
     from treadle.ui.text import Line
@@ -46,7 +46,7 @@ def clean_command(call: Call) -> int:
     return 1 if cleaner.failures else 0
 
 
-def refuse_tracked_state(plan: Plan) -> None:
+def refuse_tracked_state(plan: Project) -> None:
     """Check that git does not track the state of a plan: what a commit brings says nothing of this machine.
 
     :raises UsageError: it does
@@ -77,7 +77,7 @@ _NO_NAMES = {
 }
 
 
-def _clean(call: Call, plan: Plan, store: Store) -> Cleaner:
+def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
     """Remove, or say what would be removed."""
     from .cleaning import Cleaner, is_there
 
@@ -109,7 +109,7 @@ def _clean(call: Call, plan: Plan, store: Store) -> Cleaner:
     return cleaner
 
 
-def _take_of_plan(call: Call, cleaner: Cleaner, plan: Plan) -> list[str]:
+def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
     """Take what the actions of the plan make, those that are named if any are; return what is kept."""
     from .cleaning import is_there
 
@@ -126,7 +126,7 @@ def _take_of_plan(call: Call, cleaner: Cleaner, plan: Plan) -> list[str]:
     return kept
 
 
-def _take_all(call: Call, cleaner: Cleaner, plan: Plan, store: Store) -> list[str]:
+def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list[str]:
     """Take what any run has made; return what is kept."""
     from treadle.session.stale_outputs import Sources, made_by
 
@@ -150,13 +150,13 @@ def _take_all(call: Call, cleaner: Cleaner, plan: Plan, store: Store) -> list[st
     return kept
 
 
-def _not_in_plan(plan: Plan, store: Store) -> list[str]:
+def _not_in_plan(plan: Project, store: Store) -> list[str]:
     """Return the keys of records of actions that make something, and that the plan of this call does not have."""
     known = {owner_of(uid, action.command).key for uid, action in plan.actions.items()}
     return [key for key, entry in store.entries.items() if key not in known and entry.owner.made]
 
 
-def _say_what_is_left(call: Call, plan: Plan, store: Store, kept: list[str]) -> None:
+def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) -> None:
     """Say in one line what was not asked for, and how to remove it."""
     from .cleaning import is_there
 
@@ -181,7 +181,7 @@ def _written_by(command: Command) -> Sequence[str]:
     return (*command.outputs, *command.edits, *([command.depfile] if command.depfile else ()))
 
 
-def _empty_replaced(call: Call, plan: Plan) -> int:
+def _empty_replaced(call: Call, plan: Project) -> int:
     """Remove what was moved aside to make room for outputs."""
     from treadle.command.outputs import remove_tree
 
@@ -227,7 +227,7 @@ def forget_command(call: Call) -> int:
     return 0
 
 
-def _to_forget(call: Call, plan: Plan) -> tuple[list[str], dict[str, UsageError]]:
+def _to_forget(call: Call, plan: Project) -> tuple[list[str], dict[str, UsageError]]:
     """Return the uids of the names that were given, and the names that may be paths of former outputs."""
     uids: dict[str, None] = {}
     paths: dict[str, UsageError] = {}
@@ -264,7 +264,7 @@ def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]
 
 
 @contextmanager
-def locked(call: Call, plan: Plan) -> Iterator[Store]:
+def locked(call: Call, plan: Project) -> Iterator[Store]:
     """Hold the store, while no run is at work in this root."""
     from treadle.state.store import Store
 

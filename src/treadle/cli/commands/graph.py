@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from treadle.core.decision import Verdict
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
 
 FOLD = 8
@@ -55,7 +55,7 @@ def graph_command(call: Call) -> int:
     return 0
 
 
-def plan_graph(plan: Plan) -> Graph:
+def plan_graph(plan: Project) -> Graph:
     """Return the graph of a plan, without states."""
     graph = Graph()
     readers = Readers(plan)
@@ -74,7 +74,7 @@ def state_of(verdict: Verdict) -> str:
     return {decision.RUN: shapes.RUN, decision.MAY_RUN: shapes.MAY_RUN}.get(verdict.outcome, shapes.SKIP)
 
 
-def _verdicts(call: Call, plan: Plan, uids: Iterable[str]) -> Mapping[str, Verdict]:
+def _verdicts(call: Call, plan: Project, uids: Iterable[str]) -> Mapping[str, Verdict]:
     from treadle.session.look import looked
 
     walk = looked(call, plan, list(uids))

@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from treadle.plan import Action, Group, Param, Plan
+    from treadle.frontends.base import Action, Param, Project
+    from treadle.frontends.names import Group
     from treadle.session.call import Call
     from treadle.state.store import Store
 
@@ -44,7 +45,7 @@ def list_command(call: Call) -> int:
     return 0
 
 
-def _list(call: Call, plan: Plan, actions: Sequence[Action], *, everything: bool) -> None:
+def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: bool) -> None:
     named = bool(call.options.names or call.options.tags)
     listed = [action for action in actions if action.listed or everything]
     _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
@@ -116,7 +117,7 @@ class Origins:
     :param plan: the plan, with all its actions
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Project) -> None:
         self.plan = plan
         self.readers = Readers(plan)
         self._store: Store | None = None
@@ -204,7 +205,7 @@ def _some(names: Sequence[str]) -> str:
     return f"{shown} (+{len(names) - _READ_BY})" if len(names) > _READ_BY else shown
 
 
-def _as_data(plan: Plan, actions: Iterable[Action], files: Origins | None) -> dict[str, object]:
+def _as_data(plan: Project, actions: Iterable[Action], files: Origins | None) -> dict[str, object]:
     return {
         "format": FORMAT,
         "plan": plan.file,

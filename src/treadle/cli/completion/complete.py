@@ -198,7 +198,7 @@ class _Line:
             self.folder = ""
         first = self.names[0] if self.names else ""
         if not self.file and first.endswith((".yaml", ".yml")):
-            from treadle.plan import is_plan
+            from treadle.plan.yaml.detect import is_plan
 
             self.file = first if is_plan(first) else ""
         return Names(self.file, self.params)

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from treadle.plan import Outline
+    from treadle.frontends.base import Outline
     from treadle.plan.yaml.nodes import Node, Table
 
     Row = tuple[str, str]
@@ -94,14 +94,16 @@ class Names:
         return self._outline
 
     def _load(self, made: Sequence[str]) -> Outline:
-        from treadle.plan import load_outline
+        from treadle.frontends.base import Request
+        from treadle.session.front_ends import front_end_of
         from treadle.state.previous_outputs import FormerOutputs
 
-        return load_outline(self._path(), params=self.given, former_outputs=FormerOutputs, made=made)
+        file = self._path()
+        return front_end_of(file).outline(Request(file, self.given, None, FormerOutputs, made))
 
     def _plain(self) -> list[Row]:
         """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
-        if "include" in self._top() or self._makes_plans():
+        if not self._is_yaml() or "include" in self._top() or self._makes_plans():
             outline = self.outline()
             if outline is not None:
                 names = outline.names
@@ -119,6 +121,9 @@ class Names:
         return table.nodes if table is not None else {}
 
     def _top(self) -> dict[str, Table]:
+        if self._tops is None and not self._is_yaml():
+            # another front end: its names are those of the outline
+            self._tops = {}
         if self._tops is None:
             from treadle.plan.yaml import parser as loader
             from treadle.plan.yaml.nodes import Items, Table
@@ -131,6 +136,11 @@ class Names:
                 elif isinstance(value, Items):
                     self._tops[name] = Table(value.start, flow=False)
         return self._tops
+
+    def _is_yaml(self) -> bool:
+        from treadle.plan.front_end import YamlPlans
+
+        return os.path.splitext(self._path())[1] in ("", *YamlPlans.suffixes)
 
     def _path(self) -> str:
         from treadle.session.call import find_plan

@@ -16,8 +16,8 @@ from time import time_ns
 
 from treadle.content.digests import is_gone, is_left_out
 from treadle.content.links import Links
+from treadle.core.paths import below, normalise
 
-from .paths import below, normalise
 from .templates import MAGIC
 
 MAX_DEEP = 4

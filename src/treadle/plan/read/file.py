@@ -9,11 +9,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 from treadle.errors import PlanError
+from treadle.frontends.base import Param
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Globs
 from treadle.plan.language.select import Selection
 from treadle.plan.language.value_files import ValueFiles
-from treadle.plan.model import AskedEnviron, Param
+from treadle.plan.model import AskedEnviron
 from treadle.plan.resolve.instances import PATHS_ONLY
 from treadle.plan.schema.keys import ACTION_NAME, COUNT, DEFAULTS_KEYS, PLAN_KEYS, Key
 from treadle.plan.schema.validator import Reader

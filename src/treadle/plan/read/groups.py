@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from treadle.core.paths import below
 from treadle.errors import UsageError, listed
-from treadle.plan.language.paths import below
-from treadle.plan.model import Action
-from treadle.plan.names import Group, Names, is_pattern
+from treadle.frontends.base import Action
+from treadle.frontends.names import Group, Names, is_pattern
 from treadle.plan.resolve.declared_outputs import Instance
 from treadle.plan.schema.keys import ACTION_NAME, GROUP_KEYS
 from treadle.plan.yaml.nodes import Node, Scalar, Table

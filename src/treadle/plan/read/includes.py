@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
+from treadle.core.paths import below
 from treadle.errors import TreadleError, listed, nearest, shortened
 from treadle.plan.language import templates as template
 from treadle.plan.language.globs import Disk, Globs
-from treadle.plan.language.paths import below
 from treadle.plan.schema.keys import ACTION_NAME, INCLUDE_KEYS
 from treadle.plan.yaml import parser as loader
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table, move

@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from treadle.core.paths import normalise
 from treadle.errors import TreadleError, listed, nearest
+from treadle.frontends.base import Param
 from treadle.plan.language.enabled_if import KEYWORDS, Number, Operand
-from treadle.plan.language.paths import normalise
 from treadle.plan.language.templates import Scope, Value, parse
-from treadle.plan.model import Param
 from treadle.plan.schema.keys import PARAM_KEYS
 from treadle.plan.schema.validator import Reader
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from treadle.core.paths import STATE, is_plain, normalise
 from treadle.plan.language.globs import Globs
-from treadle.plan.language.paths import STATE, is_plain, normalise
 from treadle.plan.language.templates import Scope, Template
 from treadle.plan.yaml.nodes import Node, Source
 

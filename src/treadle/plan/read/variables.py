@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping
 
 from treadle.errors import TreadleError, shortened
+from treadle.frontends.base import Param
 from treadle.plan.language import data, select
 from treadle.plan.language.data import Data, Tree
 from treadle.plan.language.templates import GlobItem, Scope, Template, Value, parse
 from treadle.plan.language.value_files import ValueFiles, format_of, shown_path
-from treadle.plan.model import Param
 from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS
 from treadle.plan.schema.validator import Reader
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 from treadle.command.command import Command, Environment, Script, Tool
+from treadle.core.paths import from_cwd, normalise, parents
 from treadle.errors import TreadleError, shortened
 from treadle.plan.language import commands as words
 from treadle.plan.language import dotenv, shell
-from treadle.plan.language.paths import from_cwd, normalise, parents
 from treadle.plan.language.templates import Scope, Template, Value
 from treadle.plan.language.value_files import shown_path
 from treadle.plan.read.spec import Spec

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 
+from treadle.core.paths import STATE, folders_above, parents
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.paths import STATE, folders_above, parents
 from treadle.plan.language.templates import Scope
 from treadle.plan.read.spec import Slot, Spec
 from treadle.plan.yaml.nodes import Node

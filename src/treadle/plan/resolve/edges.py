@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from treadle.core.paths import STATE, parents
 from treadle.errors import TreadleError, listed, nearest
+from treadle.frontends.names import Names
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.paths import STATE, parents
 from treadle.plan.language.templates import GlobItem, Scope, Template
-from treadle.plan.names import Names
 from treadle.plan.read.scope_paths import Places
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.diagnostics import Problems

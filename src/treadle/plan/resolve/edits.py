@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from treadle.plan.language.paths import STATE
+from treadle.core.paths import STATE
 from treadle.plan.language.templates import GlobItem, Template
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.nodes import Node

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from treadle.core.paths import parents
 from treadle.errors import TreadleError, listed
 from treadle.plan.language.globs import Pattern
-from treadle.plan.language.paths import parents
 from treadle.plan.language.templates import MAGIC, GlobItem, Scope
 from treadle.plan.read.scope_paths import Places
 from treadle.plan.read.spec import Spec

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from treadle.core.paths import STATE, folders_above, parents
 from treadle.errors import TreadleError
-from treadle.plan.language.paths import STATE, folders_above, parents
 from treadle.plan.read.scope_paths import Places
 from treadle.plan.yaml.diagnostics import Problems
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from itertools import count
 
 from treadle.errors import TreadleError
-from treadle.plan.names import Names
+from treadle.frontends.names import Names
 from treadle.plan.read.scope_paths import Places
 from treadle.plan.yaml.diagnostics import Problems, UnreadNameError
 

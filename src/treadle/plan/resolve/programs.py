@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from treadle.core.paths import normalise, parents
 from treadle.errors import TreadleError
-from treadle.plan.language.paths import normalise, parents
 from treadle.plan.language.templates import Ref, Scope, Template
 from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Node, Source

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from treadle.errors import TreadleError, listed, nearest
+from treadle.frontends.names import Names, is_pattern
 from treadle.plan.language.templates import Template
-from treadle.plan.names import Names, is_pattern
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.diagnostics import Problems, UnreadNameError
 from treadle.plan.yaml.nodes import Source

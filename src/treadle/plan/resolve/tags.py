@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from treadle.errors import TreadleError, UsageError, listed, nearest
+from treadle.frontends.base import Action
 from treadle.plan.language.enabled_if import KEYWORDS, Condition, Operand
-from treadle.plan.model import Action
 from treadle.plan.schema.keys import NAME
 from treadle.plan.yaml.nodes import Scalar, Source
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from treadle.content.files import Stamp
     from treadle.fastpath.probe import Answer
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.stop_requests import StopRequests
 
     Stamps = dict[str, dict[str, Stamp | None]]
@@ -135,7 +135,7 @@ class Declared:
     :param uids: the actions that are watched
     """
 
-    def __init__(self, plan: Plan, uids: Collection[str]) -> None:
+    def __init__(self, plan: Project, uids: Collection[str]) -> None:
         self.root = plan.root
         commands = [plan.actions[uid].command for uid in uids]
         made = {path for action in plan.actions.values() for path in action.command.outputs}
@@ -196,7 +196,7 @@ class Declared:
             if not self.is_made(path) and not is_of_an_editor(os.path.basename(path))
         }
 
-    def stamps_of_load(self, plan: Plan, before: Stamp | None) -> Stamps:
+    def stamps_of_load(self, plan: Project, before: Stamp | None) -> Stamps:
         """Return the stamps now, and of what the plan is made of those from before it was read.
 
         :param before: that of the file of the plan
@@ -206,7 +206,7 @@ class Declared:
         stamps[plan.file] = before
         return self.stamps() | {path: {path: then} for path, then in stamps.items()}
 
-    def folders_moved_since(self, plan: Plan) -> set[str]:
+    def folders_moved_since(self, plan: Project) -> set[str]:
         """Return the folders that have changed since a glob of the plan looked into them."""
         moved = set()
         for folder, (status, _) in plan.looks.listed.items():
@@ -214,7 +214,7 @@ class Declared:
                 moved.add(os.path.join(folder, ""))
         return moved
 
-    def names_of_load(self, plan: Plan) -> dict[str, set[str]]:
+    def names_of_load(self, plan: Project) -> dict[str, set[str]]:
         """Return the names in each folder that a glob of the plan looked into, if it has surely seen the same."""
         found = {}
         for folder, (status, seen_at) in plan.looks.listed.items():
@@ -224,7 +224,7 @@ class Declared:
                 found[folder] = names
         return found
 
-    def names_listed(self, plan: Plan) -> dict[str, set[str]]:
+    def names_listed(self, plan: Project) -> dict[str, set[str]]:
         """Return the names in each folder that a glob of the plan looked into, as they are now."""
         return {folder: self._names_in(folder) for folder in plan.looks.listed}
 

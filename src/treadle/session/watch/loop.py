@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from treadle.content.files import Stamp
-    from treadle.plan import Plan
+    from treadle.frontends.base import Project
     from treadle.session.fast_start import Found, PlainCall
     from treadle.session.options import Options
     from treadle.ui.console import Console
@@ -97,7 +97,7 @@ class WatchLoop:
         self.call = call
         self.display = display or WatchDisplay()
         self.stops = call.stops
-        self.plan: Plan | None = None
+        self.plan: Project | None = None
         """The plan as it was last loaded."""
         self.declared: Declared | None = None
         self.heard: set[str] = set()
@@ -279,7 +279,7 @@ class WatchLoop:
             return rest.stamps()
         return rest.stamps() | self.declared.doubted(found.answer).stamps()
 
-    def take(self, plan: Plan, before: Stamp | None) -> None:
+    def take(self, plan: Project, before: Stamp | None) -> None:
         """Take in a plan that was loaded, and hear of all that it reads before anybody looks at it.
 
         :param before: the stamp of its file before that was read
@@ -439,7 +439,7 @@ class Round(Call):
         if changed is not None:
             self.began = monotonic()
 
-    def load_with(self, made: Collection[str]) -> Plan:
+    def load_with(self, made: Collection[str]) -> Project:
         """Load the plan, and say so."""
         before = stamp(os.path.abspath(self.plan_file()))
         plan = super().load_with(made)

@@ -6,7 +6,7 @@ A path's names are separated by `/`; empty names and `.` are dropped, `..` takes
 
 from __future__ import annotations
 
-import os
+import posixpath
 from collections.abc import Iterable
 
 STATE = ".treadle"
@@ -20,7 +20,7 @@ def normalise(path: str, root: str) -> str:
     if is_plain(path):
         return path
     tree = path.endswith(("/", "/.", "/..")) or path in (".", "..")
-    full = os.path.normpath(path if path.startswith("/") else f"{root}/{path}")
+    full = posixpath.normpath(path if path.startswith("/") else f"{root}/{path}")
     if full.startswith("//"):
         full = full[1:]
     short = below(full, root)
@@ -53,7 +53,7 @@ def from_cwd(path: str, cwd: str) -> str:
     if cwd.endswith("/") and not bare.startswith("/"):
         return cwd + bare
     if cwd != "." and not bare.startswith("/"):
-        bare = os.path.relpath("/" + bare, "/" + cwd)
+        bare = posixpath.relpath("/" + bare, "/" + cwd)
     return "./" + bare if bare.startswith("-") else bare
 
 

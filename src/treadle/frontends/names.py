@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from treadle.core.paths import normalise, parents
 from treadle.errors import Place, UsageError, nearest
-
-from .language.paths import normalise, parents
 
 
 @dataclass(frozen=True, slots=True)

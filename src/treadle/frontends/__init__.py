@@ -1,0 +1,1 @@
+"""What a call needs to know of a project, whatever its plan is written in."""

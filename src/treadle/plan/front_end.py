@@ -1,0 +1,37 @@
+"""The front end of plans in YAML."""
+
+from __future__ import annotations
+
+from treadle.frontends.base import FrontEnd
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.frontends.base import Outline, Request
+
+    from .model import Plan
+
+
+class YamlPlans(FrontEnd):
+    """Reads plans in YAML."""
+
+    suffixes = (".yaml", ".yml")
+
+    def load(self, request: Request) -> Plan:
+        """Read a plan, see `load_plan`."""
+        from .load import load_plan
+
+        return load_plan(
+            request.file,
+            params=request.params,
+            former_outputs=request.former_outputs,
+            rest=request.rest,
+            made=request.made,
+        )
+
+    def outline(self, request: Request) -> Outline:
+        """Read the names in a plan, see `load_outline`."""
+        from .load import load_outline
+
+        return load_outline(
+            request.file, params=request.params, former_outputs=request.former_outputs, made=request.made
+        )
