@@ -264,7 +264,7 @@ def test_a_run_inside_an_action_of_the_same_root_is_refused(
     child = holder(tmp_path)
     with child:
         with pytest.raises(UsageError, match="same root"):
-            Store(str(tmp_path)).acquire("r1")
+            state_lock.acquire(Store(str(tmp_path)), "r1")
         child.kill()
 
 
