@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from treadle.content.trust import STATE_FOLDER
 from treadle.errors import TreadleError
 
 TYPE_CHECKING = False
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from .command import Command
 
-_STATE = ".treadle/"
+_STATE = f"{STATE_FOLDER}/"
 
 
 def read_depfile(links: Links, command: Command) -> list[str]:

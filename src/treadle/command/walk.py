@@ -13,7 +13,7 @@ from treadle.content.digests import ABSENT
 from treadle.content.files import Files
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links, Makers
-from treadle.content.trust import TRUST_STATE, is_state_trusted
+from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision
 from treadle.core.decision import OUTPUT, Reason, Verdict
 from treadle.engines import process_marks as marks
@@ -24,7 +24,7 @@ from treadle.scheduling.job import Job
 from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
 from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
-from treadle.state.store import STATE_FOLDER, Store
+from treadle.state.store import Store
 from treadle.status import ReturnValue
 from treadle.walk import Report, Walk
 

@@ -13,6 +13,8 @@ import xxhash
 
 from treadle.errors import ToldToEndError, TreadleError
 
+from .trust import STATE_FOLDER
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +142,7 @@ def is_folder(value: str) -> bool:
 
 def is_left_out(name: str) -> bool:
     """Return whether a folder of this name is no input: what an interpreter keeps beside sources, our state."""
-    return name in ("__pycache__", ".treadle")
+    return name in ("__pycache__", STATE_FOLDER)
 
 
 def is_of_an_editor(name: str) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Found = tuple[str, str]
     """A path, and why it does not count."""
 
+STATE_FOLDER = ".treadle"
+"""The folder of the state, in the root: its one home, as this is the rule for whose state counts."""
 SAFE_FOLDERS = "TREADLE_SAFE_FOLDERS"
 """The variable that names folders, separated by `:`: files in them count, whatever their owners and modes are."""
 TRUST_STATE = "TREADLE_TRUST_STATE"

@@ -9,9 +9,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
-STATE = ".treadle"
-"""The folder of the state, in the root."""
-
 _ODD_STARTS = frozenset(("", "/", "."))
 
 

@@ -302,7 +302,7 @@ def _tail(root: str, facts: Facts) -> tuple[int, list[bytes]] | None:
     None if it is another log, or has grown so much that it should be read as a whole.
     """
     store_id, length, read = facts.log
-    path = os.path.join(root, ".treadle", "records")
+    path = os.path.join(root, trust.STATE_FOLDER, "records")
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -331,9 +331,9 @@ def _keys_in(tail: bytes, facts: Facts) -> list[bytes] | None:
     keys = []
     try:
         for letter, body, _ in frames.scan(tail, 0):
-            if letter in (b"S", b"R", b"F"):
-                keys.append(bytes.fromhex(frames.text_at(body, 1 if letter == b"S" else 0)))
-            elif letter == b"D":
+            if letter in (frames.START, frames.SUCCESS, frames.OTHER_END):
+                keys.append(bytes.fromhex(frames.text_at(body, 1 if letter == frames.START else 0)))
+            elif letter == frames.DROPPED:
                 keys += [bytes.fromhex(key) for key in frames.unpack(body)]
     except ValueError:
         return None

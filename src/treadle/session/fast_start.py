@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from treadle.content.trust import STATE_FOLDER
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,7 +209,7 @@ def find(call: PlainCall, began: float) -> Found | None:
     root = here
     while True:
         name = call.key(root, here)
-        path = os.path.join(root, ".treadle", "quick", name)
+        path = os.path.join(root, STATE_FOLDER, "quick", name)
         if os.path.exists(path):
             from treadle.fastpath.probe import ask
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 FORMAT = b"treadle manifest 1\n"
-_LETTER = b"M"
 
 
 class Manifests:
@@ -57,7 +56,7 @@ class Manifests:
         path = self._path(key)
         try:
             own_files.make_folder(*os.path.split(self.folder))
-            own_files.replace(path, [FORMAT + frames.pack(_LETTER, texts)])
+            own_files.replace(path, [FORMAT + frames.pack(frames.MADE, texts)])
         except OSError as error:
             raise StateError(
                 f"the state cannot be written: {path}: {error.strerror}",

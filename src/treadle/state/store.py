@@ -11,6 +11,7 @@ import os
 import stat
 
 from treadle.content import trust
+from treadle.content.trust import STATE_FOLDER
 from treadle.errors import StateError
 
 from . import log as frames
@@ -28,14 +29,10 @@ if TYPE_CHECKING:
 
     from .records import Mark, Success
 
-STATE_FOLDER = ".treadle"
 FORMAT = b"treadle records 2\n"
 _ID_SIZE = 33
 _HEAD_SIZE = len(FORMAT) + _ID_SIZE
 _COMPACT_FROM = 1 << 20
-
-BEGUN, CLOSED, START, SUCCESS, OTHER_END, DROPPED, STAMPS = b"B", b"E", b"S", b"R", b"F", b"D", b"P"
-RELEASED = b"L"
 
 
 class Entry:
@@ -139,7 +136,7 @@ class Entry:
 
     def bodies(self) -> list[tuple[bytes, bytes]]:
         """Return letter and body of the frames that say all of it again."""
-        parts = ((SUCCESS, self._success), (OTHER_END, self._end), (START, self._start))
+        parts = ((frames.SUCCESS, self._success), (frames.OTHER_END, self._end), (frames.START, self._start))
         return [(letter, body) for letter, body in parts if body is not None]
 
 
@@ -301,13 +298,13 @@ class Store:
 
     def close_killed(self, run: str) -> None:
         """Put down that nothing of a run that was killed is left running."""
-        self._append([frames.pack(CLOSED, [run])])
+        self._append([frames.pack(frames.CLOSED, [run])])
         del self._open_runs[run]
 
     def close_run(self) -> None:
         """Put down that the run is over, if it wrote anything; write the log anew if most of it is of the past."""
         if self._run in self._open_runs:
-            self._append([frames.pack(CLOSED, [self._run or ""])])
+            self._append([frames.pack(frames.CLOSED, [self._run or ""])])
             del self._open_runs[self._run]
             self._compact()
 
@@ -333,7 +330,7 @@ class Store:
         marks: list[tuple[str, bytes]] = []
         for owner in owners:
             mark = found.get(owner.key) if found else None
-            frame = frames.pack(START, [self._run or "", *owner.texts(), *(mark or _NOTHING_THERE).texts()])
+            frame = frames.pack(frames.START, [self._run or "", *owner.texts(), *(mark or _NOTHING_THERE).texts()])
             made.append(frame)
             marks.append((owner.key, frame))
         at = self._append(made) + (len(made[0]) if len(made) > len(marks) else 0)
@@ -346,7 +343,7 @@ class Store:
 
         :param held: it need not be written before the next mark, or `flush`: until then a kill loses it
         """
-        frame = frames.pack(SUCCESS, records.record_texts(record))
+        frame = frames.pack(frames.SUCCESS, records.record_texts(record))
         if held and self._fd >= 0:
             offset = self._end + sum(map(len, self._held))
             self._held.append(frame)
@@ -364,13 +361,13 @@ class Store:
 
         :param found: what it was found to read: the next run waits for whatever makes that
         """
-        frame = frames.pack(OTHER_END, [*records.run_texts(owner, run), *found])
+        frame = frames.pack(frames.OTHER_END, [*records.run_texts(owner, run), *found])
         offset = self._append([frame])
         self._entry(owner.key).ended(frame[frames.HEAD_SIZE :], offset)
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove all that is known of these keys."""
-        self._append([frames.pack(DROPPED, list(keys))])
+        self._append([frames.pack(frames.DROPPED, list(keys))])
         for key in keys:
             self.entries.pop(key, None)
             self.manifests.remove(key)
@@ -380,15 +377,15 @@ class Store:
 
         :param paths: path -> keys of the records that it is an output of
         """
-        self._append([frames.pack(RELEASED, [path, *keys]) for path, keys in paths.items()])
+        self._append([frames.pack(frames.RELEASED, [path, *keys]) for path, keys in paths.items()])
         for path, keys in paths.items():
-            self._apply_rest(RELEASED, [path, *keys])
+            self._apply_rest(frames.RELEASED, [path, *keys])
 
     def remember(self, stamps: Mapping[str, tuple[Stamp, str]]) -> None:
         """Put down stamps of files, so that the next run need not read them."""
         if stamps:
             self.stamps.update(stamps)
-            self._append([frames.pack(STAMPS, _stamp_texts(stamps))])
+            self._append([frames.pack(frames.STAMPS, _stamp_texts(stamps))])
 
     def _entry(self, key: str) -> Entry:
         entry = self.entries.get(key)
@@ -397,27 +394,27 @@ class Store:
         return entry
 
     def _apply(self, letter: bytes, body: bytes, offset: int) -> None:
-        if letter == SUCCESS:
+        if letter == frames.SUCCESS:
             self._entry(frames.text_at(body, 0)).succeeded(body, offset)
-        elif letter == OTHER_END:
+        elif letter == frames.OTHER_END:
             self._entry(frames.text_at(body, 0)).ended(body, offset)
-        elif letter == START:
+        elif letter == frames.START:
             self._entry(frames.text_at(body, 1)).started(body, offset)
         else:
             self._apply_rest(letter, frames.unpack(body))
 
     def _apply_rest(self, letter: bytes, texts: list[str]) -> None:
-        if letter == BEGUN:
+        if letter == frames.BEGUN:
             self._open_runs[texts[0]] = texts[1:]
-        elif letter == CLOSED:
+        elif letter == frames.CLOSED:
             self._open_runs.pop(texts[0], None)
-        elif letter == DROPPED:
+        elif letter == frames.DROPPED:
             for key in texts:
                 self.entries.pop(key, None)
-        elif letter == RELEASED:
+        elif letter == frames.RELEASED:
             for entry in filter(None, map(self.entries.get, texts[1:])):
                 entry.released |= {texts[0]}
-        elif letter == STAMPS:
+        elif letter == frames.STAMPS:
             for path, ctime, inode, size, value in zip(*(texts[n::5] for n in range(5)), strict=True):
                 self.stamps[path] = ((int(ctime), int(inode), int(size)), value)
 
@@ -573,7 +570,7 @@ class Store:
         run = self._run or ""
         facts = [run, *_here(self.folder), str(os.getpid())]
         self._open_runs[run] = facts[1:]
-        return frames.pack(BEGUN, facts)
+        return frames.pack(frames.BEGUN, facts)
 
     def _compact(self) -> None:
         """Write the log anew if most of it is of the past."""
@@ -582,7 +579,7 @@ class Store:
         size = sum(entry.size for entry in self.entries.values())
         if 3 * size > self._end:
             return
-        stamps = frames.pack(STAMPS, _stamp_texts(self.stamps))
+        stamps = frames.pack(frames.STAMPS, _stamp_texts(self.stamps))
         if 3 * (size + len(stamps)) > self._end:
             return
         made = [self._new_head()]
@@ -590,11 +587,11 @@ class Store:
         offsets = {}
         for entry in self.entries.values():
             for letter, body in entry.bodies():
-                offsets[entry, letter == SUCCESS] = at
+                offsets[entry, letter == frames.SUCCESS] = at
                 made.append(frames.frame(letter, body))
                 at += len(made[-1])
         for key, entry in self.entries.items():
-            made += [frames.pack(RELEASED, [path, key]) for path in sorted(entry.released)]
+            made += [frames.pack(frames.RELEASED, [path, key]) for path in sorted(entry.released)]
         self._replace(b"".join((*made, stamps)))
         self.manifests.remove_all_but(self.entries)
         for (entry, is_success), offset in offsets.items():

@@ -9,6 +9,7 @@ from treadle.command.job import own_name
 from treadle.command.outputs import Sweep, move_aside, remove_empty_folders
 from treadle.content.files import Files
 from treadle.content.git import Tracked
+from treadle.content.trust import STATE_FOLDER
 from treadle.core import wording as words
 from treadle.core.text import safe
 from treadle.errors import TreadleError, listed
@@ -23,7 +24,7 @@ from treadle.state.ownership import (
     folders_around,
     mount_points,
 )
-from treadle.state.store import STATE_FOLDER, is_inside
+from treadle.state.store import is_inside
 from treadle.ui.text import line
 
 TYPE_CHECKING = False

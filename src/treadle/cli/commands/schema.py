@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 
+from treadle.content.trust import STATE_FOLDER
 from treadle.core.text import safe
 from treadle.errors import UsageError
 from treadle.events.files import check_writable, write_whole
 from treadle.plan.schema.json_schema import plan_schema
 from treadle.state import own_files
-from treadle.state.store import STATE_FOLDER, Store
+from treadle.state.store import Store
 from treadle.ui.text import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call
 
-SCHEMA_FILE = ".treadle/schema.json"
+SCHEMA_FILE = f"{STATE_FOLDER}/schema.json"
 """Where `init` puts the schema, beside the plan: what is in there is never put under version control."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from treadle.core.paths import STATE, is_plain, normalise
+from treadle.content.trust import STATE_FOLDER
+from treadle.core.paths import is_plain, normalise
 from treadle.plan.language.globs import Globs
 from treadle.plan.language.templates import Scope, Template
 from treadle.plan.yaml.nodes import Node, Source
@@ -65,7 +66,7 @@ class Places:
             wrong = "goes through .."
         elif path in (".", "./"):
             wrong = "is the root itself"
-        elif path == STATE or path.startswith((STATE + "/", f"{self.folder}/{STATE}/")):
+        elif path == STATE_FOLDER or path.startswith((STATE_FOLDER + "/", f"{self.folder}/{STATE_FOLDER}/")):
             wrong = "lies in the state folder"
         elif path == self.plan or (path.endswith("/") and self.plan.startswith(path)):
             wrong = "is the plan itself" if path == self.plan else "holds the plan itself"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 
-from treadle.core.paths import STATE, folders_above, parents
+from treadle.content.trust import STATE_FOLDER
+from treadle.core.paths import folders_above, parents
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import Scope
 from treadle.plan.read.spec import Slot, Spec
@@ -129,7 +130,7 @@ class Declared:
         """Whether no action makes a file that is on the disk."""
         if path in self.files or path in self.former or path in self.depfiles:
             return False
-        if path.startswith(STATE + "/"):
+        if path.startswith(STATE_FOLDER + "/"):
             return False
         if not self.folders and not self.former_folders:
             return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from treadle.core.paths import STATE, parents
+from treadle.content.trust import STATE_FOLDER
+from treadle.core.paths import parents
 from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
 from treadle.plan.language.globs import Disk
@@ -335,7 +336,7 @@ class Linker:
         if maker is not None:
             kind = "a file" if tree else "a folder"
             raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {written(other)}")
-        if tree or STATE in path:
+        if tree or STATE_FOLDER in path:
             self._check_state(path, node)
         if makers:
             return
@@ -355,12 +356,12 @@ class Linker:
         raise self._missing(path, node, instance)
 
     def _check_state(self, path: str, node: Node) -> None:
-        state = f"{self.root}/{STATE}/"
+        state = f"{self.root}/{STATE_FOLDER}/"
         full = path if path.startswith("/") else f"{self.root}/{path[2:] if path == './' else path}"
         if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
             where = "lies in" if full.startswith(state) else "holds"
             raise self.error(
-                f"the input {path} {where} the state folder {STATE}/",
+                f"the input {path} {where} the state folder {STATE_FOLDER}/",
                 node,
                 hint="name the folders in it, or use a glob",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from treadle.core.paths import STATE
+from treadle.content.trust import STATE_FOLDER
 from treadle.plan.language.templates import GlobItem, Template
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.nodes import Node
@@ -114,7 +114,7 @@ class _Edits:
         if path.endswith("/"):
             raise linker.error(f"edits takes files, and {path} is a folder", node, hint=f'a glob: "{path}**/*"')
         wrong = "lies outside the root" if path.startswith("/") else ""
-        wrong = "lies in the state folder" if path.startswith(STATE + "/") else wrong
+        wrong = "lies in the state folder" if path.startswith(STATE_FOLDER + "/") else wrong
         wrong = "is the plan itself" if path == instance.spec.home.places.plan else wrong
         if wrong:
             raise linker.error(f"the edited file {path} {wrong}", node, hint="of a glob, exclude takes it out")

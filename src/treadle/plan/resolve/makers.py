@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from treadle.core.paths import STATE, folders_above, parents
+from treadle.content.trust import STATE_FOLDER
+from treadle.core.paths import folders_above, parents
 from treadle.errors import TreadleError
 from treadle.plan.read.scope_paths import Places
 from treadle.plan.yaml.diagnostics import Problems
@@ -73,7 +74,7 @@ class Makers:
     def _check_place(self, instance: Instance, output: Output, place: str) -> None:
         """Keep an error if an output leads through a link to where none may be."""
         wrong = "is the root itself" if place == "./" else ""
-        wrong = "lies in the state folder" if f"{place}/".startswith(f"{STATE}/") else wrong
+        wrong = "lies in the state folder" if f"{place}/".startswith(f"{STATE_FOLDER}/") else wrong
         wrong = "is the plan itself" if place == instance.spec.home.places.plan else wrong
         if wrong:
             links = ", ".join(self.disk.trail(output.path)[:-1])

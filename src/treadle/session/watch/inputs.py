@@ -11,10 +11,11 @@ from functools import cached_property
 from treadle.command.discovered import found_on_record
 from treadle.content.digests import is_of_an_editor
 from treadle.content.files import stamp_of
+from treadle.content.trust import STATE_FOLDER
 from treadle.errors import TreadleError, UsageError
 from treadle.fastpath import snapshot_file as columns
 from treadle.fastpath.probe import NEVER, OFFSETS
-from treadle.state.store import STATE_FOLDER, Store
+from treadle.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from copy import copy
 from time import monotonic, time_ns
 
+from treadle.content.trust import STATE_FOLDER
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
 from treadle.events.bus import Bus
 from treadle.fastpath.probe import FOLDER
@@ -19,7 +20,6 @@ from treadle.fastpath.snapshot_file import PATHS
 from treadle.session import fast_start as at_once
 from treadle.session.call import Call, find_plan
 from treadle.session.run import run
-from treadle.state.store import STATE_FOLDER
 
 from .inputs import (
     GRAIN,
