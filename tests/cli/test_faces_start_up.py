@@ -23,7 +23,7 @@ FACES = {
         "cli.completion.complete",
     ),
     *("cli.completion.names", "cli.completion.scripts", "session.old_content", "session.lookup"),
-    *("ui.graph.model", "ui.graph.formats", "ui.graph.tree", "ui.why", "ui.diff", "plan.reference", "plan.prose"),
+    *("ui.graph.model", "ui.graph.formats", "ui.graph.tree", "ui.why", "ui.diff", "plan.schema.json_schema"),
 }
 
 

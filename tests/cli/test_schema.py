@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from helpers import plan, run_treadle
-from treadle.plan.reference import TABLES
 from treadle.plan.schema.json_schema import plan_schema
+from treadle.plan.schema.keys import TABLES
 from treadle.plan.yaml import parser as loader
 from treadle.plan.yaml.nodes import Items, Node, Source, Table
 

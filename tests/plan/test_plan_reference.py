@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
 from plan_folder import Folder
-from treadle.plan.reference import TABLES, page
-from treadle.plan.schema.keys import Key
+from treadle.plan.schema.keys import TABLES, Key
 
 PAGE = Path(__file__).parents[2] / "docs/plan.md"
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", page(), re.MULTILINE | re.DOTALL)
+WITH_TABLES = runpy.run_path(str(PAGE.parent / "_tools/plan_reference.py"))["with_tables"]
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
     *("src/table.txt", "tests/x.py", "params.yaml", "dev.env"),
@@ -26,8 +27,10 @@ HEAD = "queues: {net: 2}\n"
 KEYS = [(table, key) for table, keys in TABLES.items() for key in keys.values()]
 
 
-def test_the_page_in_the_docs_is_the_one_that_is_made() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page()
+def test_the_tables_of_the_page_are_those_that_check_plans() -> None:
+    text = PAGE.read_text("utf-8")
+    assert re.findall(r"<!-- keys of (\w+) -->", text) == list(TABLES)
+    assert WITH_TABLES(text) == text
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))

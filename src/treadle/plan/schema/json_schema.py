@@ -5,8 +5,8 @@ It is never stricter than the checks: what it does not know well it lets pass.
 
 from __future__ import annotations
 
-from treadle.plan.reference import TABLES
 from treadle.plan.schema import keys
+from treadle.plan.schema.keys import TABLES
 from treadle.plan.yaml.nodes import Items, Scalar, Table
 
 TYPE_CHECKING = False

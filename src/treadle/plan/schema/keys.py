@@ -6,7 +6,7 @@ Validation, the error texts and the reference page are all made from these table
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from treadle.errors import nearest
@@ -142,7 +142,6 @@ DOTENV = Kind("a path, or a map with file, optional", (Scalar, Table))
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
 GIVEN = Kind("a map of names to texts and lists", (Table,))
-NAMES_OR_MAP = Kind("a list of names, or a map with help, of", (Scalar, Items, Table))
 
 
 def _table(*keys: Key) -> dict[str, Key]:
@@ -309,3 +308,19 @@ ACTION_KEYS = _table(
     Key("console", BOOL, "It keeps the terminal and its input; one such action at a time.", "false",
         "console: true"),
 )  # fmt: skip
+
+TABLES: dict[str, Mapping[str, Key]] = {
+    "plan": PLAN_KEYS,
+    "include": INCLUDE_KEYS,
+    "params": PARAM_KEYS,
+    "files": FILE_KEYS,
+    "groups": GROUP_KEYS,
+    "defaults": DEFAULTS_KEYS,
+    "actions": ACTION_KEYS,
+    "glob": GLOB_KEYS,
+    "from": FROM_KEYS,
+    "dotenv": DOTENV_KEYS,
+    "tools": TOOL_KEYS,
+    "retries": RETRIES_KEYS,
+}
+"""Every table of keys, by the place where it may stand."""
