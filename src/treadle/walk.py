@@ -16,7 +16,7 @@ from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
 from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, ask, refusal, words_of
-from .scheduling.job import EmptyJob, Job
+from .scheduling.job import EmptyJob, Job, ProcessJob
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
 from .status import ReturnValue
 
@@ -124,6 +124,8 @@ class Walk:
         """Whether an exception has ended the last run."""
         self._is_published = False
         """Whether the begin of this run was published."""
+        self._between: dict[str, Ended] = {}
+        """Name -> how its last attempt ended, as published, of what is tried again."""
         self._positions: dict[Hashable, int] | None = None
         self._unrecorded: dict[Hashable, str] = {}
         """Why the last success of an action was not recorded; the next run of this object says it as its reason."""
@@ -252,7 +254,7 @@ class Walk:
         self.prev_fingerprints, self.new_fingerprints, self.job_status = {}, {}, {}
         self.failure_source, self.verdicts, self.reports = {}, {}, {}
         self._positions = None
-        self._unknown, self._decided, self._turn = set(), {}, 0
+        self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
         self._ask_once(self.set_scheduling_params)
         scheduler = self._ask_once(self.create_scheduler)
         if not isinstance(scheduler, Scheduler):
@@ -288,7 +290,7 @@ class Walk:
             scheduler.runner = Engines(self.engines)
         if self.bus:
             scheduler.after_start = self._publish_started
-            scheduler.on_round = self._publish_round
+            scheduler.on_round = self._round
             scheduler.tick = self.bus.tick
         return scheduler
 
@@ -411,6 +413,7 @@ class Walk:
             return ask(self.load_previous_fingerprint, uid, uid)
         except (OSError, StateError) as error:
             _log().warning("%s: its record cannot be read, so it runs: %s", uid, words_of(error))
+            self.bus.publish("note", f"{uid}: its record cannot be read, so it runs: {words_of(error)}")
             return None
 
     def _compute(self, uid: Hashable, data: Any, is_prediction: bool = False) -> Any:
@@ -501,6 +504,7 @@ class Walk:
             # it will be the same after the next attempt, whatever that makes: nothing would tell those behind
             self._unknown.add(uid)
         _log().warning("%s is not recorded, it will run again: %s", uid, text)
+        self.bus.publish("note", f"{uid} is not recorded, it will run again: {text}")
 
     def _has_results(self, fingerprint: Any) -> bool:
         """Return whether a fingerprint says what came of the job."""
@@ -538,6 +542,9 @@ class Walk:
         needs, after = graph.get_predecessors(uid), graph.get_after(uid)
         return Action(str(uid), needs=list(map(str, needs)), after=list(map(str, after)))
 
+    def _round(self) -> None:
+        self.bus.publish("round")
+
     def _publish_began(self) -> None:
         self._publish_begin(0)
 
@@ -559,13 +566,16 @@ class Walk:
         if not job.should_skip:
             self.bus.publish("started", Started(str(job.uid), job.attempt, job.slot, job.started_at))
 
-    def _publish_round(self) -> None:
-        self.bus.publish("round")
-
     def _publish_ended(self, job: Job, *, retry: bool) -> None:
         """Publish how a job has ended."""
-        if self.bus:
-            self.bus.publish("attempt_ended" if retry else "ended", self._end_of(job, retry=retry))
+        if not self.bus:
+            return
+        end = self._end_of(job, retry=retry)
+        if retry:
+            self._between[end.name] = end
+        else:
+            self._between.pop(end.name, None)
+        self.bus.publish("attempt_ended" if retry else "ended", end)
 
     def _end_of(self, job: Job, *, retry: bool) -> Ended:
         """Return what subscribers are told of the end of a job."""
@@ -576,6 +586,8 @@ class Walk:
         )
         if retry:
             end.delay = job.retry_delay
+        if isinstance(job, ProcessJob) and job.proc_handle is not None:
+            end.exit_code = job.proc_handle.status
         return end
 
     def _saved(self) -> float:
@@ -583,7 +595,11 @@ class Walk:
         return 0.0
 
     def _publish_end(self, report: Report) -> None:
-        """Publish that the walk is over."""
+        """Publish that the walk is over, and before that the end of what was to be tried again, and is not."""
+        for end in self._between.values():
+            end.delay = None
+            self.bus.publish("ended", end)
+        self._between = {}
         left = {str(uid): one.verdict for uid, one in report.actions.items() if one.is_open}
         self.bus.publish(
             "walk_ended",

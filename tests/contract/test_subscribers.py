@@ -156,7 +156,7 @@ def test_one_that_raises_is_dropped_with_a_note_and_the_walk_goes_on(run: Callab
     run(broken, story)
     assert in_order(story.told) == STORY
     (note,) = story.notes
-    assert note == f"Broken.{method} failed, and is not called any more: ValueError: on purpose"
+    assert note == f"Broken.{method} failed, and Broken is not called any more: ValueError: on purpose"
 
 
 def test_an_interrupt_in_a_subscriber_is_no_failure_of_it(run: Callable[..., None]) -> None:
@@ -187,4 +187,4 @@ def test_a_scheduler_of_coroutines_tells_its_subscribers_too() -> None:
         *("started first 1", "ended first ran", "started bad 1", "ended bad failed")
     ]
     assert one.told[-1] == "over True []"
-    assert one.notes == ["Broken.started failed, and is not called any more: ValueError: on purpose"]
+    assert one.notes == ["Broken.started failed, and Broken is not called any more: ValueError: on purpose"]

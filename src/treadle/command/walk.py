@@ -382,8 +382,7 @@ class CommandWalk(Walk):
     def _round(self) -> None:
         """Write what is held before the scheduler sleeps: a record goes with the marks of what starts next."""
         self.store.flush()
-        if self.bus:
-            self.bus.publish("round")
+        super()._round()
 
     def _queues(self) -> dict[str, int]:
         return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}

@@ -262,10 +262,16 @@ class Subscriber:
         """Take note that an attempt ended, and that another one follows."""
 
     def ended(self, event: Ended) -> None:
-        """Take note that an action ended: it ran, was skipped, is blocked."""
+        """Take note that an action ended: it ran, was skipped, is blocked.
+
+        It is called once for each action that had its turn. The others are in the event of `walk_ended`.
+        """
 
     def plan_read(self, event: PlanRead) -> None:
-        """Take note of the plan that is about to be walked; again when more of it is known."""
+        """Take note of the plan that is about to be walked; again when more of it is known.
+
+        Where a snapshot can answer, no plan is read.
+        """
 
     def blocked(self, names: Sequence[str], origins: Sequence[str]) -> None:
         """Take note of what was asked for and is not known, since the plan that would declare it was not made.
@@ -304,13 +310,18 @@ class Bus:
     def __init__(self, subscribers: Iterable[Subscriber] = (), *, within: Bus | None = None) -> None:
         self._within = within
         self._subscribers: list[Subscriber] = list(within._subscribers) if within is not None else []
-        self._subscribers += subscribers
+        for subscriber in subscribers:
+            self.add(subscriber)
 
     def __bool__(self) -> bool:
         return bool(self._subscribers)
 
     def add(self, subscriber: Subscriber) -> None:
-        """Add a subscriber: it is called with what is published from now on."""
+        """Add a subscriber: it is called with what is published from now on.
+
+        :raises UsageError: it is no `Subscriber`
+        """
+        _require_subscriber(subscriber)
         self._subscribers.append(subscriber)
 
     @property
@@ -327,7 +338,7 @@ class Bus:
     def wants(self, method: str) -> bool:
         """Return whether a subscriber overrides a method: what nobody wants need not be made."""
         ours = getattr(Subscriber, method)
-        return any(getattr(type(one), method) is not ours for one in self._subscribers)
+        return any(getattr(type(one), method) is not ours or method in vars(one) for one in self._subscribers)
 
     def publish(self, method: str, *arguments: Any) -> None:
         """Call a method of each subscriber."""
@@ -337,13 +348,34 @@ class Bus:
                 getattr(subscriber, method)(*arguments)
             except Exception as error:
                 self._drop(subscriber)
-                what = f"{type(error).__name__}: {error}".removesuffix(": ")
-                dropped.append(f"{type(subscriber).__name__}.{method} failed, and is not called any more: {what}")
+                name = type(subscriber).__name__
+                dropped.append(f"{name}.{method} failed, and {name} is not called any more: {_in_words(error)}")
         for text in dropped:
             self.publish("note", text)
 
     def _drop(self, subscriber: Subscriber) -> None:
         """Call a subscriber no more."""
-        if self._within is not None and subscriber in self._within._subscribers:
+        if self._within is not None:
             self._within._drop(subscriber)
-        self._subscribers.remove(subscriber)
+        # by identity, and what it has published itself may have dropped it before
+        self._subscribers = [one for one in self._subscribers if one is not subscriber]
+
+
+def _require_subscriber(given: object) -> None:
+    if isinstance(given, Subscriber):
+        return
+    from treadle.errors import UsageError
+
+    is_class = isinstance(given, type) and issubclass(given, Subscriber)
+    raise UsageError(
+        f"{given!r} cannot subscribe: expected an object of a subclass of treadle.Subscriber",
+        hint="call the class: bus.add(MySubscriber())" if is_class else "",
+    )
+
+
+def _in_words(error: Exception) -> str:
+    """Return an exception as text; one that cannot say what it is has its kind."""
+    try:
+        return f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:
+        return type(error).__name__

@@ -177,8 +177,11 @@ class Recorder(Subscriber):
         self.sink.tell("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
 
     def ended(self, event: Ended) -> None:
-        """Tell how an action ended."""
-        self._tell_end(self._end_of(event, last=True))
+        """Tell how an action ended; of one that was to be tried again, and was not, its last attempt is told."""
+        last = self._between.get(event.name)
+        if last is None or last["attempts"] != event.attempts:
+            last = self._end_of(event, last=True)
+        self._tell_end(last)
 
     def round(self) -> None:
         """Tell what was printed meanwhile, and have all of it written."""
@@ -243,9 +246,6 @@ class Recorder(Subscriber):
         )
 
     def _finish(self) -> None:
-        for said in list(self._between.values()):
-            # the run has ended before another attempt
-            self._tell_end(said)
         for name, verdict in self._left.items():
             if verdict is not None:
                 self.decided(name, verdict)

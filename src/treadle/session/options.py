@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 
 class Options:
@@ -33,12 +34,12 @@ class Options:
         wait: bool = True,
     ) -> None:
         self.command = ""
-        self.names = list(names)
+        self.names = _list_of(names)
         self.file = file
         self.folder = ""
         self.origin = ""
         """The folder that we were called in, before -C."""
-        self.params = dict(params or {})
+        self.params = _dict_of(params)
         self.tags = tags
         self.rest: list[str] | None = None
         """The words behind `--`, None if there is no `--`."""
@@ -50,7 +51,7 @@ class Options:
         self.replaced = False
         self.verbose = False
         self.quiet = False
-        self.force = list(force)
+        self.force = _list_of(force)
         self.force_all = False
         self.output = "group"
         self.events = ""
@@ -69,3 +70,62 @@ class Options:
         """Instances of a family above which a graph shows them as one."""
         self.depth: int | None = None
         self.state = True
+
+    def check(self) -> None:
+        """Refuse what is of another kind than it is to be, as a program may give it.
+
+        :raises UsageError: something is
+        """
+        for name, is_right, expected in _KINDS:
+            value = getattr(self, name)
+            if not is_right(value):
+                from treadle.errors import UsageError
+
+                raise UsageError(f"Options: {name} is {value!r}", facts=[f"expected {expected}"])
+
+
+def _list_of(value: Any) -> list[str]:
+    """Return a list of names; what is none stays as it is, for `check` to refuse: a text has no names in it."""
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        kept: list[str] = value
+        return kept
+    return list(value)
+
+
+def _dict_of(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    try:
+        return dict(value)
+    except (TypeError, ValueError):
+        kept: dict[str, str] = value
+        return kept
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+def _is_number(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+_KINDS = (
+    ("file", _is_text, "the path of a plan"),
+    ("names", _are_texts, "a list of names: ['build', 'test']"),
+    ("force", _are_texts, "a list of names: ['build', 'test']"),
+    (
+        "params",
+        lambda value: isinstance(value, dict) and _are_texts([*value, *value.values()]),
+        "texts, as -p takes them: {'mode': 'debug', 'level': '3', 'parts': 'a,b'}",
+    ),
+    ("tags", _is_text, "an expression of tags: 'slow and not gpu'"),
+    ("jobs", lambda value: value is None or _is_number(value, 1), "a whole number, 1 or more, or None"),
+    ("keep_going", lambda value: _is_number(value, 0), "a whole number, 0 or more"),
+    ("wait", lambda value: isinstance(value, bool), "True or False"),
+)
+"""Attribute, whether a value is of its kind, and what is expected."""

@@ -62,8 +62,6 @@ class Progress(Subscriber):
         self._starts: dict[str, Started] = {}
         self._followers: dict[str, Follower] = {}
         self._failed: list[Ended] = []
-        self._between: dict[str, Ended] = {}
-        """Name -> its last attempt, of those that should be tried again."""
         self._blocked: dict[tuple[str, ...], list[str]] = {}
         self._above = ""
         """The action whose output is the last that was written."""
@@ -101,7 +99,6 @@ class Progress(Subscriber):
     def started(self, event: Started) -> None:
         """Take in that an attempt starts; leave it the terminal if it wants it."""
         self._starts[event.name] = event
-        self._between.pop(event.name, None)
         self.state.start(event.name, monotonic())
         if event.console:
             self.screen.hold()
@@ -118,7 +115,6 @@ class Progress(Subscriber):
     def attempt_ended(self, event: Ended) -> None:
         """Say that another attempt follows."""
         self._take_rest(event)
-        self._between[event.name] = event
         self.state.pause(event.name)
         if not self.quiet:
             delay = event.delay or 0.0
@@ -166,9 +162,6 @@ class Progress(Subscriber):
     def run_ended(self, event: RunEnded) -> None:
         """Say how it all went."""
         self.screen.erase()
-        for last in list(self._between.values()):
-            # the run has ended before another attempt
-            self._take_in(last)
         state = self.state
         state.saved = event.saved
         is_well = event.ok and not event.interrupted and not self._failed and not self._blocked

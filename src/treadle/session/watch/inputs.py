@@ -67,6 +67,9 @@ class Ears:
         step = _STEP_MS if seconds is None else min(_STEP_MS, timeout)
         while True:
             heard = self._notify.watch(step, step, timeout, self.stop)
+            if heard == "signal":
+                # the library has swallowed what a signal handler has raised
+                raise KeyboardInterrupt
             if heard in ("timeout", "stop"):
                 return set()
             if not isinstance(heard, str):
