@@ -12,8 +12,8 @@ from e2e.project import Project
 from treadle import DAG, DAGError
 from treadle.command.command import Command, Tool
 from treadle.command.fingerprinting import Questions
-from treadle.command.walk import LONGEST_BACKOFF, pause_before, retry_words
 from treadle.content.files import Files
+from treadle.core.retry import LONGEST_BACKOFF, pause_before, retry_words
 from treadle.engines.process import LONGEST_TEXT
 from treadle.errors import TreadleError
 from waiting import is_alive

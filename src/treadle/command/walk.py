@@ -16,6 +16,7 @@ from treadle.content.links import Links, Makers
 from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision
 from treadle.core.decision import OUTPUT, Reason, Verdict
+from treadle.core.retry import pause_before, should_retry
 from treadle.engines import process_marks as marks
 from treadle.errors import ToldToEndError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
@@ -517,7 +518,7 @@ class CommandWalk(Walk):
         stays = room.put_aside(self.place.aside(uid)) if job.made_room and not command.keep else ""
         if stays:
             text = self.reports[uid].failure = f"{text}; {stays}"
-        retry = not self._told_to_end and should_retry(job)
+        retry = not self._told_to_end and _is_retried(job)
         state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
         run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE))
         if command.keep or stays or (room.was_unfinished and not job.made_room):
@@ -682,42 +683,20 @@ def _is_to_come(reason: Reason, to_come: list[str]) -> bool:
     return False
 
 
-def should_retry(job: CommandJob) -> bool:
+def _is_retried(job: CommandJob) -> bool:
     """Return whether a failed attempt is followed by another one."""
-    retries = job.command.limits.retries
-    if job.attempt > retries.max or (job.interrupted and not job.timed_out):
+    if job.interrupted and not job.timed_out:
         return False
-    if job.outcome == ReturnValue.notready or "any" in retries.on:
-        return True
-    if job.timed_out:
-        return "timeout" in retries.on
-    return job.failure is None and job.code is not None and not retry_words(job.code).isdisjoint(retries.on)
-
-
-def retry_words(code: int) -> set[str]:
-    """Return the words of `retries.on` that meet an exit code, negative for a signal.
-
-    A shell turns the signal that ended its program into 128 and its number, so the two mean the same here.
-    """
-    number = 128 - code if code < 0 else code
-    words = {f"exit {number}"}
-    if 128 < number <= 128 + _LAST_SIGNAL:
-        words.add("signal")
-    return words
-
-
-_LAST_SIGNAL = 64
-
-
-def pause_before(attempt: int, backoff: float) -> float:
-    """Return how many seconds pass before an attempt, the second one or a later one.
-
-    It doubles up to ten minutes, or stays where it begins if that is more.
-    """
-    return min(backoff * 2.0 ** min(attempt - 2, 64), max(backoff, LONGEST_BACKOFF))
-
-
-LONGEST_BACKOFF = 600.0
+    retries = job.command.limits.retries
+    is_plain_end = job.failure is None and not job.timed_out
+    return should_retry(
+        job.attempt,
+        retries.max,
+        retries.on,
+        code=job.code if is_plain_end else None,
+        is_not_ready=job.outcome == ReturnValue.notready,
+        is_out_of_time=job.timed_out,
+    )
 
 
 def usable_cpus() -> int:

@@ -23,7 +23,7 @@ from treadle.state.ownership import Ownership
 from treadle.state.records import ADOPTED, Record, Run
 from treadle.ui.text import line
 
-from .clean import locked, say_unless_quiet
+from .locked import locked, say_unless_quiet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

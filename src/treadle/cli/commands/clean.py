@@ -1,28 +1,26 @@
-"""`clean` and `forget`: outputs removed, records dropped. Neither starts anything, both work under the lock."""
+"""`clean`: outputs removed, under the lock. It starts nothing."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 
 from treadle.command.discovered import owner_of
-from treadle.command.state_lock import acquire
-from treadle.command.walk import CommandWalk
 from treadle.core import wording as words
 from treadle.core.text import safe
 from treadle.errors import UsageError, listed
 from treadle.state.store import Store
 from treadle.ui.text import line
 
+from .locked import locked, say_unless_quiet
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from treadle.command.command import Command
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.session.options import Options
-    from treadle.ui.text import Line
 
     from .cleaning import Cleaner
 
@@ -200,89 +198,3 @@ def _empty_replaced(call: Call, plan: Project) -> int:
     if is_left:
         call.console.warn(f"{folder} cannot be removed whole")
     return 1 if is_left else 0
-
-
-def forget_command(call: Call) -> int:
-    """Drop the records of actions; make outputs of actions that are gone ordinary files."""
-    plan = call.load_for_forget()
-    uids, paths = _to_forget(call, plan)
-    walk = CommandWalk(plan.dag(), plan.root)
-    with locked(call, plan) as store:
-        released = _released(store, paths)
-        keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
-        known = {uid: key for uid, key in keys.items() if key in store.entries}
-        if known:
-            store.drop(list(known.values()))
-        if released:
-            store.release_paths(released)
-    for uid in uids:
-        if uid not in known:
-            say_unless_quiet(call, line("there was no record of ", (safe(uid), "name")))
-        elif call.options.verbose:
-            call.console.say([line("forgot ", (safe(uid), "name"))])
-    for path in released:
-        say_unless_quiet(call, line((safe(path), "name"), " is an ordinary file now"))
-    if uids:
-        say_unless_quiet(call, line(f"{words.count(len(known), 'record')} dropped"))
-    return 0
-
-
-def _to_forget(call: Call, plan: Project) -> tuple[list[str], dict[str, UsageError]]:
-    """Return the uids of the names that were given, and the names that may be paths of former outputs."""
-    uids: dict[str, None] = {}
-    paths: dict[str, UsageError] = {}
-    for name in call.options.names:
-        try:
-            uids.update(dict.fromkeys(call.select_known(plan, [name])))
-        except UsageError as error:
-            paths[name] = error
-    return [uid for uid in plan.actions if uid in uids], paths
-
-
-def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]]:
-    """Return output -> keys of the records that it is in, for paths that were named.
-
-    :raises UsageError: one of them is no output of a former run
-    """
-    found: dict[str, list[str]] = {}
-    for name, error in paths.items():
-        inside = os.path.relpath(os.path.join(os.getcwd(), name), store.root)
-        for path in (name.rstrip("/"), inside):
-            keys = {
-                made: key
-                for key, entry in store.entries.items()
-                for made in entry.owner.made
-                if made.rstrip("/") == path or (made.endswith("/") and path.startswith(made))
-            }
-            if keys:
-                for made, key in keys.items():
-                    found.setdefault(made if made.rstrip("/") == path else path, []).append(key)
-                break
-        else:
-            raise error
-    return found
-
-
-@contextmanager
-def locked(call: Call, plan: Project) -> Iterator[Store]:
-    """Hold the store, while no run is at work in this root."""
-    from treadle.state.store import Store
-
-    store = Store(plan.root)
-
-    def waiting(holder: str) -> None:
-        call.console.warn(f"waiting for {holder} to end")
-
-    acquire(store, os.urandom(8).hex(), wait=call.options.wait, on_wait=waiting)
-    try:
-        for note in store.notes:
-            call.console.warn(note)
-        yield store
-    finally:
-        store.release()
-
-
-def say_unless_quiet(call: Call, text: Line) -> None:
-    """Print a line, unless nothing is to be shown where all is well."""
-    if not call.options.quiet:
-        call.console.say([text])

@@ -1,0 +1,76 @@
+"""`log`: what an action printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from treadle.command.job import log_path
+from treadle.core.text import safe
+from treadle.errors import TreadleError, UsageError, listed
+from treadle.ui.text import line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treadle.session.call import Call
+
+
+def log_command(call: Call) -> int:
+    """Print what an action has printed: byte by byte or, on a terminal, without what a terminal obeys."""
+    from treadle.state.store import Store
+
+    plan = call.load()
+    name = call.options.names[0]
+    # what a plan held that is made anew has its log still
+    is_kept = plan.names.maker_of_plan(name) in plan.unread and plan.names.named(name) is None
+    uids = [name] if is_kept else call.select(plan, call.options.names)
+    if len(uids) != 1:
+        raise UsageError(
+            f"{call.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
+            facts=[listed(uids)],
+        )
+    uid = uids[0]
+    command = plan.actions[uid].command if uid in plan.actions else None
+    if command is not None and command.console:
+        raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
+    path = log_path(Store(plan.root).folder, plan.name, uid)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise UsageError(f"{uid} has no log yet", hint=f"it is written when it runs: treadle run {uid}") from None
+    except OSError as error:
+        raise TreadleError(f"the log of {uid} cannot be read: {error.strerror}", facts=[path]) from error
+    if sys.stdout.isatty() and command is not None:
+        call.console.say(line((f"$ {safe(text)}", "dim")) for text in command.shown.split("\n"))
+    try:
+        if sys.stdout.isatty():
+            from treadle.ui.log_tail import visible_lines
+
+            for one in visible_lines(fd, colours=call.console.screen.colours):
+                call.console.say([line(one)])
+        else:
+            _copy(fd, call)
+    finally:
+        os.close(fd)
+    return 0
+
+
+def _copy(fd: int, call: Call) -> None:
+    """Copy a log as it is, but for its colours where our own lines have none."""
+    from treadle.ui.log_tail import without_colours
+
+    out = sys.stdout.buffer
+    piece = rest = b""
+    is_over = False
+    while not is_over:
+        piece = os.read(fd, 1 << 16)
+        is_over = not piece
+        if not call.console.screen.colours:
+            piece, rest = (rest, b"") if is_over else without_colours(rest + piece)
+        try:
+            out.write(piece)
+            if is_over:
+                out.flush()
+        except OSError as error:
+            call.console.screen.lose(error)
+            return
