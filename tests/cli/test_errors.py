@@ -105,7 +105,7 @@ from treadle.cli.main import main
 def broken(*args):
     raise ValueError("two\\nlines")
 
-treadle.session.run.make_walk = broken
+treadle.session.run._walk_of = broken
 sys.exit(main(["run"]))
 """
     done = run_python(tmp_path, program)
@@ -126,7 +126,7 @@ from treadle.cli.main import main
 def broken(*args):
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "some/file")
 
-treadle.session.run.make_walk = broken
+treadle.session.run._walk_of = broken
 sys.exit(main(["run"]))
 """
     done = run_python(tmp_path, program)

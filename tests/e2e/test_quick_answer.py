@@ -243,7 +243,7 @@ def test_an_edited_command_is_run_without_a_walk_over_the_others(
 
     monkeypatch.chdir(settled.folder)
     monkeypatch.setattr(os, "environ", settled.environ)
-    monkeypatch.setattr(room, "make_walk", walk_over_all)
+    monkeypatch.setattr(room, "_walk_of", walk_over_all)
     for number in (3, 4):
         settled.write("plan", PLAN.replace("head -c 2", f"head -c {number}").replace("params:", "\nparams:"))
         before = len(settled.starts())

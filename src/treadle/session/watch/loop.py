@@ -228,6 +228,10 @@ class WatchLoop:
                 raise
             self._is_partial = False
             self._tell(error)
+        except OSError:
+            # the folder may have gone under the round
+            self._here()
+            raise
         finally:
             self.stops.detach()
             if found is not None:
