@@ -167,7 +167,7 @@ class TestStarting:
     def test_there_is_nothing_to_read_though_we_have_something(self) -> None:
         script = (
             "import os\n"
-            "from treadle import process\n"
+            "from treadle.engines import process\n"
             "print(process.spawn(['sh', '-c', 'read -r line'], mark='m', environ=os.environ).wait())\n"
         )
         done = subprocess.run(
@@ -178,7 +178,7 @@ class TestStarting:
     def test_an_inherited_descriptor_goes_no_further_once_it_is_sealed(self) -> None:
         script = (
             "import os\n"
-            "from treadle import process\n"
+            "from treadle.engines import process\n"
             "fd = os.open('/dev/null', os.O_RDONLY)\n"
             "os.set_inheritable(fd, True)\n"
             "look = ['sh', '-c', f'test -e /proc/self/fd/{fd}']\n"
@@ -191,7 +191,7 @@ class TestStarting:
     def test_the_three_standard_descriptors_stay_after_sealing(self) -> None:
         script = (
             "import os\n"
-            "from treadle import process\n"
+            "from treadle.engines import process\n"
             "process.seal_descriptors()\n"
             "process.spawn(['sh', '-c', 'echo out; echo err >&2'], mark='m', environ=os.environ,"
             " files=(None, 1, 1)).wait()\n"
@@ -201,7 +201,7 @@ class TestStarting:
     def test_where_nobody_can_say_how_it_ended_there_is_no_status(self) -> None:
         script = (
             "import os, signal\n"
-            "from treadle import process\n"
+            "from treadle.engines import process\n"
             "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
             "child = process.spawn(['false'], mark='m', environ=os.environ)\n"
             "print(child.wait(), child.is_running())\n"
@@ -260,7 +260,7 @@ class TestWhatIsStarted:
     def test_two_descriptors_may_change_places(self, folder_of_child: str) -> None:
         script = (
             "import os\n"
-            "from treadle import process\n"
+            "from treadle.engines import process\n"
             "process.spawn(['sh', '-c', 'echo out; echo err >&2'], mark='m', environ=os.environ,"
             f" cwd={folder_of_child!r}, files=(None, 2, 1)).wait()\n"
         )

@@ -245,7 +245,11 @@ class TestPrograms:
         assert ("Traceback" in caplog.text) is traced
 
     def test_files_that_were_opened_for_it_are_closed_however_it_goes(self, tmp_path: Path) -> None:
-        class Printing(Fake):
+        class Printing(ProcessJob):
+            @property
+            def cmdline(self) -> list[str]:
+                return ["/no/such/program" if self.uid == "no program" else "true"]
+
             @property
             def cmd_options(self) -> dict[str, Any]:
                 error = tmp_path / "error" if self.uid != "no file" else tmp_path / "nowhere" / "error"
@@ -253,11 +257,13 @@ class TestPrograms:
 
         before = os.listdir("/proc/self/fd")
         book = Book(Printing)
-        runner = ManualRunner()
-        runner.unstartable["no program"] = "no program: the program was not found"
-        book.scheduler(runner).run(graph(("good",), ("no program",), ("no file",)))
+        Scheduler(book.provide, book.collect).run(graph(("good",), ("no program",), ("no file",)))
         assert os.listdir("/proc/self/fd") == before
         assert [book.jobs[uid].outcome.name for uid in book.jobs] == ["success", "failure", "failure"]
+        assert (
+            str(book.jobs["no file"].failure)
+            == f"{tmp_path}/nowhere/error cannot be written: No such file or directory"
+        )
 
     def test_callbacks_may_use_the_handle_of_a_running_program(self) -> None:
         seen: list[tuple[bool, int | None]] = []

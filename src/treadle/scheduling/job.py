@@ -411,6 +411,9 @@ class ProcessJob(Job):
             raise TreadleError(f"unknown cmd_options: {listed(sorted(options))}")
         # 1 and "1" are two uids
         mark = mark_of(RUN_ID, f"{self.index}-{self.uid}")
+        stdin, output, error = (
+            one if one is None or isinstance(one, int) else os.fspath(one) for one in (stdin, output, error)
+        )
         return Attempt([argv], mark=mark, environ=environ, cwd=cwd, stdin=stdin, stdout=output, stderr=error)
 
     def interrupt(self) -> bool:
