@@ -335,3 +335,58 @@ def test_a_user_runs_the_plan_of_root_and_not_that_of_a_third_user(shared: Path)
     refused = run()
     assert refused.code == 2
     assert "the user 12345" in refused.err
+
+
+LINKED = {
+    "-f": ("mine/p.yaml", PLAN, ("-f", "LINK/p.yaml")),
+    "an include": ("mine/p.yaml", PLAN, ()),
+    "a dotenv": ("mine/p.yaml", "A=b\n", ()),
+    "values": ("mine/p.yaml", "k: 1\n", ()),
+    "the root": ("mine/x", "", ()),
+}
+THROUGH = {
+    "an include": "treadle: 1\ninclude: [LINK/p.yaml]\n",
+    "a dotenv": PLAN.replace("pass:", "dotenv: LINK/p.yaml, pass:"),
+    "values": "treadle: 1\nvars: {v: {file: LINK/p.yaml}}\n" + PLAN.removeprefix("treadle: 1\n"),
+    "the root": PLAN.replace("treadle: 1\n", "treadle: 1\nroot: LINK\n"),
+}
+LINKS = {
+    "a folder link": ("pub/fold", "../mine", "pub/fold"),
+    "one further up": ("pub/up", "..", "pub/up/mine"),
+    "one behind another": ("pub/fold", "second", "pub/fold"),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("what", LINKED)
+def test_no_link_of_another_user_chooses_which_of_our_files_counts(project: Project, what: str, link: str) -> None:
+    name, text, arguments = LINKED[what]
+    at, to, through = LINKS[link]
+    project.write(name, text)
+    pub = project.folder / "pub"
+    pub.mkdir()
+    pub.chmod(0o755)
+    (project.folder / at).symlink_to(to)
+    give(project.folder / at)
+    if to == "second":
+        (pub / "second").symlink_to("../mine")
+    if what in THROUGH:
+        project.write("plan", THROUGH[what].replace("LINK", through))
+    done = project.treadle("run", *(one.replace("LINK", through) for one in arguments))
+    assert done.code == 2, done.text
+    assert "it is a link that belongs to" in done.text
+    assert not project.starts()
+    os.lchown(project.folder / at, 0, 0)
+    assert project.treadle("run", *(one.replace("LINK", through) for one in arguments)).code == 0
+
+
+@needs_root
+def test_no_link_counts_that_another_user_may_turn(project: Project) -> None:
+    project.write("mine/p.yaml", PLAN)
+    (project.folder / "pub").mkdir()
+    (project.folder / "pub/fold").symlink_to("../mine")
+    (project.folder / "pub").chmod(0o777)
+    done = project.treadle("run", "-f", "pub/fold/p.yaml")
+    assert done.code == 2
+    assert "all users may write to it" in done.text

@@ -180,13 +180,48 @@ def foreign_file(path: str, *, shared: bool = False) -> Found | None:
     :param shared: whether the folder may be one as `why_foreign` says
     """
     path = os.path.abspath(path)
-    found = foreign((os.path.dirname(path),), shared=shared) or foreign((path,))
+    found = foreign((os.path.dirname(path),), shared=shared) or foreign((path,)) or foreign_link(path)
     if found is None and os.path.islink(path):
-        owner = os.lstat(path).st_uid
-        if owner not in _us().owners and not is_safe(path):
-            return path, f"it is a link that belongs to {_user_name(owner)}"
         return foreign((os.path.dirname(os.path.realpath(path)),), shared=True)
     return found
+
+
+def foreign_link(path: str) -> Found | None:
+    """Return the first link on the way to a path that does not count, with the reason; None if there is none.
+
+    The owner of a link chooses what it leads to, and so does any user who may put another one in its place: that
+    would choose among our own files, which count.
+    """
+    owners = _us().owners
+    here, left = "/", os.path.abspath(path).split("/")[1:]
+    met: set[str] = set()
+    while left:
+        name = left.pop(0)
+        if name in ("", "."):
+            continue
+        if name == "..":
+            here = os.path.dirname(here)
+            continue
+        full = os.path.join(here, name)
+        try:
+            status = os.lstat(full)
+            text = os.readlink(full) if stat.S_ISLNK(status.st_mode) else None
+        except OSError:
+            return None
+        if text is None:
+            here = full
+            continue
+        if status.st_uid not in owners and not is_safe(full):
+            return full, f"it is a link that belongs to {_user_name(status.st_uid)}"
+        if (found := foreign((here,), shared=True)) is not None:
+            return found
+        if full in met:
+            # a circle: whatever opens it says so
+            return None
+        met.add(full)
+        here = "/" if text.startswith("/") else here
+        left = [*text.split("/"), *left]
+    return None
 
 
 def is_safe(path: str) -> bool:
@@ -361,3 +396,19 @@ def _group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def program_outside(name: str, top: str) -> str | None:
+    """Return the file of a program on PATH, None if there is none outside of a folder.
+
+    What only looks starts no program that lies in the project, whatever PATH says.
+
+    :param top: the folder, as the project or the checkout
+    """
+    inside = os.path.join(os.path.realpath(top), "")
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, name)
+        is_outside = not f"{os.path.realpath(folder)}/".startswith(inside)
+        if os.path.isabs(folder) and is_outside and os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from treadle.content import trust
 from treadle.errors import PlanError
 from treadle.frontends.base import Param
 from treadle.plan.language.enabled_if import Operand
@@ -105,6 +106,14 @@ class Part:
                 node,
                 facts=(f"looked for {root}",),
                 hint="it is relative to the folder of the plan",
+            )
+        elif (found := trust.foreign_link(root)) is not None:
+            path, why = found
+            self.reader.add(
+                f"the root {node.text} is not used: because of {path}: {why}",
+                node,
+                facts=(trust.RULE,),
+                hint=trust.hint(found),
             )
         return root
 
