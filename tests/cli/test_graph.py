@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -155,3 +156,15 @@ def test_without_graphviz_the_error_says_what_can_be_had(tmp_path: Path) -> None
     done = run_treadle(tmp_path, "graph", "--format", "svg", env={"PATH": str(tmp_path)}, check=2)
     assert "Graphviz" in done.err
     assert "--format dot" in done.err
+
+
+@pytest.mark.parametrize("entry", [".", "", "bin", "{root}", "{root}/bin"])
+def test_no_program_of_the_project_draws_the_picture(tmp_path: Path, entry: str) -> None:
+    plan(tmp_path, "actions: {a: {run: touch o, out: o}}\n")
+    for folder in (tmp_path, tmp_path / "bin"):
+        folder.mkdir(exist_ok=True)
+        (folder / "dot").write_text("#!/bin/sh\necho started > started\n")
+        (folder / "dot").chmod(0o755)
+    path = entry.format(root=tmp_path)
+    run_treadle(tmp_path, "graph", "--format", "svg", env={"PATH": f"{path}:{os.environ['PATH']}"})
+    assert not (tmp_path / "started").exists()

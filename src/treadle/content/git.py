@@ -203,7 +203,7 @@ def contents(path: str, size: int) -> Iterator[bytes]:
 
     full = os.path.realpath(path)
     checkout = checkout_of(os.path.dirname(full))
-    program = _program(checkout.top) if checkout is not None else None
+    program = trust.program_outside("git", checkout.top) if checkout is not None else None
     if checkout is None or program is None or not checkout.counts or "\n" in full:
         return
     name = os.path.relpath(full, checkout.top)
@@ -282,16 +282,6 @@ class _Reader:
         except (OSError, subprocess.TimeoutExpired):
             return b""
         return done.stdout if done.returncode == 0 else b""
-
-
-def _program(top: str) -> str | None:
-    """Return the file of git, None if there is none on PATH outside of a checkout."""
-    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder, "git")
-        is_outside = not f"{os.path.realpath(folder)}/".startswith(os.path.join(top, ""))
-        if os.path.isabs(folder) and is_outside and os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
 
 
 def _bytes(path: str) -> bytes | None:

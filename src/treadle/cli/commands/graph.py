@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treadle.content import trust
 from treadle.core import decision
 from treadle.core import wording as words
 from treadle.errors import TreadleError, UsageError
@@ -51,7 +52,7 @@ def graph_command(call: Call) -> int:
 
         call.console.say(tree_lines(graph, named, call.console.room))
     else:
-        _draw(call, graph, plan.name)
+        _draw(call, graph, plan.name, plan.root)
     return 0
 
 
@@ -88,7 +89,7 @@ def _add_states(graph: Graph, verdicts: Mapping[str, Verdict]) -> None:
         vertex.note = words.reasons(verdict.reasons)
 
 
-def _draw(call: Call, graph: Graph, title: str) -> None:
+def _draw(call: Call, graph: Graph, title: str, root: str) -> None:
     """Print a graph for Graphviz or Mermaid, or as the picture that Graphviz makes of it."""
     from treadle.ui.graph.formats import dot_lines, mermaid_lines
 
@@ -99,11 +100,11 @@ def _draw(call: Call, graph: Graph, title: str) -> None:
         return
     lines = list(dot_lines(graph, title))
     if call.options.format == "svg":
-        lines = _svg("\n".join(lines)).rstrip("\n").split("\n")
+        lines = _svg("\n".join(lines), root).rstrip("\n").split("\n")
     call.console.say(line(text) for text in lines)
 
 
-def _svg(text: str) -> str:
+def _svg(text: str, root: str) -> str:
     """Return the picture that Graphviz makes.
 
     :raises UsageError: it is not installed
@@ -112,15 +113,16 @@ def _svg(text: str) -> str:
     import subprocess
 
     hint = "a part of it is drawn sooner: name actions, with --depth N, or fold more with --fold N"
-    try:
-        done = subprocess.run(
-            ["dot", "-Tsvg"], input=text, capture_output=True, encoding="utf-8", timeout=_PATIENCE, check=False
-        )
-    except FileNotFoundError:
+    program = trust.program_outside("dot", root)
+    if program is None:
         raise UsageError(
             "Graphviz, which draws the picture, is not installed: there is no program dot",
             hint="--format dot or --format mermaid gives the text, which other programs draw",
-        ) from None
+        )
+    try:
+        done = subprocess.run(
+            [program, "-Tsvg"], input=text, capture_output=True, encoding="utf-8", timeout=_PATIENCE, check=False
+        )
     except subprocess.TimeoutExpired:
         raise TreadleError(f"Graphviz did not draw it in {_PATIENCE} seconds", hint=hint) from None
     if done.returncode or not done.stdout:
