@@ -138,3 +138,25 @@ def test_an_error_of_the_cache_fails_the_action_with_its_words(project: Path) ->
     report = Broken(project.parent / "cache", plan.dag(), plan.root).run()
     assert "the cache cannot be read" in str(report.actions["a"].failure)
     assert report.actions["b"].status == ReturnValue.force_fail
+
+
+@pytest.mark.parametrize("origin", [True, 5, "", ["x"]])
+def test_what_is_no_text_is_refused_and_nothing_counts_as_restored(project: Path, origin: object) -> None:
+    class Odd(Cached):
+        def restore(self, uid: str, command: Command, fingerprint: Fingerprint) -> Any:
+            return origin
+
+    plan = load_plan(str(project / "treadle.yaml"))
+    report = Odd(project.parent / "cache", plan.dag(), plan.root).run()
+    assert "restore() returned" in str(report.actions["a"].failure)
+    assert "expected a text" in str(report.actions["a"].failure)
+
+
+def test_a_coroutine_is_refused(project: Path) -> None:
+    class Async(Cached):
+        async def restore(self, uid: str, command: Command, fingerprint: Fingerprint) -> Any:  # type: ignore[override]
+            return None
+
+    plan = load_plan(str(project / "treadle.yaml"))
+    report = Async(project.parent / "cache", plan.dag(), plan.root).run()
+    assert "restore() returned" in str(report.actions["a"].failure)

@@ -20,7 +20,7 @@ from treadle.core.retry import pause_before, should_retry
 from treadle.engines import process_marks as marks
 from treadle.errors import ToldToEndError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
-from treadle.scheduling.hooks import words_of
+from treadle.scheduling.hooks import refusal, words_of
 from treadle.scheduling.job import Job
 from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
@@ -308,6 +308,17 @@ class CommandWalk(Walk):
         del uid, command, fingerprint
         return None
 
+    def _restored(self, uid: str, command: Command, fingerprint: Fingerprint) -> str:
+        origin: object = self.restore(uid, command, fingerprint)
+        if origin is None:
+            return ""
+        if not isinstance(origin, str) or not origin:
+            if (close := getattr(origin, "close", None)) is not None:
+                # a coroutine, which nothing awaits
+                close()
+            raise refusal(self.restore, origin, "a text that says where the outputs came from, or None", uid)
+        return origin
+
     def engine_of(self, uid: str, command: Command) -> str:
         """Return the name of the engine that runs an action, one of `engines`; "" for this machine.
 
@@ -451,7 +462,7 @@ class CommandWalk(Walk):
             question = self._kept[uid] = self.questions.ask_again(question, job.command, found)
             self.questions.note_ways(question, job.command)
         if type(self).restore is not CommandWalk.restore:
-            job.restored = self.restore(uid, job.command, question.fingerprint) or ""
+            job.restored = self._restored(uid, job.command, question.fingerprint)
         if not job.command.console:
             self.bus.publish("log_opened", LogOpened(uid, job.attempt, self.place.log(uid)))
 
