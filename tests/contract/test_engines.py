@@ -202,6 +202,25 @@ def test_an_engine_that_refuses_an_attempt_fails_it_with_its_words(tmp_path: Pat
     assert failure_of(made.run(), "a") == "RuntimeError: no worker has so much memory"
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_while_an_attempt_is_submitted_ends_the_run(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    class Interrupted(OtherProcess):
+        def submit(self, key: object, attempt: Attempt) -> None:
+            raise error
+
+        def cancel(self, key: object, *, at_once: bool) -> None:
+            """Nothing was submitted."""
+
+    dag = DAG()
+    dag.add_vertex("a", shell("exit 0"))
+    made = OnEngine(dag, str(tmp_path))
+    made.engines["other"] = Interrupted()
+    with pytest.raises(error):
+        made.run()
+
+
 def test_an_attempt_travels_as_data(tmp_path: Path) -> None:
     attempt = Attempt([["true"]], mark="m/x", environ={"A": "b"}, cwd=str(tmp_path), log="l")
     again = Attempt.from_data(attempt.as_data())

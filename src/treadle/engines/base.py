@@ -212,8 +212,11 @@ class Engine:
         self._running[key] = attempt
         try:
             self.submit(key, attempt)
-        except Exception as error:
+        except BaseException as error:
+            # also of an interrupt: nothing would ever end it
             self.report(key, error=f"{type(error).__name__}: {error}".removesuffix(": "))
+            if not isinstance(error, Exception):
+                raise
 
     def knows(self, key: object) -> bool:
         """Return whether it was started under this key and has not been returned by `poll`."""
