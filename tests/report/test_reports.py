@@ -315,3 +315,10 @@ def test_an_event_with_a_field_of_another_kind_is_refused_in_words(tmp_path: Pat
     (tmp_path / "e").write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in events))
     done = run_treadle(tmp_path, "report", "e", "--html", "r.html", check=2)
     assert f"one `{kind}` with `{field}` that is not " in done.err
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"event":' * 20_000, "nul", "{}", "[]", "1"])
+def test_a_line_of_any_kind_is_no_event_and_no_bug_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.jsonl").write_text(f"{text}\n")
+    done = run_treadle(tmp_path, "report", "t.jsonl", check=2)
+    assert "holds no events of a run: line 1 is none" in done.err

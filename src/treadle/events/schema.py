@@ -184,7 +184,7 @@ def read_events(path: str) -> Iterator[Event]:
 
 def _event(raw: bytes, number: int, path: str) -> Event:
     event: Any = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         event = json.loads(raw)
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         raise UsageError(
