@@ -120,3 +120,35 @@ def test_a_session_runs_it_too(project: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_file_that_no_package_reads_is_taken_for_yaml(project: Path) -> None:
     (project / "plan.other").write_text("treadle: 1\nactions: {a: {sh: 'echo > ${out}', out: o}}\n")
     assert "1 run" in treadle(project, "run", "-f", "plan.other")
+
+
+FAILURES = {
+    "returns nothing": "return None",
+    "raises": "raise ValueError('no')",
+    "exits": "sys.exit(0)",
+    "does not say what is wrong": "raise treadle.PlanError([])",
+    "calls itself": "return self.load(request)",
+    "makes a project of no Commands": "return treadle.Project.of(request.file, {'a': 3})",
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check", "status"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_front_end_that_fails_is_named_and_is_no_bug_of_ours(project: Path, failure: str, command: str) -> None:
+    module = "import sys, treadle\nclass Odd(treadle.FrontEnd):\n    def load(self, request):\n        "
+    (project.parent / "package/odd.py").write_text(module + FAILURES[failure] + "\n")
+    info = project.parent / "package/toy-1.0.dist-info/entry_points.txt"
+    info.write_text("[treadle.frontends]\nodd = odd:Odd\n")
+    (project / "p.odd").write_text("")
+    told = treadle(project, command, "-f", "p.odd", code=2)
+    assert "the front end odd.Odd" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("entry", ["missing:Odd", "odd:nothing"])
+def test_an_entry_point_that_leads_nowhere_is_named(project: Path, entry: str) -> None:
+    (project.parent / "package/odd.py").write_text("x = 1\n")
+    info = project.parent / "package/toy-1.0.dist-info/entry_points.txt"
+    info.write_text(f"[treadle.frontends]\nodd = {entry}\n")
+    (project / "p.odd").write_text("")
+    assert f"the front end {entry} cannot be made" in treadle(project, "check", "-f", "p.odd", code=2)

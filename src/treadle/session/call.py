@@ -115,10 +115,10 @@ class Call:
     def _read(self, former_outputs: Callable[[str], FormerOutputs] | None, made: Collection[str] = ()) -> Project:
         from treadle.frontends.base import Request
 
-        from .front_ends import front_end_of
+        from .front_ends import load
 
         file, options = self.plan_file(), self.options
-        return front_end_of(file).load(Request(file, options.params, options.rest, former_outputs, made))
+        return load(Request(file, options.params, options.rest, former_outputs, made))
 
     def load_for_forget(self) -> Project:
         """Load the plan; if its globs find nothing, let them take outputs of former runs: these may be named.

@@ -53,13 +53,13 @@ def _other(plan: Project, label: str) -> Project | None:
     from treadle.frontends.base import Request
     from treadle.state.previous_outputs import FormerOutputs
 
-    from .front_ends import front_end_of
+    from .front_ends import load
 
     path = os.path.join(plan.root, label)
     try:
         if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file) or path in plan.looks.read:
             return None
-        other = front_end_of(path).load(Request(path, former_outputs=FormerOutputs))
+        other = load(Request(path, former_outputs=FormerOutputs))
     except (OSError, ValueError, TreadleError):
         return None
     return other if other.root == plan.root and plan.file not in other.looks.read else None

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 
-from treadle.errors import UsageError, listed
-from treadle.frontends.base import FrontEnd
+from treadle.errors import PlanError, TreadleError, UsageError, listed
+from treadle.frontends.base import FrontEnd, Outline, Project
 from treadle.plan.front_end import YamlPlans
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from treadle.frontends.base import Request
 
 GROUP = "treadle.frontends"
 """The group of entry points: the name of each says how the names of its files end, without the dot."""
@@ -29,7 +36,59 @@ def front_end_of(file: str) -> FrontEnd:
         return YamlPlans()
     if len({one.value for one in found}) > 1:
         raise UsageError(f"several packages read {suffix}: {listed(one.value for one in found)}")
-    made = found[0].load()()
+    named = found[0].value
+    made = _asked(f"the front end {named} cannot be made", found[0].load)
+    made = _asked(f"the front end {named} cannot be made", made)
     if not isinstance(made, FrontEnd):
-        raise UsageError(f"{found[0].value} is named as a front end for {suffix}, and is none")
+        raise UsageError(f"{named} is named as a front end for {suffix}, and is none")
     return made
+
+
+def load(request: Request) -> Project:
+    """Read a plan by its front end.
+
+    :raises PlanError: it is not right
+    :raises TreadleError: the front end fails, or returns something else
+    """
+    front_end = front_end_of(request.file)
+    if isinstance(front_end, YamlPlans):
+        return front_end.load(request)
+    project = _asked(f"{_name(front_end)} cannot read {request.file}", lambda: front_end.load(request))
+    if not isinstance(project, Project):
+        raise TreadleError(
+            f"{_name(front_end)} returned {project!r} for {request.file}", facts=("expected a Project",)
+        )
+    return project
+
+
+def outline(request: Request) -> Outline:
+    """Read the names in a plan by its front end; errors are those of `load`."""
+    front_end = front_end_of(request.file)
+    if isinstance(front_end, YamlPlans):
+        return front_end.outline(request)
+    found = _asked(f"{_name(front_end)} cannot read {request.file}", lambda: front_end.outline(request))
+    if not isinstance(found, Outline):
+        raise TreadleError(
+            f"{_name(front_end)} returned {found!r} for {request.file}", facts=("expected an Outline",)
+        )
+    return found
+
+
+def _name(front_end: FrontEnd) -> str:
+    return f"the front end {type(front_end).__module__}.{type(front_end).__qualname__}"
+
+
+def _asked(what: str, call: Callable[[], Any]) -> Any:
+    """Call something of a front end; what it raises beside errors about a plan is told as its failure."""
+    try:
+        return call()
+    except PlanError as error:
+        if error.problems:
+            raise
+        raise TreadleError(f"{what}: it says that the plan is not right, and not why") from error
+    except (TreadleError, OSError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise TreadleError(
+            f"{what}: {type(error).__name__}: {error}".removesuffix(": "), hint="its package has to mend that"
+        ) from error

@@ -95,11 +95,11 @@ class Names:
 
     def _load(self, made: Sequence[str]) -> Outline:
         from treadle.frontends.base import Request
-        from treadle.session.front_ends import front_end_of
+        from treadle.session.front_ends import outline
         from treadle.state.previous_outputs import FormerOutputs
 
         file = self._path()
-        return front_end_of(file).outline(Request(file, self.given, None, FormerOutputs, made))
+        return outline(Request(file, self.given, None, FormerOutputs, made))
 
     def _plain(self) -> list[Row]:
         """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
