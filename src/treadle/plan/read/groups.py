@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from treadle.core.paths import below
-from treadle.errors import UsageError, listed
+from treadle.errors import UsageError, listed, shortened
 from treadle.frontends.base import Action
 from treadle.frontends.names import Group, Names, is_pattern
 from treadle.plan.resolve.declared_outputs import Instance
@@ -95,8 +95,33 @@ def check(part: Part, names: Names) -> None:
         members = value.nodes.get("of") if isinstance(value, Table) else value
         if part.prefix + key.text in names.groups and members is not None:
             _check_names(part, members, names, f"the group {key.text}")
+            circle = _circle(part.prefix + key.text, names)
+            if circle:
+                part.reader.add(
+                    f"these groups are in each other: {' -> '.join(shortened(circle))}",
+                    key,
+                    hint="leave a member of one of them away",
+                )
     if "default" in part.entries:
         _check_names(part, part.entries["default"], names, "default")
+
+
+def _circle(name: str, names: Names) -> list[str]:
+    """Return a way from a group over groups in it back to itself, [] if there is none.
+
+    A circle is told where its first name stands.
+    """
+    ways = {name: [name]}
+    stack = [name]
+    while stack:
+        here = stack.pop()
+        for member in names.groups[here].members:
+            if member == name:
+                return [*ways[here], name] if min(ways[here]) == name else []
+            if member in names.groups and member not in names.families and member not in ways:
+                ways[member] = [*ways[here], member]
+                stack.append(member)
+    return []
 
 
 def _check_names(part: Part, node: Node, names: Names, what: str) -> None:

@@ -1,0 +1,33 @@
+"""Groups that are in each other: an error, told once, with the way round."""
+
+from __future__ import annotations
+
+import pytest
+
+from plan_folder import Folder
+from treadle.errors import PlanError
+
+ACTIONS = "actions: {x: {run: 'true'}, y: {run: 'true'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "way"),
+    [
+        ("{a: [a]}", "a -> a"),
+        ("{a: [b], b: [a]}", "a -> b -> a"),
+        ("{a: [x, b], b: [y, c], c: [a]}", "a -> b -> c -> a"),
+        ("{c: [a], a: [b], b: [a]}", "a -> b -> a"),
+        ("{a: {of: [b], help: h}, b: {of: [a]}}", "a -> b -> a"),
+    ],
+)
+def test_groups_that_are_in_each_other_are_refused(folder: Folder, groups: str, way: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        folder.load(f"treadle: 1\ngroups: {groups}\n{ACTIONS}")
+    told = [one.what for one in caught.value.problems]
+    assert told == [f"these groups are in each other: {way}"]
+    assert caught.value.problems[0].place is not None
+
+
+@pytest.mark.parametrize("groups", ["{a: [b], b: [x]}", "{a: [b, c], b: [x], c: [b, y]}", "{a: ['*']}"])
+def test_groups_in_groups_are_none(folder: Folder, groups: str) -> None:
+    assert folder.load(f"treadle: 1\ngroups: {groups}\n{ACTIONS}").groups
