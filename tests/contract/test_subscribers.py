@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +169,7 @@ def test_an_interrupt_in_a_subscriber_is_no_failure_of_it(run: Callable[..., Non
 
 def test_a_scheduler_of_coroutines_tells_its_subscribers_too() -> None:
     async def work() -> None:
-        await asyncio.sleep(0)
+        return None
 
     async def bad() -> None:
         raise ValueError("no")

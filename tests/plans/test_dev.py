@@ -16,7 +16,8 @@ def dev(tmp_path: Path) -> Copy:
     copy = Copy(tmp_path / "project", "plans/dev.yaml")
     copy.take("src", "scripts", "bench", "plans", "docs", "pyproject.toml", ".ci/run", "LICENSE")
     copy.take("README.md", "CHANGELOG.md", "tests/conftest.py", "tests/waiting.py", "tests/core/test_countdown.py")
-    for room in ("ui", "state", "plan", "command", "engine", "aio", "report", "cli", "e2e", "plans"):
+    others = ("contract", "meta", "keys")
+    for room in ("ui", "state", "plan", "command", "engine", "aio", "report", "cli", "e2e", *others, "plans"):
         (copy.folder / "tests" / room).mkdir()
     return copy
 
@@ -27,7 +28,7 @@ def test_a_room_is_tested_again_when_a_file_changes_that_its_tests_have_read(dev
     dev.edit("src/treadle/cli/main.py", '"""', '"""Again: ')
     dev.edit("docs/design.md", "# ", "# On ")
     assert dev.run("test@core") == []
-    dev.edit("src/treadle/core/countdown.py", '"""', '"""Again: ')
+    dev.edit("src/treadle/core/graph/countdown.py", '"""', '"""Again: ')
     assert dev.run("test@core") == ["test@core"]
     assert "tests/core/test_countdown.py" in dev.read("out/dev/core.d")
 
