@@ -8,8 +8,8 @@ differs from e3 is the table of docs/e3.md, and a test holds each row of it.
 from __future__ import annotations
 
 import logging
-from _thread import allocate_lock
 from collections.abc import Callable, Hashable, ItemsView, Mapping
+from itertools import count
 from typing import Any
 
 from . import walk as _walk
@@ -211,9 +211,8 @@ class Job:
     notify_end: NotifyEnd
 
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
-        with _COUNTING:
-            Job.index_counter += 1
-            self.index = Job.index_counter
+        # no lock: an interrupt at the end of a `with` would leave it held, and the next job would wait for ever
+        self.index = Job.index_counter = next(_NUMBERS)
         self._treadle: _JobInside = _named(_kind_inside(self), type(self))(self, uid, data, notify_end)
 
     @property
@@ -397,8 +396,8 @@ def _kind_inside(outer: Job) -> type[_JobInside]:
     return _ProgramInside if type(outer).run is ProcessJob.run else _OwnProgramInside
 
 
-_COUNTING = allocate_lock()
-"""Held while a job takes its number."""
+_NUMBERS = count(1)
+"""The number of the next job; taking one is a single step."""
 
 
 class Scheduler:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from _thread import RLock, allocate_lock
+from _thread import RLock
+from itertools import count
 from time import monotonic, time
 
 from treadle._startup.environment import inherited
@@ -116,9 +117,8 @@ class Job:
     _host: Host | None = None
 
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
-        with _COUNTING:
-            Job.index_counter += 1
-            self.index = Job.index_counter
+        # no lock: an interrupt at the end of a `with` would leave it held, and the next job would wait for ever
+        self.index = Job.index_counter = next(_NUMBERS)
         self.uid: Any = uid
         self.data = data
         self.notify_end = notify_end
@@ -427,8 +427,8 @@ class ProcessJob(Job):
 
 
 _WORDS = (str, bytes, os.PathLike)
-_COUNTING = allocate_lock()
-"""Held while a job takes its number, and nothing foreign runs meanwhile."""
+_NUMBERS = count(1)
+"""The number of the next job; taking one is a single step."""
 
 RUN_ID = os.urandom(8).hex()
 """What this process puts into the marks of the programs that it starts for jobs of no particular run."""
