@@ -95,12 +95,14 @@ def check(part: Part, names: Names) -> None:
         members = value.nodes.get("of") if isinstance(value, Table) else value
         if part.prefix + key.text in names.groups and members is not None:
             _check_names(part, members, names, f"the group {key.text}")
-            circle = _circle(part.prefix + key.text, names)
+            name = part.prefix + key.text
+            # one that stands for actions beside is as good as without the circle
+            circle = [] if names.open or names.named(name) else _circle(name, names)
             if circle:
                 part.reader.add(
-                    f"these groups are in each other: {' -> '.join(shortened(circle))}",
+                    f"these groups stand for each other alone: {' -> '.join(shortened(circle))}",
                     key,
-                    hint="leave a member of one of them away",
+                    hint="give one of them an action",
                 )
     if "default" in part.entries:
         _check_names(part, part.entries["default"], names, "default")
