@@ -8,7 +8,7 @@ BUSY = 3
 """Another run is at work, and we were told not to wait."""
 OUR_BUG = 70
 GONE = 141
-"""Nobody reads the answer: that of a program which SIGPIPE has ended."""
+"""The reader of the answer is gone: the code of a program which SIGPIPE has ended."""
 
 
 def code_of_lost(code: int, failure: str) -> int:

@@ -45,7 +45,7 @@ class Observer:
 class Observed(Subscriber):
     """Calls an observer with what a walk publishes.
 
-    :param observer: whom it calls
+    :param observer: what it calls
     :param walk: the walk that it follows
     """
 

@@ -1,7 +1,7 @@
 """Stamps of files: how a file is known to be as it was, how fine stamps are, and how far a clock is behind ours.
 
-Kernels that have multigrain timestamps (Linux from 6.13 on, on its usual file systems) give a file that somebody
-has looked at a time of its own at the next change, however soon that comes. On all others changes within one tick
+Kernels that have multigrain timestamps (Linux from 6.13 on, on its usual file systems) give a file that was
+looked at a time of its own at the next change, however soon that comes. On all others changes within one tick
 of the clock look alike.
 """
 

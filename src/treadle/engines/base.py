@@ -1,6 +1,6 @@
 """What is handed to an engine and what comes back, as plain data, and the base of engines outside of this process.
 
-An attempt says what is to be started by argvs, an environment and paths: whoever runs it opens the files, here or
+An attempt says what is to be started by argvs, an environment and paths: what runs it opens the files, here or
 on another machine that sees the same folder.
 """
 

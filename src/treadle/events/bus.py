@@ -336,7 +336,7 @@ class Bus:
         return any(one.needs_all for one in self._subscribers)
 
     def wants(self, method: str) -> bool:
-        """Return whether a subscriber overrides a method: what nobody wants need not be made."""
+        """Return whether a subscriber overrides a method: what none wants need not be made."""
         ours = getattr(Subscriber, method)
         return any(getattr(type(one), method) is not ours or method in vars(one) for one in self._subscribers)
 

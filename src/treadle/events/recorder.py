@@ -159,7 +159,7 @@ class Recorder(Subscriber):
         self._between.pop(event.name, None)
         start = self._starts[event.name] = _rounded(event.at - self._began)
         self.sink.tell("started", name=event.name, attempt=event.attempt, slot=event.slot, start=start)
-        # whoever looks after a kill finds what was running
+        # a look after a kill finds what was running
         self.sink.flush()
 
     def log_opened(self, event: LogOpened) -> None:

@@ -50,27 +50,25 @@ def load(request: Request) -> Project:
     :raises PlanError: it is not right
     :raises TreadleError: the front end fails, or returns something else
     """
-    front_end = front_end_of(request.file)
-    if isinstance(front_end, YamlPlans):
-        return front_end.load(request)
-    project = _asked(f"{_name(front_end)} cannot read {request.file}", lambda: front_end.load(request))
-    if not isinstance(project, Project):
-        raise TreadleError(
-            f"{_name(front_end)} returned {project!r} for {request.file}", facts=("expected a Project",)
-        )
+    project: Project = _read(request, "load", Project)
     return project
 
 
 def outline(request: Request) -> Outline:
     """Read the names in a plan by its front end; errors are those of `load`."""
+    found: Outline = _read(request, "outline", Outline)
+    return found
+
+
+def _read(request: Request, method: str, kind: type) -> Any:
     front_end = front_end_of(request.file)
+    ask = getattr(front_end, method)
     if isinstance(front_end, YamlPlans):
-        return front_end.outline(request)
-    found = _asked(f"{_name(front_end)} cannot read {request.file}", lambda: front_end.outline(request))
-    if not isinstance(found, Outline):
-        raise TreadleError(
-            f"{_name(front_end)} returned {found!r} for {request.file}", facts=("expected an Outline",)
-        )
+        return ask(request)
+    found = _asked(f"{_name(front_end)} cannot read {request.file}", lambda: ask(request))
+    if not isinstance(found, kind):
+        what = f"{_name(front_end)} returned {found!r} for {request.file}"
+        raise TreadleError(what, facts=(f"expected an object of {kind.__name__}",))
     return found
 
 

@@ -50,6 +50,6 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
         foresee(plan, walk)
     refuse_shared_outputs(plan, map(str, dag.vertex_data), walk.store)
     if busy or walk.store.lock.is_busy():
-        who = walk.store.lock.holder() or "another run"
-        call.note(f"{who} is at work in this folder: what it is running now shows as interrupted")
+        holder = walk.store.lock.holder() or "another run"
+        call.note(f"{holder} is at work in this folder: what it is running now shows as interrupted")
     return walk

@@ -150,7 +150,7 @@ def create(path: str, text: str) -> None:
 
 
 def replace(path: str, pieces: Iterable[bytes], mode: int = 0o644, *, sync: bool = False) -> None:
-    """Write a file beside its place and put it there; whoever opens it finds the old one or the new one.
+    """Write a file beside its place and put it there; an open finds the old one or the new one.
 
     :param sync: whether it has to be on the disk before it takes the place
     :raises OSError: it cannot be written; nothing is left then

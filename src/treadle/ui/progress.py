@@ -75,7 +75,7 @@ class Progress(Subscriber):
             self.tick = TICK
 
     def waiting(self, holder: str) -> None:
-        """Say whom we wait for."""
+        """Say which run we wait for."""
         self.console.warn(f"waiting for {holder} to end")
 
     def note(self, text: str) -> None:

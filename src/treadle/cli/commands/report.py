@@ -53,7 +53,7 @@ def _read(call: Call, source: str) -> Run:
 
     def told() -> Iterator[Event]:
         for event in read_events(source):
-            # whoever takes it sees first whether it is right
+            # what takes it sees first whether it is right
             yield event
             if github is not None:
                 call.console.say(line(text) for text in github.lines(event))
