@@ -117,6 +117,10 @@ class Walk:
         """Where the walk publishes what happens in it."""
         self.engines: dict[str, Engine] = {}
         """Name -> engine, beside this machine: a job whose `engine` names one has its program run there."""
+        self.untouched = 0
+        """How many actions beside those of the graph need not be walked, since nothing of them has moved."""
+        self.saved = 0.0
+        """Seconds that the actions which were skipped took when they last ran, as far as is known."""
         self._told_to_end: int | None = None
         self._running = allocate_lock()
         self._has_run = False
@@ -546,17 +550,11 @@ class Walk:
         self.bus.publish("round")
 
     def _publish_began(self) -> None:
-        self._publish_begin(0)
-
-    def _publish_begin(self, untouched: int) -> None:
-        """Publish that the walk begins, with all its actions.
-
-        :param untouched: how many actions beside them need not be walked
-        """
+        """Publish that the walk begins, with all its actions."""
         self._is_published = True
         names = [str(uid) for uid in self.actions.vertex_data]
         queues = self.queues or {"default": self.tokens}
-        self.bus.publish("walk_began", WalkBegan(names, untouched, queues))
+        self.bus.publish("walk_began", WalkBegan(names, self.untouched, queues))
         if self.bus.wants("action"):
             for uid in self.actions.vertex_data:
                 self.bus.publish("action", self.describe(uid))
@@ -590,10 +588,6 @@ class Walk:
             end.exit_code = job.proc_handle.status
         return end
 
-    def _saved(self) -> float:
-        """Return the seconds that the actions which were skipped took when they last ran, as far as is known."""
-        return 0.0
-
     def _publish_end(self, report: Report) -> None:
         """Publish that the walk is over, and before that the end of what was to be tried again, and is not."""
         for end in self._between.values():
@@ -604,7 +598,7 @@ class Walk:
         self.bus.publish(
             "walk_ended",
             WalkEnded(
-                left, ok=report.ok, interrupted=report.interrupted, saved=self._saved(), total=len(report.actions)
+                left, ok=report.ok, interrupted=report.interrupted, saved=self.saved, total=len(report.actions)
             ),
         )
 

@@ -118,14 +118,10 @@ class CommandWalk(Walk):
         """Name -> the job of the last attempt that was published as started."""
         self.store = Store(self.root)
         self.run_id = os.urandom(8).hex()
-        self.saved = 0.0
-        """Seconds that the actions which were skipped took when they last ran."""
         self.known: Known | None = None
         """What need not be read of the log, where only a part of a plan is walked."""
         self.known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
         """Returns, once the log has been read, what is known of files."""
-        self.untouched = 0
-        """How many actions of the plan are not walked, since nothing of them has moved."""
         self.saved_untouched = 0.0
         self.questions: Questions
         self.place: Place
@@ -568,12 +564,6 @@ class CommandWalk(Walk):
             tokens=limits.tokens,
             place=command.place,
         )
-
-    def _publish_began(self) -> None:
-        self._publish_begin(self.untouched)
-
-    def _saved(self) -> float:
-        return self.saved
 
     def _end_of(self, job: Job, *, retry: bool) -> Ended:
         end = super()._end_of(job, retry=retry)
