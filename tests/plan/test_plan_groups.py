@@ -33,3 +33,13 @@ def test_groups_that_stand_for_each_other_alone_are_refused(folder: Folder, grou
 )
 def test_groups_in_groups_are_none(folder: Folder, groups: str) -> None:
     assert folder.load(f"treadle: 1\ngroups: {groups}\n{ACTIONS}").groups
+
+
+@pytest.mark.parametrize(
+    "groups", ["{a: [a, lost]}", "{a: [b], b: [a, lost]}", "{a: [c], b: [a], c: [b, lost]}", "{a: [lost, x, a]}"]
+)
+def test_a_member_that_stands_for_nothing_is_the_only_error_of_a_circle(folder: Folder, groups: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        folder.load(f"treadle: 1\ngroups: {groups}\n{ACTIONS}")
+    assert len(caught.value.problems) == 1
+    assert "there is no action, group or output 'lost'" in caught.value.problems[0].what

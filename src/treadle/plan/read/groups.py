@@ -95,10 +95,8 @@ def check(part: Part, names: Names) -> None:
         members = value.nodes.get("of") if isinstance(value, Table) else value
         if part.prefix + key.text in names.groups and members is not None:
             _check_names(part, members, names, f"the group {key.text}")
-            name = part.prefix + key.text
-            # one that stands for actions beside is as good as without the circle
-            circle = [] if names.open or names.named(name) else _circle(name, names)
-            if circle:
+            circle = _circle(part.prefix + key.text, names)
+            if circle and _is_empty(circle[0], names):
                 part.reader.add(
                     f"these groups stand for each other alone: {' -> '.join(shortened(circle))}",
                     key,
@@ -124,6 +122,15 @@ def _circle(name: str, names: Names) -> list[str]:
                 ways[member] = [*ways[here], member]
                 stack.append(member)
     return []
+
+
+def _is_empty(group: str, names: Names) -> bool:
+    """Return whether a group stands for no action: one with actions beside a circle is as good as without it."""
+    try:
+        return not names.open and not names.named(group)
+    except UsageError:
+        # a member that stands for nothing has an error of its own
+        return False
 
 
 def _check_names(part: Part, node: Node, names: Names, what: str) -> None:
