@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.core.text import crop, crop_left, crop_middle, safe, width, wrap
+from treadle.core.text import crop, crop_left, crop_middle, safe, shell_join, width, wrap
 from treadle.ui.text import coloured, columns, crop_line, folded, line, plain
 
 
@@ -104,3 +106,8 @@ def test_columns_in_a_bounded_room_go_on_below_themselves() -> None:
         "  much-longer-than-the-others",
         "     tail",
     ]
+
+
+@given(st.lists(st.text() | st.text("ab'\"$ é\n@%+=:,./-_~*\udcff")))
+def test_words_are_quoted_for_a_shell_as_the_standard_library_quotes_them(words: list[str]) -> None:
+    assert shell_join(words) == shlex.join(words)

@@ -15,10 +15,10 @@ def progress_of(call: Call) -> Progress:
     options = call.options
 
     def again(name: str) -> str:
-        import shlex
+        from treadle.core.text import shell_join
 
         rest = [] if options.rest is None else ["--", *options.rest]
-        return shlex.join([*run_again(options), name, *rest])
+        return shell_join([*run_again(options), name, *rest])
 
     return Progress(
         call.console,

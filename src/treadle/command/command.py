@@ -206,9 +206,9 @@ class Command:
         """The command as people read it: quoted for a shell, one line per step."""
         if self.script is not None:
             return self.script.shown
-        import shlex
+        from treadle.core.text import shell_join
 
-        return "\n".join(shlex.join(step) for step in self.steps)
+        return "\n".join(map(shell_join, self.steps))
 
     def argvs(self) -> tuple[tuple[str, ...], ...]:
         """Return what is started, in order: the steps, or the shell with its script."""

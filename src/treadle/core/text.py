@@ -1,6 +1,10 @@
-"""Text that is safe and fits: what is no visible character as an escape, widths in cells of a terminal."""
+"""Text that is safe and fits: unprintable characters as escapes, widths in terminal cells, quoting for a shell."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MORE = "..."
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -102,3 +106,18 @@ def wrap(text: str, room: int, indent: str = "") -> list[str]:
         else:
             now = longer
     return [*lines, indent + now]
+
+
+_NEEDS_NO_QUOTES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
+
+
+def shell_join(words: Iterable[str]) -> str:
+    """Return words as one line for a shell, each quoted if it has to be.
+
+    The text is that of `shlex.join`, and it is a part of fingerprints. `shlex` imports `re`, which costs more than
+    a run with one edited file spends on its plan.
+    """
+    return " ".join(
+        word if word and _NEEDS_NO_QUOTES.issuperset(word) else "'" + word.replace("'", "'\"'\"'") + "'"
+        for word in words
+    )
