@@ -6,6 +6,7 @@ Every import counts, also inside a function and under TYPE_CHECKING.
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,7 @@ class Import:
         return f"src/treadle/{file}:{self.line}: {self.importer or '__init__'} imports {self.imported}"
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return each module's dotted name below the package, "" for the package itself."""
     names = {}
@@ -225,26 +227,3 @@ def types_only(found: Import) -> bool:
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     )
-
-
-HOT_PACKAGES = (
-    "command",
-    "content",
-    "core",
-    "core.graph",
-    "engines",
-    "events",
-    "fastpath",
-    "scheduling",
-    "session",
-    "state",
-    "ui",
-)
-"""Packages that a run loads; the names in their `__init__` would cost it."""
-
-
-@pytest.mark.parametrize("package", HOT_PACKAGES)
-def test_the_init_of_a_package_that_a_run_loads_holds_its_first_line_only(package: str) -> None:
-    lines = modules()[package].read_text("utf-8").splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith('"""')

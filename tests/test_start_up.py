@@ -6,15 +6,23 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-HEAVY = (
-    *("argparse", "asyncio", "dataclasses", "inspect", "json", "logging", "pathlib", "re", "shutil"),
-    *("subprocess", "tempfile", "threading", "typing", "networkx", "psutil", "rich", "yaml"),
-)
+from treadle._startup.hot_modules import NOTHING_TO_DO, ONE_EDIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "src" / "treadle"
+RUFF: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
+HEAVY: list[str] = RUFF["flake8-tidy-imports"]["banned-module-level-imports"]
+"""What a hot module imports in functions only."""
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -53,9 +61,8 @@ def test_the_list_of_heavy_modules_is_not_blind() -> None:
     assert set(HEAVY) & loaded_by("import argparse") >= {"argparse", "re"}
 
 
-PLAN = """
-treadle: 1
-actions:
+PLANS = {
+    "two steps": """
   a:
     sh: cat ${in} > ${out}
     in: in.txt
@@ -64,7 +71,58 @@ actions:
     sh: cat ${in} > ${out}
     in: a.txt
     out: b.txt
-"""
+""",
+    "what was discovered": """
+  a:
+    sh: |
+      cat in.txt > ${out}
+      echo 'b.txt: in.txt folder/x' > b.d
+    depfile: b.d
+    out: b.txt
+""",
+    "folders, links and output": """
+  a:
+    sh: cat folder/in.txt > made/x; ln -sf x made/y; echo made
+    in: folder/
+    out: made/
+  b:
+    sh: cat in.txt made/x > ${out}
+    in: [in.txt, made/]
+    out: b.txt
+""",
+    "limits and variables": """
+  a:
+    run: cp in.txt b.txt
+    in: in.txt
+    out: b.txt
+    env: {LANG: C}
+    pass: [HOME]
+    tools: [cp]
+    retries: 2
+    timeout: 1h
+    queue: one
+    priority: 3
+    keep: true
+""",
+    "edits and once": """
+  a:
+    sh: cat in.txt > ${out}
+    in: in.txt
+    out: b.txt
+  b:
+    sh: echo >> edited.txt
+    in: in.txt
+    edits: edited.txt
+  c:
+    sh: echo > ${out}
+    out: c.txt
+    once: true
+  d:
+    sh: "true"
+    always: true
+""",
+}
+"""Actions of plans with one input, in.txt, and an output b.txt that says what it holds."""
 RUN = "import sys; sys.argv = ['treadle', 'run']; from treadle.__main__ import main; assert main() == 0"
 QUICK = {"gc", "itertools", "xxhash"}
 """What the quick answer needs of others."""
@@ -73,11 +131,15 @@ EDIT = {"__future__", "_bisect", "_heapq", "_queue", "_struct", "bisect", "fcntl
 
 
 @pytest.fixture
-def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A folder with a plan that has nothing to do, and a snapshot that says so."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "treadle.yaml").write_text(PLAN)
-    (tmp_path / "in.txt").write_text("x")
+    (tmp_path / "treadle.yaml").write_text(
+        f"treadle: 1\nqueues: {{one: 1}}\nactions:{PLANS[getattr(request, 'param', 'two steps')]}"
+    )
+    (tmp_path / "folder").mkdir()
+    for name in ("in.txt", "edited.txt", "folder/in.txt", "folder/x"):
+        (tmp_path / name).write_text("x")
     for _ in range(3):
         subprocess.run([sys.executable, "-m", "treadle", "run"], check=True, capture_output=True)
     return tmp_path
@@ -90,28 +152,61 @@ def loaded_in_a_run() -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.usefixtures("settled")
-def test_a_run_with_nothing_to_do_loads_only_what_answers() -> None:
-    loaded = loaded_in_a_run()
-    own = {name for name in loaded if name.split(".")[0] == "treadle"}
-    assert own == {
-        *("treadle", "treadle.__main__", "treadle._version", "treadle.content", "treadle.content.trust"),
-        "treadle.content.timestamps",
-        *("treadle.fastpath", "treadle.fastpath.probe", "treadle.fastpath.snapshot_file"),
-        *("treadle.session", "treadle.session.fast_start", "treadle.ui", "treadle.ui.durations"),
+def own(modules: Iterable[str]) -> set[str]:
+    """Return the modules of ours among some."""
+    return {name for name in modules if name.partition(".")[0] == "treadle"}
+
+
+def with_packages(modules: Iterable[str]) -> set[str]:
+    """Return modules and the packages that hold them."""
+    return {
+        ".".join(parts[:n]) for parts in (name.split(".") for name in modules) for n in range(1, len(parts) + 1)
     }
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_run_with_nothing_to_do_loads_the_hot_modules_declared_for_it_and_no_other() -> None:
+    loaded = loaded_in_a_run()
+    assert own(loaded) == with_packages(NOTHING_TO_DO)
     assert not loaded & set(HEAVY)
-    assert {name.split(".")[0] for name in loaded - own} <= QUICK | {"__future__"}
+    assert {name.split(".")[0] for name in loaded - own(loaded)} <= QUICK | {"__future__"}
 
 
-def test_one_edit_is_run_without_the_plan_being_read(settled: Path) -> None:
+@pytest.mark.parametrize("settled", PLANS, indirect=True)
+def test_a_run_after_one_edit_loads_the_hot_modules_and_no_other(settled: Path) -> None:
     (settled / "in.txt").write_text("y")
     loaded = loaded_in_a_run()
-    assert (settled / "b.txt").read_text() == "y"
-    assert "treadle.command.walk" in loaded
-    own = {name for name in loaded if name.split(".")[0] == "treadle"}
-    assert "treadle.plan" not in own
-    assert {name.split(".")[0] for name in loaded - own} <= QUICK | EDIT | set(sys.builtin_module_names)
+    assert (settled / "b.txt").read_text().startswith("y")
+    assert own(loaded) == with_packages((*NOTHING_TO_DO, *ONE_EDIT))
+    assert {name.split(".")[0] for name in loaded - own(loaded)} <= QUICK | EDIT | set(sys.builtin_module_names)
+
+
+def test_ruff_refuses_heavy_imports_at_the_top_of_the_hot_modules_and_of_no_other() -> None:
+    keys = [key for key, rules in RUFF["per-file-ignores"].items() if "TID253" in rules]
+    assert keys == [key_of_the_others()], f'pyproject.toml: write {key_of_the_others()!r} = ["TID253"]'
+
+
+def key_of_the_others() -> str:
+    """Return the pattern of ruff for all files but the hot modules."""
+    names: dict[str, list[str]] = {}
+    for module in sorted((*NOTHING_TO_DO, *ONE_EDIT)):
+        package, _, name = module.partition(".")[2].rpartition(".")
+        names.setdefault(package, []).append(name or "__init__")
+    files = names.pop("")
+    for package, inside in sorted(names.items()):
+        files.append(
+            f"{package.replace('.', '/')}/{inside[0] if inside[1:] == [] else '{' + ','.join(inside) + '}'}"
+        )
+    return f"!src/treadle/{{{','.join(files)}}}.py"
+
+
+@pytest.mark.parametrize(
+    "package", sorted(with_packages((*NOTHING_TO_DO, *ONE_EDIT)) - {"treadle", *NOTHING_TO_DO, *ONE_EDIT})
+)
+def test_the_init_of_a_package_that_a_run_loads_holds_its_first_line_only(package: str) -> None:
+    lines = Path(SOURCES, *package.split(".")[1:], "__init__.py").read_text("utf-8").splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith('"""')
 
 
 @pytest.mark.system("strace")
