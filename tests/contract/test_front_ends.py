@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def treadle(root: Path, *words: str, code: int = 0) -> str:
-    path = os.pathsep.join([str(root.parent / "package"), str(Path(__file__).parent.parent)])
+    path = os.pathsep.join([str(root.parent / "package"), str(Path(__file__).parents[1] / "support")])
     done = subprocess.run(
         [sys.executable, "-m", "treadle", *words],
         cwd=root,
@@ -89,7 +89,7 @@ def test_completion_knows_the_names(project: Path) -> None:
 
 
 def test_a_watched_plan_runs_again_after_an_edit(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = os.pathsep.join([str(project.parent / "package"), str(Path(__file__).parent.parent)])
+    path = os.pathsep.join([str(project.parent / "package"), str(Path(__file__).parents[1] / "support")])
     monkeypatch.setenv("PYTHONPATH", path)
     watched = Watched(project, "-f", "build.toy")
     watched.until(READY)

@@ -1,0 +1,86 @@
+"""What the pages say is true: their links lead somewhere, their Python runs, the commands are those of CI."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"))
+)
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the examples of one language on a page."""
+    return [text for kind, text in BLOCK.findall((ROOT / page).read_text("utf-8")) if kind == language]
+
+
+NEEDS = {"docs/walk.md": "cc"}
+"""The programs of the system that the examples of a page need."""
+
+
+def with_python() -> list[ParameterSet | str]:
+    """Return the pages that hold examples in Python."""
+    return [with_needs(page) for page in PAGES if blocks(page, "python")]
+
+
+def with_needs(page: str) -> ParameterSet | str:
+    """Return a page that skips where the program is missing that it needs."""
+    program = NEEDS.get(page)
+    if program is None:
+        return page
+    is_missing = pytest.mark.skipif(shutil.which(program) is None, reason=f"{page} needs {program}")
+    return pytest.param(page, marks=[pytest.mark.system(program), is_missing])
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 140
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_within_the_project_lead_somewhere(page: str) -> None:
+    text = BLOCK.sub("", (ROOT / page).read_text("utf-8"))
+    inside = [link for link in LINK.findall(text) if "://" not in link]
+    lost = [link for link in inside if not ((ROOT / page).parent / link).exists()]
+    assert not lost
+
+
+@pytest.mark.parametrize("page", with_python())
+def test_the_python_on_a_page_runs_from_its_first_line_to_its_last(page: str, tmp_path: Path) -> None:
+    program = "\n".join(blocks(page, "python"))
+    if page == "README.md":
+        # the plan that the page begins with is there
+        (tmp_path / "treadle.yaml").write_text(blocks(page, "yaml")[0])
+        (tmp_path / "book").mkdir()
+        (tmp_path / "book/one.txt").write_text("it was the best of times\n")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_ci_ends_with_the_test_command_of_the_readme() -> None:
+    commands = [block.strip() for block in blocks("README.md", "sh") if "pytest" in block]
+    assert len(commands) == 1
+    assert (ROOT / ".ci" / "run").read_text("utf-8").rstrip().splitlines()[-1] == commands[0]
+
+
+def test_the_changes_name_the_commands_that_there_are() -> None:
+    done = subprocess.run([sys.executable, "-m", "treadle", "--help"], capture_output=True, text=True, check=True)
+    listed = done.stdout.split("  COMMAND\n")[1].split("\n\n")[0]
+    commands = re.findall(r"^    (\w+)(?: |$)", listed, re.MULTILINE)
+    (line,) = (text for text in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if "The command:" in text)
+    assert re.findall(r"`(?:treadle )?(\w+)`", line) == commands

@@ -1,0 +1,38 @@
+"""What the README shows is what the command prints, but for times and dates."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+BOOK = {"one.txt": "It was the best of times\n", "two.txt": "it was the worst of times\n"}
+
+
+def masked(text: str) -> list[str]:
+    """Return lines without times, and without the order in which two at once have ended."""
+    # what skipping saves is told where it is worth a word, which is for the machine to say
+    text = re.sub(r", \d+(\.\d+)?s saved by skipping", "", text)
+    text = re.sub(r"\d+(\.\d+)?s\b", "TIME", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE", text)
+    return sorted(re.sub(r"^\[\d+/", "[N/", line) for line in text.splitlines())
+
+
+def test_the_first_example_prints_what_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "book").mkdir()
+    for name, text in BOOK.items():
+        (tmp_path / "book" / name).write_text(text)
+    (tmp_path / "treadle.yaml").write_text(README.split("```yaml\n")[1].split("```")[0])
+    bin_folder = Path(sys.executable).parent
+    environ = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+    shown = README.split("```console\n")[1].split("```")[0]
+    steps = re.split(r"^\$ ", shown, flags=re.MULTILINE)[1:]
+    assert len(steps) >= 3
+    for step in steps:
+        command, _, expected = step.partition("\n")
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert masked(done.stdout) == masked(expected), command

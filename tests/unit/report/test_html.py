@@ -1,0 +1,279 @@
+"""The page in a real browser, without a window: what people see, and that nothing in it does harm."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from made_up import events_of
+from treadle.events.run_model import Run
+from treadle.report.html import html
+from unit.report.test_reports import NASTY, one_action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Look = Callable[..., Any]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.system("chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not there to show the page"),
+    pytest.mark.skipif(DRIVER is None, reason="chromedriver is not there to drive chromium"),
+    pytest.mark.skipif(find_spec("selenium") is None, reason="selenium is not there to drive chromium"),
+]
+
+
+class Browser:
+    """A browser that shows pages made of events."""
+
+    def __init__(self, driver: Any, folder: Path) -> None:
+        self.driver = driver
+        self.folder = folder
+
+    def show(self, events: list[dict[str, Any]], width: int = 1280) -> None:
+        """Show the page of a run, and wait until its script has run."""
+        page = self.folder / "page.html"
+        page.write_text("".join(html(Run.of(events))), encoding="utf-8")
+        self.driver.set_window_size(width, 900)
+        self.driver.get(page.as_uri())
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """Return what a script says that runs in the page."""
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, selector: str) -> str:
+        """Return what a person reads in an element."""
+        return str(self.run("return document.querySelector(arguments[0]).innerText", selector))
+
+    def count(self, selector: str) -> int:
+        return int(self.run("return document.querySelectorAll(arguments[0]).length", selector))
+
+    def click(self, selector: str) -> None:
+        self.run("document.querySelector(arguments[0]).click()", selector)
+
+    def complaints(self) -> list[str]:
+        """Return what the browser has said of the page: errors of scripts, refusals of its policy."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    profile = tmp_path_factory.mktemp("profile")
+    # it runs as root in containers, where it has no sandbox of its own and /dev/shm is small
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument(f"--user-data-dir={profile}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    try:
+        found.set_page_load_timeout(60)
+        yield found
+    finally:
+        found.quit()
+
+
+@pytest.fixture
+def browser(driver: Any, tmp_path: Path) -> Browser:
+    return Browser(driver, tmp_path)
+
+
+def test_the_page_shows_what_the_run_came_to(browser: Browser) -> None:
+    events = events_of(100)
+    browser.show(events)
+    assert browser.complaints() == []
+    counts = events[-1]["counts"]
+    assert browser.text("h1").startswith(f"{counts['failed']} actions failed")
+    chips = browser.text(".chips")
+    assert all(f"{number} {status}" in chips for status, number in counts.items() if number)
+    assert browser.count(".failure") == counts["failed"]
+    assert "Segmentation fault" in browser.text(".failure pre:not(.command)")
+    shown = ["failures", "timeline", "slowest", "graph", "reasons", "actions"]
+    assert browser.run("return [...document.querySelectorAll('section:not([hidden])')].map(s => s.id)") == shown
+
+
+@pytest.mark.parametrize("text", NASTY, ids=repr)
+@pytest.mark.parametrize("status", ["failed", "ran"])
+def test_no_name_and_no_output_can_inject_anything(browser: Browser, text: str, status: str) -> None:
+    expected = elements_of(browser, one_action("plain", status))
+    assert elements_of(browser, one_action(text, status)) == expected
+    assert browser.run("return window.hit") is None
+    assert browser.complaints() == []
+
+
+def elements_of(browser: Browser, events: list[dict[str, Any]]) -> str:
+    """Return the names of all elements of a page, when its action has been looked at."""
+    browser.show(events)
+    browser.click("#actions tbody button")
+    assert not browser.run("return document.getElementById('detail').hidden")
+    return str(browser.run("return [...document.querySelectorAll('*')].map(e => e.tagName).sort().join()"))
+
+
+def test_markup_in_a_name_is_read_as_text(browser: Browser) -> None:
+    text = "<img src=x onerror='window.hit=1'>"
+    browser.show(one_action(text))
+    assert browser.text("#actions tbody button") == text
+    assert browser.text(".failure pre:not(.command)") == text
+
+
+def test_the_policy_refuses_a_script_that_got_in_by_any_other_way(browser: Browser) -> None:
+    browser.show(events_of(10))
+    browser.run(
+        "const s = document.createElement('script'); s.textContent = 'window.hit = 1'; document.body.append(s)"
+    )
+    browser.run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hit = 1\">')")
+    assert browser.run("return window.hit") is None
+    assert any("Content Security Policy" in message for message in browser.complaints())
+
+
+def test_ten_thousand_actions_are_shown_and_can_be_searched(browser: Browser) -> None:
+    events = events_of(10_000, tokens=16)
+    browser.show(events)
+    assert browser.complaints() == []
+    total = events[-1]["total"]
+    assert f"{total:,}" in browser.text("#actions h2")
+    assert browser.count("#actions tbody tr") == 50
+    assert browser.count("#graph .node") == 6
+    browser.run(
+        "const s = document.querySelector('#actions input'); s.value = 'LIB0123'; s.dispatchEvent(new Event('input'))"
+    )
+    assert browser.count("#actions tbody tr") == 2
+    assert browser.run("return document.querySelector('#timeline canvas').width") > 600
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_click_on_an_action_shows_all_of_it(browser: Browser) -> None:
+    events = events_of(100)
+    browser.show(events)
+    browser.run("treadle.select(treadle.data.names.indexOf('library@lib0001'))")
+    detail = browser.text("#detail")
+    (verdict,) = [e for e in events if e["event"] == "verdict" and e["name"] == "library@lib0001"]
+    assert "library@lib0001" in detail
+    assert verdict["reasons"][0]["text"] in detail
+    assert "compile@src/part0001/module_00.c" in detail
+    assert "program" in detail
+    assert browser.count("#graph .node.chosen") == 1
+    browser.run("dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))")
+    assert browser.run("return document.getElementById('detail').hidden")
+
+
+def test_the_timeline_has_the_bars_of_the_events_at_their_places(browser: Browser) -> None:
+    events = events_of(20, tokens=2, skipped=0.0, failures=0)
+    browser.show(events)
+    (end,) = [event for event in events if event["event"] == "ended" and event["name"] == "configure"]
+    colour = browser.run(
+        """
+        const canvas = document.querySelector('#timeline canvas'), scale = devicePixelRatio || 1;
+        const left = 62, width = canvas.clientWidth;
+        const x = left + (arguments[0] / treadle.data.duration) * (width - left);
+        const y = 24 + 5;
+        return [...canvas.getContext('2d').getImageData(x * scale, y * scale, 1, 1).data].slice(0, 3)
+    """,
+        end["start"] + 0.9 * end["duration"],
+    )
+    ran = browser.run("return treadle.colours().ran")
+    assert "#{:02x}{:02x}{:02x}".format(*colour) == ran
+
+
+def test_a_drag_zooms_into_a_time_a_click_shows_a_bar_and_a_double_click_shows_the_whole_run(
+    browser: Browser,
+) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    browser.show(events_of(20, tokens=2, skipped=0.0, failures=0))
+    canvas = browser.driver.find_element(By.CSS_SELECTOR, "#timeline canvas")
+    browser.run("document.getElementById('timeline').scrollIntoView({behavior: 'instant'})")
+    middle = canvas.size["width"] / 2, canvas.size["height"] / 2
+    whole = "return document.querySelectorAll('#timeline button')[2].disabled"
+    assert browser.run(whole)
+
+    def at(x: float, y: float) -> ActionChains:
+        return ActionChains(browser.driver).move_to_element_with_offset(
+            canvas, round(x - middle[0]), round(y - middle[1])
+        )
+
+    at(middle[0], 30).click_and_hold().move_by_offset(150, 0).release().perform()
+    assert not browser.run(whole)
+    assert browser.run("return document.getElementById('detail').hidden")
+    at(middle[0], 10).double_click().perform()
+    assert browser.run(whole)
+    at(70, 30).perform()
+    assert browser.text("#tip").startswith("configure\nran, ")
+    at(70, 30).click().perform()
+    assert browser.text("#detail h2") == "configure"
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+@pytest.mark.parametrize("count", [3, 500])
+def test_the_page_fits_its_window(browser: Browser, width: int, count: int) -> None:
+    from selenium.webdriver import Chrome
+
+    assert isinstance(browser.driver, Chrome)
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.show(events_of(count))
+    assert browser.run("return innerWidth") == width
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    assert browser.complaints() == []
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(browser: Browser, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.show(events_of(50))
+    low = browser.run("""
+        const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+        const light = (text) => rgb(text).map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+        const behind = (e) => { for (; e; e = e.parentElement) {
+            const colour = getComputedStyle(e).backgroundColor;
+            if (colour !== 'rgba(0, 0, 0, 0)') return colour;
+        } };
+        const found = [];
+        for (const e of document.querySelectorAll('h1, h2, h2 small, p, td, th button, dt, dd, nav a, pre, .tag, .count')) {
+            const [a, b] = [light(getComputedStyle(e).color), light(behind(e))];
+            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (ratio < 4.5) found.push([e.tagName, e.className, ratio]);
+        }
+        return found
+    """)
+    assert low == []
+
+
+def test_a_run_with_nothing_to_do_and_a_plan_that_is_not_right_have_a_page_too(browser: Browser) -> None:
+    skipped = [event for event in events_of(30, skipped=1.0) if event["event"] in ("run", "plan", "action")]
+    names = [event["name"] for event in skipped if event["event"] == "action"]
+    ends = [{"event": "ended", "t": 0.2, "name": name, "status": "skipped", "duration": 0.0} for name in names]
+    end = {"event": "summary", "t": 0.3, "total": len(names), "duration": 0.3, "saved": 9.0, "exit_code": 0}
+    browser.show([*skipped, *ends, end])
+    assert browser.text("h1").startswith("Nothing to do")
+    assert browser.run("return document.getElementById('timeline').hidden")
+    place = {"file": "treadle.yaml", "line": 3, "column": 5}
+    problem = {"event": "problem", "t": 0.1, "text": "there is no key rum", "place": place}
+    browser.show([skipped[0], problem, {"event": "summary", "t": 0.1, "duration": 0.1, "exit_code": 2}])
+    assert "there is no key rum" in browser.text("#problems")
+    assert "treadle.yaml:3:5" in browser.text("#problems")
+    assert browser.complaints() == []
+
+
+def test_what_was_interrupted_is_told_once(browser: Browser) -> None:
+    events = one_action("plain", "interrupted")
+    for event in events:
+        if event["event"] == "ended":
+            event["failure"] = "interrupted"
+    browser.show(events)
+    assert browser.text(".failure.interrupted .what") == "interrupted"
