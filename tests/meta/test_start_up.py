@@ -18,7 +18,7 @@ from treadle._startup.hot_modules import NOTHING_TO_DO, ONE_EDIT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "treadle"
 RUFF: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
 HEAVY: list[str] = RUFF["flake8-tidy-imports"]["banned-module-level-imports"]
