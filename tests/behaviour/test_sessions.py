@@ -158,7 +158,6 @@ def has(path: Path, text: str) -> bool:
 
 
 def test_a_watch_tells_subscribers_of_each_round_and_ends_when_it_is_stopped(folder: Path) -> None:
-    pytest.importorskip("watchfiles")
     listener, raising = Listener(), Raising()
     with Watched(raising, listener):
         until(lambda: listener.ran == ["a", "b"], "the first round")
@@ -170,7 +169,6 @@ def test_a_watch_tells_subscribers_of_each_round_and_ends_when_it_is_stopped(fol
 
 
 def test_a_watch_can_be_stopped_while_the_plan_is_wrong_and_begun_again(folder: Path) -> None:
-    pytest.importorskip("watchfiles")
     listener = Listener()
     with Watched(listener) as session:
         until(lambda: listener.ran == ["a", "b"], "the first round")
@@ -245,6 +243,5 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_a_watch(folder: Path) -> None:
-    pytest.importorskip("watchfiles")
     done = subprocess.run([sys.executable, "-c", WATCHING], capture_output=True, text=True, timeout=DEADLINE)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")

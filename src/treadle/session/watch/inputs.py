@@ -89,16 +89,16 @@ class Ears:
 
 
 def require_library() -> None:
-    """Load the library that hears of changes.
+    """Load watchfiles, which reports changes of files.
 
-    :raises UsageError: it is not installed
+    :raises UsageError: if it cannot be loaded: it has no build for each system
     """
     try:
         import watchfiles  # noqa: F401 - it is only to be there
     except ImportError as error:
         raise UsageError(
-            "--watch needs the library watchfiles, which is not installed",
-            hint="pip install 'treadle[watch]'",
+            f"--watch needs the library watchfiles, which cannot be loaded: {error}",
+            hint="pip install watchfiles",
         ) from error
 
 
