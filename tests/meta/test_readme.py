@@ -36,3 +36,12 @@ def test_the_first_example_prints_what_is_shown(tmp_path: Path) -> None:
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert masked(done.stdout) == masked(expected), command
+
+
+def test_the_lines_for_an_empty_folder_make_a_plan_and_run_it(tmp_path: Path) -> None:
+    lines = next(text for text in README.split("```sh\n") if text.startswith("cat >")).split("```")[0]
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", lines], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "1 run" in done.stdout
+    assert len((tmp_path / "treadle.yaml").read_text().splitlines()) == 3
