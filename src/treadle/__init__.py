@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .command.command import Retries as Retries
     from .command.command import Script as Script
     from .command.command import Tool as Tool
+    from .command.depfile import Depfile as Depfile
+    from .command.discovery import Discovery as Discovery
     from .command.file_edges import connect_by_files as connect_by_files
     from .command.observer import Observer as Observer
     from .command.walk import CommandWalk as CommandWalk
@@ -89,6 +91,8 @@ __version__ = VERSION
 _HOMES = {
     "core.callbacks": ("NotifyEnd",),
     "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
+    "command.depfile": ("Depfile",),
+    "command.discovery": ("Discovery",),
     "command.observer": ("Observer",),
     "command.walk": ("CommandWalk", "Settings"),
     "scheduling.coroutine_job": ("CoroutineJob",),

@@ -21,6 +21,8 @@ TREADLE = {
     *(
         "Attempt",
         "AttemptEnd",
+        "Depfile",
+        "Discovery",
         "Engine",
         "FrontEnd",
         "Options",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from treadle.errors import Place
 
+    from .discovery import Discovery
+
 BASE_ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM"),
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
@@ -138,7 +140,9 @@ class Command:
     :param outputs: files and folders that it makes
     :param env: its environment
     :param tools: programs whose identity is part of the question
-    :param depfile: a file in make's syntax in which the command says what it read
+    :param depfile: a file in make's syntax in which the command says what it read: short for `Depfile(path)` as
+        `discovery`
+    :param discovery: how the command says what it read beside its inputs
     :param stdout: an output that takes what the command prints
     :param limits: queue, tokens, priority, time limit, retries
     :param always: it runs each time; None for what it is by itself: without inputs, outputs and edits it does
@@ -149,11 +153,12 @@ class Command:
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param place: where it was written
-    :raises UsageError: if a text was given for a list of texts, or something else for one of the texts
+    :raises UsageError: if a text was given for a list of texts, or something else for one of the texts, or both a
+        depfile and a discovery
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "depfile", "edits", "env", "inputs", "keep", "label", "limits"),
+        *("always", "console", "cwd", "discovery", "edits", "env", "inputs", "keep", "label", "limits"),
         *("once", "outputs", "place", "script", "stdout", "steps", "tools"),
     )
 
@@ -168,6 +173,7 @@ class Command:
         env: Environment | None = None,
         tools: Sequence[Tool] = (),
         depfile: str | None = None,
+        discovery: Discovery | None = None,
         stdout: str | None = None,
         limits: Limits | None = None,
         always: bool | None = None,
@@ -190,7 +196,7 @@ class Command:
         self.outputs = tuple(outputs)
         self.env = env or Environment()
         self.tools = tuple(tools)
-        self.depfile = depfile
+        self.discovery = discovery if depfile is None and discovery is None else _discovery_of(depfile, discovery)
         self.stdout = stdout
         self.limits = limits or Limits()
         self.always = not (inputs or outputs or edits) if always is None else always
@@ -200,6 +206,23 @@ class Command:
         self.edits = tuple(edits)
         self.label = label
         self.place = place
+
+    @property
+    def depfile(self) -> str | None:
+        """The file that a depfile is read from; None without one, also where it has another discovery."""
+        from .depfile import Depfile
+
+        return self.discovery.path if isinstance(self.discovery, Depfile) else None
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The paths that it leaves: the outputs, and the data of its discovery."""
+        return self.outputs if self.discovery is None else (*self.outputs, self.discovery.path)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The paths whose readers come after it: the outputs, and the files that it edits."""
+        return (*self.outputs, *self.edits) if self.edits else self.outputs
 
     @property
     def shown(self) -> str:
@@ -248,6 +271,21 @@ def _refuse_others(**lists: Sequence[object]) -> None:
                     f"an empty text is among the {name} of a Command",
                     facts=("expected a path such as 'src/a.c', or './' for the whole root",),
                 )
+
+
+def _discovery_of(depfile: str | None, discovery: Discovery | None) -> Discovery:
+    from .depfile import Depfile
+    from .discovery import Discovery
+
+    if depfile is not None and discovery is None:
+        return Depfile(depfile)
+    if isinstance(discovery, Discovery) and depfile is None:
+        return discovery
+    from treadle.errors import UsageError
+
+    if depfile is not None:
+        raise UsageError("a Command has a depfile and a discovery", hint="give one of them")
+    raise UsageError(f"the discovery of a Command is {discovery!r}", facts=("expected a treadle.Discovery",))
 
 
 def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:

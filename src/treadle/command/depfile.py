@@ -1,35 +1,25 @@
-"""Depfiles: what a command says that it read, in make's syntax. They know nothing of fingerprints."""
+"""Depfile: the discovery of a command that says in make's syntax what it has read. It knows no fingerprints."""
 
 from __future__ import annotations
 
 import os
 
-from treadle.content.trust import STATE_FOLDER
 from treadle.errors import TreadleError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from treadle.content.links import Links
-
-    from .command import Command
-
-_STATE = f"{STATE_FOLDER}/"
+from .discovery import Discovery
 
 
-def read_depfile(links: Links, command: Command) -> list[str]:
-    """Return what a command says that it read, relative to the root where it lies in it; nothing of the state.
+class Depfile(Discovery):
+    """The discovery of a command that writes a file in make's syntax, as compilers do."""
 
-    :param links: those of the root
-    :raises TreadleError: the depfile is missing or is none
-    """
-    name = command.depfile or ""
-    try:
-        with open(os.path.join(links.root, name), encoding="utf-8", errors="surrogateescape", newline="") as file:
-            text = file.read()
-    except OSError as error:
-        raise TreadleError(f"it ended well but its depfile {name} cannot be read: {error.strerror}") from error
-    found = dict.fromkeys(links.named(path, command.cwd) for path in parse_depfile(text, name))
-    return [path for path in found if not path.startswith(_STATE)]
+    kind = "depfile"
+    element = "depfile"
+
+    def read(self, root: str) -> list[str]:
+        """Return the prerequisites of all entries."""
+        path = os.path.join(root, self.path)
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return parse_depfile(file.read(), self.path)
 
 
 def parse_depfile(text: str, name: str) -> list[str]:

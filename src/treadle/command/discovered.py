@@ -1,24 +1,272 @@
-"""Who makes what actions were found to read without declaring it. It looks at records, never at files."""
+"""What actions read beside what they declare: the inputs that their discoveries name, as looked at and as recorded.
+
+It knows the Commands of a walk and which of them ran at the same time, and decides whether what an action has read
+may go on record.
+"""
 
 from __future__ import annotations
 
 import os
 
-from treadle.content.links import Makers
+from treadle.content.digests import ABSENT, is_folder
+from treadle.content.files import GRAIN, moved
+from treadle.content.links import Links, Makers
 from treadle.core.elements import digest
 from treadle.errors import DAGError
 from treadle.state.records import Owner
 
+from .discovery import discovered_paths
 from .fingerprinting import FOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from treadle.content.files import Files, Look, Seen
     from treadle.core.graph.dag import DAG
     from treadle.state.store import Entry, Store
 
     from .command import Command
+    from .fingerprinting import Question
+
+
+class Overlaps:
+    """Which actions of a walk ran at the same time, by the order of their starts and ends."""
+
+    __slots__ = ("_begun", "_ends", "_over")
+
+    def __init__(self) -> None:
+        self._ends = 0
+        self._begun: dict[str, int] = {}
+        self._over: dict[str, int] = {}
+
+    def begins(self, uid: str) -> None:
+        """Take in that an attempt of an action begins."""
+        self._begun[uid] = self._ends
+
+    def is_over(self, uid: str, *, has_run: bool) -> None:
+        """Take in that the walk has finished an action; one that will be tried again is not over."""
+        self._ends += has_run
+        self._over[uid] = self._ends if has_run else 0
+
+    def overlapped(self, uid: str, other: str) -> bool:
+        """Return whether `other` has run since the last attempt of `uid` began, runs now, or is still to come."""
+        end = self._over.get(other)
+        return end is None or end > self._begun.get(uid, 0)
+
+
+class DiscoveredInputs:
+    """Takes in what the actions of one walk have read beside what they declare.
+
+    :param files: the files of the root
+    :param makers: output -> its maker, of all actions of the walk
+    """
+
+    def __init__(self, files: Files, makers: Mapping[str, str]) -> None:
+        self.files = files
+        self.overlaps = Overlaps()
+        self._made = makers
+        self._makers: Makers | None = None
+        self._links: Links | None = None
+        """How links are once the walk is over."""
+
+    def add(
+        self,
+        uid: str,
+        command: Command,
+        question: Question,
+        before: Mapping[str, Seen],
+        started: float,
+        left_by: Callable[[str], Mapping[str, Seen]],
+    ) -> list[str]:
+        """Add what the discovery names to the result; return the paths that may have held something else meanwhile.
+
+        A path that is absent goes on record as absent: when it appears, the action runs.
+
+        :param before: path -> what was seen of it at the start, of the inputs discovered the time before
+        :param started: when the attempt began, in seconds since the epoch
+        :param left_by: returns path -> what was seen of it when an action of this walk had ended
+        :raises TreadleError: the data of the discovery is missing or not valid
+        """
+        since = int(started * 1e9) - GRAIN
+        doubted = []
+        fresh: dict[str, Seen] = {}
+        links = Links(self.files.root)
+        for path, seen, was_there in look_at_discovered(self.files, uid, command, links):
+            question.add_found(path, seen)
+            own = _own_in(path, command)
+            makers = self._makers_of(uid, path, links)
+            if _is_around(path, seen):
+                has_moved = False
+            elif path in before:
+                has_moved = _moved_beside(own, before[path], seen) if own else moved(before[path], seen)
+            elif seen.value == ABSENT:
+                # a temporary file of the command looks the same: only what is known to have been there is doubtful
+                has_moved = was_there or bool(makers)
+            else:
+                has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, makers, left_by)
+            if not (path in before or _is_around(path, seen)):
+                fresh[path] = seen
+            if has_moved or any(self.overlaps.overlapped(uid, maker) for maker in makers):
+                doubted.append(path)
+        doubted += self._moved_on_the_way(fresh, since) if fresh else ()
+        return list(dict.fromkeys(doubted))
+
+    def _moved_on_the_way(self, fresh: Mapping[str, Seen], since: int) -> list[str]:
+        """Return what may have been found through another folder or link than is there now.
+
+        Nothing was looked at when the action began, so the times of what leads there tell.
+
+        :param fresh: what was found for the first time
+        """
+        looks = [look for seen in fresh.values() for look in (*seen.looks.values(), *seen.folders.values())]
+        since -= max((look.behind for look in looks), default=0)
+        found = self.files.ways(fresh).moved_since(since)
+        trees = [
+            path
+            for path, seen in fresh.items()
+            if any(look.may_be_renamed_since(since) for look in seen.links.values())
+        ]
+        return [*found, *trees]
+
+    def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
+        """Return the actions that make what an action was found to read."""
+        links = Links(self.files.root)
+        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path, links)))
+
+    def with_real_names(self, found: Iterable[str]) -> list[str]:
+        """Return paths, and the names that those have without the links that they lead through."""
+        if self._links is None:
+            self._links = Links(self.files.root)
+        links = self._links
+        return list(dict.fromkeys(name for path in found for name in (path, links.real(path))))
+
+    def links_of(self, found: Iterable[str]) -> dict[str, str]:
+        """Return the links that paths lead through, and where these lead to, once the walk is over."""
+        if self._links is None:
+            self._links = Links(self.files.root)
+        links = self._links
+        return {link: links.text(link) for path in found for link in links.trail(path)[:-1]}
+
+    def _makers_of(self, uid: str, path: str, links: Links) -> list[str]:
+        if self._makers is None:
+            self._makers = Makers(self.files.root, self._made)
+        return [maker for maker in self._makers.of(path, links) if maker != uid]
+
+
+def look_at_discovered(files: Files, uid: str, command: Command, links: Links) -> Iterator[tuple[str, Seen, bool]]:
+    """Yield (path, what it holds now, whether a look before met something) of what a command has read undeclared.
+
+    A folder counts with all that is in it, and its path has a trailing `/`; one around the root counts by being
+    there.
+
+    :raises TreadleError: the data of the discovery is missing or not valid, or a file cannot be read
+    """
+    if command.discovery is None:
+        return
+    is_declared = _Declared(command, links)
+    for path in discovered_paths(command.discovery, links, command.cwd, uid):
+        if is_declared(path):
+            continue
+        if path == "/":
+            # a path that ends with / is a tree
+            path = "/."
+        was_there = files.has_met(path)
+        seen = files.see_again(path)
+        if is_folder(seen.value) and not _holds(path, files.root):
+            path = "./" if path == "." else f"{path}/"
+            if is_declared(path):
+                continue
+            was_there = files.has_met(path)
+            seen = files.see_again(path)
+        yield path, seen, was_there
+
+
+class _Declared:
+    """What a Command says of itself that it reads and makes, asked by any name that a path has."""
+
+    def __init__(self, command: Command, links: Links) -> None:
+        self._links = links
+        self._paths = {*command.inputs, *command.made, *command.edits}
+        # another name of an input counts beside the one that is declared; an output is none of its own inputs
+        made = {links.place(path) for path in self._paths.difference(command.inputs)}
+        self._paths |= made
+        self._made = made
+        self._folders = tuple(path for path in {*command.outputs, *made} if path.endswith("/"))
+
+    def __call__(self, path: str) -> bool:
+        real = self._links.real(path)
+        return (
+            path in self._paths
+            or real in self._made
+            or path.startswith(self._folders)
+            or real.startswith(self._folders)
+        )
+
+
+def _is_around(path: str, seen: Seen) -> bool:
+    """Return whether it is a folder that counts by being there."""
+    return not path.endswith("/") and is_folder(seen.value)
+
+
+def _holds(path: str, root: str) -> bool:
+    """Return whether a folder holds the root: it changes with whatever else happens on the machine."""
+    full = os.path.realpath(os.path.join(root, path))
+    real = os.path.realpath(root)
+    return real != full and os.path.join(real, "").startswith(os.path.join(full, ""))
+
+
+def _own_in(path: str, command: Command) -> tuple[str, ...]:
+    """Return what an action itself writes in a folder that it reads: that moves with each run."""
+    if not path.endswith("/"):
+        return ()
+    return tuple(name for name in (*command.made, *command.edits) if _lies_in(name, path))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return folder == "./" or path.removeprefix("./").startswith(folder.removeprefix("./"))
+
+
+def _others(seen: Seen, own: tuple[str, ...]) -> dict[str, Look]:
+    """Return the looks at what others write, or nothing does."""
+    exact = set(own)
+    folders = tuple(name for name in own if name.endswith("/"))
+    return {
+        path: look
+        for path, look in seen.looks.items()
+        if (name := path.removeprefix("./")) not in exact and not name.startswith(folders)
+    }
+
+
+def _folders(seen: Seen, own: tuple[str, ...]) -> list[str]:
+    """Return the folders that hold nothing of its own: the others have another stamp after each run."""
+    return [path for path in seen.folders if not any(_lies_in(one, path) or _lies_in(path, one) for one in own)]
+
+
+def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
+    """Return whether a folder may have held something else for a while, but for what the action writes itself."""
+    then, now = _others(before, own), _others(after, own)
+    if then.keys() != now.keys() or _folders(before, own) != _folders(after, own):
+        return True
+    if any(then[path].has_moved(look) for path, look in now.items()):
+        return True
+    return any(before.folders[path].has_moved(after.folders[path]) for path in _folders(after, own))
+
+
+def _is_as_left(seen: Seen, makers: Iterable[str], left_by: Callable[[str], Mapping[str, Seen]]) -> bool:
+    """Return whether a file is as its maker has left it: then it has not moved since, however new it is.
+
+    That the maker was over when the attempt began is asked beside this. A stamp tells the file by any name.
+    """
+    sure = (one for maker in makers for one in left_by(maker).values() if one.sure)
+    left = {look.stamp for one in sure for look in one.looks.values()}
+    return not seen.folders and all(look.stamp in left for look in seen.looks.values())
+
+
+def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
+    """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
+    looks = [*_others(seen, own).values(), *(seen.folders[path] for path in _folders(seen, own))]
+    return any(look.stamp[0] >= since - look.behind for look in looks)
 
 
 def owner_of(uid: str, command: Command) -> Owner:
@@ -35,7 +283,7 @@ def owner_of(uid: str, command: Command) -> Owner:
         command.label,
         uid,
         command.outputs,
-        depfile=command.depfile or "",
+        depfile="" if command.discovery is None else command.discovery.path,
         keeps=command.keep,
         once=command.once,
     )
@@ -50,7 +298,7 @@ def writers_of(paths: Iterable[str], commands: Mapping[str, Command]) -> list[st
     def is_read(made: str) -> bool:
         return everything or made in exact or made in folders or not exact.isdisjoint(_folders_around(made))
 
-    return [uid for uid, command in commands.items() if any(map(is_read, (*command.outputs, *command.edits)))]
+    return [uid for uid, command in commands.items() if any(map(is_read, command.written))]
 
 
 def _folders_around(path: str) -> list[str]:
@@ -63,7 +311,7 @@ def _folders_around(path: str) -> list[str]:
 
 def found_on_record(store: Store, uid: str, command: Command) -> list[str]:
     """Return what an action was found to read when it last ended well, on record or not."""
-    entry = store.entries.get(owner_of(uid, command).key) if command.depfile is not None else None
+    entry = store.entries.get(owner_of(uid, command).key) if command.discovery is not None else None
     return found_in(entry) if entry is not None else []
 
 
@@ -80,11 +328,11 @@ def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[
     """Yield (action, maker) for each output of another that an action was found to read last time."""
     makers: Makers | None = None
     for uid, command in commands.items():
-        found = found_on_record(store, uid, command) if command.depfile is not None else ()
+        found = found_on_record(store, uid, command) if command.discovery is not None else ()
         if not found:
             continue
         if makers is None:
-            made = {path: other for other, c in commands.items() for path in (*c.outputs, *c.edits)}
+            made = {path: other for other, c in commands.items() for path in c.written}
             makers = Makers(os.path.abspath(store.root), made)
         for maker in dict.fromkeys(maker for path in found for maker in makers.of(path)):
             if maker != uid:

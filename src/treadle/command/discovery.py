@@ -1,263 +1,119 @@
-"""What an action was found to read, by its depfile: looked at, and whether it may go on record.
-
-It knows the Commands of a walk and which of them were at work at the same time, and nothing of records.
-"""
+"""Discovery: how a command says which files it has read, beside those that it declares. It knows no records."""
 
 from __future__ import annotations
 
-import os
-
-from treadle.content.digests import ABSENT, is_folder
-from treadle.content.files import GRAIN, moved
-from treadle.content.links import Links, Makers
-
-from .depfile import read_depfile
+from treadle.content.trust import STATE_FOLDER
+from treadle.errors import TreadleError, UsageError
+from treadle.scheduling.hooks import add_note, refusal, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Sequence
 
-    from treadle.content.files import Files, Look, Seen
+    from treadle.content.links import Links
 
-    from .command import Command
-    from .fingerprinting import Question
-
-
-class Turns:
-    """Which actions of a walk were at work at the same time, told by the order of their starts and ends."""
-
-    __slots__ = ("_begun", "_ends", "_over")
-
-    def __init__(self) -> None:
-        self._ends = 0
-        self._begun: dict[str, int] = {}
-        self._over: dict[str, int] = {}
-
-    def begins(self, uid: str) -> None:
-        """Take in that an attempt of an action begins."""
-        self._begun[uid] = self._ends
-
-    def is_over(self, uid: str, *, has_run: bool) -> None:
-        """Take in that the walk is through with an action; one that will be tried again is not over."""
-        self._ends += has_run
-        self._over[uid] = self._ends if has_run else 0
-
-    def were_beside(self, uid: str, other: str) -> bool:
-        """Return whether `other` has run since the last attempt of `uid` began, runs now, or is still to come."""
-        end = self._over.get(other)
-        return end is None or end > self._begun.get(uid, 0)
+_IN_STATE = f"{STATE_FOLDER}/"
 
 
 class Discovery:
-    """Takes in what the actions of one walk were found to read.
+    """Says which files one command has read, from data that each attempt leaves in a file.
 
-    :param files: the files of the root
-    :param makers: output -> its maker, of all actions of the walk
+    A subclass overrides `read`, and what else it needs. It belongs to a Command and keeps nothing of an attempt, as
+    walks may share Commands. What it reads are inputs of the next fingerprint, present or absent.
+
+    :param path: the file that holds the data, relative to the root. As an output it is removed before an attempt,
+        put aside after a failure and removed by `clean`. It is never an input, and what it holds is not compared.
     """
 
-    def __init__(self, files: Files, makers: Mapping[str, str]) -> None:
-        self.files = files
-        self.turns = Turns()
-        self._made = makers
-        self._makers: Makers | None = None
-        self._links: Links | None = None
-        """How links are once the walk is over."""
+    kind = "discovery"
+    """What messages call the data: `depfile`."""
 
-    def add(
-        self,
-        uid: str,
-        command: Command,
-        question: Question,
-        before: Mapping[str, Seen],
-        started: float,
-        left_by: Callable[[str], Mapping[str, Seen]],
-    ) -> list[str]:
-        """Add what the depfile names to the answer; return what of it may have held something else meanwhile.
+    def __init__(self, path: str) -> None:
+        given: object = path
+        if not isinstance(given, str) or not given or given.endswith("/"):
+            raise UsageError(
+                f"the {self.kind} of a Command is {shown(path)}", facts=("expected the path of a file, as text",)
+            )
+        self.path = path
 
-        What is not there goes on record as such: when it appears, the action runs.
+    @property
+    def element(self) -> str:
+        """The name of its element in fingerprints."""
+        return f"discovery {self.kind}"
 
-        :param before: path -> what was seen at the start, of what was found the time before
-        :param started: when the attempt began, in seconds since the epoch
-        :param left_by: returns path -> what was seen of it when an action of this walk had ended
-        :raises TreadleError: the depfile is missing or is none
+    @property
+    def key(self) -> str:
+        """The value of its element, with all that decides what is discovered: if it differs, the action runs."""
+        return self.path
+
+    def prepare(self, root: str) -> None:
+        """Get ready for an attempt; called when there is room for the outputs, and no file at `path`.
+
+        :param root: the absolute path of the root
+        :raises OSError: this fails the attempt, and so does a TreadleError
         """
-        since = int(started * 1e9) - GRAIN
-        doubted = []
-        fresh: dict[str, Seen] = {}
-        links = Links(self.files.root)
-        for path, seen, was_there in look_at_found(self.files, command, links):
-            question.add_found(path, seen)
-            own = _own_in(path, command)
-            makers = self._makers_of(uid, path, links)
-            if _is_around(path, seen):
-                has_moved = False
-            elif path in before:
-                has_moved = _moved_beside(own, before[path], seen) if own else moved(before[path], seen)
-            elif seen.value == ABSENT:
-                # a temporary file of the command looks the same: only what is known to have been there is doubtful
-                has_moved = was_there or bool(makers)
-            else:
-                has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, makers, left_by)
-            if not (path in before or _is_around(path, seen)):
-                fresh[path] = seen
-            if has_moved or any(self.turns.were_beside(uid, maker) for maker in makers):
-                doubted.append(path)
-        doubted += self._moved_on_the_way(fresh, since) if fresh else ()
-        return list(dict.fromkeys(doubted))
 
-    def _moved_on_the_way(self, fresh: Mapping[str, Seen], since: int) -> list[str]:
-        """Return what may have been found through another folder or link than is there now.
+    def wrap(self, argvs: Sequence[Sequence[str]], root: str) -> Sequence[Sequence[str]]:
+        """Return what is started in place of the argvs of an attempt, such as each of them below a tracer.
 
-        Nothing was looked at when the action began, so the times of what leads there tell.
-
-        :param fresh: what was found for the first time
+        :param argvs: one for each step; they end when one fails
+        :param root: the absolute path of the root
         """
-        looks = [look for seen in fresh.values() for look in (*seen.looks.values(), *seen.folders.values())]
-        since -= max((look.behind for look in looks), default=0)
-        found = self.files.ways(fresh).moved_since(since)
-        trees = [
-            path
-            for path, seen in fresh.items()
-            if any(look.may_be_renamed_since(since) for look in seen.links.values())
-        ]
-        return [*found, *trees]
+        del root
+        return argvs
 
-    def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
-        """Return the actions that make what an action was found to read."""
-        links = Links(self.files.root)
-        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path, links)))
+    def read(self, root: str) -> Iterable[str]:
+        """Return the paths that a successful attempt has read, by its data.
 
-    def with_real_names(self, found: Iterable[str]) -> list[str]:
-        """Return paths, and the names that those have without the links that they lead through."""
-        if self._links is None:
-            self._links = Links(self.files.root)
-        links = self._links
-        return list(dict.fromkeys(name for path in found for name in (path, links.real(path))))
+        They are absolute, or relative to the folder that the command runs in. Folders count with all that is in
+        them. Outputs, the data itself and the state folder may be among them, and are left out.
 
-    def links_of(self, found: Iterable[str]) -> dict[str, str]:
-        """Return the links that paths lead through, and where these lead to, once the walk is over."""
-        if self._links is None:
-            self._links = Links(self.files.root)
-        links = self._links
-        return {link: links.text(link) for path in found for link in links.trail(path)[:-1]}
-
-    def _makers_of(self, uid: str, path: str, links: Links) -> list[str]:
-        if self._makers is None:
-            self._makers = Makers(self.files.root, self._made)
-        return [maker for maker in self._makers.of(path, links) if maker != uid]
+        :param root: the absolute path of the root
+        :raises OSError: the data cannot be read: this fails the attempt, and so does a TreadleError
+        :raises ValueError: the data is not valid: this fails the attempt too
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read()")
 
 
-def look_at_found(files: Files, command: Command, links: Links) -> Iterator[tuple[str, Seen, bool]]:
-    """Yield (path, what it holds now, whether a former look met something) of what a depfile names undeclared.
+def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> list[str]:
+    """Return what a command has read by its discovery, relative to the root where it lies in it, each path once.
 
-    A folder counts with all that is in it, and its path has a trailing `/`; one around the root counts by being
-    there.
-
-    :raises TreadleError: the depfile is missing or is none, or a file cannot be read
+    :param links: those of the root
+    :param cwd: the folder that the command ran in
+    :param uid: the action, for errors
+    :raises TreadleError: the data is missing or not valid
     """
-    is_declared = _Declared(command, links)
-    for path in read_depfile(links, command):
-        if is_declared(path):
-            continue
-        if path == "/":
-            # a path that ends with / is a tree
-            path = "/."
-        was_there = files.has_met(path)
-        seen = files.see_again(path)
-        if is_folder(seen.value) and not _holds(path, files.root):
-            path = "./" if path == "." else f"{path}/"
-            if is_declared(path):
-                continue
-            was_there = files.has_met(path)
-            seen = files.see_again(path)
-        yield path, seen, was_there
+    data = f"its {discovery.kind} {discovery.path}"
+    try:
+        given = discovery.read(links.root)
+        paths = None if isinstance(given, str | bytes) or not hasattr(given, "__iter__") else list(given)
+    except TreadleError:
+        raise
+    except OSError as error:
+        raise TreadleError(f"it ended well but {data} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise TreadleError(f"it ended well but {data} is not valid: {error}") from error
+    except Exception as error:
+        add_note(error, discovery.read, [uid])
+        raise
+    if paths is None or not all(isinstance(path, str) for path in paths):
+        raise refusal(discovery.read, given if paths is None else paths, "a list of paths, as texts", uid)
+    wrong = next((path for path in paths if not path or "\0" in path), None)
+    if wrong is not None:
+        raise TreadleError(f"it ended well but {data} names {wrong!r}, which is not the path of a file")
+    named = dict.fromkeys(links.named(path, cwd) for path in paths)
+    return [path for path in named if not path.startswith(_IN_STATE)]
 
 
-class _Declared:
-    """What a Command says of itself that it reads and makes, asked by any name that a path has."""
+def wrapped(discovery: Discovery, argvs: Sequence[Sequence[str]], root: str, uid: str) -> Sequence[Sequence[str]]:
+    """Return what a discovery has started in place of some argvs.
 
-    def __init__(self, command: Command, links: Links) -> None:
-        self._links = links
-        self._paths = {*command.inputs, *command.outputs, *command.edits}
-        if command.depfile is not None:
-            self._paths.add(command.depfile)
-        # another name of an input counts beside the one that is declared; an output is none of its own inputs
-        made = {links.place(path) for path in self._paths.difference(command.inputs)}
-        self._paths |= made
-        self._made = made
-        self._folders = tuple(path for path in {*command.outputs, *made} if path.endswith("/"))
-
-    def __call__(self, path: str) -> bool:
-        real = self._links.real(path)
-        return (
-            path in self._paths
-            or real in self._made
-            or path.startswith(self._folders)
-            or real.startswith(self._folders)
-        )
-
-
-def _is_around(path: str, seen: Seen) -> bool:
-    """Return whether it is a folder that counts by being there."""
-    return not path.endswith("/") and is_folder(seen.value)
-
-
-def _holds(path: str, root: str) -> bool:
-    """Return whether a folder holds the root: it changes with whatever else happens on the machine."""
-    full = os.path.realpath(os.path.join(root, path))
-    real = os.path.realpath(root)
-    return real != full and os.path.join(real, "").startswith(os.path.join(full, ""))
-
-
-def _own_in(path: str, command: Command) -> tuple[str, ...]:
-    """Return what an action itself writes in a folder that it reads: that moves with each run."""
-    if not path.endswith("/"):
-        return ()
-    own = (*command.outputs, *command.edits, *((command.depfile,) if command.depfile is not None else ()))
-    return tuple(name for name in own if _lies_in(name, path))
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return folder == "./" or path.removeprefix("./").startswith(folder.removeprefix("./"))
-
-
-def _others(seen: Seen, own: tuple[str, ...]) -> dict[str, Look]:
-    """Return the looks at what others write, or nothing does."""
-    exact = set(own)
-    folders = tuple(name for name in own if name.endswith("/"))
-    return {
-        path: look
-        for path, look in seen.looks.items()
-        if (name := path.removeprefix("./")) not in exact and not name.startswith(folders)
-    }
-
-
-def _folders(seen: Seen, own: tuple[str, ...]) -> list[str]:
-    """Return the folders that hold nothing of its own: the others have another stamp after each run."""
-    return [path for path in seen.folders if not any(_lies_in(one, path) or _lies_in(path, one) for one in own)]
-
-
-def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
-    """Return whether a folder may have held something else for a while, but for what the action writes itself."""
-    then, now = _others(before, own), _others(after, own)
-    if then.keys() != now.keys() or _folders(before, own) != _folders(after, own):
-        return True
-    if any(then[path].has_moved(look) for path, look in now.items()):
-        return True
-    return any(before.folders[path].has_moved(after.folders[path]) for path in _folders(after, own))
-
-
-def _is_as_left(seen: Seen, makers: Iterable[str], left_by: Callable[[str], Mapping[str, Seen]]) -> bool:
-    """Return whether a file is as its maker has left it: then it has not moved since, however new it is.
-
-    That the maker was over when the attempt began is asked beside this. A stamp tells the file by any name.
+    :raises TreadleError: it is no list of argvs
     """
-    sure = (one for maker in makers for one in left_by(maker).values() if one.sure)
-    left = {look.stamp for one in sure for look in one.looks.values()}
-    return not seen.folders and all(look.stamp in left for look in seen.looks.values())
-
-
-def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
-    """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
-    looks = [*_others(seen, own).values(), *(seen.folders[path] for path in _folders(seen, own))]
-    return any(look.stamp[0] >= since - look.behind for look in looks)
+    found = discovery.wrap(argvs, root)
+    is_right = isinstance(found, list | tuple) and all(
+        isinstance(argv, list | tuple) and argv and all(isinstance(word, str) for word in argv) for argv in found
+    )
+    if not is_right or not found:
+        raise refusal(discovery.wrap, found, "a list of argvs such as [['strace', 'cc', 'a.c']]", uid)
+    return found

@@ -81,9 +81,10 @@ class Questions:
             add("shell", " ".join(command.script.shell))
         elements = fingerprint.elements
         elements["folder"] = self._folder(command, again)
-        for name, path in (("depfile", command.depfile), ("stdout", command.stdout)):
-            if path is not None:
-                add(name, path)
+        if command.discovery is not None:
+            add(command.discovery.element, command.discovery.key)
+        if command.stdout is not None:
+            add("stdout", command.stdout)
         env = command.env
         for name, value in env.set.items():
             add(f"env {name}", value if name not in env.secret else digest(name, value))
@@ -168,7 +169,7 @@ class Questions:
     def moved_since(self, question: Question, own: str = "") -> list[str]:
         """Look once more at the files of a question; return those that may have held something else meanwhile.
 
-        :param own: the depfile, which may lie in a tree that the command reads
+        :param own: the data of its discovery, which may lie in a tree that the command reads
         """
         see_again = self.files.see_again
         found = []

@@ -12,9 +12,11 @@ from treadle.scheduling.job import ProcessJob
 from treadle.state import own_files
 from treadle.status import ReturnValue
 
+from .discovery import wrapped
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from treadle.core.callbacks import NotifyEnd
@@ -106,7 +108,7 @@ class CommandJob(ProcessJob):
     def make_attempt(self) -> Attempt | None:
         """Make room for the outputs, and return what is to be started; None where the outputs were restored."""
         command, place = self.command, self.place
-        argvs = command.argvs()
+        argvs: Sequence[Sequence[str]] = command.argvs()
         if not argvs:
             raise TreadleError("it has nothing to run")
         self.made_room = False
@@ -120,13 +122,20 @@ class CommandJob(ProcessJob):
             self._code, self._has_ended = 0, True
             return None
         environ = place.questions.environment(command)
+        argvs = [self._resolved(argv, environ) for argv in argvs]
+        if command.discovery is not None:
+            command.discovery.prepare(place.root)
+            # what wraps a program is found as the program is, on the PATH of the action
+            argvs = [
+                self._resolved(argv, environ) for argv in wrapped(command.discovery, argvs, place.root, self.uid)
+            ]
         if place.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
             environ |= COLOURED
         cwd = place.root if command.cwd == "." else os.path.normpath(os.path.join(place.root, command.cwd))
         log = None if command.console else self._prepared_log()
         stdout = None if command.console or command.stdout is None else os.path.join(place.root, command.stdout)
         return Attempt(
-            [self._resolved(argv, environ) for argv in argvs],
+            argvs,
             mark=mark_of(place.run, self.uid),
             environ=environ,
             cwd=cwd,
@@ -151,7 +160,7 @@ class CommandJob(ProcessJob):
             raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
         return log
 
-    def _resolved(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
+    def _resolved(self, argv: Sequence[str], environ: Mapping[str, str]) -> Sequence[str]:
         if "/" in argv[0]:
             return argv
         return (self.place.questions.program(argv[0], environ) or argv[0], *argv[1:])

@@ -91,11 +91,6 @@ class Room:
         self._aliases = Aliases(self.root, command.inputs)
 
     @property
-    def _made(self) -> Iterable[str]:
-        command = self.command
-        return command.outputs if command.depfile is None else (*command.outputs, command.depfile)
-
-    @property
     def was_unfinished(self) -> bool:
         """Whether an attempt before may have left something for which no room was made since."""
         return self._claim is not None and self._claim.foreign is not None
@@ -108,11 +103,12 @@ class Room:
         :param known_folders: folders that are known to be there; what is found is added to it
         """
         foreign: list[str] = []
+        data = "" if self.command.discovery is None else self.command.discovery.path
         folders: dict[str, None] = dict(self._claim.folders) if self._claim is not None else {}
-        for output in self._made:
+        for output in self.command.made:
             if output.endswith("/"):
                 foreign += self._foreign_names(output)
-            elif output != self.command.depfile and (self.command.keep or not is_as_left(output)):
+            elif output != data and (self.command.keep or not is_as_left(output)):
                 status = _lstat(os.path.join(self.root, output))
                 if status is not None and self._is_foreign(output, status):
                     foreign.append(output)
@@ -194,7 +190,7 @@ class Room:
         :param question: what was seen of the inputs: an output that is one of them is refused
         :raises TreadleError: something stands in the way
         """
-        for output in self._made:
+        for output in self.command.made:
             full = os.path.join(self.root, output)
             try:
                 if output.endswith("/"):
@@ -361,11 +357,11 @@ class Room:
             if os.path.islink(full := os.path.join(self.root, output.rstrip("/"))):
                 self._links[output] = _identity(os.lstat(full))
 
-    def made(self, values: Mapping[str, Seen], depfile: str = "") -> tuple[dict[str, str], dict[str, str]]:
+    def made(self, values: Mapping[str, Seen], discovery: str = "") -> tuple[dict[str, str], dict[str, str]]:
         """Return what the action has made that no value of an output says, and all of its output folders.
 
         :param values: output -> what was seen of it after its end
-        :param depfile: the value of the depfile
+        :param discovery: the value of the data of its discovery
         """
         made: dict[str, str] = dict.fromkeys(self.mark.folders, FOLDER_VALUE)
         manifest: dict[str, str] = {}
@@ -382,8 +378,8 @@ class Room:
                 made[output] = NOT_OURS
             elif self._is_as_it_was_left(output, status):
                 made[output] = LEFT_VALUE
-        if self.command.depfile is not None and depfile:
-            made[self.command.depfile] = depfile
+        if self.command.discovery is not None and discovery:
+            made[self.command.discovery.path] = discovery
         return made, manifest
 
     def _came_to_be(self, folder: str, seen: Seen | None) -> Iterator[tuple[str, str]]:
@@ -409,7 +405,7 @@ class Room:
         """
         remove_tree(folder)
         stays = []
-        for output in self._made:
+        for output in self.command.made:
             full = os.path.join(self.root, output.rstrip("/"))
             status = _lstat(full)
             if status is None:

@@ -49,6 +49,11 @@ def check_commands(
                 raise TreadleError(
                     f"{uid} has an output that is not inside the root: {output}", place=command.place
                 )
+        discovery = command.discovery
+        if discovery is not None and not is_inside(discovery.path):
+            raise TreadleError(
+                f"{uid} has a {discovery.kind} that is not inside the root: {discovery.path}", place=command.place
+            )
         _check_limits(uid, command, queues)
     check_edges(actions, roots, links)
 

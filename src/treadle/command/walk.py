@@ -30,8 +30,7 @@ from treadle.status import ReturnValue
 from treadle.walk import Report, Walk
 
 from . import outputs
-from .discovered import found_in, owner_of, wait_for_makers, writers_of
-from .discovery import Discovery
+from .discovered import DiscoveredInputs, found_in, owner_of, wait_for_makers, writers_of
 from .fingerprinting import FOUND, INPUT, Questions, made_once
 from .job import CONSOLE_QUEUE, CommandJob, Place
 from .outputs import Room
@@ -125,7 +124,7 @@ class CommandWalk(Walk):
         self.saved_untouched = 0.0
         self.questions: Questions
         self.place: Place
-        self.discovery: Discovery
+        self.discovered: DiscoveredInputs
         self._owners: dict[str, Owner] = {}
         self._kept: dict[str, Question] = {}
         self._last_found: dict[str, list[str]] = {}
@@ -247,7 +246,7 @@ class CommandWalk(Walk):
             return made_once(command)
         if entry is None:
             return None
-        if command.depfile is not None:
+        if command.discovery is not None:
             self._last_found[uid] = found_in(entry)
         success = entry.success
         if success is None:
@@ -354,7 +353,7 @@ class CommandWalk(Walk):
         room = self._rooms[uid]
         self._replaced += room.replaced
         self._leftovers += room.leftovers
-        self.questions.files.forget(_written_by(command))
+        self.questions.files.forget(command.written)
         moved_inputs: list[str] = []
         if job.outcome.is_good:
             try:
@@ -366,7 +365,7 @@ class CommandWalk(Walk):
         self.job_status[uid] = status = job.outcome
         self._note(job, status)
         if status.is_good:
-            self.discovery.turns.is_over(uid, has_run=True)
+            self.discovered.overlaps.is_over(uid, has_run=True)
             self._save(job, moved_inputs)
             self._publish_ended(job, retry=False)
             return False
@@ -404,8 +403,8 @@ class CommandWalk(Walk):
         files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
-        makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in (*c.outputs, *c.edits)}
-        self.discovery = Discovery(files, makers)
+        makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.written}
+        self.discovered = DiscoveredInputs(files, makers)
         wait_for_makers(self.store, self.actions)
         self._kept, self._last_found, self._durations = {}, {}, {}
         self._ownership = Ownership(self.store, files)
@@ -436,7 +435,7 @@ class CommandWalk(Walk):
         """Ask once more just before the start, and make room: what moved since the prediction is read again."""
         uid = job.uid
         self._after_a_run.add(uid)
-        self.discovery.turns.begins(uid)
+        self.discovered.overlaps.begins(uid)
         found = self._last_found.get(uid, ())
         try:
             question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
@@ -465,7 +464,7 @@ class CommandWalk(Walk):
     def _finish_question(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with what was found and made; return the inputs that moved under way.
 
-        :raises TreadleError: an output is missing, or the depfile is
+        :raises TreadleError: an output is missing, or the data of its discovery
         """
         command, question = job.command, self._kept[job.uid]
         before = dict(question.answers)
@@ -475,10 +474,12 @@ class CommandWalk(Walk):
         if missing:
             raise _not_written(self.root, missing)
         self.questions.add_edited(question, command)
-        moved_inputs = self.questions.moved_since(question, command.depfile or "")
-        if command.depfile is not None:
+        moved_inputs = self.questions.moved_since(
+            question, "" if command.discovery is None else command.discovery.path
+        )
+        if command.discovery is not None:
             started = job.timing_info.start_time or 0.0
-            moved_inputs += self.discovery.add(job.uid, command, question, before, started, self._left_by)
+            moved_inputs += self.discovered.add(job.uid, command, question, before, started, self._left_by)
         return moved_inputs
 
     def _left_by(self, uid: str) -> Mapping[str, Seen]:
@@ -489,7 +490,7 @@ class CommandWalk(Walk):
     def makers_of_found(self, uid: str) -> list[str]:
         """Return the makers of the inputs that an action was found to read and does not declare."""
         question = self._kept.get(uid)
-        return self.discovery.makers_of(uid, question.answers if question is not None else ())
+        return self.discovered.makers_of(uid, question.answers if question is not None else ())
 
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
@@ -510,8 +511,8 @@ class CommandWalk(Walk):
 
     def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
         """Return what an action has made and no element says; put down what it has made in its output folders."""
-        depfile = self.questions.files.see_made(owner.depfile).value if owner.depfile else ""
-        made, manifest = self._rooms[job.uid].made(self._kept[job.uid].answers, depfile)
+        discovery = self.questions.files.see_made(owner.depfile).value if owner.depfile else ""
+        made, manifest = self._rooms[job.uid].made(self._kept[job.uid].answers, discovery)
         if any(path.endswith("/") for path in owner.outputs):
             self.store.manifests.write(owner.key, manifest)
         return made
@@ -534,7 +535,7 @@ class CommandWalk(Walk):
         if retry:
             job.retry_delay = pause_before(job.attempt + 1, command.limits.retries.backoff)
         else:
-            self.discovery.turns.is_over(uid, has_run=True)
+            self.discovered.overlaps.is_over(uid, has_run=True)
             self._count_failure()
         self._publish_ended(job, retry=retry)
         return retry
@@ -542,7 +543,7 @@ class CommandWalk(Walk):
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)
         status = self.job_status[uid] = self._status_of(job)
-        self.discovery.turns.is_over(uid, has_run=False)
+        self.discovered.overlaps.is_over(uid, has_run=False)
         self._note(job, status)
         if status == ReturnValue.skip:
             self.saved += self._durations.get(uid, 0.0)
@@ -653,21 +654,17 @@ def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -
     if len(found) == len(before):
         return found
     # what a path leads to through links may be made by one of the others, by another name again
-    makers = Makers(root, {path: uid for uid, command in before.items() for path in _written_by(command)})
+    makers = Makers(root, {path: uid for uid, command in before.items() for path in command.written})
     return list(dict.fromkeys([*found, *(maker for path in paths for maker in makers.of(path))]))
 
 
 def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
     """Return what a verdict is worth while others are to run before."""
-    to_come = [path for command in pending.values() for path in _written_by(command)]
+    to_come = [path for command in pending.values() for path in command.written]
     sure = [reason for reason in verdict.reasons if not _is_to_come(reason, to_come)]
     if sure:
         return Verdict(decision.RUN, sure)
     return Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, uid) for uid in pending])
-
-
-def _written_by(command: Command) -> Sequence[str]:
-    return (*command.outputs, *command.edits) if command.edits else command.outputs
 
 
 def _is_to_come(reason: Reason, to_come: list[str]) -> bool:

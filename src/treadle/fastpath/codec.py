@@ -39,7 +39,7 @@ def texts_of(command: Command) -> list[str]:
     texts += (str(len(tools)), *[tool.name for tool in tools])
     for tool in tools:
         texts += (str(len(tool.version)), *tool.version)
-    texts += (*_optional(command.depfile), *_optional(command.stdout), *_limits(command.limits))
+    texts += (*_discovery(command), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append("y" if command.once or command.edits or env.secret else "")
     if texts[-1]:
@@ -58,7 +58,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     """Return the Command that `texts_of` has made texts of.
 
     :param place: what `texts_of_place` has made of its place
-    :raises ValueError: it sets a variable whose value is kept nowhere
+    :raises ValueError: it sets a variable whose value is kept nowhere, or has a discovery that is no depfile
     """
     read = _Reader(texts)
     steps = [[read.text() for _ in range(int(length))] for length in read.list()]
@@ -72,7 +72,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     variables_set = read.pairs()
     names = read.list()
     tools = [Tool(name, read.list()) for name in names]
-    depfile, stdout, limits = read.optional(), read.optional(), read.limits()
+    depfile, stdout, limits = read.depfile(), read.optional(), read.limits()
     always, keep, console = (bool(read.text()) for _ in range(3))
     once, edits, secret = False, list[str](), list[str]()
     if read.text():
@@ -116,6 +116,12 @@ class _Reader:
             return None
         return self.text()
 
+    def depfile(self) -> str | None:
+        kind = self.text()
+        if kind == _OTHER:
+            raise ValueError("a discovery that is no depfile cannot be kept as text")
+        return self.text() if kind else None
+
     def list(self) -> list[str]:
         count = int(self.text())
         self._at += count
@@ -129,6 +135,18 @@ class _Reader:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
         retries = Retries(int(self.text()), self.list(), float(self.text()))
         return Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
+
+
+_OTHER = "o"
+
+
+def _discovery(command: Command) -> tuple[str, ...]:
+    """Return what tells the discovery of a Command from another one."""
+    discovery = command.discovery
+    if discovery is None or (path := command.depfile) is not None:
+        return _optional(None if discovery is None else path)
+    kind = type(discovery)
+    return (_OTHER, f"{kind.__module__}.{kind.__qualname__}", discovery.path, discovery.element, discovery.key)
 
 
 def _without_secrets(env: Environment) -> dict[str, str]:

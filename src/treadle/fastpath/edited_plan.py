@@ -95,7 +95,7 @@ class ChangedPart(Part):
         all_makers = Makers(self.watch.root, makers)
         rows_of_item, befores, paths = snapshot.item_rows(), snapshot.befores(), snapshot.paths()
         for number, (uid, command) in enumerate(self.actions.vertex_data.items()):
-            if command.depfile is None:
+            if command.discovery is None:
                 continue
             declared = {*command.inputs, *command.outputs}
             before = set(befores[number])

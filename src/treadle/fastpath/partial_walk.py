@@ -129,9 +129,9 @@ def links_of_found(walk: CommandWalk, actions: Mapping[str, Command]) -> dict[st
     """Return the links that what actions were found to read leads through, and where they lead to."""
     found: dict[str, str] = {}
     for uid, command in actions.items():
-        question = walk.asked_for(uid) if command.depfile is not None else None
+        question = walk.asked_for(uid) if command.discovery is not None else None
         if question is not None:
-            found |= walk.discovery.links_of(question.answers)
+            found |= walk.discovered.links_of(question.answers)
     return found
 
 
@@ -167,9 +167,9 @@ class _Item:
         outputs = set(command.outputs)
         for path, seen in (*question.seen.items(), *question.answers.items()):
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
-        if command.depfile is not None:
+        if command.discovery is not None:
             # where a link is turned, what was found has another real name
-            for path in walk.discovery.with_real_names(question.answers):
+            for path in walk.discovered.with_real_names(question.answers):
                 if path not in question.answers:
                     self.rows += rows_of(path, walk.questions.files.see(path), READ)
         if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
@@ -337,7 +337,7 @@ class Part:
         paths = self.answer.snapshot.paths()
         rows_of_item = self.answer.snapshot.item_rows()
         for number, uid in zip(self.items, self.uids, strict=True):
-            if self.graph.vertex_data[uid].depfile is not None:
+            if self.graph.vertex_data[uid].discovery is not None:
                 before = {os.fsdecode(paths[row]) for row in rows_of_item[number]}
                 if not found_by(walk, uid) <= before:
                     return True
@@ -378,7 +378,7 @@ class Part:
 def found_by(walk: CommandWalk, uid: str) -> set[str]:
     """Return what an action was found to read, also by the names without links, and what it makes."""
     question = walk.asked_for(uid)
-    return set(walk.discovery.with_real_names(question.answers)) if question is not None else set()
+    return set(walk.discovered.with_real_names(question.answers)) if question is not None else set()
 
 
 class _Rows:

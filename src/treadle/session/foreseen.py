@@ -46,7 +46,7 @@ def foresee(plan: Project, walk: CommandWalk) -> None:
         makers = dict.fromkeys(maker for path in read for maker in touched(path, left))
         if makers:
             walk.verdicts[vertex] = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, one) for one in makers])
-            left.update(dict.fromkeys((*command.outputs, *command.edits), uid))
+            left.update(dict.fromkeys(command.written, uid))
 
 
 def left_by(plan: Project, store: Store) -> dict[str, str]:

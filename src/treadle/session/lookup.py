@@ -96,7 +96,7 @@ class Readers:
 
     def _collect(self) -> None:
         for uid, action in self.plan.actions.items():
-            for path in (*action.command.outputs, *action.command.edits):
+            for path in action.command.written:
                 (self._folders if path.endswith("/") else self._files)[path] = uid
         self._ordered = sorted([*self._files, *self._folders])
 

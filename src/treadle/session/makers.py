@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def with_makers_of_found(plan: Project, uids: list[str]) -> list[str]:
     """Return actions and those that make what they were found to read last time, though no plan says so."""
-    if not any(action.command.depfile for action in plan.actions.values()):
+    if not any(action.command.discovery is not None for action in plan.actions.values()):
         return uids
     from treadle.command.discovered import makers_on_record
     from treadle.state.store import Store

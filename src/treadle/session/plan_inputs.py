@@ -122,11 +122,11 @@ def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
     from treadle.fastpath.partial_walk import found_by
 
     inside = walk.actions.vertex_data
-    readers = [str(uid) for uid, command in inside.items() if command.depfile is not None]
+    readers = [str(uid) for uid, command in inside.items() if command.discovery is not None]
     if not readers:
         return False
     others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
-    made = {path: uid for uid, command in others.items() for path in (*command.outputs, *command.edits)}
+    made = {path: uid for uid, command in others.items() for path in command.written}
     makers = Makers(plan.root, made)
     return any(makers.of(path) for uid in readers for path in found_by(walk, uid))
 

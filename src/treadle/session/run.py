@@ -98,7 +98,7 @@ def _run_changed(
     from treadle.fastpath.edited_plan import changed_part
 
     found, watch = call.found, watching.watch(plan)
-    makers = {path: uid for uid, one in plan.actions.items() for path in (*one.command.outputs, *one.command.edits)}
+    makers = {path: uid for uid, one in plan.actions.items() for path in one.command.written}
     part = changed_part(answer, plan.dag(uids), watch, makers, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None

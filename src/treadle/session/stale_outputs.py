@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Stale:
     """What an action has left that is no longer in the plan.
 
-    :ivar paths: the outputs and depfiles that may go, with the action that made them
+    :ivar paths: the paths that may be removed, with the action that made them
     :ivar kept: those that are left since their actions had `keep`
     :ivar keys: of the records of these actions
     """
@@ -113,9 +113,8 @@ class Sources:
 
 
 def made_by(plan: Project) -> set[str]:
-    """Return what the actions of a plan make, depfiles too."""
-    commands = [action.command for action in plan.actions.values()]
-    return {path for command in commands for path in (*command.outputs, command.depfile or "")}
+    """Return what the actions of a plan make, the data of discoveries too."""
+    return {path for action in plan.actions.values() for path in action.command.made}
 
 
 def _programs_of(command: Command) -> Iterator[str]:

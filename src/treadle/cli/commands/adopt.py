@@ -10,8 +10,7 @@ from time import time_ns
 
 from treadle._startup.environment import inherited
 from treadle.command import outputs
-from treadle.command.discovered import owner_of
-from treadle.command.discovery import look_at_found
+from treadle.command.discovered import look_at_discovered, owner_of
 from treadle.command.fingerprinting import Questions
 from treadle.command.outputs import Room
 from treadle.content.files import Files
@@ -54,10 +53,10 @@ def adopt_command(call: Call) -> int:
             fingerprint = question.fingerprint
             command = plan.actions[uid].command
             owner = owner_of(uid, command)
-            depfile = files.see(command.depfile).value if command.depfile is not None else ""
+            discovery = "" if command.discovery is None else files.see(command.discovery.path).value
             room = Room(command, ownership, owner.key)
             room.look_for_adoption()
-            made, manifest = room.made(question.answers, depfile)
+            made, manifest = room.made(question.answers, discovery)
             if manifest:
                 store.manifests.write(owner.key, manifest)
             run = Run(run_id, ADOPTED, ended_at, 0.0, (), _WORDS, made=made)
@@ -92,7 +91,7 @@ def _asked(plan: Project, uids: list[str], questions: Questions) -> dict[str, Qu
     for uid in uids:
         command = plan.actions[uid].command
         try:
-            asked[uid] = _ask(plan.root, command, questions)
+            asked[uid] = _ask(plan.root, uid, command, questions)
         except TreadleError as error:
             problems.append(f"{uid}: {error.what}")
     if problems:
@@ -105,10 +104,10 @@ def _asked(plan: Project, uids: list[str], questions: Questions) -> dict[str, Qu
     return asked
 
 
-def _ask(root: str, command: Command, questions: Questions) -> Question:
+def _ask(root: str, uid: str, command: Command, questions: Questions) -> Question:
     """Return question and answer of a command as it stands now.
 
-    :raises TreadleError: an input, a tool, an output or the depfile is missing
+    :raises TreadleError: an input, a tool, an output or the data of its discovery is missing
     """
     question = questions.ask_once(command) if command.once else questions.ask(command)
     absent = questions.absent(question, command)
@@ -122,13 +121,10 @@ def _ask(root: str, command: Command, questions: Questions) -> Question:
         gone = outputs.missing(answers)
     if gone:
         raise TreadleError(f"the output {gone[0]} is missing")
-    if command.depfile is not None and not command.once:
-        _add_found(root, command, questions, question)
+    if command.discovery is not None and not command.once:
+        data = command.discovery
+        if not os.path.isfile(os.path.join(root, data.path)):
+            raise TreadleError(f"the {data.kind} {data.path} is missing, so what it has read is not known")
+        for path, seen, _ in look_at_discovered(questions.files, uid, command, Links(questions.files.root)):
+            question.add_found(path, seen)
     return question
-
-
-def _add_found(root: str, command: Command, questions: Questions, question: Question) -> None:
-    if not os.path.isfile(os.path.join(root, command.depfile or "")):
-        raise TreadleError(f"the depfile {command.depfile} is missing, so nobody knows what it has read")
-    for path, seen, _ in look_at_found(questions.files, command, Links(questions.files.root)):
-        question.add_found(path, seen)

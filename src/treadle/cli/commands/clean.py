@@ -15,9 +15,6 @@ from .locked import locked, say_unless_quiet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from treadle.command.command import Command
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.session.options import Options
@@ -116,7 +113,7 @@ def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
     kept = []
     for uid in uids:
         command = plan.actions[uid].command
-        for path in (*command.outputs, *([command.depfile] if command.depfile else ())):
+        for path in command.made:
             if not command.keep or is_named:
                 cleaner.take(path, command.label, uid, command.inputs)
             elif is_there(plan.root, path):
@@ -160,7 +157,7 @@ def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) 
 
     told = []
     if not call.options.everything and not call.options.stale:
-        own = {path for action in plan.actions.values() for path in _written_by(action.command)}
+        own = {path for action in plan.actions.values() for path in (*action.command.made, *action.command.edits)}
         owners = [store.entries[key].owner for key in _not_in_plan(plan, store)]
         others = {path for owner in owners if not owner.keeps for path in owner.made if path not in own}
         number = sum(is_there(plan.root, path) for path in others)
@@ -173,10 +170,6 @@ def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) 
         told.append(f"what `keep: true` keeps: {listed(kept, 3)} (`treadle clean NAME` removes it)")
     if told:
         call.console.warn(f"left: {'; '.join(told)}")
-
-
-def _written_by(command: Command) -> Sequence[str]:
-    return (*command.outputs, *command.edits, *([command.depfile] if command.depfile else ()))
 
 
 def _empty_replaced(call: Call, plan: Project) -> int:

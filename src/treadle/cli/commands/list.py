@@ -153,7 +153,7 @@ class Origins:
         ]
 
     def _found(self, action: Action) -> list[str]:
-        if action.command.depfile is None:
+        if action.command.discovery is None:
             return []
         from treadle.command.discovered import owner_of
         from treadle.command.fingerprinting import FOUND

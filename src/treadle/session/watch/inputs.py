@@ -151,19 +151,19 @@ class Declared:
         self.listed = set(plan.looks.listed)
         self._made = {self._full(path) for path in made}
         self._made_trees = tuple(path for path in self._made if path.endswith("/"))
-        self._with_depfiles = {
-            uid: plan.actions[uid].command for uid in uids if plan.actions[uid].command.depfile is not None
+        self._discovering = {
+            uid: plan.actions[uid].command for uid in uids if plan.actions[uid].command.discovery is not None
         }
 
     def find(self) -> None:
         """Take in what actions were found to read, as their records say."""
-        if not self._with_depfiles:
+        if not self._discovering:
             return
         store = Store(self.root)
         store.load()
         found = {
             self._full(path)
-            for uid, command in self._with_depfiles.items()
+            for uid, command in self._discovering.items()
             for path in found_on_record(store, uid, command)
         }
         self.files.update(path for path in found if not self.is_made(path))
@@ -301,7 +301,7 @@ class Declared:
         """Return none of them, for some to be put in."""
         part = Declared.__new__(Declared)
         part.root, part.listed, part._made, part._made_trees = self.root, set(), self._made, self._made_trees
-        part.files, part.trees, part._with_depfiles = set(), set(), {}
+        part.files, part.trees, part._discovering = set(), set(), {}
         return part
 
     def doubted(self, answer: Answer) -> Declared:
