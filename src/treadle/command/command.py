@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from os import PathLike
 
+from .depfile import Depfile
+from .discovery import Discovery
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from treadle.errors import Place
-
-    from .discovery import Discovery
 
 BASE_ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM"),
@@ -210,8 +211,6 @@ class Command:
     @property
     def depfile(self) -> str | None:
         """The file that a depfile is read from; None without one, also where it has another discovery."""
-        from .depfile import Depfile
-
         return self.discovery.path if isinstance(self.discovery, Depfile) else None
 
     @property
@@ -274,9 +273,6 @@ def _refuse_others(**lists: Sequence[object]) -> None:
 
 
 def _discovery_of(depfile: str | None, discovery: Discovery | None) -> Discovery:
-    from .depfile import Depfile
-    from .discovery import Discovery
-
     if depfile is not None and discovery is None:
         return Depfile(depfile)
     if isinstance(discovery, Discovery) and depfile is None:
