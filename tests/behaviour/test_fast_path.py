@@ -14,6 +14,7 @@ import pytest
 from project import Project, wait_until
 from treadle import CommandWalk, Settings, TreadleError
 from treadle.core import decision
+from treadle.fastpath.snapshot_file import FORMAT
 from treadle.plan.load import load_plan
 from treadle.state.previous_outputs import FormerOutputs
 
@@ -427,4 +428,19 @@ def test_a_snapshot_whose_actions_cannot_be_read_is_made_anew(settled: Project, 
         path.mkdir()
     settled.write("one.txt", "edited")
     assert "first" in settled.run()
+    assert settled.run() == []
+
+
+@pytest.mark.parametrize("version", ["7", "9"])
+def test_a_snapshot_of_another_format_is_refused_quietly_and_written_anew(settled: Project, version: str) -> None:
+    (path,) = (path for path in (settled.folder / ".treadle/quick").iterdir() if "-" not in path.name)
+    before = path.read_bytes()
+    assert before.startswith(FORMAT)
+    path.write_bytes(before.replace(FORMAT, b"treadle snapshot %s\n" % version.encode(), 1))
+    starts = len(settled.starts())
+    done = settled.treadle("run")
+    assert (done.code, done.err) == (0, "")
+    assert "nothing to do" in done.out
+    assert len(settled.starts()) == starts
+    assert path.read_bytes().startswith(FORMAT)
     assert settled.run() == []

@@ -175,7 +175,8 @@ class ChangedPart(Part):
             **self.watch.links,
             **links_of_found(walk, {uid: self.actions.vertex_data[uid] for uid in self.uids}),
         }
-        facts.has_globs, facts.more = self.watch.has_globs, list(self.watch.more)
+        facts.has_globs, facts.queues = self.watch.has_globs, dict(self.watch.queues)
+        facts.generates_plans = self.watch.generates_plans
         fresh = super().refreshed(walk)
         if fresh is None:
             return None

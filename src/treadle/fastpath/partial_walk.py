@@ -49,14 +49,18 @@ class Watch:
     :param search: the same for the folders of PATH, which count if a tool is looked for there
     :param environ: variables that were asked for, None for those that are not set
     :param folders: paths that have to be folders
-    :param more: texts to be handed back
-    :ivar has_globs: whether globs were answered
-    :ivar links: path of a link that a path of the plan leads through -> where to
-    :ivar plan: the file that all of it was read from, relative to the root where it lies in it
-    :ivar root: the folder of the project
+    :param links: path of a link that a path of the plan leads through -> where to
+    :param plan: the file that all of it was read from, relative to the root if it is in it
+    :param root: the folder of the project
+    :param has_globs: whether the plan has globs
+    :param queues: name -> tokens
+    :param generates_plans: whether actions generate plans that are a part of this one
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "links", "more", "plan", "root", "rows", "search", "system")
+    __slots__ = (
+        *("environ", "folders", "generates_plans", "has_globs", "links", "plan", "queues", "root", "rows"),
+        *("search", "system"),
+    )
 
     def __init__(
         self,
@@ -64,19 +68,26 @@ class Watch:
         system: Mapping[str, Row],
         search: Mapping[str, Row],
         environ: Mapping[str, str | None],
-        folders: Sequence[str] = (),
-        more: Sequence[str] = (),
+        *,
+        folders: Sequence[str],
+        links: Mapping[str, str],
+        plan: str,
+        root: str,
+        has_globs: bool,
+        queues: Mapping[str, int],
+        generates_plans: bool,
     ) -> None:
         self.rows = dict(rows)
         self.system = dict(system)
         self.search = dict(search)
         self.environ = dict(environ)
         self.folders = folders
-        self.has_globs = False
-        self.links: Mapping[str, str] = {}
-        self.more = more
-        self.plan = ""
-        self.root = ""
+        self.links = links
+        self.plan = plan
+        self.root = root
+        self.has_globs = has_globs
+        self.queues = queues
+        self.generates_plans = generates_plans
 
     def environ_with(self, commands: Collection[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
         """Return its variables, and those that some Commands are sensitive to."""
@@ -120,7 +131,10 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     store_id, length = walk.store.position
     log = (store_id, length, length)
     links = {**watch.links, **links_of_found(walk, actions)}
-    facts = quick.Facts(log, watch.plan, saved, environ, watch.folders, links, watch.has_globs, watch.more)
+    facts = quick.Facts(
+        *(log, watch.plan, saved, environ, watch.folders, links),
+        *(watch.has_globs, watch.queues, watch.generates_plans),
+    )
     made.facts = facts.texts()
     return made
 

@@ -41,11 +41,15 @@ class Facts:
     :param environ: name -> value, None if it is not set
     :param folders: paths that have to be folders
     :param links: path of a link that something leads through -> where to
-    :param has_globs: whether the plan has globs, whose answer depends on former outputs
-    :param more: texts of the caller
+    :param has_globs: whether the plan has globs: what they match depends on previous outputs
+    :param queues: name -> tokens
+    :param generates_plans: whether actions generate plans that are a part of this one
     """
 
-    __slots__ = ("environ", "folders", "has_globs", "links", "log", "more", "plan", "saved")
+    __slots__ = (
+        *("environ", "folders", "generates_plans", "has_globs", "links", "log", "plan", "queues"),
+        "saved",
+    )
 
     def __init__(
         self,
@@ -56,7 +60,8 @@ class Facts:
         folders: Sequence[str],
         links: Mapping[str, str],
         has_globs: bool,
-        more: Sequence[str],
+        queues: Mapping[str, int],
+        generates_plans: bool,
     ) -> None:
         self.log = log
         self.plan = plan
@@ -65,7 +70,8 @@ class Facts:
         self.folders = list(folders)
         self.links = dict(links)
         self.has_globs = has_globs
-        self.more = list(more)
+        self.queues = dict(queues)
+        self.generates_plans = generates_plans
 
     def texts(self) -> list[str]:
         """Return them as texts."""
@@ -78,6 +84,7 @@ class Facts:
             self.plan,
             repr(self.saved),
             "y" if self.has_globs else "",
+            "y" if self.generates_plans else "",
         ]
         texts += [str(len(self.folders)), *self.folders, str(len(self.environ))]
         for name, value in self.environ.items():
@@ -85,23 +92,26 @@ class Facts:
         texts.append(str(len(self.links)))
         for link, text in self.links.items():
             texts += [link, text]
-        return [*texts, *self.more]
+        for queue, tokens in self.queues.items():
+            texts += [queue, str(tokens)]
+        return texts
 
 
 def facts_from(texts: Sequence[str]) -> Facts | None:
     """Return the facts that `Facts.texts` has made texts of; None if another version of Treadle did."""
     if texts[0] != VERSION:
         return None
-    store_id, length, read, plan, saved, has_globs, count = texts[1:8]
-    at = 8 + int(count)
-    folders = texts[8:at]
+    store_id, length, read, plan, saved, has_globs, generates_plans, count = texts[1:9]
+    at = 9 + int(count)
+    folders = texts[9:at]
     names = texts[at + 1 : at + 1 + 2 * int(texts[at])]
     environ = {n: v[1:] if v else None for n, v in zip(names[::2], names[1::2], strict=True)}
     at += 1 + len(names)
-    more = at + 1 + 2 * int(texts[at])
-    links = dict(zip(texts[at + 1 : more : 2], texts[at + 2 : more : 2], strict=True))
+    last = at + 1 + 2 * int(texts[at])
+    links = dict(zip(texts[at + 1 : last : 2], texts[at + 2 : last : 2], strict=True))
+    queues = dict(zip(texts[last::2], map(int, texts[last + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
-    return Facts(log, plan, float(saved), environ, folders, links, bool(has_globs), texts[more:])
+    return Facts(log, plan, float(saved), environ, folders, links, bool(has_globs), queues, bool(generates_plans))
 
 
 class Answer:

@@ -101,19 +101,19 @@ class Watching:
             rows[path] = _stamp(path, status or ABSENT, when, systems, clocks)
         for path, (status, when) in plan.looks.read.items():
             rows[path] = _stamp(path, status or ABSENT, when, systems, clocks)
-        watch = Watch(
+        return Watch(
             {_from(plan.root, path): stamp for path, stamp in rows.items()},
             {_from(plan.root, path): stamp for path, stamp in stamps(self.system).items()},
             {_from(plan.root, path): stamp for path, stamp in stamps(self.search).items()},
             plan.looks.environ,
-            plan.looks.folders,
-            [text for name, tokens in plan.queues.items() for text in (name, str(tokens))]
-            + (["", "1"] if plan.makers else []),
+            folders=plan.looks.folders,
+            links=plan.looks.links,
+            plan=_from(plan.root, plan.file),
+            root=plan.root,
+            has_globs=bool(plan.looks.listed),
+            queues=plan.queues,
+            generates_plans=bool(plan.makers),
         )
-        watch.links = plan.looks.links
-        watch.has_globs, watch.root = bool(plan.looks.listed), plan.root
-        watch.plan = _from(plan.root, plan.file)
-        return watch
 
 
 def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .generated_plans import Rounds
     from .plan_inputs import Watching
 
-GENERATES_PLANS = ""
-"""The name of no queue: it stands among those of a snapshot where actions generate plans."""
-
 
 def run(call: Call) -> RunReport:
     """Run what was named, or what the plan runs by default; subscribers of the call are told.
@@ -38,7 +35,7 @@ def run(call: Call) -> RunReport:
     answer = found.answer if found is not None else None
     if answer is not None and answer.is_nothing_to_do and not call.bus:
         return RunReport({}, untouched=answer.total, saved=answer.facts.saved)
-    if answer is not None and GENERATES_PLANS in answer.facts.more[::2]:
+    if answer is not None and answer.facts.generates_plans:
         # a plan that is generated may be another one afterwards
         answer = None
     if found is not None and answer is not None and not answer.is_of_plan:
@@ -87,8 +84,7 @@ def _run_part(call: Call, found: Found, answer: Answer) -> RunReport | None:
     part = part_of(answer)
     if part is None:
         return None
-    queues = dict(zip(answer.facts.more[::2], map(int, answer.facts.more[1::2]), strict=True))
-    return _walk_part(call, found, part, queues, {})
+    return _walk_part(call, found, part, answer.facts.queues, {})
 
 
 def _run_changed(

@@ -13,6 +13,7 @@ from treadle.content.timestamps import ABSENT, UNSURE, FileSystems
 from treadle.errors import Place
 from treadle.fastpath import snapshot_file as columns
 from treadle.fastpath.codec import command_from, texts_of, texts_of_place
+from treadle.fastpath.probe import Facts, facts_from
 from treadle.fastpath.snapshot_file import MADE, READ, WATCHED, Columns, DamageError, Snapshot
 
 Stamp = tuple[int, int, int]
@@ -225,3 +226,28 @@ def contents(thing: object) -> object:
     if names is None or isinstance(thing, str):
         return [contents(one) for one in thing] if isinstance(thing, list | tuple) else thing
     return {name: contents(getattr(thing, name)) for name in names}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts(("id", 3, 2), "plan", 0.5, {}, [], {}, has_globs=False, queues={}, generates_plans=False),
+        Facts(
+            ("id", 3, 2),
+            "a/plan",
+            1.0,
+            {"PATH": "/bin", "CC": "", "LANG": None},
+            ["src/", "/opt"],
+            {"l": "src", "m": ""},
+            has_globs=True,
+            queues={"net": 2, "db": 1},
+            generates_plans=True,
+        ),
+    ],
+)
+def test_facts_are_read_as_they_were_written(facts: Facts) -> None:
+    read = facts_from(facts.texts())
+    assert read is not None
+    assert {name: getattr(read, name) for name in Facts.__slots__} == {
+        name: getattr(facts, name) for name in Facts.__slots__
+    }
