@@ -96,7 +96,7 @@ class InStore(Keeping):
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
         entry = self.store.entries.get(uid)
         record = entry.record if entry is not None and entry.counts else None
-        return None if record is None else Fingerprint.from_elements(record.elements, record.answers)
+        return None if record is None else Fingerprint.from_elements(record.elements, record.results)
 
     def save_fingerprint(self, uid: Any, fingerprint: Any) -> None:
         if fingerprint is not None:

@@ -142,21 +142,22 @@ class Fingerprint:
     def elements(self, elements: dict[str, str]) -> None:
         self._treadle.elements = elements
 
-    def add(self, name: str, value: str, *, answer: bool = False) -> None:
+    def add(self, name: str, value: str, *, result: bool | None = None, answer: bool | None = None) -> None:
         """Add an element, or replace it.
 
-        :param answer: whether it tells what came of the action, such as an output: it may change while a job runs
+        :param result: whether the action makes it, such as an output: it may change while a job runs
+        :param answer: the old name of `result`
         :raises E3Error: if the name or the value is not text
         """
-        self._treadle.add(name, value, answer=answer)
+        self._treadle.add(name, value, result=_result(result, answer))
 
-    def add_file(self, filename: Path, *, answer: bool = False) -> None:
+    def add_file(self, filename: Path, *, result: bool | None = None, answer: bool | None = None) -> None:
         """Add a file by its content and by whether its owner may execute it."""
-        self._treadle.add_file(filename, answer=answer)
+        self._treadle.add_file(filename, result=_result(result, answer))
 
-    def add_dir(self, path: Path, *, answer: bool = False) -> None:
+    def add_dir(self, path: Path, *, result: bool | None = None, answer: bool | None = None) -> None:
         """Add a folder by all that is in it."""
-        self._treadle.add_dir(path, answer=answer)
+        self._treadle.add_dir(path, result=_result(result, answer))
 
     def checksum(self) -> str:
         """Return the digest of all elements."""
@@ -191,6 +192,16 @@ class Fingerprint:
         result = cls()
         result._treadle = found
         return result
+
+
+def _result(result: bool | None, answer: bool | None) -> bool | None:
+    """Return what was given by either name; the old one stays here, without a warning.
+
+    :raises TypeError: both names were given
+    """
+    if result is not None and answer is not None:
+        raise TypeError(_fingerprint.BOTH_NAMES)
+    return answer if result is None else result
 
 
 class Job:

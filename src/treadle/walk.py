@@ -511,8 +511,8 @@ class Walk:
         self.bus.publish("note", f"{uid} is not recorded, it will run again: {text}")
 
     def _has_results(self, fingerprint: Any) -> bool:
-        """Return whether a fingerprint says what came of the job."""
-        return bool(getattr(fingerprint, "answers", None))
+        """Return whether a fingerprint has elements that belong to the result."""
+        return bool(getattr(fingerprint, "results", None))
 
     def _verdict(self, uid: Hashable, previous: Any, new: Any) -> Verdict:
         verdict = ask(self.decide, uid, uid, previous, new)
@@ -655,7 +655,7 @@ def outcome_of(report: ActionReport) -> str:
 
 
 def _key_of(fingerprint: Fingerprint) -> set[tuple[str, str]]:
-    return {(name, value) for name, value in fingerprint.elements.items() if name not in fingerprint.answers}
+    return {(name, value) for name, value in fingerprint.elements.items() if name not in fingerprint.results}
 
 
 def _log_end(job: Job, status: ReturnValue) -> None:

@@ -321,7 +321,7 @@ def found_in(entry: Entry) -> list[str]:
     if found:
         return found
     success = entry.success
-    return [name[len(FOUND) :] for name in success.answers if name.startswith(FOUND)] if success is not None else []
+    return [name[len(FOUND) :] for name in success.results if name.startswith(FOUND)] if success is not None else []
 
 
 def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:

@@ -361,7 +361,7 @@ class Question:
         """Add what was found (FOUND) or made (OUTPUT) to the answer."""
         self.answers[path] = seen
         self.fingerprint.elements[kind + path] = seen.value
-        self.fingerprint.answers.add(kind + path)
+        self.fingerprint.results.add(kind + path)
 
     def add_found(self, path: str, seen: Seen) -> None:
         """Add an input that was found, and not declared, to the answer."""
@@ -369,9 +369,9 @@ class Question:
 
     def forget_answers(self) -> None:
         """Drop what was found and made the time before."""
-        for name in list(self.fingerprint.answers):
+        for name in list(self.fingerprint.results):
             del self.fingerprint.elements[name]
-        self.fingerprint.answers.clear()
+        self.fingerprint.results.clear()
         self.answers.clear()
 
     def absent(self) -> list[str]:

@@ -252,7 +252,7 @@ class CommandWalk(Walk):
         if success is None:
             return None
         self._durations[uid] = success.duration
-        return Fingerprint.from_elements(success.elements, success.answers)
+        return Fingerprint.from_elements(success.elements, success.results)
 
     def demands(self, uid: Any) -> list[Reason]:
         """Return the reasons to run that no fingerprint holds."""
@@ -500,14 +500,14 @@ class CommandWalk(Walk):
         if moved_inputs:
             text = "changed while it ran: " + listed(moved_inputs, 5)
             self.reports[uid].unrecorded = text
-            found = [name[len(FOUND) :] for name in fingerprint.answers if name.startswith(FOUND)]
+            found = [name[len(FOUND) :] for name in fingerprint.results if name.startswith(FOUND)]
             files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
             self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
             self._say(f"{uid} is not recorded, it will run again: {text}")
             return
         text = f"restored from {job.restored}" if job.restored else ""
         run = self._run_of(job, SUCCEEDED, text, made)
-        self.store.save(Record(owner, run, fingerprint.elements, fingerprint.answers), held=True)
+        self.store.save(Record(owner, run, fingerprint.elements, fingerprint.results), held=True)
 
     def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
         """Return what an action has made and no element says; put down what it has made in its output folders."""

@@ -23,17 +23,19 @@ FINGERPRINT_VERSION = "treadle-1"
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
+BOTH_NAMES = "result= and its old name answer= were both given: use result= alone"
+
 _os_version = ""
 
 
 class Fingerprint:
     """Elements that are the same as long as nothing that matters has changed.
 
-    Each element belongs to the question (what is asked of the action: command, inputs, environment, tools)
-    or to the answer (what came of it: discovered inputs, outputs).
+    Each element belongs to the key (what the action depends on: command, inputs, environment, tools) or to the
+    result (what the action makes or discovers: outputs, discovered inputs).
     """
 
-    __slots__ = ("answers", "elements")
+    __slots__ = ("elements", "results")
 
     def __init__(self) -> None:
         self.elements: dict[str, str] = {
@@ -41,60 +43,73 @@ class Fingerprint:
             "os_version": os_version(),
         }
         """Name -> value."""
-        self.answers: set[str] = set()
-        """The names of the elements that belong to the answer."""
+        self.results: set[str] = set()
+        """The names of the elements that belong to the result."""
 
     @classmethod
-    def from_elements(cls, elements: Mapping[str, str], answers: Iterable[str] = ()) -> Fingerprint:
+    def from_elements(cls, elements: Mapping[str, str], results: Iterable[str] = ()) -> Fingerprint:
         """Return a fingerprint of exactly these elements, such as one that was kept somewhere.
 
         :param elements: name -> value; nothing is added, also not the version
-        :param answers: the names of those that belong to the answer
+        :param results: the names of those that belong to the result
         """
-        result = cls.__new__(cls)
-        result.elements = dict(elements)
-        result.answers = set(answers)
-        return result
+        fingerprint = cls.__new__(cls)
+        fingerprint.elements = dict(elements)
+        fingerprint.results = set(results)
+        return fingerprint
 
-    def add(self, name: str, value: str, *, answer: bool = False) -> None:
+    def add(self, name: str, value: str, *, result: bool | None = None, answer: bool | None = None) -> None:
         """Add an element, or replace it.
 
-        :param answer: whether it belongs to the answer
+        :param result: whether it belongs to the result; by default it belongs to the key
+        :param answer: the old name of `result`, deprecated
         :raises TreadleError: if the name or the value is not text
         """
+        if answer is not None:
+            result = _renamed(result, answer)
         if type(name) is not str or type(value) is not str:
             _require_text(name, value)
         self.elements[name] = value
-        if answer:
-            self.answers.add(name)
-        elif self.answers:
-            self.answers.discard(name)
+        if result:
+            self.results.add(name)
+        elif self.results:
+            self.results.discard(name)
 
-    def add_file(self, path: Path, name: str | None = None, *, answer: bool = False) -> None:
+    def add_file(
+        self, path: Path, name: str | None = None, *, result: bool | None = None, answer: bool | None = None
+    ) -> None:
         """Add a file by its content and by whether its owner may execute it; see `describe_file`.
 
         :param name: the name of the element, by default the path as it is given
-        :param answer: whether it belongs to the answer
+        :param result: whether it belongs to the result; by default it belongs to the key
+        :param answer: the old name of `result`, deprecated
         :raises TreadleError: if it is there and cannot be read
         """
-        self.add(os.fspath(path) if name is None else name, describe_file(path), answer=answer)
+        if answer is not None:
+            result = _renamed(result, answer)
+        self.add(os.fspath(path) if name is None else name, describe_file(path), result=result)
 
-    def add_dir(self, path: Path, name: str | None = None, *, answer: bool = False) -> None:
+    def add_dir(
+        self, path: Path, name: str | None = None, *, result: bool | None = None, answer: bool | None = None
+    ) -> None:
         """Add a folder by all that is in it; see `describe_tree`.
 
         :param name: the name of the element, by default the path as it is given
-        :param answer: whether it belongs to the answer
+        :param result: whether it belongs to the result; by default it belongs to the key
+        :param answer: the old name of `result`, deprecated
         :raises TreadleError: if something in it cannot be read
         """
-        self.add(os.fspath(path) if name is None else name, describe_tree(path), answer=answer)
+        if answer is not None:
+            result = _renamed(result, answer)
+        self.add(os.fspath(path) if name is None else name, describe_tree(path), result=result)
 
     def checksum(self) -> str:
         """Return 32 hex digits that stand for all elements; equal fingerprints have equal checksums."""
-        return _elements.digest(self.elements, self.answers)
+        return _elements.digest(self.elements, self.results)
 
     def key(self) -> str:
-        """Return 32 hex digits that stand for the question alone."""
-        return _elements.digest({name: value for name, value in self.elements.items() if name not in self.answers})
+        """Return 32 hex digits that stand for the elements of the key alone."""
+        return _elements.digest({name: value for name, value in self.elements.items() if name not in self.results})
 
     def compare_to(self, other: Fingerprint | None) -> dict[str, set[str]] | None:
         """Return the names by which `other` differs, or None if it is equal.
@@ -109,7 +124,7 @@ class Fingerprint:
         if self == other:
             return None
         found = _elements.difference(self.elements, other.elements)
-        moved = (self.answers ^ other.answers) & self.elements.keys() & other.elements.keys()
+        moved = (self.results ^ other.results) & self.elements.keys() & other.elements.keys()
         return {
             "updated": set(found.changed) | moved,
             "new": set(found.added),
@@ -119,7 +134,7 @@ class Fingerprint:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Fingerprint):
             return False
-        return self.elements == other.elements and self.answers == other.answers
+        return self.elements == other.elements and self.results == other.results
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -143,7 +158,7 @@ class Fingerprint:
         content = {
             "fingerprint_version": self.elements.get("fingerprint_version"),
             "elements": self.elements,
-            "answers": sorted(self.answers),
+            "answers": sorted(self.results),
         }
         try:
             _replace(os.fspath(path), json.dumps(content, indent=2, sort_keys=True).encode("ascii") + b"\n")
@@ -160,15 +175,21 @@ class Fingerprint:
         try:
             with open(path, "rb") as file:
                 content = json.load(file)
-            elements, answers = content["elements"], content["answers"]
+            elements, results = content["elements"], content["answers"]
             versions = {content["fingerprint_version"], elements["fingerprint_version"]}
             is_good = versions == {FINGERPRINT_VERSION} and _is_text(elements.values())
         # Whatever a file can hold: no file, no JSON, too deep, or JSON of another shape.
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
-        if not is_good or not isinstance(answers, list) or not _is_text(answers):
+        if not is_good or not isinstance(results, list) or not _is_text(results):
             return None
-        return cls.from_elements(elements, answers) if elements.keys() >= set(answers) else None
+        return cls.from_elements(elements, results) if elements.keys() >= set(results) else None
+
+    @property
+    def answers(self) -> set[str]:
+        """The old name of `results`, deprecated."""
+        _warn_of_old_name("Fingerprint.answers", "Fingerprint.results", stacklevel=3)
+        return self.results
 
 
 def os_version() -> str:
@@ -195,6 +216,27 @@ def read_os_version(files: Iterable[str] = OS_RELEASE) -> str:
 
     version = platform.mac_ver()[0] or platform.win32_ver()[1]
     return " ".join(word for word in (platform.system().lower(), version, platform.machine()) if word)
+
+
+def _renamed(result: bool | None, answer: bool) -> bool:
+    """Return what an `add` method was given by the old name of its argument.
+
+    :raises TypeError: both names were given
+    """
+    if result is not None:
+        raise TypeError(BOTH_NAMES)
+    _warn_of_old_name("answer=", "result=", stacklevel=4)
+    return answer
+
+
+def _warn_of_old_name(old: str, new: str, stacklevel: int) -> None:
+    import warnings
+
+    warnings.warn(
+        f"{old} is deprecated and will be removed in the next release: use {new}",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def _require_text(name: object, value: object) -> None:

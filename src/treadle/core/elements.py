@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-QUESTION = b"q"
-ANSWER = b"a"
+KEY = b"q"
+RESULT = b"a"
 
 
 class Difference:
@@ -46,15 +46,15 @@ class Difference:
         return (self.changed, self.added, self.removed)
 
 
-def digest(elements: Mapping[str, str], answers: Collection[str] = ()) -> str:
+def digest(elements: Mapping[str, str], results: Collection[str] = ()) -> str:
     """Return 32 hex digits that differ for different elements, whatever order they were added in.
 
     :param elements: name -> value
-    :param answers: the names of those that belong to the answer; the others belong to the question
+    :param results: the names of those that belong to the result; the others belong to the key
     """
     parts: list[bytes] = []
     for name in sorted(elements):
-        parts.append(ANSWER if name in answers else QUESTION)
+        parts.append(RESULT if name in results else KEY)
         for text in (name, elements[name]):
             raw = text.encode("utf-8", "surrogatepass")
             parts += (len(raw).to_bytes(8, "little"), raw)

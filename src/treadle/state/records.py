@@ -122,26 +122,26 @@ class Run:
 class Record:
     """What is known of an action's last success: the elements of its fingerprint and how it ran.
 
-    :param answers: the names of the elements that belong to the answer
+    :param results: the names of the elements that belong to the result
     """
 
-    __slots__ = ("answers", "elements", "owner", "run")
+    __slots__ = ("elements", "owner", "results", "run")
 
-    def __init__(self, owner: Owner, run: Run, elements: dict[str, str], answers: Iterable[str]) -> None:
+    def __init__(self, owner: Owner, run: Run, elements: dict[str, str], results: Iterable[str]) -> None:
         self.owner = owner
         self.run = run
         self.elements = elements
-        self.answers = frozenset(answers)
+        self.results = frozenset(results)
 
 
 class Success:
     """What of a record decides whether an action runs again, and how long it took (seconds)."""
 
-    __slots__ = ("answers", "duration", "elements")
+    __slots__ = ("duration", "elements", "results")
 
-    def __init__(self, elements: dict[str, str], answers: list[str], duration: float) -> None:
+    def __init__(self, elements: dict[str, str], results: list[str], duration: float) -> None:
         self.elements = elements
-        self.answers = answers
+        self.results = results
         self.duration = duration
 
 
@@ -211,8 +211,8 @@ def duration_in(text_at: Callable[[int], str]) -> float:
 def record_texts(record: Record) -> list[str]:
     """Return a record as texts."""
     texts = run_texts(record.owner, record.run)
-    answers = record.answers
-    tags = ["a" if name in answers else "q" for name in record.elements]
+    results = record.results
+    tags = ["a" if name in results else "q" for name in record.elements]
     for element in zip(tags, record.elements, record.elements.values(), strict=True):
         texts += element
     return texts
@@ -222,7 +222,7 @@ def record_from(texts: Sequence[str]) -> Record:
     """Return the record that `record_texts` has made texts of."""
     owner, run, _ = run_from(texts)
     success = success_from(texts)
-    return Record(owner, run, success.elements, success.answers)
+    return Record(owner, run, success.elements, success.results)
 
 
 def success_from(texts: Sequence[str]) -> Success:
@@ -233,8 +233,8 @@ def success_from(texts: Sequence[str]) -> Success:
     at += 1 + 2 * int(texts[at])
     at += 1 if texts[at] == "-" else 1 + int(texts[at])
     names = texts[at + 1 :: 3]
-    answers = [name for tag, name in zip(texts[at::3], names, strict=True) if tag == "a"]
-    return Success(dict(zip(names, texts[at + 2 :: 3], strict=True)), answers, duration)
+    results = [name for tag, name in zip(texts[at::3], names, strict=True) if tag == "a"]
+    return Success(dict(zip(names, texts[at + 2 :: 3], strict=True)), results, duration)
 
 
 def _optional(text: str | None) -> tuple[str, str]:

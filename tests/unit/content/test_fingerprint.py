@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import treadle.e3
 from treadle.content import fingerprint as room
 from treadle.content.digests import describe_file, describe_tree
 from treadle.content.fingerprint import Fingerprint, os_version, read_os_version
@@ -56,11 +57,11 @@ def test_an_element_is_text(wrong: Any) -> None:
 
 def test_an_element_is_replaced_and_changes_sides() -> None:
     one = made(a="1")
-    one.add("a", "2", answer=True)
+    one.add("a", "2", result=True)
     assert one.elements["a"] == "2"
-    assert one.answers == {"a"}
+    assert one.results == {"a"}
     one.add("a", "3")
-    assert one.answers == set()
+    assert one.results == set()
 
 
 def test_a_file_is_added_under_its_path_or_a_name(tmp_path: Path) -> None:
@@ -68,11 +69,11 @@ def test_a_file_is_added_under_its_path_or_a_name(tmp_path: Path) -> None:
     path.write_text("content")
     one = made()
     one.add_file(path)
-    one.add_file(str(path), "input a", answer=True)
+    one.add_file(str(path), "input a", result=True)
     one.add_file(tmp_path / "missing", "gone")
     assert one.elements[str(path)] == one.elements["input a"] == describe_file(path)
     assert one.elements["gone"] == "absent"
-    assert one.answers == {"input a"}
+    assert one.results == {"input a"}
 
 
 def test_a_relative_path_is_the_name_as_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,11 +88,11 @@ def test_a_folder_is_added_by_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("content")
     one = made()
     one.add_dir(tmp_path)
-    one.add_dir(tmp_path, "folder", answer=True)
+    one.add_dir(tmp_path, "folder", result=True)
     one.add_dir(tmp_path / "missing", "gone")
     assert one.elements[str(tmp_path)] == one.elements["folder"] == describe_tree(tmp_path)
     assert one.elements["gone"] == "absent"
-    assert one.answers == {"folder"}
+    assert one.results == {"folder"}
 
 
 def test_the_clock_of_a_file_does_not_matter(tmp_path: Path) -> None:
@@ -104,6 +105,62 @@ def test_the_clock_of_a_file_does_not_matter(tmp_path: Path) -> None:
     other.add_file(path)
     other.add_dir(tmp_path, "folder")
     assert one == other
+
+
+ADD: dict[str, Callable[..., None]] = {
+    "add": lambda one, folder, **given: one.add("name", "value", **given),
+    "add_file": lambda one, folder, **given: one.add_file(folder / "a", **given),
+    "add_dir": lambda one, folder, **given: one.add_dir(folder, **given),
+}
+
+
+def test_the_table_of_add_methods_is_whole() -> None:
+    for kind in (Fingerprint, treadle.e3.Fingerprint):
+        assert {name for name in dir(kind) if name.startswith("add")} == set(ADD)
+
+
+@pytest.mark.parametrize("is_result", [True, False])
+@pytest.mark.parametrize("method", ADD)
+def test_each_add_method_takes_answer_as_the_old_name_of_result(
+    tmp_path: Path, method: str, *, is_result: bool
+) -> None:
+    old, new = Fingerprint(), Fingerprint()
+    ADD[method](new, tmp_path, result=is_result)
+    with pytest.warns(DeprecationWarning, match=r"answer= is deprecated .*: use result=") as caught:
+        ADD[method](old, tmp_path, answer=is_result)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert old == new
+    assert len(new.results) == is_result
+
+
+@pytest.mark.parametrize("method", ADD)
+def test_treadle_e3_takes_either_name_without_a_warning(tmp_path: Path, method: str) -> None:
+    old, new = treadle.e3.Fingerprint(), treadle.e3.Fingerprint()
+    ADD[method](new, tmp_path, result=True)
+    ADD[method](old, tmp_path, answer=True)
+    assert old == new
+    assert len(treadle.e3.native(new).results) == 1
+
+
+@pytest.mark.parametrize("given", [(True, True), (False, False), (True, False)])
+@pytest.mark.parametrize("method", ADD)
+@pytest.mark.parametrize("kind", [Fingerprint, treadle.e3.Fingerprint])
+def test_both_names_of_result_are_refused(
+    tmp_path: Path, kind: Callable[[], Any], method: str, given: tuple[bool, bool]
+) -> None:
+    one = kind()
+    before = dict(one.elements)
+    with pytest.raises(TypeError, match="result= and its old name answer= were both given: use result= alone"):
+        ADD[method](one, tmp_path, result=given[0], answer=given[1])
+    assert one.elements == before
+
+
+def test_answers_is_the_old_name_of_results() -> None:
+    one = made()
+    one.add("a", "1", result=True)
+    with pytest.warns(DeprecationWarning, match=r"Fingerprint.answers is deprecated") as caught:
+        assert one.answers is one.results
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 # The system
@@ -161,9 +218,9 @@ def test_a_fingerprint_has_no_hash() -> None:
         hash(made())
 
 
-def test_question_and_answer_are_not_equal() -> None:
+def test_a_key_element_and_a_result_element_are_not_equal() -> None:
     one, other = made(a="1"), made(a="1")
-    other.add("a", "1", answer=True)
+    other.add("a", "1", result=True)
     assert one != other
     assert one.checksum() != other.checksum()
     assert one.compare_to(other) == {"updated": {"a"}, "new": set(), "obsolete": set()}
@@ -177,8 +234,8 @@ def test_the_checksum_follows_every_element_and_no_order() -> None:
 
 def test_the_key_follows_the_question_alone() -> None:
     one, other = made(a="1"), made(a="1")
-    one.add("output", "1", answer=True)
-    other.add("output", "2", answer=True)
+    one.add("output", "1", result=True)
+    other.add("output", "2", result=True)
     assert one.key() == other.key() == made(a="1").key()
     assert one.checksum() != other.checksum()
     assert one.key() != made(a="2").key()
@@ -214,10 +271,10 @@ def test_a_fingerprint_reads_as_a_sorted_line_for_each_element() -> None:
 
 def test_exactly_the_elements_that_are_given_are_restored() -> None:
     one = made(a="1")
-    one.add("b", "2", answer=True)
-    other = Fingerprint.from_elements(one.elements, one.answers)
+    one.add("b", "2", result=True)
+    other = Fingerprint.from_elements(one.elements, one.results)
     assert other == one
-    other.add("c", "3", answer=True)
+    other.add("c", "3", result=True)
     assert other != one
     assert "c" not in one.elements
     assert Fingerprint.from_elements({}).elements == {}
@@ -228,7 +285,7 @@ def test_exactly_the_elements_that_are_given_are_restored() -> None:
 
 def test_a_saved_fingerprint_is_loaded_as_it_was(tmp_path: Path) -> None:
     one = made(a="1", odd="\udc80 \x00 é \U0001f600")
-    one.add("output", "x", answer=True)
+    one.add("output", "x", result=True)
     one.save_to_file(tmp_path / "saved")
     assert Fingerprint.load_from_file(tmp_path / "saved") == one
     one.add("a", "2")

@@ -14,10 +14,10 @@ ELEMENTS = st.dictionaries(SHORT, SHORT, max_size=4)
 
 @given(ELEMENTS, ELEMENTS, st.sets(SHORT), st.sets(SHORT))
 def test_different_elements_have_different_digests(
-    one: dict[str, str], other: dict[str, str], answers: set[str], other_answers: set[str]
+    one: dict[str, str], other: dict[str, str], results: set[str], other_results: set[str]
 ) -> None:
-    is_same = one == other and answers & one.keys() == other_answers & other.keys()
-    assert (digest(one, answers) == digest(other, other_answers)) is is_same
+    is_same = one == other and results & one.keys() == other_results & other.keys()
+    assert (digest(one, results) == digest(other, other_results)) is is_same
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_answer_is_not_a_question() -> None:
     assert digest({"a": "b"}, ["a"]) != digest({"a": "b"})
 
 
-def test_names_that_are_no_elements_do_not_count_as_answers() -> None:
+def test_names_that_are_no_elements_do_not_count_as_results() -> None:
     assert digest({"a": "b"}, ["x"]) == digest({"a": "b"})
 
 

@@ -169,7 +169,7 @@ class Marked(Recorded):
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
         fingerprint = Fingerprint()
-        fingerprint.add("value", self.values.get(uid, ""), answer=True)
+        fingerprint.add("value", self.values.get(uid, ""), result=True)
         return fingerprint
 
 
@@ -191,7 +191,7 @@ class Both(Recorded):
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
         fingerprint = super().compute_fingerprint(uid, data, is_prediction)
-        fingerprint.add("result", "made", answer=self.has_result)
+        fingerprint.add("result", "made", result=self.has_result)
         return fingerprint
 
 

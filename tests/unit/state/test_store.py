@@ -69,7 +69,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     found = entry.record
     assert found is not None
     assert found.elements == record(A).elements
-    assert found.answers == {"output out/a"}
+    assert found.results == {"output out/a"}
     assert found.run.reasons == tuple(REASONS)
     assert found.run.duration == 1.25
     assert entry.owner.outputs == ("out/a", "site/")
@@ -411,7 +411,7 @@ def test_a_held_record_is_written_at_the_end_and_found_where_its_entry_says(
     }
     success = found.entries["ka"].success
     assert success is not None
-    assert (success.elements, success.answers) == (record(A).elements, ["output out/a"])
+    assert (success.elements, success.results) == (record(A).elements, ["output out/a"])
     assert success.duration == 1.25
     assert found.entries["kb"].duration == 1.25
     store.release()

@@ -34,7 +34,7 @@ class World(MemoryWalk):
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Any:
         fingerprint = Fingerprint()
         fingerprint.add("in", str(self.values.get(f"{uid} in", "")))
-        fingerprint.add("out", str(self.values.get(f"{uid} out", "")), answer=True)
+        fingerprint.add("out", str(self.values.get(f"{uid} out", "")), result=True)
         return fingerprint
 
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Notify) -> Job:
@@ -134,7 +134,7 @@ def test_elements_that_come_go_or_change_sides_while_a_job_runs_count_as_inputs(
         def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Any:
             fingerprint = Fingerprint()
             for name, (value, is_result) in self.values["a"].items():
-                fingerprint.add(name, value, answer=is_result)
+                fingerprint.add(name, value, result=is_result)
             return fingerprint
 
     after = {

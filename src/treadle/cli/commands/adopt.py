@@ -60,7 +60,7 @@ def adopt_command(call: Call) -> int:
             if manifest:
                 store.manifests.write(owner.key, manifest)
             run = Run(run_id, ADOPTED, ended_at, 0.0, (), _WORDS, made=made)
-            store.save(Record(owner, run, fingerprint.elements, fingerprint.answers))
+            store.save(Record(owner, run, fingerprint.elements, fingerprint.results))
         store.remember(files.learned)
     if call.options.verbose:
         call.console.say(line("adopted ", (safe(uid), "name")) for uid in asked)

@@ -148,7 +148,7 @@ class Asked:
         success = last.success if last is not None else None
         if success is None:
             return []
-        return decision.differences(Fingerprint.from_elements(success.elements, success.answers), new)
+        return decision.differences(Fingerprint.from_elements(success.elements, success.results), new)
 
     def _equal(self, uid: str) -> dict[str, str]:
         """Return the elements that are what they were at the last success."""
