@@ -1,1 +1,1 @@
-"""First plans: drafts of plans from what lies in a folder, in other tools' words or in none."""
+"""Importers: first plans, drafted from the files of other tools or from the programs in a folder."""

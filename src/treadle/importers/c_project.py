@@ -1,11 +1,13 @@
-"""A draft for C: objects with the headers that the compiler says it read, and the programs that they make."""
+"""A draft for C: objects with the headers that the compiler reports, and the programs that they make."""
 
 from __future__ import annotations
 
 import os
 import re
+from fnmatch import filter as matching
 
-from .draft import Draft
+from .draft import Draft, single
+from .files import folders_in, read_text
 
 _MAIN = re.compile(r"^\s*(?:int|void|auto)?\s*\bmain\s*\(", re.MULTILINE)
 _LEFT_OUT = ("build", "out", "node_modules", "test", "tests", "examples")
@@ -17,20 +19,21 @@ def c_draft(root: str) -> Draft | None:
     files = _sources(root)
     if not files:
         return None
-    texts = {path: _text(os.path.join(root, path)) for path in files}
+    texts = {path: read_text(root, path) for path in files}
     mains = [path for path in files if _MAIN.search(texts[path])]
     draft = Draft("C" if len(files) > 1 else files[0])
     draft.params["cc"] = {"env": "CC", "default": "cc", "help": "the compiler"}
     flags = ["-O2", "-Wall"]
-    if any(name.endswith(".h") for name in _names(os.path.join(root, "include"))):
+    if _files(os.path.join(root, "include"), "*.h"):
         flags.append("-Iinclude")
     draft.vars["cflags"] = flags
     libraries = [flag for header, flag in _LIBRARIES if any(f"<{header}>" in text for text in texts.values())]
     if libraries:
         draft.vars["libraries"] = libraries
+    folders = dict.fromkeys(os.path.dirname(path) for path in files)
     keys = {
         "help": "one source file",
-        "foreach": {"src": _globs(files)},
+        "foreach": {"src": single([f"{folder}/*.c" if folder else "*.c" for folder in folders])},
         "run": "${cc} ${cflags} -MD -MF ${depfile} -c ${in} -o ${out}",
         "in": "${src}",
         "out": "build/${src.noext}.o",
@@ -38,74 +41,46 @@ def c_draft(root: str) -> Draft | None:
         "tools": ["${cc}"],
     }
     draft.add("objects", keys).makes.update(f"build/{path[:-2]}.o" for path in files)
-    _programs(draft, root, files, mains, " ${libraries}" if libraries else "")
+    _add_programs(draft, root, files, mains, " ${libraries}" if libraries else "")
     return draft
 
 
-def _programs(draft: Draft, root: str, files: list[str], mains: list[str], libraries: str) -> None:
-    if len(mains) <= 1:
-        name = os.path.basename(os.path.realpath(root)) if len(files) > 1 else _stem(files[0])
-        name = re.sub(r"[^A-Za-z0-9_.-]", "-", name) or "program"
-        if mains:
-            run, out, said = f"${{cc}} -o ${{out}} ${{in}}{libraries}", f"build/{name}", "the program"
-        else:
-            run, out, said = "ar rcs ${out} ${in}", f"build/lib{name}.a", "the library"
-        draft.add(
-            "program" if mains else "library", {"help": said, "run": run, "in": {"from": "objects"}, "out": out}
-        )
+def _add_programs(draft: Draft, root: str, files: list[str], mains: list[str], libraries: str) -> None:
+    link = f"${{cc}} -o ${{out}} ${{in}}{libraries}"
+    if len(mains) > 1:
+        shared = [f"build/{path[:-2]}.o" for path in files if path not in mains]
+        keys = {
+            "help": "one program for each file with a main",
+            "foreach": {"main": [path[:-2] for path in mains]},
+            "run": link,
+            "in": ["build/${main}.o", *shared],
+            "out": "build/${main}",
+            "needs": ["objects"],
+        }
+        draft.add("programs", keys)
         return
-    shared = [f"build/{path[:-2]}.o" for path in files if path not in mains]
-    keys = {
-        "help": "one program for each file with a main",
-        "foreach": {"main": [path[:-2] for path in mains]},
-        "run": f"${{cc}} -o ${{out}} ${{in}}{libraries}",
-        "in": ["build/${main}.o", *shared],
-        "out": "build/${main}",
-        "needs": ["objects"],
-    }
-    draft.add("programs", keys)
-
-
-def _globs(files: list[str]) -> list[str] | str:
-    """Return the globs that take these files: one for each folder that holds some."""
-    folders = dict.fromkeys(os.path.dirname(path) for path in files)
-    globs = [f"{folder}/*.c" if folder else "*.c" for folder in folders]
-    return globs[0] if len(globs) == 1 else globs
+    source = os.path.splitext(os.path.basename(files[0]))[0]
+    name = os.path.basename(os.path.realpath(root)) if len(files) > 1 else source
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", name) or "program"
+    objects = {"from": "objects"}
+    if mains:
+        draft.add("program", {"help": "the program", "run": link, "in": objects, "out": f"build/{name}"})
+    else:
+        run, out = "ar rcs ${out} ${in}", f"build/lib{name}.a"
+        draft.add("library", {"help": "the library", "run": run, "in": objects, "out": out})
 
 
 def _sources(root: str) -> list[str]:
-    """Return the C files here; without any, those in folders, two levels deep."""
-    here = [name for name in _names(root) if name.endswith(".c")]
-    found = [name for name in here if os.path.isfile(os.path.join(root, name))]
-    for folder in _folders(root):
-        for inner in ("", *(_folders(os.path.join(root, folder)))):
-            path = f"{folder}/{inner}" if inner else folder
-            found += [f"{path}/{name}" for name in _names(os.path.join(root, path)) if name.endswith(".c")]
+    """Return the C files here, and those in folders, two levels deep."""
+    found = [name for name in _files(root, "*.c") if os.path.isfile(os.path.join(root, name))]
+    for folder in folders_in(root, _LEFT_OUT):
+        for inner in (folder, *folders_in(folder.path, _LEFT_OUT)):
+            found += [os.path.relpath(os.path.join(inner.path, name), root) for name in _files(inner.path, "*.c")]
     return found
 
 
-def _folders(path: str) -> list[str]:
-    return [
-        name
-        for name in _names(path)
-        if name[0] != "." and name not in _LEFT_OUT and os.path.isdir(os.path.join(path, name))
-    ]
-
-
-def _names(path: str) -> list[str]:
+def _files(path: str, pattern: str) -> list[str]:
     try:
-        return sorted(os.listdir(path))
+        return sorted(matching(os.listdir(path), pattern))
     except OSError:
         return []
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return ""
-
-
-def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]

@@ -1,21 +1,18 @@
 """Which tools go on from what is in their output folder, so that a first plan leaves it to them.
 
-Before an attempt a plan empties an output folder of what the last success left in it. Makefiles and Taskfiles do
-not, and some tools need what is there: they keep a cache in it, or a state elsewhere that says what is in it.
+Before an attempt a plan removes from an output folder what the last success left in it. Makefiles and Taskfiles do
+not, and some tools need these files: they keep a cache there, or elsewhere a state that says what is there.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from .draft import paths
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .draft import Draft, DraftAction
+from .draft import Draft, DraftAction, paths
 
 _ANY = ("*",)
 _TOOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -56,7 +53,7 @@ _TOOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"wget\b.*\s(-\w*[Nmc]\w*|--timestamping|--mirror|--continue)|aria2c|curl\b.*\s(-C|--continue-at)", ()),
     (r"git\s+(-C\s+\S+\s+)?(pull|fetch|checkout|submodule)|svn\s+(up|update)|hg\s+(pull|update)", ()),
 )
-"""How the command of a tool begins, and the folders that it goes on from wherever they are: `*` stands for any.
+"""How the command of a tool begins, and the folders that it goes on from wherever they are (`*`: any folder).
 It goes on from any other folder that its command names, too."""
 _WITH_A_CACHE: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"webpack|rspack|babel|vite|rollup|eslint|prettier|turbo|nx", (".cache", ".turbo", ".nx", ".vite")),
@@ -84,29 +81,28 @@ _CONTINUED = re.compile(r"\\\n\s*")
 
 
 def keep_caches(draft: Draft, *, source_empties: bool = False) -> None:
-    """Let tools that go on from what is in an output folder do so, and say of other output folders what happens.
+    """Write `keep: true` where a tool goes on from its output folder, and a remark at all other output folders.
 
     :param source_empties: whether the tool that the draft comes from empties output folders itself: then the plan
-        does what that does
+        does the same
     """
-    for action in draft.actions:
+    for action in draft.live:
         folders = [path for path in paths(action.keys.get("out")) if path.endswith("/")]
-        if action.trouble or action.keys.get("keep") or not folders:
+        if action.keys.get("keep") or not folders:
             continue
-        found = _going_on(draft, action, folders)
-        if found is not None and not source_empties:
-            tool, folder = found
+        tool, folder = _going_on(draft, action, folders)
+        if tool and not source_empties:
             action.keys["keep"] = True
             action.notes.append(f"{tool} goes on from what is in {folder}: `keep: true` leaves it there")
-        elif found is not None:
-            action.notes.append(f"{found[1]} is emptied before {found[0]} starts, which `keep: true` prevents")
+        elif tool:
+            action.notes.append(f"{folder} is emptied before {tool} starts, which `keep: true` prevents")
         elif not source_empties:
             shown = ", ".join(folders)
             action.notes.append(f"what the last run made in {shown} is removed first; `keep: true` leaves it")
 
 
-def _going_on(draft: Draft, action: DraftAction, folders: list[str]) -> tuple[str, str] | None:
-    """Return a tool of an action and the output folder that it goes on from, None if there is none."""
+def _going_on(draft: Draft, action: DraftAction, folders: list[str]) -> tuple[str, str]:
+    """Return a tool of an action and the output folder that it goes on from, "" twice if there is none."""
     out = action.keys["out"]
     cwd = draft.plain(str(action.keys.get("cwd", "")))
     for command in _commands_of(draft, action, " ".join(paths(out))):
@@ -118,21 +114,22 @@ def _going_on(draft: Draft, action: DraftAction, folders: list[str]) -> tuple[st
                 plain = draft.plain(folder)
                 if _is_its_own(plain, own) or (is_by_name and command.names(plain, cwd)):
                     return name, folder
-    return None
+    return "", ""
 
 
 def _is_its_own(folder: str, own: tuple[str, ...]) -> bool:
-    from fnmatch import fnmatchcase
-
     return any(fnmatchcase(os.path.basename(folder.rstrip("/")), one) for one in own)
 
 
+@dataclass(slots=True, frozen=True)
 class _Command:
-    """One command of a script, with the folder that the script has gone to before."""
+    """One command of a script.
 
-    def __init__(self, text: str, place: str) -> None:
-        self.text = text
-        self.place = place
+    :ivar place: the folder that the script has gone to before
+    """
+
+    text: str
+    place: str
 
     def names(self, folder: str, cwd: str) -> bool:
         """Return whether it runs in a folder, or names it or what is in it."""

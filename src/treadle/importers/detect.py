@@ -1,16 +1,18 @@
-"""What first plans are made from: files of other tools, or else programs that lie in the folder."""
+"""Detects what first plans are made from: files of other tools, or else the programs in the folder."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from treadle.errors import UsageError, nearest
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .draft import Draft
+from .c_project import c_draft
+from .draft import Draft
+from .dvc import dvc_draft
+from .make.convert import makefile_draft
+from .python_project import is_python_project, python_draft
+from .taskfile import taskfile_draft
 
 BUILD_TOOLS = {
     "CMakeLists.txt": "CMake",
@@ -59,7 +61,7 @@ BUILD_TOOLS = {
     "Earthfile": "Earthly",
     "magefile.go": "Mage",
 }
-"""Files by which projects of other build tools are known, none of which is translated."""
+"""Files that show that a project belongs to another build tool; init translates none of these."""
 _ENDINGS = {
     ".pro": "qmake",
     ".sln": "MSBuild",
@@ -75,7 +77,7 @@ _GENERATED = (
     b"Generated automatically from",
     b"Generated from Makefile.in",
 )
-"""What a makefile says at its start that another tool has written."""
+"""How a makefile that another tool has written says so at its start."""
 _CALL_IT = "write a plan with an action that calls it: docs/coming-from.md#from-another-build-tool"
 
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
@@ -87,23 +89,21 @@ FILES = ("Taskfile.yml", "dvc.yaml", "Makefile")
 def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
     """Return a draft for each thing that was found.
 
-    :param names: the files to take; those that are there if left out, and only without any the programs
-    :raises UsageError: a file is none that is understood
+    :param names: the files to translate; without any those that are there, and if there are none the programs
+    :raises UsageError: a file is not there or not understood, or the project belongs to a tool that is not
     """
-    found = []
-    there = _names(root)
-    for name in names or [*_first(_TASKFILES, there), *_first(("dvc.yaml",), there), *_first(_MAKEFILES, there)]:
-        draft = _draft_of_file(root, name)
-        if draft is not None:
-            found.append(draft)
+    there = {entry.name for entry in os.scandir(root) if entry.is_file()}
+    known = [next((name for name in kind if name in there), "") for kind in (_TASKFILES, ("dvc.yaml",), _MAKEFILES)]
+    drafts = [_draft_of_file(root, name) for name in names or filter(None, known)]
     tools = {} if names else foreign_tools(root)
-    if found:
-        found[0].notes += [_not_read(file, tool) for file, tool in tools.items()]
-    if names or found:
-        return found
-    from .c_project import c_draft
-    from .python_project import is_python_project, python_draft
+    if not names and not drafts:
+        drafts = _drafts_of_programs(root, tools)
+    if drafts:
+        drafts[0].notes += [_not_read(file, tool) for file, tool in tools.items()]
+    return drafts
 
+
+def _drafts_of_programs(root: str, tools: dict[str, str]) -> list[Draft]:
     python = python_draft(root) if is_python_project(root) or not tools else None
     if tools and python is None:
         # what lies here as loose C or Python is part of what that tool builds
@@ -114,14 +114,11 @@ def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
             hint=_CALL_IT,
         )
     drafts = [python, None if tools else c_draft(root)]
-    found = [draft for draft in drafts if draft is not None]
-    if found:
-        found[0].notes += [_not_read(file, tool) for file, tool in tools.items()]
-    return found
+    return [draft for draft in drafts if draft is not None]
 
 
 def foreign_tools(root: str) -> dict[str, str]:
-    """Return the files by which other build tools are known here, each with its tool."""
+    """Return the files of other build tools in a folder, each with its tool."""
     there = sorted(os.listdir(root))
     found = {name: BUILD_TOOLS[name] for name in BUILD_TOOLS if name in there}
     for name in there:
@@ -135,27 +132,15 @@ def _not_read(file: str, tool: str) -> str:
     return f"{file} belongs to {tool}, and was not read"
 
 
-def _names(root: str) -> set[str]:
-    return {entry.name for entry in os.scandir(root) if entry.is_file()}
-
-
-def _first(names: Sequence[str], there: set[str]) -> list[str]:
-    return [name for name in names if name in there][:1]
-
-
-def _draft_of_file(root: str, name: str) -> Draft | None:
+def _draft_of_file(root: str, name: str) -> Draft:
     known = os.path.basename(name)
     if not os.path.isfile(os.path.join(root, name)):
         raise UsageError(f"there is no file {name}")
     if os.path.dirname(name):
         raise UsageError(f"{name}: the plan is for the folder that it lies in", hint="-C DIR goes there first")
     if known in _TASKFILES:
-        from .taskfile import taskfile_draft
-
         return taskfile_draft(root, name)
     if known == "dvc.yaml":
-        from .dvc import dvc_draft
-
         return dvc_draft(root, name)
     if known in _MAKEFILES or known.endswith(".mk"):
         with open(os.path.join(root, name), "rb") as file:
@@ -164,8 +149,6 @@ def _draft_of_file(root: str, name: str) -> Draft | None:
             raise UsageError(
                 f"{name} was written by another build tool, which init does not translate", hint=_CALL_IT
             )
-        from .make.convert import makefile_draft
-
         return makefile_draft(root, name)
     close = nearest(known, [*_TASKFILES, "dvc.yaml", *_MAKEFILES])
     raise UsageError(

@@ -4,64 +4,56 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import product
+from typing import Any
 
 from .caches import keep_caches
-from .draft import Draft, in_own_shells, not_understood, short
-from .placeholders import Hole, HoleError, filled
-from .yaml import as_list, as_map, as_text, read_map
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from .draft import DraftAction, Value
+from .draft import Draft, DraftAction, single
+from .placeholders import Placeholder, PlaceholderError, filled
+from .scripts import in_own_shells
+from .yaml import as_list, as_map, as_text, leave_out, not_understood, read_map, short
 
 _TEMPLATE = re.compile(r"\$\{\s*([\w.\-\[\]]+)\s*\}")
 _UNDERSTOOD = frozenset(
     ("cmd", "deps", "outs", "params", "metrics", "plots", "wdir", "desc", "always_changed", "meta")
 )
 """What is taken over of a stage, or changes nothing of what it does."""
-_KNOWN = frozenset(("vars",))
-"""What a stage may say without saying anything."""
+_KNOWN = ("vars", "frozen")
+"""What a stage may have without any meaning, while it is empty or false."""
 _TOP = frozenset(("stages", "vars", "params", "metrics", "plots", "artifacts", "datasets", "schema"))
 _OF_OUTPUTS = frozenset(
     (
-        *("cache", "persist", "desc", "type", "labels", "meta", "remote", "push", "template", "x", "y", "title"),
-        *("x_label", "y_label", "header", "xpath"),
+        *("cache", "persist", "desc", "type", "labels", "meta", "remote", "push", "template", "x", "y"),
+        *("title", "x_label", "y_label", "header", "xpath"),
     )
 )
-"""What outputs may say: how they are kept and shown."""
+"""Options of outputs: how they are kept and shown."""
 _FIELD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_][\w-]*)*")
-"""What may stand behind the name of a file of values in a plan."""
+"""A field of a file of values, as a plan writes it after the name of the file."""
 _TAKEN = frozenset(("in", "out", "item", "key", "edits", "depfile", "platform", "env"))
 _OPTIONS = {"persist": "keep"}
-"""What an output says there and what an action says here."""
+"""Option of an output there -> key of an action here."""
 
 
 def dvc_draft(root: str, name: str) -> Draft:
     """Return the draft of a dvc.yaml."""
     data = read_map(root, name)
-    draft = Draft(name)
+    draft = Draft(name, products=_on_record(root))
+    draft.shell = ["bash", "-ec"]
     values = _Values(root)
     if os.path.isfile(os.path.join(root, "params.yaml")):
-        values.take_file("params.yaml")
+        values.add_file("params.yaml")
     for one in as_list(data.get("vars")):
         if isinstance(one, dict):
-            values.take(as_map(one), "")
+            values.add(as_map(one), "")
         else:
-            values.take_file(as_text(one).partition(":")[0])
+            values.add_file(as_text(one).partition(":")[0])
     strange = not_understood(data, _TOP)
     whole = f"the file has {'; '.join(strange)}" if strange else ""
-    draft.products = _on_record(root)
     for stage, body in as_map(data.get("stages")).items():
-        reason = whole or _restraint(as_map(body))
-        if reason:
-            _leave_out(draft, stage, as_map(body), reason)
-        else:
-            _stage(draft, stage, as_map(body), values)
+        _add_stage(draft, stage, as_map(body), values, whole)
     if not all("out" in action.keys for action in draft.actions):
         draft.default = [action.name for action in draft.actions]
-    draft.shell = ["bash", "-ec"]
     draft.vars.update({name: {"file": file} for name, file in values.files.items() if name in values.used})
     draft.notes += [
         f"{key}: {short(data[key])}" for key in data if key in _TOP - {"stages", "vars", "params", "schema"}
@@ -72,33 +64,37 @@ def dvc_draft(root: str, name: str) -> Draft:
 
 
 def _on_record(root: str) -> set[str]:
-    """Return what dvc has on record as made."""
+    """Return the outputs that dvc has on record."""
     if not os.path.isfile(os.path.join(root, "dvc.lock")):
         return set()
     stages = as_map(read_map(root, "dvc.lock").get("stages")).values()
     return {as_text(as_map(out).get("path")) for stage in stages for out in as_list(as_map(stage).get("outs"))}
 
 
+def _outputs(body: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the outputs of a stage: kind, path and options."""
+    kinds = ("outs", "metrics", "plots")
+    return [(kind, *_with_options(one)) for kind in kinds for one in as_list(body.get(kind))]
+
+
 def _restraint(body: dict[str, Any]) -> str:
-    """Return what a stage says that is not understood: it may restrain it."""
-    found = []
-    for one in ("foreach", "matrix"):
-        if one in body:
-            found += not_understood(
-                body, {one, "do"} if one == "foreach" else {one, *_UNDERSTOOD}, {"frozen", *_KNOWN}
-            )
+    """Return the entries of a stage that are not understood, "" if there are none: they may restrain it."""
+    found: list[str] = []
+    if "foreach" in body:
+        found += not_understood(body, {"foreach", "do"}, _KNOWN)
+    if "matrix" in body:
+        found += not_understood(body, {"matrix", *_UNDERSTOOD}, _KNOWN)
     if not found and "foreach" in body:
         body = as_map(body.get("do"))
-    found += not_understood(body, {*_UNDERSTOOD, "matrix"}, {"frozen", *_KNOWN})
-    outs = [_with_options(one) for key in ("outs", "metrics", "plots") for one in as_list(body.get(key))]
-    for path, options in outs:
+    found += not_understood(body, {*_UNDERSTOOD, "matrix"}, _KNOWN)
+    outs = _outputs(body)
+    for _, path, options in outs:
         found += [f"{path}: {one}" for one in not_understood(options, _OF_OUTPUTS)]
-    kept = {bool(options.get("persist")) for _, options in outs}
-    if len(kept) > 1:
+    if len({bool(options.get("persist")) for _, _, options in outs}) > 1:
         found.append("persist: for some of its outputs only")
     deps = [_with_options(one) for one in as_list(body.get("deps"))]
     found += [f"{path}: {short(options)}" for path, options in deps if options]
-    for path, _ in (*outs, *deps):
+    for path in (*(path for _, path, _ in outs), *(path for path, _ in deps)):
         if "://" in path or path.startswith(("/", "~")):
             found.append(f"{path} outside of the folder")
     if body.get("always_changed") not in (None, True, False):
@@ -107,17 +103,16 @@ def _restraint(body: dict[str, Any]) -> str:
 
 
 def _leave_out(draft: Draft, name: str, body: dict[str, Any], reason: str) -> None:
-    text = "\n".join(f"  {key}: {short(value)}" for key, value in body.items())
     inner = as_map(body.get("do")) or body
-    outs = [_with_options(one)[0] for key in ("outs", "metrics", "plots") for one in as_list(inner.get(key))]
     folder = as_text(inner.get("wdir"))
     # a frozen stage is not run there either: what it made once is a file like others
-    made = [] if inner.get("frozen") else [os.path.normpath(os.path.join(folder, one)) for one in outs]
-    draft.leave_out(name, reason, text, (_TEMPLATE.sub("*", one) for one in made))
+    outs = [] if inner.get("frozen") else _outputs(inner)
+    made = [os.path.normpath(os.path.join(folder, path)) for _, path, _ in outs]
+    leave_out(draft, name, body, reason, (_TEMPLATE.sub("*", one) for one in made))
 
 
 class _Values:
-    """The values of templates, found by their paths: those of params.yaml, and what `vars` names or says."""
+    """The values of templates, found by their paths: those of params.yaml, and what `vars` names or holds."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -127,25 +122,25 @@ class _Values:
         self.used: set[str] = set()
         self._origins: dict[str, str] = {}
 
-    def take(self, data: dict[str, Any], name: str) -> None:
-        """Take in values.
+    def add(self, data: dict[str, Any], name: str) -> None:
+        """Add values.
 
-        :param name: that of their file in the plan, "" if they stand in the dvc.yaml itself
+        :param name: that of their file in the plan, "" if the dvc.yaml itself holds them
         """
         self.data.update(data)
         self._origins.update(dict.fromkeys(data, name))
 
-    def take_file(self, file: str) -> None:
-        """Take in a file of values, if it is there."""
+    def add_file(self, file: str) -> None:
+        """Add a file of values, if it is there."""
         if not file.endswith((".yaml", ".yml", ".json")) or not os.path.isfile(os.path.join(self.root, file)):
             return
         name = re.sub(r"\W", "_", os.path.basename(file).rpartition(".")[0])
         if name in _TAKEN or not name[:1].isalpha() or self.files.get(name, file) != file:
             name = f"values{len(self.files) + 1}"
         self.files[name] = file
-        self.take(read_map(self.root, file), name)
+        self.add(read_map(self.root, file), name)
 
-    def said(self, path: str) -> str:
+    def reference(self, path: str) -> str:
         """Return the name that a plan has for a value of a file, "" if it has none."""
         name = self._origins.get(path.partition(".")[0], "")
         if not name or not _FIELD.fullmatch(path):
@@ -166,55 +161,62 @@ class _Values:
         return value
 
 
-def _stage(draft: Draft, name: str, body: dict[str, Any], values: _Values) -> None:
-    local: dict[str, Hole] = {}
-    keys: dict[str, Value] = {}
-    said = ""
-    notes: list[str] = []
-    whole = body
-    if "foreach" in body:
-        each = _each(body["foreach"], values)
+def _add_stage(draft: Draft, name: str, stage: dict[str, Any], values: _Values, whole: str) -> None:
+    """Add the action or the family of a stage, or leave it out.
+
+    :param whole: why no stage of the file is understood, "" if they may be
+    """
+    reason = whole or _restraint(stage)
+    if reason:
+        _leave_out(draft, name, stage, reason)
+        return
+    body, keys, notes = stage, dict[str, Any](), list[str]()
+    local: dict[str, Placeholder] = {}
+    reference = ""
+    if "foreach" in stage:
+        source = stage["foreach"]
+        each = _each(source, values)
         if each is None:
-            _leave_out(draft, name, whole, f"foreach: {short(body['foreach'])}")
+            _leave_out(draft, name, stage, f"foreach: {short(source)}")
             return
         keys["foreach"], local = _foreach(each)
-        said = _said_list(body["foreach"], values)
-        if isinstance(body["foreach"], str) and not said:
-            notes.append(f"the values of {body['foreach']} stand here as they are now")
-        body = as_map(body.get("do"))
-    elif "matrix" in body:
-        axes = {axis: _each(one, values) for axis, one in as_map(body["matrix"]).items()}
+        reference = _list_reference(source, values)
+        if isinstance(source, str) and not reference:
+            notes.append(f"the values of {source} stand here as they are now")
+        body = as_map(stage.get("do"))
+    elif "matrix" in stage:
+        axes = {axis: _each(one, values) for axis, one in as_map(stage["matrix"]).items()}
         if not axes or any(one is None or not all(map(_is_scalar, one)) for one in axes.values()):
-            _leave_out(draft, name, whole, f"matrix: {short(body['matrix'])}")
+            _leave_out(draft, name, stage, f"matrix: {short(stage['matrix'])}")
             return
         keys["foreach"] = {axis: [as_text(value) for value in one or []] for axis, one in axes.items()}
-        local = {f"item.{axis}": Hole(axis, None) for axis in axes}
+        local = {f"item.{axis}": Placeholder(axis) for axis in axes}
     try:
-        action = _body(draft, name, body, keys, _Filler(local, values), notes)
-    except HoleError as error:
-        _leave_out(draft, name, whole, str(error))
+        action = _add_action(draft, name, body, keys, _Filler(local, values), notes)
+    except PlaceholderError as error:
+        _leave_out(draft, name, stage, str(error))
         return
-    if said:
-        action.keys["foreach"] = {"item": f"${{{said}}}"}
+    if reference:
+        action.keys["foreach"] = {"item": f"${{{reference}}}"}
 
 
-def _said_list(value: Any, values: _Values) -> str:
+def _list_reference(value: Any, values: _Values) -> str:
     """Return the name that a plan has for the list of a foreach, "" if it has none."""
-    found = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
-    listed = values.find(found.group(1)) if found else None
-    if found is None or not isinstance(listed, list) or not listed:
+    match = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
+    items = values.find(match.group(1)) if match else None
+    if match is None or not isinstance(items, list) or not items:
         return ""
-    records = [as_map(one).values() for one in listed]
-    if not all(map(_is_scalar, listed)) and not all(one and all(map(_is_scalar, one)) for one in records):
+    records = [as_map(one).values() for one in items]
+    if not all(map(_is_scalar, items)) and not all(one and all(map(_is_scalar, one)) for one in records):
         return ""
-    return values.said(found.group(1))
+    return values.reference(match.group(1))
 
 
 def _each(value: Any, values: _Values) -> list[Any] | None:
-    """Return the values of a foreach; None if they cannot be told."""
+    """Return the values of a foreach; None if they are not known."""
     if isinstance(value, str):
-        found = _TEMPLATE.fullmatch(value)
-        value = values.find(found.group(1)) if found else None
+        match = _TEMPLATE.fullmatch(value)
+        value = values.find(match.group(1)) if match else None
     if isinstance(value, dict):
         if all(isinstance(one, dict) for one in value.values()):
             return [{"key": as_text(key), **as_map(one)} for key, one in value.items()]
@@ -222,94 +224,96 @@ def _each(value: Any, values: _Values) -> list[Any] | None:
     return list(value) if isinstance(value, list) else None
 
 
-def _foreach(each: list[Any]) -> tuple[dict[str, Value], dict[str, Hole]]:
-    """Return `foreach` and what the names of templates stand for."""
+def _foreach(each: list[Any]) -> tuple[dict[str, Any], dict[str, Placeholder]]:
+    """Return `foreach`, and the placeholder for each name that templates have in it."""
     if all(map(_is_scalar, each)):
-        return {"item": [as_text(one) for one in each]}, {"item": Hole("item", None)}
+        return {"item": [as_text(one) for one in each]}, {"item": Placeholder("item")}
     records = [{str(key): as_text(one) for key, one in as_map(record).items()} for record in each]
-    holes = {f"item.{key}": Hole(f"item.{key}", None) for record in records for key in record}
+    local = {f"item.{key}": Placeholder(f"item.{key}") for record in records for key in record}
     if all(record.keys() == {"key", "item"} for record in records):
-        holes["item"] = holes["item.item"]
-    holes["key"] = Hole("item.key", None)
-    return {"item": records}, holes
+        local["item"] = local["item.item"]
+    local["key"] = Placeholder("item.key")
+    return {"item": records}, local
 
 
 class _Filler:
-    """Puts values of the plan, or plain text, in the place of templates."""
+    """Puts values of the plan, or plain text, in the place of templates.
 
-    def __init__(self, local: dict[str, Hole], values: _Values) -> None:
-        self.local = local
+    :param local: the placeholders of the instances of a family, by the names that templates have for them
+    """
+
+    def __init__(self, local: dict[str, Placeholder], values: _Values) -> None:
         self.values = values
-        self.frozen: dict[str, None] = {}
-        """Templates whose values stand somewhere as they are now."""
-        self._holes = {hole.name: hole for hole in local.values()}
+        self.fixed: dict[str, None] = {}
+        """Templates of which the plan holds the present value."""
+        self._local = local
+        self._placeholders = {one.name: one for one in local.values()}
 
-    def script(self, text: str) -> str:
-        """Return a command with its templates filled in."""
+    def filled(self, text: str) -> str:
+        """Return a text with its templates filled in."""
         marked = _TEMPLATE.sub(self._mark, text)
-        made = filled(marked, self._holes, set())
-        for name, hole in self._holes.items():
+        made = filled(marked, self._placeholders, set())
+        for name, placeholder in self._placeholders.items():
             # in single quotes and the like a shell sees no value of a plan
-            if marked.count(hole.mark) > made.count(f"${{{name}}}"):
-                self.frozen[name.partition(".")[2]] = None
+            if marked.count(placeholder.mark) > made.count(f"${{{name}}}"):
+                self.fixed[name.partition(".")[2]] = None
         return made
 
-    text = script
-
-    def _mark(self, found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name in self.local:
-            return self.local[name].mark
+    def _mark(self, match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name in self._local:
+            return self._local[name].mark
         value = self.values.find(name)
         if not _is_scalar(value):
-            raise HoleError(f"{found.group()} cannot be told")
-        said = self.values.said(name)
-        if not said:
+            raise PlaceholderError(f"{match.group()} cannot be told")
+        reference = self.values.reference(name)
+        if not reference:
             return as_text(value)
-        hole = self._holes.setdefault(said, Hole(said, as_text(value)))
-        return hole.mark
+        return self._placeholders.setdefault(reference, Placeholder(reference, as_text(value))).mark
 
 
-def _body(
-    draft: Draft, name: str, body: dict[str, Any], keys: dict[str, Value], filler: _Filler, notes: list[str]
+def _add_action(
+    draft: Draft, name: str, body: dict[str, Any], keys: dict[str, Any], filler: _Filler, notes: list[str]
 ) -> DraftAction:
-    folder = filler.text(as_text(body.get("wdir"))).strip("/")
+    folder = filler.filled(as_text(body.get("wdir"))).strip("/")
     folder = "" if folder == "." else folder
 
     def path(text: str) -> str:
-        joined = os.path.normpath(os.path.join(folder, filler.text(text)))
+        joined = os.path.normpath(os.path.join(folder, filler.filled(text)))
         is_folder = text.endswith("/") or os.path.isdir(os.path.join(filler.values.root, joined))
         return f"{joined}/" if is_folder else joined
 
     outs: list[str] = []
-    for kind in ("outs", "metrics", "plots"):
-        for one in as_list(body.get(kind)):
-            text, options = _with_options(one)
-            made = path(text)
-            is_bare = not made.endswith("/") and "." not in os.path.basename(made)
-            if kind == "outs" and is_bare and not _is_written_to(text, body.get("cmd")):
-                made += "/"
-                notes.append(f"{made} is taken for a folder; write it without the / if it is a file")
-            outs.append(made)
-            keys.update({_OPTIONS[option]: True for option in options if option in _OPTIONS and options[option]})
+    more: dict[str, Any] = {}
+    for kind, text, options in _outputs(body):
+        made = path(text)
+        is_bare = not made.endswith("/") and "." not in os.path.basename(made)
+        if kind == "outs" and is_bare and not _is_written_to(text, body.get("cmd")):
+            made += "/"
+            notes.append(f"{made} is taken for a folder; write it without the / if it is a file")
+        outs.append(made)
+        more.update({_OPTIONS[option]: True for option in options if option in _OPTIONS and options[option]})
     reads = [path(_with_options(one)[0]) for one in as_list(body.get("deps"))]
     files, named = _params(as_list(body.get("params")))
     if named:
         notes.append(f"there it is run again only if these change: {', '.join(named)}; here if the file does")
-    reads += [one for one in (path(file) for file in files) if one not in reads]
-    commands = [filler.script(as_text(one)) for one in as_list(body.get("cmd"))]
-    if filler.frozen:
-        notes.append(f"the value of {', '.join(filler.frozen)} stands here as it is now")
-    keys["help"] = as_text(body.get("desc"))
-    keys["sh"] = "\n".join(in_own_shells(commands))
-    keys["cwd"] = folder
-    keys["in"] = reads[0] if len(reads) == 1 else reads
-    keys["out"] = outs[0] if len(outs) == 1 else outs
-    keys["always"] = bool(body.get("always_changed"))
-    order = ("help", "foreach", "sh", "cwd", "in", "out")
-    keys = {key: keys[key] for key in (*order, *(k for k in keys if k not in order)) if key in keys}
-    action = draft.add(name, keys, notes)
-    action.makes.update(_instances(outs, keys.get("foreach", {})))
+    reads += [one for one in map(path, files) if one not in reads]
+    commands = [filler.filled(as_text(one)) for one in as_list(body.get("cmd"))]
+    if filler.fixed:
+        notes.append(f"the value of {', '.join(filler.fixed)} stands here as it is now")
+    all_keys = {
+        "help": as_text(body.get("desc")),
+        **keys,
+        "sh": "\n".join(in_own_shells(commands)),
+        "cwd": folder,
+        "in": single(reads),
+        "out": single(outs),
+        **more,
+        "always": bool(body.get("always_changed")),
+    }
+    action = draft.add(name, all_keys, notes)
+    if "foreach" in keys:
+        action.makes.update(_instances(outs, keys["foreach"]))
     return action
 
 
@@ -319,12 +323,10 @@ def _is_written_to(path: str, command: Any) -> bool:
 
 
 def _instances(outs: list[str], foreach: dict[str, list[Any]]) -> list[str]:
-    """Return the outputs of all members of a family."""
-    from itertools import product
-
+    """Return the outputs of all instances of a family."""
     found = []
     for values in product(*foreach.values()):
-        for out in outs if foreach else ():
+        for out in outs:
             for name, value in zip(foreach, values, strict=True):
                 pairs = value.items() if isinstance(value, dict) else [("", value)]
                 for key, text in pairs:
@@ -342,7 +344,7 @@ def _with_options(one: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _params(listed: list[Any]) -> tuple[list[str], list[str]]:
-    """Return the files that parameters stand in, and those that are named one by one."""
+    """Return the files that hold parameters, and the parameters that are named one by one."""
     files: dict[str, None] = {}
     named = []
     for one in listed:

@@ -1,20 +1,19 @@
-"""Which files that are there may be taken for what a build has made, so that a plan may make them anew.
+"""Which existing files may be taken for products of a build, so that a plan may make them anew.
 
-A file that belongs to the project is never an output: the first run would put it aside. Nothing is run to find out,
-git neither: a checkout may configure it to run programs. Its index is read here.
+A file that belongs to the project is never an output: the first run would move it away. Nothing is run to find out,
+not even git, which a checkout may configure to run programs: its index is read here.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 
 from treadle.content.git import checkout_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from .files import read_text
 
 _MADE_BY_COMPILERS = (
     b"\x7fELF",
@@ -31,7 +30,7 @@ _HINT = "remove it or list it in .gitignore if it is made, and run `treadle init
 
 
 class Products:
-    """Tells the files of a project from what its builds have left.
+    """Distinguishes the files of a project from the products of its builds.
 
     :param root: the folder of the project
     :param made: paths that are on record as made by the tool that made them so far
@@ -43,14 +42,14 @@ class Products:
         self._ignored: dict[str, list[str]] = {}
         self._tracked: set[str] | None = None
         self._is_doubtful = False
-        """Whether there is an index of git that cannot be read."""
+        """Whether there is an index of git that cannot be read: any file may be tracked then."""
 
     def refuse(self, path: str) -> str:
         """Return why a path may be no output of a first plan, "" if it may.
 
-        A file that git tracks may not, whatever it holds: an empty `__init__.py` belongs to the project too. What
-        is not there may; of what is, what the project's .gitignore files name, what is empty, and what begins as
-        compilers' products do. Anything else may be the only copy of a user's work.
+        A file that git tracks may not, whatever it holds: an empty `__init__.py` belongs to the project too. A path
+        that does not exist may. An existing one may if a .gitignore of the project names it, if it is empty, or if
+        it begins as a compiler's product does. Anything else may be the only copy of a user's work.
         """
         full = os.path.join(self._root, path)
         is_there = os.path.lexists(full)
@@ -85,7 +84,7 @@ class Products:
         return os.path.normpath(os.path.join(os.path.realpath(self._root), path)) in self._tracked
 
     def _is_ignored(self, path: str) -> bool:
-        """Return whether the project's .gitignore files name a path or a folder that it lies in."""
+        """Return whether the project's .gitignore files name a path or a folder around it."""
         parts = os.path.normpath(path).split(os.sep)
         if os.pardir in parts or os.path.isabs(path):
             return False
@@ -96,7 +95,7 @@ class Products:
         )
 
     def _is_named(self, parts: list[str], *, is_folder: bool) -> bool:
-        answer = False
+        is_named = False
         for count in range(len(parts)):
             below = "/".join(parts[count:])
             for line in self._lines("/".join(parts[:count])):
@@ -104,17 +103,12 @@ class Products:
                 if pattern.endswith("/") and not is_folder:
                     continue
                 if _matches(pattern.rstrip("/"), below):
-                    answer = not line.startswith("!")
-        return answer
+                    is_named = not line.startswith("!")
+        return is_named
 
     def _lines(self, folder: str) -> list[str]:
         if folder not in self._ignored:
-            try:
-                file = os.path.join(self._root, folder, ".gitignore")
-                with open(file, encoding="utf-8", errors="replace") as stream:
-                    text = stream.read(1 << 20)
-            except OSError:
-                text = ""
+            text = read_text(self._root, os.path.join(folder, ".gitignore"))
             lines = [line.strip() for line in text.splitlines()]
             self._ignored[folder] = [line for line in lines if line and line[0] != "#"]
         return self._ignored[folder]

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from typing import Any
 
 from .draft import Draft
+from .files import folders_in, read_text
 
 _LEFT_OUT = ("build", "dist", "node_modules", "venv")
 _CONFIGS = (
-    "pyproject.toml",
-    "setup.cfg",
-    "setup.py",
-    "tox.ini",
-    "pytest.ini",
-    "mypy.ini",
-    "ruff.toml",
+    *("pyproject.toml", "setup.cfg", "setup.py", "tox.ini", "pytest.ini", "mypy.ini", "ruff.toml"),
     ".ruff.toml",
 )
+_SAYS_NEEDS = (
+    *("pyproject.toml", "setup.cfg", "setup.py", "tox.ini", "pytest.ini", "requirements.txt"),
+    *("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt"),
+)
+"""Files in which a project may say that it needs pytest."""
 
 
 def python_draft(root: str) -> Draft | None:
@@ -29,26 +31,23 @@ def python_draft(root: str) -> Draft | None:
     if not is_project and not folders and not loose:
         return None
     draft = Draft("a Python project" if is_project else "Python scripts")
+    settings = _settings(root)
     sources = [*[f"{name}/" for name in folders], *loose]
     if sources:
         draft.vars["sources"] = sources
-        _checks(draft, root, configs, _settings(root))
+        _add_checks(draft, root, configs, settings)
     if sources and _has_tests(root, folders, loose):
-        has_pytest = _uses_pytest(root)
-        run = "python3 -m pytest" if has_pytest else "python3 -m unittest discover"
-        draft.add("test", {"help": "the tests", "run": run, "in": ["${sources}", *_beside(configs, "test")]})
-    if "build-system" in _settings(root):
+        run = "python3 -m pytest" if _uses_pytest(root) else "python3 -m unittest discover"
+        draft.add("test", {"help": "the tests", "run": run, "in": ["${sources}", *_settings_of(configs, "test")]})
+    if "build-system" in settings:
         packages = ["src"] if "src" in folders else [name for name in folders if _is_package(root, name)]
-        package = [f"{name}/" for name in packages]
-        draft.add(
-            "package",
-            {
-                "help": "what is installed elsewhere",
-                "run": "python3 -m build --outdir ${out}",
-                "in": ["pyproject.toml", *package, *loose],
-                "out": "dist/",
-            },
-        )
+        keys = {
+            "help": "what is installed elsewhere",
+            "run": "python3 -m build --outdir ${out}",
+            "in": ["pyproject.toml", *(f"{name}/" for name in packages), *loose],
+            "out": "dist/",
+        }
+        draft.add("package", keys)
     if not draft.actions and sources:
         draft.add("compile", {"help": "is it Python?", "run": "python3 -m compileall -q ${in}", "in": "${sources}"})
     if not draft.actions:
@@ -66,25 +65,21 @@ def is_python_project(root: str) -> bool:
 
 
 def _folders_with_python(root: str) -> list[str]:
-    """Return the folders here that hold Python, near or deep."""
-    found = []
-    for entry in sorted(os.scandir(root), key=lambda one: one.name):
-        if entry.is_dir(follow_symlinks=False) and entry.name[0] != "." and entry.name not in _LEFT_OUT:
-            if os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
-                continue
-            if any(name.endswith(".py") for _, _, names in os.walk(entry.path) for name in names):
-                found.append(entry.name)
-    return found
+    """Return the folders here that hold Python, at any depth, without virtual environments."""
+    return [
+        folder.name
+        for folder in folders_in(root, _LEFT_OUT)
+        if not folder.is_symlink() and not os.path.exists(os.path.join(folder.path, "pyvenv.cfg"))
+        if any(name.endswith(".py") for _, _, names in os.walk(folder.path) for name in names)
+    ]
 
 
 def _is_package(root: str, name: str) -> bool:
     return name not in ("tests", "test") and os.path.isfile(os.path.join(root, name, "__init__.py"))
 
 
-def _settings(root: str) -> dict[str, object]:
+def _settings(root: str) -> dict[str, Any]:
     """Return pyproject.toml, empty if there is none that can be read."""
-    import tomllib
-
     try:
         with open(os.path.join(root, "pyproject.toml"), "rb") as file:
             return tomllib.load(file)
@@ -92,29 +87,25 @@ def _settings(root: str) -> dict[str, object]:
         return {}
 
 
-def _checks(draft: Draft, root: str, configs: list[str], settings: dict[str, object]) -> None:
+def _add_checks(draft: Draft, root: str, configs: list[str], settings: dict[str, Any]) -> None:
     tools = settings.get("tool")
     tools = tools if isinstance(tools, dict) else {}
+
+    def add(name: str, help_text: str, run: str, read: list[str]) -> None:
+        draft.add(name, {"help": help_text, "run": f"{run} ${{sources}}", "in": ["${sources}", *read]})
+
     if "ruff" in tools or "ruff.toml" in configs or ".ruff.toml" in configs:
-        draft.add(
-            "lint",
-            {"help": "style", "run": "ruff check ${sources}", "in": ["${sources}", *_beside(configs, "ruff")]},
-        )
+        add("lint", "style", "ruff check", _settings_of(configs, "ruff"))
     elif "flake8" in tools or os.path.exists(os.path.join(root, ".flake8")):
-        draft.add("lint", {"help": "style", "run": "flake8 ${sources}", "in": ["${sources}"]})
+        add("lint", "style", "flake8", [])
     if "black" in tools:
-        draft.add(
-            "format",
-            {"help": "is it formatted?", "run": "black --check ${sources}", "in": ["${sources}", "pyproject.toml"]},
-        )
+        add("format", "is it formatted?", "black --check", ["pyproject.toml"])
     if "mypy" in tools or "mypy.ini" in configs:
-        draft.add(
-            "types", {"help": "types", "run": "mypy ${sources}", "in": ["${sources}", *_beside(configs, "mypy")]}
-        )
+        add("types", "types", "mypy", _settings_of(configs, "mypy"))
 
 
-def _beside(configs: list[str], tool: str) -> list[str]:
-    """Return the files that tell a tool what to do."""
+def _settings_of(configs: list[str], tool: str) -> list[str]:
+    """Return the files that hold the settings of a tool."""
     return [name for name in configs if tool in name or name in ("pyproject.toml", "setup.cfg")]
 
 
@@ -130,20 +121,6 @@ def _has_tests(root: str, folders: list[str], loose: list[str]) -> bool:
 
 
 def _uses_pytest(root: str) -> bool:
-    """Return whether pytest is spoken of where a project says what it needs."""
-    names = ("pyproject.toml", "setup.cfg", "setup.py", "tox.ini", "pytest.ini", "requirements.txt")
-    more = (
-        "requirements-dev.txt",
-        "requirements_dev.txt",
-        "dev-requirements.txt",
-        "conftest.py",
-        "tests/conftest.py",
-    )
-    for name in (*names, *more):
-        try:
-            with open(os.path.join(root, name), encoding="utf-8", errors="replace") as file:
-                if name.endswith("conftest.py") or "pytest" in file.read(1 << 20):
-                    return True
-        except OSError:
-            continue
-    return False
+    """Return whether the project has a conftest.py, or names pytest where it says what it needs."""
+    has_conftest = any(os.path.isfile(os.path.join(root, name)) for name in ("conftest.py", "tests/conftest.py"))
+    return has_conftest or any("pytest" in read_text(root, name) for name in _SAYS_NEEDS)

@@ -1,4 +1,4 @@
-"""A draft as the text of a plan, and the text of a plan that passes its checks. It knows no other tools."""
+"""Writes a draft as the text of a plan that passes the checks of plans. It knows no other tools."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from textwrap import wrap
+from typing import Any
 
+from treadle.command.job import CONSOLE_QUEUE
+from treadle.command.validation import check_commands
 from treadle.errors import PlanError, TreadleError
+from treadle.plan.load import load_plan
+from treadle.plan.model import Plan
 
 from .draft import Draft, DraftAction, settle
 from .products import Products
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from treadle.plan.model import Plan
-
-    from .draft import Value
 
 HEAD = "# yaml-language-server: $schema={schema}"
 _ROUNDS = 200
@@ -28,7 +26,7 @@ _WIDE = 100
 
 _PLAIN = re.compile(r"(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=\S))[^\n]*")
 _NOT_IN_FLOW = re.compile(r"[,\[\]{}]")
-_SAID = frozenset(("", "~", "null", "true", "false", "yes", "no", "on", "off"))
+_WORDS_OF_YAML = frozenset(("", "~", "null", "true", "false", "yes", "no", "on", "off"))
 
 
 def text_of_plan(draft: Draft, root: str, schema: str) -> str:
@@ -40,89 +38,77 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
     products = Products(root, draft.products)
     for _ in range(_ROUNDS):
         settle(draft, root)
-        if all(action.trouble for action in draft.actions):
+        if not draft.live:
             draft.add("hello", {"run": "echo hello"}, ["the first action of yours: `treadle run hello`"])
         writer = _Writer()
         writer.plan(draft, schema)
-        problem = _problem(writer.text, root, draft, products)
-        if problem is None:
+        try:
+            plan = _checked(writer.text, root)
+        except TreadleError as error:
+            _leave_out(draft, writer, error.problems[0] if isinstance(error, PlanError) else error)
+            continue
+        if not _refuse_files_of_the_project(draft, plan, products):
             return writer.text
-        if not isinstance(problem, str):
-            _take_out(draft, writer, problem)
     raise TreadleError("what was found does not make a plan", hint="write one by hand: docs/plan.md")
 
 
-def _problem(text: str, root: str, draft: Draft, products: Products) -> TreadleError | str | None:
-    """Return the first problem of a plan, None if it has none; nothing is written where it would stand.
+def _checked(text: str, root: str) -> Plan:
+    """Return the plan of a text; it is written to a temporary folder, not to the one that it is for.
 
-    "" stands for one that was taken out already: an output that is a file of the project.
+    :raises TreadleError: it does not pass the checks of plans
     """
-    from treadle.command.job import CONSOLE_QUEUE
-    from treadle.command.validation import check_commands
-    from treadle.plan.load import load_plan
-
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "treadle.yaml")
         with open(file, "w", encoding="utf-8") as stream:
             stream.write(f"{text}root: {json.dumps(root)}\n")
-        try:
-            plan = load_plan(file)
-            check_commands(plan.dag(), {"default": 1, CONSOLE_QUEUE: 1, **plan.queues})
-            if _refuse_files_of_the_project(draft, plan, products):
-                return ""
-        except PlanError as error:
-            return error.problems[0]
-        except TreadleError as error:
-            return error
-    return None
+        plan = load_plan(file)
+        check_commands(plan.dag(), {"default": 1, CONSOLE_QUEUE: 1, **plan.queues})
+        return plan
 
 
 def _refuse_files_of_the_project(draft: Draft, plan: Plan, products: Products) -> bool:
-    """Leave out what would make a file anew that nothing says to be made; return whether there was anything."""
-    found = False
-    drafted = {action.name: action for action in draft.actions if not action.trouble}
+    """Leave out actions that would write files that may belong to the project; return whether there were any."""
+    is_changed = False
+    families = {action.name: action for action in draft.live}
     for uid, action in plan.actions.items():
         command = action.command
-        family = drafted.get(uid.partition("@")[0])
-        if family is None or family.trouble:
+        family = families.get(uid.partition("@")[0])
+        if family is None or family.left_out:
             continue
         made = [*command.outputs, *([command.depfile] if command.depfile else [])]
-        family.trouble = next(filter(None, map(products.refuse, made)), "")
-        found |= bool(family.trouble)
-    return found
+        family.left_out = next(filter(None, map(products.refuse, made)), "")
+        is_changed |= bool(family.left_out)
+    return is_changed
 
 
-def _take_out(draft: Draft, writer: _Writer, problem: TreadleError) -> None:
-    """Take what a problem is about out of a draft."""
+def _leave_out(draft: Draft, writer: _Writer, problem: TreadleError) -> None:
+    """Leave out of a draft what a problem of its plan is about."""
     line = problem.place.line if problem.place is not None else 0
-    # the facts name the file that was checked, which is none that anybody knows
-    words = problem.what
-    for action in draft.actions:
-        start, end = writer.places.get(id(action), (0, 0))
-        if start <= line < end and not action.trouble:
-            action.trouble = words
+    # the facts name the file that was checked, which is gone
+    what = problem.what
+    for action in draft.live:
+        if line in writer.places.get(id(action), ()):
+            action.left_out = what
             return
     for name in (*draft.vars, *draft.params):
-        start, end = writer.places.get(name, (0, 0))
-        if start <= line < end:
+        if line in writer.places.get(name, ()):
             (draft.vars if name in draft.vars else draft.params).pop(name)
-            draft.notes.append(f"the variable {name}: {words}")
+            draft.notes.append(f"the variable {name}: {what}")
             return
-    whole = next((action for action in reversed(draft.actions) if not action.trouble), None)
     if draft.default or draft.groups:
         # without a default of its own a plan would do more than the source by itself
-        draft.notes.append(f"groups and default: {words}")
+        draft.notes.append(f"groups and default: {what}")
         draft.default, draft.groups = None if draft.default is None else [], {}
-    elif whole is not None:
-        whole.trouble = words
+    elif draft.live:
+        draft.live[-1].left_out = what
 
 
 class _Writer:
-    """Writes YAML, and knows on which lines each action stands."""
+    """Writes YAML, and keeps on which lines each action and each name is."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.places: dict[int | str, tuple[int, int]] = {}
+        self.places: dict[int | str, range] = {}
 
     @property
     def text(self) -> str:
@@ -135,62 +121,60 @@ class _Writer:
             HEAD.format(schema=schema),
             f"# A first plan, made by `treadle init` from {draft.origin}.",
             "",
+            "treadle: 1",
         ]
-        self.lines.append("treadle: 1")
-        for key in ("params", "vars"):
-            self._names(key, getattr(draft, key))
-        if draft.shell and any("sh" in action.keys for action in draft.actions if not action.trouble):
+        self._names("params", draft.params)
+        self._names("vars", draft.vars)
+        if draft.shell and any("sh" in action.keys for action in draft.live):
             self._entry("", "shell", draft.shell)
         if draft.default is not None:
             self._entry("", "default", draft.default)
-        told = draft.group_help
+        texts = draft.group_help
         self._names(
-            "groups", {k: {"help": told[k], "of": v} if told.get(k) else v for k, v in draft.groups.items()}
+            "groups", {k: {"help": texts[k], "of": v} if texts.get(k) else v for k, v in draft.groups.items()}
         )
         self.lines += ["", "actions:"]
-        for action in draft.actions:
-            if not action.trouble:
-                self._action(action)
-        self._rest(draft)
+        for action in draft.live:
+            if self.lines[-1] != "actions:":
+                self.lines.append("")
+            self.action(action)
+        self._left_out(draft)
 
-    def _names(self, key: str, values: Mapping[str, Value]) -> None:
+    def _names(self, key: str, values: Mapping[str, Any]) -> None:
         if values:
             self.lines += ["", f"{key}:"]
             for name, value in values.items():
                 start = len(self.lines) + 1
                 self._entry("  ", name, value)
-                self.places[name] = (start, len(self.lines) + 1)
+                self.places[name] = range(start, len(self.lines) + 1)
 
-    def _action(self, action: DraftAction) -> None:
-        self.lines += (
-            ["", *remarks(action.notes, "  ")] if self.lines[-1] != "actions:" else remarks(action.notes, "  ")
-        )
+    def action(self, action: DraftAction) -> None:
+        """Write an action, with the remarks above it."""
+        self.lines += _remarks(action.notes, "  ")
         start = len(self.lines) + 1
         self.lines.append(f"  {action.name}:")
         for key, value in action.keys.items():
             self._entry("    ", key, value)
-        self.places[id(action)] = (start, len(self.lines) + 1)
+        self.places[id(action)] = range(start, len(self.lines) + 1)
 
-    def _rest(self, draft: Draft) -> None:
-        lost = [action for action in draft.actions if action.trouble]
+    def _left_out(self, draft: Draft) -> None:
+        lost = [action for action in draft.actions if action.left_out]
         if not lost and not draft.notes:
             return
-        self.lines += ["", "# Not taken over:"]
-        self.lines += remarks(draft.notes, "", "- ")
+        self.lines += ["", "# Not taken over:", *_remarks(draft.notes, "", "- ")]
         for action in lost:
+            reason = f"{action.name}: {action.left_out}"
             if action.original:
-                self.lines += remarks([f"{action.name}: {action.trouble}\n{action.original}"], "", "- ")
+                self.lines += _remarks([f"{reason}\n{action.original}"], "", "- ")
                 continue
             inner = _Writer()
-            inner.lines = ["actions:"]
-            inner._action(action)
-            self.lines += ["#", *remarks([f"{action.name}: {action.trouble}"], "", "- ")]
-            self.lines += [f"#   {line}".rstrip() for line in inner.lines[1:]]
+            inner.action(action)
+            self.lines += ["#", *_remarks([reason], "", "- "), *(f"#   {line}".rstrip() for line in inner.lines)]
 
-    def _entry(self, indent: str, key: str, value: Value) -> None:
+    def _entry(self, indent: str, key: str, value: Any) -> None:
         """Write a key with its value, in one line if it fits."""
         start = f"{indent}{scalar_text(key)}:"
-        if isinstance(value, str) and "\n" in value.strip("\n") and is_block(value):
+        if isinstance(value, str) and "\n" in value.strip("\n") and _is_block(value):
             self.lines.append(f"{start} |")
             self.lines += [f"{indent}  {line}".rstrip() for line in value.strip("\n").split("\n")]
             return
@@ -206,12 +190,12 @@ class _Writer:
                 self._entry(f"{indent}  ", name, one)
 
 
-def is_block(text: str) -> bool:
+def _is_block(text: str) -> bool:
     """Return whether a text of several lines can be written as it stands."""
     return all(char.isprintable() or char in "\n\t" for char in text) and text.strip("\n")[:1] not in (" ", "\t")
 
 
-def value_text(value: Value, scalar: Callable[[str], str]) -> str:
+def value_text(value: Any, scalar: Callable[[str], str]) -> str:
     """Return a value in one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -236,7 +220,7 @@ def scalar_text(text: str) -> str:
         and ": " not in text
         and " #" not in text
         and not text.endswith(":")
-        and text.lower() not in _SAID
+        and text.lower() not in _WORDS_OF_YAML
     )
     return text if is_bare else _quoted(text)
 
@@ -247,14 +231,8 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def remarks(notes: Sequence[str], indent: str, mark: str = "") -> list[str]:
-    """Return texts as lines of remarks."""
-    return list(_remarks(notes, indent, mark))
-
-
-def _remarks(notes: Sequence[str], indent: str, mark: str) -> Iterator[str]:
-    from textwrap import wrap
-
+def _remarks(notes: Sequence[str], indent: str, mark: str = "") -> Iterator[str]:
+    """Yield texts as lines of remarks."""
     for note in notes:
         first, *more = note.split("\n")
         shown = "".join(char if char.isprintable() else " " for char in first)

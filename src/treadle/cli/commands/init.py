@@ -49,7 +49,7 @@ def init_command(call: Call) -> int:
     _write(path, text)
     write_schema(SCHEMA_FILE)
     if not options.quiet:
-        made = [action for action in draft.actions if not action.trouble]
+        made = [action for action in draft.actions if not action.left_out]
         lost = len(draft.actions) - len(made) + len(draft.notes)
         left = f", {words.count(lost, 'thing')} left to you as remarks" if lost else ""
         told = line(

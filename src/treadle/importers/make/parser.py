@@ -1,34 +1,48 @@
-"""A makefile taken apart: its variables, its rules, and what of it only make can tell. Nothing is run.
+"""Makefiles: parsed into variables and rules, with doubts about what only make knows. Nothing is run.
 
-What only make can tell is kept as a doubt, with the reason: of variables, of targets, or of all of the makefile.
+A doubt is the reason why only make knows something: about variables, about targets, or about all of the makefile.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import chain
 
 from .variables import UnknownError, Variables, matches
 
-ASSIGNMENT = re.compile(
+_ASSIGNMENT = re.compile(
     r"\s*(?:(override|private|export)\s+)*([^\s:#=!?+]+)\s*(=|:=|::=|\?=|\+=|!=)\s*(.*)", re.DOTALL
 )
 _DIRECTIVE = re.compile(r"\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)")
 _HELP = re.compile(r"##\s*(.+)$")
 _OF_COMPILERS = (".d", ".dep", ".deps", ".depend", ".P", ".Po")
-"""Ends of files that compilers write and makefiles include: what they say is found anew."""
+"""Endings of files that compilers write and makefiles include: depfiles give a plan the same anew."""
 _MOST_FILES = 100
-_ONLY_SAYS = re.compile(r"\s*\$[({](info|warning)\s[^$]*[)}]\s*")
+_ONLY_PRINTS = re.compile(r"\s*\$[({](info|warning)\s[^$]*[)}]\s*")
 """A line that prints and does nothing else."""
 _HARMLESS_FLAGS = re.compile(
     r"(-[sj]\d*|-r|-R|-rR|-Rr|--silent|--quiet|--jobs(=\d*)?|--(no-)?print-directory|--no-builtin-(rules|variables)"
     r"|--warn-undefined-variables|--output-sync(=\w+)?|-O\w*|--no-silent|\d+)"
 )
-"""Flags in a makefile that change nothing of what is done, or what was taken in."""
+"""Flags in a makefile that do not change what is done, or whose effect is taken over."""
+SPECIAL = re.compile(r"\.[A-Z_]+")
+"""The name of a special target."""
+_SUFFIX_RULE = re.compile(r"(\.\w+)(\.\w+)")
+_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".C", ".f", ".h", ".l", ".o", ".p", ".s", ".S", ".tex", ".y"))
+"""Those that suffix rules may be about without `.SUFFIXES`."""
+_NO_EFFECT = frozenset(
+    (
+        *(".PHONY", ".SUFFIXES", ".SILENT", ".DELETE_ON_ERROR", ".POSIX", ".SECONDARY", ".INTERMEDIATE"),
+        *(".NOTINTERMEDIATE", ".LOW_RESOLUTION_TIME"),
+    )
+)
+"""Special targets that are taken over elsewhere, or change nothing in a plan."""
 
 
+@dataclass(slots=True, eq=False)
 class Rule:
     """One rule: what is made, from what, how.
 
@@ -37,27 +51,20 @@ class Rule:
     :ivar only: the targets that a pattern is for, None for all that it matches
     """
 
-    __slots__ = (
-        "help",
-        "is_double",
-        "is_joint",
-        "line",
-        "only",
-        "order_only",
-        "prerequisites",
-        "recipe",
-        "targets",
-    )
+    targets: list[str]
+    prerequisites: list[str]
+    order_only: list[str]
+    line: int
+    recipe: list[str] = field(default_factory=list)
+    help: str = ""
+    is_joint: bool = False
+    is_double: bool = False
+    only: list[str] | None = None
 
-    def __init__(self, targets: list[str], prerequisites: list[str], order_only: list[str], line: int) -> None:
-        self.targets = targets
-        self.prerequisites = prerequisites
-        self.order_only = order_only
-        self.recipe: list[str] = []
-        self.line = line
-        self.help = ""
-        self.is_joint = self.is_double = False
-        self.only: list[str] | None = None
+    @property
+    def needed(self) -> list[str]:
+        """All prerequisites, those for order alone at the end."""
+        return [*self.prerequisites, *self.order_only]
 
     @property
     def text(self) -> str:
@@ -72,65 +79,112 @@ class Rule:
         return any("%" in target for target in self.targets)
 
 
-class MakeText:
+class Makefile:
     """A makefile, read from its first line to its last.
 
     :param text: the text
-    :param glob: answers `$(wildcard ...)`
+    :param glob: returns the files for `$(wildcard ...)`
     :param read: returns the text of a file that is included, None if it is not there
+    :ivar own: target -> the variables that are its own: name, sign, value
+    :ivar phony: targets that are no files, as `.PHONY` says
+    :ivar kept: targets, or patterns of targets, that stay if a recipe of theirs fails
+    :ivar is_one_shell: whether a recipe is one script
+    :ivar general_doubts: why only make knows what any recipe does
+    :ivar doubts: target, or pattern of targets -> why only make knows what is done for it
+    :ivar lost: rules whose targets only make knows: what is known of these, the reason, the text
     """
 
     def __init__(
         self, text: str, glob: Callable[[str], list[str]], read: Callable[[str], str | None] = lambda _: None
     ) -> None:
         self.variables = Variables(glob)
-        self._read = read
-        self._files = 0
         self.rules: list[Rule] = []
         self.exported: dict[str, None] = {}
         self.exports_all = False
         self.has_built_in_rules = True
         self.notes: list[str] = []
         self.own: dict[str, list[tuple[str, str, str]]] = {}
-        """Target -> the variables that are its own: name, sign, value."""
-        self.whole: list[str] = []
-        """Why only make can tell what any recipe of the makefile does."""
+        self.phony: set[str] = set()
+        self.kept: list[str] = []
+        self.is_one_shell = False
+        self.general_doubts: list[str] = []
         self.doubts: dict[str, str] = {}
-        """Target, or pattern of targets -> why only make can tell what is done for it."""
         self.lost: list[tuple[str, str, str]] = []
-        """Rules whose targets only make can tell: what is known of these, the reason, the text."""
+        self._read = read
+        self._files = 0
         self._open: list[str] = []
-        """Of each conditional around the line: `yes`, `no`, `done` (an earlier branch counts) or a doubt."""
+        """The conditionals around the line: `yes`, `no`, `done` (an earlier branch holds) or a doubt."""
         self._rule: Rule | None = None
-        self._lines: Iterator[tuple[int, str]] = _numbered(text)
+        self._lines = _numbered(text)
+        self._read_lines()
+        for rule in self.rules:
+            for target in filter(SPECIAL.fullmatch, rule.targets):
+                self._take_special(target, rule)
 
-    def read(self) -> MakeText:
-        """Read all of it."""
+    def _read_lines(self) -> None:
         while (numbered := next(self._lines, None)) is not None:
             number, raw = numbered
             if raw.startswith("\t") and self._rule is not None:
                 self._recipe_line(raw[1:])
                 continue
             line = self._joined(raw)
-            told = _HELP.search(line)
+            help_text = _HELP.search(line)
             line = _without_comment(line)
             if not line.strip() or self._conditional(line, number) or self._is_skipped:
                 continue
             try:
-                self._statement(line, number, told.group(1) if told else "")
+                self._statement(line, number, help_text.group(1) if help_text else "")
             except UnknownError as error:
                 self._rule = None
-                self.whole.append(f"line {number}: {line.strip()} ({error})")
-        return self
+                self.general_doubts.append(f"line {number}: {line.strip()} ({error})")
 
     def doubt_of(self, target: str) -> str:
-        """Return why only make can tell what is done for a target, "" if that is known."""
-        if self.whole:
-            return self.whole[0]
+        """Return why only make knows what is done for a target, "" if that is known."""
+        if self.general_doubts:
+            return self.general_doubts[0]
         for one, reason in self.doubts.items():
             if one == target or matches(one, target) is not None or ("*" in one and fnmatchcase(target, one)):
                 return reason
         return ""
+
+    def doubt(self, target: str, reason: str) -> None:
+        """Note why only make knows what is done for a target; the first reason stays."""
+        self.doubts.setdefault(target, reason)
+
+    def pattern_of(self, rule: Rule) -> Rule | None:
+        """Return a pattern rule or a suffix rule as a pattern rule, None for a rule of files."""
+        if rule.is_pattern:
+            return rule
+        known = {one for other in self.rules if ".SUFFIXES" in other.targets for one in other.prerequisites}
+        found = _SUFFIX_RULE.fullmatch(rule.targets[0]) if len(rule.targets) == 1 else None
+        if found is None or rule.prerequisites or not {*found.groups()} <= known | _SUFFIXES:
+            return None
+        return Rule([f"%{found.group(2)}"], [f"%{found.group(1)}"], [], rule.line, rule.recipe)
+
+    def _take_special(self, target: str, rule: Rule) -> None:
+        """Apply a special target; one that is not understood is a doubt about all recipes."""
+        if reason := self.doubts.get(target, ""):
+            self.general_doubts.append(reason)
+        if target == ".PHONY":
+            self.phony.update(rule.prerequisites)
+        elif reason:
+            return
+        elif target == ".SUFFIXES" and not rule.prerequisites:
+            self.has_built_in_rules = False
+        elif target == ".ONESHELL":
+            self.is_one_shell = True
+        elif target == ".EXPORT_ALL_VARIABLES":
+            self.exports_all = True
+        elif target == ".PRECIOUS":
+            self.kept += rule.prerequisites
+        elif target == ".IGNORE" and rule.prerequisites:
+            self.doubts.update(dict.fromkeys(rule.prerequisites, ".IGNORE: its errors do not count there"))
+        elif target == ".SECONDEXPANSION":
+            # it matters only where a prerequisite has a $ left, and such a rule has a doubt of its own
+            return
+        elif target not in _NO_EFFECT:
+            shown = rule.text.partition("\n")[0]
+            self.general_doubts.append(f"line {rule.line}: {shown}: recipes are run in another way by it")
 
     @property
     def _is_skipped(self) -> bool:
@@ -138,7 +192,7 @@ class MakeText:
 
     @property
     def _doubt(self) -> str:
-        """Why only make can tell whether the line counts, "" if it does."""
+        """Why only make knows whether the line counts, "" if it does."""
         return next((one for one in self._open if one not in ("yes", "no", "done")), "")
 
     def _joined(self, raw: str) -> str:
@@ -157,11 +211,11 @@ class MakeText:
             text += "\n" + more[1].removeprefix("\t")
         if self._rule is not None and not self._is_skipped and text.strip():
             self._rule.recipe.append(text)
-            if self._doubt:
-                self._doubt_targets(self._rule.targets)
+            for target in self._rule.targets if self._doubt else ():
+                self.doubt(target, self._doubt)
 
     def _conditional(self, line: str, number: int) -> bool:
-        """Take in a directive that opens, turns or closes a conditional; return whether it is one."""
+        """Follow a directive that opens, turns or closes a conditional; return whether it is one."""
         found = _DIRECTIVE.fullmatch(line)
         if found is None:
             return False
@@ -184,34 +238,26 @@ class MakeText:
 
     def _holds(self, word: str, rest: str, number: int) -> str:
         variables = self.variables
-        before, variables.asked = variables.asked, {}
         shown = f"line {number}: {word} {rest.strip()}"
         try:
-            if word in ("ifdef", "ifndef"):
-                found = variables.is_defined(variables.expand(rest).strip()) == (word == "ifdef")
-            else:
-                left, right = _operands(rest)
-                found = (variables.expand(left) == variables.expand(right)) == (word == "ifeq")
-            if variables.asked:
-                names = ", ".join(variables.asked)
-                self.notes.append(
-                    f"{shown}: decided for what {names} is if nothing outside of the makefile sets it"
-                )
+            with variables.assuming() as assumed:
+                if word in ("ifdef", "ifndef"):
+                    holds = variables.is_defined(variables.expand(rest).strip()) == (word == "ifdef")
+                else:
+                    left, right = _operands(rest)
+                    holds = (variables.expand(left) == variables.expand(right)) == (word == "ifeq")
         except (UnknownError, ValueError) as error:
             return f"{shown}: only make can tell whether it holds" + (f", {error}" if str(error) else "")
-        finally:
-            variables.asked = before
-        return "yes" if found else "no"
+        if assumed:
+            names = ", ".join(assumed)
+            self.notes.append(f"{shown}: decided for what {names} is if nothing outside of the makefile sets it")
+        return "yes" if holds else "no"
 
-    def _doubt_targets(self, targets: list[str]) -> None:
-        for target in targets:
-            self.doubts.setdefault(target, self._doubt)
-
-    def _statement(self, line: str, number: int, told: str) -> None:
+    def _statement(self, line: str, number: int, help_text: str) -> None:
         words = line.split()
         first = words[0]
         doubt = self._doubt
-        found = ASSIGNMENT.fullmatch(line)
+        found = _ASSIGNMENT.fullmatch(line)
         if first in ("include", "-include", "sinclude"):
             self._rule = None
             self._include(line, number)
@@ -234,8 +280,8 @@ class MakeText:
             self.exports_all |= len(words) == 1
         elif found is not None:
             self._assign(found, line)
-        elif not _ONLY_SAYS.fullmatch(line):
-            self._begin_rule(line, number, told)
+        elif not _ONLY_PRINTS.fullmatch(line):
+            self._begin_rule(line, number, help_text)
 
     def _define(self, line: str, number: int) -> None:
         words = [one for one in line.split() if one not in ("override", "define")]
@@ -250,7 +296,7 @@ class MakeText:
         self.variables.doubt(words[0], f"line {number}: {line.strip()} ... endef is for make to tell")
 
     def _include(self, line: str, number: int) -> None:
-        """Go on with the lines of the files that are included, those of compilers left out."""
+        """Go on with the lines of the included files, except those that compilers write."""
         word, _, rest = line.strip().partition(" ")
         if re.fullmatch(r"\s*([\w./-]*|\$[({][^)}]*?[:%/=.\w]*)\.(d|dep|deps|P|Po)[)}]?\s*", rest):
             return
@@ -264,7 +310,7 @@ class MakeText:
             if text is not None and self._files <= _MOST_FILES:
                 self._lines = chain(_numbered(text), self._lines)
             elif word == "include":
-                self.whole.append(f"line {number}: {word} {name}, which is not there")
+                self.general_doubts.append(f"line {number}: {word} {name}, which is not there")
 
     def _assign(self, found: re.Match[str], line: str) -> None:
         _, name, sign, value = found.groups()
@@ -284,25 +330,23 @@ class MakeText:
             return
         self.variables.assign(name, sign, value.rstrip() if sign != "=" else value)
 
-    def _begin_rule(self, line: str, number: int, told: str) -> None:
+    def _begin_rule(self, line: str, number: int, help_text: str) -> None:
         head, _, recipe = line.partition(";")
         at = _colon(head)
         self._rule = None
         if at < 0:
             raise UnknownError("it is for make to tell")
         left, right = head[:at], head[at + 1 :].lstrip(":")
-        found = ASSIGNMENT.fullmatch(line[at + 1 :].lstrip(":"))
+        found = _ASSIGNMENT.fullmatch(line[at + 1 :].lstrip(":"))
         shown = f"line {number}: {line.strip()}"
         if found is not None and ";" not in found.group(2):
             self._of_one_target(left, found, shown)
             return
         is_joint = left.endswith("&")
         left = left.removesuffix("&")
-        rule = Rule([], [], [], number)
-        rule.help = told.strip()
-        rule.is_joint, rule.is_double = is_joint, head[at : at + 2] == "::"
-        if recipe.strip():
-            rule.recipe.append(recipe.strip())
+        is_double = head[at : at + 2] == "::"
+        lines = [recipe.strip()] if recipe.strip() else []
+        rule = Rule([], [], [], number, lines, help_text.strip(), is_joint=is_joint, is_double=is_double)
         self._rule = rule
         rule.targets = self._targets(left, shown)
         middle = _colon(right)
@@ -312,7 +356,7 @@ class MakeText:
         except UnknownError as error:
             rule.prerequisites = [right.strip()]
             for target in rule.targets:
-                self.doubts.setdefault(target, f"{shown} ({error})")
+                self.doubt(target, f"{shown} ({error})")
             pattern = before = order = ""
         else:
             rule.prerequisites, rule.order_only = (
@@ -321,7 +365,7 @@ class MakeText:
         for target in rule.targets:
             reason = self._doubt or ("its prerequisites are expanded twice" if "$" in before + order else "")
             if reason or "(" in target:
-                self.doubts.setdefault(target, reason or "members of archives are for make to tell")
+                self.doubt(target, reason or "members of archives are for make to tell")
         if ".POSIX" in rule.targets:
             self.variables.become_posix()
         if pattern:
@@ -330,7 +374,7 @@ class MakeText:
             self.rules.append(rule)
 
     def _targets(self, text: str, shown: str) -> list[str]:
-        """Return the targets of a rule; where only make can tell their names, what is doubtful instead."""
+        """Return the targets of a rule; those whose names only make knows become doubts."""
         found = []
         for word in _words(text):
             try:
@@ -339,40 +383,36 @@ class MakeText:
                 like = _bare(_like(word))
                 if not like.strip("*"):
                     raise
-                self.doubts.setdefault(like, f"{shown} ({error})")
+                self.doubt(like, f"{shown} ({error})")
                 self.lost.append((word, str(error), shown))
         return found
 
     def _names(self, text: str) -> str:
         """Return a text of names of files expanded."""
-        variables = self.variables
-        before, variables.asked = variables.asked, {}
-        try:
-            made = variables.expand(text)
-            if variables.asked:
-                shown = ", ".join(f"{name} as {variables.default(name) or 'empty'}" for name in variables.asked)
-                note = f"in the names of files the makefile's own values count: {shown}"
-                if note not in self.notes:
-                    self.notes.append(note)
-            return made
-        finally:
-            variables.asked = before
+        with self.variables.assuming() as assumed:
+            made = self.variables.expand(text)
+        if assumed:
+            shown = ", ".join(f"{name} as {self.variables.default(name) or 'empty'}" for name in assumed)
+            note = f"in the names of files the makefile's own values count: {shown}"
+            if note not in self.notes:
+                self.notes.append(note)
+        return made
 
     def _of_one_target(self, left: str, found: re.Match[str], line: str) -> None:
-        """Take in a variable that only some targets, and what these need, are to see."""
+        """Note a variable that only some targets, and what these need, see."""
         word, name, sign, value = found.groups()
         for target in self._targets(left, line):
             if word == "export" or self._doubt or "%" in target:
-                self.doubts.setdefault(target, self._doubt or f"{line} (a variable of one target)")
+                self.doubt(target, self._doubt or f"{line} (a variable of one target)")
             self.own.setdefault(target, []).append((name, sign, value.strip()))
 
     def _static(self, rule: Rule, pattern: str) -> None:
-        """Take a static pattern rule as the pattern rule that it is for its targets."""
-        made = Rule([pattern], rule.prerequisites, rule.order_only, rule.line)
-        made.recipe, made.help, made.only = rule.recipe, rule.help, rule.targets
-        listed = Rule(rule.targets, [], [], rule.line)
-        listed.is_double = rule.is_double
-        self.rules += [made, listed]
+        """Add a static pattern rule as the pattern rule that it is for its targets."""
+        more = (rule.recipe, rule.help)
+        self.rules += [
+            Rule([pattern], rule.prerequisites, rule.order_only, rule.line, *more, only=rule.targets),
+            Rule(rule.targets, [], [], rule.line, is_double=rule.is_double),
+        ]
 
 
 def _numbered(text: str) -> Iterator[tuple[int, str]]:
@@ -394,7 +434,7 @@ def _operands(text: str) -> tuple[str, str]:
 
 
 def _colon(text: str) -> int:
-    """Return where the colon of a rule stands, -1 if there is none."""
+    """Return the position of the colon of a rule, -1 if there is none."""
     depth = 0
     for at, char in enumerate(text):
         if char in "({":

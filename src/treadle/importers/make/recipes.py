@@ -1,18 +1,13 @@
-"""What the text of a recipe says of its target: whether it is a file, a folder, or only a name. Nothing is run."""
+"""What the text of a recipe shows of its target: whether it is a file, a folder, or only a name. Nothing is run."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 
-from .variables import UnknownError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .parser import Rule
-    from .variables import Variables
+from .parser import Rule
+from .variables import UnknownError, Variables
 
 OUT_FOLDER = re.compile(
     r"((test|\[) -[de] \S+( \])? *\|\| *)?mkdir( +-\w+)* +[\"']?(\$\(@D\)|\$\(dir \$@\))[\"']?/?"
@@ -23,40 +18,28 @@ _BEFORE_A_COMMAND = (
     r"(?:^|[;&|(])[\s@+-]*(?:\w+=\S*\s+)*"
     r"(?:(?:poetry|uv|pdm|hatch|pipenv|npm|pnpm|yarn|go|cargo)\s+run\s+|npx\s+|\S*python[\d.]*\s+-m\s+)?"
 )
-"""What may stand between the start of a command and its name."""
+"""What may come between the start of a command and its name."""
 _MAKES_FOLDERS = re.compile(
     r"\s*[@+-]*\s*(?:(?:test|\[) +(?:! +)?-[de] +[^\s;&|]+(?: +\])? *(?:\|\||&&) *)?"
     r"(?:/bin/|/usr/bin/)?(?:mkdir|\$[({]MKDIR(?:_P)?[)}]|install +-d)((?: +(?!\d?>)[^\s;&|<>]+)+) *"
     r"(?:2?> */dev/null *|2>&1 *)*(?:\|\| *(?:true|:) *)?;?\s*"
 )
 """A line of a recipe that makes folders and nothing else."""
-_ONLY_SAYS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
+_ONLY_PRINTS = re.compile(r"\s*[@-]*\s*(echo|printf)\b[^>]*$")
 _PHONY = frozenset(
     (
-        *(
-            "all",
-            "build",
-            "check",
-            "clean",
-            "coverage",
-            "deploy",
-            "deps",
-            "dev",
-            "dist",
-            "distclean",
-            "doc",
-            "docs",
-        ),
-        *("fmt", "format", "help", "install", "lint", "mostlyclean", "publish", "release", "run", "serve", "setup"),
-        *("start", "stop", "test", "tests", "typecheck", "uninstall", "watch"),
+        *("all", "build", "check", "clean", "coverage", "deploy", "deps", "dev", "dist", "distclean"),
+        *("doc", "docs", "fmt", "format", "help", "install", "lint", "mostlyclean", "publish"),
+        *("release", "run", "serve", "setup", "start", "stop", "test", "tests", "typecheck"),
+        *("uninstall", "watch"),
     )
 )
-"""Names that are no files though a makefile may not say so."""
+"""Names that are no files, although a makefile may not say so."""
 
 
 def is_made_by(target: str, recipe: Iterable[str], variables: Variables) -> bool:
     """Return whether a recipe seems to make a file of the name of its target."""
-    text = "\n".join(line for line in recipe if not _ONLY_SAYS.match(line))
+    text = "\n".join(line for line in recipe if not _ONLY_PRINTS.match(line))
     if any(sign in text for sign in ("$@", "$(@", "${@")):
         return True
     with contextlib.suppress(UnknownError):
@@ -87,7 +70,7 @@ def folders_made(recipe: Iterable[str]) -> list[str] | None:
     """
     made: list[str] = []
     for line in recipe:
-        if _ONLY_SAYS.match(line):
+        if _ONLY_PRINTS.match(line):
             continue
         found = _MAKES_FOLDERS.fullmatch(line)
         if found is None:
@@ -98,17 +81,17 @@ def folders_made(recipe: Iterable[str]) -> list[str] | None:
 
 def is_clean(rule: Rule, target: str) -> bool:
     """Return whether a rule only removes what others have made."""
-    if rule.prerequisites or rule.order_only:
+    if rule.needed:
         return False
-    words: Iterable[str] = (line.lstrip("@- \t") for line in rule.recipe)
+    lines = (line.lstrip("@- \t") for line in rule.recipe)
     return "clean" in target and all(
         "\n" not in line and not re.search(r"[;&|]", line) and line.startswith(("rm ", "$(RM)", "${RM}"))
-        for line in words
+        for line in lines
     )
 
 
 def depfile_of(script: str, out: str) -> str:
-    """Return the depfile that a compiler writes beside its object."""
+    """Return the depfile that a compiler writes next to its object, "" if it writes none."""
     if re.search(r"(^|\s)-MM?D(\s|$)", script) and " -MF" not in script and out.endswith(".o"):
         return f"{out[:-2]}.d"
     return ""

@@ -1,11 +1,13 @@
-"""The variables and functions of make, as far as they can be told without running anything."""
+"""The variables and functions of make, as far as their values are known without running anything."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from treadle.importers.placeholders import CLOSE, OPEN
 
 DEFAULTS = {
     **dict.fromkeys(("AR", "AS", "LD", "CO", "GET", "LINT", "MAKEINFO", "TEX", "TEXI2DVI", "YACC", "LEX"), ""),
@@ -21,8 +23,8 @@ DEFAULTS = {
     "F77FLAGS": "$(FFLAGS)",
 }
 DEFAULTS.update({name: name.lower() for name, value in DEFAULTS.items() if not value})
-"""What make sets by itself unless the environment does."""
-OF_POSIX = {
+"""The variables that make sets by itself unless the environment does."""
+_OF_POSIX = {
     "CC": "c99",
     "CFLAGS": "-O1",
     "FC": "fort77",
@@ -30,7 +32,7 @@ OF_POSIX = {
     "ARFLAGS": "-rv",
     "SCCSGETFLAGS": "-s",
 }
-"""What it sets where a makefile has `.POSIX`."""
+"""Those that it sets otherwise if a makefile has `.POSIX`."""
 _FIXED = {
     "MAKE": "make",
     "MAKE_COMMAND": "make",
@@ -41,7 +43,7 @@ _FIXED = {
     **dict.fromkeys(("LINK.cc", "LINK.cpp", "LINK.C"), "$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(LDFLAGS) $(TARGET_ARCH)"),
     "LINK.o": "$(CC) $(LDFLAGS) $(TARGET_ARCH)",
 }
-"""What it sets by itself and takes from nowhere else."""
+"""Those that it sets by itself and takes from nowhere else."""
 _OUTSIDE = frozenset(
     (
         *("HOME", "USER", "PATH", "SHELL", "LANG", "TMPDIR", "PWD", "CURDIR", "MAKEFLAGS", "MAKEFILE_LIST"),
@@ -49,10 +51,10 @@ _OUTSIDE = frozenset(
         *("MAKE_TERMOUT", "MAKE_TERMERR", "SUFFIXES", "VPATH", "MFLAGS", "OLDPWD", "LOGNAME", "SHELLFLAGS"),
     )
 )
-"""What depends on the machine, the call or the state of make."""
+"""Those that depend on the machine, the call or the state of make."""
 OUTSIDE = "\ue002"
 """Before the name of a variable: the value that the environment gives it, or else its default."""
-_KEPT = re.compile(f"\ue000({OUTSIDE}[^\ue001]*)\ue001")
+OUTSIDE_MARK = re.compile(f"{OPEN}{OUTSIDE}([^{CLOSE}]*){CLOSE}")
 _AUTOMATIC = tuple("@<^?+*|%")
 _PARTS = frozenset(f"{sign}{part}" for sign in "@<^?+*" for part in "DF")
 """`$(@D)` and its like: folder and name of automatic variables."""
@@ -63,42 +65,43 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class UnknownError(Exception):
-    """Only make itself can tell."""
+    """Only make itself knows."""
 
 
 class Variables:
     """Variables with their values.
 
-    A variable that a makefile does not set, or sets by `?=`, has the value that the environment gives it. Where a
-    text becomes part of a command it is a mark, as of a value of the plan; in the names of files, in conditions and
-    in functions its default counts, and its name is put into `asked`.
+    A variable that a makefile does not set, or sets by `?=`, has the value that the environment gives it. In a text
+    that becomes part of a command it is a placeholder. In the names of files, in conditions and in functions its
+    default counts, and its name is added to `assumed`.
 
-    :param glob: answers `$(wildcard ...)`
+    :param glob: returns the files for `$(wildcard ...)`
+    :ivar values: name -> text, not expanded
+    :ivar defaults: name -> text that `?=` sets
+    :ivar closed: those of `?=` whose defaults hold others of these: the environment does not set them here
+    :ivar unknown: name -> why only make knows its value
+    :ivar of_today: those whose words are files that are there now: of `$(wildcard ...)`
+    :ivar assumed: those from outside whose defaults were taken for their values
     """
 
     def __init__(self, glob: Callable[[str], list[str]]) -> None:
         self.values: dict[str, str] = {}
         self.defaults: dict[str, str] = {}
-        """What `?=` sets, by name."""
         self.closed: set[str] = set()
-        """Those of `?=` whose defaults hold others of these: what the environment says of them is not taken."""
         self.unknown: dict[str, str] = {}
-        """Name -> why only make can tell its value."""
         self.of_today: set[str] = set()
-        """Those whose words are files that are there now: of `$(wildcard ...)`."""
-        self.asked: dict[str, None] = {}
-        """Those of outside whose defaults were taken for their values."""
+        self.assumed: dict[str, None] = {}
         self._built_in = dict(DEFAULTS)
         self._simple: set[str] = set()
         self._glob = glob
         self._depth = 0
 
     def become_posix(self) -> None:
-        """Take in what `.POSIX` changes."""
-        self._built_in |= OF_POSIX
+        """Change the built-in variables as `.POSIX` does."""
+        self._built_in |= _OF_POSIX
 
     def assign(self, name: str, sign: str, value: str) -> None:
-        """Take in an assignment."""
+        """Assign a value, as the sign of the assignment says."""
         if "$(wildcard " in value or not self.of_today.isdisjoint(_REFERRED.findall(value)):
             self.of_today.add(name)
         if sign in ("?=", "+=") and name in self.unknown:
@@ -126,30 +129,35 @@ class Variables:
         self.values[name] = value
 
     def _kept(self, value: str) -> str:
-        """Return a text expanded now but for what the environment says, and as it is if only make can tell."""
-        before = dict(self.asked)
-        try:
+        """Return a text expanded now, except for variables from outside; as it is if only make knows its value."""
+        with suppress(UnknownError), self.assuming() as assumed:
             made = self.expand(value, {OUTSIDE: ""})
-            if self.asked.keys() == before.keys():
-                return _KEPT.sub(r"$(\1)", made.replace("$", "$$"))
-        except UnknownError:
-            pass
-        self.asked = before
+            if not assumed:
+                return OUTSIDE_MARK.sub(rf"$({OUTSIDE}\1)", made.replace("$", "$$"))
         return value
 
+    @contextmanager
+    def assuming(self) -> Iterator[dict[str, None]]:
+        """Collect the variables from outside whose defaults are taken for their values meanwhile."""
+        before, self.assumed = self.assumed, {}
+        try:
+            yield self.assumed
+        finally:
+            self.assumed = before
+
     def doubt(self, name: str, reason: str) -> None:
-        """Take in that only make can tell the value of a variable."""
+        """Note that only make knows the value of a variable."""
         self.values.pop(name, None)
         self.unknown[name] = reason
 
     def undefine(self, name: str) -> None:
-        """Forget a variable: the environment does not set it any more either."""
+        """Remove a variable: the environment does not set it any more either."""
         self.values[name] = ""
         self.unknown.pop(name, None)
 
     @contextmanager
     def changed(self, own: Iterable[tuple[str, str, str]]) -> Iterator[None]:
-        """Let some assignments count for a while, as those of one target do."""
+        """Apply some assignments for a while, as those of one target."""
         before = self.values, self.unknown, self.defaults
         self.values, self.unknown, self.defaults = dict(before[0]), dict(before[1]), dict(before[2])
         try:
@@ -160,9 +168,9 @@ class Variables:
             self.values, self.unknown, self.defaults = before
 
     def is_defined(self, name: str) -> bool:
-        """Return whether a variable has a value, as `ifdef` asks: it is not expanded.
+        """Return whether a variable has a value, as `ifdef` looks at it: it is not expanded.
 
-        :raises UnknownError: only make can tell
+        :raises UnknownError: only make knows
         """
         if name in self.unknown or name in _OUTSIDE:
             raise UnknownError(self.unknown.get(name, f"$({name}) comes from outside"))
@@ -170,14 +178,14 @@ class Variables:
         if value != f"$({OUTSIDE}{name})":
             return bool(value.strip())
         if name not in self.defaults:
-            self.asked[name] = None
+            self.assumed[name] = None
         return bool(self.defaults.get(name, self._built_in.get(name, "")).strip())
 
     def text(self, name: str, special: Mapping[str, str] | None = None) -> str:
         """Return the value of a variable.
 
         :param special: as for `expand`
-        :raises UnknownError: only make can tell
+        :raises UnknownError: only make knows
         """
         if name in self.unknown:
             raise UnknownError(self.unknown[name])
@@ -194,23 +202,23 @@ class Variables:
             return self.expand(self.defaults[bare], special)
         default = self.default(bare)
         if special and OUTSIDE in special:
-            return f"\ue000{OUTSIDE}{bare}\ue001"
-        self.asked[bare] = None
+            return f"{OPEN}{OUTSIDE}{bare}{CLOSE}"
+        self.assumed[bare] = None
         return default
 
     def default(self, name: str) -> str:
         """Return the value of a variable that the environment does not set.
 
-        :raises UnknownError: only make can tell
+        :raises UnknownError: only make knows
         """
         return self.expand(self.defaults.get(name, self._built_in.get(name, "")))
 
     def expand(self, text: str, special: Mapping[str, str] | None = None) -> str:
         """Return a text with its variables and functions replaced.
 
-        :param special: what stands for names such as `@` and `<`; under `=@` what functions take for it. With
-            `OUTSIDE` in it what the environment says is left as a mark
-        :raises UnknownError: only make can tell
+        :param special: the values of names such as `@` and `<`; under `=@` the value that functions get. With
+            `OUTSIDE` in it, variables from outside become placeholders
+        :raises UnknownError: only make knows
         """
         self._depth += 1
         try:
@@ -278,7 +286,7 @@ class Variables:
 
 
 def _for_functions(special: Mapping[str, str]) -> dict[str, str]:
-    """Return what functions take for names: plain texts."""
+    """Return the values that functions get for automatic variables: plain texts."""
     return {one[1:]: value for one, value in special.items() if one[:1] == "="}
 
 
@@ -336,7 +344,7 @@ def _split(text: str, most: int) -> list[str]:
 
 
 def _reference(text: str, at: int) -> tuple[str, int]:
-    """Return the name that stands behind a `$`, and where it ends."""
+    """Return the name after a `$`, and where it ends."""
     if at >= len(text):
         return "$", at
     opening = text[at]
@@ -352,7 +360,7 @@ def _reference(text: str, at: int) -> tuple[str, int]:
 
 
 def matches(pattern: str, word: str) -> str | None:
-    """Return what stands for the `%` of a pattern in a word, None if it does not match."""
+    """Return the stem: what the `%` of a pattern matches in a word, None if the word does not match."""
     if "%" not in pattern:
         return "" if pattern == word else None
     start, _, end = pattern.partition("%")
