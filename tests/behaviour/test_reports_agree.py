@@ -256,6 +256,6 @@ def test_a_start_is_when_it_was_and_not_when_it_is_told(monkeypatch: pytest.Monk
     job = Job("a", None, lambda _: None)
     job.prepare(0)
     told: list[dict[str, Any]] = []
-    sink: Any = SimpleNamespace(are_live=False, flush=lambda: None, tell=lambda kind, **fields: told.append(fields))
+    sink: Any = SimpleNamespace(are_live=False, flush=lambda: None, take=told.append)
     Recorder(sink, 90.0).started(Started("a", 1, 0, job.started_at))
     assert told[0]["start"] == 10.0

@@ -1,7 +1,7 @@
 """Coroutine jobs with requirements between them, in schedulers that may hold schedulers.
 
 The names, signatures and results are those of asynciojobs: a program written for it works after changing its
-import. What is different on purpose is listed in docs/aio.md. ActionJob and ProcessJob join them with the rest of
+import. Differences on purpose are listed in docs/aio.md. ActionJob and ProcessJob connect them with the rest of
 Treadle: a scheduler may be an action of a walk, and a Command a job. It knows nothing of walks and fingerprints.
 """
 
@@ -12,14 +12,11 @@ from .job import AbstractJob, Job
 from .naming import as_dag
 from .print_job import PrintJob
 from .process_job import ProcessJob
+from .publishing import Publishing
+from .recording import Recording
 from .scheduler import PureScheduler, Scheduler
 from .sequence import Sequence
 from .watch import Watch
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .publishing import Publishing
-    from .recording import Recording
 
 __all__ = [
     "AbstractJob",
@@ -35,16 +32,3 @@ __all__ = [
     "Watch",
     "as_dag",
 ]
-
-
-def __getattr__(name: str) -> object:
-    # what follows a run is loaded when it is asked for
-    if name == "Publishing":
-        from .publishing import Publishing
-
-        return Publishing
-    if name == "Recording":
-        from .recording import Recording
-
-        return Recording
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

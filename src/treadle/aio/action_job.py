@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from treadle.core.callbacks import NotifyEnd
 from treadle.errors import TreadleError
 from treadle.scheduling.coroutine_job import CoroutineJob
 
-from .graph import called
+from .graph import described
+from .job import AbstractJob
 from .scheduler import PureScheduler
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from treadle.core.callbacks import NotifyEnd
-
-    from .job import AbstractJob
 
 
 class ActionJob(CoroutineJob):
@@ -37,6 +33,6 @@ class ActionJob(CoroutineJob):
         job = self.job
         if isinstance(job, PureScheduler):
             if not await job.co_run():
-                raise TreadleError(f"{called(job)}: {job.why()}")
+                raise TreadleError(f"{described(job)}: {job.why()}")
             return None
         return await job._aio_awaited()

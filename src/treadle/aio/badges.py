@@ -1,4 +1,4 @@
-"""The badge of a job: four signs for what it is and how far it has come. It knows no job, only what is told.
+"""The badge of a job: four signs for its kind and its progress. It knows no jobs.
 
 A badge has seven columns where the output takes its signs, eight in ASCII: critical, how it went so far,
 phase, forever.

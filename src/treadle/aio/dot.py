@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from importlib import import_module
+from typing import Any
 
 from treadle.errors import TreadleError
 
 from .graph import JobGraph
+from .job import AbstractJob
 from .listing import numbered
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from .job import AbstractJob
 
 
 def dot_format(graph: JobGraph) -> str:
@@ -31,10 +27,10 @@ def dot_format(graph: JobGraph) -> str:
         if isinstance(job, JobGraph):
             lines += [f"subgraph {_cluster(job)} {{", f"graph [{job.dot_style()}];"]
             if not job.jobs:
-                lines.append(f"{_point(job)} [style=invis];")
+                lines.append(f"{job.repr_id()} [style=invis];")
         else:
-            lines.append(f"{_point(job)} [{job.dot_style()}];")
-        edges += [_edge(before, job) for before in sorted(job.required, key=_number)]
+            lines.append(f"{job.repr_id()} [{job.dot_style()}];")
+        edges += [_edge(before, job) for before in sorted(job.required, key=AbstractJob.repr_id)]
     return "\n".join([*lines, *edges, "}", ""])
 
 
@@ -51,8 +47,6 @@ def draw(graph: JobGraph, filename: str, suffix: str) -> str:
 
     :raises TreadleError: if `dot` is not there, or has failed
     """
-    import subprocess
-
     path = f"{filename}.{suffix}"
     command = ["dot", f"-T{suffix}", "-o", path]
     try:
@@ -79,42 +73,29 @@ def graphviz_source(graph: JobGraph) -> Any:
 
 
 def _edge(before: AbstractJob, job: AbstractJob) -> str:
-    """Return an edge; where a scheduler is at an end of it, it is clipped at the border of its cluster."""
+    """Return an edge; if a scheduler is at one of its ends, it is clipped at the border of its cluster."""
     clips = []
     if isinstance(job, JobGraph):
         clips.append(f"lhead={_cluster(job)}")
     if isinstance(before, JobGraph):
         clips.append(f"ltail={_cluster(before)}")
     attributes = f" [{' '.join(clips)}]" if clips else ""
-    return f"{_point(_last(before))} -> {_point(_first(job))}{attributes};"
+    return f"{_last(before).repr_id()} -> {_first(job).repr_id()}{attributes};"
 
 
 def _first(job: AbstractJob) -> AbstractJob:
-    """Return a job that stands for the beginning of a scheduler."""
+    """Return a job at which an edge to a scheduler ends."""
     while isinstance(job, JobGraph) and job.jobs:
         job = next(job.entry_jobs())
     return job
 
 
 def _last(job: AbstractJob) -> AbstractJob:
-    """Return a job that stands for the end of a scheduler."""
+    """Return a job at which an edge from a scheduler begins."""
     while isinstance(job, JobGraph) and job.jobs:
-        job = _end_of(job.exit_jobs(discard_forever=False))
+        *_, job = job.exit_jobs(discard_forever=False)
     return job
-
-
-def _end_of(jobs: Iterator[AbstractJob]) -> AbstractJob:
-    *_, last = jobs
-    return last
 
 
 def _cluster(job: AbstractJob) -> str:
     return f"cluster_{job.repr_id()}"
-
-
-def _point(job: AbstractJob) -> str:
-    return job.repr_id()
-
-
-def _number(job: AbstractJob) -> str:
-    return job.repr_id()

@@ -1,8 +1,10 @@
-"""JobGraph: jobs and what they require: asked, checked and cut to size. It runs nothing."""
+"""JobGraph: jobs and what they require: queries, checks and edits. It runs nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import attrgetter
+from typing import Any, Self
 
 from treadle.core.graph.countdown import Countdown
 from treadle.core.graph.order import Wiring
@@ -10,11 +12,6 @@ from treadle.errors import DAGError, UsageError, listed, shortened
 
 from .job import AbstractJob, Chain, flat, name_of
 from .jobs import Jobs
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from typing import Any, Self
 
 
 class JobGraph:
@@ -42,7 +39,7 @@ class JobGraph:
         return self
 
     def remove(self, job: AbstractJob) -> Self:
-        """Take out a job; return the scheduler itself.
+        """Remove a job; return the scheduler itself.
 
         :raises KeyError: if it is not there
         """
@@ -83,7 +80,7 @@ class JobGraph:
         """Yield the jobs that no other one requires.
 
         :param discard_forever: leave out those that run for ever
-        :param compute_backlinks: taken for the sake of old programs, and not needed
+        :param compute_backlinks: accepted for old programs, and not used
         """
         required = self._required()
         return (job for job in self.jobs if job not in required and not (discard_forever and job.forever))
@@ -95,7 +92,7 @@ class JobGraph:
     def successors(self, *starts: AbstractJob, compute_backlinks: bool = True) -> Iterator[AbstractJob]:  # noqa: ARG002 - nothing is kept that could be stale
         """Yield the jobs that require one of these.
 
-        :param compute_backlinks: taken for the sake of old programs, and not needed
+        :param compute_backlinks: accepted for old programs, and not used
         """
         wanted = set(starts)
         return (job for job in self.jobs if not wanted.isdisjoint(job.required))
@@ -107,9 +104,9 @@ class JobGraph:
     def successors_downstream(self, *starts: AbstractJob, compute_backlinks: bool = True) -> set[AbstractJob]:  # noqa: ARG002 - nothing is kept that could be stale
         """Return the jobs that require one of these, what requires those, and so on.
 
-        :param compute_backlinks: taken for the sake of old programs, and not needed
+        :param compute_backlinks: accepted for old programs, and not used
         """
-        return _closure(starts, self._behind(), self.jobs)
+        return _closure(starts, self._after(), self.jobs)
 
     def check_cycles(self) -> bool:
         """Return whether the jobs can be put in order, also within the schedulers that are among them."""
@@ -121,11 +118,11 @@ class JobGraph:
         return True
 
     def sanitize(self, verbose: bool | None = None) -> bool:
-        """Take away what jobs require that are not in their scheduler; return whether there was nothing to do.
+        """Remove requirements that are not in the scheduler of their job; return whether there were none.
 
-        :param verbose: print what is taken away; None: if the scheduler is verbose
+        :param verbose: print what is removed; None: if the scheduler is verbose
         """
-        tells = bool(getattr(self, "verbose", False) if verbose is None else verbose)
+        prints = bool(getattr(self, "verbose", False) if verbose is None else verbose)
         was_clean = True
         for graph in levels(self):
             for job in graph.jobs:
@@ -133,7 +130,7 @@ class JobGraph:
                 if outside:
                     was_clean = False
                     job.required -= outside
-                    if tells:
+                    if prints:
                         names = listed(sorted(repr(name_of(before)) for before in outside))
                         print(
                             f"WARNING: {job.repr_main()} requires no longer what is not in its scheduler: {names}"
@@ -141,7 +138,7 @@ class JobGraph:
         return was_clean
 
     def bypass_and_remove(self, job: AbstractJob) -> None:
-        """Take out a job: what required it requires what it required.
+        """Remove a job; the jobs that required it require what it required.
 
         :raises ValueError: if it is not there
         """
@@ -154,7 +151,7 @@ class JobGraph:
         self.sanitize()
 
     def keep_only(self, remains: Iterable[Any]) -> None:
-        """Take out all but these jobs, and what is then required in vain.
+        """Remove all other jobs, and the requirements that are gone then.
 
         :param remains: jobs and sequences
         """
@@ -169,7 +166,7 @@ class JobGraph:
         keep_starts: bool = True,
         keep_ends: bool = True,
     ) -> None:
-        """Take out all but what lies behind some jobs and before others.
+        """Remove all jobs that are not after some jobs and before others.
 
         :param starts: jobs and sequences; None or none: no limit
         :param ends: likewise
@@ -185,10 +182,13 @@ class JobGraph:
         kept.update(first if keep_starts else (), last if keep_ends else ())
         self.keep_only(kept)
 
+    def _aio_listen(self, listener: Callable[[str, AbstractJob], object] | None) -> None:
+        """Call a function with what happens to the jobs of a run."""
+
     def _required(self) -> set[AbstractJob]:
         return set().union(*(job.required for job in self.jobs))
 
-    def _behind(self) -> dict[AbstractJob, list[AbstractJob]]:
+    def _after(self) -> dict[AbstractJob, list[AbstractJob]]:
         behind: dict[AbstractJob, list[AbstractJob]] = {job: [] for job in self.jobs}
         for job in self.jobs:
             for before in job.required:
@@ -267,8 +267,8 @@ def _cycle(cycle: list[Any]) -> DAGError:
 
 def _outside(graph: JobGraph) -> DAGError:
     job, outside = next((job, one) for job in graph.jobs for one in job.required if one not in graph.jobs)
-    homes = [home for ref in outside._aio_homes if (home := ref()) is not None and outside in home.jobs]
-    where = f"it is in {called(homes[0])}" if homes else "it is in no scheduler"
+    holders = [holder for ref in outside._aio_holders if (holder := ref()) is not None and outside in holder.jobs]
+    where = f"it is in {described(holders[0])}" if holders else "it is in no scheduler"
     return DAGError(
         f"the job {name_of(job)!r} requires {name_of(outside)!r}, which is not in its scheduler",
         facts=(where,),
@@ -276,7 +276,7 @@ def _outside(graph: JobGraph) -> DAGError:
     )
 
 
-def called(graph: Any) -> str:
-    """Return what a scheduler is called, in messages."""
+def described(graph: Any) -> str:
+    """Return the name of a scheduler for messages."""
     label = name_of(graph) if isinstance(graph, AbstractJob) and (graph.label or graph.text_label()) else ""
     return f"the scheduler {label!r}" if label else f"a {type(graph).__name__} without a label"

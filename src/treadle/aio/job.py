@@ -1,39 +1,36 @@
-"""AbstractJob and Job: what one job requires, how far it has come, how it ended. They know no scheduler.
+"""AbstractJob and Job: what a job requires, its progress and its end. They know no scheduler.
 
-A program derives from AbstractJob and sets attributes of its own: what is ours begins with `_aio_`.
+A program derives from AbstractJob and sets attributes of its own: ours begin with `_aio_`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from types import CoroutineType
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from types import CoroutineType, TracebackType
+from typing import Any, Protocol
+from weakref import ref
 
 from treadle._startup.gc import RareCollection
+from treadle.core.graph.dot import quoted
 from treadle.errors import RunError
 from treadle.scheduling.hooks import ask_of_job, awaitable
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
-from .dot_style import style
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
-    from types import TracebackType
-    from typing import Any, Protocol
-    from weakref import ref
+Requirements = Any
+"""A job, a Sequence, None, or a list, tuple or set of those, nested to any depth."""
 
-    Requirements = Any
-    """A job, a Sequence, None, or a list, tuple or set of those, nested as deep as one likes."""
 
-    class Home(Protocol):
-        """What holds jobs: a scheduler."""
+class JobHolder(Protocol):
+    """A holder of jobs: a scheduler."""
 
-        def add(self, job: Any) -> Any:
-            """Take in a job."""
+    def add(self, job: Any) -> Any:
+        """Add a job."""
 
 
 class AbstractJob:
-    """One piece of work: subclasses say by `co_run` and `co_shutdown` what it is.
+    """One piece of work: subclasses define it by `co_run` and `co_shutdown`.
 
     :param forever: no end waits for it: it is cancelled when all others have ended
     :param critical: an exception that it raises ends the whole run
@@ -46,11 +43,11 @@ class AbstractJob:
     _aio_value: Any = None
     _aio_exception: BaseException | None = None
     _aio_stack: TracebackType | None = None
-    """Where it has raised its exception: raised again, that would tell of other places too."""
+    """Where it has raised its exception: when that is raised again, its own traceback grows."""
     _aio_number = "??"
     _aio_closed = False
     """Whether it holds a coroutine that was closed, or started other than by a run."""
-    _aio_homes: tuple[ref[Any], ...] = ()
+    _aio_holders: tuple[ref[Any], ...] = ()
     """The schedulers that it has been added to."""
 
     def __init__(
@@ -60,9 +57,9 @@ class AbstractJob:
         critical: bool = True,
         label: str | None = None,
         required: Requirements = None,
-        scheduler: Home | None = None,
+        scheduler: JobHolder | None = None,
     ) -> None:
-        # by far the most often asked for: what an instance has is found sooner than what its class has
+        # these are read most often: an attribute of an instance is found sooner than one of its class
         self._aio_phase = IDLE
         self._aio_closed = False
         self.forever = forever
@@ -87,8 +84,8 @@ class AbstractJob:
 
         :param requirements: jobs, sequences (their last job), lists, tuples and sets of those, None for nothing;
             the job itself does not count
-        :param remove: take away instead
-        :raises KeyError: if what is to be taken away is not there
+        :param remove: remove them instead
+        :raises KeyError: one that is to be removed is not there
         """
         for job in jobs_in(requirements):
             if remove:
@@ -98,11 +95,11 @@ class AbstractJob:
         return self
 
     def text_label(self) -> str | None:
-        """Return what it is called in lists if it has no label; None for no name."""
+        """Return its name in lists if it has no label; None for no name."""
         return None
 
     def graph_label(self) -> str | None:
-        """Return what it is called in graphs; None for its number and its name."""
+        """Return its name in graphs; None for its number and its name."""
         return None
 
     def details(self) -> str | None:
@@ -144,8 +141,8 @@ class AbstractJob:
 
     def standalone_run(self) -> Any:
         """Run this job alone, without what it requires, and return its result: a help for debugging."""
-        if self._aio_is_spent():
-            raise spent(self)
+        if self._aio_is_used_up():
+            raise used_up(self)
         self._aio_closed = True
         return run_alone(self._aio_awaited, "co_run")
 
@@ -156,7 +153,9 @@ class AbstractJob:
     def repr_short(self) -> str:
         """Return its badge."""
         is_raised = self._aio_exception is not None
-        return badge(self._aio_phase, critical=ask(self, "is_critical"), forever=self.forever, raised=is_raised)
+        return badge(
+            self._aio_phase, critical=call_hook(self, "is_critical"), forever=self.forever, raised=is_raised
+        )
 
     def repr_main(self) -> str:
         """Return its class and its name."""
@@ -166,7 +165,7 @@ class AbstractJob:
         """Return its result or its exception as text."""
         error = self._aio_exception
         if error is not None:
-            kind = "CRIT. EXC." if ask(self, "is_critical") else "exception"
+            kind = "CRIT. EXC." if call_hook(self, "is_critical") else "exception"
             return f"!! {kind} => {type(error).__name__}:{error}!!"
         return f"[[ -> {self._aio_value}]]" if self.is_done() else "[not done]"
 
@@ -182,21 +181,24 @@ class AbstractJob:
     def __repr__(self) -> str:
         return f"{self.repr_short()} {self.repr_main()} {self.repr_result()} {self.repr_requires()}"
 
-    def _aio_is_spent(self) -> bool:
+    def _aio_is_used_up(self) -> bool:
         """Return whether it cannot run (again)."""
         return False
 
     def _aio_style(self, corners: str) -> str:
-        name = ask(self, "graph_label") or f"{self.repr_id()}: {name_of(self)}"
-        return style(corners, name, critical=ask(self, "is_critical"), forever=self.forever)
+        """Return its attributes for Graphviz: red and thick if critical, dashed if forever."""
+        name = call_hook(self, "graph_label") or f"{self.repr_id()}: {name_of(self)}"
+        shape = ",".join(word for word in (corners, "dashed" if self.forever else "") if word)
+        border = 'color="red",penwidth="2"' if call_hook(self, "is_critical") else 'penwidth="0.5"'
+        return f'style="{shape}",label={quoted(name)},shape="box",{border}'
 
     def _aio_awaited(self) -> Awaitable[Any]:
-        """Return what is awaited when it runs."""
+        """Return the awaitable of a run."""
         work: Awaitable[Any] = awaitable(self.co_run)
         return work
 
     def _aio_close(self) -> None:
-        """Close what would never be awaited."""
+        """Close coroutines that would never be awaited."""
 
     def _aio_has_shutdown(self) -> bool:
         """Return whether its shutdown does anything."""
@@ -206,6 +208,31 @@ class AbstractJob:
         """Forget a former run."""
         self._aio_phase = IDLE
         self._aio_value = self._aio_exception = self._aio_stack = None
+
+    def _aio_join(self, holders: tuple[ref[Any], ...]) -> None:
+        """Note that it was added to a scheduler.
+
+        :param holders: the one reference to it, in a tuple that all its jobs share
+        """
+        if not self._aio_holders:
+            self._aio_holders = holders
+        elif holders[0] not in self._aio_holders:
+            self._aio_holders += holders
+
+    def _aio_set_number(self, number: str) -> None:
+        self._aio_number = number
+
+    def _aio_enter(self, phase: int) -> None:
+        self._aio_phase = phase
+
+    def _aio_return(self, value: Any) -> None:
+        self._aio_value = value
+        self._aio_phase = DONE
+
+    def _aio_raise(self, error: BaseException) -> None:
+        self._aio_exception = error
+        self._aio_stack = error.__traceback__
+        self._aio_phase = DONE
 
 
 class Job(AbstractJob):
@@ -252,7 +279,7 @@ class Job(AbstractJob):
     def _aio_awaited(self) -> Awaitable[Any]:
         return self.corun if type(self).co_run is Job.co_run else awaitable(self.co_run)
 
-    def _aio_is_spent(self) -> bool:
+    def _aio_is_used_up(self) -> bool:
         return self._aio_closed or self._aio_phase != IDLE
 
     def _aio_has_shutdown(self) -> bool:
@@ -266,20 +293,20 @@ class Chain:
 
 
 def name_of(job: AbstractJob) -> str:
-    """Return what a job is called."""
-    return job.label or ask(job, "text_label") or "NOLABEL"
+    """Return the name of a job."""
+    return job.label or call_hook(job, "text_label") or "NOLABEL"
 
 
-def ask(job: AbstractJob, name: str) -> Any:
-    """Return what a hook of a job returns; an exception gets a note that names both.
+def call_hook(job: AbstractJob, name: str) -> Any:
+    """Call a hook of a job and return its result; an exception gets a note that names both.
 
-    A job without a label is named by its class: what it is called otherwise is a hook itself.
+    A job without a label is named by its class there: its other name comes from a hook itself.
     """
     return ask_of_job(getattr(job, name), lambda: known_as(job))
 
 
 def known_as(job: AbstractJob) -> str:
-    """Return what a job is called where no hook of its may be asked: its label, its coroutine or its class."""
+    """Return the name of a job without calling one of its hooks: its label, its coroutine or its class."""
     if job.label:
         return job.label
     return f"{Job.text_label(job)}" if isinstance(job, Job) else type(job).__name__
@@ -288,7 +315,7 @@ def known_as(job: AbstractJob) -> str:
 def flat(jobs: Iterable[Any], holder: str) -> Iterator[AbstractJob]:
     """Yield the jobs among jobs, sequences and lists of those.
 
-    :param holder: what they are meant for, for the error
+    :param holder: the kind of their holder, for the error
     """
     for one in jobs:
         if isinstance(one, AbstractJob):
@@ -301,8 +328,8 @@ def flat(jobs: Iterable[Any], holder: str) -> Iterator[AbstractJob]:
             raise TypeError(f"a {holder} holds jobs and sequences, not {one!r}")
 
 
-def spent(job: AbstractJob) -> RunError:
-    """Return what is wrong with a job whose coroutine is used up."""
+def used_up(job: AbstractJob) -> RunError:
+    """Return the error of a job whose coroutine is used up."""
     return RunError(
         f"the job {name_of(job)!r} cannot run again: its coroutine has been used or closed",
         hint="a coroutine runs once: make new jobs for another run, or derive from AbstractJob",
@@ -310,7 +337,7 @@ def spent(job: AbstractJob) -> RunError:
 
 
 def jobs_in(requirements: Iterable[Requirements]) -> Iterator[AbstractJob]:
-    """Yield each job that these requirements stand for."""
+    """Yield each job in these requirements."""
     for one in requirements:
         if isinstance(one, AbstractJob):
             yield one

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Iterable, Iterator
 
 from .graph import JobGraph, in_order
-from .job import AbstractJob, ask, name_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+from .job import AbstractJob, call_hook, name_of
 
 
 def print_list(graph: JobGraph, details: bool, silent: bool) -> None:
@@ -34,13 +31,13 @@ def print_list(graph: JobGraph, details: bool, silent: bool) -> None:
             continue
         words = (job.repr_id(), job.repr_short(), indent + job.repr_main(), job.repr_result(), job.repr_requires())
         print(" ".join(words) + after)
-        text = ask(job, "details") if details else None
+        text = call_hook(job, "details") if details else None
         if text:
             print(text)
 
 
 def print_safe_list(graph: JobGraph, silent: bool) -> None:
-    """Print a line for each job in the order in which they were added; nothing is said of what is required."""
+    """Print a line for each job in the order in which they were added; none that honours what they require."""
     number(graph, lambda level: list(level.jobs), ".")
     _print_level(graph, silent, 0)
 
@@ -55,12 +52,12 @@ def _print_level(graph: JobGraph, silent: bool, depth: int) -> None:
 
 
 def print_exceptions(graph: JobGraph) -> None:
-    """Print what jobs have raised: those that are critical first, with their stacks."""
+    """Print the exceptions of jobs: those of critical ones first, with their stacks."""
     raised = [job for job in graph.iterate_jobs() if job._aio_exception is not None]
     raised += [job for job in _schedulers(graph) if job._aio_exception is not None and not _inherited(job)]
     if not raised:
         return
-    critical = [job for job in raised if ask(job, "is_critical")]
+    critical = [job for job in raised if call_hook(job, "is_critical")]
     print(f"===== {len(raised)} job(s) with an exception, including {len(critical)} critical")
     for job in critical:
         error = job._aio_exception
@@ -81,7 +78,7 @@ def numbers(what: str, jobs: Iterable[AbstractJob]) -> str:
 
 
 def numbered(graph: JobGraph) -> Iterator[tuple[int, AbstractJob, bool]]:
-    """Give all jobs their numbers; yield depth and job, schedulers twice: True says that it is the end.
+    """Give all jobs their numbers; yield depth and job, schedulers a second time with True at their end.
 
     :raises DAGError: if no order honours what they require
     """
@@ -107,7 +104,7 @@ def number(graph: JobGraph, order: Callable[[JobGraph], list[AbstractJob]] = in_
         nonlocal last
         for job in order(level):
             last += 1
-            job._aio_number = f"{before}{last:0{width}}"
+            job._aio_set_number(f"{before}{last:0{width}}")
             if isinstance(job, JobGraph):
                 visit(job)
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from treadle.core.graph.dag import DAG
 
 from .graph import JobGraph, in_order
-from .job import name_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .job import AbstractJob
+from .job import AbstractJob, name_of
 
 
+@dataclass(slots=True, frozen=True)
 class NamedJob:
     """A job with a name that no other one of its run has.
 
-    :param name: its label, behind that of the scheduler it is in and a `/`; with a number if it is taken
-    :param needs: the names of what it waits for; a job in a scheduler waits for what that one requires
+    :ivar name: its label, after that of the scheduler it is in and a `/`; with a number if it is taken
+    :ivar needs: the names of what it waits for; a job in a scheduler waits for what that one requires
     """
 
-    __slots__ = ("job", "name", "needs")
-
-    def __init__(self, job: AbstractJob, name: str, needs: list[str]) -> None:
-        self.job = job
-        self.name = name
-        self.needs = needs
+    job: AbstractJob
+    name: str
+    needs: list[str]
 
 
 def named(graph: JobGraph) -> list[NamedJob]:
@@ -61,8 +56,8 @@ def _named(
 
     :param before: what the names begin with
     :param inherited: what the jobs wait for that require nothing here
-    :param ends: filled with the names that stand for the end of each job
-    :param taken: name -> the last number behind it, of those that have been given
+    :param ends: filled with the names whose ends are the end of each job
+    :param taken: name -> the last number after it, of those that have been given
     """
     jobs = in_order(graph)
     position = {job: number for number, job in enumerate(jobs)}

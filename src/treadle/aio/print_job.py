@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from .job import AbstractJob
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .job import Home, Requirements
+from .job import AbstractJob, JobHolder, Requirements
 
 
 class PrintJob(AbstractJob):
@@ -24,7 +20,7 @@ class PrintJob(AbstractJob):
         *messages: object,
         sleep: float | None = None,
         banner: str | None = None,
-        scheduler: Home | None = None,
+        scheduler: JobHolder | None = None,
         label: str | None = None,
         required: Requirements = None,
     ) -> None:

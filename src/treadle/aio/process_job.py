@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from treadle._startup.environment import inherited
 from treadle.engines.base import GRACE, Attempt
@@ -14,11 +16,7 @@ from treadle.errors import ProgramError
 from .job import AbstractJob
 from .programs import PROGRAMS
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from treadle.command.command import Command
     from treadle.command.fingerprinting import Questions
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 class ProcessJob(AbstractJob):
     """Runs a Command and returns 0; another exit code is a ProgramError.
 
-    Of the command count what it runs (`steps` or `script`), `cwd`, `env`, `stdout` and the time limit. Where the
+    It uses of the command what it runs (`steps` or `script`), `cwd`, `env`, `stdout` and the time limit. If the
     limit is reached or the job is cancelled, the whole tree of the program gets TERM and, after the grace, KILL.
 
     :param command: what to run

@@ -1,4 +1,4 @@
-"""Programs: runs programs for coroutines, in one thread for all, by the very runner that walks use.
+"""Programs: runs programs for coroutines, in one thread for all, by the engine that walks use.
 
 So the rules of a tree of processes (TERM, grace, KILL, nothing left behind) have one place. It knows no jobs.
 """
@@ -8,17 +8,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from time import sleep
 
-from treadle.engines.base import AttemptEnd
+from treadle.engines.base import Attempt, AttemptEnd
 from treadle.engines.local import LocalRunner
 from treadle.errors import PATIENCE, is_shortage, pause_after
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from treadle.engines.base import Attempt
 
 
 class Programs:
@@ -42,12 +37,12 @@ class Programs:
         found: list[AttemptEnd] = []
         key = object()
 
-        def tell(how: AttemptEnd) -> None:
+        def end(how: AttemptEnd) -> None:
             found.append(how)
             loop.call_soon_threadsafe(ended.set)
 
         def begin(runner: LocalRunner) -> None:
-            self._ends[key] = tell
+            self._ends[key] = end
             try:
                 self._begin(runner, key, start)
             except BaseException as error:

@@ -1,24 +1,22 @@
-"""Recording: a run of a scheduler as a file of events like those of `treadle run`, for all that is made of them."""
+"""Recording: a run of a scheduler as a file of events like those of `treadle run`, for the same reports."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Self
 
 from treadle._version import VERSION
 from treadle.events.files import Lines
 from treadle.events.recorder import Recorder
-from treadle.events.schema import encoded
+from treadle.events.schema import Event, encoded
 
 from .naming import named
 from .publishing import Publishing
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Self
-
-    from .scheduler import PureScheduler
+from .scheduler import PureScheduler
 
 
 class Recording:
@@ -30,7 +28,8 @@ class Recording:
 
     def __init__(self, scheduler: PureScheduler, path: str) -> None:
         self.scheduler = scheduler
-        self._file = _File(path)
+        self.path = path
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         """Begin.
@@ -38,50 +37,42 @@ class Recording:
         :raises UsageError: the file cannot be written
         :raises DAGError: no order honours what the jobs require
         """
-        # before the file is emptied
-        named(self.scheduler)
-        self._file.open()
-        recorder = Recorder(self._file, self._file.began)
-        publishing = Publishing(self.scheduler, recorder)
-        began = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        recorder.begin(os.getcwd(), began, (), VERSION)
-        try:
-            publishing.__enter__()
-        except BaseException:
-            self._file.close()
-            raise
-        self._recorder, self._publishing = recorder, publishing
+        self._open.enter_context(_recorded(self.scheduler, self.path))
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End: what is still running has been cancelled, what never started is told."""
-        self._publishing.__exit__()
-        self._recorder.summary(0 if self._publishing.is_well else 1)
-        self._file.close()
+        """End: jobs that still run have been cancelled, jobs that never started are recorded as such."""
+        self._open.close()
+
+
+@contextmanager
+def _recorded(scheduler: PureScheduler, path: str) -> Iterator[None]:
+    # it is refused before the file is emptied
+    named(scheduler)
+    lines = Lines(path)
+    lines.open()
+    with closing(lines):
+        recorder = Recorder(_File(lines), monotonic())
+        began = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        recorder.begin(os.getcwd(), began, (), VERSION)
+        with Publishing(scheduler, recorder) as publishing:
+            yield
+        recorder.summary(0 if publishing.is_well else 1)
 
 
 class _File:
-    """Takes the events that a Recorder tells, and writes them."""
+    """Writes the events of a Recorder."""
 
     are_live = False
 
-    def __init__(self, path: str) -> None:
-        self.began = monotonic()
-        self._lines = Lines(path)
-
-    def open(self) -> None:
-        self.began = monotonic()
-        self._lines.open()
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
 
     def set_root(self, root: str) -> None:
-        """Paths are told as they are."""
+        """Paths are written as they are."""
 
-    def tell(self, kind: str, **fields: Any) -> None:
-        self._lines.add(encoded({"event": kind, "t": round(monotonic() - self.began, 6), **fields}))
+    def take(self, event: Event) -> None:
+        self._lines.add(encoded(event))
 
     def flush(self) -> None:
         self._lines.flush()
-
-    def close(self) -> None:
-        self._lines.flush()
-        self._lines.close()

@@ -1,4 +1,4 @@
-"""What is refused when a scheduler is about to run: by name, before anything starts."""
+"""Checks of a scheduler that is about to run: what is wrong is refused by name, before anything starts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from types import CoroutineType
 
 from treadle.errors import UsageError
 
-from .graph import called, counted, levels
-from .job import Job, name_of, spent
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .graph import JobGraph
-    from .job import AbstractJob
+from .graph import JobGraph, counted, described, levels
+from .job import AbstractJob, Job, name_of, used_up
 
 
 def check(top: JobGraph) -> list[JobGraph]:
     """Refuse what cannot run, here and in all schedulers within; return these, this one first.
 
-    Where nothing is refused, all jobs forget a former run.
+    If nothing is refused, all jobs forget a former run.
 
     :raises DAGError: if there is a cycle, or a requirement that is not among the jobs
     :raises RunError: if a job was used already, or is being used
@@ -27,13 +22,13 @@ def check(top: JobGraph) -> list[JobGraph]:
     graphs = list(levels(top))
     used = []
     for graph in graphs:
-        homes = graph.jobs.homes
-        # of many jobs nearly all are new and in one scheduler: they are passed by as fast as can be
-        odd = [job for job in graph.jobs if job._aio_homes is not homes or job._aio_phase or job._aio_closed]
+        holders = graph.jobs.holders
+        # of many jobs nearly all are new and in one scheduler: skip these quickly
+        odd = [job for job in graph.jobs if job._aio_holders is not holders or job._aio_phase or job._aio_closed]
         for job in odd:
-            _check_homes(graph, job)
-            if job._aio_is_spent():
-                raise spent(job)
+            _check_holders(graph, job)
+            if job._aio_is_used_up():
+                raise used_up(job)
         used += odd
         if graph is not top:
             # the one that runs now is counted anyway
@@ -44,11 +39,11 @@ def check(top: JobGraph) -> list[JobGraph]:
     return graphs
 
 
-def _check_homes(graph: JobGraph, job: AbstractJob) -> None:
-    for ref in job._aio_homes:
+def _check_holders(graph: JobGraph, job: AbstractJob) -> None:
+    for ref in job._aio_holders:
         other = ref()
         if other is not None and other is not graph and job in other.jobs:
-            names = " and ".join(sorted(called(one) for one in (graph, other)))
+            names = " and ".join(sorted(described(one) for one in (graph, other)))
             raise UsageError(
                 f"the job {name_of(job)!r} is in two schedulers: {names}",
                 hint="remove() it from one of them",

@@ -1,35 +1,30 @@
 """Run: one run of one scheduler: the asyncio shell around `core`. It knows no nesting, no lists and no shutdown.
 
-The core says which jobs wait for nothing more (Countdown) and, where there is a window, who may start now
-(Admission); here each of those becomes a task of asyncio's, which tells its end at the end of its own last turn.
+The core says which jobs wait for nothing more (Countdown) and, if there is a window, which may start
+(Admission). Here each of those becomes a task of asyncio, which reports its end at the end of its own last turn.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from typing import Any
 
 from treadle.core.admission import Admission
+from treadle.core.graph.countdown import Countdown
 from treadle.errors import InternalError, RunError, TreadleError, listed
 from treadle.scheduling.hooks import add_note_of_job
 
-from .badges import DONE, RUNNING, SCHEDULED
-from .job import Job, ask, known_as, name_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-    from typing import Any
-
-    from treadle.core.graph.countdown import Countdown
-
-    from .job import AbstractJob
+from .badges import RUNNING, SCHEDULED
+from .job import AbstractJob, Job, call_hook, known_as, name_of
 
 STARTING, DONE_WELL, RAISED, CANCELLED, CANCELLING = "STARTING", "DONE", "RAISED", "CANCELLED", "CANCELLING"
-"""What happens to a job, as it is told: CANCELLED from outside, or the run is about to (CANCELLING)."""
+"""What happens to a job, for listeners: CANCELLED from outside, or the run is about to cancel it (CANCELLING)."""
 WINDOW = "window"
 """The one queue of a scheduler with a window; each job takes a token of it."""
 _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited already")
-"""What Python says of a coroutine that is awaited elsewhere, or was."""
+"""Messages of Python for a coroutine that is awaited elsewhere, or was."""
 
 
 class Run:
@@ -38,7 +33,8 @@ class Run:
     :param jobs: all of them
     :param countdown: what each of them waits for
     :param window: how many may run at once, 0 for no limit
-    :param tell: called with what happens, and to which job; None: nothing listens
+    :param inner: the schedulers within that have been checked
+    :param listener: called with what happens, and to which job
     """
 
     def __init__(
@@ -46,15 +42,15 @@ class Run:
         jobs: Iterable[AbstractJob],
         countdown: Countdown,
         window: int,
-        tell: Callable[[str, AbstractJob], None] | None = None,
+        inner: list[Any],
+        listener: Callable[[str, AbstractJob], None] | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         """The exception of the first critical job that failed."""
         self.timed_out = False
-        self.inner: list[Any] = []
-        """The schedulers within that have been looked at."""
+        self.inner = inner
         self._countdown = countdown
-        self._tell = tell
+        self._listener = listener
         self._admission = Admission({WINDOW: window}) if window else None
         self._tasks: dict[AbstractJob, asyncio.Task[None]] = {}
         self._finite = len([1 for job in jobs if not job.forever])
@@ -65,10 +61,10 @@ class Run:
         self._window = window
         self._has_limit = False
         self._endless: set[AbstractJob] = set()
-        """What runs now and is said to run for ever; only where there is a window."""
-        self._is_told = False
+        """The running jobs that run for ever; only if there is a window."""
+        self._has_warned = False
         self._ready: list[AbstractJob] = []
-        """What has become ready while others were being started."""
+        """Jobs that have become ready while others were being started."""
 
     def is_whole(self, count: int) -> bool:
         """Return whether so many jobs have come to their end."""
@@ -90,7 +86,7 @@ class Run:
         self._has_factory = loop.get_task_factory() is not None
         timer = None if timeout is None else loop.call_later(max(0.0, timeout), self._time_is_up)
         try:
-            self._let(self._countdown.first)
+            self._start_ready(self._countdown.first)
             await self._over
         finally:
             self._is_over = True
@@ -99,14 +95,14 @@ class Run:
             if self._tasks:
                 await self._cancel()
 
-    def _let(self, jobs: Collection[AbstractJob]) -> None:
-        """Start jobs that require nothing more; where there is a window, those whose turn has come."""
+    def _start_ready(self, jobs: Collection[AbstractJob]) -> None:
+        """Start jobs that require nothing more; if there is a window, those whose turn has come."""
         admission = self._admission
         if admission is None:
             self._ready += jobs
         else:
             for job in jobs:
-                job._aio_phase = SCHEDULED
+                job._aio_enter(SCHEDULED)
                 admission.push(job, WINDOW, 1, 0)
         if self._is_starting:
             # an eager task has ended while it was made: the loop below goes on with what that has made ready
@@ -130,42 +126,41 @@ class Run:
             self._over.set_exception(InternalError("nothing runs and nothing can start, but work remains"))
 
     def _start(self, job: AbstractJob, slot: int = -1) -> None:
-        if self._tell is not None:
-            self._tell(STARTING, job)
-        job._aio_phase = RUNNING
+        if self._listener is not None:
+            self._listener(STARTING, job)
+        job._aio_enter(RUNNING)
         work, name = self._drive(job, slot), job.label or "treadle.aio"
         if not self._has_factory:
-            task = self._tasks[job] = _JobTask(work, loop=self._loop, name=name)
-            task.about = (self, job, slot)
+            self._tasks[job] = _JobTask(work, (self, job, slot), loop=self._loop, name=name)
         elif not (made := self._loop.create_task(work, name=name)).done():
             self._tasks[job] = made
 
     async def _drive(self, job: AbstractJob, slot: int) -> None:
-        """Run a job in a task of its own, and let others start that have waited for it."""
+        """Run a job in a task of its own, and start others that have waited for it."""
         try:
             # most are plain, and most runs are of many: no detour
-            job._aio_value = await (job.corun if type(job) is Job else job._aio_awaited())
+            value = await (job.corun if type(job) is Job else job._aio_awaited())
         except BaseException as error:
-            self._hear(job, error)
+            self._note_end(job, error)
             self._ended(job, slot)
             if not isinstance(error, Exception | asyncio.CancelledError):
-                # asyncio passes it on to whoever runs the loop, and yet wants to be asked for it
+                # asyncio raises it out of the loop, and yet warns of it unless it is retrieved
                 if (task := asyncio.current_task()) is not None:
                     task.add_done_callback(asyncio.Task.exception)
                 raise
             return
-        job._aio_phase = DONE
-        if self._tell is not None:
-            self._hear(job, None)
+        job._aio_return(value)
+        if self._listener is not None:
+            self._note_end(job, None)
         self._ended(job, slot)
 
-    def _hear(self, job: AbstractJob, error: BaseException | None) -> None:
-        """Note and tell how a job has ended; if a hook raises in this, the run fails by that."""
+    def _note_end(self, job: AbstractJob, error: BaseException | None) -> None:
+        """Note how a job has ended and call the listener; if a hook raises in this, the run fails by that."""
         try:
             if error is not None:
                 self._raised(job, error)
-            elif self._tell is not None:
-                self._tell(DONE_WELL, job)
+            elif self._listener is not None:
+                self._listener(DONE_WELL, job)
         except Exception as raised:
             if self.failure is None:
                 self.failure = raised
@@ -175,7 +170,7 @@ class Run:
     def _lost(self, job: AbstractJob, slot: int) -> None:
         """Note that a job was cancelled before its first turn."""
         self._has_lost = True
-        self._hear(job, asyncio.CancelledError())
+        self._note_end(job, asyncio.CancelledError())
         self._ended(job, slot)
 
     def _raised(self, job: AbstractJob, error: BaseException) -> None:
@@ -195,17 +190,15 @@ class Run:
             if isinstance(failure, Exception) and not hasattr(job, "jobs"):
                 # what a scheduler raises names the job within that has raised it
                 add_note_of_job(failure, job.co_run, known_as(job))
-            job._aio_exception = failure
-            job._aio_stack = failure.__traceback__
-            job._aio_phase = DONE
-        if self._tell is not None:
-            self._tell(RAISED if job._aio_exception is not None else CANCELLED, job)
-        if ask(job, "is_critical") and not self._is_over:
+            job._aio_raise(failure)
+        if self._listener is not None:
+            self._listener(RAISED if job._aio_exception is not None else CANCELLED, job)
+        if call_hook(job, "is_critical") and not self._is_over:
             self.failure = failure
             self._end()
 
     def _ended(self, job: AbstractJob, slot: int) -> None:
-        """Give back what a job held that has ended, and let others start."""
+        """Release what a job held that has ended, and let others start."""
         self._tasks.pop(job, None)
         self._endless.discard(job)
         if self._is_over:
@@ -218,9 +211,9 @@ class Run:
         ready = self._countdown.leave(job)
         if slot >= 0 and self._admission is not None:
             self._admission.release(slot)
-            self._let(ready)
+            self._start_ready(ready)
         elif ready or not self._tasks:
-            self._let(ready)
+            self._start_ready(ready)
 
     def _end(self) -> None:
         self._is_over = True
@@ -228,10 +221,10 @@ class Run:
             self._over.set_result(None)
 
     def _window_is_lost(self, waiting: int) -> None:
-        """Refuse to wait for a place that never gets free; say so alone where there is a time limit."""
-        if self._is_over or self._is_told:
+        """Refuse to wait for a place that never gets free; only warn if there is a time limit."""
+        if self._is_over or self._has_warned:
             return
-        self._is_told = True
+        self._has_warned = True
         names = sorted(repr(name_of(job)) for job in self._endless)
         error = RunError(
             f"jobs that run for ever fill the window of {self._window}, and {waiting} more wait for a place",
@@ -239,8 +232,6 @@ class Run:
             hint="a larger jobs_window, or jobs without forever=True",
         )
         if self._has_limit:
-            import logging
-
             logging.getLogger("treadle.aio").warning("%s", error)
             return
         self._is_over = True
@@ -252,29 +243,34 @@ class Run:
             self._end()
 
     async def _cancel(self) -> None:
-        """Cancel what runs, and wait for its end however long that takes."""
-        if self._tell is not None:
+        """Cancel running jobs, and wait for their ends however long that takes."""
+        if self._listener is not None:
             for job in self._tasks:
-                self._tell(CANCELLING, job)
+                self._listener(CANCELLING, job)
         await end_all(list(self._tasks.values()))
 
 
 class _JobTask(asyncio.Task[None]):
-    """A task that tells its run when it is cancelled before its first turn: its coroutine, never begun, cannot."""
+    """A task that reports to its run when it is cancelled before its first turn, as its coroutine never begins."""
 
-    __slots__ = ("about",)
-    about: tuple[Run, AbstractJob, int]
+    __slots__ = ("_about",)
+
+    def __init__(
+        self, work: Coroutine[Any, Any, None], about: tuple[Run, AbstractJob, int], **options: Any
+    ) -> None:
+        self._about = about
+        super().__init__(work, **options)
 
     def cancel(self, msg: Any = None) -> bool:
         coroutine: Any = self.get_coro()
         if not (self.done() or coroutine.cr_running or coroutine.cr_suspended):
-            run, job, slot = self.about
+            run, job, slot = self._about
             self.get_loop().call_soon(run._lost, job, slot)
         return super().cancel(msg)
 
 
 async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for their ends, also if we are cancelled meanwhile: that is passed on at the end."""
+    """Cancel tasks and wait for their ends, also if we are cancelled meanwhile: that is raised at the end."""
     pending = set(tasks)
     interrupted: asyncio.CancelledError | None = None
     while pending:

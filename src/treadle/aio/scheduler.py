@@ -1,28 +1,25 @@
 """PureScheduler and Scheduler: jobs that run as coroutines when what they require is done.
 
-They join the graph of the jobs, its run, the shutdown and the lists; each of those has its own module.
+They combine the graph of the jobs, its run, the shutdown and the lists; each of those has its own module.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from treadle.errors import RunError, UsageError
 from treadle.scheduling.hooks import shown
 
 from . import listing
 from .badges import DONE
-from .graph import JobGraph, called, counted
+from .dot import dot_format, draw, graphviz_source, write_dot
+from .graph import JobGraph, counted, described
 from .job import AbstractJob, run_alone
 from .refusals import check
 from .run import Run
 from .shutdown import shut_down
-from .watch import wall_clock
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from .watch import Watch
+from .watch import Watch, wall_clock
 
 
 class PureScheduler(JobGraph):
@@ -86,8 +83,8 @@ class PureScheduler(JobGraph):
         if not self.jobs:
             return True
         self._aio_is_running = True
-        self.jobs.too_late = f"{called(self)} ran"
-        self._tell(f"starts with {len(self)} jobs")
+        self.jobs.begin_run(f"{described(self)} ran")
+        self._print(f"starts with {len(self)} jobs")
         try:
             await run.run(self.timeout)
         finally:
@@ -105,7 +102,7 @@ class PureScheduler(JobGraph):
         if self._aio_has_shut_down:
             return None
         self._aio_has_shut_down = True
-        self._tell("shuts down")
+        self._print("shuts down")
         return await shut_down(self.jobs, self.shutdown_timeout)
 
     def failed_critical(self) -> bool:
@@ -163,14 +160,10 @@ class PureScheduler(JobGraph):
 
     def dot_format(self) -> str:
         """Return the graph in the language of Graphviz; schedulers are clusters."""
-        from .dot import dot_format
-
         return dot_format(self)
 
     def export_as_dotfile(self, filename: str) -> str:
         """Write the graph in the language of Graphviz to a file; return a line that says so."""
-        from .dot import write_dot
-
         return write_dot(self, filename)
 
     def export_as_graphic(self, filename: str, suffix: str) -> str:
@@ -180,8 +173,6 @@ class PureScheduler(JobGraph):
         :param suffix: the format: png, svg, pdf
         :raises TreadleError: if `dot` is not there, or has failed
         """
-        from .dot import draw
-
         return draw(self, filename, suffix)
 
     def export_as_pngfile(self, filename: str) -> str:
@@ -197,8 +188,6 @@ class PureScheduler(JobGraph):
 
         :raises ModuleNotFoundError: if that package is not there
         """
-        from .dot import graphviz_source
-
         return graphviz_source(self)
 
     def close_all_jobs(self) -> None:
@@ -218,50 +207,63 @@ class PureScheduler(JobGraph):
         return done, ongoing, len(self) - done - ongoing
 
     def _prepared(self) -> Run:
-        """Refuse what cannot run, forget a former run, and return the run that is to be."""
+        """Refuse what cannot run, forget a former run, and return the next run."""
         if self._aio_is_running:
-            raise RunError(f"{called(self)} runs already")
-        # else the scheduler that this one is a job of has looked at all, and made all forget a former run
+            raise RunError(f"{described(self)} runs already")
+        # else the scheduler that this one is a job of has checked all, and all have forgotten a former run
         graphs: list[Any] = [] if self._aio_is_checked else check(self)
-        tell = self._tell_job if self.verbose or self._aio_listener is not None else None
+        listener = self._take if self.verbose or self._aio_listener is not None else None
         for graph in graphs or [self]:
             for name in ("timeout", "shutdown_timeout"):
                 _check_seconds(graph, name)
-        run = Run(self.jobs, counted(self), _window(self.jobs_window), tell)
+        run = Run(self.jobs, counted(self), _window(self.jobs_window), graphs[1:], listener)
         for graph in graphs:
-            graph._aio_is_checked = graph is not self
-            graph._aio_last = None
-            graph._aio_has_shut_down = False
-        run.inner = graphs[1:]
+            graph._aio_prepare(is_checked=graph is not self)
         self._aio_last = run
         if self.verbose and not self._aio_is_checked:
             listing.number(self)
         return run
+
+    def _aio_prepare(self, *, is_checked: bool) -> None:
+        """Forget a former run.
+
+        :param is_checked: whether the scheduler around it has checked it for this run
+        """
+        self._aio_is_checked = is_checked
+        self._aio_last = None
+        self._aio_has_shut_down = False
+
+    def _aio_close_run(self) -> None:
+        """Note that the run around it is over, and with it what was checked for it."""
+        self._aio_is_checked = False
+        self.jobs.end_run()
+
+    def _aio_listen(self, listener: Callable[[str, AbstractJob], object] | None) -> None:
+        self._aio_listener = listener
 
     async def _clean_up(self, run: Run) -> None:
         try:
             await self.co_shutdown()
         finally:
             for graph in run.inner:
-                graph._aio_is_checked = False
-                graph.jobs.too_late = None
+                graph._aio_close_run()
             if not self._aio_is_checked:
-                # else it may have ended, but the run around it has not: it does not come to this one again
-                self.jobs.too_late = None
+                # else the run around it has not ended yet, although this scheduler does not run again in it
+                self.jobs.end_run()
             if not run.is_whole(len(self)):
                 for job in self.iterate_jobs():
                     if job._aio_phase != DONE:
                         job._aio_close()
 
-    def _tell_job(self, what: str, job: AbstractJob) -> None:
+    def _take(self, what: str, job: AbstractJob) -> None:
         if self._aio_listener is not None:
             self._aio_listener(what, job)
         if self.verbose:
             print(f"{self._clock()} {self.stats()} {what}: {job.repr_id()} {AbstractJob.__repr__(job)}")
 
-    def _tell(self, what: str) -> None:
+    def _print(self, what: str) -> None:
         if self.verbose:
-            print(f"{self._clock()} {self.stats()} {called(self)} {what}")
+            print(f"{self._clock()} {self.stats()} {described(self)} {what}")
 
     def _clock(self) -> str:
         return wall_clock() if self.watch is None else self.watch.elapsed()
@@ -306,7 +308,7 @@ class Scheduler(PureScheduler, AbstractJob):
             return False
         if self._aio_last.failure is not None:
             raise self._aio_last.failure
-        raise TimeoutError(f"{called(self)} has not ended within {self.timeout} s")
+        raise TimeoutError(f"{described(self)} has not ended within {self.timeout} s")
 
     def dot_cluster_name(self) -> str:
         """Return its name in a graph."""
@@ -330,7 +332,7 @@ def _check_seconds(graph: Any, name: str) -> None:
     value = getattr(graph, name, None)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise UsageError(
-            f"the {name} of {called(graph)} is {shown(value)}", facts=("expected seconds, None for no limit",)
+            f"the {name} of {described(graph)} is {shown(value)}", facts=("expected seconds, None for no limit",)
         )
 
 

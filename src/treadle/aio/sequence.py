@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from .job import AbstractJob, Chain, flat
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .job import Home, Requirements
+from .job import AbstractJob, Chain, JobHolder, Requirements, flat
 
 
 class Sequence(Chain):
@@ -23,7 +19,7 @@ class Sequence(Chain):
         self,
         *sequences_or_jobs: AbstractJob | Sequence | None,
         required: Requirements = None,
-        scheduler: Home | None = None,
+        scheduler: JobHolder | None = None,
     ) -> None:
         self.jobs = []
         self.scheduler = scheduler
@@ -40,7 +36,7 @@ class Sequence(Chain):
                 self.scheduler.add(job)
 
     def requires(self, *requirements: Requirements) -> Sequence:
-        """Add to what its first job requires; an empty sequence keeps it for the one that comes."""
+        """Add to what its first job requires; an empty sequence keeps it for the first that comes."""
         if self.jobs:
             self.jobs[0].requires(*requirements)
         else:

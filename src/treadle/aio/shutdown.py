@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from treadle.scheduling.hooks import add_note_of_job, awaitable
 
-from .job import Job, known_as, name_of
+from .job import AbstractJob, Job, known_as, name_of
 from .run import end_all
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .job import AbstractJob
+_log = logging.getLogger("treadle.aio")
 
 
 async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
     """Await the shutdown of all jobs at once; return whether all have come to their end.
 
-    What takes too long is cancelled. What a shutdown raises is logged, and counts as its end.
+    A shutdown that takes too long is cancelled. An exception that it raises is logged, and counts as its end.
 
     :param timeout: seconds, None for no limit
     """
@@ -49,6 +46,3 @@ async def _shutdown(job: AbstractJob) -> None:
     except Exception as error:
         add_note_of_job(error, job.co_shutdown, known_as(job))
         raise
-
-
-_log = logging.getLogger("treadle.aio")

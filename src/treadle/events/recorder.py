@@ -24,22 +24,23 @@ if TYPE_CHECKING:
     from treadle.core.decision import Verdict
 
     from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
+    from .schema import Event
 
     class Sink(Protocol):
-        """Takes the events that are told."""
+        """Takes the events of a run."""
 
         @property
         def are_live(self) -> bool:
-            """Whether they are read while they are told."""
+            """Whether they are read while the run lasts."""
 
         def set_root(self, root: str) -> None:
-            """Take in which folder the paths of the events are relative to."""
+            """Use the folder that the paths of the events are relative to."""
 
-        def tell(self, kind: str, **fields: Any) -> None:
-            """Take an event."""
+        def take(self, event: Event) -> None:
+            """Write or keep an event."""
 
         def flush(self) -> None:
-            """Write what waits."""
+            """Write the events that wait."""
 
 
 TICK = 0.1
@@ -95,7 +96,7 @@ class Recorder(Subscriber):
         :param version: that of Treadle
         """
         self._set_root(root)
-        self.sink.tell("run", schema=SCHEMA, treadle=version, began=began, names=list(names))
+        self._record("run", schema=SCHEMA, treadle=version, began=began, names=list(names))
         self.sink.flush()
 
     def plan_read(self, event: PlanRead) -> None:
@@ -103,7 +104,7 @@ class Recorder(Subscriber):
         self._set_root(event.root)
         is_first = not self._has_plan
         self._has_plan = True
-        self.sink.tell(
+        self._record(
             "plan", file=event.file, actions=event.total, queues=event.queues, left_out=dict(event.disabled)
         )
         if is_first and self.warn is not None:
@@ -118,12 +119,12 @@ class Recorder(Subscriber):
 
     def waiting(self, holder: str) -> None:
         """Tell what we wait for."""
-        self.sink.tell("waiting", holder=holder)
+        self._record("waiting", holder=holder)
         self.sink.flush()
 
     def note(self, text: str) -> None:
         """Tell what is to be said of the state."""
-        self.sink.tell("note", text=without_root(text, self._root))
+        self._record("note", text=without_root(text, self._root))
 
     def walk_began(self, _: WalkBegan) -> None:
         """Have written what was told: the actions follow."""
@@ -134,7 +135,7 @@ class Recorder(Subscriber):
         if event.name in self._known:
             return
         self._known.add(event.name)
-        self.sink.tell(
+        self._record(
             "action",
             name=event.name,
             family=event.family,
@@ -152,13 +153,13 @@ class Recorder(Subscriber):
         if name not in self._told:
             self._told.add(name)
             reasons = [reason_data(why) for why in verdict.reasons]
-            self.sink.tell("verdict", name=name, verdict=verdict.outcome, reasons=reasons)
+            self._record("verdict", name=name, verdict=verdict.outcome, reasons=reasons)
 
     def started(self, event: Started) -> None:
         """Tell that an attempt starts."""
         self._between.pop(event.name, None)
         start = self._starts[event.name] = _rounded(event.at - self._began)
-        self.sink.tell("started", name=event.name, attempt=event.attempt, slot=event.slot, start=start)
+        self._record("started", name=event.name, attempt=event.attempt, slot=event.slot, start=start)
         # a look after a kill finds what was running
         self.sink.flush()
 
@@ -174,7 +175,7 @@ class Recorder(Subscriber):
         self._between[event.name] = said
         kept = ("name", "start", "duration", "exit_code", "failure")
         attempt = {key: said[key] for key in kept if key in said}
-        self.sink.tell("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
+        self._record("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
 
     def ended(self, event: Ended) -> None:
         """Tell how an action ended; of one that was to be tried again, and was not, its last attempt is told."""
@@ -212,7 +213,7 @@ class Recorder(Subscriber):
             if name not in self._known:
                 self._known.add(name)
                 known = {"family": name, "help": "", "command": "", "needs": list(origins), "after": []}
-                self.sink.tell("action", name=name, **known, queue="default", tokens=1)
+                self._record("action", name=name, **known, queue="default", tokens=1)
             self.decided(name, verdict)
             self._tell_end({"name": name, "status": BLOCKED, "attempts": 0, "duration": 0.0})
 
@@ -224,9 +225,9 @@ class Recorder(Subscriber):
         """Tell of an error, or of each of the problems in it."""
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             if isinstance(problem, TreadleError):
-                self.sink.tell("problem", **problem_data(problem, self._root))
+                self._record("problem", **problem_data(problem, self._root))
             else:
-                self.sink.tell("problem", text=f"{type(problem).__name__}: {problem}".removesuffix(": "))
+                self._record("problem", text=f"{type(problem).__name__}: {problem}".removesuffix(": "))
 
     def summary(self, exit_code: int) -> None:
         """Tell the sum of it."""
@@ -235,7 +236,7 @@ class Recorder(Subscriber):
         counts = dict.fromkeys(STATUSES, 0)
         for status in self.ends.values():
             counts[status] += 1
-        self.sink.tell(
+        self._record(
             "summary",
             total=sum(counts.values()),
             counts=counts,
@@ -278,14 +279,17 @@ class Recorder(Subscriber):
     def _tell_output(self, name: str, *, last: bool = False) -> None:
         text, omitted = self._tails[name].new(last=last)
         if text or omitted:
-            self.sink.tell("output", name=name, text=text, **({"omitted": omitted} if omitted else {}))
+            self._record("output", name=name, text=text, **({"omitted": omitted} if omitted else {}))
 
     def _tell_end(self, said: dict[str, Any]) -> None:
         name = said["name"]
         self._between.pop(name, None)
         self._tails.pop(name, None)
         self.ends[name] = said["status"]
-        self.sink.tell("ended", **said)
+        self._record("ended", **said)
+
+    def _record(self, kind: str, **fields: Any) -> None:
+        self.sink.take({"event": kind, "t": _rounded(monotonic() - self._began), **fields})
 
     def _set_root(self, root: str) -> None:
         self._root = root

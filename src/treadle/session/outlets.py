@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from time import monotonic
 
 from treadle.events.files import Lines
 from treadle.events.run_model import Run
@@ -15,7 +14,6 @@ from treadle.ui.text import line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from treadle.events.schema import Event
     from treadle.session.call import Call
@@ -66,9 +64,8 @@ class Outlets:
             folder = os.path.relpath(root, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())
             self._github.folder = folder if folder != "." else ""
 
-    def tell(self, kind: str, **fields: Any) -> None:
+    def take(self, event: Event) -> None:
         """Hand an event to all that want it."""
-        event: Event = {"event": kind, "t": round(monotonic() - self.call.began, 6), **fields}
         if self._lines is not None:
             self._lines.add(encoded(event))
         if self._run is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from treadle.errors import one_line
 
+from .dot import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable
@@ -32,18 +34,13 @@ def _listed(ids: Iterable[Hashable]) -> str:
 def as_dot(ids: Collection[Hashable], edges: Edges, order_edges: Edges) -> str:
     """Return the graph for Graphviz, each edge drawn from a vertex to what comes before it."""
     lines = ["digraph G {", 'rankdir="LR";']
-    lines += [f"{_quoted(vertex_id)};" for vertex_id in ids]
+    lines += [f"{quoted(vertex_id)};" for vertex_id in ids]
     for vertex_id in ids:
-        name = _quoted(vertex_id)
-        lines += [f"{name} -> {_quoted(start)};" for start in edges.before(vertex_id)]
-        lines += [f"{name} -> {_quoted(start)} [style=dashed];" for start in order_edges.before(vertex_id)]
+        name = quoted(vertex_id)
+        lines += [f"{name} -> {quoted(start)};" for start in edges.before(vertex_id)]
+        lines += [f"{name} -> {quoted(start)} [style=dashed];" for start in order_edges.before(vertex_id)]
     lines.append("}")
     return "\n".join(lines)
-
-
-def _quoted(vertex_id: Hashable) -> str:
-    text = str(vertex_id).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{one_line(text)}"'
 
 
 def as_tree(

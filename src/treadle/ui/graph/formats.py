@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treadle.core.graph.dot import quoted
 from treadle.core.text import crop_middle, safe
 
 from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, SKIP, STATES, UNKNOWN, ranks
@@ -93,8 +94,8 @@ def _attributes(vertex: Vertex) -> str:
     state = vertex.state
     said = " - ".join(text for text in (vertex.name, vertex.help, said_of(vertex), vertex.note) if text)
     made = [
-        f"label={_quoted(_label(vertex))}",
-        f"tooltip={_quoted(said)}",
+        f"label={quoted(_label(vertex))}",
+        f"tooltip={quoted(safe(said))}",
         f'fillcolor="{_FILLS[state]}"',
         f'color="{_BORDERS[state]}"',
     ]
@@ -110,12 +111,6 @@ def _attributes(vertex: Vertex) -> str:
 def _label(vertex: Vertex) -> str:
     name = crop_middle(safe(vertex.name), _ROOM)
     return f"{name} ({len(vertex.members)})" if vertex.is_folded else name
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a dot string that shows as it stands: no entity, no escape of dot's own."""
-    shown = safe(text).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{shown}"'
 
 
 def mermaid_lines(graph: Graph) -> Iterator[str]:
