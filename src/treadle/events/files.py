@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from errno import EISDIR, ENOTDIR
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from treadle.errors import UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 MOST_WAITING = 4 << 20
 """Bytes that wait for the reader of a pipe; what comes when there are more is lost."""

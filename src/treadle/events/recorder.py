@@ -6,41 +6,34 @@ Only a run whose events, or what is made of them, are wanted loads it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Any, Protocol
 
-from treadle.core.decision import blocked
+from treadle.core.decision import Verdict, blocked
 from treadle.core.outcomes import BLOCKED, NOT_STARTED, STATUSES
 from treadle.errors import PlanError, TreadleError
 
-from .bus import Subscriber
+from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, Subscriber, WalkBegan, WalkEnded
 from .sanitize import Tail
-from .schema import SCHEMA, inside, place_data, problem_data, reason_data, without_root
+from .schema import SCHEMA, Event, inside, place_data, problem_data, reason_data, without_root
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, Protocol
 
-    from treadle.core.decision import Verdict
+class Sink(Protocol):
+    """Takes the events of a run."""
 
-    from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
-    from .schema import Event
+    @property
+    def are_live(self) -> bool:
+        """Whether they are read while the run lasts."""
 
-    class Sink(Protocol):
-        """Takes the events of a run."""
+    def set_root(self, root: str) -> None:
+        """Use the folder that the paths of the events are relative to."""
 
-        @property
-        def are_live(self) -> bool:
-            """Whether they are read while the run lasts."""
+    def take(self, event: Event) -> None:
+        """Write or keep an event."""
 
-        def set_root(self, root: str) -> None:
-            """Use the folder that the paths of the events are relative to."""
-
-        def take(self, event: Event) -> None:
-            """Write or keep an event."""
-
-        def flush(self) -> None:
-            """Write the events that wait."""
+    def flush(self) -> None:
+        """Write the events that wait."""
 
 
 TICK = 0.1

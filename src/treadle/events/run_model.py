@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from treadle.core.outcomes import FAILED, INTERRUPTED, NOT_STARTED, STATUSES
 from treadle.errors import UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
-
-    from .schema import Event
+from .schema import Event
 
 UNFINISHED = "not finished"
 """The result of a run whose events end before it did."""

@@ -9,20 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from treadle.core import wording as words
-from treadle.errors import UsageError
+from treadle.core.decision import Reason
+from treadle.errors import Place, TreadleError, UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
-
-    from treadle.core.decision import Reason
-    from treadle.errors import Place, TreadleError
-
-    Event = dict[str, Any]
+Event = dict[str, Any]
 
 SCHEMA = 1
 """Counted up when a field changes its meaning or goes; new kinds and new fields do not count it up."""

@@ -5,11 +5,9 @@ No number of tokens makes the run shorter than it.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
-    from treadle.events.run_model import Run
+from treadle.events.run_model import Run
 
 
 def critical_path(run: Run) -> list[str]:

@@ -6,17 +6,14 @@ only in groups, also what others show of it meanwhile, as it comes or as the end
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from treadle.core.outcomes import FAILED, INTERRUPTED
 from treadle.core.text import safe
 from treadle.events.run_model import Run, further
+from treadle.events.schema import Event
 from treadle.ui.durations import duration
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from treadle.events.schema import Event
 
 STARTED, FAILURE = "started", "ended"
 _LAST = 10

@@ -10,21 +10,17 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from typing import Any
 
 from treadle.core import wording as words
 from treadle.core.decision import ABSENT
 from treadle.core.outcomes import FAILED, INTERRUPTED
 from treadle.core.text import safe
+from treadle.events.run_model import ActionRun, Run
 from treadle.ui.durations import duration
 
 from .critical import critical_path
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from treadle.events.run_model import ActionRun, Run
 
 BEGINS = """\
 <!doctype html>

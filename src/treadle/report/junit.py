@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_STARTED, SKIPPED
 from treadle.core.text import safe
-from treadle.events.run_model import further
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from treadle.events.run_model import ActionRun, Run
-    from treadle.events.schema import Event
+from treadle.events.run_model import ActionRun, Run, further
+from treadle.events.schema import Event
 
 BEGINS = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="treadle"'
 _NEVER_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

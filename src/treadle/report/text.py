@@ -7,17 +7,12 @@ from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN
 from treadle.core.text import safe
 from treadle.errors import Place, TreadleError
 from treadle.events.bus import Ended
-from treadle.events.run_model import UNFINISHED
+from treadle.events.run_model import UNFINISHED, ActionRun, Run
 from treadle.events.run_state import State
+from treadle.events.schema import Event
 from treadle.ui import render
 from treadle.ui.error_text import problems_lines
-from treadle.ui.text import line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from treadle.events.run_model import ActionRun, Run
-    from treadle.events.schema import Event
-    from treadle.ui.text import Line
+from treadle.ui.text import Line, line
 
 _LAST = 20
 

@@ -6,18 +6,14 @@ The critical path has a row of its own beside them, since not every viewer shows
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from treadle.core.outcomes import FAILED, INTERRUPTED, RAN
+from treadle.events.run_model import ActionRun, Attempt, Run
 
 from .critical import critical_path
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from treadle.events.run_model import ActionRun, Attempt, Run
 
 BEGINS = '{"displayTimeUnit":"ms","otherData":'
 _COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good"}

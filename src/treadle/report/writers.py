@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from treadle.errors import UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
-
-    from treadle.events.run_model import Run
+from treadle.events.run_model import Run
 
 KINDS = ("junit", "trace", "html")
 """The files that can be made of a run; each is an option of `run` and of `report`."""

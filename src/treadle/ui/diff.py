@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from treadle.core.text import MORE, crop, safe, width
 
-from .text import line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .text import Line, Piece
+from .text import Line, Piece, line
 
 _ROOM = 100
 """Cells above which of a line only the words that changed are shown."""

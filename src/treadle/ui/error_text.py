@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from treadle.core.text import crop, crop_left, crop_middle, safe, width, wrap
-from treadle.errors import PlanError, shortened
+from treadle.errors import Place, PlanError, TreadleError, shortened
 
-from .text import line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from treadle.errors import Place, TreadleError
-
-    from .console import Console
-    from .text import Line
+from .console import Console
+from .text import Line, line
 
 _ROOM = 76
 """Cells of a source line that are shown."""

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from treadle.core.text import MORE, safe
 from treadle.events.sanitize import OTHER_SEQUENCES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LONGEST_LINE = 500
 """Characters of one line that are shown."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from treadle.core import decision
 from treadle.core import wording as words
+from treadle.core.decision import Reason, Verdict
 from treadle.core.outcomes import INTERRUPTED
 from treadle.core.text import safe
 
 from .diff import text_difference
 from .durations import duration
-from .text import line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from treadle.core.decision import Reason, Verdict
-
-    from .text import Line
+from .text import Line, line
 
 _LINES = 40
 """Lines of a difference between two commands that are shown."""

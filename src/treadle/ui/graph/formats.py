@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from treadle.core.graph.dot import quoted
 from treadle.core.text import crop_middle, safe
 
-from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, SKIP, STATES, UNKNOWN, ranks
+from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, SKIP, STATES, UNKNOWN, Graph, Vertex, ranks
 from .tree import said_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .model import Graph, Vertex
 
 FORMAT = 1
 """The version of the data: names in it stay, new ones may come."""

@@ -5,9 +5,7 @@ It knows nothing of plans and walks, nor of how a graph is drawn.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 FAILED, RUN, MAY_RUN, SKIP, UNKNOWN = "failed", "would run", "may run", "skipped", ""
 STATES = (FAILED, RUN, MAY_RUN, SKIP)

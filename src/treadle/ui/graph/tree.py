@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from treadle.core.text import safe
-from treadle.ui.text import crop_line, line
+from treadle.ui.text import Line, crop_line, line
 
-from .model import FAILED, MAY_RUN, RUN, SKIP
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from treadle.ui.text import Line
-
-    from .model import Graph, Vertex
+from .model import FAILED, MAY_RUN, RUN, SKIP, Graph, Vertex
 
 STYLES = {FAILED: "bad", RUN: "warn", MAY_RUN: "warn", SKIP: "good"}
 DEEPEST = 20
