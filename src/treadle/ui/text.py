@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    Piece = tuple[str, str]
-    """A text and its style: a key of `SGR`."""
-    Line = tuple[Piece, ...]
+Piece = tuple[str, str]
+"""A text and its style: a key of `SGR`."""
+Line = tuple[Piece, ...]
 
 SGR = {"": "", "name": "1", "good": "32", "bad": "1;31", "warn": "33", "dim": "2"}
 """style -> the parameters of the escape sequence that begins it."""
