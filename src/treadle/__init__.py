@@ -77,8 +77,8 @@ if TYPE_CHECKING:
     from .scheduling.scheduler import KILLING as KILLING
     from .scheduling.scheduler import STOPPING as STOPPING
     from .scheduling.scheduler import Scheduler as Scheduler
+    from .session.call import RunReport as RunReport
     from .session.options import Options as Options
-    from .session.run_report import RunReport as RunReport
     from .session.session import Session as Session
     from .state.store import Store as Store
     from .status import ReturnValue as ReturnValue
@@ -121,7 +121,7 @@ _HOMES = {
     "plan.load": ("load_plan",),
     "plan.model": ("Plan",),
     "session.options": ("Options",),
-    "session.run_report": ("RunReport",),
+    "session.call": ("RunReport",),
     "session.session": ("Session",),
     "state.store": ("Store",),
     "walk": ("ActionReport", "Report", "Walk"),

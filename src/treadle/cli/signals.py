@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from treadle.session.stop_requests import StopRequests
+from treadle.session.call import StopRequests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

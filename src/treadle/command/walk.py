@@ -18,7 +18,7 @@ from treadle.core import decision
 from treadle.core.decision import OUTPUT, Reason, Verdict
 from treadle.core.retry import pause_before, should_retry
 from treadle.engines import process_marks as marks
-from treadle.errors import ToldToEndError, TreadleError, listed
+from treadle.errors import StateError, ToldToEndError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
 from treadle.scheduling.hooks import refusal, words_of
 from treadle.scheduling.job import Job
@@ -34,7 +34,6 @@ from .discovered import DiscoveredInputs, found_in, owner_of, wait_for_makers, w
 from .fingerprinting import FOUND, INPUT, Questions, made_once
 from .job import CONSOLE_QUEUE, CommandJob, Place
 from .outputs import Room
-from .state_lock import acquire
 from .validation import check_commands
 
 TYPE_CHECKING = False
@@ -51,6 +50,30 @@ if TYPE_CHECKING:
     from .command import Command
     from .fingerprinting import Question
     from .observer import Observer
+
+
+def acquire_state(
+    store: Store,
+    run: str,
+    *,
+    wait: bool = True,
+    on_wait: Callable[[str], None] | None = None,
+    known: Known | None = None,
+) -> None:
+    """Take the lock of a state folder, read its log, and end what an earlier run left running when it was killed.
+
+    :param run: the id of our run
+    :param known: what need not be read; if the log is another one now, all is read
+    :raises StateError: the folder cannot be made or written, or what was left running does not end
+    :raises BusyError: another run holds the lock, and `wait` is false
+    """
+    store.acquire(run, wait=wait, on_wait=on_wait, known=known, mark=os.environ.get(marks.MARK, ""))
+    for left, was_here in store.killed_runs():
+        if was_here:
+            alive = marks.end_marked(f"{left}/")
+            if alive:
+                raise StateError(f"processes of a run that was killed do not end: {listed(alive)}")
+        store.close_killed(left)
 
 
 class OutdatedError(Exception):
@@ -156,7 +179,7 @@ class CommandWalk(Walk):
 
     def _run_alone(self) -> Report:
         self._check()
-        acquire(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self.known)
+        acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self.known)
         try:
             if self.known is not None and not self.store.is_partial:
                 raise OutdatedError("another run was here in the meantime")

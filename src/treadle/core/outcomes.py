@@ -1,4 +1,4 @@
-"""The words for how an action ended, as people and programs read them: one list for all."""
+"""How an action ends, in words for people and programs, and how many of a run have ended so. It knows no clock."""
 
 from __future__ import annotations
 
@@ -13,3 +13,45 @@ NOT_STARTED = "not started"
 ENDS = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED)
 """How an action that had its turn may end."""
 STATUSES = (*ENDS, NOT_STARTED)
+
+
+class RunCounts:
+    """What a run has done and is doing, as counts and names.
+
+    :param total: how many actions it has
+    :param began: when it began, in seconds of any clock that `now` is also taken from
+    """
+
+    __slots__ = ("began", "counts", "running", "saved", "total")
+
+    def __init__(self, total: int, began: float) -> None:
+        self.total = total
+        self.began = began
+        self.counts = dict.fromkeys(ENDS, 0)
+        self.running: dict[str, float] = {}
+        """uid -> when it started; in the order of the starts."""
+        self.saved = 0.0
+        """Seconds that skipping has saved."""
+
+    @property
+    def done(self) -> int:
+        """How many actions have ended, one way or the other."""
+        return sum(self.counts.values())
+
+    @property
+    def left(self) -> int:
+        """How many actions have neither ended nor started."""
+        return self.total - self.done - len(self.running)
+
+    def start(self, uid: str, now: float) -> None:
+        """Take in that an attempt of an action starts."""
+        self.running[uid] = now
+
+    def end(self, uid: str, how: str) -> None:
+        """Take in that an action ended."""
+        self.running.pop(uid, None)
+        self.counts[how] += 1
+
+    def pause(self, uid: str) -> None:
+        """Take in that an attempt of an action ended, and that another one follows."""
+        self.running.pop(uid, None)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from treadle.core.decision import Reason
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, RunCounts
 from treadle.core.text import safe
 from treadle.errors import Place, TreadleError
 from treadle.events.bus import Ended
 from treadle.events.run_model import UNFINISHED, ActionRun, Run
-from treadle.events.run_state import State
 from treadle.events.schema import Event
 from treadle.ui import render
 from treadle.ui.error_text import problems_lines
@@ -22,7 +21,7 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
 
     :param verbose: whether skipped actions get a line too
     """
-    state = State(len(run.actions), 0.0)
+    state = RunCounts(len(run.actions), 0.0)
     blocked: dict[tuple[str, ...], list[str]] = {}
     lines = [line((f"treadle: {safe(note)}", "dim")) for note in run.notes]
     failed = []

@@ -1,4 +1,4 @@
-"""One call of Treadle: what was asked for, the plan that it names, and which actions its names stand for."""
+"""One call of Treadle: what was asked for, the plan and the actions that it names, requests to stop, the report."""
 
 from __future__ import annotations
 
@@ -7,22 +7,103 @@ from time import monotonic
 
 from treadle.errors import UsageError, listed
 from treadle.events.bus import Bus, RunEnded, WalkEnded
+from treadle.walk import Report
 
 from .fast_start import DEFAULT_PLAN, nearest_plan
 from .options import Options
-from .stop_requests import StopRequests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from typing import Self
 
+    from treadle.command.walk import CommandWalk
     from treadle.errors import TreadleError
     from treadle.frontends.base import Project
     from treadle.state.previous_outputs import FormerOutputs
     from treadle.ui.console import Console
+    from treadle.walk import ActionReport
 
     from .fast_start import Found
-    from .run_report import RunReport
+
+
+class RunReport(Report):
+    """What a run has done.
+
+    :ivar untouched: how many actions were not walked, since nothing of them has moved
+    :ivar saved: seconds that the actions which were skipped took when they last ran
+    :ivar problems: what is wrong with plans that actions have generated
+    :ivar unmade: the actions that were to generate a plan and did not, by failures of their own or before them
+    """
+
+    def __init__(
+        self,
+        actions: dict[Hashable, ActionReport],
+        interrupted: bool = False,
+        untouched: int = 0,
+        saved: float = 0.0,
+    ) -> None:
+        super().__init__(actions, interrupted)
+        self.untouched = untouched
+        self.saved = saved
+        self.problems: list[TreadleError] = []
+        self.unmade: list[str] = []
+
+    @classmethod
+    def of(cls, report: Report, walk: CommandWalk) -> Self:
+        """Return what a walk has done."""
+        return cls(report.actions, report.interrupted, walk.untouched, walk.saved)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every action ended well or needed nothing, and every plan could be generated."""
+        return super().ok and not self.problems and not self.unmade
+
+
+class StopRequests:
+    """Counts what asks a run to end: the first request ends what runs, further ones end it at once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.code = 0
+        """The exit code that the first request stands for, 0 if there was none."""
+        self._walk: CommandWalk | None = None
+        self._repeated = 0
+
+    def is_set(self) -> bool:
+        """Return whether there was a request: what waits asks this, as it would ask a threading.Event."""
+        return self.count > 0
+
+    def forget(self) -> None:
+        """Drop the requests of before: a run is about to begin, and what they were meant for is over."""
+        self.count = self.code = self._repeated = 0
+        self._walk = None
+
+    def attach(self, walk: CommandWalk) -> None:
+        """From now on requests are for a walk, which may have started actions."""
+        self._walk = walk
+
+    def detach(self) -> None:
+        """From now on there is no walk."""
+        self._walk = None
+
+    def repeat(self) -> None:
+        """Tell the walk of each request once more: a walk that is only about to begin does not listen yet."""
+        if self._repeated < self.count and self._walk is not None:
+            self._repeated = self.count
+            self.tell(self._walk)
+
+    def request(self) -> None:
+        """Ask the run to end; asked again, it ends at once. Any thread may call this."""
+        self.count += 1
+        if self._walk is not None:
+            self.tell(self._walk)
+
+    def tell(self, walk: CommandWalk) -> None:
+        """Tell a walk to end, as often as that was asked for."""
+        from treadle.scheduling.scheduler import KILLING, STOPPING
+
+        walk.stop(STOPPING if self.count == 1 else KILLING)
 
 
 class Call:

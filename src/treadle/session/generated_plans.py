@@ -12,9 +12,9 @@ from treadle.command.walk import Settings
 from treadle.errors import PlanError, UsageError
 from treadle.status import ReturnValue
 
+from .call import RunReport
 from .makers import with_all_before, with_makers_of_found
 from .makers_of_plans import Judged, forced_among, refuse_too_deep, with_all_after
-from .run_report import RunReport
 from .walk import PlanWalk, tell_of_plan
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ from treadle._startup.environment import inherited
 from treadle.command.walk import OutdatedError, Settings
 from treadle.engines.process import seal_descriptors
 
-from .run_report import RunReport
+from .call import RunReport
 from .walk import PlanWalk, tell_of_plan
 
 TYPE_CHECKING = False

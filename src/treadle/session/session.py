@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from treadle.core.decision import Verdict
     from treadle.events.bus import Subscriber
 
-    from .run_report import RunReport
+    from .call import RunReport
     from .watch.loop import WatchDisplay
 
 

@@ -272,7 +272,7 @@ class Store:
         """Make the state folder if there is none, take its lock, and read the log.
 
         What an earlier run left running when it was killed has to be ended before anything starts, see
-        `killed_runs` and `command.state_lock.acquire`.
+        `killed_runs` and `command.walk.acquire_state`.
 
         :param run: the id of our run
         :param mark: the mark of the action that this process runs in, "" if it runs in none

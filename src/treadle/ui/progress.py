@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts
 from treadle.events.bus import Subscriber
-from treadle.events.run_state import State
 
 from . import render
 
@@ -58,7 +57,7 @@ class Progress(Subscriber):
         self.quiet = quiet
         self.verbose = verbose
         self.output = output
-        self.state = State(0, began)
+        self.state = RunCounts(0, began)
         self._starts: dict[str, Started] = {}
         self._followers: dict[str, Follower] = {}
         self._failed: list[Ended] = []

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from treadle.core.outcomes import RunCounts
     from treadle.events.bus import Ended
-    from treadle.events.run_state import State
 
     from .text import Line, Piece
 
@@ -25,7 +25,7 @@ _LISTED = 5
 """Names that a group of blocked actions shows."""
 
 
-def status_line(state: State, now: float, room: int) -> Line:
+def status_line(state: RunCounts, now: float, room: int) -> Line:
     """Return the line that is drawn again and again, in at most `room` cells."""
     parts: list[list[Piece]] = []
     if state.running or not state.done:
@@ -41,7 +41,7 @@ def status_line(state: State, now: float, room: int) -> Line:
 _SHOWN = (SKIPPED, FAILED, INTERRUPTED, BLOCKED)
 
 
-def _longest(state: State, now: float, room: int) -> list[Piece]:
+def _longest(state: RunCounts, now: float, room: int) -> list[Piece]:
     """Return the action that has been running longest, if there is room for it."""
     if not state.running:
         return []
@@ -54,7 +54,7 @@ def _longest(state: State, now: float, room: int) -> list[Piece]:
     return [(before, "dim"), (crop_middle(name, name_room), "name"), (after, "")]
 
 
-def ended_line(state: State, ended: Ended) -> Line:
+def ended_line(state: RunCounts, ended: Ended) -> Line:
     """Return the line that says that an action ended."""
     head = f"[{state.done}/{state.total}] "
     name = (safe(ended.name), "name")
@@ -151,7 +151,7 @@ def _names(names: Sequence[str]) -> str:
     return f"{shown} (+{len(names) - _LISTED})" if len(names) > _LISTED else shown
 
 
-def totals(state: State, now: float, cut_off: str = "") -> Line:
+def totals(state: RunCounts, now: float, cut_off: str = "") -> Line:
     """Return the last line: how many of what, how long it took, what was saved.
 
     :param cut_off: what kept the run from its end, in a word; "" if it came to it

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.command import state_lock
+from treadle.command.walk import acquire_state
 from treadle.core.decision import Reason
 from treadle.engines.process_marks import MARK, marked
 from treadle.errors import BusyError, StateError, UsageError
@@ -264,7 +264,7 @@ def test_a_run_inside_an_action_of_the_same_root_is_refused(
     child = holder(tmp_path)
     with child:
         with pytest.raises(UsageError, match="same root"):
-            state_lock.acquire(Store(str(tmp_path)), "r1")
+            acquire_state(Store(str(tmp_path)), "r1")
         child.kill()
 
 
@@ -334,7 +334,7 @@ def test_what_a_killed_run_left_running_is_ended_before_the_next_one_starts(tmp_
     left = leave_one_running(tmp_path)
     assert list(marked(left))
     store = Store(str(tmp_path))
-    state_lock.acquire(store, "next")
+    acquire_state(store, "next")
     assert not list(marked(left))
     assert store.entries["k"].state == STARTED
     store.release()
@@ -344,11 +344,11 @@ def test_a_copy_of_the_folder_does_not_end_the_processes_of_the_original(tmp_pat
     left = leave_one_running(tmp_path / "original")
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
     store = Store(str(tmp_path / "copy"))
-    state_lock.acquire(store, "next")
+    acquire_state(store, "next")
     store.release()
     assert list(marked(left))
     original = Store(str(tmp_path / "original"))
-    state_lock.acquire(original, "next")
+    acquire_state(original, "next")
     original.release()
     assert not list(marked(left))
 

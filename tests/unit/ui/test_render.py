@@ -6,10 +6,9 @@ import pytest
 
 from treadle.core import decision
 from treadle.core.decision import Reason
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts
 from treadle.core.text import width
 from treadle.events.bus import Ended
-from treadle.events.run_state import State
 from treadle.ui import render
 from treadle.ui.text import plain
 
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 CHANGED = Reason(decision.CHANGED, "input data/raw.csv", "x", "y")
 
 
-def state(total: int = 240, *, running: dict[str, float] | None = None, **counts: int) -> State:
+def state(total: int = 240, *, running: dict[str, float] | None = None, **counts: int) -> RunCounts:
     """Return a state that began at 100."""
-    made = State(total, 100.0)
+    made = RunCounts(total, 100.0)
     made.counts |= counts
     for uid, since in (running or {}).items():
         made.start(uid, since)
@@ -145,7 +144,7 @@ def test_those_who_are_blocked_by_the_same_stand_together() -> None:
         (state(0), "nothing to do in 4.2s"),
     ],
 )
-def test_the_last_line_tells_the_totals_without_zeros(now: State, line: str) -> None:
+def test_the_last_line_tells_the_totals_without_zeros(now: RunCounts, line: str) -> None:
     assert plain(render.totals(now, 104.2)) == line
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from treadle.command.state_lock import acquire
+from treadle.command.walk import acquire_state
 from treadle.state.store import Store
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ def locked(call: Call, plan: Project) -> Iterator[Store]:
     def waiting(holder: str) -> None:
         call.console.warn(f"waiting for {holder} to end")
 
-    acquire(store, os.urandom(8).hex(), wait=call.options.wait, on_wait=waiting)
+    acquire_state(store, os.urandom(8).hex(), wait=call.options.wait, on_wait=waiting)
     try:
         for note in store.notes:
             call.console.warn(note)

@@ -12,8 +12,7 @@ from treadle.session.run import run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from treadle.session.call import Call
-    from treadle.session.run_report import RunReport
+    from treadle.session.call import Call, RunReport
 
 
 def run_command(call: Call) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from treadle.content.files import Stamp
     from treadle.fastpath.probe import Answer
     from treadle.frontends.base import Project
-    from treadle.session.stop_requests import StopRequests
+    from treadle.session.call import StopRequests
 
     Stamps = dict[str, dict[str, Stamp | None]]
     """Of each path that was looked at, a file or a tree: the stamps of the files that are there."""
