@@ -6,7 +6,6 @@ import os
 import sys
 from io import FileIO, TextIOWrapper
 
-from . import failures as errors
 from . import signals
 from .exit_codes import code_of_lost, lost_note
 
@@ -59,11 +58,17 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0
     except BaseException as error:
+        from .failures import tell
+
         call.console.screen.erase()
-        return errors.tell(error, call)
+        return tell(error, call)
 
 
 def _command(options: Options) -> Callable[[Call], int]:
+    if options.command == "run" and options.watch:
+        from .commands.watch import watch_command
+
+        return watch_command
     if options.command == "run":
         # the one that has to be quick
         from .commands.run import run_command

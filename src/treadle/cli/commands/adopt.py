@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from time import time_ns
 
-from treadle._startup.environment import inherited
+from treadle._startup.interpreter import inherited
 from treadle.command import outputs
 from treadle.command.discovered import look_at_discovered, owner_of
 from treadle.command.fingerprinting import Questions

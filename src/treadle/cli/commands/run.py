@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from treadle.cli.display import progress_of
 from treadle.cli.exit_codes import FAILED, WRONG
+from treadle.core.text import shell_join
 from treadle.errors import TreadleError, UsageError
 from treadle.session.run import run
+from treadle.ui.progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call, RunReport
+    from treadle.session.options import Options
 
 
 def run_command(call: Call) -> int:
     """Run what was named, or what the plan runs by default."""
     options = call.options
-    if options.watch:
-        from .watch import watch_command
-
-        return watch_command(call)
     files = [file for file in (options.events, options.junit, options.trace, options.html) if file]
     if options.dry:
         from .status import status_command
@@ -33,6 +31,36 @@ def run_command(call: Call) -> int:
     if files or os.environ.get("GITHUB_ACTIONS") == "true":
         return _run_recorded(call)
     return exit_code(call, run(call))
+
+
+def progress_of(call: Call) -> Progress:
+    """Return the subscriber that shows a run on the terminal, as the options of the call say."""
+    options = call.options
+
+    def again(name: str) -> str:
+        rest = [] if options.rest is None else ["--", *options.rest]
+        return shell_join([*run_again(options), name, *rest])
+
+    return Progress(
+        call.console,
+        call.began,
+        again,
+        quiet=options.quiet,
+        verbose=options.verbose,
+        output=options.output,
+    )
+
+
+def run_again(options: Options) -> list[str]:
+    """Return the words of the command that runs the same plan again, from where it was called: a name follows."""
+    words = ["treadle", "run"]
+    if options.folder:
+        words += ["-C", options.folder]
+    if options.file:
+        words += ["-f", options.file]
+    for name, value in options.params.items():
+        words += ["-p", f"{name}={value}"]
+    return words
 
 
 def exit_code(call: Call, report: RunReport) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from treadle.cli.display import progress_of
 from treadle.cli.exit_codes import GONE
 from treadle.core.text import safe
 from treadle.errors import UsageError
@@ -12,6 +11,8 @@ from treadle.ui.console import Console
 from treadle.ui.error_text import tell_error
 from treadle.ui.screen import Screen
 from treadle.ui.text import line
+
+from .run import progress_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
