@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 
-from ._startup.gc import RareCollection
+from ._startup.interpreter import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import require_graph

@@ -120,7 +120,7 @@ def test_a_locale_that_is_tracked_is_asked_for_as_it_was_given(tmp_path: Path) -
 @pytest.mark.parametrize(
     "program",
     [
-        "from treadle._startup.environment import inherited; print(inherited().get('LC_CTYPE'))",
+        "from treadle._startup.interpreter import inherited; print(inherited().get('LC_CTYPE'))",
         "from treadle.command.walk import Settings; print(Settings().environ.get('LC_CTYPE'))",
     ],
 )

@@ -11,7 +11,7 @@ from types import CoroutineType, TracebackType
 from typing import Any, Protocol
 from weakref import ref
 
-from treadle._startup.gc import RareCollection
+from treadle._startup.interpreter import RareCollection
 from treadle.core.graph.dot import quoted
 from treadle.errors import RunError
 from treadle.scheduling.hooks import ask_of_job, awaitable

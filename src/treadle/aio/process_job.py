@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from treadle._startup.environment import inherited
+from treadle._startup.interpreter import inherited
 from treadle.engines.base import GRACE, Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of

@@ -10,7 +10,6 @@ from treadle.content.files import moved
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links
 from treadle.core.decision import NOT_ASKED, OUTPUT
-from treadle.core.redaction import digest
 from treadle.engines.process_marks import KILL, wait_for_group
 from treadle.errors import TreadleError
 
@@ -87,11 +86,11 @@ class Questions:
             add("stdout", command.stdout)
         env = command.env
         for name, value in env.set.items():
-            add(f"env {name}", value if name not in env.secret else digest(name, value))
+            add(f"env {name}", value if name not in env.secret else _redacted(name, value))
         for name in env.track:
             if name in self.environ and name not in env.set:
                 value = self.environ[name]
-                add(f"env {name}", value if name not in env.secret else digest(name, value))
+                add(f"env {name}", value if name not in env.secret else _redacted(name, value))
         environ = self.environment(command) if command.tools else self._basic
         see = self.files.see_again if again else self.files.see
         seen = {}
@@ -385,3 +384,9 @@ def _on_path(name: str, path: str) -> str | None:
         if os.access(full, os.X_OK) and os.path.isfile(full):
             return os.path.abspath(full)
     return None
+
+
+def _redacted(name: str, value: str) -> str:
+    from treadle.core.redaction import digest
+
+    return digest(name, value)

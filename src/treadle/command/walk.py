@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from time import time_ns
 
-from treadle._startup.environment import inherited
+from treadle._startup.interpreter import inherited
 from treadle.content.digests import ABSENT
 from treadle.content.files import Files
 from treadle.content.fingerprint import Fingerprint
@@ -16,7 +16,6 @@ from treadle.content.links import Links, Makers
 from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision
 from treadle.core.decision import OUTPUT, Reason, Verdict
-from treadle.core.retry import pause_before, should_retry
 from treadle.engines import process_marks as marks
 from treadle.errors import StateError, ToldToEndError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
@@ -556,6 +555,8 @@ class CommandWalk(Walk):
             run.foreign = room.mark.foreign
         self.store.save_end(self.owner(uid, command), run)
         if retry:
+            from treadle.core.retry import pause_before
+
             job.retry_delay = pause_before(job.attempt + 1, command.limits.retries.backoff)
         else:
             self.discovered.overlaps.is_over(uid, has_run=True)
@@ -708,6 +709,8 @@ def _is_retried(job: CommandJob) -> bool:
     """Return whether a failed attempt is followed by another one."""
     if job.interrupted and not job.timed_out:
         return False
+    from treadle.core.retry import should_retry
+
     retries = job.command.limits.retries
     is_plain_end = job.failure is None and not job.timed_out
     return should_retry(

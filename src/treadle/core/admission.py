@@ -15,7 +15,7 @@ The token rules:
 
 from __future__ import annotations
 
-from .containers import deque, heappop, heappush
+from treadle._startup.interpreter import deque, heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

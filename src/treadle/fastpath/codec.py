@@ -6,7 +6,6 @@ It knows nothing of plans and walks, nor of the file that holds the texts.
 from __future__ import annotations
 
 from treadle.command.command import Command, Environment, Limits, Retries, Script, Tool
-from treadle.core.redaction import digest
 from treadle.errors import Place
 
 TYPE_CHECKING = False
@@ -150,6 +149,8 @@ def _discovery(command: Command) -> tuple[str, ...]:
 
 
 def _without_secrets(env: Environment) -> dict[str, str]:
+    from treadle.core.redaction import digest
+
     return {name: digest(name, value) if name in env.secret else value for name, value in env.set.items()}
 
 

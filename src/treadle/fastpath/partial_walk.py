@@ -15,7 +15,6 @@ from treadle.content.timestamps import ABSENT as NO_STAMP
 from treadle.content.timestamps import UNSURE
 from treadle.core.decision import OUTPUT
 from treadle.core.graph.dag import DAG
-from treadle.core.redaction import digest
 from treadle.errors import TreadleError
 from treadle.state.store import Known
 
@@ -91,6 +90,8 @@ class Watch:
 
     def environ_with(self, commands: Collection[Command], environ: Mapping[str, str]) -> dict[str, str | None]:
         """Return its variables, and those that some Commands are sensitive to."""
+        from treadle.core.redaction import digest
+
         found = dict(self.environ)
         for command in commands:
             for name in command.env.track:

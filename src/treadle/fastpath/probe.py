@@ -157,7 +157,7 @@ def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, s
     if name == "PATH" and value == NO_PATH:
         return own_path(root, environ) != NO_PATH
     if name == "LC_CTYPE":
-        from treadle._startup.environment import own_ctype
+        from treadle._startup.interpreter import own_ctype
 
         # Python may have set it
         return own_ctype(environ) != value

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from treadle._startup.environment import inherited
+from treadle._startup.interpreter import inherited
 from treadle.core.paths import below
 from treadle.core.redaction import digest
 from treadle.errors import PlanError, TreadleError

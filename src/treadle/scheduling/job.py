@@ -7,7 +7,7 @@ from _thread import RLock
 from itertools import count
 from time import monotonic, time
 
-from treadle._startup.environment import inherited
+from treadle._startup.interpreter import inherited
 from treadle.engines.base import Attempt
 from treadle.engines.local import SPAWN_ERRORS, OpenFiles
 from treadle.engines.process import describe_status

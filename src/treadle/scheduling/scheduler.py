@@ -7,22 +7,20 @@ KeyboardInterrupt may be raised between any two lines: `_abort` makes good what 
 
 from __future__ import annotations
 
+from _queue import Empty, SimpleQueue
 from _thread import RLock, allocate_lock
 from time import monotonic, time
 
+from treadle._startup.interpreter import deque, heappop, heappush
 from treadle.core.admission import Admission
-from treadle.core.containers import deque, heappop, heappush
 from treadle.core.graph.dag import DAGIterator, require_graph
 from treadle.engines.base import GRACE
-from treadle.engines.local import LocalRunner
+from treadle.engines.local import LONGEST_NAP, LocalRunner
 from treadle.engines.process import LONGEST_SLEEP
 from treadle.errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
 
-from .deadlines import Deadlines
 from .hooks import ask, refusal, shown
-from .inbox import Inbox
 from .job import USE_SCHEDULER_TIMEOUT, Job, asked, check
-from .threads import Threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +30,13 @@ if TYPE_CHECKING:
 
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
-    from treadle.engines.base import Attempt, Runner
+    from treadle.engines.base import Attempt, AttemptEnd, Runner
     from treadle.engines.process import Process
 
     from .coroutine_job import CoroutineJob
     from .coroutines import Coroutines
     from .job import ProcessJob
+    from .threads import Threads
 
     JobProvider = Callable[[Hashable, Any, frozenset[Hashable], NotifyEnd], Job]
 
@@ -73,9 +72,9 @@ class Scheduler:
         self.grace = GRACE
         """Seconds that what is asked to end has for it."""
         self.hurry = RUNNING
-        self._threads = Threads(self.tell_end)
+        # None until the first job comes for them: a run of programs alone loads neither threads nor asyncio
+        self._threads: Threads | None = None
         self._coroutines: Coroutines | None = None
-        """None until the first job comes that is one: a run without them does not load asyncio."""
         self._forget()
         self.lock = RLock()
         """Held while `job_provider` or `collect` runs; its jobs have it as their `lock`."""
@@ -178,7 +177,8 @@ class Scheduler:
                 self._abort(error)
             raise
         finally:
-            self._threads.close()
+            if self._threads is not None:
+                self._threads.close()
             if self._coroutines is not None:
                 self._coroutines.close()
             self.runner.close()
@@ -493,6 +493,10 @@ class Scheduler:
 
     def run_in_thread(self, job: Job) -> None:
         """Run a job in a reused thread (for `Job.start`)."""
+        if self._threads is None:
+            from .threads import Threads
+
+            self._threads = Threads(self.tell_end)
         self._threads.run(job)
 
     def run_coroutine(self, job: CoroutineJob) -> None:
@@ -540,9 +544,8 @@ class Scheduler:
 
     def _abandon(self, job: Job) -> bool:
         """Give up a job that does not end though it was asked to: a thread or a coroutine cannot be made to."""
-        coroutines = self._coroutines
-        where = coroutines if coroutines is not None and coroutines.runs(job) else self._threads
-        if not where.runs(job):
+        where = next((one for one in (self._coroutines, self._threads) if one is not None and one.runs(job)), None)
+        if where is None:
             return False
         # before its thread is forgotten: an exception in between must not lose it
         self._inbox.ended.append(job)
@@ -577,12 +580,128 @@ class Scheduler:
             self._active[job.uid] = job
             if not job.interrupted:
                 self._interrupt(job)
-            coroutines = self._coroutines
-            is_known = self._threads.run_again(job) or (coroutines is not None and coroutines.run_again(job))
+            is_known = any(one.run_again(job) for one in (self._threads, self._coroutines) if one is not None)
             if not is_known and not self.runner.knows(job):
                 # nothing runs it
                 self._inbox.ended.append(job)
             self._starting = None
+
+
+class Inbox:
+    """Where the ends of jobs arrive, those of threads and those of programs. It does nothing about them.
+
+    An exception, KeyboardInterrupt among them, may come between any two lines: an end stays in one place until it
+    is in the next.
+
+    No wake-up is lost, and few are needless: a sender first puts the end down and then checks whether the scheduler
+    sleeps; the scheduler first notes that it goes to sleep and then checks whether an end was put down.
+
+    :param active: the jobs that run
+    """
+
+    __slots__ = ("_active", "_bell", "_told", "ended", "is_with_runner")
+
+    def __init__(self, active: dict[Hashable, Job]) -> None:
+        self._active = active
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._told: deque[tuple[Job, int]] = deque()
+        self.ended: deque[Job] = deque()
+        """What has ended and has not been seen to. A job may stand here twice."""
+        self.is_with_runner = False
+        """Whether `receive` may be waiting for the runner, so that no bell wakes it."""
+
+    def tell(self, job: Job, attempt: int) -> None:
+        """Put in that an attempt of a job has ended; any thread may call this."""
+        self._told.append((job, attempt))
+        if self._bell.empty():
+            self._bell.put(None)
+
+    def ring(self) -> None:
+        """Make a `receive` that is under way return, unless it waits for the runner."""
+        self._bell.put(None)
+
+    def receive(self, runner: Runner, timeout: float | None) -> None:
+        """Wait until something ends, the bell rings or `timeout` seconds are over; add to `ended` what ended."""
+        if runner.active:
+            self.is_with_runner = True
+            is_due = self.ended or self._told or not self._bell.empty()
+            self._take(runner.poll(0 if is_due else timeout))
+            self.is_with_runner = False
+            timeout = 0
+        elif self.ended or self._told:
+            timeout = 0
+        self._wait(timeout)
+        self._hear()
+
+    def recover(self, runner: Runner) -> None:
+        """Take in, without a look at what runs, all that has ended before an exception came."""
+        self._take(runner.recover())
+        self._hear()
+
+    def _take(self, ends: list[AttemptEnd]) -> None:
+        for how in ends:
+            job: ProcessJob = how.key  # type: ignore[assignment]
+            self.ended.append(job)
+            job.ended(how)
+
+    def _hear(self) -> None:
+        while self._told:
+            ended, attempt = self._told[0]
+            if attempt == ended.attempt and self._active.get(ended.uid) is ended:
+                self.ended.append(ended)
+            self._told.popleft()
+
+    def _wait(self, timeout: float | None) -> None:
+        bell = self._bell
+        end = None if timeout is None else monotonic() + timeout
+        while bell.empty():
+            left = LONGEST_NAP if end is None else min(LONGEST_NAP, end - monotonic())
+            if left <= 0:
+                return
+            try:
+                bell.get(True, left)
+                break
+            except Empty:
+                continue
+        while not bell.empty():
+            bell.get(False)
+
+
+class Deadlines:
+    """When which attempt of which job has had its time: a heap; attempts that are over do not count.
+
+    :param active: the jobs that run
+    """
+
+    __slots__ = ("_active", "_added", "_heap")
+
+    def __init__(self, active: dict[Hashable, Job]) -> None:
+        self._active = active
+        self._added = 0
+        self._heap: list[tuple[float, int, int, Job]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    def add(self, when: float, job: Job) -> None:
+        """Note that the attempt of a job that runs now has time until `when`."""
+        self._added += 1
+        heappush(self._heap, (when, self._added, job.attempt, job))
+
+    def first(self) -> float | None:
+        """Return when the next is due, None if there is none."""
+        while self._heap and not self._counts(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> Job | None:
+        """Take out the next one if it is due, and return its job."""
+        due = self.first()
+        return heappop(self._heap)[3] if due is not None and due <= now else None
+
+    def _counts(self, entry: tuple[float, int, int, Job]) -> bool:
+        _, _, attempt, job = entry
+        return job.attempt == attempt and self._active.get(job.uid) is job
 
 
 def _note_interrupt(job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treadle._startup.environment import inherited
+from treadle._startup.interpreter import inherited
 from treadle.command.walk import OutdatedError, Settings
 from treadle.engines.process import seal_descriptors
 

@@ -14,7 +14,6 @@ from time import sleep
 from treadle.content import trust
 from treadle.content.timestamps import NO_DEVICE, Clocks, fine_device
 from treadle.errors import BusyError, StateError, UsageError
-from treadle.thread_owners import with_owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,6 +172,8 @@ class Lock:
             status = os.lstat(self.path)
         except OSError:
             return
+        from treadle.thread_owners import with_owners
+
         process, thread = _HOLDERS.get((status.st_dev, status.st_ino), (0, 0))
         if process == os.getpid() and thread in with_owners():
             kind = "hook" if thread == get_ident() else "job"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -281,11 +282,10 @@ class TestEnds:
 
 
 ROOMS = (
-    *("scheduling.scheduler", "scheduling.inbox", "scheduling.job", "scheduling.threads"),
-    *("scheduling.deadlines", "engines.local", "engines.process"),
+    *("scheduling.scheduler", "scheduling.job", "scheduling.threads"),
+    *("engines.local", "engines.process"),
 )
-FILES = {sys.modules[f"treadle.{room}"].__file__ for room in ROOMS}
-
+FILES = {import_module(f"treadle.{room}").__file__ for room in ROOMS}
 
 CALLBACKS = ("ask(self.collect,", "ask(job.on_finish,", "ask(job.on_start,")
 

@@ -5,7 +5,7 @@ It works on edges and knows nothing of the graph class. networkx is imported whe
 
 from __future__ import annotations
 
-from treadle.core.containers import deque
+from treadle._startup.interpreter import deque
 from treadle.errors import DAGError
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from .edges import Edges
+    from .order import Edges
 
 
 def context(

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from itertools import chain
 
-from treadle.core.containers import heappop, heappush
+from treadle._startup.interpreter import heappop, heappush
 from treadle.errors import DAGError, DAGUsageError, nearest, one_line, shortened
 
-from .edges import Edges
-from .order import Labels, Wiring, shortest_path
+from .order import Edges, Labels, Wiring, shortest_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable
 
-    from .edges import Edges
+    from .order import Edges
 
 TREE_LINES = 1_000
 """A tree with more lines shows what comes after a vertex once; a graph can unfold without bound."""

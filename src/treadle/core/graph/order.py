@@ -1,19 +1,22 @@
-"""The orders of a graph: numbered edges, cycles, and labels that show at once that an edge closes none.
+"""The edges of a graph and their orders: numbered edges, cycles, labels that show at once that an edge closes none.
 
 It knows edges only: no data, no tags, and nothing of what the vertices stand for.
 """
 
 from __future__ import annotations
 
-from treadle.core.containers import deque, heappop, heappush
+from treadle._startup.interpreter import deque, heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
 
     Neighbours = Callable[[Hashable], Iterable[Hashable]]
 
+_NONE: frozenset[Hashable] = frozenset()
+_SHORT = 16
+"""So many neighbours are searched one by one; above it, a dict shows at once what is among them."""
 CYCLE_BUDGET = 3_000_000
 """Edges looked at in search of a shorter cycle before the best one so far has to do."""
 
@@ -35,6 +38,86 @@ def _numbers(number: int, count: int, vertices: int) -> array[int] | list[int]:
     from array import array
 
     return array("q", (number,)) * count
+
+
+class Edges:
+    """One kind of edge, kept at both ends; what comes right after a vertex is worked out when first asked for.
+
+    The names need not exist yet.
+    """
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self) -> None:
+        # Most vertices have few neighbours and get them at once: a tuple is the smallest that holds them.
+        self._before: dict[Hashable, tuple[Hashable, ...] | dict[Hashable, None]] = {}
+        self._after: dict[Hashable, list[Hashable]] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._before)
+
+    def before(self, vertex_id: Hashable) -> Collection[Hashable]:
+        """Return what comes right before, in the order in which it was given."""
+        return self._before.get(vertex_id, ())
+
+    def after(self, vertex_id: Hashable) -> Collection[Hashable]:
+        """Return what comes right after."""
+        if self._after is None:
+            self._after = {}
+            for end, starts in self._before.items():
+                for start in starts:
+                    self._after.setdefault(start, []).append(end)
+        return self._after.get(vertex_id, ())
+
+    def set_before(self, vertex_id: Hashable) -> frozenset[Hashable]:
+        """Return what comes right before, as a set."""
+        starts = self._before.get(vertex_id)
+        return frozenset(starts) if starts else _NONE
+
+    def set_after(self, vertex_id: Hashable) -> frozenset[Hashable]:
+        """Return what comes right after, as a set."""
+        ends = self.after(vertex_id)
+        return frozenset(ends) if ends else _NONE
+
+    def new(self, vertex_id: Hashable, starts: Iterable[Hashable] | None) -> tuple[Hashable, ...]:
+        """Return those of `starts` that do not come before the vertex yet, each once."""
+        if not starts:
+            return ()
+        known = self._before.get(vertex_id)
+        if not known:
+            return tuple(dict.fromkeys(starts))
+        if len(known) > _SHORT and isinstance(known, tuple):
+            known = self._before[vertex_id] = dict.fromkeys(known)
+        return tuple(dict.fromkeys(start for start in starts if start not in known))
+
+    def add(self, vertex_id: Hashable, starts: tuple[Hashable, ...]) -> None:
+        """Add what `new` returned."""
+        if not starts:
+            return
+        known = self._before.get(vertex_id)
+        if not known:
+            self._before[vertex_id] = starts
+        elif isinstance(known, dict):
+            known.update(dict.fromkeys(starts))
+        else:
+            self._before[vertex_id] = dict.fromkeys((*known, *starts))
+        if self._after is not None:
+            for start in starts:
+                self._after.setdefault(start, []).append(vertex_id)
+
+    def remove(self, vertex_id: Hashable, starts: Collection[Hashable]) -> None:
+        """Take away edges that are there."""
+        if not starts:
+            return
+        gone = set(starts)
+        kept = tuple(start for start in self._before[vertex_id] if start not in gone)
+        if kept:
+            self._before[vertex_id] = kept
+        else:
+            del self._before[vertex_id]
+        if self._after is not None:
+            for start in gone:
+                self._after[start].remove(vertex_id)
 
 
 class Wiring:
