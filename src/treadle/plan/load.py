@@ -19,7 +19,7 @@ from .language.templates import GlobItem
 from .language.value_files import ValueFiles
 from .model import AskedEnviron, Plan
 from .read import groups
-from .read.file import Part, join_queues
+from .read.file import Part, join_queues, secret_params
 from .read.spec import Spec
 from .resolve import glob_matches as answers
 from .resolve.commands import Filler, circle_error
@@ -280,10 +280,8 @@ class _Loading:
 
     def _check_params(self, hidden: Collection[str]) -> None:
         """Refuse parameters that take their value from secret variables."""
-        from .read import secrets
-
         for part in self.parts:
-            for error in secrets.refused(part.reader, part.entries, hidden):
+            for error in secret_params(part.reader, part.entries, hidden):
                 self.problems.add(error)
 
     def _check_files(self, linker: Linker) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from plan_folder import Folder, argv
-from treadle.plan.language import commands as words
-from treadle.plan.language import shell
+from treadle.plan.language import argv_split, shell
 from treadle.plan.language.globs import MANY
 
 SCRIPT = "cat ${in} > ${out}"
@@ -47,7 +46,7 @@ def calls_of_load(folder: Folder, text: str, load: Callable[[str], object] | Non
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the texts that are read as scripts and as commands."""
     counts: Counter[str] = Counter()
-    for module, name in ((shell, "parse_script"), (words, "split_words")):
+    for module, name in ((shell, "parse_script"), (argv_split, "split_words")):
         read = getattr(module, name)
 
         def counting(source: Any, node: Any, read: Any = read) -> Any:

@@ -16,10 +16,6 @@ from treadle.plan.yaml.nodes import Scalar, Source
 from . import quoting as shown
 from .templates import MARK, Ref, Scope, Template, bad_mark
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .held import Held
-
 MANY = 500
 """Values above which a list is given as words behind the script: the system bounds a text that names each."""
 BARE, QUOTED, HEREDOC = "bare", "quoted", "heredoc"
@@ -363,6 +359,40 @@ class _Lexer:
         self.take(len(self.text) if end < 0 else end)
 
 
+class Held:
+    """The long lists of one script, for a shell that has arrays as bash has them."""
+
+    __slots__ = ("_at", "_texts", "behind")
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, ...], int] = {}
+        self._texts: dict[tuple[str, ...], str] = {}
+        self.behind: list[str] = []
+        """The values."""
+
+    @property
+    def head(self) -> str:
+        """What stands before the script, in its first line: it takes the words, and leaves none to the script."""
+        texts = "".join(f'{name}="{self._part(values, "*")}"; ' for values, name in self._texts.items())
+        return f'TREADLE_LISTS=("$@"); set --; {texts}'
+
+    def words(self, values: tuple[str, ...]) -> str:
+        """Return the words that stand for values outside quotes."""
+        return f'"{self._part(values, "@")}"'
+
+    def joined(self, values: tuple[str, ...]) -> str:
+        """Return what stands inside quotes for values joined by blanks."""
+        self._part(values, "*")
+        return f"${{{self._texts.setdefault(values, f'TREADLE_TEXT_{len(self._texts) + 1}')}}}"
+
+    def _part(self, values: tuple[str, ...], sign: str) -> str:
+        """Return what stands for a list: all of it for `@`, joined for `*`."""
+        if values not in self._at:
+            self._at[values] = len(self.behind)
+            self.behind += values
+        return f"${{TREADLE_LISTS[{sign}]:{self._at[values]}:{len(values)}}}"
+
+
 def parse_script(source: Source, node: Scalar) -> list[str | Hole]:
     """Return a script in pieces: texts, of which no two stand together, and holes that know their quotes."""
     if "${" not in node.text:
@@ -403,7 +433,7 @@ def fill(
         if piece.where != BARE:
             one = " ".join(value) if isinstance(value, tuple) else value
             if program == "bash" and isinstance(value, tuple) and len(value) > MANY:
-                held = held or _held()
+                held = held or Held()
                 text.append(held.joined(value))
             else:
                 text.append(f"${{{names.setdefault(one, _variable(len(names) + 1))}}}")
@@ -417,7 +447,7 @@ def fill(
             )
         values = value if isinstance(value, tuple) else (value,)
         if program == "bash" and len(values) > MANY:
-            held = held or _held()
+            held = held or Held()
             text.append(held.words(values))
         else:
             text.append(" ".join([f'"${{{names.setdefault(one, _variable(len(names) + 1))}}}"' for one in values]))
@@ -426,12 +456,6 @@ def fill(
     if held is None:
         return Script("".join(text), variables, "".join(seen), shell)
     return Script(held.head + "".join(text), variables, "".join(seen), shell, (shell[0], *held.behind))
-
-
-def _held() -> Held:
-    from .held import Held
-
-    return Held()
 
 
 @lru_cache

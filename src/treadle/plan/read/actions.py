@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from treadle.errors import TreadleError, listed, nearest
-from treadle.plan.language import commands as words
-from treadle.plan.language import data, select, shell
+from treadle.plan.language import argv_split, data, select, shell
 from treadle.plan.language import templates as template
 from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template
@@ -15,7 +14,7 @@ from treadle.plan.schema.keys import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
 from treadle.plan.schema.validator import Reader
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
-from .home import Home
+from .file_scope import Home
 from .params import check_name
 from .settings import SettingsReader
 from .spec import FromItem, Item, Slot, Spec
@@ -71,7 +70,7 @@ class SpecReader:
         self.environ = environ
         self.selects = select.SELECT in self.source.text
         self.scripts: dict[str, Sequence[str | shell.Hole]] = {}
-        self.commands: dict[str, list[words.Word]] = {}
+        self.commands: dict[str, list[argv_split.Word]] = {}
         self.settings = SettingsReader(reader, defaults, queues)
         self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
 
@@ -163,15 +162,15 @@ class SpecReader:
                     return
                 steps.append(step)
 
-    def _words(self, text: Scalar) -> list[words.Word]:
+    def _words(self, text: Scalar) -> list[argv_split.Word]:
         """Return the words of a command: many actions have the same, so each text is split once."""
         known = self.commands.get(text.text)
         if known is not None:
             return [word.at(text) for word in known]
-        found = self.commands[text.text] = words.split_words(self.source, text)
+        found = self.commands[text.text] = argv_split.split_words(self.source, text)
         return found
 
-    def _is_lone(self, text: Scalar, step: list[words.Word]) -> bool:
+    def _is_lone(self, text: Scalar, step: list[argv_split.Word]) -> bool:
         """Whether an element of `run` looks like an argument of the one before it."""
         whole = step[0].template.whole if len(step) == 1 else None
         lone = whole is not None and whole.name.split(".")[0] in ("in", "out", "depfile", "edits")

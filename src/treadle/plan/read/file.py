@@ -6,10 +6,10 @@ A plan is one part, and one more for each plan that it includes. A part knows no
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from treadle.content import trust
-from treadle.errors import PlanError
+from treadle.errors import PlanError, TreadleError
 from treadle.frontends.base import Param
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Globs
@@ -22,11 +22,11 @@ from treadle.plan.schema.validator import Reader
 from treadle.plan.yaml.nodes import Node, Scalar, Table
 
 from .actions import SpecReader
-from .home import Home
+from .file_scope import Home, Places
 from .params import Given, operands, read_params
-from .scope_paths import Places
 from .spec import Spec
 from .variables import PLATFORM, read_vars
+from .variants import words_of
 
 HINT = "a plan begins with treadle: 1 and has actions:"
 
@@ -123,13 +123,10 @@ class Part:
         :raises PlanError: a parameter takes its value from a secret variable
         """
         if "params" in self.entries:
-            from . import secrets
-
             # before a value is read, which an error would show
-            if secrets.is_taken(self.entries):
-                refused = secrets.refused(self.reader, self.entries, secrets.named(self.entries))
-                if refused:
-                    raise PlanError(refused)
+            refused = secret_params(self.reader, self.entries, _named_secrets(self.entries))
+            if refused:
+                raise PlanError(refused)
         self.params = read_params(
             self.reader,
             self.entries.get("params"),
@@ -208,3 +205,35 @@ def join_queues(parts: Sequence[Part]) -> dict[str, int]:
                     hint="say it in the plan that includes both",
                 )
     return {name: size for name, (size, _, _) in found.items()}
+
+
+def _named_secrets(entries: Mapping[str, Node]) -> set[str]:
+    """Return the variables that a file calls secret, as far as its text alone says so.
+
+    :param entries: the entries at its top
+    """
+    actions = entries.get("actions")
+    tables = [entries.get("defaults"), *(actions.nodes.values() if isinstance(actions, Table) else ())]
+    return {word for table in tables if isinstance(table, Table) for word in words_of(table.nodes.get("secret"))}
+
+
+def secret_params(reader: Reader, entries: Mapping[str, Node], secrets: Container[str]) -> list[TreadleError]:
+    """Return an error for each parameter of a file that takes its value from a secret variable."""
+    return [
+        reader.error(
+            f"the parameter {param} takes its value from {variable.text}, which is secret",
+            variable,
+            facts=("the value of a parameter becomes part of commands, and these are shown and kept",),
+            hint=f"track: [{variable.text}] on the action, which then reads ${variable.text} itself",
+        )
+        for param, variable in _variables_of_params(entries)
+        if variable.text in secrets
+    ]
+
+
+def _variables_of_params(entries: Mapping[str, Node]) -> Iterator[tuple[str, Scalar]]:
+    params = entries.get("params")
+    for name, node in params.nodes.items() if isinstance(params, Table) else ():
+        variable = node.nodes.get("env") if isinstance(node, Table) else None
+        if isinstance(variable, Scalar):
+            yield name, variable

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
 from treadle.errors import TreadleError, nearest
-from treadle.plan.language import commands as words
+from treadle.plan.language import argv_split
 from treadle.plan.language import templates as template
 from treadle.plan.language.templates import Template
 from treadle.plan.schema.keys import DOTENV_KEYS, NAME, RETRIES_KEYS, TOOL_KEYS, seconds
@@ -141,7 +141,7 @@ class SettingsReader:
         return found
 
     def _tools(self, spec: Spec, _node: Node) -> None:
-        tools: list[tuple[Template, list[words.Word]]] = []
+        tools: list[tuple[Template, list[argv_split.Word]]] = []
         spec.tools = tools
         node = spec.entries.get("tools")
         for one in node.nodes if isinstance(node, Items) else [node] if node is not None else []:
@@ -156,7 +156,7 @@ class SettingsReader:
                     if "tool" not in one.nodes:
                         self.reader.add("a tool needs tool: with its name", one, hint="for example tool: cc")
                     continue
-                split = words.split_words(self.source, version) if isinstance(version, Scalar) else []
+                split = argv_split.split_words(self.source, version) if isinstance(version, Scalar) else []
                 tools.append((template.parse(self.source, name), split))
 
     def _limits(self, spec: Spec, node: Node) -> None:

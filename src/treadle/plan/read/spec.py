@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from treadle.command.command import DEFAULT_SHELL, Limits
-from treadle.plan.language import commands as words
-from treadle.plan.language import shell
+from treadle.plan.language import argv_split, shell
 from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import GlobItem, Record, Scope, Template
 from treadle.plan.yaml.nodes import Node, Scalar
 
-from .home import Home
+from .file_scope import Home
 
 _LIMITS = Limits()
 
@@ -71,7 +70,7 @@ class Spec:
         self.home = home
         self.entries: Mapping[str, Node] = {}
         self.help = ""
-        self.steps: Sequence[list[words.Word]] = ()
+        self.steps: Sequence[list[argv_split.Word]] = ()
         self.argv: Sequence[Template] = ()
         self.sh: Scalar | None = None
         self.pieces: Sequence[str | shell.Hole] = ()
@@ -96,7 +95,7 @@ class Spec:
         """Those of `secret` that the action names itself."""
         self.dotenv: tuple[Template, bool] | None = None
         """A file of variables, and whether it may be missing."""
-        self.tools: Sequence[tuple[Template, list[words.Word]]] = ()
+        self.tools: Sequence[tuple[Template, list[argv_split.Word]]] = ()
         self.limits = _LIMITS
         self.variants: Variation | None = None
         """What it is for each of its instances, where values of foreach decide that."""

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from treadle.command.command import Command, Environment, Script, Tool
 from treadle.core.paths import from_cwd, normalise, parents
 from treadle.errors import TreadleError, shortened
-from treadle.plan.language import commands as words
-from treadle.plan.language import dotenv, shell
+from treadle.plan.language import argv_split, dotenv, shell
 from treadle.plan.language.templates import Scope, Template, Value
 from treadle.plan.language.value_files import shown_path
 from treadle.plan.read.spec import Spec
@@ -172,16 +171,16 @@ class Filler:
         if spec.argv:
             argv = tuple([text for made in spec.argv for text in scope.items(made)])
             if not argv or not argv[0]:
-                raise self.source.error(words.NO_PROGRAM, spec.argv[0].node, hint=words.GIVE_PROGRAM)
+                raise self.source.error(argv_split.NO_PROGRAM, spec.argv[0].node, hint=argv_split.GIVE_PROGRAM)
             return (argv,), None
-        return tuple([words.fill(step, scope) for step in spec.steps]), None
+        return tuple([argv_split.fill(step, scope) for step in spec.steps]), None
 
-    def _tool(self, name: Template, version: list[words.Word], instance: Instance) -> Tool:
+    def _tool(self, name: Template, version: list[argv_split.Word], instance: Instance) -> Tool:
         text = instance.scope.text(name)
         if not text:
             raise self.source.error("a tool without a name", name.node, hint="the value that stands here is empty")
         folder = instance.spec.home.places.folder
-        argv = words.fill(version, instance.scope) if version else ()
+        argv = argv_split.fill(version, instance.scope) if version else ()
         if folder and argv and "/" in argv[0] and not argv[0].startswith("/"):
             argv = (f"{folder}/{argv[0]}", *argv[1:])
         if "/" in text:

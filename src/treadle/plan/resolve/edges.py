@@ -10,14 +10,13 @@ from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import GlobItem, Scope, Template
-from treadle.plan.read.scope_paths import Places
+from treadle.plan.read.file_scope import Places
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node
 
 from . import glob_matches as answers
-from .declared_outputs import Declared, Instance
-from .makers import Makers
+from .declared_outputs import Declared, Instance, Makers
 from .programs import Programs, Started, starts
 from .references import Others
 

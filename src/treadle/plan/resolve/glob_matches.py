@@ -9,7 +9,7 @@ from treadle.core.paths import parents
 from treadle.errors import TreadleError, listed
 from treadle.plan.language.globs import Pattern
 from treadle.plan.language.templates import MAGIC, GlobItem, Scope
-from treadle.plan.read.scope_paths import Places
+from treadle.plan.read.file_scope import Places
 from treadle.plan.read.spec import Spec
 
 from .declared_outputs import Declared, Instance

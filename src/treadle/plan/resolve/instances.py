@@ -15,7 +15,7 @@ from treadle.errors import TreadleError
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template, Value
-from treadle.plan.read.scope_paths import Places
+from treadle.plan.read.file_scope import Places
 from treadle.plan.read.spec import FromItem, Item, Spec
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node, Source

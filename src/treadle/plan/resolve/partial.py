@@ -11,12 +11,11 @@ from itertools import count
 
 from treadle.errors import TreadleError
 from treadle.frontends.names import Names
-from treadle.plan.read.scope_paths import Places
+from treadle.plan.read.file_scope import Places
 from treadle.plan.yaml.diagnostics import Problems, UnreadNameError
 
-from .declared_outputs import Declared, Instance
+from .declared_outputs import Declared, Instance, Makers
 from .edges import Linker
-from .makers import Makers
 
 MAX_ROUNDS = 20
 

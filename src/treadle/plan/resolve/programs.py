@@ -13,8 +13,7 @@ from treadle.plan.language.templates import Ref, Scope, Template
 from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Node, Source
 
-from .declared_outputs import Instance
-from .makers import Makers
+from .declared_outputs import Instance, Makers
 
 _PATHS = frozenset(("in", "out", "depfile"))
 

@@ -1,14 +1,16 @@
-"""What the paths and globs in one file of a plan mean: where they lie in the root, and which may be outputs."""
+"""What all actions of one plan file share: its name prefix, its values, and how its paths and globs resolve."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import is_plain, normalise
+from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Globs
 from treadle.plan.language.templates import Scope, Template
+from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.yaml.nodes import Node, Source
 
 
@@ -95,3 +97,26 @@ class Places:
                 ) from None
             found.append(text)
         return found
+
+
+class Home:
+    """What all actions of one file share.
+
+    :param prefix: what their names begin with: "" in the plan itself, `docs:` in one that it includes
+    :param places: what their paths mean
+    :param scope: parameters and vars
+    :param operands: the same as conditions see them
+    """
+
+    __slots__ = ("files", "maker", "odd", "operands", "places", "prefix", "scope")
+
+    def __init__(self, prefix: str, places: Places, scope: Scope, operands: Mapping[str, Operand]) -> None:
+        self.prefix = prefix
+        self.places = places
+        self.scope = scope
+        self.operands = operands
+        self.odd: Mapping[str, str] = {}
+        """Names that stand for no text and no list -> what to say where they are used as one."""
+        self.maker = ""
+        """The uid of the action that has made the file, "" if none has."""
+        self.files: ValueFiles
