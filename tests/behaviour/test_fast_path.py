@@ -197,7 +197,7 @@ def foreseen(project: Project) -> tuple[set[str], set[str]] | None:
     """Return the families that a walk without a snapshot would run, and may run; None if the plan is not right."""
     try:
         plan = load_plan(
-            str(project.folder / "treadle.yaml"), environ=project.environ, former_outputs=FormerOutputs
+            str(project.folder / "treadle.yaml"), environ=project.environ, previous_outputs=FormerOutputs
         )
     except TreadleError:
         return None

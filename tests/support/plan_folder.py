@@ -42,7 +42,7 @@ class Folder:
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
         (self.root / name).write_bytes(text)
         answer: Callable[[str], Collection[str]] = lambda root: former  # noqa: E731 - it is what a caller gives
-        return load_plan(str(self.root / name), params=params, environ=environ or {}, former_outputs=answer)
+        return load_plan(str(self.root / name), params=params, environ=environ or {}, previous_outputs=answer)
 
     def problems(
         self,

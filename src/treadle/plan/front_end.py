@@ -23,9 +23,9 @@ class YamlPlans(FrontEnd):
         return load_plan(
             request.file,
             params=request.params,
-            former_outputs=request.former_outputs,
+            previous_outputs=request.former_outputs,
             rest=request.rest,
-            made=request.made,
+            generated=request.made,
         )
 
     def outline(self, request: Request) -> Outline:
@@ -33,5 +33,5 @@ class YamlPlans(FrontEnd):
         from .load import load_outline
 
         return load_outline(
-            request.file, params=request.params, former_outputs=request.former_outputs, made=request.made
+            request.file, params=request.params, previous_outputs=request.former_outputs, generated=request.made
         )

@@ -14,18 +14,18 @@ class Plan(Project):
     """A checked plan in YAML."""
 
 
-class AskedEnviron(dict[str, str]):
+class TrackedEnviron(dict[str, str]):
     """An environment that keeps which variables were asked for."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ)
-        self.asked: dict[str, str | None] = {}
+        self.looked_up: dict[str, str | None] = {}
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a variable or the default, and note that it was asked for."""
-        self.asked[name] = super().get(name)
+        self.looked_up[name] = super().get(name)
         return super().get(name, default)
 
     def __getitem__(self, name: str) -> str:
-        self.asked[name] = super().get(name)
+        self.looked_up[name] = super().get(name)
         return super().__getitem__(name)

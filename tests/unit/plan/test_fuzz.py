@@ -150,7 +150,7 @@ def test_mutated_plans_in_plans_load_or_are_refused(seed: int, which: str, folde
         (folder.root / which).write_bytes(mutated(good, dice))
         for made in ((), ("gen@x",), ("gen@x", "gen@a")):
             with contextlib.suppress(TreadleError):
-                load_plan(str(folder.root / "treadle.yaml"), environ={}, made=made).dag()
+                load_plan(str(folder.root / "treadle.yaml"), environ={}, generated=made).dag()
 
 
 def test_the_plans_that_are_mutated_are_good(folder: Folder) -> None:
@@ -158,7 +158,7 @@ def test_the_plans_that_are_mutated_are_good(folder: Folder) -> None:
     plan = load_plan(str(folder.root / "treadle.yaml"), environ={})
     assert {"gen@x", "sub:merge", "second:fit@b"} <= plan.actions.keys()
     assert {"one", "end"} <= plan.left_out.keys()
-    plan = load_plan(str(folder.root / "treadle.yaml"), environ={}, made=["gen@x"])
+    plan = load_plan(str(folder.root / "treadle.yaml"), environ={}, generated=["gen@x"])
     assert {"gen@x:fit@a", "one", "end"} <= plan.actions.keys()
 
 

@@ -35,7 +35,7 @@ def made(folder: Folder) -> Folder:
 
 def whole(folder: Folder, text: str = TOP, made: tuple[str, ...] = ("gen",)) -> Plan:
     (folder.root / "treadle.yaml").write_bytes(os.fsencode(text))
-    return load_plan(str(folder.root / "treadle.yaml"), environ={}, made=made)
+    return load_plan(str(folder.root / "treadle.yaml"), environ={}, generated=made)
 
 
 def refused(folder: Folder, text: str = TOP, made: tuple[str, ...] = ("gen",)) -> list[str]:

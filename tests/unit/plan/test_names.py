@@ -166,8 +166,8 @@ def test_the_outline_has_what_stands_in_plans_that_were_made(folder: Folder) -> 
     folder.write("made.yaml", text="treadle: 1\nactions: {a: {help: h, run: x, out: o}}\n")
     whole = folder.load(" gen: {run: x, out: made.yaml, expand: made.yaml}\n")
     assert load_outline(whole.file).helps == {"gen": ""}
-    assert load_outline(whole.file, made=["gen"]).helps == {"gen": "", "gen:a": "h"}
-    assert load_outline(whole.file, made=["gen"]).names.outputs["o"] == "gen:a"
+    assert load_outline(whole.file, generated=["gen"]).helps == {"gen": "", "gen:a": "h"}
+    assert load_outline(whole.file, generated=["gen"]).names.outputs["o"] == "gen:a"
 
 
 def test_what_is_wrong_with_names_is_wrong_with_the_outline(folder: Folder) -> None:

@@ -142,7 +142,7 @@ def test_modes_of_the_system_are_told_as_they_are() -> None:
             from treadle.plan.load import load_plan
 
             with as_nobody(), pytest.raises(PlanError) as caught:
-                load_plan(str(root / "treadle.yaml"), environ={}, former_outputs=lambda _: ())
+                load_plan(str(root / "treadle.yaml"), environ={}, previous_outputs=lambda _: ())
             (root / closed).chmod(0o755)
             assert caught.value.problems[0].facts == (f"{told}: Permission denied",)
     finally:

@@ -10,7 +10,7 @@ import re
 from treadle.errors import TreadleError
 from treadle.plan.yaml.nodes import Scalar, Source
 
-from .templates import MARK, Part, Ref, Scope, Template, bad_mark, split
+from .templates import MARK, Piece, Ref, Scope, Template, bad_mark, split
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t]+|\\\n)
@@ -61,42 +61,42 @@ class Word:
 
     def at(self, node: Scalar) -> Word:
         """Return the same word of another scalar with the same text."""
-        return Word(Template(self.template.source, node, self.template.parts), quoted=self.quoted)
+        return Word(Template(self.template.source, node, self.template.pieces), quoted=self.quoted)
 
 
 class _Splitter:
     """The state of splitting one text."""
 
-    __slots__ = ("node", "parts", "quoted", "source", "started", "words")
+    __slots__ = ("node", "pieces", "quoted", "source", "started", "words")
 
     def __init__(self, source: Source, node: Scalar) -> None:
         self.source = source
         self.node = node
         self.words: list[Word] = []
-        self.parts: list[Part] = []
+        self.pieces: list[Piece] = []
         self.quoted = False
         self.started = False
 
     def put(self, text: str) -> None:
         self.started = True
-        if self.parts and isinstance(self.parts[-1], str):
-            self.parts[-1] += text
+        if self.pieces and isinstance(self.pieces[-1], str):
+            self.pieces[-1] += text
         else:
-            self.parts.append(text)
+            self.pieces.append(text)
 
-    def put_parts(self, parts: list[Part]) -> None:
-        for part in parts:
-            if isinstance(part, str):
-                self.put(part)
+    def put_pieces(self, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            if isinstance(piece, str):
+                self.put(piece)
             else:
                 self.started = True
-                self.parts.append(part)
+                self.pieces.append(piece)
 
     def end_word(self) -> None:
         if self.started:
-            parts = tuple(part for part in self.parts if part != "") or ("",)
-            self.words.append(Word(Template(self.source, self.node, parts), quoted=self.quoted))
-        self.parts, self.quoted, self.started = [], False, False
+            pieces = tuple(piece for piece in self.pieces if piece != "") or ("",)
+            self.words.append(Word(Template(self.source, self.node, pieces), quoted=self.quoted))
+        self.pieces, self.quoted, self.started = [], False, False
 
     def error(self, what: str, offset: int, snippet: str, hint: str = USE_SH) -> TreadleError:
         return self.source.error(what, self.source.inside(self.node, offset, snippet), hint=hint)
@@ -121,7 +121,7 @@ def split_words(source: Source, node: Scalar) -> list[Word]:
         elif kind == "mark":
             at = _mark(state, start)
         elif kind == "single":
-            state.put_parts(split(source, node, start + 1, at - 1))
+            state.put_pieces(split(source, node, start + 1, at - 1))
             state.quoted = True
         elif kind == "double":
             _double(state, start + 1, at - 1)
@@ -153,7 +153,7 @@ def _mark(state: _Splitter, start: int) -> int:
     elif found.group(1) is None:
         raise bad_mark(state.source, state.node, start)
     else:
-        state.put_parts([Ref(found.group(1), start)])
+        state.put_pieces([Ref(found.group(1), start)])
     return found.end()
 
 
@@ -229,14 +229,14 @@ def _check_first(state: _Splitter) -> None:
     if not state.words:
         raise state.source.error("an empty command", node, hint="write one, or take it out")
     first = state.words[0]
-    literal = first.template.parts[0]
+    literal = first.template.pieces[0]
     if first.quoted or not isinstance(literal, str):
         return
     if _ASSIGNMENT.match(literal):
         raise state.source.error(
             f"run starts no shell: {literal} would be taken as the program", node, hint="set variables with env:"
         )
-    if literal in _SHELL_WORDS and len(first.template.parts) == 1:
+    if literal in _SHELL_WORDS and len(first.template.pieces) == 1:
         hint = "use cwd: for the folder" if literal == "cd" else "use sh:"
         raise state.source.error(f"run starts no shell: {literal} is a word of the shell", node, hint=hint)
 

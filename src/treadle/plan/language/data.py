@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,
 
 Tree = Operand | list["Tree"] | dict[str, "Tree"] | None
 """What a file holds, whatever its format: numbers keep the text that they were written as."""
-Told = Callable[[str], TreadleError]
+ErrorAt = Callable[[str], TreadleError]
 """Makes an error of ours of what is wrong, at the place that it is about."""
 
 
@@ -33,14 +33,14 @@ class Data:
     :ivar odd: what is no value: name -> what to say where it is used
     """
 
-    __slots__ = ("odd", "records", "typed")
+    __slots__ = ("records", "typed", "unusable")
 
     def __init__(self) -> None:
         self.typed: dict[str, Operand] = {}
         self.records: dict[str, tuple[Record, ...]] = {}
-        self.odd: dict[str, str] = {}
+        self.unusable: dict[str, str] = {}
 
-    def take(self, name: str, tree: Tree, base: dict[str, Value], told: Told, where: str = "") -> None:
+    def take(self, name: str, tree: Tree, base: dict[str, Value], told: ErrorAt, where: str = "") -> None:
         """Take in what a name stands for: texts and lists go into `base`.
 
         :param where: it is defined, for the errors about what is no value
@@ -48,47 +48,49 @@ class Data:
         """
         fact = f"\n{name} is defined {where}" if where else ""
         for path, found in _walk(name, tree, told):
-            for before in (self.odd, self.records, self.typed):
+            for before in (self.unusable, self.records, self.typed):
                 before.pop(path, None)
             base.pop(path, None)
             if found is None:
-                self.odd[path] = f"${{{path}}} is nothing (null)\ngive it a value{fact}"
+                self.unusable[path] = f"${{{path}}} is nothing (null)\ngive it a value{fact}"
             elif isinstance(found, list):
                 self._take_list(path, found, base, told)
-                if path in self.odd:
-                    self.odd[path] += fact
+                if path in self.unusable:
+                    self.unusable[path] += fact
             else:
                 base[path] = text_of(found)
                 if not isinstance(found, str):
                     self.typed[path] = found
 
-    def _take_list(self, path: str, found: list[Tree], base: dict[str, Value], told: Told) -> None:
+    def _take_list(self, path: str, found: list[Tree], base: dict[str, Value], told: ErrorAt) -> None:
         maps = sum(isinstance(one, dict) for one in found)
         if maps and maps == len(found):
             self.records[path] = tuple([record(one, told) for one in found])
-            self.odd[path] = (
+            self.unusable[path] = (
                 f"${{{path}}} is a list of records: only foreach takes it, as a whole\nuse foreach: and ${{t.NAME}}"
             )
         elif maps:
-            self.odd[path] = f"${{{path}}} is a list of maps and of other values\nmake all of them maps, or none"
+            self.unusable[path] = (
+                f"${{{path}}} is a list of maps and of other values\nmake all of them maps, or none"
+            )
         else:
             texts = list(_texts(found))
             if None in texts:
-                self.odd[path] = f"${{{path}}} is a list with nothing (null) in it\ntake that out"
+                self.unusable[path] = f"${{{path}}} is a list with nothing (null) in it\ntake that out"
             else:
                 base[path] = tuple([_checked(text, told) for text in texts if text is not None])
 
 
-def record(tree: Tree, told: Told) -> Record:
+def record(tree: Tree, told: ErrorAt) -> Record:
     """Return a map as a record."""
     data, values = Data(), dict[str, Value]()
     for key, one in tree.items() if isinstance(tree, dict) else ():
         if NAME.fullmatch(key):
             data.take(key, one, values, told)
-    return Record(values, data.typed, data.odd)
+    return Record(values, data.typed, data.unusable)
 
 
-def _walk(name: str, tree: Tree, told: Told) -> Iterator[tuple[str, Operand | list[Tree] | None]]:
+def _walk(name: str, tree: Tree, told: ErrorAt) -> Iterator[tuple[str, Operand | list[Tree] | None]]:
     """Yield all that is no map, under its whole name."""
     stack: list[tuple[str, Tree]] = [(name, tree)]
     while stack:
@@ -112,7 +114,7 @@ def _texts(tree: list[Tree]) -> Iterator[str | None]:
             yield None if one is None else text_of(one)
 
 
-def _checked(text: str, told: Told) -> str:
+def _checked(text: str, told: ErrorAt) -> str:
     if "\0" in text:
         raise told("a text with a NUL character: no path, argument or variable can hold one")
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
@@ -138,7 +140,7 @@ def tree_of(node: Node) -> Tree:
     return {name: tree_of(value) for name, value in node.nodes.items()}
 
 
-def at(source: Source, node: Node) -> Told:
+def at(source: Source, node: Node) -> ErrorAt:
     """Return what makes errors at a node."""
     return lambda what: source.error(what, node, hint="correct what stands there, or name something else")
 

@@ -81,12 +81,12 @@ class Condition:
         :param names: what each name stands for
         :param unknown: a name, or a first part of one -> what to say where it is used
         """
-        reader = _Reader(self, names, unknown, hidden)
-        found = reader.either(0)
-        if reader.at < len(self.tokens):
-            raise reader.error(f"{reader.token.text} is not expected here", reader.token, JOIN)
-        found = reader.truth(found, self.tokens[0])
-        used = [f"{name} is {'secret' if name in hidden else _show(names[name])}" for name in reader.used]
+        evaluator = _Evaluator(self, names, unknown, hidden)
+        found = evaluator.either(0)
+        if evaluator.at < len(self.tokens):
+            raise evaluator.error(f"{evaluator.token.text} is not expected here", evaluator.token, JOIN)
+        found = evaluator.truth(found, self.tokens[0])
+        used = [f"{name} is {'secret' if name in hidden else _show(names[name])}" for name in evaluator.used]
         return found, ", ".join(used)
 
 
@@ -110,7 +110,7 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
     return found
 
 
-class _Reader:
+class _Evaluator:
     """Parses and evaluates; every part is read, so a mistake is found whatever the values are."""
 
     __slots__ = ("at", "condition", "hidden", "names", "unknown", "used")

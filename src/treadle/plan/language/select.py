@@ -43,9 +43,9 @@ class Selection:
             inside = [self.resolve(one) for one in node.nodes]
             if all(one is before for one, before in zip(inside, node.nodes, strict=True)):
                 return node
-            made = Items(node.start, flow=node.flow)
-            made.end, made.nodes = node.end, inside
-            return made
+            template = Items(node.start, flow=node.flow)
+            template.end, template.nodes = node.end, inside
+            return template
         values = {name: self.resolve(one) for name, one in node.nodes.items()}
         if all(one is node.nodes[name] for name, one in values.items()):
             return node
@@ -54,13 +54,13 @@ class Selection:
         return table
 
     def _chosen(self, table: Table) -> Node:
-        made = selector(self.source, table)
-        text = self.scope.text(made)
+        template = selector(self.source, table)
+        text = self.scope.text(template)
         found = table.nodes.get(text) if text not in (SELECT, ELSE) else None
         if found is None:
             found = table.nodes.get(ELSE)
         if found is None:
-            raise self._nothing(table, made, text)
+            raise self._nothing(table, template, text)
         if isinstance(found, Scalar) and found.is_null:
             raise self.source.error(
                 f"nothing stands under {text} of this select",
@@ -70,14 +70,14 @@ class Selection:
         self.picks.append(text)
         return found
 
-    def _nothing(self, table: Table, made: Template, text: str) -> TreadleError:
+    def _nothing(self, table: Table, template: Template, text: str) -> TreadleError:
         known = [name for name in table.nodes if name != SELECT]
         close = nearest(text, known)
-        hidden = any(ref.name in self.hidden for ref in made.refs)
+        hidden = any(ref.name in self.hidden for ref in template.refs)
         shown = "this value, which is secret" if hidden else repr(text)
         return self.source.error(
             f"select has nothing for {shown}",
-            made.node,
+            template.node,
             facts=(f"it has {listed(known) or 'nothing'}",),
             hint=f"did you mean {close}?" if close and not hidden else "add it, or else:",
         )

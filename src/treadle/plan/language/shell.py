@@ -13,7 +13,7 @@ from treadle.command.command import DEFAULT_SHELL, Script
 from treadle.errors import TreadleError
 from treadle.plan.yaml.nodes import Scalar, Source
 
-from . import quoting as shown
+from . import quoting
 from .templates import MARK, Ref, Scope, Template, bad_mark
 
 MANY = 500
@@ -29,7 +29,7 @@ _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
 CLOSE = "close it, or put a \\ before it if it is meant as it stands"
 
 
-class Hole:
+class Placeholder:
     """A reference, the quotes it stands in, and inside a heredoc the line that ends that.
 
     :param alone: whether it is a word of its own, so that it may be a list
@@ -80,13 +80,13 @@ class _Lexer:
         self.source = source
         self.node = node
         self.text = node.text
-        self.is_plain = shown.is_plain(node.text)
+        self.is_plain = quoting.is_plain(node.text)
         self.at = 0
         self.stack = [_Frame("code", 0)]
         self.pending: list[tuple[str, bool, bool, int]] = []
-        self.pieces: list[str | Hole] = []
+        self.pieces: list[str | Placeholder] = []
 
-    def run(self) -> list[str | Hole]:
+    def run(self) -> list[str | Placeholder]:
         while self.at < len(self.text) or self.stack[-1].kind == "heredoc":
             kind = self.stack[-1].kind
             if kind == "code":
@@ -171,12 +171,12 @@ class _Lexer:
         if found.group(1) is None:
             raise bad_mark(self.source, self.node, self.at)
         self.pieces.append(
-            Hole(
+            Placeholder(
                 Ref(found.group(1), self.at),
                 where,
                 alone=self.is_alone(self.at, found.end()),
                 may_be_bare=self.is_plain
-                and shown.may_be_bare(self.text, self.at, found.end(), is_argument=self.stack[-1].named),
+                and quoting.may_be_bare(self.text, self.at, found.end(), is_argument=self.stack[-1].named),
                 delimiter=next((frame.delimiter for frame in reversed(self.stack) if frame.delimiter), ""),
             )
         )
@@ -271,7 +271,7 @@ class _Lexer:
             self.take(at + 1)
         elif char in ";&|":
             self.take(at + 1)
-            if shown.is_target(text, at + 1):
+            if quoting.is_target(text, at + 1):
                 frame.command = True
             else:
                 frame.begin()
@@ -310,8 +310,8 @@ class _Lexer:
         elif whole and word == "in" and frame.nest[-1:] == ["case"]:
             frame.begin()
         elif not (whole and frame.command and word in _OPENS):
-            if whole and frame.command and not shown.is_target(self.text, at):
-                frame.named = frame.named or shown.is_program(word)
+            if whole and frame.command and not quoting.is_target(self.text, at):
+                frame.named = frame.named or quoting.is_program(word)
             frame.command = False
         self.take(at + len(word))
 
@@ -359,7 +359,7 @@ class _Lexer:
         self.take(len(self.text) if end < 0 else end)
 
 
-class Held:
+class PositionalArguments:
     """The long lists of one script, for a shell that has arrays as bash has them."""
 
     __slots__ = ("_at", "_texts", "behind")
@@ -393,11 +393,11 @@ class Held:
         return f"${{TREADLE_LISTS[{sign}]:{self._at[values]}:{len(values)}}}"
 
 
-def parse_script(source: Source, node: Scalar) -> list[str | Hole]:
+def parse_script(source: Source, node: Scalar) -> list[str | Placeholder]:
     """Return a script in pieces: texts, of which no two stand together, and holes that know their quotes."""
     if "${" not in node.text:
         return [node.text]
-    joined: list[str | Hole] = []
+    joined: list[str | Placeholder] = []
     texts: list[str] = []
     for piece in _Lexer(source, node).run():
         if isinstance(piece, str):
@@ -409,7 +409,11 @@ def parse_script(source: Source, node: Scalar) -> list[str | Hole]:
 
 
 def fill(
-    source: Source, node: Scalar, pieces: Sequence[str | Hole], scope: Scope, shell: Sequence[str] = DEFAULT_SHELL
+    source: Source,
+    node: Scalar,
+    pieces: Sequence[str | Placeholder],
+    scope: Scope,
+    shell: Sequence[str] = DEFAULT_SHELL,
 ) -> Script:
     """Return the script with its values in variables."""
     template = Template(source, node, ())
@@ -417,7 +421,7 @@ def fill(
     text: list[str] = []
     seen: list[str] = []
     names: dict[str, str] = {}
-    held: Held | None = None
+    held: PositionalArguments | None = None
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
@@ -433,7 +437,7 @@ def fill(
         if piece.where != BARE:
             one = " ".join(value) if isinstance(value, tuple) else value
             if program == "bash" and isinstance(value, tuple) and len(value) > MANY:
-                held = held or Held()
+                held = held or PositionalArguments()
                 text.append(held.joined(value))
             else:
                 text.append(f"${{{names.setdefault(one, _variable(len(names) + 1))}}}")
@@ -447,11 +451,11 @@ def fill(
             )
         values = value if isinstance(value, tuple) else (value,)
         if program == "bash" and len(values) > MANY:
-            held = held or Held()
+            held = held or PositionalArguments()
             text.append(held.words(values))
         else:
             text.append(" ".join([f'"${{{names.setdefault(one, _variable(len(names) + 1))}}}"' for one in values]))
-        seen.append(shown.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
+        seen.append(quoting.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
     variables = {name: value for value, name in names.items()}
     if held is None:
         return Script("".join(text), variables, "".join(seen), shell)
@@ -463,11 +467,11 @@ def _variable(number: int) -> str:
     return f"TREADLE_{number}"
 
 
-def _seen(hole: Hole, value: str, seen: Sequence[str]) -> str:
+def _seen(hole: Placeholder, value: str, seen: Sequence[str]) -> str:
     """Return what is shown in a hole inside quotes or a heredoc.
 
     :param seen: what is shown before it
     """
     if hole.where == QUOTED:
-        return shown.in_quotes(value, seen[-1], hole.delimiter)
-    return shown.in_body(value, seen, hole.delimiter)
+        return quoting.in_quotes(value, seen[-1], hole.delimiter)
+    return quoting.in_body(value, seen, hole.delimiter)

@@ -30,34 +30,34 @@ class Ref:
         self.offset = offset
 
 
-Part = str | Ref
+Piece = str | Ref
 
 
 class Template:
     """A text in pieces: literal ones and references."""
 
-    __slots__ = ("node", "parts", "source")
+    __slots__ = ("node", "pieces", "source")
 
-    def __init__(self, source: Source, node: Scalar, parts: tuple[Part, ...]) -> None:
+    def __init__(self, source: Source, node: Scalar, pieces: tuple[Piece, ...]) -> None:
         self.source = source
         self.node = node
-        self.parts = parts
+        self.pieces = pieces
 
     @property
     def refs(self) -> list[Ref]:
         """The references, in order."""
-        return [part for part in self.parts if isinstance(part, Ref)]
+        return [piece for piece in self.pieces if isinstance(piece, Ref)]
 
     @property
     def whole(self) -> Ref | None:
         """The one reference that the text consists of, if it does."""
-        first = self.parts[0]
-        return first if len(self.parts) == 1 and isinstance(first, Ref) else None
+        first = self.pieces[0]
+        return first if len(self.pieces) == 1 and isinstance(first, Ref) else None
 
     @property
     def has_magic(self) -> bool:
         """Whether a glob is written here: values that come in through `${}` never make one."""
-        return any(isinstance(part, str) and MAGIC.search(part) for part in self.parts)
+        return any(isinstance(piece, str) and MAGIC.search(piece) for piece in self.pieces)
 
     def error(self, what: str, ref: Ref, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a reference."""
@@ -76,10 +76,10 @@ def parse(source: Source, node: Scalar) -> Template:
     return Template(source, node, tuple(split(source, node, 0, len(node.text))))
 
 
-def split(source: Source, node: Scalar, start: int, end: int) -> list[Part]:
+def split(source: Source, node: Scalar, start: int, end: int) -> list[Piece]:
     """Return the pieces of a stretch of a scalar's text."""
     text = node.text
-    parts: list[Part] = []
+    pieces: list[Piece] = []
     literal = ""
     at = start
     for found in MARK.finditer(text, start, end):
@@ -91,13 +91,13 @@ def split(source: Source, node: Scalar, start: int, end: int) -> list[Part]:
         if found.group(1) is None:
             raise bad_mark(source, node, found.start())
         if literal:
-            parts.append(literal)
+            pieces.append(literal)
             literal = ""
-        parts.append(Ref(found.group(1), found.start()))
+        pieces.append(Ref(found.group(1), found.start()))
     literal += text[at:end]
-    if literal or not parts:
-        parts.append(literal)
-    return parts
+    if literal or not pieces:
+        pieces.append(literal)
+    return pieces
 
 
 def bad_mark(source: Source, node: Scalar, offset: int) -> TreadleError:
@@ -118,12 +118,12 @@ class Record:
     :param odd: fields that are no text and no list -> what to say where they are used
     """
 
-    __slots__ = ("odd", "typed", "values")
+    __slots__ = ("typed", "unusable", "values")
 
     def __init__(self, values: dict[str, Value], typed: dict[str, Operand], odd: dict[str, str]) -> None:
         self.values = values
         self.typed = typed
-        self.odd = odd
+        self.unusable = odd
 
     @property
     def name(self) -> str | None:
@@ -219,10 +219,10 @@ class Scope:
 
     def text(self, template: Template) -> str:
         """Return a template's text; a list in it is an error."""
-        parts = template.parts
-        if len(parts) == 1 and isinstance(parts[0], str):
-            return parts[0]
-        return "".join([part if isinstance(part, str) else self.one(template, part) for part in parts])
+        pieces = template.pieces
+        if len(pieces) == 1 and isinstance(pieces[0], str):
+            return pieces[0]
+        return "".join([piece if isinstance(piece, str) else self.one(template, piece) for piece in pieces])
 
     def one(self, template: Template, ref: Ref) -> str:
         """Return what a reference inside a text stands for."""
@@ -244,10 +244,10 @@ class Scope:
 
     def items(self, template: Template) -> tuple[str, ...]:
         """Return a template's texts: those of a list that it is as a whole, or the one that it makes."""
-        parts = template.parts
-        if len(parts) > 1:
+        pieces = template.pieces
+        if len(pieces) > 1:
             return (self.text(template),)
-        first = parts[0]
+        first = pieces[0]
         if isinstance(first, str):
             return (first,)
         found = self.value(template, first)
@@ -256,7 +256,7 @@ class Scope:
     def pattern(self, template: Template) -> str:
         """Return a template as a glob, in which what comes from values stands for itself."""
         return "".join(
-            [part if isinstance(part, str) else escape(self.one(template, part)) for part in template.parts]
+            [piece if isinstance(piece, str) else escape(self.one(template, piece)) for piece in template.pieces]
         )
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 
 from treadle.errors import TreadleError
-from treadle.plan.yaml import parser as loader
+from treadle.plan.yaml import parser
 from treadle.plan.yaml.nodes import Source
 
-from .data import Told, Tree, tree_of
+from .data import ErrorAt, Tree, tree_of
 from .enabled_if import Number
 from .globs import Disk
 
@@ -38,13 +38,13 @@ class ValueFiles:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self.named: dict[str, Told] = {}
+        self.named: dict[str, ErrorAt] = {}
         """Absolute path -> what makes an error at the place that named it."""
         self._made: dict[str, dict[str, str]] = {}
         self._sources: dict[str, Source | None] = {}
         self._trees: dict[tuple[str, str], Tree] = {}
 
-    def source(self, path: str, shown: str, told: Told) -> Source | None:
+    def source(self, path: str, shown: str, told: ErrorAt) -> Source | None:
         """Return the text of a file, None if there is none.
 
         :param path: absolute
@@ -58,7 +58,7 @@ class ValueFiles:
         self._disk.note(path)
         found: Source | None = None
         try:
-            data = loader.read_own(path, shown)
+            data = parser.read_own(path, shown)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError) as error:
@@ -66,9 +66,9 @@ class ValueFiles:
             hint = "name a file that may be read"
             raise TreadleError(f"cannot read {shown}", facts=(str(why),), hint=hint) from None
         else:
-            if len(data) > loader.MAX_BYTES:
+            if len(data) > parser.MAX_BYTES:
                 raise TreadleError(f"{shown} is larger than 64 MiB")
-            found = loader.decode(shown, data)
+            found = parser.decode(shown, data)
         self._sources[path] = found
         return found
 
@@ -105,7 +105,7 @@ def format_of(path: str) -> str:
 
 
 def _yaml(source: Source) -> Tree:
-    return tree_of(loader.parse(source))
+    return tree_of(parser.parse(source))
 
 
 def _json(source: Source) -> Tree:

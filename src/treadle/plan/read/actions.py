@@ -6,15 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 
 from treadle.errors import TreadleError, listed, nearest
-from treadle.plan.language import argv_split, data, select, shell
-from treadle.plan.language import templates as template
+from treadle.plan.language import argv_split, data, select, shell, templates
 from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template
 from treadle.plan.schema.keys import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
-from treadle.plan.schema.validator import Reader
+from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
-from .file_scope import Home
+from .file_scope import FileScope
 from .params import check_name
 from .settings import SettingsReader
 from .spec import FromItem, Item, Slot, Spec
@@ -26,13 +25,13 @@ _NO_RECORD = GLOB_KEYS.keys() | FROM_KEYS.keys()
 _CUT = re.compile(r" #")
 
 
-class SpecReader:
+class ActionReader:
     """Reads actions; what they share is read before.
 
     :param defaults: checked entries of `defaults`
     :param taken: names of parameters and vars
     :param queues: name -> tokens
-    :param home: of the actions
+    :param file_scope: of the actions
     :param environ: the environment, for variables that select knows
     """
 
@@ -41,8 +40,8 @@ class SpecReader:
             "commands",
             "defaults",
             "environ",
-            "home",
-            "reader",
+            "file_scope",
+            "validator",
             "scripts",
             "selects",
             "settings",
@@ -54,24 +53,24 @@ class SpecReader:
 
     def __init__(
         self,
-        reader: Reader,
+        validator: Validator,
         defaults: Mapping[str, Node],
         taken: Mapping[str, object],
         queues: Mapping[str, int],
-        home: Home,
+        file_scope: FileScope,
         environ: Mapping[str, str],
     ) -> None:
-        self.reader = reader
-        self.home = home
-        self.source = reader.source
+        self.validator = validator
+        self.file_scope = file_scope
+        self.source = validator.source
         self.defaults = defaults
         self.shared = {name: value for name, value in defaults.items() if name != "env"}
         self.taken = taken
         self.environ = environ
         self.selects = select.SELECT in self.source.text
-        self.scripts: dict[str, Sequence[str | shell.Hole]] = {}
+        self.scripts: dict[str, Sequence[str | shell.Placeholder]] = {}
         self.commands: dict[str, list[argv_split.Word]] = {}
-        self.settings = SettingsReader(reader, defaults, queues)
+        self.settings = SettingsReader(validator, defaults, queues)
         self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
 
     def read(self, key: Scalar, node: Node) -> Spec:
@@ -89,28 +88,28 @@ class SpecReader:
         secrets = [*words_of(entries.get("secret")), *words_of(self.defaults.get("secret"))]
         hidden = frozenset(f"env.{name}" for name in secrets)
         variants = Variants(self.source, node, known, hidden, lambda chosen: self._read(key, chosen))
-        with self.reader.problems.kept():
+        with self.validator.problems.collecting():
             variants.check()
             if not isinstance(names, Table) or not variants.depends_on(names.nodes):
-                return variants.of(self.home.scope)
-            spec = Spec(self.home.prefix + key.text, key, self.home)
+                return variants.of(self.file_scope.scope)
+            spec = Spec(self.file_scope.prefix + key.text, key, self.file_scope)
             spec.entries = {
-                "foreach": select.Selection(self.source, self.home.scope.with_local(known)).resolve(names)
+                "foreach": select.Selection(self.source, self.file_scope.scope.with_local(known)).resolve(names)
             }
             self._foreach(spec, node)
             spec.variants = variants
             return spec
-        return Spec(self.home.prefix + key.text, key, self.home)
+        return Spec(self.file_scope.prefix + key.text, key, self.file_scope)
 
     def _read(self, key: Scalar, node: Node) -> Spec:
-        spec = Spec(self.home.prefix + key.text, key, self.home)
-        own = self.reader.entries(node, ACTION_KEYS, f"the action {key.text}")
+        spec = Spec(self.file_scope.prefix + key.text, key, self.file_scope)
+        own = self.validator.entries(node, ACTION_KEYS, f"the action {key.text}")
         spec.entries = {**self.shared, **own}
-        for part in (self._command, self._foreach, self._files, self._order, self.settings.read):
+        for step in (self._command, self._foreach, self._files, self._order, self.settings.read):
             try:
-                part(spec, node)
+                step(spec, node)
             except TreadleError as error:
-                self.reader.problems.keep(error)
+                self.validator.problems.collect(error)
         return spec
 
     def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
@@ -119,7 +118,7 @@ class SpecReader:
 
     def _template(self, spec: Spec, key: str) -> Template | None:
         node = spec.entries.get(key)
-        return template.parse(self.source, node) if isinstance(node, Scalar) else None
+        return templates.parse(self.source, node) if isinstance(node, Scalar) else None
 
     def _command(self, spec: Spec, node: Node) -> None:
         entries = spec.entries
@@ -147,14 +146,14 @@ class SpecReader:
             if not node.nodes:
                 raise self.error("run holds no command", node, "for example run: [echo hello]")
             if node.flow:
-                self.reader.check_tight(node, is_run=True)
+                self.validator.check_tight(node, is_run=True)
         steps = spec.steps = []
-        for text in self.reader.texts(node, "a command"):
-            with self.reader.problems.kept():
+        for text in self.validator.texts(node, "a command"):
+            with self.validator.problems.collecting():
                 self._check_cut(text)
                 step = self._words(text)
                 if isinstance(node, Items) and self._is_lone(text, step):
-                    self.reader.add(
+                    self.validator.add(
                         f"{text.text} is no command of its own",
                         text,
                         hint="run is a list of commands; a list of arguments is argv:",
@@ -185,12 +184,12 @@ class SpecReader:
             )
 
     def _argv(self, spec: Spec, node: Node) -> None:
-        texts = self.reader.texts(node, "an argument")
+        texts = self.validator.texts(node, "an argument")
         if isinstance(node, Items) and not node.nodes:
             raise self.error("argv holds no program", node, "for example argv: [echo, hello]")
         for text in texts:
             self._check_cut(text)
-        spec.argv = [template.parse(self.source, text) for text in texts]
+        spec.argv = [templates.parse(self.source, text) for text in texts]
 
     def _sh(self, spec: Spec, node: Node) -> None:
         assert isinstance(node, Scalar)
@@ -207,13 +206,13 @@ class SpecReader:
         node = spec.entries.get("foreach")
         if node is None:
             return
-        table = self.reader.table(node, "foreach")
+        table = self.validator.table(node, "foreach")
         if isinstance(node, Table) and not node.keys:
             raise self.error("foreach holds no name", node, "for example foreach: {part: [a, b]}")
         for name, value in table.items():
-            if not check_name(self.reader, name, self.taken, "a foreach value"):
+            if not check_name(self.validator, name, self.taken, "a foreach value"):
                 continue
-            with self.reader.problems.kept():
+            with self.validator.problems.collecting():
                 items = self._values(value, f"foreach {name.text}")
                 first = items[0] if len(items) == 1 else None
                 if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
@@ -228,16 +227,16 @@ class SpecReader:
         """Return what stands under a name of `foreach`: a map in a list is a record."""
         found: list[Item | Record] = []
         if isinstance(node, Items):
-            self.reader.check_commas(node)
+            self.validator.check_commas(node)
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(node, Items) and isinstance(one, Table) and one.nodes.keys() - _NO_RECORD:
-                fields = tree(self.reader, self.home.scope, one, f"a record of {what}")
-                made = data.record(fields, data.at(self.source, one))
-                if made.name is None:
+                fields = tree(self.validator, self.file_scope.scope, one, f"a record of {what}")
+                record = data.record(fields, data.at(self.source, one))
+                if record.name is None:
                     raise self.error(
                         "a record without a text", one, hint="give it a name: for the name of its action"
                     )
-                found.append(made)
+                found.append(record)
             else:
                 found.extend(self._values(one, what) if isinstance(one, Items) else self.items(one, what))
         records = sum(isinstance(one, Record) for one in found)
@@ -252,19 +251,19 @@ class SpecReader:
         """
         found: list[Item] = []
         if isinstance(node, Items):
-            self.reader.check_commas(node)
-        named = self.home.scope.globs if globs else {}
+            self.validator.check_commas(node)
+        named = self.file_scope.scope.globs if globs else {}
         for one in node.nodes if isinstance(node, Items) else (node,):
             if isinstance(one, Scalar):
-                if not self.reader.is_text(one, what):
+                if not self.validator.is_text(one, what):
                     continue
-                made = template.parse(self.source, one)
-                if globs and MAGIC.search(one.text) is not None and made.has_magic:
-                    found.append(GlobItem(one, [made], [], empty=False))
-                elif named and made.whole is not None and made.whole.name in named:
-                    found.append(named[made.whole.name])
+                template = templates.parse(self.source, one)
+                if globs and MAGIC.search(one.text) is not None and template.has_magic:
+                    found.append(GlobItem(one, [template], [], empty=False))
+                elif named and template.whole is not None and template.whole.name in named:
+                    found.append(named[template.whole.name])
                 else:
-                    found.append(made)
+                    found.append(template)
             elif isinstance(one, Items):
                 found.extend(self.items(one, what, globs=globs))
             else:
@@ -273,9 +272,9 @@ class SpecReader:
 
     def _special(self, node: Table, what: str) -> Item:
         if "glob" in node.nodes:
-            return glob(self.reader, node)
+            return glob(self.validator, node)
         if "from" in node.nodes and not what.startswith("foreach"):
-            entries = self.reader.entries(node, FROM_KEYS, "a from")
+            entries = self.validator.entries(node, FROM_KEYS, "a from")
             return FromItem(node, self._templates(entries.get("from"), "a from"), empty="empty" in entries)
         names = listed(node.nodes) or "nothing"
         close = nearest(next(iter(node.nodes), ""), ("glob", "from"))
@@ -290,7 +289,7 @@ class SpecReader:
     def _templates(self, node: Node | None, what: str) -> list[Template]:
         if node is None:
             return []
-        return [template.parse(self.source, text) for text in self.reader.texts(node, what)]
+        return [templates.parse(self.source, text) for text in self.validator.texts(node, what)]
 
     def _files(self, spec: Spec, _node: Node) -> None:
         spec.inputs = self._slots(spec.entries.get("in"), "an input")
@@ -318,9 +317,9 @@ class SpecReader:
             raise self.error("once and always cannot go together", node, "take one of them out")
 
     def _check_output(self, item: Item) -> None:
-        for text in item.parts if isinstance(item, Template) else ("*",):
+        for text in item.pieces if isinstance(item, Template) else ("*",):
             if isinstance(text, str) and ("*" in text or "?" in text):
-                self.reader.add(
+                self.validator.add(
                     "an output is a path, not a pattern",
                     item.node,
                     hint="a folder with all that is in it ends with /",
@@ -333,8 +332,8 @@ class SpecReader:
         if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes:
             return [Slot("", self.items(node, what, globs=globs), is_text=isinstance(node, Scalar))]
         found = []
-        for name, value in self.reader.table(node, f"named {what.split()[1]}s").items():
-            with self.reader.problems.kept():
+        for name, value in self.validator.table(node, f"named {what.split()[1]}s").items():
+            with self.validator.problems.collecting():
                 is_text = isinstance(value, Scalar)
                 found.append(
                     Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text=is_text)

@@ -15,14 +15,14 @@ from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Globs
 from treadle.plan.language.select import Selection
 from treadle.plan.language.value_files import ValueFiles
-from treadle.plan.model import AskedEnviron
+from treadle.plan.model import TrackedEnviron
 from treadle.plan.resolve.instances import PATHS_ONLY
 from treadle.plan.schema.keys import ACTION_NAME, COUNT, DEFAULTS_KEYS, PLAN_KEYS, Key
-from treadle.plan.schema.validator import Reader
+from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Node, Scalar, Table
 
-from .actions import SpecReader
-from .file_scope import Home, Places
+from .actions import ActionReader
+from .file_scope import FileScope, PathResolver
 from .params import Given, operands, read_params
 from .spec import Spec
 from .variables import PLATFORM, read_vars
@@ -31,77 +31,77 @@ from .variants import words_of
 HINT = "a plan begins with treadle: 1 and has actions:"
 
 
-class Part:
+class PlanFile:
     """A plan's file on its way.
 
     :param prefix: what the names of its actions begin with
-    :param shown: its path as people see it in errors
+    :param display_path: its path as people see it in errors
     """
 
     __slots__ = (
         *(
             "entries",
             "environ",
-            "file",
-            "files",
-            "home",
+            "path",
+            "value_files",
+            "file_scope",
             "included",
-            "made",
+            "generated",
             "operands",
             "params",
             "prefix",
             "problems",
         ),
-        *("reader", "rest", "root", "scope", "shown", "specs", "start"),
+        *("validator", "rest", "root", "scope", "display_path", "specs", "include_offset"),
     )
 
-    def __init__(self, reader: Reader, environ: AskedEnviron, shown: str, prefix: str = "") -> None:
-        self.reader = reader
-        self.problems = reader.problems
+    def __init__(self, validator: Validator, environ: TrackedEnviron, display_path: str, prefix: str = "") -> None:
+        self.validator = validator
+        self.problems = validator.problems
         self.environ = environ
-        self.shown = shown
-        self.file = os.path.abspath(shown)
+        self.display_path = display_path
+        self.path = os.path.abspath(display_path)
         self.prefix = prefix
         self.specs: list[Spec] = []
-        self.files: ValueFiles
+        self.value_files: ValueFiles
         self.rest: Sequence[str] | None = None
         """What stands behind `--` on the command line."""
-        self.made: list[str] = []
+        self.generated: list[str] = []
         """The prefixes of the plans that its actions have made and that have been read."""
         self.included: dict[str, str] = {}
         """The names of the plans that it includes -> their files."""
-        self.start = 0
+        self.include_offset = 0
         """Where the plan that includes it says so."""
 
     def read_top(self, node: Node) -> bool:
         """Read the keys at the top, and find the root; return whether there is anything to go on with."""
-        before = self.problems.told
+        before = self.problems.reported
         if isinstance(node, Scalar) and node.is_null:
-            self.reader.add("the plan is empty", node.start, hint=HINT)
+            self.validator.add("the plan is empty", node.start, hint=HINT)
         elif not isinstance(node, Table):
-            self.reader.add("a plan must be a map", node, hint=HINT)
+            self.validator.add("a plan must be a map", node, hint=HINT)
         else:
-            self.entries = self.reader.entries(node, PLAN_KEYS, "a plan")
+            self.entries = self.validator.entries(node, PLAN_KEYS, "a plan")
             if "treadle" not in node.nodes:
-                self.reader.add(
+                self.validator.add(
                     "there is no treadle: 1 in the plan", node, hint="write treadle: 1 as its first line"
                 )
             if "actions" not in node.nodes and "include" not in node.nodes:
-                self.reader.add("the plan has no actions", node, hint="actions: with a name and run: for each")
+                self.validator.add("the plan has no actions", node, hint="actions: with a name and run: for each")
             self.root = self._root()
-        return self.problems.told == before
+        return self.problems.reported == before
 
     def _root(self) -> str:
-        folder = os.path.dirname(self.file)
+        folder = os.path.dirname(self.path)
         node = self.entries.get("root")
         if not isinstance(node, Scalar):
             return folder
         root = os.path.normpath(os.path.join(folder, node.text))
         root = root[1:] if root.startswith("//") else root
         if "${" in node.text:
-            self.reader.add("root takes no ${}", node, hint="write the folder as it is")
+            self.validator.add("root takes no ${}", node, hint="write the folder as it is")
         elif not os.path.isdir(root):
-            self.reader.add(
+            self.validator.add(
                 f"the root {node.text} is no folder",
                 node,
                 facts=(f"looked for {root}",),
@@ -109,7 +109,7 @@ class Part:
             )
         elif (found := trust.foreign_link(root)) is not None:
             path, why = found
-            self.reader.add(
+            self.validator.add(
                 f"the root {node.text} is not used: because of {path}: {why}",
                 node,
                 facts=(trust.RULE,),
@@ -124,18 +124,18 @@ class Part:
         """
         if "params" in self.entries:
             # before a value is read, which an error would show
-            refused = secret_params(self.reader, self.entries, _named_secrets(self.entries))
+            refused = secret_params(self.validator, self.entries, _named_secrets(self.entries))
             if refused:
                 raise PlanError(refused)
         self.params = read_params(
-            self.reader,
+            self.validator,
             self.entries.get("params"),
             given,
             self.environ,
             "" if self.prefix else self.root,
             self.rest,
         )
-        self.scope = read_vars(self.reader, self.entries.get("vars"), self.params, self.files, self.root)
+        self.scope = read_vars(self.validator, self.entries.get("vars"), self.params, self.value_files, self.root)
         self.operands: dict[str, Operand] = {**operands(self.params, self.scope), **PLATFORM}
 
     def settle(self, root: str, plan: str, globs: Globs) -> None:
@@ -144,20 +144,22 @@ class Part:
         :param root: of the whole plan
         :param plan: the file of the whole plan, relative to the root
         """
-        self.home = Home(self.prefix, Places(self.reader.source, root, plan, globs), self.scope, self.operands)
-        self.home.odd = self.scope.unknown
+        self.file_scope = FileScope(
+            self.prefix, PathResolver(self.validator.source, root, plan, globs), self.scope, self.operands
+        )
+        self.file_scope.unusable = self.scope.unknown
         self.scope.unknown = {**PATHS_ONLY, **self.scope.unknown}
-        self.home.files = self.files
+        self.file_scope.value_files = self.value_files
 
     def queues(self) -> dict[str, tuple[int, Scalar]]:
         """Return how many tokens each queue has that it names, and where it says so."""
         found: dict[str, tuple[int, Scalar]] = {}
         node = self.entries.get("queues")
         size = Key("the size of a queue", COUNT, "", "", "queues: {net: 2}")
-        for name, value in self.reader.table(node, "queues").items() if node is not None else ():
+        for name, value in self.validator.table(node, "queues").items() if node is not None else ():
             if name.text == "default":
-                self.reader.add("the size of the queue default is -j", name, hint="treadle run -j 4")
-            elif self.reader.fits(size, value, name) and isinstance(value, Scalar):
+                self.validator.add("the size of the queue default is -j", name, hint="treadle run -j 4")
+            elif self.validator.fits(size, value, name) and isinstance(value, Scalar):
                 found[name.text] = (int(value.text), name)
         return found
 
@@ -166,39 +168,39 @@ class Part:
 
         :param queues: name -> tokens
         """
-        reader, entries = self.reader, self.entries
+        validator, entries = self.validator, self.entries
         node = entries.get("defaults")
         defaults: dict[str, Node] = {}
         if node is not None:
-            with self.problems.kept():
-                node = Selection(reader.source, self.scope.with_local(PLATFORM)).resolve(node)
-                defaults = reader.entries(node, DEFAULTS_KEYS, "defaults")
+            with self.problems.collecting():
+                node = Selection(validator.source, self.scope.with_local(PLATFORM)).resolve(node)
+                defaults = validator.entries(node, DEFAULTS_KEYS, "defaults")
         if "shell" in entries:
             if "shell" in defaults:
-                reader.add("shell stands at the top and in defaults", defaults["shell"], hint="keep one of them")
+                validator.add("shell stands at the top and in defaults", defaults["shell"], hint="keep one of them")
             defaults["shell"] = entries["shell"]
         if "actions" not in entries:
             return
-        actions = reader.table(entries["actions"], "actions", pattern=ACTION_NAME)
+        actions = validator.table(entries["actions"], "actions", pattern=ACTION_NAME)
         is_empty = isinstance(entries["actions"], Table) and not entries["actions"].keys
-        if is_empty and not self.home.maker:
-            reader.add("the plan has no actions", entries["actions"], hint="actions: {hello: {run: echo hello}}")
+        if is_empty and not self.file_scope.generated_by:
+            validator.add("the plan has no actions", entries["actions"], hint="actions: {hello: {run: echo hello}}")
         taken: dict[str, Param | Operand] = {**self.params, **self.operands}
-        spec_reader = SpecReader(reader, defaults, taken, queues, self.home, self.environ)
-        self.specs = [spec_reader.read(key, value) for key, value in actions.items()]
+        action_reader = ActionReader(validator, defaults, taken, queues, self.file_scope, self.environ)
+        self.specs = [action_reader.read(key, value) for key, value in actions.items()]
 
 
-def join_queues(parts: Sequence[Part]) -> dict[str, int]:
+def join_queues(files: Sequence[PlanFile]) -> dict[str, int]:
     """Return name -> tokens: a queue is the same in all files, and the plan that includes says how large it is."""
     found: dict[str, tuple[int, Scalar, str]] = {}
-    for part in parts:
-        for name, (size, node) in part.queues().items():
+    for file in files:
+        for name, (size, node) in file.queues().items():
             known = found.get(name)
             if known is None:
-                found[name] = (size, node, part.prefix)
-            elif known[0] != size and not part.prefix.startswith(known[2]):
-                place = part.reader.source.place(known[1].start)
-                part.reader.add(
+                found[name] = (size, node, file.prefix)
+            elif known[0] != size and not file.prefix.startswith(known[2]):
+                place = file.validator.source.place(known[1].start)
+                file.validator.add(
                     f"the queue {name} has {size} tokens here and {known[0]} in another plan",
                     node,
                     facts=(f"the other at {place}",),
@@ -217,10 +219,10 @@ def _named_secrets(entries: Mapping[str, Node]) -> set[str]:
     return {word for table in tables if isinstance(table, Table) for word in words_of(table.nodes.get("secret"))}
 
 
-def secret_params(reader: Reader, entries: Mapping[str, Node], secrets: Container[str]) -> list[TreadleError]:
+def secret_params(validator: Validator, entries: Mapping[str, Node], secrets: Container[str]) -> list[TreadleError]:
     """Return an error for each parameter of a file that takes its value from a secret variable."""
     return [
-        reader.error(
+        validator.error(
             f"the parameter {param} takes its value from {variable.text}, which is secret",
             variable,
             facts=("the value of a parameter becomes part of commands, and these are shown and kept",),

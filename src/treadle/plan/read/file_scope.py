@@ -14,14 +14,14 @@ from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.yaml.nodes import Node, Source
 
 
-class Places:
+class PathResolver:
     """What the paths in one file of a plan mean.
 
     :param plan: the plan's own file, relative to the root
     :param globs: they know the folder that all paths are relative to
     """
 
-    __slots__ = ("answers", "folder", "globs", "plan", "root", "source", "sources")
+    __slots__ = ("folder", "glob_matches", "globs", "known_sources", "plan", "root", "source")
 
     def __init__(self, source: Source, root: str, plan: str, globs: Globs) -> None:
         self.source = source
@@ -29,9 +29,9 @@ class Places:
         self.plan = plan
         self.globs = globs
         self.folder = globs.folder
-        self.sources: dict[str, str] = {}
+        self.known_sources: dict[str, str] = {}
         """Inputs as written -> their paths, where these lie on the disk and no action makes them."""
-        self.answers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+        self.glob_matches: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
 
     def path(self, text: str, node: Node, what: str) -> str:
         """Return a path in its one spelling."""
@@ -46,7 +46,7 @@ class Places:
             )
         return normalise(f"{folder}/{text}" if folder and text[0] != "/" else text, self.root)
 
-    def written(self, path: str) -> str:
+    def as_written(self, path: str) -> str:
         """Return how a normalised path is written in this file."""
         if not self.folder or path.startswith("/"):
             return path
@@ -54,7 +54,7 @@ class Places:
             return path[len(self.folder) + 1 :] or "./"
         return os.path.relpath("/" + path, "/" + self.folder) + ("/" if path.endswith("/") else "")
 
-    def output(self, text: str, node: Node, what: str = "an output") -> str:
+    def resolve_output(self, text: str, node: Node, what: str = "an output") -> str:
         """Return an output's path, if it may be one."""
         path = self.path(text, node, what)
         wrong = ""
@@ -84,14 +84,14 @@ class Places:
     def patterns(self, templates: Sequence[Template], scope: Scope) -> list[str]:
         """Return globs with their values in them, checked."""
         found = []
-        for made in templates:
-            text = scope.pattern(made)
+        for template in templates:
+            text = scope.pattern(template)
             try:
                 self.globs.parse(text)
             except ValueError as error:
                 raise self.source.error(
                     f"a glob that cannot be: {error}",
-                    made.node,
+                    template.node,
                     facts=(f"the glob: {text}",),
                     hint="for example src/*.c, or src/**/*.c at any depth",
                 ) from None
@@ -99,24 +99,24 @@ class Places:
         return found
 
 
-class Home:
+class FileScope:
     """What all actions of one file share.
 
     :param prefix: what their names begin with: "" in the plan itself, `docs:` in one that it includes
-    :param places: what their paths mean
+    :param resolver: what their paths mean
     :param scope: parameters and vars
     :param operands: the same as conditions see them
     """
 
-    __slots__ = ("files", "maker", "odd", "operands", "places", "prefix", "scope")
+    __slots__ = ("generated_by", "operands", "prefix", "resolver", "scope", "unusable", "value_files")
 
-    def __init__(self, prefix: str, places: Places, scope: Scope, operands: Mapping[str, Operand]) -> None:
+    def __init__(self, prefix: str, resolver: PathResolver, scope: Scope, operands: Mapping[str, Operand]) -> None:
         self.prefix = prefix
-        self.places = places
+        self.resolver = resolver
         self.scope = scope
         self.operands = operands
-        self.odd: Mapping[str, str] = {}
+        self.unusable: Mapping[str, str] = {}
         """Names that stand for no text and no list -> what to say where they are used as one."""
-        self.maker = ""
+        self.generated_by = ""
         """The uid of the action that has made the file, "" if none has."""
-        self.files: ValueFiles
+        self.value_files: ValueFiles

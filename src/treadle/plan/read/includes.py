@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from treadle.core.paths import below
 from treadle.errors import TreadleError, listed, nearest, shortened
-from treadle.plan.language import templates as template
+from treadle.plan.language import templates
 from treadle.plan.language.globs import Disk, Globs
 from treadle.plan.schema.keys import ACTION_NAME, INCLUDE_KEYS
-from treadle.plan.yaml import parser as loader
+from treadle.plan.yaml import parser
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table, move
 
-from .file import Part
+from .file import PlanFile
 from .params import Given
 
 MAX_PARTS = 1000
@@ -37,57 +37,57 @@ class _Entry:
         self.given: Mapping[str, tuple[Scalar, Node]] = {}
 
 
-def with_included(top: Part, disk: Disk) -> list[Part]:
+def with_included(top: PlanFile, disk: Disk) -> list[PlanFile]:
     """Return a plan's own part and those of all that it includes, each behind the one that names it.
 
     :param disk: keeps which files were read
     """
-    found: list[Part] = []
-    stack: list[tuple[Part, tuple[str, ...]]] = [(top, (top.file,))]
+    found: list[PlanFile] = []
+    stack: list[tuple[PlanFile, tuple[str, ...]]] = [(top, (top.path,))]
     while stack:
-        part, above = stack.pop()
-        found.append(part)
-        inside: list[tuple[Part, tuple[str, ...]]] = []
-        for entry in _entries(part):
+        file, above = stack.pop()
+        found.append(file)
+        inside: list[tuple[PlanFile, tuple[str, ...]]] = []
+        for entry in _entries(file):
             if len(found) + len(stack) + len(inside) > MAX_PARTS:
-                part.reader.add(
+                file.validator.add(
                     f"more than {MAX_PARTS:,} plans in one",
                     entry.node,
                     hint="a plan that includes others twice doubles them",
                 )
                 return found
-            with part.problems.kept():
-                child = _read(part, entry, above, disk)
+            with file.problems.collecting():
+                child = _read(file, entry, above, disk)
                 if child is not None:
-                    inside.append((child, (*above, child.file)))
+                    inside.append((child, (*above, child.path)))
         stack += reversed(inside)
     return found
 
 
-def _entries(part: Part) -> Iterator[_Entry]:
-    node = part.entries.get("include")
-    reader = part.reader
-    names = dict.fromkeys(getattr(part.entries.get("actions"), "nodes", ()), "an action")
-    names |= dict.fromkeys(getattr(part.entries.get("groups"), "nodes", ()), "a group")
+def _entries(file: PlanFile) -> Iterator[_Entry]:
+    node = file.entries.get("include")
+    validator = file.validator
+    names = dict.fromkeys(getattr(file.entries.get("actions"), "nodes", ()), "an action")
+    names |= dict.fromkeys(getattr(file.entries.get("groups"), "nodes", ()), "a group")
     for one in node.nodes if isinstance(node, Items) else ():
-        entry = _entry(part, one)
+        entry = _entry(file, one)
         if entry is None:
             continue
         entry.name = entry.name or _usual_name(entry.file.text)
         if "${" in entry.file.text:
-            reader.add(
+            validator.add(
                 "the file of an include takes no ${}",
                 entry.file,
                 hint="write the file as it is; params: takes values",
             )
         elif not ACTION_NAME.fullmatch(entry.name):
-            reader.add(
+            validator.add(
                 f"{entry.file.text} gives no name for its actions",
                 one,
                 hint=f"{{file: {entry.file.text}, as: NAME}}",
             )
         elif entry.name in names:
-            reader.add(
+            validator.add(
                 f"{entry.name} is the name of {names[entry.name]} already",
                 one,
                 hint=f"{{file: {entry.file.text}, as: ANOTHER}}",
@@ -97,22 +97,22 @@ def _entries(part: Part) -> Iterator[_Entry]:
             yield entry
 
 
-def _entry(part: Part, node: Node) -> _Entry | None:
-    reader = part.reader
+def _entry(file: PlanFile, node: Node) -> _Entry | None:
+    validator = file.validator
     if not isinstance(node, Table):
-        return _Entry(node, node) if reader.is_text(node, "an include") and isinstance(node, Scalar) else None
-    entries = reader.entries(node, INCLUDE_KEYS, "an include")
-    file = entries.get("file")
-    if not isinstance(file, Scalar):
-        if "file" not in node.nodes:
-            reader.add("an include needs file:", node, hint="for example file: docs/plan.yaml")
-        return None
-    found = _Entry(file, node)
+        return _Entry(node, node) if validator.is_text(node, "an include") and isinstance(node, Scalar) else None
+    entries = validator.entries(node, INCLUDE_KEYS, "an include")
     name, optional, given = (entries.get(key) for key in ("as", "optional", "params"))
+    path = entries.get("file")
+    if not isinstance(path, Scalar):
+        if "file" not in node.nodes:
+            validator.add("an include needs file:", node, hint="for example file: docs/plan.yaml")
+        return None
+    found = _Entry(path, node)
     found.name = name.text if isinstance(name, Scalar) else ""
     found.optional = isinstance(optional, Scalar) and optional.text == "true"
     if given is not None:
-        found.given = {key.text: (key, value) for key, value in reader.table(given, "params").items()}
+        found.given = {key.text: (key, value) for key, value in validator.table(given, "params").items()}
     return found
 
 
@@ -124,74 +124,74 @@ def _usual_name(file: str) -> str:
     return above if stem in _PLAIN_NAMES and ACTION_NAME.fullmatch(above) else stem
 
 
-def _read(part: Part, entry: _Entry, above: Iterable[str], disk: Disk) -> Part | None:
+def _read(file: PlanFile, entry: _Entry, above: Iterable[str], disk: Disk) -> PlanFile | None:
     """Return an included plan; None if it is not there and need not be, or cannot be read on.
 
     :raises TreadleError: it cannot be read at all
     """
-    reader = part.reader
-    shown = os.path.normpath(os.path.join(os.path.dirname(part.shown), entry.file.text))
-    child = Part(reader, part.environ, shown, f"{part.prefix}{entry.name}:")
-    child.start = entry.node.start
-    child.files = part.files
-    part.included[child.prefix[:-1]] = child.file
-    _refuse_circle(part, child, entry, above)
-    disk.note(child.file)
-    if not os.path.exists(child.file):
+    validator = file.validator
+    shown = os.path.normpath(os.path.join(os.path.dirname(file.display_path), entry.file.text))
+    child = PlanFile(validator, file.environ, shown, f"{file.prefix}{entry.name}:")
+    child.include_offset = entry.node.start
+    child.value_files = file.value_files
+    file.included[child.prefix[:-1]] = child.path
+    _refuse_circle(file, child, entry, above)
+    disk.note(child.path)
+    if not os.path.exists(child.path):
         if entry.optional:
             return None
-        raise _missing(part, entry)
-    source = _source(part, entry, shown)
-    node = loader.parse(source)
-    move(node, reader.source.add(source))
+        raise _missing(file, entry)
+    source = _source(file, entry, shown)
+    node = parser.parse(source)
+    move(node, validator.source.add(source))
     if not child.read_top(node):
         return None
     root = disk.root
     folder = below(child.root, root)
     if folder.startswith("/"):
-        raise reader.error(
+        raise validator.error(
             f"the paths of {shown} are relative to a folder outside the root",
             entry.file,
             facts=(f"{child.root} does not lie in {root}",),
             hint="write root: at the top of this plan, a folder that holds both",
         )
-    child.read_values(_given(part, child, entry))
-    child.settle(root, part.home.places.plan, Globs(disk, "" if folder == "." else folder))
+    child.read_values(_given(file, child, entry))
+    child.settle(root, file.file_scope.resolver.plan, Globs(disk, "" if folder == "." else folder))
     return child
 
 
-def _source(part: Part, entry: _Entry, shown: str) -> Source:
+def _source(file: PlanFile, entry: _Entry, shown: str) -> Source:
     try:
-        return loader.read_source(shown, shared=True)
+        return parser.read_source(shown, shared=True)
     except TreadleError as error:
         if error.place is not None:
             raise
-        raise part.reader.error(
+        raise file.validator.error(
             error.what, entry.file, facts=tuple(error.facts), hint=error.hint or "name a file that can be read"
         ) from None
 
 
-def _refuse_circle(part: Part, child: Part, entry: _Entry, above: Iterable[str]) -> None:
+def _refuse_circle(file: PlanFile, child: PlanFile, entry: _Entry, above: Iterable[str]) -> None:
     names = [os.path.realpath(file) for file in above]
-    real = os.path.realpath(child.file)
+    real = os.path.realpath(child.path)
     if real in names:
-        files = [*list(above)[names.index(real) :], child.file]
+        files = [*list(above)[names.index(real) :], child.path]
         base = os.path.dirname(files[0])
         shown = " -> ".join(shortened([os.path.relpath(file, base) for file in files]))
-        raise part.reader.error(
+        raise file.validator.error(
             "these plans include each other", entry.file, facts=(shown,), hint="take one include out"
         )
 
 
-def _missing(part: Part, entry: _Entry) -> TreadleError:
-    folder = os.path.dirname(os.path.join(os.path.dirname(part.file), entry.file.text))
+def _missing(file: PlanFile, entry: _Entry) -> TreadleError:
+    folder = os.path.dirname(os.path.join(os.path.dirname(file.path), entry.file.text))
     try:
         there = [name for name in os.listdir(folder) if name.endswith((".yaml", ".yml"))]
     except OSError:
         there = []
     start = os.path.dirname(entry.file.text)
     close = nearest(entry.file.text, [os.path.join(start, name) for name in there])
-    return part.reader.error(
+    return file.validator.error(
         f"the included plan {entry.file.text} does not exist",
         entry.file,
         facts=(f"looked in {os.path.normpath(folder)}",),
@@ -199,7 +199,7 @@ def _missing(part: Part, entry: _Entry) -> TreadleError:
     )
 
 
-def _given(part: Part, child: Part, entry: _Entry) -> dict[str, str | Given]:
+def _given(file: PlanFile, child: PlanFile, entry: _Entry) -> dict[str, str | Given]:
     """Return what an include says of the parameters of its plan."""
     found: dict[str, str | Given] = {}
     known = getattr(child.entries.get("params"), "nodes", {})
@@ -208,27 +208,27 @@ def _given(part: Part, child: Part, entry: _Entry) -> dict[str, str | Given]:
             close = nearest(name, known)
             fact = f"it has {listed(known)}" if known else "it has no parameters"
             hint = f"did you mean {close}?" if close else "write it into params: of that plan, or take it out"
-            part.reader.add(f"{child.shown} has no parameter {name!r}", key, facts=(fact,), hint=hint)
+            file.validator.add(f"{child.display_path} has no parameter {name!r}", key, facts=(fact,), hint=hint)
             continue
         value: tuple[tuple[str, ...], bool] = ((), False)
-        before = part.problems.told
-        with part.problems.kept():
-            value = _value(part, node, name)
-        wrong = part.problems.told > before
-        found[name] = Given(node, os.path.relpath(part.root, child.root), value, is_wrong=wrong)
+        before = file.problems.reported
+        with file.problems.collecting():
+            value = _value(file, node, name)
+        wrong = file.problems.reported > before
+        found[name] = Given(node, os.path.relpath(file.root, child.root), value, is_wrong=wrong)
     return found
 
 
-def _value(part: Part, node: Node, name: str) -> tuple[tuple[str, ...], bool]:
+def _value(file: PlanFile, node: Node, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the texts of a value, and whether it is a list."""
-    reader = part.reader
+    validator = file.validator
     if isinstance(node, Scalar):
-        if not reader.is_text(node, f"the parameter {name}"):
+        if not validator.is_text(node, f"the parameter {name}"):
             return (), False
-        made = template.parse(reader.source, node)
-        texts = part.scope.items(made)
-        return texts, made.whole is not None and isinstance(part.scope.value(made, made.whole), tuple)
+        template = templates.parse(validator.source, node)
+        texts = file.scope.items(template)
+        return texts, template.whole is not None and isinstance(file.scope.value(template, template.whole), tuple)
     texts = ()
-    for one in reader.texts(node, f"an element of {name}"):
-        texts += part.scope.items(template.parse(reader.source, one))
+    for one in validator.texts(node, f"an element of {name}"):
+        texts += file.scope.items(templates.parse(validator.source, one))
     return texts, True

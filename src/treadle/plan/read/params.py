@@ -12,7 +12,7 @@ from treadle.frontends.base import Param
 from treadle.plan.language.enabled_if import KEYWORDS, Number, Operand
 from treadle.plan.language.templates import Scope, Value, parse
 from treadle.plan.schema.keys import PARAM_KEYS
-from treadle.plan.schema.validator import Reader
+from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
 RESERVED = frozenset(("in", "out", "depfile", "edits", "env", "platform")) | KEYWORDS
@@ -48,23 +48,23 @@ class Given:
         self.is_wrong = is_wrong
 
 
-def check_name(reader: Reader, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
+def check_name(validator: Validator, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
     """Keep an error for a name that means something already, and return whether it is free."""
     if name.text in RESERVED:
-        reader.add(
+        validator.add(
             f"{name.text} cannot be the name of {what}: it means something else in plans",
             name,
             hint="choose another name",
         )
     elif name.text in taken:
-        reader.add(f"{name.text} is the name of a parameter or var already", name, hint="a name means one thing")
+        validator.add(f"{name.text} is the name of a parameter or var already", name, hint="a name means one thing")
     else:
         return True
     return False
 
 
 def read_params(
-    reader: Reader,
+    validator: Validator,
     node: Node | None,
     given: Mapping[str, str | Given],
     environ: Mapping[str, str],
@@ -76,24 +76,24 @@ def read_params(
     :param root: what paths are spelled relative to; "" leaves them as they are written
     :param rest: what stands behind `--` on the command line, None if there is no `--`
     """
-    table = reader.table(node, "params") if node is not None else Table(0, flow=False)
+    table = validator.table(node, "params") if node is not None else Table(0, flow=False)
     found: dict[str, Param] = {}
     for name, value in table.items():
-        if check_name(reader, name, {}, "a parameter"):
-            with reader.problems.kept():
-                found[name.text] = _read_param(reader, name, value, given, environ, root)
-    _take_rest(reader, table, found, given, rest)
+        if check_name(validator, name, {}, "a parameter"):
+            with validator.problems.collecting():
+                found[name.text] = _read_param(validator, name, value, given, environ, root)
+    _take_rest(validator, table, found, given, rest)
     for name_ in given:
         if name_ not in table.nodes:
             close = nearest(name_, table.nodes)
             fact = f"it has {listed(table.nodes)}" if table.nodes else "it has no parameters"
             hint = f"did you mean {close}?" if close else ""
-            reader.problems.add(TreadleError(f"the plan has no parameter {name_!r}", facts=(fact,), hint=hint))
+            validator.problems.add(TreadleError(f"the plan has no parameter {name_!r}", facts=(fact,), hint=hint))
     return found
 
 
 def _take_rest(
-    reader: Reader,
+    validator: Validator,
     table: Table,
     found: Mapping[str, Param],
     given: Mapping[str, str | Given],
@@ -103,59 +103,59 @@ def _take_rest(
     takers = [param for param in found.values() if param.rest]
     for param in takers[1:]:
         at = table.keys[param.name]
-        fact = f"so has {takers[0].name} at {reader.source.place(table.keys[takers[0].name].start)}"
-        reader.add(f"{param.name} has rest: true", at, facts=(fact,), hint="one parameter takes what follows --")
+        fact = f"so has {takers[0].name} at {validator.source.place(table.keys[takers[0].name].start)}"
+        validator.add(f"{param.name} has rest: true", at, facts=(fact,), hint="one parameter takes what follows --")
     if rest is None:
         return
     if not takers:
         hint = "params: {args: {type: list, rest: true}} takes it" if len(found) == len(table.nodes) else ""
-        reader.problems.add(
+        validator.problems.add(
             TreadleError("no parameter takes what follows --", facts=(listed(rest, 20, " "),), hint=hint)
         )
     elif takers[0].name in given:
-        reader.problems.add(TreadleError(f"{takers[0].name} is given by -p and by --", hint="give it once"))
+        validator.problems.add(TreadleError(f"{takers[0].name} is given by -p and by --", hint="give it once"))
     else:
-        with reader.problems.kept():
+        with validator.problems.collecting():
             param, at = takers[0], table.keys[takers[0].name]
-            param.value = _convert(reader, at, param, tuple(rest), "behind --", "")
+            param.value = _convert(validator, at, param, tuple(rest), "behind --", "")
 
 
 def _read_param(
-    reader: Reader,
+    validator: Validator,
     name: Scalar,
     node: Node,
     given: Mapping[str, str | Given],
     environ: Mapping[str, str],
     root: str,
 ) -> Param:
-    entries = reader.entries(node, PARAM_KEYS, f"the parameter {name.text}")
+    entries = validator.entries(node, PARAM_KEYS, f"the parameter {name.text}")
     default = entries.get("default")
     takes_rest = _text(entries.get("rest")) == "true"
     is_list = isinstance(default, Items) or takes_rest or "split" in entries
     kind = _text(entries.get("type")) or ("list" if is_list else "str")
     choices = (
-        tuple(one.text for one in reader.texts(entries["choices"], "a choice")) if "choices" in entries else ()
+        tuple(one.text for one in validator.texts(entries["choices"], "a choice")) if "choices" in entries else ()
     )
     param = Param(name.text, kind, choices, None, _text(entries.get("help")), rest=takes_rest)
     if takes_rest and kind != "list":
-        raise reader.error(f"what follows -- is a list, {name.text} is of type {kind}", name, hint="type: list")
+        raise validator.error(f"what follows -- is a list, {name.text} is of type {kind}", name, hint="type: list")
     if "split" in entries:
         param.split = _text(entries["split"])
         if kind != "list":
             what = f"split says how a list is split, {name.text} is of type {kind}"
-            raise reader.error(what, entries["split"], hint="type: list")
+            raise validator.error(what, entries["split"], hint="type: list")
     if takes_rest and default is None:
         param.default = ()
     if default is not None:
-        param.default = _default(reader, default, param, root)
+        param.default = _default(validator, default, param, root)
     variable = param.env = _text(entries.get("env"))
     value = given.get(name.text)
     if isinstance(value, Given):
-        param.value = _from_includer(reader, param, value)
+        param.value = _from_includer(validator, param, value)
     elif value is not None:
-        param.value = _outside(reader, name, param, value, f"-p {name.text}={value}", root)
+        param.value = _outside(validator, name, param, value, f"-p {name.text}={value}", root)
     elif variable and environ.get(variable):
-        param.value = _outside(reader, name, param, environ[variable], f"{variable}={environ[variable]}", root)
+        param.value = _outside(validator, name, param, environ[variable], f"{variable}={environ[variable]}", root)
     elif param.default is not None:
         param.value = param.default
     elif isinstance(node, Table) and len(entries) == len(node.nodes):
@@ -163,7 +163,7 @@ def _read_param(
         hint = way + (f", set {variable}," if variable else "") + " or write a default"
         said = f"choices: {listed(param.choices, 30)}" if param.choices else ""
         facts = tuple(fact for fact in (param.help, said) if fact)
-        raise reader.error(f"the parameter {name.text} has no value", name, facts=facts, hint=hint)
+        raise validator.error(f"the parameter {name.text} has no value", name, facts=facts, hint=hint)
     return param
 
 
@@ -171,32 +171,32 @@ def _text(node: Node | None) -> str:
     return node.text if isinstance(node, Scalar) else ""
 
 
-def _default(reader: Reader, node: Node, param: Param, root: str) -> Value:
+def _default(validator: Validator, node: Node, param: Param, root: str) -> Value:
     texts = []
-    for one in reader.texts(node, "a default"):
-        template = parse(reader.source, one)
+    for one in validator.texts(node, "a default"):
+        template = parse(validator.source, one)
         if template.refs:
             raise template.error(
                 "a default is taken as it stands",
                 template.refs[0],
                 hint="put what is made of other values into vars",
             )
-        texts.append("".join(part for part in template.parts if isinstance(part, str)))
+        texts.append("".join(part for part in template.pieces if isinstance(part, str)))
     if param.type != "list" and not isinstance(node, Scalar):
-        raise reader.error(f"a list is given to a parameter of type {param.type}", node, hint="type: list")
+        raise validator.error(f"a list is given to a parameter of type {param.type}", node, hint="type: list")
     if param.type == "list" and isinstance(node, Scalar):
         shown = node.text if param.split == "commas" else listed(node.text.split())
-        raise reader.error("the default of a list must be a list", node, hint=f"[{shown}]")
-    return _convert(reader, node, param, tuple(texts), "the default", root)
+        raise validator.error("the default of a list must be a list", node, hint=f"[{shown}]")
+    return _convert(validator, node, param, tuple(texts), "the default", root)
 
 
-def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
+def _from_includer(validator: Validator, param: Param, given: Given) -> Value:
     """Return what the plan that includes this one says; a path is then relative to this one's folder."""
     if given.is_wrong:
         return _ANYTHING.get(param.type, "x")
     if given.is_list != (param.type == "list"):
         says = "is a list" if param.type == "list" else f"is of type {param.type}"
-        raise reader.error(
+        raise validator.error(
             f"the parameter {param.name} {says}, this is {'a list' if given.is_list else 'a text'}",
             given.node,
             hint="give one text" if given.is_list else 'give a list: [...], or a whole "${list}"',
@@ -205,28 +205,28 @@ def _from_includer(reader: Reader, param: Param, given: Given) -> Value:
     if param.type == "path" and texts[0]:
         path = os.path.normpath(os.path.join(given.folder, texts[0]))
         texts = (path + "/" if texts[0].endswith("/") else path,)
-    return _convert(reader, given.node, param, texts, f"the value of {param.name}", "")
+    return _convert(validator, given.node, param, texts, f"the value of {param.name}", "")
 
 
-def _outside(reader: Reader, node: Node, param: Param, text: str, what: str, root: str) -> Value:
+def _outside(validator: Validator, node: Node, param: Param, text: str, what: str, root: str) -> Value:
     if "\0" in text:
-        raise reader.error(f"the parameter {param.name} holds a NUL character", node, hint="take it out")
+        raise validator.error(f"the parameter {param.name} holds a NUL character", node, hint="take it out")
     parts: tuple[str, ...] = (text,)
     if param.type == "list" and param.split == "words":
-        parts = _words(reader, node, param, text, what)
+        parts = _words(validator, node, param, text, what)
     elif param.type == "list":
         parts = tuple(text.split(",")) if text else ()
-    return _convert(reader, node, param, parts, what, root)
+    return _convert(validator, node, param, parts, what, root)
 
 
-def _words(reader: Reader, node: Node, param: Param, text: str, what: str) -> tuple[str, ...]:
+def _words(validator: Validator, node: Node, param: Param, text: str, what: str) -> tuple[str, ...]:
     import shlex
 
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
         wrong = "a quote is not closed" if "quotation" in str(error) else "nothing stands behind the last \\"
-        raise reader.error(
+        raise validator.error(
             f"{what}: {wrong}",
             node,
             facts=(f"the parameter {param.name} is split into words",),
@@ -234,16 +234,16 @@ def _words(reader: Reader, node: Node, param: Param, text: str, what: str) -> tu
         ) from None
 
 
-def _convert(reader: Reader, node: Node, param: Param, texts: tuple[str, ...], what: str, root: str) -> Value:
+def _convert(validator: Validator, node: Node, param: Param, texts: tuple[str, ...], what: str, root: str) -> Value:
     for text in texts:
         says = _wrong(param.type, text)
         if says:
-            raise reader.error(
+            raise validator.error(
                 f"{what}: {text!r} is not {says}", node, hint=f"write {says}, or give it another type"
             )
         if param.choices and text not in param.choices:
             close = nearest(text, param.choices)
-            raise reader.error(
+            raise validator.error(
                 f"{what}: {text!r} is not a choice of {param.name}",
                 node,
                 facts=(f"choices: {listed(param.choices, 30)}",),

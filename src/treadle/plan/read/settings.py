@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
 from treadle.errors import TreadleError, nearest
-from treadle.plan.language import argv_split
-from treadle.plan.language import templates as template
+from treadle.plan.language import argv_split, templates
 from treadle.plan.language.templates import Template
 from treadle.plan.schema.keys import DOTENV_KEYS, NAME, RETRIES_KEYS, TOOL_KEYS, seconds
-from treadle.plan.schema.validator import Reader
+from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
 from .spec import Spec
@@ -34,11 +33,11 @@ class SettingsReader:
     :param queues: name -> tokens
     """
 
-    __slots__ = ("common", "defaults", "queues", "reader", "source")
+    __slots__ = ("common", "defaults", "queues", "source", "validator")
 
-    def __init__(self, reader: Reader, defaults: Mapping[str, Node], queues: Mapping[str, int]) -> None:
-        self.reader = reader
-        self.source = reader.source
+    def __init__(self, validator: Validator, defaults: Mapping[str, Node], queues: Mapping[str, int]) -> None:
+        self.validator = validator
+        self.source = validator.source
         self.defaults = defaults
         self.common: Spec | None = None
         self.queues = queues
@@ -54,9 +53,9 @@ class SettingsReader:
             return
         if says_nothing:
             self.common = spec
-        for part in (self._environment, self._tools, self._limits):
-            with self.reader.problems.kept():
-                part(spec, node)
+        for step in (self._environment, self._tools, self._limits):
+            with self.validator.problems.collecting():
+                step(spec, node)
 
     def error(self, what: str, node: Node | int, hint: str = "") -> TreadleError:
         """Return an error at a node."""
@@ -72,7 +71,7 @@ class SettingsReader:
                 if name in own or (key == "pass" and name in lists["track"]):
                     other = "env" if name in own else "track"
                     if key in spec.entries and spec.entries[key] is not self.defaults.get(key):
-                        self.reader.add(
+                        self.validator.add(
                             f"the variable {name} stands in both {other} and {key}",
                             spec.entries[key],
                             hint=f"take it out of one of them: env sets it, {key} passes it from outside"
@@ -102,36 +101,36 @@ class SettingsReader:
         is_optional = isinstance(node, Table) and "optional" in node.nodes
         if isinstance(node, Table):
             given = node
-            node = self.reader.entries(node, DOTENV_KEYS, "dotenv").get("file")
+            node = self.validator.entries(node, DOTENV_KEYS, "dotenv").get("file")
             if "file" not in given.nodes:
-                self.reader.add("dotenv needs file: with its path", given, hint="dotenv: FILE")
+                self.validator.add("dotenv needs file: with its path", given, hint="dotenv: FILE")
         if isinstance(node, Scalar):
-            spec.dotenv = (template.parse(self.source, node), is_optional)
+            spec.dotenv = (templates.parse(self.source, node), is_optional)
 
     def _set(self, node: Node | None, what: str) -> dict[str, Template]:
         found: dict[str, Template] = {}
-        for name, value in (self.reader.table(node, what) if node is not None else Table(0, flow=False)).items():
+        for name, value in (self.validator.table(node, what) if node is not None else Table(0, flow=False)).items():
             if name.text.startswith("TREADLE"):
-                self.reader.add(
+                self.validator.add(
                     f"{name.text}: names that begin with TREADLE are treadle's own",
                     name,
                     hint="choose another name",
                 )
-            elif self.reader.is_text(value, f"the variable {name.text}") and isinstance(value, Scalar):
-                with self.reader.problems.kept():
-                    found[name.text] = template.parse(self.source, value)
+            elif self.validator.is_text(value, f"the variable {name.text}") and isinstance(value, Scalar):
+                with self.validator.problems.collecting():
+                    found[name.text] = templates.parse(self.source, value)
         return found
 
     def _variables(self, node: Node | None, key: str) -> list[str]:
         found = []
-        for text in self.reader.texts(node, f"a variable in {key}") if node is not None else ():
+        for text in self.validator.texts(node, f"a variable in {key}") if node is not None else ():
             if not NAME.fullmatch(text.text):
                 hint = "a name has letters, digits and _; a value goes into env:"
                 if "=" in text.text:
                     hint = f"give it a value in env: {{{text.text.replace('=', ': ', 1)}}}"
-                self.reader.add(f"{text.text!r} is not the name of a variable", text, hint=hint)
+                self.validator.add(f"{text.text!r} is not the name of a variable", text, hint=hint)
             elif text.text.startswith("TREADLE"):
-                self.reader.add(
+                self.validator.add(
                     f"{text.text}: names that begin with TREADLE are treadle's own",
                     text,
                     hint="choose another name",
@@ -145,33 +144,33 @@ class SettingsReader:
         spec.tools = tools
         node = spec.entries.get("tools")
         for one in node.nodes if isinstance(node, Items) else [node] if node is not None else []:
-            with self.reader.problems.kept():
+            with self.validator.problems.collecting():
                 if not isinstance(one, Table):
-                    texts = self.reader.texts(one, "a tool")
-                    tools.extend((template.parse(self.source, text), []) for text in texts)
+                    texts = self.validator.texts(one, "a tool")
+                    tools.extend((templates.parse(self.source, text), []) for text in texts)
                     continue
-                entries = self.reader.entries(one, TOOL_KEYS, "a tool")
+                entries = self.validator.entries(one, TOOL_KEYS, "a tool")
                 name, version = entries.get("tool"), entries.get("version")
                 if not isinstance(name, Scalar):
                     if "tool" not in one.nodes:
-                        self.reader.add("a tool needs tool: with its name", one, hint="for example tool: cc")
+                        self.validator.add("a tool needs tool: with its name", one, hint="for example tool: cc")
                     continue
                 split = argv_split.split_words(self.source, version) if isinstance(version, Scalar) else []
-                tools.append((template.parse(self.source, name), split))
+                tools.append((templates.parse(self.source, name), split))
 
     def _limits(self, spec: Spec, node: Node) -> None:
         entries = spec.entries
         own = node.nodes if isinstance(node, Table) else {}
         spec.shell = self._shell(entries.get("shell")) if "shell" in entries else DEFAULT_SHELL
         if "shell" in own and "sh" not in own:
-            self.reader.add(
+            self.validator.add(
                 "shell says nothing without sh", own["shell"], hint="write the command as sh:, or take it out"
             )
         queue = self._word(entries, "queue", "default")
         if spec.flag("console"):
             for key in ("queue", "tokens"):
                 if key in own:
-                    self.reader.add(
+                    self.validator.add(
                         f"{key} cannot go with console: one such action runs at a time",
                         own[key],
                         hint="take one out",
@@ -182,9 +181,9 @@ class SettingsReader:
         if queue != "default" and size is None:
             close = nearest(queue, [*self.queues, "default"])
             hint = f"did you mean {close}?" if close else f"write queues: {{{queue}: 1}} at the top"
-            self.reader.add(f"there is no queue {queue!r}", entries["queue"], hint=hint)
+            self.validator.add(f"there is no queue {queue!r}", entries["queue"], hint=hint)
         elif size is not None and tokens > size:
-            self.reader.add(
+            self.validator.add(
                 f"{tokens} tokens are more than the queue {queue} has",
                 entries["tokens"],
                 facts=(f"{queue} has {size}",),
@@ -204,7 +203,7 @@ class SettingsReader:
         return node.text if isinstance(node, Scalar) else default
 
     def _shell(self, node: Node | None) -> tuple[str, ...]:
-        texts = self.reader.texts(node, "a word of shell") if node is not None else []
+        texts = self.validator.texts(node, "a word of shell") if node is not None else []
         if not texts or not texts[0].text:
             raise self.error("a shell needs its program", node if node is not None else 0, hint="shell: [sh, -euc]")
         return tuple(text.text for text in texts)
@@ -212,13 +211,13 @@ class SettingsReader:
     def _retries(self, node: Node | None) -> Retries:
         if not isinstance(node, Table):
             return Retries(int(node.text)) if isinstance(node, Scalar) else Retries()
-        entries = self.reader.entries(node, RETRIES_KEYS, "retries")
+        entries = self.validator.entries(node, RETRIES_KEYS, "retries")
         if "max" not in node.nodes:
-            self.reader.add("retries needs max: how often", node, hint="for example max: 2")
-        on = self.reader.texts(entries["on"], "a reason in on") if "on" in entries else []
+            self.validator.add("retries needs max: how often", node, hint="for example max: 2")
+        on = self.validator.texts(entries["on"], "a reason in on") if "on" in entries else []
         for text in on:
             if not _RETRY_ON.fullmatch(text.text):
-                self.reader.add(
+                self.validator.add(
                     f"{text.text!r} is nothing to retry on",
                     text,
                     hint=_hint_of_retry(text.text),

@@ -11,7 +11,7 @@ from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import GlobItem, Record, Scope, Template
 from treadle.plan.yaml.nodes import Node, Scalar
 
-from .file_scope import Home
+from .file_scope import FileScope
 
 _LIMITS = Limits()
 
@@ -60,20 +60,32 @@ class Spec:
 
     __slots__ = (
         *("after", "argv", "condition", "cwd", "depfile", "dotenv", "edits", "entries", "env", "expand", "foreach"),
-        *("help", "home", "inputs", "key", "limits", "name", "needs", "outputs", "own_secrets", "pass_", "pieces"),
+        *(
+            "help",
+            "file_scope",
+            "inputs",
+            "key",
+            "limits",
+            "name",
+            "needs",
+            "outputs",
+            "own_secrets",
+            "pass_",
+            "pieces",
+        ),
         *("secret", "sh", "shell", "stdout", "steps", "tags", "tools", "track", "variants"),
     )
 
-    def __init__(self, name: str, key: Scalar, home: Home) -> None:
+    def __init__(self, name: str, key: Scalar, file_scope: FileScope) -> None:
         self.name = name
         self.key = key
-        self.home = home
+        self.file_scope = file_scope
         self.entries: Mapping[str, Node] = {}
         self.help = ""
         self.steps: Sequence[list[argv_split.Word]] = ()
         self.argv: Sequence[Template] = ()
         self.sh: Scalar | None = None
-        self.pieces: Sequence[str | shell.Hole] = ()
+        self.pieces: Sequence[str | shell.Placeholder] = ()
         self.shell: tuple[str, ...] = DEFAULT_SHELL
         self.inputs: Sequence[Slot] = ()
         self.outputs: Sequence[Slot] = ()

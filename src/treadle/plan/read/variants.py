@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from treadle.plan.language import select
-from treadle.plan.language import templates as template
+from treadle.plan.language import select, templates
 from treadle.plan.language.templates import Scope
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table
 
@@ -71,7 +70,7 @@ class Variants:
         while stack:
             node = stack.pop()
             if isinstance(node, Scalar):
-                template.parse(self.source, node)
+                templates.parse(self.source, node)
             else:
                 stack.extend(node.nodes.values() if isinstance(node, Table) else node.nodes)
 

@@ -15,7 +15,7 @@ from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Source
 
 from .declared_outputs import Instance
-from .edges import Linker, Reading
+from .edges import Dependencies, Linker
 from .programs import starts
 
 _MISSING = {
@@ -24,7 +24,7 @@ _MISSING = {
 }
 
 
-class Filler:
+class CommandBuilder:
     """Makes Commands.
 
     :param label: the plan's name, part of each Command
@@ -44,7 +44,7 @@ class Filler:
         self.unknown: Mapping[str, str] = {}
         self.environments: dict[tuple[tuple[str, ...], ...], Environment] = {}
 
-    def command(self, instance: Instance, reading: Reading) -> Command:
+    def command(self, instance: Instance, deps: Dependencies) -> Command:
         """Return the Command of an instance."""
         spec = instance.spec
         cwd = self._cwd(instance)
@@ -52,16 +52,16 @@ class Filler:
             self.known = instance.scope.unknown
             self.unknown = {**self.known, **_MISSING}
         seen_from = self._seen_from(cwd)
-        scope = instance.scope.with_local(self._local(instance, reading, seen_from), self.unknown)
+        scope = instance.scope.with_local(self._local(instance, deps, seen_from), self.unknown)
         steps, script = self._program(instance, scope)
         if starts(spec):
             programs = self.linker.programs
-            programs.wait(instance, programs.by_paths(instance, scope), reading.predecessors)
+            programs.wait(instance, programs.by_paths(instance, scope), deps.predecessors)
         return Command(
             steps,
             script=script,
             cwd=cwd,
-            inputs=tuple(dict.fromkeys(reading.paths)),
+            inputs=tuple(dict.fromkeys(deps.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
             env=self._environment(spec, scope) if spec.dotenv is None else self._with_dotenv(instance, scope),
             tools=[self._tool(name, version, instance) for name, version in spec.tools],
@@ -73,14 +73,14 @@ class Filler:
             keep=spec.flag("keep"),
             console=spec.flag("console"),
             once=spec.flag("once"),
-            edits=reading.edits[0] if reading.edits is not None else (),
+            edits=deps.edits[0] if deps.edits is not None else (),
             label=self.label,
             place=self.source.place(spec.key.start),
         )
 
     def _environment(self, spec: Spec, scope: Scope) -> Environment:
         if spec.env:
-            values = {name: scope.text(made) for name, made in spec.env.items()}
+            values = {name: scope.text(template) for name, template in spec.env.items()}
             return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
         key = (spec.track, spec.pass_, spec.secret)
         if key not in self.environments:
@@ -91,27 +91,31 @@ class Filler:
         """Return the environment of an action with a file of variables."""
         spec = instance.spec
         assert spec.dotenv is not None
-        (made, is_optional), home = spec.dotenv, spec.home
-        path = home.places.path(instance.scope.text(made), made.node, "dotenv")
+        (template, is_optional), file_scope = spec.dotenv, spec.file_scope
+        path = file_scope.resolver.path(instance.scope.text(template), template.node, "dotenv")
         full = os.path.join(self.root, path)
         values: dict[str, str] = {}
         if not path.endswith("/"):
             shown = shown_path(self.source.file, full)
             try:
-                source = home.files.source(full, shown, lambda what: self.source.error(what, made.node))
+                source = file_scope.value_files.source(
+                    full, shown, lambda what: self.source.error(what, template.node)
+                )
                 if source is not None:
-                    values = home.files.made_of(full, dotenv.variables, source)
+                    values = file_scope.value_files.made_of(full, dotenv.variables, source)
             except TreadleError as error:
                 if error.place is not None and error.place.file == shown:
                     # a line of this file may hold what is secret
                     error.place.text = ""
-                error.place = error.place or self.source.place(made.node.start)
+                error.place = error.place or self.source.place(template.node.start)
                 raise
             if source is None and not is_optional:
                 hint = "if that is right: {file: " + path + ", optional: true}"
-                raise self.source.error(f"the file {path} of dotenv does not exist", made.node, hint=hint)
+                raise self.source.error(f"the file {path} of dotenv does not exist", template.node, hint=hint)
         else:
-            raise self.source.error(f"dotenv takes a file, and {path} is a folder", made.node, hint="name the file")
+            raise self.source.error(
+                f"dotenv takes a file, and {path} is a folder", template.node, hint="name the file"
+            )
         values = {**values, **{name: scope.text(value) for name, value in spec.env.items()}}
         return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
 
@@ -129,23 +133,23 @@ class Filler:
                 )
         return env
 
-    def _local(self, instance: Instance, reading: Reading, cwd: str) -> dict[str, Value]:
+    def _local(self, instance: Instance, deps: Dependencies, cwd: str) -> dict[str, Value]:
         """Return the values of `${in}`, `${out}`, `${depfile}`."""
         local: dict[str, Value] = {}
         every: list[str] = []
-        for name, (paths, is_text) in reading.named.items():
+        for name, (paths, is_text) in deps.named.items():
             shown = _shown(paths, cwd)
             every.extend(shown)
             if name:
                 local[f"in.{name}"] = shown[0] if is_text and len(shown) == 1 else shown
-        if reading.named:
-            is_text = "" in reading.named and reading.named[""][1]
+        if deps.named:
+            is_text = "" in deps.named and deps.named[""][1]
             local["in"] = every[0] if is_text and len(every) == 1 else tuple(every)
         self._outputs(instance, local, cwd)
         if instance.depfile is not None:
             local["depfile"] = from_cwd(instance.depfile, cwd)
-        if reading.edits is not None:
-            paths, is_text = reading.edits
+        if deps.edits is not None:
+            paths, is_text = deps.edits
             shown = _shown(paths, cwd)
             local["edits"] = shown[0] if is_text and len(shown) == 1 else shown
         return local
@@ -169,7 +173,7 @@ class Filler:
         if spec.sh is not None:
             return (), shell.fill(self.source, spec.sh, spec.pieces, scope, spec.shell)
         if spec.argv:
-            argv = tuple([text for made in spec.argv for text in scope.items(made)])
+            argv = tuple([text for template in spec.argv for text in scope.items(template)])
             if not argv or not argv[0]:
                 raise self.source.error(argv_split.NO_PROGRAM, spec.argv[0].node, hint=argv_split.GIVE_PROGRAM)
             return (argv,), None
@@ -179,7 +183,7 @@ class Filler:
         text = instance.scope.text(name)
         if not text:
             raise self.source.error("a tool without a name", name.node, hint="the value that stands here is empty")
-        folder = instance.spec.home.places.folder
+        folder = instance.spec.file_scope.resolver.folder
         argv = argv_split.fill(version, instance.scope) if version else ()
         if folder and argv and "/" in argv[0] and not argv[0].startswith("/"):
             argv = (f"{folder}/{argv[0]}", *argv[1:])
@@ -189,18 +193,18 @@ class Filler:
         return Tool(text, argv)
 
     def _cwd(self, instance: Instance) -> str:
-        made = instance.spec.cwd
-        places = instance.spec.home.places
-        if made is None:
-            return places.folder or "."
-        path = places.path(instance.scope.text(made), made.node, "cwd").rstrip("/") or "/"
+        template = instance.spec.cwd
+        resolver = instance.spec.file_scope.resolver
+        if template is None:
+            return resolver.folder or "."
+        path = resolver.path(instance.scope.text(template), template.node, "cwd").rstrip("/") or "/"
         if path.startswith("/"):
             raise self.source.error(
-                f"cwd lies outside the root: {path}", made.node, hint="root: at the top says what the root is"
+                f"cwd lies outside the root: {path}", template.node, hint="root: at the top says what the root is"
             )
-        kind = places.globs.disk.kind
+        kind = resolver.globs.disk.kind
         if path != "." and kind(path) != "folder" and not self._is_made(path):
-            raise self._no_folder(path, made)
+            raise self._no_folder(path, template)
         for folder in parents(path):
             # one that is a link from now on makes another folder of this one
             kind(folder)
@@ -228,11 +232,13 @@ class Filler:
             True for _ in self.linker.declared.below(path + "/")
         )
 
-    def _no_folder(self, path: str, made: Template) -> TreadleError:
+    def _no_folder(self, path: str, template: Template) -> TreadleError:
         kind = self.linker.disk.kind(path)
         what = "is a file" if kind else "does not exist and no action makes it"
         return self.source.error(
-            f"the folder {path} of cwd {what}", made.node, hint="it is relative to the root, and has to be there"
+            f"the folder {path} of cwd {what}",
+            template.node,
+            hint="it is relative to the root, and has to be there",
         )
 
 

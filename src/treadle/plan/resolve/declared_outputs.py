@@ -10,7 +10,7 @@ from treadle.core.paths import folders_above, parents
 from treadle.errors import TreadleError
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import Scope
-from treadle.plan.read.file_scope import Places
+from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import Slot, Spec
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node
@@ -35,11 +35,11 @@ class Output:
 class Instance:
     """One action to be: uid, values and outputs; what it reads is found out later.
 
-    :param left_out: why it is not in, or ""
-    :param is_hollow: it stands for a family that is left out and has no values, so its texts mean nothing
+    :param disabled: why it is not in, or ""
+    :param is_placeholder: it stands for a family that is left out and has no values, so its texts mean nothing
     """
 
-    __slots__ = ("depfile", "expand", "is_hollow", "left_out", "outputs", "scope", "spec", "stdout", "uid")
+    __slots__ = ("depfile", "disabled", "expand", "is_placeholder", "outputs", "scope", "spec", "stdout", "uid")
 
     def __init__(self, uid: str, spec: Spec, scope: Scope) -> None:
         self.uid = uid
@@ -49,8 +49,8 @@ class Instance:
         self.stdout: str | None = None
         self.depfile: str | None = None
         self.expand: str | None = None
-        self.left_out = ""
-        self.is_hollow = False
+        self.disabled = ""
+        self.is_placeholder = False
 
     def made(self) -> Iterable[str]:
         """Yield every path that it writes, the depfile too."""
@@ -60,23 +60,33 @@ class Instance:
             yield self.depfile
 
 
-class Declared:
+class DeclaredOutputs:
     """Who makes what, in the forms that globs ask for.
 
-    :param former: paths that actions made in former runs
+    :param previous: paths that actions made in former runs
 
     `above` holds the folders that declared outputs lie in. What is declared through a link counts by the name
-    without links too, see `find_places`.
+    without links too, see `find_real_names`.
     """
 
-    __slots__ = ("above", "depfiles", "files", "folders", "former", "former_folders", "names", "ordered", "places")
+    __slots__ = (
+        "above",
+        "as_declared",
+        "depfiles",
+        "files",
+        "folders",
+        "ordered",
+        "previous",
+        "previous_folders",
+        "real_names",
+    )
 
-    def __init__(self, instances: Iterable[Instance], former: Collection[str]) -> None:
+    def __init__(self, instances: Iterable[Instance], previous: Collection[str]) -> None:
         self.files: dict[str, Instance] = {}
         self.folders: dict[str, Instance] = {}
         self.depfiles: set[str] = set()
-        self.former = former
-        self.former_folders = {path for path in former if path.endswith("/")}
+        self.previous = previous
+        self.previous_folders = {path for path in previous if path.endswith("/")}
         for instance in instances:
             for output in instance.outputs:
                 (self.folders if output.path.endswith("/") else self.files).setdefault(output.path, instance)
@@ -84,18 +94,18 @@ class Declared:
                 self.depfiles.add(instance.depfile)
         self.ordered = sorted([*self.files, *self.folders])
         self.above = folders_above(self.ordered)
-        self.places: dict[str, str] = {}
+        self.real_names: dict[str, str] = {}
         """What is declared through a link -> its name without links."""
-        self.names: dict[str, str] = {}
+        self.as_declared: dict[str, str] = {}
         """The same, the other way round."""
 
-    def find_places(self, disk: Disk, former: Callable[[], object]) -> None:
+    def find_real_names(self, disk: Disk, previous: Callable[[], object]) -> None:
         """Find the names without links of what is declared through links as they are now.
 
         An output folder that is itself a link is what that leads to, unless an action has made the link: then the
         next attempt takes it away.
 
-        :param former: returns what knows the outputs of former runs, asked only where an output folder is a link
+        :param previous: returns what knows the outputs of former runs, asked only where an output folder is a link
         """
         around = folders_above(self.depfiles) if self.depfiles else ()
         links = disk.links_among({*self.above, *self.folders, *around})
@@ -104,21 +114,21 @@ class Declared:
         for path in (*self.files, *self.folders, *self.depfiles):
             at = path.rfind("/", 0, -1) + 1
             folder, own = path[:at], path[at:]
-            if path in links and _is_of_others(path, former()):
+            if path in links and _is_of_others(path, previous()):
                 folder, own = path, ""
             if not folder or links.isdisjoint((folder, *parents(folder))):
                 continue
             real = disk.trail(folder)[-1]
             place = own if real == "./" and own else real + own
             if place != path:
-                self.places[path] = place
-                self.names.setdefault(place, path)
-        for path, place in self.places.items():
+                self.real_names[path] = place
+                self.as_declared.setdefault(place, path)
+        for path, place in self.real_names.items():
             if path in self.depfiles:
                 self.depfiles.add(place)
-            makers = self.folders if path.endswith("/") else self.files
-            if path in makers and place != "./":
-                makers.setdefault(place, makers[path])
+            producers = self.folders if path.endswith("/") else self.files
+            if path in producers and place != "./":
+                producers.setdefault(place, producers[path])
         self.ordered = sorted([*self.files, *self.folders])
         self.above = folders_above(self.ordered)
 
@@ -131,30 +141,30 @@ class Declared:
 
     def is_free(self, path: str) -> bool:
         """Whether no action makes a file that is on the disk."""
-        if path in self.files or path in self.former or path in self.depfiles:
+        if path in self.files or path in self.previous or path in self.depfiles:
             return False
         if path.startswith(STATE_FOLDER + "/"):
             return False
-        if not self.folders and not self.former_folders:
+        if not self.folders and not self.previous_folders:
             return True
-        return not any(folder in self.folders or folder in self.former_folders for folder in parents(path))
+        return not any(folder in self.folders or folder in self.previous_folders for folder in parents(path))
 
 
-def _is_of_others(link: str, former: object) -> bool:
+def _is_of_others(link: str, previous: object) -> bool:
     """Return whether a link in the place of an output folder is surely not from an action."""
-    has_left_link = getattr(former, "has_left_link", None)
+    has_left_link = getattr(previous, "has_left_link", None)
     return has_left_link is not None and not has_left_link(link)
 
 
-class Makers:
+class Producers:
     """Finds the maker of a path, by its own name or through links."""
 
     __slots__ = ("_inside", "declared", "disk", "problems", "source")
 
-    def __init__(self, places: Places, declared: Declared, problems: Problems) -> None:
+    def __init__(self, resolver: PathResolver, declared: DeclaredOutputs, problems: Problems) -> None:
         self._inside: dict[str, list[Instance]] = {}
-        self.source = places.source
-        self.disk = places.globs.disk
+        self.source = resolver.source
+        self.disk = resolver.globs.disk
         self.declared = declared
         self.problems = problems
 
@@ -165,12 +175,12 @@ class Makers:
     def check(self, instances: Sequence[Instance]) -> None:
         """Keep an error for each path that two claim, or that lies below another."""
         first: dict[str, tuple[Instance, Output]] = {}
-        places = self.declared.places
+        real_names = self.declared.real_names
         for instance in instances:
             for output in self._claims(instance):
                 path = output.path
-                if path in places:
-                    path = places[path]
+                if path in real_names:
+                    path = real_names[path]
                     self._check_place(instance, output, path)
                 bare = path.rstrip("/")
                 known = first.setdefault(bare, (instance, output))
@@ -189,7 +199,7 @@ class Makers:
             return
         for instance in instances:
             for output in self._claims(instance):
-                for folder in parents(places.get(output.path, output.path)):
+                for folder in parents(real_names.get(output.path, output.path)):
                     self._check_above(instance, output, folder, first)
 
     def _two_make(
@@ -208,7 +218,7 @@ class Makers:
         """Keep an error if an output leads through a link to where none may be."""
         wrong = "is the root itself" if place == "./" else ""
         wrong = "lies in the state folder" if f"{place}/".startswith(f"{STATE_FOLDER}/") else wrong
-        wrong = "is the plan itself" if place == instance.spec.home.places.plan else wrong
+        wrong = "is the plan itself" if place == instance.spec.file_scope.resolver.plan else wrong
         if wrong:
             links = ", ".join(self.disk.trail(output.path)[:-1])
             what = f"an output {wrong}, through a link: {output.path}"
@@ -226,20 +236,20 @@ class Makers:
         known = first.get(folder[:-1])
         if known is None:
             return
-        maker, above = known
+        producer, above = known
         if not above.path.endswith("/"):
             self.problems.add(
                 self.source.error(
-                    f"{output.path} lies below {above.path}, which {maker.uid} makes as a file",
+                    f"{output.path} lies below {above.path}, which {producer.uid} makes as a file",
                     output.node,
                     facts=(f"{above.path} is made at {self.place(above)}",),
                     hint=f"a folder with all that is in it is {above.path}/; else give one of them another path",
                 )
             )
-        elif maker is not instance:
+        elif producer is not instance:
             self.problems.add(
                 self.source.error(
-                    f"the output {output.path} of {instance.uid} lies in {above.path}, an output of {maker.uid}",
+                    f"the output {output.path} of {instance.uid} lies in {above.path}, an output of {producer.uid}",
                     output.node,
                     facts=(f"{above.path} is made at {self.place(above)}",),
                     hint="one action makes a folder with all that is in it",
@@ -280,18 +290,18 @@ class Makers:
 
     def by_any_name(self, path: str) -> list[Instance]:
         """Return the makers of a path by its own name or, where no action makes it by that one, through links."""
-        makers = self.of(path)
-        if not makers:
+        producers = self.of(path)
+        if not producers:
             self.disk.kind(path)
-            makers = self.behind(path)
-        return makers
+            producers = self.behind(path)
+        return producers
 
     def inside(self, tree: str) -> list[Instance]:
         """Return the actions that make what the links in a folder lead to."""
         found = self._inside.get(tree)
         if found is None:
-            makers = dict.fromkeys(one for name in self.names_inside(tree) for one in self.of(name))
-            found = self._inside[tree] = list(makers)
+            producers = dict.fromkeys(one for name in self.names_inside(tree) for one in self.of(name))
+            found = self._inside[tree] = list(producers)
         return found
 
     def names_inside(self, tree: str) -> list[str]:

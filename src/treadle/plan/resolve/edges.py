@@ -10,21 +10,21 @@ from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import GlobItem, Scope, Template
-from treadle.plan.read.file_scope import Places
+from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node
 
-from . import glob_matches as answers
-from .declared_outputs import Declared, Instance, Makers
-from .programs import Programs, Started, starts
-from .references import Others
+from . import glob_matches
+from .declared_outputs import DeclaredOutputs, Instance, Producers
+from .programs import Programs, StartedProgram, starts
+from .references import References
 
 MAX_CLOSE = 20
 OWN = "take it out of in, or let another action make it"
 
 
-class Reading:
+class Dependencies:
     """What one instance reads and waits for.
 
     :param named: the name of an input, "" without names -> its paths
@@ -61,7 +61,7 @@ class Reading:
         self.soft: dict[str, None] = {}
         self.needs: Sequence[Instance] = ()
         self.after: Sequence[Instance] = ()
-        self.started: Sequence[Started] = ()
+        self.started: Sequence[StartedProgram] = ()
         self.is_whole = True
         self.unread: Sequence[tuple[Instance, TreadleError]] = ()
         self.edits: tuple[list[str], bool] | None = None
@@ -69,8 +69,8 @@ class Reading:
 
     def before(self) -> list[Instance]:
         """Return the actions that it waits for, as far as they are known of one that is left out."""
-        found = [*self.after, *self.needs, *(maker for maker, _ in self.hard)]
-        return found + [maker for makers, _ in self.any_of for maker in makers]
+        found = [*self.after, *self.needs, *(producer for producer, _ in self.hard)]
+        return found + [producer for producers, _ in self.any_of for producer in producers]
 
 
 class Linker:
@@ -80,62 +80,67 @@ class Linker:
     """
 
     __slots__ = (
-        *("broken", "by_uid", "declared", "disk", "instances", "makers", "names", "others"),
+        *("broken", "by_uid", "declared", "disk", "instances", "producers", "names", "others"),
         "problems",
-        *("programs", "readings", "root", "source"),
+        *("programs", "dependencies", "root", "source"),
     )
 
     def __init__(
-        self, places: Places, instances: Sequence[Instance], declared: Declared, names: Names, problems: Problems
+        self,
+        resolver: PathResolver,
+        instances: Sequence[Instance],
+        declared: DeclaredOutputs,
+        names: Names,
+        problems: Problems,
     ) -> None:
-        self.source = places.source
-        self.root = places.root
-        self.disk: Disk = places.globs.disk
+        self.source = resolver.source
+        self.root = resolver.root
+        self.disk: Disk = resolver.globs.disk
         self.instances = instances
         self.declared = declared
-        self.makers = Makers(places, declared, problems)
-        self.programs = Programs(places.source, places.root, self.makers)
+        self.producers = Producers(resolver, declared, problems)
+        self.programs = Programs(resolver.source, resolver.root, self.producers)
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
-        self.others = Others(places.source, names, self.by_uid)
-        self.readings: dict[str, Reading] = {}
+        self.others = References(resolver.source, names, self.by_uid)
+        self.dependencies: dict[str, Dependencies] = {}
         self.broken: list[Instance] = []
         """Those of which something is wrong."""
 
     def link(self) -> None:
         """Find makers, paths that are read, and what is left out; mistakes are kept."""
-        self.makers.check(self.instances)
-        leaves_out = any(instance.left_out for instance in self.instances)
+        self.producers.check(self.instances)
+        any_disabled = any(instance.disabled for instance in self.instances)
         for instance in self.instances:
-            reading = self.readings[instance.uid] = Reading()
-            if instance.is_hollow:
+            deps = self.dependencies[instance.uid] = Dependencies()
+            if instance.is_placeholder:
                 continue
-            before = self.problems.told
-            if leaves_out:
-                self._hard(instance, reading)
+            before = self.problems.reported
+            if any_disabled:
+                self._hard(instance, deps)
             try:
-                self._fixed(instance, reading)
+                self._fixed(instance, deps)
             except TreadleError as error:
-                self.problems.keep(error)
-            if self.problems.told != before:
+                self.problems.collect(error)
+            if self.problems.reported != before:
                 self.broken.append(instance)
-        if leaves_out:
-            _leave_out(self.instances, self.readings)
+        if any_disabled:
+            _disable_dependents(self.instances, self.dependencies)
         for instance in self.instances:
-            if not instance.left_out:
-                before = self.problems.told
-                reading = self.readings[instance.uid]
-                for maker, unknown in reading.unread:
-                    if not maker.left_out:
-                        self.problems.keep(unknown)
-                self._inputs(instance, reading)
+            if not instance.disabled:
+                before = self.problems.reported
+                deps = self.dependencies[instance.uid]
+                for producer, unknown in deps.unread:
+                    if not producer.disabled:
+                        self.problems.collect(unknown)
+                self._inputs(instance, deps)
                 try:
-                    self.programs.wait(instance, reading.started, reading.predecessors)
+                    self.programs.wait(instance, deps.started, deps.predecessors)
                 except TreadleError as error:
-                    self.problems.keep(error)
-                reading.is_whole = self.problems.told == before
-                if not reading.is_whole:
+                    self.problems.collect(error)
+                deps.is_whole = self.problems.reported == before
+                if not deps.is_whole:
                     self.broken.append(instance)
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
@@ -151,43 +156,43 @@ class Linker:
 
     # What is known before anybody is left out.
 
-    def _hard(self, instance: Instance, reading: Reading) -> None:
+    def _hard(self, instance: Instance, deps: Dependencies) -> None:
         """Find the inputs without which it is left out; where one is wrong, `_inputs` says so too."""
-        maker = self.by_uid.get(instance.spec.home.maker)
-        if maker is not None:
-            reading.hard.append((maker, maker.expand or ""))
+        producer = self.by_uid.get(instance.spec.file_scope.generated_by)
+        if producer is not None:
+            deps.hard.append((producer, producer.expand or ""))
         for slot in instance.spec.inputs:
             for item in slot.items:
-                with self.problems.kept():
+                with self.problems.collecting():
                     if isinstance(item, FromItem):
-                        makers = [maker for maker, _ in self.others.outputs(item, instance, is_early=True)]
-                        if makers and not item.empty:
-                            reading.any_of.append((makers, _shown(item, instance.scope)))
+                        producers = [producer for producer, _ in self.others.outputs(item, instance, is_early=True)]
+                        if producers and not item.empty:
+                            deps.any_of.append((producers, _shown(item, instance.scope)))
                     elif isinstance(item, Template):
                         for text in instance.scope.items(item):
-                            path = instance.spec.home.places.path(text, item.node, "an input")
+                            path = instance.spec.file_scope.resolver.path(text, item.node, "an input")
                             if not self._is_left_open(path):
-                                reading.hard.extend((maker, path) for maker in self._makers_of(path, instance))
+                                deps.hard.extend((producer, path) for producer in self._makers_of(path, instance))
 
-    def _fixed(self, instance: Instance, reading: Reading) -> None:
+    def _fixed(self, instance: Instance, deps: Dependencies) -> None:
         spec = instance.spec
         if starts(spec):
-            reading.started = self.programs.known(instance)
-            for one in reading.started:
-                reading.hard.extend((maker, one.path) for maker in self.programs.makers_of(one))
+            deps.started = self.programs.known(instance)
+            for one in deps.started:
+                deps.hard.extend((producer, one.path) for producer in self.programs.producers_of(one))
         if spec.needs:
-            needs = self._waited_for(instance, spec.needs, "needs", reading)
-            reading.any_of.extend((found, name) for name, found in needs)
-            reading.needs = [one for _, found in needs for one in found]
+            needs = self._waited_for(instance, spec.needs, "needs", deps)
+            deps.any_of.extend((found, name) for name, found in needs)
+            deps.needs = [one for _, found in needs for one in found]
         if spec.after:
-            after = self._waited_for(instance, spec.after, "after", reading)
-            reading.after = [one for _, found in after for one in found]
+            after = self._waited_for(instance, spec.after, "after", deps)
+            deps.after = [one for _, found in after for one in found]
 
     def _waited_for(
-        self, instance: Instance, names: Sequence[Template], kind: str, reading: Reading
+        self, instance: Instance, names: Sequence[Template], kind: str, deps: Dependencies
     ) -> list[tuple[str, list[Instance]]]:
         found, unread = self.others.waited_for(instance, names, kind, self.problems)
-        reading.unread = (*reading.unread, *unread)
+        deps.unread = (*deps.unread, *unread)
         return found
 
     def _is_left_open(self, path: str) -> bool:
@@ -198,56 +203,56 @@ class Linker:
 
     # What is known after that.
 
-    def _inputs(self, instance: Instance, reading: Reading) -> None:
+    def _inputs(self, instance: Instance, deps: Dependencies) -> None:
         for slot in instance.spec.inputs:
             paths: list[str] = []
             is_text = slot.is_text
             for item in slot.items:
                 try:
                     if isinstance(item, Template):
-                        self._paths(item, instance, reading, paths)
+                        self._paths(item, instance, deps, paths)
                         is_text = is_text and not _is_list(item, instance.scope)
                         continue
                     is_text = False
                     if isinstance(item, GlobItem):
-                        paths.extend(self._glob(item, instance, reading))
+                        paths.extend(self._glob(item, instance, deps))
                     else:
-                        paths.extend(self._outputs(item, instance, reading))
+                        paths.extend(self._outputs(item, instance, deps))
                 except TreadleError as error:
-                    self.problems.keep(error)
-            reading.named[slot.name] = (paths, is_text)
-        if len(reading.named) == 1:
-            reading.paths = paths
+                    self.problems.collect(error)
+            deps.named[slot.name] = (paths, is_text)
+        if len(deps.named) == 1:
+            deps.paths = paths
         else:
-            reading.paths = [path for paths, _ in reading.named.values() for path in paths]
-        if instance.spec.home.maker:
-            reading.predecessors[instance.spec.home.maker] = None
-        for needed in reading.needs:
-            if not needed.left_out:
-                reading.predecessors[needed.uid] = None
+            deps.paths = [path for paths, _ in deps.named.values() for path in paths]
+        if instance.spec.file_scope.generated_by:
+            deps.predecessors[instance.spec.file_scope.generated_by] = None
+        for needed in deps.needs:
+            if not needed.disabled:
+                deps.predecessors[needed.uid] = None
 
-    def _glob(self, item: GlobItem, instance: Instance, reading: Reading) -> Sequence[str]:
-        places = instance.spec.home.places
-        found = answers.answer(places, item, instance.scope, self.declared, None)
+    def _glob(self, item: GlobItem, instance: Instance, deps: Dependencies) -> Sequence[str]:
+        resolver = instance.spec.file_scope.resolver
+        found = glob_matches.matches(resolver, item, instance.scope, self.declared, None)
         if not found and not item.empty:
-            raise answers.nothing(places, item, instance.scope, self.declared, instance)
+            raise glob_matches.no_match_error(resolver, item, instance.scope, self.declared, instance)
         for path in found:
-            maker = self.declared.files.get(path)
-            if maker is None:
-                behind = [one for one in self.makers.behind(path) if one is not instance and not one.left_out]
-                reading.predecessors.update((one.uid, None) for one in behind)
-            if maker is instance:
+            producer = self.declared.files.get(path)
+            if producer is None:
+                behind = [one for one in self.producers.behind(path) if one is not instance and not one.disabled]
+                deps.predecessors.update((one.uid, None) for one in behind)
+            if producer is instance:
                 raise self._own(instance, path, item.node, "the glob takes it: use exclude")
-            if maker is not None:
-                reading.predecessors[maker.uid] = None
+            if producer is not None:
+                deps.predecessors[producer.uid] = None
         return found
 
-    def _outputs(self, item: FromItem, instance: Instance, reading: Reading) -> list[str]:
+    def _outputs(self, item: FromItem, instance: Instance, deps: Dependencies) -> list[str]:
         found: dict[str, None] = {}
-        for maker, paths in self.others.outputs(item, instance):
-            if not maker.left_out:
+        for producer, paths in self.others.outputs(item, instance):
+            if not producer.disabled:
                 found.update(dict.fromkeys(paths))
-                reading.predecessors[maker.uid] = None
+                deps.predecessors[producer.uid] = None
         if not found and not item.empty:
             raise self.error(
                 f"from: {_shown(item, instance.scope)} gives nothing",
@@ -256,38 +261,38 @@ class Linker:
             )
         return list(found)
 
-    def _paths(self, item: Template, instance: Instance, reading: Reading, found: list[str]) -> None:
-        places = instance.spec.home.places
-        sources = places.sources
+    def _paths(self, item: Template, instance: Instance, deps: Dependencies, found: list[str]) -> None:
+        resolver = instance.spec.file_scope.resolver
+        sources = resolver.known_sources
         for text in instance.scope.items(item):
             if text in sources:
                 found.append(sources[text])
                 continue
-            path = places.path(text, item.node, "an input")
-            makers = self._makers_of(path, instance)
-            for maker in makers:
-                if maker is instance:
+            path = resolver.path(text, item.node, "an input")
+            producers = self._makers_of(path, instance)
+            for producer in producers:
+                if producer is instance:
                     raise self._own(instance, self._shared(instance, path), item.node, OWN)
-                if not maker.left_out:
-                    reading.predecessors[maker.uid] = None
-            self._check_input(path, makers, item.node, instance)
-            has_links = path.endswith("/") and self._wait_inside(path, instance, reading)
-            if not makers and not has_links:
+                if not producer.disabled:
+                    deps.predecessors[producer.uid] = None
+            self._check_input(path, producers, item.node, instance)
+            has_links = path.endswith("/") and self._wait_inside(path, instance, deps)
+            if not producers and not has_links:
                 sources[text] = path
             found.append(path)
 
     def _makers_of(self, path: str, instance: Instance) -> list[Instance]:
         """Return the makers of a path by any name, but for the reader itself by another name."""
-        makers = self.makers.of(path)
-        return makers or [one for one in self.makers.by_any_name(path) if one is not instance]
+        producers = self.producers.of(path)
+        return producers or [one for one in self.producers.by_any_name(path) if one is not instance]
 
-    def _wait_inside(self, tree: str, instance: Instance, reading: Reading) -> bool:
+    def _wait_inside(self, tree: str, instance: Instance, deps: Dependencies) -> bool:
         """Wait for the makers of what the links in a tree lead to, see `settle`; return whether there are any."""
-        makers = self.makers.inside(tree)
-        for maker in makers:
-            if maker is not instance and not maker.left_out:
-                reading.soft[maker.uid] = None
-        return bool(makers)
+        producers = self.producers.inside(tree)
+        for producer in producers:
+            if producer is not instance and not producer.disabled:
+                deps.soft[producer.uid] = None
+        return bool(producers)
 
     def settle(self) -> None:
         """Take in the edges that count where they close no circle.
@@ -295,49 +300,49 @@ class Linker:
         Packages that link to each other, each with what it makes, wait for each other: there the order of the plan
         counts.
         """
-        soft = {uid: reading.soft for uid, reading in self.readings.items() if reading.soft}
+        soft = {uid: deps.soft for uid, deps in self.dependencies.items() if deps.soft}
         if not soft:
             return
         edges = {
-            uid: {**reading.predecessors, **reading.soft, **{one.uid: None for one in reading.after}}
-            for uid, reading in self.readings.items()
+            uid: {**deps.predecessors, **deps.soft, **{one.uid: None for one in deps.after}}
+            for uid, deps in self.dependencies.items()
         }
         circles = circles_of(edges)
-        for uid, makers in soft.items():
+        for uid, producers in soft.items():
             own = circles.get(uid)
-            apart = [maker for maker in makers if own is None or circles.get(maker) != own]
-            self.readings[uid].predecessors.update(dict.fromkeys(apart))
+            apart = [producer for producer in producers if own is None or circles.get(producer) != own]
+            self.dependencies[uid].predecessors.update(dict.fromkeys(apart))
 
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
-        path = self.declared.names.get(path, path)
+        path = self.declared.as_declared.get(path, path)
         output = next(one for one in instance.outputs if one.path == path)
         return self.error(
             f"{instance.uid} reads its own output {path}",
             node,
-            facts=(f"made at {self.makers.place(output)}",),
+            facts=(f"made at {self.producers.place(output)}",),
             hint=hint,
         )
 
     def _shared(self, instance: Instance, path: str) -> str:
         """Return the output of an instance that a path meets: the same, below it or above it."""
         for output in instance.outputs:
-            for name in (output.path, self.declared.places.get(output.path, output.path)):
+            for name in (output.path, self.declared.real_names.get(output.path, output.path)):
                 if path in (name, *parents(name)) or name in parents(path):
                     return output.path
         return instance.outputs[0].path
 
-    def _check_input(self, path: str, makers: list[Instance], node: Node, instance: Instance) -> None:
+    def _check_input(self, path: str, producers: list[Instance], node: Node, instance: Instance) -> None:
         declared = self.declared
         tree = path.endswith("/")
-        written = instance.spec.home.places.written
+        written = instance.spec.file_scope.resolver.as_written
         other = path[:-1] if tree else path + "/"
-        maker = (declared.files if tree else declared.folders).get(other)
-        if maker is not None:
+        producer = (declared.files if tree else declared.folders).get(other)
+        if producer is not None:
             kind = "a file" if tree else "a folder"
-            raise self.error(f"{other} is {kind} that {maker.uid} makes", node, hint=f"write {written(other)}")
+            raise self.error(f"{other} is {kind} that {producer.uid} makes", node, hint=f"write {written(other)}")
         if tree or STATE_FOLDER in path:
             self._check_state(path, node)
-        if makers:
+        if producers:
             return
         if path in declared.depfiles:
             raise self.error(f"{path} is a depfile, and no output", node, hint="name it in out: of its action too")
@@ -370,7 +375,7 @@ class Linker:
         if len(self.problems) < MAX_CLOSE:
             close = nearest(path, set(self._neighbours(path)) - {path})
         hint = (
-            f"did you mean {instance.spec.home.places.written(close)}?"
+            f"did you mean {instance.spec.file_scope.resolver.as_written(close)}?"
             if close
             else "correct the path, or name it in out: of the action that makes it"
         )
@@ -410,7 +415,7 @@ def _is_list(item: Template, scope: Scope) -> bool:
 
 
 def _shown(item: FromItem, scope: Scope) -> str:
-    return listed(name for made in item.names for name in scope.items(made))
+    return listed(name for template in item.names for name in scope.items(template))
 
 
 def _is_in_order(edges: Mapping[str, Iterable[str]]) -> bool:
@@ -482,31 +487,31 @@ def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
     return []
 
 
-def _leave_out(instances: Sequence[Instance], readings: Mapping[str, Reading]) -> None:
+def _disable_dependents(instances: Sequence[Instance], dependencies: Mapping[str, Dependencies]) -> None:
     """Leave out what needs, or reads the outputs of, what is left out."""
-    queue = [instance for instance in instances if instance.left_out]
+    queue = [instance for instance in instances if instance.disabled]
     if not queue:
         return
     hard: dict[str, list[tuple[Instance, str]]] = {}
     lists: dict[str, list[tuple[Instance, int]]] = {}
     still: dict[tuple[str, int], int] = {}
     for instance in instances:
-        reading = readings[instance.uid]
-        for maker, path in reading.hard:
-            hard.setdefault(maker.uid, []).append((instance, path))
-        for at, (makers, _) in enumerate(reading.any_of):
-            distinct = {maker.uid for maker in makers}
+        deps = dependencies[instance.uid]
+        for producer, path in deps.hard:
+            hard.setdefault(producer.uid, []).append((instance, path))
+        for at, (producers, _) in enumerate(deps.any_of):
+            distinct = {producer.uid for producer in producers}
             still[instance.uid, at] = len(distinct)
             for uid in distinct:
                 lists.setdefault(uid, []).append((instance, at))
     while queue:
         gone = queue.pop()
         for reader, path in hard.get(gone.uid, ()):
-            if not reader.left_out:
-                reader.left_out = f"needs {path} of {gone.uid}, which is left out"
+            if not reader.disabled:
+                reader.disabled = f"needs {path} of {gone.uid}, which is left out"
                 queue.append(reader)
         for reader, at in lists.get(gone.uid, ()):
             still[reader.uid, at] -= 1
-            if not still[reader.uid, at] and not reader.left_out:
-                reader.left_out = f"needs {readings[reader.uid].any_of[at][1]}, which is left out"
+            if not still[reader.uid, at] and not reader.disabled:
+                reader.disabled = f"needs {dependencies[reader.uid].any_of[at][1]}, which is left out"
                 queue.append(reader)

@@ -10,7 +10,7 @@ from treadle.plan.language.templates import GlobItem, Template
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.nodes import Node
 
-from . import glob_matches as answers
+from . import glob_matches
 from .declared_outputs import Instance
 from .edges import Linker
 
@@ -19,27 +19,27 @@ def link_edits(linker: Linker) -> None:
     """Find what is edited, and let the readers wait; mistakes are kept."""
     editors: dict[str, tuple[Instance, Node]] = {}
     for instance in linker.instances:
-        if instance.spec.edits is not None and not instance.left_out:
+        if instance.spec.edits is not None and not instance.disabled:
             _Edits(linker, instance).find(editors)
     ordered = sorted(editors)
     for instance in linker.instances if editors else ():
-        if not instance.left_out:
-            reading = linker.readings[instance.uid]
-            for path in (*reading.paths, *[one.path for one in reading.started]):
-                for name in (path, *linker.makers.names(path)):
-                    _wait(instance, name, reading.predecessors, editors, ordered)
+        if not instance.disabled:
+            deps = linker.dependencies[instance.uid]
+            for path in (*deps.paths, *[one.path for one in deps.started]):
+                for name in (path, *linker.producers.names(path)):
+                    _wait(instance, name, deps.predecessors, editors, ordered)
                 if path.endswith("/"):
-                    for name in linker.makers.names_inside(path):
-                        _wait(instance, name, reading.soft, editors, ordered)
+                    for name in linker.producers.names_inside(path):
+                        _wait(instance, name, deps.soft, editors, ordered)
 
 
 def editors_of(linker: Linker) -> dict[str, str]:
     """Return which of the actions that are in edits which file, also by its name without links."""
     found: dict[str, str] = {}
-    for uid, reading in linker.readings.items():
-        if reading.edits is not None:
-            names = linker.makers.names
-            found |= {name: uid for path in reading.edits[0] for name in (path, *names(path)[-1:])}
+    for uid, deps in linker.dependencies.items():
+        if deps.edits is not None:
+            names = linker.producers.names
+            found |= {name: uid for path in deps.edits[0] for name in (path, *names(path)[-1:])}
     return found
 
 
@@ -69,7 +69,7 @@ class _Edits:
     def __init__(self, linker: Linker, instance: Instance) -> None:
         self.linker = linker
         self.instance = instance
-        self.reading = linker.readings[instance.uid]
+        self.deps = linker.dependencies[instance.uid]
         self.reads: dict[str, str] = {}
         """Each name of what it reads -> how it is declared."""
 
@@ -78,28 +78,28 @@ class _Edits:
         spec = self.instance.spec
         assert spec.edits is not None
         paths: dict[str, None] = {}
-        names = self.linker.makers.names
-        self.reads = {name: path for path in self.reading.paths for name in (path, *names(path))}
-        before = self.linker.problems.told
+        names = self.linker.producers.names
+        self.reads = {name: path for path in self.deps.paths for name in (path, *names(path))}
+        before = self.linker.problems.reported
         is_text = spec.edits.is_text
         for item in spec.edits.items:
-            with self.linker.problems.kept():
+            with self.linker.problems.collecting():
                 is_text = is_text and isinstance(item, Template) and item.whole is None
                 for path in self._paths(item):
                     self._check(path, item.node, editors)
                     paths[path] = None
                     for name in (path, *names(path)[-1:]):
                         editors[name] = (self.instance, item.node)
-        self.reading.edits = (list(paths), is_text)
-        if self.linker.problems.told > before:
-            self.reading.is_whole = False
+        self.deps.edits = (list(paths), is_text)
+        if self.linker.problems.reported > before:
+            self.deps.is_whole = False
 
     def _paths(self, item: Template | GlobItem | FromItem) -> Sequence[str]:
-        places, scope = self.instance.spec.home.places, self.instance.scope
+        resolver, scope = self.instance.spec.file_scope.resolver, self.instance.scope
         if isinstance(item, GlobItem):
-            found = answers.answer(places, item, scope, self.linker.declared, None)
+            found = glob_matches.matches(resolver, item, scope, self.linker.declared, None)
             if not found and not item.empty:
-                raise answers.nothing(places, item, scope, self.linker.declared, self.instance)
+                raise glob_matches.no_match_error(resolver, item, scope, self.linker.declared, self.instance)
             return found
         if isinstance(item, FromItem):
             raise self.linker.error(
@@ -107,7 +107,7 @@ class _Edits:
                 item.node,
                 hint="edit them where they are made",
             )
-        return [places.path(text, item.node, "an edited file") for text in scope.items(item)]
+        return [resolver.path(text, item.node, "an edited file") for text in scope.items(item)]
 
     def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
         linker, instance = self.linker, self.instance
@@ -115,19 +115,19 @@ class _Edits:
             raise linker.error(f"edits takes files, and {path} is a folder", node, hint=f'a glob: "{path}**/*"')
         wrong = "lies outside the root" if path.startswith("/") else ""
         wrong = "lies in the state folder" if path.startswith(STATE_FOLDER + "/") else wrong
-        wrong = "is the plan itself" if path == instance.spec.home.places.plan else wrong
+        wrong = "is the plan itself" if path == instance.spec.file_scope.resolver.plan else wrong
         if wrong:
             raise linker.error(f"the edited file {path} {wrong}", node, hint="of a glob, exclude takes it out")
-        makers = linker.makers.by_any_name(path)
-        if makers:
+        producers = linker.producers.by_any_name(path)
+        if producers:
             raise linker.error(
-                f"{instance.uid} edits {path}, which {makers[0].uid} makes",
+                f"{instance.uid} edits {path}, which {producers[0].uid} makes",
                 node,
-                facts=(f"{makers[0].uid} stands at {linker.source.place(makers[0].spec.key.start)}",),
+                facts=(f"{producers[0].uid} stands at {linker.source.place(producers[0].spec.key.start)}",),
                 hint="let one action do both: run: takes several commands; of a glob, exclude takes it out",
             )
         linker.check_source(path, node, instance)
-        names = (path, *linker.makers.names(path))
+        names = (path, *linker.producers.names(path))
         other, place = next((editors[name] for name in names if name in editors), (instance, node))
         if other is not instance:
             raise linker.error(

@@ -7,35 +7,35 @@ from collections.abc import Collection, Iterable, Sequence
 
 from treadle.errors import TreadleError
 from treadle.plan.language.globs import Disk, Globs
-from treadle.plan.read.file import Part
+from treadle.plan.read.file import PlanFile
 from treadle.plan.read.includes import with_included
-from treadle.plan.yaml import parser as loader
+from treadle.plan.yaml import parser
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import move
 
 from .declared_outputs import Instance
 
 
-def with_made(
-    parts: Sequence[Part], instances: Iterable[Instance], wanted: Collection[str], disk: Disk
-) -> list[Part]:
+def with_generated(
+    files: Sequence[PlanFile], instances: Iterable[Instance], wanted: Collection[str], disk: Disk
+) -> list[PlanFile]:
     """Return the parts of a plan, and those of plans that have been made.
 
     :param instances: those of the parts
     :param wanted: uids of the makers whose plans are to be read
     """
-    found = list(parts)
-    by_prefix = {part.prefix: part for part in parts}
+    found = list(files)
+    by_prefix = {file.prefix: file for file in files}
     for one in instances:
-        if one.expand is not None and not one.left_out and one.uid in wanted and f"{one.uid}:" not in by_prefix:
-            home = by_prefix[one.spec.home.prefix]
-            with home.problems.kept():
-                made = _read(home, one, disk)
+        if one.expand is not None and not one.disabled and one.uid in wanted and f"{one.uid}:" not in by_prefix:
+            file_scope = by_prefix[one.spec.file_scope.prefix]
+            with file_scope.problems.collecting():
+                made = _read(file_scope, one, disk)
                 if made is not None:
-                    home.made.append(made.prefix)
+                    file_scope.generated.append(made.prefix)
                     inside = with_included(made, disk)
-                    for part in inside:
-                        part.home.maker = one.uid
+                    for file in inside:
+                        file.file_scope.generated_by = one.uid
                     found += inside
     return found
 
@@ -46,7 +46,7 @@ def check_names(instances: Iterable[Instance], problems: Problems) -> None:
     for one in instances:
         other = seen.setdefault(one.uid, one)
         if other is not one:
-            source = one.spec.home.places.source
+            source = one.spec.file_scope.resolver.source
             problems.add(
                 source.error(
                     f"two actions have the name {one.uid}",
@@ -57,42 +57,42 @@ def check_names(instances: Iterable[Instance], problems: Problems) -> None:
             )
 
 
-def _read(part: Part, maker: Instance, disk: Disk) -> Part | None:
+def _read(file: PlanFile, producer: Instance, disk: Disk) -> PlanFile | None:
     """Return a plan that was made; None if it cannot be read on.
 
     :raises TreadleError: it cannot be read at all
     """
-    reader, path = part.reader, maker.expand
+    validator, path = file.validator, producer.expand
     assert path is not None
-    assert maker.spec.expand is not None
-    node = maker.spec.expand.node
+    assert producer.spec.expand is not None
+    node = producer.spec.expand.node
     shown = path
     if not os.path.samefile(disk.root, os.getcwd()):
         shown = os.path.join(disk.root, path)
-    child = Part(reader, part.environ, shown, f"{maker.uid}:")
-    child.start = node.start
-    child.files = part.files
-    disk.note(child.file)
+    child = PlanFile(validator, file.environ, shown, f"{producer.uid}:")
+    child.include_offset = node.start
+    child.value_files = file.value_files
+    disk.note(child.path)
     try:
-        source = loader.read_source(os.path.join(disk.root, path), shared=True)
+        source = parser.read_source(os.path.join(disk.root, path), shared=True)
     except TreadleError as error:
         if error.place is not None:
             raise
-        hint = error.hint or f"treadle run {maker.uid} makes it"
-        raise reader.error(error.what, node, facts=tuple(error.facts), hint=hint) from None
+        hint = error.hint or f"treadle run {producer.uid} makes it"
+        raise validator.error(error.what, node, facts=tuple(error.facts), hint=hint) from None
     source.file = shown
-    top = loader.parse(source)
-    move(top, reader.source.add(source))
+    top = parser.parse(source)
+    move(top, validator.source.add(source))
     if not child.read_top(top):
         return None
     if "root" in child.entries:
-        raise reader.error(
+        raise validator.error(
             "a plan that is made has no root of its own",
             child.entries["root"],
-            hint=f"its paths are relative to what those of {maker.uid} are relative to: take it out",
+            hint=f"its paths are relative to what those of {producer.uid} are relative to: take it out",
         )
-    child.root = part.root
+    child.root = file.root
     child.read_values({})
-    places = part.home.places
-    child.settle(disk.root, places.plan, Globs(disk, places.folder))
+    resolver = file.file_scope.resolver
+    child.settle(disk.root, resolver.plan, Globs(disk, resolver.folder))
     return child

@@ -9,51 +9,53 @@ from treadle.core.paths import parents
 from treadle.errors import TreadleError, listed
 from treadle.plan.language.globs import Pattern
 from treadle.plan.language.templates import MAGIC, GlobItem, Scope
-from treadle.plan.read.file_scope import Places
+from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import Spec
 
-from .declared_outputs import Declared, Instance
+from .declared_outputs import DeclaredOutputs, Instance
 
 
-def answer(places: Places, item: GlobItem, scope: Scope, declared: Declared, family: Spec | None) -> Sequence[str]:
+def matches(
+    resolver: PathResolver, item: GlobItem, scope: Scope, declared: DeclaredOutputs, family: Spec | None
+) -> Sequence[str]:
     """Return what a glob takes, by bytes: free files, and declared outputs of actions that are in.
 
     :param family: whose outputs it never takes; None once every action is known: then an answer stays
     """
-    patterns = places.patterns(item.patterns, scope)
-    exclude = places.patterns(item.exclude, scope)
+    patterns = resolver.patterns(item.patterns, scope)
+    exclude = resolver.patterns(item.exclude, scope)
     key = (tuple(patterns), tuple(exclude))
-    if family is None and key in places.answers:
-        return places.answers[key]
+    if family is None and key in resolver.glob_matches:
+        return resolver.glob_matches[key]
     found: set[str] = set()
     for text in patterns:
         try:
-            files = places.globs.files(text)
+            files = resolver.globs.files(text)
         except ValueError as error:
-            raise places.source.error(
+            raise resolver.source.error(
                 f"the glob {text} takes too much: {error}", item.node, hint="begin it with a folder"
             ) from None
-        _refuse_unread(places, text, exclude, item)
+        _refuse_unread(resolver, text, exclude, item)
         found.update(path for path in files if declared.is_free(path))
-        found.update(_declared(places.globs.parse(text), declared, family))
-    excluded = [places.globs.parse(text) for text in exclude]
+        found.update(_declared(resolver.globs.parse(text), declared, family))
+    excluded = [resolver.globs.parse(text) for text in exclude]
     taken = [path for path in found if not any(pattern.takes(path) for pattern in excluded)]
-    answer = tuple(sorted(taken, key=os.fsencode))
+    matched = tuple(sorted(taken, key=os.fsencode))
     if family is None:
-        places.answers[key] = answer
-    return answer
+        resolver.glob_matches[key] = matched
+    return matched
 
 
-def _refuse_unread(places: Places, text: str, exclude: Sequence[str], item: GlobItem) -> None:
+def _refuse_unread(resolver: PathResolver, text: str, exclude: Sequence[str], item: GlobItem) -> None:
     """Raise an error if a glob has met what it could not look into, unless that is excluded."""
-    unread = places.globs.unread(text)
+    unread = resolver.globs.unread(text)
     if not unread:
         return
-    excluded = [places.globs.parse(one) for one in exclude]
+    excluded = [resolver.globs.parse(one) for one in exclude]
     missed = sorted(path for path in unread if not any(_takes_all(one, path) for one in excluded))
     if missed:
-        written = places.written(missed[0])
-        raise places.source.error(
+        written = resolver.as_written(missed[0])
+        raise resolver.source.error(
             f"the glob {text} cannot be answered: {missed[0]} cannot be read",
             item.node,
             facts=tuple(f"{path}: {unread[path]}" for path in missed[:5]),
@@ -68,90 +70,90 @@ def _takes_all(pattern: Pattern, path: str) -> bool:
     return pattern.takes(path)
 
 
-def passed_over(instance: Instance, declared: Declared) -> tuple[str, ...]:
+def previous_matches(instance: Instance, declared: DeclaredOutputs) -> tuple[str, ...]:
     """Return the outputs of former runs that the globs of an action would take, if these were made now."""
-    spec, scope, places = instance.spec, instance.scope, instance.spec.home.places
+    spec, scope, resolver = instance.spec, instance.scope, instance.spec.file_scope.resolver
     slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
     found: dict[str, None] = {}
     for item in (item for slot in slots for item in slot.items if isinstance(item, GlobItem)):
-        excluded = [places.globs.parse(text) for text in places.patterns(item.exclude, scope)]
-        files = [path for text in places.patterns(item.patterns, scope) for path in places.globs.files(text)]
+        excluded = [resolver.globs.parse(text) for text in resolver.patterns(item.exclude, scope)]
+        files = [path for text in resolver.patterns(item.patterns, scope) for path in resolver.globs.files(text)]
         for path in files:
-            if path in declared.former and path not in declared.files:
+            if path in declared.previous and path not in declared.files:
                 found.update({} if any(one.takes(path) for one in excluded) else {path: None})
     return tuple(found)
 
 
-def folders_outside(places: Places, item: GlobItem, scope: Scope) -> list[str]:
+def folders_outside(resolver: PathResolver, item: GlobItem, scope: Scope) -> list[str]:
     """Return the folders outside the root that a glob looks in, as far as its text is fixed."""
-    bases = [places.globs.parse(text).base for text in places.patterns(item.patterns, scope)]
+    bases = [resolver.globs.parse(text).base for text in resolver.patterns(item.patterns, scope)]
     return [base.rstrip("/") + "/" for base in bases if base.startswith("/")]
 
 
-def nothing(
-    places: Places, item: GlobItem, scope: Scope, declared: Declared, reader: Instance | None
+def no_match_error(
+    resolver: PathResolver, item: GlobItem, scope: Scope, declared: DeclaredOutputs, reader: Instance | None
 ) -> TreadleError:
     """Return the error for a glob that takes nothing.
 
     :param reader: whose input it is, None for a value of foreach
     """
-    texts = [scope.pattern(made) for made in item.patterns]
+    texts = [scope.pattern(template) for template in item.patterns]
     shown = listed(texts) or "[]"
     facts: tuple[str, ...] = ()
     hint = f'if that is right: {{glob: "{shown}", empty: ok}}'
     if any(sign in shown for sign in ("[*]", "[?]")):
         hint = "a value is never a pattern: what comes in through ${} stands for itself"
-    bases = [places.globs.parse(text).base + "/" for text in texts]
+    bases = [resolver.globs.parse(text).base + "/" for text in texts]
     folder = next((one for base in bases for one in (*parents(base), base) if one in declared.folders), None)
     if folder is not None:
-        maker = declared.folders[folder]
-        output = next(one for one in maker.outputs if one.path == declared.names.get(folder, folder))
-        place = places.source.place(output.node.start)
-        facts = (f"{maker.uid} makes {folder} at {place}: what will be in it is not known before",)
+        producer = declared.folders[folder]
+        output = next(one for one in producer.outputs if one.path == declared.as_declared.get(folder, folder))
+        place = resolver.source.place(output.node.start)
+        facts = (f"{producer.uid} makes {folder} at {place}: what will be in it is not known before",)
         if reader is None:
-            hint = f"name the files in out: of {maker.uid}"
-        elif reader is maker:
+            hint = f"name the files in out: of {producer.uid}"
+        elif reader is producer:
             hint = "an action cannot read what it makes"
         else:
             hint = f"read the whole folder: {folder}"
     else:
-        left = _left_by_former(places, item, texts, scope, declared)
+        left = _left_by_former(resolver, item, texts, scope, declared)
         if left:
             facts = tuple(f"{path} is there, but {_maker(declared, path)}" for path in left[:3])
             hint = f"`treadle forget {' '.join(left[:3])}` makes it an ordinary file, which globs take"
-    return places.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
+    return resolver.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
 
 
 def _left_by_former(
-    places: Places, item: GlobItem, texts: Sequence[str], scope: Scope, declared: Declared
+    resolver: PathResolver, item: GlobItem, texts: Sequence[str], scope: Scope, declared: DeclaredOutputs
 ) -> list[str]:
     """Return the outputs of former runs that a glob would take if they were ordinary files."""
-    excluded = [places.globs.parse(text) for text in places.patterns(item.exclude, scope)]
+    excluded = [resolver.globs.parse(text) for text in resolver.patterns(item.exclude, scope)]
     return [
         path
         for text in texts
-        for path in places.globs.files(text)
-        if path in declared.former
+        for path in resolver.globs.files(text)
+        if path in declared.previous
         and path not in declared.files
         and not any(pattern.takes(path) for pattern in excluded)
     ]
 
 
-def _maker(declared: Declared, path: str) -> str:
-    maker_of = getattr(declared.former, "maker_of", None)
+def _maker(declared: DeclaredOutputs, path: str) -> str:
+    maker_of = getattr(declared.previous, "maker_of", None)
     uid = maker_of(path) if maker_of is not None else ""
     return f"the action {uid} made it, which the plan does not have any more" if uid else "a former run made it"
 
 
-def _declared(pattern: Pattern, declared: Declared, family: Spec | None) -> Iterator[str]:
+def _declared(pattern: Pattern, declared: DeclaredOutputs, family: Spec | None) -> Iterator[str]:
     for path in declared.below(_prefix(pattern)):
-        maker = declared.files.get(path)
+        producer = declared.files.get(path)
         if (
-            maker is not None
-            and not maker.left_out
-            and (family is None or maker.spec.key is not family.key)
+            producer is not None
+            and not producer.disabled
+            and (family is None or producer.spec.key is not family.key)
             and pattern.takes(path)
-            and not (path in declared.names and pattern.takes(declared.names[path]))
+            and not (path in declared.as_declared and pattern.takes(declared.as_declared[path]))
         ):
             yield path
 

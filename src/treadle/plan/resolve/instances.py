@@ -15,13 +15,13 @@ from treadle.errors import TreadleError
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template, Value
-from treadle.plan.read.file_scope import Places
+from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem, Item, Spec
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node, Source
 
-from . import glob_matches as answers
-from .declared_outputs import Declared, Instance, Output
+from . import glob_matches
+from .declared_outputs import DeclaredOutputs, Instance, Output
 
 MAX_INSTANCES = 250_000
 MAX_ROUNDS = 50
@@ -35,18 +35,18 @@ class Expander:
     :param environ: the environment, for `env.NAME` of tracked variables
     """
 
-    __slots__ = ("disk", "environ", "former", "source")
+    __slots__ = ("disk", "environ", "previous", "source")
 
     def __init__(
         self,
         source: Source,
         environ: Mapping[str, str],
-        former: Collection[str],
+        previous: Collection[str],
         disk: Disk,
     ) -> None:
         self.source = source
         self.environ = environ
-        self.former = former
+        self.previous = previous
         self.disk = disk
 
     def expand(self, specs: Sequence[Spec], problems: Problems) -> list[Instance]:
@@ -54,7 +54,7 @@ class Expander:
         made: dict[Spec, list[Instance]] = {}
         found: dict[Spec, Problems] = {}
         moving = [spec for spec in specs if spec.has_globs]
-        nothing = Declared((), self.former)
+        nothing = DeclaredOutputs((), self.previous)
         noted = Problems()
         for spec in specs:
             if not spec.has_globs:
@@ -79,8 +79,8 @@ class Expander:
         """Expand actions whose foreach has a glob until what the globs take stays."""
         answers: dict[Spec, object] = {}
         for _ in range(min(len(moving), MAX_ROUNDS) + MAX_ROUNDS):
-            declared = Declared(itertools.chain.from_iterable(made.values()), self.former)
-            declared.find_places(self.disk, lambda: self.former)
+            declared = DeclaredOutputs(itertools.chain.from_iterable(made.values()), self.previous)
+            declared.find_real_names(self.disk, lambda: self.previous)
             changed = []
             for spec in moving:
                 noted = Problems()
@@ -103,40 +103,40 @@ class Expander:
                 )
 
     def _values(
-        self, spec: Spec, declared: Declared, problems: Problems
+        self, spec: Spec, declared: DeclaredOutputs, problems: Problems
     ) -> list[tuple[str, tuple[str | Record, ...]]] | None:
         """Return each name of foreach with its values; None after a mistake."""
         found = []
         for name, items in spec.foreach:
             values: list[str | Record] = []
             for item in items:
-                with problems.kept():
+                with problems.collecting():
                     values.extend([item] if isinstance(item, Record) else self._item(spec, item, declared))
             found.append((name, tuple(values)))
         return None if len(problems) else found
 
-    def _item(self, spec: Spec, item: Item, declared: Declared) -> Sequence[str | Record]:
+    def _item(self, spec: Spec, item: Item, declared: DeclaredOutputs) -> Sequence[str | Record]:
         if isinstance(item, GlobItem):
-            places = spec.home.places
-            answer = answers.answer(places, item, spec.home.scope, declared, spec)
+            resolver = spec.file_scope.resolver
+            answer = glob_matches.matches(resolver, item, spec.file_scope.scope, declared, spec)
             if not answer and not item.empty and not self._reason_against_all(spec):
-                raise answers.nothing(places, item, spec.home.scope, declared, None)
-            return [places.written(path) for path in answer] if places.folder else answer
+                raise glob_matches.no_match_error(resolver, item, spec.file_scope.scope, declared, None)
+            return [resolver.as_written(path) for path in answer] if resolver.folder else answer
         assert not isinstance(item, FromItem)
         whole = item.whole
-        if whole is not None and whole.name in spec.home.scope.records:
-            return spec.home.scope.records[whole.name]
+        if whole is not None and whole.name in spec.file_scope.scope.records:
+            return spec.file_scope.scope.records[whole.name]
         is_alone = any(item.node is node for node in getattr(spec.entries["foreach"], "nodes", {}).values())
-        if is_alone and whole and not isinstance(spec.home.scope.value(item, whole), tuple):
+        if is_alone and whole and not isinstance(spec.file_scope.scope.value(item, whole), tuple):
             hint = f'["${{{whole.name}}}"] is a list of one'
-            if MAGIC.search(text := spec.home.scope.one(item, whole)):
+            if MAGIC.search(text := spec.file_scope.scope.one(item, whole)):
                 hint = f'a value is never a pattern: give the var {{glob: "{text}"}}; {hint}'
             raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole, hint=hint)
-        return spec.home.scope.items(item)
+        return spec.file_scope.scope.items(item)
 
-    def _family(self, spec: Spec, declared: Declared, problems: Problems) -> tuple[object, list[Instance]]:
+    def _family(self, spec: Spec, declared: DeclaredOutputs, problems: Problems) -> tuple[object, list[Instance]]:
         if not spec.foreach:
-            instance = Instance(spec.name, spec, spec.home.scope)
+            instance = Instance(spec.name, spec, spec.file_scope.scope)
             self._fill(instance, problems)
             return None, [instance]
         values = self._values(spec, declared, problems)
@@ -156,14 +156,14 @@ class Expander:
             return values, []
         if not count and (reason := self._reason_against_all(spec)):
             # an action that reads or needs the family is disabled with it
-            hollow = Instance(f"{spec.name}@", spec, spec.home.scope)
-            hollow.left_out, hollow.is_hollow = reason, True
+            hollow = Instance(f"{spec.name}@", spec, spec.file_scope.scope)
+            hollow.disabled, hollow.is_placeholder = reason, True
             return values, [hollow]
         found: list[Instance] = []
         uids: set[str] = set()
         names = [name for name, _ in values]
         outside = self._folders_outside(spec)
-        scope = spec.home.scope
+        scope = spec.file_scope.scope
         for chosen in itertools.product(*[texts for _, texts in values]):
             uid = f"{spec.name}@{','.join([uid_part(_cut(_named(value), outside)) for value in chosen])}"
             if uid in uids:
@@ -174,7 +174,7 @@ class Expander:
             uids.add(uid)
             local = scope.with_local(_local(names, chosen), _unknown(scope.unknown, names, chosen))
             local.typed = _typed(names, chosen)
-            with problems.kept():
+            with problems.collecting():
                 one = spec if spec.variants is None else spec.variants.of(local)
                 instance = Instance(uid, one, local)
                 self._fill(instance, problems)
@@ -186,42 +186,44 @@ class Expander:
     def _folders_outside(self, spec: Spec) -> tuple[str, ...]:
         globs = [item for _, items in spec.foreach for item in items if isinstance(item, GlobItem)]
         return tuple(
-            folder for item in globs for folder in answers.folders_outside(spec.home.places, item, spec.home.scope)
+            folder
+            for item in globs
+            for folder in glob_matches.folders_outside(spec.file_scope.resolver, item, spec.file_scope.scope)
         )
 
     def _fill(self, instance: Instance, problems: Problems) -> None:
-        spec, scope, places = instance.spec, instance.scope, instance.spec.home.places
+        spec, scope, resolver = instance.spec, instance.scope, instance.spec.file_scope.resolver
         for slot in spec.outputs:
             for item in slot.items:
                 if not isinstance(item, Template):
                     continue
                 try:
                     for text in scope.items(item):
-                        instance.outputs.append(Output(places.output(text, item.node), item.node, slot))
+                        instance.outputs.append(Output(resolver.resolve_output(text, item.node), item.node, slot))
                 except TreadleError as error:
-                    problems.keep(error)
+                    problems.collect(error)
         if spec.stdout is not None:
-            with problems.kept():
+            with problems.collecting():
                 node = spec.stdout.node
-                instance.stdout = _file(places, scope.text(spec.stdout), node, "stdout")
+                instance.stdout = _file(resolver, scope.text(spec.stdout), node, "stdout")
                 if all(instance.stdout != output.path for output in instance.outputs):
                     instance.outputs.append(Output(instance.stdout, node))
         if spec.depfile is not None:
-            with problems.kept():
-                instance.depfile = _file(places, scope.text(spec.depfile), spec.depfile.node, "depfile")
+            with problems.collecting():
+                instance.depfile = _file(resolver, scope.text(spec.depfile), spec.depfile.node, "depfile")
         if spec.expand is not None:
-            with problems.kept():
+            with problems.collecting():
                 node = spec.expand.node
-                instance.expand = _file(places, scope.text(spec.expand), node, "expand")
+                instance.expand = _file(resolver, scope.text(spec.expand), node, "expand")
                 if all(instance.expand != output.path for output in instance.outputs):
                     instance.outputs.append(Output(instance.expand, node))
         if spec.condition is not None:
-            with problems.kept():
+            with problems.collecting():
                 self._decide(instance)
 
     def _decide(self, instance: Instance) -> None:
         values = {**instance.scope.local, **instance.scope.typed}
-        instance.left_out = self._reason_against(instance.spec, values)
+        instance.disabled = self._reason_against(instance.spec, values)
 
     def _reason_against_all(self, spec: Spec) -> str:
         """Return why all of a family is left out whatever its values are, "" if that depends on these."""
@@ -237,8 +239,8 @@ class Expander:
         assert condition is not None
         hidden = [f"env.{name}" for name in spec.secret]
         tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.track}
-        known = {**spec.home.operands, **values, **tracked}
-        holds, shown = condition.evaluate(known, {**spec.home.odd, **_UNTRACKED}, hidden)
+        known = {**spec.file_scope.operands, **values, **tracked}
+        holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_UNTRACKED}, hidden)
         if holds:
             return ""
         return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
@@ -261,10 +263,10 @@ _UNTRACKED = {
 }
 
 
-def _file(places: Places, text: str, node: Node, what: str) -> str:
-    path = places.output(text, node, what)
+def _file(resolver: PathResolver, text: str, node: Node, what: str) -> str:
+    path = resolver.resolve_output(text, node, what)
     if path.endswith("/"):
-        raise places.source.error(
+        raise resolver.source.error(
             f"{what} must be a file, {path} is a folder", node, hint="take the / away, or name a file in it"
         )
     return path
@@ -307,8 +309,10 @@ def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str,
 def _unknown(known: Mapping[str, str], names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, str]:
     """Return what to say about names without a value, fields of records that are no value among them."""
     for name, value in zip(names, chosen, strict=True):
-        if isinstance(value, Record) and value.odd:
-            odd = {f"{name}.{field}": said.replace("${", f"${{{name}.", 1) for field, said in value.odd.items()}
+        if isinstance(value, Record) and value.unusable:
+            odd = {
+                f"{name}.{field}": said.replace("${", f"${{{name}.", 1) for field, said in value.unusable.items()
+            }
             known = {**known, **odd}
     return known
 

@@ -8,13 +8,13 @@ from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names, is_pattern
 from treadle.plan.language.templates import Template
 from treadle.plan.read.spec import FromItem
-from treadle.plan.yaml.diagnostics import Problems, UnreadNameError
+from treadle.plan.yaml.diagnostics import Problems, UnloadedNameError
 from treadle.plan.yaml.nodes import Source
 
 from .declared_outputs import Instance
 
 
-class Others:
+class References:
     """Finds the actions that others name.
 
     :param by_uid: all of them, those that are left out too
@@ -39,48 +39,48 @@ class Others:
         """
         found: list[tuple[str, list[Instance]]] = []
         unread: list[tuple[Instance, TreadleError]] = []
-        for made in templates:
-            for name in instance.scope.items(made):
+        for template in templates:
+            for name in instance.scope.items(template):
                 try:
-                    found.append((name, self._named(name, made, kind, instance)))
+                    found.append((name, self._named(name, template, kind, instance)))
                 except TreadleError as error:
-                    maker = self.names.maker_of_plan(instance.spec.home.prefix + name)
-                    if maker is None or maker == instance.uid:
-                        problems.keep(error)
+                    producer = self.names.maker_of_plan(instance.spec.file_scope.prefix + name)
+                    if producer is None or producer == instance.uid:
+                        problems.collect(error)
                     else:
-                        found.append((name, [self.by_uid[maker]]))
-                        unread.append((self.by_uid[maker], UnreadNameError.of(error)))
+                        found.append((name, [self.by_uid[producer]]))
+                        unread.append((self.by_uid[producer], UnloadedNameError.of(error)))
         return found, unread
 
-    def _named(self, name: str, made: Template, kind: str, instance: Instance) -> list[Instance]:
-        prefix = instance.spec.home.prefix
-        self._refuse_own(name, made, instance)
+    def _named(self, name: str, template: Template, kind: str, instance: Instance) -> list[Instance]:
+        prefix = instance.spec.file_scope.prefix
+        self._refuse_own(name, template, instance)
         if self.names.may_be_made(name, prefix, instance.uid):
-            raise self._not_known(name, made)
+            raise self._not_known(name, template)
         uids = self.names.said(name, prefix)
         if uids and is_pattern(name):
             uids = [uid for uid in uids if uid != instance.uid] or None
         if uids is None:
-            raise self._nobody(name, made, kind, prefix)
+            raise self._nobody(name, template, kind, prefix)
         return [self.by_uid[uid] for uid in uids]
 
-    def _refuse_own(self, name: str, made: Template, instance: Instance) -> None:
-        if self.names.open and self.names.maker_of_plan(instance.spec.home.prefix + name) == instance.uid:
+    def _refuse_own(self, name: str, template: Template, instance: Instance) -> None:
+        if self.names.open and self.names.maker_of_plan(instance.spec.file_scope.prefix + name) == instance.uid:
             what = f"{instance.uid} waits for {name}, which is in the plan that it makes"
-            raise self.source.error(what, made.node, hint="name what comes before it")
+            raise self.source.error(what, template.node, hint="name what comes before it")
 
-    def _not_known(self, name: str, made: Template) -> TreadleError:
+    def _not_known(self, name: str, template: Template) -> TreadleError:
         """Return the error for a pattern that may take what a plan holds that is not made yet."""
         what = f"it is not known yet what {name} takes"
-        return UnreadNameError.of(self.source.error(what, made.node, hint="a run makes that plan first"))
+        return UnloadedNameError.of(self.source.error(what, template.node, hint="a run makes that plan first"))
 
-    def _nobody(self, name: str, made: Template, kind: str, prefix: str) -> TreadleError:
+    def _nobody(self, name: str, template: Template, kind: str, prefix: str) -> TreadleError:
         error = self.names.unknown(name, self.names.known_below(prefix))
         hint = error.hint if "did you mean" in error.hint else "treadle list shows the names"
         if not prefix and name in self.names.outputs:
             hint = "a file goes into in: and its maker comes first by itself"
         what = error.what if is_pattern(name) else f"there is no action, family or group {name!r}"
-        return self.source.error(f"{kind}: {what}", made.node, hint=hint)
+        return self.source.error(f"{kind}: {what}", template.node, hint=hint)
 
     def outputs(
         self, item: FromItem, instance: Instance, *, is_early: bool = False
@@ -90,58 +90,62 @@ class Others:
         :param is_early: whether it is to be found out what is left out
         """
         found: list[tuple[Instance, list[str]]] = []
-        for made in item.names:
-            for name in instance.scope.items(made):
-                uids, output, is_several = self._from_name(name, made, instance, (is_early, item.empty))
+        for template in item.names:
+            for name in instance.scope.items(template):
+                uids, output, is_several = self._from_name(name, template, instance, (is_early, item.empty))
                 before = len(found)
                 for uid in uids:
-                    maker = self.by_uid[uid]
-                    paths = [one.path for one in maker.outputs if not output or one.name == output]
-                    if (paths and maker is not instance) or maker.is_hollow:
-                        found.append((maker, paths))
+                    producer = self.by_uid[uid]
+                    paths = [one.path for one in producer.outputs if not output or one.name == output]
+                    if (paths and producer is not instance) or producer.is_placeholder:
+                        found.append((producer, paths))
                     elif not is_several:
-                        raise self._gives_nothing(maker, output, made, is_own=maker is instance and bool(paths))
+                        raise self._gives_nothing(
+                            producer, output, template, is_own=producer is instance and bool(paths)
+                        )
                 if is_several and uids and len(found) == before and not item.empty:
                     what = f"has an output {output}" if output else "makes anything"
                     hint = "give them outputs, or name them in needs:"
-                    raise self.source.error(f"from: nothing that {name} names {what}", made.node, hint=hint)
+                    raise self.source.error(f"from: nothing that {name} names {what}", template.node, hint=hint)
         return found
 
-    def _gives_nothing(self, maker: Instance, output: str, made: Template, *, is_own: bool) -> TreadleError:
+    def _gives_nothing(self, producer: Instance, output: str, template: Template, *, is_own: bool) -> TreadleError:
         if is_own:
             return self.source.error(
-                f"{maker.uid} reads its own outputs", made.node, hint="name what comes before it"
+                f"{producer.uid} reads its own outputs", template.node, hint="name what comes before it"
             )
         if not output:
             hint = "give it outputs, or name it in needs:"
-            return self.source.error(f"from: {maker.uid} makes nothing", made.node, hint=hint)
-        known = sorted({one.name for one in maker.outputs if one.name})
+            return self.source.error(f"from: {producer.uid} makes nothing", template.node, hint=hint)
+        known = sorted({one.name for one in producer.outputs if one.name})
         fact = f"it has {listed(known)}" if known else "it has no named outputs"
         close = nearest(output, known)
         hint = f"did you mean {close}?" if close else "name one of its outputs, or all without ."
-        return self.source.error(f"from: {maker.uid} has no output {output}", made.node, facts=(fact,), hint=hint)
+        return self.source.error(
+            f"from: {producer.uid} has no output {output}", template.node, facts=(fact,), hint=hint
+        )
 
     def _from_name(
-        self, name: str, made: Template, instance: Instance, how: tuple[bool, bool]
+        self, name: str, template: Template, instance: Instance, how: tuple[bool, bool]
     ) -> tuple[Sequence[str], str, bool]:
         """Return what a name in `from` stands for, the output that it names, and whether it may be several.
 
         :param how: whether it is to be found out what is left out, and whether a pattern may take nothing
         """
-        names, prefix, (is_early, may_be_empty) = self.names, instance.spec.home.prefix, how
-        self._refuse_own(name, made, instance)
+        names, prefix, (is_early, may_be_empty) = self.names, instance.spec.file_scope.prefix, how
+        self._refuse_own(name, template, instance)
         is_open = names.may_be_made(name, prefix, instance.uid) or names.is_open_group(prefix + name, instance.uid)
         for start, output in () if is_open else ((name, ""), tuple(name.rpartition(".")[::2])):
             uids = names.said(start, prefix) if start else None
             if uids is not None:
                 is_action = prefix + start in names.families or prefix + start in names.uids
                 return uids, output, not is_action
-        maker = names.maker_of_plan(prefix + name)
-        if maker is not None and (is_early or self.by_uid[maker].left_out):
-            return [maker], "", False
+        producer = names.maker_of_plan(prefix + name)
+        if producer is not None and (is_early or self.by_uid[producer].disabled):
+            return [producer], "", False
         if is_open:
-            raise self._not_known(name, made)
+            raise self._not_known(name, template)
         if is_pattern(name) and may_be_empty:
             return (), "", True
-        error = self._nobody(name, made, "from", prefix)
-        raise error if maker is None else UnreadNameError.of(error)
+        error = self._nobody(name, template, "from", prefix)
+        raise error if producer is None else UnloadedNameError.of(error)

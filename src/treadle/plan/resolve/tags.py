@@ -19,12 +19,12 @@ def tags(instance: Instance) -> tuple[str, ...]:
     :raises TreadleError: one is no name
     """
     found: dict[str, None] = {}
-    for made in instance.spec.tags:
-        for text in instance.scope.items(made):
+    for template in instance.spec.tags:
+        for text in instance.scope.items(template):
             if not NAME.fullmatch(text) or text in KEYWORDS:
-                raise made.source.error(
+                raise template.source.error(
                     f"{text!r} cannot be a tag",
-                    made.node,
+                    template.node,
                     hint="letters, digits and _ only, not a digit first, and none of and, or, not, in, true, false",
                 )
             found[text] = None

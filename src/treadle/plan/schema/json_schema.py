@@ -78,8 +78,8 @@ def _table(table: Mapping[str, Key]) -> Schema:
 
 
 def _description(key: Key) -> str:
-    left_out = f"\nIf left out: {key.default}." if key.default else ""
-    return f"{key.meaning}{left_out}".replace("`", "")
+    disabled = f"\nIf left out: {key.default}." if key.default else ""
+    return f"{key.meaning}{disabled}".replace("`", "")
 
 
 def _takes(key: Key) -> Schema:

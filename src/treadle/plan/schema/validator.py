@@ -37,7 +37,7 @@ _TIGHT = re.compile(r",\S")
 _SIMPLE = re.compile(r"[\w./+-]+(?: [\w./+-]+)*")
 
 
-class Reader:
+class Validator:
     """Checks nodes against the tables and keeps what is wrong."""
 
     __slots__ = ("problems", "source")

@@ -7,11 +7,11 @@ from treadle.errors import PlanError, TreadleError
 MAX_SHOWN = 10
 
 
-class UnreadNameError(TreadleError):
+class UnloadedNameError(TreadleError):
     """A name may stand in a plan that has not been read yet: then it is no mistake."""
 
     @classmethod
-    def of(cls, error: TreadleError) -> UnreadNameError:
+    def of(cls, error: TreadleError) -> UnloadedNameError:
         """Return what an error says of such a name."""
         return cls(error.what, facts=error.facts, hint=error.hint, place=error.place)
 
@@ -19,10 +19,10 @@ class UnreadNameError(TreadleError):
 class Problems:
     """The mistakes found so far; `told` counts those too that say the same again."""
 
-    __slots__ = ("_found", "told")
+    __slots__ = ("_found", "reported")
 
     def __init__(self) -> None:
-        self.told = 0
+        self.reported = 0
         self._found: dict[tuple[object, str], TreadleError] = {}
 
     def __len__(self) -> int:
@@ -30,14 +30,14 @@ class Problems:
 
     def add(self, error: TreadleError) -> None:
         """Keep an error; one that says the same of the same place is kept once."""
-        self.told += 1
+        self.reported += 1
         self._found.setdefault((error.place, error.what), error)
 
     def errors(self) -> list[TreadleError]:
         """Return the mistakes in the order in which they were found."""
         return list(self._found.values())
 
-    def kept(self) -> Problems:
+    def collecting(self) -> Problems:
         """Return what a `with` needs to keep the error that its block raises, and go on after it."""
         return self
 
@@ -47,10 +47,10 @@ class Problems:
     def __exit__(self, kind: object, error: object, trace: object) -> bool:
         if not isinstance(error, TreadleError):
             return False
-        self.keep(error)
+        self.collect(error)
         return True
 
-    def keep(self, error: TreadleError) -> None:
+    def collect(self, error: TreadleError) -> None:
         """Keep an error that was caught; a PlanError is the mistakes in it."""
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             self.add(problem)
