@@ -1,6 +1,7 @@
-"""Puts the tables of keys into docs/plan.md, from those that check plans: `python docs/_tools/plan_reference.py`.
+"""Writes the tables of keys into docs/plan.md, from the tables that validate plans.
 
-The page is written by hand but for what stands between `<!-- keys of NAME -->` and `<!-- end of keys -->`.
+Called as `python docs/_tools/plan_reference.py`. It replaces only the text between `<!-- keys of NAME -->` and
+`<!-- end of keys -->`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _names(keys: Mapping[str, Key]) -> str:
 
 
 def _table(keys: Mapping[str, Key]) -> str:
-    rows = ["| key | takes | meaning | if left out | example |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| key | takes | meaning | default | example |", "| --- | --- | --- | --- | --- |"]
     for key in keys.values():
         cells = [f"`{key.name}`", key.kind.says, key.meaning, key.default, _code(key.example)]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -84,10 +84,14 @@ CLASHES = {
     "a file by two links": ("chain/x", "deep/up/x", "a makes chain/x and b makes deep/up/x"),
     "a file outside": ("away/x", "../outside/x", "outputs are paths below the root"),
     "a folder": ("l/d/", "o/d/", "two actions make one file: a makes l/d/ and b makes o/d/"),
-    "a file in a folder": ("l/d/", "o/d/x", "the output o/d/x of b lies in l/d/, an output of a"),
-    "a file in a folder by a link": ("o/d/", "chain/d/x", "the output chain/d/x of b lies in o/d/, an output of a"),
-    "a file below a file": ("l/x", "o/x/y", "o/x/y lies below l/x, which a makes as a file"),
-    "the state": ("state/x", "o/y", "an output lies in the state folder, through a link: state/x"),
+    "a file in a folder": ("l/d/", "o/d/x", "the output o/d/x of b is inside l/d/, an output of a"),
+    "a file in a folder by a link": (
+        "o/d/",
+        "chain/d/x",
+        "the output chain/d/x of b is inside o/d/, an output of a",
+    ),
+    "a file below a file": ("l/x", "o/x/y", "o/x/y is below l/x, which a makes as a file"),
+    "the state": ("state/x", "o/y", "an output is in the state folder, through a link: state/x"),
     "the plan": ("here/treadle.yaml", "o/y", "an output is the plan itself, through a link"),
 }
 

@@ -96,7 +96,7 @@ def test_any_kind_of_output_will_do(output: str, tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("a: {run: x, once: true}", "once needs an output"),
-        ("a: {run: x, out: o, once: true, always: true}", "cannot go"),
+        ("a: {run: x, out: o, once: true, always: true}", "exclude each other"),
     ],
 )
 def test_what_once_cannot_be_is_told(text: str, said: str, tmp_path: Path) -> None:

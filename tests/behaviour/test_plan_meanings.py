@@ -48,7 +48,7 @@ def test_what_is_left_out_takes_with_it_what_cannot_do_without(folder: Folder) -
     text = "treadle: 1\nparams: {mode: {default: y}}\ngroups: {g: [off, both]}\nactions:\n" + LEFT_OUT
     loaded = folder.load(text)
     assert set(loaded.left_out) == {"off", "reads", "deeper", "needs", "started", "chosen", "both@y"}
-    assert loaded.left_out["deeper"] == "needs p of reads, which is left out"
+    assert loaded.left_out["deeper"] == "needs p of reads, which is disabled"
     assert loaded.actions["some"].command.inputs == ("b.x",)
     assert loaded.actions["group"].predecessors == ("both@x",)
     assert loaded.actions["after"].after == ()

@@ -57,7 +57,7 @@ def test_other_faces_take_tags_too(tmp_path: Path) -> None:
         ("slwo", "no action has the tag slwo|did you mean slow?"),
         ("slow and", "the condition ends too early"),
         ("slow quick", "quick is not expected here"),
-        ("'slow'", "no condition"),
+        ("'slow'", "not a condition"),
         ("", "an empty condition"),
         ("small", "takes nothing of what was named"),
     ],

@@ -39,14 +39,14 @@ def test_a_file_sets_variables(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
-        ("A=1\nB 2\n", "2:1", "'B' is not|no = behind the name"),
-        ("A=1\n2B=2\n", "2:1", "'2B' is not the name of a variable"),
+        ("A=1\nB 2\n", "2:1", "'B' is not|no = after the name"),
+        ("A=1\n2B=2\n", "2:1", "'2B' is not a valid variable name"),
         ("A='1\nB=2\n", "1:3", "not closed"),
-        ('A="1" x\n', "1:7", "text behind the closing quote"),
+        ('A="1" x\n', "1:7", "text after the closing quote"),
         ("A=1\n\nA=2\n", "3:1", "A is set twice"),
-        ("TREADLE_X=1\n", "1:1", "treadle's own"),
+        ("TREADLE_X=1\n", "1:1", "are reserved"),
         ("A=\0\n", "1:3", "NUL"),
-        (f"{'x+/y' * 16}=\n", "1:1", "what stands before = is not the name of a variable"),
+        (f"{'x+/y' * 16}=\n", "1:1", "the text before = is not a valid variable name"),
     ],
 )
 def test_a_mistake_in_the_file_has_its_line(text: str, place: str, said: str, folder: Folder) -> None:
@@ -65,12 +65,12 @@ def test_a_mistake_in_the_file_has_its_line(text: str, place: str, said: str, fo
     ("text", "said"),
     [
         ("  a: {run: x, dotenv: gone}\n", "the file gone of dotenv does not exist"),
-        ("  a: {run: x, dotenv: d/}\n", "dotenv takes a file, and d/ is a folder"),
+        ("  a: {run: x, dotenv: d/}\n", "dotenv needs a file, but d/ is a folder"),
         ("  a: {run: x, dotenv: d}\n", "cannot read"),
         ("  a: {run: x, dotenv: {optional: true}}\n", "dotenv needs file:"),
         ("  a: {run: x, dotenv: e}\n  b: {run: x, out: e}\n", "b makes this file, and it is read before"),
-        ("  a: {run: x, secret: TOKEN}\n", "TOKEN is secret, and no variable of a"),
-        ("  a: {run: x, secret: '2'}\n", "'2' is not the name of a variable"),
+        ("  a: {run: x, secret: TOKEN}\n", "TOKEN is secret, but not a variable of a"),
+        ("  a: {run: x, secret: '2'}\n", "'2' is not a valid variable name"),
     ],
 )
 def test_a_mistake_in_the_plan_has_its_place(text: str, said: str, folder: Folder) -> None:

@@ -306,7 +306,7 @@ class _Loading:
                 )
             elif any((editor := editors.get(name)) for name in (bare, *linker.producers.names(bare))):
                 problem = told(f"{editor} edits this file, and it is read before any action runs")
-                problem.hint = "in edits, exclude takes it out of a glob"
+                problem.hint = "to take it out of a glob of edits, use exclude"
                 self.problems.add(problem)
         for file in self.files:
             for path in file.included.values():
@@ -314,8 +314,8 @@ class _Loading:
                     self.validator.add(
                         f"{editors[bare]} edits the included plan {bare}",
                         file.entries["include"],
-                        facts=("what is included is read before anything runs",),
-                        hint="in edits, exclude takes it out of a glob",
+                        facts=("included plans are read before any action runs",),
+                        hint="to take it out of a glob of edits, use exclude",
                     )
 
     def _names(self, instances: list[Instance]) -> Names:

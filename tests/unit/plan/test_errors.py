@@ -20,7 +20,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "version as text": ("treadle: '1'\nactions: {a: {run: x}}\n", "1:10", ["must be 1"]),
     "no actions": ("treadle: 1\n", "1:1", ["no actions"]),
     "actions empty": ("treadle: 1\nactions: {}\n", "2:10", ["no actions"]),
-    "actions nothing": ("treadle: 1\nactions:\n", "2:1", ["nothing stands here"]),
+    "actions nothing": ("treadle: 1\nactions:\n", "2:1", ["not an empty value"]),
     "actions a list": ("treadle: 1\nactions: [1]\n", "2:10", ["must be a map", "a list"]),
     "action a text": ("treadle: 1\nactions: {a: make}\n", "2:14", ["the action a must be a map"]),
     "two documents": ("treadle: 1\n---\nactions: {}\n", "2:1", ["second YAML document"]),
@@ -35,9 +35,9 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "twice": (
         "  a: {run: x}\n  b: {run: x}\n  a: {run: y}\n",
         "5:3",
-        ["'a' stands here twice", "treadle.yaml:3:3"],
+        ["duplicate key 'a'", "treadle.yaml:3:3"],
     ),
-    "duplicate key": ("  a:\n    run: x\n    run: y\n", "5:5", ["'run' stands here twice"]),
+    "duplicate key": ("  a:\n    run: x\n    run: y\n", "5:5", ["duplicate key 'run'"]),
     "alias bomb": (
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
         + "".join(
@@ -57,11 +57,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "2:15",
         ["1 or more", "example queues: {net: 2}"],
     ),
-    "list for a text": ("  a: {run: x, env: {A: [x]}}\n", "3:24", ["this is a list", "without [ ]"]),
+    "list for a text": ("  a: {run: x, env: {A: [x]}}\n", "3:24", ["not a list", "without [ ]"]),
     "a list in a variable": (
         "  a: {run: x, in: {f: [src/main.c]}, env: {F: '${in.f}'}}\n",
         "3:48",
-        ["${in.f} is a list, and one text is asked for", "it holds 1 element"],
+        ["${in.f} is a list, but one text is needed here", "it holds 1 element"],
     ),
     "colon in text in braces": ("  a: {sh: curl -H 'A: b'}\n", "3:21", ["not valid YAML", "`: ` inside a text"]),
     "brace not closed": ("  a: {run: x\n  b: {run: y}\n", "4:4", ["a bracket is not closed"]),
@@ -73,21 +73,21 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "list element a map": (
         "  a:\n    run:\n      - echo a\n      - echo b: c\n",
         "6:9",
-        ["a command must be a text, this is a map", "echo b"],
+        ["a command must be a text, not a map", "echo b"],
     ),
-    "cut at comma": ("  a: {run: echo a, b}\n", "3:20", ["cut a value at a comma", "'b'"]),
+    "cut at comma": ("  a: {run: echo a, b}\n", "3:20", ["split a value at a comma", "'b'"]),
     "cut at comma in run": (
         "  a: {run: [docker build --platform=a,b x]}\n",
         "3:38",
-        ["cut this value at the comma", "'docker build --platform=a' and 'b x'", "in quotes"],
+        ["split this value at the comma", "'docker build --platform=a' and 'b x'", "in quotes"],
     ),
     "cut at comma in argv": (
         "  a: {argv: [docker, build, --platform=a,b, x]}\n",
         "3:41",
-        ["cut this value at the comma", "'--platform=a' and 'b'"],
+        ["split this value at the comma", "'--platform=a' and 'b'"],
     ),
-    "cut at hash": ("  a:\n    run: echo a # b\n", "4:17", ["cut this value at the #"]),
-    "cut at hash in list": ("  a:\n    run:\n      - echo a # b\n", "5:16", ["cut this value at the #"]),
+    "cut at hash": ("  a:\n    run: echo a # b\n", "4:17", ["ended this value at the #"]),
+    "cut at hash in list": ("  a:\n    run:\n      - echo a # b\n", "5:16", ["ended this value at the #"]),
     # keys
     "unknown key top": (
         "treadle: 1\ntasks: {}\nactions: {a: {run: x}}\n",
@@ -101,22 +101,22 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "2:12",
         ["defaults has no key 'out'"],
     ),
-    "bad action name": ("  a b: {run: x}\n", "3:3", ["'a b' is not a name"]),
-    "bad action name at": ("  a@b: {run: x}\n", "3:3", ["'a@b' is not a name"]),
+    "bad action name": ("  a b: {run: x}\n", "3:3", ["'a b' is not a valid name in actions"]),
+    "bad action name at": ("  a@b: {run: x}\n", "3:3", ["'a@b' is not a valid name in actions"]),
     "no command": ("  a: {in: x}\n", "3:3", ["does nothing"]),
     "two commands": ("  a: {run: x, sh: y}\n", "3:3", ["both run and sh"]),
     "yes": ("  a: {run: x, always: yes}\n", "3:23", ["always must be true or false", "'yes'"]),
     "quoted true": ("  a: {run: x, always: 'true'}\n", "3:23", ["true or false"]),
-    "null value": ("  a:\n    run:\n", "4:5", ["run must be", "nothing"]),
-    "null in list": ("  a: {run: x, in: [~]}\n", "3:20", ["an input must be a text", "nothing"]),
+    "null value": ("  a:\n    run:\n", "4:5", ["run must be", "not an empty value"]),
+    "null in list": ("  a: {run: x, in: [~]}\n", "3:20", ["an input must be a text, not an empty value"]),
     "number too small": ("  a: {run: x, tokens: 0}\n", "3:23", ["1 or more"]),
     "duration bare": ("  a: {run: x, timeout: 30}\n", "3:24", ["duration with a unit", "'30'"]),
-    "duration zero": ("  a: {run: x, timeout: 0s}\n", "3:24", ["more than nothing"]),
+    "duration zero": ("  a: {run: x, timeout: 0s}\n", "3:24", ["more than zero"]),
     "retries": ("  a: {run: x, retries: often}\n", "3:24", ["retries must be a whole number"]),
     "retries on": (
         "  a: {run: x, retries: {max: 1, on: [exit 300]}}\n",
         "3:38",
-        ["'exit 300' is nothing to retry on"],
+        ["'exit 300' is not a condition for a retry"],
     ),
     "retries max": ("  a: {run: x, retries: {backoff: 5s}}\n", "3:24", ["retries needs max"]),
     "queue": (
@@ -138,12 +138,12 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "console": (
         "treadle: 1\nqueues: {net: 2}\nactions: {a: {run: x, console: true, queue: net}}\n",
         "3:45",
-        ["queue cannot go with console"],
+        ["queue cannot be combined with console"],
     ),
-    "shell without sh": ("  a: {run: x, shell: [sh, -c]}\n", "3:22", ["shell says nothing without sh"]),
-    "env lists": ("  a: {run: x, env: {A: b}, track: [A]}\n", "3:35", ["A stands in both env and track"]),
-    "track value": ("  a: {run: x, track: [A=b]}\n", "3:23", ["'A=b' is not the name of a variable"]),
-    "env own": ("  a: {run: x, env: {TREADLE_X: b}}\n", "3:21", ["treadle's own"]),
+    "shell without sh": ("  a: {run: x, shell: [sh, -c]}\n", "3:22", ["shell has no effect without sh"]),
+    "env lists": ("  a: {run: x, env: {A: b}, track: [A]}\n", "3:35", ["A is in both env and track"]),
+    "track value": ("  a: {run: x, track: [A=b]}\n", "3:23", ["'A=b' is not a valid variable name"]),
+    "env own": ("  a: {run: x, env: {TREADLE_X: b}}\n", "3:21", ["are reserved"]),
     "env null": ("  a:\n    run: x\n    env:\n      A:\n", "6:9", ["the variable A must be a text"]),
     # params and vars
     "param type": (
@@ -174,7 +174,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "param ref": (
         "treadle: 1\nparams: {n: {default: 'x${o}'}}\nactions: {a: {run: x}}\n",
         "2:25",
-        ["taken as it stands"],
+        ["a default cannot contain ${}"],
     ),
     "param short": (
         "treadle: 1\nparams: {n: debug}\nactions: {a: {run: x}}\n",
@@ -189,14 +189,18 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "var and param": (
         "treadle: 1\nparams: {n: {default: x}}\nvars: {n: y}\nactions: {a: {run: x}}\n",
         "3:8",
-        ["n is the name of a parameter or var already"],
+        ["the name n is already used by a parameter or var"],
     ),
     "var circle": (
         "treadle: 1\nvars:\n  a: ${b}\n  b: x${c}\n  c: ${a}\nactions: {a: {run: x}}\n",
         "3:3",
-        ["made of each other", "a -> b -> c -> a"],
+        ["refer to each other", "a -> b -> c -> a"],
     ),
-    "var self": ("treadle: 1\nvars:\n  a: ${a}\nactions: {a: {run: x}}\n", "3:3", ["made of each other", "a -> a"]),
+    "var self": (
+        "treadle: 1\nvars:\n  a: ${a}\nactions: {a: {run: x}}\n",
+        "3:3",
+        ["refer to each other", "a -> a"],
+    ),
     "var map": (
         "treadle: 1\nvars: {a: {name: x}}\nactions: {a: {run: x}}\n",
         "2:11",
@@ -210,9 +214,13 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "list in text": (
         "treadle: 1\nvars: {l: [a, b], b: 'x${l}'}\nactions: {a: {run: x}}\n",
         "2:24",
-        ["is a list and stands inside a text"],
+        ["is a list and cannot be part of a text"],
     ),
-    "bad mark": ("  a:\n    run: x\n    out: out/${a-b}\n", "5:14", ["`${a-b}` is not ${NAME}"]),
+    "bad mark": (
+        "  a:\n    run: x\n    out: out/${a-b}\n",
+        "5:14",
+        ["invalid reference `${a-b}`: expected ${NAME}"],
+    ),
     # run
     "pipe": ("  a:\n    run: ls | wc\n", "4:13", ["| is a pipe", "use sh:"]),
     "redirect": ("  a:\n    run: ls > x\n", "4:13", ["> is a redirection"]),
@@ -233,11 +241,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         ["second line", "list with one command each"],
     ),
     "open quote": ("  a:\n    run: echo 'x\n", "4:15", ["a quote that is not closed"]),
-    "comment in run": ("  a:\n    run: |\n      echo x # y\n", "5:14", ["run knows no comments"]),
+    "comment in run": ("  a:\n    run: |\n      echo x # y\n", "5:14", ["run does not support comments"]),
     "argv in run": (
         '  a:\n    run: [cp, "${in}", "${out}"]\n    in: [x]\n',
         "4:15",
-        ["${in} is no command of its own", "argv:"],
+        ["'${in}' is an argument, not a command", "argv:"],
     ),
     "list in word": ("  a:\n    run: cc -I${l}\n", "4:15", ["${l} is not defined"]),
     "list in word 2": (
@@ -248,7 +256,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "list in quotes": (
         'treadle: 1\nvars: {l: [a, b]}\nactions:\n  a:\n    run: cc "${l}"\n',
         "5:14",
-        ["${l} is a list and stands in quotes"],
+        ["${l} is a list and cannot be in quotes"],
     ),
     "undefined in run": (
         "treadle: 1\nvars: {flags: [a]}\nactions:\n  a:\n    run: cc ${flag}\n",
@@ -278,7 +286,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "7:7",
         ["heredoc with a quoted end"],
     ),
-    "shell form": ("  a:\n    sh: echo ${x:-y}\n", "4:14", ["`${x:-y}` is not ${NAME}", "$${"]),
+    "shell form": ("  a:\n    sh: echo ${x:-y}\n", "4:14", ["invalid reference `${x:-y}`", "$${"]),
     "shell variable": ("  a:\n    sh: echo ${HOME}\n", "4:14", ["${HOME} is not defined", "$HOME or $${HOME}"]),
     "open quote sh": (
         'treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: |\n      echo "${v}\n',
@@ -288,12 +296,12 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "list in sh word": (
         "treadle: 1\nvars: {v: [x]}\nactions:\n  a:\n    sh: echo x${v}\n",
         "5:15",
-        ["${v} is a list and stands inside a word"],
+        ["${v} is a list and cannot be part of a word"],
     ),
     "strange shell": (
         "treadle: 1\nvars: {v: x}\nactions:\n  a:\n    sh: print(${v})\n    shell: [python3, -c]\n",
         "5:15",
-        ["cannot be given to python3"],
+        ["cannot be passed to python3"],
     ),
     "empty sh": ("  a: {sh: ''}\n", "3:11", ["an empty script"]),
     # files
@@ -303,12 +311,12 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         ["src/mian.c does not exist", "did you mean src/main.c?"],
     ),
     "glob nothing": ('  a: {run: x, in: "src/*.cc"}\n', "3:19", ["src/*.cc matches nothing", "empty: ok"]),
-    "glob bad": ('  a: {run: x, in: "src/[a.cc"}\n', "3:19", ["a glob that cannot be"]),
+    "glob bad": ('  a: {run: x, in: "src/[a.cc"}\n', "3:19", ["invalid glob: "]),
     "glob empty": ('  a: {run: x, in: {glob: ""}}\n', "3:26", ["it names no file"]),
     "glob root": ("  a: {run: x, in: {glob: ./.}}\n", "3:26", ["it names no file"]),
-    "glob dots": ('  a: {run: x, in: "src/*/../x"}\n', "3:19", [".. can only stand before"]),
+    "glob dots": ('  a: {run: x, in: "src/*/../x"}\n', "3:19", [".. can only be before"]),
     "glob list": ("  a: {run: x, in: {glob: []}}\n", "3:19", ["matches nothing"]),
-    "glob deep": ('  a: {run: x, in: "src/a**/x"}\n', "3:19", ["** must stand alone"]),
+    "glob deep": ('  a: {run: x, in: "src/a**/x"}\n', "3:19", ["** must be a whole name"]),
     "folder": ("  a: {run: x, in: src}\n", "3:19", ["the input src is a folder", "write src/"]),
     "file as folder": ("  a: {run: x, in: src/main.c/}\n", "3:19", ["is a file", "write src/main.c"]),
     "out glob": ('  a: {run: x, out: "out/*.o"}\n', "3:20", ["not a pattern"]),
@@ -321,8 +329,8 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "out root": ("  a: {run: x, out: ./}\n", "3:20", ["the root itself"]),
     "out empty": ('  a: {run: x, out: ""}\n', "3:20", ["empty path"]),
     "out long": ("  a: {run: x, out: " + "x" * 300 + "}\n", "3:20", ["more than 255 bytes"]),
-    "out tilde": ("  a: {run: x, out: ~/x}\n", "3:20", ["~ is no folder here"]),
-    "in tilde": ("  a: {run: x, in: ~/x}\n", "3:19", ["~ is no folder here"]),
+    "out tilde": ("  a: {run: x, out: ~/x}\n", "3:20", ["~ is not expanded"]),
+    "in tilde": ("  a: {run: x, in: ~/x}\n", "3:19", ["~ is not expanded"]),
     "in state": ("  a: {run: x, in: .treadle/x}\n", "3:19", ["state folder"]),
     "in root": ("  a: {run: x, in: ./}\n", "3:19", ["state folder"]),
     "two makers": (
@@ -334,7 +342,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "below folder": (
         "  a: {run: x, out: out/}\n  b: {run: y, out: out/x}\n",
         "4:20",
-        ["lies in out/, an output of a", "treadle.yaml:3:"],
+        ["is inside out/, an output of a", "treadle.yaml:3:"],
     ),
     "below file": ("  a: {run: x, out: out}\n  b: {run: y, out: out/x}\n", "4:20", ["which a makes as a file"]),
     "own input": ("  a: {run: x, in: [src/main.c, out/x], out: out/x}\n", "3:32", ["a reads its own output out/x"]),
@@ -382,8 +390,8 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "depfile shared": ("  a: {run: x, depfile: d}\n  b: {run: y, depfile: d}\n", "4:24", ["two actions make d"]),
     "stdout folder": ("  a: {run: x, stdout: o/}\n", "3:23", ["stdout must be a file"]),
     "cwd": ("  a: {run: x, cwd: nowhere}\n", "3:20", ["the folder nowhere of cwd does not exist"]),
-    "cwd outside": ("  a: {run: x, cwd: ..}\n", "3:20", ["cwd lies outside"]),
-    "root": ("treadle: 1\nroot: nowhere\nactions: {a: {run: x}}\n", "2:7", ["the root nowhere is no folder"]),
+    "cwd outside": ("  a: {run: x, cwd: ..}\n", "3:20", ["cwd is outside"]),
+    "root": ("treadle: 1\nroot: nowhere\nactions: {a: {run: x}}\n", "2:7", ["root: 'nowhere' is not a directory"]),
     # order
     "circle": (
         "  a: {run: x, in: c.o, out: a.o}\n  b: {run: x, in: a.o, out: b.o}\n  c: {run: x, in: b.o, out: c.o}\n",
@@ -402,7 +410,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "4:23",
         ["needs: there is no action, family or group 'lnt'", "did you mean lint?"],
     ),
-    "needs file": ("  a: {run: x, out: o}\n  b: {run: x, needs: [o]}\n", "4:23", ["a file goes into in:"]),
+    "needs file": ("  a: {run: x, out: o}\n  b: {run: x, needs: [o]}\n", "4:23", ["name a file in in:"]),
     "after": (
         "  lint: {run: x}\n  b: {run: x, after: [lnt]}\n",
         "4:23",
@@ -413,7 +421,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "4:26",
         ["from: there is no action, family or group 'fot'", "did you mean fit?"],
     ),
-    "from nothing": ("  fit: {run: x}\n  b: {run: x, in: {from: fit}}\n", "4:26", ["fit makes nothing"]),
+    "from nothing": ("  fit: {run: x}\n  b: {run: x, in: {from: fit}}\n", "4:26", ["fit has no outputs"]),
     "from name": (
         "  fit: {run: x, out: {a: o}}\n  b: {run: x, in: {from: fit.b}}\n",
         "4:26",
@@ -433,7 +441,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "group and action": (
         "treadle: 1\ngroups: {lint: [lint]}\nactions: {lint: {run: x}}\n",
         "2:10",
-        ["lint is a group and an action"],
+        ["lint names both a group and an action"],
     ),
     "default": (
         "treadle: 1\ndefault: lnt\nactions: {lint: {run: x}}\n",
@@ -451,7 +459,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "foreach shadow": (
         "treadle: 1\nvars: {p: x}\nactions:\n  a: {run: x, foreach: {p: [a]}}\n",
         "4:25",
-        ["p is the name of a parameter or var already"],
+        ["the name p is already used by a parameter or var"],
     ),
     "foreach many": (
         "treadle: 1\nvars: {l: ["
@@ -471,7 +479,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
         "3:15",
         ["${p.root} is not defined", "p.stem"],
     ),
-    "in in out": ('  a: {run: x, in: src/main.c, out: "${in}.o"}\n', "3:37", ["known in commands and env only"]),
+    "in in out": (
+        '  a: {run: x, in: src/main.c, out: "${in}.o"}\n',
+        "3:37",
+        ["can only be used in commands and env"],
+    ),
     # when
     "when undefined": (
         'treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mod == "x"}\n',
@@ -483,11 +495,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "when value": (
         "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mode}\n",
         "4:21",
-        ["a value and no condition"],
+        ["a value, not a condition"],
     ),
     "when chained": ("  a: {run: x, when: 1 < 2 < 3}\n", "3:27", ["cannot be chained"]),
     "when bracket": ("  a: {run: x, when: (true}\n", "3:21", ["a bracket that is not closed"]),
-    "when sign": ("  a: {run: x, when: 1 = 2}\n", "3:23", ["cannot have = here"]),
+    "when sign": ("  a: {run: x, when: 1 = 2}\n", "3:23", ["unexpected = in a condition"]),
     "when mixed": (
         "treadle: 1\nparams: {mode: {default: x}}\nactions:\n  a: {run: x, when: mode < 3}\n",
         "4:26",
@@ -507,7 +519,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     ),
     "word of another tool in an action": ("  a: {run: x, targets: y}\n", "3:15", ["did you mean out?"]),
     "word of another tool at the top": ("treadle: 1\ntargets: {a: {run: x}}\n", "1:1", ["did you mean actions?"]),
-    "comma in a variable": ("  a: {run: x, env: {A: x,y}}\n", "3:26", ["at a comma", "'y' stands alone in env"]),
+    "comma in a variable": ("  a: {run: x, env: {A: x,y}}\n", "3:26", ["at a comma", "'y' became a key of env"]),
     "comma in an input": ("  a: {run: x, in: [src/main.c, b,c]}\n", "3:33", ["at the comma", "'b' and 'c'"]),
     "comma in a named input": ("  a: {run: x, in: {i: [src/main.c, b,c]}}\n", "3:37", ["at the comma"]),
     "comma in a tag": ("  a: {run: x, tags: [a, b,c]}\n", "3:26", ["at the comma"]),

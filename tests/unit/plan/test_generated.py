@@ -118,7 +118,7 @@ def test_as_long_as_it_is_not_read_names_in_it_stand_for_its_maker(made: Folder)
     assert plan.select(["g"]) == ["gen", "lone"]
     assert plan.left_out == {
         "late": "it is not known before gen has run",
-        "later": "needs c of late, which is left out",
+        "later": "needs c of late, which is disabled",
     }
     with pytest.raises(UsageError, match="late is left out"):
         plan.select(["late"])
@@ -161,7 +161,7 @@ def test_a_maker_that_is_left_out_takes_what_needs_its_plan_along(kind: str, top
     plan = whole(made, f"{top}  z: {LEFT_OUT[kind]}\n  zz: {{run: x}}\ngroups: {{g: ['gen:b']}}\n", ())
     assert list(plan.actions) == ["zz"]
     assert plan.left_out["z"].startswith("needs ")
-    assert plan.left_out["z"].endswith(", which is left out")
+    assert plan.left_out["z"].endswith(", which is disabled")
     assert (plan.makers, plan.unread) == ({}, [])
     with pytest.raises(UsageError, match="gen:a is left out"):
         plan.select(["gen:a"])
@@ -215,7 +215,11 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "no version": ("actions: {a: {run: x}}\n", "out/gen.yaml:1:1", ["there is no treadle: 1"]),
     "not YAML": ("treadle: 1\nactions: [\n", "out/gen.yaml:3:1", ["not valid YAML"]),
     "not UTF-8": ("\udcff", "out/gen.yaml:1:1", ["not UTF-8"]),
-    "root": ("treadle: 1\nroot: ..\nactions: {a: {run: x}}\n", "out/gen.yaml:2:7", ["no root of its own"]),
+    "root": (
+        "treadle: 1\nroot: ..\nactions: {a: {run: x}}\n",
+        "out/gen.yaml:2:7",
+        ["a generated plan cannot set root"],
+    ),
     "an unknown key": ("treadle: 1\nactions: {a: {runn: x}}\n", "out/gen.yaml:2:15", ["did you mean run?"]),
     "a missing file": ("treadle: 1\nactions: {a: {run: x, in: y}}\n", "out/gen.yaml:2:27", ["gen:a reads it"]),
     "an output elsewhere": ("treadle: 1\nactions: {a: {run: x, out: ../y}}\n", "out/gen.yaml:2:28", ["outside"]),
@@ -252,12 +256,12 @@ def test_a_mistake_in_it_is_shown_where_it_stands(name: str, folder: Folder) -> 
 @pytest.mark.parametrize(
     ("expand", "words"),
     [
-        ("out/", ["expand must be a file, out/ is a folder"]),
-        ("../x.yaml", ["expand lies outside the root"]),
+        ("out/", ["expand must be a file, but out/ is a folder"]),
+        ("../x.yaml", ["expand is outside the root"]),
         ("treadle.yaml", ["expand is the plan itself"]),
-        ("[a, b]", ["expand must be a text, this is a list", "for example expand: out/more.yaml"]),
+        ("[a, b]", ["expand must be a text, not a list", "for example expand: out/more.yaml"]),
         ('""', ["expand is an empty path"]),
-        ("${in}.yaml", ["known in commands and env only"]),
+        ("${in}.yaml", ["can only be used in commands and env"]),
     ],
 )
 def test_a_mistake_in_the_key_is_told(expand: str, words: list[str], folder: Folder) -> None:

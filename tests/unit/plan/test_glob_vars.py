@@ -92,7 +92,7 @@ def test_a_var_of_an_included_plan_is_relative_to_its_folder(folder: Folder) -> 
 HEAD = (
     "treadle: 1\nvars: {o: 's/*.c', g: {glob: 's/*.c'}, none: «2{glob: 'no/*.c'}, e: «3{glob: '${o}'}}\nactions:\n"
 )
-IS_GLOB = ("${g} is a glob: only in, edits and foreach take it, as a whole", "in a command ${in} is what")
+IS_GLOB = ("${g} is a glob: it can only be a whole value of in, edits or foreach", "in a command ${in} is what")
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_a_glob_in_the_wrong_place_is_told(text: str, said: str, hint: str, fold
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
-        ("{g: {globs: 's/*.c'}}", "the var g must be a text or a list, this is a map", "glob:"),
+        ("{g: {globs: 's/*.c'}}", "the var g must be a text or a list, not a map", "glob:"),
         ("{g: {glob: 's/*.c', exlude: x}}", "a glob has no key 'exlude'", "exclude"),
-        ("{g: [{glob: 's/*.c'}, x.c]}", "the var g is a list with a glob in it", "a var of its own"),
-        ("{g: [{glob: 's/*.c', exclude: x}]}", "the var g is a list with a glob in it", "a var of its own"),
+        ("{g: [{glob: 's/*.c'}, x.c]}", "the var g is a list that holds a glob", "a var of its own"),
+        ("{g: [{glob: 's/*.c', exclude: x}]}", "the var g is a list that holds a glob", "a var of its own"),
         ("{g: {glob: '${s}/*.c'}}", "${s} is not defined", "vars or params"),
-        ("{g: {glob: '${h}/*.c'}, h: {glob: '${g}'}}", "these vars are made of each other", "write one"),
-        ("{g: {glob: 's/*.c'}, h: ['${g}', x]}", "${g} is a glob: only in, edits and foreach", "${in}"),
+        ("{g: {glob: '${h}/*.c'}, h: {glob: '${g}'}}", "vars refer to each other in a circle", "write one"),
+        ("{g: {glob: 's/*.c'}, h: ['${g}', x]}", "${g} is a glob: it can only be a whole value", "${in}"),
     ],
 )
 def test_a_mistake_in_the_glob_of_a_var_is_told(text: str, said: str, hint: str, folder: Folder) -> None:

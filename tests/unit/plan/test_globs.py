@@ -111,7 +111,7 @@ def test_globs_that_feed_each_other_without_end_are_refused(folder: Folder) -> N
     problems = folder.problems(
         '  a:\n    foreach: {p: "s/*"}\n    run: x\n    out: t/${p.name}x\n  b:\n    foreach: {p: {glob: "t/*", empty: ok}}\n    run: x\n    out: s/${p.name}x\n'
     )
-    assert "take what comes of themselves" in problems[0].what
+    assert "match its own outputs, so its instances never settle" in problems[0].what
 
 
 # Foreach.
@@ -152,4 +152,4 @@ def test_the_parts_of_a_path(path: str, parts: tuple[str, ...], folder: Folder) 
 def test_an_empty_list_makes_no_actions_and_from_says_so(folder: Folder) -> None:
     text = "treadle: 1\nparams: {l: {type: list, default: []}}\nactions:\n  a: {foreach: {p: '${l}'}, run: x, out: 'o/${p}'}\n  b: {run: y, in: IN}\n"
     assert list(folder.load(text.replace("IN", "{from: a, empty: ok}")).actions) == ["b"]
-    assert "gives nothing" in folder.problems(text.replace("IN", "{from: a}"))[0].what
+    assert "selects no outputs" in folder.problems(text.replace("IN", "{from: a}"))[0].what

@@ -24,7 +24,7 @@ def test_groups_that_stand_for_each_other_alone_are_refused(folder: Folder, grou
     with pytest.raises(PlanError) as caught:
         folder.load(f"treadle: 1\ngroups: {groups}\n{ACTIONS}")
     told = [one.what for one in caught.value.problems]
-    assert told == [f"these groups stand for each other alone: {way}"]
+    assert told == [f"these groups contain only each other: {way}"]
     assert caught.value.problems[0].place is not None
 
 

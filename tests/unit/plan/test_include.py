@@ -140,9 +140,9 @@ def test_parameters_come_from_the_include(docs: Folder) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("null", "the parameter o must be a text, this is nothing"),
+        ("null", "the parameter o must be a text, not an empty value"),
         ("'${none}'", "${none} is not defined"),
-        ("[{a: b}]", "an element of o must be a text, this is a map"),
+        ("[{a: b}]", "an element of o must be a text, not a map"),
     ],
 )
 def test_a_value_that_is_none_is_told_of_once(kind: str, value: str, said: str, folder: Folder) -> None:
@@ -275,7 +275,7 @@ def test_many_plans_in_each_other_are_bounded(folder: Folder) -> None:
         inside = ", ".join(f"{{file: p{number + 1}.yaml, as: {name}}}" for name in "abc")
         text = f"treadle: 1\ninclude: [{inside}]\n" if number < 11 else "treadle: 1\nactions: {a: {run: x}}\n"
         folder.write(f"p{number}.yaml", text=text)
-    assert any("more than 1,000 plans in one" in problem for problem in refused(folder, "[p0.yaml]"))
+    assert any("more than 1,000 included plans" in problem for problem in refused(folder, "[p0.yaml]"))
 
 
 CASES: dict[str, tuple[str, str, str, list[str]]] = {
@@ -283,7 +283,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
     "missing": ("", "[b.yaml]", "treadle.yaml:2:11", ["b.yaml does not exist", "did you mean a.yaml?"]),
     "missing far": ("", "[c/d/none.yml]", "treadle.yaml:2:11", ["does not exist", "optional: true"]),
     "folder": ("", "[{file: sub/, as: x}]", "treadle.yaml:2:18", ["cannot read the plan sub", "Is a directory"]),
-    "value in file": ("", "['${x}.yaml']", "treadle.yaml:2:11", ["takes no ${}"]),
+    "value in file": ("", "['${x}.yaml']", "treadle.yaml:2:11", ["must not contain ${}"]),
     "a text": ("", "a.yaml", "treadle.yaml:2:10", ["include must be a list of files", "'a.yaml'"]),
     "a map": ("", "{file: a.yaml}", "treadle.yaml:2:10", ["include must be a list of files", "a map"]),
     "no file": ("", "[{as: x}]", "treadle.yaml:2:11", ["an include needs file:"]),
@@ -293,10 +293,25 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "treadle.yaml:2:26",
         ["an include has no key 'name'", "known: as"],
     ),
-    "no name": ("", "['a.yaml', {file: ../x/my plan.yaml}]", "treadle.yaml:2:21", ["gives no name", "as: NAME"]),
+    "no name": (
+        "",
+        "['a.yaml', {file: ../x/my plan.yaml}]",
+        "treadle.yaml:2:21",
+        ["not a valid name for its actions", "as: NAME"],
+    ),
     "bad name": ("", "[{file: a.yaml, as: 'a:b'}]", "treadle.yaml:2:11", ["as: NAME"]),
-    "same name": ("", "[a.yaml, a.yaml]", "treadle.yaml:2:19", ["a is the name of an included plan", "ANOTHER"]),
-    "name of an action": ("", "[{file: a.yaml, as: own}]", "treadle.yaml:2:11", ["own is the name of an action"]),
+    "same name": (
+        "",
+        "[a.yaml, a.yaml]",
+        "treadle.yaml:2:19",
+        ["the name a is already used by an included plan", "ANOTHER"],
+    ),
+    "name of an action": (
+        "",
+        "[{file: a.yaml, as: own}]",
+        "treadle.yaml:2:11",
+        ["the name own is already used by an action"],
+    ),
     "empty": ("\n", "[a.yaml]", "a.yaml:1:1", ["the plan is empty"]),
     "no version": ("actions: {a: {run: x}}\n", "[a.yaml]", "a.yaml:1:1", ["treadle: 1"]),
     "not YAML": ("treadle: 1\nvars: [\n", "[a.yaml]", "a.yaml:3:1", ["not valid YAML"]),
@@ -364,7 +379,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "treadle: 1\nparams: {mode: {default: x}}\nactions: {a: {run: x}}\n",
         "[{file: a.yaml, params: {mode: [y]}}]",
         "treadle.yaml:2:41",
-        ["the parameter mode is of type str, this is a list"],
+        ["the parameter mode is of type str, not a list"],
     ),
     "an undefined value": (
         "treadle: 1\nparams: {mode: {default: x}}\nactions: {a: {run: x}}\n",
@@ -376,7 +391,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "treadle: 1\nactions: {a: {run: x, out: a.yaml}}\n",
         "[a.yaml]",
         "treadle.yaml:2:10",
-        ["the included plan a.yaml is made by a:a"],
+        ["the included plan a.yaml is an output of a:a"],
     ),
     "a root elsewhere": (
         "treadle: 1\nroot: ..\nactions: {a: {run: x}}\n",
@@ -414,7 +429,7 @@ def test_what_to_write_is_said_as_that_file_would_write_it(docs: Folder) -> None
 def test_the_state_of_its_own_runs_is_no_output(docs: Folder) -> None:
     docs.write("docs/plan.yaml", text="treadle: 1\nactions: {a: {run: x, out: .treadle/x}}\n")
     (problem,) = refused(docs, "[docs/plan.yaml]")
-    assert "an output lies in the state folder" in problem
+    assert "an output is in the state folder" in problem
 
 
 def test_mistakes_of_all_files_are_told_at_once(folder: Folder) -> None:

@@ -170,7 +170,7 @@ def test_an_alias_counts_as_all_that_it_stands_for(folder: Folder) -> None:
     lists = [f"  l0: &l0 [{', '.join('x' * 10)}]"]
     lists += [f"  l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 7)]
     (problem,) = folder.problems("treadle: 1\nvars:\n" + "\n".join(lists) + "\nactions: {a: {run: x}}\n")
-    assert problem.what == "aliases that stand for more than 1,000,000 values"
+    assert problem.what == "aliases expand to more than 1,000,000 values"
     assert problem.place is not None
     assert problem.place.line == 8
 

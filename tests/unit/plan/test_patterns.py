@@ -106,17 +106,17 @@ def test_needs_and_after_take_the_same(key: str, names: str, uids: str, with_lib
     [
         ("in: {from: «'fot@*'}", "from: nothing matches 'fot@*'|did you mean fit@"),
         ("in: {from: «'lib:z*'}", "from: nothing matches 'lib:z*'"),
-        ("in: {from: «'fit@a?.t'}", "from: nothing that fit@a?.t names has an output t"),
-        ("in: {from: «'lint*'}", "from: nothing that lint* names makes anything"),
-        ("in: {from: «none}", "from: nothing that none names makes anything"),
-        ("in: {from: «lint}", "from: lint makes nothing|needs:"),
+        ("in: {from: «'fit@a?.t'}", "from: no action of fit@a?.t has an output t"),
+        ("in: {from: «'lint*'}", "from: no action of lint* has outputs"),
+        ("in: {from: «none}", "from: no action of none has outputs"),
+        ("in: {from: «lint}", "from: lint has no outputs|needs:"),
         ("in: {from: «me}, out: o/me", "me reads its own outputs"),
-        ("in: {from: «'m*'}, out: o/me", "from: nothing that m* names makes anything"),
+        ("in: {from: «'m*'}, out: o/me", "from: no action of m* has outputs"),
         ("needs: «'fot@*'", "needs: nothing matches 'fot@*'|did you mean fit@"),
         ("needs: «'m?'", "needs: nothing matches 'm?'"),
         ("after: [lint, «'o/*']", "after: nothing matches 'o/*'|treadle list"),
-        ("after: «o/b", "after: there is no action, family or group 'o/b'|a file goes into in:"),
-        ("in: {from: «o/b}", "from: there is no action, family or group 'o/b'|a file goes into in:"),
+        ("after: «o/b", "after: there is no action, family or group 'o/b'|name a file in in:"),
+        ("in: {from: «o/b}", "from: there is no action, family or group 'o/b'|name a file in in:"),
     ],
 )
 def test_a_pattern_that_gives_nothing_is_told(text: str, words: str, with_lib: Folder) -> None:
@@ -140,8 +140,8 @@ def test_what_is_left_out_is_not_taken_and_all_of_it_leaves_out(folder: Folder) 
     text = head + fits + "  me: {run: 'x ${in}', in: {from: 'fit@*'}}\n  you: {run: x, needs: 'f*'}\n"
     assert folder.load(text).actions["me"].command.inputs == ("o/a",)
     left_out = folder.load(text, {"m": "c"}).left_out
-    assert left_out["me"] == "needs fit@*, which is left out"
-    assert left_out["you"] == "needs f*, which is left out"
+    assert left_out["me"] == "needs fit@*, which is disabled"
+    assert left_out["you"] == "needs f*, which is disabled"
 
 
 def test_a_new_instance_and_a_new_action_are_taken(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_what_a_group_gives_is_not_guessed_before_its_plan_is_made(members: str,
 def test_a_maker_that_waits_for_its_own_plan_is_told(key: str, folder: Folder) -> None:
     problems = folder.problems(f"  gen: {{run: x, expand: p, {key}}}\n  rep: {{run: x, in: {{from: 'gen:*'}}}}\n")
     assert len(problems) == 1
-    assert "which is in the plan that it makes" in problems[0].what
+    assert "which is in the plan that it generates" in problems[0].what
     assert problems[0].place is not None
     assert problems[0].place.line == 3
 

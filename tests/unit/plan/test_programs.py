@@ -71,15 +71,15 @@ def test_who_starts_a_program_of_what_is_left_out_is_left_out(folder: Folder) ->
         "  tool: {run: x, tools: [bin/g2]}\n  other: {run: x}\n"
     )
     assert list(plan.actions) == ["other"]
-    assert plan.left_out["use"] == "needs bin/g2 of gen, which is left out"
-    assert plan.left_out["tool"] == "needs bin/g2 of gen, which is left out"
-    assert plan.left_out["more"] == "needs o of use, which is left out"
+    assert plan.left_out["use"] == "needs bin/g2 of gen, which is disabled"
+    assert plan.left_out["tool"] == "needs bin/g2 of gen, which is disabled"
+    assert plan.left_out["more"] == "needs o of use, which is disabled"
 
 
 def test_a_program_known_by_its_input_only_cannot_be_left_out(folder: Folder) -> None:
     folder.write("bin/g")
     problems = folder.problems("  gen: {run: cc, out: bin/g2, when: false}\n  use: {run: '${in}2', in: bin/g}\n")
-    assert [problem.what for problem in problems] == ["use starts bin/g2 of gen, which is left out"]
+    assert [problem.what for problem in problems] == ["use starts bin/g2 of gen, which is disabled"]
     assert problems[0].place is not None
     assert problems[0].place.line == 4
 

@@ -37,7 +37,7 @@ def test_without_dashes_the_default_counts_or_what_is_given(folder: Folder) -> N
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ("{a: {rest: true, type: str}}", "what follows -- is a list, a is of type str"),
+        ("{a: {rest: true, type: str}}", "the arguments after -- are a list, but a is of type str"),
         ("{a: {rest: true, default: b}}", "the default of a list must be a list"),
         ("{a: {rest: true}, b: {rest: true}}", "b has rest: true"),
         ("{a: {rest: yes}}", "rest must be true"),
@@ -53,7 +53,7 @@ def test_a_mistake_in_a_parameter_for_the_rest_is_told(params: str, said: str, f
 def test_words_that_nobody_takes_are_told(tmp_path: Path) -> None:
     write_plan(tmp_path, "actions: {a: {run: echo hello, out: o}}\n")
     told = run_treadle(tmp_path, "run", "--", "-x", check=2).err
-    assert "no parameter takes what follows --" in told
+    assert "no parameter takes the arguments after --" in told
     assert "rest: true" in told
     assert "takes nothing behind --" in run_treadle(tmp_path, "schema", "--", "x", check=2).err
 

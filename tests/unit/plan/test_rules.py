@@ -127,10 +127,10 @@ def test_left_out_takes_its_readers_and_needers_with_it(folder: Folder) -> None:
         "  h: {run: x, in: {from: a, empty: ok}}\n  i: {run: x, in: [i, {glob: 'o*', empty: ok}]}\n"
     )
     assert list(plan.actions) == ["g", "h", "i"]
-    assert plan.left_out["b"] == "needs o of a, which is left out"
-    assert plan.left_out["c"] == "needs p of b, which is left out"
-    assert plan.left_out["d"] == "needs a, which is left out"
-    assert plan.left_out["f"] == "needs a, which is left out"
+    assert plan.left_out["b"] == "needs o of a, which is disabled"
+    assert plan.left_out["c"] == "needs p of b, which is disabled"
+    assert plan.left_out["d"] == "needs a, which is disabled"
+    assert plan.left_out["f"] == "needs a, which is disabled"
     assert plan.actions["g"].after == ()
 
 

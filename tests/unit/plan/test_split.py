@@ -45,7 +45,7 @@ def test_commas_are_what_splits_if_nothing_is_said(folder: Folder) -> None:
     [
         ({"params": {"fl": "-D'x"}}, "-p fl=-D'x: a quote is not closed"),
         ({"environ": {"FLAGS": '-g "x'}}, 'FLAGS=-g "x: a quote is not closed'),
-        ({"environ": {"FLAGS": "-g \\"}}, "FLAGS=-g \\: nothing stands behind the last \\"),
+        ({"environ": {"FLAGS": "-g \\"}}, "FLAGS=-g \\: the last \\ has nothing after it"),
     ],
 )
 def test_a_quote_that_is_not_closed_is_told_with_its_variable(
@@ -63,7 +63,7 @@ def test_a_quote_that_is_not_closed_is_told_with_its_variable(
     ("param", "said", "hint"),
     [
         ("{split: blanks}", "split must be one of commas, words", "split: words"),
-        ("{split: words, type: str}", "split says how a list is split, fl is of type str", "type: list"),
+        ("{split: words, type: str}", "split applies to lists, but fl is of type str", "type: list"),
         ("{split: words, default: -O2 -g}", "the default of a list must be a list", "[-O2, -g]"),
         ("{split: words, choices: [-g]}", "-p fl=-g -h: '-h' is not a choice of fl", "take one of these"),
     ],

@@ -65,9 +65,9 @@ def test_a_glob_over_a_folder_that_it_may_not_read_is_an_error_with_the_folder(
         "edits": f"  a: {{run: x, edits: {value}}}\n",
     }
     (problem,) = closed.problems(HEAD + lines[key])
-    assert problem.what == f"the glob {glob} cannot be answered: s/no/ cannot be read"
+    assert problem.what == f"the glob {glob} cannot be evaluated: s/no/ cannot be read"
     assert problem.facts == ("s/no/: Permission denied",)
-    assert problem.hint == "make it readable, or leave it out: exclude: s/no/**"
+    assert problem.hint == "make it readable, or exclude it: exclude: s/no/**"
     assert problem.place is not None
     assert problem.place.line == (4 if key == "foreach" else 3)
 

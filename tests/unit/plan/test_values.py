@@ -86,15 +86,15 @@ def test_what_was_not_chosen_is_not_used(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("vars: {v: {select: «'${m}', relase: x}}", "select has nothing for 'release'|did you mean relase?"),
-        ("vars: {v: {select: «[a], b: x}}", "select must be a text, this is a list"),
-        ("vars: {v: {«select: }}", "select must be a text, this is nothing"),
-        ("vars: {v: «{select: '${m}'}}", "nothing to choose from"),
-        ("vars: {v: {select: '«${env.CI}', else: x}}", "a var belongs to no action"),
+        ("vars: {v: {select: «'${m}', relase: x}}", "select has no value for 'release'|did you mean relase?"),
+        ("vars: {v: {select: «[a], b: x}}", "select must be a text, not a list"),
+        ("vars: {v: {«select: }}", "select must be a text, not an empty value"),
+        ("vars: {v: «{select: '${m}'}}", "no values to choose from"),
+        ("vars: {v: {select: '«${env.CI}', else: x}}", "a var cannot use variables of the environment"),
         ("vars: {v: {select: '«${n}', else: x}}", "${n} is not defined"),
-        ("vars: {v: {select: '${m}', «release: }}", "nothing stands under release"),
-        ("vars: {v: {select: '${m}', release: x, else: '«${'}}", "is not ${NAME}"),
-        ("vars: {«v: {select: '${w}', else: x}, w: '${v}'}", "made of each other"),
+        ("vars: {v: {select: '${m}', «release: }}", "the value of release is empty"),
+        ("vars: {v: {select: '${m}', release: x, else: '«${'}}", "expected ${NAME}"),
+        ("vars: {«v: {select: '${w}', else: x}, w: '${v}'}", "vars refer to each other"),
         ("vars: {v: [x, «{a: b}]}", "records and other values"),
     ],
 )
@@ -108,8 +108,8 @@ def test_a_mistake_in_a_select_of_a_var_has_its_place(text: str, words: str, fol
         ("  a: {run: x, in: {select: '«${m}', b: x}}\n", "${m} is not defined"),
         ("  a: {run: x, in: {select: '«${env.CI}', b: x}}\n", "variables that its action tracks"),
         ("  a: {run: x, timeout: {select: y, y: «5}}\n", "must be a duration"),
-        ("  a: {run: x, env: {A: {select: y, y: '«${', else: z}}}\n", "is not ${NAME}"),
-        ("  a:\n    foreach: {p: [u, v]}\n    run: {select: «'${p}', u: x}\n", "nothing for 'v'"),
+        ("  a: {run: x, env: {A: {select: y, y: '«${', else: z}}}\n", "expected ${NAME}"),
+        ("  a:\n    foreach: {p: [u, v]}\n    run: {select: «'${p}', u: x}\n", "no value for 'v'"),
         ("  a:\n    foreach: {p: [u, v]}\n    run: {select: '${p}', u: x, else: x «| y}\n", "a pipe"),
     ],
 )
@@ -184,12 +184,12 @@ def test_a_select_in_defaults_without_a_choice_hides_no_other_mistake(folder: Fo
 @pytest.mark.parametrize("name", ["in", "out", "edits", "depfile", "env", "platform", "in.a"])
 def test_what_belongs_to_an_action_is_not_known_in_vars(name: str, folder: Folder) -> None:
     text = f"vars: {{v: '«${{{name}}}'}}\nactions: {{a: {{run: 'x ${{v}} ${{v.b}}'}}}}\n"
-    told(folder, "treadle: 1\n" + text, "is not known in vars|write it where it is used")
+    told(folder, "treadle: 1\n" + text, "cannot be used in vars|write it where it is used")
 
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [("null", "is nothing (null)"), ("[a, null]", "a list with nothing (null)"), ("[{a: 1}]", "a list of records")],
+    [("null", "is null"), ("[a, null]", "a list that holds null"), ("[{a: 1}]", "a list of records")],
 )
 def test_what_a_file_has_is_not_hidden_by_else(held: str, words: str, folder: Folder) -> None:
     folder.write("p.yaml", text=f"jobs: {held}\n")
@@ -200,13 +200,13 @@ def test_what_a_file_has_is_not_hidden_by_else(held: str, words: str, folder: Fo
 @pytest.mark.parametrize(
     ("use", "words"),
     [
-        ("${c}", "${c} is no text and no list|it has c.list, c.n, c.train.lr"),
-        ("${c.train}", "${c.train} is no text and no list"),
+        ("${c}", "${c} is neither a text nor a list|it has c.list, c.n, c.train.lr"),
+        ("${c.train}", "${c.train} is neither a text nor a list"),
         ("${c.train.rl}", "${c.train.rl} is not defined|did you mean ${c.train.lr}?"),
-        ("${c.nothing}", "${c.nothing} is nothing (null)"),
-        ("${c.sets}", "is a list of records: only foreach takes it"),
-        ("${c.mixed}", "is a list of maps and of other values"),
-        ("-${c.list}", "is a list and stands inside a text"),
+        ("${c.nothing}", "${c.nothing} is null"),
+        ("${c.sets}", "is a list of records: only foreach can use it"),
+        ("${c.mixed}", "is a list that mixes maps and other values"),
+        ("-${c.list}", "is a list and cannot be part of a text"),
     ],
 )
 def test_what_is_no_value_is_told_where_it_is_used(use: str, words: str, folder: Folder) -> None:
@@ -219,7 +219,7 @@ def test_what_is_no_value_is_told_where_it_is_used(use: str, words: str, folder:
     ("name", "text", "words"),
     [
         ("p.yaml", "a: b\nc: [«", "not valid YAML"),
-        ("p.yaml", "a: 1\n«a: 2", "stands here twice"),
+        ("p.yaml", "a: 1\n«a: 2", "duplicate key"),
         ("p.json", '{"a": 1,\n "b": «}', "not valid JSON"),
         ("p.toml", "a = 1\nb = «\n", "not valid TOML"),
         ("p.txt", "x\n y«\0", "NUL"),
@@ -233,7 +233,7 @@ def test_a_mistake_in_a_file_has_its_place_in_it(name: str, text: str, words: st
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("p.json", b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ("p.json", b'{"a": 1, "a": 2}', "duplicate key 'a'"),
         ("p.json", b'{"a": "\\u0000"}', "NUL"),
         ("p.json", b'{"a": "\\ud800"}', "half a character"),
         ("p.json", b"[" * 200000, "nested too deep"),
@@ -266,7 +266,7 @@ def test_a_file_that_is_no_utf_8_is_told(folder: Folder) -> None:
         ("{file: gone.yaml, optional: «false}", "must be true"),
         ("{file: gone.yaml, format: «ini}", "must be one of yaml, json, toml, text"),
         ("{file: gone.yaml, «wen: x}", "has no key 'wen'"),
-        ("{file: «dir/}", "no path of a file"),
+        ("{file: «dir/}", "needs the path of a file"),
         ("{file: «made.yaml, optional: true}", "m makes this file, and it is read before any action runs"),
     ],
 )
@@ -303,18 +303,18 @@ def test_only_the_values_that_are_used_count_and_a_change_is_never_missed(tmp_pa
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        ("run: 'x «${c.none}'", "${c.none} is nothing (null)|give it a value|c is defined at|held by that file"),
-        ("sh: 'x «${c.none}'", "${c.none} is nothing (null)|give it a value|c is defined at"),
-        ("run: x, env: {A: '«${c.none}'}", "${c.none} is nothing (null)|give it a value"),
-        ("run: 'x «${c.sets}'", "${c.sets} is a list of records: only foreach takes it|c is defined at"),
-        ("run: 'x «${all}'", "${all} is a list of records: only foreach takes it|all is defined at"),
-        ("run: x, when: '«all == 1'", "${all} is a list of records: only foreach takes it|all is defined at"),
-        ("run: x, when: '«c.none == 1'", "${c.none} is nothing (null)|give it a value"),
-        ("run: 'x «${c.mixed}'", "${c.mixed} is a list of maps and of other values|c is defined at"),
-        ("run: 'x «${c.gap}'", "${c.gap} is a list with nothing (null) in it|c is defined at"),
-        ("run: 'x «${c}'", "${c} is no text and no list|it has c.deep.a"),
-        ("foreach: {t: '${c.sets}'}, run: 'x «${t.b}'", "${t.b} is nothing (null)|give it a value"),
-        ("foreach: {t: '${c.sets}'}, run: x, in: '«${t.b}'", "${t.b} is nothing (null)|give it a value"),
+        ("run: 'x «${c.none}'", "${c.none} is null|give it a value|c is defined at|held by that file"),
+        ("sh: 'x «${c.none}'", "${c.none} is null|give it a value|c is defined at"),
+        ("run: x, env: {A: '«${c.none}'}", "${c.none} is null|give it a value"),
+        ("run: 'x «${c.sets}'", "${c.sets} is a list of records: only foreach can use it|c is defined at"),
+        ("run: 'x «${all}'", "${all} is a list of records: only foreach can use it|all is defined at"),
+        ("run: x, when: '«all == 1'", "${all} is a list of records: only foreach can use it|all is defined at"),
+        ("run: x, when: '«c.none == 1'", "${c.none} is null|give it a value"),
+        ("run: 'x «${c.mixed}'", "${c.mixed} is a list that mixes maps and other values|c is defined at"),
+        ("run: 'x «${c.gap}'", "${c.gap} is a list that holds null|c is defined at"),
+        ("run: 'x «${c}'", "${c} is neither a text nor a list|it has c.deep.a"),
+        ("foreach: {t: '${c.sets}'}, run: 'x «${t.b}'", "${t.b} is null|give it a value"),
+        ("foreach: {t: '${c.sets}'}, run: x, in: '«${t.b}'", "${t.b} is null|give it a value"),
         ("run: 'x «${in}'", "this action has no in"),
     ],
 )
@@ -363,13 +363,13 @@ def test_records_of_a_file_are_those_of_foreach(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("foreach: {t: [{a: b}]}\n    run: x «${t}", "${t} is no text and no list|it has t.a"),
+        ("foreach: {t: [{a: b}]}\n    run: x «${t}", "${t} is neither a text nor a list|it has t.a"),
         ("foreach: {t: [{a: b}]}\n    run: x «${t.b}", "${t.b} is not defined|did you mean ${t.a}?"),
         ("foreach: {t: «[{a: b}, c]}\n    run: x", "has records and other values"),
-        ("foreach: {t: [«{a: [b]}]}\n    run: x", "a record without a text"),
+        ("foreach: {t: [«{a: [b]}]}\n    run: x", "a record has no text field that could name its action"),
         ("foreach: «{t: [{a: b, c: 1}, {a: b, c: 2}]}\n    run: x", "makes a@b twice|name: of its own"),
         ("foreach: {t: [{a: '«${nope}'}]}\n    run: x", "${nope} is not defined"),
-        ("foreach: {t: [{a: «}]}\n    run: x", "must be a text, this is nothing"),
+        ("foreach: {t: [{a: «}]}\n    run: x", "must be a text, not an empty value"),
         ("foreach: {t: «{a: b}}\n    run: x", "foreach t cannot be a map with a"),
     ],
 )
@@ -428,7 +428,7 @@ def test_a_text_that_looks_like_a_boolean_is_said_to_be_a_text(said: str, condit
     with pytest.raises(PlanError) as caught:
         folder.load(f"treadle: 1\nvars: {{c: {{file: p.yaml}}}}\nactions: {{a: {{run: x, when: {condition}}}}}\n")
     problem = caught.value.problems[0]
-    assert f"{said} is a text here and no condition: only true and false are booleans" in str(problem)
+    assert f"{said} is a text here, not a condition: only true and false are booleans" in str(problem)
     assert f"compare it: c.flag == '{said}'" in problem.hint
 
 

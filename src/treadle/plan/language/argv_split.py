@@ -46,8 +46,8 @@ _OPERATORS = {
     "?": "a glob",
 }
 NO_PROGRAM = "the command has no program: its first word is empty"
-GIVE_PROGRAM = "the value that stands first has to name a program"
-USE_SH = "use sh: for what a shell must do, or quote it if it is meant as it stands"
+GIVE_PROGRAM = "the first value must name a program"
+USE_SH = "use sh: to run it in a shell, or quote it to pass it literally"
 
 
 class Word:
@@ -141,7 +141,7 @@ def split_words(source: Source, node: Scalar) -> list[Word]:
 def _check_braces(state: _Splitter, piece: str, start: int) -> None:
     found = _BRACES.search(piece) if "{" in piece else None
     if found is not None:
-        what = f"run starts no shell: {found.group()} would be passed as it stands"
+        what = f"run starts no shell: {found.group()} would be passed literally"
         raise state.error(what, start + found.start(), found.group())
 
 
@@ -185,7 +185,7 @@ def _dollar(state: _Splitter, start: int) -> TreadleError:
     hint = USE_SH
     if word[1:].isidentifier():
         hint = f"a value of the plan is ${{{word[1:]}}}; a variable of the environment needs sh: and track or pass"
-    return state.error(f"run starts no shell: {word} would be passed as it stands", start, word, hint)
+    return state.error(f"run starts no shell: {word} would be passed literally", start, word, hint)
 
 
 def _newline(state: _Splitter, start: int) -> None:
@@ -210,11 +210,11 @@ def _odd(state: _Splitter, piece: str, start: int) -> None:
         raise state.error("a \\ with nothing after it", start, piece, "take it out, or write \\\\")
     elif piece == "#":
         if not state.started:
-            raise state.error("run knows no comments", start, piece, "quote the # if it is an argument")
+            raise state.error("run does not support comments", start, piece, "quote the # if it is an argument")
         state.put(piece)
     elif piece == "~":
         if not state.started and text[start + 1 : start + 2] in ("", "/", " "):
-            raise state.error("run starts no shell: ~ would be passed as it stands", start, piece)
+            raise state.error("run starts no shell: ~ would be passed literally", start, piece)
         state.put(piece)
     elif piece in _OPERATORS:
         raise state.error(f"run starts no shell: {piece} is {_OPERATORS[piece]}", start, piece)
@@ -259,7 +259,7 @@ def fill(words: list[Word], scope: Scope) -> tuple[str, ...]:
 def _quoted(word: Word, ref: Ref, scope: Scope) -> str:
     if isinstance(scope.value(word.template, ref), tuple):
         raise word.template.error(
-            f"${{{ref.name}}} is a list and stands in quotes",
+            f"${{{ref.name}}} is a list and cannot be in quotes",
             ref,
             hint="without the quotes it becomes several words",
         )

@@ -52,7 +52,7 @@ class Data:
                 before.pop(path, None)
             base.pop(path, None)
             if found is None:
-                self.unusable[path] = f"${{{path}}} is nothing (null)\ngive it a value{fact}"
+                self.unusable[path] = f"${{{path}}} is null\ngive it a value{fact}"
             elif isinstance(found, list):
                 self._take_list(path, found, base, told)
                 if path in self.unusable:
@@ -67,16 +67,16 @@ class Data:
         if maps and maps == len(found):
             self.records[path] = tuple([record(one, told) for one in found])
             self.unusable[path] = (
-                f"${{{path}}} is a list of records: only foreach takes it, as a whole\nuse foreach: and ${{t.NAME}}"
+                f"${{{path}}} is a list of records: only foreach can use it\nuse foreach: and ${{t.NAME}}"
             )
         elif maps:
             self.unusable[path] = (
-                f"${{{path}}} is a list of maps and of other values\nmake all of them maps, or none"
+                f"${{{path}}} is a list that mixes maps and other values\nmake all of them maps, or none"
             )
         else:
             texts = list(_texts(found))
             if None in texts:
-                self.unusable[path] = f"${{{path}}} is a list with nothing (null) in it\ntake that out"
+                self.unusable[path] = f"${{{path}}} is a list that holds null\nremove the null"
             else:
                 base[path] = tuple([_checked(text, told) for text in texts if text is not None])
 
@@ -118,7 +118,7 @@ def _checked(text: str, told: ErrorAt) -> str:
     if "\0" in text:
         raise told("a text with a NUL character: no path, argument or variable can hold one")
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise told("a text with half a character (a lone surrogate)")
+        raise told("a text with a lone surrogate (half a character)")
     return text
 
 
@@ -142,7 +142,7 @@ def tree_of(node: Node) -> Tree:
 
 def at(source: Source, node: Node) -> ErrorAt:
     """Return what makes errors at a node."""
-    return lambda what: source.error(what, node, hint="correct what stands there, or name something else")
+    return lambda what: source.error(what, node, hint="correct that value, or use another one")
 
 
 def has_tables(node: Node) -> bool:

@@ -47,16 +47,14 @@ def _variable(source: Source, at: int) -> tuple[str, str, int]:
     assert line is not None
     name = line.group(1)
     if not line.group(2) or not NAME.fullmatch(name):
-        said = "no = behind the name"
+        said = "no = after the name"
         if line.group(2):
             # a long one is a part of a value that has lost its quotes
-            shown = repr(name) if len(name) <= _LONGEST_NAME else "what stands before ="
-            said = f"{shown} is not the name of a variable"
+            shown = repr(name) if len(name) <= _LONGEST_NAME else "the text before ="
+            said = f"{shown} is not a valid variable name"
         raise source.error(said, line.start(1), hint="each line is NAME=value; a comment begins with #")
     if name.startswith("TREADLE"):
-        raise source.error(
-            f"{name}: names that begin with TREADLE are treadle's own", line.start(1), hint="rename it"
-        )
+        raise source.error(f"{name}: names that begin with TREADLE are reserved", line.start(1), hint="rename it")
     start = line.end()
     quote = text[start : start + 1]
     if quote not in ("'", '"'):
@@ -72,7 +70,7 @@ def _variable(source: Source, at: int) -> tuple[str, str, int]:
     rest = _END.match(text, close + 1)
     assert rest is not None
     if text[rest.end() : rest.end() + 1] not in ("", "\n"):
-        raise source.error("text behind the closing quote", rest.end(), hint="put all of the value in the quotes")
+        raise source.error("text after the closing quote", rest.end(), hint="put all of the value in the quotes")
     return name, value, rest.end()
 
 

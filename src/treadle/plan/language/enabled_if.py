@@ -97,10 +97,10 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
         if match is None:
             at += len(text[at:]) - len(text[at:].lstrip())
             char = text[at]
-            hint = "known are names, texts in quotes, numbers, lists, == != < <= > >= in not and or ( )"
+            hint = "use names, texts in quotes, numbers, lists, == != < <= > >= in not and or ( )"
             if text.startswith("${", at):
-                hint = "names stand alone in a condition: mode, not ${mode}"
-            raise source.error(f"a condition cannot have {char} here", source.inside(node, at, char), hint=hint)
+                hint = "write names without ${} in a condition: mode, not ${mode}"
+            raise source.error(f"unexpected {char} in a condition", source.inside(node, at, char), hint=hint)
         kind = match.lastgroup or ""
         word = match.group(kind)
         found.append(_Token(kind, word, match.start(kind)))
@@ -150,14 +150,14 @@ class _Evaluator:
         name = next(reversed(self.used), "NAME") if token.kind != "text" else token.text
         hint = f"compare it: {name} == VALUE"
         if self.used.keys() & set(self.hidden):
-            raise self.error("this is a value and no condition", token, hint)
+            raise self.error("this is a value, not a condition", token, hint)
         if isinstance(value, str) and value.lower() in _MEANT_AS_BOOLEANS:
-            what = f"{value} is a text here and no condition: only true and false are booleans"
+            what = f"{value} is a text here, not a condition: only true and false are booleans"
             raise self.error(
                 what, token, f"write true or false where it is set, or compare it: {name} == {value!r}"
             )
         kind = {Number: "number", str: "text"}.get(type(value), "list")
-        raise self.error("this is a value and no condition", token, hint, f"it is the {kind} {_show(value)}")
+        raise self.error("this is a value, not a condition", token, hint, f"it is the {kind} {_show(value)}")
 
     def either(self, depth: int) -> Operand:
         start = self.token
@@ -195,7 +195,7 @@ class _Evaluator:
         if self.next_is("not"):
             self.at += 1
             if not self.next_is("in"):
-                raise self.error("not stands here without in", sign, "write not in, or != for two values")
+                raise self.error("not must be followed by in here", sign, "write not in, or != for two values")
             self.at += 1
             return not self.contains(left, self.operand(depth), sign)
         if not self.next_is("==", "!=", "<", "<=", ">", ">=", "in"):
@@ -228,7 +228,7 @@ class _Evaluator:
 
     def operand(self, depth: int) -> Operand:
         if self.at >= len(self.condition.tokens):
-            raise self.error("the condition ends too early", self.token, "something has to stand behind it")
+            raise self.error("the condition ends too early", self.token, "a value must follow")
         token = self.token
         self.at += 1
         if token.kind == "number":

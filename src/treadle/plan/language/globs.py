@@ -296,7 +296,7 @@ def sort_paths(paths: object) -> list[str]:
 @lru_cache(maxsize=4096)
 def _parse(text: str, root: str, folder: str) -> Pattern:
     if text.endswith("/"):
-        raise ValueError("a glob takes files and this one ends with /")
+        raise ValueError("a glob matches files, but this one ends with /")
     names = [name for name in text.split("/") if name not in ("", ".")]
     fixed: list[str] = []
     while len(names) > 1 and not MAGIC.search(names[0]):
@@ -304,9 +304,9 @@ def _parse(text: str, root: str, folder: str) -> Pattern:
     if not names:
         raise ValueError("it names no file")
     if ".." in names:
-        raise ValueError(".. can only stand before the first special character and before a name")
+        raise ValueError(".. can only be before the first special character and before a name")
     if any("**" in name and name != "**" for name in names):
-        raise ValueError("** must stand alone between two /")
+        raise ValueError("** must be a whole name between two /")
     if names.count("**") > MAX_DEEP:
         raise ValueError(f"more than {MAX_DEEP} ** in it")
     names = [name for at, name in enumerate(names) if name != "**" or names[at - 1 : at] != ["**"]]
@@ -388,7 +388,7 @@ def _walk(pattern: Pattern, disk: Disk, unread: dict[str, str]) -> set[str]:
         for path, index in _step(pattern, disk, *state):
             looked_at += 1
             if looked_at > MAX_LOOKED_AT:
-                raise ValueError(f"it meets more than {MAX_LOOKED_AT:,} files and folders")
+                raise ValueError(f"it visits more than {MAX_LOOKED_AT:,} files and folders")
             if index == TAKEN:
                 found.add(below(path, disk.root))
             elif index == UNREAD:

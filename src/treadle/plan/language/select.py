@@ -63,7 +63,7 @@ class Selection:
             raise self._nothing(table, template, text)
         if isinstance(found, Scalar) and found.is_null:
             raise self.source.error(
-                f"nothing stands under {text} of this select",
+                f"select: the value of {text} is empty",
                 table.keys.get(text, table),
                 hint='write "" or [] if that is meant',
             )
@@ -76,7 +76,7 @@ class Selection:
         hidden = any(ref.name in self.hidden for ref in template.refs)
         shown = "this value, which is secret" if hidden else repr(text)
         return self.source.error(
-            f"select has nothing for {shown}",
+            f"select has no value for {shown}",
             template.node,
             facts=(f"it has {listed(known) or 'nothing'}",),
             hint=f"did you mean {close}?" if close and not hidden else "add it, or else:",
@@ -89,10 +89,12 @@ def selector(source: Source, table: Table) -> Template:
     if not isinstance(node, Scalar) or node.is_null:
         at = table.keys[SELECT] if isinstance(node, Scalar) else node
         raise source.error(
-            f"select must be a text, this is {shape(node)}", at, hint='select: "${mode}", and a value for each'
+            f"select must be a text, not {shape(node)}", at, hint='select: "${mode}", and a value for each'
         )
     if len(table.nodes) == 1:
-        raise source.error("select has nothing to choose from", table, hint="name: value for each, and else:")
+        raise source.error(
+            "select has no values to choose from", table, hint="add NAME: VALUE for each choice, and else:"
+        )
     return parse(source, node)
 
 

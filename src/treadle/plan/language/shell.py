@@ -26,7 +26,7 @@ _OPENS = frozenset(["then", "do", "else", "elif", "if", "while", "until", "!", "
 _DELIMITER = re.compile(r"(?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"\\<>;&|()])+")
 _BRACE = re.compile(r"\\.|\$\$?\{|\}", re.DOTALL)
 _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
-CLOSE = "close it, or put a \\ before it if it is meant as it stands"
+CLOSE = "close it, or put a \\ before it to use it literally"
 
 
 class Placeholder:
@@ -132,7 +132,7 @@ class _Lexer:
             else:
                 name = found.group()
                 raise self.error(
-                    f"{name} stands {where}, where the shell would not see a value", found.start(), name, hint
+                    f"{name} is {where}, where the shell would not see a value", found.start(), name, hint
                 )
         self.take(end)
 
@@ -341,11 +341,11 @@ class _Lexer:
         word = _DELIMITER.match(text, found.end())
         if word is None:
             raise self.error(
-                "a heredoc without an end", at, "<<", "write a word behind <<, and that word alone in a line"
+                "a heredoc without an end", at, "<<", "write a word after <<, and that word alone in a line"
             )
         raw = word.group()
         if MARK.search(raw):
-            raise self.error("a heredoc's end cannot be a value", at, "<<", "write a fixed word behind <<")
+            raise self.error("a heredoc's end cannot be a value", at, "<<", "write a fixed word after <<")
         bare = re.sub(r"\\(.)|['\"]", r"\1", raw)
         self.pending.append((bare, bare != raw, found.group(1) == "-", at))
         self.take(word.end())
@@ -429,7 +429,7 @@ def fill(
             continue
         if program not in POSIX_SHELLS:
             raise template.error(
-                f"${{{piece.ref.name}}} cannot be given to {program}: its quotes are not known",
+                f"${{{piece.ref.name}}} cannot be passed to {program}: its quoting rules are not known",
                 piece.ref,
                 hint="set a variable with env: and let the script read it, or use argv:",
             )
@@ -445,7 +445,7 @@ def fill(
             continue
         if isinstance(value, tuple) and not piece.alone:
             raise template.error(
-                f"${{{piece.ref.name}}} is a list and stands inside a word",
+                f"${{{piece.ref.name}}} is a list and cannot be part of a word",
                 piece.ref,
                 hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
             )

@@ -104,7 +104,7 @@ def bad_mark(source: Source, node: Scalar, offset: int) -> TreadleError:
     """Return the error for a `${` that no name and `}` follow."""
     shown = node.text[offset : offset + 20].split("\n")[0]
     return source.error(
-        f"`{shown}` is not ${{NAME}}",
+        f"invalid reference `{shown}`: expected ${{NAME}}",
         source.inside(node, offset, "${"),
         hint="write $${ for a literal ${; the shell's own forms such as ${x:-y} need it",
     )
@@ -203,11 +203,11 @@ class Scope:
         names = {*self.base, *self.local}
         fields = sorted(known for known in names if known.startswith(name + "."))
         if fields:
-            what = f"${{{name}}} is no text and no list"
+            what = f"${{{name}}} is neither a text nor a list"
             return template.error(what, ref, facts=(f"it has {listed(fields)}",), hint="use one of these")
         fields = sorted(known for known in names if known.startswith(first + "."))
         if first != name and (fields or first in names):
-            fact = f"it has {listed(fields)}" if fields else f"{first} has no parts"
+            fact = f"it has {listed(fields)}" if fields else f"{first} has no fields"
             near = nearest(name, fields)
             hint = f"did you mean ${{{near}}}?" if near else "use one of these" if fields else f"write ${{{first}}}"
             return template.error(f"${{{name}}} is not defined", ref, facts=(fact,), hint=hint)
@@ -230,10 +230,10 @@ class Scope:
         if isinstance(found, tuple):
             facts = (f"it holds {len(found)} element{'s' if len(found) != 1 else ''}",)
             if template.whole is not None:
-                what = "is a list, and one text is asked for"
-                hint = "name what is a text, or give that a name of its own"
+                what = "is a list, but one text is needed here"
+                hint = "use a value that is one text"
             else:
-                what = "is a list and stands inside a text"
+                what = "is a list and cannot be part of a text"
                 hint = f'a list must be the whole value or the whole word: "${{{ref.name}}}"'
             raise template.error(f"${{{ref.name}}} {what}", ref, facts=facts, hint=hint)
         if len(found) > MAX_TEXT:

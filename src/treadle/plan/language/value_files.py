@@ -116,7 +116,8 @@ def _json(source: Source) -> Tree:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise TreadleError(f"the key {twice!r} stands twice in one map of {source.file}")
+            what = f"duplicate key {twice!r} in a map of {source.file}"
+            raise TreadleError(what, hint="merge the two, or rename one")
         return found
 
     try:

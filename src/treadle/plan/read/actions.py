@@ -134,7 +134,7 @@ class ActionReader:
                 raise self.error(
                     f"the action {spec.name} does nothing: it has no run, argv or sh",
                     spec.key,
-                    hint="a name for other actions is a group",
+                    hint="to name several actions, use groups:",
                 )
             return
         help_ = entries.get("help")
@@ -144,7 +144,7 @@ class ActionReader:
     def _run(self, spec: Spec, node: Node) -> None:
         if isinstance(node, Items):
             if not node.nodes:
-                raise self.error("run holds no command", node, "for example run: [echo hello]")
+                raise self.error("run has no command", node, "for example run: [echo hello]")
             if node.flow:
                 self.validator.check_tight(node, is_run=True)
         steps = spec.steps = []
@@ -154,7 +154,7 @@ class ActionReader:
                 step = self._words(text)
                 if isinstance(node, Items) and self._is_lone(text, step):
                     self.validator.add(
-                        f"{text.text} is no command of its own",
+                        f"{text.text!r} is an argument, not a command",
                         text,
                         hint="run is a list of commands; a list of arguments is argv:",
                     )
@@ -178,7 +178,7 @@ class ActionReader:
     def _check_cut(self, text: Scalar) -> None:
         if text.style is None and _CUT.match(self.source.text, text.end):
             raise self.error(
-                "YAML cut this value at the #",
+                "YAML ended this value at the #, which begins a comment",
                 text.end + 1,
                 hint="quote the value if # belongs to it; a comment needs two blanks before it",
             )
@@ -186,7 +186,7 @@ class ActionReader:
     def _argv(self, spec: Spec, node: Node) -> None:
         texts = self.validator.texts(node, "an argument")
         if isinstance(node, Items) and not node.nodes:
-            raise self.error("argv holds no program", node, "for example argv: [echo, hello]")
+            raise self.error("argv has no program", node, "for example argv: [echo, hello]")
         for text in texts:
             self._check_cut(text)
         spec.argv = [templates.parse(self.source, text) for text in texts]
@@ -208,7 +208,7 @@ class ActionReader:
             return
         table = self.validator.table(node, "foreach")
         if isinstance(node, Table) and not node.keys:
-            raise self.error("foreach holds no name", node, "for example foreach: {part: [a, b]}")
+            raise self.error("foreach has no names", node, "for example foreach: {part: [a, b]}")
         for name, value in table.items():
             if not check_name(self.validator, name, self.taken, "a foreach value"):
                 continue
@@ -217,7 +217,7 @@ class ActionReader:
                 first = items[0] if len(items) == 1 else None
                 if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
                     raise self.error(
-                        f"foreach {name.text} must be a list or a glob, this is one text",
+                        f"foreach {name.text} must be a list or a glob, not one text",
                         value,
                         hint=f"[{value.text}] is a list of one",
                     )
@@ -234,7 +234,7 @@ class ActionReader:
                 record = data.record(fields, data.at(self.source, one))
                 if record.name is None:
                     raise self.error(
-                        "a record without a text", one, hint="give it a name: for the name of its action"
+                        "a record has no text field that could name its action", one, hint="give it a field name:"
                     )
                 found.append(record)
             else:
@@ -311,10 +311,10 @@ class ActionReader:
     def _check_once(self, spec: Spec) -> None:
         node = spec.entries["once"]
         if not spec.outputs and spec.stdout is None and spec.expand is None:
-            hint = "out: with what it makes; without outputs nothing says whether it ran"
+            hint = "add out: with what it makes; its outputs say whether it has run"
             raise self.error("once needs an output", node, hint)
         if spec.flag("always"):
-            raise self.error("once and always cannot go together", node, "take one of them out")
+            raise self.error("once and always exclude each other", node, "take one of them out")
 
     def _check_output(self, item: Item) -> None:
         for text in item.pieces if isinstance(item, Template) else ("*",):
@@ -322,7 +322,7 @@ class ActionReader:
                 self.validator.add(
                     "an output is a path, not a pattern",
                     item.node,
-                    hint="a folder with all that is in it ends with /",
+                    hint="for a whole folder, end the path with /",
                 )
 
     def _slots(self, node: Node | None, what: str) -> list[Slot]:

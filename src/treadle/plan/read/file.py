@@ -99,10 +99,10 @@ class PlanFile:
         root = os.path.normpath(os.path.join(folder, node.text))
         root = root[1:] if root.startswith("//") else root
         if "${" in node.text:
-            self.validator.add("root takes no ${}", node, hint="write the folder as it is")
+            self.validator.add("root must not contain ${}", node, hint="write the folder as it is")
         elif not os.path.isdir(root):
             self.validator.add(
-                f"the root {node.text} is no folder",
+                f"root: {node.text!r} is not a directory",
                 node,
                 facts=(f"looked for {root}",),
                 hint="it is relative to the folder of the plan",
@@ -158,7 +158,9 @@ class PlanFile:
         size = Key("the size of a queue", COUNT, "", "", "queues: {net: 2}")
         for name, value in self.validator.table(node, "queues").items() if node is not None else ():
             if name.text == "default":
-                self.validator.add("the size of the queue default is -j", name, hint="treadle run -j 4")
+                self.validator.add(
+                    "the queue default cannot be set here: -j sets its size", name, hint="treadle run -j 4"
+                )
             elif self.validator.fits(size, value, name) and isinstance(value, Scalar):
                 found[name.text] = (int(value.text), name)
         return found
@@ -177,7 +179,9 @@ class PlanFile:
                 defaults = validator.entries(node, DEFAULTS_KEYS, "defaults")
         if "shell" in entries:
             if "shell" in defaults:
-                validator.add("shell stands at the top and in defaults", defaults["shell"], hint="keep one of them")
+                validator.add(
+                    "shell is set both at the top and in defaults", defaults["shell"], hint="keep one of them"
+                )
             defaults["shell"] = entries["shell"]
         if "actions" not in entries:
             return
@@ -204,7 +208,7 @@ def join_queues(files: Sequence[PlanFile]) -> dict[str, int]:
                     f"the queue {name} has {size} tokens here and {known[0]} in another plan",
                     node,
                     facts=(f"the other at {place}",),
-                    hint="say it in the plan that includes both",
+                    hint="set it in the plan that includes both",
                 )
     return {name: size for name, (size, _, _) in found.items()}
 

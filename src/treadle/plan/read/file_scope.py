@@ -42,7 +42,7 @@ class PathResolver:
             raise self.source.error(f"{what} is an empty path", node, hint="name a file, or take it out")
         if text == "~" or text.startswith("~/"):
             raise self.source.error(
-                f"{what}: ~ is no folder here", node, hint="write the whole path; ./~ is a file of that name"
+                f"{what}: ~ is not expanded", node, hint="write the whole path; ./~ is a file of that name"
             )
         return normalise(f"{folder}/{text}" if folder and text[0] != "/" else text, self.root)
 
@@ -63,15 +63,15 @@ class PathResolver:
         if text.startswith("/"):
             wrong = "is absolute"
         elif path.startswith("/"):
-            wrong = "lies outside the root"
+            wrong = "is outside the root"
         elif ".." in text.split("/"):
             wrong = "goes through .."
         elif path in (".", "./"):
             wrong = "is the root itself"
         elif path == STATE_FOLDER or path.startswith((STATE_FOLDER + "/", f"{self.folder}/{STATE_FOLDER}/")):
-            wrong = "lies in the state folder"
+            wrong = "is in the state folder"
         elif path == self.plan or (path.endswith("/") and self.plan.startswith(path)):
-            wrong = "is the plan itself" if path == self.plan else "holds the plan itself"
+            wrong = "is the plan itself" if path == self.plan else "contains the plan"
         elif len(path) > 255 and any(len(os.fsencode(name)) > 255 for name in path.split("/")):
             wrong = "has a name of more than 255 bytes"
         elif len(path) > 1000 and len(os.fsencode(path)) > 4000:
@@ -90,7 +90,7 @@ class PathResolver:
                 self.globs.parse(text)
             except ValueError as error:
                 raise self.source.error(
-                    f"a glob that cannot be: {error}",
+                    f"invalid glob: {error}",
                     template.node,
                     facts=(f"the glob: {text}",),
                     hint="for example src/*.c, or src/**/*.c at any depth",

@@ -40,7 +40,7 @@ def read(file: PlanFile, names: Names, making: Collection[str]) -> None:
             members = entries["of"]
         name = prefix + key.text
         if name in names.families:
-            validator.add(f"{key.text} is a group and an action", key, hint="give one of them another name")
+            validator.add(f"{key.text} names both a group and an action", key, hint="give one of them another name")
         texts = [one.text for one in validator.texts(members, f"a member of {key.text}")]
         spelled = tuple([_spelled(file, names, text, own) for text in texts])
         found[name] = Group(name, help_, spelled, validator.source.place(key.start))
@@ -85,10 +85,10 @@ def check(file: PlanFile, names: Names) -> None:
         path = below(included, names.root)
         if names.makes(path):
             file.validator.add(
-                f"the included plan {path} is made by {listed(names.find(path))}",
+                f"the included plan {path} is an output of {listed(names.find(path))}",
                 file.entries["include"],
-                facts=("what is included is read before anything runs",),
-                hint="include a file that is there before, or let the action make its outputs itself",
+                facts=("included plans are read before any action runs",),
+                hint="include a file that exists before the run, or use expand: on the action",
             )
     node = file.entries.get("groups")
     for key, value in node.items() if isinstance(node, Table) else ():
@@ -98,9 +98,9 @@ def check(file: PlanFile, names: Names) -> None:
             circle = _circle(file.prefix + key.text, names)
             if circle and _is_empty(circle[0], names):
                 file.validator.add(
-                    f"these groups stand for each other alone: {' -> '.join(shortened(circle))}",
+                    f"these groups contain only each other: {' -> '.join(shortened(circle))}",
                     key,
-                    hint="give one of them an action",
+                    hint="add an action to one of them",
                 )
     if "default" in file.entries:
         _check_names(file, file.entries["default"], names, "default")

@@ -51,9 +51,9 @@ def with_included(top: PlanFile, disk: Disk) -> list[PlanFile]:
         for entry in _entries(file):
             if len(found) + len(stack) + len(inside) > MAX_PARTS:
                 file.validator.add(
-                    f"more than {MAX_PARTS:,} plans in one",
+                    f"more than {MAX_PARTS:,} included plans",
                     entry.node,
-                    hint="a plan that includes others twice doubles them",
+                    hint="check for plans that are included several times",
                 )
                 return found
             with file.problems.collecting():
@@ -76,19 +76,19 @@ def _entries(file: PlanFile) -> Iterator[_Entry]:
         entry.name = entry.name or _usual_name(entry.file.text)
         if "${" in entry.file.text:
             validator.add(
-                "the file of an include takes no ${}",
+                "the file of an include must not contain ${}",
                 entry.file,
                 hint="write the file as it is; params: takes values",
             )
         elif not ACTION_NAME.fullmatch(entry.name):
             validator.add(
-                f"{entry.file.text} gives no name for its actions",
+                f"the file name {entry.file.text} is not a valid name for its actions",
                 one,
                 hint=f"{{file: {entry.file.text}, as: NAME}}",
             )
         elif entry.name in names:
             validator.add(
-                f"{entry.name} is the name of {names[entry.name]} already",
+                f"the name {entry.name} is already used by {names[entry.name]}",
                 one,
                 hint=f"{{file: {entry.file.text}, as: ANOTHER}}",
             )
@@ -152,7 +152,7 @@ def _read(file: PlanFile, entry: _Entry, above: Iterable[str], disk: Disk) -> Pl
         raise validator.error(
             f"the paths of {shown} are relative to a folder outside the root",
             entry.file,
-            facts=(f"{child.root} does not lie in {root}",),
+            facts=(f"{child.root} is not inside {root}",),
             hint="write root: at the top of this plan, a folder that holds both",
         )
     child.read_values(_given(file, child, entry))

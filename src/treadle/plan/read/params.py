@@ -52,12 +52,14 @@ def check_name(validator: Validator, name: Scalar, taken: Mapping[str, object], 
     """Keep an error for a name that means something already, and return whether it is free."""
     if name.text in RESERVED:
         validator.add(
-            f"{name.text} cannot be the name of {what}: it means something else in plans",
+            f"{name.text} cannot be the name of {what}: the name is reserved",
             name,
             hint="choose another name",
         )
     elif name.text in taken:
-        validator.add(f"{name.text} is the name of a parameter or var already", name, hint="a name means one thing")
+        validator.add(
+            f"the name {name.text} is already used by a parameter or var", name, hint="choose another name"
+        )
     else:
         return True
     return False
@@ -104,20 +106,25 @@ def _take_rest(
     for param in takers[1:]:
         at = table.keys[param.name]
         fact = f"so has {takers[0].name} at {validator.source.place(table.keys[takers[0].name].start)}"
-        validator.add(f"{param.name} has rest: true", at, facts=(fact,), hint="one parameter takes what follows --")
+        validator.add(
+            f"{param.name} has rest: true",
+            at,
+            facts=(fact,),
+            hint="only one parameter can take the arguments after --",
+        )
     if rest is None:
         return
     if not takers:
         hint = "params: {args: {type: list, rest: true}} takes it" if len(found) == len(table.nodes) else ""
         validator.problems.add(
-            TreadleError("no parameter takes what follows --", facts=(listed(rest, 20, " "),), hint=hint)
+            TreadleError("no parameter takes the arguments after --", facts=(listed(rest, 20, " "),), hint=hint)
         )
     elif takers[0].name in given:
         validator.problems.add(TreadleError(f"{takers[0].name} is given by -p and by --", hint="give it once"))
     else:
         with validator.problems.collecting():
             param, at = takers[0], table.keys[takers[0].name]
-            param.value = _convert(validator, at, param, tuple(rest), "behind --", "")
+            param.value = _convert(validator, at, param, tuple(rest), "after --", "")
 
 
 def _read_param(
@@ -138,11 +145,13 @@ def _read_param(
     )
     param = Param(name.text, kind, choices, None, _text(entries.get("help")), rest=takes_rest)
     if takes_rest and kind != "list":
-        raise validator.error(f"what follows -- is a list, {name.text} is of type {kind}", name, hint="type: list")
+        raise validator.error(
+            f"the arguments after -- are a list, but {name.text} is of type {kind}", name, hint="type: list"
+        )
     if "split" in entries:
         param.split = _text(entries["split"])
         if kind != "list":
-            what = f"split says how a list is split, {name.text} is of type {kind}"
+            what = f"split applies to lists, but {name.text} is of type {kind}"
             raise validator.error(what, entries["split"], hint="type: list")
     if takes_rest and default is None:
         param.default = ()
@@ -177,9 +186,9 @@ def _default(validator: Validator, node: Node, param: Param, root: str) -> Value
         template = parse(validator.source, one)
         if template.refs:
             raise template.error(
-                "a default is taken as it stands",
+                "a default cannot contain ${}",
                 template.refs[0],
-                hint="put what is made of other values into vars",
+                hint="put values that refer to others into vars",
             )
         texts.append("".join(part for part in template.pieces if isinstance(part, str)))
     if param.type != "list" and not isinstance(node, Scalar):
@@ -197,7 +206,7 @@ def _from_includer(validator: Validator, param: Param, given: Given) -> Value:
     if given.is_list != (param.type == "list"):
         says = "is a list" if param.type == "list" else f"is of type {param.type}"
         raise validator.error(
-            f"the parameter {param.name} {says}, this is {'a list' if given.is_list else 'a text'}",
+            f"the parameter {param.name} {says}, not {'a list' if given.is_list else 'a text'}",
             given.node,
             hint="give one text" if given.is_list else 'give a list: [...], or a whole "${list}"',
         )
@@ -225,7 +234,7 @@ def _words(validator: Validator, node: Node, param: Param, text: str, what: str)
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
-        wrong = "a quote is not closed" if "quotation" in str(error) else "nothing stands behind the last \\"
+        wrong = "a quote is not closed" if "quotation" in str(error) else "the last \\ has nothing after it"
         raise validator.error(
             f"{what}: {wrong}",
             node,

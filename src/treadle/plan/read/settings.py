@@ -72,7 +72,7 @@ class SettingsReader:
                     other = "env" if name in own else "track"
                     if key in spec.entries and spec.entries[key] is not self.defaults.get(key):
                         self.validator.add(
-                            f"the variable {name} stands in both {other} and {key}",
+                            f"the variable {name} is in both {other} and {key}",
                             spec.entries[key],
                             hint=f"take it out of one of them: env sets it, {key} passes it from outside"
                             if other == "env"
@@ -112,7 +112,7 @@ class SettingsReader:
         for name, value in (self.validator.table(node, what) if node is not None else Table(0, flow=False)).items():
             if name.text.startswith("TREADLE"):
                 self.validator.add(
-                    f"{name.text}: names that begin with TREADLE are treadle's own",
+                    f"{name.text}: names that begin with TREADLE are reserved",
                     name,
                     hint="choose another name",
                 )
@@ -128,10 +128,10 @@ class SettingsReader:
                 hint = "a name has letters, digits and _; a value goes into env:"
                 if "=" in text.text:
                     hint = f"give it a value in env: {{{text.text.replace('=', ': ', 1)}}}"
-                self.validator.add(f"{text.text!r} is not the name of a variable", text, hint=hint)
+                self.validator.add(f"{text.text!r} is not a valid variable name", text, hint=hint)
             elif text.text.startswith("TREADLE"):
                 self.validator.add(
-                    f"{text.text}: names that begin with TREADLE are treadle's own",
+                    f"{text.text}: names that begin with TREADLE are reserved",
                     text,
                     hint="choose another name",
                 )
@@ -164,14 +164,14 @@ class SettingsReader:
         spec.shell = self._shell(entries.get("shell")) if "shell" in entries else DEFAULT_SHELL
         if "shell" in own and "sh" not in own:
             self.validator.add(
-                "shell says nothing without sh", own["shell"], hint="write the command as sh:, or take it out"
+                "shell has no effect without sh", own["shell"], hint="write the command as sh:, or take it out"
             )
         queue = self._word(entries, "queue", "default")
         if spec.flag("console"):
             for key in ("queue", "tokens"):
                 if key in own:
                     self.validator.add(
-                        f"{key} cannot go with console: one such action runs at a time",
+                        f"{key} cannot be combined with console: such actions run one at a time",
                         own[key],
                         hint="take one out",
                     )
@@ -205,7 +205,7 @@ class SettingsReader:
     def _shell(self, node: Node | None) -> tuple[str, ...]:
         texts = self.validator.texts(node, "a word of shell") if node is not None else []
         if not texts or not texts[0].text:
-            raise self.error("a shell needs its program", node if node is not None else 0, hint="shell: [sh, -euc]")
+            raise self.error("shell has no program", node if node is not None else 0, hint="shell: [sh, -euc]")
         return tuple(text.text for text in texts)
 
     def _retries(self, node: Node | None) -> Retries:
@@ -218,7 +218,7 @@ class SettingsReader:
         for text in on:
             if not _RETRY_ON.fullmatch(text.text):
                 self.validator.add(
-                    f"{text.text!r} is nothing to retry on",
+                    f"{text.text!r} is not a condition for a retry",
                     text,
                     hint=_hint_of_retry(text.text),
                 )
@@ -232,4 +232,4 @@ def _hint_of_retry(word: str) -> str:
         return f"did you mean exit {word}?"
     if word.lower() in ("killed", "signalled", "crash", "crashed") or word.upper().startswith("SIG"):
         return "did you mean signal? One of them alone is exit and 128 and its number: exit 137 for KILL"
-    return "known are timeout, exit N (0 to 255), signal and any"
+    return "use timeout, exit N (0 to 255), signal or any"

@@ -22,8 +22,8 @@ PLATFORM: Mapping[str, str] = {
     "platform.os": {"darwin": "macos"}.get(sys.platform, sys.platform),
     "platform.arch": os.uname().machine,
 }
-_WHERE_KNOWN = "vars are worked out before any action: write it where it is used"
-_NO_VARIABLES = "a var belongs to no action\ngive it a parameter with env: NAME"
+_WHERE_KNOWN = "vars are evaluated before any action: write it where it is used"
+_NO_VARIABLES = "a var cannot use variables of the environment\nuse a parameter with env: NAME"
 _QUOTES = "if a text was meant, write it in quotes; a map here has select:, file: or glob:"
 
 
@@ -36,7 +36,7 @@ def read_vars(
     """
     table = validator.table(node, "vars") if node is not None else Table(0, flow=False)
     base: dict[str, Value] = {name: param.value for name, param in params.items()}
-    scope = Scope(base, {name: f"${{{name}}} is not known in vars\n{_WHERE_KNOWN}" for name in RESERVED})
+    scope = Scope(base, {name: f"${{{name}}} cannot be used in vars\n{_WHERE_KNOWN}" for name in RESERVED})
     uses: dict[str, list[str]] = {}
     for name, value in table.items():
         if check_name(validator, name, params, "a var"):
@@ -89,7 +89,7 @@ class _Vars:
             elif "glob" in node.nodes:
                 self._glob(name, node)
             else:
-                raise validator.error(f"the var {name} must be a text or a list, this is a map", node, hint=_QUOTES)
+                raise validator.error(f"the var {name} must be a text or a list, not a map", node, hint=_QUOTES)
         elif data.has_tables(node):
             _refuse_globs(validator, name, node)
             odd = (
@@ -133,7 +133,7 @@ class _Vars:
             parse_texts[:] = [Template(one.source, one.node, (self.scope.pattern(one),)) for one in parse_texts]
         self.globs[name] = found
         self.data.unusable[name] = (
-            f"${{{name}}} is a glob: only in, edits and foreach take it, as a whole\n"
+            f"${{{name}}} is a glob: it can only be a whole value of in, edits or foreach\n"
             f"in a command ${{in}} is what the action reads\n{name} is defined {self._where(table)}"
         )
 
@@ -146,7 +146,7 @@ class _Vars:
         text = self.scope.text(parse(validator.source, node))
         if not text or text.endswith("/") or text == "~" or text.startswith("~/"):
             raise validator.error(
-                f"the file of the var {name} is no path of a file: {text!r}", node, hint="file: params.yaml"
+                f"the var {name} needs the path of a file, not {text!r}", node, hint="file: params.yaml"
             )
         kind = format_of(text)
         if isinstance(given := entries.get("format"), Scalar):
@@ -197,7 +197,7 @@ def _refuse_globs(validator: Validator, name: str, node: Node) -> None:
     for one in node.nodes if isinstance(node, Items) else ():
         if isinstance(one, Table) and "glob" in one.nodes and one.nodes.keys() <= GLOB_KEYS.keys():
             hint = 'a var of its own for each glob; in: ["${a}", "${b}"] takes several'
-            raise validator.error(f"the var {name} is a list with a glob in it", one, hint=hint)
+            raise validator.error(f"the var {name} is a list that holds a glob", one, hint=hint)
 
 
 def tree(validator: Validator, scope: Scope, node: Node, what: str) -> Tree:
@@ -276,7 +276,7 @@ def _order(validator: Validator, table: Table, uses: Mapping[str, list[str]]) ->
                 circle = [*names[names.index(used) :], used]
                 broken.update(circle)
                 facts, hint = (" -> ".join(shortened(circle)),), "write one of them out"
-                validator.add("these vars are made of each other", table.keys[used], facts=facts, hint=hint)
+                validator.add("vars refer to each other in a circle", table.keys[used], facts=facts, hint=hint)
     return [name for name in ordered if name not in broken]
 
 

@@ -11,7 +11,7 @@ from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table
 from .spec import Spec
 from .variables import PLATFORM
 
-_UNTRACKED = {"env": "a select sees the variables that its action tracks\nwrite track: [NAME]"}
+_UNTRACKED = {"env": "a select can only use variables that its action tracks\nwrite track: [NAME]"}
 
 
 class Variants:

@@ -114,7 +114,7 @@ class CommandBuilder:
                 raise self.source.error(f"the file {path} of dotenv does not exist", template.node, hint=hint)
         else:
             raise self.source.error(
-                f"dotenv takes a file, and {path} is a folder", template.node, hint="name the file"
+                f"dotenv needs a file, but {path} is a folder", template.node, hint="name the file"
             )
         values = {**values, **{name: scope.text(value) for name, value in spec.env.items()}}
         return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
@@ -127,7 +127,7 @@ class CommandBuilder:
         for name in spec.secret:
             if name not in known and name in spec.own_secrets:
                 raise self.source.error(
-                    f"{name} is secret, and no variable of {spec.name}",
+                    f"{name} is secret, but not a variable of {spec.name}",
                     spec.entries.get("secret", spec.key),
                     hint=f"track: [{name}], or dotenv: with a file that sets it",
                 )
@@ -182,7 +182,7 @@ class CommandBuilder:
     def _tool(self, name: Template, version: list[argv_split.Word], instance: Instance) -> Tool:
         text = instance.scope.text(name)
         if not text:
-            raise self.source.error("a tool without a name", name.node, hint="the value that stands here is empty")
+            raise self.source.error("a tool without a name", name.node, hint="the value is empty")
         folder = instance.spec.file_scope.resolver.folder
         argv = argv_split.fill(version, instance.scope) if version else ()
         if folder and argv and "/" in argv[0] and not argv[0].startswith("/"):
@@ -200,7 +200,9 @@ class CommandBuilder:
         path = resolver.path(instance.scope.text(template), template.node, "cwd").rstrip("/") or "/"
         if path.startswith("/"):
             raise self.source.error(
-                f"cwd lies outside the root: {path}", template.node, hint="root: at the top says what the root is"
+                f"cwd is outside the root: {path}",
+                template.node,
+                hint="set root: at the top to a folder that contains it",
             )
         kind = resolver.globs.disk.kind
         if path != "." and kind(path) != "folder" and not self._is_made(path):
@@ -257,4 +259,6 @@ def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) 
     facts.extend(f"{uid} at {reasons[uid]}" for uid in circle[:-1][:12])
     first = linker.by_uid[circle[0]]
     what = f"{circle[0]} waits for itself" if len(circle) == 2 else f"{len(circle) - 1} actions wait for each other"
-    return linker.error(what, first.spec.key, facts=tuple(facts), hint="take one in, needs, after or program away")
+    return linker.error(
+        what, first.spec.key, facts=tuple(facts), hint="remove one of in, needs, after, or the program"
+    )

@@ -217,7 +217,7 @@ class Producers:
     def _check_place(self, instance: Instance, output: Output, place: str) -> None:
         """Keep an error if an output leads through a link to where none may be."""
         wrong = "is the root itself" if place == "./" else ""
-        wrong = "lies in the state folder" if f"{place}/".startswith(f"{STATE_FOLDER}/") else wrong
+        wrong = "is in the state folder" if f"{place}/".startswith(f"{STATE_FOLDER}/") else wrong
         wrong = "is the plan itself" if place == instance.spec.file_scope.resolver.plan else wrong
         if wrong:
             links = ", ".join(self.disk.trail(output.path)[:-1])
@@ -240,16 +240,17 @@ class Producers:
         if not above.path.endswith("/"):
             self.problems.add(
                 self.source.error(
-                    f"{output.path} lies below {above.path}, which {producer.uid} makes as a file",
+                    f"{output.path} is below {above.path}, which {producer.uid} makes as a file",
                     output.node,
                     facts=(f"{above.path} is made at {self.place(above)}",),
                     hint=f"a folder with all that is in it is {above.path}/; else give one of them another path",
                 )
             )
         elif producer is not instance:
+            what = f"the output {output.path} of {instance.uid} is inside {above.path}, an output of {producer.uid}"
             self.problems.add(
                 self.source.error(
-                    f"the output {output.path} of {instance.uid} lies in {above.path}, an output of {producer.uid}",
+                    what,
                     output.node,
                     facts=(f"{above.path} is made at {self.place(above)}",),
                     hint="one action makes a folder with all that is in it",

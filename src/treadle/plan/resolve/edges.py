@@ -255,7 +255,7 @@ class Linker:
                 deps.predecessors[producer.uid] = None
         if not found and not item.empty:
             raise self.error(
-                f"from: {_shown(item, instance.scope)} gives nothing",
+                f"from: {_shown(item, instance.scope)} selects no outputs",
                 item.node,
                 hint="if that is right, add empty: ok",
             )
@@ -345,7 +345,7 @@ class Linker:
         if producers:
             return
         if path in declared.depfiles:
-            raise self.error(f"{path} is a depfile, and no output", node, hint="name it in out: of its action too")
+            raise self.error(f"{path} is a depfile, not an output", node, hint="name it in out: of its action too")
         if other in declared.above:
             raise self.error(
                 f"the input {path} is a folder", node, hint=f"write {written(other)} for the whole tree"
@@ -363,7 +363,7 @@ class Linker:
         state = f"{self.root}/{STATE_FOLDER}/"
         full = path if path.startswith("/") else f"{self.root}/{path[2:] if path == './' else path}"
         if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
-            where = "lies in" if full.startswith(state) else "holds"
+            where = "is in" if full.startswith(state) else "contains"
             raise self.error(
                 f"the input {path} {where} the state folder {STATE_FOLDER}/",
                 node,
@@ -508,10 +508,10 @@ def _disable_dependents(instances: Sequence[Instance], dependencies: Mapping[str
         gone = queue.pop()
         for reader, path in hard.get(gone.uid, ()):
             if not reader.disabled:
-                reader.disabled = f"needs {path} of {gone.uid}, which is left out"
+                reader.disabled = f"needs {path} of {gone.uid}, which is disabled"
                 queue.append(reader)
         for reader, at in lists.get(gone.uid, ()):
             still[reader.uid, at] -= 1
             if not still[reader.uid, at] and not reader.disabled:
-                reader.disabled = f"needs {dependencies[reader.uid].any_of[at][1]}, which is left out"
+                reader.disabled = f"needs {dependencies[reader.uid].any_of[at][1]}, which is disabled"
                 queue.append(reader)

@@ -103,7 +103,7 @@ class _Edits:
             return found
         if isinstance(item, FromItem):
             raise self.linker.error(
-                "edits takes no from: the outputs of others are theirs",
+                "edits cannot use from: the outputs of other actions",
                 item.node,
                 hint="edit them where they are made",
             )
@@ -112,19 +112,21 @@ class _Edits:
     def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
         linker, instance = self.linker, self.instance
         if path.endswith("/"):
-            raise linker.error(f"edits takes files, and {path} is a folder", node, hint=f'a glob: "{path}**/*"')
-        wrong = "lies outside the root" if path.startswith("/") else ""
-        wrong = "lies in the state folder" if path.startswith(STATE_FOLDER + "/") else wrong
+            raise linker.error(f"edits needs files, but {path} is a folder", node, hint=f'a glob: "{path}**/*"')
+        wrong = "is outside the root" if path.startswith("/") else ""
+        wrong = "is in the state folder" if path.startswith(STATE_FOLDER + "/") else wrong
         wrong = "is the plan itself" if path == instance.spec.file_scope.resolver.plan else wrong
         if wrong:
-            raise linker.error(f"the edited file {path} {wrong}", node, hint="of a glob, exclude takes it out")
+            raise linker.error(
+                f"the edited file {path} {wrong}", node, hint="to take it out of a glob, use exclude"
+            )
         producers = linker.producers.by_any_name(path)
         if producers:
             raise linker.error(
                 f"{instance.uid} edits {path}, which {producers[0].uid} makes",
                 node,
-                facts=(f"{producers[0].uid} stands at {linker.source.place(producers[0].spec.key.start)}",),
-                hint="let one action do both: run: takes several commands; of a glob, exclude takes it out",
+                facts=(f"{producers[0].uid} is defined at {linker.source.place(producers[0].spec.key.start)}",),
+                hint="let one action do both: run: takes several commands; to take it out of a glob, use exclude",
             )
         linker.check_source(path, node, instance)
         names = (path, *linker.producers.names(path))

@@ -87,7 +87,7 @@ def _read(file: PlanFile, producer: Instance, disk: Disk) -> PlanFile | None:
         return None
     if "root" in child.entries:
         raise validator.error(
-            "a plan that is made has no root of its own",
+            "a generated plan cannot set root",
             child.entries["root"],
             hint=f"its paths are relative to what those of {producer.uid} are relative to: take it out",
         )

@@ -33,7 +33,7 @@ def matches(
             files = resolver.globs.files(text)
         except ValueError as error:
             raise resolver.source.error(
-                f"the glob {text} takes too much: {error}", item.node, hint="begin it with a folder"
+                f"the glob {text} matches too much: {error}", item.node, hint="begin it with a folder"
             ) from None
         _refuse_unread(resolver, text, exclude, item)
         found.update(path for path in files if declared.is_free(path))
@@ -56,10 +56,10 @@ def _refuse_unread(resolver: PathResolver, text: str, exclude: Sequence[str], it
     if missed:
         written = resolver.as_written(missed[0])
         raise resolver.source.error(
-            f"the glob {text} cannot be answered: {missed[0]} cannot be read",
+            f"the glob {text} cannot be evaluated: {missed[0]} cannot be read",
             item.node,
             facts=tuple(f"{path}: {unread[path]}" for path in missed[:5]),
-            hint=f"make it readable, or leave it out: exclude: {written}{'**' if written.endswith('/') else ''}",
+            hint=f"make it readable, or exclude it: exclude: {written}{'**' if written.endswith('/') else ''}",
         )
 
 

@@ -96,7 +96,7 @@ class Expander:
             for spec in changed:
                 problems.add(
                     self.source.error(
-                        f"the globs of {spec.name} take what comes of themselves",
+                        f"{spec.name}: its foreach globs match its own outputs, so its instances never settle",
                         spec.key,
                         hint="narrow the glob, or exclude what the actions make",
                     )
@@ -131,7 +131,7 @@ class Expander:
             hint = f'["${{{whole.name}}}"] is a list of one'
             if MAGIC.search(text := spec.file_scope.scope.one(item, whole)):
                 hint = f'a value is never a pattern: give the var {{glob: "{text}"}}; {hint}'
-            raise item.error(f"foreach needs a list, ${{{whole.name}}} is one text", whole, hint=hint)
+            raise item.error(f"foreach needs a list, but ${{{whole.name}}} is one text", whole, hint=hint)
         return spec.file_scope.scope.items(item)
 
     def _family(self, spec: Spec, declared: DeclaredOutputs, problems: Problems) -> tuple[object, list[Instance]]:
@@ -249,17 +249,20 @@ class Expander:
 PATHS_ONLY = {
     **dict.fromkeys(
         ("in", "out", "depfile", "edits"),
-        "${in}, ${out}, ${edits} and ${depfile} are known in commands and env only\n"
+        "${in}, ${out}, ${edits} and ${depfile} can only be used in commands and env\n"
         "write the path, or a var for both",
     ),
-    "env": "variables are known in when as env.NAME\nin sh a tracked or passed variable is $NAME",
-    "platform": "platform.os and platform.arch are known in when and select only\ngive a var a select:",
+    "env": (
+        "variables of the environment can only be used in when, as env.NAME\n"
+        "in sh a tracked or passed variable is $NAME"
+    ),
+    "platform": "platform.os and platform.arch can only be used in when and select\nuse a var with a select:",
 }
 _UNTRACKED = {
-    "env": "a condition sees the variables that its action tracks\nwrite track: [NAME]",
-    "in": 'in stands between a value and a list\nsuch as mode in ["debug"]',
-    "out": "a condition does not see outputs\nuse parameters, vars and foreach values",
-    "depfile": "a condition does not see the depfile\nuse parameters, vars and foreach values",
+    "env": "a condition can only use variables that its action tracks\nwrite track: [NAME]",
+    "in": 'in needs a value before it and a list after it\nsuch as mode in ["debug"]',
+    "out": "a condition cannot use outputs\nuse parameters, vars and foreach values",
+    "depfile": "a condition cannot use the depfile\nuse parameters, vars and foreach values",
 }
 
 
@@ -267,7 +270,7 @@ def _file(resolver: PathResolver, text: str, node: Node, what: str) -> str:
     path = resolver.resolve_output(text, node, what)
     if path.endswith("/"):
         raise resolver.source.error(
-            f"{what} must be a file, {path} is a folder", node, hint="take the / away, or name a file in it"
+            f"{what} must be a file, but {path} is a folder", node, hint="take the / away, or name a file in it"
         )
     return path
 
@@ -294,7 +297,7 @@ def _named(value: str | Record) -> str:
 def _one_each(chosen: Sequence[str | Record]) -> str:
     if any(isinstance(value, Record) for value in chosen):
         return "give each record a name: of its own"
-    return "take the double value out"
+    return "remove the duplicate value"
 
 
 def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, Operand]:

@@ -99,7 +99,7 @@ class Programs:
                         raise self._own(instance, one)
                 elif producer.disabled:
                     raise self.source.error(
-                        f"{instance.uid} starts {one.path} of {producer.uid}, which is left out",
+                        f"{instance.uid} starts {one.path} of {producer.uid}, which is disabled",
                         one.node,
                         facts=(f"{producer.uid}: {producer.disabled}",),
                         hint="give both the same when:",

@@ -66,19 +66,19 @@ class References:
 
     def _refuse_own(self, name: str, template: Template, instance: Instance) -> None:
         if self.names.open and self.names.maker_of_plan(instance.spec.file_scope.prefix + name) == instance.uid:
-            what = f"{instance.uid} waits for {name}, which is in the plan that it makes"
+            what = f"{instance.uid} waits for {name}, which is in the plan that it generates"
             raise self.source.error(what, template.node, hint="name what comes before it")
 
     def _not_known(self, name: str, template: Template) -> TreadleError:
         """Return the error for a pattern that may take what a plan holds that is not made yet."""
-        what = f"it is not known yet what {name} takes"
-        return UnloadedNameError.of(self.source.error(what, template.node, hint="a run makes that plan first"))
+        what = f"it is not known yet what {name} matches"
+        return UnloadedNameError.of(self.source.error(what, template.node, hint="a run generates that plan first"))
 
     def _nobody(self, name: str, template: Template, kind: str, prefix: str) -> TreadleError:
         error = self.names.unknown(name, self.names.known_below(prefix))
         hint = error.hint if "did you mean" in error.hint else "treadle list shows the names"
         if not prefix and name in self.names.outputs:
-            hint = "a file goes into in: and its maker comes first by itself"
+            hint = "name a file in in:, and its producer runs first"
         what = error.what if is_pattern(name) else f"there is no action, family or group {name!r}"
         return self.source.error(f"{kind}: {what}", template.node, hint=hint)
 
@@ -104,9 +104,9 @@ class References:
                             producer, output, template, is_own=producer is instance and bool(paths)
                         )
                 if is_several and uids and len(found) == before and not item.empty:
-                    what = f"has an output {output}" if output else "makes anything"
+                    what = f"an output {output}" if output else "outputs"
                     hint = "give them outputs, or name them in needs:"
-                    raise self.source.error(f"from: nothing that {name} names {what}", template.node, hint=hint)
+                    raise self.source.error(f"from: no action of {name} has {what}", template.node, hint=hint)
         return found
 
     def _gives_nothing(self, producer: Instance, output: str, template: Template, *, is_own: bool) -> TreadleError:
@@ -116,7 +116,7 @@ class References:
             )
         if not output:
             hint = "give it outputs, or name it in needs:"
-            return self.source.error(f"from: {producer.uid} makes nothing", template.node, hint=hint)
+            return self.source.error(f"from: {producer.uid} has no outputs", template.node, hint=hint)
         known = sorted({one.name for one in producer.outputs if one.name})
         fact = f"it has {listed(known)}" if known else "it has no named outputs"
         close = nearest(output, known)

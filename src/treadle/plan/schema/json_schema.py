@@ -78,8 +78,8 @@ def _table(table: Mapping[str, Key]) -> Schema:
 
 
 def _description(key: Key) -> str:
-    disabled = f"\nIf left out: {key.default}." if key.default else ""
-    return f"{key.meaning}{disabled}".replace("`", "")
+    default = f"\nDefault: {key.default}." if key.default else ""
+    return f"{key.meaning}{default}".replace("`", "")
 
 
 def _takes(key: Key) -> Schema:

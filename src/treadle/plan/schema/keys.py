@@ -1,4 +1,4 @@
-"""Every key of a plan, as data: what it takes, what it means, what it is when left out, and an example.
+"""Every key of a plan, as data: which values it takes, what it means, its default and an example.
 
 Validation, the error texts and the reference page are all made from these tables.
 """
@@ -25,9 +25,9 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,9}")
 class Kind:
     """What a key takes.
 
-    :param says: the words for it, after "must be"
-    :param shapes: the nodes it may be
-    :param check: looks at a scalar's text and style, returns what is wrong or nothing
+    :param says: its description, as in "must be {says}"
+    :param shapes: the types of nodes that it may be
+    :param check: called with a scalar; returns what is wrong with it, or ""
     """
 
     says: str
@@ -37,7 +37,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a map: `example` is YAML that holds it."""
+    """One key of a map: `example` is YAML that uses it."""
 
     name: str
     kind: Kind
@@ -72,7 +72,7 @@ def _check_integer(node: Scalar) -> str:
 def _check_duration(node: Scalar) -> str:
     if not DURATION.fullmatch(node.text) or len(node.text) > 40:
         return "must be a duration with a unit, such as 90s, 5m or 1h30m"
-    return "" if seconds(node.text) > 0 else "must be more than nothing"
+    return "" if seconds(node.text) > 0 else "must be more than zero"
 
 
 def _check_limit(node: Scalar) -> str:
@@ -149,61 +149,59 @@ def _table(*keys: Key) -> dict[str, Key]:
 
 
 PLAN_KEYS = _table(
-    Key("treadle", VERSION, "The version of the plan format. It must be there.", "", "treadle: 1"),
-    Key("root", TEXT, "The folder that all paths are relative to, that outputs stay in and where the state "
-        "lives. Relative to the plan's folder.", "the plan's folder", "root: ."),
-    Key("params", MAP, "Values that can be set from outside, `-p NAME=VALUE`, and nothing else can. "
-        "A map of names.", "none", "params:\n  mode: {choices: [debug, release], default: debug}"),
-    Key("vars", MAP, "Constants: a map of names to texts and lists. Lists in lists are flattened. Maps "
-        "with `select`, `file` or `glob` may stand in place of a value.", "none",
-        'vars:\n  o: out\n  flags: [-O2, -Wall]'),
-    Key("queues", MAP, "Named queues and how many tokens each has: `queue: NAME` on an action takes from it. "
-        "The queue `default` is always there, `-j` sets its size.", "only default", "queues: {net: 2}"),
-    Key("shell", LIST, "The shell of each `sh`: the program and its options, the text comes after.",
-        "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
-    Key("defaults", MAP, "What actions have that do not say otherwise.", "none",
+    Key("treadle", VERSION, "The version of the plan format. Required.", "", "treadle: 1"),
+    Key("root", TEXT, "The folder that all paths are relative to. Outputs and the state are kept below it. "
+        "Relative to the plan's folder.", "the plan's folder", "root: ."),
+    Key("params", MAP, "Values that can be set on the command line, with `-p NAME=VALUE`. A map of names to "
+        "parameters.", "none", "params:\n  mode: {choices: [debug, release], default: debug}"),
+    Key("vars", MAP, "Constants: a map of names to texts and lists. Nested lists are flattened. A value can also "
+        "be a map with `select`, `file` or `glob`.", "none", "vars:\n  o: out\n  flags: [-O2, -Wall]"),
+    Key("queues", MAP, "Named queues, each with its number of tokens. `queue: NAME` assigns an action to one. The "
+        "queue `default` always exists; `-j` sets its size.", "only default", "queues: {net: 2}"),
+    Key("shell", LIST, "The shell that runs each `sh`: the program and its options. The script is the next "
+        "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
+    Key("defaults", MAP, "Settings of every action. A key set on an action overrides its default.", "none",
         "defaults: {timeout: 30m, pass: [SSH_AUTH_SOCK]}"),
-    Key("default", TEXTS, "What a bare run does: names of actions, families, groups, outputs.",
-        "every action that has outputs; if none has, names must be given", "default: [hello]"),
+    Key("default", TEXTS, "What `treadle run` without names runs: names of actions, families, groups, outputs.",
+        "every action with outputs; if none has outputs, names are required", "default: [hello]"),
     Key("groups", MAP, "Names for several actions: a map of names to lists.", "none", "groups:\n  ci: [hello]"),
-    Key("include", INCLUDES, "Other plans that are part of this one.", "none", "include: [docs/plan.yaml]"),
-    Key("actions", MAP, "The actions: a map of names to what each does. There must be one at least, or an "
-        "`include`.", "",
+    Key("include", INCLUDES, "Other plans to include in this one.", "none", "include: [docs/plan.yaml]"),
+    Key("actions", MAP, "A map of names to actions. A plan needs at least one action or an `include`.", "",
         "actions:\n  other:\n    run: echo hello"),
 )  # fmt: skip
 
 INCLUDE_KEYS = _table(
-    Key("file", TEXT, "The plan's file, relative to this one. It must be there.", "", "file: docs/plan.yaml"),
-    Key("as", TEXT, "What the names of its actions begin with, before a `:`.",
-        "the file's name without its end; that of its folder if the file is named plan or treadle",
-        "as: pages"),
+    Key("file", TEXT, "The path of the plan, relative to the file that includes it. Required.", "",
+        "file: docs/plan.yaml"),
+    Key("as", TEXT, "The prefix of the names of its actions, before a `:`.",
+        "the file's name without its suffix; the folder's name if the file is named plan or treadle", "as: pages"),
     Key("optional", BOOL, "Whether the file may be missing.", "false", "optional: true"),
-    Key("params", GIVEN, "Values for its parameters. A path is relative to this plan's root.",
-        "its own defaults", 'params: {draft: "true"}'),
+    Key("params", GIVEN, "Values of its parameters. A path is relative to the root of the including plan.",
+        "the defaults of its parameters", 'params: {draft: "true"}'),
 )  # fmt: skip
 
 PARAM_KEYS = _table(
-    Key("type", TYPE, "What the value is. A `path` is relative to the root.",
-        "list if the default is a list or there is a `split` or `rest`, else str", "type: int"),
-    Key("default", NESTED, "The value if none is given. It is taken as it stands. Without it, and without a "
-        "variable in `env` that is set, the value must be given.", "none: it must be given", "default: 3"),
-    Key("choices", LIST, "The only values it may have (each element of a list).", "any", "choices: [3, 4]"),
-    Key("env", TEXT, "A variable of the environment that gives the value if `-p` does not. An empty one counts "
-        "as not set.", "none", "env: LEVEL"),
-    Key("split", SPLIT, "How a list is made of the one text that `-p` or `env` gives: at `commas`, or into `words` "
-        "as a shell does it, where blanks separate and quotes group.", "commas", "split: words"),
-    Key("rest", TRUE, "`true`: it is the list of all words that follow `--` on the command line.", "no",
+    Key("type", TYPE, "The type of the value. A `path` is relative to the root.",
+        "list if the default is a list, or with `split` or `rest`; else str", "type: int"),
+    Key("default", NESTED, "The value if none is given. It is used literally. Without it, and without a set "
+        "variable in `env`, a value must be given.", "none: a value must be given", "default: 3"),
+    Key("choices", LIST, "The allowed values (of each element of a list).", "any", "choices: [3, 4]"),
+    Key("env", TEXT, "A variable of the environment that gives the value if `-p` does not. An empty variable "
+        "counts as not set.", "none", "env: LEVEL"),
+    Key("split", SPLIT, "How a text given by `-p` or `env` is split into a list: at `commas`, or into `words` as "
+        "by a shell: blanks separate and quotes group.", "commas", "split: words"),
+    Key("rest", TRUE, "`true`: its value is the list of all arguments after `--` on the command line.", "no",
         "rest: true"),
-    Key("help", TEXT, "What it is for, in a line.", "none", "help: how much to do"),
+    Key("help", TEXT, "What it is for, in one line.", "none", "help: how much to do"),
 )  # fmt: skip
 
 FILE_KEYS = _table(
     Key("file", TEXT, "Its path, relative to the root.", "", "file: params.yaml"),
-    Key("format", FORMAT, "What is in it.", "by its ending: .yaml, .yml, .json and .toml, all others are text",
-        "format: yaml"),
-    Key("optional", TRUE, "`true`: the file may be missing. Then it counts as an empty one.",
-        "a missing file is an error", "optional: true"),
-    Key("else", VALUE, "Values for the names that the file does not have.", "none: such a name is an error",
+    Key("format", FORMAT, "The format of its content.",
+        "by its suffix: .yaml, .yml, .json or .toml; all others are text", "format: yaml"),
+    Key("optional", TRUE, "`true`: the file may be missing. Then it counts as empty.", "a missing file is an error",
+        "optional: true"),
+    Key("else", VALUE, "Values of names that are not in the file.", "none: such a name is an error",
         "else: {train: {lr: 0.1}}"),
 )  # fmt: skip
 
@@ -213,99 +211,99 @@ DOTENV_KEYS = _table(
 )  # fmt: skip
 
 GROUP_KEYS = _table(
-    Key("help", TEXT, "What the group is for, in a line.", "none", "help: all checks"),
-    Key("of", TEXTS, "Its members: names of actions, families, instances, groups, outputs. It must be there.",
-        "", "of: [hello]"),
+    Key("help", TEXT, "What the group is for, in one line.", "none", "help: all checks"),
+    Key("of", TEXTS, "Its members: names of actions, families, instances, groups, outputs. Required.", "",
+        "of: [hello]"),
 )  # fmt: skip
 
 GLOB_KEYS = _table(
     Key("glob", TEXTS, "The pattern, or a list of patterns.", "", 'glob: "src/*.c"'),
-    Key("exclude", TEXTS, "Patterns of what is not taken.", "none", 'exclude: ["src/old_*.c"]'),
-    Key("empty", OK, "`ok`: it may match nothing.", "matching nothing is an error", "empty: ok"),
+    Key("exclude", TEXTS, "Patterns of files to leave out.", "none", 'exclude: ["src/old_*.c"]'),
+    Key("empty", OK, "`ok`: it may match no file.", "no match is an error", "empty: ok"),
 )  # fmt: skip
 
 FROM_KEYS = _table(
-    Key("from", TEXTS, "Actions, families, instances, groups, patterns (`gen:*`), or with a dot one named output "
-        "of each (`split.a`).", "",
-        "from: hello"),
-    Key("empty", OK, "`ok`: it may give nothing.", "giving nothing is an error", "empty: ok"),
+    Key("from", TEXTS, "Actions, families, instances, groups or patterns (`gen:*`) whose outputs are read; with a "
+        "dot one named output of each (`split.a`).", "", "from: hello"),
+    Key("empty", OK, "`ok`: it may select no output.", "no output is an error", "empty: ok"),
 )  # fmt: skip
 
 TOOL_KEYS = _table(
     Key("tool", TEXT, "The program's name or path.", "", "tool: cc"),
-    Key("version", TEXT,
-        "A command, split like `run`: what it prints is the identity. Only `run` and `adopt` start it.",
-        "the content of the program's file", "version: cc --version"),
+    Key("version", TEXT, "A command, split like `run`. What it prints is the identity of the tool. Only `treadle "
+        "run` and `treadle adopt` start it.", "the content of the program's file", "version: cc --version"),
 )  # fmt: skip
 
 RETRIES_KEYS = _table(
-    Key("max", AMOUNT, "Further attempts after the first. It must be there.", "", "max: 2"),
-    Key("on", TEXTS, "After what: `timeout`, `exit N`, `signal`, `any`.", "any", "on: [timeout, exit 75]"),
-    Key("backoff", DURATION_KIND, "How long to wait before the second attempt, doubled for each one after it.",
+    Key("max", AMOUNT, "Maximum number of further attempts. Required.", "", "max: 2"),
+    Key("on", TEXTS, "Failures to retry after: `timeout`, `exit N`, `signal`, `any`.", "any",
+        "on: [timeout, exit 75]"),
+    Key("backoff", DURATION_KIND, "Time to wait before the second attempt. It doubles with each further attempt.",
         "no wait", "backoff: 5s"),
 )  # fmt: skip
 
 _SHARED = (
-    Key("env", MAP, "Variables that are set, and fingerprinted.", "none", "env: {LC_ALL: C}"),
-    Key("track", TEXTS, "Variables that are passed from outside, and fingerprinted.", "none", "track: [CFLAGS]"),
-    Key("dotenv", DOTENV, "A file of lines NAME=value: variables that are set, and fingerprinted. `env` wins "
-        "over them. A map has `file`, and `optional: true` if it may be missing.", "none", "dotenv: dev.env"),
-    Key("secret", TEXTS, "Variables of `track`, `dotenv` and `env` whose values are kept as digests only.", "none",
+    Key("env", MAP, "Variables to set. They are fingerprinted.", "none", "env: {LC_ALL: C}"),
+    Key("track", TEXTS, "Variables to pass from the environment. They are fingerprinted.", "none",
+        "track: [CFLAGS]"),
+    Key("dotenv", DOTENV, "A file of lines NAME=value: variables to set. They are fingerprinted; `env` overrides "
+        "them. A map has `file`, and `optional: true` if the file may be missing.", "none", "dotenv: dev.env"),
+    Key("secret", TEXTS, "Variables of `track`, `dotenv` and `env` of which only a digest is kept.", "none",
         "track: [API_TOKEN]\nsecret: [API_TOKEN]"),
-    Key("pass", TEXTS, "Variables that are passed from outside and not fingerprinted.", "none",
+    Key("pass", TEXTS, "Variables to pass from the environment. They are not fingerprinted.", "none",
         "pass: [DISPLAY]"),
-    Key("shell", LIST, "The shell of `sh`: the program and its options, the text comes after. It is "
-        "fingerprinted.", "[bash, -euo, pipefail, -c]", "sh: echo hello\nshell: [sh, -euc]"),
-    Key("queue", TEXT, "The queue it takes its tokens from.", "default", "queue: net"),
-    Key("priority", INTEGER, "Of the actions that could start, the one with the highest number starts first.",
-        "0", "priority: 10"),
-    Key("timeout", LIMIT, "How long one attempt may take; then it is ended and has failed. `none` for no "
+    Key("shell", LIST, "The shell that runs `sh`: the program and its options. The script is the next argument. It "
+        "is fingerprinted.", "[bash, -euo, pipefail, -c]", "sh: echo hello\nshell: [sh, -euc]"),
+    Key("queue", TEXT, "The queue that it takes its tokens from.", "default", "queue: net"),
+    Key("priority", INTEGER, "Of the actions that are ready, the one with the highest number starts first.", "0",
+        "priority: 10"),
+    Key("timeout", LIMIT, "Time limit of one attempt. After it the attempt is ended and fails. `none` for no "
         "limit.", "none", "timeout: 5m"),
-    Key("retries", RETRIES_KIND, "How often it is tried again after it failed.", "0",
+    Key("retries", RETRIES_KIND, "How often it is retried after a failure.", "0",
         "retries: {max: 2, on: [timeout, exit 75], backoff: 5s}"),
 )  # fmt: skip
 
 DEFAULTS_KEYS = _table(*_SHARED)
 
 ACTION_KEYS = _table(
-    Key("help", TEXT, "What it does, in a line.", "none", "help: the raw table"),
-    Key("run", TEXTS, "A command without a shell, or a list of commands that run in order until one fails. "
-        "Split into words before `${}` is replaced; quotes group.", "", "run: echo hello"),
+    Key("help", TEXT, "What it does, in one line.", "none", "help: the raw table"),
+    Key("run", TEXTS, "A command, or a list of commands that run in order until one fails. They run without a "
+        "shell. They are split into words before `${}` is replaced; quotes group.", "", "run: echo hello"),
     Key("argv", LIST, "A command as the exact list of its arguments, in place of `run`.", "",
         'argv: [echo, "hello world"]'),
     Key("sh", TEXT, "A script for a shell, in place of `run`.", "", "sh: echo hello | wc -c"),
-    Key("in", PATHS, "What it reads. A text with `*`, `?` or `[` is a glob, a trailing `/` is a whole tree. "
-        "Maps with `glob` or `from` may stand in place of a path.", "nothing", "in: [src/a.c, docs/]"),
-    Key("out", PATHS, "What it makes. A trailing `/` is a folder with all that is in it.", "nothing",
+    Key("in", PATHS, "What it reads. A text with `*`, `?` or `[` is a glob; a trailing `/` means a whole tree. A "
+        "path can also be a map with `glob` or `from`.", "nothing", "in: [src/a.c, docs/]"),
+    Key("out", PATHS, "What it makes. A trailing `/` means a folder with all its content.", "nothing",
         'out: {table: "out/table.txt", site: out/site/}'),
-    Key("edits", FILES, "Files that it reads and writes in place. Whatever else reads them waits for it. In "
+    Key("edits", FILES, "Files that it reads and writes in place. Other actions that read them wait for it. In "
         "commands they are `${edits}`.", "nothing", 'edits: "tests/*.py"'),
-    Key("stdout", TEXT, "An output that takes what the command prints.", "the output is shown",
+    Key("stdout", TEXT, "An output file that receives what the command prints.", "what it prints is shown",
         "stdout: out/log.txt"),
-    Key("depfile", TEXT, "A file in make's syntax in which the command says what it read: inputs of the next "
-        "fingerprint.", "none", "depfile: out/a.d"),
-    Key("expand", TEXT, "An output that is a plan, which is walked too. See [below](#plans-that-are-made).", "none",
-        "expand: out/more.yaml"),
+    Key("depfile", TEXT, "A file in make's syntax that the command writes, with the files it has read. They are "
+        "inputs of the next fingerprint.", "none", "depfile: out/a.d"),
+    Key("expand", TEXT, "An output that is a plan, whose actions run too. See [below](#plans-that-are-made).",
+        "none", "expand: out/more.yaml"),
     Key("foreach", MAP, "One action for each value: a map of names to lists or globs. Several names multiply.",
         "one action", "foreach: {part: [a, b]}"),
-    Key("when", TEXT, "A condition. If it is false the action is left out, with all that needs it or reads "
-        "its outputs.", "always in", "when: mode == \"release\""),
-    Key("needs", TEXTS, "Actions, families, groups or patterns that come before it and must succeed, where no "
-        "file says so.", "none", "needs: [hello]"),
-    Key("after", TEXTS, "Actions, families, groups or patterns that come before it if they are part of the run. "
+    Key("when", TEXT, "A condition. If it is false, the action is disabled, and so are all actions that need it or "
+        "read its outputs.", "always enabled", 'when: mode == "release"'),
+    Key("needs", TEXTS, "Actions, families, groups or patterns that must succeed before it, if no file connects "
+        "them.", "none", "needs: [hello]"),
+    Key("after", TEXTS, "Actions, families, groups or patterns that run before it if they are part of the run. "
         "Their failure does not matter.", "none", "after: [hello]"),
     Key("tools", TOOLS, "Programs whose identity is fingerprinted.", "none",
         "tools: [python3, {tool: cc, version: cc --version}]"),
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
-    Key("always", BOOL, "Run each time. What reads its outputs is judged by what came out.", "false",
+    Key("always", BOOL, "Run each time. Actions that read its outputs run only if these changed.", "false",
         "always: true"),
-    Key("once", BOOL, "Run only while an output is missing, whatever else differs.", "false",
+    Key("once", BOOL, "Run only if an output is missing, whatever else differs.", "false",
         "out: out/venv/\nonce: true"),
-    Key("tags", TEXTS, "Names to choose by: `-l \"slow and not gpu\"`.", "none", "tags: [slow, gpu]"),
-    Key("keep", BOOL, "Remove nothing of its outputs before it starts, or when it fails.", "false", "keep: true"),
-    Key("console", BOOL, "It keeps the terminal and its input; one such action at a time.", "false",
+    Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
+    Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
+    Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
         "console: true"),
 )  # fmt: skip
 
@@ -323,4 +321,4 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "tools": TOOL_KEYS,
     "retries": RETRIES_KEYS,
 }
-"""Every table of keys, by the place where it may stand."""
+"""Every table of keys, by the kind of map that it is for."""

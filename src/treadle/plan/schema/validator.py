@@ -60,7 +60,7 @@ class Validator:
         :param where: what the map is, for the error texts: "an action"
         """
         if not isinstance(node, Table):
-            self.add(f"{where} must be a map, this is {shape(node)}", node, hint=_short_hint(node, keys))
+            self.add(f"{where} must be a map, not {shape(node)}", node, hint=_short_hint(node, keys))
             return {}
         good: dict[str, Node] = {}
         for name, value in node.nodes.items():
@@ -74,7 +74,7 @@ class Validator:
     def table(self, node: Node, where: str, *, pattern: re.Pattern[str] = NAME) -> Table:
         """Return a map of free names without the entries whose names are wrong."""
         if not isinstance(node, Table):
-            self.add(f"{where} must be a map of names, this is {shape(node)}", node, hint=_map_hint(node) or NAMES)
+            self.add(f"{where} must be a map of names, not {shape(node)}", node, hint=_map_hint(node) or NAMES)
             return Table(node.start, flow=False)
         good = Table(node.start, flow=node.flow)
         for name, value in node.nodes.items():
@@ -86,7 +86,7 @@ class Validator:
                 hint = "letters, digits and _ only, not a digit first"
                 if pattern is ACTION_NAME:
                     hint = "letters, digits and _ . + - only, and a letter, a digit or _ first"
-                self.add(f"{name!r} is not a name for {where}", node.keys[name], hint=hint)
+                self.add(f"{name!r} is not a valid name in {where}", node.keys[name], hint=hint)
         return good
 
     def fits(self, key: Key, node: Node, at: Scalar) -> bool:
@@ -94,14 +94,14 @@ class Validator:
         kind = key.kind
         wrong = ""
         if isinstance(node, Scalar) and node.style is None and node.text in NULLS:
-            wrong = f"must be {kind.says}, nothing stands here"
+            wrong = f"must be {kind.says}, not an empty value"
             if node.end == node.start:
                 node = at
         elif not isinstance(node, kind.shapes):
-            wrong = f"must be {kind.says}, this is {shape(node)}"
+            wrong = f"must be {kind.says}, not {shape(node)}"
         elif kind.check is not None and isinstance(node, Scalar):
             wrong = kind.check(node)
-            wrong = f"{wrong}, this is {shape(node)}" if wrong else ""
+            wrong = f"{wrong}, not {shape(node)}" if wrong else ""
         if wrong:
             is_scalar = isinstance(node, Scalar) and not node.is_null
             hint = _map_hint(node) if Table not in kind.shapes and not is_scalar else ""
@@ -130,7 +130,7 @@ class Validator:
 
     def _cut(self, table: Table, name: str, where: str) -> None:
         self.add(
-            f"YAML cut a value at a comma: {name!r} stands alone in {where}",
+            f"YAML split a value at a comma: {name!r} became a key of {where}",
             table.keys[name],
             hint="inside { } write the value in quotes",
         )
@@ -152,10 +152,10 @@ class Validator:
             option = first.text.rpartition(" ")[2]
             if len(tight) < len(pairs) or (is_run and option.startswith("-") and "=" in option):
                 self.add(
-                    "YAML cut this value at the comma",
+                    "YAML split this value at the comma",
                     first.end,
                     facts=(f"it reads {first.text!r} and {second.text!r}",),
-                    hint="write the value in quotes; a comma between two values needs a blank behind it",
+                    hint="write the value in quotes; a comma between two values needs a blank after it",
                 )
 
     def texts(self, node: Node, what: str) -> list[Scalar]:
@@ -181,8 +181,8 @@ class Validator:
         if isinstance(node, Scalar):
             hint = 'write "" for an empty text' if node.text == "" else "write the word in quotes"
         elif isinstance(node, Items):
-            hint = "one text stands here, without [ ] and without -"
-        return self.source.error(f"{says}, this is {shape(node)}", node, hint=hint)
+            hint = "write one text, without [ ] and without -"
+        return self.source.error(f"{says}, not {shape(node)}", node, hint=hint)
 
 
 def _short_hint(node: Node, keys: dict[str, Key]) -> str:
@@ -195,7 +195,7 @@ def _short_hint(node: Node, keys: dict[str, Key]) -> str:
 
 def _map_hint(node: Node) -> str:
     if isinstance(node, Scalar) and node.is_null:
-        return "look at the indentation of what belongs to it"
+        return "check the indentation of the lines below it"
     if not isinstance(node, Table) or not node.keys:
         return ""
     first = next(iter(node.keys))

@@ -85,7 +85,7 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
-        """Whether nothing stands here (`~`, `null`, or nothing at all)."""
+        """Whether not an empty value (`~`, `null`, or nothing at all)."""
         return self.style is None and self.text in NULLS
 
 
@@ -147,6 +147,6 @@ def shape(node: Node) -> str:
     if isinstance(node, Table):
         return "a map"
     if node.is_null:
-        return "nothing"
+        return "an empty value"
     shown = node.text if len(node.text) <= 40 else node.text[:37] + "..."
     return repr(shown)

@@ -34,8 +34,8 @@ MAX_ALIASED = 1_000_000
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_KEYS = NULLS | {"<<"}
 
-HINT_LARGE = "generated plans this large are better split: one file each, run by itself or by include"
-HINT_DEEP = "no key needs so many: look for brackets that are not closed"
+HINT_LARGE = "split the plan into several files, and run each by itself or with include"
+HINT_DEEP = "look for brackets that are not closed"
 HINT_QUOTE = "write the value in quotes"
 HINT_BLOCK = "write the value in quotes, or as a block after `|`"
 HINT_STAR = "a text that begins with `*` is an alias in YAML: " + HINT_QUOTE
@@ -226,7 +226,7 @@ class _Builder:
         text = node.text
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
             raise self.source.error(
-                "a text with half a character (a lone surrogate)", node, hint="write the whole character"
+                "a text with a lone surrogate (half a character)", node, hint="write the whole character"
             )
         if "\0" in text:
             raise self.source.error(
@@ -238,7 +238,7 @@ class _Builder:
     def _refuse_tag(self, tag: str, at: int) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
         raise self.source.error(
-            f"the tag {shown} is not taken", at, hint=f"plans know no YAML tags; if it is a text, {HINT_QUOTE}"
+            f"YAML tags are not allowed: {shown}", at, hint=f"remove the tag; if it is a text, {HINT_QUOTE}"
         )
 
     def _check_start(self, event: Any, depth: int, *, is_key: bool) -> None:
@@ -284,16 +284,20 @@ class _Builder:
     def _alias(self, event: Any, depth: int) -> Node:
         at = event.start_mark.index
         if event.anchor not in self.anchors:
-            raise self.source.error(f"there is no anchor &{event.anchor} for *{event.anchor}", at, hint=HINT_STAR)
+            raise self.source.error(
+                f"undefined alias *{event.anchor}: there is no anchor &{event.anchor}", at, hint=HINT_STAR
+            )
         node = self.anchors[event.anchor]
         if node is None:
             raise self.source.error(
-                f"*{event.anchor} stands inside its own anchor", at, hint="write the value out in one of the places"
+                f"the alias *{event.anchor} is inside its own anchor",
+                at,
+                hint="write the value out in one of the places",
             )
         size, height = self._measure(node)
         self.aliased += size
         if self.aliased > MAX_ALIASED:
-            raise self.source.error(f"aliases that stand for more than {MAX_ALIASED:,} values", at, hint=HINT_LARGE)
+            raise self.source.error(f"aliases expand to more than {MAX_ALIASED:,} values", at, hint=HINT_LARGE)
         if depth + height > MAX_DEPTH:
             raise self._deeper(node)
         return node
@@ -316,22 +320,24 @@ class _Builder:
         if node.style is None and node.text in _NO_KEYS:
             if node.text == "<<":
                 raise self.source.error(
-                    "merge keys (`<<`) are not taken", node, hint="use `defaults`, or an alias for a whole value"
+                    "merge keys (`<<`) are not supported",
+                    node,
+                    hint="use `defaults`, or an alias for a whole value",
                 )
             raise self.source.error("a key without a name", node, hint="write the name in quotes")
         if node.text in parent.keys:
             first = self.source.place(parent.keys[node.text].start)
             raise self.source.error(
-                f"the key {node.text!r} stands here twice",
+                f"duplicate key {node.text!r}",
                 node,
                 facts=(f"first at {first}",),
-                hint="join the two, or give one of them another name",
+                hint="merge the two, or rename one",
             )
         return node
 
     def _refuse_key(self, at: int) -> NoReturn:
         raise self.source.error(
-            "a list or map stands where a key should",
+            "a key must be a text, not a list or a map",
             at,
             hint="`{` and `[` begin maps and lists in YAML: " + HINT_QUOTE,
         )
