@@ -1,6 +1,6 @@
-"""`select`: a map that stands for one of its values, chosen by a text; what a plan reads is what was chosen.
+"""`select`: replaces a map by one of its values, chosen by a text, before anything else reads it.
 
-It knows no keys of plans: wherever such a map stands, the value that was chosen stands in its place.
+It knows no keys of plans: such a map can be anywhere.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ SELECT, ELSE = "select", "else"
 
 
 class Selection:
-    """Puts what was chosen in the place of selects, with the values of one scope.
+    """Replaces selects by the values that they choose, with the names of one scope.
 
-    :param hidden: names whose values are shown nowhere
+    :param secret: names whose values must not be shown
     """
 
-    __slots__ = ("hidden", "picks", "scope", "source")
+    __slots__ = ("picks", "scope", "secret", "source")
 
-    def __init__(self, source: Source, scope: Scope, hidden: frozenset[str] = frozenset()) -> None:
+    def __init__(self, source: Source, scope: Scope, secret: frozenset[str] = frozenset()) -> None:
         self.source = source
         self.scope = scope
-        self.hidden = hidden
+        self.secret = secret
         self.picks: list[str] = []
-        """What was chosen, in the order in which it was met."""
+        """The names that were chosen, in order."""
 
     def resolve(self, node: Node) -> Node:
-        """Return a node with what was chosen in the place of all selects in it; itself if there is none.
+        """Return a node with all selects in it replaced; the node itself if it has none.
 
-        :raises TreadleError: nothing can be chosen
+        :raises TreadleError: a select has no value for its text
         """
         while isinstance(node, Table) and SELECT in node.nodes:
             node = self._chosen(node)
@@ -43,15 +43,11 @@ class Selection:
             inside = [self.resolve(one) for one in node.nodes]
             if all(one is before for one, before in zip(inside, node.nodes, strict=True)):
                 return node
-            template = Items(node.start, flow=node.flow)
-            template.end, template.nodes = node.end, inside
-            return template
+            return Items(node.start, node.flow, node.end, inside)
         values = {name: self.resolve(one) for name, one in node.nodes.items()}
         if all(one is node.nodes[name] for name, one in values.items()):
             return node
-        table = Table(node.start, flow=node.flow)
-        table.end, table.keys, table.nodes = node.end, node.keys, values
-        return table
+        return Table(node.start, node.flow, node.end, node.keys, values)
 
     def _chosen(self, table: Table) -> Node:
         template = selector(self.source, table)
@@ -73,18 +69,18 @@ class Selection:
     def _nothing(self, table: Table, template: Template, text: str) -> TreadleError:
         known = [name for name in table.nodes if name != SELECT]
         close = nearest(text, known)
-        hidden = any(ref.name in self.hidden for ref in template.refs)
-        shown = "this value, which is secret" if hidden else repr(text)
+        secret = any(ref.name in self.secret for ref in template.refs)
+        shown = "this value, which is secret" if secret else repr(text)
         return self.source.error(
             f"select has no value for {shown}",
             template.node,
             facts=(f"it has {listed(known) or 'nothing'}",),
-            hint=f"did you mean {close}?" if close and not hidden else "add it, or else:",
+            hint=f"did you mean {close}?" if close and not secret else "add it, or else:",
         )
 
 
 def selector(source: Source, table: Table) -> Template:
-    """Return the text that chooses."""
+    """Return the text by which a select chooses."""
     node = table.nodes[SELECT]
     if not isinstance(node, Scalar) or node.is_null:
         at = table.keys[SELECT] if isinstance(node, Scalar) else node
@@ -99,7 +95,7 @@ def selector(source: Source, table: Table) -> Template:
 
 
 def selects(node: Node) -> Iterator[Table]:
-    """Yield all selects in a node, those in the values of others too."""
+    """Yield all selects in a node, nested ones too."""
     stack = [node]
     while stack:
         one = stack.pop()
@@ -112,6 +108,6 @@ def selects(node: Node) -> Iterator[Table]:
 
 
 def may_select(source: Source, node: Node) -> bool:
-    """Whether there may be a select in a node: a look at its text, so that others pay next to nothing."""
+    """Whether a node may have a select: a search in its text, which costs next to nothing."""
     text = source.text
     return text.find(SELECT, node.start, node.end) >= 0 or text.find("*", node.start, node.end) >= 0

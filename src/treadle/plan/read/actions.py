@@ -287,8 +287,6 @@ class ActionReader:
         )
 
     def _templates(self, node: Node | None, what: str) -> list[Template]:
-        if node is None:
-            return []
         return [templates.parse(self.source, text) for text in self.validator.texts(node, what)]
 
     def _files(self, spec: Spec, _node: Node) -> None:
@@ -344,9 +342,6 @@ class ActionReader:
         when = spec.entries.get("when")
         if isinstance(when, Scalar):
             spec.condition = Condition(self.source, when)
-        if "tags" in spec.entries:
-            spec.tags = self._templates(spec.entries["tags"], "a tag")
-        if "needs" in spec.entries:
-            spec.needs = self._templates(spec.entries["needs"], "a name in needs")
-        if "after" in spec.entries:
-            spec.after = self._templates(spec.entries["after"], "a name in after")
+        spec.tags = self._templates(spec.entries.get("tags"), "a tag")
+        spec.needs = self._templates(spec.entries.get("needs"), "a name in needs")
+        spec.after = self._templates(spec.entries.get("after"), "a name in after")

@@ -156,7 +156,7 @@ class PlanFile:
         found: dict[str, tuple[int, Scalar]] = {}
         node = self.entries.get("queues")
         size = Key("the size of a queue", COUNT, "", "", "queues: {net: 2}")
-        for name, value in self.validator.table(node, "queues").items() if node is not None else ():
+        for name, value in self.validator.table(node, "queues").items():
             if name.text == "default":
                 self.validator.add(
                     "the queue default cannot be set here: -j sets its size", name, hint="treadle run -j 4"

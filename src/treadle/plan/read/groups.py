@@ -23,7 +23,7 @@ def read(file: PlanFile, names: Names, making: Collection[str]) -> None:
     found: dict[str, Group] = {}
     prefix, validator = file.prefix, file.validator
     node = file.entries.get("groups")
-    table = Table(0, flow=False) if node is None else validator.table(node, "groups", pattern=ACTION_NAME)
+    table = validator.table(node, "groups", pattern=ACTION_NAME)
     own = {prefix + name for name in table.keys}
     for key, value in table.items():
         help_, members = "", value

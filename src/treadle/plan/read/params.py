@@ -78,7 +78,7 @@ def read_params(
     :param root: what paths are spelled relative to; "" leaves them as they are written
     :param rest: what stands behind `--` on the command line, None if there is no `--`
     """
-    table = validator.table(node, "params") if node is not None else Table(0, flow=False)
+    table = validator.table(node, "params")
     found: dict[str, Param] = {}
     for name, value in table.items():
         if check_name(validator, name, {}, "a parameter"):

@@ -109,7 +109,7 @@ class SettingsReader:
 
     def _set(self, node: Node | None, what: str) -> dict[str, Template]:
         found: dict[str, Template] = {}
-        for name, value in (self.validator.table(node, what) if node is not None else Table(0, flow=False)).items():
+        for name, value in self.validator.table(node, what).items():
             if name.text.startswith("TREADLE"):
                 self.validator.add(
                     f"{name.text}: names that begin with TREADLE are reserved",
@@ -123,7 +123,7 @@ class SettingsReader:
 
     def _variables(self, node: Node | None, key: str) -> list[str]:
         found = []
-        for text in self.validator.texts(node, f"a variable in {key}") if node is not None else ():
+        for text in self.validator.texts(node, f"a variable in {key}"):
             if not NAME.fullmatch(text.text):
                 hint = "a name has letters, digits and _; a value goes into env:"
                 if "=" in text.text:
@@ -203,7 +203,7 @@ class SettingsReader:
         return node.text if isinstance(node, Scalar) else default
 
     def _shell(self, node: Node | None) -> tuple[str, ...]:
-        texts = self.validator.texts(node, "a word of shell") if node is not None else []
+        texts = self.validator.texts(node, "a word of shell")
         if not texts or not texts[0].text:
             raise self.error("shell has no program", node if node is not None else 0, hint="shell: [sh, -euc]")
         return tuple(text.text for text in texts)
@@ -214,7 +214,7 @@ class SettingsReader:
         entries = self.validator.entries(node, RETRIES_KEYS, "retries")
         if "max" not in node.nodes:
             self.validator.add("retries needs max: how often", node, hint="for example max: 2")
-        on = self.validator.texts(entries["on"], "a reason in on") if "on" in entries else []
+        on = self.validator.texts(entries.get("on"), "a reason in on")
         for text in on:
             if not _RETRY_ON.fullmatch(text.text):
                 self.validator.add(

@@ -34,7 +34,7 @@ def read_vars(
 
     :param folder: that files of values are relative to
     """
-    table = validator.table(node, "vars") if node is not None else Table(0, flow=False)
+    table = validator.table(node, "vars")
     base: dict[str, Value] = {name: param.value for name, param in params.items()}
     scope = Scope(base, {name: f"${{{name}}} cannot be used in vars\n{_WHERE_KNOWN}" for name in RESERVED})
     uses: dict[str, list[str]] = {}
@@ -187,8 +187,9 @@ def glob(validator: Validator, node: Table) -> GlobItem:
     entries = validator.entries(node, GLOB_KEYS, "a glob")
     parts = []
     for key in ("glob", "exclude"):
-        texts = validator.texts(entries[key], f"{key} of a glob") if key in entries else ()
-        parts.append([parse(validator.source, text) for text in texts])
+        parts.append(
+            [parse(validator.source, text) for text in validator.texts(entries.get(key), f"{key} of a glob")]
+        )
     return GlobItem(node, *parts, empty="empty" in entries)
 
 

@@ -1,4 +1,4 @@
-"""Checks nodes against the tables of keys: what is right is handed on, what is wrong is kept with its place."""
+"""Validates nodes against the tables of keys: returns what is valid, and keeps an error for what is not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SIMPLE = re.compile(r"[\w./+-]+(?: [\w./+-]+)*")
 
 
 class Validator:
-    """Checks nodes against the tables and keeps what is wrong."""
+    """Validates nodes and keeps the errors."""
 
     __slots__ = ("problems", "source")
 
@@ -55,7 +55,7 @@ class Validator:
         self.problems.add(self.source.error(what, node, facts=facts, hint=hint))
 
     def entries(self, node: Node, keys: dict[str, Key], where: str) -> dict[str, Node]:
-        """Return the entries of a map that are right; keep what is wrong with the others.
+        """Return the valid entries of a map; keep an error for each other one.
 
         :param where: what the map is, for the error texts: "an action"
         """
@@ -71,8 +71,10 @@ class Validator:
                 good[name] = value
         return good
 
-    def table(self, node: Node, where: str, *, pattern: re.Pattern[str] = NAME) -> Table:
-        """Return a map of free names without the entries whose names are wrong."""
+    def table(self, node: Node | None, where: str, *, pattern: re.Pattern[str] = NAME) -> Table:
+        """Return a map of free names without the entries whose names are wrong; an empty one for None."""
+        if node is None:
+            return Table(0, flow=False)
         if not isinstance(node, Table):
             self.add(f"{where} must be a map of names, not {shape(node)}", node, hint=_map_hint(node) or NAMES)
             return Table(node.start, flow=False)
@@ -90,7 +92,7 @@ class Validator:
         return good
 
     def fits(self, key: Key, node: Node, at: Scalar) -> bool:
-        """Keep an error for a value that its key does not take, and return whether it takes it."""
+        """Return whether a key allows a value; keep an error if not."""
         kind = key.kind
         wrong = ""
         if isinstance(node, Scalar) and node.style is None and node.text in NULLS:
@@ -123,7 +125,7 @@ class Validator:
         self.add(f"{where} has no key {name!r}", at, facts=(f"known: {', '.join(sorted(keys))}",), hint=hint)
 
     def _is_cut(self, table: Table, name: str) -> bool:
-        """Whether a name in `{ }` stands without a colon, as the rest of a value that holds a comma does."""
+        """Whether a name in `{ }` has no colon: then it is the rest of a value with a comma."""
         at, value = table.keys[name], table.nodes[name]
         is_empty = isinstance(value, Scalar) and value.style is None and value.start == value.end
         return table.flow and is_empty and not self.source.text[at.end : at.end + 80].lstrip().startswith(":")
@@ -136,12 +138,12 @@ class Validator:
         )
 
     def check_commas(self, node: Items) -> None:
-        """Keep an error for a comma that YAML took as the end of an element, and that was meant as part of it."""
+        """Keep an error for a comma that ends an element for YAML, and was meant as part of it."""
         if node.flow and _TIGHT.search(self.source.text, node.start, node.end) is not None:
             self.check_tight(node, is_run=False)
 
     def check_tight(self, node: Items, *, is_run: bool) -> None:
-        """Do what `check_commas` does, in more detail.
+        """Keep an error for each comma without a blank after it that looks like part of a value.
 
         :param is_run: whether the elements are commands
         """
@@ -158,8 +160,10 @@ class Validator:
                     hint="write the value in quotes; a comma between two values needs a blank after it",
                 )
 
-    def texts(self, node: Node, what: str) -> list[Scalar]:
-        """Return the texts of a text or of a list of texts; what is none is kept as an error."""
+    def texts(self, node: Node | None, what: str) -> list[Scalar]:
+        """Return the texts of a text or of a list of texts, none for None; other nodes are kept as errors."""
+        if node is None:
+            return []
         if isinstance(node, Scalar):
             return [node] if self.is_text(node, what) else []
         if isinstance(node, Items):
@@ -169,7 +173,7 @@ class Validator:
         return []
 
     def is_text(self, node: Node, what: str) -> bool:
-        """Keep an error if a node is not a text, and return whether it is."""
+        """Return whether a node is a text; keep an error if not."""
         if isinstance(node, Scalar) and (node.style is not None or node.text not in NULLS):
             return True
         self.problems.add(self.no_text(node, f"{what} must be a text"))
@@ -186,7 +190,7 @@ class Validator:
 
 
 def _short_hint(node: Node, keys: dict[str, Key]) -> str:
-    """Return what to write where a text stands in place of a map."""
+    """Return a hint for a text in place of a map: what to write."""
     main = next((name for name in ("run", "of", "default", "glob", "tool") if name in keys), "")
     if not isinstance(node, Scalar) or node.is_null or not main or not _SIMPLE.fullmatch(node.text):
         return _map_hint(node) or NAMES

@@ -1,4 +1,4 @@
-"""Says whether a file is a plan, without reading it as one; it never raises."""
+"""Detects plans by a look at their text. It never raises, and loads no YAML parser."""
 
 from __future__ import annotations
 

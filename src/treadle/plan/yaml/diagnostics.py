@@ -1,4 +1,4 @@
-"""Collects what is wrong in a plan, so that one look shows all of it; unaware of what it is about."""
+"""Collects the errors of a plan, so that one check reports all of them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ MAX_SHOWN = 10
 
 
 class UnloadedNameError(TreadleError):
-    """A name may stand in a plan that has not been read yet: then it is no mistake."""
+    """A name is unknown, but may be in a generated plan that is not loaded yet: then it is no error."""
 
     @classmethod
     def of(cls, error: TreadleError) -> UnloadedNameError:
-        """Return what an error says of such a name."""
+        """Return the same error of this class."""
         return cls(error.what, facts=error.facts, hint=error.hint, place=error.place)
 
 
 class Problems:
-    """The mistakes found so far; `told` counts those too that say the same again."""
+    """The errors found so far; `reported` counts repeated ones too."""
 
     __slots__ = ("_found", "reported")
 
@@ -29,16 +29,16 @@ class Problems:
         return len(self._found)
 
     def add(self, error: TreadleError) -> None:
-        """Keep an error; one that says the same of the same place is kept once."""
+        """Keep an error, unless one with the same text and place is kept."""
         self.reported += 1
         self._found.setdefault((error.place, error.what), error)
 
     def errors(self) -> list[TreadleError]:
-        """Return the mistakes in the order in which they were found."""
+        """Return the errors in the order in which they were added."""
         return list(self._found.values())
 
     def collecting(self) -> Problems:
-        """Return what a `with` needs to keep the error that its block raises, and go on after it."""
+        """Return a context manager that keeps the error that its block raises, and goes on after it."""
         return self
 
     def __enter__(self) -> None:
@@ -51,7 +51,7 @@ class Problems:
         return True
 
     def collect(self, error: TreadleError) -> None:
-        """Keep an error that was caught; a PlanError is the mistakes in it."""
+        """Keep an error that was caught; of a PlanError, the errors in it."""
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             self.add(problem)
 

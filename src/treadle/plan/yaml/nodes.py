@@ -1,9 +1,10 @@
-"""What YAML text is once it is parsed: scalars, lists and maps that know where they stand; unaware of plans."""
+"""Nodes of parsed YAML: scalars, lists and maps with their places in the text. Unaware of plans."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from treadle.errors import Place, TreadleError
@@ -12,10 +13,10 @@ NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
 
 class Source:
-    r"""A file's text, and the way from an offset in it to a place.
+    r"""A file's text; converts offsets in it to places.
 
-    Of a plan with others in it, it is the text of all of them, one behind the other: so an offset alone says which
-    file something stands in.
+    Of a plan with other plans in it, it is the text of all files, one after the other: so an offset alone
+    identifies the file too.
 
     :param file: the name that places show
     :param text: the text with `\n` as the only line end
@@ -31,7 +32,7 @@ class Source:
         self._bases = [0]
 
     def add(self, other: Source) -> int:
-        """Put the text of another file behind, and return the offset that its first character has now."""
+        """Append the text of another file, and return the offset that its first character has now."""
         base = len(self.text) + 1
         self.text = f"{self.text}\n{other.text}"
         self._starts = []
@@ -58,9 +59,9 @@ class Source:
         return TreadleError(what, facts=facts, hint=hint, place=place)
 
     def inside(self, node: Scalar, offset: int, snippet: str) -> int:
-        """Return where in the file `snippet` stands that stands at `offset` in the scalar's text.
+        """Return the offset in the file of the `snippet` at `offset` in the scalar's text.
 
-        Escapes and folded lines move text about; where the two cannot be matched it is the scalar's start.
+        Escapes and folded lines move text. If the two cannot be matched, it is the scalar's start.
         """
         raw = self.text[node.start : node.end]
         skip = raw.find("\n") + 1 if node.style in ("|", ">") else 0
@@ -72,46 +73,40 @@ class Source:
         return node.start + at
 
 
+@dataclass(slots=True, eq=False)
 class Scalar:
-    """A text as it was written, and in which style: `None` plain, or one of `'`, `"`, `|`, `>`."""
+    """A text as it was written, and its style: `None` for plain, or one of `'`, `"`, `|`, `>`."""
 
-    __slots__ = ("end", "start", "style", "text")
-
-    def __init__(self, text: str, style: str | None, start: int, end: int) -> None:
-        self.text = text
-        self.style = style
-        self.start = start
-        self.end = end
+    text: str
+    style: str | None
+    start: int
+    end: int
 
     @property
     def is_null(self) -> bool:
-        """Whether not an empty value (`~`, `null`, or nothing at all)."""
+        """Whether it is null: `~`, `null`, or nothing at all."""
         return self.style is None and self.text in NULLS
 
 
+@dataclass(slots=True, eq=False)
 class Items:
-    """A list."""
+    """A list; `flow` says that it is written in brackets."""
 
-    __slots__ = ("end", "flow", "nodes", "start")
-
-    def __init__(self, start: int, *, flow: bool) -> None:
-        self.start = start
-        self.end = start
-        self.flow = flow
-        self.nodes: list[Node] = []
+    start: int
+    flow: bool
+    end: int = 0
+    nodes: list[Node] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
 class Table:
-    """A map; its keys are texts and stand in the order of the file."""
+    """A map; its keys are texts, in the order of the file."""
 
-    __slots__ = ("end", "flow", "keys", "nodes", "start")
-
-    def __init__(self, start: int, *, flow: bool) -> None:
-        self.start = start
-        self.end = start
-        self.flow = flow
-        self.keys: dict[str, Scalar] = {}
-        self.nodes: dict[str, Node] = {}
+    start: int
+    flow: bool
+    end: int = 0
+    keys: dict[str, Scalar] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
 
     def items(self) -> Iterator[tuple[Scalar, Node]]:
         """Yield each key with its value."""
@@ -123,7 +118,7 @@ Node = Scalar | Items | Table
 
 
 def move(root: Node, by: int) -> None:
-    """Move all that a node holds to where its text stands now."""
+    """Add a number to the offsets of a node and of all nodes in it."""
     stack, moved = [root], {id(root)}
     while stack:
         node = stack.pop()
@@ -141,7 +136,7 @@ def move(root: Node, by: int) -> None:
 
 
 def shape(node: Node) -> str:
-    """Return what a node is, for an error text."""
+    """Describe a node, for an error text."""
     if isinstance(node, Items):
         return "a list"
     if isinstance(node, Table):

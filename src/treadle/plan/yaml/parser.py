@@ -1,4 +1,4 @@
-"""YAML text to nodes: from the parser's events, one by one and with bounds; unaware of what a plan holds."""
+"""Parses YAML text to nodes, with bounds on size and depth. Unaware of what a plan contains."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_BYTES = 64 << 20
 MAX_DEPTH = 100
 MAX_NODES = 5_000_000
 MAX_ALIASED = 1_000_000
-"""How many values all aliases may stand for together."""
+"""How many values all aliases may expand to together."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_KEYS = NULLS | {"<<"}
@@ -61,7 +61,7 @@ _HINTS = (
 
 
 def read_source(file: str, *, shared: bool = False) -> Source:
-    """Read a plan's file, which must be UTF-8 of at most 64 MiB, and that no other user may write to.
+    """Read a plan's file, which must be UTF-8 of at most 64 MiB and not writable by other users.
 
     :param shared: see `require_own`
     """
@@ -77,15 +77,15 @@ def read_source(file: str, *, shared: bool = False) -> Source:
 
 
 def read_own(file: str, what: str, *, shared: bool = True, may_be_pipe: bool = False) -> bytes:
-    """Return what a file that a plan is made of holds, which no other user can have written.
+    """Return the content of a file that a plan reads, which no other user can have written.
 
-    Of a file that is too large it is a byte more than `MAX_BYTES`.
+    Of a file that is too large, it is one byte more than `MAX_BYTES`.
 
-    :param what: what it is called in the error
-    :param shared: whether it may lie in a folder where each user has files of their own, such as /tmp
-    :param may_be_pipe: whether it may be a pipe, whose writer is waited for: a question about a folder waits for
-        nothing that lies in it
-    :raises TreadleError: another user may write to it
+    :param what: its name in the error
+    :param shared: whether it may be in a folder where each user has files, such as /tmp
+    :param may_be_pipe: whether it may be a pipe, whose writer is waited for. A file that a plan names may not:
+        loading a plan never waits
+    :raises TreadleError: another user can write to it
     :raises OSError: it cannot be read
     """
     _require_own(trust.foreign_file(file, shared=shared), file, what)
@@ -97,7 +97,7 @@ def read_own(file: str, what: str, *, shared: bool = True, may_be_pipe: bool = F
         if not may_be_pipe and not stat.S_ISREG(status.st_mode):
             raise OSError(22, "It is a pipe or a device")
         if not trust.counts(file, status):
-            # another file than the one that was looked at: in a folder such as /tmp others may exchange theirs
+            # another file than the one that was checked: in a folder such as /tmp other users may replace it
             _require_own((os.path.abspath(file), trust.why(status)), file, what)
         return stream.read(MAX_BYTES + 1)
 
@@ -110,7 +110,7 @@ def _require_own(found: trust.Found | None, file: str, what: str) -> None:
 
 
 def decode(file: str, data: bytes) -> Source:
-    """Return the source of a plan's bytes: a byte order mark and CRLF line ends are taken off."""
+    """Decode a plan's bytes; a byte order mark is removed, and CRLF becomes LF."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -141,7 +141,7 @@ def parse(source: Source) -> Node:
 class _Builder:
     """Builds nodes from events, with one stack for the open lists and maps.
 
-    The loop in `build` is walked for each value of a plan: what is rare is looked at behind one question.
+    The loop in `build` runs once for each value of a plan, so rare cases share one test each.
     """
 
     __slots__ = ("aliased", "anchors", "measures", "source")
@@ -177,7 +177,7 @@ class _Builder:
                 self._check_start(event, len(opened), is_key=key is None and type(parent) is Table)
                 flow = bool(event.flow_style)
                 make = Table if kind is MappingStartEvent else Items
-                parent, key = make(event.start_mark.index, flow=flow), None
+                parent, key = make(event.start_mark.index, flow), None
                 continue
             elif parent is not None and (kind is MappingEndEvent or kind is SequenceEndEvent):
                 node = parent
@@ -220,7 +220,7 @@ class _Builder:
         )
 
     def _look_at(self, event: Any, node: Scalar) -> None:
-        """Check what only a scalar with a tag or an escape can be, and keep one with an anchor."""
+        """Check for what only a scalar with a tag or an escape can contain, and register its anchor."""
         if event.tag is not None:
             self._refuse_tag(event.tag, node.start)
         text = node.text
@@ -242,9 +242,9 @@ class _Builder:
         )
 
     def _check_start(self, event: Any, depth: int, *, is_key: bool) -> None:
-        """Check a list or map that begins.
+        """Check the start of a list or map.
 
-        :param depth: how many are open with it
+        :param depth: how many are open, this one included
         """
         at = event.start_mark.index
         if event.tag is not None:
@@ -257,10 +257,10 @@ class _Builder:
             self.anchors[event.anchor] = None
 
     def _check_unread(self, last: Any, error: yaml.YAMLError, depth: int, *, is_flow: bool) -> None:
-        """Refuse brackets nested too deep in what the parser has read without an event for it.
+        """Refuse brackets nested too deep in text that the parser has read ahead.
 
-        It reads ahead as long as a bracket may begin a key, and its own limit differs between its versions. So
-        where it fails, our limit is checked first.
+        It reads ahead, without events, as long as a bracket may begin a key, and its own limit differs between its
+        versions. So if it fails, our limit is checked first.
 
         :param last: the last event before the error
         :param depth: how many lists and maps are open after it
@@ -303,7 +303,7 @@ class _Builder:
         return node
 
     def _measure(self, node: Node) -> tuple[int, int]:
-        """Return how many values a node stands for, aliases in it too, and how deep it is, at most MAX_DEPTH."""
+        """Return how many values a node has with aliases expanded, and its depth, at most MAX_DEPTH."""
         if isinstance(node, Scalar):
             return 1, 0
         known = self.measures.get(id(node))
@@ -344,9 +344,9 @@ class _Builder:
 
 
 def _brackets(text: str, *, is_flow: bool) -> Iterator[tuple[int, int]]:
-    """Yield where brackets of a part of a document open (1) and close (-1), by the scanner that has no limit.
+    """Yield the offsets where brackets open (1) and close (-1), by the scanner without a limit.
 
-    :param is_flow: whether the part stands inside of brackets
+    :param is_flow: whether the text begins inside of brackets
     """
     before = "[" if is_flow else ""
     scanner: Any = yaml.SafeLoader(before + text)
@@ -355,7 +355,7 @@ def _brackets(text: str, *, is_flow: bool) -> Iterator[tuple[int, int]]:
         while scanner.check_token():
             tokens.append(scanner.get_token())
     except yaml.YAMLError:
-        # what it has read before the error is not lost
+        # the tokens before the error are still there
         tokens += scanner.tokens
     for token in tokens:
         at = token.start_mark.index - len(before)
@@ -366,7 +366,7 @@ def _brackets(text: str, *, is_flow: bool) -> Iterator[tuple[int, int]]:
 
 
 def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
-    """Return a YAML error in our form, with a hint from what usually lies behind it."""
+    """Return a YAML error as a TreadleError, with a hint at the usual cause."""
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "bad text")
     context = str(getattr(error, "context", None) or "")
     mark = getattr(error, "problem_mark", None)
@@ -376,7 +376,7 @@ def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
     if "quoted scalar" in context and start is not None:
         at = min(start.index, len(source.text))
     whole = f"{context} {problem}"
-    hint = next((hint for words, hint in _HINTS if words in whole), "")
+    hint = next((hint for text, hint in _HINTS if text in whole), "")
     if source.text[at : at + 1] == "\t":
         hint = "indent with spaces: YAML takes no tabs there"
     line = source.place(at).text
