@@ -1,11 +1,12 @@
-"""Splits the text of `run` into words, as a POSIX shell would, before any value is filled in.
+"""Splits the text of `run` into words as a POSIX shell does, before values are filled in.
 
-What only a shell could do (pipes, redirections, variables, globs) is refused with its place.
+Pipes, redirections, variables and globs, which need a shell, are errors.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from treadle.errors import TreadleError
 from treadle.plan.yaml.nodes import Scalar, Source
@@ -50,18 +51,16 @@ GIVE_PROGRAM = "the first value must name a program"
 USE_SH = "use sh: to run it in a shell, or quote it to pass it literally"
 
 
+@dataclass(slots=True, eq=False)
 class Word:
-    """One argument: a template, and whether any of it stood in quotes."""
+    """One argument: a template, and whether any of it was in quotes."""
 
-    __slots__ = ("quoted", "template")
-
-    def __init__(self, template: Template, *, quoted: bool) -> None:
-        self.template = template
-        self.quoted = quoted
+    template: Template
+    quoted: bool
 
     def at(self, node: Scalar) -> Word:
         """Return the same word of another scalar with the same text."""
-        return Word(Template(self.template.source, node, self.template.pieces), quoted=self.quoted)
+        return Word(Template(self.template.source, node, self.template.pieces), self.quoted)
 
 
 class _Splitter:
@@ -95,7 +94,7 @@ class _Splitter:
     def end_word(self) -> None:
         if self.started:
             pieces = tuple(piece for piece in self.pieces if piece != "") or ("",)
-            self.words.append(Word(Template(self.source, self.node, pieces), quoted=self.quoted))
+            self.words.append(Word(Template(self.source, self.node, pieces), self.quoted))
         self.pieces, self.quoted, self.started = [], False, False
 
     def error(self, what: str, offset: int, snippet: str, hint: str = USE_SH) -> TreadleError:
@@ -103,7 +102,10 @@ class _Splitter:
 
 
 def split_words(source: Source, node: Scalar) -> list[Word]:
-    """Return the words of a command; what needs a shell is an error."""
+    """Return the words of a command.
+
+    :raises TreadleError: it needs a shell, or a quote is not closed
+    """
     state = _Splitter(source, node)
     text = node.text
     at, end = 0, len(text.rstrip())
@@ -242,7 +244,7 @@ def _check_first(state: _Splitter) -> None:
 
 
 def fill(words: list[Word], scope: Scope) -> tuple[str, ...]:
-    """Return the arguments: a list that is a whole word becomes several."""
+    """Return the arguments; a list that is a whole word becomes several."""
     argv: list[str] = []
     for word in words:
         template = word.template
@@ -257,7 +259,7 @@ def fill(words: list[Word], scope: Scope) -> tuple[str, ...]:
 
 
 def _quoted(word: Word, ref: Ref, scope: Scope) -> str:
-    if isinstance(scope.value(word.template, ref), tuple):
+    if scope.is_list(word.template):
         raise word.template.error(
             f"${{{ref.name}}} is a list and cannot be in quotes",
             ref,

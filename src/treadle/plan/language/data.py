@@ -1,12 +1,10 @@
-"""Values that hold more than a text or a list: records, and what a file of values holds, under names with dots.
-
-It knows nothing of actions, and looks at no file.
-"""
+"""Structured values: records and nested maps, whose fields get names with dots. It reads no files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from treadle.errors import TreadleError
 from treadle.plan.schema.keys import NAME
@@ -20,41 +18,39 @@ MAX_DEPTH = 100
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 Tree = Operand | list["Tree"] | dict[str, "Tree"] | None
-"""What a file holds, whatever its format: numbers keep the text that they were written as."""
+"""The content of a file of values in any format; numbers keep the text they were written as."""
 ErrorAt = Callable[[str], TreadleError]
-"""Makes an error of ours of what is wrong, at the place that it is about."""
+"""Called with what is wrong; returns the error at the place that it is about."""
 
 
+@dataclass(slots=True, eq=False)
 class Data:
-    """What values beside texts and lists there are, by name.
+    """The named values that are not plain texts and lists.
 
-    :ivar typed: what conditions see of values that are numbers or booleans
-    :ivar records: lists of records
-    :ivar odd: what is no value: name -> what to say where it is used
+    :param typed: the values in conditions of names that are numbers or booleans
+    :param records: lists of records
+    :param unusable: a name that is neither a text nor a list -> the error if it is used
     """
 
-    __slots__ = ("records", "typed", "unusable")
+    typed: dict[str, Operand] = field(default_factory=dict)
+    records: dict[str, tuple[Record, ...]] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
 
-    def __init__(self) -> None:
-        self.typed: dict[str, Operand] = {}
-        self.records: dict[str, tuple[Record, ...]] = {}
-        self.unusable: dict[str, str] = {}
+    def add(self, name: str, tree: Tree, base: dict[str, Value], error_at: ErrorAt, where: str = "") -> None:
+        """Add the value of a name, and of all names in it; texts and lists go into `base`.
 
-    def take(self, name: str, tree: Tree, base: dict[str, Value], told: ErrorAt, where: str = "") -> None:
-        """Take in what a name stands for: texts and lists go into `base`.
-
-        :param where: it is defined, for the errors about what is no value
-        :raises TreadleError: a text in it can be no value
+        :param where: where it is defined, for errors
+        :raises TreadleError: a text in it is not allowed as a value
         """
         fact = f"\n{name} is defined {where}" if where else ""
-        for path, found in _walk(name, tree, told):
+        for path, found in _walk(name, tree, error_at):
             for before in (self.unusable, self.records, self.typed):
                 before.pop(path, None)
             base.pop(path, None)
             if found is None:
                 self.unusable[path] = f"${{{path}}} is null\ngive it a value{fact}"
             elif isinstance(found, list):
-                self._take_list(path, found, base, told)
+                self._add_list(path, found, base, error_at)
                 if path in self.unusable:
                     self.unusable[path] += fact
             else:
@@ -62,10 +58,10 @@ class Data:
                 if not isinstance(found, str):
                     self.typed[path] = found
 
-    def _take_list(self, path: str, found: list[Tree], base: dict[str, Value], told: ErrorAt) -> None:
+    def _add_list(self, path: str, found: list[Tree], base: dict[str, Value], error_at: ErrorAt) -> None:
         maps = sum(isinstance(one, dict) for one in found)
         if maps and maps == len(found):
-            self.records[path] = tuple([record(one, told) for one in found])
+            self.records[path] = tuple([record(one, error_at) for one in found])
             self.unusable[path] = (
                 f"${{{path}}} is a list of records: only foreach can use it\nuse foreach: and ${{t.NAME}}"
             )
@@ -78,30 +74,30 @@ class Data:
             if None in texts:
                 self.unusable[path] = f"${{{path}}} is a list that holds null\nremove the null"
             else:
-                base[path] = tuple([_checked(text, told) for text in texts if text is not None])
+                base[path] = tuple([_checked(text, error_at) for text in texts if text is not None])
 
 
-def record(tree: Tree, told: ErrorAt) -> Record:
+def record(tree: Tree, error_at: ErrorAt) -> Record:
     """Return a map as a record."""
     data, values = Data(), dict[str, Value]()
     for key, one in tree.items() if isinstance(tree, dict) else ():
         if NAME.fullmatch(key):
-            data.take(key, one, values, told)
+            data.add(key, one, values, error_at)
     return Record(values, data.typed, data.unusable)
 
 
-def _walk(name: str, tree: Tree, told: ErrorAt) -> Iterator[tuple[str, Operand | list[Tree] | None]]:
-    """Yield all that is no map, under its whole name."""
+def _walk(name: str, tree: Tree, error_at: ErrorAt) -> Iterator[tuple[str, Operand | list[Tree] | None]]:
+    """Yield everything that is not a map, with its full name."""
     stack: list[tuple[str, Tree]] = [(name, tree)]
     while stack:
         path, one = stack.pop()
         if isinstance(one, dict):
             if path.count(".") >= MAX_DEPTH:
-                raise told(f"nested more than {MAX_DEPTH} levels deep")
+                raise error_at(f"nested more than {MAX_DEPTH} levels deep")
             inside = [(f"{path}.{key}", value) for key, value in one.items() if NAME.fullmatch(key)]
             stack.extend(reversed(inside))
         else:
-            yield path, _checked(one, told) if isinstance(one, str) else one
+            yield path, _checked(one, error_at) if isinstance(one, str) else one
 
 
 def _texts(tree: list[Tree]) -> Iterator[str | None]:
@@ -114,16 +110,16 @@ def _texts(tree: list[Tree]) -> Iterator[str | None]:
             yield None if one is None else text_of(one)
 
 
-def _checked(text: str, told: ErrorAt) -> str:
+def _checked(text: str, error_at: ErrorAt) -> str:
     if "\0" in text:
-        raise told("a text with a NUL character: no path, argument or variable can hold one")
+        raise error_at("a text with a NUL character: no path, argument or variable can hold one")
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise told("a text with a lone surrogate (half a character)")
+        raise error_at("a text with a lone surrogate (half a character)")
     return text
 
 
 def scalar(text: str, *, is_plain: bool) -> Operand:
-    """Return a scalar of YAML: a plain number or boolean is one for conditions, and stays the text it is."""
+    """Return a scalar of YAML: a plain number or boolean is one in conditions, and keeps its text."""
     if not is_plain:
         return text
     if text in ("true", "false"):
@@ -132,7 +128,7 @@ def scalar(text: str, *, is_plain: bool) -> Operand:
 
 
 def tree_of(node: Node) -> Tree:
-    """Return what a YAML file of values holds."""
+    """Return the content of a YAML file of values."""
     if isinstance(node, Scalar):
         return None if node.is_null else scalar(node.text, is_plain=node.style is None)
     if isinstance(node, Items):
@@ -141,12 +137,12 @@ def tree_of(node: Node) -> Tree:
 
 
 def at(source: Source, node: Node) -> ErrorAt:
-    """Return what makes errors at a node."""
+    """Return a function that makes errors at a node."""
     return lambda what: source.error(what, node, hint="correct that value, or use another one")
 
 
 def has_tables(node: Node) -> bool:
-    """Whether there is a map in a list, or in the lists in it."""
+    """Whether a node is a map, or a list with a map in it at any depth."""
     if isinstance(node, Items):
         return any(has_tables(one) for one in node.nodes)
     return isinstance(node, Table)

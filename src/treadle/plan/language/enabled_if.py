@@ -1,6 +1,6 @@
-"""Conditions: comparisons of values with `and`, `or`, `not`, `in` and brackets, and nothing else.
+"""Conditions: comparisons of values with `and`, `or`, `not`, `in` and brackets.
 
-It reads no environment: every name is given to it.
+The values of all names are passed in; it reads no environment.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from treadle.errors import TreadleError, nearest
@@ -35,13 +36,13 @@ KEYWORDS = frozenset(("and", "or", "not", "in", "true", "false"))
 
 
 _MEANT_AS_BOOLEANS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n"))
-"""Texts, in lower case, that some formats take for booleans: a plan knows `true` and `false` alone."""
+"""Texts, in lower case, that are booleans in some formats; a plan has only `true` and `false`."""
 
 
 class Number:
     """A number with the text it was written as.
 
-    :param value: the number where `float` does not understand the text, as of `0x1F`
+    :param value: the number if `float` cannot parse the text, such as `0x1F`
     """
 
     __slots__ = ("number", "text")
@@ -54,13 +55,11 @@ class Number:
 Operand = bool | str | Number | tuple[str, ...]
 
 
+@dataclass(slots=True, frozen=True)
 class _Token:
-    __slots__ = ("kind", "offset", "text")
-
-    def __init__(self, kind: str, text: str, offset: int) -> None:
-        self.kind = kind
-        self.text = text
-        self.offset = offset
+    kind: str
+    text: str
+    offset: int
 
 
 class Condition:
@@ -74,19 +73,20 @@ class Condition:
         self.tokens = _tokens(source, node)
 
     def evaluate(
-        self, names: Mapping[str, Operand], unknown: Mapping[str, str], hidden: Collection[str] = ()
+        self, names: Mapping[str, Operand], unknown: Mapping[str, str], secret: Collection[str] = ()
     ) -> tuple[bool, str]:
-        """Return whether it holds, and the values of the names in it as text.
+        """Return whether it is true, and the values of the names in it as text.
 
-        :param names: what each name stands for
-        :param unknown: a name, or a first part of one -> what to say where it is used
+        :param names: the value of each name
+        :param unknown: a name, or the first part of one -> the error if it is used
+        :param secret: names whose values must not be shown
         """
-        evaluator = _Evaluator(self, names, unknown, hidden)
+        evaluator = _Evaluator(self, names, unknown, secret)
         found = evaluator.either(0)
         if evaluator.at < len(self.tokens):
             raise evaluator.error(f"{evaluator.token.text} is not expected here", evaluator.token, JOIN)
         found = evaluator.truth(found, self.tokens[0])
-        used = [f"{name} is {'secret' if name in hidden else _show(names[name])}" for name in evaluator.used]
+        used = [f"{name} is {'secret' if name in secret else _show(names[name])}" for name in evaluator.used]
         return found, ", ".join(used)
 
 
@@ -111,21 +111,21 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
 
 
 class _Evaluator:
-    """Parses and evaluates; every part is read, so a mistake is found whatever the values are."""
+    """Parses and evaluates; all parts are parsed, so an error is found whatever the values are."""
 
-    __slots__ = ("at", "condition", "hidden", "names", "unknown", "used")
+    __slots__ = ("at", "condition", "names", "secret", "unknown", "used")
 
     def __init__(
         self,
         condition: Condition,
         names: Mapping[str, Operand],
         unknown: Mapping[str, str],
-        hidden: Collection[str],
+        secret: Collection[str],
     ) -> None:
         self.condition = condition
         self.names = names
         self.unknown = unknown
-        self.hidden = hidden
+        self.secret = secret
         self.at = 0
         self.used: dict[str, None] = {}
 
@@ -149,7 +149,7 @@ class _Evaluator:
             return value
         name = next(reversed(self.used), "NAME") if token.kind != "text" else token.text
         hint = f"compare it: {name} == VALUE"
-        if self.used.keys() & set(self.hidden):
+        if self.used.keys() & set(self.secret):
             raise self.error("this is a value, not a condition", token, hint)
         if isinstance(value, str) and value.lower() in _MEANT_AS_BOOLEANS:
             what = f"{value} is a text here, not a condition: only true and false are booleans"
@@ -289,7 +289,7 @@ class _Evaluator:
 
 
 def text_of(value: Operand) -> str:
-    """Return a value as the text that it was written as."""
+    """Return the text that a value was written as."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Number):
@@ -307,6 +307,6 @@ def _equal(left: Operand, right: Operand) -> bool:
 
 def _show(value: Operand) -> str:
     if isinstance(value, tuple):
-        # what does not print is shown as in one text, so that a reason stays one line
+        # unprintable characters are escaped, so that a reason stays one line
         return f"[{', '.join(repr(one)[1:-1] if not one.isprintable() else one for one in value)}]"
     return repr(text_of(value))

@@ -1,9 +1,11 @@
-"""Texts with `${name}` in them, parsed once and filled in many times; unaware of where values come from."""
+"""Templates: texts with `${name}` in them, parsed once and filled many times. Unaware of where values come from."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from treadle.errors import TreadleError, listed, nearest
@@ -17,31 +19,27 @@ MAX_TEXT = 1 << 20
 MAX_SPENT = 50_000_000
 
 Value = str | tuple[str, ...]
-_NOTHING: Mapping[str, Any] = {}
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+@dataclass(slots=True, eq=False)
 class Ref:
-    """A `${name}` and where it stands in the scalar's text."""
+    """A reference `${name}`, at an offset in the scalar's text."""
 
-    __slots__ = ("name", "offset")
-
-    def __init__(self, name: str, offset: int) -> None:
-        self.name = name
-        self.offset = offset
+    name: str
+    offset: int
 
 
 Piece = str | Ref
 
 
+@dataclass(slots=True, eq=False)
 class Template:
-    """A text in pieces: literal ones and references."""
+    """A text in pieces: literal texts and references."""
 
-    __slots__ = ("node", "pieces", "source")
-
-    def __init__(self, source: Source, node: Scalar, pieces: tuple[Piece, ...]) -> None:
-        self.source = source
-        self.node = node
-        self.pieces = pieces
+    source: Source
+    node: Scalar
+    pieces: tuple[Piece, ...]
 
     @property
     def refs(self) -> list[Ref]:
@@ -50,23 +48,19 @@ class Template:
 
     @property
     def whole(self) -> Ref | None:
-        """The one reference that the text consists of, if it does."""
+        """The reference that is the whole text, if it is one."""
         first = self.pieces[0]
         return first if len(self.pieces) == 1 and isinstance(first, Ref) else None
 
     @property
     def has_magic(self) -> bool:
-        """Whether a glob is written here: values that come in through `${}` never make one."""
+        """Whether it is a glob: values of references never make one."""
         return any(isinstance(piece, str) and MAGIC.search(piece) for piece in self.pieces)
 
     def error(self, what: str, ref: Ref, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a reference."""
-        return self.source.error(what, ref_offset(self.source, self.node, ref), facts=facts, hint=hint)
-
-
-def ref_offset(source: Source, node: Scalar, ref: Ref) -> int:
-    """Return where in the file a reference of a scalar stands."""
-    return source.inside(node, ref.offset, f"${{{ref.name}}}")
+        at = self.source.inside(self.node, ref.offset, f"${{{ref.name}}}")
+        return self.source.error(what, at, facts=facts, hint=hint)
 
 
 def parse(source: Source, node: Scalar) -> Template:
@@ -101,7 +95,7 @@ def split(source: Source, node: Scalar, start: int, end: int) -> list[Piece]:
 
 
 def bad_mark(source: Source, node: Scalar, offset: int) -> TreadleError:
-    """Return the error for a `${` that no name and `}` follow."""
+    """Return the error for a `${` without a name and a `}` after it."""
     shown = node.text[offset : offset + 20].split("\n")[0]
     return source.error(
         f"invalid reference `{shown}`: expected ${{NAME}}",
@@ -110,24 +104,22 @@ def bad_mark(source: Source, node: Scalar, offset: int) -> TreadleError:
     )
 
 
+@dataclass(slots=True, eq=False)
 class Record:
-    """A map of a list: what a value of `foreach` may be.
+    """A map in a list, used as a value of `foreach`.
 
-    :param values: its fields, those of maps in it with a dot
-    :param typed: what conditions see of fields that are numbers or booleans
-    :param odd: fields that are no text and no list -> what to say where they are used
+    :param values: its fields, those of nested maps with a dot
+    :param typed: the values in conditions of fields that are numbers or booleans
+    :param unusable: fields that are neither a text nor a list -> the error if they are used
     """
 
-    __slots__ = ("typed", "unusable", "values")
-
-    def __init__(self, values: dict[str, Value], typed: dict[str, Operand], odd: dict[str, str]) -> None:
-        self.values = values
-        self.typed = typed
-        self.unusable = odd
+    values: dict[str, Value]
+    typed: dict[str, Operand]
+    unusable: dict[str, str]
 
     @property
     def name(self) -> str | None:
-        """What stands for it in a uid: its `name`, else its first text; None if there is no text in it."""
+        """Its part of a uid: its field `name`, else its first text; None if it has no text."""
         name = self.values.get("name")
         if isinstance(name, str):
             return name
@@ -140,49 +132,52 @@ class Record:
         return hash(tuple(self.values.items()))
 
 
+@dataclass(slots=True, eq=False)
 class GlobItem:
-    """A glob with its options."""
+    """A glob with its options.
 
-    __slots__ = ("empty", "exclude", "node", "patterns")
-
-    def __init__(self, node: Node, patterns: list[Template], exclude: list[Template], *, empty: bool) -> None:
-        self.node = node
-        self.patterns = patterns
-        self.exclude = exclude
-        self.empty = empty
-
-
-class Scope:
-    """What the names in `${}` stand for.
-
-    :param base: values known everywhere
-    :param unknown: a name that is known only elsewhere -> what to say about it where no value has the name;
-        behind a line end, what to do, and behind another one a fact
+    :param empty: whether it may match nothing
     """
 
-    __slots__ = ("base", "globs", "local", "records", "spent", "typed", "unknown")
+    node: Node
+    patterns: list[Template]
+    exclude: list[Template]
+    empty: bool
 
-    def __init__(self, base: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> None:
-        self.base = base
-        self.local: Mapping[str, Value] = {}
-        self.unknown = unknown or {}
-        self.spent = [0]
-        self.records: Mapping[str, Sequence[Record]] = _NOTHING
-        """Lists of records, which only foreach takes."""
-        self.globs: Mapping[str, GlobItem] = _NOTHING
-        """Globs, which only in, edits and foreach take."""
-        self.typed: Mapping[str, Operand] = _NOTHING
-        """What conditions see of values that are numbers or booleans."""
 
-    def with_local(self, local: Mapping[str, Value], unknown: Mapping[str, str] | None = None) -> Scope:
-        """Return a scope with further names, which counts into the same purse."""
-        scope = Scope(self.base, unknown)
-        scope.local = {**self.local, **local} if self.local else local
-        scope.spent = self.spent
-        return scope
+@dataclass(slots=True, eq=False)
+class Scope:
+    """The values of the names in `${}`.
+
+    :param base: values known everywhere
+    :param unknown: a name without a value here -> the error if it is used: the text, the hint and facts in lines
+    :param local: values of one action or instance
+    :param typed: the values in conditions of names that are numbers or booleans
+    :param records: lists of records, which only foreach can use
+    :param globs: globs, which only in, edits and foreach can use
+    :param spent: how much was filled in so far, in one counter for all scopes of a file
+    """
+
+    base: Mapping[str, Value]
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    local: Mapping[str, Value] = field(default_factory=dict)
+    typed: Mapping[str, Operand] = field(default_factory=dict)
+    records: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    globs: Mapping[str, GlobItem] = field(default_factory=dict)
+    spent: list[int] = field(default_factory=lambda: [0])
+
+    def with_local(
+        self,
+        local: Mapping[str, Value],
+        unknown: Mapping[str, str] = _NOTHING,
+        typed: Mapping[str, Operand] = _NOTHING,
+    ) -> Scope:
+        """Return a scope with further names, without records and globs."""
+        local = {**self.local, **local} if self.local else local
+        return Scope(self.base, unknown, local, typed, _NOTHING, _NOTHING, self.spent)
 
     def value(self, template: Template, ref: Ref) -> Value:
-        """Return what a reference stands for."""
+        """Return the value of a reference."""
         found = self.local.get(ref.name)
         if found is None:
             found = self.base.get(ref.name)
@@ -224,8 +219,13 @@ class Scope:
             return pieces[0]
         return "".join([piece if isinstance(piece, str) else self.one(template, piece) for piece in pieces])
 
+    def is_list(self, template: Template) -> bool:
+        """Whether a template is as a whole a reference to a list."""
+        whole = template.whole
+        return whole is not None and isinstance(self.value(template, whole), tuple)
+
     def one(self, template: Template, ref: Ref) -> str:
-        """Return what a reference inside a text stands for."""
+        """Return the value of a reference inside a text."""
         found = self.value(template, ref)
         if isinstance(found, tuple):
             facts = (f"it holds {len(found)} element{'s' if len(found) != 1 else ''}",)
@@ -243,7 +243,7 @@ class Scope:
         return found
 
     def items(self, template: Template) -> tuple[str, ...]:
-        """Return a template's texts: those of a list that it is as a whole, or the one that it makes."""
+        """Return the texts of a template: the elements if it is a list as a whole, else one text."""
         pieces = template.pieces
         if len(pieces) > 1:
             return (self.text(template),)
@@ -254,12 +254,12 @@ class Scope:
         return found if isinstance(found, tuple) else (self.one(template, first),)
 
     def pattern(self, template: Template) -> str:
-        """Return a template as a glob, in which what comes from values stands for itself."""
+        """Return a template as a glob, with its values escaped."""
         return "".join(
             [piece if isinstance(piece, str) else escape(self.one(template, piece)) for piece in template.pieces]
         )
 
 
 def escape(text: str) -> str:
-    """Return a glob that matches just this text."""
+    """Return a glob that matches only this text."""
     return MAGIC.sub(lambda found: f"[{found.group()}]", text)

@@ -101,7 +101,7 @@ class _Vars:
             if odd is not None:
                 raise validator.error(f"the var {name} has records and other values", first, hint=_QUOTES)
             held = tree(validator, scope, node, f"the var {name}")
-            self.data.take(name, held, self.base, data.at(validator.source, node), self._where(node))
+            self.data.add(name, held, self.base, data.at(validator.source, node), self._where(node))
         else:
             self._plain(name, node)
         scope.unknown = {**scope.unknown, **self.data.unusable}
@@ -156,7 +156,7 @@ class _Vars:
         if "else" in entries:
             otherwise = tree(validator, self.scope, entries["else"], f"else of the var {name}")
             at = entries["else"]
-            self.data.take(name, otherwise, self.base, data.at(validator.source, at), self._where(at))
+            self.data.add(name, otherwise, self.base, data.at(validator.source, at), self._where(at))
         try:
             source = self.files.source(path, shown_path(validator.source.file, path), told)
             held = None if source is None else self.files.tree(path, kind, source)
@@ -173,7 +173,7 @@ class _Vars:
         if source is None and kind == "text" and "else" not in entries:
             held = ""
         if held is not None:
-            self.data.take(
+            self.data.add(
                 name,
                 held,
                 self.base,
@@ -185,12 +185,9 @@ class _Vars:
 def glob(validator: Validator, node: Table) -> GlobItem:
     """Return a map with `glob` as what it says; what is wrong with it is kept."""
     entries = validator.entries(node, GLOB_KEYS, "a glob")
-    parts = []
-    for key in ("glob", "exclude"):
-        parts.append(
-            [parse(validator.source, text) for text in validator.texts(entries.get(key), f"{key} of a glob")]
-        )
-    return GlobItem(node, *parts, empty="empty" in entries)
+    lists = [validator.texts(entries.get(key), f"{key} of a glob") for key in ("glob", "exclude")]
+    patterns, exclude = [[parse(validator.source, text) for text in texts] for texts in lists]
+    return GlobItem(node, patterns, exclude, "empty" in entries)
 
 
 def _refuse_globs(validator: Validator, name: str, node: Node) -> None:
