@@ -14,7 +14,8 @@ from .discovery import Discovery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from treadle.errors import Place
 
@@ -240,6 +241,11 @@ class Command:
 
     def __repr__(self) -> str:
         return f"Command({self.shown!r})"
+
+
+def written_by(commands: Mapping[Any, Command]) -> Iterator[tuple[str, Any]]:
+    """Yield path and action for each output and each file that is edited: what an OutputIndex is made of."""
+    return ((path, uid) for uid, command in commands.items() for path in command.written)
 
 
 def _refuse_texts(**lists: object) -> None:

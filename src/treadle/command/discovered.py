@@ -10,23 +10,24 @@ import os
 
 from treadle.content.digests import ABSENT, is_folder
 from treadle.content.files import GRAIN, moved
-from treadle.content.links import Links, Makers
+from treadle.content.links import Links, Producers
 from treadle.core.elements import digest
 from treadle.errors import DAGError
 from treadle.state.records import Owner
 
+from .command import Command, written_by
 from .discovery import discovered_paths
 from .fingerprinting import FOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
 
     from treadle.content.files import Files, Look, Seen
     from treadle.core.graph.dag import DAG
     from treadle.state.store import Entry, Store
 
-    from .command import Command
     from .fingerprinting import Question
 
 
@@ -59,14 +60,14 @@ class DiscoveredInputs:
     """Takes in what the actions of one walk have read beside what they declare.
 
     :param files: the files of the root
-    :param makers: output -> its maker, of all actions of the walk
+    :param commands: all actions of the walk
     """
 
-    def __init__(self, files: Files, makers: Mapping[str, str]) -> None:
+    def __init__(self, files: Files, commands: Mapping[Any, Command]) -> None:
         self.files = files
         self.overlaps = Overlaps()
-        self._made = makers
-        self._makers: Makers | None = None
+        self._commands = commands
+        self._producers: Producers | None = None
         self._links: Links | None = None
         """How links are once the walk is over."""
 
@@ -95,19 +96,19 @@ class DiscoveredInputs:
         for path, seen, was_there in look_at_discovered(self.files, uid, command, links):
             question.add_found(path, seen)
             own = _own_in(path, command)
-            makers = self._makers_of(uid, path, links)
+            producers = self._producers_of(uid, path, links)
             if _is_around(path, seen):
                 has_moved = False
             elif path in before:
                 has_moved = _moved_beside(own, before[path], seen) if own else moved(before[path], seen)
             elif seen.value == ABSENT:
                 # a temporary file of the command looks the same: only what is known to have been there is doubtful
-                has_moved = was_there or bool(makers)
+                has_moved = was_there or bool(producers)
             else:
-                has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, makers, left_by)
+                has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, producers, left_by)
             if not (path in before or _is_around(path, seen)):
                 fresh[path] = seen
-            if has_moved or any(self.overlaps.overlapped(uid, maker) for maker in makers):
+            if has_moved or any(self.overlaps.overlapped(uid, one) for one in producers):
                 doubted.append(path)
         doubted += self._moved_on_the_way(fresh, since) if fresh else ()
         return list(dict.fromkeys(doubted))
@@ -129,10 +130,10 @@ class DiscoveredInputs:
         ]
         return [*found, *trees]
 
-    def makers_of(self, uid: str, found: Iterable[str]) -> list[str]:
-        """Return the actions that make what an action was found to read."""
+    def producers_of(self, uid: str, found: Iterable[str]) -> list[str]:
+        """Return the actions that make what an action has read undeclared."""
         links = Links(self.files.root)
-        return list(dict.fromkeys(maker for path in found for maker in self._makers_of(uid, path, links)))
+        return list(dict.fromkeys(one for path in found for one in self._producers_of(uid, path, links)))
 
     def with_real_names(self, found: Iterable[str]) -> list[str]:
         """Return paths, and the names that those have without the links that they lead through."""
@@ -148,10 +149,10 @@ class DiscoveredInputs:
         links = self._links
         return {link: links.text(link) for path in found for link in links.trail(path)[:-1]}
 
-    def _makers_of(self, uid: str, path: str, links: Links) -> list[str]:
-        if self._makers is None:
-            self._makers = Makers(self.files.root, self._made)
-        return [maker for maker in self._makers.of(path, links) if maker != uid]
+    def _producers_of(self, uid: str, path: str, links: Links) -> list[str]:
+        if self._producers is None:
+            self._producers = Producers(self.files.root, written_by(self._commands))
+        return [producer for producer in self._producers.of(path, links) if producer != uid]
 
 
 def look_at_discovered(files: Files, uid: str, command: Command, links: Links) -> Iterator[tuple[str, Seen, bool]]:
@@ -289,26 +290,6 @@ def owner_of(uid: str, command: Command) -> Owner:
     )
 
 
-def writers_of(paths: Iterable[str], commands: Mapping[str, Command]) -> list[str]:
-    """Return which of these actions write to one of the paths: to it, to a folder around it, into a tree."""
-    exact = set(paths)
-    folders = {folder for path in exact for folder in _folders_around(path)}
-    everything = "./" in exact
-
-    def is_read(made: str) -> bool:
-        return everything or made in exact or made in folders or not exact.isdisjoint(_folders_around(made))
-
-    return [uid for uid, command in commands.items() if any(map(is_read, command.written))]
-
-
-def _folders_around(path: str) -> list[str]:
-    found, at = [], path.rfind("/", 0, len(path) - 1)
-    while at > 0:
-        found.append(path[: at + 1])
-        at = path.rfind("/", 0, at)
-    return found
-
-
 def found_on_record(store: Store, uid: str, command: Command) -> list[str]:
     """Return what an action was found to read when it last ended well, on record or not."""
     entry = store.entries.get(owner_of(uid, command).key) if command.discovery is not None else None
@@ -324,27 +305,26 @@ def found_in(entry: Entry) -> list[str]:
     return [name[len(FOUND) :] for name in success.results if name.startswith(FOUND)] if success is not None else []
 
 
-def makers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
-    """Yield (action, maker) for each output of another that an action was found to read last time."""
-    makers: Makers | None = None
+def producers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
+    """Yield (action, producer) for each output of another action that an action has read undeclared last time."""
+    producers: Producers | None = None
     for uid, command in commands.items():
         found = found_on_record(store, uid, command) if command.discovery is not None else ()
         if not found:
             continue
-        if makers is None:
-            made = {path: other for other, c in commands.items() for path in c.written}
-            makers = Makers(os.path.abspath(store.root), made)
-        for maker in dict.fromkeys(maker for path in found for maker in makers.of(path)):
-            if maker != uid:
-                yield uid, maker
+        if producers is None:
+            producers = Producers(os.path.abspath(store.root), written_by(commands))
+        for producer in dict.fromkeys(one for path in found for one in producers.of(path)):
+            if producer != uid:
+                yield uid, producer
 
 
-def wait_for_makers(store: Store, actions: DAG) -> None:
-    """Let each action wait for the makers of what it was found to read last time."""
+def wait_for_producers(store: Store, actions: DAG) -> None:
+    """Let each action wait for the producers of what it has read undeclared last time."""
     commands: dict[str, Command] = actions.vertex_data  # type: ignore[assignment]
-    for uid, maker in list(makers_on_record(store, commands)):
+    for uid, producer in list(producers_on_record(store, commands)):
         try:
-            actions.update_vertex(uid, predecessors=[maker])
+            actions.update_vertex(uid, predecessors=[producer])
         except DAGError:
             # they wait for each other: then the order of the plan counts
             continue

@@ -10,6 +10,7 @@ from treadle.content.files import moved
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links
 from treadle.core.decision import NOT_ASKED, OUTPUT
+from treadle.core.paths import holds
 from treadle.engines.process_marks import KILL, wait_for_group
 from treadle.errors import TreadleError
 
@@ -335,9 +336,7 @@ def made_once(command: Command) -> Fingerprint:
 
 def _is_made_by(command: Command, path: str) -> bool:
     """Return whether a path is an output of the command, or lies in one, or is edited by it."""
-    return path in command.edits or any(
-        path == out or (out.endswith("/") and path.startswith(out)) for out in command.outputs
-    )
+    return path in command.edits or any(holds(out, path) for out in command.outputs)
 
 
 class Question:

@@ -10,6 +10,7 @@ import stat
 from errno import EACCES, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV
 
 from treadle.content.digests import ABSENT, is_folder
+from treadle.core.paths import folders_around
 from treadle.errors import TreadleError
 from treadle.state import own_files
 from treadle.state.ownership import (
@@ -22,7 +23,6 @@ from treadle.state.ownership import (
     NOT_OURS,
     OURS,
     Aliases,
-    folders_around,
     is_same_entry,
     link_value,
     mount_points,

@@ -12,10 +12,11 @@ from treadle._startup.interpreter import inherited
 from treadle.content.digests import ABSENT
 from treadle.content.files import Files
 from treadle.content.fingerprint import Fingerprint
-from treadle.content.links import Links, Makers
+from treadle.content.links import Links, Producers
 from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision
 from treadle.core.decision import OUTPUT, Reason, Verdict
+from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks as marks
 from treadle.errors import StateError, ToldToEndError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
@@ -29,7 +30,8 @@ from treadle.status import ReturnValue
 from treadle.walk import Report, Walk
 
 from . import outputs
-from .discovered import DiscoveredInputs, found_in, owner_of, wait_for_makers, writers_of
+from .command import Command, written_by
+from .discovered import DiscoveredInputs, found_in, owner_of, wait_for_producers
 from .fingerprinting import FOUND, INPUT, Questions, made_once
 from .job import CONSOLE_QUEUE, CommandJob, Place
 from .outputs import Room
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
     from treadle.events.bus import Ended
     from treadle.state.store import Known
 
-    from .command import Command
     from .fingerprinting import Question
     from .observer import Observer
 
@@ -425,9 +426,8 @@ class CommandWalk(Walk):
         files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
         self.questions.is_told_to_end = lambda: self._told_to_end is not None
         self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
-        makers = {path: str(uid) for uid, c in self.actions.vertex_data.items() for path in c.written}
-        self.discovered = DiscoveredInputs(files, makers)
-        wait_for_makers(self.store, self.actions)
+        self.discovered = DiscoveredInputs(files, self.actions.vertex_data)
+        wait_for_producers(self.store, self.actions)
         self._kept, self._last_found, self._durations = {}, {}, {}
         self._ownership = Ownership(self.store, files)
         self._after_a_run, self._rooms, self._folders = set(), {}, set()
@@ -509,10 +509,10 @@ class CommandWalk(Walk):
         question = self._kept.get(uid) if uid in self.reports else None
         return question.answers if question is not None else {}
 
-    def makers_of_found(self, uid: str) -> list[str]:
-        """Return the makers of the inputs that an action was found to read and does not declare."""
+    def producers_of_discovered(self, uid: str) -> list[str]:
+        """Return the producers of the discovered inputs of an action."""
         question = self._kept.get(uid)
-        return self.discovered.makers_of(uid, question.answers if question is not None else ())
+        return self.discovered.producers_of(uid, question.answers if question is not None else ())
 
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
@@ -674,34 +674,31 @@ def _not_written(root: str, missing: Sequence[str]) -> TreadleError:
 
 def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:
     """Return which of those before write to these paths; the others are needed, and nothing follows from them."""
-    found = writers_of(paths, before)
-    if len(found) == len(before):
-        return found
-    # what a path leads to through links may be made by one of the others, by another name again
-    makers = Makers(root, {path: uid for uid, command in before.items() for path in command.written})
-    return list(dict.fromkeys([*found, *(maker for path in paths for maker in makers.of(path))]))
+    outputs = OutputIndex(written_by(before))
+    found = {uid for path in paths for uid in outputs.of(path)}
+    if len(found) < len(before):
+        # what a path leads to through links may be made by one of the others, by another name again
+        producers = Producers(root, written_by(before))
+        found.update(uid for path in paths for uid in producers.of(path))
+    return [uid for uid in before if uid in found]
 
 
 def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
     """Return what a verdict is worth while others are to run before."""
-    to_come = [path for command in pending.values() for path in command.written]
+    to_come = OutputIndex(written_by(pending))
     sure = [reason for reason in verdict.reasons if not _is_to_come(reason, to_come)]
     if sure:
         return Verdict(decision.RUN, sure)
     return Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, uid) for uid in pending])
 
 
-def _is_to_come(reason: Reason, to_come: list[str]) -> bool:
+def _is_to_come(reason: Reason, to_come: OutputIndex) -> bool:
     """Return whether a reason speaks of a file that another action will make before."""
     for prefix in (INPUT, FOUND):
         if reason.name.startswith(prefix):
             path = reason.name[len(prefix) :]
-            return any(
-                path == made
-                or (made.endswith("/") and path.startswith(made))
-                or made.startswith(path.rstrip("/") + "/")
-                for made in to_come
-            )
+            # a path that was absent may become a folder
+            return bool(to_come.of(path) or to_come.of(path.rstrip("/") + "/"))
     return False
 
 

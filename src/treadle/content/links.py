@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 
+from treadle.core.output_index import OutputIndex
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 _MOST_LINKS = 40
 """So many links the system follows in one path."""
@@ -148,46 +150,24 @@ class Links:
         return found
 
 
-class Makers:
-    """Which action makes what, asked by any name that a path has.
+class Producers:
+    """Which actions make or edit what, asked by any name that a path has through links.
 
     :param root: the folder that paths are relative to
-    :param makers: output -> its maker
+    :param written: path and action, for each output and each file that is edited
     """
 
-    def __init__(self, root: str, makers: Mapping[str, str]) -> None:
+    def __init__(self, root: str, written: Iterable[tuple[str, str]]) -> None:
         self._links = Links(root)
-        self._makers = {self._links.place(path): uid for path, uid in makers.items()} | dict(makers)
+        self._outputs = OutputIndex()
+        for path, uid in written:
+            self._outputs.add(path, uid)
+            self._outputs.add(self._links.place(path), uid)
 
     def of(self, path: str, links: Links | None = None) -> list[str]:
         """Return the actions that make a file or a folder, also by what it leads through; of a folder all in it.
 
         :param links: how links are now, if they may have been turned since this was made
         """
-        found: dict[str, None] = {}
-        for name in dict.fromkeys((path, *(links or self._links).trail(path))):
-            found.update(dict.fromkeys(makers_of(name, self._makers)))
-        return list(found)
-
-
-def maker_of(path: str, makers: Mapping[str, str]) -> str | None:
-    """Return the maker of a file, or of a folder that it lies in, by this name.
-
-    :param makers: output -> its maker
-    """
-    maker, at = makers.get(path), len(path)
-    while maker is None and (at := path.rfind("/", 0, at)) > 0:
-        maker = makers.get(path[: at + 1])
-    return maker
-
-
-def makers_of(path: str, makers: Mapping[str, str]) -> list[str]:
-    """Return the actions that make a file or a folder by this name; of a folder (`gen/`) also what is in it.
-
-    :param makers: output -> its maker
-    """
-    maker = maker_of(path, makers)
-    if not path.endswith("/"):
-        return [] if maker is None else [maker]
-    inside = [other for made, other in makers.items() if path == "./" or made.startswith(path)]
-    return list(dict.fromkeys([maker, *inside] if maker is not None else inside))
+        names = dict.fromkeys((path, *(links or self._links).trail(path)))
+        return list(dict.fromkeys(uid for name in names for uid in self._outputs.of(name)))

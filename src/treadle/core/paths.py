@@ -7,7 +7,10 @@ A path's names are separated by `/`; empty names and `.` are dropped, `..` takes
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _ODD_STARTS = frozenset(("", "/", "."))
 
@@ -62,6 +65,24 @@ def parents(path: str) -> list[str]:
         found.append(path[: at + 1])
         at = path.find("/", at + 1)
     return found
+
+
+def folders_around(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, as trees, the innermost first."""
+    at = path.rfind("/", 0, len(path) - 1)
+    while at > 0:
+        yield path[: at + 1]
+        at = path.rfind("/", 0, at)
+
+
+def holds(tree: str, path: str) -> bool:
+    """Return whether a path is a tree or lies in it; a path that is no tree holds itself alone."""
+    return tree == path or (tree.endswith("/") and (tree == "./" or path.startswith(tree)))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether two paths are the same, or one is a tree around the other."""
+    return holds(one, other) or holds(other, one)
 
 
 def folders_above(paths: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ import os
 from xxhash import xxh3_64_intdigest
 
 from treadle.command.discovered import owner_of
-from treadle.content.links import Makers
+from treadle.content.links import Producers
 from treadle.content.timestamps import UNSURE
 
 from . import snapshot_file as columns
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 
 def changed_part(
-    answer: Answer, actions: DAG, watch: Watch, makers: Mapping[str, str], environ: Mapping[str, str]
+    answer: Answer, actions: DAG, watch: Watch, written: Iterable[tuple[str, str]], environ: Mapping[str, str]
 ) -> ChangedPart | None:
     """Return the doubtful part of a plan that was edited, None if only a walk over all of it can tell.
 
     :param answer: what is doubtful whatever the plan says now
     :param actions: uid -> Command, as the plan says now
     :param watch: what the plan depends on now
-    :param makers: output -> the action that makes it, of all actions of the plan
+    :param written: path and action, for all that the actions of the plan make or edit
     :param environ: the variables that Commands may be sensitive to
     """
     try:
         part = ChangedPart(answer, actions, watch)
-        return part if part.is_sound(environ) and part.waits_for(makers) else None
+        return part if part.is_sound(environ) and part.waits_for(written) else None
     except (ValueError, LookupError, OverflowError):
         return None
 
@@ -89,10 +89,10 @@ class ChangedPart(Part):
         self._fill_from_plan()
         return self._watches_the_same(environ)
 
-    def waits_for(self, makers: Mapping[str, str]) -> bool:
-        """Return whether what actions were found to read has no maker, or one that they came after before."""
+    def waits_for(self, written: Iterable[tuple[str, str]]) -> bool:
+        """Return whether discovered inputs have no producer, or one that their action came after before."""
         snapshot = self.answer.snapshot
-        all_makers = Makers(self.watch.root, makers)
+        producers = Producers(self.watch.root, written)
         rows_of_item, befores, paths = snapshot.item_rows(), snapshot.befores(), snapshot.paths()
         for number, (uid, command) in enumerate(self.actions.vertex_data.items()):
             if command.discovery is None:
@@ -100,8 +100,8 @@ class ChangedPart(Part):
             declared = {*command.inputs, *command.outputs}
             before = set(befores[number])
             for path in _tops([os.fsdecode(paths[row]) for row in rows_of_item[number]]):
-                for maker in all_makers.of(path) if path not in declared else ():
-                    if maker != uid and self._number_of.get(maker, -1) not in before:
+                for one in producers.of(path) if path not in declared else ():
+                    if one != uid and self._number_of.get(one, -1) not in before:
                         return False
         return True
 
@@ -185,7 +185,7 @@ class ChangedPart(Part):
         befores = {
             number: sorted(
                 self._before(uid)
-                | {self._number_of[maker] for maker in walk.makers_of_found(uid) if maker in self._number_of}
+                | {self._number_of[one] for one in walk.producers_of_discovered(uid) if one in self._number_of}
             )
             for number, uid in zip(self.items, self.uids, strict=True)
         }

@@ -119,7 +119,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     number_of = numbers_of(walk.actions)
     saved = 0.0
     for uid, command in actions.items():
-        found = {number_of[p] for p in walk.makers_of_found(uid) if p in number_of}
+        found = {number_of[p] for p in walk.producers_of_discovered(uid) if p in number_of}
         befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
         befores.update(number_of[p] for p in walk.actions.get_after(uid))
         item = _item_of(walk, uid, command)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from treadle.command.command import Command
+from treadle.core.output_index import OutputIndex
 from treadle.core.paths import normalise
 from treadle.errors import Place, UsageError, shortened
 from treadle.frontends.names import Group, Names, is_hidden
@@ -159,7 +160,7 @@ class Project:
         :param queues: name -> tokens
         :raises DAGError: what they read and make closes a circle
         """
-        from treadle.command.file_edges import connect_by_files
+        from treadle.command.validation import connect_by_files
         from treadle.core.graph.dag import DAG
 
         file = os.path.abspath(file)
@@ -183,7 +184,9 @@ class Project:
             )
             for uid, command in actions.items()
         }
-        outputs = {normalise(path, root): uid for uid, command in actions.items() for path in command.outputs}
+        outputs = OutputIndex(
+            (normalise(path, root), uid) for uid, command in actions.items() for path in command.outputs
+        )
         names = Names({uid: [uid] for uid in actions}, {}, outputs, root)
         looks = Looks({}, {}, [], {}, {})
         bare = tuple(actions) if default is None else tuple(default)

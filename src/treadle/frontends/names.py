@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from treadle.core.paths import normalise, parents
+from treadle.core.output_index import OutputIndex
+from treadle.core.paths import normalise
 from treadle.errors import Place, UsageError, nearest
 
 
@@ -26,7 +27,7 @@ class Names:
     """Finds the uids that a name stands for, those that are left out among them.
 
     :param families: family -> uids of its instances
-    :param outputs: normalised path -> uid of its maker
+    :param outputs: the declared outputs, as normalised paths
     """
 
     __slots__ = (
@@ -38,7 +39,7 @@ class Names:
         self,
         families: Mapping[str, Sequence[str]],
         groups: Mapping[str, Group],
-        outputs: Mapping[str, str],
+        outputs: OutputIndex,
         root: str,
     ) -> None:
         self.families = families
@@ -224,7 +225,7 @@ class Names:
                 found[name] = None
             else:
                 uids = self.named(name)
-                found.update(dict.fromkeys([self.outputs[name]] if uids is None else uids))
+                found.update(dict.fromkeys(self.outputs.exact(name)[:1] if uids is None else uids))
         return list(found)
 
     def _listed(self, pattern: str, *, groups: bool) -> Iterable[str]:
@@ -236,10 +237,8 @@ class Names:
         if not name or "\0" in name:
             return None
         path = normalise(name, self.root)
-        for spelled in (path, path + "/", *reversed(parents(path))):
-            if spelled in self.outputs:
-                return [self.outputs[spelled]]
-        return None
+        found = self.outputs.exact(path) or self.outputs.exact(path + "/") or self.outputs.around(path)
+        return list(found[:1]) or None
 
 
 def is_pattern(name: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 
 from treadle._startup.interpreter import inherited
+from treadle.core.output_index import OutputIndex
 from treadle.core.paths import below
 from treadle.core.redaction import digest
 from treadle.errors import PlanError, TreadleError
@@ -320,13 +321,15 @@ class _Loading:
 
     def _names(self, instances: list[Instance]) -> Names:
         families: dict[str, list[str]] = {spec.name: [] for file in self.files for spec in file.specs}
-        outputs: dict[str, str] = {}
+        outputs = OutputIndex()
+        producing: set[str] = set()
         for instance in instances:
             families[instance.spec.name].append(instance.uid)
             for output in instance.outputs:
-                outputs.setdefault(output.path, instance.uid)
+                outputs.add(output.path, instance.uid)
+                producing.add(instance.spec.name)
         names = Names(families, {}, outputs, self.top.root)
-        making = {names.uids[uid] for uid in outputs.values()} if len(self.files) > 1 else ()
+        making = producing if len(self.files) > 1 else ()
         for file in reversed(self.files):
             groups.read(file, names, making)
         return names

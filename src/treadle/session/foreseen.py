@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from treadle.command.discovered import owner_of
 from treadle.command.fingerprinting import EDITED, FOUND, INPUT
-from treadle.content.links import maker_of
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
+from treadle.core.output_index import OutputIndex
 from treadle.session.makers import with_all_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from treadle.command.walk import CommandWalk
     from treadle.frontends.base import Project
@@ -29,7 +29,7 @@ def foresee(plan: Project, walk: CommandWalk) -> None:
 
     :param walk: it has looked; its verdicts are in an order in which each comes after those that it depends on
     """
-    left = left_by(plan, walk.store)
+    left = left_by(plan, walk.store, plan.unread)
     before = set(with_all_before(plan, plan.unread)) if left else set()
     for vertex, verdict in list(walk.verdicts.items()) if left else ():
         uid = str(vertex)
@@ -43,26 +43,23 @@ def foresee(plan: Project, walk: CommandWalk) -> None:
             continue
         read = [name.partition(" ")[2] for name in record.elements if name.startswith(_READ)]
         read += plan.guessed.get(uid, ())
-        makers = dict.fromkeys(maker for path in read for maker in touched(path, left))
+        makers = dict.fromkeys(maker for path in read for maker in left.of(path))
         if makers:
             walk.verdicts[vertex] = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, one) for one in makers])
-            left.update(dict.fromkeys(command.written, uid))
+            for path in command.written:
+                left.add(path, uid)
 
 
-def left_by(plan: Project, store: Store) -> dict[str, str]:
-    """Return what no action makes now and actions of an unknown plan did: path -> the maker of that plan."""
-    found: dict[str, str] = {}
+def left_by(plan: Project, store: Store, generators: Collection[str]) -> OutputIndex:
+    """Return what no action makes now and actions of an unknown plan did, with the action that generates the plan.
+
+    :param generators: the actions whose plans count
+    """
+    found = OutputIndex()
     for entry in store.entries.values():
         owner = entry.owner
-        maker = next((uid for uid in plan.unread if owner.uid.startswith(f"{uid}:")), None)
-        if maker is not None:
-            found.update({path: maker for path in owner.outputs if path not in plan.names.outputs})
+        generator = next((uid for uid in plan.unread if owner.uid.startswith(f"{uid}:")), None)
+        for path in owner.outputs if generator in generators else ():
+            if path not in plan.names.outputs:
+                found.add(path, generator)
     return found
-
-
-def touched(path: str, left: Mapping[str, str]) -> list[str]:
-    """Return which action makes what a path is, lies in, or holds."""
-    maker = maker_of(path, left)
-    if maker is None and path.endswith("/"):
-        return [other for one, other in left.items() if path == "./" or one.startswith(path)]
-    return [] if maker is None else [maker]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from treadle.core.output_index import OutputIndex
+from treadle.core.paths import overlap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,38 +21,28 @@ class Readers:
 
     def __init__(self, plan: Project) -> None:
         self.plan = plan
-        self._files: dict[str, str] = {}
-        self._folders: dict[str, str] = {}
-        self._ordered: list[str] = []
+        self._outputs = OutputIndex(
+            (path, uid) for uid, one in plan.actions.items() for path in one.command.written
+        )
         self._followers: dict[str, dict[str, list[str]]] | None = None
         self._waiting: dict[str, list[str]] | None = None
 
     def makers(self, path: str) -> list[str]:
-        """Return the actions that make a path, something in it, or a folder around it."""
-        if not self._ordered:
-            self._collect()
-        exact = self._files.get(path) or self._folders.get(path)
-        if exact is not None:
-            return [exact]
-        if path.endswith("/"):
-            below = self._below(path)
-            if below:
-                return list(dict.fromkeys(self._files.get(one) or self._folders[one] for one in below))
-        around = next((self._folders[one] for one in _folders_around(path) if one in self._folders), None)
-        return [around] if around is not None else []
+        """Return the actions that make or edit a path, something in it, or a folder around it."""
+        return list(self._outputs.of(path))
 
     def read_by(self, path: str) -> list[str]:
         """Return the actions that read an output, something in it, or a tree around it."""
         maker = self.makers(path)[:1]
         followers = self.followers(maker[0]) if maker else {}
-        return [uid for uid, paths in followers.items() if any(_touch(one, path) for one in paths)]
+        return [uid for uid, paths in followers.items() if any(overlap(one, path) for one in paths)]
 
     def touching(self, path: str) -> list[str]:
         """Return the actions that read or make a path, or a folder around it."""
         readers = (
             uid
             for uid, action in self.plan.actions.items()
-            if any(_touch(one, path) for one in action.command.inputs)
+            if any(overlap(one, path) for one in action.command.inputs)
         )
         return list(dict.fromkeys([*self.makers(path), *readers]))
 
@@ -93,38 +84,3 @@ class Readers:
         data = {maker for path in action.command.inputs for maker in self.makers(path)}
         found = [(one, DATA if one in data else NEEDS) for one in action.predecessors]
         return found + [(one, AFTER) for one in action.after if one in self.plan.actions]
-
-    def _collect(self) -> None:
-        for uid, action in self.plan.actions.items():
-            for path in action.command.written:
-                (self._folders if path.endswith("/") else self._files)[path] = uid
-        self._ordered = sorted([*self._files, *self._folders])
-
-    def _below(self, folder: str) -> list[str]:
-        if folder in ("./", "/"):
-            return self._ordered
-        found = []
-        at = bisect_left(self._ordered, folder)
-        while at < len(self._ordered) and self._ordered[at].startswith(folder):
-            found.append(self._ordered[at])
-            at += 1
-        return found
-
-
-def _folders_around(path: str) -> list[str]:
-    """Return the folders around a path, the nearest first, each with a trailing `/`."""
-    found = []
-    end = path.rstrip("/").rfind("/")
-    while end > 0:
-        found.append(path[: end + 1])
-        end = path.rfind("/", 0, end)
-    return found
-
-
-def _touch(one: str, other: str) -> bool:
-    """Return whether two paths are the same, or one is a folder around the other."""
-    return (
-        one == other
-        or (one.endswith("/") and (one == "./" or other.startswith(one)))
-        or (other.endswith("/") and one.startswith(other))
-    )

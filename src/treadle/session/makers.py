@@ -13,12 +13,12 @@ def with_makers_of_found(plan: Project, uids: list[str]) -> list[str]:
     """Return actions and those that make what they were found to read last time, though no plan says so."""
     if not any(action.command.discovery is not None for action in plan.actions.values()):
         return uids
-    from treadle.command.discovered import makers_on_record
+    from treadle.command.discovered import producers_on_record
     from treadle.state.store import Store
 
     store = Store(plan.root)
     store.load()
-    makers = list(makers_on_record(store, {uid: action.command for uid, action in plan.actions.items()}))
+    makers = list(producers_on_record(store, {uid: action.command for uid, action in plan.actions.items()}))
     while True:
         inside = plan.dag(uids).vertex_data
         more = dict.fromkeys(maker for uid, maker in makers if uid in inside and maker not in inside)

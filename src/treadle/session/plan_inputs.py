@@ -118,7 +118,8 @@ class Watching:
 
 def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
     """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
-    from treadle.content.links import Makers
+    from treadle.command.command import written_by
+    from treadle.content.links import Producers
     from treadle.fastpath.partial_walk import found_by
 
     inside = walk.actions.vertex_data
@@ -126,9 +127,8 @@ def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
     if not readers:
         return False
     others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
-    made = {path: uid for uid, command in others.items() for path in command.written}
-    makers = Makers(plan.root, made)
-    return any(makers.of(path) for uid in readers for path in found_by(walk, uid))
+    producers = Producers(plan.root, written_by(others))
+    return any(producers.of(path) for uid in readers for path in found_by(walk, uid))
 
 
 def look_at(path: str) -> Kept:

@@ -94,8 +94,8 @@ def _run_changed(
     from treadle.fastpath.edited_plan import changed_part
 
     found, watch = call.found, watching.watch(plan)
-    makers = {path: uid for uid, one in plan.actions.items() for path in one.command.written}
-    part = changed_part(answer, plan.dag(uids), watch, makers, inherited()) if watch is not None else None
+    written = ((path, uid) for uid, one in plan.actions.items() for path in one.command.written)
+    part = changed_part(answer, plan.dag(uids), watch, written, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
     return _walk_part(call, found, part, plan.queues, plan.left_out)

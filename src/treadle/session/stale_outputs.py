@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
+from treadle.core.output_index import OutputIndex
+from treadle.core.paths import folders_around
 from treadle.errors import UsageError
-from treadle.state.ownership import folders_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from treadle.command.command import Command
     from treadle.frontends.base import Project
@@ -92,7 +93,7 @@ class Sources:
     :param made: what the actions of the plan make
     """
 
-    def __init__(self, plan: Project, made: Collection[str]) -> None:
+    def __init__(self, plan: Project, made: OutputIndex) -> None:
         read: set[str] = set()
         # links that globs have met are looked at too, and are no files of the plan
         files = [path for path in (plan.file, *plan.looks.read) if os.path.isfile(path)]
@@ -112,9 +113,9 @@ class Sources:
         return "an action of the plan reads it" if bare in self._read else ""
 
 
-def made_by(plan: Project) -> set[str]:
+def made_by(plan: Project) -> OutputIndex:
     """Return what the actions of a plan make, the data of discoveries too."""
-    return {path for action in plan.actions.values() for path in action.command.made}
+    return OutputIndex((path, uid) for uid, action in plan.actions.items() for path in action.command.made)
 
 
 def _programs_of(command: Command) -> Iterator[str]:
@@ -129,10 +130,10 @@ def _folders_of(path: str) -> Iterator[str]:
     return (folder.rstrip("/") for folder in folders_around(path))
 
 
-def _why_left(path: str, made: set[str]) -> str:
+def _why_left(path: str, made: OutputIndex) -> str:
     """Return why an output stays where it is, "" if it may go."""
-    if path.endswith("/") and any(one.startswith(path) for one in made):
+    if path.endswith("/") and made.paths_in(path):
         return "an action of the plan makes something in it"
-    if any(one.endswith("/") and path.startswith(one) for one in made):
+    if made.around(path):
         return "it lies in the output folder of another action"
     return ""

@@ -6,10 +6,10 @@ understood without it, depends on it. All else goes on.
 
 from __future__ import annotations
 
-from treadle.command.discovered import found_on_record, makers_on_record
+from treadle.command.discovered import found_on_record, producers_on_record
 from treadle.errors import UsageError
 from treadle.frontends.names import is_pattern
-from treadle.session.foreseen import left_by, touched
+from treadle.session.foreseen import left_by
 from treadle.state.store import Store
 
 from .makers import with_makers_of_found
@@ -65,7 +65,7 @@ def blocked_by(
     commands = {uid: action.command for uid, action in plan.actions.items()}
     pairs = [
         *((uid, maker) for uid, makers in reads.items() for maker in makers),
-        *makers_on_record(store, commands),
+        *producers_on_record(store, commands),
     ]
     for uid, maker in pairs:
         if maker in failed and uid in inside:
@@ -78,12 +78,12 @@ def _blocked_by_former(
 ) -> dict[str, dict[str, None]]:
     """Return uid -> those makers whose unread plans had actions, in former runs, that made what it reads."""
     store.load()
-    left = {path: maker for path, maker in left_by(plan, store).items() if maker in makers}
+    left = left_by(plan, store, makers)
     found: dict[str, dict[str, None]] = {}
     for uid in uids if left else ():
         command = plan.actions[uid].command
         read = [*command.inputs, *command.edits, *found_on_record(store, uid, command), *plan.guessed.get(uid, ())]
-        touching = dict.fromkeys(maker for path in read for maker in touched(path, left))
+        touching = dict.fromkeys(maker for path in read for maker in left.of(path))
         if touching:
             found[uid] = touching
     return found

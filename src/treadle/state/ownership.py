@@ -21,6 +21,7 @@ import stat
 
 from treadle.content.timestamps import unescaped
 from treadle.core.decision import OUTPUT
+from treadle.core.paths import folders_around
 from treadle.errors import TreadleError
 
 from .records import ADOPTED as WAS_ADOPTED
@@ -28,7 +29,7 @@ from .records import FAILED, INTERRUPTED, STARTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from treadle.content.files import Files
 
@@ -158,14 +159,6 @@ class Claim:
 
     def _may_be_left(self, path: str) -> bool:
         return path in self._left or (self.foreign is not None and path not in self.foreign)
-
-
-def folders_around(path: str) -> Iterator[str]:
-    """Yield the folders that a path lies in, as `a/`, innermost first."""
-    at = path.rfind("/", 0, len(path) - 1)
-    while at > 0:
-        yield path[: at + 1]
-        at = path.rfind("/", 0, at)
 
 
 class Ownership:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 
 from treadle.content.files import Files
+from treadle.core.paths import folders_around
 from treadle.errors import TreadleError
 
-from .ownership import ADOPTED, FOREIGN, LEFT, OURS, Ownership, folders_around, link_value
+from .ownership import ADOPTED, FOREIGN, LEFT, OURS, Ownership, link_value
 from .store import Store
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.content.links import Links, Makers
+from treadle.content.links import Links, Producers
 
 
 @pytest.fixture
@@ -89,6 +89,6 @@ def test_paths_without_links_are_named_as_text(root: Path) -> None:
     ],
 )
 def test_a_maker_is_found_by_every_name_of_its_output(root: Path, output: str, path: str) -> None:
-    makers = Makers(str(root), {output: "maker", "other": "other"})
+    makers = Producers(str(root), [(output, "maker"), ("other", "other")])
     path = path.replace("OUT", os.path.realpath(root / "out"))
     assert makers.of(path) == ["maker"]

@@ -11,6 +11,7 @@ from treadle.content.files import Files
 from treadle.content.git import Tracked
 from treadle.content.trust import STATE_FOLDER
 from treadle.core import wording as words
+from treadle.core.paths import folders_around
 from treadle.core.text import safe
 from treadle.errors import TreadleError, listed
 from treadle.state.ownership import (
@@ -21,7 +22,6 @@ from treadle.state.ownership import (
     WHY_LEFT,
     Aliases,
     Ownership,
-    folders_around,
     mount_points,
 )
 from treadle.state.store import is_inside

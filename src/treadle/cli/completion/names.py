@@ -156,7 +156,8 @@ def _is_hidden(name: str) -> bool:
 def _outputs(outline: Outline, word: str) -> list[Row]:
     """Return the outputs that begin with a word, folder by folder."""
     found: dict[str, str] = {}
-    for path, uid in outline.names.outputs.items():
+    for path in outline.names.outputs:
+        uid = outline.names.outputs.exact(path)[0]
         if word and path.startswith(word) and uid in outline.helps:
             end = path.find("/", len(word)) + 1
             found[path[:end] if end else path] = "" if 0 < end < len(path) else f"made by {uid}"
