@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Self
 
+from treadle.core.graph.algorithms import reached
 from treadle.core.graph.countdown import Countdown
 from treadle.core.graph.order import Wiring
 from treadle.errors import DAGError, UsageError, listed, shortened
@@ -250,13 +251,10 @@ _required = attrgetter("required")
 def _closure(
     starts: Iterable[AbstractJob], edges: dict[AbstractJob, Any], inside: Collection[AbstractJob]
 ) -> set[AbstractJob]:
-    closure: set[AbstractJob] = set()
-    todo = list(starts)
-    while todo:
-        new = [job for job in edges.get(todo.pop(), ()) if job in inside and job not in closure]
-        closure.update(new)
-        todo += new
-    return closure
+    def near(job: AbstractJob) -> list[AbstractJob]:
+        return [one for one in edges.get(job, ()) if one in inside]
+
+    return set(reached(dict.fromkeys(one for start in starts for one in near(start)), near))
 
 
 def _cycle(cycle: list[Any]) -> DAGError:

@@ -133,16 +133,13 @@ def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None =
 
 def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str]) -> None:
     """Go back from a reader until all makers are met."""
+    from treadle.core.graph.algorithms import reached
+
     missing = dict(makers)
-    seen: set[Hashable] = set()
-    stack = [reader]
-    while stack and missing:
-        here = stack.pop()
-        starts = (actions.get_predecessors(here) | actions.get_after(here)) - seen
-        seen |= starts
-        stack += starts
-        for start in starts:
-            missing.pop(start, None)
+    for here in reached([reader], lambda uid: actions.get_predecessors(uid) | actions.get_after(uid)):
+        missing.pop(here, None)
+        if not missing:
+            return
     for maker, path in missing.items():
         command: Command = actions.vertex_data[reader]
         raise TreadleError(

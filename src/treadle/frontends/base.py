@@ -233,7 +233,11 @@ class Project:
         """
         from treadle.core.graph.dag import DAG
 
-        wanted = set(self.actions) if uids is None else self._closure(uids)
+        wanted = set(self.actions)
+        if uids is not None:
+            from treadle.core.graph.algorithms import reached
+
+            wanted = set(reached(uids, lambda uid: self.actions[uid].predecessors))
         if done:
             wanted.difference_update(done)
         graph = DAG()
@@ -253,16 +257,6 @@ class Project:
     def _before(self, uid: Any) -> tuple[str, ...]:
         action = self.actions[uid]
         return action.predecessors + action.after
-
-    def _closure(self, uids: Iterable[str]) -> set[str]:
-        stack = list(uids)
-        wanted: set[str] = set()
-        while stack:
-            uid = stack.pop()
-            if uid not in wanted:
-                wanted.add(uid)
-                stack.extend(self.actions[uid].predecessors)
-        return wanted
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import normalise
 from treadle.errors import Place, UsageError, nearest
@@ -110,15 +111,19 @@ class Names:
 
         :param uid: the action that gives it
         """
-        stack, seen = [name] if self.open and name in self.groups else [], {name}
-        while stack:
-            for member in self.groups[stack.pop()].members:
-                if member in self.groups and member not in self.families:
-                    stack += [] if member in seen else [member]
-                    seen.add(member)
-                elif self.may_be_made(member, "", uid) or self.maker_of_plan(member) in self.open:
-                    return True
-        return False
+        if not self.open or name not in self.groups:
+            return False
+        return any(
+            not self._is_group(one) and (self.may_be_made(one, "", uid) or self.maker_of_plan(one) in self.open)
+            for one in reached([name], self._members_of)
+        )
+
+    def _is_group(self, name: str) -> bool:
+        return name in self.groups and name not in self.families
+
+    def _members_of(self, name: str) -> Sequence[str]:
+        """Return the members of a group as written, none of what is no group."""
+        return self.groups[name].members if self._is_group(name) else ()
 
     def _fitting(self, pattern: str, prefix: str) -> list[str] | None:
         """Return the uids of actions and families that fit a pattern, None if none does."""
@@ -201,15 +206,9 @@ class Names:
 
     def _members(self, group: str) -> list[str]:
         """Return the uids of a group and of the groups in it; a circle of groups adds nothing."""
-        stack, seen = [group], {group}
         found: dict[str, None] = {}
-        while stack:
-            for member in self.groups[stack.pop()].members:
-                if member in self.groups and member not in self.families:
-                    if member not in seen:
-                        seen.add(member)
-                        stack.append(member)
-                    continue
+        for member in reached([group], self._members_of):
+            if not self._is_group(member):
                 uids = self._matching(member, groups=False) if is_pattern(member) else self.find_known(member)
                 found.update(dict.fromkeys(uids or ()))
         return list(found)

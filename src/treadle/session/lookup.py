@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import overlap
 
@@ -59,14 +60,7 @@ class Readers:
 
     def all_followers(self, uid: str) -> list[str]:
         """Return all that follows an action through files, near ones first."""
-        found: dict[str, None] = {uid: None}
-        todo = [uid]
-        for one in todo:
-            for reader in self.followers(one):
-                if reader not in found:
-                    found[reader] = None
-                    todo.append(reader)
-        return todo[1:]
+        return list(reached([uid], self.followers))[1:]
 
     def needed_by(self, uid: str) -> list[str]:
         """Return the actions that wait for an action without reading a file of it."""

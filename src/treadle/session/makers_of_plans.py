@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from treadle.command.walk import CommandWalk, Settings
 from treadle.core import decision
+from treadle.core.graph.algorithms import reached
 from treadle.errors import PlanError, TreadleError
 from treadle.fastpath.codec import texts_of
 
@@ -55,14 +56,7 @@ def with_all_after(plan: Project, uids: Iterable[str]) -> set[str]:
     for uid, action in plan.actions.items():
         for before in action.predecessors:
             after.setdefault(before, []).append(uid)
-    found: set[str] = set()
-    stack = list(uids)
-    while stack:
-        uid = stack.pop()
-        if uid not in found:
-            found.add(uid)
-            stack += after.get(uid, ())
-    return found
+    return set(reached(uids, lambda uid: after.get(uid, ())))
 
 
 def _said(plan: Project, uid: str) -> tuple[str, ...]:

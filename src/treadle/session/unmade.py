@@ -7,6 +7,7 @@ understood without it, depends on it. All else goes on.
 from __future__ import annotations
 
 from treadle.command.discovered import found_on_record, producers_on_record
+from treadle.core.graph.algorithms import reached
 from treadle.errors import UsageError
 from treadle.frontends.names import is_pattern
 from treadle.session.foreseen import left_by
@@ -91,14 +92,9 @@ def _blocked_by_former(
 
 def _may_stand_in(plan: Project, name: str) -> bool:
     """Whether a name that was given, or one in a group, may stand for what an unread plan holds."""
-    stack, seen = [name], {name}
-    while stack:
-        one = stack.pop()
-        if one in plan.names.groups:
-            more = set(plan.names.groups[one].members) - seen
-            seen |= more
-            stack += more
-        elif is_pattern(one):
+    groups = plan.names.groups
+    for one in reached([name], lambda one: groups[one].members if one in groups else ()):
+        if one not in groups and is_pattern(one):
             head = one.replace("?", "*").partition("*")[0]
             # a pattern may also take outputs
             if any(f"{maker}:".startswith(head) or head.startswith(f"{maker}:") for maker in plan.unread):

@@ -11,11 +11,13 @@ from treadle.errors import DAGError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-    from typing import Any
+    from typing import Any, TypeVar
 
     import networkx as nx
 
     from .order import Edges
+
+    T = TypeVar("T", bound=Hashable)
 
 
 def context(
@@ -38,6 +40,20 @@ def context(
             seen.update(new)
             queue += ((distance + 1, other) for other in new)
     return result
+
+
+def reached(starts: Iterable[T], neighbours: Callable[[T], Iterable[T]]) -> Iterator[T]:
+    """Yield some vertices and all that are reached from them, each once, the nearest first.
+
+    :param neighbours: returns what is reached from a vertex in one step
+    """
+    found = set(starts := list(starts))
+    for here in starts:
+        yield here
+        for other in neighbours(here):
+            if other not in found:
+                found.add(other)
+                starts.append(other)
 
 
 def through(

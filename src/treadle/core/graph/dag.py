@@ -447,13 +447,9 @@ class DAG:
     def get_closure(self, vertex_id: Hashable) -> set[Hashable]:
         """Return the predecessors of a vertex, theirs, and so on; on a cycle, that is itself too."""
         self._require(vertex_id)
-        closure: set[Hashable] = set()
-        todo = [vertex_id]
-        while todo:
-            new = [start for start in self._edges.before(todo.pop()) if start not in closure]
-            closure.update(new)
-            todo += new
-        return closure
+        from .algorithms import reached
+
+        return set(reached(self._edges.before(vertex_id), self._edges.before))
 
     def shortest_path(self, source: Hashable, target: Hashable) -> list[Hashable] | None:
         """Return the shortest path from predecessor to successor, or None where there is none.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import count
 
+from treadle.core.graph.algorithms import reached
 from treadle.errors import TreadleError
 from treadle.frontends.names import Names
 from treadle.plan.read.file_scope import PathResolver
@@ -87,11 +88,4 @@ def _reason(linker: Linker, names: Names, broken: Collection[Instance]) -> str:
 
 def _needed(linker: Linker, names: Names) -> set[str]:
     """Return the uids of the makers that are not read, and of all that comes before them."""
-    needed: set[str] = set()
-    stack = list(names.open)
-    while stack:
-        uid = stack.pop()
-        if uid not in needed:
-            needed.add(uid)
-            stack += linker.dependencies[uid].predecessors
-    return needed
+    return set(reached(names.open, lambda uid: linker.dependencies[uid].predecessors))
