@@ -1,4 +1,4 @@
-"""The arguments of the command: what there is, what it means, and what was given."""
+"""The arguments of the command: commands, options, help texts, and the options that were given."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import sys
 from treadle.errors import UsageError, nearest, one_line
 from treadle.session.options import Options
 
-from . import faces
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 _WITHOUT_PLAN = ("init", "schema", "completion", "report")
 OUTPUT_CHOICES = ("group", "stream", "prefix")
 COLOR_CHOICES = ("auto", "always", "never")
+GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
 
 
 def parse(argv: Sequence[str]) -> Options:
-    """Return the options that stand in `argv`, and go to the folder of -C.
+    """Return the options of a call, and change to the folder of -C.
 
-    :raises UsageError: they are not right
-    :raises SystemExit: help or version was asked for and has been printed
+    :raises UsageError: the call is wrong
+    :raises SystemExit: help or the version was asked for and has been printed
     """
     parser = make_parser()
     if not argv:
@@ -41,7 +40,7 @@ def parse(argv: Sequence[str]) -> Options:
     _take_names(parser, options, more)
     options.rest = rest
     if rest is not None and options.command in _WITHOUT_PLAN:
-        raise UsageError(f"`treadle {options.command}` takes nothing behind --", hint="it reads no plan")
+        raise UsageError(f"`treadle {options.command}` takes no words after --", hint="it reads no plan")
     options.origin = _here()
     options.params = _params(getattr(options, "param", []))
     if options.folder:
@@ -50,19 +49,17 @@ def parse(argv: Sequence[str]) -> Options:
         except OSError as error:
             raise UsageError(f"-C {one_line(options.folder)}: {error.strerror}") from error
     _take_plan(options)
-    if options.command == "forget" and not options.names:
-        raise UsageError("no action was named", hint="`treadle forget NAME`; `'*'` names them all")
-    if options.command == "adopt" and not options.names:
-        raise UsageError("no action was named", hint="`treadle adopt NAME`; `'*'` names them all")
+    if options.command in ("forget", "adopt") and not options.names:
+        raise UsageError("no action was named", hint=f"`treadle {options.command} NAME`; '*' names all actions")
     if options.command == "check" and options.names:
-        raise UsageError(f"`treadle check` takes a plan and no names: {options.names[0]} is no plan")
+        raise UsageError(f"`treadle check` takes a plan and no names: {options.names[0]} is not a plan")
     if options.command == "log" and len(options.names) != 1:
-        raise UsageError("`treadle log` wants the name of one action")
+        raise UsageError("`treadle log` takes the name of one action")
     return options
 
 
 def _take_names(parser: _Parser, options: Options, more: Sequence[str]) -> None:
-    """Take in what argparse has not understood: names that stand after an option."""
+    """Add what argparse has not understood: names after an option."""
     for word in more:
         if word.startswith("-"):
             given = "-k" if word.startswith("--keep-going") else word.partition("=")[0]
@@ -76,11 +73,11 @@ def _here() -> str:
     try:
         return os.getcwd()
     except OSError as error:
-        raise UsageError(f"the folder that we are in cannot be used: {error.strerror}") from error
+        raise UsageError(f"the current folder cannot be used: {error.strerror}") from error
 
 
 def _take_plan(options: Options) -> None:
-    """Take the first name as the plan, if it is one and none is named by -f."""
+    """Take the first name as the plan, if it is a plan and -f names none."""
     if options.file or not options.names or options.command == "report":
         return
     first = options.names[0]
@@ -96,13 +93,13 @@ def _params(given: Sequence[str]) -> dict[str, str]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"-p {text}: a parameter is given as NAME=VALUE")
+            raise UsageError(f"-p {text}: expected NAME=VALUE")
         params[name] = value
     return params
 
 
 def _with_values(argv: Sequence[str]) -> list[str]:
-    """Return the arguments with the options whose value may be left out in a form that takes no name for one."""
+    """Return the arguments with options that may have a value (--force, -k) in a form that takes no name for it."""
     words: list[str] = []
     for word in argv:
         if word == "--force":
@@ -119,7 +116,7 @@ def _with_values(argv: Sequence[str]) -> list[str]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells what is wrong as an error of ours."""
+    """Raises a UsageError for a wrong call."""
 
     def options_of(self, command: str) -> list[str]:
         """Return the long options that a command is known to take."""
@@ -147,20 +144,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 COMMANDS = {
-    "run": "run what has changed",
+    "run": "run the actions that changed",
     "why": "why an action would run or be skipped, and why it ran last",
     "status": "what a run would do; exit code 1 if there is work",
     "list": "the actions, groups and parameters of the plan",
-    "graph": "what comes before what: a tree, a picture, or data",
+    "graph": "the order of actions: as a tree, a picture, or data",
     "check": "check the plan and run nothing",
     "log": "what an action printed when it last ran",
-    "report": "a run from its events: as lines, a page, a trace, JUnit",
+    "report": "show a recorded run as text, a page, a trace or JUnit",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
-    "adopt": "take what exists as current, without running it",
-    "init": "make a first plan from what is in the folder",
-    "schema": "the JSON Schema of plans, for editors",
-    "completion": "the script that completes words in bash, zsh or fish",
+    "adopt": "record existing outputs as current, without running",
+    "init": "write a first plan from the files in the folder",
+    "schema": "print the JSON Schema of plans, for editors",
+    "completion": "print the completion script for bash, zsh or fish",
 }
 
 SHORT_HELP = (
@@ -170,8 +167,8 @@ Treadle runs the actions of a plan, and only those that changed.
 """
     + "".join(f"  treadle {name:10} {text}\n" for name, text in COMMANDS.items())
     + """
-The plan is treadle.yaml here or in a folder above, or another one: -f FILE.
-`treadle --help` and `treadle run --help` say more.
+The plan is treadle.yaml here or in a folder above, or the file of -f.
+More: `treadle --help` and `treadle run --help`.
 """
 )
 
@@ -182,104 +179,163 @@ inputs, environment, tools or outputs differ from their last success.
 
 _EXIT_CODES = """\
 exit codes:
-  0 done; 1 an action failed, or work is pending (status, run -n); 2 the plan or
-  the call is wrong; 3 another run is at work (--no-wait); 70 a bug of Treadle's
-  own; 129, 130, 143 ended by HUP, INT, TERM; 141 nobody reads the answer.
+  0    success
+  1    an action failed, or work is pending (status, run -n, clean -n)
+  2    the plan or the call is wrong
+  3    another run is active (--no-wait)
+  70   a bug in Treadle
+  129, 130, 143
+       ended by HUP, INT, TERM
+  141  the output pipe was closed
 """
 
 _EXAMPLES = """\
 examples:
   treadle run                   run what the plan runs by default
-  treadle run fit@a out/all     these two, and what they need
-  treadle run other.yaml        another plan
-  treadle run -n                only say what would run, and why
-  treadle why fit@a             what differs, old value and new
+  treadle run fit@a out/all     run these two, and what they need
+  treadle run other.yaml        run another plan
+  treadle run -n                show what would run, and why
+  treadle why fit@a             show what differs, old value and new
 
 """
 
 _NAMES = """\
 names:
-  A NAME is an action (fit@a), a family (fit: all its instances), a group or an
-  output (out/all); patterns know * and ?. What it needs runs before it. A path
-  is relative to the root of the plan or, if nothing is there, to where you are.
-  A first NAME that is a plan (some.yaml with a `treadle` key) is taken as -f.
+  A NAME is an action (fit@a), a family (fit: all its instances), a group, an
+  output (out/all) or a pattern with * and ?. What it needs runs before it.
+  A path is relative to the root of the plan, or else to the current folder.
+  If the first NAME is a plan (a YAML file with the key treadle), it is used
+  as with -f.
 
 """
 
 _RUN = """\
-Runs what has changed. The first failure ends it, what runs goes on to its end;
--k goes on with all that does not depend on a failure. Ctrl-C ends the running
-actions (TERM, then KILL after a grace), a second one kills them at once.
-
+Runs the actions that changed. After the first failure nothing new starts, and
+running actions go on to their end. With -k, all that does not depend on a
+failure still runs. Ctrl-C ends the running actions (TERM, and KILL after a
+grace period); a second Ctrl-C kills them at once.
 """
 
-_RUN_EXAMPLES = """\
+_COMMAND_EXAMPLES = {
+    "run": """\
 examples:
-  treadle run -j 4 -k           four at a time, go on after failures
-  treadle run -p mode=release   with another value of a parameter
-  treadle run --force=fit       fit runs though nothing has changed
-  treadle run --output stream   show what actions print as it comes
+  treadle run -j 4 -k           four in parallel, go on after failures
+  treadle run -p mode=release   set a parameter
+  treadle run --force=fit       run fit even if it is up to date
+  treadle run --output stream   show what actions print as they print it
   treadle run test -- -x -k io  words for the parameter with `rest: true`
 
-"""
-
-
-_REPORT_EXAMPLES = """\
+""",
+    "report": """\
 examples:
   treadle run --html run.html   a page of this run
-  treadle run --events e.jsonl  its events, for
+  treadle run --events e.jsonl  record the events of a run
+  treadle report e.jsonl        show the recorded run
   treadle report e.jsonl --html run.html
-                                the same page, later or elsewhere
-  treadle report e.jsonl        what the terminal said
+                                make the page later or elsewhere
 
-"""
+""",
+    "why": """\
+examples:
+  treadle why fit@a             why it would run, what is equal, what follows
+  treadle why                   the reasons of all that would run
+  treadle why --json fit        the same for programs
 
-_BEFORE_EXIT_CODES = {
-    "run": _RUN_EXAMPLES + _NAMES,
-    "report": _REPORT_EXAMPLES,
-    **{name: text if name in faces.WITHOUT_NAMES else text + _NAMES for name, text in faces.EXAMPLES.items()},
+""",
+    "list": """\
+examples:
+  treadle list --all            each action, also hidden ones
+  treadle list --files fit@a    where each of its inputs comes from
+
+""",
+    "graph": """\
+examples:
+  treadle graph merge --depth 1             what merge needs, and what needs it
+  treadle graph --format svg > plan.svg     a picture (needs Graphviz)
+  treadle graph --format mermaid            for a page in Markdown
+
+""",
+    "check": """\
+examples:
+  treadle check                 treadle.yaml here or above
+  treadle check other.yaml      another plan
+
+""",
+    "init": """\
+examples:
+  treadle init -n               print the plan, write nothing
+  treadle init Makefile         use this file alone
+  treadle init -f build.yaml    write to another file
+
+Translates a Taskfile, a dvc.yaml and a Makefile. Without these, it looks for
+Python and C. What cannot be translated is a comment in the plan.
+
+""",
+    "schema": """\
+examples:
+  treadle schema .treadle/schema.json
+
+Editors with a YAML language server complete and check a plan that begins with:
+  # yaml-language-server: $schema=.treadle/schema.json
+
+""",
+    "completion": """\
+examples:
+  source <(treadle completion bash)         in ~/.bashrc
+  source <(treadle completion zsh)          in ~/.zshrc, below compinit
+  treadle completion fish | source          in ~/.config/fish/config.fish
+
+""",
 }
+_WITHOUT_NAMES = ("check", "init", "schema", "completion", "report")
+"""Commands that take no names of actions."""
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=80)
 
 
 def make_parser() -> _Parser:
     """Return the parser of the whole command."""
     from treadle import __version__
 
-    raw = _formatter
     parser = _Parser(
         prog="treadle",
         description=_TOP,
         epilog=_EXAMPLES + _NAMES + _EXIT_CODES,
-        formatter_class=raw,
+        formatter_class=_formatter,
         allow_abbrev=False,
         usage="treadle COMMAND [OPTION...] [NAME...]",
     )
     parser.add_argument("--version", action="version", version=f"treadle {__version__}")
-    common = _common()
-    for action in _common()._actions:
-        # before the command they are taken too, as by make and ninja
+    common = _Parser(add_help=False)
+    _add_options(common, "")
+    before = _Parser(add_help=False)
+    _add_options(before, "")
+    for action in before._actions:
+        # common options may come before the command too, as in make and ninja
         action.help = argparse.SUPPRESS
         parser._add_action(action)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     for name, text in COMMANDS.items():
-        epilog = _BEFORE_EXIT_CODES.get(name, _NAMES) + _EXIT_CODES
+        names = "" if name in _WITHOUT_NAMES else _NAMES
         sub = subparsers.add_parser(
             name,
             prog=f"treadle {name}",
             help=text,
             description=_RUN if name == "run" else text[0].upper() + text[1:] + ".",
-            epilog=epilog,
-            formatter_class=raw,
+            epilog=_COMMAND_EXAMPLES.get(name, "") + names + _EXIT_CODES,
+            formatter_class=_formatter,
             parents=[common],
             allow_abbrev=False,
-            usage=f"treadle {name} [OPTION...] {_USAGE[name]}",
+            usage=f"treadle {name} [OPTION...] {_USAGE.get(name, '[NAME...]')}",
         )
         sub.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
-        _own_options(name, sub)
+        _add_options(sub, name)
     return parser
 
 
-_USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {
+_USAGE = {
     "init": "[FILE...]",
     "schema": "[FILE]",
     "completion": "bash|zsh|fish",
@@ -291,80 +347,19 @@ _USAGE = dict.fromkeys(COMMANDS, "[NAME...]") | {
 }
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=80)
-
-
-def _common() -> _Parser:
-    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    group = common.add_argument_group("the plan")
-    group.add_argument("-f", dest="file", metavar="FILE", help="the plan; else treadle.yaml here or above")
-    group.add_argument("-C", dest="folder", metavar="DIR", help="go to this folder first")
-    group.add_argument(
-        "-p", dest="param", action="append", metavar="NAME=VALUE", help="a parameter of the plan; a list as a,b"
-    )
-    group = common.add_argument_group("what is shown")
-    group.add_argument("-v", dest="verbose", action="store_true", help="more: skipped actions, outputs, all names")
-    group.add_argument("-q", dest="quiet", action="store_true", help="less: nothing, if all is well")
-    group.add_argument("--color", choices=COLOR_CHOICES, help="auto asks the terminal, NO_COLOR and FORCE_COLOR")
-    return common
-
-
-def _own_options(name: str, parser: argparse.ArgumentParser) -> None:
-    """Add the options that one command has beside the common ones."""
-    none = argparse.SUPPRESS
-    group = parser.add_argument_group("how it goes")
-    if name == "run":
-        group.add_argument("-j", dest="jobs", type=_jobs, metavar="N", default=none, help=_JOBS)
-        group.add_argument("-k", dest="keep_going", action="store_const", const=0, default=none, help=_KEEP_GOING)
-        group.add_argument("--keep-going", type=int, dest="keep_going", metavar="N", default=none, help=none)
-        group.add_argument("--output", choices=OUTPUT_CHOICES, default=none, help=_OUTPUT)
-        group.add_argument("--watch", action="store_true", default=none, help=_WATCH)
-    if name in ("run", "report"):
-        _report_options(parser, is_run=name == "run")
-    if name in ("run", "clean", "init"):
-        group.add_argument("-n", dest="dry", action="store_true", default=none, help="only say what would be done")
-    if name in ("run", "status", "why"):
-        group.add_argument("--force", metavar="NAME", action="append", default=none, help=_FORCE)
-        group.add_argument("--force-all", action="store_true", default=none, help=none)
-    if name in ("run", "clean", "forget", "adopt"):
-        group.add_argument(
-            "--no-wait", dest="wait", action="store_false", default=none, help="do not wait for another run: exit 3"
-        )
-    faces.add_options(name, group)
-
-
-def _report_options(parser: argparse.ArgumentParser, *, is_run: bool) -> None:
-    """Add the options that name files made of the events of a run."""
-    none = argparse.SUPPRESS
-    group = parser.add_argument_group("what is written")
-    if is_run:
-        group.add_argument("--events", type=_file, metavar="FILE", default=none, help=_EVENTS)
-    group.add_argument(
-        "--html", type=_file, metavar="FILE", default=none, help="a page: timeline, graph, reasons, failures"
-    )
-    group.add_argument(
-        "--junit", type=_file, metavar="FILE", default=none, help="a JUnit file, a case for each action"
-    )
-    group.add_argument(
-        "--trace", type=_file, metavar="FILE", default=none, help="a trace for Perfetto or chrome://tracing"
-    )
-    if not is_run:
-        group.add_argument("--github", action="store_true", default=none, help=_GITHUB)
-
-
-_EVENTS = "what happens, as it happens: one JSON object per line"
-_GITHUB = "groups and annotations on stdout, as a run prints them where GITHUB_ACTIONS is true"
-_JOBS = "so many at a time; else as many as processors may be used"
-_KEEP_GOING = "go on after failures; -kN stops after N of them"
-_OUTPUT = "group: after an action ended, if it failed or with -v; stream: as it comes; prefix: likewise, with names"
-_WATCH = "run again each time something that it reads changes, until Ctrl-C"
-_FORCE = "as if changed: --force=NAME (mind the =) that action, --force alone every action of the run"
+def _add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the options of one command, or those of all commands for ""."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for title, flags, commands, text, more in _OPTIONS:
+        if command in commands.split(","):
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            groups[title].add_argument(flags, default=argparse.SUPPRESS, help=text, **more)
 
 
 def _file(text: str) -> str:
     if text in ("", "-"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file; what goes to /dev/stdout is printed")
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file; to print it, name /dev/stdout")
     return text
 
 
@@ -372,3 +367,92 @@ def _jobs(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of actions, 1 or more")
     return min(int(text), sys.maxsize)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return min(int(text), sys.maxsize)
+
+
+_FILE = {"type": _file, "metavar": "FILE"}
+_FLAG = {"action": "store_true"}
+_PLAN, _SHOWN, _HOW, _FILES = "plan", "output", "command options", "files of a run"
+_OPTIONS: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
+    (_PLAN, "-f", "", "the plan (default: treadle.yaml here or above)", {"dest": "file", "metavar": "FILE"}),
+    (_PLAN, "-C", "", "change to this folder first", {"dest": "folder", "metavar": "DIR"}),
+    (
+        *(_PLAN, "-p", "", "set a parameter of the plan; a list as a,b"),
+        {"dest": "param", "action": "append", "metavar": "NAME=VALUE"},
+    ),
+    (_SHOWN, "-v", "", "show more: skipped actions, outputs, all names", {"dest": "verbose", **_FLAG}),
+    (_SHOWN, "-q", "", "show nothing if all is well", {"dest": "quiet", **_FLAG}),
+    (
+        *(_SHOWN, "--color", "", "auto: if the terminal, NO_COLOR and FORCE_COLOR allow"),
+        {"choices": COLOR_CHOICES},
+    ),
+    (
+        *(_HOW, "-j", "run", "run up to N actions in parallel (default: number of usable CPUs)"),
+        {"dest": "jobs", "type": _jobs, "metavar": "N"},
+    ),
+    (
+        *(_HOW, "-k", "run", "go on after failures; -kN stops after N failures"),
+        {"dest": "keep_going", "action": "store_const", "const": 0},
+    ),
+    (_HOW, "--keep-going", "run", argparse.SUPPRESS, {"type": int, "metavar": "N"}),
+    (
+        *(
+            _HOW,
+            "--output",
+            "run",
+            "show what actions print: group: once a failed action ended (-v: any); stream, prefix: at once",
+        ),
+        {"choices": OUTPUT_CHOICES},
+    ),
+    (_HOW, "--watch", "run", "run again after each change of what was read, until Ctrl-C", _FLAG),
+    (_HOW, "-n", "run,clean,init", "only show what would be done", {"dest": "dry", **_FLAG}),
+    (
+        *(
+            _HOW,
+            "--force",
+            "run,status,why",
+            "run even if up to date; --force=NAME for one action (= is required)",
+        ),
+        {"metavar": "NAME", "action": "append"},
+    ),
+    (_HOW, "--force-all", "run,status,why", argparse.SUPPRESS, _FLAG),
+    (
+        *(_HOW, "--no-wait", "run,clean,forget,adopt", "exit with code 3 if another run is active"),
+        {"dest": "wait", "action": "store_false"},
+    ),
+    (
+        *(_HOW, "-l", "run,list,status,graph", 'only actions with these tags: "slow and not gpu"'),
+        {"dest": "tags", "metavar": "TAGS"},
+    ),
+    (_HOW, "--json", "list,check,why,status", "print all of it as JSON", _FLAG),
+    (_HOW, "--stale", "clean", "only outputs of actions that are no longer in the plan", _FLAG),
+    (
+        *(_HOW, "--all", "clean", "all outputs on record, also of other plans and parameters"),
+        {"dest": "everything", **_FLAG},
+    ),
+    (_HOW, "--replaced", "clean", "only files that runs have moved to .treadle/replaced/", _FLAG),
+    (
+        *(_HOW, "--all", "list", "also single instances, names that begin with _, disabled actions"),
+        {"dest": "everything", **_FLAG},
+    ),
+    (_HOW, "--files", "list", "inputs and where they come from, outputs and what reads them", _FLAG),
+    (_HOW, "--format", "graph", "default: tree; svg needs Graphviz", {"choices": GRAPH_FORMATS}),
+    (_HOW, "--depth", "graph", "with names: up to N edges away from them", {"type": _number, "metavar": "N"}),
+    (
+        *(_HOW, "--fold", "graph", "draw families of more than N actions as one node (default: 8; json: never)"),
+        {"type": _number, "metavar": "N"},
+    ),
+    (_HOW, "--all", "graph", "fold nothing", {"dest": "fold", "action": "store_const", "const": 0}),
+    (_HOW, "--no-state", "graph", "do not check what would run", {"dest": "state", "action": "store_false"}),
+    (_FILES, "--events", "run", "events as they happen, one JSON object per line", _FILE),
+    (_FILES, "--html", "run,report", "a page: timeline, graph, reasons, failures", _FILE),
+    (_FILES, "--junit", "run,report", "a JUnit file with a case for each action", _FILE),
+    (_FILES, "--trace", "run,report", "a trace for Perfetto or chrome://tracing", _FILE),
+    (_FILES, "--github", "report", "print groups and annotations for GitHub Actions", _FLAG),
+)
+"""Title of the group, flags, commands ("" for all), help, and the rest for argparse; see `_add_options`."""

@@ -181,7 +181,7 @@ class Call:
         """
         plan = self.load_with(())
         if plan.makers:
-            from .makers_of_plans import with_known
+            from .generated_plans import with_known
 
             plan = with_known(plan, self.options, self.load_with, is_run=is_run)
         return plan

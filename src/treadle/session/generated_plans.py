@@ -1,29 +1,186 @@
-"""The rounds of a run whose actions make plans: the makers first, then the whole plan is read again.
+"""Generated plans: plans that actions produce, as far as they are known, and the rounds that produce them.
 
-A maker that fails is an action that fails: its plan stays unread, what depends on that is blocked, and all else
-goes on as far as -k says.
+What a generated plan holds is known when its producer is up to date. A look reads those plans whose producers are,
+and says of the others that nothing is known of them. A run walks the producers first and then loads the whole plan
+again (`Rounds`). A producer that fails is an action that fails: its plan stays unread, what depends on that is
+blocked, and all else goes on as far as -k says.
+
+What a producer reads may itself be declared by a plan that another one generates: its globs take more when that is
+read, and what makes its inputs is known then. So a verdict holds only while what it was made with stays (`Judged`).
 """
 
 from __future__ import annotations
 
 import os
 
-from treadle.command.walk import Settings
-from treadle.errors import PlanError, UsageError
+from treadle.command.discovered import found_on_record, producers_on_record
+from treadle.command.walk import CommandWalk, Settings
+from treadle.core import decision
+from treadle.core.graph.algorithms import reached
+from treadle.core.output_index import OutputIndex
+from treadle.errors import PlanError, TreadleError, UsageError
+from treadle.fastpath.codec import texts_of
+from treadle.frontends.names import is_pattern
+from treadle.state.store import Store
 from treadle.status import ReturnValue
 
 from .call import RunReport
-from .makers import with_all_before, with_makers_of_found
-from .makers_of_plans import Judged, forced_among, refuse_too_deep, with_all_after
 from .walk import PlanWalk, tell_of_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
+    from treadle.core.decision import Verdict
     from treadle.frontends.base import Project
-    from treadle.session.call import Call
     from treadle.walk import ActionReport
+
+    from .call import Call
+    from .options import Options
+
+MAX_DEPTH = 10
+"""Generated plans may generate plans so deep at most."""
+
+
+def with_makers_of_found(plan: Project, uids: list[str]) -> list[str]:
+    """Return actions and those that make what they were found to read last time, though no plan says so."""
+    if not any(action.command.discovery is not None for action in plan.actions.values()):
+        return uids
+    store = Store(plan.root)
+    store.load()
+    makers = list(producers_on_record(store, {uid: action.command for uid, action in plan.actions.items()}))
+    while True:
+        inside = plan.dag(uids).vertex_data
+        more = dict.fromkeys(maker for uid, maker in makers if uid in inside and maker not in inside)
+        if not more:
+            return uids
+        uids = [*uids, *more]
+
+
+def with_all_before(plan: Project, uids: Sequence[str]) -> list[str]:
+    """Return some actions and all that they need."""
+    return [str(uid) for uid in plan.dag(with_makers_of_found(plan, list(uids))).vertex_data]
+
+
+class Judged:
+    """What actions said of themselves when they were judged, in a plan of which a part was not known yet."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[str, ...]] = {}
+
+    def keep(self, plan: Project, uids: Iterable[str]) -> None:
+        """Take in that these actions have been judged."""
+        self._said.update({uid: _said(plan, uid) for uid in uids})
+
+    def take_moved(self, plan: Project) -> set[str]:
+        """Forget those that are others now that more of the plan is known, and what comes after; return them."""
+        moved = {uid for uid, said in self._said.items() if uid not in plan.actions or _said(plan, uid) != said}
+        if moved:
+            moved |= with_all_after(plan, moved) & self._said.keys()
+        for uid in moved:
+            del self._said[uid]
+        return moved
+
+
+def with_all_after(plan: Project, uids: Iterable[str]) -> set[str]:
+    """Return some actions and all that need them."""
+    after: dict[str, list[str]] = {}
+    for uid, action in plan.actions.items():
+        for before in action.predecessors:
+            after.setdefault(before, []).append(uid)
+    return set(reached(uids, lambda uid: after.get(uid, ())))
+
+
+def _said(plan: Project, uid: str) -> tuple[str, ...]:
+    action = plan.actions[uid]
+    return (*sorted(action.predecessors), "", *texts_of(action.command))
+
+
+def with_known(
+    plan: Project, options: Options, load_with: Callable[[Sequence[str]], Project], *, is_run: bool = False
+) -> Project:
+    """Return a plan with all that its makers of plans have made, as far as these are up to date.
+
+    :param load_with: loads it with the plans that some makers have made
+    :param is_run: whether makers that run each time are about to; else what they have made last is asked about
+    """
+    known = plan
+    judged = Judged()
+    made: list[str] = []
+    while True:
+        refuse_too_deep(known)
+        fresh = _up_to_date(known, options, judged, is_run=is_run)
+        if not fresh:
+            return known
+        made += fresh
+        try:
+            known = load_with(made)
+            moved = judged.take_moved(known)
+            if moved:
+                made = [uid for uid in made if uid not in moved]
+                known = load_with(made)
+        except PlanError:
+            if is_run:
+                # one that seems up to date may read what another is about to make: each is asked in its turn
+                return plan
+            raise
+
+
+def _up_to_date(plan: Project, options: Options, judged: Judged, *, is_run: bool) -> list[str]:
+    """Return those makers, of unread plans, that may be read now."""
+    unread = plan.unread
+    if not unread:
+        return []
+    dag = plan.dag(with_makers_of_found(plan, unread))
+    uids = [str(uid) for uid in dag.vertex_data]
+    walk = CommandWalk(dag, plan.root, Settings(queues=plan.queues, force=forced_among(plan, options, uids)))
+    walk.look()
+    judged.keep(plan, uids)
+    calm = _calm({str(uid): verdict for uid, verdict in walk.verdicts.items()}, is_run=is_run)
+    return [uid for uid in unread if uid in calm]
+
+
+_AS_LAST_TIME = (decision.ALWAYS, decision.NOT_ASKED)
+"""Reasons for which a question goes by what the last run has made: nothing says that it is another plan now."""
+
+
+def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
+    """Return the actions that nothing has changed for since they ran: skipped, or run because they always are.
+
+    :param verdicts: in an order in which each comes after those that it depends on
+    """
+    calm: set[str] = set()
+    for uid, verdict in verdicts.items():
+        reasons = () if is_run and verdict.outcome != decision.SKIP else verdict.reasons
+        is_calm = verdict.outcome == decision.SKIP or bool(reasons)
+        for why in reasons:
+            is_calm &= why.kind in _AS_LAST_TIME or (why.kind == decision.DEPENDS_ON and why.name in calm)
+        if is_calm:
+            calm.add(uid)
+    return calm
+
+
+def forced_among(plan: Project, options: Options, uids: Sequence[str]) -> list[str]:
+    """Return those of some actions that are to run in any case."""
+    if options.force_all:
+        return list(uids)
+    named = {uid for name in options.force for uid in plan.names.named(name) or ()}
+    return [uid for uid in uids if uid in named]
+
+
+def refuse_too_deep(plan: Project) -> None:
+    """Refuse plans that go on to make plans.
+
+    :raises TreadleError: they do
+    """
+    for uid in plan.unread:
+        above = [uid[:at] for at, char in enumerate(uid) if char == ":"]
+        if sum(one in plan.makers for one in above) >= MAX_DEPTH:
+            raise TreadleError(
+                f"plans that make plans are more than {MAX_DEPTH} deep",
+                facts=[uid],
+                hint="let one action make all of it",
+            )
 
 
 class Rounds:
@@ -124,8 +281,6 @@ class Rounds:
         """Return which of some actions are blocked by what has failed, each with the failures."""
         if not self.failed:
             return {}
-        from .unmade import blocked_by
-
         return blocked_by(plan, uids, self.failed)
 
     @property
@@ -176,8 +331,6 @@ class Rounds:
         """
         if not self.call.options.names:
             return plan.makers
-        from .unmade import needed_makers
-
         return needed_makers(self.call, plan, if_unclear=if_unclear)
 
     def _counted(self, needed: Iterable[str]) -> int:
@@ -251,3 +404,99 @@ def _is_in(error: PlanError, plan: Project, uid: str) -> bool:
     file = plan.makers.get(uid)
     places = [one.place.file for one in error.problems if one.place is not None]
     return file is not None and os.path.join(plan.root, file) in [os.path.abspath(place) for place in places]
+
+
+def needed_makers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]:
+    """Return the makers of unread plans that what was named needs.
+
+    :param if_unclear: whether to return all of them where a name cannot be understood without these plans
+    """
+    unread = plan.unread
+    found: set[str] = set()
+    for name in call.options.names:
+        is_clear = not _may_stand_in(plan, name)
+        try:
+            uids = call.select(plan, [name])
+            is_clear = is_clear and not plan.names.unclear_among([name])
+        except UsageError:
+            # it may be an output of an action that no plan has named yet
+            uids, is_clear = [], False
+        found |= set(unread) if if_unclear and not is_clear else _needed_by(plan, uids, unread)
+    return found
+
+
+def _needed_by(plan: Project, uids: list[str], unread: Collection[str]) -> set[str]:
+    inside = list(map(str, plan.dag(with_makers_of_found(plan, uids)).vertex_data))
+    reads = _blocked_by_former(plan, inside, Store(plan.root), unread)
+    return {uid for uid in unread if uid in inside} | {maker for makers in reads.values() for maker in makers}
+
+
+def blocked_by(
+    plan: Project, uids: Iterable[str], failed: Mapping[str, Collection[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Return uid -> origins of the actions that what has failed blocks directly, not of what comes after these.
+
+    :param failed: uid of what failed, or was blocked, in an earlier walk -> the failures that this comes from
+    """
+    found: dict[str, dict[str, None]] = {}
+    inside = dict.fromkeys(uid for uid in uids if uid in plan.actions)
+    store = Store(plan.root)
+    for uid in inside:
+        for before in plan.actions[uid].predecessors:
+            if before in failed:
+                found.setdefault(uid, {}).update(dict.fromkeys(failed[before]))
+    reads = _blocked_by_former(plan, inside, store, failed)
+    commands = {uid: action.command for uid, action in plan.actions.items()}
+    pairs = [
+        *((uid, maker) for uid, makers in reads.items() for maker in makers),
+        *producers_on_record(store, commands),
+    ]
+    for uid, maker in pairs:
+        if maker in failed and uid in inside:
+            found.setdefault(uid, {}).update(dict.fromkeys(failed[maker]))
+    return {uid: tuple(origins) for uid, origins in found.items()}
+
+
+def _blocked_by_former(
+    plan: Project, uids: Iterable[str], store: Store, makers: Collection[str]
+) -> dict[str, dict[str, None]]:
+    """Return uid -> those makers whose unread plans had actions, in former runs, that made what it reads."""
+    store.load()
+    left = left_by(plan, store, makers)
+    found: dict[str, dict[str, None]] = {}
+    for uid in uids if left else ():
+        command = plan.actions[uid].command
+        read = [*command.inputs, *command.edits, *found_on_record(store, uid, command), *plan.guessed.get(uid, ())]
+        touching = dict.fromkeys(maker for path in read for maker in left.of(path))
+        if touching:
+            found[uid] = touching
+    return found
+
+
+def _may_stand_in(plan: Project, name: str) -> bool:
+    """Whether a name that was given, or one in a group, may stand for what an unread plan holds."""
+    groups = plan.names.groups
+    for one in reached([name], lambda one: groups[one].members if one in groups else ()):
+        if one not in groups and is_pattern(one):
+            head = one.replace("?", "*").partition("*")[0]
+            # a pattern may also take outputs
+            if any(f"{maker}:".startswith(head) or head.startswith(f"{maker}:") for maker in plan.unread):
+                return True
+            if "/" in one:
+                return True
+    return False
+
+
+def left_by(plan: Project, store: Store, generators: Collection[str]) -> OutputIndex:
+    """Return what no action makes now and actions of an unknown plan did, with the action that generates the plan.
+
+    :param generators: the actions whose plans count
+    """
+    found = OutputIndex()
+    for entry in store.entries.values():
+        owner = entry.owner
+        generator = next((uid for uid in plan.unread if owner.uid.startswith(f"{uid}:")), None)
+        for path in owner.outputs if generator in generators else ():
+            if path not in plan.names.outputs:
+                found.add(path, generator)
+    return found

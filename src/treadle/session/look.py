@@ -1,12 +1,20 @@
-"""What a run would do now: a walk that looks and starts nothing."""
+"""What a run would do now: a walk that looks and starts nothing.
+
+As long as a generated plan is not known, a file that its actions made in a former run is there as if no action made
+it. So what was skipped because of such a file may run once the plan is generated again, and an action whose glob
+does not take it now has not lost an input.
+"""
 
 from __future__ import annotations
 
+from treadle.command.discovered import owner_of
+from treadle.command.fingerprinting import EDITED, FOUND, INPUT
 from treadle.command.walk import CommandWalk, Settings
 from treadle.core import decision
+from treadle.core.decision import Reason, Verdict
 
 from .conflicts import refuse_shared_outputs
-from .makers import with_makers_of_found
+from .generated_plans import left_by, with_all_before, with_makers_of_found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +23,8 @@ if TYPE_CHECKING:
     from treadle.frontends.base import Project
 
     from .call import Call
+
+_READ = (INPUT, FOUND, EDITED)
 
 
 def without_skips(
@@ -45,11 +55,35 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     for note in walk.store.notes:
         call.note(note)
     if plan.unread:
-        from .foreseen import foresee
-
         foresee(plan, walk)
     refuse_shared_outputs(plan, map(str, dag.vertex_data), walk.store)
     if busy or walk.store.lock.is_busy():
         holder = walk.store.lock.holder() or "another run"
         call.note(f"{holder} is at work in this folder: what it is running now shows as interrupted")
     return walk
+
+
+def foresee(plan: Project, walk: CommandWalk) -> None:
+    """Take skips back, and runs for want of an input, that may be others when the whole plan is known.
+
+    :param walk: it has looked; its verdicts are in an order in which each comes after those that it depends on
+    """
+    left = left_by(plan, walk.store, plan.unread)
+    before = set(with_all_before(plan, plan.unread)) if left else set()
+    for vertex, verdict in list(walk.verdicts.items()) if left else ():
+        uid = str(vertex)
+        command = plan.actions[uid].command
+        is_open = verdict.outcome == decision.SKIP or (verdict.outcome == decision.RUN and uid in plan.guessed)
+        if not is_open or uid in before or command.once:
+            continue
+        entry = walk.store.entries.get(owner_of(uid, command).key)
+        record = entry.record if entry is not None else None
+        if record is None:
+            continue
+        read = [name.partition(" ")[2] for name in record.elements if name.startswith(_READ)]
+        read += plan.guessed.get(uid, ())
+        makers = dict.fromkeys(maker for path in read for maker in left.of(path))
+        if makers:
+            walk.verdicts[vertex] = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, one) for one in makers])
+            for path in command.written:
+                left.add(path, uid)

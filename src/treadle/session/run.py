@@ -130,7 +130,7 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
 
     :param rounds: what has run before, because it generates plans
     """
-    from .makers import with_makers_of_found
+    from .generated_plans import with_makers_of_found
 
     options = call.options
     done = rounds.done if rounds is not None else ()

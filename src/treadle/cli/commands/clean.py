@@ -1,25 +1,42 @@
-"""`clean`: outputs removed, under the lock. It starts nothing."""
+"""`clean`: removes outputs by the rule of `ownership`, under the lock, and says of other files why they stay."""
 
 from __future__ import annotations
 
 import os
+import stat
 
 from treadle.command.discovered import owner_of
+from treadle.command.job import own_name
+from treadle.command.outputs import Sweep, move_aside, remove_empty_folders, remove_tree
+from treadle.content import git
+from treadle.content.files import Files
+from treadle.content.trust import STATE_FOLDER
 from treadle.core import wording as words
+from treadle.core.paths import folders_around
 from treadle.core.text import safe
-from treadle.errors import UsageError, listed
-from treadle.state.store import Store
+from treadle.errors import TreadleError, UsageError, listed
+from treadle.state.ownership import (
+    ADOPTED,
+    FOREIGN,
+    LEFT,
+    OURS,
+    WHY_LEFT,
+    Aliases,
+    Ownership,
+    mount_points,
+)
+from treadle.state.store import Store, is_inside
 from treadle.ui.text import line
 
 from .locked import locked, say_unless_quiet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.session.options import Options
-
-    from .cleaning import Cleaner
 
 
 def clean_command(call: Call) -> int:
@@ -46,8 +63,6 @@ def refuse_tracked_state(plan: Project) -> None:
 
     :raises UsageError: it does
     """
-    from treadle.content import git
-
     folder = Store(plan.root).folder
     if git.tracks(folder):
         raise UsageError(
@@ -74,8 +89,6 @@ _NO_NAMES = {
 
 def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
     """Remove, or say what would be removed."""
-    from .cleaning import Cleaner, is_there
-
     options = call.options
     cleaner = Cleaner(call, plan.root, store, is_dry=options.dry)
     keys: list[str] = []
@@ -106,8 +119,6 @@ def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
 
 def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
     """Take what the actions of the plan make, those that are named if any are; return what is kept."""
-    from .cleaning import is_there
-
     is_named = bool(call.options.names)
     uids = call.select_known(plan) if is_named else list(plan.actions)
     kept = []
@@ -124,8 +135,6 @@ def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
 def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list[str]:
     """Take what any run has made; return what is kept."""
     from treadle.session.stale_outputs import Sources, made_by
-
-    from .cleaning import is_there
 
     inputs = {uid: action.command.inputs for uid, action in plan.actions.items()}
     made = made_by(plan)
@@ -153,8 +162,6 @@ def _not_in_plan(plan: Project, store: Store) -> list[str]:
 
 def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) -> None:
     """Say in one line what was not asked for, and how to remove it."""
-    from .cleaning import is_there
-
     told = []
     if not call.options.everything and not call.options.stale:
         own = {path for action in plan.actions.values() for path in (*action.command.made, *action.command.edits)}
@@ -174,8 +181,6 @@ def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) 
 
 def _empty_replaced(call: Call, plan: Project) -> int:
     """Remove what was moved aside to make room for outputs."""
-    from treadle.command.outputs import remove_tree
-
     store = Store(plan.root)
     folder = os.path.join(store.folder, "replaced")
     if os.path.islink(folder):
@@ -191,3 +196,169 @@ def _empty_replaced(call: Call, plan: Project) -> int:
     if is_left:
         call.console.warn(f"{folder} cannot be removed whole")
     return 1 if is_left else 0
+
+
+class Cleaner:
+    """Removes outputs of one root, or says which it would remove.
+
+    :param root: the folder that paths are relative to
+    :param store: its records, read
+    :param is_dry: whether nothing is removed
+    """
+
+    def __init__(self, call: Call, root: str, store: Store, *, is_dry: bool) -> None:
+        self.removed: list[str] = []
+        """Outputs of which something went, or would go."""
+        self.moved: list[str] = []
+        """What an attempt that did not end well may have left, or was adopted, moved aside."""
+        self.failures = 0
+        """How often something that should go could not."""
+        self.ownership = Ownership(store, Files(root, store.stamps))
+        self._call = call
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._store = store
+        self._is_dry = is_dry
+        self._mounts: frozenset[str] | None = None
+        self._seen: set[str] = set()
+        self._tracked = git.Tracked()
+
+    def take(self, path: str, label: str, uid: str, inputs: Sequence[str] = (), *, is_planned: bool = True) -> None:
+        """Remove what is ours in the place of an output or a depfile.
+
+        :param label: the plan of its action, `uid` its name
+        :param inputs: what the action reads: a hard link to an input may go
+        :param is_planned: whether the plan of this call makes it: what it does not make, and git tracks, is a
+            source now, as after a change of the branch
+        """
+        bare = path.rstrip("/")
+        full = os.path.join(self._root, bare)
+        if path in self._seen or not is_inside(path):
+            return
+        self._seen.add(path)
+        try:
+            status = os.lstat(full)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            self._failed(path, error.strerror or str(error))
+            return
+        why = self.why_not(bare)
+        if not why and not is_planned and self._tracked.has(full):
+            why = f"git tracks {'files in it' if path.endswith('/') else 'it'}, and no action of the plan makes it"
+        if why:
+            self._leave(path, why)
+            return
+        aside = os.path.join(self._store.folder, "replaced", own_name(label, uid))
+        aliases = Aliases(self._root, inputs)
+        if path.endswith("/") and stat.S_ISDIR(status.st_mode):
+            self._take_folder(path, full, aside, aliases)
+        elif stat.S_ISDIR(status.st_mode):
+            self._leave(path, "the plan says that it is a file, but it is a folder")
+        elif path.endswith("/") and not stat.S_ISLNK(status.st_mode):
+            self._leave(path, "the plan says that it is a folder, but it is a file")
+        else:
+            self._take_file(path, status, aside, aliases)
+
+    def _take_file(self, path: str, status: os.stat_result, aside: str, aliases: Aliases) -> None:
+        verdict = self.ownership.of_file(path, status)
+        if verdict not in (OURS, LEFT, ADOPTED) and status.st_nlink > 1 and self.ownership.keys_of(path):
+            verdict = OURS if aliases.of(status) else verdict
+        if verdict not in (OURS, LEFT, ADOPTED):
+            is_link = path.endswith("/") and verdict == FOREIGN
+            self._leave(path, "it is a link, and what it leads to is yours" if is_link else WHY_LEFT[verdict])
+            return
+        bare = path.rstrip("/")
+        try:
+            if not self._is_dry and verdict == OURS:
+                os.unlink(os.path.join(self._root, bare))
+            elif not self._is_dry:
+                move_aside(self._root, bare, aside)
+        except OSError as error:
+            self._failed(path, error.strerror or str(error))
+        except TreadleError as error:
+            self._failed(path, error.facts[0] if error.facts else error.what)
+        else:
+            self._done(path, is_moved=verdict != OURS)
+
+    def _take_folder(self, path: str, full: str, aside: str, aliases: Aliases) -> None:
+        claims = self.ownership.claims_on(path)
+        sweep = Sweep(self.ownership, path, claims, aside, aliases=aliases, is_dry=self._is_dry)
+        sweep.go()
+        for name, said in sweep.errors:
+            self._failed(name, said)
+        is_gone = not os.path.lexists(full)
+        is_moved = bool(sweep.leftovers or sweep.moved)
+        if sweep.removed or (is_gone and not is_moved):
+            self._done(path)
+        if is_moved:
+            self._done(path, is_moved=True)
+        foreign = []
+        for name, verdict in sweep.left:
+            if verdict in WHY_LEFT and verdict != "altered":
+                foreign.append(name.removeprefix(path))
+            else:
+                self._leave(name, WHY_LEFT.get(verdict, verdict))
+        if foreign:
+            shown = listed(foreign, 3)
+            if sweep.removed or is_moved:
+                self._call.console.warn(f"{path} keeps what no run of Treadle has made: {shown}")
+            else:
+                self._leave(path, f"{WHY_LEFT['foreign']}: {shown}")
+
+    def _done(self, path: str, *, is_moved: bool = False) -> None:
+        (self.moved if is_moved else self.removed).append(path)
+        if self._is_dry:
+            what = f"would move to {STATE_FOLDER}/replaced: " if is_moved else "would remove "
+            self._call.console.say([line(what, safe(path))])
+        elif self._call.options.verbose:
+            what = f"moved to {STATE_FOLDER}/replaced: " if is_moved else "removed "
+            self._call.console.say([line(what, safe(path))])
+
+    def _leave(self, path: str, why: str) -> None:
+        self._call.console.warn(f"{path} is left alone: {why}")
+
+    def _failed(self, path: str, said: str) -> None:
+        self.failures += 1
+        self._call.console.warn(f"{path} cannot be removed: {said}")
+
+    def why_not(self, path: str) -> str:
+        """Return why nothing in the place of a path is removed: a link or a mount on the way to it; else ""."""
+        folder = os.path.dirname(os.path.join(self._real_root, path))
+        if os.path.realpath(folder) != folder:
+            return "it lies behind a link"
+        if self._mounts is None:
+            self._mounts = mount_points()
+        while len(folder) > len(self._real_root):
+            if folder in self._mounts:
+                return "it lies behind a mount"
+            folder = os.path.dirname(folder)
+        return ""
+
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Remove those of some folders around outputs that are empty now, and that actions have made."""
+        if self._is_dry:
+            return
+        remove_empty_folders(
+            self._root, [path for path in folders if is_inside(path) and not self.why_not(path.rstrip("/"))]
+        )
+
+    def folders_around_removed(self) -> set[str]:
+        """Return the folders that something was removed from."""
+        return {folder for path in (*self.removed, *self.moved) for folder in folders_around(path)}
+
+    def folders_made(self, keys: Iterable[str]) -> set[str]:
+        """Return the folders around outputs that actions have made."""
+        claims = filter(None, map(self.ownership.claim, keys))
+        return {folder for claim in claims for folder in claim.folders}
+
+    def say_how_many(self, what: str) -> None:
+        """Say how many outputs went."""
+        if not self._call.options.quiet:
+            moved = f", {len(self.moved):,} moved to {STATE_FOLDER}/replaced/" if self.moved else ""
+            self._call.console.say([line(f"{words.count(len(self.removed), what)} removed{moved}")])
+
+
+def is_there(root: str, path: str) -> bool:
+    """Return whether something is in the place of an output."""
+    return os.path.lexists(os.path.join(root, path.rstrip("/")))
