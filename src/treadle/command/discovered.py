@@ -11,13 +11,12 @@ import os
 from treadle.content.digests import ABSENT, is_folder
 from treadle.content.files import GRAIN, moved
 from treadle.content.links import Links, Producers
-from treadle.core.elements import digest
+from treadle.core.elements import DISCOVERED, OUTPUT, digest, paths_of
 from treadle.errors import DAGError
 from treadle.state.records import Owner
 
 from .command import Command, written_by
 from .discovery import discovered_paths
-from .fingerprinting import FOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -276,7 +275,7 @@ def owner_of(uid: str, command: Command) -> Owner:
     So two values of a parameter that lead to other outputs have records of their own, and outputs keep their record
     when their action or plan gets another name.
     """
-    parts = {f"output {path}": "" for path in command.outputs}
+    parts = dict.fromkeys((OUTPUT + path for path in command.outputs), "")
     if not parts:
         parts = {"label": command.label, "uid": uid, "command": command.shown}
     return Owner(
@@ -302,7 +301,7 @@ def found_in(entry: Entry) -> list[str]:
     if found:
         return found
     success = entry.success
-    return [name[len(FOUND) :] for name in success.results if name.startswith(FOUND)] if success is not None else []
+    return paths_of(success.results, DISCOVERED) if success is not None else []
 
 
 def producers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:

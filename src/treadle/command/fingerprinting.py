@@ -9,7 +9,8 @@ from treadle.content.digests import ABSENT
 from treadle.content.files import moved
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links
-from treadle.core.decision import NOT_ASKED, OUTPUT
+from treadle.core.decision import NOT_ASKED
+from treadle.core.elements import COMMAND, DISCOVERED, EDITED, ENV, FOLDER, INPUT, OUTPUT, SHELL, STDOUT, TOOL
 from treadle.core.paths import holds
 from treadle.engines.process_marks import KILL, wait_for_group
 from treadle.errors import TreadleError
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from .command import Command, Tool
 
-INPUT = "input "
-FOUND = "found "
-EDITED = "edited "
 TOOL_PATIENCE = 60.0
 _HAVE_WAITID = hasattr(os, "waitid")
 
@@ -76,33 +74,33 @@ class Questions:
         """
         fingerprint = Fingerprint()
         add = fingerprint.add
-        add("command", command.shown)
+        add(COMMAND, command.shown)
         if command.script is not None:
-            add("shell", " ".join(command.script.shell))
+            add(SHELL, " ".join(command.script.shell))
         elements = fingerprint.elements
-        elements["folder"] = self._folder(command, again)
+        elements[FOLDER] = self._folder(command, again)
         if command.discovery is not None:
             add(command.discovery.element, command.discovery.key)
         if command.stdout is not None:
-            add("stdout", command.stdout)
+            add(STDOUT, command.stdout)
         env = command.env
         for name, value in env.set.items():
-            add(f"env {name}", value if name not in env.secret else _redacted(name, value))
+            add(ENV + name, value if name not in env.secret else _redacted(name, value))
         for name in env.track:
             if name in self.environ and name not in env.set:
                 value = self.environ[name]
-                add(f"env {name}", value if name not in env.secret else _redacted(name, value))
+                add(ENV + name, value if name not in env.secret else _redacted(name, value))
         environ = self.environment(command) if command.tools else self._basic
         see = self.files.see_again if again else self.files.see
         seen = {}
         for tool in command.tools:
             if tool.version:
-                name = f"tool {tool.name}"
+                name = TOOL + tool.name
                 add(name, self._version(tool, environ) if recorded is None else recorded.get(name, NOT_ASKED))
             else:
                 path = self._file_of(tool, environ)
                 seen[path] = see(path)
-                add(f"tool {tool.name}", seen[path].value)
+                add(TOOL + tool.name, seen[path].value)
         for path in self._read_by(command):
             one = seen[path] = see(path)
             elements[INPUT + path] = one.value
@@ -130,7 +128,7 @@ class Questions:
             return question
         see_again = self.files.see_again
         question.forget_answers()
-        if self._folder(command, again=True) != question.fingerprint.elements["folder"]:
+        if self._folder(command, again=True) != question.fingerprint.elements[FOLDER]:
             return self.ask(command, found, again=True)
         for path, before in question.seen.items():
             after = see_again(path)
@@ -356,14 +354,14 @@ class Question:
         """What led to its files when the command started."""
 
     def add_answer(self, kind: str, path: str, seen: Seen) -> None:
-        """Add what was found (FOUND) or made (OUTPUT) to the answer."""
+        """Add what was found (DISCOVERED) or made (OUTPUT) to the answer."""
         self.answers[path] = seen
         self.fingerprint.elements[kind + path] = seen.value
         self.fingerprint.results.add(kind + path)
 
     def add_found(self, path: str, seen: Seen) -> None:
         """Add an input that was found, and not declared, to the answer."""
-        self.add_answer(FOUND, path, seen)
+        self.add_answer(DISCOVERED, path, seen)
 
     def forget_answers(self) -> None:
         """Drop what was found and made the time before."""

@@ -15,7 +15,8 @@ from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links, Producers
 from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision
-from treadle.core.decision import OUTPUT, Reason, Verdict
+from treadle.core.decision import Reason, Verdict
+from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks as marks
 from treadle.errors import StateError, ToldToEndError, TreadleError, listed
@@ -32,7 +33,7 @@ from treadle.walk import Report, Walk
 from . import outputs
 from .command import Command, written_by
 from .discovered import DiscoveredInputs, found_in, owner_of, wait_for_producers
-from .fingerprinting import FOUND, INPUT, Questions, made_once
+from .fingerprinting import Questions, made_once
 from .job import CONSOLE_QUEUE, CommandJob, Place
 from .outputs import Room
 from .validation import check_commands
@@ -522,7 +523,7 @@ class CommandWalk(Walk):
         if moved_inputs:
             text = "changed while it ran: " + listed(moved_inputs, 5)
             self.reports[uid].unrecorded = text
-            found = [name[len(FOUND) :] for name in fingerprint.results if name.startswith(FOUND)]
+            found = paths_of(fingerprint.results, DISCOVERED)
             files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
             self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
             self._say(f"{uid} is not recorded, it will run again: {text}")
@@ -694,12 +695,9 @@ def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
 
 def _is_to_come(reason: Reason, to_come: OutputIndex) -> bool:
     """Return whether a reason speaks of a file that another action will make before."""
-    for prefix in (INPUT, FOUND):
-        if reason.name.startswith(prefix):
-            path = reason.name[len(prefix) :]
-            # a path that was absent may become a folder
-            return bool(to_come.of(path) or to_come.of(path.rstrip("/") + "/"))
-    return False
+    path = path_of(reason.name, (INPUT, DISCOVERED))
+    # a path that was absent may become a folder
+    return path is not None and bool(to_come.of(path) or to_come.of(path.rstrip("/") + "/"))
 
 
 def _is_retried(job: CommandJob) -> bool:

@@ -5,6 +5,8 @@ It compares what it is given and knows nothing of where fingerprints come from.
 
 from __future__ import annotations
 
+from .elements import OUTPUT, difference
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -36,8 +38,6 @@ NOT_ASKED = "version not asked"
 ASKED = "asked for by should_execute_action"
 DECLINED = "declined by should_execute_action"
 
-OUTPUT = "output "
-"""Names of elements that stand for an output start with this."""
 ABSENT = "absent"
 """The value of an element that stands for a file which is not there."""
 
@@ -138,8 +138,6 @@ def differences(previous: object, new: object) -> list[Reason]:
     new_elements = getattr(new, "elements", None)
     if not isinstance(old_elements, dict) or not isinstance(new_elements, dict):
         return [Reason(CHANGED, "fingerprint", str(previous), str(new))]
-    from .elements import difference
-
     found = _reasons(difference(old_elements, new_elements))
     return found or [Reason(CHANGED, "fingerprint")]
 

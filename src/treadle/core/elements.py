@@ -1,4 +1,4 @@
-"""Named elements, tagged and framed, to digests; the difference of two sets of them.
+"""Elements of fingerprints: their names, the digest of a set of them, and the difference of two sets.
 
 It knows nothing of where the elements come from, and nothing of files.
 """
@@ -9,10 +9,39 @@ import xxhash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 KEY = b"q"
 RESULT = b"a"
+
+INPUT, DISCOVERED, EDITED, OUTPUT = "input ", "found ", "edited ", "output "
+"""How the names of elements begin that stand for a file; the path follows. Records have these names."""
+ENV, TOOL = "env ", "tool "
+COMMAND, SHELL, FOLDER, STDOUT = "command", "shell", "folder", "stdout"
+READ = (INPUT, DISCOVERED, EDITED)
+FILES = (*READ, OUTPUT)
+
+
+def path_of(name: str, kinds: Iterable[str] = FILES) -> str | None:
+    """Return the path of an element that stands for a file of one of some kinds, None for any other element."""
+    for kind in kinds:
+        if name.startswith(kind):
+            return name[len(kind) :]
+    return None
+
+
+def paths_of(names: Iterable[str], *kinds: str) -> list[str]:
+    """Return the paths of those elements that stand for a file of one of some kinds."""
+    return [path for name in names if (path := path_of(name, kinds)) is not None]
+
+
+def value_of(path: str, elements: Mapping[str, str]) -> str | None:
+    """Return the value of a file, whatever its kind, None without such an element.
+
+    If it is in the key and in the result, as an input that is edited, the action has left the value of the result.
+    """
+    values = (elements.get(kind + path) for kind in (EDITED, DISCOVERED, OUTPUT, INPUT))
+    return next((value for value in values if value is not None), None)
 
 
 class Difference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treadle.core import decision
+from treadle.core.elements import DISCOVERED, ENV, FOLDER, READ, path_of
 from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
@@ -10,11 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .decision import Reason
-
-COMMAND, SHELL, FOLDER = "command", "shell", "folder"
-INPUT, FOUND, OUTPUT, ENV, TOOL = "input ", "found ", decision.OUTPUT, "env ", "tool "
-EDITED = "edited "
-"""How the names of elements begin."""
 
 HIDDEN = "secret:"
 """How the digest begins that stands for a secret value."""
@@ -52,9 +48,8 @@ def plain_value(text: str) -> str:
 
 def element(name: str) -> str:
     """Return what an element stands for: `input data/raw.csv`, `discovered input a.h`, `env CC`."""
-    if name.startswith(FOUND):
-        name = "discovered input " + name[len(FOUND) :]
-    return safe(name)
+    path = path_of(name, (DISCOVERED,))
+    return safe(name if path is None else f"discovered input {path}")
 
 
 def reason(why: Reason) -> str:
@@ -75,7 +70,7 @@ def reason(why: Reason) -> str:
 
 
 def _difference(why: Reason, name: str) -> str:
-    if why.name.startswith((INPUT, FOUND, EDITED)) and why.kind == decision.CHANGED:
+    if why.name.startswith(READ) and why.kind == decision.CHANGED:
         if why.new == decision.ABSENT:
             return f"{name} is not there"
         return f"{name} is there now" if why.old == decision.ABSENT else f"{name} changed"

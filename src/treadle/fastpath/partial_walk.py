@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 from struct import pack
 
-from treadle.command.fingerprinting import EDITED, FOUND, INPUT
 from treadle.command.walk import CommandWalk
 from treadle.content.digests import ABSENT
 from treadle.content.timestamps import ABSENT as NO_STAMP
 from treadle.content.timestamps import UNSURE
-from treadle.core.decision import OUTPUT
+from treadle.core.elements import value_of
 from treadle.core.graph.dag import DAG
 from treadle.errors import TreadleError
 from treadle.state.store import Known
@@ -341,10 +340,9 @@ class Part:
                 if record is None or row in moved or stamp in (UNSURE, NO_STAMP):
                     continue
                 path = os.fsdecode(paths[row])
-                for prefix in (INPUT, OUTPUT, FOUND, EDITED):
-                    value = record.elements.get(prefix + path)
-                    if value is not None:
-                        known[path] = (stamp, value)
+                value = value_of(path, record.elements)
+                if value is not None:
+                    known[path] = (stamp, value)
         return known
 
     def _reads_others(self, walk: CommandWalk) -> bool:

@@ -8,10 +8,10 @@ does not take it now has not lost an input.
 from __future__ import annotations
 
 from treadle.command.discovered import owner_of
-from treadle.command.fingerprinting import EDITED, FOUND, INPUT
 from treadle.command.walk import CommandWalk, Settings
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
+from treadle.core.elements import READ, paths_of
 
 from .conflicts import refuse_shared_outputs
 from .generated_plans import left_by, with_all_before, with_makers_of_found
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from treadle.frontends.base import Project
 
     from .call import Call
-
-_READ = (INPUT, FOUND, EDITED)
 
 
 def without_skips(
@@ -80,7 +78,7 @@ def foresee(plan: Project, walk: CommandWalk) -> None:
         record = entry.record if entry is not None else None
         if record is None:
             continue
-        read = [name.partition(" ")[2] for name in record.elements if name.startswith(_READ)]
+        read = paths_of(record.elements, *READ)
         read += plan.guessed.get(uid, ())
         makers = dict.fromkeys(maker for path in read for maker in left.of(path))
         if makers:

@@ -20,7 +20,7 @@ import os
 import stat
 
 from treadle.content.timestamps import unescaped
-from treadle.core.decision import OUTPUT
+from treadle.core.elements import OUTPUT, path_of
 from treadle.core.paths import folders_around
 from treadle.errors import TreadleError
 
@@ -86,8 +86,9 @@ class Claim:
         self._left: set[str] = set()
         if record is not None:
             for name, value in record.elements.items():
-                if name.startswith(OUTPUT) and not name.endswith("/"):
-                    self.values[name[len(OUTPUT) :]] = {value}
+                path = path_of(name, (OUTPUT,))
+                if path is not None and not path.endswith("/"):
+                    self.values[path] = {value}
             self._take(record.run.made)
         if end is not None and not entry.counts:
             self._take(end.made)

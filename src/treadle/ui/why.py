@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from treadle.core import decision
+from treadle.core import decision, elements
 from treadle.core import wording as words
 from treadle.core.decision import Reason, Verdict
 from treadle.core.outcomes import INTERRUPTED
@@ -118,15 +118,15 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
 
     :param verbose: shorten nothing
     """
-    if why.kind == decision.CHANGED and why.name == words.COMMAND:
+    if why.kind == decision.CHANGED and why.name == elements.COMMAND:
         old, new = why.old or "", why.new or ""
         shown = (
             text_difference(old, new, _NO_BOUND, room=_NO_BOUND) if verbose else text_difference(old, new, _LINES)
         )
         return [line("  command changed:"), *shown]
     lines = [line(f"  {words.reason(why)}")]
-    if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(words.ENV):
-        if why.old is not None and why.new is not None and why.name != words.FOLDER:
+    if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(elements.ENV):
+        if why.old is not None and why.new is not None and why.name != elements.FOLDER:
             lines.append(line(f"    {words.value(why.old)} -> {words.value(why.new)}"))
         if why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/"):
             lines.append(line("    what its last run made in there is removed first, unless it has keep: true"))
@@ -198,17 +198,17 @@ _OUR_OWN = "fingerprint_version"
 """What changes with Treadle alone: it is told when it differs, and not when it does not."""
 _SAID = {"os_version": "system"}
 _KINDS = (
-    (words.INPUT, "input", "inputs"),
-    (words.FOUND, "discovered input", "discovered inputs"),
-    (words.EDITED, "edited file", "edited files"),
-    (words.OUTPUT, "output", "outputs"),
-    (words.ENV, "variable", "variables"),
-    (words.TOOL, "tool", "tools"),
+    (elements.INPUT, "input", "inputs"),
+    (elements.DISCOVERED, "discovered input", "discovered inputs"),
+    (elements.EDITED, "edited file", "edited files"),
+    (elements.OUTPUT, "output", "outputs"),
+    (elements.ENV, "variable", "variables"),
+    (elements.TOOL, "tool", "tools"),
 )
 
 
 def _order(kind: str) -> int:
-    order = [words.COMMAND, words.SHELL, words.FOLDER, *(kind for kind, _, _ in _KINDS)]
+    order = [elements.COMMAND, elements.SHELL, elements.FOLDER, *(kind for kind, _, _ in _KINDS)]
     return order.index(kind) if kind in order else len(order)
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treadle.core import elements
 from treadle.core.elements import Difference, difference, digest
 
 SHORT = st.text(st.sampled_from("ab\x00q=\udc80é"), max_size=4)
@@ -72,3 +73,27 @@ def test_a_difference_holds_old_and_new_values() -> None:
     assert found == Difference({"b": ("2", "3")}, {"c": "4"}, {"a": "1"})
     assert found != difference({}, {})
     assert "'b': ('2', '3')" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("input a b", "a b"),
+        ("found /x", "/x"),
+        ("edited e", "e"),
+        ("output o/", "o/"),
+        ("env input", None),
+        ("inputs", None),
+        ("command", None),
+    ],
+)
+def test_the_path_of_an_element_is_known_by_its_name(name: str, path: str | None) -> None:
+    assert elements.path_of(name) == path
+    assert elements.paths_of([name]) == []
+    assert elements.paths_of([name], *elements.FILES) == ([] if path is None else [path])
+
+
+def test_the_value_of_a_file_in_key_and_result_is_that_of_the_result() -> None:
+    assert elements.value_of("a", {"input a": "before", "edited a": "after"}) == "after"
+    assert elements.value_of("a", {"input a": "before", "output b": "x"}) == "before"
+    assert elements.value_of("c", {"input a": "before"}) is None

@@ -156,7 +156,8 @@ class Origins:
         if action.command.discovery is None:
             return []
         from treadle.command.discovered import owner_of
-        from treadle.command.fingerprinting import FOUND
+        from treadle.core.elements import DISCOVERED as DISCOVERED_INPUT
+        from treadle.core.elements import paths_of
         from treadle.state.store import Store
 
         if self._store is None:
@@ -164,8 +165,7 @@ class Origins:
             self._store.load()
         entry = self._store.entries.get(owner_of(action.uid, action.command).key)
         record = entry.record if entry is not None else None
-        names = record.elements if record is not None else {}
-        return [name[len(FOUND) :] for name in names if name.startswith(FOUND)]
+        return paths_of(record.elements, DISCOVERED_INPUT) if record is not None else []
 
 
 def _files_of(call: Call, action: Action, files: Origins) -> Iterable[tuple[tuple[str, str], ...]]:

@@ -8,6 +8,7 @@ from treadle.content.fingerprint import Fingerprint
 from treadle.core import decision
 from treadle.core import wording as words
 from treadle.core.decision import Reason, Verdict
+from treadle.core.elements import FILES, TOOL, path_of
 from treadle.core.text import safe
 from treadle.session import old_content
 from treadle.session.look import looked, open_plans, without_skips
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _MOST_TEXTS = 10
 """Small files of one action whose old text is looked for: git is asked about each."""
-_FILES = (words.INPUT, words.FOUND, words.EDITED, decision.OUTPUT)
 
 
 def why_command(call: Call) -> int:
@@ -155,7 +155,7 @@ class Asked:
         old = getattr(self.walk.prev_fingerprints.get(uid), "elements", {})
         new = getattr(self.walk.new_fingerprints.get(uid), "elements", {})
         command = self.walk.actions.vertex_data[uid]
-        unasked = {f"tool {tool.name}" for tool in command.tools if tool.version}
+        unasked = {TOOL + tool.name for tool in command.tools if tool.version}
         return {name: value for name, value in new.items() if old.get(name) == value and name not in unasked}
 
     def _differences(self, uid: str) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
@@ -164,7 +164,7 @@ class Asked:
         written: dict[str, list[str]] = {}
         left = _MOST_TEXTS
         for why in filter(_is_file, self.walk.verdicts[uid].reasons):
-            path = next(why.name[len(kind) :] for kind in _FILES if why.name.startswith(kind))
+            path = path_of(why.name) or ""
             if path.endswith("/"):
                 written[why.name] = old_content.written_since(self.walk.root, path, self._last_start(uid))
                 continue
@@ -183,7 +183,7 @@ class Asked:
 
 
 def _is_file(why: Reason) -> bool:
-    return why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and why.name.startswith(_FILES)
+    return why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and why.name.startswith(FILES)
 
 
 def _run_data(run: Run) -> dict[str, object]:
