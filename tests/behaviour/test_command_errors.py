@@ -166,7 +166,7 @@ def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
         timeout=DEADLINE,
     )
     assert done.returncode == 2, done.stderr
-    assert "the folder that we are in" in done.stderr
+    assert "the current folder cannot be used" in done.stderr
 
 
 def test_help_fits_eighty_columns_and_names_each_command(tmp_path: Path) -> None:

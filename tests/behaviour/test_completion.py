@@ -46,7 +46,7 @@ def values(folder: Path, *words: str) -> list[str]:
 
 
 def test_commands_are_completed_with_what_they_do(tmp_path: Path) -> None:
-    assert "run\trun what has changed" in completed(tmp_path, "")
+    assert "run\trun the actions that changed" in completed(tmp_path, "")
     assert values(tmp_path, "comp") == ["completion"]
     assert values(tmp_path, "completion", "") == ["bash", "zsh", "fish"]
 
