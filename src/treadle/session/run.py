@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from .call import Call
     from .fast_start import Found
-    from .generated_plans import Rounds
     from .plan_inputs import Watching
+    from .rounds import Rounds
 
 
 def run(call: Call) -> RunReport:
@@ -53,7 +53,7 @@ def _run_plan(call: Call, answer: Answer | None) -> RunReport:
     plan = call.load(is_run=True)
     rounds = None
     if plan.makers:
-        from .generated_plans import Rounds
+        from .rounds import Rounds
 
         rounds = Rounds(call)
         plan = rounds.whole(plan)
