@@ -186,7 +186,7 @@ def test_what_is_put_back_and_what_comes_later_are_moved_aside_side_by_side(tmp_
         (folder / "out/prog.d").unlink(missing_ok=True)
         (folder / "out/prog.d").write_text(f"dep {number}")
         done = run_treadle(folder, "run", "prog", check=0)
-        assert "moved what Treadle did not make to .treadle/replaced/: out/prog, out/prog.d" in done.err
+        assert "moved files that Treadle did not create to .treadle/replaced/: out/prog, out/prog.d" in done.err
     assert contents(folder) == [f"{word} {number}" for word in ("dep", "mine") for number in range(3)]
     assert run_treadle(folder, "clean", "--replaced", "-n", check=1).code == 1
     assert run_treadle(folder, "clean", "--replaced", check=0).lines == [

@@ -194,7 +194,7 @@ def test_a_link_that_an_action_has_made_and_that_was_turned_is_moved_aside(tmp_p
     run_treadle(folder, "run", check=0)
     (folder / "o/v").unlink()
     (folder / "o/v").symlink_to("../src/sub")
-    assert "moved what Treadle did not make" in run_treadle(folder, "run", check=0).err
+    assert "moved files that Treadle did not create" in run_treadle(folder, "run", check=0).err
     assert (folder / "o/v").readlink().as_posix() == "../src"
     assert (folder / ".treadle/replaced/v/o/v").readlink().as_posix() == "../src/sub"
 

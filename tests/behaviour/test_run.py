@@ -184,7 +184,7 @@ def test_damaged_state_is_told_and_no_error(tmp_path: Path) -> None:
     assert about_records.endswith(
         "everything counts as new, and outputs of former plans and parameters as ordinary files"
     )
-    assert about_outputs == "treadle: moved what Treadle did not make to .treadle/replaced/: out/b, out/c"
+    assert about_outputs == "treadle: moved files that Treadle did not create to .treadle/replaced/: out/b, out/c"
     assert done.lines[-1].startswith("2 run")
 
 

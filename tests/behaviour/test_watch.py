@@ -69,7 +69,7 @@ def test_outputs_and_files_that_nobody_reads_do_not_trigger(folder: Path, watche
     # the output is looked after in the next round
     assert said[0] == "changed: fence"
     assert sorted(line for line in said[1:-1] if line.startswith("ran")) == ["ran a", "ran fence"]
-    assert "treadle: moved what Treadle did not make to .treadle/replaced/: o/a" in said
+    assert "treadle: moved files that Treadle did not create to .treadle/replaced/: o/a" in said
     assert (folder / "o/a").read_text() == "1\n"
 
 

@@ -152,9 +152,9 @@ def test_outputs_the_data_the_state_and_declared_inputs_are_not_discovered(root:
     run(root, reader(kind))
     walk = walk_of(root, use=reader(kind))
     walk.look()
-    seen = walk.asked_for("use")
+    seen = walk.last_inputs("use")
     assert seen is not None
-    assert [path for path in seen.answers if path != "o/out"] == ["h"]
+    assert [path for path in seen.results if path != "o/out"] == ["h"]
     assert why(root, reader(kind)) == ""
 
 

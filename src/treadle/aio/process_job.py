@@ -18,7 +18,7 @@ from .programs import PROGRAMS
 
 if TYPE_CHECKING:
     from treadle.command.command import Command
-    from treadle.command.fingerprinting import Questions
+    from treadle.command.fingerprinting import Fingerprinter
 
 
 class ProcessJob(AbstractJob):
@@ -65,17 +65,17 @@ class ProcessJob(AbstractJob):
 
     def _attempt(self) -> Attempt:
         # only a run of programs pays for what looks at files
-        from treadle.command.fingerprinting import Questions
+        from treadle.command.fingerprinting import Fingerprinter
         from treadle.content.files import Files
 
         command, root = self.command, os.path.abspath(self.root)
         argvs = command.argvs()
         if not argvs:
             raise ProgramError("there is no program to start")
-        questions = Questions(Files(root), inherited())
-        environ = questions.environment(command)
+        fingerprinter = Fingerprinter(Files(root), inherited())
+        environ = fingerprinter.environment(command)
         return Attempt(
-            [_found(argv, environ, questions) for argv in argvs],
+            [_found(argv, environ, fingerprinter) for argv in argvs],
             mark=mark_of(_RUN, str(next(_NUMBERS))),
             environ=environ,
             cwd=os.path.normpath(os.path.join(root, command.cwd)),
@@ -84,11 +84,11 @@ class ProcessJob(AbstractJob):
         )
 
 
-def _found(argv: tuple[str, ...], environ: Mapping[str, str], questions: Questions) -> tuple[str, ...]:
+def _found(argv: tuple[str, ...], environ: Mapping[str, str], fingerprinter: Fingerprinter) -> tuple[str, ...]:
     """Return the argv with its program looked for on the PATH that it will see."""
     if "/" in argv[0]:
         return argv
-    return (questions.program(argv[0], environ) or argv[0], *argv[1:])
+    return (fingerprinter.program(argv[0], environ) or argv[0], *argv[1:])
 
 
 _RUN = f"aio-{os.urandom(8).hex()}"

@@ -141,7 +141,7 @@ class Command:
     :param inputs: files and folders (`docs/`) that it reads
     :param outputs: files and folders that it makes
     :param env: its environment
-    :param tools: programs whose identity is part of the question
+    :param tools: programs whose identity is part of the inputs
     :param depfile: a file in make's syntax in which the command says what it read: short for `Depfile(path)` as
         `discovery`
     :param discovery: how the command says what it read beside its inputs

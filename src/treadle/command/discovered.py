@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from treadle.core.graph.dag import DAG
     from treadle.state.store import Entry, Store
 
-    from .fingerprinting import Question
+    from .fingerprinting import ActionInputs
 
 
 class Overlaps:
@@ -74,7 +74,7 @@ class DiscoveredInputs:
         self,
         uid: str,
         command: Command,
-        question: Question,
+        inputs: ActionInputs,
         before: Mapping[str, Seen],
         started: float,
         left_by: Callable[[str], Mapping[str, Seen]],
@@ -93,7 +93,7 @@ class DiscoveredInputs:
         fresh: dict[str, Seen] = {}
         links = Links(self.files.root)
         for path, seen, was_there in look_at_discovered(self.files, uid, command, links):
-            question.add_found(path, seen)
+            inputs.add_discovered(path, seen)
             own = _own_in(path, command)
             producers = self._producers_of(uid, path, links)
             if _is_around(path, seen):
@@ -289,13 +289,13 @@ def owner_of(uid: str, command: Command) -> Owner:
     )
 
 
-def found_on_record(store: Store, uid: str, command: Command) -> list[str]:
+def discovered_on_record(store: Store, uid: str, command: Command) -> list[str]:
     """Return what an action was found to read when it last ended well, on record or not."""
     entry = store.entries.get(owner_of(uid, command).key) if command.discovery is not None else None
-    return found_in(entry) if entry is not None else []
+    return discovered_in(entry) if entry is not None else []
 
 
-def found_in(entry: Entry) -> list[str]:
+def discovered_in(entry: Entry) -> list[str]:
     """Return what an action was found to read when it last ended well, whether that gave a record or not."""
     found = entry.found_at_end
     if found:
@@ -308,7 +308,7 @@ def producers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterat
     """Yield (action, producer) for each output of another action that an action has read undeclared last time."""
     producers: Producers | None = None
     for uid, command in commands.items():
-        found = found_on_record(store, uid, command) if command.discovery is not None else ()
+        found = discovered_on_record(store, uid, command) if command.discovery is not None else ()
         if not found:
             continue
         if producers is None:

@@ -1,4 +1,4 @@
-"""The question that a Command asks: its fingerprint by content. It knows no records and not when it is asked."""
+"""Fingerprinter: computes the fingerprints of Commands by content. It knows no records and no walk."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ TOOL_PATIENCE = 60.0
 _HAVE_WAITID = hasattr(os, "waitid")
 
 
-class Questions:
-    """Asks and asks again, with each file and each tool looked at once in a run.
+class Fingerprinter:
+    """Computes the fingerprints of Commands; each file is read and each tool is asked once in a run.
 
     :param files: the files of the root
     :param environ: the environment that Treadle itself was called with
@@ -42,11 +42,11 @@ class Questions:
         self.environ = environ
         self._links = Links(files.root)
         self._own_programs: dict[str, str] = {}
-        """Name -> path of a program in the root, "" for one elsewhere: of those that all actions look for alike."""
+        """Name -> path of a program in the root, "" for one elsewhere; without those of actions that set PATH."""
         self.is_told_to_end: Callable[[], bool] = lambda: False
-        """Asked while the version of a tool is waited for."""
+        """Called while a tool runs that prints its version: if it returns true, the tool is ended."""
         self.tool_patience = TOOL_PATIENCE
-        """Seconds that a tool may take to say its version."""
+        """Seconds that a tool may take to print its version."""
         self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}
         self._programs: dict[tuple[str, str], str | None] = {}
         self._basic = {
@@ -56,20 +56,19 @@ class Questions:
         }
         """The variables that every action sees."""
 
-    def ask(
+    def compute(
         self,
         command: Command,
-        found: Iterable[str] = (),
+        discovered: Iterable[str] = (),
         again: bool = False,
         *,
         recorded: Mapping[str, str] | None = None,
-    ) -> Question:
-        """Return the question of a command as it stands now.
+    ) -> ActionInputs:
+        """Return the key of a command as it is now, and the inputs that it discovered last time.
 
-        :param found: what the command was found to read last time, beside what it declares
+        :param discovered: the paths of these inputs
         :param again: whether to look at its files once more
-        :param recorded: the elements on record, if nothing may be started: tools are not asked for their versions
-            then, and what they said last time stands in their place
+        :param recorded: the elements on record, if nothing may be started: the version of a tool is taken from them
         :raises TreadleError: an input or a tool cannot be read
         """
         fingerprint = Fingerprint()
@@ -104,78 +103,78 @@ class Questions:
         for path in self._read_by(command):
             one = seen[path] = see(path)
             elements[INPUT + path] = one.value
-        question = Question(fingerprint, seen)
-        for path in found:
-            question.add_found(path, see(path))
-        return question
+        inputs = ActionInputs(fingerprint, seen)
+        for path in discovered:
+            inputs.add_discovered(path, see(path))
+        return inputs
 
     def _folder(self, command: Command, again: bool = False) -> str:
-        """Return what a fingerprint says of the folder of a command: behind a link, `..` is another one."""
+        """Return the value of a command's folder, with where it leads to: below a link, `..` is another folder."""
         if command.cwd == ".":
             return "."
         place = (Links(self.files.root) if again else self._links).real(command.cwd)
         return command.cwd if place == command.cwd else f"{command.cwd}: {place}"
 
-    def ask_again(self, question: Question, command: Command, found: Iterable[str] = ()) -> Question:
-        """Look once more at all files of a question; return it, or another one if one of them holds something else.
+    def compute_again(self, inputs: ActionInputs, command: Command, discovered: Iterable[str] = ()) -> ActionInputs:
+        """Look once more at all files; return the same object, or another one if a file has another value.
 
-        Files are all of it that can move while we run: variables are ours, and a tool says its version once.
+        Only files can change while a run goes on: variables are our own, and the version of a tool is asked once.
         """
         if command.once:
-            question = self.ask(command, found, again=True)
-            if question.absent():
-                raise TreadleError(f"the input {question.absent()[0]} is missing")
-            return question
+            inputs = self.compute(command, discovered, again=True)
+            if inputs.absent():
+                raise TreadleError(f"the input {inputs.absent()[0]} is missing")
+            return inputs
         see_again = self.files.see_again
-        question.forget_answers()
-        if self._folder(command, again=True) != question.fingerprint.elements[FOLDER]:
-            return self.ask(command, found, again=True)
-        for path, before in question.seen.items():
+        inputs.forget_results()
+        if self._folder(command, again=True) != inputs.fingerprint.elements[FOLDER]:
+            return self.compute(command, discovered, again=True)
+        for path, before in inputs.seen.items():
             after = see_again(path)
             if after.value != before.value:
-                return self.ask(command, found, again=True)
-            question.seen[path] = after
-        for path in found:
-            question.add_found(path, see_again(path))
-        return question
+                return self.compute(command, discovered, again=True)
+            inputs.seen[path] = after
+        for path in discovered:
+            inputs.add_discovered(path, see_again(path))
+        return inputs
 
-    def ask_once(self, command: Command) -> Question:
-        """Ask no more than whether the outputs are there, whatever they hold; compare it to `made_once`."""
+    def compute_once(self, command: Command) -> ActionInputs:
+        """Look no further than whether the outputs exist, for an action with `once`; compare it to `made_once`."""
         elements = {}
         for output in command.outputs:
             path = os.path.join(self.files.root, output)
             is_there = os.path.isdir(path) if output.endswith("/") else os.path.isfile(path)
             elements[OUTPUT + output] = "there" if is_there else ABSENT
-        return Question(Fingerprint.from_elements(elements), {})
+        return ActionInputs(Fingerprint.from_elements(elements), {})
 
-    def absent(self, question: Question, command: Command) -> list[str]:
-        """Return the inputs that are not there, those that the command edits too."""
+    def absent(self, inputs: ActionInputs, command: Command) -> list[str]:
+        """Return the inputs that do not exist, and the files to be edited that do not."""
         edited = [path for path in command.edits if self.files.see_again(path).value == ABSENT]
-        return question.absent() + edited
+        return inputs.absent() + edited
 
-    def paths(self, question: Question, command: Command) -> list[str]:
-        """Return the files that the question is about, and those of tools that say their version."""
+    def paths(self, inputs: ActionInputs, command: Command) -> list[str]:
+        """Return the files that the fingerprint depends on, and those of tools that print their version."""
         names = {name for tool in command.tools if tool.version for name in (tool.name, tool.version[0])}
         tools = [self._links.named(name) if "/" in name else self._own_program(command, name) for name in names]
-        return [path for path in (*question.seen, *question.answers, *tools) if path]
+        return [path for path in (*inputs.seen, *inputs.results, *tools) if path]
 
-    def note_ways(self, question: Question, command: Command) -> None:
-        """Note what leads to the files of a question, as it is now that the command starts."""
+    def note_routes(self, inputs: ActionInputs, command: Command) -> None:
+        """Note the folders and links that lead to its files, as they are now that the command starts."""
         folder = () if command.cwd == "." else (f"{command.cwd}/",)
-        question.ways = self.files.ways({**question.seen, **question.answers}, (*command.edits, *folder))
+        inputs.routes = self.files.ways({**inputs.seen, **inputs.results}, (*command.edits, *folder))
 
-    def moved_since(self, question: Question, own: str = "") -> list[str]:
-        """Look once more at the files of a question; return those that may have held something else meanwhile.
+    def moved_since(self, inputs: ActionInputs, own: str = "") -> list[str]:
+        """Look once more at the files; return those that may have held something else meanwhile.
 
         :param own: the data of its discovery, which may lie in a tree that the command reads
         """
         see_again = self.files.see_again
         found = []
-        for path, before in question.seen.items():
+        for path, before in inputs.seen.items():
             after = see_again(path)
             if after is not before and moved(before, after, own):
                 found.append(path)
-        gone = question.ways.moved() if question.ways is not None else ()
+        gone = inputs.routes.moved() if inputs.routes is not None else ()
         return found + [path for path in gone if path not in found]
 
     def _read_by(self, command: Command) -> Sequence[str]:
@@ -202,28 +201,28 @@ class Questions:
     def _in_root(self, full: str | None) -> str:
         return _inside(self._links.below(full)) if full is not None else ""
 
-    def add_outputs(self, question: Question, command: Command, again: bool = False) -> None:
-        """Add the outputs as they lie on disk to the answer."""
+    def add_outputs(self, inputs: ActionInputs, command: Command, again: bool = False) -> None:
+        """Add the outputs as they are on disk to the results."""
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
-            question.add_answer(OUTPUT, path, see(path, True))
+            inputs.add_result(OUTPUT, path, see(path, True))
         for path in command.edits:
-            question.add_answer(EDITED, path, see(path))
+            inputs.add_result(EDITED, path, see(path))
 
-    def add_made(self, question: Question, command: Command) -> None:
-        """Add the outputs to the answer, as the command has left them that has just ended."""
+    def add_made(self, inputs: ActionInputs, command: Command) -> None:
+        """Add the outputs to the results, as the command has left them that has just ended."""
         for path in command.outputs:
-            question.add_answer(OUTPUT, path, self.files.see_made(path))
+            inputs.add_result(OUTPUT, path, self.files.see_made(path))
 
-    def add_edited(self, question: Question, command: Command) -> None:
-        """Add the files that the command edits to the answer, as it has left them.
+    def add_edited(self, inputs: ActionInputs, command: Command) -> None:
+        """Add the files that the command edits to the results, as it has left them.
 
         :raises TreadleError: one is gone
         """
         for path in command.edits:
             # another program may be writing to them too, so their stamps are no surer than those of inputs
-            question.add_answer(EDITED, path, self.files.see_again(path))
-            if question.answers[path].value == ABSENT:
+            inputs.add_result(EDITED, path, self.files.see_again(path))
+            if inputs.results[path].value == ABSENT:
                 raise TreadleError(f"it removed {path}, which it edits")
 
     def environment(self, command: Command) -> dict[str, str]:
@@ -260,11 +259,11 @@ class Questions:
         return self._tools[key]
 
     def _ask_version(self, tool: Tool, environ: dict[str, str]) -> str:
-        """Run the command that says the version, for so long at most, and end all of its group then."""
+        """Run the command that prints the version, up to the time limit, and end all of its group."""
         import subprocess
         import tempfile
 
-        said = f"the version of the tool {tool.name} cannot be asked: {' '.join(tool.version)}"
+        said = f"the tool {tool.name} did not print its version: {' '.join(tool.version)}"
         with tempfile.TemporaryFile() as output:
             try:
                 child = subprocess.Popen(
@@ -283,7 +282,7 @@ class Questions:
             try:
                 has_ended = _ends_before(end, child, self.is_told_to_end)
             finally:
-                # with all that it has left in its group, and before its number is given back
+                # before it is reaped, as its number may be used again after that; programs it has left end too
                 _kill_group(child.pid)
                 child.wait()
                 wait_for_group(child.pid)
@@ -303,7 +302,7 @@ def _inside(path: str) -> str:
 
 
 def _ends_before(end: float, child: Popen[bytes], is_told_to_end: Callable[[], bool]) -> bool:
-    """Wait for a child, and leave it to be collected; return whether it has ended in time."""
+    """Wait for a child without reaping it; return whether it has ended in time."""
     pause = 0.001
     while not _has_ended(child):
         if monotonic() >= end or is_told_to_end():
@@ -317,7 +316,7 @@ def _kill_group(leader: int) -> None:
     try:
         os.killpg(leader, KILL)
     except (ProcessLookupError, PermissionError):
-        # some systems say so of a group of zombies
+        # some systems raise this for a group of zombies
         return
 
 
@@ -337,41 +336,41 @@ def _is_made_by(command: Command, path: str) -> bool:
     return path in command.edits or any(holds(out, path) for out in command.outputs)
 
 
-class Question:
-    """A fingerprint, and what was seen of each file when it was made.
+class ActionInputs:
+    """The fingerprint of an action, and what was seen of each file when it was computed.
 
-    :param seen: the declared inputs and the tools
+    :param seen: path -> what was seen of each declared input and each tool
     """
 
-    __slots__ = ("answers", "fingerprint", "seen", "ways")
+    __slots__ = ("fingerprint", "results", "routes", "seen")
 
     def __init__(self, fingerprint: Fingerprint, seen: dict[str, Seen]) -> None:
         self.fingerprint = fingerprint
         self.seen = seen
-        self.answers: dict[str, Seen] = {}
-        """What was found beside what is declared, and the outputs."""
-        self.ways: Ways | None = None
-        """What led to its files when the command started."""
+        self.results: dict[str, Seen] = {}
+        """Path -> what was seen of each discovered input and each output."""
+        self.routes: Ways | None = None
+        """The folders and links that led to the files when the command started."""
 
-    def add_answer(self, kind: str, path: str, seen: Seen) -> None:
-        """Add what was found (DISCOVERED) or made (OUTPUT) to the answer."""
-        self.answers[path] = seen
+    def add_result(self, kind: str, path: str, seen: Seen) -> None:
+        """Add an element to the result: DISCOVERED, OUTPUT or EDITED."""
+        self.results[path] = seen
         self.fingerprint.elements[kind + path] = seen.value
         self.fingerprint.results.add(kind + path)
 
-    def add_found(self, path: str, seen: Seen) -> None:
-        """Add an input that was found, and not declared, to the answer."""
-        self.add_answer(DISCOVERED, path, seen)
+    def add_discovered(self, path: str, seen: Seen) -> None:
+        """Add a discovered input to the result."""
+        self.add_result(DISCOVERED, path, seen)
 
-    def forget_answers(self) -> None:
-        """Drop what was found and made the time before."""
+    def forget_results(self) -> None:
+        """Remove all elements of the result."""
         for name in list(self.fingerprint.results):
             del self.fingerprint.elements[name]
         self.fingerprint.results.clear()
-        self.answers.clear()
+        self.results.clear()
 
     def absent(self) -> list[str]:
-        """Return the inputs that are not there."""
+        """Return the declared inputs that do not exist."""
         return [path for path, seen in self.seen.items() if seen.value == ABSENT]
 
 

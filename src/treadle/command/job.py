@@ -1,4 +1,4 @@
-"""CommandJob: a Command as a job. It knows nothing of fingerprints, records and the graph."""
+"""CommandJob: a Command as a job. It knows no records and no graph."""
 
 from __future__ import annotations
 
@@ -22,66 +22,71 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
 
     from .command import Command
-    from .fingerprinting import Questions
+    from .fingerprinting import Fingerprinter
 
 
 USUAL_LABEL = "treadle.yaml"
 CONSOLE_QUEUE = "console"
-"""The queue of the actions that keep the terminal; it has one token."""
+"""The queue of the actions with `console`; it has one token."""
 
 
-class Place:
-    """Where the jobs of one walk run.
+class JobContext:
+    """What the jobs of one walk share.
 
     :param root: the folder that paths are relative to
     :param state: the state folder
     :param run: the id of the run, for the marks of processes
-    :param questions: knows the environment and the programs
+    :param fingerprinter: has the environment and the programs
     :param actions: uid -> Command
     """
 
-    __slots__ = ("actions", "colours", "questions", "root", "run", "state")
+    __slots__ = ("actions", "colours", "fingerprinter", "root", "run", "state")
 
     def __init__(
-        self, root: str, state: str, run: str, questions: Questions, actions: Mapping[Any, Command]
+        self, root: str, state: str, run: str, fingerprinter: Fingerprinter, actions: Mapping[Any, Command]
     ) -> None:
         self.root = root
         self.state = state
         self.run = run
-        self.questions = questions
+        self.fingerprinter = fingerprinter
         self.actions = actions
         self.colours = False
-        """Whether programs are to write colours though their output goes to a log."""
+        """Whether programs are asked to write colours although their output goes to a log."""
 
     def log(self, uid: str) -> str:
-        """Return the path of the file that takes what an action prints."""
+        """Return the path of the log of an action."""
         return log_path(self.state, self.actions[uid].label, uid)
 
     def aside(self, uid: str, kind: str = "failed") -> str:
-        """Return the folder that takes what a failed action has written, or what was there before (`replaced`)."""
+        """Return the folder for what a failed action has written, or for what was there before it (`replaced`)."""
         return os.path.join(self.state, kind, own_name(self.actions[uid].label, uid))
 
 
 class CommandJob(ProcessJob):
     """Runs a Command: exit code 0 is success, 75 asks for another attempt, all else is failure.
 
-    :param place: where it runs
+    :param context: what the jobs of its walk share
     :param ready: called just before each attempt, makes room for its outputs; may raise TreadleError
     """
 
     logs_failures = False
 
     def __init__(
-        self, uid: str, data: Command, notify_end: NotifyEnd, place: Place, ready: Callable[[CommandJob], None]
+        self,
+        uid: str,
+        data: Command,
+        notify_end: NotifyEnd,
+        context: JobContext,
+        ready: Callable[[CommandJob], None],
     ) -> None:
         super().__init__(uid, data, notify_end)
         self.command = data
-        self.place = place
+        self.context = context
         self.ready = ready
         self.announced = 0
-        """The last attempt that the observer was told of."""
+        """The last attempt that was published as started."""
         self.made_room = False
-        """Whether output files of former runs have been removed for this attempt."""
+        """Whether the outputs of previous runs have been removed for this attempt."""
         self.restored = ""
         """Where its outputs came from, "" if they were not restored."""
         self.emptied: list[str] = []
@@ -96,7 +101,7 @@ class CommandJob(ProcessJob):
         return self.command.limits.priority
 
     def status_of(self, code: int | None) -> ReturnValue:
-        """Only 0 and 75 mean anything: a shell's 126, `cannot execute`, is not e3's `unchanged`."""
+        """Return the status of an exit code: 126 of a shell (`cannot execute`) is not e3's `unchanged`."""
         if code in (ReturnValue.success, ReturnValue.notready):
             return ReturnValue(code)
         return ReturnValue.failure
@@ -106,8 +111,8 @@ class CommandJob(ProcessJob):
         return self._why_not_good() or describe_status(self.code)
 
     def make_attempt(self) -> Attempt | None:
-        """Make room for the outputs, and return what is to be started; None where the outputs were restored."""
-        command, place = self.command, self.place
+        """Make room for the outputs, and return what to start; None if the outputs were restored."""
+        command, context = self.command, self.context
         argvs: Sequence[Sequence[str]] = command.argvs()
         if not argvs:
             raise TreadleError("it has nothing to run")
@@ -116,27 +121,27 @@ class CommandJob(ProcessJob):
         self.ready(self)
         self.made_room = True
         if self.restored:
-            # nothing is started: its outputs are there
+            # its outputs are there, so nothing is started
             if not command.console:
                 self._prepared_log()
             self._code, self._has_ended = 0, True
             return None
-        environ = place.questions.environment(command)
+        environ = context.fingerprinter.environment(command)
         argvs = [self._resolved(argv, environ) for argv in argvs]
         if command.discovery is not None:
-            command.discovery.prepare(place.root)
+            command.discovery.prepare(context.root)
             # what wraps a program is found as the program is, on the PATH of the action
             argvs = [
-                self._resolved(argv, environ) for argv in wrapped(command.discovery, argvs, place.root, self.uid)
+                self._resolved(argv, environ) for argv in wrapped(command.discovery, argvs, context.root, self.uid)
             ]
-        if place.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
+        if context.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
             environ |= COLOURED
-        cwd = place.root if command.cwd == "." else os.path.normpath(os.path.join(place.root, command.cwd))
+        cwd = context.root if command.cwd == "." else os.path.normpath(os.path.join(context.root, command.cwd))
         log = None if command.console else self._prepared_log()
-        stdout = None if command.console or command.stdout is None else os.path.join(place.root, command.stdout)
+        stdout = None if command.console or command.stdout is None else os.path.join(context.root, command.stdout)
         return Attempt(
             argvs,
-            mark=mark_of(place.run, self.uid),
+            mark=mark_of(context.run, self.uid),
             environ=environ,
             cwd=cwd,
             stdin=0 if command.console else None,
@@ -146,15 +151,15 @@ class CommandJob(ProcessJob):
         )
 
     def _prepared_log(self) -> str:
-        """Return the path of the log, which is there then; the first attempt finds it empty."""
-        place = self.place
-        log = place.log(self.uid)
+        """Make the log, emptied before the first attempt; return its path."""
+        context = self.context
+        log = context.log(self.uid)
         flags = os.O_WRONLY | os.O_APPEND | (os.O_TRUNC if self.attempt == 1 else 0)
         try:
             try:
                 os.close(own_files.open_own(log, flags))
             except FileNotFoundError:
-                own_files.make_folder(place.state, "logs")
+                own_files.make_folder(context.state, "logs")
                 os.close(own_files.open_own(log, flags))
         except OSError as error:
             raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
@@ -163,19 +168,19 @@ class CommandJob(ProcessJob):
     def _resolved(self, argv: Sequence[str], environ: Mapping[str, str]) -> Sequence[str]:
         if "/" in argv[0]:
             return argv
-        return (self.place.questions.program(argv[0], environ) or argv[0], *argv[1:])
+        return (self.context.fingerprinter.program(argv[0], environ) or argv[0], *argv[1:])
 
 
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
-"""What makes programs write colours where they see no terminal. No fingerprint holds it."""
+"""Variables that make programs write colours without a terminal. They are not part of fingerprints."""
 _SAY_COLOURS = {"NO_COLOR", *COLOURED}
 _REDIRECTS = (">", "|", "`", "$(")
 
 
 def prints_to_its_log(command: Command) -> bool:
-    """Return whether people alone read what a command prints: nothing in it redirects, pipes or captures.
+    """Return whether all that a command prints goes to its log: nothing in it redirects, pipes or captures.
 
-    Escape sequences in an output would be worse than no colours. In doubt the answer is no.
+    Escape sequences in an output would be worse than no colours, so in doubt it returns False.
     """
     if command.stdout is not None or command.console:
         return False
@@ -184,25 +189,25 @@ def prints_to_its_log(command: Command) -> bool:
 
 
 def log_path(state: str, label: str, uid: str) -> str:
-    """Return the path of the file that takes what an action prints.
+    """Return the path of the log of an action.
 
     :param state: the state folder
-    :param label: whose action it is: two plans in one root may have actions of one name
+    :param label: the plan of the action: two plans in one root may have actions of one name
     """
     return os.path.join(state, "logs", f"{own_name(label, uid)}.log")
 
 
 def own_name(label: str, uid: str) -> str:
-    """Return a name for what belongs to an action: its own; that of its plan is added if it has an unusual one."""
+    """Return a file name for what belongs to an action: its uid, with its plan if that is not treadle.yaml."""
     return file_name(uid if label in ("", USUAL_LABEL) else f"{label}+{uid}")
 
 
 _PLAIN = dict.fromkeys(b"_.@,+=-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-"""What `str.translate` takes away: a name of which nothing is left is a plain one."""
+"""Characters that `str.translate` removes: a name of these alone is a plain one."""
 
 
 def file_name(uid: str) -> str:
-    """Return a name for a file that stands for an action: its own, if that is a plain one."""
+    """Return a file name for an action: its uid, with escapes and a digest where a file name needs them."""
     safe = uid
     if uid.translate(_PLAIN):
         safe = "".join(c if c.isalnum() or c in "_.@,+=-" else f"%{ord(c):02x}" for c in uid)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from treadle.state.ownership import Claim, Ownership
 
     from .command import Command
-    from .fingerprinting import Question
+    from .fingerprinting import ActionInputs
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -181,13 +181,13 @@ class Room:
         found = self._ownership.of_file(output, status, self._claim, self._key)
         return OURS if found != OURS and status.st_nlink > 1 and self._aliases.of(status) else found
 
-    def make(self, question: Question, aside: str) -> None:
+    def make(self, inputs: ActionInputs, aside: str) -> None:
         """Make the folders that outputs go into, and the output folders; take away what is there.
 
         What is ours is removed. What is not, or may not be, is moved into `aside`, but for names in output folders
         that no action has made: they stay.
 
-        :param question: what was seen of the inputs: an output that is one of them is refused
+        :param inputs: what was seen of the inputs: an output that is one of them is refused
         :raises TreadleError: something stands in the way
         """
         for output in self.command.made:
@@ -200,7 +200,7 @@ class Room:
                 if status is None:
                     self._make_folders(os.path.dirname(output), aside)
                     continue
-                self._refuse_alias(output, full, status, question)
+                self._refuse_alias(output, full, status, inputs)
                 if not self.command.keep:
                     self._clear(output, full, status, aside)
             except OSError as error:
@@ -331,13 +331,13 @@ class Room:
         """Return whether the link in the place of an output folder is the one that was there before."""
         return self._links.get(output) == _identity(os.lstat(full))
 
-    def _refuse_alias(self, output: str, full: str, status: os.stat_result, question: Question) -> None:
+    def _refuse_alias(self, output: str, full: str, status: os.stat_result, inputs: ActionInputs) -> None:
         """Refuse an output that is an input: the same name in the same folder, or with `keep` the same file."""
         target = _stat(full) if stat.S_ISLNK(status.st_mode) else status
         if target is None:
             return
         inode = self._ownership.files.systems.stamp(target, full)[1]
-        looks = ((path, look) for seen in question.seen.values() for path, look in seen.looks.items())
+        looks = ((path, look) for seen in inputs.seen.values() for path, look in seen.looks.items())
         for path in [path for path, look in looks if look.stamp[1] == inode and path != output]:
             there = _stat(os.path.join(self.root, path))
             if there is None or not os.path.samestat(target, there):

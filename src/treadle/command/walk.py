@@ -32,9 +32,9 @@ from treadle.walk import Report, Walk
 
 from . import outputs
 from .command import Command, written_by
-from .discovered import DiscoveredInputs, found_in, owner_of, wait_for_producers
-from .fingerprinting import Questions, made_once
-from .job import CONSOLE_QUEUE, CommandJob, Place
+from .discovered import DiscoveredInputs, discovered_in, owner_of, wait_for_producers
+from .fingerprinting import Fingerprinter, made_once
+from .job import CONSOLE_QUEUE, CommandJob, JobContext
 from .outputs import Room
 from .validation import check_commands
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from treadle.events.bus import Ended
     from treadle.state.store import Known
 
-    from .fingerprinting import Question
+    from .fingerprinting import ActionInputs
     from .observer import Observer
 
 
@@ -73,18 +73,18 @@ def acquire_state(
         if was_here:
             alive = marks.end_marked(f"{left}/")
             if alive:
-                raise StateError(f"processes of a run that was killed do not end: {listed(alive)}")
+                raise StateError(f"processes of a killed run do not end: {listed(alive)}")
         store.close_killed(left)
 
 
 class OutdatedError(Exception):
-    """What was known of the log is no more: what is doubtful has to be asked again."""
+    """The log has changed since the fast path looked at it: what is dirty has to be found again."""
 
 
 class Settings:
     """How a CommandWalk runs.
 
-    :param jobs: tokens of the default queue; None for the usable processors
+    :param jobs: tokens of the default queue; None for the number of usable CPUs
     :param queues: further queues, name -> tokens
     :param keep_going: failures after which nothing new starts; 0 for any number
     :param force: uids that run whatever their records say
@@ -142,36 +142,36 @@ class CommandWalk(Walk):
         self.store = Store(self.root)
         self.run_id = os.urandom(8).hex()
         self.known: Known | None = None
-        """What need not be read of the log, where only a part of a plan is walked."""
+        """The records that need not be read, if only a part of a plan is walked."""
         self.known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
-        """Returns, once the log has been read, what is known of files."""
+        """Called when the log has been read: returns what is known of files."""
         self.saved_untouched = 0.0
-        self.questions: Questions
-        self.place: Place
+        self.fingerprinter: Fingerprinter
+        self.context: JobContext
         self.discovered: DiscoveredInputs
         self._owners: dict[str, Owner] = {}
-        self._kept: dict[str, Question] = {}
-        self._last_found: dict[str, list[str]] = {}
+        self._inputs: dict[str, ActionInputs] = {}
+        self._discovered_before: dict[str, list[str]] = {}
         self._durations: dict[str, float] = {}
         self._failures = 0
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
         self._ownership: Ownership
         self._rooms: dict[str, Room] = {}
-        """What was in the place of the outputs of those that run now."""
+        """uid -> what was in the place of its outputs, of the actions that run now."""
         self._folders: set[str] = set()
-        """Folders that were there when an action was about to start."""
+        """Folders that existed when an action was about to start."""
         self._replaced: list[str] = []
         self._may_start = False
-        """Whether tools may be asked for their versions: looking starts nothing."""
+        """Whether tools may be started to print their versions: `look` starts nothing."""
         self._leftovers: list[str] = []
         self._has_no_records = False
-        """Whether nothing was known of former runs when this one began."""
+        """Whether there were no records of previous runs when this one began."""
         self._met_foreign = False
-        """Whether something was in the place of outputs that Treadle has not made."""
+        """Whether a file that Treadle did not make was in the place of an output."""
 
     def run(self) -> Report:
-        """Walk, one run at a time in one root: another one is waited for.
+        """Walk the graph; a root has one run at a time, and another one is waited for.
 
         :raises TreadleError: a command cannot be right, or the state cannot be written
         :raises RunError: it runs already, in another thread or around this call
@@ -183,7 +183,7 @@ class CommandWalk(Walk):
         acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self.known)
         try:
             if self.known is not None and not self.store.is_partial:
-                raise OutdatedError("another run was here in the meantime")
+                raise OutdatedError("another run has changed the log")
             self._open()
             self._may_start = True
             for note in self.store.notes:
@@ -194,14 +194,14 @@ class CommandWalk(Walk):
             self._end_leftovers()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self._say(unmarked_note(self.store.unmarked))
-            self.store.remember(self.questions.files.learned)
+            self.store.remember(self.fingerprinter.files.learned)
             self.store.close_run()
         finally:
             self.store.release()
         return report
 
     def _check(self) -> None:
-        """Refuse what can be refused; edges through links of a part of a plan were checked with the whole of it."""
+        """Check the graph; of a part of a plan the edges through links were checked with the whole plan."""
         links = Links(self.root) if self.known is None else None
         check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
 
@@ -218,12 +218,12 @@ class CommandWalk(Walk):
         self.bus.publish("note", text)
 
     def _end_leftovers(self) -> None:
-        """End what actions have left behind outside of their groups: it would write beside the next run."""
+        """End the processes that actions have left outside of their groups: they could disturb the next run."""
         mark = f"{self.run_id}/"
         if self._after_a_run and next(marks.marked(mark), None) is not None:
             left = marks.end_marked(mark)
             if left:
-                self._say(f"{len(left)} processes that actions have left behind could not be ended")
+                self._say(f"{len(left)} processes that actions left running could not be ended")
 
     def look(self) -> dict[str, Verdict]:
         """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
@@ -236,12 +236,12 @@ class CommandWalk(Walk):
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
         return verdicts
 
-    def asked_for(self, uid: str) -> Question | None:
-        """Return what was last seen of an action's files, whatever came of it; None if nothing has looked."""
-        return self._kept.get(uid)
+    def last_inputs(self, uid: str) -> ActionInputs | None:
+        """Return what was last seen of the files of an action; None if they were not looked at."""
+        return self._inputs.get(uid)
 
     def set_scheduling_params(self) -> None:
-        """Take queues from the settings; a command says its own time limit."""
+        """Take the queues from the settings; each Command has its own time limit."""
         self.queues = self._queues()
         self.job_timeout = None
 
@@ -249,7 +249,7 @@ class CommandWalk(Walk):
         return self.settings.blocked.get(uid, ())
 
     def create_scheduler(self) -> Any:
-        """Return a Scheduler whose rounds write what is held."""
+        """Return a Scheduler whose rounds write the records that are held."""
         scheduler = super().create_scheduler()
         scheduler.on_round = self._round
         # an attempt is published before there is room for its outputs, see `_ready`
@@ -257,13 +257,13 @@ class CommandWalk(Walk):
         return scheduler
 
     def owner(self, uid: str, command: Command) -> Owner:
-        """Return whose record an action's is, see `found.owner_of`."""
+        """Return the owner of the record of an action, see `discovered.owner_of`."""
         if uid not in self._owners:
             self._owners[uid] = owner_of(uid, command)
         return self._owners[uid]
 
     def load_previous_fingerprint(self, uid: Any) -> Fingerprint | None:
-        """Return the fingerprint of the last success, also where it no longer counts: `demands` sees to that."""
+        """Return the fingerprint of the last success, also if a later failure demands a run, see `demands`."""
         command: Command = self.actions.vertex_data[uid]
         entry = self.store.entries.get(self.owner(uid, command).key)
         if command.once:
@@ -271,7 +271,7 @@ class CommandWalk(Walk):
         if entry is None:
             return None
         if command.discovery is not None:
-            self._last_found[uid] = found_in(entry)
+            self._discovered_before[uid] = discovered_in(entry)
         success = entry.success
         if success is None:
             return None
@@ -279,7 +279,7 @@ class CommandWalk(Walk):
         return Fingerprint.from_elements(success.elements, success.results)
 
     def demands(self, uid: Any) -> list[Reason]:
-        """Return the reasons to run that no fingerprint holds."""
+        """Return the reasons to run other than a fingerprint change: forced, `always`, last run failed."""
         command: Command = self.actions.vertex_data[uid]
         reasons = []
         if uid in self.settings.force:
@@ -294,23 +294,23 @@ class CommandWalk(Walk):
         return reasons
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
-        """Return question and answer: as they stand now, or as they stood when the action started and ended."""
+        """Return the fingerprint as predicted now, or with the key of the start and the result of the end."""
         if is_prediction:
-            self._kept[uid] = self._predict(uid, data)
-        return self._kept[uid].fingerprint
+            self._inputs[uid] = self._predict(uid, data)
+        return self._inputs[uid].fingerprint
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
-        """Decide as every Walk does, and remember what comes after one that runs."""
+        """Return the job of an action, and note what comes after an action that runs."""
         if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
             self._after_a_run.add(uid)
         return super().get_job(uid, data, predecessors, notify_end)
 
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job that runs the command."""
-        absent = self.questions.absent(self._kept[uid], data)
+        absent = self.fingerprinter.absent(self._inputs[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
-        job = CommandJob(uid, data, notify_end, self.place, self._ready)
+        job = CommandJob(uid, data, notify_end, self.context, self._ready)
         job.engine = self.engine_of(uid, data)
         return job
 
@@ -347,7 +347,7 @@ class CommandWalk(Walk):
         return ""
 
     def about_to_start(self, jobs: list[Any]) -> None:
-        """Put down that these start, in one write, before anything of theirs runs; see `Walk.about_to_start`."""
+        """Write the marks of a batch of jobs before any of them starts; see `Walk.about_to_start`."""
         owners = [self.owner(job.uid, job.data) for job in jobs]
         found = {}
         for job, owner in zip(jobs, owners, strict=True):
@@ -359,8 +359,8 @@ class CommandWalk(Walk):
         self.store.mark_started(owners, found)
 
     def _was_as_left(self, uid: str) -> Callable[[str], bool]:
-        """Return what says of an output whether the prediction found there nothing, or what is on record."""
-        seen, previous = self._kept[uid].answers, self.prev_fingerprints.get(uid)
+        """Return a function: whether an output was absent, or as recorded, when the action was predicted."""
+        seen, previous = self._inputs[uid].results, self.prev_fingerprints.get(uid)
         known = previous.elements if previous is not None else {}
 
         def was_as_left(output: str) -> bool:
@@ -370,18 +370,18 @@ class CommandWalk(Walk):
         return was_as_left
 
     def collect(self, job: Any) -> bool:
-        """Check, record or put aside what an action left behind."""
+        """Check and record the outputs of a job that ended, or put them aside."""
         if not isinstance(job, CommandJob):
             return self._collect_unstarted(job)
         uid, command = job.uid, job.command
         room = self._rooms[uid]
         self._replaced += room.replaced
         self._leftovers += room.leftovers
-        self.questions.files.forget(command.written)
+        self.fingerprinter.files.forget(command.written)
         moved_inputs: list[str] = []
         if job.outcome.is_good:
             try:
-                moved_inputs = self._finish_question(job)
+                moved_inputs = self._finish_inputs(job)
                 self.new_fingerprints[uid] = self._compute(uid, command)
             except (OSError, TreadleError) as error:
                 job.fail(words_of(error))
@@ -396,22 +396,22 @@ class CommandWalk(Walk):
         return self._failed(job)
 
     def _tell_moved(self) -> None:
-        """Say what was moved aside to make room, and what it means that nothing was known of it."""
+        """Publish what was moved aside to make room for outputs, and what missing records mean for that."""
         # what is wrong with the state has said it already
         if self._has_no_records and not self.store.notes and (self._replaced or self._met_foreign):
             self._say(
-                "there were no records of former runs: outputs of other parameter values and of former actions are"
-                " ordinary files now, which globs take"
+                "there are no records of previous runs: outputs of other parameter values and of removed actions"
+                " are ordinary files now, and globs match them"
             )
         if self._replaced:
             shown = listed(self._replaced, 3)
-            self._say(f"moved what Treadle did not make to {STATE_FOLDER}/replaced/: {shown}")
+            self._say(f"moved files that Treadle did not create to {STATE_FOLDER}/replaced/: {shown}")
         if self._leftovers:
             shown = listed(self._leftovers, 3)
-            self._say(f"moved what an unfinished run has left to {STATE_FOLDER}/replaced/: {shown}")
+            self._say(f"moved files that an unfinished run left to {STATE_FOLDER}/replaced/: {shown}")
 
     def _round(self) -> None:
-        """Write what is held before the scheduler sleeps: a record goes with the marks of what starts next."""
+        """Write the held records before the scheduler sleeps, in one write with the marks of the next starts."""
         self.store.flush()
         super()._round()
 
@@ -423,46 +423,51 @@ class CommandWalk(Walk):
             self.store.stamps = self.known_stamps(self.store)
         files = Files(self.root, self.store.stamps)
         files.fine_device, files.clocks = self.store.lock.fine_device, self.store.lock.clocks
-        self.questions = Questions(files, self.settings.environ)
+        self.fingerprinter = Fingerprinter(files, self.settings.environ)
         files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
-        self.questions.is_told_to_end = lambda: self._told_to_end is not None
-        self.place = Place(self.root, self.store.folder, self.run_id, self.questions, self.actions.vertex_data)
+        self.fingerprinter.is_told_to_end = lambda: self._told_to_end is not None
+        self.context = JobContext(
+            self.root, self.store.folder, self.run_id, self.fingerprinter, self.actions.vertex_data
+        )
         self.discovered = DiscoveredInputs(files, self.actions.vertex_data)
         wait_for_producers(self.store, self.actions)
-        self._kept, self._last_found, self._durations = {}, {}, {}
+        self._inputs, self._discovered_before, self._durations = {}, {}, {}
         self._ownership = Ownership(self.store, files)
         self._after_a_run, self._rooms, self._folders = set(), {}, set()
         self._replaced, self._leftovers = [], []
         self._has_no_records, self._met_foreign = not self.store.entries, False
         self._failures, self.saved = 0, self.saved_untouched
 
-    def _predict(self, uid: str, command: Command) -> Question:
-        """Ask before an action runs; what runs in any case is asked once more when it starts.
+    def _predict(self, uid: str, command: Command) -> ActionInputs:
+        """Return the inputs of an action before it is decided.
 
-        So where there is no record a former look does, unless it has missed something.
+        An action that runs looks once more at its start. So without a record an earlier look at its files is
+        enough, unless a file was absent then.
         """
         has_run = uid in self._after_a_run
         if command.once:
-            return self.questions.ask_once(command)
+            return self.fingerprinter.compute_once(command)
         previous = self.prev_fingerprints.get(uid)
         recorded = None if self._may_start else getattr(previous, "elements", {})
         if previous is None:
-            question = self.questions.ask(command, recorded=recorded)
-            if not (has_run and question.absent()):
-                return question
-        question = self.questions.ask(command, self._last_found.get(uid, ()), has_run, recorded=recorded)
-        self.questions.add_outputs(question, command, has_run)
-        return question
+            inputs = self.fingerprinter.compute(command, recorded=recorded)
+            if not (has_run and inputs.absent()):
+                return inputs
+        inputs = self.fingerprinter.compute(
+            command, self._discovered_before.get(uid, ()), has_run, recorded=recorded
+        )
+        self.fingerprinter.add_outputs(inputs, command, has_run)
+        return inputs
 
     def _ready(self, job: CommandJob) -> None:
-        """Ask once more just before the start, and make room: what moved since the prediction is read again."""
+        """Look once more at the inputs just before the start, and make room for the outputs."""
         uid = job.uid
         self._after_a_run.add(uid)
         self.discovered.overlaps.begins(uid)
-        found = self._last_found.get(uid, ())
+        found = self._discovered_before.get(uid, ())
         try:
-            question = self._kept[uid] = self.questions.ask_again(self._kept[uid], job.command, found)
-            self.questions.note_ways(question, job.command)
+            inputs = self._inputs[uid] = self.fingerprinter.compute_again(self._inputs[uid], job.command, found)
+            self.fingerprinter.note_routes(inputs, job.command)
         except ToldToEndError:
             job.interrupted = True
             raise
@@ -473,47 +478,47 @@ class CommandWalk(Walk):
             started = Started(uid, job.attempt, job.slot, job.started_at, console=job.command.console)
             self.bus.publish("started", started)
         room = self._rooms[uid]
-        room.make(question, self.place.aside(uid, "replaced"))
+        room.make(inputs, self.context.aside(uid, "replaced"))
         job.emptied += room.emptied
         if room.touched_links:
             # an input that had a hard link there has another stamp now, and was not written to
-            question = self._kept[uid] = self.questions.ask_again(question, job.command, found)
-            self.questions.note_ways(question, job.command)
+            inputs = self._inputs[uid] = self.fingerprinter.compute_again(inputs, job.command, found)
+            self.fingerprinter.note_routes(inputs, job.command)
         if type(self).restore is not CommandWalk.restore:
-            job.restored = self._restored(uid, job.command, question.fingerprint)
+            job.restored = self._restored(uid, job.command, inputs.fingerprint)
         if not job.command.console:
-            self.bus.publish("log_opened", LogOpened(uid, job.attempt, self.place.log(uid)))
+            self.bus.publish("log_opened", LogOpened(uid, job.attempt, self.context.log(uid)))
 
-    def _finish_question(self, job: CommandJob) -> list[str]:
-        """Complete the fingerprint with what was found and made; return the inputs that moved under way.
+    def _finish_inputs(self, job: CommandJob) -> list[str]:
+        """Complete the fingerprint with the result; return the inputs that changed while the action ran.
 
         :raises TreadleError: an output is missing, or the data of its discovery
         """
-        command, question = job.command, self._kept[job.uid]
-        before = dict(question.answers)
-        question.forget_answers()
-        self.questions.add_made(question, command)
-        missing = outputs.missing({path: seen.value for path, seen in question.answers.items()})
+        command, inputs = job.command, self._inputs[job.uid]
+        before = dict(inputs.results)
+        inputs.forget_results()
+        self.fingerprinter.add_made(inputs, command)
+        missing = outputs.missing({path: seen.value for path, seen in inputs.results.items()})
         if missing:
             raise _not_written(self.root, missing)
-        self.questions.add_edited(question, command)
-        moved_inputs = self.questions.moved_since(
-            question, "" if command.discovery is None else command.discovery.path
+        self.fingerprinter.add_edited(inputs, command)
+        moved_inputs = self.fingerprinter.moved_since(
+            inputs, "" if command.discovery is None else command.discovery.path
         )
         if command.discovery is not None:
             started = job.timing_info.start_time or 0.0
-            moved_inputs += self.discovered.add(job.uid, command, question, before, started, self._left_by)
+            moved_inputs += self.discovered.add(job.uid, command, inputs, before, started, self._left_by)
         return moved_inputs
 
     def _left_by(self, uid: str) -> Mapping[str, Seen]:
-        """Return path -> what was seen of it when an action had ended; nothing of one that is not over."""
-        question = self._kept.get(uid) if uid in self.reports else None
-        return question.answers if question is not None else {}
+        """Return path -> what was seen of it at the end of an action, empty before that end."""
+        inputs = self._inputs.get(uid) if uid in self.reports else None
+        return inputs.results if inputs is not None else {}
 
     def producers_of_discovered(self, uid: str) -> list[str]:
         """Return the producers of the discovered inputs of an action."""
-        question = self._kept.get(uid)
-        return self.discovered.producers_of(uid, question.answers if question is not None else ())
+        inputs = self._inputs.get(uid)
+        return self.discovered.producers_of(uid, inputs.results if inputs is not None else ())
 
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
@@ -524,7 +529,7 @@ class CommandWalk(Walk):
             text = "changed while it ran: " + listed(moved_inputs, 5)
             self.reports[uid].unrecorded = text
             found = paths_of(fingerprint.results, DISCOVERED)
-            files = {path: self._kept[uid].answers[path].value for path in owner.outputs if path[-1] != "/"}
+            files = {path: self._inputs[uid].results[path].value for path in owner.outputs if path[-1] != "/"}
             self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
             self._say(f"{uid} is not recorded, it will run again: {text}")
             return
@@ -533,20 +538,20 @@ class CommandWalk(Walk):
         self.store.save(Record(owner, run, fingerprint.elements, fingerprint.results), held=True)
 
     def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
-        """Return what an action has made and no element says; put down what it has made in its output folders."""
-        discovery = self.questions.files.see_made(owner.depfile).value if owner.depfile else ""
-        made, manifest = self._rooms[job.uid].made(self._kept[job.uid].answers, discovery)
+        """Return what an action has made that is no element; write the manifest of its output folders."""
+        discovery = self.fingerprinter.files.see_made(owner.depfile).value if owner.depfile else ""
+        made, manifest = self._rooms[job.uid].made(self._inputs[job.uid].results, discovery)
         if any(path.endswith("/") for path in owner.outputs):
             self.store.manifests.write(owner.key, manifest)
         return made
 
     def _failed(self, job: CommandJob) -> bool:
-        """Put aside what a failed attempt has written; return whether it is tried again."""
+        """Put aside the outputs of a failed attempt; return whether it is tried again."""
         uid, command = job.uid, job.command
         text = job.how_it_ended() + outputs.if_full(self.root)
         self.reports[uid].failure = text
         room = self._rooms[uid]
-        stays = room.put_aside(self.place.aside(uid)) if job.made_room and not command.keep else ""
+        stays = room.put_aside(self.context.aside(uid)) if job.made_room and not command.keep else ""
         if stays:
             text = self.reports[uid].failure = f"{text}; {stays}"
         retry = not self._told_to_end and _is_retried(job)
@@ -578,7 +583,7 @@ class CommandWalk(Walk):
         return False
 
     def describe(self, uid: Any) -> Action:
-        """Return what subscribers are told of an action."""
+        """Return the data of an action for subscribers."""
         command: Command = self.actions.vertex_data[uid]
         graph, limits = self.actions, command.limits
         return Action(
@@ -598,7 +603,7 @@ class CommandWalk(Walk):
             end.restored = job.restored
             end.most, end.emptied = job.command.limits.retries.max + 1, tuple(job.emptied)
             if job.made_room and not job.command.console:
-                end.log = self.place.log(end.name)
+                end.log = self.context.log(end.name)
         return end
 
     def _count_failure(self) -> None:
@@ -611,7 +616,7 @@ class CommandWalk(Walk):
         return Run(self.run_id, state, time_ns() // 1_000_000, job.timing_info.duration, reasons, text, made=made)
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
-        """Return the verdict as far as it can be told before the predecessors have run."""
+        """Return the verdict as far as it is known before the predecessors have run."""
         pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].outcome != decision.SKIP]
         previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
         try:
@@ -630,9 +635,9 @@ class CommandWalk(Walk):
         return verdict
 
     def _foresee_after(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> Verdict:
-        """Return what a verdict is worth while some predecessors are to run before."""
+        """Return a verdict as it holds while some predecessors have yet to run."""
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
-        read = _read_from(self.root, self.questions.paths(self._kept[uid], command), before)
+        read = _read_from(self.root, self.fingerprinter.paths(self._inputs[uid], command), before)
         return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
 
 
@@ -645,10 +650,10 @@ _REASON_OF_STATE = {
 
 
 def unmarked_note(why: str) -> str:
-    """Return that what was recorded does not count next time."""
+    """Return the note that the records of this run will not count."""
     return (
-        f"the next run will count all as new: no mark of this state can be kept ({why});"
-        f" XDG_STATE_HOME names another place, {TRUST_STATE}=1 does without"
+        f"the next run will treat all actions as new: the mark of this state cannot be written ({why});"
+        f" set XDG_STATE_HOME to a folder that can be written to, or {TRUST_STATE}=1"
     )
 
 
@@ -674,7 +679,7 @@ def _not_written(root: str, missing: Sequence[str]) -> TreadleError:
 
 
 def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -> list[str]:
-    """Return which of those before write to these paths; the others are needed, and nothing follows from them."""
+    """Return which predecessors write to these paths; the others do not change the verdict."""
     outputs = OutputIndex(written_by(before))
     found = {uid for path in paths for uid in outputs.of(path)}
     if len(found) < len(before):
@@ -685,7 +690,7 @@ def _read_from(root: str, paths: Sequence[str], before: Mapping[str, Command]) -
 
 
 def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
-    """Return what a verdict is worth while others are to run before."""
+    """Return a verdict as it holds while other actions have yet to run."""
     to_come = OutputIndex(written_by(pending))
     sure = [reason for reason in verdict.reasons if not _is_to_come(reason, to_come)]
     if sure:
@@ -694,7 +699,7 @@ def _foreseen(verdict: Verdict, pending: Mapping[str, Command]) -> Verdict:
 
 
 def _is_to_come(reason: Reason, to_come: OutputIndex) -> bool:
-    """Return whether a reason speaks of a file that another action will make before."""
+    """Return whether a reason is about a file that another action will write before."""
     path = path_of(reason.name, (INPUT, DISCOVERED))
     # a path that was absent may become a folder
     return path is not None and bool(to_come.of(path) or to_come.of(path.rstrip("/") + "/"))
@@ -719,7 +724,7 @@ def _is_retried(job: CommandJob) -> bool:
 
 
 def usable_cpus() -> int:
-    """Return how many processors we may use."""
+    """Return the number of usable CPUs."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

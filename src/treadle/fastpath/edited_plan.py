@@ -17,7 +17,7 @@ from treadle.content.links import Producers
 from treadle.content.timestamps import UNSURE
 
 from . import snapshot_file as columns
-from .partial_walk import STAMPS, Part, items_of, links_of_found, numbers_of, replace_lists
+from .partial_walk import STAMPS, Part, items_of, links_of_discovered, numbers_of, replace_lists
 from .snapshot_file import MADE, WATCHED, split_texts
 
 TYPE_CHECKING = False
@@ -173,7 +173,7 @@ class ChangedPart(Part):
         facts.environ, facts.folders = self._environ, list(self.watch.folders)
         facts.links = {
             **self.watch.links,
-            **links_of_found(walk, {uid: self.actions.vertex_data[uid] for uid in self.uids}),
+            **links_of_discovered(walk, {uid: self.actions.vertex_data[uid] for uid in self.uids}),
         }
         facts.has_globs, facts.queues = self.watch.has_globs, dict(self.watch.queues)
         facts.generates_plans = self.watch.generates_plans

@@ -130,7 +130,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
         saved += item.duration
     store_id, length = walk.store.position
     log = (store_id, length, length)
-    links = {**watch.links, **links_of_found(walk, actions)}
+    links = {**watch.links, **links_of_discovered(walk, actions)}
     facts = quick.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
         *(watch.has_globs, watch.queues, watch.generates_plans),
@@ -139,13 +139,13 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     return made
 
 
-def links_of_found(walk: CommandWalk, actions: Mapping[str, Command]) -> dict[str, str]:
+def links_of_discovered(walk: CommandWalk, actions: Mapping[str, Command]) -> dict[str, str]:
     """Return the links that what actions were found to read leads through, and where they lead to."""
     found: dict[str, str] = {}
     for uid, command in actions.items():
-        question = walk.asked_for(uid) if command.discovery is not None else None
-        if question is not None:
-            found |= walk.discovered.links_of(question.answers)
+        inputs = walk.last_inputs(uid) if command.discovery is not None else None
+        if inputs is not None:
+            found |= walk.discovered.links_of(inputs.results)
     return found
 
 
@@ -170,22 +170,22 @@ class _Item:
 
     def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
         entry = walk.store.entries.get(walk.owner(uid, command).key)
-        question = walk.asked_for(uid)
+        inputs = walk.last_inputs(uid)
         self.rows: list[tuple[str, Row, int, str | None]] = []
         self.offset = quick.NEVER
         self.duration = 0.0
         self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
-        if question is None:
+        if inputs is None:
             return
         # also of what failed: whoever waits for another try wants to know what has moved since
         outputs = set(command.outputs)
-        for path, seen in (*question.seen.items(), *question.answers.items()):
+        for path, seen in (*inputs.seen.items(), *inputs.results.items()):
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
         if command.discovery is not None:
             # where a link is turned, what was found has another real name
-            for path in walk.discovered.with_real_names(question.answers):
-                if path not in question.answers:
-                    self.rows += rows_of(path, walk.questions.files.see(path), READ)
+            for path in walk.discovered.with_real_names(inputs.results):
+                if path not in inputs.results:
+                    self.rows += rows_of(path, walk.fingerprinter.files.see(path), READ)
         if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
             return
         if any(tool.version for tool in command.tools) or "PATH" in command.env.set:
@@ -241,11 +241,11 @@ class _OnceItem(_Item):
             except OSError:
                 return
             if path.endswith("/"):
-                stamp = walk.questions.files.systems.stamp(status, os.path.join(walk.root, path))
+                stamp = walk.fingerprinter.files.systems.stamp(status, os.path.join(walk.root, path))
                 self.rows.append((path, stamp, MADE, None))
             else:
                 try:
-                    seen = walk.questions.files.see(path, True)
+                    seen = walk.fingerprinter.files.see(path, True)
                 except TreadleError:
                     return
                 self.rows += rows_of(path, seen, MADE)
@@ -352,7 +352,7 @@ class Part:
         for number, uid in zip(self.items, self.uids, strict=True):
             if self.graph.vertex_data[uid].discovery is not None:
                 before = {os.fsdecode(paths[row]) for row in rows_of_item[number]}
-                if not found_by(walk, uid) <= before:
+                if not discovered_by(walk, uid) <= before:
                     return True
         return False
 
@@ -388,10 +388,10 @@ class Part:
         return sections, None
 
 
-def found_by(walk: CommandWalk, uid: str) -> set[str]:
+def discovered_by(walk: CommandWalk, uid: str) -> set[str]:
     """Return what an action was found to read, also by the names without links, and what it makes."""
-    question = walk.asked_for(uid)
-    return set(walk.discovered.with_real_names(question.answers)) if question is not None else set()
+    inputs = walk.last_inputs(uid)
+    return set(walk.discovered.with_real_names(inputs.results)) if inputs is not None else set()
 
 
 class _Rows:

@@ -31,7 +31,7 @@ MAX_DEPTH = 10
 """Generated plans may generate plans so deep at most."""
 
 
-def with_makers_of_found(plan: Project, uids: list[str]) -> list[str]:
+def with_discovered_producers(plan: Project, uids: list[str]) -> list[str]:
     """Return actions and those that make what they were found to read last time, though no plan says so."""
     if not any(action.command.discovery is not None for action in plan.actions.values()):
         return uids
@@ -48,7 +48,7 @@ def with_makers_of_found(plan: Project, uids: list[str]) -> list[str]:
 
 def with_all_before(plan: Project, uids: Sequence[str]) -> list[str]:
     """Return some actions and all that they need."""
-    return [str(uid) for uid in plan.dag(with_makers_of_found(plan, list(uids))).vertex_data]
+    return [str(uid) for uid in plan.dag(with_discovered_producers(plan, list(uids))).vertex_data]
 
 
 class Judged:
@@ -120,7 +120,7 @@ def _up_to_date(plan: Project, options: Options, judged: Judged, *, is_run: bool
     unread = plan.unread
     if not unread:
         return []
-    dag = plan.dag(with_makers_of_found(plan, unread))
+    dag = plan.dag(with_discovered_producers(plan, unread))
     uids = [str(uid) for uid in dag.vertex_data]
     walk = CommandWalk(dag, plan.root, Settings(queues=plan.queues, force=forced_among(plan, options, uids)))
     walk.look()
@@ -130,7 +130,7 @@ def _up_to_date(plan: Project, options: Options, judged: Judged, *, is_run: bool
 
 
 _AS_LAST_TIME = (decision.ALWAYS, decision.NOT_ASKED)
-"""Reasons for which a question goes by what the last run has made: nothing says that it is another plan now."""
+"""Reasons for which a inputs goes by what the last run has made: nothing says that it is another plan now."""
 
 
 def _calm(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:

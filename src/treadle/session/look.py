@@ -14,7 +14,7 @@ from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import READ, paths_of
 
 from .conflicts import refuse_shared_outputs
-from .generated_plans import left_by, with_all_before, with_makers_of_found
+from .generated_plans import left_by, with_all_before, with_discovered_producers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def open_plans(
 def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     """Return a walk that has looked at some actions and all that they need."""
     forced = call.select(plan, call.options.force)
-    dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]))
+    dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]))
     force = [str(uid) for uid in dag.vertex_data] if call.options.force_all else forced
     walk = CommandWalk(dag, plan.root, Settings(call.options.jobs, plan.queues, force=force))
     # it may begin or end while we look

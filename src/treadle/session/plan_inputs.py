@@ -120,7 +120,7 @@ def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
     """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
     from treadle.command.command import written_by
     from treadle.content.links import Producers
-    from treadle.fastpath.partial_walk import found_by
+    from treadle.fastpath.partial_walk import discovered_by
 
     inside = walk.actions.vertex_data
     readers = [str(uid) for uid, command in inside.items() if command.discovery is not None]
@@ -128,7 +128,7 @@ def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
         return False
     others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
     producers = Producers(plan.root, written_by(others))
-    return any(producers.of(path) for uid in readers for path in found_by(walk, uid))
+    return any(producers.of(path) for uid in readers for path in discovered_by(walk, uid))
 
 
 def look_at(path: str) -> Kept:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from treadle.command.discovered import found_on_record, producers_on_record
+from treadle.command.discovered import discovered_on_record, producers_on_record
 from treadle.command.walk import Settings
 from treadle.core.graph.algorithms import reached
 from treadle.errors import PlanError, UsageError
@@ -25,7 +25,7 @@ from .generated_plans import (
     refuse_too_deep,
     with_all_after,
     with_all_before,
-    with_makers_of_found,
+    with_discovered_producers,
 )
 from .walk import PlanWalk, tell_of_plan
 
@@ -214,7 +214,7 @@ class Rounds:
         :param limit: failures after which nothing new starts, 0 for any number
         """
         options = self.call.options
-        dag = plan.dag(with_makers_of_found(plan, uids), self.done)
+        dag = plan.dag(with_discovered_producers(plan, uids), self.done)
         here = [str(uid) for uid in dag.vertex_data]
         settings = Settings(
             options.jobs,
@@ -282,7 +282,7 @@ def needed_makers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]:
 
 
 def _needed_by(plan: Project, uids: list[str], unread: Collection[str]) -> set[str]:
-    inside = list(map(str, plan.dag(with_makers_of_found(plan, uids)).vertex_data))
+    inside = list(map(str, plan.dag(with_discovered_producers(plan, uids)).vertex_data))
     reads = _blocked_by_former(plan, inside, Store(plan.root), unread)
     return {uid for uid in unread if uid in inside} | {maker for makers in reads.values() for maker in makers}
 
@@ -322,7 +322,12 @@ def _blocked_by_former(
     found: dict[str, dict[str, None]] = {}
     for uid in uids if left else ():
         command = plan.actions[uid].command
-        read = [*command.inputs, *command.edits, *found_on_record(store, uid, command), *plan.guessed.get(uid, ())]
+        read = [
+            *command.inputs,
+            *command.edits,
+            *discovered_on_record(store, uid, command),
+            *plan.guessed.get(uid, ()),
+        ]
         touching = dict.fromkeys(maker for path in read for maker in left.of(path))
         if touching:
             found[uid] = touching

@@ -130,13 +130,13 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
 
     :param rounds: what has run before, because it generates plans
     """
-    from .generated_plans import with_makers_of_found
+    from .generated_plans import with_discovered_producers
 
     options = call.options
     done = rounds.done if rounds is not None else ()
     forced = call.select(plan, options.force) if rounds is None else rounds.known(plan, options.force)
     forced = [uid for uid in forced if uid not in done]
-    dag = plan.dag(with_makers_of_found(plan, [*uids, *forced]), done)
+    dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]), done)
     settings = Settings(
         options.jobs,
         plan.queues,

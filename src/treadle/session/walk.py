@@ -51,7 +51,7 @@ class PlanWalk(CommandWalk):
             from .conflicts import refuse_shared_outputs
 
             refuse_shared_outputs(self.plan, map(str, self.actions.vertex_data), self.store)
-        self.place.colours = self.call.colours
+        self.context.colours = self.call.colours
         self.call.under_way = True
         self.call.stops.attach(self)
 

@@ -11,7 +11,7 @@ import pytest
 from project import Project
 from treadle import DAG, DAGError
 from treadle.command.command import Command, Tool
-from treadle.command.fingerprinting import Questions
+from treadle.command.fingerprinting import Fingerprinter
 from treadle.content.files import Files
 from treadle.core.retry import LONGEST_BACKOFF, pause_before, retry_words
 from treadle.engines.process import LONGEST_TEXT
@@ -119,14 +119,14 @@ def test_what_is_to_outlive_a_run_takes_the_mark_out_of_its_environment(project:
     ],
 )
 def test_a_tool_has_a_time_limit_for_its_version_and_leaves_nothing_behind(tmp_path: Path, script: str) -> None:
-    questions = Questions(Files(str(tmp_path)), os.environ)
-    questions.tool_patience = 0.5
+    fingerprinter = Fingerprinter(Files(str(tmp_path)), os.environ)
+    fingerprinter.tool_patience = 0.5
     command = Command([["true"]], tools=[Tool("sh", ["sh", "-c", script])])
     if script.startswith("echo"):
-        questions.ask(command)
+        fingerprinter.compute(command)
     else:
         with pytest.raises(TreadleError) as caught:
-            questions.ask(command)
+            fingerprinter.compute(command)
         assert caught.value.facts == ("it did not end within 0.5 s",)
     if "pid" in script:
         assert not is_alive(int((tmp_path / "pid").read_text()))

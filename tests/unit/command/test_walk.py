@@ -202,7 +202,7 @@ def test_what_an_action_prints_is_kept_as_it_is(tmp_path: Path) -> None:
     code = "import sys; sys.stdout.buffer.write(bytes(range(256))); sys.stdout.flush(); sys.stderr.write('err')"
     commands = CommandWalk(dag_of(c=Command([sys.executable, "-c", code])), str(tmp_path))
     assert commands.run().ok
-    assert Path(commands.place.log("c")).read_bytes() == bytes(range(256)) + b"err"
+    assert Path(commands.context.log("c")).read_bytes() == bytes(range(256)) + b"err"
 
 
 def test_stdout_can_be_an_output_and_stderr_stays_in_the_log(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_stdout_can_be_an_output_and_stderr_stays_in_the_log(tmp_path: Path) -> 
     commands = CommandWalk(dag_of(c=command), str(tmp_path))
     assert commands.run().ok
     assert (tmp_path / "o/x").read_text() == "out\n"
-    assert Path(commands.place.log("c")).read_text() == "err\n"
+    assert Path(commands.context.log("c")).read_text() == "err\n"
 
 
 def test_steps_run_in_order_until_one_fails(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_what_a_failed_action_wrote_is_put_aside(tmp_path: Path) -> None:
     commands = CommandWalk(dag_of(c=sh("echo half > o/x; exit 1", outputs=["o/x"])), str(tmp_path))
     assert not commands.run().ok
     assert not (tmp_path / "o/x").exists()
-    assert Path(commands.place.aside("c"), "o/x").read_text() == "half\n"
+    assert Path(commands.context.aside("c"), "o/x").read_text() == "half\n"
 
 
 def test_without_keep_going_nothing_new_starts_after_the_first_failure(tmp_path: Path) -> None:
@@ -495,12 +495,12 @@ def test_shared_inputs_are_read_once_in_a_walk(tmp_path: Path, monkeypatch: pyte
     second.run()
     third = CommandWalk(dag_of(**commands), str(tmp_path))
     third.run()
-    assert third.questions.files.hashed == 0
+    assert third.fingerprinter.files.hashed == 0
     os.utime(tmp_path / "shared")
     (tmp_path / "shared").touch()
     fourth = CommandWalk(dag_of(**commands), str(tmp_path))
     assert ran(fourth.run()) == []
-    assert fourth.questions.files.hashed == 1
+    assert fourth.fingerprinter.files.hashed == 1
 
 
 def test_a_program_that_an_action_makes_and_then_starts_is_no_input(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_where_no_mark_can_be_kept_one_line_says_what_follows(project: Project, 
     (project.folder / ".treadle/records").unlink()
     done = project.treadle("run", "*")
     assert done.code == 0
-    assert "the next run will count all as new" in done.text
+    assert "the next run will treat all actions as new" in done.text
     again = project.treadle("run", "*")
     assert "2 run" in again.out
     assert UNMARKED in again.text

@@ -11,7 +11,7 @@ from time import time_ns
 from treadle._startup.interpreter import inherited
 from treadle.command import outputs
 from treadle.command.discovered import look_at_discovered, owner_of
-from treadle.command.fingerprinting import Questions
+from treadle.command.fingerprinting import Fingerprinter
 from treadle.command.outputs import Room
 from treadle.content.files import Files
 from treadle.content.links import Links
@@ -27,7 +27,7 @@ from .locked import locked, say_unless_quiet
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.command.command import Command
-    from treadle.command.fingerprinting import Question
+    from treadle.command.fingerprinting import ActionInputs
     from treadle.frontends.base import Project
     from treadle.session.call import Call
 
@@ -45,18 +45,18 @@ def adopt_command(call: Call) -> int:
     with locked(call, plan) as store:
         files = Files(plan.root, store.stamps)
         files.clocks = store.lock.clocks
-        questions = Questions(files, inherited())
-        asked = _asked(plan, uids, questions)
+        fingerprinter = Fingerprinter(files, inherited())
+        asked = _asked(plan, uids, fingerprinter)
         ownership = Ownership(store, files)
         run_id, ended_at = os.urandom(8).hex(), time_ns() // 1_000_000
-        for uid, question in asked.items():
-            fingerprint = question.fingerprint
+        for uid, inputs in asked.items():
+            fingerprint = inputs.fingerprint
             command = plan.actions[uid].command
             owner = owner_of(uid, command)
             discovery = "" if command.discovery is None else files.see(command.discovery.path).value
             room = Room(command, ownership, owner.key)
             room.look_for_adoption()
-            made, manifest = room.made(question.answers, discovery)
+            made, manifest = room.made(inputs.results, discovery)
             if manifest:
                 store.manifests.write(owner.key, manifest)
             run = Run(run_id, ADOPTED, ended_at, 0.0, (), _WORDS, made=made)
@@ -85,13 +85,13 @@ def _with_outputs(call: Call, plan: Project, uids: list[str]) -> list[str]:
     return found
 
 
-def _asked(plan: Project, uids: list[str], questions: Questions) -> dict[str, Question]:
-    asked: dict[str, Question] = {}
+def _asked(plan: Project, uids: list[str], fingerprinter: Fingerprinter) -> dict[str, ActionInputs]:
+    asked: dict[str, ActionInputs] = {}
     problems = []
     for uid in uids:
         command = plan.actions[uid].command
         try:
-            asked[uid] = _ask(plan.root, uid, command, questions)
+            asked[uid] = _ask(plan.root, uid, command, fingerprinter)
         except TreadleError as error:
             problems.append(f"{uid}: {error.what}")
     if problems:
@@ -104,20 +104,20 @@ def _asked(plan: Project, uids: list[str], questions: Questions) -> dict[str, Qu
     return asked
 
 
-def _ask(root: str, uid: str, command: Command, questions: Questions) -> Question:
-    """Return question and answer of a command as it stands now.
+def _ask(root: str, uid: str, command: Command, fingerprinter: Fingerprinter) -> ActionInputs:
+    """Return inputs and answer of a command as it stands now.
 
     :raises TreadleError: an input, a tool, an output or the data of its discovery is missing
     """
-    question = questions.ask_once(command) if command.once else questions.ask(command)
-    absent = questions.absent(question, command)
+    inputs = fingerprinter.compute_once(command) if command.once else fingerprinter.compute(command)
+    absent = fingerprinter.absent(inputs, command)
     if absent:
         raise TreadleError(f"the input {absent[0]} is missing")
     if command.once:
         gone = [path for path in command.outputs if not os.path.exists(os.path.join(root, path))]
     else:
-        questions.add_outputs(question, command)
-        answers = {path: question.answers[path].value for path in command.outputs}
+        fingerprinter.add_outputs(inputs, command)
+        answers = {path: inputs.results[path].value for path in command.outputs}
         gone = outputs.missing(answers)
     if gone:
         raise TreadleError(f"the output {gone[0]} is missing")
@@ -125,6 +125,6 @@ def _ask(root: str, uid: str, command: Command, questions: Questions) -> Questio
         data = command.discovery
         if not os.path.isfile(os.path.join(root, data.path)):
             raise TreadleError(f"the {data.kind} {data.path} is missing, so what it has read is not known")
-        for path, seen, _ in look_at_discovered(questions.files, uid, command, Links(questions.files.root)):
-            question.add_found(path, seen)
-    return question
+        for path, seen, _ in look_at_discovered(fingerprinter.files, uid, command, Links(fingerprinter.files.root)):
+            inputs.add_discovered(path, seen)
+    return inputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from treadle.command.discovered import found_on_record
+from treadle.command.discovered import discovered_on_record
 from treadle.content.digests import is_of_an_editor
 from treadle.content.files import stamp_of
 from treadle.content.trust import STATE_FOLDER
@@ -38,7 +38,7 @@ GRAIN = 10_000_000
 """Nanoseconds that the time of a change may lie before that of our clock: the system counts in steps."""
 LONGEST_BURST = 1.0
 _STEP_MS = 10
-"""Milliseconds between two questions whether there was a change: the library cannot be waited for."""
+"""Milliseconds between two fingerprinter whether there was a change: the library cannot be waited for."""
 _AT_ONCE_MS = 1
 _POLL_DELAY_MS = 300
 
@@ -164,7 +164,7 @@ class Declared:
         found = {
             self._full(path)
             for uid, command in self._discovering.items()
-            for path in found_on_record(store, uid, command)
+            for path in discovered_on_record(store, uid, command)
         }
         self.files.update(path for path in found if not self.is_made(path))
 
