@@ -163,7 +163,7 @@ def test_a_further_attempt_shows_what_it_prints_and_no_more(tmp_path: Path) -> N
     assert done.out.count("first") == 1
 
 
-@pytest.mark.parametrize("output", ["group", "stream", "prefix"])
+@pytest.mark.parametrize("output", ["quiet", "block", "stream", "prefix"])
 def test_an_action_that_cannot_start_shows_no_output_of_a_former_run(tmp_path: Path, output: str) -> None:
     plan(tmp_path, "actions:\n  a: {sh: 'echo former; exit 1', out: out/x}\n")
     assert "former" in run_treadle(tmp_path, "run", check=1).out

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-m", "treadle")
 DEADLINE = 60.0
 """Seconds after which a test gives up waiting."""
-_OURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS", "TERM", "GITHUB_ACTIONS")
+_OURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS", "TERM", "GITHUB_ACTIONS", "CI", "TREADLE_OUTPUT")
 
 
 class Result(NamedTuple):

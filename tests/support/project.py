@@ -37,7 +37,7 @@ class Project:
         self.log = folder.parent / f"{folder.name}.starts"
         self.prefix: tuple[str, ...] = ()
         self.environ = {**os.environ, "LOG": str(self.log), "NO_COLOR": "1"}
-        for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "GITHUB_ACTIONS"):
+        for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "CI", "TREADLE_OUTPUT"):
             self.environ.pop(name, None)
         folder.mkdir(exist_ok=True)
 

@@ -8,6 +8,9 @@ import sys
 
 from treadle.errors import UsageError, nearest, one_line
 from treadle.session.options import Options
+from treadle.ui.progress import OUTPUTS
+
+from .help_format import HelpFormatter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _WITHOUT_PLAN = ("init", "schema", "completion", "report")
-OUTPUT_CHOICES = ("group", "stream", "prefix")
 COLOR_CHOICES = ("auto", "always", "never")
 GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
 
@@ -28,7 +30,7 @@ def parse(argv: Sequence[str]) -> Options:
     """
     parser = make_parser()
     if not argv:
-        print(SHORT_HELP, end="")
+        print(HelpFormatter("treadle").filled(SHORT_HELP))
         raise SystemExit(0)
     words = list(argv)
     rest = words[words.index("--") + 1 :] if "--" in words else None
@@ -291,10 +293,6 @@ _WITHOUT_NAMES = ("check", "init", "schema", "completion", "report")
 """Commands that take no names of actions."""
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=80)
-
-
 def make_parser() -> _Parser:
     """Return the parser of the whole command."""
     from treadle import __version__
@@ -303,7 +301,7 @@ def make_parser() -> _Parser:
         prog="treadle",
         description=_TOP,
         epilog=_EXAMPLES + _NAMES + _EXIT_CODES,
-        formatter_class=_formatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
         usage="treadle COMMAND [OPTION...] [NAME...]",
     )
@@ -325,7 +323,7 @@ def make_parser() -> _Parser:
             help=text,
             description=_RUN if name == "run" else text[0].upper() + text[1:] + ".",
             epilog=_COMMAND_EXAMPLES.get(name, "") + names + _EXIT_CODES,
-            formatter_class=_formatter,
+            formatter_class=HelpFormatter,
             parents=[common],
             allow_abbrev=False,
             usage=f"treadle {name} [OPTION...] {_USAGE.get(name, '[NAME...]')}",
@@ -405,9 +403,9 @@ _OPTIONS: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
             _HOW,
             "--output",
             "run",
-            "show what actions print: group: once a failed action ended (-v: any); stream, prefix: at once",
+            "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names",
         ),
-        {"choices": OUTPUT_CHOICES},
+        {"choices": OUTPUTS},
     ),
     (_HOW, "--watch", "run", "run again after each change of what was read, until Ctrl-C", _FLAG),
     (_HOW, "-n", "run,clean,init", "only show what would be done", {"dest": "dry", **_FLAG}),

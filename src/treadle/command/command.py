@@ -152,6 +152,7 @@ class Command:
     :param edits: files that it reads and writes in place
     :param keep: its output files are not removed before it starts
     :param console: it keeps the terminal; one such action at a time
+    :param output: how what it prints is shown: `stream`, `block` or `quiet`; "" where it does not say
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param place: where it was written
@@ -161,7 +162,7 @@ class Command:
 
     __slots__ = (
         *("always", "console", "cwd", "discovery", "edits", "env", "inputs", "keep", "label", "limits"),
-        *("once", "outputs", "place", "script", "stdout", "steps", "tools"),
+        *("once", "output", "outputs", "place", "script", "stdout", "steps", "tools"),
     )
 
     def __init__(
@@ -181,6 +182,7 @@ class Command:
         always: bool | None = None,
         keep: bool = False,
         console: bool = False,
+        output: str = "",
         once: bool = False,
         edits: Sequence[str] = (),
         label: str = "",
@@ -204,6 +206,7 @@ class Command:
         self.always = not (inputs or outputs or edits) if always is None else always
         self.keep = keep
         self.console = console
+        self.output = output
         self.once = once
         self.edits = tuple(edits)
         self.label = label

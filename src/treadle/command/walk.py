@@ -487,7 +487,12 @@ class CommandWalk(Walk):
         if type(self).restore is not CommandWalk.restore:
             job.restored = self._restored(uid, job.command, inputs.fingerprint)
         if not job.command.console:
-            self.bus.publish("log_opened", LogOpened(uid, job.attempt, self.context.log(uid)))
+            command = job.command
+            log = self.context.log(uid)
+            self.bus.publish(
+                "log_opened",
+                LogOpened(uid, job.attempt, log, output=command.output, makes_files=bool(command.outputs)),
+            )
 
     def _finish_inputs(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with the result; return the inputs that changed while the action ran.

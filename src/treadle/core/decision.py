@@ -5,7 +5,7 @@ It compares what it is given and knows nothing of where fingerprints come from.
 
 from __future__ import annotations
 
-from .elements import OUTPUT, difference
+from .elements import COMMAND, OUTPUT, difference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,11 +143,16 @@ def differences(previous: object, new: object) -> list[Reason]:
 
 
 def _reasons(found: Difference) -> list[Reason]:
-    return [
-        *(Reason(_kind_of_change(name, new), name, old, new) for name, (old, new) in found.changed.items()),
+    changed = [Reason(_kind_of_change(name, new), name, old, new) for name, (old, new) in found.changed.items()]
+    others = [
         *(Reason(ADDED, name, None, value) for name, value in found.added.items()),
         *(Reason(REMOVED, name, value, None) for name, value in found.removed.items()),
     ]
+    if others:
+        # a command that lists its inputs is another one because they are others: the cause comes first
+        followed = [reason for reason in changed if reason.name == COMMAND]
+        return [*(reason for reason in changed if reason.name != COMMAND), *others, *followed]
+    return changed
 
 
 def _kind_of_change(name: str, new: str) -> str:

@@ -121,14 +121,18 @@ class LogOpened:
     """From now on an attempt prints to its log; what it holds up to here is of attempts before.
 
     :ivar log: the path of the file
+    :ivar output: how the action wants it to be shown: `stream`, `block` or `quiet`; "" where it does not say
+    :ivar makes_files: whether its result is files, and not what it prints
     """
 
-    __slots__ = ("attempt", "log", "name")
+    __slots__ = ("attempt", "log", "makes_files", "name", "output")
 
-    def __init__(self, name: str, attempt: int, log: str) -> None:
+    def __init__(self, name: str, attempt: int, log: str, *, output: str = "", makes_files: bool = True) -> None:
         self.name = name
         self.attempt = attempt
         self.log = log
+        self.output = output
+        self.makes_files = makes_files
 
 
 class Ended:

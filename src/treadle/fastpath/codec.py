@@ -40,6 +40,7 @@ def texts_of(command: Command) -> list[str]:
         texts += (str(len(tool.version)), *tool.version)
     texts += (*_discovery(command), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
+    texts.append(command.output)
     texts.append("y" if command.once or command.edits or env.secret else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
@@ -73,6 +74,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     tools = [Tool(name, read.list()) for name in names]
     depfile, stdout, limits = read.depfile(), read.optional(), read.limits()
     always, keep, console = (bool(read.text()) for _ in range(3))
+    output = read.text()
     once, edits, secret = False, list[str](), list[str]()
     if read.text():
         once, edits, secret = bool(read.text()), read.list(), read.list()
@@ -94,6 +96,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         always=always,
         keep=keep,
         console=console,
+        output=output,
         once=once,
         edits=edits,
         label=label,

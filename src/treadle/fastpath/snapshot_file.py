@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
     AnyPath = str | bytes
 
-FORMAT = b"treadle snapshot 8\n"
+FORMAT = b"treadle snapshot 9\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4

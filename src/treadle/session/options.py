@@ -53,7 +53,8 @@ class Options:
         self.quiet = False
         self.force = _list_of(force)
         self.force_all = False
-        self.output = "group"
+        self.output = ""
+        """How what actions print is shown: `quiet`, `block`, `stream` or `prefix`; "" as each action says."""
         self.events = ""
         """The file that the events of a run go to; so with the following."""
         self.junit = ""

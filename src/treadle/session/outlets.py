@@ -9,6 +9,7 @@ from treadle.events.run_model import Run
 from treadle.events.schema import encoded
 from treadle.report.github import FAILURE, STARTED, GitHub
 from treadle.report.writers import KINDS, check_files, write_report
+from treadle.ui.progress import BLOCK, wanted_output
 from treadle.ui.text import line
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ class Outlets:
         if os.environ.get("GITHUB_ACTIONS") == "true":
             self._github = GitHub(
                 os.urandom(16).hex(),
-                groups=options.output == "group" and not options.quiet,
+                groups=wanted_output(options.output) in ("", BLOCK) and not options.quiet,
                 shown_from=FAILURE if options.quiet else STARTED,
             )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from time import monotonic
 
 from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts
 from treadle.events.bus import Subscriber
 
 from . import render
+from .text import crop_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,25 @@ _WHOLE_FAILURES = 10
 _LEFT_OUT = 5
 """Actions that are told to be left out, where a run has none."""
 _VERBOSE_LINES = 200
+_LISTED = 20
+"""Actions that leave a line on a terminal; of those after them only failures do."""
+
+QUIET, BLOCK, STREAM, PREFIX = "quiet", "block", "stream", "prefix"
+OUTPUTS = (QUIET, BLOCK, STREAM, PREFIX)
+"""How what an action prints is shown: of failures alone, after it ended, as it comes, as it comes with its name."""
+
+
+def wanted_output(given: str) -> str:
+    """Return how what actions print is shown: as the call says, or as the environment does; "" as each action says.
+
+    :raises UsageError: if TREADLE_OUTPUT is none of OUTPUTS
+    """
+    wanted = given or os.environ.get("TREADLE_OUTPUT", "")
+    if wanted and wanted not in OUTPUTS:
+        from treadle.errors import UsageError
+
+        raise UsageError(f"TREADLE_OUTPUT is {wanted!r}", facts=[f"expected one of {', '.join(OUTPUTS)}"])
+    return wanted
 
 
 class Progress(Subscriber):
@@ -38,7 +59,9 @@ class Progress(Subscriber):
     :param console: where it shows it
     :param began: when the run began, on the monotonic clock
     :param again: returns the command that runs an action again
-    :param output: `group`, `stream` or `prefix`: how what actions print is shown
+    :param output: one of OUTPUTS: how what actions print is shown; "" as each action says
+    :param asked: whether an action was asked for by its name
+    :param grouped: whether what successful actions print is shown elsewhere, such as in groups on GitHub
     """
 
     def __init__(
@@ -49,7 +72,9 @@ class Progress(Subscriber):
         *,
         quiet: bool = False,
         verbose: bool = False,
-        output: str = "group",
+        output: str = "",
+        asked: Callable[[str], bool] = lambda _: False,
+        grouped: bool = False,
     ) -> None:
         self.console = console
         self.screen = console.screen
@@ -57,20 +82,24 @@ class Progress(Subscriber):
         self.quiet = quiet
         self.verbose = verbose
         self.output = output
+        self.asked = asked
+        self.grouped = grouped
         self.state = RunCounts(0, began)
         self._starts: dict[str, Started] = {}
         self._followers: dict[str, Follower] = {}
+        self._shows: dict[str, str] = {}
+        """How what an action prints is shown, from its first attempt on."""
         self._failed: list[Ended] = []
+        self._listed = 0
         self._blocked: dict[tuple[str, ...], list[str]] = {}
-        self._above = ""
-        """The action whose output is the last that was written."""
+        self._above: list[str] = []
+        """The actions of which all output is directly above: at the end it is not shown once more."""
+        self._printed: set[str] = set()
+        """Those of which some output was shown while they ran."""
         self._next_drawing = 0.0
-        draws = self.screen.redraws and not quiet and output != "stream"
-        self._draws = draws
-        self._follows = output != "group" and not quiet
-        self._lists = not quiet and (verbose or not draws)
-        """Whether each action that ended gets a line."""
-        if self._draws or self._follows:
+        # what comes without names would be torn apart by a status line
+        self._draws = self.screen.redraws and not quiet and output != STREAM
+        if not quiet:
             self.tick = TICK
 
     def waiting(self, holder: str) -> None:
@@ -80,7 +109,7 @@ class Progress(Subscriber):
     def note(self, text: str) -> None:
         """Pass on what is to be said of the state."""
         self.console.warn(text)
-        self._above = ""
+        self._above.clear()
 
     def problem(self, error: TreadleError) -> None:
         """Say what is wrong with a plan that was generated."""
@@ -104,12 +133,22 @@ class Progress(Subscriber):
 
     def log_opened(self, event: LogOpened) -> None:
         """Follow what an attempt prints."""
-        if self._follows:
+        mode = self._shows[event.name] = self._mode(event)
+        if mode in (STREAM, PREFIX) and not self.quiet:
             from .log_tail import Follower, size_of
 
             # further attempts add to the log of the first
             start = size_of(event.log) if event.attempt > 1 else 0
             self._followers[event.name] = Follower(event.log, colours=self.screen.colours, start=start)
+
+    def _mode(self, event: LogOpened) -> str:
+        if self.grouped and self.output in ("", BLOCK):
+            return QUIET
+        if self.output:
+            return self.output
+        if event.output:
+            return event.output
+        return STREAM if not event.makes_files and self.asked(event.name) else QUIET
 
     def attempt_ended(self, event: Ended) -> None:
         """Say that another attempt follows."""
@@ -166,9 +205,8 @@ class Progress(Subscriber):
         is_well = event.ok and not event.interrupted and not self._failed and not self._blocked
         if is_well and self.quiet:
             return
-        repeat = len(self._failed) != 1 or self._failed[0].name != self._above
         for number, ended in enumerate(self._failed):
-            block = render.failure_block(self._failure(ended, with_output=repeat))
+            block = render.failure_block(self._failure(ended, with_output=ended.name not in self._above))
             self.screen.write(block if number < _WHOLE_FAILURES else block[:1])
         self.screen.write(render.blocked_lines(self._blocked))
         if self.verbose:
@@ -198,18 +236,39 @@ class Progress(Subscriber):
 
     def _show(self, ended: Ended) -> None:
         """Write the line of an action that ended, with its output if that was asked for."""
+        mode = self._shows.pop(ended.name, QUIET)
         if self.quiet:
             return
-        verbose = self.verbose
-        if ended.how == FAILED or (self._lists and (verbose or ended.how in (RAN, INTERRUPTED))):
-            self._write([render.ended_line(self.state, ended)], ended.name)
-        if self._follows or not ended.log:
+        verbose, above = self.verbose, list(self._above)
+        if ended.how == FAILED or self._lists(ended):
+            ended_line = render.ended_line(self.state, ended)
+            if self._draws and not verbose and ended.how != FAILED:
+                ended_line = crop_line(ended_line, self.screen.width)
+            self._write([ended_line], ended.name)
+        if mode in (STREAM, PREFIX) or not ended.log:
             return
-        if ended.how == FAILED or (verbose and ended.how == RAN):
+        if mode == BLOCK and ended.how != SKIPPED:
+            from .log_tail import Follower
+
+            self._write_output(
+                ended.name, Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
+            )
+        elif ended.how == FAILED or (verbose and ended.how == RAN):
             lines, is_all = self._last_lines(ended, _VERBOSE_LINES if verbose else _FAILURE_LINES)
             self._write_output(ended.name, lines)
             if verbose and not is_all:
                 self._write([render.log_line(self.console.shown(ended.log))], ended.name)
+        if ended.how == FAILED:
+            self._above = [*above, ended.name]
+
+    def _lists(self, ended: Ended) -> bool:
+        """Return whether an action that ended gets a line: on a terminal the first ones, elsewhere each one."""
+        if self.verbose or not self._draws:
+            return self.verbose or ended.how in (RAN, INTERRUPTED)
+        if ended.how not in (RAN, INTERRUPTED):
+            return False
+        self._listed += 1
+        return self._listed <= _LISTED
 
     def _last_lines(self, ended: Ended, most: int) -> tuple[list[str], bool]:
         """Return the end of what an action has printed, and whether that is all of it."""
@@ -224,21 +283,25 @@ class Progress(Subscriber):
 
         from .text import line
 
-        if self.output == "prefix" and self._follows:
+        mode = self._shows.get(name, QUIET)
+        others = self._followers.keys() - {name}
+        if mode == PREFIX or (mode == STREAM and others):
             lines = [line((f"{safe(name)} | ", "dim"), text) for text in texts]
-        elif self._follows:
+        elif mode == STREAM:
             lines = [line(text) for text in texts]
         else:
             lines = render.output_lines(texts)
         if lines:
             self._write(lines, name)
-            self._above = name
+            if name not in self._printed:
+                self._printed.add(name)
+                self._above = [*self._above, name] if name not in self._above else self._above
 
     def _write(self, lines: Iterable[Line], about: str) -> None:
-        """Write lines about one action; what stood above of others is not just above any more."""
+        """Write lines about one action; what is above of others is not directly above any more."""
         self.screen.write(lines)
-        if about != self._above:
-            self._above = ""
+        if about not in self._above:
+            self._above.clear()
 
     def _failure(self, ended: Ended, *, with_output: bool) -> render.Failure:
         log = self.console.shown(ended.log) if ended.log else ""

@@ -31,8 +31,9 @@ def wants_colours(stream: TextIO, choice: str, environ: Mapping[str, str]) -> bo
 
 
 def can_redraw(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Return whether a line can be drawn again: on a terminal that is not dumb."""
-    return environ.get("TERM", "dumb") != "dumb" and stream.isatty()
+    """Return whether a line can be drawn again: on a terminal that is not dumb, and not in a CI job."""
+    in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+    return not in_ci and environ.get("TERM", "dumb") != "dumb" and stream.isatty()
 
 
 class Screen:

@@ -95,7 +95,7 @@ def test_reasons_are_said_in_words(reason: Reason, said: str) -> None:
     assert words.reason(reason) == said
 
 
-NO_KINDS = ("RUN", "SKIP", "BLOCKED", "MAY_RUN", "OUTPUT", "ABSENT")
+NO_KINDS = ("RUN", "SKIP", "BLOCKED", "MAY_RUN", "OUTPUT", "COMMAND", "ABSENT")
 KINDS = [
     value
     for name, value in vars(decision).items()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from treadle.command.command import Command, Environment, Limits, Retries, Script, Tool
+from treadle.command.discovery import Discovery
 from treadle.content.timestamps import ABSENT, UNSURE, FileSystems
 from treadle.errors import Place
 from treadle.fastpath import snapshot_file as columns
@@ -222,6 +223,8 @@ def test_a_value_that_is_secret_is_not_packed() -> None:
 
 def contents(thing: object) -> object:
     """Return what a data sheet holds, all the way down."""
+    if isinstance(thing, Discovery):
+        return type(thing), vars(thing)
     names = getattr(type(thing), "__slots__", None)
     if names is None or isinstance(thing, str):
         return [contents(one) for one in thing] if isinstance(thing, list | tuple) else thing

@@ -78,7 +78,7 @@ def test_the_example_of_every_key_fits_the_schema(table: str, name: str) -> None
 
 def test_each_key_says_what_it_means() -> None:
     schema = plan_schema()
-    assert schema["properties"]["default"]["description"].startswith("What a bare run does")
+    assert schema["properties"]["default"]["description"].startswith("What treadle run without names runs")
     action = schema["definitions"]["actions"]["properties"]
     assert set(action) == set(TABLES["actions"])
     assert all(one["description"] for one in action.values())

@@ -9,10 +9,12 @@ from treadle.cli.exit_codes import FAILED, WRONG
 from treadle.core.text import shell_join
 from treadle.errors import TreadleError, UsageError
 from treadle.session.run import run
-from treadle.ui.progress import Progress
+from treadle.ui.progress import Progress, wanted_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from treadle.session.call import Call, RunReport
     from treadle.session.options import Options
 
@@ -47,8 +49,16 @@ def progress_of(call: Call) -> Progress:
         again,
         quiet=options.quiet,
         verbose=options.verbose,
-        output=options.output,
+        output=wanted_output(options.output),
+        asked=_asked(options.names),
+        grouped=os.environ.get("GITHUB_ACTIONS") == "true",
     )
+
+
+def _asked(names: Collection[str]) -> Callable[[str], bool]:
+    """Return whether an action was asked for by its own name, or by that of its family."""
+    wanted = frozenset(names)
+    return lambda name: name in wanted or name.partition("@")[0] in wanted
 
 
 def run_again(options: Options) -> list[str]:

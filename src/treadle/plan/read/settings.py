@@ -175,6 +175,12 @@ class SettingsReader:
                         own[key],
                         hint="take one out",
                     )
+            if "output" in own:
+                self.validator.add(
+                    "output cannot be combined with console: what it prints goes to the terminal itself",
+                    own["output"],
+                    hint="take one out",
+                )
             queue = "default"
         tokens = int(self._word(entries, "tokens", "1"))
         size = self.queues.get(queue)

@@ -123,6 +123,11 @@ class Spec:
         node = self.entries.get(name)
         return isinstance(node, Scalar) and node.text == "true"
 
+    def word(self, name: str) -> str:
+        """Return the text of a key, "" if it is not there."""
+        node = self.entries.get(name)
+        return node.text if isinstance(node, Scalar) else ""
+
     @property
     def has_globs(self) -> bool:
         """Whether its instances depend on what files there are."""

@@ -72,6 +72,7 @@ class CommandBuilder:
             always=spec.flag("always") or (False if spec.inputs else None),
             keep=spec.flag("keep"),
             console=spec.flag("console"),
+            output=spec.word("output"),
             once=spec.flag("once"),
             edits=deps.edits[0] if deps.edits is not None else (),
             label=self.label,

@@ -142,6 +142,7 @@ _KNOWN: dict[str, Schema] = {
     keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},
     keys.TYPE.says: {"enum": list(keys.PARAM_TYPES)},
     keys.SPLIT.says: {"enum": list(keys.SPLITS)},
+    keys.OUTPUT.says: {"enum": list(keys.OUTPUTS)},
     keys.OK.says: {"const": "ok"},
     keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},
     keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},

@@ -105,6 +105,10 @@ def _check_split(node: Scalar) -> str:
     return "" if node.text in SPLITS else f"must be one of {', '.join(SPLITS)}"
 
 
+def _check_output(node: Scalar) -> str:
+    return "" if node.text in OUTPUTS else f"must be one of {', '.join(OUTPUTS)}; the files that it makes are out"
+
+
 def _check_true(node: Scalar) -> str:
     return "" if node.style is None and node.text == "true" else "must be true"
 
@@ -115,6 +119,7 @@ def _check_ok(node: Scalar) -> str:
 
 FORMATS = ("yaml", "json", "toml", "text")
 SPLITS = ("commas", "words")
+OUTPUTS = ("stream", "block", "quiet")
 PARAM_TYPES = ("str", "int", "float", "bool", "list", "path")
 
 TEXT = Kind("a text", (Scalar,))
@@ -134,6 +139,7 @@ VERSION = Kind("1", (Scalar,), _check_version)
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _check_type)
 FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _check_format)
 SPLIT = Kind("one of " + ", ".join(SPLITS), (Scalar,), _check_split)
+OUTPUT = Kind("one of " + ", ".join(OUTPUTS), (Scalar,), _check_output)
 TRUE = Kind("true", (Scalar,), _check_true)
 VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
 OK = Kind("ok", (Scalar,), _check_ok)
@@ -259,6 +265,9 @@ _SHARED = (
         "priority: 10"),
     Key("timeout", LIMIT, "Time limit of one attempt. After it the attempt is ended and fails. `none` for no "
         "limit.", "none", "timeout: 5m"),
+    Key("output", OUTPUT, "Show what it prints as it comes (`stream`), after it ended (`block`), or only if it "
+        "fails (`quiet`). See [below](#what-actions-print).", "`stream` for an action without outputs that is "
+        "named on the command line, else `quiet`", "output: stream"),
     Key("retries", RETRIES_KIND, "How often it is retried after a failure.", "0",
         "retries: {max: 2, on: [timeout, exit 75], backoff: 5s}"),
 )  # fmt: skip

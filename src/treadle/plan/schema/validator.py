@@ -14,7 +14,7 @@ from .keys import ACTION_NAME, NAME, Key
 _MEANT_AT_THE_TOP = dict.fromkeys(("tasks", "steps", "jobs", "stages", "targets", "rules"), "actions")
 _MEANT = {
     **dict.fromkeys(("input", "inputs", "deps", "sources", "file_dep", "reads"), "in"),
-    **dict.fromkeys(("output", "outputs", "outs", "targets", "generates", "writes"), "out"),
+    **dict.fromkeys(("outputs", "outs", "targets", "generates", "writes"), "out"),
     **dict.fromkeys(("cmd", "cmds", "command", "commands", "exec"), "run"),
     **dict.fromkeys(("script", "shell_command", "bash"), "sh"),
     **dict.fromkeys(("variables", "constants"), "vars"),
