@@ -5,8 +5,6 @@ Names are imported when they are first used, so that `import treadle` itself cos
 
 from __future__ import annotations
 
-from ._version import VERSION
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .command.command import Command as Command
@@ -86,7 +84,7 @@ if TYPE_CHECKING:
     from .walk import Report as Report
     from .walk import Walk as Walk
 
-__version__ = VERSION
+__version__ = "0.1.0"
 
 _HOMES = {
     "core.callbacks": ("NotifyEnd",),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[2] / "src" / "treadle"
 
-ALL_MAY_USE = {"errors", "status", "thread_owners", "_version", "_startup"}
+ALL_MAY_USE = {"errors", "status", "thread_owners", "_startup"}
 """Modules of no layer: each package may import them, and they import nothing of ours."""
 
 
@@ -130,6 +130,9 @@ def named_by(node: ast.Import | ast.ImportFrom, package: list[str]) -> Iterator[
         return
     known = modules()
     for alias in node.names:
+        if not start and alias.name == "__version__":
+            # a plain text of the package itself, which is there before any module of it
+            continue
         below = f"{start}.{alias.name}" if start else alias.name
         yield below if below in known else start
 

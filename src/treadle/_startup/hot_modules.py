@@ -7,11 +7,9 @@ with what is loaded, in both directions, and with the modules for which ruff's T
 NOTHING_TO_DO = (
     "treadle",
     "treadle.__main__",
-    "treadle._version",
     "treadle.content.timestamps",
     "treadle.content.trust",
     "treadle.fastpath.probe",
-    "treadle.fastpath.snapshot_file",
     "treadle.session.fast_start",
     "treadle.ui.durations",
 )
@@ -52,8 +50,8 @@ ONE_EDIT = (
     "treadle.engines.process_marks",
     "treadle.errors",
     "treadle.events.bus",
-    "treadle.fastpath.codec",
     "treadle.fastpath.partial_walk",
+    "treadle.fastpath.snapshot_file",
     "treadle.scheduling.hooks",
     "treadle.scheduling.job",
     "treadle.scheduling.scheduler",
@@ -63,7 +61,6 @@ ONE_EDIT = (
     "treadle.session.walk",
     "treadle.state.lock",
     "treadle.state.log",
-    "treadle.state.manifests",
     "treadle.state.own_files",
     "treadle.state.ownership",
     "treadle.state.records",
@@ -76,4 +73,7 @@ ONE_EDIT = (
     "treadle.ui.text",
     "treadle.walk",
 )
-"""What a run with one edited input loads in addition, if no action fails and the plan is not loaded."""
+"""What a run with one edited input loads in addition, if no action fails and the plan is not loaded.
+
+The two modules of discoveries are loaded if an action has one.
+"""

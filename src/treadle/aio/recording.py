@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Self
 
-from treadle._version import VERSION
+from treadle import __version__
 from treadle.events.files import Lines
 from treadle.events.recorder import Recorder
 from treadle.events.schema import Event, encoded
@@ -54,7 +54,7 @@ def _recorded(scheduler: PureScheduler, path: str) -> Iterator[None]:
     with closing(lines):
         recorder = Recorder(_File(lines), monotonic())
         began = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        recorder.begin(os.getcwd(), began, (), VERSION)
+        recorder.begin(os.getcwd(), began, (), __version__)
         with Publishing(scheduler, recorder) as publishing:
             yield
         recorder.summary(0 if publishing.is_well else 1)

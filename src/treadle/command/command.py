@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from os import PathLike
 
-from .depfile import Depfile
-from .discovery import Discovery
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from treadle.errors import Place
+
+    from .discovery import Discovery
 
 BASE_ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM"),
@@ -215,6 +214,10 @@ class Command:
     @property
     def depfile(self) -> str | None:
         """The file that a depfile is read from; None without one, also where it has another discovery."""
+        if self.discovery is None:
+            return None
+        from .depfile import Depfile
+
         return self.discovery.path if isinstance(self.discovery, Depfile) else None
 
     @property
@@ -283,7 +286,11 @@ def _refuse_others(**lists: Sequence[object]) -> None:
 
 def _discovery_of(depfile: str | None, discovery: Discovery | None) -> Discovery:
     if depfile is not None and discovery is None:
+        from .depfile import Depfile
+
         return Depfile(depfile)
+    from .discovery import Discovery
+
     if isinstance(discovery, Discovery) and depfile is None:
         return discovery
     from treadle.errors import UsageError

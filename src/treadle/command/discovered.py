@@ -16,7 +16,6 @@ from treadle.errors import DAGError
 from treadle.state.records import Owner
 
 from .command import Command, written_by
-from .discovery import discovered_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,6 +163,8 @@ def look_at_discovered(files: Files, uid: str, command: Command, links: Links) -
     """
     if command.discovery is None:
         return
+    from .discovery import discovered_paths
+
     is_declared = _Declared(command, links)
     for path in discovered_paths(command.discovery, links, command.cwd, uid):
         if is_declared(path):

@@ -12,8 +12,6 @@ from treadle.scheduling.job import ProcessJob
 from treadle.state import own_files
 from treadle.status import ReturnValue
 
-from .discovery import wrapped
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,6 +127,8 @@ class CommandJob(ProcessJob):
         environ = context.fingerprinter.environment(command)
         argvs = [self._resolved(argv, environ) for argv in argvs]
         if command.discovery is not None:
+            from .discovery import wrapped
+
             command.discovery.prepare(context.root)
             # what wraps a program is found as the program is, on the PATH of the action
             argvs = [

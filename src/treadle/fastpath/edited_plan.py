@@ -16,9 +16,9 @@ from treadle.command.discovered import owner_of
 from treadle.content.links import Producers
 from treadle.content.timestamps import UNSURE
 
-from . import snapshot_file as columns
+from . import probe, snapshot_file
 from .partial_walk import STAMPS, Part, items_of, links_of_discovered, numbers_of, replace_lists
-from .snapshot_file import MADE, WATCHED, split_texts
+from .probe import MADE, WATCHED, split_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ChangedPart(Part):
         self._number_of = numbers_of(self.actions)
         for uid in actions:
             self._texts += items_of(self.actions, str(uid), self._number_of)
-        sums = memoryview(snapshot.section(columns.ITEM_SUMS)).cast("Q")
+        sums = memoryview(snapshot.section(probe.ITEM_SUMS)).cast("Q")
         edited = [n for n, text in enumerate(self._texts[::2]) if xxh3_64_intdigest(text) != sums[2 * n]]
         if not self._are_the_same_actions(edited):
             return False
@@ -158,7 +158,7 @@ class ChangedPart(Part):
         watched = {os.fsencode(path): stamp for path, stamp in rows.items()}
         snapshot = self.answer.snapshot
         paths = snapshot.paths()
-        kind_of = dict(zip(paths, snapshot.section(columns.KINDS), strict=True))
+        kind_of = dict(zip(paths, snapshot.section(probe.KINDS), strict=True))
         if not {paths[row] for row in self.answer.moved}.isdisjoint(
             os.fsencode(path) for path in (*self.watch.system, *self.watch.search)
         ):
@@ -189,10 +189,10 @@ class ChangedPart(Part):
             )
             for number, uid in zip(self.items, self.uids, strict=True)
         }
-        replace_lists(sections, columns.BEFORE_ENDS, snapshot.befores(), befores)
-        before = sections[columns.ITEM_FILE]
-        sections[columns.ITEM_FILE : columns.ITEM_SUMS + 1] = columns.item_sections(self._texts)
-        return sections, None if sections[columns.ITEM_FILE] == before else self._texts
+        replace_lists(sections, probe.BEFORE_ENDS, snapshot.befores(), befores)
+        before = sections[probe.ITEM_FILE]
+        sections[probe.ITEM_FILE : probe.ITEM_SUMS + 1] = snapshot_file.item_sections(self._texts)
+        return sections, None if sections[probe.ITEM_FILE] == before else self._texts
 
     def _put_watched(self, sections: list[bytes]) -> None:
         """Put the stamps in their place that the plan was read with."""

@@ -17,10 +17,9 @@ from treadle.core.graph.dag import DAG
 from treadle.errors import TreadleError
 from treadle.state.store import Known
 
-from . import probe as quick
-from . import snapshot_file as columns
-from .codec import command_from, texts_of, texts_of_place
-from .snapshot_file import MADE, READ, WATCHED, Columns, join_texts, split_texts
+from . import probe
+from .probe import MADE, READ, WATCHED, split_texts
+from .snapshot_file import Columns, command_from, join_texts, texts_of, texts_of_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Watch:
                 found[name] = digest(name, value) if value is not None and name in command.env.secret else value
         # a program of the root is an input of what starts it, and PATH says which one that is
         has_tools = any(command.tools for command in commands)
-        found["PATH"] = environ.get("PATH") if has_tools else quick.own_path(self.root, environ)
+        found["PATH"] = environ.get("PATH") if has_tools else probe.own_path(self.root, environ)
         return found
 
     def rows_with(self, commands: Iterable[Command]) -> dict[str, Row]:
@@ -131,7 +130,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     store_id, length = walk.store.position
     log = (store_id, length, length)
     links = {**watch.links, **links_of_discovered(walk, actions)}
-    facts = quick.Facts(
+    facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
         *(watch.has_globs, watch.queues, watch.generates_plans),
     )
@@ -172,7 +171,7 @@ class _Item:
         entry = walk.store.entries.get(walk.owner(uid, command).key)
         inputs = walk.last_inputs(uid)
         self.rows: list[tuple[str, Row, int, str | None]] = []
-        self.offset = quick.NEVER
+        self.offset = probe.NEVER
         self.duration = 0.0
         self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
         if inputs is None:
@@ -195,7 +194,7 @@ class _Item:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The numbers that are kept of it, see `quick.OFFSETS`."""
+        """The numbers that are kept of it, see `probe.OFFSETS`."""
         return (self.offset, *self.frames, round(self.duration * _MICROSECOND))
 
 
@@ -232,7 +231,7 @@ class _OnceItem(_Item):
 
     def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
         super().__init__(walk, uid, command)
-        self.rows, self.offset, self.duration = [], quick.NEVER, 0.0
+        self.rows, self.offset, self.duration = [], probe.NEVER, 0.0
         if not _ended_well(walk, uid) or walk.demands(uid):
             return
         for path in command.outputs:
@@ -249,7 +248,7 @@ class _OnceItem(_Item):
                 except TreadleError:
                     return
                 self.rows += rows_of(path, seen, MADE)
-        self.offset = quick.OF_ITSELF
+        self.offset = probe.OF_ITSELF
 
 
 def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
@@ -329,7 +328,7 @@ class Part:
         """
         snapshot, moved = self.answer.snapshot, set(self.answer.moved)
         paths = snapshot.paths()
-        stamps = [snapshot.column(number) for number in (columns.CTIMES, columns.INODES, columns.SIZES)]
+        stamps = [snapshot.column(number) for number in (probe.CTIMES, probe.INODES, probe.SIZES)]
         rows_of_item = snapshot.item_rows()
         known: dict[str, tuple[Row, str]] = {}
         for number, key in self._key_of.items():
@@ -380,11 +379,11 @@ class Part:
             saved += item.duration
         rows.put(sections)
         sections[_NUMBERS.start : _NUMBERS.stop] = map(bytes, numbers)
-        replace_lists(sections, columns.ROW_ENDS, rows_of_item, lists)
+        replace_lists(sections, probe.ROW_ENDS, rows_of_item, lists)
         facts = self.answer.facts
         store_id, length = walk.store.position
         facts.log, facts.saved = (store_id, length, facts.log[2]), saved
-        sections[columns.FACTS] = join_texts(facts.texts())
+        sections[probe.FACTS] = join_texts(facts.texts())
         return sections, None
 
 
@@ -398,8 +397,8 @@ class _Rows:
     """The rows of a snapshot, changed by what a walk has seen."""
 
     def __init__(self, sections: list[bytes], moved: set[int], used: Iterable[int]) -> None:
-        self._paths = sections[columns.PATHS].split(b"\0")
-        self._kinds = bytearray(sections[columns.KINDS])
+        self._paths = sections[probe.PATHS].split(b"\0")
+        self._kinds = bytearray(sections[probe.KINDS])
         self._columns = [bytearray(sections[number]) for number in STAMPS]
         self._stamps = [memoryview(column).cast("q") for column in self._columns]
         self._moved = moved
@@ -439,19 +438,19 @@ class _Rows:
     def put(self, sections: list[bytes]) -> None:
         """Put the rows into the sections."""
         if self._added:
-            sections[columns.PATHS] = b"\0".join(self._paths)
-        sections[columns.KINDS] = bytes(self._kinds)
+            sections[probe.PATHS] = b"\0".join(self._paths)
+        sections[probe.KINDS] = bytes(self._kinds)
         for at, number in enumerate(STAMPS):
             added = pack(f"{len(self._added)}q", *(stamp[at] for stamp in self._added))
             sections[number] = bytes(self._columns[at]) + added
 
 
-_NUMBERS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
-STAMPS = (columns.CTIMES, columns.INODES, columns.SIZES)
+_NUMBERS = range(probe.NUMBERS, probe.NUMBERS + probe.PER_ITEM)
+STAMPS = (probe.CTIMES, probe.INODES, probe.SIZES)
 
 
 def replace_lists(
-    sections: list[bytes], place: int, before: columns.Lists, lists: Mapping[int, Sequence[int]]
+    sections: list[bytes], place: int, before: probe.Lists, lists: Mapping[int, Sequence[int]]
 ) -> None:
     """Put other lists in the place of some.
 

@@ -1,29 +1,53 @@
-"""The quick answer: which actions of a run that was done before are doubtful now. It knows no plans and no argv.
+"""The probe: which actions of an earlier run may be dirty now, by its snapshot. It knows no plans and no argv.
 
-It is never bolder than the walk. It asks no more than whether anything that the walk looked at has moved: files and
+It is never bolder than the walk. It checks only whether anything that the walk looked at has moved: files and
 folders by their stamps, variables, the log of records. What did not move, the walk would skip again. What moved is
-handed to a walk over the doubtful actions and all that come after them, which decides by content as always.
+handed to a walk over the dirty actions and all that come after them, which decides by content as always.
+
+A snapshot is a file of columns. A row is a path with its stamp. The first rows are watched for every action: when
+one of them moved, nothing of the snapshot counts. The others belong to items (the actions), each of which names its
+rows. The file is a line that names the format, a table with the length and checksum of each section, a checksum of
+that table, and the sections. Only the sections that are needed are read, and none counts before its checksum does.
+What an item says of itself is in a second file, which stays as it is while columns are written anew. What writes
+both is `snapshot_file`.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
+import sys
+from itertools import accumulate, pairwise
 
-from treadle._version import VERSION
+from xxhash import xxh3_64_intdigest
+
+from treadle import __version__
 from treadle.content import trust
-
-from . import snapshot_file as columns
-from .snapshot_file import DamageError, Snapshot
+from treadle.content.timestamps import FileSystems, stamp_of_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    Stat = Callable[[bytes], os.stat_result]
+    Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
+
+FORMAT = b"treadle snapshot 9\n"
+FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
+ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
+PER_ITEM = 4
+"""How many numbers there are per item, each in a column of its own: the first is NUMBERS."""
+_SECTIONS = NUMBERS + PER_ITEM
+WATCHED, READ, MADE = range(3)
+"""The kinds of rows: watched for everybody, read by items, made by one of them (and read by others)."""
+KEY_SIZE = 16
+_TABLE_SIZE = 8 * (2 * _SECTIONS + 1)
+_CHUNK = 4096
+_WORTH_A_HELPER = 5000
+_WORTH_AN_INDEX = 50
 FOLDER = "quick"
-KEPT = 8
-"""Snapshots that are kept for one root: one for each plan, parameters and selection."""
-OFFSETS, SUCCESSES, LASTS, DURATIONS = range(columns.NUMBERS, columns.NUMBERS + columns.PER_ITEM)
+OFFSETS, SUCCESSES, LASTS, DURATIONS = range(NUMBERS, NUMBERS + PER_ITEM)
 """Columns of numbers per action: where the record stands in the log that lets it be skipped (else NEVER), where
 those of its last success and its last run stand (-1: nowhere), and the microseconds that skipping it saves."""
 OF_ITSELF = -2
@@ -33,7 +57,7 @@ NEVER = -1
 
 
 class Facts:
-    """What a snapshot says beside its columns.
+    """What a snapshot says in addition to its columns.
 
     :param log: id and length of the log of records when it was written, and the length when all of it was last read
     :param plan: the file that the walk was made of, relative to the root where it lies in it
@@ -77,7 +101,7 @@ class Facts:
         """Return them as texts."""
         store_id, length, read = self.log
         texts = [
-            VERSION,
+            __version__,
             store_id,
             str(length),
             str(read),
@@ -99,7 +123,7 @@ class Facts:
 
 def facts_from(texts: Sequence[str]) -> Facts | None:
     """Return the facts that `Facts.texts` has made texts of; None if another version of Treadle did."""
-    if texts[0] != VERSION:
+    if texts[0] != __version__:
         return None
     store_id, length, read, plan, saved, has_globs, generates_plans, count = texts[1:9]
     at = 9 + int(count)
@@ -112,6 +136,283 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     queues = dict(zip(texts[last::2], map(int, texts[last + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
     return Facts(log, plan, float(saved), environ, folders, links, bool(has_globs), queues, bool(generates_plans))
+
+
+class DamageError(ValueError):
+    """A section is not what was written."""
+
+
+class Snapshot:
+    """A snapshot on disk, read section by section.
+
+    :param path: the file
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+        self._spans: list[tuple[int, int, int]] = []
+
+    def open(self) -> bool:
+        """Return whether there is one that can be read."""
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            head = os.read(self._fd, len(FORMAT) + _TABLE_SIZE)
+        except OSError:
+            return False
+        if len(head) != len(FORMAT) + _TABLE_SIZE or not head.startswith(FORMAT):
+            return False
+        table = head[len(FORMAT) :]
+        *numbers, checksum = memoryview(table).cast("Q")
+        if xxh3_64_intdigest(table[:-8]) != checksum:
+            return False
+        at = len(head)
+        for length, own in zip(numbers[::2], numbers[1::2], strict=True):
+            self._spans.append((at, length, own))
+            at += length
+        return True
+
+    def status(self) -> os.stat_result:
+        """Return what the system says of the open file."""
+        return os.fstat(self._fd)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def section(self, number: int) -> bytes:
+        """Return one section.
+
+        :raises DamageError: it is not what was written
+        """
+        at, length, checksum = self._spans[number]
+        data = os.pread(self._fd, length, at)
+        if len(data) != length or xxh3_64_intdigest(data) != checksum:
+            raise DamageError(f"{self.path}: section {number}")
+        return data
+
+    def column(self, number: int) -> memoryview[int]:
+        """Return one of the sections of signed numbers."""
+        return memoryview(self.section(number)).cast("q")
+
+    def facts(self) -> list[str]:
+        """Return the texts of its writer."""
+        return split_texts(self.section(FACTS))
+
+    def paths(self) -> list[bytes]:
+        """Return the path of each row."""
+        joined = self.section(PATHS)
+        return joined.split(b"\0") if joined else []
+
+    def moved_rows(self, root: str, stat: Stat = os.stat) -> list[int]:
+        """Return the rows whose path has another stamp now. Many rows are shared with a forked helper.
+
+        :param root: the folder that paths are relative to
+        """
+        paths = self.paths()
+        stamps = (self.column(CTIMES), self.column(INODES), self.column(SIZES))
+        here = os.getcwd()
+        os.chdir(root)
+        systems = FileSystems(".")
+        systems.stamp(os.stat("."), ".")
+        collects = gc.isenabled()
+        # what is made below goes at once, and nothing of it is part of a circle
+        gc.disable()
+        try:
+            if len(paths) < _WORTH_A_HELPER or _usable_cpus() < 2:
+                return _moved(paths, stamps, 0, len(paths), stat, systems)
+            return _moved_by_two(paths, stamps, stat, systems)
+        finally:
+            if collects:
+                gc.enable()
+            os.chdir(here)
+
+    def item_rows(self) -> Lists:
+        """Return the rows of each item."""
+        return Lists(self.section(ROW_ENDS), self.section(ROWS))
+
+    def befores(self) -> Lists:
+        """Return the items before each item."""
+        return Lists(self.section(BEFORE_ENDS), self.section(BEFORES))
+
+    def items_of(self, rows: Iterable[int]) -> set[int]:
+        """Return the items that name one of these rows."""
+        return self.item_rows().holders(rows)
+
+    def with_all_after(self, items: Iterable[int]) -> list[int]:
+        """Return items with all that come after them, in order."""
+        befores = self.befores()
+        found = set(items)
+        fresh = set(found)
+        after: dict[int, list[int]] | None = None
+        while fresh:
+            if after is None and len(found) > _WORTH_AN_INDEX:
+                after = befores.reversed()
+            if after is None:
+                fresh = befores.holders(fresh) - found
+            else:
+                fresh = {n for item in fresh for n in after.get(item, ())} - found
+            found |= fresh
+        return sorted(found)
+
+    def key(self, number: int) -> bytes:
+        """Return the key of one item."""
+        return self.section(KEYS)[number * KEY_SIZE : (number + 1) * KEY_SIZE]
+
+    def items(self, wanted: Iterable[int]) -> list[bytes]:
+        """Return what was written for some items.
+
+        :raises DamageError: it is not what was written
+        """
+        ends = memoryview(self.section(ITEM_ENDS)).cast("Q")
+        sums = memoryview(self.section(ITEM_SUMS)).cast("Q")
+        path = item_file(self.path, self.section(ITEM_FILE))
+        found = []
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            raise DamageError(path) from None
+        try:
+            for number in wanted:
+                first = ends[number - 1] if number else 0
+                item = os.pread(fd, ends[number] - first, first)
+                if xxh3_64_intdigest(item) != sums[number]:
+                    raise DamageError(f"{path}: item {number}")
+                found.append(item)
+        except OSError:
+            raise DamageError(path) from None
+        finally:
+            os.close(fd)
+        return found
+
+
+def item_file(path: str, name: bytes) -> str:
+    """Return the path of the file that holds the items of the snapshot `path`.
+
+    :param name: its section ITEM_FILE
+    """
+    return f"{path}-{name.hex()}"
+
+
+def _moved(
+    paths: list[bytes], stamps: Stamps, first: int, last: int, stat: Stat, systems: FileSystems
+) -> list[int]:
+    ctimes, inodes, sizes = stamps
+    moved: list[int] = []
+    for a in range(first, last, _CHUNK):
+        b = min(a + _CHUNK, last)
+        try:
+            found = list(map(stat, paths[a:b]))
+        except OSError:
+            moved += [n for n in range(a, b) if _stamp(paths[n], stat, systems) != (ctimes[n], inodes[n], sizes[n])]
+            continue
+        own_inodes = systems.inodes(found, paths[a:b])
+        if (
+            [s.st_ctime_ns for s in found] != ctimes[a:b].tolist()
+            or own_inodes != inodes[a:b].tolist()
+            or [s.st_size for s in found] != sizes[a:b].tolist()
+        ):
+            moved += [
+                n
+                for n, s in enumerate(found, a)
+                if s.st_ctime_ns != ctimes[n] or own_inodes[n - a] != inodes[n] or s.st_size != sizes[n]
+            ]
+    return moved
+
+
+def _stamp(path: bytes, stat: Stat, systems: FileSystems) -> tuple[int, int, int]:
+    try:
+        status = stat(path)
+    except OSError as error:
+        return stamp_of_error(error)
+    return systems.stamp(status, path)
+
+
+def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat, systems: FileSystems) -> list[int]:
+    """Look at one half in a forked child: it sees what we see, shares our memory, and ends with the answer."""
+    middle = len(paths) // 2
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            found = _moved(paths, stamps, middle, len(paths), stat, systems)
+            with open(writable, "wb") as file:
+                file.write(b" ".join([b"%d" % number for number in found]))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writable)
+    moved = _moved(paths, stamps, 0, middle, stat, systems)
+    with open(readable, "rb") as answer:
+        theirs = answer.read()
+    if os.waitpid(child, 0)[1] != 0:
+        return moved + _moved(paths, stamps, middle, len(paths), stat, systems)
+    return moved + [int(number) for number in theirs.split()]
+
+
+class Lists:
+    """Many lists of numbers in two columns: where each list ends, and all of them one after the other.
+
+    No list is made of a column here: there may be a number for each file of a large project.
+    """
+
+    __slots__ = ("_raw", "ends", "flat")
+
+    def __init__(self, ends: bytes, flat: bytes) -> None:
+        self.ends = memoryview(ends).cast("I")
+        self.flat = memoryview(flat).cast("I")
+        self._raw = flat
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Return where one of the lists begins and ends."""
+        return self.ends[number - 1] if number else 0, self.ends[number]
+
+    def __getitem__(self, number: int) -> list[int]:
+        first, last = self.span(number)
+        return self.flat[first:last].tolist()
+
+    def holders(self, wanted: Iterable[int]) -> set[int]:
+        """Return the numbers of the lists that hold one of `wanted`."""
+        from bisect import bisect_right
+
+        found: set[int] = set()
+        for number in wanted:
+            raw = number.to_bytes(_WIDTH, sys.byteorder)
+            at = self._raw.find(raw)
+            while at >= 0:
+                # the same bytes may also lie across two numbers
+                if at % _WIDTH == 0:
+                    found.add(bisect_right(self.ends, at // _WIDTH))
+                at = self._raw.find(raw, at + 1)
+        return found
+
+    def reversed(self) -> dict[int, list[int]]:
+        """Return for each number the lists that hold it."""
+        after: dict[int, list[int]] = {}
+        start = 0
+        for item, end in enumerate(self.ends):
+            for before in self.flat[start:end]:
+                after.setdefault(before, []).append(item)
+            start = end
+        return after
+
+
+_WIDTH = 4
+
+
+def split_texts(data: bytes) -> list[str]:
+    """Return the texts that `join_texts` has made bytes of."""
+    count = int.from_bytes(data[:4], sys.byteorder)
+    lengths = memoryview(data)[4 : 4 + 4 * count].cast("I")
+    ends = list(accumulate(lengths, initial=4 + 4 * count))
+    return [data[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(ends)]
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 class Answer:
@@ -228,11 +529,11 @@ def _is_hidden(name: str, value: str | None, environ: Mapping[str, str]) -> bool
 
 def _are_for_a_part(snapshot: Snapshot, root: str, moved: list[int]) -> bool:
     """Return whether a walk over some actions can look after these rows: nothing that the plan depends on moved."""
-    kinds, paths = snapshot.section(columns.KINDS), snapshot.paths()
+    kinds, paths = snapshot.section(KINDS), snapshot.paths()
     for row in moved:
-        if kinds[row] == columns.WATCHED:
+        if kinds[row] == WATCHED:
             return False
-        if kinds[row] == columns.READ:
+        if kinds[row] == READ:
             # a plan whose input is gone, or is no file any more, is not right: only loading it can say so
             try:
                 mode = os.stat(os.path.join(os.fsencode(root), paths[row])).st_mode
@@ -277,10 +578,10 @@ def _lead_through_the_same(snapshot: Snapshot, root: str, moved: list[int], link
     """Return whether paths lead through the links that they led through: turned ones lead to what others make."""
     if not _are_the_same_links(root, links):
         return False
-    kinds, paths = snapshot.section(columns.KINDS), snapshot.paths()
-    read = {os.fsdecode(paths[row]) for row in moved if kinds[row] == columns.READ}
+    kinds, paths = snapshot.section(KINDS), snapshot.paths()
+    read = {os.fsdecode(paths[row]) for row in moved if kinds[row] == READ}
     # an action may make a link, and what is around it is no work of its own
-    made = {os.fsdecode(paths[row]).rpartition("/")[0] for row in moved if kinds[row] == columns.MADE}
+    made = {os.fsdecode(paths[row]).rpartition("/")[0] for row in moved if kinds[row] == MADE}
     tops = {above for path in (*read, *made) for above in _with_above(path.rstrip("/"))}
     if any(path not in links and os.path.islink(os.path.join(root, path)) for path in tops):
         return False
@@ -351,49 +652,7 @@ def _keys_in(tail: bytes, facts: Facts) -> list[bytes] | None:
 
 
 def _items_with_keys(snapshot: Snapshot, keys: list[bytes]) -> set[int]:
-    joined = snapshot.section(columns.KEYS)
-    size = columns.KEY_SIZE
+    joined = snapshot.section(KEYS)
+    size = KEY_SIZE
     at = {joined[n : n + size]: n // size for n in range(0, len(joined), size)}
     return {at[key] for key in keys if key in at}
-
-
-def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[bytes] | None = None) -> None:
-    """Write a snapshot into the state folder, and remove the oldest of too many; a failure changes nothing.
-
-    :param items: what its items say of themselves; None where that is there already
-    """
-    from treadle.state import own_files
-
-    place = os.path.join(folder, FOLDER)
-    path = os.path.join(place, name)
-    try:
-        own_files.make_folder(folder, FOLDER, 0o700)
-        columns.write(path, sections, items)
-        _tidy(place, columns.item_file(path, sections[columns.ITEM_FILE]))
-    except OSError:
-        return
-
-
-def drop(folder: str, name: str) -> None:
-    """Remove a snapshot: only the whole plan can tell what is to be done now."""
-    try:
-        os.unlink(os.path.join(folder, FOLDER, name))
-    except OSError:
-        return
-
-
-def _tidy(place: str, items: str) -> None:
-    """Remove the oldest of too many snapshots, and items that the newest one has no more.
-
-    :param items: the file with its items
-    """
-    entries = list(os.scandir(place))
-    snapshots = [entry for entry in entries if "-" not in entry.name and not entry.name.endswith(".new")]
-    snapshots.sort(key=lambda entry: entry.stat().st_mtime_ns)
-    kept = {entry.name for entry in snapshots[-KEPT:]}
-    newest, _, wanted = os.path.basename(items).partition("-")
-    for entry in entries:
-        name, _, of_items = entry.name.partition("-")
-        outdated = of_items and name == newest and of_items != wanted and not of_items.endswith(".new")
-        if outdated or name.partition(".")[0] not in kept:
-            os.unlink(entry.path)

@@ -15,7 +15,7 @@ from treadle.core import decision
 from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.errors import PlanError, TreadleError
-from treadle.fastpath.codec import texts_of
+from treadle.fastpath.snapshot_file import texts_of
 from treadle.state.store import Store
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from time import time_ns
 
 from treadle.content.files import is_sure
 from treadle.content.timestamps import ABSENT, UNSURE, Clocks, FileSystems, stamp_of_error
-from treadle.fastpath.snapshot_file import WATCHED
+from treadle.fastpath.probe import WATCHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ class Watching:
         watch = self.watch(plan, walk.store.lock.clocks)
         if self.found is None or watch is None:
             return
-        from treadle.fastpath import probe as quick
+        from treadle.fastpath import snapshot_file
         from treadle.fastpath.partial_walk import columns_of
 
         name = self.found.call.key(plan.root, self.found.here)
         if _reads_what_was_not_asked_for(walk, plan):
-            quick.drop(walk.store.folder, name)
+            snapshot_file.drop(walk.store.folder, name)
             return
         made = columns_of(walk, watch)
-        quick.write(walk.store.folder, name, made.sections(), made.items)
+        snapshot_file.write(walk.store.folder, name, made.sections(), made.items)
 
     def watch(self, plan: Project, clocks: Clocks | None = None) -> Watch | None:
         """Return what a plan depends on, None where no snapshot of it is kept.

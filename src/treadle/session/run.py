@@ -113,13 +113,13 @@ def _walk_part(
         ended = walk.run()
     except OutdatedError:
         return None
-    from treadle.fastpath import probe
+    from treadle.fastpath import snapshot_file
 
     refreshed = part.refreshed(walk)
     if refreshed is None:
-        probe.drop(walk.store.folder, found.name)
+        snapshot_file.drop(walk.store.folder, found.name)
     else:
-        probe.write(walk.store.folder, found.name, *refreshed)
+        snapshot_file.write(walk.store.folder, found.name, *refreshed)
     report = RunReport.of(ended, walk)
     call.end(report, disabled)
     return report

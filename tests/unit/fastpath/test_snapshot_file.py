@@ -12,10 +12,20 @@ from treadle.command.command import Command, Environment, Limits, Retries, Scrip
 from treadle.command.discovery import Discovery
 from treadle.content.timestamps import ABSENT, UNSURE, FileSystems
 from treadle.errors import Place
-from treadle.fastpath import snapshot_file as columns
-from treadle.fastpath.codec import command_from, texts_of, texts_of_place
-from treadle.fastpath.probe import Facts, facts_from
-from treadle.fastpath.snapshot_file import MADE, READ, WATCHED, Columns, DamageError, Snapshot
+from treadle.fastpath import probe
+from treadle.fastpath.probe import (
+    MADE,
+    NUMBERS,
+    PER_ITEM,
+    READ,
+    WATCHED,
+    DamageError,
+    Facts,
+    Snapshot,
+    facts_from,
+    split_texts,
+)
+from treadle.fastpath.snapshot_file import Columns, command_from, join_texts, texts_of, texts_of_place, write_file
 
 Stamp = tuple[int, int, int]
 
@@ -36,7 +46,7 @@ def written(root: Path, count: int = 5) -> tuple[Snapshot, Columns]:
         made.numbers.append((n * 10, n, -1, 7))
         made.keys.append(n.to_bytes(16, "little"))
         made.items.append(f"item {n}".encode())
-    columns.write(str(root / "snapshot"), made.sections(), made.items)
+    write_file(str(root / "snapshot"), made.sections(), made.items)
     return opened(root), made
 
 
@@ -50,7 +60,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     found, made = written(tmp_path)
     assert found.facts() == ["some", "facts", ""]
     assert found.paths() == made.paths
-    assert [found.column(columns.NUMBERS + n).tolist() for n in range(columns.PER_ITEM)] == [
+    assert [found.column(NUMBERS + n).tolist() for n in range(PER_ITEM)] == [
         list(column) for column in zip(*made.numbers, strict=True)
     ]
     assert found.items([4, 0]) == [b"item 4", b"item 0"]
@@ -58,7 +68,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_an_empty_snapshot_can_be_written(tmp_path: Path) -> None:
-    columns.write(str(tmp_path / "snapshot"), Columns(()).sections(), ())
+    write_file(str(tmp_path / "snapshot"), Columns(()).sections(), ())
     found = opened(tmp_path)
     assert (found.facts(), found.paths(), found.moved_rows(str(tmp_path))) == ([], [], [])
 
@@ -79,7 +89,7 @@ def test_rows_that_moved_are_found_among_few_and_many(tmp_path: Path, count: int
 def test_a_helper_that_dies_is_stood_in_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = written(tmp_path, 6000)
     (tmp_path / "f5999").write_text("edited")
-    monkeypatch.setattr(columns, "_usable_cpus", lambda: 2)
+    monkeypatch.setattr(probe, "_usable_cpus", lambda: 2)
     real = os.fork
 
     def dying() -> int:
@@ -119,10 +129,10 @@ def test_random_graphs_have_the_closure_of_a_model(tmp_path: Path) -> None:
         for n in range(count):
             made.item_rows.append([made.row(f"r{rng.randrange(count)}", UNSURE) for _ in range(rng.randrange(3))])
             made.befores.append(sorted(rng.sample(range(n), min(n, rng.randrange(3)))))
-            made.numbers.append((n,) * columns.PER_ITEM)
+            made.numbers.append((n,) * PER_ITEM)
             made.keys.append(bytes(16))
             made.items.append(b"x" * n)
-        columns.write(str(tmp_path / "snapshot"), made.sections(), made.items)
+        write_file(str(tmp_path / "snapshot"), made.sections(), made.items)
         found = opened(tmp_path)
         start = set(rng.sample(range(count), min(count, rng.randrange(1, 9))))
         closure = set(start)
@@ -183,7 +193,7 @@ def test_damage_is_seen_before_anything_is_believed(tmp_path: Path) -> None:
 
 def read_all(found: Snapshot) -> None:
     """Read each section."""
-    for number in range(columns.NUMBERS + columns.PER_ITEM):
+    for number in range(NUMBERS + PER_ITEM):
         found.section(number)
 
 
@@ -208,7 +218,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_packed_and_unpacked_whole(command: Command) -> None:
     texts, place = texts_of(command), texts_of_place(command.place)
-    again = command_from(*(columns.split_texts(columns.join_texts(one)) for one in (texts, place)))
+    again = command_from(*(split_texts(join_texts(one)) for one in (texts, place)))
     assert contents(again) == contents(command)
 
 

@@ -90,7 +90,7 @@ def _run_recorded(call: Call) -> int:
     from datetime import UTC, datetime
     from time import time
 
-    from treadle._version import VERSION
+    from treadle import __version__
     from treadle.cli.failures import exit_code_of
     from treadle.events.recorder import Recorder
     from treadle.session.outlets import Outlets
@@ -108,7 +108,7 @@ def _run_recorded(call: Call) -> int:
         root = os.getcwd()
     began = datetime.fromtimestamp(time() - (monotonic() - call.began), UTC)
     text = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    recorder.begin(root, text, call.options.names, VERSION)
+    recorder.begin(root, text, call.options.names, __version__)
     call.bus.add(recorder)
     try:
         code = exit_code(call, run(call))

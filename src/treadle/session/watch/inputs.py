@@ -13,7 +13,7 @@ from treadle.content.digests import is_of_an_editor
 from treadle.content.files import stamp_of
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import TreadleError, UsageError
-from treadle.fastpath import snapshot_file as columns
+from treadle.fastpath import probe
 from treadle.fastpath.probe import NEVER, OFFSETS
 from treadle.state.store import Store
 
@@ -318,12 +318,12 @@ class Declared:
         rest = self._nothing()
         snapshot = answer.snapshot
         if has_untold(answer):
-            paths, kinds = snapshot.paths(), snapshot.section(columns.KINDS)
+            paths, kinds = snapshot.paths(), snapshot.section(probe.KINDS)
             held = set(snapshot.item_rows().flat)
             told = {
                 self._full(os.fsdecode(path))
                 for row, path in enumerate(paths)
-                if row in held or kinds[row] == columns.WATCHED
+                if row in held or kinds[row] == probe.WATCHED
             }
             rest.files, rest.trees = self.files - told, self.trees - told
         return rest
@@ -360,10 +360,10 @@ def stamp(path: str) -> Stamp | None:
 
 def folders_of(answer: Answer, root: str) -> set[str]:
     """Return the folders to hear of for what a snapshot tells of."""
-    paths, kinds = answer.snapshot.paths(), answer.snapshot.section(columns.KINDS)
+    paths, kinds = answer.snapshot.paths(), answer.snapshot.section(probe.KINDS)
     found = set()
     for row, raw in enumerate(paths):
-        if kinds[row] == columns.MADE:
+        if kinds[row] == probe.MADE:
             continue
         path = _full(root, os.fsdecode(raw))
         if path.endswith("/"):
@@ -392,12 +392,12 @@ def _with_above(folders: Iterable[str], root: str) -> set[str]:
 
 def moved_paths(answer: Answer, root: str) -> list[str]:
     """Return the inputs that have moved, and what the plan depends on; nothing that an action has made."""
-    kinds, paths = answer.snapshot.section(columns.KINDS), answer.snapshot.paths()
-    rows = [row for row in answer.moved if kinds[row] != columns.MADE]
-    if any(kinds[row] == columns.READ for row in rows):
+    kinds, paths = answer.snapshot.section(probe.KINDS), answer.snapshot.paths()
+    rows = [row for row in answer.moved if kinds[row] != probe.MADE]
+    if any(kinds[row] == probe.READ for row in rows):
         # what no action names any more moves nothing
         held = set(answer.snapshot.item_rows().flat)
-        rows = [row for row in rows if kinds[row] == columns.WATCHED or row in held]
+        rows = [row for row in rows if kinds[row] == probe.WATCHED or row in held]
     return [_full(root, os.fsdecode(paths[row])) for row in rows]
 
 

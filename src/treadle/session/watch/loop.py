@@ -15,8 +15,7 @@ from time import monotonic, time_ns
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
 from treadle.events.bus import Bus
-from treadle.fastpath.probe import FOLDER
-from treadle.fastpath.snapshot_file import PATHS
+from treadle.fastpath.probe import FOLDER, PATHS
 from treadle.session import fast_start as at_once
 from treadle.session.call import Call, find_plan
 from treadle.session.run import run
