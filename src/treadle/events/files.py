@@ -1,6 +1,6 @@
-"""Where reports go: a file that grows line by line, and files that are there as a whole or not at all.
+"""Files of reports: one that grows line by line, and files that are written whole or not at all.
 
-It knows nothing of what is in them.
+This module does not know their contents.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ import stat
 from collections.abc import Iterable
 from errno import EISDIR, ENOTDIR
 from fcntl import LOCK_EX, LOCK_NB, flock
+from select import POLLOUT, poll
 
 from treadle.errors import UsageError
 
 MOST_WAITING = 4 << 20
-"""Bytes that wait for the reader of a pipe; what comes when there are more is lost."""
+"""Bytes that wait for the reader of a pipe; lines that come when there are more are lost."""
 PATIENCE = 2.0
 """Seconds that the reader of a pipe may take, at the end, between two readings."""
 
 
 class Lines:
-    """A file that gets lines; they reach it in the order given, each as a whole.
+    """A file of lines, which are written in their order, each as a whole.
 
-    Whoever reads a pipe holds up nothing: what it does not take waits, up to a bound, and is lost beyond that. A
-    plain file gets all.
+    A slow reader of a pipe does not block the run: lines wait up to a bound, and are lost beyond it. A plain file
+    gets all.
 
     :param path: it is emptied first
     :raises UsageError: it cannot be written
@@ -34,16 +35,16 @@ class Lines:
         self.failure = ""
         """Why nothing is written any more."""
         self.lost = 0
-        """How many lines the reader of a pipe has not taken in time."""
+        """How many lines the reader of a pipe has not read in time."""
         self.patience = PATIENCE
         self._waiting: list[bytes] = []
         self._rest = b""
-        """What could not be written yet; it begins within a line, perhaps."""
+        """Bytes that could not be written yet; they may begin within a line."""
         self._fd = -1
         self._is_plain = False
 
     def open(self) -> None:
-        """Make the file empty, or make it.
+        """Create the file, or empty it.
 
         :raises UsageError: it cannot be written, or another process is writing it
         """
@@ -64,7 +65,7 @@ class Lines:
         self._waiting.append(line)
 
     def flush(self) -> bool:
-        """Write what waits; False the first time that it cannot be written, and `failure` says why."""
+        """Write lines that wait; return False the first time that this fails, with the reason in `failure`."""
         if not self._waiting and not self._rest:
             return True
         if self.failure or self._fd < 0:
@@ -76,7 +77,7 @@ class Lines:
             while data:
                 data = data[os.write(self._fd, data) :]
         except BlockingIOError:
-            # it is full; the rest goes with the next lines
+            # the pipe is full: the rest is written with the next lines
             pass
         except OSError as error:
             self.failure = f"{self.path} cannot be written: {error.strerror}"
@@ -84,7 +85,7 @@ class Lines:
         return not self.failure
 
     def _take_waiting(self) -> None:
-        """Put the lines that wait behind the rest, as long as it is no longer than it may be."""
+        """Append the waiting lines to the rest, up to its bound."""
         kept = [self._rest]
         size = len(self._rest)
         for line in self._waiting:
@@ -97,28 +98,28 @@ class Lines:
         self._rest = b"".join(kept)
 
     def close(self) -> None:
-        """Write what waits, and close the file; a pipe whose reader takes nothing loses the rest."""
+        """Write lines that wait, and close the file; if the reader of a pipe does not read, the rest is lost."""
         self.flush()
         while self._rest and self._fd >= 0 and self._has_room():
             self.flush()
         if self._rest or self.lost:
             self.lost += self._rest.count(b"\n")
             self._rest = b""
-            self.failure = self.failure or f"{self.path}: {self.lost} lines were lost, as nothing has read them"
+            self.failure = (
+                self.failure or f"{self.path}: {self.lost} lines were lost, as its reader has not read them"
+            )
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _has_room(self) -> bool:
-        from select import POLLOUT, poll
-
         waiting = poll()
         waiting.register(self._fd, POLLOUT)
         return bool(waiting.poll(self.patience * 1000))
 
 
 def _lock(fd: int, path: str) -> None:
-    """Keep a second run from emptying the file that a first one is writing; it lasts until the file is closed."""
+    """Lock the file until it is closed, so that a second run does not empty it."""
     try:
         flock(fd, LOCK_EX | LOCK_NB)
     except BlockingIOError as error:
@@ -129,10 +130,10 @@ def _lock(fd: int, path: str) -> None:
 
 
 def check_writable(path: str, begins: str) -> None:
-    """See that a file could be written now, and leave nothing behind but the folders above it.
+    """Check that a file can be written, and create the folders above it.
 
-    :param begins: what a former file of the same kind begins with; any other one was named by mistake
-    :raises UsageError: it could not be written, or what it holds would be lost
+    :param begins: the beginning of files of this kind; a file that begins otherwise was named by mistake
+    :raises UsageError: it cannot be written, or its present content would be lost
     """
     try:
         _make_folder(path)
@@ -141,7 +142,7 @@ def check_writable(path: str, begins: str) -> None:
         if _is_plain(path):
             if _is_another(path, begins.encode()):
                 raise UsageError(
-                    f"{path} is there, and is no former report of this kind: it is not written over",
+                    f"{path} exists, and is no report of this kind: it is not overwritten",
                     hint="name another file, or remove that one first",
                 )
             os.close(os.open(name := _aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -153,9 +154,9 @@ def check_writable(path: str, begins: str) -> None:
 
 
 def write_whole(path: str, parts: Iterable[str]) -> None:
-    """Write a file beside its place and put it there when it is whole; what is no file, such as a pipe, at once.
+    """Write a file under another name and rename it when it is complete; write to a pipe or device directly.
 
-    :raises OSError: it cannot be written; a former file is still there then
+    :raises OSError: it cannot be written; an older file is kept then
     """
     if not _is_plain(path):
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -173,7 +174,7 @@ def write_whole(path: str, parts: Iterable[str]) -> None:
 
 
 def _aside(path: str) -> str:
-    """Return a name beside a file; a link is followed, so that it stays one."""
+    """Return a temporary name next to a file; of a link, next to its target, so that the link is kept."""
     folder, name = os.path.split(os.path.realpath(path))
     return os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}")
 

@@ -1,68 +1,62 @@
-"""A run as its events tell it: what all reports are made from. It knows no files and no format of a report."""
+"""A run, built from its events: the source of all reports. It knows no files and no format of a report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from treadle.core.outcomes import FAILED, INTERRUPTED, NOT_STARTED, STATUSES
 from treadle.errors import UsageError
 
-from .schema import Event
+from .schema import Event, check_shapes
 
 UNFINISHED = "not finished"
 """The result of a run whose events end before it did."""
 
 
+@dataclass(slots=True)
 class Attempt:
     """One start of an action.
 
-    :param slot: the lowest number that no other running action had
-    :param start: seconds since the run began
-    :param duration: seconds, None as long as no event has said how long it took
+    :ivar slot: the lowest number that no other running action had
+    :ivar start: seconds since the run began
+    :ivar duration: seconds, None as long as no event has it
     """
 
-    __slots__ = ("duration", "failure", "number", "slot", "start")
-
-    def __init__(self, number: int, slot: int, start: float) -> None:
-        self.number = number
-        self.slot = slot
-        self.start = start
-        self.duration: float | None = None
-        self.failure = ""
+    number: int
+    slot: int
+    start: float
+    duration: float | None = None
+    failure: str = ""
 
 
+@dataclass(slots=True, eq=False)
 class ActionRun:
     """One action in a run.
 
-    :param name: its uid
-    :param about: what the event `action` says of it
+    :ivar name: its uid
+    :ivar about: the fields of its event `action`
+    :ivar decided_at: when its verdict was reached, in seconds since the run began
+    :ivar duration: seconds of its last attempt
+    :ivar emptied: the output folders from which something was removed before it started
+    :ivar output: texts that it printed, each with the number of bytes that are left out before it
     """
 
-    __slots__ = (
-        *("about", "attempts", "decided_at", "duration", "exit_code", "failure", "has_ended", "log", "name"),
-        *("emptied", "output", "reasons", "status", "verdict"),
-    )
-
-    def __init__(self, name: str, about: Mapping[str, Any]) -> None:
-        self.name = name
-        self.about = about
-        self.verdict = ""
-        self.decided_at = 0.0
-        """When its verdict was reached, in seconds since the run began."""
-        self.reasons: list[Mapping[str, Any]] = []
-        self.attempts: list[Attempt] = []
-        self.status = NOT_STARTED
-        self.has_ended = False
-        self.duration = 0.0
-        """Seconds of its last attempt."""
-        self.failure = ""
-        self.emptied: list[str] = []
-        """The output folders from which something was removed before it started."""
-        self.exit_code: int | None = None
-        self.log = ""
-        self.output: list[tuple[str, int]] = []
-        """Texts that it printed, and how many bytes before each are left out."""
+    name: str
+    about: Mapping[str, Any]
+    verdict: str = ""
+    decided_at: float = 0.0
+    reasons: list[Mapping[str, Any]] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    status: str = NOT_STARTED
+    has_ended: bool = False
+    duration: float = 0.0
+    failure: str = ""
+    emptied: list[str] = field(default_factory=list)
+    exit_code: int | None = None
+    log: str = ""
+    output: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def family(self) -> str:
@@ -71,12 +65,12 @@ class ActionRun:
 
     @property
     def command(self) -> str:
-        """What it runs, as people read it."""
+        """Its command in readable form."""
         return str(self.about.get("command", ""))
 
     @property
     def needs(self) -> list[str]:
-        """The names of those that it waits for."""
+        """The names of the actions that it waits for."""
         return [*self.about.get("needs", ()), *self.about.get("after", ())]
 
     @property
@@ -90,7 +84,7 @@ class ActionRun:
         return max(0.0, self.attempts[0].start - self.decided_at) if self.attempts else 0.0
 
     def printed(self) -> str:
-        """Return what it printed, with a line for each gap."""
+        """Return its output, with a line for each gap."""
         parts = []
         for text, omitted in self.output:
             if omitted:
@@ -100,41 +94,42 @@ class ActionRun:
 
 
 def further(problem: Event) -> list[str]:
-    """Return what an error says beside its first line."""
+    """Return the facts and the hint of an error."""
     facts = [str(fact) for fact in problem.get("facts", ())]
     return [*facts, f"hint: {problem['hint']}"] if problem.get("hint") else facts
 
 
+@dataclass(slots=True, eq=False)
 class Run:
-    """A run; it grows with each event that it takes."""
+    """A run; it grows with each event that it takes.
 
-    def __init__(self) -> None:
-        self.began = ""
-        """When it began, as ISO 8601 in UTC."""
-        self.treadle = ""
-        self.names: list[str] = []
-        """What was asked for; nothing in a bare run."""
-        self.plan = ""
-        """The path of the plan, relative to its root."""
-        self.left_out: Mapping[str, str] = {}
-        self.actions: dict[str, ActionRun] = {}
-        self.order: list[ActionRun] = []
-        """The actions that have ended, in the order in which they did."""
-        self.notes: list[str] = []
-        self.problems: list[Event] = []
-        self.summary: Event | None = None
-        """What it all came to; None if its end was never told, as when it was killed."""
-        self.last = 0.0
-        """Seconds from its begin to its last event."""
+    :ivar began: when it began, as ISO 8601 in UTC
+    :ivar names: the names that were asked for; none in a bare run
+    :ivar plan: the path of the plan, relative to its root
+    :ivar left_out: disabled action -> why the plan disables it
+    :ivar order: the actions that have ended, in the order of their ends
+    :ivar summary: the event `summary`; None if there is none, as of a run that was killed
+    :ivar last: seconds from the begin of the run to its last event
+    """
+
+    began: str = ""
+    treadle: str = ""
+    names: list[str] = field(default_factory=list)
+    plan: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    actions: dict[str, ActionRun] = field(default_factory=dict)
+    order: list[ActionRun] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[Event] = field(default_factory=list)
+    summary: Event | None = None
+    last: float = 0.0
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Run:
-        """Return the run that events tell; of several runs the last one.
+        """Return the run of some events; of several runs the last one.
 
         :raises UsageError: an event is none that Treadle writes
         """
-        from .schema import check_shapes
-
         run = cls()
         for event in events:
             if event["event"] == "run":
@@ -151,14 +146,14 @@ class Run:
         return run
 
     def take(self, event: Event) -> None:
-        """Take in an event; a kind that is not known here is of a newer Treadle, and left alone."""
+        """Add an event; a kind that is not known here is of a newer Treadle, and ignored."""
         self.last = max(self.last, float(event.get("t", 0.0)))
         take = _TAKERS.get(event["event"])
         if take is not None:
             take(self, event)
 
     def complete(self) -> None:
-        """Say of what ran at the last event, in a run that was killed, that it was interrupted then."""
+        """Mark actions that ran at the last event of a killed run as interrupted then."""
         for action in self.actions.values():
             attempt = action.attempts[-1] if action.attempts else None
             if attempt is not None and not action.has_ended:
@@ -182,7 +177,7 @@ class Run:
 
     @property
     def result(self) -> str:
-        """What it came to, in a word."""
+        """The result, in a word."""
         if self.problems:
             return "error"
         if self.summary is None:
@@ -240,7 +235,7 @@ class Run:
         action = self._of(event)
         action.duration, action.failure = float(event["duration"]), str(event.get("failure", ""))
         number = event.get("attempt", event.get("attempts"))
-        # an attempt that could not even start has told no start
+        # an attempt that could not start has no event `started`
         if action.attempts and number in (action.attempts[-1].number, None):
             action.attempts[-1].duration = action.duration
             action.attempts[-1].failure = action.failure

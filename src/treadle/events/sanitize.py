@@ -1,4 +1,4 @@
-"""What programs print, as text for machines: no colours, no escape sequences, no control characters."""
+"""The output of programs as plain text: no colours, no escape sequences, no control characters."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ OTHER_SEQUENCES = (
     rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # strings up to their end: titles, links
     rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
 )
-"""What terminals obey and is not to be shown, beside colours."""
+"""Escape sequences of terminals other than colours."""
 _SEQUENCES = re.compile(rb"\x1b\[[0-?]*[ -/]*m|" + OTHER_SEQUENCES)
 LIVE_BYTES = 1 << 16
-"""Bytes of an output that are told as they come."""
+"""Bytes of an output that become events while it grows."""
 LAST_BYTES = 1 << 16
-"""Bytes of its end that are told of a longer one."""
+"""Bytes of the end of a longer output that become an event."""
 
 
 def clean(raw: bytes) -> str:
-    """Return what was printed as text: of a line that was written over the last state, and tabs as they are."""
+    """Return output as text: of an overwritten line its last state, and tabs unchanged."""
     text = _SEQUENCES.sub(b"", raw).decode("utf-8", "surrogateescape")
     return "\n".join(map(_line, text.split("\n")))
 
@@ -54,9 +54,9 @@ class Tail:
         self._rest = b""
 
     def new(self, *, last: bool = False) -> tuple[str, int]:
-        """Return what is new as text, and how many bytes before it are left out.
+        """Return new output as text, and how many bytes before it are left out.
 
-        :param last: whether nothing comes after it: a line without an end is told too
+        :param last: whether the output is complete: then a line without an end counts too
         """
         try:
             with open(self._path, "rb") as file:

@@ -1,7 +1,7 @@
-"""The events of a run: what each one says, and how a line of the file is written and read.
+"""The events of a run: their fields, and how a line of the file is written and read.
 
-They are the only source of all that is made of a run afterwards. It knows nothing of walks; docs/events.md is its
-page, and a test holds the two together.
+They are the only source of all reports. This module knows nothing of walks; docs/events.md is its page, and a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from treadle.errors import Place, TreadleError, UsageError
 Event = dict[str, Any]
 
 SCHEMA = 1
-"""Counted up when a field changes its meaning or goes; new kinds and new fields do not count it up."""
+"""Incremented when a field changes its meaning or is removed, not for new kinds and new fields."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run": ("schema", "treadle", "began", "names"),
@@ -33,16 +33,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "output": ("name", "text", "omitted"),
     "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay"),
     "ended": (
-        "name",
-        "status",
-        "attempts",
-        "start",
-        "duration",
-        "failure",
-        "exit_code",
-        "emptied",
-        "restored",
-        "log",
+        *("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "restored", "log"),
     ),
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
@@ -50,11 +41,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 """kind -> the fields that it may have beside `event` and `t`."""
 
 BEGINS = '{"event":"run"'
-"""What a file of events begins with."""
-
-
+"""The beginning of each file of events."""
 _LARGEST = 1e15
-"""Beyond this no number counts seconds, bytes or actions."""
+"""No number of seconds, bytes or actions is larger."""
 
 
 def _is_number(value: object) -> bool:
@@ -92,11 +81,11 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "place": (_is_place, "a map with file and line"),
     "reasons": (_are_maps, "a list of maps"),
 }
-"""Field -> what it holds wherever it has a value."""
+"""Field -> a check of its value, and what it expects."""
 
 
 def check_shapes(event: Event) -> None:
-    """Check that the fields of an event hold what they do as Treadle writes them; unknown kinds may differ.
+    """Check that the fields of an event have the types that Treadle writes; unknown kinds are not checked.
 
     :raises TypeError: one does not
     """
@@ -120,8 +109,8 @@ def encoded(event: Event) -> bytes:
 def reason_data(why: Reason) -> dict[str, Any]:
     """Return a reason as data.
 
-    Here the values of a plan become text that leaves the process, and nowhere else. Values
-    of elements are what fingerprints hold, digests of what is secret among them.
+    Only here do values of a plan become text that leaves the process. The values of elements are those of
+    fingerprints, which hold secrets as digests.
     """
     data: dict[str, Any] = {"kind": why.kind, "text": words.reason(why)}
     values = {"element": why.name, "old": why.old, "new": why.new}
@@ -129,7 +118,7 @@ def reason_data(why: Reason) -> dict[str, Any]:
 
 
 def place_data(place: Place, root: str) -> dict[str, Any]:
-    """Return where something stands, with the file relative to the root where it lies in it."""
+    """Return a place, with the file relative to the root if it is in it."""
     return {"file": inside(root, place.file), "line": place.line, "column": place.column}
 
 
@@ -146,13 +135,13 @@ def problem_data(error: TreadleError, root: str) -> dict[str, Any]:
 
 
 def inside(root: str, path: str) -> str:
-    """Return a path relative to the root where it lies in it, else as an absolute one."""
+    """Return a path relative to the root if it is in it, else as an absolute one."""
     full = os.path.abspath(path)
     return full.removeprefix(os.path.join(root, "")) if full != root else "."
 
 
 def without_root(text: str, root: str) -> str:
-    """Return a text with the paths in it relative to the root where they lie in it."""
+    """Return a text in which paths below the root are relative to it."""
     if root not in text or root == os.sep:
         return text
     text = text.replace(os.path.join(root, ""), "")
@@ -160,9 +149,9 @@ def without_root(text: str, root: str) -> str:
 
 
 def read_events(path: str) -> Iterator[Event]:
-    """Yield the events of a file; a last line without its end was being written when its run was killed.
+    """Yield the events of a file, without an unfinished last line: its run was killed.
 
-    :raises UsageError: it cannot be read, is no file of events, or one of a newer schema
+    :raises UsageError: it cannot be read, is not a file of events, or has a newer schema
     """
     try:
         with open(path, "rb") as file:

@@ -106,7 +106,7 @@ def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
 def _drafts_of_programs(root: str, tools: dict[str, str]) -> list[Draft]:
     python = python_draft(root) if is_python_project(root) or not tools else None
     if tools and python is None:
-        # what lies here as loose C or Python is part of what that tool builds
+        # loose C or Python here is part of what that tool builds
         file, tool = next(iter(tools.items()))
         raise UsageError(
             f"this project belongs to {tool} ({file}), which init does not translate",
@@ -129,7 +129,7 @@ def foreign_tools(root: str) -> dict[str, str]:
 
 
 def _not_read(file: str, tool: str) -> str:
-    return f"{file} belongs to {tool}, and was not read"
+    return f"{file} belongs to {tool} and was not read"
 
 
 def _draft_of_file(root: str, name: str) -> Draft:
@@ -137,7 +137,10 @@ def _draft_of_file(root: str, name: str) -> Draft:
     if not os.path.isfile(os.path.join(root, name)):
         raise UsageError(f"there is no file {name}")
     if os.path.dirname(name):
-        raise UsageError(f"{name}: the plan is for the folder that it lies in", hint="-C DIR goes there first")
+        raise UsageError(
+            f"{name} is in another folder: init writes a plan for the current one",
+            hint="-C DIR changes the folder first",
+        )
     if known in _TASKFILES:
         return taskfile_draft(root, name)
     if known == "dvc.yaml":
@@ -152,7 +155,7 @@ def _draft_of_file(root: str, name: str) -> Draft:
         return makefile_draft(root, name)
     close = nearest(known, [*_TASKFILES, "dvc.yaml", *_MAKEFILES])
     raise UsageError(
-        f"{name} is nothing that a plan can be made from",
-        facts=[f"understood are {', '.join(FILES)}"],
+        f"init cannot make a plan from {name}",
+        facts=[f"expected one of {', '.join(FILES)}"],
         hint=f"did you mean {close}?" if close else "",
     )

@@ -134,7 +134,7 @@ def action_name(text: str) -> str:
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """Return a name, with a number behind it if it is taken."""
+    """Return a name, with a number after it if it is taken."""
     free, number = name, 2
     while free in taken:
         free, number = f"{name}-{number}", number + 1
@@ -142,7 +142,7 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def single(values: Sequence[Any]) -> Any:
-    """Return a list as plans have it: one value stands alone."""
+    """Return a list as plans have it: a single value needs none."""
     return values[0] if len(values) == 1 else values
 
 
@@ -247,7 +247,7 @@ def _leave_out_next(draft: Draft) -> bool:
         gone = [name for name in members if name not in names]
         if gone:
             del draft.groups[group]
-            reason = f"{_are(gone)} part of it, and no action here"
+            reason = f"it contains {listed(gone)}, which is no action here"
             draft.leave_out(group, reason, f"{group}: {listed(members, 30)}")
             is_changed = True
     return is_changed
@@ -260,19 +260,15 @@ def _depends_on_lost(draft: Draft, action: DraftAction, names: set[str], lost: M
     """
     gone = [name for key in REFERENCES for name in action.keys.get(key, ()) if name not in names]
     if gone:
-        return f"{_are(gone)} needed by it, and no action here"
+        return f"it needs {listed(gone)}, which is no action here"
     value = action.keys.get("in")
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, dict) and "from" in one and one["from"] not in names:
             return f"it reads what {one['from']} makes, which is left out"
         for path, producer in lost.items():
             if _reads(draft, one, path):
-                return f"it reads {path}, which {producer} makes, and that is left out"
+                return f"it reads {path}, which {producer} makes; that is left out"
     return ""
-
-
-def _are(names: list[str]) -> str:
-    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _reads(draft: Draft, value: Any, path: str) -> bool:
@@ -314,7 +310,7 @@ def _check_inputs(action: DraftAction, root: str, outputs: set[str], draft: Draf
     lost = [path for path in read if isinstance(path, str) and not is_there(path)]
     if not lost:
         return
-    gone = f"{listed(lost)}, which is not there now and which no action makes"
+    gone = f"{listed(lost)}, which does not exist and no action makes"
     if not draft.may_lack_inputs or any("${in}" in str(action.keys.get(key, "")) for key in ("run", "sh")):
         action.left_out = f"it reads {gone}"
         return

@@ -96,7 +96,7 @@ def _restraint(body: dict[str, Any]) -> str:
     found += [f"{path}: {short(options)}" for path, options in deps if options]
     for path in (*(path for _, path, _ in outs), *(path for path, _ in deps)):
         if "://" in path or path.startswith(("/", "~")):
-            found.append(f"{path} outside of the folder")
+            found.append(f"{path} is outside of the folder")
     if body.get("always_changed") not in (None, True, False):
         found.append(f"always_changed: {short(body['always_changed'])}")
     return f"it has {'; '.join(dict.fromkeys(found))}" if found else ""
@@ -182,7 +182,7 @@ def _add_stage(draft: Draft, name: str, stage: dict[str, Any], values: _Values, 
         keys["foreach"], local = _foreach(each)
         reference = _list_reference(source, values)
         if isinstance(source, str) and not reference:
-            notes.append(f"the values of {source} stand here as they are now")
+            notes.append(f"the values of {source} are written here as they are now")
         body = as_map(stage.get("do"))
     elif "matrix" in stage:
         axes = {axis: _each(one, values) for axis, one in as_map(stage["matrix"]).items()}
@@ -265,7 +265,7 @@ class _Filler:
             return self._local[name].mark
         value = self.values.find(name)
         if not _is_scalar(value):
-            raise PlaceholderError(f"{match.group()} cannot be told")
+            raise PlaceholderError(f"the value of {match.group()} is not known")
         reference = self.values.reference(name)
         if not reference:
             return as_text(value)
@@ -296,11 +296,14 @@ def _add_action(
     reads = [path(_with_options(one)[0]) for one in as_list(body.get("deps"))]
     files, named = _params(as_list(body.get("params")))
     if named:
-        notes.append(f"there it is run again only if these change: {', '.join(named)}; here if the file does")
+        listed = ", ".join(named)
+        notes.append(
+            f"dvc runs it again only if these change: {listed}; a plan does if any value of the file changes"
+        )
     reads += [one for one in map(path, files) if one not in reads]
     commands = [filler.filled(as_text(one)) for one in as_list(body.get("cmd"))]
     if filler.fixed:
-        notes.append(f"the value of {', '.join(filler.fixed)} stands here as it is now")
+        notes.append(f"the value of {', '.join(filler.fixed)} is written here as it is now")
     all_keys = {
         "help": as_text(body.get("desc")),
         **keys,

@@ -64,7 +64,7 @@ def _value(placeholder: Placeholder, text: str, match: re.Match[str], quote: str
     is_word = before in ("", " ", "\n", "\t") and after in ("", " ", "\n", "\t", ";", ")")
     if quote == "'" or (placeholder.is_list and (quote or not is_word)):
         if placeholder.plain is None:
-            raise PlaceholderError(f"${{{placeholder.name}}} stands where a plan puts no value")
+            raise PlaceholderError(f"${{{placeholder.name}}} is in a place where a plan puts no value")
         return literal(placeholder.plain)
     used.add(placeholder.name)
     return f"${{{placeholder.name}}}"

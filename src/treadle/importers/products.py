@@ -25,8 +25,8 @@ _MADE_BY_COMPILERS = (
 )
 """How objects, libraries and programs begin."""
 _DEPFILE = re.compile(r"[^\s:]+\.[A-Za-z]+\s*:(\s|$)")
-_TRACKED_HINT = "if it is made, let git forget it (`git rm --cached`), and run `treadle init` again"
-_HINT = "remove it or list it in .gitignore if it is made, and run `treadle init` again"
+_TRACKED_HINT = "if it is a product, untrack it (`git rm --cached`) and run `treadle init` again"
+_HINT = "if it is a product, remove it or list it in .gitignore, and run `treadle init` again"
 
 
 class Products:
@@ -60,15 +60,15 @@ class Products:
         if not is_there or self._is_ignored(path):
             return ""
         if os.path.islink(full):
-            return f"{path} is a link that is there already, and nothing says that a build has made it: {_HINT}"
+            return f"{path} is an existing link, and nothing shows that a build has made it: {_HINT}"
         if os.path.isdir(full):
             if not _has_entries(full):
                 return ""
-            return f"{path} is a folder that is there already with files in it: {_HINT}"
+            return f"{path} is an existing folder with files in it: {_HINT}"
         start = _start_of(full)
         if start == b"" or (start or b"").startswith(_MADE_BY_COMPILERS) or _is_depfile(path, start or b""):
             return ""
-        return f"{path} is there already, and nothing says that a build has made it: {_HINT}"
+        return f"{path} exists, and nothing shows that a build has made it: {_HINT}"
 
     def _is_tracked(self, path: str) -> bool:
         """Return whether git tracks a file of this name; of a folder only what is made in it becomes an output."""

@@ -110,7 +110,7 @@ class _Variables:
         match = _VARIABLE.fullmatch(template)
         name = match.group(1) if match is not None else ""
         if name not in self.placeholders:
-            raise PlaceholderError(self.unknown.get(name) or f"{{{{{template}}}}} is for Task to tell")
+            raise PlaceholderError(self.unknown.get(name) or f"only Task knows {{{{{template}}}}}")
         return self.placeholders[name]
 
 
@@ -136,8 +136,7 @@ class _Translation:
         if data.get("includes"):
             self.draft.notes.append(f"includes: {short(data['includes'])}")
         unknown = {
-            one: f"{{{{.{one}}}}} is a folder of the machine, and a plan has no word for it"
-            for one in _FOLDERS_OF_TASK
+            one: f"{{{{.{one}}}}} is an absolute folder, for which a plan has no name" for one in _FOLDERS_OF_TASK
         }
         self.variables, reasons = _Variables({}, unknown).with_own(as_map(data.get("vars")))
         self.draft.notes += reasons
@@ -178,7 +177,7 @@ class _Translation:
         is_list = bool(commands) and all(_LISTS.match(one) for one in commands)
         reason = self.whole or _restraint(body) or self._disorder(body, deps, called)
         if is_list and not deps and not called and not reason:
-            self.draft.notes.append(f"{task}: `treadle list` does it")
+            self.draft.notes.append(f"{task}: `treadle list` replaces it")
             return
         needs = list(dict.fromkeys([*deps, *called]))
         if reason:
@@ -191,7 +190,7 @@ class _Translation:
         used: set[str] = set()
         try:
             if not commands:
-                raise PlaceholderError("nothing is done for it")
+                raise PlaceholderError("it has no commands")
             keys = self._keys(body, [variables.filled(one, used) for one in commands], variables, used)
             self._use(used, variables)
         except PlaceholderError as error:
@@ -208,7 +207,7 @@ class _Translation:
         general = {one.name: one for one in self.variables.placeholders.values()}
         for name, value in values.items():
             if any(name in known and known[name].plain != value.plain for known in (general, self.used)):
-                raise PlaceholderError("it has variables of its own that others have with other values")
+                raise PlaceholderError("the Taskfile or another task has its variables with other values")
         self.used.update(values)
 
     def _leave_out(self, name: str, body: dict[str, Any], reason: str, variables: _Variables) -> None:
@@ -221,12 +220,14 @@ class _Translation:
         """Return why the tasks that a task calls would come in another order in a plan, "" if they would not."""
         kinds = [isinstance(one, dict) and "task" in one for one in _listed(body) if one is not None]
         if True in kinds[kinds.index(False) :] if False in kinds else False:
-            return f"it calls {', '.join(calls)} after its commands: a plan does it before them"
+            return f"it calls {', '.join(calls)} after its commands, and a plan runs that before them"
         earlier = list(deps)
         for call in calls:
             late = [one for one in earlier if one != call and one not in self._all_needs(call)]
             if late and call not in deps:
-                return f"{call} comes after {', '.join(late)} there, and needs nothing of it"
+                return (
+                    f"Task runs {call} after {', '.join(late)}, without needing it: a plan may not keep that order"
+                )
             earlier.append(call)
         return ""
 
@@ -256,7 +257,7 @@ class _Translation:
 
         folder = text(body.get("dir"))
         if folder.startswith(("/", "~", "$")):
-            raise PlaceholderError(f"dir: {folder} is no folder below that of the Taskfile")
+            raise PlaceholderError(f"dir: {folder} is not below the folder of the Taskfile")
         folder = folder.strip("/").removeprefix("./")
         listed = ["" if isinstance(one, dict) else as_text(one) for one in as_list(body.get("sources"))]
         excluded = [one["exclude"] for one in as_list(body.get("sources")) if isinstance(one, dict)]

@@ -39,7 +39,7 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
     for _ in range(_ROUNDS):
         settle(draft, root)
         if not draft.live:
-            draft.add("hello", {"run": "echo hello"}, ["the first action of yours: `treadle run hello`"])
+            draft.add("hello", {"run": "echo hello"}, ["your first action: `treadle run hello`"])
         writer = _Writer()
         writer.plan(draft, schema)
         try:
@@ -49,7 +49,7 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
             continue
         if not _refuse_files_of_the_project(draft, plan, products):
             return writer.text
-    raise TreadleError("what was found does not make a plan", hint="write one by hand: docs/plan.md")
+    raise TreadleError("init found nothing that passes the checks of plans", hint="write one by hand: docs/plan.md")
 
 
 def _checked(text: str, root: str) -> Plan:
@@ -191,7 +191,7 @@ class _Writer:
 
 
 def _is_block(text: str) -> bool:
-    """Return whether a text of several lines can be written as it stands."""
+    """Return whether a text of several lines can be written as a block."""
     return all(char.isprintable() or char in "\n\t" for char in text) and text.strip("\n")[:1] not in (" ", "\t")
 
 

@@ -24,7 +24,7 @@ def read_map(root: str, name: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"{name} cannot be read", facts=str(error).splitlines()[:3]) from error
     if not isinstance(data, dict):
-        raise UsageError(f"{name} holds no map")
+        raise UsageError(f"{name} is not a map")
     return {str(key): value for key, value in data.items()}
 
 

@@ -5,18 +5,22 @@ No number of tokens makes the run shorter than it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
+from treadle.core.graph.order import Wiring
 from treadle.events.run_model import Run
 
 
 def critical_path(run: Run) -> list[str]:
-    """Return the names of the actions on the critical path that ran, in order; nothing where nothing ran."""
-    needs = {name: [n for n in action.needs if n in run.actions] for name, action in run.actions.items()}
+    """Return the names of the actions on the critical path that ran, in order; none if none ran."""
+    needs: dict[Any, list[str]] = {
+        name: [n for n in action.needs if n in run.actions] for name, action in run.actions.items()
+    }
     took = {name: spent(run, name) for name in run.actions}
     best: dict[str, float] = {}
     before: dict[str, str | None] = {}
-    for name in _in_order(needs):
+    wiring = Wiring(needs, (needs.__getitem__,))
+    for name in (str(wiring.ids[number]) for number in wiring.sort()[0]):
         last = max(needs[name], key=lambda one: best.get(one, 0.0), default=None)
         best[name] = took[name] + (best.get(last, 0.0) if last is not None else 0.0)
         before[name] = last
@@ -32,19 +36,3 @@ def critical_path(run: Run) -> list[str]:
 def spent(run: Run, name: str) -> float:
     """Return the seconds of all attempts of an action."""
     return sum(attempt.duration or 0.0 for attempt in run.actions[name].attempts)
-
-
-def _in_order(needs: Mapping[str, list[str]]) -> list[str]:
-    """Return the names so that each comes after what it needs; what lies on a circle is left out."""
-    followers: dict[str, list[str]] = {name: [] for name in needs}
-    missing = {name: len(those) for name, those in needs.items()}
-    for name, those in needs.items():
-        for one in those:
-            followers[one].append(name)
-    order = [name for name, number in missing.items() if not number]
-    for name in order:
-        for follower in followers[name]:
-            missing[follower] -= 1
-            if not missing[follower]:
-                order.append(follower)
-    return order

@@ -1,29 +1,30 @@
-"""How two texts differ, in few lines: the lines that changed, and of long lines the words. It reads no files."""
+"""The difference of two texts in few lines: the changed lines, and of long lines the words. It reads no files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from treadle.core.text import MORE, crop, safe, width
 
 from .text import Line, Piece, line
 
 _ROOM = 100
-"""Cells above which of a line only the words that changed are shown."""
+"""Cells of a line; of a longer one only the changed words are shown."""
 _SIDES = (("- ", "bad"), ("+ ", "good"))
 _CONTEXT = 2
-"""Equal words that are shown beside words that changed."""
+"""Equal words that are shown around changed words."""
 _MOST_WORDS = 400
-"""Words between the first and the last that changed, above which they count as changed in one."""
+"""Words between the first and the last changed one; more count as one change."""
 _MOST_LINES = 20_000
-"""Lines above which two texts are not compared line by line."""
+"""Lines of two texts; more are not compared line by line."""
 
 
 def text_difference(old: str, new: str, most: int, indent: str = "    ", room: int = _ROOM) -> list[Line]:
-    """Return the lines that differ, with one equal line beside them.
+    """Return the lines that differ, with one equal line around them.
 
     :param most: lines that are shown
-    :param room: cells above which of a line only the words that changed are shown
+    :param room: cells of a line; of a longer one only the changed words are shown
     """
     old_lines, new_lines = old.split("\n"), new.split("\n")
     if old == new:
@@ -40,8 +41,6 @@ def text_difference(old: str, new: str, most: int, indent: str = "    ", room: i
 
 
 def _by_lines(old: Sequence[str], new: Sequence[str], room: int) -> list[Line]:
-    from difflib import SequenceMatcher
-
     made: list[Line] = []
     at_end = 0
     for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
@@ -57,7 +56,7 @@ def _by_lines(old: Sequence[str], new: Sequence[str], room: int) -> list[Line]:
 
 
 def _replaced(old: Sequence[str], new: Sequence[str], room: int) -> list[Line]:
-    """Return lines that others took the place of, and those; where they pair, by words."""
+    """Return the lines of a change, the old ones first; as many new as old ones are compared by words."""
     if len(old) != len(new):
         return [
             *(_marked("-", "bad", text, room) for text in old),
@@ -76,7 +75,7 @@ def _cropped(text: str, room: int) -> str:
 
 
 def _pair(old: str, new: str, room: int) -> tuple[Line, Line]:
-    """Return two versions of a line, with the words that differ in colour; of long ones little else is shown."""
+    """Return two versions of a line, the words that differ in colour; of long ones little else is shown."""
     is_long = width(safe(old)) > room or width(safe(new)) > room
     if not old or not new:
         return _marked("-", "bad", old, room), _marked("+", "good", new, room)
@@ -100,14 +99,14 @@ def _side(side: int, words: tuple[list[str], list[str]], room: int, *, is_long: 
 
 
 def _shortened(words: list[str], *, is_first: bool, is_last: bool) -> list[str]:
-    """Return the words of an equal stretch that stand beside words that changed."""
+    """Return the words of an equal stretch next to changed words."""
     start = [] if is_first else words[:_CONTEXT]
     end = [] if is_last else words[-_CONTEXT:]
     return words if len(start) + len(end) >= len(words) else [*start, MORE, *end]
 
 
 def _blocks(old: list[str], new: list[str]) -> list[tuple[bool, tuple[tuple[int, int], tuple[int, int]]]]:
-    """Return the stretches of two lists of words: whether they are equal, and where they stand in each."""
+    """Return the stretches of two lists of words: whether they are equal, and their positions in each."""
     shortest = min(len(old), len(new))
     head = next((n for n in range(shortest) if old[n] != new[n]), shortest)
     tail = next((n for n in range(shortest - head) if old[-1 - n] != new[-1 - n]), shortest - head)
@@ -116,11 +115,8 @@ def _blocks(old: list[str], new: list[str]) -> list[tuple[bool, tuple[tuple[int,
     if max(ends) - head > _MOST_WORDS:
         blocks.append((False, ((head, ends[0]), (head, ends[1]))))
     else:
-        from difflib import SequenceMatcher
-
-        for tag, a, b, c, d in SequenceMatcher(
-            None, old[head : ends[0]], new[head : ends[1]], autojunk=False
-        ).get_opcodes():
+        matcher = SequenceMatcher(None, old[head : ends[0]], new[head : ends[1]], autojunk=False)
+        for tag, a, b, c, d in matcher.get_opcodes():
             blocks.append((tag == "equal", ((a + head, b + head), (c + head, d + head))))
     if tail:
         blocks.append((True, ((ends[0], len(old)), (ends[1], len(new)))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from treadle.core import decision, elements
 from treadle.core import wording as words
@@ -25,58 +26,39 @@ _NAMED = 3
 _FOLLOWERS = 6
 
 
+@dataclass(slots=True, frozen=True)
 class Explained:
-    """What is known of one action; what is not filled in is not told.
+    """What is known of one action; what is not filled in is not shown.
 
-    :ivar equal: element -> value, of those that are what they were
+    :ivar former: how it differs from its last success, if that had another command
+    :ivar equal: element -> value, of those that have not changed
     :ivar texts: element -> old and new text of a file that changed
     :ivar written: element -> what was written in a tree since the last success
     :ivar makes: whether it has outputs
-    :ivar plan: the actions of the plan that it makes
-    :ivar open: what is said of a plan that it makes or is in, if that may hold something else after a run
-    :ivar former: how it differs from its last success, where that is no record of this command
-    :ivar readers: action -> what it reads of this one
-    :ivar after_them: what follows the readers
-    :ivar cut_off: what became of a last run that has no end
+    :ivar once: whether only the presence of its outputs counts
+    :ivar open: a remark on a plan that it generates or is in, if that plan may change in a run
+    :ivar plan: the actions of the plan that it generates
+    :ivar readers: consumer -> the outputs that it reads
+    :ivar after_them: the actions after the consumers
+    :ivar cut_off: what is known of a last run that has no end
     :ivar last: the lines on its last run
     """
 
-    __slots__ = (
-        *(
-            "after_them",
-            "cut_off",
-            "equal",
-            "former",
-            "last",
-            "makes",
-            "needed_by",
-            "once",
-            "open",
-            "plan",
-            "readers",
-            "texts",
-            "uid",
-        ),
-        *("verdict", "written"),
-    )
-
-    def __init__(self, uid: str, verdict: Verdict) -> None:
-        self.uid = uid
-        self.verdict = verdict
-        self.former: Sequence[Reason] = ()
-        self.equal: Mapping[str, str] = {}
-        self.texts: Mapping[str, tuple[str, str]] = {}
-        self.written: Mapping[str, Sequence[str]] = {}
-        self.makes = False
-        self.once = False
-        """Whether nothing but the presence of its outputs counts."""
-        self.open = ""
-        self.plan: Sequence[str] = ()
-        self.readers: Mapping[str, Sequence[str]] = {}
-        self.needed_by: Sequence[str] = ()
-        self.after_them: Sequence[str] = ()
-        self.cut_off = ""
-        self.last: Sequence[Line] = ()
+    uid: str
+    verdict: Verdict
+    former: Sequence[Reason] = ()
+    equal: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    written: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    makes: bool = False
+    once: bool = False
+    open: str = ""
+    plan: Sequence[str] = ()
+    readers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    needed_by: Sequence[str] = ()
+    after_them: Sequence[str] = ()
+    cut_off: str = ""
+    last: Sequence[Line] = ()
 
 
 def explained_lines(told: Explained, *, verbose: bool = False) -> Iterator[Line]:

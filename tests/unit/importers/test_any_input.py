@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from first_plans import drafted
 from treadle.errors import TreadleError
-from treadle.importers.detect import drafts_of
-from treadle.importers.draft import merged
-from treadle.importers.writer import text_of_plan, value_text
-from treadle.plan.load import load_plan
+from treadle.importers.writer import scalar_text, value_text
 from treadle.plan.yaml import parser as loader
 from treadle.plan.yaml.nodes import Items, Scalar, Source, Table
 
@@ -72,20 +70,13 @@ YAML_WORDS = (
 )
 
 
-def checked(folder: Path) -> None:
-    """Make the plan of a folder, and load it."""
-    text = text_of_plan(merged(drafts_of(str(folder))), str(folder), "schema.json")
-    (folder / "treadle.yaml").write_text(text, "utf-8")
-    load_plan(str(folder / "treadle.yaml"), environ={})
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=60))
 def test_any_makefile_makes_a_plan(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "Makefile").write_text("".join(words), "utf-8")
         (Path(name) / "b.c").write_text("")
-        checked(Path(name))
+        drafted(Path(name))
 
 
 TEXTS = st.lists(st.sampled_from(YAML_WORDS), min_size=1, max_size=6).map("".join)
@@ -107,7 +98,7 @@ def test_any_taskfile_and_any_dvc_file_makes_a_plan(bodies: dict[str, object], k
 
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / kind[0]).write_text(yaml.safe_dump({kind[1]: bodies, "vars": {"A": "x y"}}), "utf-8")
-        checked(Path(name))
+        drafted(Path(name))
 
 
 def data(node: Scalar | Items | Table) -> object:
@@ -121,8 +112,6 @@ def data(node: Scalar | Items | Table) -> object:
 
 @given(VALUES)
 def test_what_is_written_is_what_is_read(value: object) -> None:
-    from treadle.importers.writer import scalar_text
-
     text = f"a: {value_text(value, scalar_text)}\n"
     assert data(loader.parse(Source("x", text))) == {"a": value}
 
@@ -135,7 +124,7 @@ def test_bytes_that_are_no_such_file_are_an_error_of_ours_or_a_plan(
     (tmp_path / name).write_bytes(content)
     said = name
     try:
-        checked(tmp_path)
+        drafted(tmp_path)
     except TreadleError as error:
         said = str(error)
     assert name in said

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from first_plans import first_plan, lines, write
-from treadle.importers.detect import drafts_of
-from treadle.importers.draft import merged
-from treadle.importers.writer import text_of_plan
-from treadle.plan.load import load_plan
+from first_plans import drafted, first_plan, lines, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +19,9 @@ def made_by_taskfile(folder: Path, commands: list[str], generates: str, **more: 
     text = json.dumps({"version": "3", "vars": {"OUT": "build"}, "tasks": {"it": task}})
     inside = more.get("dir", ".")
     write(folder, Taskfile_dot_yml=text, **{f"{inside}__in_dot_txt": "x"})
-    plan = text_of_plan(merged(drafts_of(str(folder))), str(folder), "schema.json")
-    (folder / "treadle.yaml").write_text(plan)
-    (remark,) = [line.strip() for line in lines(folder) if line.startswith("  #")]
-    return load_plan(str(folder / "treadle.yaml")).actions["it"].command.keep, remark
+    plan, text = drafted(folder)
+    (remark,) = [line.strip() for line in text.splitlines() if line.startswith("  #")]
+    return plan.actions["it"].command.keep, remark
 
 
 GO_ON = [

@@ -52,8 +52,8 @@ def test_a_dvc_pipeline_becomes_a_plan_that_runs(tmp_path: Path) -> None:
     assert plan.actions["train@a"].predecessors == ("prepare",)
     text = (tmp_path / "treadle.yaml").read_text()
     assert "# - plots: ['x.csv']" in text
-    assert "# - evaluate: ${HOME} cannot be told" in text
-    assert "here if the file does" in text
+    assert "# - evaluate: the value of ${HOME} is not known" in text
+    assert "a plan does if any value of the file changes" in text
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "model_b.bin").read_text() == "1\n"
     assert (tmp_path / "m_2_p.txt").read_text() == "2 p\n"
@@ -72,7 +72,7 @@ def test_the_outputs_of_a_family_may_be_read_one_by_one(tmp_path: Path) -> None:
     (tmp_path / "treadle.yaml").unlink()
     write(tmp_path, dvc_dot_yaml=DVC.replace(' "${HOME}"', ""))
     assert "evaluate" not in first_plan(tmp_path).actions
-    assert any("evaluate: it reads gone.txt, which is not there now" in line for line in lines(tmp_path))
+    assert any("evaluate: it reads gone.txt, which does not exist" in line for line in lines(tmp_path))
 
 
 def test_values_that_dvc_takes_from_files_stay_values_of_these_files(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_values_that_dvc_takes_from_files_stay_values_of_these_files(tmp_path: P
     first_plan(tmp_path)
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "one").read_text() == "0.1 7\n"
-    assert "  # the values of ${sets} stand here as they are now" in lines(tmp_path)
-    assert "  # the value of train.lr stands here as it is now" in lines(tmp_path)
+    assert "  # the values of ${sets} are written here as they are now" in lines(tmp_path)
+    assert "  # the value of train.lr is written here as it is now" in lines(tmp_path)
     write(tmp_path, params_dot_yaml="train: {lr: 0.2}\nnames: [a, b, c]\nrows: [{name: r, n: 2}]\n")
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "one").read_text() == "0.2 7\n"

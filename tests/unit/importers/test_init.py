@@ -50,12 +50,12 @@ def test_a_plan_that_is_there_is_left_alone_and_n_only_prints(tmp_path: Path) ->
 def test_where_nothing_is_known_the_error_says_what_was_looked_for(tmp_path: Path) -> None:
     write(tmp_path, notes_dot_txt="x")
     assert "Makefile, Python and C" in run_treadle(tmp_path, "init", check=2).err
-    assert "is nothing that a plan can be made from" in run_treadle(tmp_path, "init", "notes.txt", check=2).err
+    assert "init cannot make a plan from notes.txt" in run_treadle(tmp_path, "init", "notes.txt", check=2).err
     assert "there is no file Makefile" in run_treadle(tmp_path, "init", "Makefile", check=2).err
     write(tmp_path, dvc_dot_yaml="a: [")
     assert "dvc.yaml cannot be read" in run_treadle(tmp_path, "init", check=2).err
     write(tmp_path, dvc_dot_yaml="- a")
-    assert "holds no map" in run_treadle(tmp_path, "init", check=2).err
+    assert "is not a map" in run_treadle(tmp_path, "init", check=2).err
 
 
 def test_a_python_project_gets_its_checks_and_its_tests(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_variable_of_all_objects_is_what_the_link_reads(tmp_path: Path) -> Non
     assert (tmp_path / "prog").read_text() == "a\nb\nc\n"
     text = (tmp_path / "treadle.yaml").read_text()
     assert "OBJ" not in text
-    assert "# - SRC names the files of today: `in` with a glob sees new ones\n" in text
+    assert "# - SRC lists the files of now; `in` with a glob would also read new ones\n" in text
 
 
 def test_flags_that_the_environment_may_set_are_words_in_a_plan_too(tmp_path: Path) -> None:
@@ -212,10 +212,7 @@ def test_a_makefile_becomes_a_plan_that_builds_the_same(tmp_path: Path) -> None:
     assert "  CC: {env: CC, default: cc}\n" in text
     assert "  all: {help: build everything, of: [build-app, upper]}\n" in text
     assert plan.actions["test"].help == "run the tests"
-    assert (
-        "# - version: line 24: $(shell ...) is for make to tell\n#     version:\n#         echo $(VERSION)\n"
-        in text
-    )
+    assert "# - version: line 24: only make knows $(shell ...)\n#     version:\n#         echo $(VERSION)\n" in text
     assert "  LDFLAGS: {split: words, env: LDFLAGS, default: [], help: not set in the makefile}\n" in text
     assert "clean: `treadle clean`" in text
     run_treadle(tmp_path, "run", check=0)
@@ -354,18 +351,18 @@ def test_the_shell_of_a_makefile_is_the_shell_of_the_plan(tmp_path: Path) -> Non
         ("define X\na:\nendef\na:\n\techo $(X)\n", "line 1: define X ... endef"),
         ("a.txt::\n\techo 1\na.txt::\n\techo 2 > $@\n", "each of its rules (::) is run for itself there"),
         ("a: export X = 1\na:\n\techo\n", "line 1: a: export X = 1 (a variable of one target)"),
-        ("a: X = 1\na: b\n\techo\nb:\n\techo $(X)\n", "a: X of its own: what it needs sees it there, and not here"),
-        ("a:\n\techo '$(ARGS)'\n", "${ARGS} stands where a plan puts no value"),
-        ("a:\n\techo\nb-%: c-%\n\tcp $< $@\n", "b-%: c-% (line 3): nothing that is wanted here is made by it"),
-        ("all: a gone\na:\n\techo\n", "all: gone is part of it, and no action here"),
-        ("a:\n\techo $(call f,1)\n", "$(call ...) is for make to tell"),
-        ("X = $(X) y\na:\n\techo $(X)\n", "a variable that holds itself"),
+        ("a: X = 1\na: b\n\techo\nb:\n\techo $(X)\n", "a: X of its own: make also sets it for what it needs"),
+        ("a:\n\techo '$(ARGS)'\n", "${ARGS} is in a place where a plan puts no value"),
+        ("a:\n\techo\nb-%: c-%\n\tcp $< $@\n", "b-%: c-% (line 3): no target needs it"),
+        ("all: a gone\na:\n\techo\n", "all: it contains gone, which is no action here"),
+        ("a:\n\techo $(call f,1)\n", "only make knows $(call ...)"),
+        ("X = $(X) y\na:\n\techo $(X)\n", "a variable that refers to itself"),
         (
             "ifeq ($(shell uname),Linux)\nX = 1\nendif\na:\n\techo $(X)\n",
-            "only make can tell whether it holds",
+            "only make knows whether it holds",
         ),
-        ("a.txt: gone.txt\n\ttouch $@\n", "a.txt: it reads gone.txt, which is not there now"),
-        ("a.txt: gone.txt\n\tcat $^ > $@\n", "a.txt: it reads gone.txt, which is not there now"),
+        ("a.txt: gone.txt\n\ttouch $@\n", "a.txt: it reads gone.txt, which does not exist"),
+        ("a.txt: gone.txt\n\tcat $^ > $@\n", "a.txt: it reads gone.txt, which does not exist"),
         ("../a.txt:\n\ttouch $@\n", "../a.txt"),
     ],
 )

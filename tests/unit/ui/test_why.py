@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
 from treadle.ui.text import plain
@@ -79,12 +81,9 @@ def test_a_command_that_changed_all_over_is_cut() -> None:
     assert "more lines" in shown[-1]
 
 
-def explained(verdict: Verdict, **more: object) -> list[str]:
-    """Return all that is told of an action of which this is known."""
-    told = Explained("fit", verdict)
-    for name, value in more.items():
-        setattr(told, name, value)
-    return [plain(one) for one in explained_lines(told)]
+def explained(verdict: Verdict, **more: Any) -> list[str]:
+    """Return all lines on an action of which this is known."""
+    return [plain(one) for one in explained_lines(Explained("fit", verdict, **more))]
 
 
 def test_a_skip_tells_what_was_found_equal() -> None:
@@ -114,8 +113,7 @@ def test_a_skip_tells_what_was_found_equal() -> None:
 
 
 def test_with_v_every_equal_value_is_told() -> None:
-    told = Explained("fit", Verdict(decision.SKIP))
-    told.equal = {"command": "one\ntwo", "input a": OLD}
+    told = Explained("fit", Verdict(decision.SKIP), equal={"command": "one\ntwo", "input a": OLD})
     assert [plain(one) for one in explained_lines(told, verbose=True)][2:] == [
         "    command: one ...",
         "    input a: 1,204 bytes 3fa9...",

@@ -85,8 +85,7 @@ def _verdicts(call: Call, plan: Project, uids: Iterable[str]) -> Mapping[str, Ve
 def _add_states(graph: Graph, verdicts: Mapping[str, Verdict]) -> None:
     for name, vertex in graph.vertices.items():
         verdict = verdicts[name]
-        vertex.states = {state_of(verdict): 1}
-        vertex.note = words.reasons(verdict.reasons)
+        vertex.set_state(state_of(verdict), words.reasons(verdict.reasons))
 
 
 def _draw(call: Call, graph: Graph, title: str, root: str) -> None:

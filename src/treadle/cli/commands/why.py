@@ -15,7 +15,7 @@ from treadle.session.look import looked, open_plans, without_skips
 from treadle.session.lookup import Readers
 from treadle.state.records import ADOPTED
 from treadle.ui.durations import duration
-from treadle.ui.text import folded, line
+from treadle.ui.text import Line, folded, line
 from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_lines
 
 from .status import FORMAT, reason_data
@@ -74,26 +74,33 @@ class Asked:
 
     def explained(self, uid: str) -> Explained:
         """Return what is known of an action, for people."""
-        told = Explained(uid, self.walk.verdicts[uid])
-        told.former = self._former(uid)
+        verdict, former = self.walk.verdicts[uid], self._former(uid)
         if not self.everything:
-            return told
-        told.open = self._open(uid)
-        told.equal = self._equal(uid)
-        told.texts, told.written = self._differences(uid)
+            return Explained(uid, verdict, former)
+        texts, written = self._differences(uid)
         command = self.walk.actions.vertex_data[uid]
-        # which actions of an unread plan read it is not known
-        told.makes = bool(command.outputs or command.edits) and uid not in self.readers.plan.unread
-        told.once = command.once
-        told.readers = self.readers.followers(uid)
+        readers = self.readers.followers(uid)
         waiting = self.readers.needed_by(uid)
-        told.plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]
-        told.needed_by = [one for one in waiting if one not in told.plan]
-        told.after_them = [one for one in self.readers.all_followers(uid) if one not in told.readers]
-        entry = self._entry(uid)
-        if entry is not None:
-            self._add_last(told, entry)
-        return told
+        plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]
+        cut_off, last = self._last_run(uid)
+        return Explained(
+            uid,
+            verdict,
+            former,
+            equal=self._equal(uid),
+            texts=texts,
+            written=written,
+            # which actions of an unread plan read it is not known
+            makes=bool(command.outputs or command.edits) and uid not in self.readers.plan.unread,
+            once=command.once,
+            open=self._open(uid),
+            plan=plan,
+            readers=readers,
+            needed_by=[one for one in waiting if one not in plan],
+            after_them=[one for one in self.readers.all_followers(uid) if one not in readers],
+            cut_off=cut_off,
+            last=last,
+        )
 
     def _open(self, uid: str) -> str:
         """Return what is said of the plan that an action makes or is in, "" if that stays as it is."""
@@ -102,13 +109,16 @@ class Asked:
         maker = next((maker for maker in self.plans if uid.startswith(f"{maker}:")), None)
         return f"{maker} comes first, and {self.plans[maker]}" if maker is not None else ""
 
-    def _add_last(self, told: Explained, entry: Entry) -> None:
+    def _last_run(self, uid: str) -> tuple[str, list[Line]]:
+        """Return what is known of a last run without an end, and the lines on one that has ended."""
+        entry = self._entry(uid)
+        if entry is None:
+            return "", []
         run = entry.last_run
         if run is None:
-            told.cut_off = "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended"
-        else:
-            state = "was adopted" if run.state == ADOPTED else run.state
-            told.last = last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
+            return "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended", []
+        state = "was adopted" if run.state == ADOPTED else run.state
+        return "", last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
 
     def data(self, uid: str) -> dict[str, object]:
         """Return what is known of an action, for programs."""

@@ -75,7 +75,7 @@ class _Translation:
                 self._add_family(pattern, members)
             elif number < targets.own:
                 shown = f"{' '.join(pattern.targets)}: {' '.join(pattern.prerequisites)}".rstrip()
-                self.draft.notes.append(f"{shown} (line {pattern.line}): nothing that is wanted here is made by it")
+                self.draft.notes.append(f"{shown} (line {pattern.line}): no target needs it")
         for target, rule in targets.files.items():
             if target not in targets.instances:
                 self._add_rule(target, rule)
@@ -95,7 +95,7 @@ class _Translation:
             try:
                 if OUTSIDE_MARK.search(variables.expand(default, {OUTSIDE: ""})):
                     variables.closed.add(name)
-                    self.draft.notes.append(f"{name} ?= {default}: what the environment says of it is not taken")
+                    self.draft.notes.append(f"{name} ?= {default}: a value from the environment is not used")
             except UnknownError:
                 continue
         found = {}
@@ -122,7 +122,7 @@ class _Translation:
             doubts.append(f"SHELL: {error}")
         program = os.path.basename(shell[-1]) if shell else "sh"
         if program not in _SHELLS or (len(shell) > 1 and os.path.basename(shell[0]) != "env"):
-            doubts.append(f"SHELL = {' '.join(shell)}: recipes are no scripts of a shell that is known here")
+            doubts.append(f"SHELL = {' '.join(shell)}: not a shell that init knows")
         if not re.fullmatch(r"(-[eux]*(o pipefail)? )*-[eux]*c", " ".join(flags or ["-c"])):
             doubts.append(f".SHELLFLAGS = {' '.join(flags)} is not understood")
         has_e = any("e" in one for one in flags if one[0] == "-")
@@ -200,7 +200,7 @@ class _Translation:
                 continue
             self.draft.vars[name] = one.plain.split() if one.is_list else one.plain
             if name in variables.of_today:
-                self.draft.notes.append(f"{name} names the files of today: `in` with a glob sees new ones")
+                self.draft.notes.append(f"{name} lists the files of now; `in` with a glob would also read new ones")
 
     def _doubt_of(self, targets: Iterable[str], rule: Rule) -> str:
         """Return why only make knows what a rule does, "" if its recipe is understood."""
@@ -209,11 +209,13 @@ class _Translation:
             if reason := make.doubt_of(target):
                 return reason
         if make.is_one_shell and len(rule.recipe) > 1:
-            return ".ONESHELL: its lines are one script there"
+            return ".ONESHELL: make runs its lines as one script"
         own = [name for target in targets for name, _, _ in make.own.get(target, ())]
         made = self.targets.files.keys() | self.targets.instances.keys()
         if own and not made.isdisjoint(rule.needed):
-            return f"{', '.join(dict.fromkeys(own))} of its own: what it needs sees it there, and not here"
+            return (
+                f"{', '.join(dict.fromkeys(own))} of its own: make also sets it for what it needs, a plan does not"
+            )
         if {"SHELL", ".SHELLFLAGS"} & {*own}:
             return "it has a shell of its own"
         return ""
@@ -262,7 +264,7 @@ class _Translation:
             "keep": any(map(self._is_kept, members)),
         }
         special = _automatic(pattern, stems, is_glob=is_glob, has_extra=bool(extra))
-        notes = ["there each of these reads only some of the files at the end of in"] if extra else []
+        notes = ["in the makefile, each of these reads only some of the last files of `in`"] if extra else []
         head: dict[str, Any] = {"help": pattern.help, "foreach": each}
         action = self._add(name, pattern, (head, keys), (special, placeholders), notes)
         action.makes.update(one.replace("%", stem) for one in pattern.targets for stem in stems)
@@ -306,7 +308,7 @@ class _Translation:
         elif members:
             self.draft.add_group(name, members, rule.help)
         elif not targets.is_nothing(target) and not targets.is_there(target):
-            self.draft.notes.append(f"{target}: nothing is done for it")
+            self.draft.notes.append(f"{target}: it has no recipe")
 
     def _add_action(self, target: str, rule: Rule) -> None:
         targets, others = self.targets, self.targets.joint.get(target, [])
@@ -378,9 +380,9 @@ class _Translation:
                     script = "\n".join(lines)
                     command = command_keys(filled(script, self._all_in(script, placeholders), used))
                 if assumed:
-                    raise UnknownError(f"a function takes what the environment says of {', '.join(assumed)}")
+                    raise UnknownError(f"a function uses variables of the environment: {', '.join(assumed)}")
             if not script:
-                raise UnknownError("nothing is left of its recipe")
+                raise UnknownError("its recipe does nothing")
         except (UnknownError, PlaceholderError, KeyError) as error:
             makes = [one for one in (*rule.targets, *self.targets.joint.get(target, ())) if "%" not in one]
             return self.draft.leave_out(name, f"line {rule.line}: {error}", rule.text, makes if out else ())

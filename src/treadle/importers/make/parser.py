@@ -184,7 +184,7 @@ class Makefile:
             return
         elif target not in _NO_EFFECT:
             shown = rule.text.partition("\n")[0]
-            self.general_doubts.append(f"line {rule.line}: {shown}: recipes are run in another way by it")
+            self.general_doubts.append(f"line {rule.line}: {shown}: it changes how recipes are run")
 
     @property
     def _is_skipped(self) -> bool:
@@ -247,10 +247,10 @@ class Makefile:
                     left, right = _operands(rest)
                     holds = (variables.expand(left) == variables.expand(right)) == (word == "ifeq")
         except (UnknownError, ValueError) as error:
-            return f"{shown}: only make can tell whether it holds" + (f", {error}" if str(error) else "")
+            return f"{shown}: only make knows whether it holds" + (f", {error}" if str(error) else "")
         if assumed:
             names = ", ".join(assumed)
-            self.notes.append(f"{shown}: decided for what {names} is if nothing outside of the makefile sets it")
+            self.notes.append(f"{shown}: decided as if the environment did not set {names}")
         return "yes" if holds else "no"
 
     def _statement(self, line: str, number: int, help_text: str) -> None:
@@ -272,7 +272,7 @@ class Makefile:
                 if first == "undefine":
                     self.variables.undefine(name)
         elif first == "vpath":
-            self.notes.append(f"line {number}: {line.strip()}: files are not looked for elsewhere here")
+            self.notes.append(f"line {number}: {line.strip()}: a plan does not search other folders")
         elif first == "export" and "=" not in line:
             if doubt or "$" in line:
                 raise UnknownError(doubt or "computed names")
@@ -293,7 +293,7 @@ class Makefile:
                 break
         if not words or "$" in words[0]:
             raise UnknownError("a computed name")
-        self.variables.doubt(words[0], f"line {number}: {line.strip()} ... endef is for make to tell")
+        self.variables.doubt(words[0], f"line {number}: {line.strip()} ... endef: only make knows its value")
 
     def _include(self, line: str, number: int) -> None:
         """Go on with the lines of the included files, except those that compilers write."""
@@ -310,14 +310,14 @@ class Makefile:
             if text is not None and self._files <= _MOST_FILES:
                 self._lines = chain(_numbered(text), self._lines)
             elif word == "include":
-                self.general_doubts.append(f"line {number}: {word} {name}, which is not there")
+                self.general_doubts.append(f"line {number}: {word} {name}, which does not exist")
 
     def _assign(self, found: re.Match[str], line: str) -> None:
         _, name, sign, value = found.groups()
         self._rule = None
         name = self.variables.expand(name).strip()
         if name in (".RECIPEPREFIX", ".EXTRA_PREREQS") or (name == ".SHELLFLAGS" and self._doubt):
-            raise UnknownError(f"{name} changes what recipes are")
+            raise UnknownError(f"{name} changes the syntax of recipes")
         if name in ("MAKEFLAGS", "GNUMAKEFLAGS"):
             if self._doubt or not all(map(_HARMLESS_FLAGS.fullmatch, value.split())):
                 raise UnknownError("flags of make that may change what is done")
@@ -335,7 +335,7 @@ class Makefile:
         at = _colon(head)
         self._rule = None
         if at < 0:
-            raise UnknownError("it is for make to tell")
+            raise UnknownError("only make understands it")
         left, right = head[:at], head[at + 1 :].lstrip(":")
         found = _ASSIGNMENT.fullmatch(line[at + 1 :].lstrip(":"))
         shown = f"line {number}: {line.strip()}"
@@ -365,7 +365,7 @@ class Makefile:
         for target in rule.targets:
             reason = self._doubt or ("its prerequisites are expanded twice" if "$" in before + order else "")
             if reason or "(" in target:
-                self.doubt(target, reason or "members of archives are for make to tell")
+                self.doubt(target, reason or "only make knows members of archives")
         if ".POSIX" in rule.targets:
             self.variables.become_posix()
         if pattern:
@@ -393,7 +393,7 @@ class Makefile:
             made = self.variables.expand(text)
         if assumed:
             shown = ", ".join(f"{name} as {self.variables.default(name) or 'empty'}" for name in assumed)
-            note = f"in the names of files the makefile's own values count: {shown}"
+            note = f"in names of files, variables have the values of the makefile: {shown}"
             if note not in self.notes:
                 self.notes.append(note)
         return made

@@ -173,7 +173,7 @@ class Variables:
         :raises UnknownError: only make knows
         """
         if name in self.unknown or name in _OUTSIDE:
-            raise UnknownError(self.unknown.get(name, f"$({name}) comes from outside"))
+            raise UnknownError(self.unknown.get(name, f"$({name}) is set outside of the makefile"))
         value = self.values.get(name, f"$({OUTSIDE}{name})")
         if value != f"$({OUTSIDE}{name})":
             return bool(value.strip())
@@ -196,7 +196,7 @@ class Variables:
         bare = name.removeprefix(OUTSIDE)
         if bare in _OUTSIDE or not _NAME.fullmatch(bare):
             raise UnknownError(
-                f"$({bare}) comes from outside" if bare in _OUTSIDE else f"$({bare}) is for make to tell"
+                f"$({bare}) is set outside of the makefile" if bare in _OUTSIDE else f"only make knows $({bare})"
             )
         if bare in self.closed:
             return self.expand(self.defaults[bare], special)
@@ -223,7 +223,7 @@ class Variables:
         self._depth += 1
         try:
             if self._depth > _DEEPEST:
-                raise UnknownError("a variable that holds itself")
+                raise UnknownError("a variable that refers to itself")
             return self._expand(text, special or {})
         finally:
             self._depth -= 1
@@ -243,7 +243,7 @@ class Variables:
         if name in special:
             return special[name]
         if name in _AUTOMATIC or name in _PARTS:
-            raise UnknownError(f"$({name}) is for make to tell")
+            raise UnknownError(f"only make knows $({name})")
         word, _, rest = name.replace("\t", " ").partition(" ")
         if rest or word in ("shell", "wildcard"):
             return self._call(word, rest.lstrip(), special)
@@ -263,7 +263,7 @@ class Variables:
 
     def _plain(self, name: str, special: Mapping[str, str]) -> str:
         if f"={name}" not in special:
-            raise UnknownError(f"${name} is for make to tell")
+            raise UnknownError(f"only make knows ${name}")
         return special[f"={name}"]
 
     def _call(self, name: str, text: str, special: Mapping[str, str]) -> str:
@@ -271,10 +271,10 @@ class Variables:
         if name == "wildcard":
             return " ".join(one for word in self.expand(text, special).split() for one in self._glob(word))
         if name not in _ARGUMENTS:
-            raise UnknownError(f"$({name} ...) is for make to tell")
+            raise UnknownError(f"only make knows $({name} ...)")
         words = [self.expand(part, special) for part in _split(text, _ARGUMENTS[name])]
         if len(words) != _ARGUMENTS[name]:
-            raise UnknownError(f"$({name} ...)")
+            raise UnknownError(f"$({name} ...) has another number of arguments")
         *first, last = words
         if name == "patsubst":
             return _patsubst(first[0].strip(), first[1].strip(), last)
@@ -356,7 +356,7 @@ def _reference(text: str, at: int) -> tuple[str, int]:
         depth += (text[end] == opening) - (text[end] == closing)
         if not depth:
             return text[at + 1 : end], end + 1
-    raise UnknownError(f"a bracket that is not closed: {text[at - 1 :]}")
+    raise UnknownError(f"an open bracket: {text[at - 1 :]}")
 
 
 def matches(pattern: str, word: str) -> str | None:

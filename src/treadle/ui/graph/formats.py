@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from html import escape
 
 from treadle.core.graph.dot import quoted
 from treadle.core.text import crop_middle, safe
@@ -11,12 +12,11 @@ from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, SKIP, STATES, UNKNOWN, Gr
 from .tree import said_of
 
 FORMAT = 1
-"""The version of the data: names in it stay, new ones may come."""
+"""The version of the data: names in it are stable, new ones may be added."""
 _ROOM = 48
-"""Cells of a name in a picture; all of it stands in what is shown under the mouse."""
-
+"""Cells of a name in a picture; its tooltip has all of it."""
 _COLUMN = 25
-"""Leaves below each other in a picture, above which they stand in several columns."""
+"""Leaves of one column of a picture; more are drawn in several columns."""
 
 _FILLS = {FAILED: "#f6b8b0", RUN: "#ffd98a", MAY_RUN: "#fff3cd", SKIP: "#dcefdc", UNKNOWN: "#ffffff"}
 _BORDERS = {FAILED: "#a11b0e", RUN: "#9a6700", MAY_RUN: "#9a6700", SKIP: "#4d7a4d", UNKNOWN: "#555555"}
@@ -47,7 +47,7 @@ def dot_lines(graph: Graph, title: str = "") -> Iterator[str]:
 
 
 def _lengths(graph: Graph) -> dict[tuple[str, str], int]:
-    """Return how long the edges to leaves are drawn, so that many leaves stand in several columns, not in one."""
+    """Return the lengths of the edges to leaves by which many leaves are drawn in several columns."""
     degree = dict.fromkeys(graph.vertices, 0)
     for pair in graph.edges:
         for name in pair:
@@ -68,7 +68,7 @@ def _lengths(graph: Graph) -> dict[tuple[str, str], int]:
 
 
 def _rows(graph: Graph) -> Iterator[list[str]]:
-    """Yield the vertices without edges in rows, which make a field of them in place of one long column."""
+    """Yield the vertices without edges in rows, so that they are not drawn in one long column."""
     busy = {name for pair in graph.edges for name in pair}
     alone = [name for name in graph.vertices if name not in busy]
     wide = max(1, round(len(alone) ** 0.5 / 2))
@@ -78,9 +78,7 @@ def _rows(graph: Graph) -> Iterator[list[str]]:
 
 
 def _legend(graph: Graph, title: str) -> str:
-    """Return the label below the picture: its title, and how many actions each colour stands for."""
-    from html import escape
-
+    """Return the label below the picture: its title, and how many actions each colour means."""
     cells = [f"<td>{escape(safe(title))}</td>"] if title else []
     cells += [f'<td bgcolor="{_FILLS[state]}">{number} {state}</td>' for state, number in graph.counts().items()]
     return f'<<table border="0" cellspacing="6"><tr>{"".join(cells)}</tr></table>>' if cells else '""'
@@ -129,7 +127,7 @@ def mermaid_lines(graph: Graph) -> Iterator[str]:
 
 
 def _in_mermaid(text: str) -> str:
-    """Return a text in which no character means something to Mermaid or to HTML: those become entities."""
+    """Return a text in which all characters that are special to Mermaid or HTML are entities."""
     return "".join(char if char.isalnum() or char in " _-./@:,()+=" else f"#{ord(char)};" for char in text)
 
 
@@ -149,10 +147,6 @@ def _vertex_data(vertex: Vertex) -> dict[str, object]:
         "help": vertex.help,
         "state": vertex.state or None,
         "why": vertex.note,
-        "actions": _members(vertex.members),
+        "actions": list(vertex.members),
         "states": dict(vertex.states),
     }
-
-
-def _members(names: Iterable[str]) -> list[str]:
-    return list(names)

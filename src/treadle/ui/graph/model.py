@@ -1,4 +1,4 @@
-"""A graph as people look at it: its actions with their states, families folded, the part around some names.
+"""A graph for display: its actions with their states, families folded, the part around some names.
 
 It knows nothing of plans and walks, nor of how a graph is drawn.
 """
@@ -6,42 +6,51 @@ It knows nothing of plans and walks, nor of how a graph is drawn.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from treadle.core.graph.order import Wiring
 
 FAILED, RUN, MAY_RUN, SKIP, UNKNOWN = "failed", "would run", "may run", "skipped", ""
 STATES = (FAILED, RUN, MAY_RUN, SKIP)
-"""What a run would do with an action; of several the first one counts. A failed one would run, too."""
+"""What a run would do with an action; of several states the first one counts. A failed action would run, too."""
 
 DATA, NEEDS, AFTER = "data", "needs", "after"
 _STRENGTH = (DATA, NEEDS, AFTER)
 
 
+@dataclass(slots=True, eq=False)
 class Vertex:
     """An action, or a family that is shown as one.
 
-    :param name: the uid; `fit@...` for a family
-    :param members: the uids that it stands for
-    :param states: state -> how many of its members have it
-    :param note: why, in a few words
+    :ivar name: the uid; `fit@...` for a family
+    :ivar members: the uids of a family, else its own
+    :ivar states: state -> how many of its members have it
+    :ivar note: why, in a few words
     """
 
-    __slots__ = ("family", "help", "members", "name", "note", "states")
+    name: str
+    family: str
+    help: str = ""
+    note: str = ""
+    members: tuple[str, ...] = ()
+    states: dict[str, int] = field(default_factory=dict)
 
-    def __init__(self, name: str, family: str, help: str = "", state: str = UNKNOWN, note: str = "") -> None:  # noqa: A002 - the plan's word
-        self.name = name
-        self.family = family
-        self.help = help
-        self.note = note
-        self.members: tuple[str, ...] = (name,)
-        self.states = {state: 1} if state else {}
+    def __post_init__(self) -> None:
+        self.members = self.members or (self.name,)
+
+    def set_state(self, state: str, note: str) -> None:
+        """Set what a run would do with the action, and why."""
+        self.states, self.note = {state: 1}, note
 
     @property
     def state(self) -> str:
-        """The state that counts."""
+        """The first of STATES that a member has."""
         return next((state for state in STATES if state in self.states), UNKNOWN)
 
     @property
     def is_folded(self) -> bool:
-        """Whether it stands for a family."""
+        """Whether it is a family."""
         return self.name not in self.members
 
 
@@ -62,19 +71,18 @@ class Graph:
             self.edges[before, after] = kind
 
     def predecessors(self, *kinds: str) -> dict[str, list[str]]:
-        """Return what comes right before each vertex, by edges of these kinds; of all without any."""
-        found: dict[str, list[str]] = {name: [] for name in self.vertices}
-        for (before, after), kind in self.edges.items():
-            if not kinds or kind in kinds:
-                found[after].append(before)
-        return found
+        """Return the vertices right before each vertex, by edges of these kinds (default: all)."""
+        return self._neighbours(kinds, 1, 0)
 
     def successors(self, *kinds: str) -> dict[str, list[str]]:
-        """Return what comes right after each vertex, by edges of these kinds; of all without any."""
+        """Return the vertices right after each vertex, by edges of these kinds (default: all)."""
+        return self._neighbours(kinds, 0, 1)
+
+    def _neighbours(self, kinds: Collection[str], here: int, there: int) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {name: [] for name in self.vertices}
-        for (before, after), kind in self.edges.items():
+        for pair, kind in self.edges.items():
             if not kinds or kind in kinds:
-                found[before].append(after)
+                found[pair[here]].append(pair[there])
         return found
 
     def counts(self) -> dict[str, int]:
@@ -87,7 +95,7 @@ class Graph:
 
 
 def around(graph: Graph, names: Iterable[str], depth: int | None = None) -> Graph:
-    """Return the part of a graph that some vertices need, and that follows them; order alone leads nowhere.
+    """Return the part of a graph with what some vertices need and what follows them; edges of order do not count.
 
     :param depth: how many edges away, None for any number
     """
@@ -113,7 +121,7 @@ def _part(graph: Graph, names: Collection[str]) -> Graph:
 def fold(graph: Graph, bound: int, keep: Collection[str] = ()) -> Graph:
     """Return a graph in which each family of more than `bound` actions is one vertex.
 
-    A family stays as it is where folding it would make a circle.
+    A family is not folded if that would make a circle.
 
     :param bound: 0 to fold none
     :param keep: vertices that stay themselves
@@ -150,50 +158,33 @@ def _folded(graph: Graph, folding: Mapping[str, list[Vertex]]) -> Graph:
 
 
 def _family(name: str, members: list[Vertex]) -> Vertex:
-    vertex = Vertex(name, members[0].family, members[0].help)
-    vertex.members = tuple(member.name for member in members)
-    for state in STATES:
-        number = sum(member.states.get(state, 0) for member in members)
-        if number:
-            vertex.states[state] = number
-    return vertex
+    totals = {state: sum(member.states.get(state, 0) for member in members) for state in STATES}
+    states = {state: number for state, number in totals.items() if number}
+    first = members[0]
+    return Vertex(name, first.family, first.help, members=tuple(one.name for one in members), states=states)
 
 
-def _in_circles(graph: Graph) -> set[str]:
-    """Return the vertices that lie on a circle, or between circles."""
-    left = set(graph.vertices)
-    for before, after in ((graph.predecessors(), graph.successors()), (graph.successors(), graph.predecessors())):
-        waiting = {name: sum(one in left for one in before[name]) for name in left}
-        free = [name for name, number in waiting.items() if not number]
-        while free:
-            name = free.pop()
-            left.discard(name)
-            for one in after[name]:
-                if one in waiting:
-                    waiting[one] -= 1
-                    if not waiting[one] and one in left:
-                        free.append(one)
-    return left
+def _in_circles(graph: Graph) -> set[Any]:
+    """Return the vertices on a circle, or between circles."""
+    before: dict[Any, list[str]] = graph.predecessors()
+    wirings = [Wiring(graph.vertices, (before.__getitem__,), backwards=turned) for turned in (False, True)]
+    forwards, backwards = ({one.ids[number] for number in one.sort()[1]} for one in wirings)
+    return forwards & backwards
 
 
 def ranks(graph: Graph) -> dict[str, int]:
-    """Return how many edges the longest way to each vertex has."""
-    after = graph.successors()
+    """Return the number of edges on the longest way to each vertex."""
+    before: dict[Any, list[str]] = graph.predecessors()
+    wiring = Wiring(graph.vertices, (before.__getitem__,))
     rank: dict[str, int] = {}
-    waiting = {name: len(before) for name, before in graph.predecessors().items()}
-    free = [name for name, number in waiting.items() if not number]
-    for name in free:
-        rank.setdefault(name, 0)
-        for one in after[name]:
-            rank[one] = max(rank.get(one, 0), rank[name] + 1)
-            waiting[one] -= 1
-            if not waiting[one]:
-                free.append(one)
+    for number in wiring.sort()[0]:
+        name = str(wiring.ids[number])
+        rank[name] = max((rank[one] + 1 for one in before[name]), default=0)
     return rank
 
 
 def without_shortcuts(graph: Graph) -> Graph:
-    """Return a graph without the edges that a longer way says already: less ink, the same order."""
+    """Return a graph without the edges that a longer way implies."""
     rank, firm = ranks(graph), graph.successors(DATA, NEEDS)
     made = Graph()
     made.vertices = graph.vertices

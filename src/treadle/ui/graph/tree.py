@@ -1,4 +1,4 @@
-"""A graph as an indented text: below each action stands what it needs. It knows no plans and no walks."""
+"""A graph as an indented text: below each action what it needs. It knows no plans and no walks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .model import FAILED, MAY_RUN, RUN, SKIP, Graph, Vertex
 
 STYLES = {FAILED: "bad", RUN: "warn", MAY_RUN: "warn", SKIP: "good"}
 DEEPEST = 20
-"""Levels of indentation: what lies deeper is shown further below, from the margin."""
+"""Levels of indentation: deeper vertices are shown further below, from the margin."""
 
 
 def tree_lines(graph: Graph, named: Collection[str] = (), room: int = 0) -> Iterator[Line]:
     """Yield the lines of a graph, from what nothing needs down to what needs nothing.
 
-    Each vertex is shown with what it needs once; `...` behind a name says that this stands elsewhere.
+    Each vertex is shown with what it needs once; `...` after a name refers to that place.
 
     :param named: names that are marked
     :param room: cells of a line, 0 for no bound
@@ -55,7 +55,7 @@ def _line(vertex: Vertex, level: int, *, again: bool, is_named: bool) -> Line:
 
 
 def said_of(vertex: Vertex) -> str:
-    """Return the state of a vertex in words; of a family how many have which."""
+    """Return the state of a vertex in words; of a family the number of members with each state."""
     if not vertex.is_folded:
         return vertex.state
     return ", ".join(f"{number} {state}" for state, number in vertex.states.items())
