@@ -182,7 +182,7 @@ def test_what_is_no_former_report_is_not_written_over(tmp_path: Path, option: st
     plan(tmp_path, PLAN)
     text = (tmp_path / "treadle.yaml").read_text()
     done = run_treadle(tmp_path, "run", option, "treadle.yaml", check=2)
-    assert "treadle.yaml is there, and is no former report of this kind: it is not written over" in done.err
+    assert "treadle.yaml exists, and is no report of this kind: it is not overwritten" in done.err
     assert (tmp_path / "treadle.yaml").read_text() == text
     assert not (tmp_path / "o").exists()
     (tmp_path / "empty").touch()

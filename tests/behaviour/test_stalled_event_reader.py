@@ -67,7 +67,7 @@ def test_what_is_too_much_is_lost_line_by_line_and_told(tmp_path: Path) -> None:
     kept = found.splitlines()
     assert len(kept) == count - lines.lost
     assert all(len(line) == 100_004 for line in kept)
-    assert lines.failure.endswith(f"{lines.lost} lines were lost, as nothing has read them")
+    assert lines.failure.endswith(f"{lines.lost} lines were lost, as its reader has not read them")
     os.close(reader)
 
 
@@ -90,6 +90,6 @@ def test_a_run_goes_on_to_its_end(tmp_path: Path) -> None:
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     done = project.treadle("run", *(f"a{n}" for n in range(200)), "--events", str(fifo))
     assert "200 run" in done.out
-    assert "lines were lost, as nothing has read them" in done.err
+    assert "lines were lost, as its reader has not read them" in done.err
     assert json.loads(read_all(reader).splitlines()[0])["event"] == "run"
     os.close(reader)

@@ -190,16 +190,16 @@ class JobGraph:
         return set().union(*(job.required for job in self.jobs))
 
     def _after(self) -> dict[AbstractJob, list[AbstractJob]]:
-        behind: dict[AbstractJob, list[AbstractJob]] = {job: [] for job in self.jobs}
+        after: dict[AbstractJob, list[AbstractJob]] = {job: [] for job in self.jobs}
         for job in self.jobs:
             for before in job.required:
-                if before in behind:
-                    behind[before].append(job)
-        return behind
+                if before in after:
+                    after[before].append(job)
+        return after
 
 
 def levels(graph: JobGraph) -> Iterator[JobGraph]:
-    """Yield a scheduler and all that lie in it, at any depth.
+    """Yield a scheduler and all schedulers in it, at any depth.
 
     :raises UsageError: if one of them holds itself or is there twice
     """

@@ -205,7 +205,7 @@ class AbstractJob:
         return type(self).co_shutdown is not AbstractJob.co_shutdown
 
     def _aio_forget(self) -> None:
-        """Forget a former run."""
+        """Reset what a previous run has set."""
         self._aio_phase = IDLE
         self._aio_value = self._aio_exception = self._aio_stack = None
 

@@ -75,7 +75,7 @@ class ProcessJob(AbstractJob):
         fingerprinter = Fingerprinter(Files(root), inherited())
         environ = fingerprinter.environment(command)
         return Attempt(
-            [_found(argv, environ, fingerprinter) for argv in argvs],
+            [_resolved(argv, environ, fingerprinter) for argv in argvs],
             mark=mark_of(_RUN, str(next(_NUMBERS))),
             environ=environ,
             cwd=os.path.normpath(os.path.join(root, command.cwd)),
@@ -84,8 +84,8 @@ class ProcessJob(AbstractJob):
         )
 
 
-def _found(argv: tuple[str, ...], environ: Mapping[str, str], fingerprinter: Fingerprinter) -> tuple[str, ...]:
-    """Return the argv with its program looked for on the PATH that it will see."""
+def _resolved(argv: tuple[str, ...], environ: Mapping[str, str], fingerprinter: Fingerprinter) -> tuple[str, ...]:
+    """Return an argv with the path of its program, looked up on the PATH of its own environment."""
     if "/" in argv[0]:
         return argv
     return (fingerprinter.program(argv[0], environ) or argv[0], *argv[1:])

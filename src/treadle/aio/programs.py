@@ -1,6 +1,6 @@
 """Programs: runs programs for coroutines, in one thread for all, by the engine that walks use.
 
-So the rules of a tree of processes (TERM, grace, KILL, nothing left behind) have one place. It knows no jobs.
+So the rules for a tree of processes (TERM, grace, KILL, no process left) have one home. It knows no jobs.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Programs:
         """
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        found: list[AttemptEnd] = []
+        ends: list[AttemptEnd] = []
         key = object()
 
         def end(how: AttemptEnd) -> None:
-            found.append(how)
+            ends.append(how)
             loop.call_soon_threadsafe(ended.set)
 
         def begin(runner: LocalRunner) -> None:
@@ -72,7 +72,7 @@ class Programs:
             timer.cancel()
         if cancelled is not None:
             raise cancelled
-        return found[0], bool(late)
+        return ends[0], bool(late)
 
     def _begin(self, runner: LocalRunner, key: object, start: Attempt) -> None:
         for tries in range(PATIENCE):

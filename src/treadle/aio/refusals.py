@@ -13,7 +13,7 @@ from .job import AbstractJob, Job, name_of, used_up
 def check(top: JobGraph) -> list[JobGraph]:
     """Refuse what cannot run, here and in all schedulers within; return these, this one first.
 
-    If nothing is refused, all jobs forget a former run.
+    If nothing is refused, what a previous run has set in the jobs is reset.
 
     :raises DAGError: if there is a cycle, or a requirement that is not among the jobs
     :raises RunError: if a job was used already, or is being used

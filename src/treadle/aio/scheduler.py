@@ -207,10 +207,10 @@ class PureScheduler(JobGraph):
         return done, ongoing, len(self) - done - ongoing
 
     def _prepared(self) -> Run:
-        """Refuse what cannot run, forget a former run, and return the next run."""
+        """Refuse what cannot run, reset what a previous run has set, and return the next run."""
         if self._aio_is_running:
             raise RunError(f"{described(self)} runs already")
-        # else the scheduler that this one is a job of has checked all, and all have forgotten a former run
+        # else the scheduler that this one is a job of has checked and reset all
         graphs: list[Any] = [] if self._aio_is_checked else check(self)
         listener = self._take if self.verbose or self._aio_listener is not None else None
         for graph in graphs or [self]:
@@ -225,7 +225,7 @@ class PureScheduler(JobGraph):
         return run
 
     def _aio_prepare(self, *, is_checked: bool) -> None:
-        """Forget a former run.
+        """Reset what a previous run has set.
 
         :param is_checked: whether the scheduler around it has checked it for this run
         """

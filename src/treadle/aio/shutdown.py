@@ -15,7 +15,7 @@ _log = logging.getLogger("treadle.aio")
 
 
 async def shut_down(jobs: Iterable[AbstractJob], timeout: float | None) -> bool:
-    """Await the shutdown of all jobs at once; return whether all have come to their end.
+    """Await the shutdown of all jobs together; return whether all have ended.
 
     A shutdown that takes too long is cancelled. An exception that it raises is logged, and counts as its end.
 
