@@ -207,7 +207,7 @@ def test_events_and_reports_say_blocked_where_the_terminal_does(
         json.dumps(last["left_out"]),
         *(line for line in done.out.splitlines() if line.startswith("left out")),
     ):
-        assert not any(f"left out {name}:" in text or f'"{name}":' in text for name in blocked)
+        assert not any(f"disabled {name}:" in text or f'"{name}":' in text for name in blocked)
     assert f"blocked by bad: {', '.join(blocked)}\n" in project.treadle("report", "e.jsonl").out
 
 

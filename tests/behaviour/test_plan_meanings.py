@@ -81,7 +81,7 @@ def test_a_bare_run_of_which_all_is_left_out_has_nothing_to_do(default: str, out
     )
     assert run(tmp_path) == ["a"]
     done = run_treadle(tmp_path, "run", "-p", "m=no", check=0)
-    assert done.out.startswith("left out a: when m == 'yes' is false")
+    assert done.out.startswith("disabled a: when m == 'yes' is false")
     assert done.lines[-1].startswith("nothing to do in ")
     assert (
         run_treadle(tmp_path, "status", "-p", "m=no", check=0).out == "nothing to do: 0 actions would be skipped\n"

@@ -195,7 +195,7 @@ def test_v_lists_skipped_actions_outputs_and_what_is_left_out(tmp_path: Path) ->
     )
     done = run_treadle(tmp_path, "run", "-v", check=0)
     assert "  | said" in done.lines
-    assert done.lines[-2].startswith("left out b: ")
+    assert done.lines[-2].startswith("disabled b: ")
     assert done.lines[-1].startswith("1 run")
     assert run_treadle(tmp_path, "run", "-v", check=0).lines[0] == "[1/1] skipped a"
 

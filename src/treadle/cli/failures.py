@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def tell(error: BaseException, call: Call) -> int:
     """Print what went wrong; return the exit code."""
     if isinstance(error, TreadleError):
-        from treadle.ui.error_text import tell_error
+        from treadle.ui.error_text import print_error
 
-        tell_error(error, call.console)
+        print_error(error, call.console)
     elif isinstance(error, OSError):
         call.console.warn(f"the system refused: {error}")
     else:

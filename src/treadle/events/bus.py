@@ -1,7 +1,7 @@
 """What happens in a walk, as data, and the bus that hands it to subscribers.
 
-A walk publishes, and knows nothing of what becomes of it. A subscriber is called in the thread of the walk; one
-that raises is dropped with a note, and the run goes on as if it had not been there.
+A walk publishes and does not know its subscribers. A subscriber is called in the thread of the walk. One that
+raises is dropped with a note, and the run goes on without it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Action:
 
     :ivar name: its uid, as text
     :ivar family: the action of the plan that it is an instance of
-    :ivar command: what it runs, as people read it; "" where only the job knows
+    :ivar command: its command in readable form; "" if only the job knows it
     :ivar needs: the actions whose end it waits for, and whose failure blocks it
     :ivar after: the actions whose end it waits for, however they end
     :ivar place: where the plan declares it
@@ -58,7 +58,7 @@ class WalkBegan:
     """A walk begins.
 
     :ivar names: the actions that it walks
-    :ivar untouched: how many actions beside them need not be walked, since nothing of them has moved
+    :ivar untouched: how many more actions are not walked, since their files have not changed
     :ivar queues: name -> tokens
     """
 
@@ -76,7 +76,7 @@ class PlanRead:
     :ivar file: its name, relative to the root
     :ivar root: the folder that all paths are relative to
     :ivar total: how many actions it has
-    :ivar disabled: name -> why the plan leaves it out
+    :ivar disabled: name -> why the plan disables it
     :ivar touching: returns the actions that read or make a path
     """
 
@@ -118,7 +118,7 @@ class Started:
 
 
 class LogOpened:
-    """From now on an attempt prints to its log; what it holds up to here is of attempts before.
+    """From now on an attempt prints to its log, which may hold the output of earlier attempts.
 
     :ivar log: the path of the file
     :ivar output: how the action wants it to be shown: `stream`, `block` or `quiet`; "" where it does not say
@@ -140,16 +140,16 @@ class Ended:
 
     :ivar how: one of `core.outcomes.ENDS`
     :ivar duration: seconds that the last attempt took
-    :ivar reasons: why it ran; of one that is blocked, by what
+    :ivar reasons: why it ran; of a blocked action the failures that block it
     :ivar failure: how it failed, in words
     :ivar attempts: how often it was started
     :ivar emptied: the output folders from which something was removed before it started
-    :ivar restored: where its outputs came from, "" if it has made them itself
-    :ivar command: what it ran, as people read it
-    :ivar log: the path of what it printed; "" if there is none
+    :ivar restored: the place that its outputs were restored from, "" if it ran
+    :ivar command: its command in readable form
+    :ivar log: the path of its log; "" if there is none
     :ivar exit_code: negative for a signal, None if no program of it ended
     :ivar delay: seconds until the next attempt, None if none follows
-    :ivar most: how many attempts it has at most
+    :ivar most: the largest number of attempts that it may have
     """
 
     __slots__ = (
@@ -192,7 +192,7 @@ class Ended:
 class WalkEnded:
     """A walk is over.
 
-    :ivar verdicts: of the actions that it did not come to: name -> what was decided, None if nothing was
+    :ivar verdicts: action that was not started -> its verdict, None if nothing was decided
     :ivar total: how many actions it has walked
     :ivar saved: seconds that the actions which were skipped took when they last ran
     """
@@ -216,9 +216,9 @@ class WalkEnded:
 
 
 class RunEnded(WalkEnded):
-    """A run of a plan is over, of which the last walk is told.
+    """A run of a plan is over; it has the data of the last walk.
 
-    :ivar disabled: name -> why the plan leaves it out
+    :ivar disabled: name -> why the plan disables it
     """
 
     __slots__ = ("disabled",)
@@ -231,75 +231,75 @@ class RunEnded(WalkEnded):
 
 
 class Subscriber:
-    """Called with what happens in a walk; a subclass overrides what it wants to know."""
+    """Called with what happens in a walk; a subclass overrides the methods that it needs."""
 
     tick: float | None = None
-    """Seconds between two calls of `round` while something runs; None for none beside those of each end."""
+    """Seconds between two calls of `round` while an action runs; None: it is called at each end only."""
     needs_all = False
-    """Whether it has to be told of each action of a plan, also where a snapshot knows that nothing has moved."""
+    """Whether it needs an event for each action of a plan, also if a snapshot shows that nothing has changed."""
 
     def waiting(self, holder: str) -> None:
-        """Take note that another run holds the state folder.
+        """Handle that another run holds the state folder.
 
-        :param holder: which one it is, in words
+        :param holder: that run, in words
         """
 
     def note(self, text: str) -> None:
-        """Take note of a line that is to be said of the walk or of the state."""
+        """Handle a remark on the walk or on the state."""
 
     def walk_began(self, event: WalkBegan) -> None:
-        """Take note that a walk begins."""
+        """Handle the begin of a walk."""
 
     def action(self, event: Action) -> None:
-        """Take note of an action; called for each one, after `walk_began`."""
+        """Handle an action; called for each one, after `walk_began`."""
 
     def decided(self, name: str, verdict: Verdict) -> None:
-        """Take note of what was decided on an action, and why."""
+        """Handle the verdict on an action, with its reasons."""
 
     def started(self, event: Started) -> None:
-        """Take note that an attempt of an action starts."""
+        """Handle the start of an attempt."""
 
     def log_opened(self, event: LogOpened) -> None:
-        """Take note that an attempt prints to its log from now on."""
+        """Handle that an attempt prints to its log from now on."""
 
     def attempt_ended(self, event: Ended) -> None:
-        """Take note that an attempt ended, and that another one follows."""
+        """Handle the end of an attempt that another one follows."""
 
     def ended(self, event: Ended) -> None:
-        """Take note that an action ended: it ran, was skipped, is blocked.
+        """Handle the end of an action: it ran, was skipped, is blocked.
 
-        It is called once for each action that had its turn. The others are in the event of `walk_ended`.
+        Called once for each action that had its turn. The others are in the event of `walk_ended`.
         """
 
     def plan_read(self, event: PlanRead) -> None:
-        """Take note of the plan that is about to be walked; again when more of it is known.
+        """Handle the plan that is about to be walked; called again when more of it is known.
 
-        Where a snapshot can answer, no plan is read.
+        On the fast path no plan is read.
         """
 
     def blocked(self, names: Sequence[str], origins: Sequence[str]) -> None:
-        """Take note of what was asked for and is not known, since the plan that would declare it was not made.
+        """Handle selected names that are not known, since the plan that declares them was not generated.
 
-        :param origins: the failures that it is blocked by
+        :param origins: the failures that block them
         """
 
     def stop_requested(self, count: int) -> None:
-        """Take note that the run was asked to end.
+        """Handle a request to stop the run.
 
-        :param count: how often: what runs is ended, and ended at once from the second time on
+        :param count: how many there were: the first terminates running actions, further ones kill them
         """
 
     def problem(self, error: TreadleError) -> None:
-        """Take note of an error that does not end the run at once."""
+        """Handle an error that does not end the run immediately."""
 
     def run_ended(self, event: RunEnded) -> None:
-        """Take note that a run is over, which may have been several walks: the first ones generate plans."""
+        """Handle the end of a run, which may have been several walks: the first ones generate plans."""
 
     def round(self) -> None:
-        """Take note of each round of the loop, and of each tick."""
+        """Do what is due in each round of the loop, and at each tick."""
 
     def walk_ended(self, event: WalkEnded) -> None:
-        """Take note that a walk is over."""
+        """Handle the end of a walk."""
 
 
 class Bus:
@@ -330,17 +330,17 @@ class Bus:
 
     @property
     def tick(self) -> float | None:
-        """The shortest tick that a subscriber wants, None if none wants any."""
+        """The shortest tick of the subscribers, None if none has one."""
         wanted = [one.tick for one in self._subscribers if one.tick is not None]
         return min(wanted, default=None)
 
     @property
     def needs_all(self) -> bool:
-        """Whether a subscriber has to be told of each action of a plan."""
+        """Whether a subscriber needs an event for each action of a plan."""
         return any(one.needs_all for one in self._subscribers)
 
     def wants(self, method: str) -> bool:
-        """Return whether a subscriber overrides a method: what none wants need not be made."""
+        """Return whether a subscriber overrides a method; otherwise its events need not be made."""
         ours = getattr(Subscriber, method)
         return any(getattr(type(one), method) is not ours or method in vars(one) for one in self._subscribers)
 
@@ -361,7 +361,7 @@ class Bus:
         """Call a subscriber no more."""
         if self._within is not None:
             self._within._drop(subscriber)
-        # by identity, and what it has published itself may have dropped it before
+        # by identity; what it has published itself may have dropped it before
         self._subscribers = [one for one in self._subscribers if one is not subscriber]
 
 
@@ -378,7 +378,7 @@ def _require_subscriber(given: object) -> None:
 
 
 def _in_words(error: Exception) -> str:
-    """Return an exception as text; one that cannot say what it is has its kind."""
+    """Return an exception as text; if its own text fails, the name of its class."""
     try:
         return f"{type(error).__name__}: {error}".removesuffix(": ")
     except Exception:

@@ -38,7 +38,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
 }
-"""kind -> the fields that it may have beside `event` and `t`."""
+"""kind -> the fields that it may have besides `event` and `t`."""
 
 BEGINS = '{"event":"run"'
 """The beginning of each file of events."""

@@ -1,7 +1,7 @@
 """GitHub's lines about a run: a group for what an action printed, an annotation for what went wrong.
 
-What programs print stands between `stop-commands` and its end, so that nothing in it is taken for a command: not
-only in groups, also what others show of it meanwhile, as it comes or as the end of a failure.
+The output of programs is put between `stop-commands` and its end, so that no line of it is taken for a command: in
+groups, and also where the display shows it, while it grows or at the end of a failure.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _LAST = 10
 class GitHub:
     """Makes lines of events.
 
-    :param token: a word that cannot be known beforehand
+    :param token: a word that cannot be guessed
     :param folder: the root of the plan as seen from the repository, "" if it is that
-    :param groups: whether to show what actions print
-    :param shown_from: from which event on others show what actions print: STARTED, FAILURE, "" for never
+    :param groups: whether to show the output of actions
+    :param shown_from: from which event on the display shows output: STARTED, FAILURE, "" for never
     """
 
     def __init__(self, token: str, folder: str = "", *, groups: bool = True, shown_from: str = "") -> None:
@@ -36,11 +36,11 @@ class GitHub:
         self.shown_from = shown_from
         self.run = Run()
         self._is_shown = False
-        """Whether others may show what actions print."""
+        """Whether the display may show output now."""
         self._is_stopped = False
 
     def lines(self, event: Event) -> list[str]:
-        """Take in an event; return the lines to be printed."""
+        """Return the lines to print for an event."""
         self.run.take(event)
         lines = self._commands(event)
         kind = event["event"]
@@ -60,7 +60,7 @@ class GitHub:
         kind = event["event"]
         if kind == "problem":
             text = "\n".join([str(event["text"]), *further(event)])
-            title = "the plan is not right" if event.get("place") else "Treadle"
+            title = "error in the plan" if event.get("place") else "Treadle"
             return [self._annotation("error", title, text, event.get("place"))]
         if kind == "note":
             return [self._annotation("warning", "Treadle", str(event["text"]), None)]
@@ -73,8 +73,8 @@ class GitHub:
         printed = action.printed()
         lines = []
         if printed and self.groups:
-            said = f"{name}: what it printed ({action.status}, {duration(action.duration)})"
-            lines = [f"::group::{_data(safe(said))}", f"::stop-commands::{self.token}"]
+            title = f"{name}: what it printed ({action.status}, {duration(action.duration)})"
+            lines = [f"::group::{_data(safe(title))}", f"::stop-commands::{self.token}"]
             lines += printed.removesuffix("\n").split("\n")
             lines += [f"::{self.token}::", "::endgroup::"]
         if action.status in (FAILED, INTERRUPTED):
@@ -90,8 +90,8 @@ class GitHub:
             file = str(place["file"])
             path = file if not self.folder or file.startswith("/") else f"{self.folder}/{file}"
             fields |= {"file": path, "line": str(place["line"]), "col": str(place["column"])}
-        said = ",".join(f"{key}={_property(value)}" for key, value in fields.items())
-        return f"::{kind} {said}::{_data(text)}"
+        properties = ",".join(f"{key}={_property(value)}" for key, value in fields.items())
+        return f"::{kind} {properties}::{_data(text)}"
 
 
 def _data(text: str) -> str:

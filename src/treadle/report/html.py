@@ -1,7 +1,7 @@
-"""A run as one page that needs nothing else: no server, no network, no other file.
+"""A run as one page that needs no server, no network and no other file.
 
-All that names and programs say is in a block of JSON that no parser of HTML looks into, and the page's own script
-writes it as text. Its policy lets no other script run, whatever the data holds.
+All names and output are in a block of JSON that HTML parsers do not parse, and the script of the page inserts them
+as text. The policy of the page allows no other script, whatever the data contains.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEGINS = """\
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '"""
 _SCRIPTS = ("base.js", "timeline.js", "graph.js", "page.js")
 _WHOLE_LOGS = 100
-"""Failures whose output is in the page; those after them name their log."""
+"""Failures whose output is in the page; further ones name their log."""
 _LOG_CHARACTERS = 40_000
 """Characters of the end of an output that are in the page."""
 _COMMAND_CHARACTERS = 4_000
@@ -73,7 +73,7 @@ def _escaped(text: str) -> str:
 
 
 def _as_block(data: dict[str, Any]) -> str:
-    """Return data as JSON in which nothing looks like the end of a script or the start of a comment."""
+    """Return data as JSON in which nothing can end a script or begin a comment."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -94,7 +94,7 @@ class _Texts:
 
 
 def data_of(run: Run) -> dict[str, Any]:
-    """Return what the page shows: columns with an entry for each action, numbers in place of names."""
+    """Return the data of the page: columns with an entry for each action, numbers in place of names."""
     actions = list(run.actions.values())
     numbers = {action.name: number for number, action in enumerate(actions)}
     families, reasons = _Texts(), _Texts()
@@ -142,13 +142,13 @@ def _problem(problem: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason(why: Any) -> str:
-    """Return a reason as a text that is the same for equal reasons: words, and old and new value."""
+    """Return a reason as a text that is the same for equal reasons: text, old and new value."""
     values = [_value(str(why[key])) if why.get(key) else "" for key in ("old", "new")]
     return json.dumps([safe(str(why.get("text", ""))), str(why.get("kind", "")), *values])
 
 
 def _value(text: str) -> str:
-    """Return the value of an element: files by size and digest, all else as it stands."""
+    """Return the value of an element: files by size and digest, others unchanged."""
     is_file = text == ABSENT or text.startswith(("file ", "exec ", "tree ", "special "))
     return words.value(text) if is_file else _lines(text[:_COMMAND_CHARACTERS])
 
@@ -159,7 +159,7 @@ def _place(action: ActionRun) -> str:
 
 
 def _lines(text: str) -> str:
-    """Return a text of several lines with nothing in it that is not visible."""
+    """Return a text of several lines with invisible characters as escapes."""
     return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
 
 

@@ -17,7 +17,7 @@ _IN_ATTRIBUTES = {number: f"&{entity};" for number, entity in _ENTITIES.items()}
 
 
 def junit(run: Run) -> Iterator[str]:
-    """Yield the text of a JUnit file: failures are what failed, errors what was interrupted."""
+    """Yield the text of a JUnit file: failed actions are failures, interrupted ones errors."""
     counts = run.counts()
     skipped = counts[SKIPPED] + counts[BLOCKED] + counts[NOT_STARTED]
     errors = counts[INTERRUPTED] + len(run.problems)
@@ -61,7 +61,7 @@ def _case(action: ActionRun) -> Iterator[str]:
 
 
 def _outcome(action: ActionRun) -> Iterator[str]:
-    """Yield the element that says how it ended; there is none where it ran well."""
+    """Yield the element for the end of an action; none if it succeeded."""
     if action.status in (FAILED, INTERRUPTED):
         kind = "failure" if action.status == FAILED else "error"
         first = action.failure.split("\n")[0] or action.status

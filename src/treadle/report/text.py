@@ -1,4 +1,4 @@
-"""A run as the lines that the terminal showed of it, made from its events."""
+"""A run as the lines that the terminal has shown, made from its events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST = 20
 
 
 def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
-    """Return the lines of what ran, then those of what failed, then the sum.
+    """Return the lines of the actions, then those of the failures, then the totals.
 
     :param verbose: whether skipped actions get a line too
     """
@@ -41,7 +41,7 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
         lines += render.failure_block(render.Failure(ended, action.command, action.log, "", output))
     lines += render.blocked_lines(blocked)
     if verbose:
-        lines += render.left_out_lines(run.left_out)
+        lines += render.disabled_lines(run.left_out)
     if run.problems:
         return [*lines, *problems_lines([_problem(problem) for problem in run.problems])]
     state.saved = run.saved
@@ -51,7 +51,7 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
 
 
 def _problem(event: Event) -> TreadleError:
-    """Return an error as it was; the line that it stands in was not told."""
+    """Return an error of a run; its source line is in no event."""
     place = event.get("place")
     return TreadleError(
         str(event["text"]),

@@ -1,6 +1,6 @@
 """A run as a trace in Chrome's format, for chrome://tracing, Perfetto and speedscope: a row for each token.
 
-The critical path has a row of its own beside them, since not every viewer shows colours and categories.
+The critical path also has a row of its own, since not every viewer shows colours and categories.
 """
 
 from __future__ import annotations

@@ -1,29 +1,29 @@
-"""The files that are made of a run: which kinds there are, whether they can be written, and their writing."""
+"""The report files of a run: their kinds, checks before the run, and writing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from treadle.errors import UsageError
+from treadle.events.files import check_writable, write_whole
 from treadle.events.run_model import Run
 
 KINDS = ("junit", "trace", "html")
-"""The files that can be made of a run; each is an option of `run` and of `report`."""
+"""The kinds of report files; each is an option of `run` and of `report`."""
 
 
 def check_files(paths: Mapping[str, str]) -> None:
-    """See that files can be written, that each is another one, and that none of them is something else now.
+    """Check that files can be written, are all different, and hold nothing but older reports.
 
     :param paths: kind -> file; `events` is a kind here too
-    :raises UsageError: it is not so
+    :raises UsageError: one fails this check
     """
-    from treadle.events.files import check_writable
-
     _refuse_same(paths)
     for kind, path in paths.items():
-        check_writable(path, _room(kind).BEGINS)
+        check_writable(path, _module(kind).BEGINS)
 
 
 def _refuse_same(paths: Mapping[str, str]) -> None:
@@ -39,11 +39,9 @@ def _refuse_same(paths: Mapping[str, str]) -> None:
 
 
 def write_report(run: Run, kind: str, path: str) -> str:
-    """Write one file, if a path is given; return why that was not possible, "" if it was."""
+    """Write one file, if a path is given; return why that has failed, "" if it has not."""
     if not path:
         return ""
-    from treadle.events.files import write_whole
-
     try:
         write_whole(path, _parts(run, kind))
     except OSError as error:
@@ -52,11 +50,9 @@ def write_report(run: Run, kind: str, path: str) -> str:
 
 
 def _parts(run: Run, kind: str) -> Iterator[str]:
-    made: Iterator[str] = getattr(_room(kind), kind)(run)
+    made: Iterator[str] = getattr(_module(kind), kind)(run)
     return made
 
 
-def _room(kind: str) -> Any:
-    from importlib import import_module
-
+def _module(kind: str) -> Any:
     return import_module("treadle.events.schema" if kind == "events" else f"treadle.report.{kind}")

@@ -1,1 +1,1 @@
-"""What people see: pure rendering of state, and a thin writer."""
+"""Display on a terminal: pure rendering of state, and a thin writer."""

@@ -1,4 +1,4 @@
-"""Where a call prints: stdout and stderr, and how paths are written for people."""
+"""The console of a call: stdout and stderr, and paths for display."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class _Nowhere(StringIO):
-    """A stream that keeps nothing, and has no descriptor that would have to be closed."""
+    """A stream that keeps nothing and has no descriptor."""
 
     def write(self, text: str, /) -> int:
-        """Take a text."""
+        """Drop a text."""
         return len(text)
 
 
 class Console:
-    """Prints what a call says.
+    """Prints the lines of a call.
 
     :param color: `auto`, `always` or `never`
-    :param origin: the folder that the call was made in: paths are shown as people there would write them
-    :param out: where answers go; None for stdout
-    :param errors: where warnings go; None for stderr
+    :param origin: the folder of the call: paths are shown relative to it
+    :param out: the stream for results; None for stdout
+    :param errors: the stream for warnings; None for stderr
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Console:
         return cls("never", out=nowhere, errors=nowhere)
 
     def shown(self, path: str) -> str:
-        """Return a path as people at the origin would write it."""
+        """Return a path relative to the origin, an absolute one if it is far away."""
         full = os.path.abspath(path)
         relative = os.path.relpath(full, self.origin or None)
         return full if relative.startswith("../../..") else relative
 
     def warn(self, text: str) -> None:
-        """Print one line to stderr, with the status line out of its way."""
+        """Print one line to stderr, after the status line is erased."""
         from treadle.core.text import safe
 
         from .text import line

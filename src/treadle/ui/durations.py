@@ -1,4 +1,4 @@
-"""Seconds in words, and the line of a run with nothing to do: all that the quickest run needs of this room."""
+"""Durations as text, and the line of a run with nothing to do: all of `ui` that the fast path needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: `0.3s`, `42s`, `2m 03s`, `1h 05m`, `2d 04h`."""
+    """Return seconds in readable form: `0.3s`, `42s`, `2m 03s`, `1h 05m`, `2d 04h`."""
     seconds = max(0.0, seconds)
     if seconds < 9.95:
         return f"{seconds:.1f}s"
@@ -30,6 +30,6 @@ def nothing_to_do(skipped: int, seconds: float, saved: float) -> Line:
 
 
 def times(seconds: float, saved: float) -> tuple[Piece, ...]:
-    """Return how long it took, and what was saved if that is worth a word."""
+    """Return the duration, and the time that was saved unless it is very short."""
     took = (f" in {duration(seconds)}", "")
     return (took, (f", {duration(saved)} saved by skipping", "")) if saved >= 0.05 else (took,)

@@ -1,4 +1,4 @@
-"""Errors as people read them: what, where, the line with a mark below the place, facts, hint."""
+"""Errors as lines: what, where, the source line with a mark below the place, facts, hint."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _MOST = 40
 
 
 def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: int = 0) -> list[Line]:
-    """Return the lines that tell of one error.
+    """Return the lines of one error.
 
-    :param shown: makes the path of a file as people should see it
+    :param shown: returns the path of a file for display
     :param room: cells that facts and hints are broken at, 0 for none
     """
     place = error.place
     where = f"{safe(shown(place.file))}:{place.line}:{place.column}: " if place else ""
     first, *more = error.what.split("\n")
-    lines = [line(("treadle: ", "dim"), (where, "name"), (_told(first), "bad"))]
-    lines += [line(f"  {_told(text)}") for text in shortened(more, _MOST)]
+    lines = [line(("treadle: ", "dim"), (where, "name"), (_shown(first), "bad"))]
+    lines += [line(f"  {_shown(text)}") for text in shortened(more, _MOST)]
     if place and place.text:
         lines += _source(place)
     facts = shortened([one for fact in error.facts for one in fact.split("\n")], _MOST)
-    lines += [line(text) for one in facts for text in wrap(_told(one), room, "  ")]
+    lines += [line(text) for one in facts for text in wrap(_shown(one), room, "  ")]
     if error.hint:
-        first, *more = wrap(_told(error.hint), max(0, room - 6), "  ")
+        first, *more = wrap(_shown(error.hint), max(0, room - 6), "  ")
         lines += [line("  ", ("hint:", "name"), f" {first.strip()}"), *(line(f"      {text}") for text in more)]
     return lines
 
 
-def _told(text: str) -> str:
+def _shown(text: str) -> str:
     return crop_middle(safe(text), _LONGEST)
 
 
 def problems_lines(
     problems: Sequence[TreadleError], shown: Callable[[str], str] = str, room: int = 0, more: int = 0
 ) -> list[Line]:
-    """Return the lines that tell of several errors, and how many there are.
+    """Return the lines of several errors, and their number.
 
-    :param more: how many there are beside these
+    :param more: how many more there are
     """
     lines = [made for problem in problems for made in problem_lines(problem, shown, room)]
     if more:
@@ -69,7 +69,7 @@ def _source(place: Place) -> list[Line]:
     return [line("    ", before + after), line("    " + " " * width(before), ("^", "good"))]
 
 
-def tell_error(error: TreadleError, console: Console) -> None:
+def print_error(error: TreadleError, console: Console) -> None:
     """Print an error, or each of the problems in it, on stderr."""
     problems, more = (error.problems, error.more) if isinstance(error, PlanError) else ((error,), 0)
     room = console.errors.width if console.errors.stream.isatty() else 0

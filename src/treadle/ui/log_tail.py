@@ -1,8 +1,7 @@
-"""What actions print, read from their log files: the end of one, or what is new in one.
+"""The output of actions, read from their log files: the end of a log, or what is new in it.
 
-Never all of a log is read to show its end.
-
-Logs hold whatever programs wrote: no text is too long here and no byte can harm a terminal.
+To show the end of a log, not all of it is read. Logs hold any bytes of any length: lines are cut, and no byte
+reaches a terminal as a control character.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from treadle.events.sanitize import OTHER_SEQUENCES
 LONGEST_LINE = 500
 """Characters of one line that are shown."""
 _END_BYTES = 1 << 16
-"""Bytes at the end of a log that the last lines are looked for in."""
+"""Bytes at the end of a log in which the last lines are searched."""
 _PIECE = 1 << 18
 """Bytes of a log that are read at a time when it is followed."""
 
@@ -30,8 +29,8 @@ _LONGEST_COLOUR = 64
 def visible(raw: bytes, *, colours: bool = False, longest: int = LONGEST_LINE) -> str:
     """Return one line of output as text that is safe to print.
 
-    Control characters become escapes, sequences for terminals are left away. Of a line that was written over and
-    over with carriage returns the last state is shown. Colours stay with `colours`, and are dropped without.
+    Control characters become escapes, escape sequences are dropped. Of a line that was overwritten after carriage
+    returns the last state is shown. Colours are kept if `colours` is set.
 
     :param longest: characters that are shown
     """
@@ -54,7 +53,7 @@ def visible(raw: bytes, *, colours: bool = False, longest: int = LONGEST_LINE) -
 
 
 def without_colours(raw: bytes) -> tuple[bytes, bytes]:
-    """Return a piece of output without colours, and what of its end may be the beginning of one."""
+    """Return a piece of output without colours, and the part of its end that may be the beginning of one."""
     raw = _RAW_COLOUR.sub(b"", raw)
     at = raw.rfind(b"\x1b", -_LONGEST_COLOUR)
     return (raw[:at], raw[at:]) if at >= 0 else (raw, b"")
@@ -79,7 +78,7 @@ def visible_lines(fd: int, *, colours: bool = False) -> Iterator[str]:
 def last_lines(path: str, most: int, *, colours: bool = False) -> tuple[list[str], bool]:
     """Return the last lines of a file, made visible, and whether that is all of it.
 
-    They are fewer if they are long, and none if there is no such file.
+    There are fewer if they are long, and none if there is no such file.
     """
     try:
         with open(path, "rb") as file:
@@ -90,14 +89,14 @@ def last_lines(path: str, most: int, *, colours: bool = False) -> tuple[list[str
         return [], True
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     if size > len(data) and lines:
-        # what the window has cut in two: shown only if there is nothing else
+        # a line that the window has cut: shown only if there is no other
         lines = lines[1:] if len(lines) > 1 else [lines[0][-4 * LONGEST_LINE :]]
     is_all = size == len(data) and len(lines) <= most
     return [visible(one, colours=colours) for one in lines[-most:]], is_all
 
 
 def size_of(path: str) -> int:
-    """Return how many bytes a log holds, 0 if it is not there."""
+    """Return the size of a log in bytes, 0 if there is none."""
     try:
         return os.stat(path).st_size
     except OSError:
@@ -120,7 +119,7 @@ class Follower:
     def new_lines(self, *, all_of_it: bool = False) -> Iterator[str]:
         """Yield the whole lines that were added; with `all_of_it` also a last one without an end.
 
-        Without it one call reads a bounded piece, so that a talkative action does not hold up the others.
+        Without it one call reads a bounded piece, so that an action with much output does not delay the others.
         """
         try:
             with open(self.path, "rb") as file:
@@ -141,5 +140,5 @@ class Follower:
         for one in whole:
             yield visible(self._rest + one, colours=self.colours)
             self._rest = b""
-        # what is cut off when it is shown need not be kept
+        # the part that is cut for display need not be kept
         self._rest = (self._rest + rest)[: 16 * LONGEST_LINE]

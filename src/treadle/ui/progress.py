@@ -1,4 +1,4 @@
-"""Progress: takes in what happens in a run, keeps the state for the screen, and has it drawn."""
+"""Progress: a subscriber that keeps the state of a run for the screen, and draws it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 TICK = 0.1
 """Seconds between two drawings of the status line."""
 _PATIENCE = 0.2
-"""Seconds that a run may last before anything is drawn: what is over at once needs no status line."""
+"""Seconds before the first drawing: a shorter run needs no status line."""
 _FAILURE_LINES = 20
 _WHOLE_FAILURES = 10
-"""Failures that are told in full at the end; of those after them one line each."""
-_LEFT_OUT = 5
-"""Actions that are told to be left out, where a run has none."""
+"""Failures that are shown in full at the end; further ones get one line each."""
+_DISABLED = 5
+"""Disabled actions that are shown, if a run has no action."""
 _VERBOSE_LINES = 200
 _LISTED = 20
 """Actions that leave a line on a terminal; of those after them only failures do."""
 
 QUIET, BLOCK, STREAM, PREFIX = "quiet", "block", "stream", "prefix"
 OUTPUTS = (QUIET, BLOCK, STREAM, PREFIX)
-"""How what an action prints is shown: of failures alone, after it ended, as it comes, as it comes with its name."""
+"""How output is shown: of failures alone, after the end of an action, while it runs, while it runs with its name."""
 
 
 def wanted_output(given: str) -> str:
@@ -56,7 +56,7 @@ def wanted_output(given: str) -> str:
 class Progress(Subscriber):
     """Shows a run.
 
-    :param console: where it shows it
+    :param console: where it is shown
     :param began: when the run began, on the monotonic clock
     :param again: returns the command that runs an action again
     :param output: one of OUTPUTS: how what actions print is shown; "" as each action says
@@ -88,7 +88,7 @@ class Progress(Subscriber):
         self._starts: dict[str, Started] = {}
         self._followers: dict[str, Follower] = {}
         self._shows: dict[str, str] = {}
-        """How what an action prints is shown, from its first attempt on."""
+        """Action -> how its output is shown, from its first attempt on."""
         self._failed: list[Ended] = []
         self._listed = 0
         self._blocked: dict[tuple[str, ...], list[str]] = {}
@@ -103,41 +103,41 @@ class Progress(Subscriber):
             self.tick = TICK
 
     def waiting(self, holder: str) -> None:
-        """Say which run we wait for."""
+        """Show which run is waited for."""
         self.console.warn(f"waiting for {holder} to end")
 
     def note(self, text: str) -> None:
-        """Pass on what is to be said of the state."""
+        """Show a remark."""
         self.console.warn(text)
         self._above.clear()
 
     def problem(self, error: TreadleError) -> None:
-        """Say what is wrong with a plan that was generated."""
-        from .error_text import tell_error
+        """Show the errors of a generated plan."""
+        from .error_text import print_error
 
         self.screen.erase()
-        tell_error(error, self.console)
+        print_error(error, self.console)
 
     def walk_began(self, event: WalkBegan) -> None:
-        """Begin to count; a run may have several walks, the first ones generate plans."""
+        """Count the actions; a run may have several walks, of which the first ones generate plans."""
         self.state.total += len(event.names) + event.untouched
         self.state.counts[SKIPPED] += event.untouched
         self._next_drawing = monotonic() + _PATIENCE
 
     def started(self, event: Started) -> None:
-        """Take in that an attempt starts; leave it the terminal if it wants it."""
+        """Note the start of an attempt; leave it the terminal if it needs that."""
         self._starts[event.name] = event
         self.state.start(event.name, monotonic())
         if event.console:
             self.screen.hold()
 
     def log_opened(self, event: LogOpened) -> None:
-        """Follow what an attempt prints."""
+        """Follow the output of an attempt."""
         mode = self._shows[event.name] = self._mode(event)
         if mode in (STREAM, PREFIX) and not self.quiet:
             from .log_tail import Follower, size_of
 
-            # further attempts add to the log of the first
+            # further attempts append to the log of the first
             start = size_of(event.log) if event.attempt > 1 else 0
             self._followers[event.name] = Follower(event.log, colours=self.screen.colours, start=start)
 
@@ -151,7 +151,7 @@ class Progress(Subscriber):
         return STREAM if not event.makes_files and self.asked(event.name) else QUIET
 
     def attempt_ended(self, event: Ended) -> None:
-        """Say that another attempt follows."""
+        """Show that another attempt follows."""
         self._take_rest(event)
         self.state.pause(event.name)
         if not self.quiet:
@@ -161,7 +161,7 @@ class Progress(Subscriber):
             )
 
     def ended(self, event: Ended) -> None:
-        """Take in how an action ended, and say it."""
+        """Show the end of an action."""
         if event.how == SKIPPED and not self.verbose:
             self.state.end(event.name, SKIPPED)
             self._draw_if_due()
@@ -171,7 +171,7 @@ class Progress(Subscriber):
         self._draw_if_due()
 
     def stop_requested(self, count: int) -> None:
-        """Say what becomes of what runs."""
+        """Show what happens to running actions."""
         if not self.state.running:
             return
         number = len(self.state.running)
@@ -182,23 +182,23 @@ class Progress(Subscriber):
             self.console.warn(f"killing {what}")
 
     def round(self) -> None:
-        """Show what is new."""
+        """Show new output."""
         for name, follower in self._followers.items():
             self._write_output(name, follower.new_lines())
         self._draw_if_due()
 
     def walk_ended(self, _: WalkEnded) -> None:
-        """Take the status line away."""
+        """Erase the status line."""
         self.screen.erase()
 
     def blocked(self, names: Sequence[str], origins: Sequence[str]) -> None:
-        """Take in what is blocked before it is an action of a walk."""
+        """Note blocked names of a plan that was not generated."""
         self._blocked.setdefault(tuple(origins), []).extend(names)
         self.state.total += len(names)
         self.state.counts[BLOCKED] += len(names)
 
     def run_ended(self, event: RunEnded) -> None:
-        """Say how it all went."""
+        """Show the failures and the totals."""
         self.screen.erase()
         state = self.state
         state.saved = event.saved
@@ -210,10 +210,10 @@ class Progress(Subscriber):
             self.screen.write(block if number < _WHOLE_FAILURES else block[:1])
         self.screen.write(render.blocked_lines(self._blocked))
         if self.verbose:
-            self.screen.write(render.left_out_lines(event.disabled))
+            self.screen.write(render.disabled_lines(event.disabled))
         elif not event.total and not self._failed and not self._blocked:
-            # a run without any action shall not be a riddle
-            self.screen.write(render.left_out_lines(dict(list(event.disabled.items())[:_LEFT_OUT])))
+            # a run without any action needs an explanation
+            self.screen.write(render.disabled_lines(dict(list(event.disabled.items())[:_DISABLED])))
         self.screen.write([render.totals(state, monotonic(), INTERRUPTED if event.interrupted else "")])
 
     def _take_in(self, ended: Ended) -> None:
@@ -226,7 +226,7 @@ class Progress(Subscriber):
             self._failed.append(ended)
 
     def _take_rest(self, ended: Ended) -> None:
-        """Show the rest of what an attempt has printed, and take the terminal back."""
+        """Show the rest of the output of an attempt, and take the terminal back."""
         started = self._starts.pop(ended.name, None)
         follower = self._followers.pop(ended.name, None)
         if follower is not None:
@@ -235,7 +235,7 @@ class Progress(Subscriber):
             self.screen.release()
 
     def _show(self, ended: Ended) -> None:
-        """Write the line of an action that ended, with its output if that was asked for."""
+        """Write the line on the end of an action, with its output if requested."""
         mode = self._shows.pop(ended.name, QUIET)
         if self.quiet:
             return
@@ -271,7 +271,7 @@ class Progress(Subscriber):
         return self._listed <= _LISTED
 
     def _last_lines(self, ended: Ended, most: int) -> tuple[list[str], bool]:
-        """Return the end of what an action has printed, and whether that is all of it."""
+        """Return the end of the output of an action, and whether that is all of it."""
         if not ended.log:
             return [], True
         from .log_tail import last_lines

@@ -1,4 +1,4 @@
-"""From the state of a run to lines of text: pure, with the time and the width as arguments."""
+"""Lines of text for the state of a run: pure functions, with the time and the width as arguments."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 _STYLES = {RAN: "good", SKIPPED: "dim", FAILED: "bad", INTERRUPTED: "warn", BLOCKED: "warn"}
 _NAME_ROOM = 8
-"""Cells below which the name of the longest action is not worth showing."""
+"""Cells; the name of the longest action is not shown in fewer."""
 _LISTED = 5
 """Names that a group of blocked actions shows."""
 
 
 def status_line(state: RunCounts, now: float, room: int) -> Line:
-    """Return the line that is drawn again and again, in at most `room` cells."""
+    """Return the status line, in at most `room` cells."""
     parts: list[list[Piece]] = []
     if state.running or not state.done:
         parts.append([(f"{len(state.running)} running", "")])
@@ -55,7 +55,7 @@ def _longest(state: RunCounts, now: float, room: int) -> list[Piece]:
 
 
 def ended_line(state: RunCounts, ended: Ended) -> Line:
-    """Return the line that says that an action ended."""
+    """Return the line on the end of an action."""
     head = f"[{state.done}/{state.total}] "
     name = (safe(ended.name), "name")
     parts: list[str | Piece] = [(head, "dim"), (ended.how, _STYLES[ended.how]), " ", name]
@@ -76,19 +76,19 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
 
 
 def retry_line(uid: str, failure: str, attempt: int, attempts: int, delay: float) -> Line:
-    """Return the line that says that an attempt failed and another one follows."""
+    """Return the line on a failed attempt that another one follows."""
     when = f" in {duration(delay)}" if delay > 0 else ""
     text = f": {safe(failure)}; trying again{when} ({attempt} of {attempts} attempts are over)"
     return line(("failed", "warn"), " ", (safe(uid), "name"), text)
 
 
 class Failure:
-    """What is said of a failed action at the end.
+    """The data on a failed action for the end of a run.
 
-    :param command: what it ran, as people read it
+    :param command: its command in readable form
     :param log: the path of its log, "" if it has none
     :param again: the command that runs it again
-    :param output: the last lines of its output, made visible; None if they stand just above
+    :param output: the last lines of its output, made visible; None if they are just above
     """
 
     __slots__ = ("again", "command", "ended", "log", "output")
@@ -102,7 +102,7 @@ class Failure:
 
 
 def failure_block(failure: Failure) -> list[Line]:
-    """Return all that is worth knowing of a failure, for the end of the run."""
+    """Return the lines on a failure, for the end of the run."""
     ended = failure.ended
     first, *more = (ended.failure or "failed").splitlines()
     lines = [line((ended.how, _STYLES[ended.how]), " ", (safe(ended.name), "name"), f": {safe(first)}")]
@@ -122,12 +122,12 @@ def _command_rows(command: str) -> list[tuple[str, str]]:
 
 
 def output_lines(output: Iterable[str]) -> list[Line]:
-    """Return what an action printed, set off from our own words."""
+    """Return the output of an action, set off from our own lines."""
     return [line(("  | ", "dim"), text) for text in output]
 
 
 def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line]:
-    """Return the lines that say what was blocked, and by which failures.
+    """Return the lines on blocked actions, with the failures that block them.
 
     :param blocked: origins -> the actions that they block
     """
@@ -136,13 +136,13 @@ def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line
     ]
 
 
-def left_out_lines(left_out: Mapping[str, str]) -> list[Line]:
-    """Return which actions are not in the plan this time, and why."""
-    return [line(("left out ", "dim"), safe(uid), f": {safe(why)}" if why else "") for uid, why in left_out.items()]
+def disabled_lines(disabled: Mapping[str, str]) -> list[Line]:
+    """Return the lines on actions that the plan disables, and why."""
+    return [line(("disabled ", "dim"), safe(uid), f": {safe(why)}" if why else "") for uid, why in disabled.items()]
 
 
 def log_line(path: str) -> Line:
-    """Return the line that says where all of an output is, of which the end was shown."""
+    """Return the line with the log of an output of which only the end was shown."""
     return line(("  | ", "dim"), f"(all of it: {safe(path)})")
 
 
@@ -152,9 +152,9 @@ def _names(names: Sequence[str]) -> str:
 
 
 def totals(state: RunCounts, now: float, cut_off: str = "") -> Line:
-    """Return the last line: how many of what, how long it took, what was saved.
+    """Return the last line: counts, duration, and the time that skipping has saved.
 
-    :param cut_off: what kept the run from its end, in a word; "" if it came to it
+    :param cut_off: why the run has no regular end, in a word; "" if it has one
     """
     counts = state.counts
     parts: list[Piece] = []

@@ -1,4 +1,4 @@
-"""The writer: lines that stay, and below them one line that is drawn again and again. It knows nothing of runs."""
+"""The writer: permanent lines, and below them a status line that is redrawn. It knows nothing of runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def wants_colours(stream: TextIO, choice: str, environ: Mapping[str, str]) -> bool:
-    """Return whether to write colours: as told, as the environment says, or if it is a terminal.
+    """Return whether to write colours: by the choice, else by the environment, else if it is a terminal.
 
     :param choice: `auto`, `always` or `never`
     """
@@ -37,7 +37,7 @@ def can_redraw(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 class Screen:
-    """Writes to one stream. A reader that goes away is no error: what follows is not written any more.
+    """Writes to one stream. A closed reader is no error: further lines are dropped.
 
     :param colours: whether to write colours
     :param redraws: whether there is a status line
@@ -48,11 +48,11 @@ class Screen:
         self.colours = colours
         self.redraws = redraws
         self.gone = False
-        """Whether the other end is closed."""
+        """Whether nothing can be written any more."""
         self.failure = ""
-        """Why nothing can be written any more, though the other end is open."""
+        """Why nothing can be written any more, "" if its reader has closed it."""
         self.lost: OSError | None = None
-        """What the first write that failed has raised."""
+        """The error of the first write that failed."""
         self._drawn = False
         self._held: list[str] | None = None
         self._console: Any = None
@@ -66,7 +66,7 @@ class Screen:
             return 80
 
     def write(self, lines: Iterable[Line]) -> None:
-        """Write lines that stay, above the status line."""
+        """Write permanent lines, above the status line."""
         made = [guarded(coloured(one) if self.colours else plain(one)) + "\n" for one in lines]
         if self._held is not None:
             self._held += made
@@ -75,7 +75,7 @@ class Screen:
             self._put("".join(made))
 
     def draw(self, status: Line) -> None:
-        """Draw the status line; it fits into one line of the terminal."""
+        """Draw the status line, which fits into one line of the terminal."""
         if not self.redraws or self.gone or self._held is not None:
             return
         from rich.control import Control
@@ -95,7 +95,7 @@ class Screen:
         self._drawn = True
 
     def erase(self) -> None:
-        """Take the status line away."""
+        """Erase the status line."""
         if self._drawn:
             from rich.control import Control
             from rich.segment import ControlType
@@ -107,7 +107,7 @@ class Screen:
                 self.lose(error)
 
     def hold(self) -> None:
-        """Leave the terminal to a program: what is written is kept until `release`."""
+        """Leave the terminal to a program: lines are kept until `release`."""
         self.erase()
         self._held = self._held or []
         self._put("")
@@ -143,7 +143,7 @@ class Screen:
             self.lose(error)
 
     def lose(self, error: OSError) -> None:
-        """Take in that nothing can be written any more."""
+        """Note that nothing can be written any more."""
         self.gone, self.lost = True, error
         if not isinstance(error, BrokenPipeError):
             self.failure = error.strerror or str(error)
@@ -151,7 +151,7 @@ class Screen:
 
 
 def silence(stream: TextIO) -> None:
-    """Send what is still to be written to nowhere, so that the end of the program does not fail over it."""
+    """Redirect a stream to the null device, so that flushing it at the end of the program does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.dup2(nowhere, stream.fileno(), inheritable=False)

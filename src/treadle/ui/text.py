@@ -1,4 +1,4 @@
-"""Lines of styled text: how they are written for a terminal, cropped, folded and set in columns."""
+"""Lines of styled text: escape sequences, cropping, folding and columns."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SGR = {"": "", "name": "1", "good": "32", "bad": "1;31", "warn": "33", "dim": "2
 
 
 def guarded(text: str) -> str:
-    """Return a line with all that a terminal obeys as an escape, but for colours and tabs.
+    """Return a line in which all control characters are visible escapes, except for colours and tabs.
 
-    It is the last word before a terminal: whatever a line is made of, it moves no cursor, sets no title or
-    clipboard, asks the terminal nothing and turns no direction of writing.
+    Every line passes it before a terminal: no line can move the cursor, set a title or the clipboard, query the
+    terminal or change the direction of writing.
     """
     if text.isprintable():
         return text
@@ -53,7 +53,7 @@ def crop_line(pieces: Line, room: int) -> Line:
     for text, style in pieces:
         taken = sum(width(one) for one, _ in kept)
         if taken + width(text) > room - len(MORE):
-            # room for the dots is left by all that was kept before
+            # all that was kept before leaves room for the dots
             cut = beginning(text, max(0, room - len(MORE) - taken))
             kept.append((cut + MORE[: max(0, room - taken - width(cut))], style))
             break
@@ -75,9 +75,9 @@ def folded(pieces: Line, room: int) -> list[Line]:
 
 
 def columns(rows: Iterable[tuple[str, str]], indent: str = "  ", *, widest: int = 30, room: int = 0) -> list[str]:
-    """Return rows of two safe texts below each other; a first one that is wider than `widest` juts out.
+    """Return rows of two safe texts in columns; a first text wider than `widest` is not aligned.
 
-    :param room: cells that a line may take, 0 for no bound; the second text goes on below itself
+    :param room: cells that a line may take, 0 for no bound; the second text is wrapped in its column
     """
     table = list(rows)
     left = max((width(first) for first, _ in table if width(first) <= widest), default=0)
@@ -98,4 +98,4 @@ def columns(rows: Iterable[tuple[str, str]], indent: str = "  ", *, widest: int 
 
 
 _NARROW = 20
-"""Cells below which a column is not worth breaking lines for."""
+"""Cells; lines are not wrapped in a narrower column."""

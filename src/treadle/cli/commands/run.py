@@ -113,7 +113,7 @@ def _run_recorded(call: Call) -> int:
     try:
         code = exit_code(call, run(call))
     except BaseException as error:
-        recorder.tell_problems(error)
+        recorder.record_problems(error)
         recorder.summary(exit_code_of(error, call))
         outlets.close()
         raise

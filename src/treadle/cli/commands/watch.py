@@ -8,7 +8,7 @@ from treadle.errors import UsageError
 from treadle.events.bus import Subscriber
 from treadle.session.watch.loop import WatchDisplay, WatchLoop
 from treadle.ui.console import Console
-from treadle.ui.error_text import tell_error
+from treadle.ui.error_text import print_error
 from treadle.ui.screen import Screen
 from treadle.ui.text import line
 
@@ -81,7 +81,7 @@ class TerminalRounds(WatchDisplay):
         """Print what is wrong."""
         self.show()
         self.now.screen.erase()
-        tell_error(error, self.now)
+        print_error(error, self.now)
 
     def watching(self) -> None:
         """Say that changes are waited for."""

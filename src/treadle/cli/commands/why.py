@@ -95,7 +95,7 @@ class Asked:
             once=command.once,
             open=self._open(uid),
             plan=plan,
-            readers=readers,
+            consumers=readers,
             needed_by=[one for one in waiting if one not in plan],
             after_them=[one for one in self.readers.all_followers(uid) if one not in readers],
             cut_off=cut_off,
