@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import chain
 
-from .variables import UnknownError, Variables, matches
+from .variables import UnknownError, Variables, matches, reference, with_depth
 
 _ASSIGNMENT = re.compile(
     r"\s*(?:(override|private|export)\s+)*([^\s:#=!?+]+)\s*(=|:=|::=|\?=|\+=|!=)\s*(.*)", re.DOTALL
@@ -422,9 +422,7 @@ def _numbered(text: str) -> Iterator[tuple[int, str]]:
 def _operands(text: str) -> tuple[str, str]:
     text = text.strip()
     if text.startswith("(") and text.endswith(")"):
-        depth = 0
-        for at, char in enumerate(text):
-            depth += {"(": 1, ")": -1}.get(char, 0)
+        for at, char, depth in with_depth(text):
             if char == "," and depth == 1:
                 return text[1:at].strip(), text[at + 1 : -1].strip()
     found = re.fullmatch(r"""(["'])(.*?)\1\s*(["'])(.*?)\3""", text)
@@ -435,22 +433,13 @@ def _operands(text: str) -> tuple[str, str]:
 
 def _colon(text: str) -> int:
     """Return the position of the colon of a rule, -1 if there is none."""
-    depth = 0
-    for at, char in enumerate(text):
-        if char in "({":
-            depth += 1
-        elif char in ")}":
-            depth -= 1
-        elif char == ":" and not depth:
-            return at
-    return -1
+    return next((at for at, char, depth in with_depth(text) if char == ":" and not depth), -1)
 
 
 def _words(text: str) -> list[str]:
     """Return the words of a text, each reference to a variable as part of one."""
-    found, depth, start = [], 0, 0
-    for at, char in enumerate(f"{text} "):
-        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(char, 0)
+    found, start = [], 0
+    for at, char, depth in with_depth(f"{text} "):
         if char.isspace() and depth <= 0:
             found.append(text[start:at])
             start = at + 1
@@ -459,22 +448,11 @@ def _words(text: str) -> list[str]:
 
 def _like(word: str) -> str:
     """Return a word with a `*` for each reference to a variable."""
-    made, depth = "", 0
-    at = 0
-    while at < len(word):
-        char = word[at]
-        if char == "$" and not depth and word[at + 1 : at + 2] not in ("(", "{"):
-            made, at = f"{made}*", at + 2
-            continue
-        if char in "({":
-            depth += 1
-        elif char in ")}":
-            depth -= 1
-            made += "*" if not depth else ""
-        elif not depth and char != "$":
-            made += char
-        at += 1
-    return made
+    parts, at = [], 0
+    while (found := word.find("$", at)) >= 0:
+        parts.append(word[at:found])
+        _, at = reference(word, found + 1)
+    return "*".join([*parts, word[at:]])
 
 
 def _without_comment(line: str) -> str:

@@ -233,7 +233,7 @@ class Variables:
         at = 0
         while (found := text.find("$", at)) >= 0:
             made.append(text[at:found])
-            name, at = _reference(text, found + 1)
+            name, at = reference(text, found + 1)
             made.append(self._value(name, special))
         return "".join(made) + text[at:]
 
@@ -282,7 +282,10 @@ class Variables:
             return last.replace(first[0], first[1])
         if name == "if":
             return first[1] if first[0].strip() else last
-        return " ".join(_of_words(name, first[0].strip() if first else "", last.split()))
+        argument = first[0].strip() if first else ""
+        if name in _OF_WORDS:
+            return " ".join(_OF_WORDS[name](argument, last.split()))
+        return " ".join(_OF_WORD[name](argument, word) for word in last.split())
 
 
 def _for_functions(special: Mapping[str, str]) -> dict[str, str]:
@@ -297,43 +300,45 @@ _ARGUMENTS = {
 }
 
 
-def _of_words(name: str, argument: str, words: list[str]) -> list[str]:
-    if name == "sort":
-        return sorted(set(words))
-    if name in ("firstword", "lastword"):
-        return words[:1] if name == "firstword" else words[-1:]
-    if name == "words":
-        return [str(len(words))]
-    if name == "word":
-        return words[int(argument) - 1 : int(argument)] if argument.isdigit() and int(argument) else []
-    if name in ("filter", "filter-out"):
-        patterns = argument.split()
-        return [
-            word for word in words if any(matches(one, word) is not None for one in patterns) == (name == "filter")
-        ]
-    return [_of_word(name, argument, word) for word in words]
+_OF_WORD: Mapping[str, Callable[[str, str], str]] = {
+    "notdir": lambda _, word: word.rpartition("/")[2],
+    "dir": lambda _, word: word[: word.rfind("/") + 1] or "./",
+    "basename": lambda _, word: os.path.splitext(word)[0],
+    "suffix": lambda _, word: os.path.splitext(word)[1],
+    "addprefix": lambda text, word: text + word,
+    "addsuffix": lambda text, word: word + text,
+    "strip": lambda _, word: word,
+}
+"""Function -> its result for its first argument and one word."""
+_OF_WORDS: Mapping[str, Callable[[str, list[str]], list[str]]] = {
+    "sort": lambda _, words: sorted(set(words)),
+    "firstword": lambda _, words: words[:1],
+    "lastword": lambda _, words: words[-1:],
+    "words": lambda _, words: [str(len(words))],
+    "word": lambda number, words: words[int(number) - 1 : int(number)] if number.isdigit() and int(number) else [],
+    "filter": lambda patterns, words: [word for word in words if _matches_any(patterns, word)],
+    "filter-out": lambda patterns, words: [word for word in words if not _matches_any(patterns, word)],
+}
+"""Function -> its result for its first argument and all words."""
 
 
-def _of_word(name: str, argument: str, word: str) -> str:
-    folder, slash, last = word.rpartition("/")
-    if name == "notdir":
-        return last
-    if name == "dir":
-        return folder + slash or "./"
-    if name == "addprefix":
-        return argument + word
-    if name == "addsuffix":
-        return word + argument
-    stem, ending = os.path.splitext(word)
-    return {"basename": stem, "suffix": ending}.get(name, word)
+def _matches_any(patterns: str, word: str) -> bool:
+    return any(matches(one, word) is not None for one in patterns.split())
+
+
+def with_depth(text: str) -> Iterator[tuple[int, str, int]]:
+    """Yield position and character, and the depth of brackets after it."""
+    depth = 0
+    for at, char in enumerate(text):
+        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(char, 0)
+        yield at, char, depth
 
 
 def _split(text: str, most: int) -> list[str]:
     """Return the arguments of a function, the last one with all commas that are left."""
     parts: list[str] = []
-    depth = start = 0
-    for at, char in enumerate(text):
-        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(char, 0)
+    start = 0
+    for at, char, depth in with_depth(text):
         if char == "," and not depth and len(parts) < most - 1:
             parts.append(text[start:at])
             start = at + 1
@@ -343,7 +348,7 @@ def _split(text: str, most: int) -> list[str]:
     return parts
 
 
-def _reference(text: str, at: int) -> tuple[str, int]:
+def reference(text: str, at: int) -> tuple[str, int]:
     """Return the name after a `$`, and where it ends."""
     if at >= len(text):
         return "$", at
