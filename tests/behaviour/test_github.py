@@ -69,7 +69,7 @@ def test_mistakes_in_a_plan_are_marked_where_they_stand(folder: Path) -> None:
     plan(folder, "actions:\n  a: {rum: x}\n")
     lines = on_github(folder, "run", check=2)
     assert len(lines) == 1
-    assert lines[0].startswith("::error title=the plan is not right,file=sub/treadle.yaml,line=3,col=7::")
+    assert lines[0].startswith("::error title=error in the plan,file=sub/treadle.yaml,line=3,col=7::")
 
 
 def test_a_run_elsewhere_prints_none_of_it_and_a_report_does_so_later(folder: Path) -> None:

@@ -154,7 +154,7 @@ def test_what_was_written_in_a_tree_is_named() -> None:
 def test_what_follows_is_told_with_what_it_reads() -> None:
     told = explained(
         Verdict(decision.SKIP),
-        readers={"merge": ["out/a"], "plot": ["out/a", "out/b"]},
+        consumers={"merge": ["out/a"], "plot": ["out/a", "out/b"]},
         after_them=["report"],
         needed_by=["deploy"],
     )
@@ -167,7 +167,7 @@ def test_what_follows_is_told_with_what_it_reads() -> None:
     ]
     assert explained(Verdict(decision.SKIP), makes=True)[1:] == ["  no action reads what it makes"]
     crowd = {f"r{n}": ["o"] for n in range(20)}
-    assert explained(Verdict(decision.SKIP), readers=crowd)[-1] == "    and 14 more that read it"
+    assert explained(Verdict(decision.SKIP), consumers=crowd)[-1] == "    and 14 more that read it"
 
 
 def test_inputs_that_moved_under_way_are_named() -> None:
