@@ -37,11 +37,11 @@ _LISTED = 20
 
 QUIET, BLOCK, STREAM, PREFIX = "quiet", "block", "stream", "prefix"
 OUTPUTS = (QUIET, BLOCK, STREAM, PREFIX)
-"""How output is shown: of failures alone, after the end of an action, while it runs, while it runs with its name."""
+"""How output is shown: of failures only, after the end of an action, as it comes, as it comes with its name."""
 
 
 def wanted_output(given: str) -> str:
-    """Return how what actions print is shown: as the call says, or as the environment does; "" as each action says.
+    """Return how output is shown: the choice of the call or of the environment; "" for that of each action.
 
     :raises UsageError: if TREADLE_OUTPUT is none of OUTPUTS
     """
@@ -97,7 +97,7 @@ class Progress(Subscriber):
         self._printed: set[str] = set()
         """Those of which some output was shown while they ran."""
         self._next_drawing = 0.0
-        # what comes without names would be torn apart by a status line
+        # a status line would break up output without names
         self._draws = self.screen.redraws and not quiet and output != STREAM
         if not quiet:
             self.tick = TICK
