@@ -15,6 +15,7 @@ from treadle.errors import PlanError, TreadleError
 from treadle.frontends.base import Action, Looks, Outline
 from treadle.frontends.names import Names
 
+from .circles import find_circle
 from .language.globs import Disk, Globs
 from .language.templates import GlobItem
 from .language.value_files import ValueFiles
@@ -25,7 +26,7 @@ from .read.spec import Spec
 from .resolve import glob_matches
 from .resolve.commands import CommandBuilder, circle_error
 from .resolve.declared_outputs import DeclaredOutputs, Instance
-from .resolve.edges import Linker, find_circle
+from .resolve.edges import Linker
 from .resolve.instances import Expander
 from .resolve.tags import tags
 from .schema.validator import Validator
@@ -154,8 +155,9 @@ class _Loading:
         producers = {one.uid: one for one in expanding if not one.disabled}
         names.open = [uid for uid in producers if uid not in generated]
         names.closed = [one.uid for one in expanding if one.disabled]
-        declared = DeclaredOutputs(instances, previous)
-        declared.find_real_names(self.disk, lambda: previous or (previous_outputs and previous_outputs(top.root)))
+        declared = DeclaredOutputs(
+            instances, previous, self.disk, lambda: previous or (previous_outputs and previous_outputs(top.root))
+        )
         linker = self._linked(instances, declared, names)
         if any(instance.spec.edits is not None for instance in instances):
             from .resolve.edits import link_edits
@@ -300,12 +302,12 @@ class _Loading:
             editors = editors_of(linker)
         for path, told in self.top.value_files.named.items():
             bare = below(path, self.top.root)
-            producers = linker.producers.by_any_name(bare)
+            producers = linker.declared.producers_by_any_name(bare)
             if producers:
                 self.problems.add(
                     told(f"{producers[0].uid} makes this file, and it is read before any action runs")
                 )
-            elif any((editor := editors.get(name)) for name in (bare, *linker.producers.names(bare))):
+            elif any((editor := editors.get(name)) for name in (bare, *linker.declared.other_names(bare))):
                 problem = told(f"{editor} edits this file, and it is read before any action runs")
                 problem.hint = "to take it out of a glob of edits, use exclude"
                 self.problems.add(problem)
@@ -339,7 +341,7 @@ class _Loading:
         broken = {error.place for error in self.problems.errors()}
         for instance in linker.instances:
             deps = linker.dependencies[instance.uid]
-            if instance.disabled or not deps.is_whole:
+            if instance.disabled or not deps.is_complete:
                 continue
             try:
                 command = filler.command(instance, deps)

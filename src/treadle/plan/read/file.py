@@ -16,13 +16,12 @@ from treadle.plan.language.globs import Globs
 from treadle.plan.language.select import Selection
 from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.model import TrackedEnviron
-from treadle.plan.resolve.instances import PATHS_ONLY
 from treadle.plan.schema.keys import ACTION_NAME, COUNT, DEFAULTS_KEYS, PLAN_KEYS, Key
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Node, Scalar, Table
 
 from .actions import ActionReader
-from .file_scope import FileScope, PathResolver
+from .file_scope import PATHS_ONLY, FileScope, PathResolver
 from .params import Given, operands, read_params
 from .spec import Spec
 from .variables import PLATFORM, read_vars

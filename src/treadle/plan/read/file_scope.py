@@ -13,6 +13,20 @@ from treadle.plan.language.templates import Scope, Template
 from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.yaml.nodes import Node, Source
 
+PATHS_ONLY = {
+    **dict.fromkeys(
+        ("in", "out", "depfile", "edits"),
+        "${in}, ${out}, ${edits} and ${depfile} can only be used in commands and env\n"
+        "write the path, or a var for both",
+    ),
+    "env": (
+        "variables of the environment can only be used in when, as env.NAME\n"
+        "in sh a tracked or passed variable is $NAME"
+    ),
+    "platform": "platform.os and platform.arch can only be used in when and select\nuse a var with a select:",
+}
+"""The errors for names that have a value only elsewhere, see `Scope.unknown`."""
+
 
 class PathResolver:
     """What the paths in one file of a plan mean.

@@ -1,30 +1,28 @@
-"""Instances of actions and what they make, in the forms that globs and edges ask for."""
+"""Instances of actions, their outputs by path, and the producers of a path, also through links."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import folders_above, parents
 from treadle.errors import TreadleError
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import Scope
-from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import Slot, Spec
 from treadle.plan.yaml.diagnostics import Problems
-from treadle.plan.yaml.nodes import Node
+from treadle.plan.yaml.nodes import Node, Source
 
 
+@dataclass(slots=True, eq=False)
 class Output:
-    """An output: its path, where it was written, and under which name: a depfile and `stdout` have none."""
+    """An output: its path, the node that declares it, and the entry of `out`; depfiles and `stdout` have none."""
 
-    __slots__ = ("node", "path", "slot")
-
-    def __init__(self, path: str, node: Node, slot: Slot | None = None) -> None:
-        self.path = path
-        self.node = node
-        self.slot = slot
+    path: str
+    node: Node
+    slot: Slot | None = None
 
     @property
     def name(self) -> str:
@@ -32,56 +30,52 @@ class Output:
         return self.slot.name if self.slot is not None else ""
 
 
+@dataclass(slots=True, eq=False)
 class Instance:
-    """One action to be: uid, values and outputs; what it reads is found out later.
+    """An action with the values of one choice of `foreach`, and its outputs.
 
-    :param disabled: why it is not in, or ""
-    :param is_placeholder: it stands for a family that is left out and has no values, so its texts mean nothing
+    :param disabled: why it is disabled, or ""
+    :param is_placeholder: it represents a disabled family without values, so its texts have no meaning
     """
 
-    __slots__ = ("depfile", "disabled", "expand", "is_placeholder", "outputs", "scope", "spec", "stdout", "uid")
-
-    def __init__(self, uid: str, spec: Spec, scope: Scope) -> None:
-        self.uid = uid
-        self.spec = spec
-        self.scope = scope
-        self.outputs: list[Output] = []
-        self.stdout: str | None = None
-        self.depfile: str | None = None
-        self.expand: str | None = None
-        self.disabled = ""
-        self.is_placeholder = False
-
-    def made(self) -> Iterable[str]:
-        """Yield every path that it writes, the depfile too."""
-        for output in self.outputs:
-            yield output.path
-        if self.depfile is not None:
-            yield self.depfile
+    uid: str
+    spec: Spec
+    scope: Scope
+    outputs: Sequence[Output] = ()
+    stdout: str | None = None
+    depfile: str | None = None
+    expand: str | None = None
+    disabled: str = ""
+    is_placeholder: bool = False
 
 
 class DeclaredOutputs:
-    """Who makes what, in the forms that globs ask for.
+    """What the actions of a plan make, by path.
+
+    An output that is declared through a link counts by the name without links too, as links are now. An output
+    folder that is itself a link is what the link leads to, unless an action has made the link: then the next
+    attempt removes it.
 
     :param previous: paths that actions made in former runs
-
-    `above` holds the folders that declared outputs lie in. What is declared through a link counts by the name
-    without links too, see `find_real_names`.
+    :param previous_links: called if an output folder is a link; returns what knows the outputs of former runs
+    :ivar above: the folders that contain declared outputs
+    :ivar real_names: what is declared through a link -> its name without links
+    :ivar as_declared: the reverse
     """
 
     __slots__ = (
-        "above",
-        "as_declared",
-        "depfiles",
-        "files",
-        "folders",
-        "ordered",
-        "previous",
-        "previous_folders",
-        "real_names",
+        *("_inside", "above", "as_declared", "depfiles", "disk", "files", "folders", "ordered"),
+        *("previous", "previous_folders", "real_names"),
     )
 
-    def __init__(self, instances: Iterable[Instance], previous: Collection[str]) -> None:
+    def __init__(
+        self,
+        instances: Iterable[Instance],
+        previous: Collection[str],
+        disk: Disk,
+        previous_links: Callable[[], object],
+    ) -> None:
+        self.disk = disk
         self.files: dict[str, Instance] = {}
         self.folders: dict[str, Instance] = {}
         self.depfiles: set[str] = set()
@@ -92,55 +86,46 @@ class DeclaredOutputs:
                 (self.folders if output.path.endswith("/") else self.files).setdefault(output.path, instance)
             if instance.depfile is not None:
                 self.depfiles.add(instance.depfile)
-        self.ordered = sorted([*self.files, *self.folders])
-        self.above = folders_above(self.ordered)
+        self.above = folders_above([*self.files, *self.folders])
         self.real_names: dict[str, str] = {}
-        """What is declared through a link -> its name without links."""
         self.as_declared: dict[str, str] = {}
-        """The same, the other way round."""
+        if self._find_real_names(previous_links):
+            self.above = folders_above([*self.files, *self.folders])
+        self.ordered = sorted([*self.files, *self.folders])
+        self._inside: dict[str, list[Instance]] = {}
 
-    def find_real_names(self, disk: Disk, previous: Callable[[], object]) -> None:
-        """Find the names without links of what is declared through links as they are now.
-
-        An output folder that is itself a link is what that leads to, unless an action has made the link: then the
-        next attempt takes it away.
-
-        :param previous: returns what knows the outputs of former runs, asked only where an output folder is a link
-        """
+    def _find_real_names(self, previous_links: Callable[[], object]) -> bool:
+        """Add the outputs by their names without links; return whether there are any."""
         around = folders_above(self.depfiles) if self.depfiles else ()
-        links = disk.links_among({*self.above, *self.folders, *around})
+        links = self.disk.links_among({*self.above, *self.folders, *around})
         if not links:
-            return
+            return False
         for path in (*self.files, *self.folders, *self.depfiles):
             at = path.rfind("/", 0, -1) + 1
             folder, own = path[:at], path[at:]
-            if path in links and _is_of_others(path, previous()):
+            if path in links and _is_not_ours(path, previous_links()):
                 folder, own = path, ""
             if not folder or links.isdisjoint((folder, *parents(folder))):
                 continue
-            real = disk.trail(folder)[-1]
-            place = own if real == "./" and own else real + own
-            if place != path:
-                self.real_names[path] = place
-                self.as_declared.setdefault(place, path)
-        for path, place in self.real_names.items():
+            real = self.disk.trail(folder)[-1]
+            name = own if real == "./" and own else real + own
+            if name != path:
+                self.real_names[path] = name
+                self.as_declared.setdefault(name, path)
+        for path, name in self.real_names.items():
             if path in self.depfiles:
-                self.depfiles.add(place)
-            producers = self.folders if path.endswith("/") else self.files
-            if path in producers and place != "./":
-                producers.setdefault(place, producers[path])
-        self.ordered = sorted([*self.files, *self.folders])
-        self.above = folders_above(self.ordered)
+                self.depfiles.add(name)
+            known = self.folders if path.endswith("/") else self.files
+            if path in known and name != "./":
+                known.setdefault(name, known[path])
+        return True
 
-    def below(self, prefix: str) -> Iterable[str]:
+    def below(self, prefix: str) -> Iterator[str]:
         """Yield the declared outputs that begin with a text."""
-        at = bisect_left(self.ordered, prefix)
-        while at < len(self.ordered) and self.ordered[at].startswith(prefix):
-            yield self.ordered[at]
-            at += 1
+        return starting_with(prefix, self.ordered)
 
     def is_free(self, path: str) -> bool:
-        """Whether no action makes a file that is on the disk."""
+        """Whether a file on the disk is not made by any action."""
         if path in self.files or path in self.previous or path in self.depfiles:
             return False
         if path.startswith(STATE_FOLDER + "/"):
@@ -149,58 +134,118 @@ class DeclaredOutputs:
             return True
         return not any(folder in self.folders or folder in self.previous_folders for folder in parents(path))
 
+    def producers(self, path: str) -> list[Instance]:
+        """Return the producers of a path: of the file, of a folder around it, or of what is below a tree."""
+        found = self.files.get(path) or self.folders.get(path)
+        if found is not None:
+            return [found]
+        if self.folders:
+            for folder in parents(path):
+                if folder in self.folders:
+                    return [self.folders[folder]]
+        if not path.endswith("/"):
+            return []
+        prefix = "" if path == "./" else path
+        return list(dict.fromkeys(self.files.get(one) or self.folders[one] for one in self.below(prefix)))
 
-def _is_of_others(link: str, previous: object) -> bool:
-    """Return whether a link in the place of an output folder is surely not from an action."""
+    def other_names(self, path: str) -> list[str]:
+        """Return the other names of what a path leads to: by each link on the way, and without any."""
+        end = len(path) if path.endswith("/") else path.rfind("/") + 1
+        folder, own = path[:end], path[end:]
+        trail = self.disk.trail(folder) if folder and folder != "./" else ()
+        found = [own if name == "./" and own else f"{name.rstrip('/')}/{own}" for name in trail if name != folder]
+        if own and self.disk.is_link(path):
+            found += self.disk.trail(path)
+        return [name for name in found if name != path]
+
+    def producers_through_links(self, path: str) -> list[Instance]:
+        """Return the producers of what a path leads to through links, by its other names."""
+        return list(dict.fromkeys(one for name in self.other_names(path) for one in self.producers(name)))
+
+    def producers_by_any_name(self, path: str) -> list[Instance]:
+        """Return the producers of a path by its own name or, if there are none, through links."""
+        found = self.producers(path)
+        if not found:
+            self.disk.kind(path)
+            found = self.producers_through_links(path)
+        return found
+
+    def producers_inside(self, tree: str) -> list[Instance]:
+        """Return the producers of what the links in a folder lead to."""
+        found = self._inside.get(tree)
+        if found is None:
+            unique = dict.fromkeys(one for name in self.names_inside(tree) for one in self.producers(name))
+            found = self._inside[tree] = list(unique)
+        return found
+
+    def names_inside(self, tree: str) -> list[str]:
+        """Return the names of what the links in a folder lead to: files, or folders with a `/` at the end.
+
+        A target that does not exist yet may become either. Links that actions make, and those in output folders,
+        are skipped: what they lead to is not known before the run.
+        """
+        if tree in self.folders or any(folder in self.folders for folder in parents(tree)):
+            return []
+        found: dict[str, None] = {}
+        for link in self.disk.links_in(tree, lambda link: bool(self.producers(link))):
+            for name in self.disk.trail(link)[1:]:
+                found |= {name: None, f"{name.rstrip('/')}/": None}
+        return list(found)
+
+
+def starting_with(prefix: str, ordered: Sequence[str]) -> Iterator[str]:
+    """Yield those of some sorted texts that begin with a text."""
+    at = bisect_left(ordered, prefix)
+    while at < len(ordered) and ordered[at].startswith(prefix):
+        yield ordered[at]
+        at += 1
+
+
+def _is_not_ours(link: str, previous: object) -> bool:
+    """Whether it is certain that no action made a link in the place of an output folder."""
     has_left_link = getattr(previous, "has_left_link", None)
     return has_left_link is not None and not has_left_link(link)
 
 
-class Producers:
-    """Finds the maker of a path, by its own name or through links."""
+@dataclass(slots=True)
+class OutputCheck:
+    """Keeps an error for each path that two actions make, or that is below another output."""
 
-    __slots__ = ("_inside", "declared", "disk", "problems", "source")
-
-    def __init__(self, resolver: PathResolver, declared: DeclaredOutputs, problems: Problems) -> None:
-        self._inside: dict[str, list[Instance]] = {}
-        self.source = resolver.source
-        self.disk = resolver.globs.disk
-        self.declared = declared
-        self.problems = problems
-
-    def place(self, output: Output) -> str:
-        """Return where an output is written."""
-        return str(self.source.place(output.node.start))
+    declared: DeclaredOutputs
+    source: Source
+    problems: Problems
+    first: dict[str, tuple[Instance, Output]] = field(default_factory=dict)
+    """Path without `/` -> the first output there."""
 
     def check(self, instances: Sequence[Instance]) -> None:
-        """Keep an error for each path that two claim, or that lies below another."""
-        first: dict[str, tuple[Instance, Output]] = {}
+        """Check the outputs of all actions."""
         real_names = self.declared.real_names
         for instance in instances:
-            for output in self._claims(instance):
+            for output in _outputs_and_depfile(instance):
                 path = output.path
                 if path in real_names:
                     path = real_names[path]
-                    self._check_place(instance, output, path)
+                    self._check_real_name(instance, output, path)
                 bare = path.rstrip("/")
-                known = first.setdefault(bare, (instance, output))
+                known = self.first.setdefault(bare, (instance, output))
                 if known[0] is not instance:
                     self.problems.add(self._two_make(bare, known, (instance, output)))
                 elif known[1].path.endswith("/") != output.path.endswith("/"):
-                    self.problems.add(
-                        self.source.error(
-                            f"{instance.uid} makes {bare} as a file and as a folder",
-                            output.node,
-                            hint=f"name it once: {bare}/ for the folder with all that is in it",
-                        )
-                    )
-        above = folders_above(first)
-        if not any(folder[:-1] in first for folder in above):
+                    what = f"{instance.uid} makes {bare} as a file and as a folder"
+                    self._add(what, output, f"name it once: {bare}/ for the folder with all that is in it")
+        if not any(folder[:-1] in self.first for folder in folders_above(self.first)):
             return
         for instance in instances:
-            for output in self._claims(instance):
+            for output in _outputs_and_depfile(instance):
                 for folder in parents(real_names.get(output.path, output.path)):
-                    self._check_above(instance, output, folder, first)
+                    if folder[:-1] in self.first:
+                        self._check_above(instance, output, *self.first[folder[:-1]])
+
+    def _add(self, what: str, output: Output, hint: str = "", *facts: str) -> None:
+        self.problems.add(self.source.error(what, output.node, facts=facts, hint=hint))
+
+    def _made_at(self, output: Output) -> str:
+        return f"{output.path} is made at {self.source.place(output.node.start)}"
 
     def _two_make(
         self, place: str, first: tuple[Instance, Output], second: tuple[Instance, Output]
@@ -208,114 +253,33 @@ class Producers:
         """Return the error for two actions that make one path, by one name or by two."""
         (one, known), (other, output) = first, second
         what = f"two actions make {output.path}: {one.uid} and {other.uid}"
-        facts: tuple[str, ...] = (f"{one.uid} makes it at {self.place(known)}",)
+        facts: tuple[str, ...] = (f"{one.uid} makes it at {self.source.place(known.node.start)}",)
         if known.path.rstrip("/") != output.path.rstrip("/"):
             what = f"two actions make one file: {one.uid} makes {known.path} and {other.uid} makes {output.path}"
-            facts = (f"through links both are {place}", f"{known.path} is made at {self.place(known)}")
+            facts = (f"through links both are {place}", self._made_at(known))
         return self.source.error(what, output.node, facts=facts, hint="name it once, or give each its own path")
 
-    def _check_place(self, instance: Instance, output: Output, place: str) -> None:
-        """Keep an error if an output leads through a link to where none may be."""
-        wrong = "is the root itself" if place == "./" else ""
-        wrong = "is in the state folder" if f"{place}/".startswith(f"{STATE_FOLDER}/") else wrong
-        wrong = "is the plan itself" if place == instance.spec.file_scope.resolver.plan else wrong
+    def _check_real_name(self, instance: Instance, output: Output, name: str) -> None:
+        """Keep an error if an output leads through a link to where outputs are not allowed."""
+        wrong = "is the root itself" if name == "./" else ""
+        wrong = "is in the state folder" if f"{name}/".startswith(f"{STATE_FOLDER}/") else wrong
+        wrong = "is the plan itself" if name == instance.spec.file_scope.resolver.plan else wrong
         if wrong:
-            links = ", ".join(self.disk.trail(output.path)[:-1])
-            what = f"an output {wrong}, through a link: {output.path}"
-            self.problems.add(self.source.error(what, output.node, facts=(f"the links on its way: {links}",)))
+            links = ", ".join(self.declared.disk.trail(output.path)[:-1])
+            fact = f"the links on its way: {links}"
+            self._add(f"an output {wrong}, through a link: {output.path}", output, "", fact)
 
-    def _claims(self, instance: Instance) -> Sequence[Output]:
-        depfile = instance.depfile
-        if depfile is None or instance.spec.depfile is None:
-            return instance.outputs
-        return [*instance.outputs, Output(depfile, instance.spec.depfile.node)]
-
-    def _check_above(
-        self, instance: Instance, output: Output, folder: str, first: Mapping[str, tuple[Instance, Output]]
-    ) -> None:
-        known = first.get(folder[:-1])
-        if known is None:
-            return
-        producer, above = known
+    def _check_above(self, instance: Instance, output: Output, producer: Instance, above: Output) -> None:
         if not above.path.endswith("/"):
-            self.problems.add(
-                self.source.error(
-                    f"{output.path} is below {above.path}, which {producer.uid} makes as a file",
-                    output.node,
-                    facts=(f"{above.path} is made at {self.place(above)}",),
-                    hint=f"a folder with all that is in it is {above.path}/; else give one of them another path",
-                )
-            )
+            what = f"{output.path} is below {above.path}, which {producer.uid} makes as a file"
+            hint = f"a folder with all that is in it is {above.path}/; else give one of them another path"
+            self._add(what, output, hint, self._made_at(above))
         elif producer is not instance:
             what = f"the output {output.path} of {instance.uid} is inside {above.path}, an output of {producer.uid}"
-            self.problems.add(
-                self.source.error(
-                    what,
-                    output.node,
-                    facts=(f"{above.path} is made at {self.place(above)}",),
-                    hint="one action makes a folder with all that is in it",
-                )
-            )
+            self._add(what, output, "one action makes a folder with all that is in it", self._made_at(above))
 
-    def of(self, path: str) -> list[Instance]:
-        """Return which action makes a path: the file, a folder that it lies in, or what lies below a tree."""
-        declared = self.declared
-        found = declared.files.get(path) or declared.folders.get(path)
-        if found is not None:
-            return [found]
-        if declared.folders:
-            for folder in parents(path):
-                if folder in declared.folders:
-                    return [declared.folders[folder]]
-        if not path.endswith("/"):
-            return []
-        prefix = "" if path == "./" else path
-        below = (declared.files.get(one) or declared.folders[one] for one in declared.below(prefix))
-        return list(dict.fromkeys(below))
 
-    def names(self, path: str) -> list[str]:
-        """Return the other names of what a path leads to: by each link on the way, and without any."""
-        end = len(path) if path.endswith("/") else path.rfind("/") + 1
-        folder, own = path[:end], path[end:]
-        trail = self.disk.trail(folder) if folder and folder != "./" else ()
-        found = [
-            own if place == "./" and own else f"{place.rstrip('/')}/{own}" for place in trail if place != folder
-        ]
-        if own and self.disk.is_link(path):
-            found += self.disk.trail(path)
-        return [name for name in found if name != path]
-
-    def behind(self, path: str) -> list[Instance]:
-        """Return the actions that make what a path leads to through links, by its other names."""
-        return list(dict.fromkeys(one for name in self.names(path) for one in self.of(name)))
-
-    def by_any_name(self, path: str) -> list[Instance]:
-        """Return the makers of a path by its own name or, where no action makes it by that one, through links."""
-        producers = self.of(path)
-        if not producers:
-            self.disk.kind(path)
-            producers = self.behind(path)
-        return producers
-
-    def inside(self, tree: str) -> list[Instance]:
-        """Return the actions that make what the links in a folder lead to."""
-        found = self._inside.get(tree)
-        if found is None:
-            producers = dict.fromkeys(one for name in self.names_inside(tree) for one in self.of(name))
-            found = self._inside[tree] = list(producers)
-        return found
-
-    def names_inside(self, tree: str) -> list[str]:
-        """Return the names of what the links in a folder lead to: files, or folders with a `/` at the end.
-
-        Where nothing is yet, it may become either. Links that actions make lead to what is not known before, and so
-        do those in output folders.
-        """
-        folders = self.declared.folders
-        if tree in folders or any(folder in folders for folder in parents(tree)):
-            return []
-        found: dict[str, None] = {}
-        for link in self.disk.links_in(tree, lambda link: bool(self.of(link))):
-            for name in self.disk.trail(link)[1:]:
-                found |= {name: None, f"{name.rstrip('/')}/": None}
-        return list(found)
+def _outputs_and_depfile(instance: Instance) -> Sequence[Output]:
+    if instance.depfile is None or instance.spec.depfile is None:
+        return instance.outputs
+    return [*instance.outputs, Output(instance.depfile, instance.spec.depfile.node)]

@@ -1,13 +1,15 @@
-"""Which action makes, reads and is left out of what: from instances to the edges between them."""
+"""From instances to the edges between them: which action reads the outputs of which, and which are disabled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import parents
 from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
+from treadle.plan.circles import circle_numbers
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import GlobItem, Scope, Template
 from treadle.plan.read.file_scope import PathResolver
@@ -16,7 +18,7 @@ from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node
 
 from . import glob_matches
-from .declared_outputs import DeclaredOutputs, Instance, Producers
+from .declared_outputs import DeclaredOutputs, Instance, OutputCheck
 from .programs import Programs, StartedProgram, starts
 from .references import References
 
@@ -24,65 +26,53 @@ MAX_CLOSE = 20
 OWN = "take it out of in, or let another action make it"
 
 
+@dataclass(slots=True, eq=False)
 class Dependencies:
     """What one instance reads and waits for.
 
-    :param named: the name of an input, "" without names -> its paths
-    :param hard: it is left out if one of these is
-    :param any_of: it is left out if all of one of these lists are
-    :param soft: it waits for these too where they do not wait for it: makers of what links in its trees lead to
+    :param named: the name of an input, "" without names -> its paths, and whether they were written as one text
+    :param paths: all paths that it reads
+    :param required: (producer, path) without which it is disabled
+    :param any_of: (actions, name): it is disabled if all of one list are
+    :param predecessors: uids of the actions whose success it waits for
+    :param yielding: it waits for these too if they do not wait for it: producers of what links in its trees lead to
+    :param needs: the actions of its `needs`, and those of its `after`
     :param started: the programs that it starts, as far as they are known before its inputs are
-    :param is_whole: whether all that it reads was found
-    :param unread: makers of plans that have not been read and in which names of `needs` and `after` may stand, and
-        what is wrong with such a name if its maker is in
+    :param is_complete: whether all that it reads was found
+    :param unloaded: producers of plans that are not loaded and may have a name in `needs` or `after`, and the error
+        about that name if the producer is enabled
+    :param edits: the files that it edits, and whether they were written as one text
     """
 
-    __slots__ = (
-        "after",
-        "any_of",
-        "edits",
-        "hard",
-        "is_whole",
-        "named",
-        "needs",
-        "paths",
-        "predecessors",
-        "soft",
-        "started",
-        "unread",
-    )
-
-    def __init__(self) -> None:
-        self.named: dict[str, tuple[list[str], bool]] = {}
-        self.paths: Sequence[str] = ()
-        self.hard: list[tuple[Instance, str]] = []
-        self.any_of: list[tuple[list[Instance], str]] = []
-        self.predecessors: dict[str, None] = {}
-        self.soft: dict[str, None] = {}
-        self.needs: Sequence[Instance] = ()
-        self.after: Sequence[Instance] = ()
-        self.started: Sequence[StartedProgram] = ()
-        self.is_whole = True
-        self.unread: Sequence[tuple[Instance, TreadleError]] = ()
-        self.edits: tuple[list[str], bool] | None = None
-        """The files that it edits, and whether they were written as one text."""
+    named: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
+    paths: Sequence[str] = ()
+    required: list[tuple[Instance, str]] = field(default_factory=list)
+    any_of: list[tuple[list[Instance], str]] = field(default_factory=list)
+    predecessors: dict[str, None] = field(default_factory=dict)
+    yielding: dict[str, None] = field(default_factory=dict)
+    needs: Sequence[Instance] = ()
+    after: Sequence[Instance] = ()
+    started: Sequence[StartedProgram] = ()
+    is_complete: bool = True
+    unloaded: Sequence[tuple[Instance, TreadleError]] = ()
+    edits: tuple[list[str], bool] | None = None
 
     def before(self) -> list[Instance]:
-        """Return the actions that it waits for, as far as they are known of one that is left out."""
-        found = [*self.after, *self.needs, *(producer for producer, _ in self.hard)]
+        """Return the actions that it waits for, as far as they are known of a disabled one."""
+        found = [*self.after, *self.needs, *(producer for producer, _ in self.required)]
         return found + [producer for producers, _ in self.any_of for producer in producers]
 
 
 class Linker:
     """Finds the edges of a plan.
 
-    :param instances: all of them, those that are left out too
+    :param instances: all of them, disabled ones too
+    :ivar broken: the instances with errors
     """
 
     __slots__ = (
-        *("broken", "by_uid", "declared", "disk", "instances", "producers", "names", "others"),
-        "problems",
-        *("programs", "dependencies", "root", "source"),
+        *("broken", "by_uid", "declared", "dependencies", "disk", "instances", "names", "problems"),
+        *("programs", "references", "root", "source"),
     )
 
     def __init__(
@@ -98,19 +88,17 @@ class Linker:
         self.disk: Disk = resolver.globs.disk
         self.instances = instances
         self.declared = declared
-        self.producers = Producers(resolver, declared, problems)
-        self.programs = Programs(resolver.source, resolver.root, self.producers)
+        self.programs = Programs(resolver.source, resolver.root, declared)
         self.names = names
         self.problems = problems
         self.by_uid = {instance.uid: instance for instance in instances}
-        self.others = References(resolver.source, names, self.by_uid)
+        self.references = References(resolver.source, names, self.by_uid)
         self.dependencies: dict[str, Dependencies] = {}
         self.broken: list[Instance] = []
-        """Those of which something is wrong."""
 
     def link(self) -> None:
-        """Find makers, paths that are read, and what is left out; mistakes are kept."""
-        self.producers.check(self.instances)
+        """Find producers, paths that are read, and disabled actions; errors are kept."""
+        OutputCheck(self.declared, self.source, self.problems).check(self.instances)
         any_disabled = any(instance.disabled for instance in self.instances)
         for instance in self.instances:
             deps = self.dependencies[instance.uid] = Dependencies()
@@ -118,9 +106,9 @@ class Linker:
                 continue
             before = self.problems.reported
             if any_disabled:
-                self._hard(instance, deps)
+                self._find_required(instance, deps)
             try:
-                self._fixed(instance, deps)
+                self._find_order(instance, deps)
             except TreadleError as error:
                 self.problems.collect(error)
             if self.problems.reported != before:
@@ -131,7 +119,7 @@ class Linker:
             if not instance.disabled:
                 before = self.problems.reported
                 deps = self.dependencies[instance.uid]
-                for producer, unknown in deps.unread:
+                for producer, unknown in deps.unloaded:
                     if not producer.disabled:
                         self.problems.collect(unknown)
                 self._inputs(instance, deps)
@@ -139,8 +127,8 @@ class Linker:
                     self.programs.wait(instance, deps.started, deps.predecessors)
                 except TreadleError as error:
                     self.problems.collect(error)
-                deps.is_whole = self.problems.reported == before
-                if not deps.is_whole:
+                deps.is_complete = self.problems.reported == before
+                if not deps.is_complete:
                     self.broken.append(instance)
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
@@ -154,32 +142,38 @@ class Linker:
         """
         self._check_input(path, [], node, instance)
 
-    # What is known before anybody is left out.
+    # Before it is known which actions are disabled.
 
-    def _hard(self, instance: Instance, deps: Dependencies) -> None:
-        """Find the inputs without which it is left out; where one is wrong, `_inputs` says so too."""
+    def _find_required(self, instance: Instance, deps: Dependencies) -> None:
+        """Find the inputs without which it is disabled; `_inputs` reports the same errors again."""
         producer = self.by_uid.get(instance.spec.file_scope.generated_by)
         if producer is not None:
-            deps.hard.append((producer, producer.expand or ""))
+            deps.required.append((producer, producer.expand or ""))
         for slot in instance.spec.inputs:
             for item in slot.items:
                 with self.problems.collecting():
                     if isinstance(item, FromItem):
-                        producers = [producer for producer, _ in self.others.outputs(item, instance, is_early=True)]
+                        producers = [
+                            producer for producer, _ in self.references.outputs(item, instance, is_early=True)
+                        ]
                         if producers and not item.empty:
                             deps.any_of.append((producers, _shown(item, instance.scope)))
                     elif isinstance(item, Template):
                         for text in instance.scope.items(item):
                             path = instance.spec.file_scope.resolver.path(text, item.node, "an input")
-                            if not self._is_left_open(path):
-                                deps.hard.extend((producer, path) for producer in self._makers_of(path, instance))
+                            if not self._is_open_tree(path):
+                                deps.required.extend(
+                                    (producer, path) for producer in self._producers_of(path, instance)
+                                )
 
-    def _fixed(self, instance: Instance, deps: Dependencies) -> None:
+    def _find_order(self, instance: Instance, deps: Dependencies) -> None:
         spec = instance.spec
         if starts(spec):
             deps.started = self.programs.known(instance)
             for one in deps.started:
-                deps.hard.extend((producer, one.path) for producer in self.programs.producers_of(one))
+                deps.required.extend(
+                    (producer, one.path) for producer in self.declared.producers_by_any_name(one.path)
+                )
         if spec.needs:
             needs = self._waited_for(instance, spec.needs, "needs", deps)
             deps.any_of.extend((found, name) for name, found in needs)
@@ -191,17 +185,17 @@ class Linker:
     def _waited_for(
         self, instance: Instance, names: Sequence[Template], kind: str, deps: Dependencies
     ) -> list[tuple[str, list[Instance]]]:
-        found, unread = self.others.waited_for(instance, names, kind, self.problems)
-        deps.unread = (*deps.unread, *unread)
+        found, unread = self.references.waited_for(instance, names, kind, self.problems)
+        deps.unloaded = (*deps.unloaded, *unread)
         return found
 
-    def _is_left_open(self, path: str) -> bool:
-        """Whether a tree takes whatever is in: it is no output itself and lies in none."""
+    def _is_open_tree(self, path: str) -> bool:
+        """Whether a tree takes what is enabled: it is not an output, nor in one."""
         if not path.endswith("/") or path in self.declared.folders:
             return False
         return not any(folder in self.declared.folders for folder in parents(path))
 
-    # What is known after that.
+    # After that.
 
     def _inputs(self, instance: Instance, deps: Dependencies) -> None:
         for slot in instance.spec.inputs:
@@ -211,7 +205,7 @@ class Linker:
                 try:
                     if isinstance(item, Template):
                         self._paths(item, instance, deps, paths)
-                        is_text = is_text and not _is_list(item, instance.scope)
+                        is_text = is_text and not instance.scope.is_list(item)
                         continue
                     is_text = False
                     if isinstance(item, GlobItem):
@@ -239,7 +233,11 @@ class Linker:
         for path in found:
             producer = self.declared.files.get(path)
             if producer is None:
-                behind = [one for one in self.producers.behind(path) if one is not instance and not one.disabled]
+                behind = [
+                    one
+                    for one in self.declared.producers_through_links(path)
+                    if one is not instance and not one.disabled
+                ]
                 deps.predecessors.update((one.uid, None) for one in behind)
             if producer is instance:
                 raise self._own(instance, path, item.node, "the glob takes it: use exclude")
@@ -249,7 +247,7 @@ class Linker:
 
     def _outputs(self, item: FromItem, instance: Instance, deps: Dependencies) -> list[str]:
         found: dict[str, None] = {}
-        for producer, paths in self.others.outputs(item, instance):
+        for producer, paths in self.references.outputs(item, instance):
             if not producer.disabled:
                 found.update(dict.fromkeys(paths))
                 deps.predecessors[producer.uid] = None
@@ -269,7 +267,7 @@ class Linker:
                 found.append(sources[text])
                 continue
             path = resolver.path(text, item.node, "an input")
-            producers = self._makers_of(path, instance)
+            producers = self._producers_of(path, instance)
             for producer in producers:
                 if producer is instance:
                     raise self._own(instance, self._shared(instance, path), item.node, OWN)
@@ -281,34 +279,34 @@ class Linker:
                 sources[text] = path
             found.append(path)
 
-    def _makers_of(self, path: str, instance: Instance) -> list[Instance]:
-        """Return the makers of a path by any name, but for the reader itself by another name."""
-        producers = self.producers.of(path)
-        return producers or [one for one in self.producers.by_any_name(path) if one is not instance]
+    def _producers_of(self, path: str, instance: Instance) -> list[Instance]:
+        """Return the producers of a path by any name, without the reader itself by another name."""
+        producers = self.declared.producers(path)
+        return producers or [one for one in self.declared.producers_by_any_name(path) if one is not instance]
 
     def _wait_inside(self, tree: str, instance: Instance, deps: Dependencies) -> bool:
-        """Wait for the makers of what the links in a tree lead to, see `settle`; return whether there are any."""
-        producers = self.producers.inside(tree)
+        """Wait for the producers of what links in a tree lead to, see `settle`; return whether there are any."""
+        producers = self.declared.producers_inside(tree)
         for producer in producers:
             if producer is not instance and not producer.disabled:
-                deps.soft[producer.uid] = None
+                deps.yielding[producer.uid] = None
         return bool(producers)
 
     def settle(self) -> None:
-        """Take in the edges that count where they close no circle.
+        """Add the edges that yield, where they close no circle.
 
-        Packages that link to each other, each with what it makes, wait for each other: there the order of the plan
-        counts.
+        Packages that link to each other, each with its outputs, would wait for each other: there the order of the
+        plan decides.
         """
-        soft = {uid: deps.soft for uid, deps in self.dependencies.items() if deps.soft}
-        if not soft:
+        yielding = {uid: deps.yielding for uid, deps in self.dependencies.items() if deps.yielding}
+        if not yielding:
             return
         edges = {
-            uid: {**deps.predecessors, **deps.soft, **{one.uid: None for one in deps.after}}
+            uid: {**deps.predecessors, **deps.yielding, **{one.uid: None for one in deps.after}}
             for uid, deps in self.dependencies.items()
         }
-        circles = circles_of(edges)
-        for uid, producers in soft.items():
+        circles = circle_numbers(edges)
+        for uid, producers in yielding.items():
             own = circles.get(uid)
             apart = [producer for producer in producers if own is None or circles.get(producer) != own]
             self.dependencies[uid].predecessors.update(dict.fromkeys(apart))
@@ -319,12 +317,12 @@ class Linker:
         return self.error(
             f"{instance.uid} reads its own output {path}",
             node,
-            facts=(f"made at {self.producers.place(output)}",),
+            facts=(f"made at {self.source.place(output.node.start)}",),
             hint=hint,
         )
 
     def _shared(self, instance: Instance, path: str) -> str:
-        """Return the output of an instance that a path meets: the same, below it or above it."""
+        """Return the output of an instance that a path overlaps: the same, below it or above it."""
         for output in instance.outputs:
             for name in (output.path, self.declared.real_names.get(output.path, output.path)):
                 if path in (name, *parents(name)) or name in parents(path):
@@ -393,7 +391,7 @@ class Linker:
         folder, _, name = path.rstrip("/").rpartition("/")
         found = self._names_in(folder + "/" if folder or path.startswith("/") else "")
         if folder and not found:
-            # the mistake may be in the folder's name: then the same name in one that looks like it is meant
+            # the typo may be in the name of the folder: look for the same file in a folder with a similar name
             around = folder.rpartition("/")[0]
             beside = self._names_in(around + "/" if around or path.startswith("/") else "")
             near = nearest(folder + "/", [one for one in beside if one.endswith("/")])
@@ -409,109 +407,33 @@ class Linker:
         return path if path.startswith("/") else f"{self.root}/{path}"
 
 
-def _is_list(item: Template, scope: Scope) -> bool:
-    whole = item.whole
-    return whole is not None and isinstance(scope.value(item, whole), tuple)
-
-
 def _shown(item: FromItem, scope: Scope) -> str:
     return listed(name for template in item.names for name in scope.items(template))
 
 
-def _is_in_order(edges: Mapping[str, Iterable[str]]) -> bool:
-    """Whether each edge leads to one that stands before it, so that there is no circle."""
-    seen: set[str] = set()
-    for uid, before in edges.items():
-        if not seen.issuperset(before):
-            return False
-        seen.add(uid)
-    return True
-
-
-def circles_of(edges: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """Return a number for each uid that is in a circle: the same for those that lead to each other."""
-    if _is_in_order(edges):
-        return {}
-    order: list[str] = []
-    seen: set[str] = set()
-    back: dict[str, list[str]] = {uid: [] for uid in edges}
-    for uid, before in edges.items():
-        for one in before:
-            back[one].append(uid)
-        todo = [(uid, False)]
-        while todo:
-            here, is_done = todo.pop()
-            if is_done:
-                order.append(here)
-            elif here not in seen:
-                seen.add(here)
-                todo += [(here, True), *((one, False) for one in edges[here])]
-    found: dict[str, int] = {}
-    left = dict.fromkeys(reversed(order))
-    for number, uid in enumerate(reversed(order)):
-        members = []
-        stack = [uid]
-        while stack:
-            here = stack.pop()
-            if here in left:
-                del left[here]
-                members.append(here)
-                stack += back[here]
-        if len(members) > 1:
-            found.update(dict.fromkeys(members, number))
-    return found
-
-
-def find_circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return the uids of a circle, the first one at the end again; nothing if there is none."""
-    if _is_in_order(edges):
-        return []
-    done: dict[str, bool] = {}
-    for first in edges:
-        if first in done:
-            continue
-        done[first] = False
-        path = [(first, iter(edges[first]))]
-        while path:
-            name, rest = path[-1]
-            other = next((one for one in rest if not done.get(one, False)), None)
-            if other is None:
-                path.pop()
-                done[name] = True
-            elif other in done:
-                names = [one for one, _ in path]
-                return [*names[names.index(other) :], other]
-            else:
-                done[other] = False
-                path.append((other, iter(edges[other])))
-    return []
-
-
 def _disable_dependents(instances: Sequence[Instance], dependencies: Mapping[str, Dependencies]) -> None:
-    """Leave out what needs, or reads the outputs of, what is left out."""
+    """Disable the actions that need, or read the outputs of, disabled ones."""
     queue = [instance for instance in instances if instance.disabled]
-    if not queue:
-        return
-    hard: dict[str, list[tuple[Instance, str]]] = {}
+    readers: dict[str, list[tuple[Instance, str]]] = {}
     lists: dict[str, list[tuple[Instance, int]]] = {}
-    still: dict[tuple[str, int], int] = {}
+    enabled: dict[tuple[str, int], int] = {}
     for instance in instances:
         deps = dependencies[instance.uid]
-        for producer, path in deps.hard:
-            hard.setdefault(producer.uid, []).append((instance, path))
+        for producer, path in deps.required:
+            readers.setdefault(producer.uid, []).append((instance, path))
         for at, (producers, _) in enumerate(deps.any_of):
-            distinct = {producer.uid for producer in producers}
-            still[instance.uid, at] = len(distinct)
-            for uid in distinct:
+            uids = {producer.uid for producer in producers}
+            enabled[instance.uid, at] = len(uids)
+            for uid in uids:
                 lists.setdefault(uid, []).append((instance, at))
     while queue:
         gone = queue.pop()
-        for reader, path in hard.get(gone.uid, ()):
+        for reader, path in readers.get(gone.uid, ()):
             if not reader.disabled:
                 reader.disabled = f"needs {path} of {gone.uid}, which is disabled"
                 queue.append(reader)
         for reader, at in lists.get(gone.uid, ()):
-            still[reader.uid, at] -= 1
-            if not still[reader.uid, at] and not reader.disabled:
+            enabled[reader.uid, at] -= 1
+            if not enabled[reader.uid, at] and not reader.disabled:
                 reader.disabled = f"needs {dependencies[reader.uid].any_of[at][1]}, which is disabled"
                 queue.append(reader)

@@ -1,8 +1,7 @@
-"""Files that actions edit in place: which they are, that nothing else writes them, and that their readers wait."""
+"""Files that actions edit in place: finds and checks them, and lets their readers wait."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from treadle.content.trust import STATE_FOLDER
@@ -11,12 +10,12 @@ from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.nodes import Node
 
 from . import glob_matches
-from .declared_outputs import Instance
+from .declared_outputs import Instance, starting_with
 from .edges import Linker
 
 
 def link_edits(linker: Linker) -> None:
-    """Find what is edited, and let the readers wait; mistakes are kept."""
+    """Find the edited files, and let their readers wait; errors are kept."""
     editors: dict[str, tuple[Instance, Node]] = {}
     for instance in linker.instances:
         if instance.spec.edits is not None and not instance.disabled:
@@ -26,19 +25,19 @@ def link_edits(linker: Linker) -> None:
         if not instance.disabled:
             deps = linker.dependencies[instance.uid]
             for path in (*deps.paths, *[one.path for one in deps.started]):
-                for name in (path, *linker.producers.names(path)):
+                for name in (path, *linker.declared.other_names(path)):
                     _wait(instance, name, deps.predecessors, editors, ordered)
                 if path.endswith("/"):
-                    for name in linker.producers.names_inside(path):
-                        _wait(instance, name, deps.soft, editors, ordered)
+                    for name in linker.declared.names_inside(path):
+                        _wait(instance, name, deps.yielding, editors, ordered)
 
 
 def editors_of(linker: Linker) -> dict[str, str]:
-    """Return which of the actions that are in edits which file, also by its name without links."""
+    """Return file -> uid of the enabled action that edits it, also by the name without links."""
     found: dict[str, str] = {}
     for uid, deps in linker.dependencies.items():
         if deps.edits is not None:
-            names = linker.producers.names
+            names = linker.declared.other_names
             found |= {name: uid for path in deps.edits[0] for name in (path, *names(path)[-1:])}
     return found
 
@@ -55,31 +54,32 @@ def _wait(
         waits_for[found[0].uid] = None
     if not path.endswith("/"):
         return
-    prefix = "" if path == "./" else path
-    at = bisect_left(ordered, prefix)
-    while at < len(ordered) and ordered[at].startswith(prefix):
-        if editors[ordered[at]][0] is not instance:
-            waits_for[editors[ordered[at]][0].uid] = None
-        at += 1
+    for name in starting_with("" if path == "./" else path, ordered):
+        if editors[name][0] is not instance:
+            waits_for[editors[name][0].uid] = None
 
 
 class _Edits:
-    """The edits of one action."""
+    """The edits of one action.
+
+    :ivar reads: each name of what the action reads -> how it is declared
+    """
+
+    __slots__ = ("deps", "instance", "linker", "reads")
 
     def __init__(self, linker: Linker, instance: Instance) -> None:
         self.linker = linker
         self.instance = instance
         self.deps = linker.dependencies[instance.uid]
-        self.reads: dict[str, str] = {}
-        """Each name of what it reads -> how it is declared."""
+        names = linker.declared.other_names
+        self.reads = {name: path for path in self.deps.paths for name in (path, *names(path))}
 
     def find(self, editors: dict[str, tuple[Instance, Node]]) -> None:
-        """Find the files, and put them to those of others; mistakes are kept."""
+        """Find the files, and add them to those of other actions; errors are kept."""
         spec = self.instance.spec
         assert spec.edits is not None
         paths: dict[str, None] = {}
-        names = self.linker.producers.names
-        self.reads = {name: path for path in self.deps.paths for name in (path, *names(path))}
+        names = self.linker.declared.other_names
         before = self.linker.problems.reported
         is_text = spec.edits.is_text
         for item in spec.edits.items:
@@ -92,7 +92,7 @@ class _Edits:
                         editors[name] = (self.instance, item.node)
         self.deps.edits = (list(paths), is_text)
         if self.linker.problems.reported > before:
-            self.deps.is_whole = False
+            self.deps.is_complete = False
 
     def _paths(self, item: Template | GlobItem | FromItem) -> Sequence[str]:
         resolver, scope = self.instance.spec.file_scope.resolver, self.instance.scope
@@ -120,7 +120,7 @@ class _Edits:
             raise linker.error(
                 f"the edited file {path} {wrong}", node, hint="to take it out of a glob, use exclude"
             )
-        producers = linker.producers.by_any_name(path)
+        producers = linker.declared.producers_by_any_name(path)
         if producers:
             raise linker.error(
                 f"{instance.uid} edits {path}, which {producers[0].uid} makes",
@@ -129,7 +129,7 @@ class _Edits:
                 hint="let one action do both: run: takes several commands; to take it out of a glob, use exclude",
             )
         linker.check_source(path, node, instance)
-        names = (path, *linker.producers.names(path))
+        names = (path, *linker.declared.other_names(path))
         other, place = next((editors[name] for name in names if name in editors), (instance, node))
         if other is not instance:
             raise linker.error(

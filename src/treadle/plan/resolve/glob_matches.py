@@ -1,4 +1,4 @@
-"""What a glob takes: files that no action makes, and declared outputs; and what is said if that is nothing."""
+"""What a glob matches: files that no action makes, and declared outputs; and the error if it matches nothing."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .declared_outputs import DeclaredOutputs, Instance
 def matches(
     resolver: PathResolver, item: GlobItem, scope: Scope, declared: DeclaredOutputs, family: Spec | None
 ) -> Sequence[str]:
-    """Return what a glob takes, by bytes: free files, and declared outputs of actions that are in.
+    """Return what a glob matches, by bytes: files that no action makes, and declared outputs of enabled actions.
 
-    :param family: whose outputs it never takes; None once every action is known: then an answer stays
+    :param family: the action whose outputs it never matches; None once every action is known: then the result is
+        kept
     """
     patterns = resolver.patterns(item.patterns, scope)
     exclude = resolver.patterns(item.exclude, scope)
@@ -35,7 +36,7 @@ def matches(
             raise resolver.source.error(
                 f"the glob {text} matches too much: {error}", item.node, hint="begin it with a folder"
             ) from None
-        _refuse_unread(resolver, text, exclude, item)
+        _refuse_unreadable(resolver, text, exclude, item)
         found.update(path for path in files if declared.is_free(path))
         found.update(_declared(resolver.globs.parse(text), declared, family))
     excluded = [resolver.globs.parse(text) for text in exclude]
@@ -46,8 +47,8 @@ def matches(
     return matched
 
 
-def _refuse_unread(resolver: PathResolver, text: str, exclude: Sequence[str], item: GlobItem) -> None:
-    """Raise an error if a glob has met what it could not look into, unless that is excluded."""
+def _refuse_unreadable(resolver: PathResolver, text: str, exclude: Sequence[str], item: GlobItem) -> None:
+    """Raise an error if a glob could not look into something that is not excluded."""
     unread = resolver.globs.unread(text)
     if not unread:
         return
@@ -64,28 +65,36 @@ def _refuse_unread(resolver: PathResolver, text: str, exclude: Sequence[str], it
 
 
 def _takes_all(pattern: Pattern, path: str) -> bool:
-    """Return whether a pattern takes a file, or all that can be in a folder as far as globs see it."""
+    """Whether a pattern matches a file, or all files that globs can see in a folder."""
     if path.endswith("/"):
         return pattern.names[-1] == "**" and pattern.takes(path + "x")
     return pattern.takes(path)
 
 
 def previous_matches(instance: Instance, declared: DeclaredOutputs) -> tuple[str, ...]:
-    """Return the outputs of former runs that the globs of an action would take, if these were made now."""
-    spec, scope, resolver = instance.spec, instance.scope, instance.spec.file_scope.resolver
+    """Return the outputs of former runs that the globs of an action would match if they were made now."""
+    spec = instance.spec
     slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
-    found: dict[str, None] = {}
-    for item in (item for slot in slots for item in slot.items if isinstance(item, GlobItem)):
-        excluded = [resolver.globs.parse(text) for text in resolver.patterns(item.exclude, scope)]
-        files = [path for text in resolver.patterns(item.patterns, scope) for path in resolver.globs.files(text)]
-        for path in files:
-            if path in declared.previous and path not in declared.files:
-                found.update({} if any(one.takes(path) for one in excluded) else {path: None})
-    return tuple(found)
+    globs = [item for slot in slots for item in slot.items if isinstance(item, GlobItem)]
+    resolver, scope = spec.file_scope.resolver, instance.scope
+    return tuple(dict.fromkeys(path for item in globs for path in _previous(resolver, item, scope, declared)))
+
+
+def _previous(resolver: PathResolver, item: GlobItem, scope: Scope, declared: DeclaredOutputs) -> list[str]:
+    """Return the outputs of former runs that a glob would match if they were ordinary files."""
+    excluded = [resolver.globs.parse(text) for text in resolver.patterns(item.exclude, scope)]
+    return [
+        path
+        for text in resolver.patterns(item.patterns, scope)
+        for path in resolver.globs.files(text)
+        if path in declared.previous
+        and path not in declared.files
+        and not any(pattern.takes(path) for pattern in excluded)
+    ]
 
 
 def folders_outside(resolver: PathResolver, item: GlobItem, scope: Scope) -> list[str]:
-    """Return the folders outside the root that a glob looks in, as far as its text is fixed."""
+    """Return the folders outside the root that a glob searches, as far as its text is fixed."""
     bases = [resolver.globs.parse(text).base for text in resolver.patterns(item.patterns, scope)]
     return [base.rstrip("/") + "/" for base in bases if base.startswith("/")]
 
@@ -93,23 +102,23 @@ def folders_outside(resolver: PathResolver, item: GlobItem, scope: Scope) -> lis
 def no_match_error(
     resolver: PathResolver, item: GlobItem, scope: Scope, declared: DeclaredOutputs, reader: Instance | None
 ) -> TreadleError:
-    """Return the error for a glob that takes nothing.
+    """Return the error for a glob that matches nothing.
 
-    :param reader: whose input it is, None for a value of foreach
+    :param reader: the action of which it is an input, None for a value of foreach
     """
     texts = [scope.pattern(template) for template in item.patterns]
     shown = listed(texts) or "[]"
     facts: tuple[str, ...] = ()
     hint = f'if that is right: {{glob: "{shown}", empty: ok}}'
     if any(sign in shown for sign in ("[*]", "[?]")):
-        hint = "a value is never a pattern: what comes in through ${} stands for itself"
+        hint = "a value is never a pattern: the text of ${} is taken literally"
     bases = [resolver.globs.parse(text).base + "/" for text in texts]
     folder = next((one for base in bases for one in (*parents(base), base) if one in declared.folders), None)
     if folder is not None:
         producer = declared.folders[folder]
         output = next(one for one in producer.outputs if one.path == declared.as_declared.get(folder, folder))
         place = resolver.source.place(output.node.start)
-        facts = (f"{producer.uid} makes {folder} at {place}: what will be in it is not known before",)
+        facts = (f"{producer.uid} makes {folder} at {place}: its content is not known before",)
         if reader is None:
             hint = f"name the files in out: of {producer.uid}"
         elif reader is producer:
@@ -117,26 +126,11 @@ def no_match_error(
         else:
             hint = f"read the whole folder: {folder}"
     else:
-        left = _left_by_former(resolver, item, texts, scope, declared)
+        left = _previous(resolver, item, scope, declared)
         if left:
             facts = tuple(f"{path} is there, but {_maker(declared, path)}" for path in left[:3])
             hint = f"`treadle forget {' '.join(left[:3])}` makes it an ordinary file, which globs take"
     return resolver.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
-
-
-def _left_by_former(
-    resolver: PathResolver, item: GlobItem, texts: Sequence[str], scope: Scope, declared: DeclaredOutputs
-) -> list[str]:
-    """Return the outputs of former runs that a glob would take if they were ordinary files."""
-    excluded = [resolver.globs.parse(text) for text in resolver.patterns(item.exclude, scope)]
-    return [
-        path
-        for text in texts
-        for path in resolver.globs.files(text)
-        if path in declared.previous
-        and path not in declared.files
-        and not any(pattern.takes(path) for pattern in excluded)
-    ]
 
 
 def _maker(declared: DeclaredOutputs, path: str) -> str:
@@ -159,7 +153,7 @@ def _declared(pattern: Pattern, declared: DeclaredOutputs, family: Spec | None) 
 
 
 def _prefix(pattern: Pattern) -> str:
-    """Return the text that all that a pattern takes begins with."""
+    """Return the text that all matches of a pattern begin with."""
     head = MAGIC.split(pattern.names[0])[0]
     base = "" if pattern.base == "." else pattern.base.rstrip("/") + "/"
     return base + head

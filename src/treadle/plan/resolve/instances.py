@@ -1,20 +1,22 @@
-"""From actions as written to their instances: foreach values, uids, outputs, conditions.
+"""Expands actions to instances: values of foreach, uids, outputs and conditions.
 
-Globs see files that no action makes and declared outputs; what makes each is known when every action is expanded,
-so actions whose foreach has a glob are expanded again until their answer stays.
+Globs match files that no action makes and declared outputs. The outputs are known once every action is expanded, so
+actions with a glob in foreach are expanded again until their values stay the same.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from treadle.errors import TreadleError
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template, Value
+from treadle.plan.language.templates import MAGIC, GlobItem, Record, Scope, Template, Value
 from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem, Item, Spec
 from treadle.plan.yaml.diagnostics import Problems
@@ -29,78 +31,66 @@ MAX_ROUNDS = 50
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff%,*?]")
 
 
+@dataclass(slots=True)
 class Expander:
     """Makes the instances of all actions.
 
     :param environ: the environment, for `env.NAME` of tracked variables
+    :param previous: paths that actions made in former runs
     """
 
-    __slots__ = ("disk", "environ", "previous", "source")
-
-    def __init__(
-        self,
-        source: Source,
-        environ: Mapping[str, str],
-        previous: Collection[str],
-        disk: Disk,
-    ) -> None:
-        self.source = source
-        self.environ = environ
-        self.previous = previous
-        self.disk = disk
+    source: Source
+    environ: Mapping[str, str]
+    previous: Collection[str]
+    disk: Disk
 
     def expand(self, specs: Sequence[Spec], problems: Problems) -> list[Instance]:
         """Return the instances in the order of the plan."""
-        made: dict[Spec, list[Instance]] = {}
-        found: dict[Spec, Problems] = {}
-        moving = [spec for spec in specs if spec.has_globs]
-        nothing = DeclaredOutputs((), self.previous)
+        families: dict[Spec, list[Instance]] = {}
+        errors: dict[Spec, Problems] = {}
+        with_globs = [spec for spec in specs if spec.has_globs]
+        no_outputs = DeclaredOutputs((), self.previous, self.disk, lambda: self.previous)
         noted = Problems()
         for spec in specs:
             if not spec.has_globs:
-                _, made[spec] = self._family(spec, nothing, noted)
+                families[spec] = self._family(spec, no_outputs, noted)
                 if len(noted):
-                    found[spec], noted = noted, Problems()
-        if moving:
-            self._settle(moving, made, found, problems)
+                    errors[spec], noted = noted, Problems()
+        if with_globs:
+            self._settle(with_globs, families, errors, problems)
         for spec in specs:
-            if spec in found:
-                for error in found[spec].errors():
+            if spec in errors:
+                for error in errors[spec].errors():
                     problems.add(error)
-        return [instance for spec in specs for instance in made[spec]]
+        return [instance for spec in specs for instance in families[spec]]
 
     def _settle(
         self,
-        moving: Sequence[Spec],
-        made: dict[Spec, list[Instance]],
-        found: dict[Spec, Problems],
+        with_globs: Sequence[Spec],
+        families: dict[Spec, list[Instance]],
+        errors: dict[Spec, Problems],
         problems: Problems,
     ) -> None:
-        """Expand actions whose foreach has a glob until what the globs take stays."""
-        answers: dict[Spec, object] = {}
-        for _ in range(min(len(moving), MAX_ROUNDS) + MAX_ROUNDS):
-            declared = DeclaredOutputs(itertools.chain.from_iterable(made.values()), self.previous)
-            declared.find_real_names(self.disk, lambda: self.previous)
+        """Expand actions with a glob in foreach until what the globs match stays the same."""
+        known: dict[Spec, object] = {}
+        for _ in range(min(len(with_globs), MAX_ROUNDS) + MAX_ROUNDS):
+            instances = itertools.chain.from_iterable(families.values())
+            declared = DeclaredOutputs(instances, self.previous, self.disk, lambda: self.previous)
             changed = []
-            for spec in moving:
+            for spec in with_globs:
                 noted = Problems()
-                answer = self._values(spec, declared, noted)
-                if spec not in answers or answer != answers[spec]:
-                    answers[spec], found[spec] = answer, noted
+                values = self._values(spec, declared, noted)
+                if spec not in known or values != known[spec]:
+                    known[spec], errors[spec] = values, noted
                     changed.append(spec)
             for spec in changed:
-                _, made[spec] = self._family(spec, declared, found[spec])
+                families[spec] = self._family(spec, declared, errors[spec])
             if not changed:
-                break
-        else:
-            for spec in changed:
-                problems.add(
-                    self.source.error(
-                        f"{spec.name}: its foreach globs match its own outputs, so its instances never settle",
-                        spec.key,
-                        hint="narrow the glob, or exclude what the actions make",
-                    )
-                )
+                return
+        for spec in changed:
+            what = f"{spec.name}: its foreach globs match its own outputs, so its instances never settle"
+            hint = "narrow the glob, or exclude what the actions make"
+            problems.add(self.source.error(what, spec.key, hint=hint))
 
     def _values(
         self, spec: Spec, declared: DeclaredOutputs, problems: Problems
@@ -119,7 +109,7 @@ class Expander:
         if isinstance(item, GlobItem):
             resolver = spec.file_scope.resolver
             answer = glob_matches.matches(resolver, item, spec.file_scope.scope, declared, spec)
-            if not answer and not item.empty and not self._reason_against_all(spec):
+            if not answer and not item.empty and not self._disables_all(spec):
                 raise glob_matches.no_match_error(resolver, item, spec.file_scope.scope, declared, None)
             return [resolver.as_written(path) for path in answer] if resolver.folder else answer
         assert not isinstance(item, FromItem)
@@ -134,131 +124,92 @@ class Expander:
             raise item.error(f"foreach needs a list, but ${{{whole.name}}} is one text", whole, hint=hint)
         return spec.file_scope.scope.items(item)
 
-    def _family(self, spec: Spec, declared: DeclaredOutputs, problems: Problems) -> tuple[object, list[Instance]]:
+    def _family(self, spec: Spec, declared: DeclaredOutputs, problems: Problems) -> list[Instance]:
+        scope = spec.file_scope.scope
         if not spec.foreach:
-            instance = Instance(spec.name, spec, spec.file_scope.scope)
-            self._fill(instance, problems)
-            return None, [instance]
+            return [self._instance(spec.name, spec, scope, problems)]
         values = self._values(spec, declared, problems)
         if values is None:
-            return None, []
-        count = 1
-        for _, texts in values:
-            count *= len(texts)
+            return []
+        count = math.prod(len(texts) for _, texts in values)
         if count > MAX_INSTANCES:
-            problems.add(
-                self.source.error(
-                    f"foreach makes more than {MAX_INSTANCES:,} actions",
-                    spec.key,
-                    hint="several names multiply: give fewer",
-                )
-            )
-            return values, []
-        if not count and (reason := self._reason_against_all(spec)):
+            what = f"foreach makes more than {MAX_INSTANCES:,} actions"
+            problems.add(self.source.error(what, spec.key, hint="several names multiply: give fewer"))
+            return []
+        if not count and (reason := self._disables_all(spec)):
             # an action that reads or needs the family is disabled with it
-            hollow = Instance(f"{spec.name}@", spec, spec.file_scope.scope)
-            hollow.disabled, hollow.is_placeholder = reason, True
-            return values, [hollow]
-        found: list[Instance] = []
-        uids: set[str] = set()
+            return [Instance(f"{spec.name}@", spec, scope, disabled=reason, is_placeholder=True)]
+        found: dict[str, Instance] = {}
         names = [name for name, _ in values]
         outside = self._folders_outside(spec)
-        scope = spec.file_scope.scope
         for chosen in itertools.product(*[texts for _, texts in values]):
-            uid = f"{spec.name}@{','.join([uid_part(_cut(_named(value), outside)) for value in chosen])}"
-            if uid in uids:
-                problems.add(
-                    self.source.error(f"foreach makes {uid} twice", spec.entries["foreach"], hint=_one_each(chosen))
-                )
-                return values, found
-            uids.add(uid)
-            local = scope.with_local(_local(names, chosen), _unknown(scope.unknown, names, chosen))
-            local.typed = _typed(names, chosen)
+            uid = f"{spec.name}@{','.join([_uid_part(_cut(_named(value), outside)) for value in chosen])}"
+            if uid in found:
+                what = f"foreach makes {uid} twice"
+                problems.add(self.source.error(what, spec.entries["foreach"], hint=_one_each(chosen)))
+                break
+            unknown = _unknown(scope.unknown, names, chosen)
+            local = scope.with_local(_local(names, chosen), unknown, _typed(names, chosen))
             with problems.collecting():
                 one = spec if spec.variants is None else spec.variants.of(local)
-                instance = Instance(uid, one, local)
-                self._fill(instance, problems)
-                found.append(instance)
+                found[uid] = self._instance(uid, one, local, problems)
             if len(problems):
                 break
-        return values, found
+        return list(found.values())
 
     def _folders_outside(self, spec: Spec) -> tuple[str, ...]:
+        scope, resolver = spec.file_scope.scope, spec.file_scope.resolver
         globs = [item for _, items in spec.foreach for item in items if isinstance(item, GlobItem)]
-        return tuple(
-            folder
-            for item in globs
-            for folder in glob_matches.folders_outside(spec.file_scope.resolver, item, spec.file_scope.scope)
-        )
+        return tuple(folder for item in globs for folder in glob_matches.folders_outside(resolver, item, scope))
 
-    def _fill(self, instance: Instance, problems: Problems) -> None:
-        spec, scope, resolver = instance.spec, instance.scope, instance.spec.file_scope.resolver
+    def _instance(self, uid: str, spec: Spec, scope: Scope, problems: Problems) -> Instance:
+        """Return an instance; errors are kept."""
+        resolver = spec.file_scope.resolver
+        outputs: list[Output] = []
         for slot in spec.outputs:
             for item in slot.items:
-                if not isinstance(item, Template):
-                    continue
-                try:
-                    for text in scope.items(item):
-                        instance.outputs.append(Output(resolver.resolve_output(text, item.node), item.node, slot))
-                except TreadleError as error:
-                    problems.collect(error)
-        if spec.stdout is not None:
-            with problems.collecting():
-                node = spec.stdout.node
-                instance.stdout = _file(resolver, scope.text(spec.stdout), node, "stdout")
-                if all(instance.stdout != output.path for output in instance.outputs):
-                    instance.outputs.append(Output(instance.stdout, node))
-        if spec.depfile is not None:
-            with problems.collecting():
-                instance.depfile = _file(resolver, scope.text(spec.depfile), spec.depfile.node, "depfile")
-        if spec.expand is not None:
-            with problems.collecting():
-                node = spec.expand.node
-                instance.expand = _file(resolver, scope.text(spec.expand), node, "expand")
-                if all(instance.expand != output.path for output in instance.outputs):
-                    instance.outputs.append(Output(instance.expand, node))
+                if isinstance(item, Template):
+                    try:
+                        node = item.node
+                        outputs += [Output(resolver.resolve_output(t, node), node, slot) for t in scope.items(item)]
+                    except TreadleError as error:
+                        problems.collect(error)
+        files: dict[str, str] = {}
+        for key, template in (("stdout", spec.stdout), ("depfile", spec.depfile), ("expand", spec.expand)):
+            if template is not None:
+                with problems.collecting():
+                    path = files[key] = _file(resolver, scope.text(template), template.node, key)
+                    if key != "depfile" and all(path != output.path for output in outputs):
+                        outputs.append(Output(path, template.node))
+        disabled = ""
         if spec.condition is not None:
             with problems.collecting():
-                self._decide(instance)
+                disabled = self._when_is_false(spec, {**scope.local, **scope.typed})
+        get = files.get
+        return Instance(uid, spec, scope, outputs, get("stdout"), get("depfile"), get("expand"), disabled)
 
-    def _decide(self, instance: Instance) -> None:
-        values = {**instance.scope.local, **instance.scope.typed}
-        instance.disabled = self._reason_against(instance.spec, values)
-
-    def _reason_against_all(self, spec: Spec) -> str:
-        """Return why all of a family is left out whatever its values are, "" if that depends on these."""
+    def _disables_all(self, spec: Spec) -> str:
+        """Return why all of a family is disabled whatever its values are, "" if it depends on them."""
         if spec.condition is None or spec.variants is not None:
             return ""
         try:
-            return self._reason_against(spec, {})
+            return self._when_is_false(spec, {})
         except TreadleError:
             return ""
 
-    def _reason_against(self, spec: Spec, values: Mapping[str, Operand]) -> str:
+    def _when_is_false(self, spec: Spec, values: Mapping[str, Operand]) -> str:
         condition = spec.condition
         assert condition is not None
-        hidden = [f"env.{name}" for name in spec.secret]
+        secret = [f"env.{name}" for name in spec.secret]
         tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.track}
         known = {**spec.file_scope.operands, **values, **tracked}
-        holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_UNTRACKED}, hidden)
+        holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_NOT_IN_CONDITIONS}, secret)
         if holds:
             return ""
         return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
 
 
-PATHS_ONLY = {
-    **dict.fromkeys(
-        ("in", "out", "depfile", "edits"),
-        "${in}, ${out}, ${edits} and ${depfile} can only be used in commands and env\n"
-        "write the path, or a var for both",
-    ),
-    "env": (
-        "variables of the environment can only be used in when, as env.NAME\n"
-        "in sh a tracked or passed variable is $NAME"
-    ),
-    "platform": "platform.os and platform.arch can only be used in when and select\nuse a var with a select:",
-}
-_UNTRACKED = {
+_NOT_IN_CONDITIONS = {
     "env": "a condition can only use variables that its action tracks\nwrite track: [NAME]",
     "in": 'in needs a value before it and a list after it\nsuch as mode in ["debug"]',
     "out": "a condition cannot use outputs\nuse parameters, vars and foreach values",
@@ -269,22 +220,21 @@ _UNTRACKED = {
 def _file(resolver: PathResolver, text: str, node: Node, what: str) -> str:
     path = resolver.resolve_output(text, node, what)
     if path.endswith("/"):
-        raise resolver.source.error(
-            f"{what} must be a file, but {path} is a folder", node, hint="take the / away, or name a file in it"
-        )
+        hint = "take the / away, or name a file in it"
+        raise resolver.source.error(f"{what} must be a file, but {path} is a folder", node, hint=hint)
     return path
 
 
 def _cut(text: str, folders: Sequence[str]) -> str:
-    """Return a path without the folder outside the root that its glob looked in: that is no part of a name."""
+    """Return a path without the folder outside the root that its glob searched: names do not contain it."""
     for folder in folders:
         if text.startswith(folder):
             return text[len(folder) :]
     return text
 
 
-def uid_part(text: str) -> str:
-    """Return a foreach value as it stands in a uid: what would not show, and `% , * ?`, as `%` and hex bytes."""
+def _uid_part(text: str) -> str:
+    """Return a foreach value for a uid: unprintable characters and `% , * ?` become `%` and hex bytes."""
     if not _ODD.search(text):
         return text
     return _ODD.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found.group())), text)
@@ -301,7 +251,7 @@ def _one_each(chosen: Sequence[str | Record]) -> str:
 
 
 def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, Operand]:
-    """Return what conditions see of fields that are numbers or booleans."""
+    """Return the values in conditions of fields that are numbers or booleans."""
     found: dict[str, Operand] = {}
     for name, value in zip(names, chosen, strict=True):
         if isinstance(value, Record) and value.typed:
@@ -310,7 +260,7 @@ def _typed(names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str,
 
 
 def _unknown(known: Mapping[str, str], names: Sequence[str], chosen: Sequence[str | Record]) -> Mapping[str, str]:
-    """Return what to say about names without a value, fields of records that are no value among them."""
+    """Return the errors for names without a value, unusable fields of records included."""
     for name, value in zip(names, chosen, strict=True):
         if isinstance(value, Record) and value.unusable:
             odd = {
@@ -324,17 +274,17 @@ def _local(names: Sequence[str], chosen: Sequence[str | Record]) -> dict[str, Va
     local: dict[str, Value] = {}
     for name, value in zip(names, chosen, strict=True):
         if isinstance(value, str):
-            _take_path(local, name, value)
+            _add_path(local, name, value)
             continue
         for field, text in value.values.items():
             if isinstance(text, str):
-                _take_path(local, f"{name}.{field}", text)
+                _add_path(local, f"{name}.{field}", text)
         local.update({f"{name}.{field}": text for field, text in value.values.items()})
     return local
 
 
-def _take_path(local: dict[str, Value], name: str, text: str) -> None:
-    """Take in a text, and the parts that it has as a path."""
+def _add_path(local: dict[str, Value], name: str, text: str) -> None:
+    """Add a text, and its parts as a path."""
     folder, _, last = text.rpartition("/")
     stem, ext = os.path.splitext(last)
     local[name] = text

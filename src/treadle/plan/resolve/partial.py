@@ -1,7 +1,7 @@
-"""What is known of a plan as long as it makes plans that have not been read: what they will hold cannot be asked.
+"""Links a plan of which some generated plans are not loaded yet.
 
-An action that cannot be understood without them (it reads, needs or names what is not there) is left out with that
-reason, and so is all that depends on it. One of the makers has to be understood: then it can go on with that one.
+An action that reads, needs or names something unknown is disabled with that reason, and so are all actions that
+depend on it. At least one producer of a plan must stay enabled: then the run can go on with that one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from treadle.frontends.names import Names
 from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.yaml.diagnostics import Problems, UnloadedNameError
 
-from .declared_outputs import DeclaredOutputs, Instance, Producers
+from .declared_outputs import DeclaredOutputs, Instance, OutputCheck
 from .edges import Linker
 
 MAX_ROUNDS = 20
@@ -28,12 +28,12 @@ def link(
     names: Names,
     problems: Problems,
 ) -> Linker:
-    """Return the linker of what is known; what is wrong is kept if no maker is in because of it.
+    """Return the linker of the known part; errors are kept if they disable all producers of plans.
 
-    Makers that are left out with what they need are not waited for: they are no longer `open`, but `closed`.
+    Producers that the plan disables are not waited for: they move from `open` to `closed`.
     """
-    Producers(resolver, declared, problems).check(instances)
-    hidden: list[TreadleError] = []
+    OutputCheck(declared, resolver.source, problems).check(instances)
+    errors: list[TreadleError] = []
     disabled: set[str] = set()
     for number in count():
         noted = Problems()
@@ -50,19 +50,19 @@ def link(
         broken = [one for one in linker.broken if not one.disabled]
         if not broken:
             break
-        hidden += noted.errors()
+        errors += noted.errors()
         if number == MAX_ROUNDS:
-            # a long chain of globs, each of which takes what the one before it makes
+            # a long chain of globs, each of which matches outputs of the one before it
             needed = _needed(linker, names)
             broken = [one for one in instances if one.uid not in needed and not one.disabled]
         reason = _reason(linker, names, broken)
         for one in broken:
             one.disabled = reason
-            # what globs take depends on what is left out
+            # what globs match depends on which actions are enabled
             one.spec.file_scope.resolver.glob_matches.clear()
     if all(linker.by_uid[uid].disabled for uid in names.open):
-        # that makers wait for each other's plans is only said if nothing else is wrong
-        for error in [one for one in hidden if not isinstance(one, UnloadedNameError)] or hidden:
+        # that producers wait for each other's plans is reported only if there are no other errors
+        for error in [one for one in errors if not isinstance(one, UnloadedNameError)] or errors:
             problems.add(error)
     names.unclear = [one.uid for one in instances if one.disabled and one.uid not in disabled]
     linker.problems = problems
@@ -70,7 +70,7 @@ def link(
 
 
 def _knowing_what_is_early(linker: Linker, resolver: PathResolver) -> Linker:
-    """Return a linker that knows what comes before the makers: patterns there do not wait for what these make."""
+    """Return a linker that knows what comes before the producers: patterns there match nothing in their plans."""
     names = linker.names
     for early in (None, ()):
         names.early = early if early is None else _needed(linker, names)
@@ -80,12 +80,12 @@ def _knowing_what_is_early(linker: Linker, resolver: PathResolver) -> Linker:
 
 
 def _reason(linker: Linker, names: Names, broken: Collection[Instance]) -> str:
-    """Return why actions are left out that something is wrong with."""
+    """Return why actions with errors are disabled."""
     producers = [linker.by_uid[uid] for uid in names.open]
     ready = [one.uid for one in producers if not one.disabled and one not in broken]
     return f"it is not known before {' and '.join(ready[:3] or names.open[:3])} has run"
 
 
 def _needed(linker: Linker, names: Names) -> set[str]:
-    """Return the uids of the makers that are not read, and of all that comes before them."""
+    """Return the uids of the producers of unloaded plans, and of all that comes before them."""
     return set(reached(names.open, lambda uid: linker.dependencies[uid].predecessors))

@@ -1,11 +1,12 @@
-"""Which files an action starts, and what makes them: programs and tools with a `/` in their name.
+"""Which files an action starts, and their producers: programs and tools with a `/` in their name.
 
-What is found on PATH has no maker, and what a script starts is not seen.
+Programs found on PATH have no producer, and programs that a script starts are not known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from treadle.core.paths import normalise, parents
 from treadle.errors import TreadleError
@@ -13,43 +14,35 @@ from treadle.plan.language.templates import Ref, Scope, Template
 from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Node, Source
 
-from .declared_outputs import Instance, Producers
+from .declared_outputs import DeclaredOutputs, Instance
 
 _PATHS = frozenset(("in", "out", "depfile"))
 
 
+@dataclass(slots=True, frozen=True)
 class StartedProgram:
-    """A file that an action starts, or whose identity counts.
+    """A file that an action starts, or a tool of it.
 
-    :param is_late: whether an earlier command of the same action may have made it
+    :param is_late: whether an earlier command of the same action may make it
     """
 
-    __slots__ = ("is_late", "node", "path")
-
-    def __init__(self, path: str, node: Node, *, is_late: bool = False) -> None:
-        self.path = path
-        self.node = node
-        self.is_late = is_late
+    path: str
+    node: Node
+    is_late: bool = False
 
 
+@dataclass(slots=True, frozen=True)
 class Programs:
-    """Finds what actions start, and lets them wait for its makers."""
+    """Finds the programs that actions start, and their producers."""
 
-    __slots__ = ("producers", "root", "source")
-
-    def __init__(self, source: Source, root: str, producers: Producers) -> None:
-        self.source = source
-        self.root = root
-        self.producers = producers
-
-    def producers_of(self, one: StartedProgram) -> list[Instance]:
-        """Return the makers of what is started, by this name or by one that it has without links."""
-        return self.producers.by_any_name(one.path)
+    source: Source
+    root: str
+    declared: DeclaredOutputs
 
     def known(self, instance: Instance) -> list[StartedProgram]:
-        """Return what an instance starts, as far as it can be said before its inputs are known.
+        """Return the programs of an instance that are known before its inputs are.
 
-        What is wrong in a name is left to what makes the command.
+        Errors in a name are left to the command builder.
         """
         found: list[StartedProgram] = []
         for templates, in_cwd, node, is_late in _named(instance.spec):
@@ -61,9 +54,9 @@ class Programs:
         return found
 
     def by_paths(self, instance: Instance, scope: Scope) -> list[StartedProgram]:
-        """Return what an instance starts under names that hold its `${in}`, `${out}` or `${depfile}`.
+        """Return the programs of an instance whose names contain `${in}`, `${out}` or `${depfile}`.
 
-        :param scope: knows these
+        :param scope: has the values of these
         """
         found: list[StartedProgram] = []
         for templates, in_cwd, node, is_late in _named(instance.spec):
@@ -83,17 +76,17 @@ class Programs:
     def _file(self, name: str, cwd: str, where: tuple[Node, bool]) -> Iterator[StartedProgram]:
         if "/" in name and not name.endswith("/"):
             path = name if name.startswith("/") or not cwd else f"{cwd}/{name}"
-            # the system follows links before it follows ..
-            place = self.producers.disk.named(path) if ".." in path else normalise(path, self.root)
+            # the system follows links before ..
+            place = self.declared.disk.named(path) if ".." in path else normalise(path, self.root)
             yield StartedProgram(place, where[0], is_late=where[1])
 
     def wait(self, instance: Instance, started: Iterable[StartedProgram], predecessors: dict[str, None]) -> None:
-        """Add the makers of what an instance starts to its predecessors.
+        """Add the producers of the programs of an instance to its predecessors.
 
-        :raises TreadleError: it makes that itself, or its maker is left out
+        :raises TreadleError: it makes a program itself, or the producer is disabled
         """
         for one in started:
-            for producer in self.producers_of(one):
+            for producer in self.declared.producers_by_any_name(one.path):
                 if producer is instance:
                     if not one.is_late:
                         raise self._own(instance, one)
@@ -108,15 +101,15 @@ class Programs:
                     predecessors[producer.uid] = None
 
     def _own(self, instance: Instance, started: StartedProgram) -> TreadleError:
-        paths = (started.path, *self.producers.names(started.path))
+        paths = (started.path, *self.declared.other_names(started.path))
         names = [name for path in paths for name in (path, *parents(path))]
-        known = self.producers.declared.as_declared
+        known = self.declared.as_declared
         declared = {known.get(name, name) for name in names}
         output = next(one for one in instance.outputs if one.path in declared)
         return self.source.error(
             f"{instance.uid} starts its own output {started.path}",
             started.node,
-            facts=(f"made at {self.producers.place(output)}",),
+            facts=(f"made at {self.source.place(output.node.start)}",),
             hint="let an action of its own make it, or an earlier command of run:",
         )
 
@@ -127,7 +120,7 @@ def starts(spec: Spec) -> bool:
 
 
 def _named(spec: Spec) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
-    """Yield (words, is relative to cwd, place, is a later command) of each command; its first word counts."""
+    """Yield (words, is relative to cwd, node, is a later command) of each command; the first word is a program."""
     for number, step in enumerate(spec.steps):
         yield [word.template for word in step], True, step[0].template.node, number > 0
     if spec.argv:
@@ -142,10 +135,10 @@ def _has_paths(template: Template) -> bool:
     return any(isinstance(part, Ref) and part.name.split(".")[0] in _PATHS for part in template.pieces)
 
 
-def _cwd(instance: Instance, is_asked: bool) -> str:
+def _cwd(instance: Instance, is_relative: bool) -> str:
     """Return the folder that names are relative to, "" for the root."""
     folder = instance.spec.file_scope.resolver.folder
-    if not is_asked or instance.spec.cwd is None:
+    if not is_relative or instance.spec.cwd is None:
         return folder
     try:
         text = instance.scope.text(instance.spec.cwd)

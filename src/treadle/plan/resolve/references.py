@@ -1,8 +1,9 @@
-"""What the names stand for that an action gives in `needs`, `after` and `from`: other actions and their outputs."""
+"""Resolves the names in `needs`, `after` and `from` of an action to other actions and their outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names, is_pattern
@@ -14,31 +15,29 @@ from treadle.plan.yaml.nodes import Source
 from .declared_outputs import Instance
 
 
+@dataclass(slots=True, frozen=True)
 class References:
     """Finds the actions that others name.
 
-    :param by_uid: all of them, those that are left out too
+    :param by_uid: all instances, disabled ones too
     """
 
-    __slots__ = ("by_uid", "names", "source")
-
-    def __init__(self, source: Source, names: Names, by_uid: Mapping[str, Instance]) -> None:
-        self.source = source
-        self.names = names
-        self.by_uid = by_uid
+    source: Source
+    names: Names
+    by_uid: Mapping[str, Instance]
 
     def waited_for(
         self, instance: Instance, templates: Sequence[Template], kind: str, problems: Problems
     ) -> tuple[list[tuple[str, list[Instance]]], list[tuple[Instance, TreadleError]]]:
-        """Return the names in needs or after with what each stands for; mistakes are kept.
+        """Return the names in needs or after with their actions; errors are kept.
 
-        Returned too are the makers of plans that have not been read and in which such a name may stand, and what is
-        wrong with it if its maker is in.
+        A name may be in a generated plan that is not loaded. The second list has the producer of each such plan,
+        and the error about the name if the producer is enabled.
 
         :param kind: `needs` or `after`
         """
         found: list[tuple[str, list[Instance]]] = []
-        unread: list[tuple[Instance, TreadleError]] = []
+        unloaded: list[tuple[Instance, TreadleError]] = []
         for template in templates:
             for name in instance.scope.items(template):
                 try:
@@ -49,8 +48,8 @@ class References:
                         problems.collect(error)
                     else:
                         found.append((name, [self.by_uid[producer]]))
-                        unread.append((self.by_uid[producer], UnloadedNameError.of(error)))
-        return found, unread
+                        unloaded.append((self.by_uid[producer], UnloadedNameError.of(error)))
+        return found, unloaded
 
     def _named(self, name: str, template: Template, kind: str, instance: Instance) -> list[Instance]:
         prefix = instance.spec.file_scope.prefix
@@ -61,7 +60,7 @@ class References:
         if uids and is_pattern(name):
             uids = [uid for uid in uids if uid != instance.uid] or None
         if uids is None:
-            raise self._nobody(name, template, kind, prefix)
+            raise self._unknown(name, template, kind, prefix)
         return [self.by_uid[uid] for uid in uids]
 
     def _refuse_own(self, name: str, template: Template, instance: Instance) -> None:
@@ -70,11 +69,11 @@ class References:
             raise self.source.error(what, template.node, hint="name what comes before it")
 
     def _not_known(self, name: str, template: Template) -> TreadleError:
-        """Return the error for a pattern that may take what a plan holds that is not made yet."""
+        """Return the error for a pattern that may match actions of a plan that is not generated yet."""
         what = f"it is not known yet what {name} matches"
         return UnloadedNameError.of(self.source.error(what, template.node, hint="a run generates that plan first"))
 
-    def _nobody(self, name: str, template: Template, kind: str, prefix: str) -> TreadleError:
+    def _unknown(self, name: str, template: Template, kind: str, prefix: str) -> TreadleError:
         error = self.names.unknown(name, self.names.known_below(prefix))
         hint = error.hint if "did you mean" in error.hint else "treadle list shows the names"
         if not prefix and name in self.names.outputs:
@@ -85,9 +84,9 @@ class References:
     def outputs(
         self, item: FromItem, instance: Instance, *, is_early: bool = False
     ) -> list[tuple[Instance, list[str]]]:
-        """Return the makers that a `from` names, each with the outputs that it means.
+        """Return the producers that a `from` names, each with the outputs that are read.
 
-        :param is_early: whether it is to be found out what is left out
+        :param is_early: whether it is not known yet which actions are disabled
         """
         found: list[tuple[Instance, list[str]]] = []
         for template in item.names:
@@ -100,7 +99,7 @@ class References:
                     if (paths and producer is not instance) or producer.is_placeholder:
                         found.append((producer, paths))
                     elif not is_several:
-                        raise self._gives_nothing(
+                        raise self._no_outputs(
                             producer, output, template, is_own=producer is instance and bool(paths)
                         )
                 if is_several and uids and len(found) == before and not item.empty:
@@ -109,7 +108,7 @@ class References:
                     raise self.source.error(f"from: no action of {name} has {what}", template.node, hint=hint)
         return found
 
-    def _gives_nothing(self, producer: Instance, output: str, template: Template, *, is_own: bool) -> TreadleError:
+    def _no_outputs(self, producer: Instance, output: str, template: Template, *, is_own: bool) -> TreadleError:
         if is_own:
             return self.source.error(
                 f"{producer.uid} reads its own outputs", template.node, hint="name what comes before it"
@@ -128,9 +127,9 @@ class References:
     def _from_name(
         self, name: str, template: Template, instance: Instance, how: tuple[bool, bool]
     ) -> tuple[Sequence[str], str, bool]:
-        """Return what a name in `from` stands for, the output that it names, and whether it may be several.
+        """Return the uids of a name in `from`, the output that it names, and whether it may name several actions.
 
-        :param how: whether it is to be found out what is left out, and whether a pattern may take nothing
+        :param how: whether it is not known yet which actions are disabled, and whether a pattern may match nothing
         """
         names, prefix, (is_early, may_be_empty) = self.names, instance.spec.file_scope.prefix, how
         self._refuse_own(name, template, instance)
@@ -147,5 +146,5 @@ class References:
             raise self._not_known(name, template)
         if is_pattern(name) and may_be_empty:
             return (), "", True
-        error = self._nobody(name, template, "from", prefix)
+        error = self._unknown(name, template, "from", prefix)
         raise error if producer is None else UnloadedNameError.of(error)
