@@ -1,10 +1,10 @@
-"""Loads a plan: reads the file, checks it from the outside in, and hands out a Plan or every mistake in it."""
+"""Loads a plan: reads and checks its files, and returns a Plan or raises its errors."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from treadle._startup.interpreter import inherited
@@ -16,12 +16,12 @@ from treadle.frontends.base import Action, Looks, Outline
 from treadle.frontends.names import Names
 
 from .circles import find_circle
-from .language.globs import Disk, Globs
+from .language.globs import Disk
 from .language.templates import GlobItem
 from .language.value_files import ValueFiles
 from .model import Plan, TrackedEnviron
 from .read import groups
-from .read.file import PlanFile, join_queues, secret_params
+from .read.file import Common, PlanFile, join_queues, read_header, read_values, secret_params
 from .read.spec import Spec
 from .resolve import glob_matches
 from .resolve.commands import CommandBuilder, circle_error
@@ -47,12 +47,12 @@ def load_plan(
 
     :param path: its path
     :param params: parameters given from outside, as text
-    :param environ: the environment; the process's own if left out
-    :param previous_outputs: given the root, returns paths relative to it that actions made in former runs:
-        globs never take them
-    :param rest: the words behind `--`, for the parameter with `rest: true`; None if there was no `--`
-    :param generated: uids of actions that are up to date and make plans: these are read too
-    :raises PlanError: with the first ten mistakes by place
+    :param environ: the environment; by default the process's own
+    :param previous_outputs: called with the root; returns paths relative to it that actions made in former runs,
+        which globs never match
+    :param rest: the arguments after `--`, for the parameter with `rest: true`; None if there was no `--`
+    :param generated: uids of up-to-date actions that generate plans: these are loaded too
+    :raises PlanError: the first ten errors by place
     """
     with _no_garbage_collector():
         asked = TrackedEnviron(inherited() if environ is None else environ)
@@ -66,11 +66,11 @@ def load_outline(
     previous_outputs: Callable[[str], Collection[str]] | None = None,
     generated: Collection[str] = (),
 ) -> Outline:
-    """Read the names in a plan: it is checked no further than that takes, in about half of the time.
+    """Read the names in a plan. It is checked only as far as needed, in about half of the time.
 
     The parameters are those of `load_plan`.
 
-    :raises PlanError: with the first ten mistakes by place
+    :raises PlanError: the first ten errors by place
     """
     with _no_garbage_collector():
         return _read(path, dict(params or {}), TrackedEnviron(inherited()), None).outline(
@@ -80,7 +80,7 @@ def load_outline(
 
 @contextmanager
 def _no_garbage_collector() -> Iterator[None]:
-    """Keep the garbage collector away: all that is made stays, and looking through it is half of the time."""
+    """Disable the garbage collector: all objects stay, and traversing them takes half of the time."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -90,54 +90,49 @@ def _no_garbage_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read(path: str, params: dict[str, str], environ: TrackedEnviron, rest: Sequence[str] | None) -> _Loading:
+def _read(path: str, params: dict[str, str], environ: TrackedEnviron, rest: Sequence[str] | None) -> _Loader:
     problems = Problems()
     try:
         source = parser.read_source(path)
-        root_node = parser.parse(source)
+        node = parser.parse(source)
     except TreadleError as error:
         raise PlanError([error]) from None
-    validator = Validator(source, problems)
-    top = PlanFile(validator, environ, source.file)
-    top.read_top(root_node)
+    header = read_header(Validator(source, problems), node, source.file)
     problems.check()
-    name = os.path.relpath(top.path, top.root)
-    disk = Disk(top.root)
-    top.value_files = ValueFiles(disk)
-    top.rest = rest
-    top.read_values(params)
-    top.settle(top.root, name, Globs(disk))
+    assert header is not None
+    root, disk = header.root, Disk(header.root)
+    common = Common(root, os.path.relpath(header.path, root), environ, disk, ValueFiles(disk))
+    top = read_values(header, common, params, rest=rest)
     files = [top]
     if "include" in top.entries:
         from .read.includes import with_included
 
-        files = with_included(top, disk)
-    loading = _Loading(files, name, disk)
-    loading.read_actions(0)
-    return loading
+        files = with_included(top)
+    loader = _Loader(files)
+    loader.read_actions(0)
+    return loader
 
 
-class _Loading:
-    """The parts of a plan on their way to a whole.
+class _Loader:
+    """Builds a plan from its files.
 
     :param files: the plan's own file, and those that it includes
     """
 
-    __slots__ = ("disk", "environ", "files", "name", "problems", "queues", "source", "top", "validator")
+    __slots__ = ("common", "disk", "files", "problems", "queues", "source", "top", "validator")
 
-    def __init__(self, files: Sequence[PlanFile], name: str, disk: Disk) -> None:
+    def __init__(self, files: Sequence[PlanFile]) -> None:
         self.files = files
         self.top = files[0]
+        self.common = self.top.common
+        self.disk = self.common.disk
         self.validator = self.top.validator
         self.source = self.validator.source
         self.problems = self.validator.problems
-        self.environ = self.top.environ
-        self.name = name
         self.queues: dict[str, int] = {}
-        self.disk = disk
 
     def read_actions(self, first: int) -> None:
-        """Read the actions of all parts from the given one on."""
+        """Read the actions of all files from the given one on."""
         self.queues = join_queues(self.files)
         for file in self.files[first:]:
             file.read_actions(self.queues)
@@ -146,9 +141,9 @@ class _Loading:
     def build(self, previous_outputs: Callable[[str], Collection[str]] | None, generated: Collection[str]) -> Plan:
         """Return the plan.
 
-        :param generated: uids of the actions whose plans are read
+        :param generated: uids of the actions whose plans are loaded
         """
-        top = self.top
+        top, root, disk = self.top, self.common.root, self.disk
         instances, previous = self._all_instances(previous_outputs, generated)
         names = self._names(instances)
         expanding = [one for one in instances if one.expand is not None]
@@ -156,7 +151,7 @@ class _Loading:
         names.open = [uid for uid in producers if uid not in generated]
         names.closed = [one.uid for one in expanding if one.disabled]
         declared = DeclaredOutputs(
-            instances, previous, self.disk, lambda: previous or (previous_outputs and previous_outputs(top.root))
+            instances, previous, disk, lambda: previous or (previous_outputs and previous_outputs(root))
         )
         linker = self._linked(instances, declared, names)
         if any(instance.spec.edits is not None for instance in instances):
@@ -166,39 +161,37 @@ class _Loading:
         linker.settle()
         for file in self.files if not names.open else ():
             groups.check(file, names)
-        actions = self._actions(linker, CommandBuilder(linker, self.name))
+        actions = self._actions(linker, CommandBuilder(linker, self.common.plan))
         self._check_files(linker)
-        hidden = {name for instance in instances for name in instance.spec.secret}
-        if hidden:
-            self._check_params(hidden)
+        secrets = {name for instance in instances for name in instance.spec.secret}
+        for file in self.files if secrets else ():
+            for error in secret_params(file.validator, file.entries, secrets):
+                self.problems.add(error)
         self.problems.check()
         circle = find_circle({uid: one.predecessors + one.after for uid, one in actions.items()})
         if circle:
-            where = {uid: str(actions[uid].place) for uid in circle}
-            raise PlanError([circle_error(linker, circle, where)])
-        disabled = {one.uid: one.disabled for one in instances if one.disabled}
-        default = groups.default(self.top, names, actions)
-        is_idle = not default and groups.is_default_disabled(self.top, names, instances)
+            raise PlanError([circle_error(linker, circle, {uid: str(actions[uid].place) for uid in circle})])
+        default = groups.default(top, names, actions)
         return Plan(
             top.path,
-            self.name,
-            top.root,
+            self.common.plan,
+            root,
             actions,
-            disabled,
+            {one.uid: one.disabled for one in instances if one.disabled},
             dict(names.groups),
             default,
             self.queues,
             top.params,
             {uid: one.expand for uid, one in producers.items() if one.expand is not None and uid in actions},
             names,
-            Looks(self._asked(hidden), self.disk.listed, self.disk.folders(), self.disk.read, self.disk.links),
+            Looks(self._looked_up(secrets), disk.listed, disk.folders(), disk.read, disk.links),
             {
-                one.uid: glob_matches.previous_matches(one, linker.declared) if one.uid in actions else ()
+                one.uid: glob_matches.previous_matches(one, declared) if one.uid in actions else ()
                 for one in (instances if names.open else ())
                 if _has_globs(one.spec)
             },
-            is_idle,
-            groups.unclear_default(self.top, names, instances),
+            not default and groups.is_default_disabled(top, names, instances),
+            groups.unclear_default(top, names, instances),
         )
 
     def outline(
@@ -206,66 +199,49 @@ class _Loading:
     ) -> Outline:
         """Return the names.
 
-        :param generated: uids of the actions whose plans are read
+        :param generated: uids of the actions whose plans are loaded
         """
         instances, _ = self._all_instances(previous_outputs, generated)
         known = [one for one in instances if not one.disabled]
         helps = {one.uid: one.spec.help for one in known}
         producers = {one.uid: one.expand for one in known if one.expand is not None}
-        return Outline(self.top.root, helps, producers, self._names(instances))
+        return Outline(self.common.root, helps, producers, self._names(instances))
 
     def _all_instances(
         self, previous_outputs: Callable[[str], Collection[str]] | None, generated: Collection[str]
     ) -> tuple[list[Instance], Collection[str]]:
-        """Return all instances, and what actions made in former runs as far as it is asked for."""
-        asked: list[Collection[str]] = []
+        """Return all instances, and the outputs of former runs if an action has globs.
 
-        def previous(specs: Iterable[Spec]) -> Collection[str]:
-            if not asked and previous_outputs is not None and any(_has_globs(spec) for spec in specs):
-                asked.append(previous_outputs(self.top.root))
-            return asked[0] if asked else ()
-
-        specs = self._specs()
-        instances = self._instances(specs, previous(specs))
-        if generated:
-            instances = self._with_made(instances, previous, generated)
-        return instances, previous(())
-
-    def _specs(self) -> list[Spec]:
-        return [spec for file in self.files for spec in file.specs]
-
-    def _instances(self, specs: Sequence[Spec], previous: Collection[str]) -> list[Instance]:
-        found = Expander(self.source, self.environ, previous, self.disk).expand(specs, self.problems)
-        self.problems.check()
-        return found
-
-    def _with_made(
-        self,
-        instances: list[Instance],
-        previous: Callable[[Iterable[Spec]], Collection[str]],
-        generated: Collection[str],
-    ) -> list[Instance]:
-        """Read plans that actions have made, and those that actions in them have made; return all instances.
-
-        :param previous: returns what actions made in former runs, if one of these has globs
+        Generated plans are loaded, and those that their actions have generated.
         """
-        from .resolve.generated import check_names, with_generated
-
+        previous: Collection[str] | None = None
         number = 0
-        while len(self.files) > number:
+        while True:
+            specs = [spec for file in self.files for spec in file.specs]
+            if previous is None and previous_outputs is not None and any(_has_globs(spec) for spec in specs):
+                previous = previous_outputs(self.common.root)
+            instances = Expander(self.source, self.common.environ, previous or (), self.disk).expand(
+                specs, self.problems
+            )
+            self.problems.check()
+            if not generated or len(self.files) == number:
+                break
+            from .resolve.generated import with_generated
+
             number = len(self.files)
-            self.files = with_generated(self.files, instances, generated, self.disk)
+            self.files = with_generated(self.files, instances, generated)
             self.read_actions(number)
-            specs = self._specs()
-            instances = self._instances(specs, previous(specs))
-        check_names(instances, self.problems)
-        self.problems.check()
-        return instances
+        if generated:
+            from .resolve.generated import check_names
+
+            check_names(instances, self.problems)
+            self.problems.check()
+        return instances, previous or ()
 
     def _linked(self, instances: list[Instance], declared: DeclaredOutputs, names: Names) -> Linker:
-        """Return the linker of the plan, which has done its work.
+        """Return the linker of the plan, with all links.
 
-        As long as there are plans that have not been read, what cannot be understood without them is left out.
+        As long as some plans are not loaded, actions that cannot be understood without them are disabled.
         """
         resolver = self.top.file_scope.resolver
         if not names.open:
@@ -276,44 +252,38 @@ class _Loading:
 
         return link(resolver, instances, declared, names, self.problems)
 
-    def _asked(self, hidden: Collection[str]) -> dict[str, str | None]:
-        """Return the variables that were asked for, of secret ones a digest of the value."""
-        asked = self.environ.looked_up
-        for name in hidden:
-            value = asked.get(name)
+    def _looked_up(self, secrets: Collection[str]) -> dict[str, str | None]:
+        """Return the variables that were looked up; of secret ones, a digest of the value."""
+        found = self.common.environ.looked_up
+        for name in secrets:
+            value = found.get(name)
             if value is not None:
-                asked[name] = digest(name, value)
-        return asked
-
-    def _check_params(self, hidden: Collection[str]) -> None:
-        """Refuse parameters that take their value from secret variables."""
-        for file in self.files:
-            for error in secret_params(file.validator, file.entries, hidden):
-                self.problems.add(error)
+                found[name] = digest(name, value)
+        return found
 
     def _check_files(self, linker: Linker) -> None:
-        """Refuse what an action makes or edits, if it is read before any action runs."""
-        if not self.top.value_files.named and not any(file.included for file in self.files):
+        """Refuse actions that make or edit files which are read before any action runs."""
+        named = self.common.value_files.named
+        if not named and not any(file.included for file in self.files):
             return
         editors = {}
         if any(instance.spec.edits is not None for instance in linker.instances):
             from .resolve.edits import editors_of
 
             editors = editors_of(linker)
-        for path, told in self.top.value_files.named.items():
-            bare = below(path, self.top.root)
+        for path, error_at in named.items():
+            bare = below(path, self.common.root)
             producers = linker.declared.producers_by_any_name(bare)
             if producers:
-                self.problems.add(
-                    told(f"{producers[0].uid} makes this file, and it is read before any action runs")
-                )
+                what = f"{producers[0].uid} makes this file, and it is read before any action runs"
+                self.problems.add(error_at(what))
             elif any((editor := editors.get(name)) for name in (bare, *linker.declared.other_names(bare))):
-                problem = told(f"{editor} edits this file, and it is read before any action runs")
+                problem = error_at(f"{editor} edits this file, and it is read before any action runs")
                 problem.hint = "to take it out of a glob of edits, use exclude"
                 self.problems.add(problem)
         for file in self.files:
             for path in file.included.values():
-                if (bare := below(path, self.top.root)) in editors:
+                if (bare := below(path, self.common.root)) in editors:
                     self.validator.add(
                         f"{editors[bare]} edits the included plan {bare}",
                         file.entries["include"],
@@ -330,7 +300,7 @@ class _Loading:
             for output in instance.outputs:
                 outputs.add(output.path, instance.uid)
                 producing.add(instance.spec.name)
-        names = Names(families, {}, outputs, self.top.root)
+        names = Names(families, {}, outputs, self.common.root)
         making = producing if len(self.files) > 1 else ()
         for file in reversed(self.files):
             groups.read(file, names, making)
@@ -365,19 +335,19 @@ class _Loading:
 
 
 def _only_after(instance: Instance, linker: Linker) -> tuple[str, ...]:
-    """Return the uids of those that an action waits for and does not need.
+    """Return the uids of the actions that an action waits for and does not need.
 
-    What is left out keeps the order of what is ordered through it, as far as that closes no circle.
+    A disabled action keeps the order of the actions before and after it, if that closes no circle.
     """
     deps = linker.dependencies[instance.uid]
     after = dict.fromkeys([one.uid for one in deps.after if not one.disabled])
     if len(after) < len(deps.after):
-        after |= dict.fromkeys(_through_left_out(instance, linker))
+        after |= dict.fromkeys(_through_disabled(instance, linker))
     return tuple([uid for uid in after if uid not in deps.predecessors])
 
 
-def _through_left_out(instance: Instance, linker: Linker) -> list[str]:
-    """Return what comes before an action through actions that are left out."""
+def _through_disabled(instance: Instance, linker: Linker) -> list[str]:
+    """Return the uids of enabled actions that come before an action through disabled ones."""
     seen: set[str] = set()
     found: dict[str, Instance] = {}
     stack = [one for one in linker.dependencies[instance.uid].after if one.disabled]
@@ -395,7 +365,7 @@ def _through_left_out(instance: Instance, linker: Linker) -> list[str]:
 
 
 def _comes_after(uid: str, other: str, linker: Linker) -> bool:
-    """Return whether an action comes after another one, whichever way: then it cannot come before it."""
+    """Whether an action comes after another one, by any path."""
     seen: set[str] = set()
     stack = [uid]
     while stack:

@@ -1,18 +1,18 @@
-"""One file of a plan: its keys checked, its values worked out, its actions as they are written.
+"""Reads one file of a plan: its keys, its values, its actions as they are written.
 
-A plan is one part, and one more for each plan that it includes. A part knows nothing of the others.
+A plan consists of its own file, the files that it includes, and those that its actions generate.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from treadle.content import trust
 from treadle.errors import PlanError, TreadleError
 from treadle.frontends.base import Param
-from treadle.plan.language.enabled_if import Operand
-from treadle.plan.language.globs import Globs
+from treadle.plan.language.globs import Disk, Globs
 from treadle.plan.language.select import Selection
 from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.model import TrackedEnviron
@@ -30,136 +30,104 @@ from .variants import words_of
 HINT = "a plan begins with treadle: 1 and has actions:"
 
 
-class PlanFile:
-    """A plan's file on its way.
+@dataclass(slots=True, eq=False)
+class Header:
+    """A plan file whose keys at the top are checked, and nothing else.
 
-    :param prefix: what the names of its actions begin with
-    :param display_path: its path as people see it in errors
+    :param path: absolute
+    :param display_path: its path in errors
+    :param prefix: the prefix of the names of its actions: "" in the plan itself, `docs:` in an included one
+    :param include_offset: offset of the include that names it
+    :param root: absolute path of the folder that its paths are relative to
     """
 
-    __slots__ = (
-        *(
-            "entries",
-            "environ",
-            "path",
-            "value_files",
-            "file_scope",
-            "included",
-            "generated",
-            "operands",
-            "params",
-            "prefix",
-            "problems",
-        ),
-        *("validator", "rest", "root", "scope", "display_path", "specs", "include_offset"),
-    )
+    validator: Validator
+    path: str
+    display_path: str
+    prefix: str
+    include_offset: int
+    entries: dict[str, Node]
+    root: str
 
-    def __init__(self, validator: Validator, environ: TrackedEnviron, display_path: str, prefix: str = "") -> None:
-        self.validator = validator
-        self.problems = validator.problems
-        self.environ = environ
-        self.display_path = display_path
-        self.path = os.path.abspath(display_path)
-        self.prefix = prefix
-        self.specs: list[Spec] = []
-        self.value_files: ValueFiles
-        self.rest: Sequence[str] | None = None
-        """What stands behind `--` on the command line."""
-        self.generated: list[str] = []
-        """The prefixes of the plans that its actions have made and that have been read."""
-        self.included: dict[str, str] = {}
-        """The names of the plans that it includes -> their files."""
-        self.include_offset = 0
-        """Where the plan that includes it says so."""
 
-    def read_top(self, node: Node) -> bool:
-        """Read the keys at the top, and find the root; return whether there is anything to go on with."""
-        before = self.problems.reported
-        if isinstance(node, Scalar) and node.is_null:
-            self.validator.add("the plan is empty", node.start, hint=HINT)
-        elif not isinstance(node, Table):
-            self.validator.add("a plan must be a map", node, hint=HINT)
-        else:
-            self.entries = self.validator.entries(node, PLAN_KEYS, "a plan")
-            if "treadle" not in node.nodes:
-                self.validator.add(
-                    "there is no treadle: 1 in the plan", node, hint="write treadle: 1 as its first line"
-                )
-            if "actions" not in node.nodes and "include" not in node.nodes:
-                self.validator.add("the plan has no actions", node, hint="actions: with a name and run: for each")
-            self.root = self._root()
-        return self.problems.reported == before
+def read_header(
+    validator: Validator, node: Node, display_path: str, prefix: str = "", include_offset: int = 0
+) -> Header | None:
+    """Read the keys at the top of a file, and find the root; None after an error, which is kept."""
+    before = validator.problems.reported
+    path = os.path.abspath(display_path)
+    if isinstance(node, Table):
+        entries = validator.entries(node, PLAN_KEYS, "a plan")
+        if "treadle" not in node.nodes:
+            validator.add("there is no treadle: 1 in the plan", node, hint="write treadle: 1 as its first line")
+        if "actions" not in node.nodes and "include" not in node.nodes:
+            validator.add("the plan has no actions", node, hint="actions: with a name and run: for each")
+        root = _root(validator, os.path.dirname(path), entries.get("root"))
+        if validator.problems.reported == before:
+            return Header(validator, path, display_path, prefix, include_offset, entries, root)
+    elif isinstance(node, Scalar) and node.is_null:
+        validator.add("the plan is empty", node.start, hint=HINT)
+    else:
+        validator.add("a plan must be a map", node, hint=HINT)
+    return None
 
-    def _root(self) -> str:
-        folder = os.path.dirname(self.path)
-        node = self.entries.get("root")
-        if not isinstance(node, Scalar):
-            return folder
-        root = os.path.normpath(os.path.join(folder, node.text))
-        root = root[1:] if root.startswith("//") else root
-        if "${" in node.text:
-            self.validator.add("root must not contain ${}", node, hint="write the folder as it is")
-        elif not os.path.isdir(root):
-            self.validator.add(
-                f"root: {node.text!r} is not a directory",
-                node,
-                facts=(f"looked for {root}",),
-                hint="it is relative to the folder of the plan",
-            )
-        elif (found := trust.foreign_link(root)) is not None:
-            path, why = found
-            self.validator.add(
-                f"the root {node.text} is not used: because of {path}: {why}",
-                node,
-                facts=(trust.RULE,),
-                hint=trust.hint(found),
-            )
-        return root
 
-    def read_values(self, given: Mapping[str, str | Given]) -> None:
-        """Read parameters and vars.
+def _root(validator: Validator, folder: str, node: Node | None) -> str:
+    if not isinstance(node, Scalar):
+        return folder
+    root = os.path.normpath(os.path.join(folder, node.text))
+    root = root[1:] if root.startswith("//") else root
+    if "${" in node.text:
+        validator.add("root must not contain ${}", node, hint="write the folder as it is")
+    elif not os.path.isdir(root):
+        hint = "it is relative to the folder of the plan"
+        validator.add(f"root: {node.text!r} is not a directory", node, facts=(f"looked for {root}",), hint=hint)
+    elif (found := trust.foreign_link(root)) is not None:
+        what = f"the root {node.text} is not used: because of {found[0]}: {found[1]}"
+        validator.add(what, node, facts=(trust.RULE,), hint=trust.hint(found))
+    return root
 
-        :raises PlanError: a parameter takes its value from a secret variable
-        """
-        if "params" in self.entries:
-            # before a value is read, which an error would show
-            refused = secret_params(self.validator, self.entries, _named_secrets(self.entries))
-            if refused:
-                raise PlanError(refused)
-        self.params = read_params(
-            self.validator,
-            self.entries.get("params"),
-            given,
-            self.environ,
-            "" if self.prefix else self.root,
-            self.rest,
-        )
-        self.scope = read_vars(self.validator, self.entries.get("vars"), self.params, self.value_files, self.root)
-        self.operands: dict[str, Operand] = {**operands(self.params, self.scope), **PLATFORM}
 
-    def settle(self, root: str, plan: str, globs: Globs) -> None:
-        """Say what its paths mean.
+@dataclass(slots=True, frozen=True)
+class Common:
+    """What all files of a plan share.
 
-        :param root: of the whole plan
-        :param plan: the file of the whole plan, relative to the root
-        """
-        self.file_scope = FileScope(
-            self.prefix, PathResolver(self.validator.source, root, plan, globs), self.scope, self.operands
-        )
-        self.file_scope.unusable = self.scope.unknown
-        self.scope.unknown = {**PATHS_ONLY, **self.scope.unknown}
-        self.file_scope.value_files = self.value_files
+    :param root: absolute path of the folder that all paths are relative to
+    :param plan: the plan's own file, relative to the root
+    :param disk: keeps which files and folders were read
+    """
+
+    root: str
+    plan: str
+    environ: TrackedEnviron
+    disk: Disk
+    value_files: ValueFiles
+
+
+@dataclass(slots=True, eq=False)
+class PlanFile(Header):
+    """One file of a plan, with its values.
+
+    :param included: the names of the plans that it includes -> their paths
+    :param generated: the prefixes of the loaded plans that its actions have generated
+    :param specs: its actions, once they are read
+    """
+
+    common: Common
+    params: dict[str, Param]
+    file_scope: FileScope
+    included: dict[str, str] = field(default_factory=dict)
+    generated: list[str] = field(default_factory=list)
+    specs: list[Spec] = field(default_factory=list)
 
     def queues(self) -> dict[str, tuple[int, Scalar]]:
-        """Return how many tokens each queue has that it names, and where it says so."""
+        """Return the number of tokens of each queue that it names, and the name's node."""
         found: dict[str, tuple[int, Scalar]] = {}
-        node = self.entries.get("queues")
         size = Key("the size of a queue", COUNT, "", "", "queues: {net: 2}")
-        for name, value in self.validator.table(node, "queues").items():
+        for name, value in self.validator.table(self.entries.get("queues"), "queues").items():
             if name.text == "default":
-                self.validator.add(
-                    "the queue default cannot be set here: -j sets its size", name, hint="treadle run -j 4"
-                )
+                what = "the queue default cannot be set here: -j sets its size"
+                self.validator.add(what, name, hint="treadle run -j 4")
             elif self.validator.fits(size, value, name) and isinstance(value, Scalar):
                 found[name.text] = (int(value.text), name)
         return found
@@ -169,32 +137,80 @@ class PlanFile:
 
         :param queues: name -> tokens
         """
-        validator, entries = self.validator, self.entries
-        node = entries.get("defaults")
+        validator, entries, scope = self.validator, self.entries, self.file_scope.scope
         defaults: dict[str, Node] = {}
-        if node is not None:
-            with self.problems.collecting():
-                node = Selection(validator.source, self.scope.with_local(PLATFORM)).resolve(node)
-                defaults = validator.entries(node, DEFAULTS_KEYS, "defaults")
+        if "defaults" in entries:
+            with validator.problems.collecting():
+                selection = Selection(validator.source, scope.with_local(PLATFORM))
+                defaults = validator.entries(selection.resolve(entries["defaults"]), DEFAULTS_KEYS, "defaults")
         if "shell" in entries:
             if "shell" in defaults:
-                validator.add(
-                    "shell is set both at the top and in defaults", defaults["shell"], hint="keep one of them"
-                )
+                what = "shell is set both at the top and in defaults"
+                validator.add(what, defaults["shell"], hint="keep one of them")
             defaults["shell"] = entries["shell"]
         if "actions" not in entries:
             return
         actions = validator.table(entries["actions"], "actions", pattern=ACTION_NAME)
         is_empty = isinstance(entries["actions"], Table) and not entries["actions"].keys
         if is_empty and not self.file_scope.generated_by:
-            validator.add("the plan has no actions", entries["actions"], hint="actions: {hello: {run: echo hello}}")
-        taken: dict[str, Param | Operand] = {**self.params, **self.operands}
-        action_reader = ActionReader(validator, defaults, taken, queues, self.file_scope, self.environ)
-        self.specs = [action_reader.read(key, value) for key, value in actions.items()]
+            hint = "actions: {hello: {run: echo hello}}"
+            validator.add("the plan has no actions", entries["actions"], hint=hint)
+        taken = {**self.params, **self.file_scope.operands}
+        reader = ActionReader(validator, defaults, taken, queues, self.file_scope, self.common.environ)
+        self.specs = [reader.read(key, value) for key, value in actions.items()]
+
+
+def read_values(
+    header: Header,
+    common: Common,
+    given: Mapping[str, str | Given],
+    *,
+    folder: str = "",
+    rest: Sequence[str] | None = None,
+    generated_by: str = "",
+) -> PlanFile:
+    """Read the parameters and vars of a file; errors are kept.
+
+    :param given: the values of parameters given from outside
+    :param folder: the folder that its paths are relative to, relative to the root
+    :param rest: the arguments after `--` on the command line
+    :param generated_by: the uid of the action that made the file, or ""
+    :raises PlanError: a parameter takes its value from a secret variable
+    """
+    validator, entries = header.validator, header.entries
+    # before a value is read, as an error would show it
+    if any(_variables_of_params(entries)):
+        refused = secret_params(validator, entries, _named_secrets(entries))
+        if refused:
+            raise PlanError(refused)
+    root = "" if header.prefix else header.root
+    params = read_params(validator, entries.get("params"), given, common.environ, root, rest)
+    scope = read_vars(validator, entries.get("vars"), params, common.value_files, header.root)
+    file_scope = FileScope(
+        header.prefix,
+        PathResolver(validator.source, common.root, common.plan, Globs(common.disk, folder)),
+        replace(scope, unknown={**PATHS_ONLY, **scope.unknown}),
+        {**operands(params, scope), **PLATFORM},
+        scope.unknown,
+        common.value_files,
+        generated_by,
+    )
+    return PlanFile(
+        validator,
+        header.path,
+        header.display_path,
+        header.prefix,
+        header.include_offset,
+        entries,
+        header.root,
+        common,
+        params,
+        file_scope,
+    )
 
 
 def join_queues(files: Sequence[PlanFile]) -> dict[str, int]:
-    """Return name -> tokens: a queue is the same in all files, and the plan that includes says how large it is."""
+    """Return name -> tokens. A queue is the same in all files, and an including plan sets its size."""
     found: dict[str, tuple[int, Scalar, str]] = {}
     for file in files:
         for name, (size, node) in file.queues().items():
@@ -202,18 +218,14 @@ def join_queues(files: Sequence[PlanFile]) -> dict[str, int]:
             if known is None:
                 found[name] = (size, node, file.prefix)
             elif known[0] != size and not file.prefix.startswith(known[2]):
-                place = file.validator.source.place(known[1].start)
-                file.validator.add(
-                    f"the queue {name} has {size} tokens here and {known[0]} in another plan",
-                    node,
-                    facts=(f"the other at {place}",),
-                    hint="set it in the plan that includes both",
-                )
+                what = f"the queue {name} has {size} tokens here and {known[0]} in another plan"
+                facts = (f"the other at {file.validator.source.place(known[1].start)}",)
+                file.validator.add(what, node, facts=facts, hint="set it in the plan that includes both")
     return {name: size for name, (size, _, _) in found.items()}
 
 
 def _named_secrets(entries: Mapping[str, Node]) -> set[str]:
-    """Return the variables that a file calls secret, as far as its text alone says so.
+    """Return the variables that `secret` lists anywhere in a file.
 
     :param entries: the entries at its top
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import is_plain, normalise
@@ -29,10 +30,12 @@ PATHS_ONLY = {
 
 
 class PathResolver:
-    """What the paths in one file of a plan mean.
+    """Resolves the paths and globs of one file to paths relative to the root.
 
     :param plan: the plan's own file, relative to the root
-    :param globs: they know the folder that all paths are relative to
+    :param globs: evaluates the globs of the file; has the folder that its paths are relative to
+    :ivar known_sources: inputs as written -> their paths, if these exist and no action makes them
+    :ivar glob_matches: (patterns, excluded patterns) -> the paths that match
     """
 
     __slots__ = ("folder", "glob_matches", "globs", "known_sources", "plan", "root", "source")
@@ -44,11 +47,10 @@ class PathResolver:
         self.globs = globs
         self.folder = globs.folder
         self.known_sources: dict[str, str] = {}
-        """Inputs as written -> their paths, where these lie on the disk and no action makes them."""
         self.glob_matches: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
 
     def path(self, text: str, node: Node, what: str) -> str:
-        """Return a path in its one spelling."""
+        """Return a path relative to the root, normalised."""
         folder = self.folder
         if is_plain(text) and text[0] != "~":
             return f"{folder}/{text}" if folder else text
@@ -61,7 +63,7 @@ class PathResolver:
         return normalise(f"{folder}/{text}" if folder and text[0] != "/" else text, self.root)
 
     def as_written(self, path: str) -> str:
-        """Return how a normalised path is written in this file."""
+        """Return a normalised path as it is written in this file."""
         if not self.folder or path.startswith("/"):
             return path
         if path.startswith(self.folder + "/"):
@@ -69,7 +71,10 @@ class PathResolver:
         return os.path.relpath("/" + path, "/" + self.folder) + ("/" if path.endswith("/") else "")
 
     def resolve_output(self, text: str, node: Node, what: str = "an output") -> str:
-        """Return an output's path, if it may be one."""
+        """Return the path of an output.
+
+        :raises TreadleError: no output may be there
+        """
         path = self.path(text, node, what)
         wrong = ""
         if path is text and len(text) <= 255 and text[0] != "." and not self.plan.startswith(path):
@@ -96,7 +101,10 @@ class PathResolver:
         return path
 
     def patterns(self, templates: Sequence[Template], scope: Scope) -> list[str]:
-        """Return globs with their values in them, checked."""
+        """Return globs with their values filled in.
+
+        :raises TreadleError: one is not a valid glob
+        """
         found = []
         for template in templates:
             text = scope.pattern(template)
@@ -113,24 +121,21 @@ class PathResolver:
         return found
 
 
+@dataclass(slots=True, eq=False)
 class FileScope:
     """What all actions of one file share.
 
-    :param prefix: what their names begin with: "" in the plan itself, `docs:` in one that it includes
-    :param resolver: what their paths mean
+    :param prefix: the prefix of their names: "" in the plan itself, `docs:` in an included one
     :param scope: parameters and vars
-    :param operands: the same as conditions see them
+    :param operands: the same values in conditions
+    :param unusable: names that are neither a text nor a list -> the error if they are used
+    :param generated_by: the uid of the action that made the file, or ""
     """
 
-    __slots__ = ("generated_by", "operands", "prefix", "resolver", "scope", "unusable", "value_files")
-
-    def __init__(self, prefix: str, resolver: PathResolver, scope: Scope, operands: Mapping[str, Operand]) -> None:
-        self.prefix = prefix
-        self.resolver = resolver
-        self.scope = scope
-        self.operands = operands
-        self.unusable: Mapping[str, str] = {}
-        """Names that stand for no text and no list -> what to say where they are used as one."""
-        self.generated_by = ""
-        """The uid of the action that has made the file, "" if none has."""
-        self.value_files: ValueFiles
+    prefix: str
+    resolver: PathResolver
+    scope: Scope
+    operands: Mapping[str, Operand]
+    unusable: Mapping[str, str]
+    value_files: ValueFiles
+    generated_by: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from treadle.core.paths import normalise
 from treadle.errors import TreadleError, listed, nearest
@@ -31,21 +32,19 @@ _ANYTHING: Mapping[str, Value] = {"int": "0", "float": "0", "bool": "false", "li
 """What a parameter is taken for whose value is wrong, so that nothing more is said of it."""
 
 
+@dataclass(slots=True, frozen=True)
 class Given:
-    """A value that the plan which includes this one gives to a parameter.
+    """A value that the including plan gives to a parameter.
 
-    :param node: where it stands
     :param folder: what a path is relative to, as the included plan would write it
-    :param is_wrong: whether it is no value, and has been told of
+    :param is_wrong: whether it has an error, which is kept
     """
 
-    __slots__ = ("folder", "is_list", "is_wrong", "node", "texts")
-
-    def __init__(self, node: Node, folder: str, value: tuple[tuple[str, ...], bool], *, is_wrong: bool) -> None:
-        self.node = node
-        self.folder = folder
-        self.texts, self.is_list = value
-        self.is_wrong = is_wrong
+    node: Node
+    folder: str
+    texts: tuple[str, ...]
+    is_list: bool
+    is_wrong: bool
 
 
 def check_name(validator: Validator, name: Scalar, taken: Mapping[str, object], what: str) -> bool:

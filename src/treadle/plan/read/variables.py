@@ -1,13 +1,15 @@
-"""Vars: from what is written, what selects choose and what files of values hold to values. It knows no actions."""
+"""Evaluates vars: texts, lists, selects, globs and files of values. Unaware of actions."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Collection, Mapping
 
 from treadle.errors import TreadleError, shortened
 from treadle.frontends.base import Param
+from treadle.plan.circles import depth_first
 from treadle.plan.language import data, select
 from treadle.plan.language.data import Data, Tree
 from treadle.plan.language.templates import GlobItem, Scope, Template, Value, parse
@@ -28,57 +30,57 @@ _QUOTES = "if a text was meant, write it in quotes; a map here has select:, file
 
 
 def read_vars(
-    validator: Validator, node: Node | None, params: Mapping[str, Param], files: ValueFiles, folder: str
+    validator: Validator, node: Node | None, params: Mapping[str, Param], value_files: ValueFiles, folder: str
 ) -> Scope:
-    """Return the scope of the plan: its parameters, and its vars each worked out once.
+    """Return the scope of a file: its parameters, and its vars, each evaluated once.
 
     :param folder: that files of values are relative to
     """
     table = validator.table(node, "vars")
-    base: dict[str, Value] = {name: param.value for name, param in params.items()}
-    scope = Scope(base, {name: f"${{{name}}} cannot be used in vars\n{_WHERE_KNOWN}" for name in RESERVED})
     uses: dict[str, list[str]] = {}
     for name, value in table.items():
         if check_name(validator, name, params, "a var"):
             with validator.problems.collecting():
                 uses[name.text] = _uses(validator, value)
     ordered = _order(validator, table, uses)
-    # A var with a mistake has been told of: what uses it says nothing more.
+    # the error of a var is kept: the vars that use it get no errors of their own
     broken = set(table.nodes).difference(ordered)
-    worker = _Vars(validator, scope, base, files, folder)
+    evaluator = _Vars(validator, {name: param.value for name, param in params.items()}, value_files, folder)
     for name_ in ordered:
-        told = validator.problems.reported
+        before = validator.problems.reported
         if broken.isdisjoint(uses[name_]):
             with validator.problems.collecting():
-                worker.take(name_, table.nodes[name_])
-        if validator.problems.reported > told or not broken.isdisjoint(uses[name_]):
+                evaluator.evaluate(name_, table.nodes[name_])
+        if validator.problems.reported > before or not broken.isdisjoint(uses[name_]):
             broken.add(name_)
-    base.update({name: "" for name in broken if name not in base})
-    scope.records, scope.typed, scope.unknown = worker.data.records, worker.data.typed, worker.data.unusable
-    return scope
+    return evaluator.result(broken)
 
 
 class _Vars:
-    """Works out one var after another.
+    """Evaluates one var after another.
 
-    :param base: takes the values
+    :param base: the values of parameters; the values of vars are added
     """
 
-    def __init__(
-        self, validator: Validator, scope: Scope, base: dict[str, Value], files: ValueFiles, folder: str
-    ) -> None:
+    __slots__ = ("base", "data", "folder", "globs", "scope", "validator", "value_files")
+
+    def __init__(self, validator: Validator, base: dict[str, Value], value_files: ValueFiles, folder: str) -> None:
         self.validator = validator
-        self.scope = scope
         self.base = base
-        self.files = files
+        self.value_files = value_files
         self.folder = folder
         self.data = Data()
         self.globs: dict[str, GlobItem] = {}
-        scope.records = self.data.records
-        scope.globs = self.globs
+        unknown = {name: f"${{{name}}} cannot be used in vars\n{_WHERE_KNOWN}" for name in RESERVED}
+        self.scope = Scope(base, ChainMap(self.data.unusable, unknown), records=self.data.records, globs=self.globs)
 
-    def take(self, name: str, node: Node) -> None:
-        """Work out a var."""
+    def result(self, broken: Collection[str]) -> Scope:
+        """Return the scope with all vars; those with errors are empty texts."""
+        base = {**dict.fromkeys(broken, ""), **self.base}
+        return Scope(base, self.data.unusable, {}, self.data.typed, self.data.records, self.globs)
+
+    def evaluate(self, name: str, node: Node) -> None:
+        """Evaluate a var."""
         validator, scope = self.validator, self.scope
         if isinstance(node, Items | Table):
             unknown = {**scope.unknown, "env": _NO_VARIABLES}
@@ -89,22 +91,17 @@ class _Vars:
             elif "glob" in node.nodes:
                 self._glob(name, node)
             else:
-                raise validator.error(f"the var {name} must be a text or a list, not a map", node, hint=_QUOTES)
-        elif data.has_tables(node):
+                what = f"the var {name} must be a text or a list, not a map"
+                raise validator.error(what, node, hint=_QUOTES)
+        elif isinstance(node, Items) and data.has_tables(node):
             _refuse_globs(validator, name, node)
-            odd = (
-                next((one for one in node.nodes if not isinstance(one, Table)), None)
-                if isinstance(node, Items)
-                else None
-            )
-            first = next(one for one in node.nodes if data.has_tables(one)) if isinstance(node, Items) else node
-            if odd is not None:
+            if not all(isinstance(one, Table) for one in node.nodes):
+                first = next(one for one in node.nodes if data.has_tables(one))
                 raise validator.error(f"the var {name} has records and other values", first, hint=_QUOTES)
-            held = tree(validator, scope, node, f"the var {name}")
-            self.data.add(name, held, self.base, data.at(validator.source, node), self._where(node))
+            records = tree(validator, scope, node, f"the var {name}")
+            self.data.add(name, records, self.base, data.at(validator.source, node), self._where(node))
         else:
             self._plain(name, node)
-        scope.unknown = {**scope.unknown, **self.data.unusable}
 
     def _plain(self, name: str, node: Node) -> None:
         template = parse_texts(self.validator, node, f"the var {name}")
@@ -120,18 +117,19 @@ class _Vars:
             self.data.unusable[name] = self.data.unusable[whole.name].replace(f"${{{whole.name}}}", f"${{{name}}}")
             return
         items = self.scope.items(template)
-        is_list = whole is not None and isinstance(self.scope.value(template, whole), tuple)
-        self.base[name] = items if is_list else items[0]
+        self.base[name] = items if self.scope.is_list(template) else items[0]
 
     def _where(self, node: Node) -> str:
         return f"at {self.validator.source.place(node.start)}"
 
     def _glob(self, name: str, table: Table) -> None:
-        """Keep a glob as it is written, with its values in it: it is answered where it is used."""
+        """Keep a glob with its values filled in; it is evaluated where it is used."""
         found = glob(self.validator, table)
-        for parse_texts in (found.patterns, found.exclude):
-            parse_texts[:] = [Template(one.source, one.node, (self.scope.pattern(one),)) for one in parse_texts]
-        self.globs[name] = found
+        patterns, exclude = (
+            [Template(one.source, one.node, (self.scope.pattern(one),)) for one in templates]
+            for templates in (found.patterns, found.exclude)
+        )
+        self.globs[name] = GlobItem(table, patterns, exclude, found.empty)
         self.data.unusable[name] = (
             f"${{{name}}} is a glob: it can only be a whole value of in, edits or foreach\n"
             f"in a command ${{in}} is what the action reads\n{name} is defined {self._where(table)}"
@@ -152,16 +150,16 @@ class _Vars:
         if isinstance(given := entries.get("format"), Scalar):
             kind = given.text
         path = os.path.normpath(os.path.join(self.folder, text))
-        told = data.at(validator.source, node)
+        error_at = data.at(validator.source, node)
         if "else" in entries:
             otherwise = tree(validator, self.scope, entries["else"], f"else of the var {name}")
             at = entries["else"]
             self.data.add(name, otherwise, self.base, data.at(validator.source, at), self._where(at))
         try:
-            source = self.files.source(path, shown_path(validator.source.file, path), told)
-            held = None if source is None else self.files.tree(path, kind, source)
+            source = self.value_files.source(path, shown_path(validator.source.file, path), error_at)
+            content = None if source is None else self.value_files.tree(path, kind, source)
         except TreadleError as error:
-            error.place = error.place or told("").place
+            error.place = error.place or error_at("").place
             raise
         if source is None and "optional" not in entries:
             raise validator.error(
@@ -171,35 +169,35 @@ class _Vars:
                 hint="if that is right, add optional: true",
             )
         if source is None and kind == "text" and "else" not in entries:
-            held = ""
-        if held is not None:
+            content = ""
+        if content is not None:
             self.data.add(
                 name,
-                held,
+                content,
                 self.base,
-                lambda what: TreadleError(f"{text}: {what}", hint="correct the file", place=told("").place),
+                lambda what: TreadleError(f"{text}: {what}", hint="correct the file", place=error_at("").place),
                 f"{self._where(node)}, and held by that file",
             )
 
 
 def glob(validator: Validator, node: Table) -> GlobItem:
-    """Return a map with `glob` as what it says; what is wrong with it is kept."""
+    """Read a map with `glob`; errors are kept."""
     entries = validator.entries(node, GLOB_KEYS, "a glob")
     lists = [validator.texts(entries.get(key), f"{key} of a glob") for key in ("glob", "exclude")]
     patterns, exclude = [[parse(validator.source, text) for text in texts] for texts in lists]
     return GlobItem(node, patterns, exclude, "empty" in entries)
 
 
-def _refuse_globs(validator: Validator, name: str, node: Node) -> None:
-    """Refuse a glob in the list of a var, which would be a list of records."""
-    for one in node.nodes if isinstance(node, Items) else ():
+def _refuse_globs(validator: Validator, name: str, node: Items) -> None:
+    """Refuse a glob in the list of a var: it would be read as a record."""
+    for one in node.nodes:
         if isinstance(one, Table) and "glob" in one.nodes and one.nodes.keys() <= GLOB_KEYS.keys():
             hint = 'a var of its own for each glob; in: ["${a}", "${b}"] takes several'
             raise validator.error(f"the var {name} is a list that holds a glob", one, hint=hint)
 
 
 def tree(validator: Validator, scope: Scope, node: Node, what: str) -> Tree:
-    """Return a list or a map that stands in a plan, with its values in it."""
+    """Return a list or a map of a plan with its values filled in."""
     if isinstance(node, Items):
         return [tree(validator, scope, one, what) for one in node.nodes]
     if isinstance(node, Table):
@@ -210,8 +208,7 @@ def tree(validator: Validator, scope: Scope, node: Node, what: str) -> Tree:
     if not template.refs:
         return data.scalar(scope.text(template), is_plain=node.style is None)
     items = scope.items(template)
-    is_list = template.whole is not None and isinstance(scope.value(template, template.whole), tuple)
-    return list(items) if is_list else items[0]
+    return list(items) if scope.is_list(template) else items[0]
 
 
 def parse_texts(validator: Validator, node: Node, what: str) -> Template | list[Template]:
@@ -238,7 +235,7 @@ def _flatten(validator: Validator, node: Node, what: str) -> list[Scalar]:
 
 
 def _uses(validator: Validator, node: Node) -> list[str]:
-    """Return the first parts of all names in `${}` that a var is made of, whatever a select in it chooses."""
+    """Return the first parts of all names in `${}` of a var, whatever a select in it chooses."""
     found: dict[str, None] = {}
     stack = [node]
     while stack:
@@ -251,32 +248,11 @@ def _uses(validator: Validator, node: Node) -> list[str]:
 
 
 def _order(validator: Validator, table: Table, uses: Mapping[str, list[str]]) -> list[str]:
-    """Return the vars such that each comes after those it uses; a circle is kept as an error and left out."""
-    done: dict[str, bool] = {}
-    ordered: list[str] = []
-    broken: set[str] = set()
-    for first in uses:
-        path: list[tuple[str, list[str]]] = [] if first in done else [(first, _inside(uses, first))]
-        done.setdefault(first, False)
-        while path:
-            name, rest = path[-1]
-            if not rest:
-                path.pop()
-                done[name] = True
-                ordered.append(name)
-                continue
-            used = rest.pop()
-            if used not in done:
-                done[used] = False
-                path.append((used, _inside(uses, used)))
-            elif not done[used]:
-                names = [one for one, _ in path]
-                circle = [*names[names.index(used) :], used]
-                broken.update(circle)
-                facts, hint = (" -> ".join(shortened(circle)),), "write one of them out"
-                validator.add("vars refer to each other in a circle", table.keys[used], facts=facts, hint=hint)
+    """Return the vars, each after those it uses; a circle is left out, and kept as an error."""
+    ordered, circles = depth_first({name: [one for one in used if one in uses] for name, used in uses.items()})
+    for circle in circles:
+        facts = (" -> ".join(shortened(circle)),)
+        what, hint = "vars refer to each other in a circle", "write one of them out"
+        validator.add(what, table.keys[circle[0]], facts=facts, hint=hint)
+    broken = {name for circle in circles for name in circle}
     return [name for name in ordered if name not in broken]
-
-
-def _inside(uses: Mapping[str, list[str]], name: str) -> list[str]:
-    return [one for one in reversed(uses[name]) if one in uses]
