@@ -163,7 +163,7 @@ class _Loader:
             groups.check(file, names)
         actions = self._actions(linker, CommandBuilder(linker, self.common.plan))
         self._check_files(linker)
-        secrets = {name for instance in instances for name in instance.spec.secret}
+        secrets = {name for instance in instances for name in instance.spec.settings.secret}
         for file in self.files if secrets else ():
             for error in secret_params(file.validator, file.entries, secrets):
                 self.problems.add(error)

@@ -105,11 +105,12 @@ class ActionReader:
         spec = Spec(self.file_scope.prefix + key.text, key, self.file_scope)
         own = self.validator.entries(node, ACTION_KEYS, f"the action {key.text}")
         spec.entries = {**self.shared, **own}
-        for step in (self._command, self._foreach, self._files, self._order, self.settings.read):
+        for step in (self._command, self._foreach, self._files, self._order):
             try:
                 step(spec, node)
             except TreadleError as error:
                 self.validator.problems.collect(error)
+        spec.settings = self.settings.read(spec.entries, node)
         return spec
 
     def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
@@ -259,7 +260,7 @@ class ActionReader:
                     continue
                 template = templates.parse(self.source, one)
                 if globs and MAGIC.search(one.text) is not None and template.has_magic:
-                    found.append(GlobItem(one, [template], [], empty=False))
+                    found.append(GlobItem(one, [template], [], False))
                 elif named and template.whole is not None and template.whole.name in named:
                     found.append(named[template.whole.name])
                 else:
@@ -275,7 +276,7 @@ class ActionReader:
             return glob(self.validator, node)
         if "from" in node.nodes and not what.startswith("foreach"):
             entries = self.validator.entries(node, FROM_KEYS, "a from")
-            return FromItem(node, self._templates(entries.get("from"), "a from"), empty="empty" in entries)
+            return FromItem(node, self._templates(entries.get("from"), "a from"), "empty" in entries)
         names = listed(node.nodes) or "nothing"
         close = nearest(next(iter(node.nodes), ""), ("glob", "from"))
         hint = f"did you mean {close}?" if close else "if a text was meant, write it in quotes"
@@ -298,7 +299,7 @@ class ActionReader:
         if "edits" in spec.entries:
             edits = spec.entries["edits"]
             items = self.items(edits, "an edited file")
-            spec.edits = Slot("", items, is_text=isinstance(edits, Scalar))
+            spec.edits = Slot("", items, isinstance(edits, Scalar))
         spec.stdout = self._template(spec, "stdout")
         spec.depfile = self._template(spec, "depfile")
         spec.expand = self._template(spec, "expand")
@@ -328,14 +329,12 @@ class ActionReader:
             return []
         globs = what == "an input"
         if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes:
-            return [Slot("", self.items(node, what, globs=globs), is_text=isinstance(node, Scalar))]
+            return [Slot("", self.items(node, what, globs=globs), isinstance(node, Scalar))]
         found = []
         for name, value in self.validator.table(node, f"named {what.split()[1]}s").items():
             with self.validator.problems.collecting():
                 is_text = isinstance(value, Scalar)
-                found.append(
-                    Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text=is_text)
-                )
+                found.append(Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text))
         return found
 
     def _order(self, spec: Spec, _node: Node) -> None:

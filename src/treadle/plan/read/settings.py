@@ -1,19 +1,20 @@
-"""Reads how an action runs: environment, tools, shell, queue, time limit, retries, with what `defaults` says."""
+"""Reads the settings of actions: environment, tools, shell, queue, time limit and retries, with their defaults."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
-from treadle.errors import TreadleError, nearest
+from treadle.errors import nearest
 from treadle.plan.language import argv_split, templates
 from treadle.plan.language.templates import Template
 from treadle.plan.schema.keys import DOTENV_KEYS, NAME, RETRIES_KEYS, TOOL_KEYS, seconds
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
-from .spec import Spec
+from .spec import Settings
 
 _SHARED_LISTS = ("track", "pass")
 _KEYS = frozenset(
@@ -29,7 +30,7 @@ _RETRY_ON = re.compile(r"timeout|any|signal|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-
 class SettingsReader:
     """Reads the settings of actions.
 
-    :param defaults: checked entries of `defaults`
+    :param defaults: validated entries of `defaults`
     :param queues: name -> tokens
     """
 
@@ -39,89 +40,85 @@ class SettingsReader:
         self.validator = validator
         self.source = validator.source
         self.defaults = defaults
-        self.common: Spec | None = None
+        self.common: Settings | None = None
         self.queues = queues
 
-    def read(self, spec: Spec, node: Node) -> None:
-        """Read an action's settings into its spec; what is wrong is kept.
+    def read(self, entries: Mapping[str, Node], node: Node) -> Settings:
+        """Return the settings of an action; errors are kept.
 
-        Those of actions that say nothing themselves are read once.
+        Actions without settings of their own share one object.
+
+        :param entries: its entries and those of `defaults`
+        :param node: the action
         """
-        says_nothing = isinstance(node, Table) and _KEYS.isdisjoint(node.nodes)
-        if says_nothing and self.common is not None:
-            spec.share_settings(self.common)
-            return
-        if says_nothing:
-            self.common = spec
-        for step in (self._environment, self._tools, self._limits):
-            with self.validator.problems.collecting():
-                step(spec, node)
+        own = node.nodes if isinstance(node, Table) else None
+        has_none = own is not None and _KEYS.isdisjoint(own)
+        if has_none and self.common is not None:
+            return self.common
+        problems = self.validator.problems
+        settings = Settings()
+        shell, limits = settings.shell, settings.limits
+        with problems.collecting():
+            settings = self._environment(entries)
+        tools = self._tools(entries.get("tools"))
+        with problems.collecting():
+            shell = self._shell(entries, own or {})
+        with problems.collecting():
+            limits = self._limits(entries, own or {})
+        settings = replace(settings, tools=tools, shell=shell, limits=limits)
+        if has_none:
+            self.common = settings
+        return settings
 
-    def error(self, what: str, node: Node | int, hint: str = "") -> TreadleError:
-        """Return an error at a node."""
-        return self.source.error(what, node, hint=hint)
-
-    def _environment(self, spec: Spec, _node: Node) -> None:
-        own = self._set(spec.entries.get("env"), "env")
-        shared = self._set(self.defaults.get("env"), "env")
+    def _environment(self, entries: Mapping[str, Node]) -> Settings:
+        own = self._env(entries.get("env"))
+        shared = self._env(self.defaults.get("env"))
         lists: dict[str, list[str]] = {}
         for key in _SHARED_LISTS:
-            lists[key] = self._variables(spec.entries.get(key), key)
-            for name in lists[key]:
-                if name in own or (key == "pass" and name in lists["track"]):
-                    other = "env" if name in own else "track"
-                    if key in spec.entries and spec.entries[key] is not self.defaults.get(key):
+            lists[key] = self._names(entries.get(key), key)
+            if key in entries and entries[key] is not self.defaults.get(key):
+                for name in lists[key]:
+                    if name in own:
+                        hint = f"take it out of one of them: env sets it, {key} passes it from outside"
+                        self.validator.add(f"the variable {name} is in both env and {key}", entries[key], hint=hint)
+                    elif key == "pass" and name in lists["track"]:
+                        hint = "take it out of pass: what is tracked is passed too"
                         self.validator.add(
-                            f"the variable {name} is in both {other} and {key}",
-                            spec.entries[key],
-                            hint=f"take it out of one of them: env sets it, {key} passes it from outside"
-                            if other == "env"
-                            else "take it out of pass: what is tracked is passed too",
+                            f"the variable {name} is in both track and pass", entries[key], hint=hint
                         )
         taken = {*own, *lists["track"], *lists["pass"]}
         for key in _SHARED_LISTS:
-            if spec.entries.get(key) is not self.defaults.get(key):
-                before = self._variables(self.defaults.get(key), key)
+            if entries.get(key) is not self.defaults.get(key):
+                before = self._names(self.defaults.get(key), key)
                 lists[key] = [name for name in before if name not in taken] + lists[key]
         outside = {*lists["track"], *lists["pass"]}
-        spec.env = {**{name: made for name, made in shared.items() if name not in outside}, **own}
-        spec.track = tuple(dict.fromkeys(name for name in lists["track"] if name not in spec.env))
-        self._hidden(spec)
-        spec.pass_ = tuple(dict.fromkeys(n for n in lists["pass"] if n not in spec.env and n not in spec.track))
+        env = {**{name: value for name, value in shared.items() if name not in outside}, **own}
+        track = tuple(dict.fromkeys(name for name in lists["track"] if name not in env))
+        pass_ = tuple(dict.fromkeys(name for name in lists["pass"] if name not in env and name not in track))
+        secret = self._names(entries.get("secret"), "secret")
+        own_secrets = secret if entries.get("secret") is not self.defaults.get("secret") else ()
+        secret = list(dict.fromkeys([*self._names(self.defaults.get("secret"), "secret"), *secret]))
+        return Settings(env, track, pass_, tuple(secret), own_secrets, self._dotenv(entries.get("dotenv")))
 
-    def _hidden(self, spec: Spec) -> None:
-        """Read the files of variables, and what is kept as a digest only."""
-        shared = self.defaults.get("secret")
-        names = self._variables(spec.entries.get("secret"), "secret")
-        spec.own_secrets = names if spec.entries.get("secret") is not shared else ()
-        if shared is not None:
-            names = [*self._variables(shared, "secret"), *names]
-        spec.secret = tuple(dict.fromkeys(names))
-        node = spec.entries.get("dotenv")
+    def _dotenv(self, node: Node | None) -> tuple[Template, bool] | None:
         is_optional = isinstance(node, Table) and "optional" in node.nodes
         if isinstance(node, Table):
-            given = node
+            if "file" not in node.nodes:
+                self.validator.add("dotenv needs file: with its path", node, hint="dotenv: FILE")
             node = self.validator.entries(node, DOTENV_KEYS, "dotenv").get("file")
-            if "file" not in given.nodes:
-                self.validator.add("dotenv needs file: with its path", given, hint="dotenv: FILE")
-        if isinstance(node, Scalar):
-            spec.dotenv = (templates.parse(self.source, node), is_optional)
+        return (templates.parse(self.source, node), is_optional) if isinstance(node, Scalar) else None
 
-    def _set(self, node: Node | None, what: str) -> dict[str, Template]:
+    def _env(self, node: Node | None) -> dict[str, Template]:
         found: dict[str, Template] = {}
-        for name, value in self.validator.table(node, what).items():
-            if name.text.startswith("TREADLE"):
-                self.validator.add(
-                    f"{name.text}: names that begin with TREADLE are reserved",
-                    name,
-                    hint="choose another name",
-                )
-            elif self.validator.is_text(value, f"the variable {name.text}") and isinstance(value, Scalar):
+        for name, value in self.validator.table(node, "env").items():
+            if self._is_reserved(name):
+                continue
+            if self.validator.is_text(value, f"the variable {name.text}") and isinstance(value, Scalar):
                 with self.validator.problems.collecting():
                     found[name.text] = templates.parse(self.source, value)
         return found
 
-    def _variables(self, node: Node | None, key: str) -> list[str]:
+    def _names(self, node: Node | None, key: str) -> list[str]:
         found = []
         for text in self.validator.texts(node, f"a variable in {key}"):
             if not NAME.fullmatch(text.text):
@@ -129,58 +126,44 @@ class SettingsReader:
                 if "=" in text.text:
                     hint = f"give it a value in env: {{{text.text.replace('=', ': ', 1)}}}"
                 self.validator.add(f"{text.text!r} is not a valid variable name", text, hint=hint)
-            elif text.text.startswith("TREADLE"):
-                self.validator.add(
-                    f"{text.text}: names that begin with TREADLE are reserved",
-                    text,
-                    hint="choose another name",
-                )
-            else:
+            elif not self._is_reserved(text):
                 found.append(text.text)
         return found
 
-    def _tools(self, spec: Spec, _node: Node) -> None:
-        tools: list[tuple[Template, list[argv_split.Word]]] = []
-        spec.tools = tools
-        node = spec.entries.get("tools")
+    def _is_reserved(self, name: Scalar) -> bool:
+        is_reserved = name.text.startswith("TREADLE")
+        if is_reserved:
+            what = f"{name.text}: names that begin with TREADLE are reserved"
+            self.validator.add(what, name, hint="choose another name")
+        return is_reserved
+
+    def _tools(self, node: Node | None) -> list[tuple[Template, list[argv_split.Word]]]:
+        found: list[tuple[Template, list[argv_split.Word]]] = []
         for one in node.nodes if isinstance(node, Items) else [node] if node is not None else []:
             with self.validator.problems.collecting():
                 if not isinstance(one, Table):
                     texts = self.validator.texts(one, "a tool")
-                    tools.extend((templates.parse(self.source, text), []) for text in texts)
+                    found += [(templates.parse(self.source, text), []) for text in texts]
                     continue
                 entries = self.validator.entries(one, TOOL_KEYS, "a tool")
                 name, version = entries.get("tool"), entries.get("version")
-                if not isinstance(name, Scalar):
-                    if "tool" not in one.nodes:
-                        self.validator.add("a tool needs tool: with its name", one, hint="for example tool: cc")
-                    continue
-                split = argv_split.split_words(self.source, version) if isinstance(version, Scalar) else []
-                tools.append((templates.parse(self.source, name), split))
+                if isinstance(name, Scalar):
+                    split = argv_split.split_words(self.source, version) if isinstance(version, Scalar) else []
+                    found.append((templates.parse(self.source, name), split))
+                elif "tool" not in one.nodes:
+                    self.validator.add("a tool needs tool: with its name", one, hint="for example tool: cc")
+        return found
 
-    def _limits(self, spec: Spec, node: Node) -> None:
-        entries = spec.entries
-        own = node.nodes if isinstance(node, Table) else {}
-        spec.shell = self._shell(entries.get("shell")) if "shell" in entries else DEFAULT_SHELL
-        if "shell" in own and "sh" not in own:
-            self.validator.add(
-                "shell has no effect without sh", own["shell"], hint="write the command as sh:, or take it out"
-            )
+    def _limits(self, entries: Mapping[str, Node], own: Mapping[str, Node]) -> Limits:
         queue = self._word(entries, "queue", "default")
-        if spec.flag("console"):
+        if self._word(entries, "console", "") == "true":
             for key in ("queue", "tokens"):
                 if key in own:
-                    self.validator.add(
-                        f"{key} cannot be combined with console: such actions run one at a time",
-                        own[key],
-                        hint="take one out",
-                    )
+                    what = f"{key} cannot be combined with console: such actions run one at a time"
+                    self.validator.add(what, own[key], hint="take one out")
             if "output" in own:
-                self.validator.add(
-                    "output cannot be combined with console: what it prints goes to the terminal itself",
-                    own["output"],
-                    hint="take one out",
-                )
+                what = "output cannot be combined with console: what it prints goes to the terminal itself"
+                self.validator.add(what, own["output"], hint="take one out")
             queue = "default"
         tokens = int(self._word(entries, "tokens", "1"))
         size = self.queues.get(queue)
@@ -189,29 +172,28 @@ class SettingsReader:
             hint = f"did you mean {close}?" if close else f"write queues: {{{queue}: 1}} at the top"
             self.validator.add(f"there is no queue {queue!r}", entries["queue"], hint=hint)
         elif size is not None and tokens > size:
-            self.validator.add(
-                f"{tokens} tokens are more than the queue {queue} has",
-                entries["tokens"],
-                facts=(f"{queue} has {size}",),
-                hint=f"ask for {size} at most, or write queues: {{{queue}: {tokens}}} at the top",
-            )
+            what = f"{tokens} tokens are more than the queue {queue} has"
+            hint = f"ask for {size} at most, or write queues: {{{queue}: {tokens}}} at the top"
+            self.validator.add(what, entries["tokens"], facts=(f"{queue} has {size}",), hint=hint)
+        priority = int(self._word(entries, "priority", "0"))
         timeout = self._word(entries, "timeout", "none")
-        spec.limits = Limits(
-            queue,
-            tokens,
-            int(self._word(entries, "priority", "0")),
-            None if timeout == "none" else seconds(timeout),
-            self._retries(entries.get("retries")),
-        )
+        limit = None if timeout == "none" else seconds(timeout)
+        return Limits(queue, tokens, priority, limit, self._retries(entries.get("retries")))
 
     def _word(self, entries: Mapping[str, Node], key: str, default: str) -> str:
         node = entries.get(key)
         return node.text if isinstance(node, Scalar) else default
 
-    def _shell(self, node: Node | None) -> tuple[str, ...]:
+    def _shell(self, entries: Mapping[str, Node], own: Mapping[str, Node]) -> tuple[str, ...]:
+        if "shell" in own and "sh" not in own:
+            hint = "write the command as sh:, or take it out"
+            self.validator.add("shell has no effect without sh", own["shell"], hint=hint)
+        node = entries.get("shell")
+        if node is None:
+            return DEFAULT_SHELL
         texts = self.validator.texts(node, "a word of shell")
         if not texts or not texts[0].text:
-            raise self.error("shell has no program", node if node is not None else 0, hint="shell: [sh, -euc]")
+            raise self.source.error("shell has no program", node, hint="shell: [sh, -euc]")
         return tuple(text.text for text in texts)
 
     def _retries(self, node: Node | None) -> Retries:
@@ -223,11 +205,8 @@ class SettingsReader:
         on = self.validator.texts(entries.get("on"), "a reason in on")
         for text in on:
             if not _RETRY_ON.fullmatch(text.text):
-                self.validator.add(
-                    f"{text.text!r} is not a condition for a retry",
-                    text,
-                    hint=_hint_of_retry(text.text),
-                )
+                what = f"{text.text!r} is not a condition for a retry"
+                self.validator.add(what, text, hint=_hint_of_retry(text.text))
         backoff = self._word(entries, "backoff", "")
         reasons = tuple(text.text for text in on) or ("any",)
         return Retries(int(self._word(entries, "max", "0")), reasons, seconds(backoff) if backoff else 0.0)

@@ -1,8 +1,9 @@
-"""One action as it is written, read once however many instances it has: templates, words, pieces of script."""
+"""An action as it is written, read once however many instances it has: templates, words, pieces of script."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from treadle.command.command import DEFAULT_SHELL, Limits
@@ -16,110 +17,97 @@ from .file_scope import FileScope
 _LIMITS = Limits()
 
 
+@dataclass(slots=True, eq=False)
 class FromItem:
-    """The outputs of other actions."""
+    """The outputs of other actions.
 
-    __slots__ = ("empty", "names", "node")
+    :param empty: whether there may be none
+    """
 
-    def __init__(self, node: Node, names: list[Template], *, empty: bool) -> None:
-        self.node = node
-        self.names = names
-        self.empty = empty
+    node: Node
+    names: list[Template]
+    empty: bool
 
 
 Item = Template | GlobItem | FromItem
-"""A Template is a path, or a list of them that a value holds."""
+"""A Template is a path, or a list of paths that a value has."""
 
 
+@dataclass(slots=True, eq=False)
 class Slot:
-    """What stands under one name of `in` or `out`; the name is "" where none is written.
+    """One name of `in` or `out` with its paths; the name is "" if none is written.
 
-    :param is_text: whether it is one path, so that it may stand inside a word
+    :param is_text: whether it is one path, so that it may be part of a word
     """
 
-    __slots__ = ("is_text", "items", "name")
+    name: str
+    items: list[Item]
+    is_text: bool
 
-    def __init__(self, name: str, items: list[Item], *, is_text: bool) -> None:
-        self.name = name
-        self.items = items
-        self.is_text = is_text
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """How an action runs. Actions without settings of their own share one object.
+
+    :param own_secrets: those of `secret` that the action names itself
+    :param dotenv: a file of variables, and whether it may be missing
+    """
+
+    env: Mapping[str, Template] = field(default_factory=dict)
+    track: tuple[str, ...] = ()
+    pass_: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    own_secrets: Sequence[str] = ()
+    dotenv: tuple[Template, bool] | None = None
+    tools: Sequence[tuple[Template, list[argv_split.Word]]] = ()
+    shell: tuple[str, ...] = DEFAULT_SHELL
+    limits: Limits = _LIMITS
+
+
+_SETTINGS = Settings()
 
 
 class Variation(Protocol):
-    """Makes an action of what the values of one instance choose."""
+    """Makes the action of one instance, in which selects depend on its values."""
 
     def of(self, scope: Scope) -> Spec:
-        """Return the action as it is with the values of a scope."""
+        """Return the action with the values of a scope."""
 
 
+@dataclass(slots=True, eq=False)
 class Spec:
-    """An action as it is written.
+    """An action as it is written; its reader fills it in, and keeps errors.
 
-    :param name: with what the names of its file begin with
+    :param name: with the prefix of its file
+    :param variants: makes the action of each instance, if values of foreach decide selects in it
     """
 
-    __slots__ = (
-        *("after", "argv", "condition", "cwd", "depfile", "dotenv", "edits", "entries", "env", "expand", "foreach"),
-        *(
-            "help",
-            "file_scope",
-            "inputs",
-            "key",
-            "limits",
-            "name",
-            "needs",
-            "outputs",
-            "own_secrets",
-            "pass_",
-            "pieces",
-        ),
-        *("secret", "sh", "shell", "stdout", "steps", "tags", "tools", "track", "variants"),
-    )
-
-    def __init__(self, name: str, key: Scalar, file_scope: FileScope) -> None:
-        self.name = name
-        self.key = key
-        self.file_scope = file_scope
-        self.entries: Mapping[str, Node] = {}
-        self.help = ""
-        self.steps: Sequence[list[argv_split.Word]] = ()
-        self.argv: Sequence[Template] = ()
-        self.sh: Scalar | None = None
-        self.pieces: Sequence[str | shell.Placeholder] = ()
-        self.shell: tuple[str, ...] = DEFAULT_SHELL
-        self.inputs: Sequence[Slot] = ()
-        self.outputs: Sequence[Slot] = ()
-        self.edits: Slot | None = None
-        self.tags: Sequence[Template] = ()
-        self.stdout: Template | None = None
-        self.depfile: Template | None = None
-        self.expand: Template | None = None
-        self.cwd: Template | None = None
-        self.foreach: Sequence[tuple[str, list[Item | Record]]] = ()
-        self.condition: Condition | None = None
-        self.needs: Sequence[Template] = ()
-        self.after: Sequence[Template] = ()
-        self.env: Mapping[str, Template] = {}
-        self.track: tuple[str, ...] = ()
-        self.pass_: tuple[str, ...] = ()
-        self.secret: tuple[str, ...] = ()
-        self.own_secrets: Sequence[str] = ()
-        """Those of `secret` that the action names itself."""
-        self.dotenv: tuple[Template, bool] | None = None
-        """A file of variables, and whether it may be missing."""
-        self.tools: Sequence[tuple[Template, list[argv_split.Word]]] = ()
-        self.limits = _LIMITS
-        self.variants: Variation | None = None
-        """What it is for each of its instances, where values of foreach decide that."""
-
-    def share_settings(self, other: Spec) -> None:
-        """Take the settings of another action."""
-        self.env, self.track, self.pass_ = other.env, other.track, other.pass_
-        self.secret, self.dotenv, self.own_secrets = other.secret, other.dotenv, other.own_secrets
-        self.tools, self.shell, self.limits = other.tools, other.shell, other.limits
+    name: str
+    key: Scalar
+    file_scope: FileScope
+    entries: Mapping[str, Node] = field(default_factory=dict)
+    help: str = ""
+    steps: Sequence[list[argv_split.Word]] = ()
+    argv: Sequence[Template] = ()
+    sh: Scalar | None = None
+    pieces: Sequence[str | shell.Placeholder] = ()
+    inputs: Sequence[Slot] = ()
+    outputs: Sequence[Slot] = ()
+    edits: Slot | None = None
+    tags: Sequence[Template] = ()
+    stdout: Template | None = None
+    depfile: Template | None = None
+    expand: Template | None = None
+    cwd: Template | None = None
+    foreach: Sequence[tuple[str, list[Item | Record]]] = ()
+    condition: Condition | None = None
+    needs: Sequence[Template] = ()
+    after: Sequence[Template] = ()
+    settings: Settings = _SETTINGS
+    variants: Variation | None = None
 
     def flag(self, name: str) -> bool:
-        """Return whether a key stands at true."""
+        """Whether the value of a key is true."""
         node = self.entries.get(name)
         return isinstance(node, Scalar) and node.text == "true"
 
@@ -130,7 +118,7 @@ class Spec:
 
     @property
     def has_globs(self) -> bool:
-        """Whether its instances depend on what files there are."""
+        """Whether its instances depend on which files exist."""
         if not self.foreach:
             return False
         return any(isinstance(item, GlobItem) for _, items in self.foreach for item in items)

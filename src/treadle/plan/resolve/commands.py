@@ -1,4 +1,4 @@
-"""From an instance and what it reads to its Command: values go into words, scripts and the environment."""
+"""Builds the Command of an instance: fills values into words, scripts and the environment."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ _MISSING = {
 
 
 class CommandBuilder:
-    """Makes Commands.
+    """Builds Commands.
 
     :param label: the plan's name, part of each Command
+    :ivar links: a folder that commands run in -> whether its path leads through a link below the root
+    :ivar known: the errors for unknown names of the last action, which `unknown` has with those of commands
     """
 
     __slots__ = ("environments", "known", "label", "linker", "links", "root", "source", "unknown")
@@ -38,9 +40,7 @@ class CommandBuilder:
         self.root = linker.root
         self.label = label
         self.links: dict[str, bool] = {}
-        """A folder that commands run in -> whether its path leads through a link below the root."""
         self.known: Mapping[str, str] = {}
-        """What the last action said about names without a value, which is in `unknown` as commands say it."""
         self.unknown: Mapping[str, str] = {}
         self.environments: dict[tuple[tuple[str, ...], ...], Environment] = {}
 
@@ -63,12 +63,12 @@ class CommandBuilder:
             cwd=cwd,
             inputs=tuple(dict.fromkeys(deps.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
-            env=self._environment(spec, scope) if spec.dotenv is None else self._with_dotenv(instance, scope),
-            tools=[self._tool(name, version, instance) for name, version in spec.tools],
+            env=self._environment(instance, scope),
+            tools=[self._tool(name, version, instance) for name, version in spec.settings.tools],
             depfile=instance.depfile,
             stdout=instance.stdout,
-            limits=spec.limits,
-            # a glob that matches nothing today is still all that it reads
+            limits=spec.settings.limits,
+            # a glob that matches nothing now still counts as an input
             always=spec.flag("always") or (False if spec.inputs else None),
             keep=spec.flag("keep"),
             console=spec.flag("console"),
@@ -79,60 +79,58 @@ class CommandBuilder:
             place=self.source.place(spec.key.start),
         )
 
-    def _environment(self, spec: Spec, scope: Scope) -> Environment:
-        if spec.env:
-            values = {name: scope.text(template) for name, template in spec.env.items()}
-            return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
-        key = (spec.track, spec.pass_, spec.secret)
-        if key not in self.environments:
-            self.environments[key] = Environment(None, spec.track, spec.pass_, spec.secret)
-        return self._hiding(spec, self.environments[key])
-
-    def _with_dotenv(self, instance: Instance, scope: Scope) -> Environment:
-        """Return the environment of an action with a file of variables."""
-        spec = instance.spec
-        assert spec.dotenv is not None
-        (template, is_optional), file_scope = spec.dotenv, spec.file_scope
-        path = file_scope.resolver.path(instance.scope.text(template), template.node, "dotenv")
-        full = os.path.join(self.root, path)
-        values: dict[str, str] = {}
-        if not path.endswith("/"):
-            shown = shown_path(self.source.file, full)
-            try:
-                source = file_scope.value_files.source(
-                    full, shown, lambda what: self.source.error(what, template.node)
-                )
-                if source is not None:
-                    values = file_scope.value_files.made_of(full, dotenv.variables, source)
-            except TreadleError as error:
-                if error.place is not None and error.place.file == shown:
-                    # a line of this file may hold what is secret
-                    error.place.text = ""
-                error.place = error.place or self.source.place(template.node.start)
-                raise
-            if source is None and not is_optional:
-                hint = "if that is right: {file: " + path + ", optional: true}"
-                raise self.source.error(f"the file {path} of dotenv does not exist", template.node, hint=hint)
+    def _environment(self, instance: Instance, scope: Scope) -> Environment:
+        settings = instance.spec.settings
+        lists = (settings.track, settings.pass_, settings.secret)
+        if settings.env or settings.dotenv is not None:
+            values = self._dotenv(instance)
+            env = Environment({**values, **{k: scope.text(value) for k, value in settings.env.items()}}, *lists)
         else:
-            raise self.source.error(
-                f"dotenv needs a file, but {path} is a folder", template.node, hint="name the file"
-            )
-        values = {**values, **{name: scope.text(value) for name, value in spec.env.items()}}
-        return self._hiding(spec, Environment(values, spec.track, spec.pass_, spec.secret))
+            if lists not in self.environments:
+                self.environments[lists] = Environment(None, *lists)
+            env = self.environments[lists]
+        if settings.secret:
+            self._check_secrets(instance.spec, env)
+        return env
 
-    def _hiding(self, spec: Spec, env: Environment) -> Environment:
-        """Check that what is secret is there at all."""
-        if not spec.secret:
-            return env
+    def _dotenv(self, instance: Instance) -> dict[str, str]:
+        """Return the variables of the file that `dotenv` names, {} without one."""
+        spec = instance.spec
+        if spec.settings.dotenv is None:
+            return {}
+        (template, is_optional), value_files = spec.settings.dotenv, spec.file_scope.value_files
+        node = template.node
+        path = spec.file_scope.resolver.path(instance.scope.text(template), node, "dotenv")
+        if path.endswith("/"):
+            what = f"dotenv needs a file, but {path} is a folder"
+            raise self.source.error(what, node, hint="name the file")
+        full = os.path.join(self.root, path)
+        shown = shown_path(self.source.file, full)
+        try:
+            source = value_files.source(full, shown, lambda what: self.source.error(what, node))
+            if source is not None:
+                return value_files.made_of(full, dotenv.variables, source)
+        except TreadleError as error:
+            if error.place is not None and error.place.file == shown:
+                # a line of this file may contain a secret
+                error.place.text = ""
+            error.place = error.place or self.source.place(node.start)
+            raise
+        if not is_optional:
+            hint = "if that is right: {file: " + path + ", optional: true}"
+            raise self.source.error(f"the file {path} of dotenv does not exist", node, hint=hint)
+        return {}
+
+    def _check_secrets(self, spec: Spec, env: Environment) -> None:
+        """Check that each secret of the action is one of its variables."""
         known = {*env.set, *env.track}
-        for name in spec.secret:
-            if name not in known and name in spec.own_secrets:
+        for name in spec.settings.secret:
+            if name not in known and name in spec.settings.own_secrets:
                 raise self.source.error(
                     f"{name} is secret, but not a variable of {spec.name}",
                     spec.entries.get("secret", spec.key),
                     hint=f"track: [{name}], or dotenv: with a file that sets it",
                 )
-        return env
 
     def _local(self, instance: Instance, deps: Dependencies, cwd: str) -> dict[str, Value]:
         """Return the values of `${in}`, `${out}`, `${depfile}`."""
@@ -172,7 +170,7 @@ class CommandBuilder:
     def _program(self, instance: Instance, scope: Scope) -> tuple[tuple[tuple[str, ...], ...], Script | None]:
         spec = instance.spec
         if spec.sh is not None:
-            return (), shell.fill(self.source, spec.sh, spec.pieces, scope, spec.shell)
+            return (), shell.fill(self.source, spec.sh, spec.pieces, scope, spec.settings.shell)
         if spec.argv:
             argv = tuple([text for template in spec.argv for text in scope.items(template)])
             if not argv or not argv[0]:
@@ -209,24 +207,24 @@ class CommandBuilder:
         if path != "." and kind(path) != "folder" and not self._is_made(path):
             raise self._no_folder(path, template)
         for folder in parents(path):
-            # one that is a link from now on makes another folder of this one
+            # if one becomes a link, this is another folder
             kind(folder)
         return path
 
     def _seen_from(self, cwd: str) -> str:
-        """Return the folder that a command names paths from: with a trailing `/` it is put before them.
+        """Return the folder that paths of a command are relative to; with a trailing `/` it is put before them.
 
-        From behind a link `..` leads to where the link leads, and not back to the root.
+        After a link, `..` leads to the parent of its target, and not back to the root.
         """
         if cwd == ".":
             return cwd
-        is_behind = self.links.get(cwd)
-        if is_behind is None:
-            is_behind = any(os.path.islink(f"{self.root}/{folder.rstrip('/')}") for folder in (*parents(cwd), cwd))
-            self.links[cwd] = is_behind
-            if is_behind:
+        has_link = self.links.get(cwd)
+        if has_link is None:
+            has_link = any(os.path.islink(f"{self.root}/{folder.rstrip('/')}") for folder in (*parents(cwd), cwd))
+            self.links[cwd] = has_link
+            if has_link:
                 self.linker.disk.trail(cwd)
-        return f"{self.root}/" if is_behind else cwd
+        return f"{self.root}/" if has_link else cwd
 
     def _is_made(self, path: str) -> bool:
         folders = self.linker.declared.folders
@@ -251,13 +249,13 @@ def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:
     return tuple([from_cwd(path, cwd) if path[0] == "-" or path[-1] == "/" else path for path in paths])
 
 
-def circle_error(linker: Linker, circle: list[str], reasons: Mapping[str, str]) -> TreadleError:
+def circle_error(linker: Linker, circle: list[str], places: Mapping[str, str]) -> TreadleError:
     """Return the error for actions that wait for each other, with the whole circle.
 
-    :param reasons: uid -> where it stands
+    :param places: uid -> its place
     """
     facts = [" waits for ".join(shortened(circle))]
-    facts.extend(f"{uid} at {reasons[uid]}" for uid in circle[:-1][:12])
+    facts.extend(f"{uid} at {places[uid]}" for uid in circle[:-1][:12])
     first = linker.by_uid[circle[0]]
     what = f"{circle[0]} waits for itself" if len(circle) == 2 else f"{len(circle) - 1} actions wait for each other"
     return linker.error(

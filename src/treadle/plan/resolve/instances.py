@@ -200,8 +200,8 @@ class Expander:
     def _when_is_false(self, spec: Spec, values: Mapping[str, Operand]) -> str:
         condition = spec.condition
         assert condition is not None
-        secret = [f"env.{name}" for name in spec.secret]
-        tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.track}
+        secret = [f"env.{name}" for name in spec.settings.secret]
+        tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.settings.track}
         known = {**spec.file_scope.operands, **values, **tracked}
         holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_NOT_IN_CONDITIONS}, secret)
         if holds:

@@ -48,9 +48,9 @@ class Programs:
         for templates, in_cwd, node, is_late in _named(instance.spec):
             if not _has_paths(templates[0]):
                 found.extend(self._started(templates, instance.scope, _cwd(instance, in_cwd), (node, is_late)))
-        if instance.spec.sh is not None and "/" in instance.spec.shell[0]:
+        if instance.spec.sh is not None and "/" in instance.spec.settings.shell[0]:
             node = instance.spec.entries.get("shell", instance.spec.key)
-            found.extend(self._file(instance.spec.shell[0], _cwd(instance, True), (node, False)))
+            found.extend(self._file(instance.spec.settings.shell[0], _cwd(instance, True), (node, False)))
         return found
 
     def by_paths(self, instance: Instance, scope: Scope) -> list[StartedProgram]:
@@ -116,7 +116,7 @@ class Programs:
 
 def starts(spec: Spec) -> bool:
     """Whether an action names programs that may be files of the plan."""
-    return bool(spec.steps or spec.argv or spec.tools) or "/" in spec.shell[0]
+    return bool(spec.steps or spec.argv or spec.settings.tools) or "/" in spec.settings.shell[0]
 
 
 def _named(spec: Spec) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
@@ -125,7 +125,7 @@ def _named(spec: Spec) -> Iterator[tuple[Sequence[Template], bool, Node, bool]]:
         yield [word.template for word in step], True, step[0].template.node, number > 0
     if spec.argv:
         yield spec.argv, True, spec.argv[0].node, False
-    for name, version in spec.tools:
+    for name, version in spec.settings.tools:
         yield [name], False, name.node, False
         if version:
             yield [word.template for word in version], False, version[0].template.node, False
