@@ -1,11 +1,12 @@
-"""Parameters: from what is written and what is given to values. The environment is handed in."""
+"""Reads parameters: their declarations, and their values from the command line, the environment or an include."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from treadle.core.paths import normalise
 from treadle.errors import TreadleError, listed, nearest
@@ -20,16 +21,15 @@ RESERVED = frozenset(("in", "out", "depfile", "edits", "env", "platform")) | KEY
 
 _INT = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
-_SAYS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "path": "a path",
+_CHECKS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "int": ("a whole number", _INT.fullmatch),
+    "float": ("a number", _FLOAT.fullmatch),
+    "bool": ("true or false", ("true", "false").__contains__),
+    "path": ("a path", bool),
 }
-
-
-_ANYTHING: Mapping[str, Value] = {"int": "0", "float": "0", "bool": "false", "list": ()}
-"""What a parameter is taken for whose value is wrong, so that nothing more is said of it."""
+"""Type of a parameter -> its description, and whether a text is one."""
+_ANY_VALUE: Mapping[str, Value] = {"int": "0", "float": "0", "bool": "false", "list": ()}
+"""The value of a parameter whose given value has an error, so that no further error follows from it."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,20 +48,15 @@ class Given:
 
 
 def check_name(validator: Validator, name: Scalar, taken: Mapping[str, object], what: str) -> bool:
-    """Keep an error for a name that means something already, and return whether it is free."""
+    """Return whether a name is free; keep an error if not."""
+    error = ""
     if name.text in RESERVED:
-        validator.add(
-            f"{name.text} cannot be the name of {what}: the name is reserved",
-            name,
-            hint="choose another name",
-        )
+        error = f"{name.text} cannot be the name of {what}: the name is reserved"
     elif name.text in taken:
-        validator.add(
-            f"the name {name.text} is already used by a parameter or var", name, hint="choose another name"
-        )
-    else:
-        return True
-    return False
+        error = f"the name {name.text} is already used by a parameter or var"
+    if error:
+        validator.add(error, name, hint="choose another name")
+    return not error
 
 
 def read_params(
@@ -72,18 +67,19 @@ def read_params(
     root: str,
     rest: Sequence[str] | None = None,
 ) -> dict[str, Param]:
-    """Return the parameters with their values.
+    """Return the parameters with their values; errors are kept.
 
-    :param root: what paths are spelled relative to; "" leaves them as they are written
-    :param rest: what stands behind `--` on the command line, None if there is no `--`
+    :param root: what paths become relative to; "" leaves them as they are written
+    :param rest: the arguments after `--` on the command line, None if there is no `--`
     """
     table = validator.table(node, "params")
+    reader = _ParamReader(validator, given, environ, root)
     found: dict[str, Param] = {}
     for name, value in table.items():
         if check_name(validator, name, {}, "a parameter"):
             with validator.problems.collecting():
-                found[name.text] = _read_param(validator, name, value, given, environ, root)
-    _take_rest(validator, table, found, given, rest)
+                found[name.text] = reader.read(name, value)
+    reader.take_rest(table, found, rest)
     for name_ in given:
         if name_ not in table.nodes:
             close = nearest(name_, table.nodes)
@@ -93,191 +89,169 @@ def read_params(
     return found
 
 
-def _take_rest(
-    validator: Validator,
-    table: Table,
-    found: Mapping[str, Param],
-    given: Mapping[str, str | Given],
-    rest: Sequence[str] | None,
-) -> None:
-    """Give the words behind `--` to the parameter that takes them."""
-    takers = [param for param in found.values() if param.rest]
-    for param in takers[1:]:
-        at = table.keys[param.name]
-        fact = f"so has {takers[0].name} at {validator.source.place(table.keys[takers[0].name].start)}"
-        validator.add(
-            f"{param.name} has rest: true",
-            at,
-            facts=(fact,),
-            hint="only one parameter can take the arguments after --",
-        )
-    if rest is None:
-        return
-    if not takers:
-        hint = "params: {args: {type: list, rest: true}} takes it" if len(found) == len(table.nodes) else ""
-        validator.problems.add(
-            TreadleError("no parameter takes the arguments after --", facts=(listed(rest, 20, " "),), hint=hint)
-        )
-    elif takers[0].name in given:
-        validator.problems.add(TreadleError(f"{takers[0].name} is given by -p and by --", hint="give it once"))
-    else:
-        with validator.problems.collecting():
-            param, at = takers[0], table.keys[takers[0].name]
-            param.value = _convert(validator, at, param, tuple(rest), "after --", "")
+@dataclass(slots=True, frozen=True)
+class _ParamReader:
+    """Reads parameters; for the fields see `read_params`."""
 
+    validator: Validator
+    given: Mapping[str, str | Given]
+    environ: Mapping[str, str]
+    root: str
 
-def _read_param(
-    validator: Validator,
-    name: Scalar,
-    node: Node,
-    given: Mapping[str, str | Given],
-    environ: Mapping[str, str],
-    root: str,
-) -> Param:
-    entries = validator.entries(node, PARAM_KEYS, f"the parameter {name.text}")
-    default = entries.get("default")
-    takes_rest = _text(entries.get("rest")) == "true"
-    is_list = isinstance(default, Items) or takes_rest or "split" in entries
-    kind = _text(entries.get("type")) or ("list" if is_list else "str")
-    choices = (
-        tuple(one.text for one in validator.texts(entries["choices"], "a choice")) if "choices" in entries else ()
-    )
-    param = Param(name.text, kind, choices, None, _text(entries.get("help")), rest=takes_rest)
-    if takes_rest and kind != "list":
-        raise validator.error(
-            f"the arguments after -- are a list, but {name.text} is of type {kind}", name, hint="type: list"
-        )
-    if "split" in entries:
-        param.split = _text(entries["split"])
-        if kind != "list":
+    def take_rest(self, table: Table, found: dict[str, Param], rest: Sequence[str] | None) -> None:
+        """Give the arguments after `--` to the parameter that takes them."""
+        takers = [param for param in found.values() if param.rest]
+        for param in takers[1:]:
+            place = self.validator.source.place(table.keys[takers[0].name].start)
+            fact = f"so has {takers[0].name} at {place}"
+            hint = "only one parameter can take the arguments after --"
+            self.validator.add(f"{param.name} has rest: true", table.keys[param.name], facts=(fact,), hint=hint)
+        if rest is None:
+            return
+        what, hint = "", "give it once"
+        facts: tuple[str, ...] = ()
+        if not takers:
+            what, facts = "no parameter takes the arguments after --", (listed(rest, 20, " "),)
+            hint = "params: {args: {type: list, rest: true}} takes it" if len(found) == len(table.nodes) else ""
+        elif takers[0].name in self.given:
+            what = f"{takers[0].name} is given by -p and by --"
+        else:
+            with self.validator.problems.collecting():
+                param = takers[0]
+                value = self._convert(table.keys[param.name], param, tuple(rest), "after --", "")
+                found[param.name] = replace(param, value=value)
+        if what:
+            self.validator.problems.add(TreadleError(what, facts=facts, hint=hint))
+
+    def read(self, name: Scalar, node: Node) -> Param:
+        """Return a parameter with its value."""
+        entries = self.validator.entries(node, PARAM_KEYS, f"the parameter {name.text}")
+        default, split = entries.get("default"), _text(entries.get("split"))
+        takes_rest = _text(entries.get("rest")) == "true"
+        is_list = isinstance(default, Items) or takes_rest or split != ""
+        kind = _text(entries.get("type")) or ("list" if is_list else "str")
+        if takes_rest and kind != "list":
+            what = f"the arguments after -- are a list, but {name.text} is of type {kind}"
+            raise self.validator.error(what, name, hint="type: list")
+        if split and kind != "list":
             what = f"split applies to lists, but {name.text} is of type {kind}"
-            raise validator.error(what, entries["split"], hint="type: list")
-    if takes_rest and default is None:
-        param.default = ()
-    if default is not None:
-        param.default = _default(validator, default, param, root)
-    variable = param.env = _text(entries.get("env"))
-    value = given.get(name.text)
-    if isinstance(value, Given):
-        param.value = _from_includer(validator, param, value)
-    elif value is not None:
-        param.value = _outside(validator, name, param, value, f"-p {name.text}={value}", root)
-    elif variable and environ.get(variable):
-        param.value = _outside(validator, name, param, environ[variable], f"{variable}={environ[variable]}", root)
-    elif param.default is not None:
-        param.value = param.default
-    elif isinstance(node, Table) and len(entries) == len(node.nodes):
-        way = f"give -p {name.text}=VALUE" if root else f"write params: {{{name.text}: VALUE}} where it is included"
-        hint = way + (f", set {variable}," if variable else "") + " or write a default"
-        said = f"choices: {listed(param.choices, 30)}" if param.choices else ""
-        facts = tuple(fact for fact in (param.help, said) if fact)
-        raise validator.error(f"the parameter {name.text} has no value", name, facts=facts, hint=hint)
-    return param
+            raise self.validator.error(what, entries["split"], hint="type: list")
+        param = Param(
+            name.text,
+            kind,
+            tuple(one.text for one in self.validator.texts(entries.get("choices"), "a choice")),
+            () if takes_rest else None,
+            _text(entries.get("help")),
+            rest=takes_rest,
+            env=_text(entries.get("env")),
+            split=split or "commas",
+        )
+        if default is not None:
+            param = replace(param, default=self._default(default, param))
+        value = self._value(name, param)
+        if value is not None:
+            return replace(param, value=value)
+        if isinstance(node, Table) and len(entries) == len(node.nodes):
+            raise self._no_value(name, param)
+        return param
+
+    def _value(self, name: Scalar, param: Param) -> Value | None:
+        value = self.given.get(param.name)
+        if isinstance(value, Given):
+            return self._from_includer(param, value)
+        if value is not None:
+            return self._outside(name, param, value, f"-p {param.name}={value}")
+        if param.env and (text := self.environ.get(param.env)):
+            return self._outside(name, param, text, f"{param.env}={text}")
+        return param.default
+
+    def _no_value(self, name: Scalar, param: Param) -> TreadleError:
+        way = f"write params: {{{param.name}: VALUE}} where it is included"
+        way = f"give -p {param.name}=VALUE" if self.root else way
+        hint = way + (f", set {param.env}," if param.env else "") + " or write a default"
+        choices = f"choices: {listed(param.choices, 30)}" if param.choices else ""
+        facts = tuple(fact for fact in (param.help, choices) if fact)
+        return self.validator.error(f"the parameter {param.name} has no value", name, facts=facts, hint=hint)
+
+    def _default(self, node: Node, param: Param) -> Value:
+        texts = []
+        for one in self.validator.texts(node, "a default"):
+            template = parse(self.validator.source, one)
+            if template.refs:
+                hint = "put values that refer to others into vars"
+                raise template.error("a default cannot contain ${}", template.refs[0], hint=hint)
+            texts.append("".join(piece for piece in template.pieces if isinstance(piece, str)))
+        if param.type != "list" and not isinstance(node, Scalar):
+            what = f"a list is given to a parameter of type {param.type}"
+            raise self.validator.error(what, node, hint="type: list")
+        if param.type == "list" and isinstance(node, Scalar):
+            shown = node.text if param.split == "commas" else listed(node.text.split())
+            raise self.validator.error("the default of a list must be a list", node, hint=f"[{shown}]")
+        return self._convert(node, param, tuple(texts), "the default", self.root)
+
+    def _from_includer(self, param: Param, given: Given) -> Value:
+        """Return the value that the including plan gives; a path becomes relative to this plan's folder."""
+        if given.is_wrong:
+            return _ANY_VALUE.get(param.type, "x")
+        if given.is_list != (param.type == "list"):
+            says = "is a list" if param.type == "list" else f"is of type {param.type}"
+            what = f"the parameter {param.name} {says}, not {'a list' if given.is_list else 'a text'}"
+            hint = "give one text" if given.is_list else 'give a list: [...], or a whole "${list}"'
+            raise self.validator.error(what, given.node, hint=hint)
+        texts = given.texts
+        if param.type == "path" and texts[0]:
+            path = os.path.normpath(os.path.join(given.folder, texts[0]))
+            texts = (path + "/" if texts[0].endswith("/") else path,)
+        return self._convert(given.node, param, texts, f"the value of {param.name}", "")
+
+    def _outside(self, node: Node, param: Param, text: str, what: str) -> Value:
+        """Return the value of a text given by `-p` or the environment."""
+        if "\0" in text:
+            error = f"the parameter {param.name} holds a NUL character"
+            raise self.validator.error(error, node, hint="take it out")
+        parts: tuple[str, ...] = (text,)
+        if param.type == "list" and param.split == "words":
+            parts = self._words(node, param, text, what)
+        elif param.type == "list":
+            parts = tuple(text.split(",")) if text else ()
+        return self._convert(node, param, parts, what, self.root)
+
+    def _words(self, node: Node, param: Param, text: str, what: str) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(text))
+        except ValueError as error:
+            wrong = "a quote is not closed" if "quotation" in str(error) else "the last \\ has nothing after it"
+            facts = (f"the parameter {param.name} is split into words",)
+            hint = "quotes group words, and \\ takes the next character as it is"
+            raise self.validator.error(f"{what}: {wrong}", node, facts=facts, hint=hint) from None
+
+    def _convert(self, node: Node, param: Param, texts: tuple[str, ...], what: str, root: str) -> Value:
+        for text in texts:
+            if param.type in _CHECKS:
+                says, is_valid = _CHECKS[param.type]
+                if not is_valid(text):
+                    hint = f"write {says}, or give it another type"
+                    raise self.validator.error(f"{what}: {text!r} is not {says}", node, hint=hint)
+            if param.choices and text not in param.choices:
+                close = nearest(text, param.choices)
+                raise self.validator.error(
+                    f"{what}: {text!r} is not a choice of {param.name}",
+                    node,
+                    facts=(f"choices: {listed(param.choices, 30)}",),
+                    hint=f"did you mean {close}?" if close else "take one of these, or add it to choices",
+                )
+        if param.type == "list":
+            return texts
+        text = texts[0] if texts else ""
+        return normalise(text, root) if param.type == "path" and root else text
 
 
 def _text(node: Node | None) -> str:
     return node.text if isinstance(node, Scalar) else ""
 
 
-def _default(validator: Validator, node: Node, param: Param, root: str) -> Value:
-    texts = []
-    for one in validator.texts(node, "a default"):
-        template = parse(validator.source, one)
-        if template.refs:
-            raise template.error(
-                "a default cannot contain ${}",
-                template.refs[0],
-                hint="put values that refer to others into vars",
-            )
-        texts.append("".join(part for part in template.pieces if isinstance(part, str)))
-    if param.type != "list" and not isinstance(node, Scalar):
-        raise validator.error(f"a list is given to a parameter of type {param.type}", node, hint="type: list")
-    if param.type == "list" and isinstance(node, Scalar):
-        shown = node.text if param.split == "commas" else listed(node.text.split())
-        raise validator.error("the default of a list must be a list", node, hint=f"[{shown}]")
-    return _convert(validator, node, param, tuple(texts), "the default", root)
-
-
-def _from_includer(validator: Validator, param: Param, given: Given) -> Value:
-    """Return what the plan that includes this one says; a path is then relative to this one's folder."""
-    if given.is_wrong:
-        return _ANYTHING.get(param.type, "x")
-    if given.is_list != (param.type == "list"):
-        says = "is a list" if param.type == "list" else f"is of type {param.type}"
-        raise validator.error(
-            f"the parameter {param.name} {says}, not {'a list' if given.is_list else 'a text'}",
-            given.node,
-            hint="give one text" if given.is_list else 'give a list: [...], or a whole "${list}"',
-        )
-    texts = given.texts
-    if param.type == "path" and texts[0]:
-        path = os.path.normpath(os.path.join(given.folder, texts[0]))
-        texts = (path + "/" if texts[0].endswith("/") else path,)
-    return _convert(validator, given.node, param, texts, f"the value of {param.name}", "")
-
-
-def _outside(validator: Validator, node: Node, param: Param, text: str, what: str, root: str) -> Value:
-    if "\0" in text:
-        raise validator.error(f"the parameter {param.name} holds a NUL character", node, hint="take it out")
-    parts: tuple[str, ...] = (text,)
-    if param.type == "list" and param.split == "words":
-        parts = _words(validator, node, param, text, what)
-    elif param.type == "list":
-        parts = tuple(text.split(",")) if text else ()
-    return _convert(validator, node, param, parts, what, root)
-
-
-def _words(validator: Validator, node: Node, param: Param, text: str, what: str) -> tuple[str, ...]:
-    import shlex
-
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        wrong = "a quote is not closed" if "quotation" in str(error) else "the last \\ has nothing after it"
-        raise validator.error(
-            f"{what}: {wrong}",
-            node,
-            facts=(f"the parameter {param.name} is split into words",),
-            hint="quotes group words, and \\ takes the next character as it is",
-        ) from None
-
-
-def _convert(validator: Validator, node: Node, param: Param, texts: tuple[str, ...], what: str, root: str) -> Value:
-    for text in texts:
-        says = _wrong(param.type, text)
-        if says:
-            raise validator.error(
-                f"{what}: {text!r} is not {says}", node, hint=f"write {says}, or give it another type"
-            )
-        if param.choices and text not in param.choices:
-            close = nearest(text, param.choices)
-            raise validator.error(
-                f"{what}: {text!r} is not a choice of {param.name}",
-                node,
-                facts=(f"choices: {listed(param.choices, 30)}",),
-                hint=f"did you mean {close}?" if close else "take one of these, or add it to choices",
-            )
-    if param.type == "list":
-        return texts
-    text = texts[0] if texts else ""
-    return normalise(text, root) if param.type == "path" and root else text
-
-
-def _wrong(kind: str, text: str) -> str:
-    good = True
-    if kind == "int":
-        good = _INT.fullmatch(text) is not None
-    elif kind == "float":
-        good = _FLOAT.fullmatch(text) is not None
-    elif kind == "bool":
-        good = text in ("true", "false")
-    elif kind == "path":
-        good = text != ""
-    return "" if good else _SAYS[kind]
-
-
 def operands(params: Mapping[str, Param], scope: Scope) -> dict[str, Operand]:
-    """Return the values of parameters and vars as conditions see them."""
+    """Return the values of parameters and vars in conditions."""
     found: dict[str, Operand] = {**scope.base, **scope.typed}
     for name, param in params.items():
         if isinstance(param.value, str) and param.value:
