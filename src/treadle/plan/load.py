@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from treadle._startup.interpreter import inherited
+from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import below
 from treadle.core.redaction import digest
@@ -348,35 +349,24 @@ def _only_after(instance: Instance, linker: Linker) -> tuple[str, ...]:
 
 def _through_disabled(instance: Instance, linker: Linker) -> list[str]:
     """Return the uids of enabled actions that come before an action through disabled ones."""
-    seen: set[str] = set()
-    found: dict[str, Instance] = {}
-    stack = [one for one in linker.dependencies[instance.uid].after if one.disabled]
-    while stack:
-        here = stack.pop()
-        if here.uid in seen:
-            continue
-        seen.add(here.uid)
-        for one in linker.dependencies[here.uid].before():
-            if one.disabled:
-                stack.append(one)
-            else:
-                found[one.uid] = one
+
+    def before(one: Instance, *, disabled: bool) -> list[Instance]:
+        return [other for other in linker.dependencies[one.uid].before() if bool(other.disabled) is disabled]
+
+    starts = [one for one in linker.dependencies[instance.uid].after if one.disabled]
+    chain = reached(starts, lambda one: before(one, disabled=True))
+    found = dict.fromkeys(other.uid for one in chain for other in before(one, disabled=False))
     return [uid for uid in found if not _comes_after(uid, instance.uid, linker)]
 
 
 def _comes_after(uid: str, other: str, linker: Linker) -> bool:
     """Whether an action comes after another one, by any path."""
-    seen: set[str] = set()
-    stack = [uid]
-    while stack:
-        here = stack.pop()
-        if here == other:
-            return True
-        if here not in seen:
-            seen.add(here)
-            deps = linker.dependencies[here]
-            stack += [*deps.predecessors, *(one.uid for one in deps.before())]
-    return False
+
+    def before(here: str) -> list[str]:
+        deps = linker.dependencies[here]
+        return [*deps.predecessors, *(one.uid for one in deps.before())]
+
+    return other in reached([uid], before)
 
 
 def _has_globs(spec: Spec) -> bool:

@@ -1,13 +1,12 @@
-"""Files of variables (`.env`): lines of NAME=value, as most tools write them.
+"""Parses files of variables (`.env`): lines of NAME=value, in the common form.
 
-It replaces nothing in the values, and its errors show none of them: such files hold what is secret.
+It expands nothing in the values, and its errors show no value: such files hold secrets.
 """
 
 from __future__ import annotations
 
 import re
 
-from treadle.errors import TreadleError
 from treadle.plan.schema.keys import NAME
 from treadle.plan.yaml.nodes import Source
 
@@ -24,7 +23,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 def variables(source: Source) -> dict[str, str]:
     """Return the variables that a file sets.
 
-    :raises TreadleError: a line is none of NAME=value
+    :raises TreadleError: a line is not NAME=value
     """
     text, at = source.text, 0
     found: dict[str, str] = {}
@@ -41,7 +40,7 @@ def variables(source: Source) -> dict[str, str]:
 
 
 def _variable(source: Source, at: int) -> tuple[str, str, int]:
-    """Return a variable that begins at an offset, its value, and the end of its line."""
+    """Return the variable at an offset, its value, and the end of its line."""
     text = source.text
     line = _LINE.match(text, at)
     assert line is not None
@@ -49,7 +48,7 @@ def _variable(source: Source, at: int) -> tuple[str, str, int]:
     if not line.group(2) or not NAME.fullmatch(name):
         said = "no = after the name"
         if line.group(2):
-            # a long one is a part of a value that has lost its quotes
+            # a long one may be part of a secret whose quotes are missing
             shown = repr(name) if len(name) <= _LONGEST_NAME else "the text before ="
             said = f"{shown} is not a valid variable name"
         raise source.error(said, line.start(1), hint="each line is NAME=value; a comment begins with #")
@@ -75,14 +74,10 @@ def _variable(source: Source, at: int) -> tuple[str, str, int]:
 
 
 def _close(source: Source, start: int, quote: str) -> int:
-    """Return where the quote ends that begins at an offset."""
+    """Return the end of the quote that begins at an offset."""
     at = start + 1
     while at < len(source.text):
         if source.text[at] == quote:
             return at
         at += 2 if quote == '"' and source.text[at] == "\\" else 1
-    raise _unclosed(source, start)
-
-
-def _unclosed(source: Source, start: int) -> TreadleError:
-    return source.error("the quote that begins here is not closed", start, hint="close it")
+    raise source.error("the quote that begins here is not closed", start, hint="close it")

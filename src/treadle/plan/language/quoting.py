@@ -1,7 +1,7 @@
-"""How a value is written into the text of a script, so that it means there what it means as data.
+"""Quotes values in the shown text of a script, so that they mean the same there as they do as data.
 
-What is shown of a script is its fingerprint too: two scripts that do different things must not show alike.
-A value stands bare only where nothing could take it for more than an argument. It knows no templates.
+The shown text is part of the fingerprint: two scripts that do different things must not show alike. A value is left
+unquoted only where it cannot be more than an argument. Unaware of templates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEYWORDS = frozenset(
         *("select", "function", "time", "coproc", "foreach", "end", "repeat", "nocorrect", "namespace", "always"),
     )
 )
-_BEHIND = frozenset(("", *" \t\n;&|)"))
+_AFTER_WORD = frozenset(("", *" \t\n;&|)"))
 _OF_VARIABLES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@*#?!$-\\\n"
 _ESCAPE = re.compile(r"[\\\"$`]")
 _ESCAPE_BODY = re.compile(r"[\\$`]")
@@ -30,22 +30,22 @@ def is_program(word: str) -> bool:
 
 
 def is_plain(text: str) -> bool:
-    """Whether nothing in a script may give a word behind the name of a program a meaning of its own."""
+    """Whether nothing in a script can give a word after the name of a program a special meaning."""
     return "[[" not in text and "alias" not in text
 
 
 def is_target(text: str, at: int) -> bool:
-    """Whether the word at an offset is one that a redirection takes."""
+    """Whether the word at an offset is the target of a redirection."""
     at = _without_blanks(text, at)
     return text[max(at - 1, 0) : at] in ("<", ">") or text[max(at - 2, 0) : at] in (">&", "<&", ">|")
 
 
 def may_be_bare(text: str, start: int, end: int, *, is_argument: bool) -> bool:
-    """Whether a plain value may stand bare in place of a stretch of a plain script that is outside quotes.
+    """Whether a plain value may replace a stretch of a plain script outside quotes without quotes.
 
-    :param is_argument: whether the name of a program stands before it in its command
+    :param is_argument: whether it comes after the name of a program in its command
     """
-    if text[end : end + 1] not in _BEHIND:
+    if text[end : end + 1] not in _AFTER_WORD:
         return False
     at = _without_blanks(text, start)
     sign = at
@@ -65,7 +65,7 @@ def _without_blanks(text: str, at: int) -> int:
 def words(values: Sequence[str], delimiter: str, *, may_be_bare: bool) -> str:
     """Return values as words outside quotes.
 
-    :param delimiter: the line that ends the heredoc that they stand in, "" outside of one
+    :param delimiter: the line that ends the heredoc around them, "" outside of one
     """
     if not may_be_bare or delimiter:
         return " ".join([_word(one, delimiter) for one in values])
@@ -94,7 +94,7 @@ def in_quotes(value: str, before: str, delimiter: str) -> str:
 def in_body(value: str, seen: Sequence[str], delimiter: str) -> str:
     """Return a value in the body of a heredoc, such that it ends no line that would end the heredoc.
 
-    Where it could, or would join a variable before it, `$()` stands between: nothing, for a shell.
+    Where it could, or would join a variable before it, the empty `$()` is put between.
 
     :param seen: the texts before it
     :param delimiter: the line that ends the heredoc, a tab before it if tabs are taken off its lines
@@ -127,5 +127,5 @@ def _line_start(seen: Sequence[str], enough: int) -> str:
 
 
 def _ends_in_variable(before: str) -> bool:
-    """Whether a name or sign of a variable may end here, so that what is written next would become part of it."""
+    """Whether a variable may end here, so that the next character could become part of its name."""
     return "$" in before[len(before.rstrip(_OF_VARIABLES)) :]

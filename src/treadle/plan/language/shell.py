@@ -1,12 +1,13 @@
-"""Reads a shell script as far as its quotes go, and puts values into it as data.
+"""Parses the quotes of a shell script, and passes values to it as data.
 
-Values reach the script through variables of its environment, never as program text. It starts nothing.
+Values reach the script through environment variables, never as program text. It starts no shell.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from treadle.command.command import DEFAULT_SHELL, Script
@@ -17,7 +18,7 @@ from . import quoting
 from .templates import MARK, Ref, Scope, Template, bad_mark
 
 MANY = 500
-"""Values above which a list is given as words behind the script: the system bounds a text that names each."""
+"""Lists with more values are passed as positional arguments: the length of a script that names each is limited."""
 BARE, QUOTED, HEREDOC = "bare", "quoted", "heredoc"
 POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"))
 
@@ -29,50 +30,49 @@ _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
 CLOSE = "close it, or put a \\ before it to use it literally"
 
 
+@dataclass(slots=True, frozen=True)
 class Placeholder:
-    """A reference, the quotes it stands in, and inside a heredoc the line that ends that.
+    """A reference in a script, and what is around it.
 
+    :param where: BARE, QUOTED or HEREDOC
     :param alone: whether it is a word of its own, so that it may be a list
-    :param may_be_bare: whether a plain value needs no quotes to be shown in its place
+    :param may_be_bare: whether a plain value needs no quotes in the text that is shown
+    :param delimiter: inside a heredoc, the line that ends it
     """
 
-    __slots__ = ("alone", "delimiter", "may_be_bare", "ref", "where")
-
-    def __init__(
-        self, ref: Ref, where: str, *, alone: bool = False, may_be_bare: bool = False, delimiter: str = ""
-    ) -> None:
-        self.ref = ref
-        self.where = where
-        self.alone = alone
-        self.may_be_bare = may_be_bare
-        self.delimiter = delimiter
+    ref: Ref
+    where: str
+    alone: bool
+    may_be_bare: bool
+    delimiter: str
 
 
+@dataclass(slots=True)
 class _Frame:
     """What is open: `code` (a script or a `$( )`), `double` quotes, or the body of a `heredoc`.
 
-    In code, `command` says that a command begins here, `named` that one has begun with the name of a program.
+    :param command: in code, whether a command begins here
+    :param named: in code, whether the name of a program has begun the command
+    :param delimiter: the line that ends a heredoc, which begins at `end` and ends at `stop`
     """
 
-    __slots__ = ("command", "delimiter", "end", "kind", "named", "nest", "start", "stop")
-
-    def __init__(self, kind: str, start: int) -> None:
-        self.kind = kind
-        self.start = start
-        self.nest: list[str] = []
-        self.delimiter = ""
-        self.end = 0
-        self.stop = 0
-        self.begin()
+    kind: str
+    start: int
+    delimiter: str = ""
+    end: int = 0
+    stop: int = 0
+    command: bool = True
+    named: bool = False
+    nest: list[str] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Let a command begin here."""
+        """Note that a command begins here."""
         self.command = True
         self.named = False
 
 
 class _Lexer:
-    """Walks over one script with a stack of what is open."""
+    """Walks over one script, with a stack of open quotes and brackets."""
 
     __slots__ = ("at", "is_plain", "node", "pending", "pieces", "source", "stack", "text")
 
@@ -121,7 +121,7 @@ class _Lexer:
         self.stack.append(frame)
 
     def refuse(self, start: int, end: int, where: str, hint: str) -> None:
-        """Copy a stretch in which no value may stand; `$${` is `${` there too."""
+        """Copy a stretch in which references are errors; `$${` is `${` there too."""
         for found in MARK.finditer(self.text, start, end):
             if found.group().startswith("$$"):
                 self.take(found.start())
@@ -183,7 +183,7 @@ class _Lexer:
         self.at = found.end()
 
     def is_alone(self, start: int, end: int) -> bool:
-        """Whether a stretch is a word of its own, and not one that a redirection takes."""
+        """Whether a stretch is a word of its own, and not the target of a redirection."""
         text = self.text
         if text[max(start - 1, 0) : start] not in ("", *" \t\n;|&(") or text[end : end + 1] not in (
             "",
@@ -238,7 +238,7 @@ class _Lexer:
         self.bodies()
 
     def bodies(self) -> None:
-        """Enter the body of the next heredoc that waits for its line, if one does."""
+        """Enter the body of the next heredoc of the line, if there is one."""
         while self.pending:
             delimiter, quoted, strip, start = self.pending.pop(0)
             tabs = r"\t*" if strip else ""
@@ -252,9 +252,8 @@ class _Lexer:
                 self.refuse(self.at, found.start(), "in a heredoc with a quoted end", hint)
                 self.take(found.end())
                 continue
-            frame = _Frame("heredoc", self.at)
-            frame.delimiter, frame.end, frame.stop = ("\t" if strip else "") + delimiter, found.start(), found.end()
-            self.stack.append(frame)
+            end = ("\t" if strip else "") + delimiter
+            self.stack.append(_Frame("heredoc", self.at, end, found.start(), found.end()))
             return
 
     def code(self) -> None:
@@ -359,42 +358,42 @@ class _Lexer:
         self.take(len(self.text) if end < 0 else end)
 
 
+@dataclass(slots=True, eq=False)
 class PositionalArguments:
-    """The long lists of one script, for a shell that has arrays as bash has them."""
+    """Passes long lists to a script as positional arguments, for a shell with arrays as in bash. Does no quoting.
 
-    __slots__ = ("_at", "_texts", "behind")
+    :param values: the arguments
+    """
 
-    def __init__(self) -> None:
-        self._at: dict[tuple[str, ...], int] = {}
-        self._texts: dict[tuple[str, ...], str] = {}
-        self.behind: list[str] = []
-        """The values."""
+    values: list[str] = field(default_factory=list)
+    _at: dict[tuple[str, ...], int] = field(default_factory=dict)
+    _texts: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     @property
     def head(self) -> str:
-        """What stands before the script, in its first line: it takes the words, and leaves none to the script."""
-        texts = "".join(f'{name}="{self._part(values, "*")}"; ' for values, name in self._texts.items())
+        """The start of the script's first line: it stores the arguments and clears them for the script."""
+        texts = "".join(f'{name}="{self._slice(values, "*")}"; ' for values, name in self._texts.items())
         return f'TREADLE_LISTS=("$@"); set --; {texts}'
 
     def words(self, values: tuple[str, ...]) -> str:
-        """Return the words that stand for values outside quotes."""
-        return f'"{self._part(values, "@")}"'
+        """Return the words for a list outside quotes."""
+        return f'"{self._slice(values, "@")}"'
 
     def joined(self, values: tuple[str, ...]) -> str:
-        """Return what stands inside quotes for values joined by blanks."""
-        self._part(values, "*")
+        """Return the text for a list inside quotes, joined by blanks."""
+        self._slice(values, "*")
         return f"${{{self._texts.setdefault(values, f'TREADLE_TEXT_{len(self._texts) + 1}')}}}"
 
-    def _part(self, values: tuple[str, ...], sign: str) -> str:
-        """Return what stands for a list: all of it for `@`, joined for `*`."""
+    def _slice(self, values: tuple[str, ...], sign: str) -> str:
+        """Return the expansion of a list: as words for `@`, joined for `*`."""
         if values not in self._at:
-            self._at[values] = len(self.behind)
-            self.behind += values
+            self._at[values] = len(self.values)
+            self.values += values
         return f"${{TREADLE_LISTS[{sign}]:{self._at[values]}:{len(values)}}}"
 
 
 def parse_script(source: Source, node: Scalar) -> list[str | Placeholder]:
-    """Return a script in pieces: texts, of which no two stand together, and holes that know their quotes."""
+    """Return a script in pieces: texts, no two in a row, and placeholders."""
     if "${" not in node.text:
         return [node.text]
     joined: list[str | Placeholder] = []
@@ -415,13 +414,13 @@ def fill(
     scope: Scope,
     shell: Sequence[str] = DEFAULT_SHELL,
 ) -> Script:
-    """Return the script with its values in variables."""
+    """Return the script with its values in variables or positional arguments."""
     template = Template(source, node, ())
     program = shell[0].rsplit("/", 1)[-1]
     text: list[str] = []
     seen: list[str] = []
     names: dict[str, str] = {}
-    held: PositionalArguments | None = None
+    arguments: PositionalArguments | None = None
     for piece in pieces:
         if isinstance(piece, str):
             text.append(piece)
@@ -437,8 +436,8 @@ def fill(
         if piece.where != BARE:
             one = " ".join(value) if isinstance(value, tuple) else value
             if program == "bash" and isinstance(value, tuple) and len(value) > MANY:
-                held = held or PositionalArguments()
-                text.append(held.joined(value))
+                arguments = arguments or PositionalArguments()
+                text.append(arguments.joined(value))
             else:
                 text.append(f"${{{names.setdefault(one, _variable(len(names) + 1))}}}")
             seen.append(_seen(piece, one, seen))
@@ -451,15 +450,16 @@ def fill(
             )
         values = value if isinstance(value, tuple) else (value,)
         if program == "bash" and len(values) > MANY:
-            held = held or PositionalArguments()
-            text.append(held.words(values))
+            arguments = arguments or PositionalArguments()
+            text.append(arguments.words(values))
         else:
             text.append(" ".join([f'"${{{names.setdefault(one, _variable(len(names) + 1))}}}"' for one in values]))
         seen.append(quoting.words(values, piece.delimiter, may_be_bare=piece.may_be_bare))
     variables = {name: value for value, name in names.items()}
-    if held is None:
+    if arguments is None:
         return Script("".join(text), variables, "".join(seen), shell)
-    return Script(held.head + "".join(text), variables, "".join(seen), shell, (shell[0], *held.behind))
+    whole = arguments.head + "".join(text)
+    return Script(whole, variables, "".join(seen), shell, (shell[0], *arguments.values))
 
 
 @lru_cache
@@ -467,11 +467,11 @@ def _variable(number: int) -> str:
     return f"TREADLE_{number}"
 
 
-def _seen(hole: Placeholder, value: str, seen: Sequence[str]) -> str:
-    """Return what is shown in a hole inside quotes or a heredoc.
+def _seen(placeholder: Placeholder, value: str, seen: Sequence[str]) -> str:
+    """Return the shown text of a value inside quotes or a heredoc.
 
-    :param seen: what is shown before it
+    :param seen: the shown texts before it
     """
-    if hole.where == QUOTED:
-        return quoting.in_quotes(value, seen[-1], hole.delimiter)
-    return quoting.in_body(value, seen, hole.delimiter)
+    if placeholder.where == QUOTED:
+        return quoting.in_quotes(value, seen[-1], placeholder.delimiter)
+    return quoting.in_body(value, seen, placeholder.delimiter)

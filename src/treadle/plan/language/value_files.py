@@ -1,4 +1,4 @@
-"""Files of values that a plan reads when it is loaded: yaml, json, toml, text. It knows no actions."""
+"""Reads files of values when a plan is loaded: yaml, json, toml, text. Unaware of actions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .data import ErrorAt, Tree, tree_of
 from .enabled_if import Number
 from .globs import Disk
 
-_ENDINGS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
+_SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 _ANOTHER = "correct it, or say another format: {file: ..., format: text}"
 _TOML = re.compile(
     r"""(?P<text>"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?P<rest>\#[^\n]*)"""
@@ -24,7 +24,7 @@ _TOML = re.compile(
     r"""|(?P<int>[+-]?(?:0x[0-9A-Fa-f_]+|0o[0-7_]+|0b[01_]+|\d[\d_]*))(?![\w.:-])|(?P<word>[\w.:+-]+)""",
     re.DOTALL,
 )
-"""The parts of a TOML text, as far as is needed to find the values in it."""
+"""The parts of a TOML text that are needed to find its values."""
 _AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -34,25 +34,25 @@ class ValueFiles:
     :param disk: keeps which files were read
     """
 
-    __slots__ = ("_disk", "_made", "_sources", "_trees", "named")
+    __slots__ = ("_disk", "_results", "_sources", "_trees", "named")
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.named: dict[str, ErrorAt] = {}
-        """Absolute path -> what makes an error at the place that named it."""
-        self._made: dict[str, dict[str, str]] = {}
+        """Absolute path -> a function that makes an error at the place that named it."""
+        self._results: dict[str, dict[str, str]] = {}
         self._sources: dict[str, Source | None] = {}
         self._trees: dict[tuple[str, str], Tree] = {}
 
-    def source(self, path: str, shown: str, told: ErrorAt) -> Source | None:
+    def source(self, path: str, shown: str, error_at: ErrorAt) -> Source | None:
         """Return the text of a file, None if there is none.
 
         :param path: absolute
-        :param shown: as people see it in errors
-        :param told: makes an error at the place that names it
-        :raises TreadleError: it is no file that can be read, or no text
+        :param shown: its path in errors
+        :param error_at: makes an error at the place that names it
+        :raises TreadleError: it cannot be read, or is not text
         """
-        self.named.setdefault(path, told)
+        self.named.setdefault(path, error_at)
         if path in self._sources:
             return self._sources[path]
         self._disk.note(path)
@@ -73,7 +73,7 @@ class ValueFiles:
         return found
 
     def tree(self, path: str, kind: str, source: Source) -> Tree:
-        """Return what a file holds.
+        """Return the content of a file.
 
         :param path: absolute
         :param kind: one of `schema.FORMATS`
@@ -83,25 +83,25 @@ class ValueFiles:
             self._trees[path, kind] = _PARSERS[kind](source)
         return self._trees[path, kind]
 
-    def made_of(self, path: str, make: Callable[[Source], dict[str, str]], source: Source) -> dict[str, str]:
-        """Return what is made of a file, once for all that name it."""
-        if path not in self._made:
-            self._made[path] = make(source)
-        return self._made[path]
+    def result_of(self, path: str, make: Callable[[Source], dict[str, str]], source: Source) -> dict[str, str]:
+        """Return the result of a function for a file; it is called once for each file."""
+        if path not in self._results:
+            self._results[path] = make(source)
+        return self._results[path]
 
 
 def shown_path(plan: str, path: str) -> str:
-    """Return a path as people see it in errors.
+    """Return a path as it is shown in errors.
 
-    :param plan: the plan's file as they see it
+    :param plan: the plan's file as it is shown
     :param path: absolute
     """
     return os.path.join(os.path.dirname(plan), os.path.relpath(path, os.path.dirname(os.path.abspath(plan))))
 
 
 def format_of(path: str) -> str:
-    """Return the format that the ending of a path says."""
-    return _ENDINGS.get(os.path.splitext(path)[1].lower(), "text")
+    """Return the format for the suffix of a path."""
+    return _SUFFIXES.get(os.path.splitext(path)[1].lower(), "text")
 
 
 def _yaml(source: Source) -> Tree:
@@ -109,7 +109,7 @@ def _yaml(source: Source) -> Tree:
 
 
 def _json(source: Source) -> Tree:
-    import json
+    import json  # few plans need it
 
     def once(pairs: list[tuple[str, Tree]]) -> dict[str, Tree]:
         found = dict(pairs)
@@ -133,7 +133,7 @@ def _json(source: Source) -> Tree:
 
 
 def _toml(source: Source) -> Tree:
-    import tomllib
+    import tomllib  # few plans need it
 
     mark = "\ue000"
     while mark in source.text:
@@ -157,9 +157,9 @@ def _toml(source: Source) -> Tree:
 
 
 def _as_written(text: str, mark: str) -> str:
-    """Return a TOML text with its whole numbers, dates and times as texts, which stay as they are written.
+    """Return a TOML text with its whole numbers, dates and times as texts, as they are written.
 
-    :param mark: what the texts of numbers begin with
+    :param mark: the prefix of the texts of numbers
     """
     made: list[str] = []
     around: list[str] = []
@@ -173,7 +173,7 @@ def _as_written(text: str, mark: str) -> str:
             is_value = False
             continue
         if part == "[" and not is_value and around[-1:] != ["["]:
-            # the name of a table, up to the end of the line
+            # the name of a table, to the end of the line
             end = text.find("\n", at)
             at = len(text) if end < 0 else end
             part = text[found.start() : at]

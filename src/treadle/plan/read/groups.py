@@ -1,4 +1,4 @@
-"""Groups and the default of each file of a plan: what its names stand for, and whether they stand for anything."""
+"""Reads and checks the groups of each file of a plan, and resolves its default."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from treadle.plan.yaml.nodes import Node, Scalar, Table
 from .file import PlanFile
 
 
-def read(file: PlanFile, names: Names, making: Collection[str]) -> None:
-    """Add the groups of a file to the names, and itself under its own name; those that it includes come before.
+def read(file: PlanFile, names: Names, producing: Collection[str]) -> None:
+    """Add the groups of a file to the names, and the file under its own name; included files come first.
 
-    :param making: the families that have outputs
+    :param producing: the families that have outputs
     """
     found: dict[str, Group] = {}
     prefix, validator = file.prefix, file.validator
-    node = file.entries.get("groups")
-    table = validator.table(node, "groups", pattern=ACTION_NAME)
+    table = validator.table(file.entries.get("groups"), "groups", pattern=ACTION_NAME)
     own = {prefix + name for name in table.keys}
     for key, value in table.items():
         help_, members = "", value
@@ -33,41 +32,41 @@ def read(file: PlanFile, names: Names, making: Collection[str]) -> None:
             help_ = text.text if isinstance(text, Scalar) else ""
             if "of" not in entries:
                 if "of" not in value.nodes:
-                    validator.add(
-                        f"the group {key.text} needs of: with its members", key, hint="for example of: [lint, test]"
-                    )
+                    what = f"the group {key.text} needs of: with its members"
+                    validator.add(what, key, hint="for example of: [lint, test]")
                 continue
             members = entries["of"]
         name = prefix + key.text
         if name in names.families:
-            validator.add(f"{key.text} names both a group and an action", key, hint="give one of them another name")
+            what = f"{key.text} names both a group and an action"
+            validator.add(what, key, hint="give one of them another name")
         texts = [one.text for one in validator.texts(members, f"a member of {key.text}")]
-        spelled = tuple([_spelled(file, names, text, own) for text in texts])
-        found[name] = Group(name, help_, spelled, validator.source.place(key.start))
+        whole = tuple([_whole_name(file, names, text, own) for text in texts])
+        found[name] = Group(name, help_, whole, validator.source.place(key.start))
     if prefix:
-        _add_itself(file, names, own, making)
+        _add_itself(file, names, own, producing)
     names.groups = {**found, **names.groups}
 
 
-def _add_itself(file: PlanFile, names: Names, own: Collection[str], making: Collection[str]) -> None:
-    """Let the name of an included plan stand for what a bare run of it would do."""
+def _add_itself(file: PlanFile, names: Names, own: Collection[str], producing: Collection[str]) -> None:
+    """Add a group with the name of an included plan: what a run of it without names would run."""
     node = file.entries.get("default")
     if node is None:
-        members = [spec.name for spec in file.specs if spec.name in making]
+        members = [spec.name for spec in file.specs if spec.name in producing]
         members += [name for name in (*file.included, *file.generated) if name in names.groups]
     else:
-        members = [_spelled(file, names, text.text, own) for text in file.validator.texts(node, "default")]
-    # the name of a maker is that of an action already
-    is_made = file.prefix == f"{file.file_scope.generated_by}:"
-    if members or is_made:
-        name = file.prefix if is_made else file.prefix[:-1]
+        members = [_whole_name(file, names, text.text, own) for text in file.validator.texts(node, "default")]
+    # the name of a producer is already that of an action
+    is_generated = file.prefix == f"{file.file_scope.generated_by}:"
+    if members or is_generated:
+        name = file.prefix if is_generated else file.prefix[:-1]
         place = file.validator.source.place(file.include_offset)
         group = Group(name, f"what {below(file.path, names.root)} does by default", tuple(members), place)
         names.groups = {name: group, **names.groups}
 
 
-def _spelled(file: PlanFile, names: Names, text: str, groups: Collection[str]) -> str:
-    """Return a name that a file uses as the whole plan knows it: an action of its own, or what it makes.
+def _whole_name(file: PlanFile, names: Names, text: str, groups: Collection[str]) -> str:
+    """Return the name in the whole plan of a name in a file: of an action of the file, or of its outputs.
 
     :param groups: the groups of the file
     """
@@ -80,7 +79,7 @@ def _spelled(file: PlanFile, names: Names, text: str, groups: Collection[str]) -
 
 
 def check(file: PlanFile, names: Names) -> None:
-    """Keep an error for each name in a group or in default that stands for nothing, and for a plan that is made."""
+    """Keep an error for each unknown name in groups and default, and for each included plan that is an output."""
     for included in file.included.values():
         path = below(included, names.root)
         if names.makes(path):
@@ -107,9 +106,9 @@ def check(file: PlanFile, names: Names) -> None:
 
 
 def _circle(name: str, names: Names) -> list[str]:
-    """Return a way from a group over groups in it back to itself, [] if there is none.
+    """Return a path from a group over its member groups back to itself, [] if there is none.
 
-    A circle is told where its first name stands.
+    A circle is returned only for its first name, by the alphabet, so that it is reported once.
     """
     ways = {name: [name]}
     stack = [name]
@@ -125,17 +124,17 @@ def _circle(name: str, names: Names) -> list[str]:
 
 
 def _is_empty(group: str, names: Names) -> bool:
-    """Return whether a group stands for no action: one with actions beside a circle is as good as without it."""
+    """Whether a group has no action: a circle of groups that have other members does no harm."""
     try:
         return not names.open and not names.named(group)
     except UsageError:
-        # a member that stands for nothing has an error of its own
+        # an unknown member has an error of its own
         return False
 
 
 def _check_names(file: PlanFile, node: Node, names: Names, what: str) -> None:
     for text in file.validator.texts(node, f"a name in {what}"):
-        name = _spelled(file, names, text.text, names.groups)
+        name = _whole_name(file, names, text.text, names.groups)
         if name in names.groups:
             continue
         try:
@@ -147,34 +146,34 @@ def _check_names(file: PlanFile, node: Node, names: Names, what: str) -> None:
 
 
 def default(file: PlanFile, names: Names, actions: Mapping[str, Action]) -> tuple[str, ...]:
-    """Return what a bare run does: all that makes something, if the plan does not say."""
-    node = file.entries.get("default")
-    if node is None and not file.included and not file.generated:
+    """Return the uids that a run without names runs: by default, all actions with outputs."""
+    others = (*file.included, *file.generated)
+    if "default" in file.entries:
+        found = _named_by_default(file, names)
+    elif not others:
         return tuple(uid for uid, action in actions.items() if action.command.outputs)
-    if node is None:
-        found = {uid for uid, action in actions.items() if ":" not in action.family and action.command.outputs}
-        others = (*file.included, *file.generated)
-        found |= {uid for name in others if name in names.groups for uid in names.find(name)}
     else:
-        found = {uid for text in file.validator.texts(node, "default") for uid in names.find_known(text.text)}
+        found = {uid for uid, action in actions.items() if ":" not in action.family and action.command.outputs}
+        found |= {uid for name in others if name in names.groups for uid in names.find(name)}
     return tuple(uid for uid in actions if uid in found)
 
 
 def unclear_default(file: PlanFile, names: Names, instances: Sequence[Instance]) -> tuple[str, ...]:
-    """Return what a bare run would do beside, if all plans that actions make were read: as far as it has a name."""
+    """Return the uids that a run without names would run too if all generated plans were loaded."""
     if not names.unclear:
         return ()
-    node = file.entries.get("default")
-    if node is None:
-        found = {one.uid for one in instances if one.outputs}
-    else:
-        found = {uid for text in file.validator.texts(node, "default") for uid in names.find_known(text.text)}
+    with_outputs = {one.uid for one in instances if one.outputs}
+    found = _named_by_default(file, names) if "default" in file.entries else with_outputs
     return tuple(uid for uid in names.unclear if uid in found)
 
 
 def is_default_disabled(file: PlanFile, names: Names, instances: Sequence[Instance]) -> bool:
-    """Return whether a bare run, for which nothing is in, would do something if all were in."""
-    node = file.entries.get("default")
-    if node is None:
-        return any(one.disabled and one.outputs for one in instances)
-    return any(names.find_known(text.text) for text in file.validator.texts(node, "default"))
+    """Whether a run without names would run something if all actions were enabled."""
+    if "default" in file.entries:
+        return bool(_named_by_default(file, names))
+    return any(one.disabled and one.outputs for one in instances)
+
+
+def _named_by_default(file: PlanFile, names: Names) -> set[str]:
+    texts = file.validator.texts(file.entries["default"], "default")
+    return {uid for text in texts for uid in names.find_known(text.text)}

@@ -109,7 +109,7 @@ class CommandBuilder:
         try:
             source = value_files.source(full, shown, lambda what: self.source.error(what, node))
             if source is not None:
-                return value_files.made_of(full, dotenv.variables, source)
+                return value_files.result_of(full, dotenv.variables, source)
         except TreadleError as error:
             if error.place is not None and error.place.file == shown:
                 # a line of this file may contain a secret
