@@ -1,10 +1,11 @@
-"""The front end of plans in YAML."""
+"""The front end for plans in YAML. The loader is imported by the first call."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.frontends.base import FrontEnd
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.frontends.base import Outline, Request
 

@@ -1,4 +1,4 @@
-"""What a plan in YAML is once it is checked."""
+"""The loaded plan, and the environment that it was loaded with."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Plan(Project):
 
 
 class TrackedEnviron(dict[str, str]):
-    """An environment that keeps which variables were asked for."""
+    """An environment that records which variables are looked up."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ)
         self.looked_up: dict[str, str | None] = {}
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a variable or the default, and note that it was asked for."""
+        """Return a variable or the default; the lookup is recorded."""
         self.looked_up[name] = super().get(name)
         return super().get(name, default)
 

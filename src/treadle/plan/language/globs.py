@@ -1,6 +1,6 @@
-"""Globs: which files a pattern takes. The only module of the language that walks over folders.
+"""Globs: which files a pattern matches. The only module of the language that lists folders.
 
-`*` and `?` take no `/`, `**` takes folders at any depth and follows no links; none of them takes a hidden name.
+`*` and `?` match no `/`; `**` matches folders at any depth and follows no links. None matches a hidden name.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from time import time_ns
@@ -22,37 +23,41 @@ from .templates import MAGIC
 
 MAX_DEEP = 4
 MAX_LOOKED_AT = 5_000_000
-TAKEN, UNREAD = -1, -2
+TAKEN, UNREADABLE = -1, -2
 HIDDEN = "hidden"
-"""The kind of what cannot be looked at."""
+"""The kind of a path that cannot be looked at."""
 MANY = 32
 MAX_LISTED = 4096
-"""A folder that MANY files were asked of is listed, up to so many names: that is cheaper than one look each."""
+"""A folder in which MANY paths were looked at is listed, up to so many names: that is cheaper than more looks."""
 
 
 class Disk:
-    """What the language asks of the disk; tests put another in its place."""
+    """Looks at the disk for the plan loader, and notes what it looked at; tests replace it.
+
+    :ivar listed: absolute folder -> its status, and the time (nanoseconds), just before it was first listed
+    :ivar read: absolute path of a file -> the same, just before it was first read
+    :ivar unreadable: absolute path that a glob has met and could not read -> why
+    :ivar links: path of a link that a path of the plan leads through -> its target
+    """
 
     __slots__ = (
-        *("_asked", "_entries", "_inside", "_kinds", "_links", "_met", "_seen", "_trails"),
-        *("links", "listed", "read", "root", "unread"),
+        *("_entries", "_inside", "_kinds", "_links", "_listed_kinds", "_looks_in", "_met", "_trails"),
+        *("links", "listed", "read", "root", "unreadable"),
     )
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.listed: dict[str, tuple[os.stat_result | None, int]] = {}
-        """Absolute folder -> how it was, and when (nanoseconds), just before it was first listed."""
         self.read: dict[str, tuple[os.stat_result | None, int]] = {}
-        """Absolute path of a file -> the same, just before it was first read."""
-        self.unread: dict[str, str] = {}
-        """Absolute path of what a glob has met and could not look into or at -> why."""
+        self.unreadable: dict[str, str] = {}
         self.links: dict[str, str] = {}
-        """Path of a link that a path of the plan leads through -> where to."""
         self._met: set[str] = set()
         """Absolute paths of links that were met."""
         self._kinds: dict[str, str] = {}
-        self._asked: dict[str, int] = {}
-        self._seen: dict[str, str] = {}
+        self._looks_in: dict[str, int] = {}
+        """Absolute folder -> how many paths in it were looked at."""
+        self._listed_kinds: dict[str, str] = {}
+        """Absolute path -> its kind, of folders that were listed."""
         self._links: Links | None = None
         self._trails: dict[str, tuple[str, ...]] = {}
         self._entries: dict[str, tuple[list[str], list[str]]] = {}
@@ -60,20 +65,20 @@ class Disk:
         self._inside: dict[str, list[str]] = {}
 
     def note(self, file: str) -> None:
-        """Note how a file is that is about to be read: what is read of it is part of the plan."""
+        """Note the status of a file that is about to be read: its content is part of the plan."""
         if file not in self.read:
             self.read[file] = (_status(file), time_ns())
 
     def folders(self) -> list[str]:
-        """Return the paths that were asked about and are folders."""
+        """Return the paths that were looked at and are folders."""
         return [path for path, kind in self._kinds.items() if kind == "folder"]
 
     def is_link(self, path: str) -> bool:
-        """Return whether a path was asked about, or taken by a glob, and is itself a link."""
+        """Whether a path was looked at, or matched by a glob, and is itself a link."""
         return bool(self._met) and self._full(path) in self._met
 
     def note_links(self, paths: Iterable[str]) -> None:
-        """Note where links lead to, normalised paths or absolute ones: turned, they lead to what others make."""
+        """Note the targets of links: with other targets, they lead to outputs of other actions."""
         for path in paths:
             try:
                 self.links[path] = os.readlink(path if path.startswith("/") else f"{self.root}/{path}")
@@ -81,7 +86,7 @@ class Disk:
                 self.links[path] = ""
 
     def trail(self, path: str) -> tuple[str, ...]:
-        """Return the links that a path leads through and its name without them, and note where they lead to."""
+        """Return the links that a path leads through and its name without them; their targets are noted."""
         trail = self._trails.get(path)
         if trail is None:
             if self._links is None:
@@ -91,13 +96,13 @@ class Disk:
         return trail
 
     def named(self, path: str) -> str:
-        """Return the one spelling of a path that a command names: `..` stays behind a link."""
+        """Return the normalised path of a path in a command: `..` after a link is kept."""
         if self._links is None:
             self._links = Links(self.root)
         return self._links.named(path)
 
     def links_among(self, folders: Iterable[str]) -> set[str]:
-        """Return which of some folders (`a/`) are links: a folder that holds many of them is listed."""
+        """Return which of some folders (`a/`) are links; a folder with many of them is listed."""
         around: dict[str, list[str]] = {}
         for folder in folders:
             around.setdefault(folder[: folder.rfind("/", 0, -1) + 1], []).append(folder)
@@ -111,9 +116,9 @@ class Disk:
         return found.intersection(folders)
 
     def links_in(self, tree: str, is_made: Callable[[str], bool]) -> list[str]:
-        """Return the links in a folder (`a/`), by their places; folders that they lead to are gone through too.
+        """Return the links in a folder (`a/`) and in the folders that they lead to.
 
-        :param is_made: whether an action makes a link: where that leads to is not known before
+        :param is_made: whether an action makes a link: such links are skipped, as their target is not known yet
         """
         found = self._inside.get(tree)
         if found is not None:
@@ -126,7 +131,7 @@ class Disk:
             links = [link for link in links if not is_made(link)]
             found += links
             for folder in (*folders, *(self.trail(f"{link}/")[-1] for link in links)):
-                # one that leads above the tree counts by its text
+                # a link to a folder above the tree counts by its text
                 if folder not in seen and not top.startswith(folder) and folder != "./":
                     seen.add(folder)
                     todo.append(folder)
@@ -149,7 +154,7 @@ class Disk:
         return path if path.startswith("/") else f"{self.root}/{path}"
 
     def kind(self, path: str) -> str:
-        """Return `file`, `folder` or "" for a normalised path; links are followed, asked once for each path."""
+        """Return `file`, `folder` or "" for a normalised path, looked at once; links are followed."""
         known = self._kinds.get(path)
         if known is None:
             known = self._kinds[path] = self._look(path)
@@ -159,10 +164,10 @@ class Disk:
         path = path.rstrip("/") or "/"
         full = path if path.startswith("/") else f"{self.root}/{path}"
         folder = full[: full.rfind("/") + 1]
-        asked = self._asked[folder] = self._asked.get(folder, 0) + 1
-        if asked == MANY:
+        looks = self._looks_in[folder] = self._looks_in.get(folder, 0) + 1
+        if looks == MANY:
             self._list(folder)
-        seen = self._seen.get(full)
+        seen = self._listed_kinds.get(full)
         if seen is not None:
             return seen
         try:
@@ -176,20 +181,20 @@ class Disk:
         return "folder" if stat.S_ISDIR(mode) else "file"
 
     def _list(self, folder: str) -> None:
-        """Note what lies in a folder, links left out."""
+        """Note the kinds of the names in a folder, except links."""
         try:
             with os.scandir(folder) as entries:
                 for entry in islice(entries, MAX_LISTED):
                     if not entry.is_symlink():
-                        self._seen[entry.path] = "folder" if entry.is_dir(follow_symlinks=False) else "file"
+                        self._listed_kinds[entry.path] = "folder" if entry.is_dir(follow_symlinks=False) else "file"
         except (OSError, ValueError):
             return
 
     def names(self, folder: str) -> list[tuple[str, str, bool]]:
-        """Return (name, kind, whether it is a link) of what lies in an absolute folder.
+        """Return (name, kind, whether it is a link) of the names in an absolute folder; [] if it does not exist.
 
-        The kind is `file`, `folder`, "" for anything else, or HIDDEN for what cannot be looked at. What cannot be
-        listed is in `unread` then; a folder that is not there holds nothing.
+        The kind is `file`, `folder`, "" for anything else, or HIDDEN if it cannot be looked at. A folder that
+        cannot be listed is noted in `unreadable`.
         """
         found: list[tuple[str, str, bool]] = []
         if folder not in self.listed:
@@ -203,12 +208,12 @@ class Disk:
                         self._met.add(entry.path)
                     kind = self._kind_of(entry)
                     if seen is not None and kind != "file":
-                        # what it leads to may become a file without a trace in this folder
+                        # its target may become a file without a change of this folder
                         self.read[entry.path] = seen
                     found.append((entry.name, kind, is_link))
         except OSError as error:
             if not is_gone(error):
-                self.unread[folder] = error.strerror or str(error)
+                self.unreadable[folder] = error.strerror or str(error)
             return []
         except ValueError:
             return []
@@ -220,7 +225,7 @@ class Disk:
         except OSError as error:
             if is_gone(error):
                 return ""
-            self.unread[entry.path] = error.strerror or str(error)
+            self.unreadable[entry.path] = error.strerror or str(error)
             return HIDDEN
 
 
@@ -231,66 +236,58 @@ def _status(folder: str) -> os.stat_result | None:
         return None
 
 
+@dataclass(slots=True, frozen=True)
 class Pattern:
     """A glob in its parts.
 
     :param base: the normalised folder before the first name with a special character, `.` for the root
-    :param names: the rest, name by name
+    :param names: the remaining names
     """
 
-    __slots__ = ("base", "names", "regex")
+    base: str
+    names: tuple[str, ...]
+    regex: re.Pattern[str]
 
-    def __init__(self, base: str, names: tuple[str, ...], regex: re.Pattern[str]) -> None:
-        self.base = base
-        self.names = names
-        self.regex = regex
-
-    def takes(self, path: str) -> bool:
+    def matches(self, path: str) -> bool:
         """Whether it matches a normalised path."""
         return self.regex.fullmatch(path) is not None
 
 
 class Globs:
-    """Answers patterns about one root, each once.
+    """Evaluates the patterns of one file, each once.
 
-    :param folder: where in the root patterns are relative to, "" for the root itself
+    :param folder: what patterns are relative to, relative to the root; "" for the root itself
     """
 
-    __slots__ = ("_answers", "_unread", "disk", "folder")
+    __slots__ = ("_matches", "_unreadable", "disk", "folder")
 
     def __init__(self, disk: Disk, folder: str = "") -> None:
         self.disk = disk
         self.folder = folder
-        self._answers: dict[str, list[str]] = {}
-        self._unread: dict[str, dict[str, str]] = {}
+        self._matches: dict[str, list[str]] = {}
+        self._unreadable: dict[str, dict[str, str]] = {}
 
     def parse(self, text: str) -> Pattern:
-        """Return a pattern; ValueError says what is wrong with it."""
+        """Return a pattern.
+
+        :raises ValueError: it is not valid
+        """
         return _parse(text, self.disk.root, self.folder)
 
     def files(self, text: str) -> list[str]:
-        """Return the normalised paths of the files that lie on the disk and match, by bytes."""
-        known = self._answers.get(text)
+        """Return the normalised paths of the existing files that match, by bytes."""
+        known = self._matches.get(text)
         if known is None:
-            unread: dict[str, str] = {}
-            known = self._answers[text] = sort_paths(_walk(self.parse(text), self.disk, unread))
-            if unread:
-                self._unread[text] = unread
+            unreadable: dict[str, str] = {}
+            known = self._matches[text] = sorted(_walk(self.parse(text), self.disk, unreadable), key=os.fsencode)
+            if unreadable:
+                self._unreadable[text] = unreadable
         return known
 
-    def unread(self, text: str) -> Mapping[str, str]:
-        """Return what the answer to a pattern may miss: the path of what could not be looked into or at -> why.
-
-        A folder has a `/` at its end.
-        """
+    def unreadable(self, text: str) -> Mapping[str, str]:
+        """Return the paths that a pattern could not look into or at -> why. A folder ends with `/`."""
         self.files(text)
-        return self._unread.get(text, {})
-
-
-def sort_paths(paths: object) -> list[str]:
-    """Return paths in the order of their bytes, each once."""
-    assert isinstance(paths, set)
-    return sorted(paths, key=os.fsencode)
+        return self._unreadable.get(text, {})
 
 
 @lru_cache(maxsize=4096)
@@ -345,7 +342,7 @@ def _name_regex(name: str) -> str:
 
 
 def _stretches(name: str) -> list[str]:
-    """Return the regexes of what stands between the stars."""
+    """Return the regexes of the texts between the stars."""
     found = [""]
     at = 0
     while at < len(name):
@@ -369,10 +366,10 @@ def _stretches(name: str) -> list[str]:
     return found
 
 
-def _walk(pattern: Pattern, disk: Disk, unread: dict[str, str]) -> set[str]:
+def _walk(pattern: Pattern, disk: Disk, unreadable: dict[str, str]) -> set[str]:
     """Return the files that a pattern matches, with one stack of (folder, names still to match).
 
-    :param unread: takes what could not be looked into or at, see `Globs.unread`
+    :param unreadable: filled with the paths that could not be looked into or at, see `Globs.unreadable`
     """
     base = pattern.base
     full = disk.root if base == "." else base if base.startswith("/") else f"{disk.root}/{base}"
@@ -391,16 +388,16 @@ def _walk(pattern: Pattern, disk: Disk, unread: dict[str, str]) -> set[str]:
                 raise ValueError(f"it visits more than {MAX_LOOKED_AT:,} files and folders")
             if index == TAKEN:
                 found.add(below(path, disk.root))
-            elif index == UNREAD:
+            elif index == UNREADABLE:
                 bare = path.rstrip("/") or "/"
-                unread[below(bare, disk.root) + path[len(bare) :]] = disk.unread[bare]
+                unreadable[below(bare, disk.root) + path[len(bare) :]] = disk.unreadable[bare]
             else:
                 stack.append((path, index))
     return found
 
 
 def _step(pattern: Pattern, disk: Disk, folder: str, index: int) -> Iterator[tuple[str, int]]:
-    """Yield what one folder gives: files that match (TAKEN), what is UNREAD, folders with what they must match."""
+    """Yield the results of one folder: matches (TAKEN), UNREADABLE paths, folders with the index to go on with."""
     names = pattern.names
     name = names[index]
     last = index == len(names) - 1
@@ -412,15 +409,15 @@ def _step(pattern: Pattern, disk: Disk, folder: str, index: int) -> Iterator[tup
         return
     regex = re.compile(r"(?!\.).+" if deep else _name_regex(name), re.DOTALL)
     entries = disk.names(folder)
-    if folder in disk.unread:
-        yield os.path.join(folder, ""), UNREAD
+    if folder in disk.unreadable:
+        yield os.path.join(folder, ""), UNREADABLE
     for entry, kind, is_link in entries:
         if not regex.fullmatch(entry):
             continue
         if kind == "file" and last:
             yield _join(folder, entry), TAKEN
         elif kind == HIDDEN and (last or not (deep and is_link)):
-            yield _join(folder, entry), UNREAD
+            yield _join(folder, entry), UNREADABLE
         elif kind == "folder" and deep and not is_link:
             yield _join(folder, entry), index
         elif kind == "folder" and not deep and not last:

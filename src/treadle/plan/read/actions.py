@@ -1,4 +1,4 @@
-"""Reads one action: its command, its files, its values and its order; the first place that knows all its keys."""
+"""Reads the entries of one action: its command, files, foreach and order."""
 
 from __future__ import annotations
 
@@ -26,29 +26,20 @@ _CUT = re.compile(r" #")
 
 
 class ActionReader:
-    """Reads actions; what they share is read before.
+    """Reads the actions of one file.
 
-    :param defaults: checked entries of `defaults`
+    :param defaults: validated entries of `defaults`
     :param taken: names of parameters and vars
     :param queues: name -> tokens
-    :param file_scope: of the actions
-    :param environ: the environment, for variables that select knows
+    :param environ: the environment, for variables that a select uses
+    :ivar selects: whether there may be a select anywhere in the plan
+    :ivar scripts: text of a script -> its pieces; many actions share one text
+    :ivar commands: text of a command -> its words
     """
 
     __slots__ = (
-        *(
-            "commands",
-            "defaults",
-            "environ",
-            "file_scope",
-            "validator",
-            "scripts",
-            "selects",
-            "settings",
-            "shared",
-            "source",
-        ),
-        *("taken", "ways"),
+        *("commands", "defaults", "environ", "file_scope", "scripts", "selects", "settings", "shared", "source"),
+        *("taken", "validator", "ways"),
     )
 
     def __init__(
@@ -74,13 +65,13 @@ class ActionReader:
         self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
 
     def read(self, key: Scalar, node: Node) -> Spec:
-        """Return one action; what is wrong with it is kept."""
+        """Return one action; errors are kept."""
         if self.selects and select.may_select(self.source, node):
             return self._selecting(key, node)
         return self._read(key, node)
 
     def _selecting(self, key: Scalar, node: Node) -> Spec:
-        """Return an action in which something may be to choose."""
+        """Return an action that may have selects."""
         entries = node.nodes if isinstance(node, Table) else {}
         names = entries.get("foreach")
         tracked = [*words_of(entries.get("track")), *words_of(self.defaults.get("track"))]
@@ -125,18 +116,12 @@ class ActionReader:
         entries = spec.entries
         given = [key for key in self.ways if key in entries]
         if len(given) > 1:
-            raise self.error(
-                f"the action {spec.name} has both {' and '.join(given)}",
-                spec.key,
-                hint="one action has one of run, argv, sh",
-            )
+            what = f"the action {spec.name} has both {' and '.join(given)}"
+            raise self.error(what, spec.key, "one action has one of run, argv, sh")
         if not given:
             if isinstance(node, Table) and node.nodes.keys() <= _OTHER_KEYS:
-                raise self.error(
-                    f"the action {spec.name} does nothing: it has no run, argv or sh",
-                    spec.key,
-                    hint="to name several actions, use groups:",
-                )
+                what = f"the action {spec.name} does nothing: it has no run, argv or sh"
+                raise self.error(what, spec.key, "to name several actions, use groups:")
             return
         help_ = entries.get("help")
         spec.help = help_.text if isinstance(help_, Scalar) else ""
@@ -163,7 +148,7 @@ class ActionReader:
                 steps.append(step)
 
     def _words(self, text: Scalar) -> list[argv_split.Word]:
-        """Return the words of a command: many actions have the same, so each text is split once."""
+        """Return the words of a command; each text is split once."""
         known = self.commands.get(text.text)
         if known is not None:
             return [word.at(text) for word in known]
@@ -178,11 +163,8 @@ class ActionReader:
 
     def _check_cut(self, text: Scalar) -> None:
         if text.style is None and _CUT.match(self.source.text, text.end):
-            raise self.error(
-                "YAML ended this value at the #, which begins a comment",
-                text.end + 1,
-                hint="quote the value if # belongs to it; a comment needs two blanks before it",
-            )
+            hint = "quote the value if # belongs to it; a comment needs two blanks before it"
+            raise self.error("YAML ended this value at the #, which begins a comment", text.end + 1, hint)
 
     def _argv(self, spec: Spec, node: Node) -> None:
         texts = self.validator.texts(node, "an argument")
@@ -225,7 +207,7 @@ class ActionReader:
                 spec.foreach = [*spec.foreach, (name.text, items)]
 
     def _values(self, node: Node, what: str) -> list[Item | Record]:
-        """Return what stands under a name of `foreach`: a map in a list is a record."""
+        """Return the values of a name of `foreach`; a map in a list is a record."""
         found: list[Item | Record] = []
         if isinstance(node, Items):
             self.validator.check_commas(node)
@@ -246,9 +228,9 @@ class ActionReader:
         return found
 
     def items(self, node: Node, what: str, *, globs: bool = True) -> list[Item]:
-        """Return what stands in `in` or `foreach`: texts, lists, and maps with `glob` or `from`.
+        """Return the items of `in`, `out`, `edits` or `foreach`: texts, lists, and maps with `glob` or `from`.
 
-        :param globs: whether there may be globs, also those that vars hold
+        :param globs: whether globs are allowed, also those of vars
         """
         found: list[Item] = []
         if isinstance(node, Items):
@@ -318,11 +300,8 @@ class ActionReader:
     def _check_output(self, item: Item) -> None:
         for text in item.pieces if isinstance(item, Template) else ("*",):
             if isinstance(text, str) and ("*" in text or "?" in text):
-                self.validator.add(
-                    "an output is a path, not a pattern",
-                    item.node,
-                    hint="for a whole folder, end the path with /",
-                )
+                hint = "for a whole folder, end the path with /"
+                self.validator.add("an output is a path, not a pattern", item.node, hint=hint)
 
     def _slots(self, node: Node | None, what: str) -> list[Slot]:
         if node is None:

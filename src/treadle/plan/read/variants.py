@@ -1,8 +1,9 @@
-"""An action with selects that foreach values decide: what it is for its instances, read once for each choice."""
+"""Actions with selects that foreach values decide: read once for each combination of choices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from treadle.plan.language import select, templates
 from treadle.plan.language.templates import Scope
@@ -14,45 +15,37 @@ from .variables import PLATFORM
 _UNTRACKED = {"env": "a select can only use variables that its action tracks\nwrite track: [NAME]"}
 
 
+@dataclass(slots=True)
 class Variants:
-    """Makes an action of what its selects choose.
+    """Makes the actions that selects choose.
 
-    :param known: what selects know beside the scope: the platform, tracked variables
-    :param read: reads an action in which nothing is to be chosen any more
+    :param known: what selects may use in addition to the scope: the platform, tracked variables
+    :param secret: names whose values must not be shown
+    :param read: reads an action without selects
     """
 
-    __slots__ = ("_made", "hidden", "known", "node", "read", "source")
-
-    def __init__(
-        self,
-        source: Source,
-        node: Node,
-        known: Mapping[str, str],
-        hidden: frozenset[str],
-        read: Callable[[Node], Spec],
-    ) -> None:
-        self.source = source
-        self.node = node
-        self.known = known
-        self.hidden = hidden
-        self.read = read
-        self._made: dict[tuple[str, ...], Spec] = {}
+    source: Source
+    node: Node
+    known: Mapping[str, str]
+    secret: frozenset[str]
+    read: Callable[[Node], Spec]
+    _specs: dict[tuple[str, ...], Spec] = field(default_factory=dict)
 
     def of(self, scope: Scope) -> Spec:
-        """Return the action as it is with the values of a scope.
+        """Return the action with the values of a scope.
 
-        :raises TreadleError: a select chooses nothing
+        :raises TreadleError: a select has no value for its text
         """
         unknown = {**scope.unknown, **_UNTRACKED}
-        selection = select.Selection(self.source, scope.with_local(self.known, unknown), self.hidden)
+        selection = select.Selection(self.source, scope.with_local(self.known, unknown), self.secret)
         node = selection.resolve(self.node)
         picks = tuple(selection.picks)
-        if picks not in self._made:
-            self._made[picks] = self.read(node)
-        return self._made[picks]
+        if picks not in self._specs:
+            self._specs[picks] = self.read(node)
+        return self._specs[picks]
 
     def depends_on(self, names: Mapping[str, object]) -> bool:
-        """Whether any of some names decides what is chosen."""
+        """Whether a select uses any of some names."""
         inside = self.node.nodes.items() if isinstance(self.node, Table) else ()
         parts = [value for name, value in inside if name != "foreach"] or [self.node]
         refs = [ref for part in parts for table in select.selects(part) for ref in self._refs(table)]
@@ -62,9 +55,9 @@ class Variants:
         return [ref.name.split(".")[0] for ref in select.selector(self.source, table).refs]
 
     def check(self) -> None:
-        """Look at each text that might be chosen.
+        """Parse each text that may be chosen.
 
-        :raises TreadleError: one is no text with values
+        :raises TreadleError: one has an invalid reference
         """
         stack: list[Node] = list(select.selects(self.node))
         while stack:
@@ -76,9 +69,9 @@ class Variants:
 
 
 def known_to(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return what selects of an action know beside its scope.
+    """Return what selects of an action may use in addition to its scope.
 
-    :param texts: the variables that it tracks, with their values
+    :param texts: its tracked variables with their values
     """
     return {**PLATFORM, **{f"env.{name}": text for name, text in texts.items()}}
 

@@ -40,7 +40,7 @@ def matches(
         found.update(path for path in files if declared.is_free(path))
         found.update(_declared(resolver.globs.parse(text), declared, family))
     excluded = [resolver.globs.parse(text) for text in exclude]
-    taken = [path for path in found if not any(pattern.takes(path) for pattern in excluded)]
+    taken = [path for path in found if not any(pattern.matches(path) for pattern in excluded)]
     matched = tuple(sorted(taken, key=os.fsencode))
     if family is None:
         resolver.glob_matches[key] = matched
@@ -49,26 +49,26 @@ def matches(
 
 def _refuse_unreadable(resolver: PathResolver, text: str, exclude: Sequence[str], item: GlobItem) -> None:
     """Raise an error if a glob could not look into something that is not excluded."""
-    unread = resolver.globs.unread(text)
-    if not unread:
+    unreadable = resolver.globs.unreadable(text)
+    if not unreadable:
         return
     excluded = [resolver.globs.parse(one) for one in exclude]
-    missed = sorted(path for path in unread if not any(_takes_all(one, path) for one in excluded))
+    missed = sorted(path for path in unreadable if not any(_matches_all(one, path) for one in excluded))
     if missed:
         written = resolver.as_written(missed[0])
         raise resolver.source.error(
             f"the glob {text} cannot be evaluated: {missed[0]} cannot be read",
             item.node,
-            facts=tuple(f"{path}: {unread[path]}" for path in missed[:5]),
+            facts=tuple(f"{path}: {unreadable[path]}" for path in missed[:5]),
             hint=f"make it readable, or exclude it: exclude: {written}{'**' if written.endswith('/') else ''}",
         )
 
 
-def _takes_all(pattern: Pattern, path: str) -> bool:
+def _matches_all(pattern: Pattern, path: str) -> bool:
     """Whether a pattern matches a file, or all files that globs can see in a folder."""
     if path.endswith("/"):
-        return pattern.names[-1] == "**" and pattern.takes(path + "x")
-    return pattern.takes(path)
+        return pattern.names[-1] == "**" and pattern.matches(path + "x")
+    return pattern.matches(path)
 
 
 def previous_matches(instance: Instance, declared: DeclaredOutputs) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def _previous(resolver: PathResolver, item: GlobItem, scope: Scope, declared: De
         for path in resolver.globs.files(text)
         if path in declared.previous
         and path not in declared.files
-        and not any(pattern.takes(path) for pattern in excluded)
+        and not any(pattern.matches(path) for pattern in excluded)
     ]
 
 
@@ -146,8 +146,8 @@ def _declared(pattern: Pattern, declared: DeclaredOutputs, family: Spec | None) 
             producer is not None
             and not producer.disabled
             and (family is None or producer.spec.key is not family.key)
-            and pattern.takes(path)
-            and not (path in declared.as_declared and pattern.takes(declared.as_declared[path]))
+            and pattern.matches(path)
+            and not (path in declared.as_declared and pattern.matches(declared.as_declared[path]))
         ):
             yield path
 

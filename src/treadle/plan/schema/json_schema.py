@@ -1,31 +1,27 @@
-"""The JSON Schema of plans, for editors, made from the same tables as the checks and the reference page.
+"""The JSON Schema of plans, for editors, made from the tables that validate plans.
 
-It is never stricter than the checks: what it does not know well it lets pass.
+It is never stricter than the validation: what it cannot express, it allows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from treadle.plan.schema import keys
-from treadle.plan.schema.keys import TABLES
+from treadle.plan.schema.keys import TABLES, Key, Kind
 from treadle.plan.yaml.nodes import Items, Scalar, Table
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from treadle.plan.schema.keys import Key, Kind
-
-    Schema = dict[str, Any]
+Schema = dict[str, Any]
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
-"""A scalar that is taken as it is written: what an editor sees as a number is a text."""
+"""A scalar is a text as it is written, also if an editor sees a number."""
 _ELEMENTS: Schema = {"type": "array", "items": {"anyOf": [_TEXT, {"$ref": "#/definitions/select"}]}}
 _GROUP: list[Schema] = [_TEXT, {"type": "array", "items": _TEXT}]
 _NAMED = ("params", "groups", "actions")
-"""Keys whose tables say what stands under each name."""
+"""Keys with a table for the value of each name."""
 _REQUIRED = {
     "include": "file",
     "files": "file",
@@ -36,7 +32,7 @@ _REQUIRED = {
     "tools": "tool",
     "retries": "max",
 }
-"""Table -> the key that must be there."""
+"""Table -> its required key."""
 _DURATION = rf"^{keys.DURATION.pattern}$"
 
 
@@ -63,9 +59,9 @@ def plan_schema() -> Schema:
 
 
 def _or_select(takes: Schema) -> Schema:
-    """Return what a key takes that may have a map with `select` in place of its value."""
-    told = takes.pop("description")
-    return {"anyOf": [takes, _ref("select")], "description": told}
+    """Return the schema of a key whose value may also be a map with `select`."""
+    description = takes.pop("description")
+    return {"anyOf": [takes, _ref("select")], "description": description}
 
 
 def _ref(name: str) -> Schema:
@@ -83,7 +79,7 @@ def _description(key: Key) -> str:
 
 
 def _takes(key: Key) -> Schema:
-    """Return what a key takes."""
+    """Return the schema of the value of a key."""
     if key.name in _NAMED and key.kind is keys.MAP:
         inside = {"anyOf": [*_GROUP, _ref("groups")]} if key.name == "groups" else _ref(key.name)
         names = {"propertyNames": {"pattern": f"^(?:{keys.NAME.pattern})$"}} if key.name == "params" else {}
@@ -103,7 +99,7 @@ def _takes(key: Key) -> Schema:
 
 
 def _shapes(kind: Kind) -> list[Schema]:
-    """Return what a kind that is not known better takes."""
+    """Return the schemas of the shapes of a kind."""
     found: list[Schema] = []
     if Scalar in kind.shapes:
         found.append(_TEXT)
@@ -148,4 +144,4 @@ _KNOWN: dict[str, Schema] = {
     keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},
     keys.TOOLS.says: {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _ref("tools")]}}]},
 }
-"""What kinds take that can be said exactly, by their words."""
+"""Description of a kind -> its exact schema."""
