@@ -6,7 +6,7 @@ Pipes, redirections, variables and globs, which need a shell, are errors.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from treadle.errors import TreadleError
 from treadle.plan.yaml.nodes import Scalar, Source
@@ -63,18 +63,16 @@ class Word:
         return Word(Template(self.template.source, node, self.template.pieces), self.quoted)
 
 
+@dataclass(slots=True)
 class _Splitter:
     """The state of splitting one text."""
 
-    __slots__ = ("node", "pieces", "quoted", "source", "started", "words")
-
-    def __init__(self, source: Source, node: Scalar) -> None:
-        self.source = source
-        self.node = node
-        self.words: list[Word] = []
-        self.pieces: list[Piece] = []
-        self.quoted = False
-        self.started = False
+    source: Source
+    node: Scalar
+    words: list[Word] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    quoted: bool = False
+    started: bool = False
 
     def put(self, text: str) -> None:
         self.started = True

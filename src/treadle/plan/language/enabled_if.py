@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from treadle.errors import TreadleError, nearest
@@ -63,7 +63,7 @@ class _Token:
 
 
 class Condition:
-    """A condition, read into tokens; `evaluate` parses and decides in one go."""
+    """A condition in tokens; `evaluate` parses and evaluates it at once."""
 
     __slots__ = ("node", "source", "tokens")
 
@@ -110,24 +110,16 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
     return found
 
 
+@dataclass(slots=True)
 class _Evaluator:
     """Parses and evaluates; all parts are parsed, so an error is found whatever the values are."""
 
-    __slots__ = ("at", "condition", "names", "secret", "unknown", "used")
-
-    def __init__(
-        self,
-        condition: Condition,
-        names: Mapping[str, Operand],
-        unknown: Mapping[str, str],
-        secret: Collection[str],
-    ) -> None:
-        self.condition = condition
-        self.names = names
-        self.unknown = unknown
-        self.secret = secret
-        self.at = 0
-        self.used: dict[str, None] = {}
+    condition: Condition
+    names: Mapping[str, Operand]
+    unknown: Mapping[str, str]
+    secret: Collection[str]
+    at: int = 0
+    used: dict[str, None] = field(default_factory=dict)
 
     @property
     def token(self) -> _Token:
@@ -160,23 +152,22 @@ class _Evaluator:
         raise self.error("this is a value, not a condition", token, hint, f"it is the {kind} {_show(value)}")
 
     def either(self, depth: int) -> Operand:
-        start = self.token
-        value = self.both(depth)
-        while self.next_is("or"):
-            self.at += 1
-            second = self.token
-            other = self.both(depth)
-            value = self.truth(value, start) | self.truth(other, second)
-        return value
+        return self._joined("or", operator.or_, self.both, depth)
 
     def both(self, depth: int) -> Operand:
+        return self._joined("and", operator.and_, self.negated, depth)
+
+    def _joined(
+        self, word: str, join: Callable[[bool, bool], bool], part: Callable[[int], Operand], depth: int
+    ) -> Operand:
+        """Parse parts that are joined by a word; all are evaluated, so that errors in any of them are found."""
         start = self.token
-        value = self.negated(depth)
-        while self.next_is("and"):
+        value = part(depth)
+        while self.next_is(word):
             self.at += 1
             second = self.token
-            other = self.negated(depth)
-            value = self.truth(value, start) & self.truth(other, second)
+            other = part(depth)
+            value = join(self.truth(value, start), self.truth(other, second))
         return value
 
     def negated(self, depth: int) -> Operand:

@@ -86,35 +86,31 @@ def _check_retries(node: Scalar) -> str:
     return _check_whole(0)(node) and "must be a whole number, or a map with max, on, backoff"
 
 
-def _check_version(node: Scalar) -> str:
-    return "" if node.style is None and node.text == "1" else "must be 1, the only version of the format"
+def _one_of(*texts: str) -> Callable[[Scalar], str]:
+    def check(node: Scalar) -> str:
+        if node.text in texts:
+            return ""
+        close = nearest(node.text, texts)
+        return f"must be one of {', '.join(texts)}" + (f" (did you mean {close}?)" if close else "")
+
+    return check
 
 
-def _check_type(node: Scalar) -> str:
-    if node.text in PARAM_TYPES:
-        return ""
-    close = nearest(node.text, PARAM_TYPES)
-    return f"must be one of {', '.join(PARAM_TYPES)}" + (f" (did you mean {close}?)" if close else "")
+def _exactly(text: str, says: str = "", *, in_quotes: bool = False) -> Callable[[Scalar], str]:
+    """Return a check for one text.
 
+    :param in_quotes: whether it may also be quoted
+    """
 
-def _check_format(node: Scalar) -> str:
-    return "" if node.text in FORMATS else f"must be one of {', '.join(FORMATS)}"
+    def check(node: Scalar) -> str:
+        is_right = node.text == text and (in_quotes or node.style is None)
+        return "" if is_right else f"must be {says or text}"
 
-
-def _check_split(node: Scalar) -> str:
-    return "" if node.text in SPLITS else f"must be one of {', '.join(SPLITS)}"
+    return check
 
 
 def _check_output(node: Scalar) -> str:
     return "" if node.text in OUTPUTS else f"must be one of {', '.join(OUTPUTS)}; the files that it makes are out"
-
-
-def _check_true(node: Scalar) -> str:
-    return "" if node.style is None and node.text == "true" else "must be true"
-
-
-def _check_ok(node: Scalar) -> str:
-    return "" if node.text == "ok" else "must be ok"
 
 
 FORMATS = ("yaml", "json", "toml", "text")
@@ -135,14 +131,14 @@ INTEGER = Kind("a whole number", (Scalar,), _check_integer)
 DURATION_KIND = Kind("a duration with a unit (ms, s, m, h, d)", (Scalar,), _check_duration)
 LIMIT = Kind("a duration with a unit (ms, s, m, h, d), or none", (Scalar,), _check_limit)
 RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff", (Scalar, Table), _check_retries)
-VERSION = Kind("1", (Scalar,), _check_version)
-TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _check_type)
-FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _check_format)
-SPLIT = Kind("one of " + ", ".join(SPLITS), (Scalar,), _check_split)
+VERSION = Kind("1", (Scalar,), _exactly("1", "1, the only version of the format"))
+TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _one_of(*PARAM_TYPES))
+FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _one_of(*FORMATS))
+SPLIT = Kind("one of " + ", ".join(SPLITS), (Scalar,), _one_of(*SPLITS))
 OUTPUT = Kind("one of " + ", ".join(OUTPUTS), (Scalar,), _check_output)
-TRUE = Kind("true", (Scalar,), _check_true)
+TRUE = Kind("true", (Scalar,), _exactly("true"))
 VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
-OK = Kind("ok", (Scalar,), _check_ok)
+OK = Kind("ok", (Scalar,), _exactly("ok", in_quotes=True))
 FILES = Kind("a path or a list of paths", (Scalar, Items, Table))
 DOTENV = Kind("a path, or a map with file, optional", (Scalar, Table))
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
