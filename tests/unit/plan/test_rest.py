@@ -55,7 +55,7 @@ def test_words_that_nobody_takes_are_told(tmp_path: Path) -> None:
     told = run_treadle(tmp_path, "run", "--", "-x", check=2).err
     assert "no parameter takes the arguments after --" in told
     assert "rest: true" in told
-    assert "takes nothing behind --" in run_treadle(tmp_path, "schema", "--", "x", check=2).err
+    assert "takes no words after --" in run_treadle(tmp_path, "schema", "--", "x", check=2).err
 
 
 def test_other_words_are_another_call(tmp_path: Path) -> None:

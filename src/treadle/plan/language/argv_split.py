@@ -63,7 +63,7 @@ class Word:
         return Word(Template(self.template.source, node, self.template.pieces), self.quoted)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Splitter:
     """The state of splitting one text."""
 

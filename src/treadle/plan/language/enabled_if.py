@@ -55,7 +55,7 @@ class Number:
 Operand = bool | str | Number | tuple[str, ...]
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class _Token:
     kind: str
     text: str
@@ -110,7 +110,7 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
     return found
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Evaluator:
     """Parses and evaluates; all parts are parsed, so an error is found whatever the values are."""
 

@@ -236,7 +236,7 @@ def _status(folder: str) -> os.stat_result | None:
         return None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Pattern:
     """A glob in its parts.
 

@@ -30,7 +30,7 @@ _USE_VARIABLE = 'give it to a variable before, x=${NAME}, and use "$x"'
 CLOSE = "close it, or put a \\ before it to use it literally"
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Placeholder:
     """A reference in a script, and what is around it.
 
@@ -47,7 +47,7 @@ class Placeholder:
     delimiter: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Frame:
     """What is open: `code` (a script or a `$( )`), `double` quotes, or the body of a `heredoc`.
 

@@ -88,7 +88,7 @@ def _root(validator: Validator, folder: str, node: Node | None) -> str:
     return root
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Common:
     """What all files of a plan share.
 

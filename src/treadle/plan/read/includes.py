@@ -21,7 +21,7 @@ _PLAIN_NAMES = ("plan", "treadle")
 """Names of files that say nothing: such a plan gets the name of its folder."""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class _Include:
     """One element of `include`.
 

@@ -32,7 +32,7 @@ _ANY_VALUE: Mapping[str, Value] = {"int": "0", "float": "0", "bool": "false", "l
 """The value of a parameter whose given value has an error, so that no further error follows from it."""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Given:
     """A value that the including plan gives to a parameter.
 
@@ -89,7 +89,7 @@ def read_params(
     return found
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class _ParamReader:
     """Reads parameters; for the fields see `read_params`."""
 

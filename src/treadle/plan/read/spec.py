@@ -45,7 +45,7 @@ class Slot:
     is_text: bool
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Settings:
     """How an action runs. Actions without settings of their own share one object.
 

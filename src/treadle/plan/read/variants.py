@@ -15,7 +15,7 @@ from .variables import PLATFORM
 _UNTRACKED = {"env": "a select can only use variables that its action tracks\nwrite track: [NAME]"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Variants:
     """Makes the actions that selects choose.
 

@@ -207,7 +207,7 @@ def _is_not_ours(link: str, previous: object) -> bool:
     return has_left_link is not None and not has_left_link(link)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OutputCheck:
     """Keeps an error for each path that two actions make, or that is below another output."""
 

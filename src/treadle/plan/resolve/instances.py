@@ -31,7 +31,7 @@ MAX_ROUNDS = 50
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff%,*?]")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Expander:
     """Makes the instances of all actions.
 

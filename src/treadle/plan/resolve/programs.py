@@ -19,7 +19,7 @@ from .declared_outputs import DeclaredOutputs, Instance
 _PATHS = frozenset(("in", "out", "depfile"))
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class StartedProgram:
     """A file that an action starts, or a tool of it.
 
@@ -31,7 +31,7 @@ class StartedProgram:
     is_late: bool = False
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Programs:
     """Finds the programs that actions start, and their producers."""
 

@@ -15,7 +15,7 @@ from treadle.plan.yaml.nodes import Source
 from .declared_outputs import Instance
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class References:
     """Finds the actions that others name.
 
