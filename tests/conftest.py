@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.engines import process_marks as marks
+from treadle.engines import process_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,18 +56,18 @@ def _state_is_marked_in_a_folder_of_the_session(tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
-    outer = os.environ.get(marks.MARK)
-    os.environ.update(marks.with_mark(os.environ, SESSION + "child"))
+    outer = os.environ.get(process_marks.MARK)
+    os.environ.update(process_marks.with_mark(os.environ, SESSION + "child"))
     yield
     # a process that is just becoming another program has neither words nor an environment: looked for twice
-    left = {pid: words for pid in marks.marked(SESSION) if (words := command_of(pid))}
+    left = {pid: words for pid in process_marks.marked(SESSION) if (words := command_of(pid))}
     Event().wait(0.05)
-    left |= {pid: words for pid in marks.marked(SESSION) if (words := command_of(pid))}
-    marks.end_marked(SESSION)
+    left |= {pid: words for pid in process_marks.marked(SESSION) if (words := command_of(pid))}
+    process_marks.end_marked(SESSION)
     if outer is None:
-        del os.environ[marks.MARK]
+        del os.environ[process_marks.MARK]
     else:
-        os.environ[marks.MARK] = outer
+        os.environ[process_marks.MARK] = outer
     assert not left, "tests have left these running:\n" + "\n".join(left.values())
 
 
@@ -75,7 +75,7 @@ def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """End what a test that failed has left running; those that pass see to that themselves."""
     if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
-        marks.end_marked(SESSION)
+        process_marks.end_marked(SESSION)
 
 
 def command_of(pid: int) -> str:

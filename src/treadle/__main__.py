@@ -8,7 +8,7 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .fastpath.probe import Answer
+    from .fastpath.probe import ProbeResult
     from .session.fast_start import Found
     from .ui.text import Line
 
@@ -43,7 +43,7 @@ def main() -> int:
     return command(argv, found)
 
 
-def tell_nothing_to_do(found: Found, answer: Answer) -> int:
+def tell_nothing_to_do(found: Found, answer: ProbeResult) -> int:
     """Print that there is nothing to do; return the exit code."""
     from .ui.durations import nothing_to_do
 

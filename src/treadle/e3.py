@@ -22,7 +22,7 @@ from .errors import DAGError
 from .errors import TreadleError as E3Error
 from .scheduling import job as _job
 from .scheduling import scheduler as _scheduler
-from .scheduling.hooks import ask, refusal
+from .scheduling.hooks import call_hook, refusal
 from .scheduling.job import JobTimingInfo
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION
 from .status import ReturnValue
@@ -534,12 +534,12 @@ class _SchedulerInside(_scheduler.Scheduler):
                 self.tell_end(job, job.attempt)
 
         provider = self.outer.job_provider
-        job = _inside(ask(provider, uid, uid, data, predecessors, notify_end), provider, uid)
+        job = _inside(call_hook(provider, uid, uid, data, predecessors, notify_end), provider, uid)
         made.append(job)
         return job
 
     def _collect(self, job: _job.Job) -> bool | None:
-        requeue: bool | None = ask(self.outer.collect, job.uid, _outer(job))
+        requeue: bool | None = call_hook(self.outer.collect, job.uid, _outer(job))
         return requeue
 
     def free_tokens(self) -> dict[str, int]:
@@ -596,7 +596,7 @@ class _SchedulerInside(_scheduler.Scheduler):
 
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Any:
         provider = self.outer.safe_job_provider
-        return _inside(ask(provider, uid, uid, data, predecessors), provider, uid)
+        return _inside(call_hook(provider, uid, uid, data, predecessors), provider, uid)
 
     def own_safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> _job.Job:
         return super().safe_job_provider(uid, data, predecessors)

@@ -14,7 +14,7 @@ else:
     _Number = int
 
     class _Members(type):
-        """What a class of named numbers can be asked: its members, by order, name and number."""
+        """A class of named numbers: its members by order, name and number."""
 
         def __new__(mcs, name, bases, namespace):
             if any(isinstance(base, mcs) for base in bases):
@@ -64,7 +64,7 @@ class ReturnValue(_Number, metaclass=_Members):
     force_fail = 123
     """It did not run because something before it failed."""
     unknown = 124
-    """Nobody can say how it ended."""
+    """It is not known how it ended."""
     skip = 125
     """It did not run because nothing changed."""
     unchanged = 126

@@ -15,7 +15,7 @@ from .core.graph.dag import require_graph
 from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
 from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
-from .scheduling.hooks import add_note, ask, refusal, words_of
+from .scheduling.hooks import add_note, call_hook, refusal, words_of
 from .scheduling.job import EmptyJob, Job, ProcessJob
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
 from .status import ReturnValue
@@ -210,7 +210,7 @@ class Walk:
 
     def decide(self, uid: Any, previous: Any, new: Any) -> Verdict:
         """Return the verdict on an action whose predecessors are done and well."""
-        demands = ask(self.demands, uid, uid)
+        demands = call_hook(self.demands, uid, uid)
         if not isinstance(demands, list | tuple) or not all(isinstance(one, Reason) for one in demands):
             raise refusal(self.demands, demands, "a list of Reasons", uid)
         if previous is None and uid in self._unrecorded:
@@ -225,7 +225,7 @@ class Walk:
         """
         for job in jobs:
             self._look_again(job)
-            ask(self.save_fingerprint, job.uid, job.uid, None)
+            call_hook(self.save_fingerprint, job.uid, job.uid, None)
 
     def run(self) -> Report:
         """Walk the graph and return what became of each action.
@@ -298,19 +298,19 @@ class Walk:
             scheduler.tick = self.bus.tick
         return scheduler
 
-    def stop(self, hurry: int = STOPPING) -> None:
+    def stop(self, stop_mode: int = STOPPING) -> None:
         """Tell the walk to end; any thread and any signal handler may call this.
 
         Before the first run it counts for that one; after a run it comes too late, and the next one is not stopped.
 
-        :param hurry: `scheduler.DRAINING` (nothing new starts), STOPPING (what runs is ended) or KILLING (at once)
+        :param stop_mode: `DRAINING` (nothing new starts), `STOPPING` (what runs is ended) or `KILLING` (at once)
         """
         if self._has_run and not self._running.locked():
             # it is done
             return
-        self._told_to_end = max(hurry, self._told_to_end or 0)
+        self._told_to_end = max(stop_mode, self._told_to_end or 0)
         if self.scheduler is not None:
-            self.scheduler.stop(hurry)
+            self.scheduler.stop(stop_mode)
 
     def report(self) -> Report:
         """Return what has become of each action up to now."""
@@ -368,7 +368,7 @@ class Walk:
             self._finish(job, status)
         retry = False
         if status == ReturnValue.notready and not job.should_skip:
-            retry = bool(ask(self.request_requeue, uid, job))
+            retry = bool(call_hook(self.request_requeue, uid, job))
         self._publish_ended(job, retry=retry)
         return retry
 
@@ -392,7 +392,7 @@ class Walk:
             raise
 
     def _created(self, hook: Callable[..., Any], uid: Hashable, *arguments: Any) -> Job:
-        job = ask(hook, uid, uid, *arguments)
+        job = call_hook(hook, uid, uid, *arguments)
         if not isinstance(job, Job):
             raise refusal(hook, job, "a Job", uid)
         return job
@@ -414,7 +414,7 @@ class Walk:
     def _load(self, uid: Hashable) -> Any:
         """Return the fingerprint on record; one that cannot be read is none, so that the action runs."""
         try:
-            return ask(self.load_previous_fingerprint, uid, uid)
+            return call_hook(self.load_previous_fingerprint, uid, uid)
         except (OSError, StateError) as error:
             _log().warning("%s: its record cannot be read, so it runs: %s", uid, words_of(error))
             self.bus.publish("note", f"{uid}: its record cannot be read, so it runs: {words_of(error)}")
@@ -490,7 +490,7 @@ class Walk:
         """Save the fingerprint of a success, unless it is not known what the job has read."""
         text = ""
         unknown = [str(p) for p in self._in_order(self._unknown & self.actions.get_predecessors(uid))]
-        names = ask(self.inputs_moved, uid, uid, before, after)
+        names = call_hook(self.inputs_moved, uid, uid, before, after)
         if not isinstance(names, list | tuple | set | frozenset):
             raise refusal(self.inputs_moved, names, "a list of names, empty if nothing changed", uid)
         if names:
@@ -499,10 +499,10 @@ class Walk:
             text = "it depends on what is not recorded: " + listed(unknown, 5)
         if not text:
             self._unrecorded.pop(uid, None)
-            ask(self.save_fingerprint, uid, uid, after)
+            call_hook(self.save_fingerprint, uid, uid, after)
             return
         # also where no job was started, so that the record has not been taken away yet
-        ask(self.save_fingerprint, uid, uid, None)
+        call_hook(self.save_fingerprint, uid, uid, None)
         self.reports[uid].unrecorded = self._unrecorded[uid] = text
         if not self._has_results(after):
             # it will be the same after the next attempt, whatever that makes: nothing would tell those behind
@@ -515,12 +515,12 @@ class Walk:
         return bool(getattr(fingerprint, "results", None))
 
     def _verdict(self, uid: Hashable, previous: Any, new: Any) -> Verdict:
-        verdict = ask(self.decide, uid, uid, previous, new)
+        verdict = call_hook(self.decide, uid, uid, previous, new)
         if not isinstance(verdict, Verdict):
             raise refusal(self.decide, verdict, "a Verdict", uid)
         if type(self).should_execute_action is Walk.should_execute_action:
             return verdict
-        runs = bool(ask(self.should_execute_action, uid, uid, previous, new))
+        runs = bool(call_hook(self.should_execute_action, uid, uid, previous, new))
         if runs == (verdict.outcome == decision.RUN):
             return verdict
         kind = decision.ASKED if runs else decision.DECLINED

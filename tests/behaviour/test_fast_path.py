@@ -16,7 +16,7 @@ from treadle import CommandWalk, Settings, TreadleError
 from treadle.core import decision
 from treadle.fastpath.probe import FORMAT
 from treadle.plan.load import load_plan
-from treadle.state.previous_outputs import FormerOutputs
+from treadle.state.previous_outputs import PreviousOutputs
 
 PLAN = """
 treadle: 1
@@ -197,7 +197,7 @@ def foreseen(project: Project) -> tuple[set[str], set[str]] | None:
     """Return the families that a walk without a snapshot would run, and may run; None if the plan is not right."""
     try:
         plan = load_plan(
-            str(project.folder / "treadle.yaml"), environ=project.environ, previous_outputs=FormerOutputs
+            str(project.folder / "treadle.yaml"), environ=project.environ, previous_outputs=PreviousOutputs
         )
     except TreadleError:
         return None

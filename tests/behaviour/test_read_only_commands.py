@@ -66,7 +66,7 @@ def test_no_question_starts_anything(settled: Path, question: tuple[str, ...]) -
 def test_what_would_be_skipped_but_for_a_version_may_run(settled: Path) -> None:
     result = run_treadle(settled, "status", "*", check=1)
     assert result.lines == [
-        "may run prog: the version of ./cc was not asked",
+        "may run prog: the version of ./cc is only known by running it",
         "may run after: depends on prog",
         "may run both: depends on after",
         "3 may run, 1 to skip",
@@ -78,7 +78,7 @@ def test_what_would_be_skipped_but_for_a_version_may_run(settled: Path) -> None:
 
 def test_a_version_that_was_not_asked_is_not_told_as_equal(settled: Path) -> None:
     out = run_treadle(settled, "why", "prog", check=0).out
-    assert out.startswith("prog may run:\n  the version of ./cc was not asked\n  equal: command")
+    assert out.startswith("prog may run:\n  the version of ./cc is only known by running it\n  equal: command")
     assert "tool" not in out.partition("equal: ")[2].partition("\n")[0]
 
 

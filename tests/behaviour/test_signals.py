@@ -86,8 +86,8 @@ from treadle.engines.process_marks import with_mark
 class Walk:
     run_id = "third-" + os.urandom(8).hex()
 
-    def stop(self, hurry):
-        print("told", hurry, flush=True)
+    def stop(self, stop_mode):
+        print("told", stop_mode, flush=True)
 
 interrupts = Interrupts()
 interrupts.install()

@@ -14,7 +14,7 @@ from weakref import ref
 from treadle._startup.interpreter import RareCollection
 from treadle.core.graph.dot import quoted
 from treadle.errors import RunError
-from treadle.scheduling.hooks import ask_of_job, awaitable
+from treadle.scheduling.hooks import awaitable, call_job_hook
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 
@@ -302,7 +302,7 @@ def call_hook(job: AbstractJob, name: str) -> Any:
 
     A job without a label is named by its class there: its other name comes from a hook itself.
     """
-    return ask_of_job(getattr(job, name), lambda: known_as(job))
+    return call_job_hook(getattr(job, name), lambda: known_as(job))
 
 
 def known_as(job: AbstractJob) -> str:

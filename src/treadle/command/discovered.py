@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from treadle.content.digests import ABSENT, is_folder
-from treadle.content.files import GRAIN, moved
+from treadle.content.files import GRANULARITY, moved
 from treadle.content.links import Links, Producers
 from treadle.core.elements import DISCOVERED, OUTPUT, digest, paths_of
 from treadle.errors import DAGError
@@ -87,7 +87,7 @@ class DiscoveredInputs:
         :param left_by: returns path -> what was seen of it when an action of this walk had ended
         :raises TreadleError: the data of the discovery is missing or not valid
         """
-        since = int(started * 1e9) - GRAIN
+        since = int(started * 1e9) - GRANULARITY
         doubted = []
         fresh: dict[str, Seen] = {}
         links = Links(self.files.root)

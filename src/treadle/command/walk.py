@@ -18,7 +18,7 @@ from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
 from treadle.core.output_index import OutputIndex
-from treadle.engines import process_marks as marks
+from treadle.engines import process_marks
 from treadle.errors import StateError, ToldToEndError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
 from treadle.scheduling.hooks import refusal, words_of
@@ -68,10 +68,10 @@ def acquire_state(
     :raises StateError: the folder cannot be made or written, or what was left running does not end
     :raises BusyError: another run holds the lock, and `wait` is false
     """
-    store.acquire(run, wait=wait, on_wait=on_wait, known=known, mark=os.environ.get(marks.MARK, ""))
+    store.acquire(run, wait=wait, on_wait=on_wait, known=known, mark=os.environ.get(process_marks.MARK, ""))
     for left, was_here in store.killed_runs():
         if was_here:
-            alive = marks.end_marked(f"{left}/")
+            alive = process_marks.end_marked(f"{left}/")
             if alive:
                 raise StateError(f"processes of a killed run do not end: {listed(alive)}")
         store.close_killed(left)
@@ -220,8 +220,8 @@ class CommandWalk(Walk):
     def _end_leftovers(self) -> None:
         """End the processes that actions have left outside of their groups: they could disturb the next run."""
         mark = f"{self.run_id}/"
-        if self._after_a_run and next(marks.marked(mark), None) is not None:
-            left = marks.end_marked(mark)
+        if self._after_a_run and next(process_marks.marked(mark), None) is not None:
+            left = process_marks.end_marked(mark)
             if left:
                 self._say(f"{len(left)} processes that actions left running could not be ended")
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     Stamp = tuple[int, int, int]
 
-GRAIN = 20_000_000
+GRANULARITY = 20_000_000
 """Nanoseconds in which a kernel may give two changes one time; its clock ticks every 10 ms at the slowest."""
-COARSE_GRAIN = 2_100_000_000
+COARSE_GRANULARITY = 2_100_000_000
 """The same for file systems that keep whole seconds, or every second one."""
 
 
@@ -382,7 +382,7 @@ def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE, behi
     if status.st_dev == sure_device:
         return True
     changed = status.st_ctime_ns
-    grain = GRAIN if changed % 1_000_000_000 else COARSE_GRAIN
+    grain = GRANULARITY if changed % 1_000_000_000 else COARSE_GRANULARITY
     return changed + grain < now - behind
 
 

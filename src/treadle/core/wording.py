@@ -1,4 +1,4 @@
-"""Durations, counts, values of elements and reasons in words. It knows nothing of walks and terminals."""
+"""Counts, values of elements and reasons in words. It knows nothing of walks and terminals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from .decision import Reason
 
-HIDDEN = "secret:"
-"""How the digest begins that stands for a secret value."""
-_OF_HIDDEN = {decision.ADDED: "is set now", decision.REMOVED: "is not set any more"}
+_REDACTED = "secret:"
+"""How the digest of a secret value begins, as `redaction.PREFIX` says: this module is hot, that one is not."""
+_CHANGE_OF_SECRET = {decision.ADDED: "is set now", decision.REMOVED: "is not set any more"}
 VALUE_ROOM = 60
 """Cells that a value gets inside a sentence."""
 
@@ -25,7 +25,7 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def value(text: str) -> str:
-    """Return the value of an element in short: files by size and digest, all else as it stands."""
+    """Return the value of an element in short: files by size and digest, all else unchanged."""
     text = safe(text)
     words = text.split(" ")
     if len(words) == 3 and words[0] in ("file", "exec", "tree") and words[1].isdigit():
@@ -47,7 +47,7 @@ def plain_value(text: str) -> str:
 
 
 def element(name: str) -> str:
-    """Return what an element stands for: `input data/raw.csv`, `discovered input a.h`, `env CC`."""
+    """Return the name of an element in words: `input data/raw.csv`, `discovered input a.h`, `env CC`."""
     path = path_of(name, (DISCOVERED,))
     return safe(name if path is None else f"discovered input {path}")
 
@@ -55,10 +55,10 @@ def element(name: str) -> str:
 def reason(why: Reason) -> str:
     """Return one reason in a few words."""
     kind, name = why.kind, element(why.name)
-    said = _KINDS.get(kind)
-    if said is not None:
-        text = said.format(name=name)
-        more = why.new or why.old if kind in _TELL_WHAT else ""
+    template = _KINDS.get(kind)
+    if template is not None:
+        text = template.format(name=name)
+        more = why.new or why.old if kind in _WITH_DETAIL else ""
         return f"{text} ({crop(safe(more), VALUE_ROOM)})" if more else text
     if kind == decision.OUTPUT_MISSING:
         return f"{name} is missing"
@@ -75,37 +75,37 @@ def _difference(why: Reason, name: str) -> str:
             return f"{name} is not there"
         return f"{name} is there now" if why.old == decision.ABSENT else f"{name} changed"
     if why.name.startswith(ENV) or why.name == FOLDER:
-        if HIDDEN in ((why.old or "")[: len(HIDDEN)], (why.new or "")[: len(HIDDEN)]):
-            return f"{name} {_OF_HIDDEN.get(why.kind, why.kind)}, its value is secret"
-        told = plain_value if why.name.startswith(ENV) else value
+        if (why.old or "").startswith(_REDACTED) or (why.new or "").startswith(_REDACTED):
+            return f"{name} {_CHANGE_OF_SECRET.get(why.kind, why.kind)}, its value is secret"
+        shown = plain_value if why.name.startswith(ENV) else value
         if why.kind == decision.ADDED:
-            return f"{name} is set now, to {told(why.new or '')}"
+            return f"{name} is set now, to {shown(why.new or '')}"
         if why.kind == decision.REMOVED:
-            return f"{name} is not set any more, it was {told(why.old or '')}"
-        return f"{name} changed from {told(why.old or '')} to {told(why.new or '')}"
+            return f"{name} is not set any more, it was {shown(why.old or '')}"
+        return f"{name} changed from {shown(why.old or '')} to {shown(why.new or '')}"
     return f"{name} {why.kind}"
 
 
 def reasons(whys: Sequence[Reason], most: int = 2) -> str:
-    """Return the first reasons in words, and how many there are beside."""
+    """Return the first reasons in words, and how many more there are."""
     text = "; ".join(reason(why) for why in whys[:most])
     return f"{text}; and {len(whys) - most} more" if len(whys) > most else text
 
 
 _KINDS = {
     decision.NEW: "new: it has not run here before",
-    decision.NO_PREDICTION: "nobody can say beforehand what it depends on",
-    decision.UNTRACKED: "after {name}, of which nobody can say whether it changed",
+    decision.NO_PREDICTION: "what it depends on is not known before it runs",
+    decision.UNTRACKED: "after {name}, which has no fingerprint to compare",
     decision.ALWAYS: "it runs each time",
     decision.FORCED: "forced",
     decision.FAILED: "the last run failed",
     decision.INTERRUPTED: "the last run was interrupted",
-    decision.INPUTS_MOVED: "in the last run inputs changed under way",
+    decision.INPUTS_MOVED: "inputs changed during the last run",
     decision.UNANSWERED: "what it depends on cannot be read",
     decision.BLOCKED_BY: "blocked by {name}",
     decision.DEPENDS_ON: "depends on {name}",
-    decision.NOT_ASKED: "the version of {name} was not asked",
+    decision.NOT_ASKED: "the version of {name} is only known by running it",
     decision.ASKED: "asked for by the program",
     decision.DECLINED: "declined by the program",
 }
-_TELL_WHAT = (decision.FAILED, decision.UNANSWERED)
+_WITH_DETAIL = (decision.FAILED, decision.UNANSWERED)

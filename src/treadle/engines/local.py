@@ -9,8 +9,7 @@ from time import monotonic
 
 from treadle.errors import PATIENCE, is_shortage, pause_after
 
-from . import process
-from . import process_marks as marks
+from . import process, process_marks
 from .base import GRACE, AttemptEnd
 from .process import TERM, Process
 from .process_marks import KILL
@@ -30,7 +29,7 @@ it only afterwards: without an end it would be lost for as long as the programs 
 
 SPAWN_ERRORS = (OSError, ValueError, TypeError)
 """What a program that cannot be started raises: TypeError where an argument is no text."""
-LOST = "nobody can say how it ended: something else waits for our children, or SIGCHLD is ignored"
+LOST = "its exit status is lost: another part of this process waits for child processes, or SIGCHLD is ignored"
 
 
 class OpenFiles:
@@ -61,7 +60,7 @@ class OpenFiles:
             return process.spawn(
                 attempt.argvs[number],
                 mark=attempt.mark,
-                environ=marks.with_mark(attempt.environ, attempt.mark, os.environ),
+                environ=process_marks.with_mark(attempt.environ, attempt.mark, os.environ),
                 cwd=attempt.cwd,
                 files=self._trio,
                 own_session=attempt.own_session,
@@ -327,7 +326,7 @@ class LocalRunner:
     def _signal(self, running: _Running, number: int) -> None:
         if running.spawning:
             # an interrupt came in between: whatever there is of it has no Process, or one that nobody watches
-            marks.end_lost(running.attempt.mark)
+            process_marks.end_lost(running.attempt.mark)
             if running.process is not None:
                 running.process.reap()
                 running.process.release()
@@ -418,7 +417,7 @@ class LocalRunner:
                 running.kill_at = now + 1.0
                 self._signal(running, KILL)
             elif running.code is not None and (over or self._is_gone(running)):
-                marks.end_marked(running.attempt.mark)
+                process_marks.end_marked(running.attempt.mark)
                 if running.process is not None:
                     running.process.reap()
                     running.process.release()
@@ -426,7 +425,7 @@ class LocalRunner:
                 self._end(running, running.code)
 
     def _is_gone(self, running: _Running) -> bool:
-        return next(marks.marked(running.attempt.mark), None) is None
+        return next(process_marks.marked(running.attempt.mark), None) is None
 
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
         if running.ended is None:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from treadle.core.graph.dag import DAG
 
     from .partial_walk import Row, Watch
-    from .probe import Answer
+    from .probe import ProbeResult
 
 
 def changed_part(
-    answer: Answer, actions: DAG, watch: Watch, written: Iterable[tuple[str, str]], environ: Mapping[str, str]
+    answer: ProbeResult, actions: DAG, watch: Watch, written: Iterable[tuple[str, str]], environ: Mapping[str, str]
 ) -> ChangedPart | None:
     """Return the doubtful part of a plan that was edited, None if only a walk over all of it can tell.
 
@@ -58,7 +58,7 @@ def _tops(paths: list[str]) -> list[str]:
 class ChangedPart(Part):
     """The doubtful part of a plan that was edited."""
 
-    def __init__(self, answer: Answer, actions: DAG, watch: Watch) -> None:
+    def __init__(self, answer: ProbeResult, actions: DAG, watch: Watch) -> None:
         super().__init__(answer)
         self.actions = actions
         self.watch = watch

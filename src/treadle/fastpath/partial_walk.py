@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from treadle.content.files import Seen
     from treadle.state.store import Store
 
-    from .probe import Answer
+    from .probe import ProbeResult
 
     Row = tuple[int, int, int]
 
@@ -255,7 +255,7 @@ def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
     return (_OnceItem if command.once else _Item)(walk, uid, command)
 
 
-def part_of(answer: Answer) -> Part | None:
+def part_of(answer: ProbeResult) -> Part | None:
     """Return the doubtful part of a plan, None if the snapshot is not what it should be."""
     try:
         part = Part(answer)
@@ -271,7 +271,7 @@ class Part:
     :param answer: what is doubtful
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ProbeResult) -> None:
         self.answer = answer
         self.items = answer.items
         """The numbers of the actions that are walked."""

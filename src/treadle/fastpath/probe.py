@@ -415,7 +415,7 @@ def _usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
-class Answer:
+class ProbeResult:
     """What is doubtful.
 
     :param items: the numbers of the actions to walk, with all that come after them; none: there is nothing to do
@@ -465,7 +465,7 @@ def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, s
     return environ.get(name) != value and not _is_hidden(name, value, environ)
 
 
-def ask(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) -> Answer | None:
+def probe_snapshot(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) -> ProbeResult | None:
     """Return the answer of a snapshot, or None if only a walk over the whole plan can tell.
 
     :param root: the folder that paths are relative to
@@ -482,7 +482,7 @@ def ask(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) 
     if not snapshot.open():
         return None
     try:
-        answer = _ask(snapshot, root, environ, plans) if trust.counts(path, snapshot.status()) else None
+        answer = _probe(snapshot, root, environ, plans) if trust.counts(path, snapshot.status()) else None
     except (DamageError, ValueError, IndexError, OverflowError, OSError):
         # also where the log is a folder or a pipe, and where the system cannot read it
         answer = None
@@ -491,7 +491,7 @@ def ask(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) 
     return answer
 
 
-def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Sequence[str]) -> Answer | None:
+def _probe(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Sequence[str]) -> ProbeResult | None:
     facts = facts_from(snapshot.facts())
     if facts is None or os.path.join(root, facts.plan) not in plans:
         return None
@@ -514,7 +514,7 @@ def _ask(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Seque
     if voided:
         doubtful |= _items_with_keys(snapshot, voided)
     items = sorted(doubtful) if is_of_plan else snapshot.with_all_after(doubtful) if doubtful else []
-    answer = Answer(snapshot, facts, items, moved, len(numbers))
+    answer = ProbeResult(snapshot, facts, items, moved, len(numbers))
     answer.is_of_plan = is_of_plan
     answer.log_size = log_size
     return answer
@@ -637,15 +637,15 @@ def _tail(root: str, facts: Facts) -> tuple[int, list[bytes]] | None:
 
 
 def _keys_in(tail: bytes, facts: Facts) -> list[bytes] | None:
-    from treadle.state import log as frames
+    from treadle.state import log
 
     keys = []
     try:
-        for letter, body, _ in frames.scan(tail, 0):
-            if letter in (frames.START, frames.SUCCESS, frames.OTHER_END):
-                keys.append(bytes.fromhex(frames.text_at(body, 1 if letter == frames.START else 0)))
-            elif letter == frames.DROPPED:
-                keys += [bytes.fromhex(key) for key in frames.unpack(body)]
+        for letter, body, _ in log.scan(tail, 0):
+            if letter in (log.START, log.SUCCESS, log.OTHER_END):
+                keys.append(bytes.fromhex(log.text_at(body, 1 if letter == log.START else 0)))
+            elif letter == log.DROPPED:
+                keys += [bytes.fromhex(key) for key in log.unpack(body)]
     except ValueError:
         return None
     return None if keys and facts.has_globs else keys

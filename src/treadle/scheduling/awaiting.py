@@ -18,7 +18,7 @@ async def in_thread(run: Callable[[], Any], stop: Callable[[bool], object]) -> A
     """Return what `run` returns, and raise what it raises; whoever cancels this waits until it has come to an end.
 
     :param run: called in a thread of its own
-    :param stop: called where this is cancelled, and each time again; True: in a hurry, since it was called before
+    :param stop: called where this is cancelled, each time again; True if it was called before
     """
     loop = asyncio.get_running_loop()
     outcome: list[tuple[Any, BaseException | None]] = []

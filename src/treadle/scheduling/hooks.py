@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def ask(hook: Callable[..., Any], uid: Hashable, *arguments: Any) -> Any:
+def call_hook(hook: Callable[..., Any], uid: Hashable, *arguments: Any) -> Any:
     """Return what a hook returns for an action; an exception gets a note that names both."""
     try:
         return hook(*arguments)
@@ -34,7 +34,7 @@ def add_note_of(error: Exception, name: str, uids: Iterable[Hashable]) -> None:
     _add(error, name, f" for the {kind} {listed(names, 5)}" if names else "")
 
 
-def ask_of_job(hook: Callable[[], Any], label: Callable[[], str]) -> Any:
+def call_job_hook(hook: Callable[[], Any], label: Callable[[], str]) -> Any:
     """Return what a hook of a job that no action has returns; an exception gets a note that names both.
 
     :param label: returns what the job is called

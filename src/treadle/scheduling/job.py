@@ -145,7 +145,7 @@ class Job:
         """
         if self.failure is not None or self.interrupted:
             return ReturnValue.failure
-        status = asked(self, "status")
+        status = attribute_of(self, "status")
         if isinstance(status, ReturnValue):
             return status
         self.fail(f"its status is {shown(status)}, expected a ReturnValue such as ReturnValue.success")
@@ -434,7 +434,7 @@ RUN_ID = os.urandom(8).hex()
 """What this process puts into the marks of the programs that it starts for jobs of no particular run."""
 
 
-def asked(job: Job, name: str) -> Any:
+def attribute_of(job: Job, name: str) -> Any:
     """Return an attribute of a job that a subclass may compute; an exception gets a note that names both."""
     try:
         return getattr(job, name)

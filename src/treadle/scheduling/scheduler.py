@@ -19,8 +19,8 @@ from treadle.engines.local import LONGEST_NAP, LocalRunner
 from treadle.engines.process import LONGEST_SLEEP
 from treadle.errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
 
-from .hooks import ask, refusal, shown
-from .job import USE_SCHEDULER_TIMEOUT, Job, asked, check
+from .hooks import call_hook, refusal, shown
+from .job import USE_SCHEDULER_TIMEOUT, Job, attribute_of, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_JOB_MAX_DURATION", "DRAINING", "KILLING", "RUNNING", "STOPPING", "Scheduler"]
 
 RUNNING, DRAINING, STOPPING, KILLING = range(4)
-"""How much of a hurry there is: none; nothing new starts; what runs is ended with grace; without."""
+"""Stop modes: none; drain (nothing new starts); terminate what runs, with grace; kill what runs."""
 
 DEFAULT_JOB_MAX_DURATION = 86400.0
 """Seconds that one attempt of a job may last if nothing else is said: a day, as in e3."""
@@ -71,7 +71,7 @@ class Scheduler:
         self.runner: Runner = LocalRunner()
         self.grace = GRACE
         """Seconds that what is asked to end has for it."""
-        self.hurry = RUNNING
+        self.stop_mode = RUNNING
         # None until the first job comes for them: a run of programs alone loads neither threads nor asyncio
         self._threads: Threads | None = None
         self._coroutines: Coroutines | None = None
@@ -136,7 +136,7 @@ class Scheduler:
         """Whether nothing is left to do: all has been queued and has ended, or nothing new may start."""
         if self._active or self._inbox.ended or self._short is not None:
             return False
-        return self.hurry >= DRAINING or (self.all_jobs_queued and not self.queued_jobs)
+        return self.stop_mode >= DRAINING or (self.all_jobs_queued and not self.queued_jobs)
 
     @property
     def may_wait(self) -> bool:
@@ -173,7 +173,7 @@ class Scheduler:
                 self._abort(error)
             except KeyboardInterrupt:
                 # it came before `_abort` listened
-                self.hurry = KILLING
+                self.stop_mode = KILLING
                 self._abort(error)
             raise
         finally:
@@ -210,7 +210,7 @@ class Scheduler:
         self.max_active_jobs = 0
         if self._stopped is not None:
             # that was for the run before; a `stop` that comes before the first run counts for it
-            self.hurry = RUNNING
+            self.stop_mode = RUNNING
         self._started, self._stopped = time(), None
         self.runner.grace = self.grace
         self._admission = Admission(self.queues)
@@ -227,7 +227,7 @@ class Scheduler:
 
     def enqueue(self) -> None:
         """Take all vertices that are ready; what is skipped is collected and left at once."""
-        while not self.all_jobs_queued and self.hurry == RUNNING:
+        while not self.all_jobs_queued and self.stop_mode == RUNNING:
             try:
                 uid, data, predecessors = self._unanswered or self.dag_iterator.next_element()
             except StopIteration:
@@ -246,20 +246,24 @@ class Scheduler:
             self._unanswered = None
             if job.should_skip:
                 self.safe_collect(job)
-                ask(job.on_finish, uid, self)
+                call_hook(job.on_finish, uid, self)
                 self.dag_iterator.leave(uid)
             else:
                 self.push(job)
 
     def push(self, job: Job) -> None:
         """Put a job into its queue; one that could never start fails now, with the reason."""
-        queue, tokens, priority = asked(job, "queue_name"), asked(job, "tokens"), asked(job, "priority")
-        refused = _odd_demand(queue, tokens, priority, asked(job, "timeout"))
+        queue, tokens, priority = (
+            attribute_of(job, "queue_name"),
+            attribute_of(job, "tokens"),
+            attribute_of(job, "priority"),
+        )
+        refused = _odd_demand(queue, tokens, priority, attribute_of(job, "timeout"))
         refused = refused or self._admission.refusal(queue, tokens)
         if refused:
             job.fail(refused)
             self.safe_collect(job)
-            ask(job.on_finish, job.uid, self)
+            call_hook(job.on_finish, job.uid, self)
             self.dag_iterator.leave(job.uid)
             return
         self._admission.push(job, queue, tokens, priority)
@@ -268,7 +272,7 @@ class Scheduler:
         """Attempt all jobs that admission lets in, as long as the system has the resources for them."""
         if self._delayed:
             self._push_delayed()
-        if self.hurry != RUNNING:
+        if self.stop_mode != RUNNING:
             self._see_to_short()
             return
         if self._admission.waiting and not self._admitted:
@@ -304,12 +308,12 @@ class Scheduler:
         """Call `collect` under the lock of this scheduler."""
         with self.lock:
             self._finishing = (job, _COLLECTED)
-            return bool(ask(self.collect, job.uid, job))
+            return bool(call_hook(self.collect, job.uid, job))
 
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Job:
         """Call `job_provider` under the lock of this scheduler, which becomes that of the job."""
         with self.lock:
-            job = ask(self.job_provider, uid, uid, data, predecessors, _ignore_end)
+            job = call_hook(self.job_provider, uid, uid, data, predecessors, _ignore_end)
             if not isinstance(job, Job):
                 raise refusal(self.job_provider, job, "a Job", uid)
             check(job, uid)
@@ -335,12 +339,12 @@ class Scheduler:
         self._starting = job
         try:
             if self._short is None:
-                ask(job.prepare, job.uid, slot)
-                ask(job.on_start, job.uid, self)
+                call_hook(job.prepare, job.uid, slot)
+                call_hook(job.on_start, job.uid, self)
             else:
                 # the same attempt, which begins only now
                 job.record_start_time()
-            ask(job.start, job.uid, slot, self)
+            call_hook(job.start, job.uid, slot, self)
         except Exception as error:
             if not is_shortage(error):
                 raise
@@ -377,7 +381,7 @@ class Scheduler:
         """See to a job whose start met a shortage, when nothing new may start: it goes on or ends."""
         if self._short is None:
             return
-        if self.hurry == DRAINING:
+        if self.stop_mode == DRAINING:
             if self._is_time_to_try(self._short):
                 self._start_first()
             return
@@ -399,7 +403,7 @@ class Scheduler:
         """See to all that have ended; one whose callback raises stays the first, with what is left to do for it."""
         ended = self._inbox.ended
         while ended:
-            if self.hurry >= STOPPING:
+            if self.stop_mode >= STOPPING:
                 _note_interrupt(ended[0])
             self._finish(ended[0])
             ended.popleft()
@@ -427,9 +431,9 @@ class Scheduler:
             again = self.safe_collect(job)
         if stage < _FINISHED:
             self._finishing = (job, _FINISHED)
-            ask(job.on_finish, job.uid, self)
+            call_hook(job.on_finish, job.uid, self)
         self._finishing = (None, 0)
-        if not again or job in self._given_up or self.hurry != RUNNING:
+        if not again or job in self._given_up or self.stop_mode != RUNNING:
             self.dag_iterator.leave(job.uid)
         elif job.retry_delay > 0:
             heappush(self._delayed, (self.clock() + job.retry_delay, job.index, job))
@@ -456,7 +460,7 @@ class Scheduler:
 
     def _abort(self, error: BaseException) -> None:
         """End and collect what runs because `error` is on its way; what goes wrong now is added to it as a note."""
-        self.hurry = max(self.hurry, STOPPING)
+        self.stop_mode = max(self.stop_mode, STOPPING)
         failures, most = 0, 100 + 10 * len(self._active)
         is_sound = False
         while self._active or self._inbox.ended or self._starting is not None:
@@ -469,7 +473,7 @@ class Scheduler:
                     self._inbox.receive(self.runner, self._time_to_sleep())
                 self._finish_all()
             except KeyboardInterrupt:
-                self.hurry = KILLING
+                self.stop_mode = KILLING
                 is_sound = False
             except BaseException as another:
                 failures += 1
@@ -482,12 +486,12 @@ class Scheduler:
         """The jobs that run now, in order of their start."""
         return list(self._active.values())
 
-    def stop(self, hurry: int = STOPPING) -> None:
+    def stop(self, stop_mode: int = STOPPING) -> None:
         """Tell a run that it should end; any thread and any signal handler may call this.
 
-        :param hurry: DRAINING (nothing new starts), STOPPING (running jobs are ended with grace) or KILLING
+        :param stop_mode: DRAINING (nothing new starts), STOPPING (running jobs are ended with grace) or KILLING
         """
-        self.hurry = max(self.hurry, hurry)
+        self.stop_mode = max(self.stop_mode, stop_mode)
         self._inbox.ring()
         self.runner.wake()
 
@@ -514,7 +518,7 @@ class Scheduler:
 
     def interrupt_process(self, job: ProcessJob) -> None:
         """Have the runner end a job's program (for `ProcessJob.interrupt`)."""
-        if self.hurry >= KILLING:
+        if self.stop_mode >= KILLING:
             self.runner.kill(job)
         else:
             self.runner.stop(job)
@@ -527,7 +531,7 @@ class Scheduler:
 
     def _see_to_deadlines(self) -> None:
         """Interrupt what has reached its time limit, give up what had its grace, and end all if told to."""
-        if self.hurry >= STOPPING:
+        if self.stop_mode >= STOPPING:
             self._interrupt_all()
         if self._deadlines:
             now = self.clock()
@@ -557,13 +561,13 @@ class Scheduler:
     def _interrupt(self, job: Job) -> None:
         self._deadlines.add(self.clock() + self.grace, job)
         try:
-            ask(job.interrupt, job.uid)
+            call_hook(job.interrupt, job.uid)
         finally:
             # an override may do without
             job.interrupted = True
 
     def _interrupt_all(self) -> None:
-        at_once = self.hurry >= KILLING
+        at_once = self.stop_mode >= KILLING
         for job in self.active_jobs:
             if not job.interrupted:
                 self._interrupt(job)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from treadle.command.walk import CommandWalk
     from treadle.errors import TreadleError
     from treadle.frontends.base import Project
-    from treadle.state.previous_outputs import FormerOutputs
+    from treadle.state.previous_outputs import PreviousOutputs
     from treadle.ui.console import Console
     from treadle.walk import ActionReport
 
@@ -138,7 +138,7 @@ class Call:
         self.stops = stops or StopRequests()
         self.found = found
         self.began = monotonic() if found is None else found.began
-        self.former: FormerOutputs | None = None
+        self.former: PreviousOutputs | None = None
         """What the globs of the plan were told of former runs, once it is loaded."""
         self.under_way = False
         """Whether actions may have started."""
@@ -193,7 +193,7 @@ class Call:
         """
         return self._read(self._former_outputs, made)
 
-    def _read(self, former_outputs: Callable[[str], FormerOutputs] | None, made: Collection[str] = ()) -> Project:
+    def _read(self, former_outputs: Callable[[str], PreviousOutputs] | None, made: Collection[str] = ()) -> Project:
         from treadle.frontends.base import Request
 
         from .front_ends import load
@@ -216,10 +216,10 @@ class Call:
             except PlanError:
                 raise problem from None
 
-    def _former_outputs(self, root: str) -> FormerOutputs:
-        from treadle.state.previous_outputs import FormerOutputs
+    def _former_outputs(self, root: str) -> PreviousOutputs:
+        from treadle.state.previous_outputs import PreviousOutputs
 
-        self.former = FormerOutputs(root)
+        self.former = PreviousOutputs(root)
         return self.former
 
     def plan_file(self) -> str:

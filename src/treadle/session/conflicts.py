@@ -51,7 +51,7 @@ def _bare(path: str) -> str:
 def _other(plan: Project, label: str) -> Project | None:
     """Return the plan of that name in the same root, None if there is none any more."""
     from treadle.frontends.base import Request
-    from treadle.state.previous_outputs import FormerOutputs
+    from treadle.state.previous_outputs import PreviousOutputs
 
     from .front_ends import load
 
@@ -59,7 +59,7 @@ def _other(plan: Project, label: str) -> Project | None:
     try:
         if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file) or path in plan.looks.read:
             return None
-        other = load(Request(path, former_outputs=FormerOutputs))
+        other = load(Request(path, former_outputs=PreviousOutputs))
     except (OSError, ValueError, TreadleError):
         return None
     return other if other.root == plan.root and plan.file not in other.looks.read else None

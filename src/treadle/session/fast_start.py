@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treadle.fastpath.probe import Answer
+    from treadle.fastpath.probe import ProbeResult
 
     from .options import Options
 
@@ -157,7 +157,7 @@ class Found:
         self.began = began
         self.root = ""
         self.name = ""
-        self.answer: Answer | None = None
+        self.answer: ProbeResult | None = None
 
     def close(self) -> None:
         """Close the snapshot; there is no answer any more."""
@@ -211,10 +211,10 @@ def find(call: PlainCall, began: float) -> Found | None:
         name = call.key(root, here)
         path = os.path.join(root, STATE_FOLDER, "quick", name)
         if os.path.exists(path):
-            from treadle.fastpath.probe import ask
+            from treadle.fastpath.probe import probe_snapshot
 
             found.root, found.name = root, name
-            found.answer = ask(root, path, os.environ, plans)
+            found.answer = probe_snapshot(root, path, os.environ, plans)
             return found
         above = os.path.dirname(root)
         if above == root:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from treadle.fastpath.partial_walk import Part
-    from treadle.fastpath.probe import Answer
+    from treadle.fastpath.probe import ProbeResult
     from treadle.frontends.base import Project
 
     from .call import Call
@@ -45,7 +45,7 @@ def run(call: Call) -> RunReport:
     return _run_plan(call, answer)
 
 
-def _run_plan(call: Call, answer: Answer | None) -> RunReport:
+def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
     """Load the plan, and walk what of it was asked for."""
     from .plan_inputs import Watching
 
@@ -77,7 +77,7 @@ def _run_plan(call: Call, answer: Answer | None) -> RunReport:
     return report
 
 
-def _run_part(call: Call, found: Found, answer: Answer) -> RunReport | None:
+def _run_part(call: Call, found: Found, answer: ProbeResult) -> RunReport | None:
     """Run what is doubtful, as the snapshot knows it, without the plan; None if only the whole plan can tell."""
     from treadle.fastpath.partial_walk import part_of
 
@@ -88,7 +88,7 @@ def _run_part(call: Call, found: Found, answer: Answer) -> RunReport | None:
 
 
 def _run_changed(
-    call: Call, watching: Watching, plan: Project, uids: list[str], answer: Answer
+    call: Call, watching: Watching, plan: Project, uids: list[str], answer: ProbeResult
 ) -> RunReport | None:
     """Run what is doubtful after the plan was edited; None if only a walk over all of it can tell."""
     from treadle.fastpath.edited_plan import changed_part

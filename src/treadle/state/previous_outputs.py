@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from treadle.content.files import Seen
 
 
-class FormerOutputs:
+class PreviousOutputs:
     """The paths that actions made in former runs, asked one by one: only what a glob meets is looked at.
 
     :param root: the folder that paths are relative to

@@ -14,8 +14,7 @@ from treadle.content import trust
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import StateError
 
-from . import log as frames
-from . import own_files, records
+from . import log, own_files, records
 from .lock import Lock
 from .log import DamageError
 from .records import STARTED, Owner, Record, Run
@@ -57,10 +56,10 @@ class Entry:
     def owner(self) -> Owner:
         """Whose it is; of its outputs those that a plan may have: others are never looked at or removed."""
         if self._start is not None:
-            owner = records.owner_at(lambda count: frames.unpack(self._start or b"", count), 1)
+            owner = records.owner_at(lambda count: log.unpack(self._start or b"", count), 1)
         else:
             body = self._end if self._end is not None else self._success
-            owner = records.owner_at(lambda count: frames.unpack(body or b"", count))
+            owner = records.owner_at(lambda count: log.unpack(body or b"", count))
         owner.outputs = tuple([path for path in owner.outputs if is_inside(path)])
         owner.depfile = owner.depfile if is_inside(owner.depfile) else ""
         return owner
@@ -69,14 +68,14 @@ class Entry:
     def label(self) -> str:
         """The label of its owner, read alone."""
         if self._start is not None:
-            return frames.text_at(self._start, 2)
+            return log.text_at(self._start, 2)
         body = self._end if self._end is not None else self._success
-        return frames.text_at(body or b"", 1)
+        return log.text_at(body or b"", 1)
 
     @property
     def mark(self) -> Mark | None:
         """What it said when it was about to start; None if it came to an end since."""
-        return records.mark_from(frames.unpack(self._start), 1) if self._start is not None else None
+        return records.mark_from(log.unpack(self._start), 1) if self._start is not None else None
 
     @property
     def state(self) -> str:
@@ -87,31 +86,31 @@ class Entry:
     @property
     def record(self) -> Record | None:
         """The last success; it stays for `why` when it no longer counts."""
-        return records.record_from(frames.unpack(self._success)) if self._success is not None else None
+        return records.record_from(log.unpack(self._success)) if self._success is not None else None
 
     @property
     def success(self) -> Success | None:
         """What decides of the last success."""
-        return records.success_from(frames.unpack(self._success)) if self._success is not None else None
+        return records.success_from(log.unpack(self._success)) if self._success is not None else None
 
     @property
     def duration(self) -> float:
         """Seconds that the last success took, 0.0 if it does not count."""
         body = self._success if self.counts else None
-        return records.duration_in(lambda number: frames.text_at(body, number)) if body is not None else 0.0
+        return records.duration_in(lambda number: log.text_at(body, number)) if body is not None else 0.0
 
     @property
     def last_run(self) -> Run | None:
         """The last run that came to an end, well or not; None if the last one was cut off, or there was none."""
         body = self._success if self.counts else self._end
-        return records.run_from(frames.unpack(body))[1] if body is not None else None
+        return records.run_from(log.unpack(body))[1] if body is not None else None
 
     @property
     def found_at_end(self) -> list[str]:
         """What the last run was found to read, if it ended without giving a record; [] where it does not say so."""
         if self._end is None:
             return []
-        texts = frames.unpack(self._end)
+        texts = log.unpack(self._end)
         return texts[records.run_from(texts)[2] :]
 
     def started(self, body: bytes, offset: int) -> None:
@@ -132,11 +131,11 @@ class Entry:
     @property
     def size(self) -> int:
         """Bytes of the frames that say all of it again, or a little less."""
-        return len(self._success or b"") + len(self._end or b"") + len(self._start or b"") + frames.HEAD_SIZE
+        return len(self._success or b"") + len(self._end or b"") + len(self._start or b"") + log.HEAD_SIZE
 
     def bodies(self) -> list[tuple[bytes, bytes]]:
         """Return letter and body of the frames that say all of it again."""
-        parts = ((frames.SUCCESS, self._success), (frames.OTHER_END, self._end), (frames.START, self._start))
+        parts = ((log.SUCCESS, self._success), (log.OTHER_END, self._end), (log.START, self._start))
         return [(letter, body) for letter, body in parts if body is not None]
 
 
@@ -178,8 +177,8 @@ class Manifests:
         if data is None or not data.startswith(_MANIFEST):
             return {}
         try:
-            for _, body, _ in frames.scan(data, len(_MANIFEST)):
-                texts = frames.unpack(body)
+            for _, body, _ in log.scan(data, len(_MANIFEST)):
+                texts = log.unpack(body)
                 return dict(zip(texts[::2], texts[1::2], strict=True))
         except ValueError:
             pass
@@ -197,7 +196,7 @@ class Manifests:
         path = self._path(key)
         try:
             own_files.make_folder(*os.path.split(self.folder))
-            own_files.replace(path, [_MANIFEST + frames.pack(frames.MADE, texts)])
+            own_files.replace(path, [_MANIFEST + log.pack(log.MADE, texts)])
         except OSError as error:
             raise StateError(
                 f"the state cannot be written: {path}: {error.strerror}",
@@ -272,9 +271,9 @@ class Store:
                     return False
                 for offset in known.offsets:
                     file.seek(offset)
-                    frame = file.read(frames.HEAD_SIZE)
-                    frame += file.read(frames.length_of(frame))
-                    letter, body, _ = next(frames.scan(frame, 0))
+                    frame = file.read(log.HEAD_SIZE)
+                    frame += file.read(log.length_of(frame))
+                    letter, body, _ = next(log.scan(frame, 0))
                     self._apply(letter, body, offset)
                 if os.fstat(file.fileno()).st_size != known.size:
                     return False
@@ -323,7 +322,7 @@ class Store:
 
     def _scan(self, data: bytes, start: int) -> None:
         """Take in the frames from `_end` on; `data` begins at `start` of the log."""
-        for letter, body, end in frames.scan(data, self._end - start):
+        for letter, body, end in log.scan(data, self._end - start):
             self._apply(letter, body, self._end)
             self._end = start + end
 
@@ -365,13 +364,13 @@ class Store:
 
     def close_killed(self, run: str) -> None:
         """Put down that nothing of a run that was killed is left running."""
-        self._append([frames.pack(frames.CLOSED, [run])])
+        self._append([log.pack(log.CLOSED, [run])])
         del self._open_runs[run]
 
     def close_run(self) -> None:
         """Put down that the run is over, if it wrote anything; write the log anew if most of it is of the past."""
         if self._run in self._open_runs:
-            self._append([frames.pack(frames.CLOSED, [self._run or ""])])
+            self._append([log.pack(log.CLOSED, [self._run or ""])])
             del self._open_runs[self._run]
             self._compact()
 
@@ -397,12 +396,12 @@ class Store:
         marks: list[tuple[str, bytes]] = []
         for owner in owners:
             mark = found.get(owner.key) if found else None
-            frame = frames.pack(frames.START, [self._run or "", *owner.texts(), *(mark or _NOTHING_THERE).texts()])
+            frame = log.pack(log.START, [self._run or "", *owner.texts(), *(mark or _NOTHING_THERE).texts()])
             made.append(frame)
             marks.append((owner.key, frame))
         at = self._append(made) + (len(made[0]) if len(made) > len(marks) else 0)
         for key, frame in marks:
-            self._entry(key).started(frame[frames.HEAD_SIZE :], at)
+            self._entry(key).started(frame[log.HEAD_SIZE :], at)
             at += len(frame)
 
     def save(self, record: Record, *, held: bool = False) -> None:
@@ -410,13 +409,13 @@ class Store:
 
         :param held: it need not be written before the next mark, or `flush`: until then a kill loses it
         """
-        frame = frames.pack(frames.SUCCESS, records.record_texts(record))
+        frame = log.pack(log.SUCCESS, records.record_texts(record))
         if held and self._fd >= 0:
             offset = self._end + sum(map(len, self._held))
             self._held.append(frame)
         else:
             offset = self._append([frame])
-        self._entry(record.owner.key).succeeded(frame[frames.HEAD_SIZE :], offset)
+        self._entry(record.owner.key).succeeded(frame[log.HEAD_SIZE :], offset)
 
     def flush(self) -> None:
         """Write what is held."""
@@ -428,13 +427,13 @@ class Store:
 
         :param found: what it was found to read: the next run waits for whatever makes that
         """
-        frame = frames.pack(frames.OTHER_END, [*records.run_texts(owner, run), *found])
+        frame = log.pack(log.OTHER_END, [*records.run_texts(owner, run), *found])
         offset = self._append([frame])
-        self._entry(owner.key).ended(frame[frames.HEAD_SIZE :], offset)
+        self._entry(owner.key).ended(frame[log.HEAD_SIZE :], offset)
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove all that is known of these keys."""
-        self._append([frames.pack(frames.DROPPED, list(keys))])
+        self._append([log.pack(log.DROPPED, list(keys))])
         for key in keys:
             self.entries.pop(key, None)
             self.manifests.remove(key)
@@ -444,15 +443,15 @@ class Store:
 
         :param paths: path -> keys of the records that it is an output of
         """
-        self._append([frames.pack(frames.RELEASED, [path, *keys]) for path, keys in paths.items()])
+        self._append([log.pack(log.RELEASED, [path, *keys]) for path, keys in paths.items()])
         for path, keys in paths.items():
-            self._apply_rest(frames.RELEASED, [path, *keys])
+            self._apply_rest(log.RELEASED, [path, *keys])
 
     def remember(self, stamps: Mapping[str, tuple[Stamp, str]]) -> None:
         """Put down stamps of files, so that the next run need not read them."""
         if stamps:
             self.stamps.update(stamps)
-            self._append([frames.pack(frames.STAMPS, _stamp_texts(stamps))])
+            self._append([log.pack(log.STAMPS, _stamp_texts(stamps))])
 
     def _entry(self, key: str) -> Entry:
         entry = self.entries.get(key)
@@ -461,27 +460,27 @@ class Store:
         return entry
 
     def _apply(self, letter: bytes, body: bytes, offset: int) -> None:
-        if letter == frames.SUCCESS:
-            self._entry(frames.text_at(body, 0)).succeeded(body, offset)
-        elif letter == frames.OTHER_END:
-            self._entry(frames.text_at(body, 0)).ended(body, offset)
-        elif letter == frames.START:
-            self._entry(frames.text_at(body, 1)).started(body, offset)
+        if letter == log.SUCCESS:
+            self._entry(log.text_at(body, 0)).succeeded(body, offset)
+        elif letter == log.OTHER_END:
+            self._entry(log.text_at(body, 0)).ended(body, offset)
+        elif letter == log.START:
+            self._entry(log.text_at(body, 1)).started(body, offset)
         else:
-            self._apply_rest(letter, frames.unpack(body))
+            self._apply_rest(letter, log.unpack(body))
 
     def _apply_rest(self, letter: bytes, texts: list[str]) -> None:
-        if letter == frames.BEGUN:
+        if letter == log.BEGUN:
             self._open_runs[texts[0]] = texts[1:]
-        elif letter == frames.CLOSED:
+        elif letter == log.CLOSED:
             self._open_runs.pop(texts[0], None)
-        elif letter == frames.DROPPED:
+        elif letter == log.DROPPED:
             for key in texts:
                 self.entries.pop(key, None)
-        elif letter == frames.RELEASED:
+        elif letter == log.RELEASED:
             for entry in filter(None, map(self.entries.get, texts[1:])):
                 entry.released |= {texts[0]}
-        elif letter == frames.STAMPS:
+        elif letter == log.STAMPS:
             for path, ctime, inode, size, value in zip(*(texts[n::5] for n in range(5)), strict=True):
                 self.stamps[path] = ((int(ctime), int(inode), int(size)), value)
 
@@ -637,7 +636,7 @@ class Store:
         run = self._run or ""
         facts = [run, *_here(self.folder), str(os.getpid())]
         self._open_runs[run] = facts[1:]
-        return frames.pack(frames.BEGUN, facts)
+        return log.pack(log.BEGUN, facts)
 
     def _compact(self) -> None:
         """Write the log anew if most of it is of the past."""
@@ -646,7 +645,7 @@ class Store:
         size = sum(entry.size for entry in self.entries.values())
         if 3 * size > self._end:
             return
-        stamps = frames.pack(frames.STAMPS, _stamp_texts(self.stamps))
+        stamps = log.pack(log.STAMPS, _stamp_texts(self.stamps))
         if 3 * (size + len(stamps)) > self._end:
             return
         made = [self._new_head()]
@@ -654,11 +653,11 @@ class Store:
         offsets = {}
         for entry in self.entries.values():
             for letter, body in entry.bodies():
-                offsets[entry, letter == frames.SUCCESS] = at
-                made.append(frames.frame(letter, body))
+                offsets[entry, letter == log.SUCCESS] = at
+                made.append(log.frame(letter, body))
                 at += len(made[-1])
         for key, entry in self.entries.items():
-            made += [frames.pack(frames.RELEASED, [path, key]) for path in sorted(entry.released)]
+            made += [log.pack(log.RELEASED, [path, key]) for path in sorted(entry.released)]
         self._replace(b"".join((*made, stamps)))
         self.manifests.remove_all_but(self.entries)
         for (entry, is_success), offset in offsets.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from treadle import DAG, Command, CommandWalk, Observer, Script, Settings, Tool
-from treadle.content.files import GRAIN
+from treadle.content.files import GRANULARITY
 from treadle.state.records import MOVED
 
 LAYOUT = """
@@ -115,7 +115,7 @@ def sh(text: str, *inputs: str, **more: object) -> Command:
 def root(tmp_path: Path) -> Path:
     code = os.waitstatus_to_exitcode(os.system(f"cd '{tmp_path}' && set -e\n{LAYOUT}"))
     assert code == 0
-    end = time.time_ns() + GRAIN
+    end = time.time_ns() + GRANULARITY
     while time.time_ns() <= end:
         # what the layout has left is older than a tick of any clock then
         os.sched_yield()

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from treadle import DAG, Command, CommandWalk, ReturnValue, Script, Settings
-from treadle.content.files import GRAIN
+from treadle.content.files import GRANULARITY
 
 
 def sh(text: str, **more: object) -> Command:
@@ -61,7 +61,7 @@ def test_a_discovered_input_that_is_replaced_by_an_older_file_is_not_recorded(tm
 def test_a_discovered_input_with_a_date_in_the_future_becomes_up_to_date(tmp_path: Path) -> None:
     (tmp_path / "h").write_text("x")
     os.utime(tmp_path / "h", (time.time() + 86400,) * 2)
-    while time.time_ns() < (tmp_path / "h").stat().st_ctime_ns + 2 * GRAIN:
+    while time.time_ns() < (tmp_path / "h").stat().st_ctime_ns + 2 * GRANULARITY:
         os.sched_yield()
     command = sh("cat h > o; echo 'o: h' > d", outputs=["o"], depfile="d")
     assert [walk(tmp_path, command) for _ in range(2)] == [ReturnValue.success, ReturnValue.skip]

@@ -26,7 +26,7 @@ from treadle import (
     Tool,
     TreadleError,
 )
-from treadle.content.files import GRAIN
+from treadle.content.files import GRANULARITY
 from treadle.core import decision
 from treadle.engines.process_marks import marked
 
@@ -107,7 +107,7 @@ def test_what_a_depfile_names_is_an_input_of_the_next_walk(tmp_path: Path) -> No
 
 def old(path: Path) -> None:
     """Come back when a file is older than the clock's grain."""
-    while time.time_ns() < path.stat().st_ctime_ns + 2 * GRAIN:
+    while time.time_ns() < path.stat().st_ctime_ns + 2 * GRANULARITY:
         time.sleep(0.003)
 
 
@@ -484,8 +484,8 @@ def test_a_record_that_was_lost_is_said_so_and_all_runs(tmp_path: Path) -> None:
 
 
 def test_shared_inputs_are_read_once_in_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("treadle.content.files.GRAIN", -(10**18))
-    monkeypatch.setattr("treadle.content.files.COARSE_GRAIN", -(10**18))
+    monkeypatch.setattr("treadle.content.files.GRANULARITY", -(10**18))
+    monkeypatch.setattr("treadle.content.files.COARSE_GRANULARITY", -(10**18))
     (tmp_path / "shared").write_text("x")
     old(tmp_path / "shared")
     commands = {f"a{n}": sh(f"cp shared o{n}", inputs=["shared"], outputs=[f"o{n}"]) for n in range(5)}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from treadle.content import timestamps as grain
-from treadle.content.files import GRAIN, Files
+from treadle.content.files import GRANULARITY, Files
 from treadle.content.timestamps import A_DAY, Clocks, behind
 from treadle.state.lock import Lock
 
@@ -101,10 +101,10 @@ def test_the_lock_measures_the_clock_of_its_device(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("lag", "age", "is_sure"),
     [
-        (0, 2 * GRAIN, True),
-        (0, GRAIN // 2, False),
-        (3 * SECOND, 2 * GRAIN, False),
-        (3 * SECOND, 3 * SECOND + 2 * GRAIN, True),
+        (0, 2 * GRANULARITY, True),
+        (0, GRANULARITY // 2, False),
+        (3 * SECOND, 2 * GRANULARITY, False),
+        (3 * SECOND, 3 * SECOND + 2 * GRANULARITY, True),
         (A_DAY, 3600 * SECOND, False),
         (A_DAY, A_DAY + 3 * SECOND, True),
         (0, -SECOND, False),

@@ -36,7 +36,7 @@ def test_a_stamp_within_the_clocks_grain_is_not_remembered(tmp_path: Path) -> No
     path = tmp_path / "a"
     path.write_text("x")
     files = Files(str(tmp_path))
-    now = path.stat().st_ctime_ns + files_module.GRAIN // 2
+    now = path.stat().st_ctime_ns + files_module.GRANULARITY // 2
     with_clock(files, now)
     assert not files.see("a").sure
     assert files.learned == {}
@@ -164,7 +164,7 @@ def test_what_takes_the_place_of_a_file_that_is_just_looked_at_is_not_trusted(tm
 
 def wait_for_the_grain(path: Path) -> None:
     """Come back when a stamp of `path` that is taken now is sure: at once for most, after a tick for a fresh one."""
-    end = path.stat().st_ctime_ns + files_module.GRAIN
+    end = path.stat().st_ctime_ns + files_module.GRANULARITY
     while time.time_ns() <= end:
         os.sched_yield()
 

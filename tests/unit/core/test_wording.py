@@ -83,7 +83,7 @@ def test_values_are_short(value: str, said: str) -> None:
         (Reason(decision.FAILED, "", "exit code 2"), "the last run failed (exit code 2)"),
         (Reason(decision.FAILED), "the last run failed"),
         (Reason(decision.INTERRUPTED, "", "interrupted"), "the last run was interrupted"),
-        (Reason(decision.INPUTS_MOVED, "", "changed: a"), "in the last run inputs changed under way"),
+        (Reason(decision.INPUTS_MOVED, "", "changed: a"), "inputs changed during the last run"),
         (Reason(decision.UNANSWERED, "", None, "no cc"), "what it depends on cannot be read (no cc)"),
         (Reason(decision.BLOCKED_BY, "fit@a"), "blocked by fit@a"),
         (Reason(decision.DEPENDS_ON, "fit@a"), "depends on fit@a"),

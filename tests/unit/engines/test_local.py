@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.engines import process
-from treadle.engines import process_marks as marks
+from treadle.engines import process, process_marks
 from treadle.engines.base import Attempt, AttemptEnd
 from treadle.engines.local import LocalRunner
 from treadle.engines.process_marks import with_mark
@@ -24,12 +23,12 @@ RUN = f"test-runner-{os.getpid()}"
 
 @pytest.fixture(params=["pidfd", "waitid", "neither"])
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
-    monkeypatch.setattr(marks, "HAVE_PIDFD", request.param == "pidfd")
+    monkeypatch.setattr(process_marks, "HAVE_PIDFD", request.param == "pidfd")
     monkeypatch.setattr(process, "HAVE_WAITID", request.param != "neither")
     made = LocalRunner()
     yield made
     made.close()
-    assert marks.end_marked(f"{RUN}/") == []
+    assert process_marks.end_marked(f"{RUN}/") == []
 
 
 @pytest.fixture
@@ -142,7 +141,7 @@ def test_a_lost_exit_code_is_an_error_and_not_a_success() -> None:
         "print(ended.code, ended.error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert done.stdout.startswith("None nobody can say how it ended"), done
+    assert done.stdout.startswith("None its exit status is lost"), done
 
 
 class TestPoll:

@@ -15,8 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from treadle.engines import process
-from treadle.engines import process_marks as marks
+from treadle.engines import process, process_marks
 from treadle.engines.process import Process, describe_spawn_error, describe_status, spawn
 from treadle.engines.process_marks import mark_of, with_mark
 from waiting import is_alive, read_line, until
@@ -28,19 +27,19 @@ MARK = f"{RUN}/one"
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    assert marks.end_marked(f"{RUN}/") == []
+    assert process_marks.end_marked(f"{RUN}/") == []
 
 
 @pytest.fixture(params=["pidfd", "waitid", "neither"])
 def _way_of_waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "HAVE_PIDFD", request.param == "pidfd")
+    monkeypatch.setattr(process_marks, "HAVE_PIDFD", request.param == "pidfd")
     monkeypatch.setattr(process, "HAVE_WAITID", request.param != "neither")
 
 
 @pytest.fixture(params=["proc", "psutil"])
 def _way_of_looking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "psutil":
-        monkeypatch.setattr(marks, "_PROC", "/nowhere")
+        monkeypatch.setattr(process_marks, "_PROC", "/nowhere")
 
 
 @pytest.fixture
@@ -419,8 +418,8 @@ class TestTheGroup:
                 if len(looks) == 1:
                     kill(pgid, signal.SIGKILL)
 
-        real, looks, kill = marks._lives, list[int](), os.killpg
-        monkeypatch.setattr(marks, "_lives", lives)
+        real, looks, kill = process_marks._lives, list[int](), os.killpg
+        monkeypatch.setattr(process_marks, "_lives", lives)
         monkeypatch.setattr(os, "killpg", killpg)
         child = shell("sleep 300 & echo $!", stdout=pipe[1])
         left = int(read_line(pipe[0]))
@@ -439,7 +438,7 @@ class TestTheGroup:
             patch.setattr(os, "killpg", killpg)
             began = monotonic()
             assert child.wait(20) == 0
-        assert monotonic() - began < marks.PATIENCE_WITH_A_GROUP
+        assert monotonic() - began < process_marks.PATIENCE_WITH_A_GROUP
 
     def test_one_failed_question_is_all_that_it_costs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def killpg(pgid: int, number: int) -> None:
@@ -448,7 +447,7 @@ class TestTheGroup:
 
         real, asked = os.killpg, list[int]()
         monkeypatch.setattr(os, "killpg", killpg)
-        monkeypatch.setattr(marks, "_lives", lambda group: pytest.fail(f"looked for {group}"))
+        monkeypatch.setattr(process_marks, "_lives", lambda group: pytest.fail(f"looked for {group}"))
         assert shell("exit 0").wait(20) == 0
         assert asked == [signal.SIGKILL, 0]
 
@@ -461,9 +460,9 @@ class TestMarks:
         one, other = (shell(script, pipe[1], f"{RUN}/{name}") for name in ("one", "other"))
         for _ in range(2):
             read_line(pipe[0])
-        assert list(marks.marked(f"{RUN}/one")) == [one.pid]
-        assert set(marks.marked(f"{RUN}/")) == {one.pid, other.pid}
-        assert list(marks.marked(f"{RUN}/on")) == []
+        assert list(process_marks.marked(f"{RUN}/one")) == [one.pid]
+        assert set(process_marks.marked(f"{RUN}/")) == {one.pid, other.pid}
+        assert list(process_marks.marked(f"{RUN}/on")) == []
         one.kill(recursive=True)
         assert other.is_running()
         other.kill(recursive=True)
@@ -471,32 +470,32 @@ class TestMarks:
     def test_a_zombie_is_not_found(self) -> None:
         child = shell("exit 0")
         assert child.has_ended(20)
-        assert list(marks.marked(MARK)) == []
+        assert list(process_marks.marked(MARK)) == []
         child.wait()
 
     def test_ending_a_run_leaves_nothing_of_it(self, pipe: tuple[int, int]) -> None:
         children = [shell(TestTheTree.STUBBORN, pipe[1], f"{RUN}/{n}") for n in range(3)]
         escaped = [int(read_line(pipe[0])) for _ in children]
-        assert marks.end_marked(f"{RUN}/") == []
+        assert process_marks.end_marked(f"{RUN}/") == []
         assert [pid for pid in escaped if is_alive(pid)] == []
         assert [child.wait() for child in children] == [-9, -9, -9]
 
     def test_one_quiet_look_is_not_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
         child = shell("sleep 300")
-        real, looks = marks.marked, [1]
+        real, looks = process_marks.marked, [1]
 
         def marked(mark: str) -> Iterator[int]:
             # what is just being started is not seen
             return iter(()) if looks and looks.pop() else real(mark)
 
-        monkeypatch.setattr(marks, "marked", marked)
-        marks.end_marked(MARK)
+        monkeypatch.setattr(process_marks, "marked", marked)
+        process_marks.end_marked(MARK)
         monkeypatch.undo()
         assert child.wait(20) == -9
 
     def test_a_number_that_went_to_another_process_is_not_signalled(self) -> None:
         child = shell("sleep 300", mark=f"{RUN}/other")
-        marks._signal_one(child.pid, MARK, signal.SIGKILL)
+        process_marks._signal_one(child.pid, MARK, signal.SIGKILL)
         assert child.wait(0.05) is None
         child.kill()
 

@@ -154,16 +154,16 @@ class TestScheduler:
         assert book.jobs["a"].failure == f"[Errno {kind}] {os.strerror(kind)}"
         assert book.jobs["b"].outcome == ReturnValue.success
 
-    @pytest.mark.parametrize("hurry", [DRAINING, STOPPING])
-    def test_what_has_begun_is_seen_to_after_a_stop(self, kind: int, hurry: int) -> None:
+    @pytest.mark.parametrize("stop_mode", [DRAINING, STOPPING])
+    def test_what_has_begun_is_seen_to_after_a_stop(self, kind: int, stop_mode: int) -> None:
         book = Book()
         scheduler = book.scheduler(tokens=50)
         runner = scheduler.runner = ScarceRunner(most=1, kind=kind)
-        runner.play = lambda _: scheduler.stop(hurry) if not scheduler.hurry else runner.end_oldest()
+        runner.play = lambda _: scheduler.stop(stop_mode) if not scheduler.stop_mode else runner.end_oldest()
         runner.stop = runner.end  # type: ignore[method-assign,assignment]
         scheduler.run(graph(("a",), ("b",), ("c",)))
         assert set(book.collected) == {"a", "b"}
-        assert book.jobs["b"].interrupted == (hurry == STOPPING)
+        assert book.jobs["b"].interrupted == (stop_mode == STOPPING)
 
     def test_a_question_that_meets_one_is_asked_again(self, kind: int) -> None:
         class Asking(MemoryWalk):

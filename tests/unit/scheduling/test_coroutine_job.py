@@ -195,13 +195,13 @@ def test_the_time_limit_cancels_it() -> None:
     assert works.outcomes() == [ReturnValue.failure, ReturnValue.success]
 
 
-@pytest.mark.parametrize("hurry", [STOPPING, KILLING])
-def test_a_stop_cancels_all_that_wait_and_starts_no_more(hurry: int) -> None:
+@pytest.mark.parametrize("stop_mode", [STOPPING, KILLING])
+def test_a_stop_cancels_all_that_wait_and_starts_no_more(stop_mode: int) -> None:
     works = Works()
     scheduler = works.scheduler(tokens=2)
 
     async def stops(_: Coro) -> None:
-        scheduler.stop(hurry)
+        scheduler.stop(stop_mode)
         await asyncio.Event().wait()
 
     works.works = {"a": endless, "b": stops, "c": fine}

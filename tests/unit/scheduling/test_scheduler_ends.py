@@ -430,8 +430,8 @@ class TestHooksThatRaise:
 
 
 class TestStop:
-    @pytest.mark.parametrize("hurry", [STOPPING, KILLING])
-    def test_another_thread_can_end_it(self, hurry: int) -> None:
+    @pytest.mark.parametrize("stop_mode", [STOPPING, KILLING])
+    def test_another_thread_can_end_it(self, stop_mode: int) -> None:
         book = Book(Sleeper)
         scheduler = Scheduler(book.provide, book.collect, tokens=2)
         scheduler.grace = 20.0
@@ -439,7 +439,7 @@ class TestStop:
 
         def tell() -> None:
             if not threads:
-                threads.append(threading.Thread(target=scheduler.stop, args=(hurry,)))
+                threads.append(threading.Thread(target=scheduler.stop, args=(stop_mode,)))
                 threads[0].start()
 
         scheduler.log_state = tell  # type: ignore[method-assign]
@@ -447,7 +447,7 @@ class TestStop:
         threads[0].join()
         assert sorted(map(str, book.collected)) == ["a", "b"]
         assert {job.outcome for uid, job in book.jobs.items() if uid != "d"} == {ReturnValue.failure}
-        code = -15 if hurry == STOPPING else -9
+        code = -15 if stop_mode == STOPPING else -9
         assert [book.jobs[uid].proc_handle.status for uid in "ab"] == [code, code]
         assert "c" not in book.jobs
 
@@ -485,7 +485,7 @@ class TestStop:
         scheduler = Book().scheduler()
         scheduler.stop(KILLING)
         scheduler.stop(DRAINING)
-        assert scheduler.hurry == KILLING
+        assert scheduler.stop_mode == KILLING
 
     def test_killing_gives_a_stuck_thread_up_at_once(self) -> None:
         release = threading.Event()

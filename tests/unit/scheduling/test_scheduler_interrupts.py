@@ -17,8 +17,7 @@ import pytest
 
 from jobs import Book, Fake, Notify, Shell, Sleeper, calling, graph
 from treadle import Job, ReturnValue, Scheduler
-from treadle.engines import process
-from treadle.engines import process_marks as marks
+from treadle.engines import process, process_marks
 from treadle.engines.base import Attempt, AttemptEnd
 from treadle.engines.local import LocalRunner
 from treadle.scheduling.job import RUN_ID
@@ -29,8 +28,8 @@ from waiting import DEADLINE, is_alive, read_line
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    left = list(marks.marked(f"{RUN_ID}/"))
-    marks.end_marked(f"{RUN_ID}/")
+    left = list(process_marks.marked(f"{RUN_ID}/"))
+    process_marks.end_marked(f"{RUN_ID}/")
     assert left == []
 
 
@@ -326,7 +325,7 @@ def run_traced(tracer: Tracer) -> tuple[Book, Scheduler, bool]:
         if uid != "long":
             script = "exit 75" if uid == "again" else "exit 0"
             job.make_attempt = lambda: Attempt(  # type: ignore[method-assign]
-                [["true"], ["sh", "-c", script]], mark=marks.mark_of(RUN_ID, uid), environ=os.environ
+                [["true"], ["sh", "-c", script]], mark=process_marks.mark_of(RUN_ID, uid), environ=os.environ
             )
         return job
 
@@ -357,7 +356,7 @@ def test_an_interrupt_at_any_line_loses_nothing(part: int) -> None:
         book, scheduler, came = run_traced(tracer)
         # how many rounds there are, and so how many lines, is for the clock to say
         assert came or tracer.count < number
-        assert list(marks.marked(f"{RUN_ID}/")) == []
+        assert list(process_marks.marked(f"{RUN_ID}/")) == []
         assert scheduler.active_jobs == []
         for uid, job in book.jobs.items():
             if isinstance(job, Noted):

@@ -17,8 +17,7 @@ from treadle.command.walk import acquire_state
 from treadle.core.decision import Reason
 from treadle.engines.process_marks import MARK, marked
 from treadle.errors import BusyError, StateError, UsageError
-from treadle.state import lock
-from treadle.state import log as frames
+from treadle.state import lock, log
 from treadle.state.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
 from treadle.state.store import FORMAT, Store
 
@@ -124,7 +123,7 @@ def test_taking_the_lock_and_writing_nothing_leaves_no_log(tmp_path: Path) -> No
 def test_a_log_cut_at_any_byte_holds_a_prefix_of_what_was_written_and_can_go_on(tmp_path: Path) -> None:
     store = written(tmp_path / "full")
     data = Path(store.path).read_bytes()
-    ends = [0, *(end for _, _, end in frames.scan(data, len(FORMAT) + 33))]
+    ends = [0, *(end for _, _, end in log.scan(data, len(FORMAT) + 33))]
     states = {}
     for end in ends[1:]:
         Path(store.path).write_bytes(data[:end])

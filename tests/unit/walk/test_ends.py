@@ -113,10 +113,10 @@ def test_what_was_interrupted_is_said_to_be(kind: type[Job]) -> None:
     assert "interrupted" in report.actions["a"].failure
 
 
-def stop_when_it_runs(walk: Walk, hurry: int = STOPPING) -> None:
+def stop_when_it_runs(walk: Walk, stop_mode: int = STOPPING) -> None:
     """Stop a walk as soon as a job runs."""
     until(lambda: walk.scheduler is not None and walk.scheduler.active_jobs, "a job runs")
-    walk.stop(hurry)
+    walk.stop(stop_mode)
 
 
 class TestInterrupted:
@@ -134,10 +134,10 @@ class TestInterrupted:
         assert walk.report().interrupted
         assert walk.report().actions["a"].status == NOTREADY
 
-    @pytest.mark.parametrize("hurry", [DRAINING, STOPPING, KILLING])
-    def test_it_is_after_a_stop(self, hurry: int) -> None:
+    @pytest.mark.parametrize("stop_mode", [DRAINING, STOPPING, KILLING])
+    def test_it_is_after_a_stop(self, stop_mode: int) -> None:
         walk = Making(graph(("a",), ("b", "a")))
-        walk.jobs = {"a": calling(lambda: walk.stop(hurry)), "b": calling(lambda: None)}
+        walk.jobs = {"a": calling(lambda: walk.stop(stop_mode)), "b": calling(lambda: None)}
         assert walk.run().interrupted
         assert walk.report().interrupted
 
@@ -149,9 +149,9 @@ class TestInterrupted:
 class TestLateStop:
     """A stop is for the run that is under way, or for the first one that is to come."""
 
-    @pytest.mark.parametrize("hurry", [DRAINING, STOPPING, KILLING])
+    @pytest.mark.parametrize("stop_mode", [DRAINING, STOPPING, KILLING])
     @pytest.mark.parametrize("kind", ["walk", "commands"])
-    def test_what_comes_after_a_run_does_not_stop_the_next(self, kind: str, hurry: int, tmp_path: Path) -> None:
+    def test_what_comes_after_a_run_does_not_stop_the_next(self, kind: str, stop_mode: int, tmp_path: Path) -> None:
         walk: Walk
         if kind == "walk":
             walk = Making(graph(("a",)), a=calling(lambda: None))
@@ -160,7 +160,7 @@ class TestLateStop:
             dag.add_vertex("a", Command(["true"]))
             walk = CommandWalk(dag, str(tmp_path))
         assert walk.run().ok
-        walk.stop(hurry)
+        walk.stop(stop_mode)
         assert not walk.report().interrupted
         report = walk.run()
         assert (report.ok, report.interrupted) == (True, False)

@@ -96,10 +96,10 @@ class Names:
     def _load(self, made: Sequence[str]) -> Outline:
         from treadle.frontends.base import Request
         from treadle.session.front_ends import outline
-        from treadle.state.previous_outputs import FormerOutputs
+        from treadle.state.previous_outputs import PreviousOutputs
 
         file = self._path()
-        return outline(Request(file, self.given, None, FormerOutputs, made))
+        return outline(Request(file, self.given, None, PreviousOutputs, made))
 
     def _plain(self) -> list[Row]:
         """Return families and groups as they stand in the text; of a plan with others in it, as they are."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
     from treadle.content.files import Stamp
-    from treadle.fastpath.probe import Answer
+    from treadle.fastpath.probe import ProbeResult
     from treadle.frontends.base import Project
     from treadle.session.call import StopRequests
 
@@ -304,7 +304,7 @@ class Declared:
         part.files, part.trees, part._discovering = set(), set(), {}
         return part
 
-    def doubted(self, answer: Answer) -> Declared:
+    def doubted(self, answer: ProbeResult) -> Declared:
         """Return what the doubtful actions read: of others the next snapshot tells nothing."""
         part = self._nothing()
         paths, rows = answer.snapshot.paths(), answer.snapshot.item_rows()
@@ -313,7 +313,7 @@ class Declared:
         part.trees = {tree for tree in self.trees if any(path.startswith(tree) for path in read)}
         return part
 
-    def without(self, answer: Answer) -> Declared:
+    def without(self, answer: ProbeResult) -> Declared:
         """Return those among them that a snapshot does not tell of: of actions that the walk has not come to."""
         rest = self._nothing()
         snapshot = answer.snapshot
@@ -345,7 +345,7 @@ def _full(root: str, path: str) -> str:
     return os.path.join(root, "" if path == "./" else path)
 
 
-def has_untold(answer: Answer) -> bool:
+def has_untold(answer: ProbeResult) -> bool:
     """Return whether a snapshot has actions of which it does not know all that they read."""
     return NEVER in answer.snapshot.column(OFFSETS)
 
@@ -358,7 +358,7 @@ def stamp(path: str) -> Stamp | None:
         return None
 
 
-def folders_of(answer: Answer, root: str) -> set[str]:
+def folders_of(answer: ProbeResult, root: str) -> set[str]:
     """Return the folders to hear of for what a snapshot tells of."""
     paths, kinds = answer.snapshot.paths(), answer.snapshot.section(probe.KINDS)
     found = set()
@@ -390,7 +390,7 @@ def _with_above(folders: Iterable[str], root: str) -> set[str]:
     return found
 
 
-def moved_paths(answer: Answer, root: str) -> list[str]:
+def moved_paths(answer: ProbeResult, root: str) -> list[str]:
     """Return the inputs that have moved, and what the plan depends on; nothing that an action has made."""
     kinds, paths = answer.snapshot.section(probe.KINDS), answer.snapshot.paths()
     rows = [row for row in answer.moved if kinds[row] != probe.MADE]
