@@ -16,13 +16,13 @@ STATUSES = (*ENDS, NOT_STARTED)
 
 
 class RunCounts:
-    """What a run has done and is doing, as counts and names.
+    """The progress of a run, as counts and names.
 
     :param total: how many actions it has
     :param began: when it began, in seconds of any clock that `now` is also taken from
     """
 
-    __slots__ = ("began", "counts", "running", "saved", "total")
+    __slots__ = ("began", "counts", "running", "total")
 
     def __init__(self, total: int, began: float) -> None:
         self.total = total
@@ -30,12 +30,10 @@ class RunCounts:
         self.counts = dict.fromkeys(ENDS, 0)
         self.running: dict[str, float] = {}
         """uid -> when it started; in the order of the starts."""
-        self.saved = 0.0
-        """Seconds that skipping has saved."""
 
     @property
     def done(self) -> int:
-        """How many actions have ended, one way or the other."""
+        """How many actions have ended."""
         return sum(self.counts.values())
 
     @property
@@ -43,15 +41,24 @@ class RunCounts:
         """How many actions have neither ended nor started."""
         return self.total - self.done - len(self.running)
 
+    def expect(self, number: int, how: str = "") -> None:
+        """Add actions to the total.
+
+        :param how: their end, if they have ended already
+        """
+        self.total += number
+        if how:
+            self.counts[how] += number
+
     def start(self, uid: str, now: float) -> None:
-        """Take in that an attempt of an action starts."""
+        """Note the start of an attempt."""
         self.running[uid] = now
 
     def end(self, uid: str, how: str) -> None:
-        """Take in that an action ended."""
+        """Note the end of an action."""
         self.running.pop(uid, None)
         self.counts[how] += 1
 
     def pause(self, uid: str) -> None:
-        """Take in that an attempt of an action ended, and that another one follows."""
+        """Note the end of an attempt that another one follows."""
         self.running.pop(uid, None)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from treadle.core.graph.algorithms import reached
+
 from .caches import keep_caches
 from .draft import Draft, action_name, free_name, single
 from .placeholders import Placeholder, PlaceholderError, filled
@@ -233,14 +235,12 @@ class _Translation:
 
     def _all_needs(self, name: str) -> set[str]:
         """Return what comes before a task by its own deps and calls."""
-        found: set[str] = set()
-        todo = [name]
-        while todo:
-            body = self.bodies.get(todo.pop(), {})
-            new = {*self._deps(body), *self._called(body)} - found
-            found |= new
-            todo += new
-        return found
+
+        def needs(one: str) -> list[str]:
+            body = self.bodies.get(one, {})
+            return [*self._deps(body), *self._called(body)]
+
+        return set(reached(needs(name), needs))
 
     def _deps(self, body: dict[str, Any]) -> list[str]:
         return [self._named(_task_of(one)) for one in as_list(body.get("deps"))]

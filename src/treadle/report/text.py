@@ -44,9 +44,8 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
         lines += render.disabled_lines(run.left_out)
     if run.problems:
         return [*lines, *problems_lines([_problem(problem) for problem in run.problems])]
-    state.saved = run.saved
     cut_off = run.result if run.result in (INTERRUPTED, UNFINISHED) else ""
-    lines.append(render.totals(state, run.duration, cut_off))
+    lines.append(render.totals(state, run.duration, saved=run.saved, cut_off=cut_off))
     return lines
 
 

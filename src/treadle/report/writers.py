@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 from treadle.errors import UsageError
+from treadle.events import schema
 from treadle.events.files import check_writable, write_whole
 from treadle.events.run_model import Run
 
-KINDS = ("junit", "trace", "html")
+from . import html, junit, trace
+
+_WRITERS: Mapping[str, Callable[[Run], Iterator[str]]] = {
+    "junit": junit.junit,
+    "trace": trace.trace,
+    "html": html.html,
+}
+_BEGINS = {"events": schema.BEGINS, "junit": junit.BEGINS, "trace": trace.BEGINS, "html": html.BEGINS}
+KINDS = tuple(_WRITERS)
 """The kinds of report files; each is an option of `run` and of `report`."""
 
 
@@ -23,7 +30,7 @@ def check_files(paths: Mapping[str, str]) -> None:
     """
     _refuse_same(paths)
     for kind, path in paths.items():
-        check_writable(path, _module(kind).BEGINS)
+        check_writable(path, _BEGINS[kind])
 
 
 def _refuse_same(paths: Mapping[str, str]) -> None:
@@ -43,16 +50,7 @@ def write_report(run: Run, kind: str, path: str) -> str:
     if not path:
         return ""
     try:
-        write_whole(path, _parts(run, kind))
+        write_whole(path, _WRITERS[kind](run))
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
     return ""
-
-
-def _parts(run: Run, kind: str) -> Iterator[str]:
-    made: Iterator[str] = getattr(_module(kind), kind)(run)
-    return made
-
-
-def _module(kind: str) -> Any:
-    return import_module("treadle.events.schema" if kind == "events" else f"treadle.report.{kind}")

@@ -38,8 +38,7 @@ class Console:
     ) -> None:
         self.origin = origin
         self.screen = _screen(out or sys.stdout, color)
-        self.errors = _screen(errors or sys.stderr, color)
-        self.errors.redraws = False
+        self.errors = _screen(errors or sys.stderr, color, redraws=False)
 
     @classmethod
     def silent(cls) -> Self:
@@ -80,5 +79,6 @@ class Console:
         return self.screen.width if self.screen.stream.isatty() else 0
 
 
-def _screen(stream: TextIO, choice: str) -> Screen:
-    return Screen(stream, colours=wants_colours(stream, choice, os.environ), redraws=can_redraw(stream, os.environ))
+def _screen(stream: TextIO, choice: str, *, redraws: bool = True) -> Screen:
+    redraws = redraws and can_redraw(stream, os.environ)
+    return Screen(stream, colours=wants_colours(stream, choice, os.environ), redraws=redraws)

@@ -120,8 +120,8 @@ class Progress(Subscriber):
 
     def walk_began(self, event: WalkBegan) -> None:
         """Count the actions; a run may have several walks, of which the first ones generate plans."""
-        self.state.total += len(event.names) + event.untouched
-        self.state.counts[SKIPPED] += event.untouched
+        self.state.expect(len(event.names))
+        self.state.expect(event.untouched, SKIPPED)
         self._next_drawing = monotonic() + _PATIENCE
 
     def started(self, event: Started) -> None:
@@ -194,14 +194,11 @@ class Progress(Subscriber):
     def blocked(self, names: Sequence[str], origins: Sequence[str]) -> None:
         """Note blocked names of a plan that was not generated."""
         self._blocked.setdefault(tuple(origins), []).extend(names)
-        self.state.total += len(names)
-        self.state.counts[BLOCKED] += len(names)
+        self.state.expect(len(names), BLOCKED)
 
     def run_ended(self, event: RunEnded) -> None:
         """Show the failures and the totals."""
         self.screen.erase()
-        state = self.state
-        state.saved = event.saved
         is_well = event.ok and not event.interrupted and not self._failed and not self._blocked
         if is_well and self.quiet:
             return
@@ -214,7 +211,8 @@ class Progress(Subscriber):
         elif not event.total and not self._failed and not self._blocked:
             # a run without any action needs an explanation
             self.screen.write(render.disabled_lines(dict(list(event.disabled.items())[:_DISABLED])))
-        self.screen.write([render.totals(state, monotonic(), INTERRUPTED if event.interrupted else "")])
+        cut_off = INTERRUPTED if event.interrupted else ""
+        self.screen.write([render.totals(self.state, monotonic(), saved=event.saved, cut_off=cut_off)])
 
     def _take_in(self, ended: Ended) -> None:
         self.state.end(ended.name, ended.how)

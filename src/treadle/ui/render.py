@@ -151,15 +151,16 @@ def _names(names: Sequence[str]) -> str:
     return f"{shown} (+{len(names) - _LISTED})" if len(names) > _LISTED else shown
 
 
-def totals(state: RunCounts, now: float, cut_off: str = "") -> Line:
+def totals(state: RunCounts, now: float, *, saved: float = 0.0, cut_off: str = "") -> Line:
     """Return the last line: counts, duration, and the time that skipping has saved.
 
+    :param saved: seconds that skipping has saved
     :param cut_off: why the run has no regular end, in a word; "" if it has one
     """
     counts = state.counts
     parts: list[Piece] = []
     if counts[SKIPPED] == state.total and not cut_off:
-        parts += nothing_to_do(counts[SKIPPED], now - state.began, state.saved)
+        parts += nothing_to_do(counts[SKIPPED], now - state.began, saved)
     else:
         parts.append((f"{cut_off}: ", "warn") if cut_off else ("", ""))
         parts.append((f"{counts[RAN]} run", "good" if counts[RAN] else ""))
@@ -168,5 +169,5 @@ def totals(state: RunCounts, now: float, cut_off: str = "") -> Line:
                 parts += [(", ", ""), (f"{counts[how]} {how}", _STYLES[how] if how != SKIPPED else "")]
         if state.left:
             parts.append((f", {state.left} not started", ""))
-        parts += times(now - state.began, state.saved)
+        parts += times(now - state.began, saved)
     return tuple(part for part in parts if part[0])

@@ -349,7 +349,7 @@ def test_the_shell_of_a_makefile_is_the_shell_of_the_plan(tmp_path: Path) -> Non
     [
         ("include other.mk\na:\n\techo\n", "line 1: include other.mk"),
         ("define X\na:\nendef\na:\n\techo $(X)\n", "line 1: define X ... endef"),
-        ("a.txt::\n\techo 1\na.txt::\n\techo 2 > $@\n", "each of its rules (::) is run for itself there"),
+        ("a.txt::\n\techo 1\na.txt::\n\techo 2 > $@\n", "make runs each of its rules (::) for itself"),
         ("a: export X = 1\na:\n\techo\n", "line 1: a: export X = 1 (a variable of one target)"),
         ("a: X = 1\na: b\n\techo\nb:\n\techo $(X)\n", "a: X of its own: make also sets it for what it needs"),
         ("a:\n\techo '$(ARGS)'\n", "${ARGS} is in a place where a plan puts no value"),

@@ -66,6 +66,15 @@ class Rule:
         """All prerequisites, those for order alone at the end."""
         return [*self.prerequisites, *self.order_only]
 
+    def join(self, other: Rule) -> None:
+        """Add another rule of the same target."""
+        self.prerequisites += [one for one in other.prerequisites if one not in self.prerequisites]
+        self.order_only += other.order_only
+        if other.is_double and other.recipe:
+            self.is_double = not other.prerequisites
+        self.recipe = [*self.recipe, *other.recipe] if other.is_double else other.recipe or self.recipe
+        self.help = other.help or self.help
+
     @property
     def text(self) -> str:
         """The rule as a makefile has it."""

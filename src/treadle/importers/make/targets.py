@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from treadle.core.graph.algorithms import reached
+
 from .parser import SPECIAL, Makefile, Rule
 from .recipes import folders_made, is_filled_by, is_made_by
 from .variables import UnknownError, matches
@@ -65,7 +67,7 @@ class Targets:
             for ending, recipe in _LINK.items():
                 is_linked = target + ending in rule.prerequisites and target not in self.phony
                 if not rule.recipe and is_linked and make.has_built_in_rules:
-                    rule.recipe = [recipe]
+                    rule.recipe.append(recipe)
         self._find_instances()
 
     def members(self, pattern: Rule) -> dict[str, str]:
@@ -131,15 +133,13 @@ class Targets:
             for number, one in enumerate(other.needed):
                 if one in names:
                     found.update(other.needed[:number])
-        todo = list(found)
-        while todo:
-            known = self.files.get(todo.pop())
-            if known is not None and not known.recipe:
-                new = set(known.needed) - found
-                found |= new
-                todo += new
+
+        def members(one: str) -> list[str]:
+            known = self.files.get(one)
+            return known.needed if known is not None and not known.recipe else []
+
         # an action that it needs has made its folders already
-        return found - ({*rule.needed} & self.phony)
+        return set(reached(found, members)) - ({*rule.needed} & self.phony)
 
     def _is_file(self, target: str) -> bool:
         return os.path.isfile(os.path.join(self._root, target))
@@ -168,14 +168,9 @@ class Targets:
     def _add_to_target(self, target: str, rule: Rule) -> None:
         """Add a rule to what other rules say of a target."""
         known = self.files.setdefault(target, Rule([target], [], [], rule.line))
-        known.prerequisites += [one for one in rule.prerequisites if one not in known.prerequisites]
-        known.order_only += rule.order_only
-        if rule.is_double and rule.recipe:
-            if known.recipe:
-                self._make.doubt(target, "each of its rules (::) is run for itself there")
-            known.is_double = not rule.prerequisites
-        known.recipe = [*known.recipe, *rule.recipe] if rule.is_double else rule.recipe or known.recipe
-        known.help = rule.help or known.help
+        if rule.is_double and rule.recipe and known.recipe:
+            self._make.doubt(target, "make runs each of its rules (::) for itself")
+        known.join(rule)
 
     def _is_no_file(self, target: str, rule: Rule) -> bool:
         """Return whether a target that is not declared phony is no file: nothing shows that it is one."""

@@ -22,7 +22,7 @@ function begin() {
   const choice = el("select", { "aria-label": "What the graph shows", change: () => { mode = choice.value; paint(); } },
     modes.map(([key, said]) => el("option", { value: key, selected: key === mode }, said)));
   body.append(el("div", { class: "bar" }, choice,
-    el("span", { class: "soft optional" }, "what is needed stands left of what needs it; a click shows more")), canvas);
+    el("span", { class: "soft optional" }, "needed actions are on the left; click one for details")), canvas);
 
   function paint() {
     const drawn = { families, all, notable, around }[mode]();
@@ -172,7 +172,7 @@ function layout({ nodes, edges }) {
     column[to] = Math.max(column[to], column[at] + 1);
     if (!--missing[to]) queue.push(to);
   });
-  // what begins a way stands next to what needs it first
+  // the begin of a path is next to its first consumer
   queue.slice().reverse().forEach((at) => {
     if (!before[at].length && after[at].length) column[at] = Math.min(...after[at].map((to) => column[to])) - 1;
   });

@@ -17,16 +17,16 @@ contents();
 function head() {
   const counts = data.counts;
   const words = {
-    succeeded: T.total && counts.skipped === T.total ? "Nothing to do" : "All is well",
+    succeeded: T.total && counts.skipped === T.total ? "Nothing to do" : "Succeeded",
     failed: `${T.count(counts.failed, "action")} failed`,
     interrupted: "Interrupted",
-    error: "Not run to its end",
-    "not finished": "The events end before the run did",
+    error: "Stopped by an error",
+    "not finished": "Not finished: the events end before the run",
   };
   const when = data.began ? new Date(data.began) : null;
   const about = [
     when && !isNaN(when) ? when.toLocaleString() : "", `Treadle ${data.treadle}`,
-    data.asked.length ? `asked for ${data.asked.join(", ")}` : "",
+    data.asked.length ? `selected: ${data.asked.join(", ")}` : "",
   ];
   const shown = T.statuses.slice().reverse().filter((status) => counts[status]);
   const all = T.took.reduce((sum, one) => sum + one, 0);
@@ -61,7 +61,7 @@ function failure(number) {
   const status = data.status[number];
   const output = data.output[number];
   const printed = output ? el("pre", {}, output.replace(/\n$/, "")) : null;
-  const how = data.failure[number] || "nobody can say how";
+  const how = data.failure[number] || "no reason is known";
   const made = el("article", { class: `failure ${status}` },
     el("h3", {}, T.link(number)),
     el("p", { class: "what" }, how === status ? status : `${status}: ${how}`),
@@ -228,7 +228,7 @@ T.onSelect((number) => {
       T.critical.has(number) ? el("span", { class: "tag" }, "critical path") : null),
     data.failure[number] ? el("p", {}, data.failure[number]) : null,
     T.around && (data.needs[number].length || T.readers[number].length)
-      ? el("p", {}, el("button", { type: "button", class: "more", click: () => T.around() }, "show what is around it")) : null,
+      ? el("p", {}, el("button", { type: "button", class: "more", click: () => T.around() }, "show it in the graph")) : null,
     data.why[number].length ? el("h3", {}, "reasons") : null,
     data.why[number].length ? el("ul", {}, data.why[number].map(reason)) : null,
     el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),

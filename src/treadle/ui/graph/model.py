@@ -54,15 +54,15 @@ class Vertex:
         return self.name not in self.members
 
 
+@dataclass(slots=True, eq=False)
 class Graph:
-    """Vertices in their order, and what comes before what."""
+    """Vertices in their order, and edges.
 
-    __slots__ = ("edges", "vertices")
+    :ivar edges: (before, after) -> DATA, NEEDS or AFTER
+    """
 
-    def __init__(self) -> None:
-        self.vertices: dict[str, Vertex] = {}
-        self.edges: dict[tuple[str, str], str] = {}
-        """(before, after) -> DATA, NEEDS or AFTER."""
+    vertices: dict[str, Vertex] = field(default_factory=dict)
+    edges: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def connect(self, before: str, after: str, kind: str) -> None:
         """Add an edge; of two between the same vertices the stronger one stays."""
@@ -112,10 +112,10 @@ def around(graph: Graph, names: Iterable[str], depth: int | None = None) -> Grap
 
 
 def _part(graph: Graph, names: Collection[str]) -> Graph:
-    part = Graph()
-    part.vertices = {name: vertex for name, vertex in graph.vertices.items() if name in names}
-    part.edges = {pair: kind for pair, kind in graph.edges.items() if pair[0] in names and pair[1] in names}
-    return part
+    return Graph(
+        {name: vertex for name, vertex in graph.vertices.items() if name in names},
+        {pair: kind for pair, kind in graph.edges.items() if pair[0] in names and pair[1] in names},
+    )
 
 
 def fold(graph: Graph, bound: int, keep: Collection[str] = ()) -> Graph:
@@ -186,10 +186,8 @@ def ranks(graph: Graph) -> dict[str, int]:
 def without_shortcuts(graph: Graph) -> Graph:
     """Return a graph without the edges that a longer way implies."""
     rank, firm = ranks(graph), graph.successors(DATA, NEEDS)
-    made = Graph()
-    made.vertices = graph.vertices
-    made.edges = {pair: kind for pair, kind in graph.edges.items() if not _is_shortcut(pair, firm, rank)}
-    return made
+    edges = {pair: kind for pair, kind in graph.edges.items() if not _is_shortcut(pair, firm, rank)}
+    return Graph(graph.vertices, edges)
 
 
 def _is_shortcut(pair: tuple[str, str], after: Mapping[str, list[str]], rank: Mapping[str, int]) -> bool:
