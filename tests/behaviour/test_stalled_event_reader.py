@@ -20,7 +20,6 @@ def opened(tmp_path: Path) -> tuple[Lines, int]:
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     lines = Lines(str(path))
     lines.patience = 0.05
-    lines.open()
     return lines, reader
 
 
@@ -73,7 +72,6 @@ def test_what_is_too_much_is_lost_line_by_line_and_told(tmp_path: Path) -> None:
 
 def test_a_plain_file_gets_all(tmp_path: Path) -> None:
     lines = Lines(str(tmp_path / "file"))
-    lines.open()
     for _ in range(100):
         lines.add(b"x" * 100_000 + b"\n")
     lines.close()

@@ -49,9 +49,7 @@ class Recording:
 def _recorded(scheduler: PureScheduler, path: str) -> Iterator[None]:
     # it is refused before the file is emptied
     named(scheduler)
-    lines = Lines(path)
-    lines.open()
-    with closing(lines):
+    with closing(Lines(path)) as lines:
         recorder = Recorder(_File(lines), monotonic())
         began = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         recorder.begin(os.getcwd(), began, (), __version__)

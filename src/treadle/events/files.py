@@ -26,8 +26,8 @@ class Lines:
     A slow reader of a pipe does not block the run: lines wait up to a bound, and are lost beyond it. A plain file
     gets all.
 
-    :param path: it is emptied first
-    :raises UsageError: it cannot be written
+    :param path: it is created or emptied
+    :raises UsageError: it cannot be written, or another process is writing it
     """
 
     def __init__(self, path: str) -> None:
@@ -40,25 +40,7 @@ class Lines:
         self._waiting: list[bytes] = []
         self._rest = b""
         """Bytes that could not be written yet; they may begin within a line."""
-        self._fd = -1
-        self._is_plain = False
-
-    def open(self) -> None:
-        """Create the file, or empty it.
-
-        :raises UsageError: it cannot be written, or another process is writing it
-        """
-        try:
-            _make_folder(self.path)
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-            if stat.S_ISREG(os.fstat(self._fd).st_mode):
-                _lock(self._fd, self.path)
-                os.ftruncate(self._fd, 0)
-                self._is_plain = True
-            else:
-                os.set_blocking(self._fd, False)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
+        self._fd, self._is_plain = _opened(path)
 
     def add(self, line: bytes) -> None:
         """Add a line; it is written at the next `flush`."""
@@ -116,6 +98,26 @@ class Lines:
         waiting = poll()
         waiting.register(self._fd, POLLOUT)
         return bool(waiting.poll(self.patience * 1000))
+
+
+def _opened(path: str) -> tuple[int, bool]:
+    """Create or empty a file; return its descriptor, and whether it is a plain file."""
+    try:
+        _make_folder(path)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            is_plain = stat.S_ISREG(os.fstat(fd).st_mode)
+            if is_plain:
+                _lock(fd, path)
+                os.ftruncate(fd, 0)
+            else:
+                os.set_blocking(fd, False)
+        except BaseException:
+            os.close(fd)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return fd, is_plain
 
 
 def _lock(fd: int, path: str) -> None:

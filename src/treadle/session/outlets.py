@@ -46,7 +46,6 @@ class Outlets:
             self._run = Run()
         if options.events:
             self._lines = Lines(options.events)
-            self._lines.open()
         if os.environ.get("GITHUB_ACTIONS") == "true":
             self._github = GitHub(
                 os.urandom(16).hex(),
