@@ -154,8 +154,8 @@ def test_clean_removes_what_a_run_has_made_and_says_what_it_leaves(
     done = run_treadle(folder, *how, check=0)
     assert tree(folder) == {path: there[path] for path in sorted([*left, "src"])}
     if left:
-        assert "left alone" in done.err or "keeps what no run" in done.err
-        assert "left alone" in asked.err or "keeps what no run" in asked.err
+        assert "left alone" in done.err or "keeps files that no run" in done.err
+        assert "left alone" in asked.err or "keeps files that no run" in asked.err
     assert not (folder / REPLACED).exists()
 
 
@@ -189,13 +189,9 @@ def test_what_is_put_back_and_what_comes_later_are_moved_aside_side_by_side(tmp_
         assert "moved files that Treadle did not create to .treadle/replaced/: out/prog, out/prog.d" in done.err
     assert contents(folder) == [f"{word} {number}" for word in ("dep", "mine") for number in range(3)]
     assert run_treadle(folder, "clean", "--replaced", "-n", check=1).code == 1
-    assert run_treadle(folder, "clean", "--replaced", check=0).lines == [
-        "6 files that had been moved aside removed"
-    ]
+    assert run_treadle(folder, "clean", "--replaced", check=0).lines == ["6 files moved aside earlier removed"]
     assert not (folder / REPLACED).exists()
-    assert run_treadle(folder, "clean", "--replaced", check=0).lines == [
-        "0 files that had been moved aside removed"
-    ]
+    assert run_treadle(folder, "clean", "--replaced", check=0).lines == ["0 files moved aside earlier removed"]
 
 
 @pytest.mark.parametrize(("names", "goes"), [((), False), (("--all",), False), (("a",), True), (("*",), True)])
@@ -284,7 +280,7 @@ actions:
         run_treadle(folder, "run", *arguments, check=0)
     plan(folder, first[: first.index("  gone")])
     done = run_treadle(folder, "clean", check=0)
-    assert "left: 4 outputs of other parameter values, former actions or other plans" in done.err
+    assert "left: 4 outputs of other parameter values, removed actions or other plans" in done.err
     assert "out/release/p" in tree(folder)
     run_treadle(folder, "clean", "--all", check=0)
     assert [name for name in tree(folder) if name != "other.yaml"] == ["src"]

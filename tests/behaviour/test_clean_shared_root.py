@@ -40,7 +40,7 @@ CLEANS = {
     # words -> what is gone, what is said
     "clean -f a.yaml": (
         {"o/a", "o/d/d"},
-        "left: 2 outputs of other parameter values, former actions or other plans",
+        "left: 2 outputs of other parameter values, removed actions or other plans",
     ),
     "clean -f a.yaml a": ({"o/a"}, ""),
     "clean -f b.yaml": ({"o/b"}, "left: 3 outputs of other"),

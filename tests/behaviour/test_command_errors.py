@@ -58,10 +58,10 @@ def test_a_file_that_is_no_output_says_who_reads_it(tmp_path: Path) -> None:
         done = run_treadle(tmp_path, command, "x", check=2)
         assert done.err.splitlines()[:2] == [
             "treadle: there is no action, group or output 'x'",
-            "  it is what a, b read",
+            "  it is an input of a, b",
         ]
-    assert "it is what a reads" in run_treadle(tmp_path / "d", "why", "y", check=2).err
-    assert "it is what" not in run_treadle(tmp_path, "why", "d/z", check=2).err
+    assert "it is an input of a" in run_treadle(tmp_path / "d", "why", "y", check=2).err
+    assert "it is an input" not in run_treadle(tmp_path, "why", "d/z", check=2).err
 
 
 def test_without_a_plan_the_error_says_how_to_name_one(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ sys.exit(main(["run"]))
 """
     done = run_python(tmp_path, program)
     assert done.code == 70
-    assert done.err.startswith("treadle: this is a bug of Treadle's own, not of your plan: ValueError: two\\nlines")
+    assert done.err.startswith("treadle: this is a bug in Treadle, not in your plan: ValueError: two\\nlines")
     assert "Traceback" in done.err
     assert __version__ in done.err
     assert "Please report it" in done.err

@@ -205,7 +205,7 @@ def test_events_and_reports_say_blocked_where_the_terminal_does(
     last = [event for event in events if event["event"] == "plan"][-1]
     for text in (
         json.dumps(last["left_out"]),
-        *(line for line in done.out.splitlines() if line.startswith("left out")),
+        *(line for line in done.out.splitlines() if line.startswith("disabled")),
     ):
         assert not any(f"disabled {name}:" in text or f'"{name}":' in text for name in blocked)
     assert f"blocked by bad: {', '.join(blocked)}\n" in project.treadle("report", "e.jsonl").out

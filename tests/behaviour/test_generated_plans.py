@@ -90,10 +90,10 @@ def test_the_makers_come_first_whatever_was_asked_for(project: Project) -> None:
 def test_before_it_is_made_questions_say_what_is_not_known(project: Project) -> None:
     done = project.treadle("status")
     assert done.code == 1
-    assert "may run gen:...: made/plan.yaml is not made yet" in done.out
+    assert "may run gen:...: made/plan.yaml is not generated yet" in done.out
     assert "run gen: " in done.out
     shown = project.treadle("list")
-    assert "plans that are not made yet:\n  gen  made/plan.yaml" in shown.out
+    assert "plans that are not generated yet:\n  gen  made/plan.yaml" in shown.out
     assert "all: it is not known before gen has run" in " ".join(
         project.treadle("list", "--all").out.split()
     ).replace("all it", "all: it")
@@ -112,7 +112,7 @@ def test_after_that_questions_know_all_of_it(project: Project) -> None:
     assert project.treadle("log", "gen:a").code == 0
     assert "gen:a" in project.treadle("why", "gen:a").out
     project.write("names", "a\n")
-    assert "may run gen:...: made/plan.yaml is not made yet" in project.treadle("status").out
+    assert "may run gen:...: made/plan.yaml is not generated yet" in project.treadle("status").out
 
 
 def test_a_mistake_in_it_is_shown_where_it_stands(project: Project) -> None:
@@ -150,14 +150,14 @@ def test_questions_ask_about_what_a_maker_that_runs_always_has_made_last(project
     project.write("plan", project.read("treadle.yaml").replace("    expand:", "    always: true\n    expand:"))
     project.run()
     assert "gen:a" in project.treadle("list").out
-    assert "may run gen:...: made/plan.yaml may be another one then" in project.treadle("status").out
+    assert "may run gen:...: made/plan.yaml may change then" in project.treadle("status").out
     assert "it last ran" in project.treadle("why", "gen:a").out
     assert project.treadle("clean", "gen:a").code == 0
     assert not (project.folder / "out/a").exists()
     assert (project.folder / "made/plan.yaml").exists()
     assert project.run() == ["a", "gen"]
     project.write("names", "a\nb\nc\n")
-    assert "may run gen:...: made/plan.yaml is not made yet" in project.treadle("status").out
+    assert "may run gen:...: made/plan.yaml is not generated yet" in project.treadle("status").out
     project.run()
     project.write("names", "a\nb\n")
     project.run()
@@ -166,13 +166,13 @@ def test_questions_ask_about_what_a_maker_that_runs_always_has_made_last(project
 
 def test_why_says_of_a_plan_what_status_says(project: Project) -> None:
     asked = project.treadle("why").out
-    assert "gen:... may run:\n  made/plan.yaml is not made yet\n" in asked
+    assert "gen:... may run:\n  made/plan.yaml is not generated yet\n" in asked
     asked = project.treadle("why", "gen:a").out
-    assert "made/plan.yaml is not made yet" in asked
+    assert "made/plan.yaml is not generated yet" in asked
     assert "no action reads" not in asked
     project.write("plan", project.read("treadle.yaml").replace("    expand:", "    always: true\n    expand:"))
     project.run()
-    said = "made/plan.yaml may be another one then"
+    said = "made/plan.yaml may change then"
     assert project.treadle("why").out == f"gen would run:\n  it runs each time\ngen:... may run:\n  {said}\n"
     for name in ("gen:a", "gen:b"):
         shown = project.treadle("why", name).out
@@ -194,7 +194,7 @@ def test_what_is_said_of_an_action_does_not_fall_upon_its_maker(project: Project
     for word in ("clean", "forget", "adopt"):
         done = project.treadle(word, "gen:a")
         assert (done.code, done.out) == (2, "")
-        assert "gen:a is not known: made/plan.yaml is not made yet" in done.err
+        assert "gen:a is not known: made/plan.yaml is not generated yet" in done.err
     assert project.treadle("log", "gen").out == "made\n"
     assert project.treadle("log", "gen:a").out == ""
     assert "gen:c has no log yet" in project.treadle("log", "gen:c").err

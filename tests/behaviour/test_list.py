@@ -52,7 +52,7 @@ def test_list_all_shows_each_action_and_what_is_left_out(tmp_path: Path, word: s
     lines = run_treadle(tmp_path, "list", word, check=0).lines
     assert "  fit@b    one part" in lines
     assert "  _hidden" in lines
-    assert lines[lines.index("left out:") + 1].startswith("  never  ")
+    assert lines[lines.index("disabled:") + 1].startswith("  never  ")
 
 
 def test_list_of_names_shows_those(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_parameters_are_listed_with_their_types_and_choices(tmp_path: Path) -> N
         "  m=1        int, one of 1, 2",
         "  parts=a,b  list, each one of a, b, c",
         "  name=x",
-        "  more=      list, what follows --",
-        "  cc=cc      from $MY_CC if that is set",
+        "  more=      list, takes the words after --",
+        "  cc=cc      from $MY_CC if set",
     ]
     given = json.loads(run_treadle(tmp_path, "list", "--json", "-p", "n=5", check=0).out)["params"][0]
     assert (given["type"], given["value"], given["default"]) == ("int", "5", "3")
@@ -126,7 +126,7 @@ def test_files_says_where_each_input_comes_from_and_who_reads_each_output(tmp_pa
         "  makes",
         "    last",
         "idle",
-        "  neither inputs nor outputs",
+        "  no inputs and no outputs",
     ]
 
 
@@ -139,8 +139,8 @@ def test_files_knows_what_an_action_was_found_to_read(tmp_path: Path) -> None:
     (tmp_path / "own.h").unlink()
     assert run_treadle(tmp_path, "list", "--files", "use", check=0).lines[2:5] == [
         "    src.c  no action makes it",
-        "    gen.h  made by gen (found in the last run)",
-        "    own.h  not there, and no action makes it (found in the last run)",
+        "    gen.h  made by gen (discovered in the last run)",
+        "    own.h  missing, and no action makes it (discovered in the last run)",
     ]
     (use,) = json.loads(run_treadle(tmp_path, "list", "--files", "--json", "use", check=0).out)["actions"]
     assert use["files"]["inputs"][1] == {"path": "gen.h", "how": "discovered", "made_by": ["gen"], "exists": True}
@@ -180,7 +180,7 @@ def test_a_long_help_is_broken_on_a_terminal_and_nowhere_else(tmp_path: Path) ->
 def test_check_says_that_all_is_well_or_all_that_is_not(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
     assert (
-        run_treadle(tmp_path, "check", check=0).out == "treadle.yaml: 5 actions, 1 group, 1 left out, no problems\n"
+        run_treadle(tmp_path, "check", check=0).out == "treadle.yaml: 5 actions, 1 group, 1 disabled, no problems\n"
     )
     plan(tmp_path, "actions:\n  a: {runn: x}\n  b: {run: 'x | y'}\n", "wrong.yaml")
     done = run_treadle(tmp_path, "check", "wrong.yaml", check=2)
@@ -214,15 +214,17 @@ def test_log_prints_byte_by_byte_what_the_action_printed(tmp_path: Path) -> None
 def test_log_says_why_there_is_none(tmp_path: Path) -> None:
     plan(tmp_path, PLAN)
     assert "has no log yet" in run_treadle(tmp_path, "log", "merge", check=2).err
-    assert "stands for 2 actions" in run_treadle(tmp_path, "log", "fit", check=2).err
-    assert "not kept" in run_treadle(tmp_path, "log", "shell", check=2).err
+    assert "selects 2 actions" in run_treadle(tmp_path, "log", "fit", check=2).err
+    assert "has no log: with `console: true`" in run_treadle(tmp_path, "log", "shell", check=2).err
     assert "one action" in run_treadle(tmp_path, "log", check=2).err
 
 
 def test_a_plan_of_which_all_is_left_out_is_not_listed_as_nothing(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  a: {run: x, when: '1 == 2'}\n")
-    assert run_treadle(tmp_path, "list", check=0).lines == ["no action is in: 1 action left out, --all says why"]
+    assert run_treadle(tmp_path, "list", check=0).lines == [
+        "no action is enabled: 1 action disabled, --all shows why"
+    ]
     assert run_treadle(tmp_path, "list", "--all", check=0).lines[-2:] == [
-        "left out:",
+        "disabled:",
         "  a  when 1 == 2 is false",
     ]

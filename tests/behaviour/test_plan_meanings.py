@@ -65,8 +65,8 @@ def test_left_out_is_not_failed_and_its_outputs_are_not_stale(tmp_path: Path) ->
     assert (tmp_path / "o").exists()
     assert (tmp_path / "p").exists()
     told = run_treadle(tmp_path, "run", "a", "-p", "m=no", check=2).err
-    assert "a is left out" in told
-    assert "hint: `treadle list --all` shows the names, and what is left out" in told
+    assert "a is disabled" in told
+    assert "hint: `treadle list --all` shows all names, also of disabled actions" in told
     assert run(tmp_path) == []
 
 

@@ -101,7 +101,7 @@ print("still here")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE)
     run, *told = done.stdout.splitlines()
     assert (done.returncode, told) == (143, ["told 2", "told 3"])
-    assert done.stderr == "treadle: ended by the third signal, what was still running was killed\n"
+    assert done.stderr == "treadle: ended by the third signal, all running programs were killed\n"
     assert list(marked(f"{run}/")) == []
 
 

@@ -61,7 +61,7 @@ def test_what_somebody_has_written_over_a_stale_output_stays(tmp_path: Path) -> 
     done = run_treadle(tmp_path, "clean", "--stale", check=0)
     assert done.lines == ["1 stale output removed"]
     assert "out/old is left alone: it holds something else" in done.err
-    assert "site/ keeps what no run of Treadle has made: mine" in done.err
+    assert "site/ keeps files that no run of Treadle has made: mine" in done.err
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["mine"]
 
 
@@ -71,7 +71,10 @@ def test_a_stale_output_behind_a_link_stays(tmp_path: Path) -> None:
     ready(folder)
     (folder / "out").rename(tmp_path / "elsewhere")
     (folder / "out").symlink_to(tmp_path / "elsewhere")
-    assert "out/old is left alone: it lies behind a link" in run_treadle(folder, "clean", "--stale", check=0).err
+    assert (
+        "out/old is left alone: a folder on its path is a link"
+        in run_treadle(folder, "clean", "--stale", check=0).err
+    )
     assert (tmp_path / "elsewhere/old").exists()
 
 
@@ -203,7 +206,7 @@ def test_an_action_without_outputs_is_never_adopted(tmp_path: Path) -> None:
     (tmp_path / "out/a").touch()
     assert "nothing to take as current" in run_treadle(tmp_path, "adopt", "lint", check=2).err
     done = run_treadle(tmp_path, "adopt", "*", check=0)
-    assert "lint is left out" in done.err
+    assert "lint is skipped" in done.err
     assert done.lines == ["1 action taken as current"]
     assert "run lint" in run_treadle(tmp_path, "status", "lint", "a", check=1).out
 

@@ -149,8 +149,8 @@ def test_a_question_while_a_run_is_at_work_says_so(tmp_path: Path, words: list[s
     run = waiting.start("-j1")
     asked = run_treadle(waiting.folder, *words)
     assert asked.err == (
-        f"treadle: process {run.pid} (treadle run -j1) is at work in this folder: "
-        "what it is running now shows as interrupted\n"
+        f"treadle: process {run.pid} (treadle run -j1) is active in this folder: "
+        "the actions that it is running are shown as interrupted\n"
     )
     assert "cut off" not in asked.out
     waiting.go.open()

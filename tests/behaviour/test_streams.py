@@ -105,7 +105,7 @@ def test_each_command_ends_alike_where_stdout_is_full_gone_or_closed(settled: Pa
     if words[0] == "forget":
         run_treadle(settled, "run", check=0)
     full = run_treadle(settled, *words, prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"), check=2)
-    assert full.err.count("what is printed cannot be written: No space left on device\n") == 1
+    assert full.err.count("stdout cannot be written: No space left on device\n") == 1
     # a pipe without a reader: the one that there was has ended when the command starts
     script = "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); os.execvp(sys.argv[1], sys.argv[1:])"
     gone = run_treadle(settled, *words, prefix=(sys.executable, "-c", script), check=141)

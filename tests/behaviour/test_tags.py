@@ -59,7 +59,7 @@ def test_other_faces_take_tags_too(tmp_path: Path) -> None:
         ("slow quick", "quick is not expected here"),
         ("'slow'", "not a condition"),
         ("", "an empty condition"),
-        ("small", "takes nothing of what was named"),
+        ("small", "matches none of the named actions"),
     ],
 )
 def test_a_mistake_in_an_expression_is_told(expression: str, said: str, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_mistake_in_an_expression_is_told(expression: str, said: str, tmp_path
     for one in said.split("|"):
         assert one in told
     bare = run_treadle(tmp_path, "run", "-l", "check", check=2).err
-    assert "takes nothing of what runs by default" in bare
+    assert "matches none of the default actions" in bare
 
 
 @pytest.mark.parametrize("tag", ["a-b", "not", "2", "''"])

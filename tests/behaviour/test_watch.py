@@ -187,7 +187,7 @@ def test_an_included_plan_and_a_file_of_vars_count(tmp_path: Path) -> None:
 
 def test_it_ends_when_its_folder_has_gone(folder: Path, watched: Watched) -> None:
     shutil.rmtree(folder)
-    watched.until("the folder that was watched has gone")
+    watched.until("the watched folder was removed")
     watched.child.communicate(timeout=DEADLINE)
     assert watched.child.returncode == 2
 

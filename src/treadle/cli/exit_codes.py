@@ -5,23 +5,23 @@ FAILED = 1
 WRONG = 2
 """The plan or the call is wrong."""
 BUSY = 3
-"""Another run is at work, and we were told not to wait."""
+"""Another run is active, and --no-wait was given."""
 OUR_BUG = 70
 GONE = 141
-"""The reader of the answer is gone: the code of a program which SIGPIPE has ended."""
+"""The output pipe was closed: the exit code of a program that SIGPIPE has ended."""
 
 
 def code_of_lost(code: int, failure: str) -> int:
-    """Return the exit code where stdout could not be written to the end: the same for each command.
+    """Return the exit code of a command whose stdout could not be written completely.
 
-    Signals, a run that is at work elsewhere and bugs of our own say more, and stay.
+    The codes of signals, of an active run and of bugs stay, as they say more.
 
-    :param code: what it would be else
-    :param failure: why it could not be written, "" if the reader went away
+    :param code: the exit code otherwise
+    :param failure: why it could not be written, "" if the pipe was closed
     """
     return (WRONG if failure else GONE) if code in (0, FAILED, WRONG, GONE) else code
 
 
 def lost_note(failure: str) -> str:
-    """Return what is told of stdout that cannot be written."""
-    return f"what is printed cannot be written: {failure}"
+    """Return the warning for a stdout that cannot be written."""
+    return f"stdout cannot be written: {failure}"

@@ -1,4 +1,4 @@
-"""Errors on stderr, and the exit codes that they stand for. A traceback is for bugs of our own."""
+"""Prints errors on stderr, and returns their exit codes. A traceback is for bugs in Treadle."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def _tell_bug(error: BaseException, call: Call) -> None:
     system = " ".join(os.uname()[:3:2])
     texts = "".join(format_exception(error)).rstrip().split("\n")
     lines = [
-        line(("treadle: ", "dim"), (f"this is a bug of Treadle's own, not of your plan: {safe(what)}", "bad")),
+        line(("treadle: ", "dim"), (f"this is a bug in Treadle, not in your plan: {safe(what)}", "bad")),
         *(line(safe(text)) for text in texts),
         line(f"Treadle {__version__}, Python {'.'.join(map(str, _python()))}, {system}"),
-        line("Please report it, with this text and, if you can, the plan."),
+        line("Please report it with this text and, if possible, the plan."),
     ]
     call.console.errors.write(lines)
 

@@ -50,7 +50,7 @@ def _end_all(walk: CommandWalk, code: int) -> None:
     from treadle.engines.process_marks import end_marked
 
     left = end_marked(f"{walk.run_id}/", _PATIENCE)
-    how = f"processes {left} do not end" if left else "what was still running was killed"
+    how = f"processes {left} do not end" if left else "all running programs were killed"
     # on a terminal the status line may stand there
     start = "\n" if os.isatty(2) else ""
     try:

@@ -1,8 +1,8 @@
-"""What an action of files and processes is, as data: the language between front ends and the walk.
+"""Command: an action of files and processes as data, passed from front ends to the walk.
 
-It does nothing by itself and knows nothing of plans, graphs or processes.
-All paths are text, relative to the root with `/` between names, or absolute where they lie outside it;
-a trailing `/` makes a path a folder with all that is in it.
+It does nothing and knows no plans, graphs or processes.
+All paths are text, relative to the root with `/` between names, or absolute outside of it. A path with a trailing
+`/` is a folder with all that is in it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ BASE_ENVIRONMENT = (
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
-"""Variables that each action sees and no fingerprint holds, beside those that start with BASE_PREFIXES."""
+"""Variables that each action gets and that are not part of fingerprints, as are those with BASE_PREFIXES."""
 BASE_PREFIXES = ("LC_", "XDG_")
 
 DEFAULT_SHELL = ("bash", "-euo", "pipefail", "-c")
 
 
 class Environment:
-    """The variables of an action: `set` here, `track` from outside (fingerprinted), `pass_` through (not).
+    """The variables of an action.
 
-    :param secret: those of `set` and `track` whose values are kept nowhere, as digests only
+    :param set: name -> value
+    :param track: names of variables to take from the environment, with their values in the fingerprint
+    :param pass_: names of variables to take from the environment, without their values in the fingerprint
+    :param secret: those of `set` and `track` of which only digests are stored
     """
 
     __slots__ = ("pass_", "secret", "set", "track")
@@ -53,11 +56,11 @@ class Environment:
 class Script:
     """A program text for a shell.
 
-    :param text: what the shell is given; it takes values from `variables` and holds none of them
-    :param variables: name -> value, put into the environment of the shell
-    :param shown: the text with the values in it, quoted: what people read, and what is fingerprinted
-    :param shell: the program and its options, the text follows as last argument
-    :param words: what follows the text: its `$0`, and what it has as `$@`
+    :param text: the text for the shell; it takes values from `variables` and contains none of them
+    :param variables: name -> value, for the environment of the shell
+    :param shown: the text with the values, quoted; it is displayed, and part of the fingerprint
+    :param shell: the program and its options; the text follows as last argument
+    :param words: the arguments after the text: `$0`, and the positional arguments `$@`
     """
 
     __slots__ = ("shell", "shown", "text", "variables", "words")
@@ -80,7 +83,8 @@ class Script:
 class Tool:
     """A program whose identity counts: its file's content, or what `version` (an argv, run in the root) prints.
 
-    :param name: looked for on PATH, or relative to the root if there is a `/` in it
+    :param name: looked up on PATH, or relative to the root if it has a `/`
+    :param version: the argv
     """
 
     __slots__ = ("name", "version")
@@ -91,7 +95,7 @@ class Tool:
 
 
 class Retries:
-    """How often and after what a failed action is tried again.
+    """How often and after which ends a failed action is tried again.
 
     :param max: further attempts after the first
     :param on: `timeout`, `exit N`, `signal` (a signal ended it), or `any`
@@ -107,7 +111,7 @@ class Retries:
 
 
 class Limits:
-    """When an action may run and for how long: none of it is fingerprinted.
+    """When an action may run, and for how long; not part of the fingerprint.
 
     :param timeout: seconds, None for no limit
     """
@@ -130,24 +134,22 @@ class Limits:
 
 
 class Command:
-    """One action: what to run, what it reads, what it leaves behind.
-
-    More parameters than our constructors take elsewhere: it is the data sheet of an action, a keyword each.
+    """One action: what to run, what it reads, and what it makes.
 
     :param steps: one argv, or a list of them that run in order until one fails
     :param script: a shell script in place of `steps`
-    :param cwd: folder it runs in
+    :param cwd: the folder that it runs in
     :param inputs: files and folders (`docs/`) that it reads
     :param outputs: files and folders that it makes
     :param env: its environment
-    :param tools: programs whose identity is part of the inputs
+    :param tools: programs whose identity is part of the key
     :param depfile: a file in make's syntax in which the command says what it read: short for `Depfile(path)` as
         `discovery`
-    :param discovery: how the command says what it read beside its inputs
-    :param stdout: an output that takes what the command prints
+    :param discovery: finds the inputs that the command reads in addition
+    :param stdout: the output for what the command prints to stdout
     :param limits: queue, tokens, priority, time limit, retries
-    :param always: it runs each time; None for what it is by itself: without inputs, outputs and edits it does
-    :param once: it runs only while an output is missing
+    :param always: whether it runs each time; the default is True without inputs, outputs and edits
+    :param once: whether it runs only if an output is missing
     :param edits: files that it reads and writes in place
     :param keep: its output files are not removed before it starts
     :param console: it keeps the terminal; one such action at a time
@@ -155,8 +157,7 @@ class Command:
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param place: where it was written
-    :raises UsageError: if a text was given for a list of texts, or something else for one of the texts, or both a
-        depfile and a discovery
+    :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
 
     __slots__ = (
@@ -213,7 +214,7 @@ class Command:
 
     @property
     def depfile(self) -> str | None:
-        """The file that a depfile is read from; None without one, also where it has another discovery."""
+        """The path of the depfile; None without one, also with another discovery."""
         if self.discovery is None:
             return None
         from .depfile import Depfile
@@ -222,17 +223,17 @@ class Command:
 
     @property
     def made(self) -> tuple[str, ...]:
-        """The paths that it leaves: the outputs, and the data of its discovery."""
+        """The outputs, and the data of its discovery."""
         return self.outputs if self.discovery is None else (*self.outputs, self.discovery.path)
 
     @property
     def written(self) -> tuple[str, ...]:
-        """The paths whose readers come after it: the outputs, and the files that it edits."""
+        """The outputs, and the files that it edits: what its consumers come after it for."""
         return (*self.outputs, *self.edits) if self.edits else self.outputs
 
     @property
     def shown(self) -> str:
-        """The command as people read it: quoted for a shell, one line per step."""
+        """The command as text: quoted for a shell, one line for each step."""
         if self.script is not None:
             return self.script.shown
         from treadle.core.text import shell_join
@@ -240,7 +241,7 @@ class Command:
         return "\n".join(map(shell_join, self.steps))
 
     def argvs(self) -> tuple[tuple[str, ...], ...]:
-        """Return what is started, in order: the steps, or the shell with its script."""
+        """Return the argvs to start, in order: the steps, or the shell with its script."""
         if self.script is None:
             return self.steps
         return ((*self.script.shell, self.script.text, *self.script.words),)
@@ -255,7 +256,7 @@ def written_by(commands: Mapping[Any, Command]) -> Iterator[tuple[str, Any]]:
 
 
 def _refuse_texts(**lists: object) -> None:
-    """Refuse a text in place of a list of texts: its letters are none."""
+    """Refuse a text in place of a list of texts, which would be taken letter by letter."""
     from treadle.errors import UsageError
 
     for name, given in lists.items():
@@ -267,19 +268,19 @@ def _refuse_texts(**lists: object) -> None:
 
 
 def _refuse_others(**lists: Sequence[object]) -> None:
-    """Refuse what is no text in a list of paths: a pathlib.Path cannot say by a `/` that it is a folder."""
+    """Refuse paths that are not text: a pathlib.Path has no trailing `/` for a folder."""
     from treadle.errors import UsageError
 
     for name, given in lists.items():
         for one in given:
             if not isinstance(one, str):
                 raise UsageError(
-                    f"{one!r} is among the {name} of a Command",
+                    f"the {name} of a Command contain {one!r}",
                     facts=("expected a text such as 'src/a.c', or 'src/' for a folder",),
                 )
             if not one:
                 raise UsageError(
-                    f"an empty text is among the {name} of a Command",
+                    f"the {name} of a Command contain an empty text",
                     facts=("expected a path such as 'src/a.c', or './' for the whole root",),
                 )
 

@@ -1,4 +1,4 @@
-"""What actions read beside what they declare: the inputs that their discoveries name, as looked at and as recorded.
+"""Discovered inputs: what actions read in addition to what they declare, as looked at and as recorded.
 
 It knows the Commands of a walk and which of them ran at the same time, and decides whether what an action has read
 may go on record.
@@ -40,22 +40,22 @@ class Overlaps:
         self._over: dict[str, int] = {}
 
     def begins(self, uid: str) -> None:
-        """Take in that an attempt of an action begins."""
+        """Note that an attempt of an action begins."""
         self._begun[uid] = self._ends
 
     def is_over(self, uid: str, *, has_run: bool) -> None:
-        """Take in that the walk has finished an action; one that will be tried again is not over."""
+        """Note that an action is over; one that will be tried again is not."""
         self._ends += has_run
         self._over[uid] = self._ends if has_run else 0
 
     def overlapped(self, uid: str, other: str) -> bool:
-        """Return whether `other` has run since the last attempt of `uid` began, runs now, or is still to come."""
+        """Return whether `other` has run since the last attempt of `uid` began, runs now, or has yet to run."""
         end = self._over.get(other)
         return end is None or end > self._begun.get(uid, 0)
 
 
 class DiscoveredInputs:
-    """Takes in what the actions of one walk have read beside what they declare.
+    """Adds the discovered inputs of the actions of one walk to their fingerprints.
 
     :param files: the files of the root
     :param commands: all actions of the walk
@@ -67,7 +67,7 @@ class DiscoveredInputs:
         self._commands = commands
         self._producers: Producers | None = None
         self._links: Links | None = None
-        """How links are once the walk is over."""
+        """The links as they are when the walk is over."""
 
     def add(
         self,
@@ -88,7 +88,7 @@ class DiscoveredInputs:
         :raises TreadleError: the data of the discovery is missing or not valid
         """
         since = int(started * 1e9) - GRANULARITY
-        doubted = []
+        doubtful = []
         fresh: dict[str, Seen] = {}
         links = Links(self.files.root)
         for path, seen, was_there in look_at_discovered(self.files, uid, command, links):
@@ -98,7 +98,7 @@ class DiscoveredInputs:
             if _is_around(path, seen):
                 has_moved = False
             elif path in before:
-                has_moved = _moved_beside(own, before[path], seen) if own else moved(before[path], seen)
+                has_moved = _others_moved(own, before[path], seen) if own else moved(before[path], seen)
             elif seen.value == ABSENT:
                 # a temporary file of the command looks the same: only what is known to have been there is doubtful
                 has_moved = was_there or bool(producers)
@@ -107,16 +107,16 @@ class DiscoveredInputs:
             if not (path in before or _is_around(path, seen)):
                 fresh[path] = seen
             if has_moved or any(self.overlaps.overlapped(uid, one) for one in producers):
-                doubted.append(path)
-        doubted += self._moved_on_the_way(fresh, since) if fresh else ()
-        return list(dict.fromkeys(doubted))
+                doubtful.append(path)
+        doubtful += self._moved_on_the_way(fresh, since) if fresh else ()
+        return list(dict.fromkeys(doubtful))
 
     def _moved_on_the_way(self, fresh: Mapping[str, Seen], since: int) -> list[str]:
-        """Return what may have been found through another folder or link than is there now.
+        """Return the paths that may have been read through another folder or link than exists now.
 
-        Nothing was looked at when the action began, so the times of what leads there tell.
+        They were not looked at when the action began, so the times of the folders and links decide.
 
-        :param fresh: what was found for the first time
+        :param fresh: path -> what was seen of it, of what was discovered for the first time
         """
         looks = [look for seen in fresh.values() for look in (*seen.looks.values(), *seen.folders.values())]
         since -= max((look.behind for look in looks), default=0)
@@ -129,19 +129,19 @@ class DiscoveredInputs:
         return [*found, *trees]
 
     def producers_of(self, uid: str, found: Iterable[str]) -> list[str]:
-        """Return the actions that make what an action has read undeclared."""
+        """Return the producers of the discovered inputs of an action."""
         links = Links(self.files.root)
         return list(dict.fromkeys(one for path in found for one in self._producers_of(uid, path, links)))
 
     def with_real_names(self, found: Iterable[str]) -> list[str]:
-        """Return paths, and the names that those have without the links that they lead through."""
+        """Return paths, and their names without links."""
         if self._links is None:
             self._links = Links(self.files.root)
         links = self._links
         return list(dict.fromkeys(name for path in found for name in (path, links.real(path))))
 
     def links_of(self, found: Iterable[str]) -> dict[str, str]:
-        """Return the links that paths lead through, and where these lead to, once the walk is over."""
+        """Return link -> where it leads to, of the links on the way of paths when the walk is over."""
         if self._links is None:
             self._links = Links(self.files.root)
         links = self._links
@@ -154,10 +154,10 @@ class DiscoveredInputs:
 
 
 def look_at_discovered(files: Files, uid: str, command: Command, links: Links) -> Iterator[tuple[str, Seen, bool]]:
-    """Yield (path, what it holds now, whether a look before met something) of what a command has read undeclared.
+    """Yield each discovered input of a command: path, what it holds now, whether a look before found a file.
 
-    A folder counts with all that is in it, and its path has a trailing `/`; one around the root counts by being
-    there.
+    A folder counts with all that is in it, and its path has a trailing `/`; of a folder around the root only its
+    existence counts.
 
     :raises TreadleError: the data of the discovery is missing or not valid, or a file cannot be read
     """
@@ -184,12 +184,12 @@ def look_at_discovered(files: Files, uid: str, command: Command, links: Links) -
 
 
 class _Declared:
-    """What a Command says of itself that it reads and makes, asked by any name that a path has."""
+    """Whether a path is declared by a Command, by any name that it has through links."""
 
     def __init__(self, command: Command, links: Links) -> None:
         self._links = links
         self._paths = {*command.inputs, *command.made, *command.edits}
-        # another name of an input counts beside the one that is declared; an output is none of its own inputs
+        # another name of a declared input is an input of its own; an output is never an input of its action
         made = {links.place(path) for path in self._paths.difference(command.inputs)}
         self._paths |= made
         self._made = made
@@ -206,19 +206,19 @@ class _Declared:
 
 
 def _is_around(path: str, seen: Seen) -> bool:
-    """Return whether it is a folder that counts by being there."""
+    """Return whether it is a folder of which only the existence counts."""
     return not path.endswith("/") and is_folder(seen.value)
 
 
 def _holds(path: str, root: str) -> bool:
-    """Return whether a folder holds the root: it changes with whatever else happens on the machine."""
+    """Return whether a folder holds the root: its content changes for other reasons all the time."""
     full = os.path.realpath(os.path.join(root, path))
     real = os.path.realpath(root)
     return real != full and os.path.join(real, "").startswith(os.path.join(full, ""))
 
 
 def _own_in(path: str, command: Command) -> tuple[str, ...]:
-    """Return what an action itself writes in a folder that it reads: that moves with each run."""
+    """Return what an action itself writes in a folder that it reads: this changes in each run."""
     if not path.endswith("/"):
         return ()
     return tuple(name for name in (*command.made, *command.edits) if _lies_in(name, path))
@@ -229,7 +229,7 @@ def _lies_in(path: str, folder: str) -> bool:
 
 
 def _others(seen: Seen, own: tuple[str, ...]) -> dict[str, Look]:
-    """Return the looks at what others write, or nothing does."""
+    """Return the looks at files that the action does not write itself."""
     exact = set(own)
     folders = tuple(name for name in own if name.endswith("/"))
     return {
@@ -240,12 +240,12 @@ def _others(seen: Seen, own: tuple[str, ...]) -> dict[str, Look]:
 
 
 def _folders(seen: Seen, own: tuple[str, ...]) -> list[str]:
-    """Return the folders that hold nothing of its own: the others have another stamp after each run."""
+    """Return the folders in which the action writes nothing: the others have another stamp after each run."""
     return [path for path in seen.folders if not any(_lies_in(one, path) or _lies_in(path, one) for one in own)]
 
 
-def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
-    """Return whether a folder may have held something else for a while, but for what the action writes itself."""
+def _others_moved(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
+    """Return whether a folder may have held something else for a while, without what the action writes."""
     then, now = _others(before, own), _others(after, own)
     if then.keys() != now.keys() or _folders(before, own) != _folders(after, own):
         return True
@@ -254,24 +254,24 @@ def _moved_beside(own: tuple[str, ...], before: Seen, after: Seen) -> bool:
     return any(before.folders[path].has_moved(after.folders[path]) for path in _folders(after, own))
 
 
-def _is_as_left(seen: Seen, makers: Iterable[str], left_by: Callable[[str], Mapping[str, Seen]]) -> bool:
-    """Return whether a file is as its maker has left it: then it has not moved since, however new it is.
+def _is_as_left(seen: Seen, producers: Iterable[str], left_by: Callable[[str], Mapping[str, Seen]]) -> bool:
+    """Return whether a file is as its producer has left it: then it has not changed since, however new it is.
 
-    That the maker was over when the attempt began is asked beside this. A stamp tells the file by any name.
+    Whether the producer was over when the attempt began is checked apart. A stamp is the same for each name.
     """
-    sure = (one for maker in makers for one in left_by(maker).values() if one.sure)
+    sure = (one for producer in producers for one in left_by(producer).values() if one.sure)
     left = {look.stamp for one in sure for look in one.looks.values()}
     return not seen.folders and all(look.stamp in left for look in seen.looks.values())
 
 
 def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
-    """Return whether something was written since a time (nanoseconds), apart from what the action writes itself."""
+    """Return whether something was written since a time (nanoseconds) that the action does not write itself."""
     looks = [*_others(seen, own).values(), *(seen.folders[path] for path in _folders(seen, own))]
     return any(look.stamp[0] >= since - look.behind for look in looks)
 
 
 def owner_of(uid: str, command: Command) -> Owner:
-    """Return whose record an action's is: that of its outputs or, without any, of plan, action and command.
+    """Return the owner of the record of an action: its outputs or, without any, its plan, uid and command.
 
     So two values of a parameter that lead to other outputs have records of their own, and outputs keep their record
     when their action or plan gets another name.
@@ -291,13 +291,13 @@ def owner_of(uid: str, command: Command) -> Owner:
 
 
 def discovered_on_record(store: Store, uid: str, command: Command) -> list[str]:
-    """Return what an action was found to read when it last ended well, on record or not."""
+    """Return the discovered inputs of the last success of an action, also if that was not recorded."""
     entry = store.entries.get(owner_of(uid, command).key) if command.discovery is not None else None
     return discovered_in(entry) if entry is not None else []
 
 
 def discovered_in(entry: Entry) -> list[str]:
-    """Return what an action was found to read when it last ended well, whether that gave a record or not."""
+    """Return the discovered inputs in an entry of the store, also of a success that was not recorded."""
     found = entry.found_at_end
     if found:
         return found
@@ -306,7 +306,7 @@ def discovered_in(entry: Entry) -> list[str]:
 
 
 def producers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
-    """Yield (action, producer) for each output of another action that an action has read undeclared last time."""
+    """Yield (action, producer) for each discovered input that another action makes or edits."""
     producers: Producers | None = None
     for uid, command in commands.items():
         found = discovered_on_record(store, uid, command) if command.discovery is not None else ()
@@ -320,11 +320,11 @@ def producers_on_record(store: Store, commands: Mapping[str, Command]) -> Iterat
 
 
 def wait_for_producers(store: Store, actions: DAG) -> None:
-    """Let each action wait for the producers of what it has read undeclared last time."""
+    """Add edges from the producers of discovered inputs, as recorded, to the actions that read them."""
     commands: dict[str, Command] = actions.vertex_data  # type: ignore[assignment]
     for uid, producer in list(producers_on_record(store, commands)):
         try:
             actions.update_vertex(uid, predecessors=[producer])
         except DAGError:
-            # they wait for each other: then the order of the plan counts
+            # this closes a cycle: then the order of the plan counts
             continue

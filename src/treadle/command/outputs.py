@@ -1,6 +1,6 @@
-"""Outputs on disk: made room for before an action starts, checked after, put aside when it failed.
+"""Outputs on disk: makes room for them before an attempt, checks them after it, puts them aside if it failed.
 
-What is ours to remove `ownership` says. It knows nothing of fingerprints.
+`ownership` decides which files Treadle may remove (they are *ours*). It knows nothing of fingerprints.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def _hint_of(error: OSError, full: str) -> str:
-    """Return what can be done about what stands in the way of an output."""
+    """Return a hint how to remove an obstacle to an output."""
     if error.errno in (EACCES, EPERM, EROFS):
         return "check the owner and the mode of the folder"
     above = full.rstrip("/")
     while above and not os.path.lexists(above):
         above = os.path.dirname(above)
     if os.path.islink(above) and not os.path.exists(above):
-        return "a link in its path leads nowhere: make what it leads to, or remove the link"
+        return "a link on its path leads nowhere: make its target, or remove the link"
     if error.errno in (EEXIST, ENOTDIR, EISDIR, ENOTEMPTY):
-        return "it is not as a run of Treadle has left it: move it away, or declare other outputs"
+        return "no run of Treadle has left it so: move it away, or declare other outputs"
     return ""
 
 
 class Room:
-    """What is in the place of one action's outputs, before an attempt and after it.
+    """The files in the place of the outputs of one action, before and after an attempt.
 
     :param command: the action
-    :param ownership: says what of what is there is ours
+    :param ownership: decides which of them are ours
     :param key: the key of its record
     """
 
@@ -68,13 +68,13 @@ class Room:
         self.command = command
         self.root = ownership.root
         self.replaced: list[str] = []
-        """What was moved aside since Treadle has not made it."""
+        """Files that were moved aside because Treadle has not made them."""
         self.leftovers: list[str] = []
-        """What was moved aside since an attempt that did not end well may have left it."""
+        """Files that were moved aside because an unfinished attempt may have left them."""
         self.emptied: list[str] = []
-        """Output folders from which something was removed that a former run has made."""
+        """Output folders from which files of previous runs were removed."""
         self.touched_links = False
-        """Whether a hard link was taken away: that moves the stamp of the file, which may be an input."""
+        """Whether a hard link was removed: this changes the stamp of the file, which may be an input."""
         self.mark = Mark()
         self._ownership = ownership
         self._key = key
@@ -83,24 +83,24 @@ class Room:
         if self._claim is not None:
             self.mark = Mark(self._claim.folders)
         self._before: dict[str, set[str]] = {}
-        """Output folder -> the names in it that are not from Treadle."""
+        """Output folder -> the paths in it that Treadle has not made."""
         self._links: dict[str, tuple[int, ...]] = {}
-        """Output folder -> what tells the link in its place, which was there before, from one that is made anew."""
+        """Output folder -> the identity of the link that was in its place before the attempt."""
         self._left: dict[str, tuple[int, ...]] = {}
-        """With `keep`: what an attempt before or others may have left there since -> which file it was."""
+        """With `keep`: path -> the identity of a file that an earlier attempt, or others since, may have left."""
         self._aliases = Aliases(self.root, command.inputs)
 
     @property
     def was_unfinished(self) -> bool:
-        """Whether an attempt before may have left something for which no room was made since."""
+        """Whether an earlier attempt may have left files that were not moved aside since."""
         return self._claim is not None and self._claim.foreign is not None
 
     def look(self, is_as_left: Callable[[str], bool], known_folders: set[str]) -> Mark:
-        """Return what there is to say before the action starts.
+        """Return the mark to write before the action starts.
 
-        :param is_as_left: returns whether an output file was missing or held what its last success has left there,
-            when it was last looked at: then it is not looked at again
-        :param known_folders: folders that are known to be there; what is found is added to it
+        :param is_as_left: returns whether an output file was missing, or as its last success has left it, at the
+            last look: then it is not looked at again
+        :param known_folders: folders that are known to exist; others that exist are added
         """
         foreign: list[str] = []
         data = "" if self.command.discovery is None else self.command.discovery.path
@@ -118,9 +118,9 @@ class Room:
         return self.mark
 
     def _is_foreign(self, output: str, status: os.stat_result) -> bool:
-        """Return whether something in the place of an output file is not from Treadle."""
+        """Return whether Treadle has not made what is in the place of an output file."""
         if stat.S_ISDIR(status.st_mode) and not self.command.keep:
-            # it makes room if former actions have made all that is in it
+            # the folder is removed if previous actions have made all that is in it
             sweep = Sweep(self._ownership, f"{output}/", [], "", is_in_the_way=True, is_dry=True)
             sweep.go()
             return bool(sweep.left or sweep.errors)
@@ -142,7 +142,7 @@ class Room:
             yield folder
 
     def _foreign_names(self, folder: str) -> list[str]:
-        """Return the names in an output folder that are not from Treadle, and note them.
+        """Return the paths in an output folder that Treadle has not made, and note them.
 
         A link in its place that is not ours is one of them, and the folder that it leads to is gone through.
         """
@@ -156,7 +156,7 @@ class Room:
         for name, status in names_in(self.root, folder):
             verdict = self._name_verdict(folder, name, status, is_sure=goes)
             self._note_left(name, verdict, status)
-            # what a former action has left there is taken away before the start
+            # outputs of previous actions are removed before the start
             if verdict in (FOREIGN, ALTERED) and not (
                 goes and self._ownership.is_former(name, status, self.command.label)
             ):
@@ -165,9 +165,9 @@ class Room:
         return found
 
     def _name_verdict(self, folder: str, name: str, status: os.stat_result, *, is_sure: bool) -> str:
-        """Return the verdict on a name in an output folder.
+        """Return the verdict on a path in an output folder.
 
-        :param is_sure: whether what an action has made there counts as unchanged, whatever it holds
+        :param is_sure: whether a path that an action has made counts as unchanged, whatever it holds
         """
         value = self._ownership.value_of(name, status)
         verdicts = set()
@@ -182,7 +182,7 @@ class Room:
         return OURS if found != OURS and status.st_nlink > 1 and self._aliases.of(status) else found
 
     def make(self, inputs: ActionInputs, aside: str) -> None:
-        """Make the folders that outputs go into, and the output folders; take away what is there.
+        """Make the folders around outputs and the output folders; remove or move aside what is in their place.
 
         What is ours is removed. What is not, or may not be, is moved into `aside`, but for names in output folders
         that no action has made: they stay.
@@ -223,7 +223,7 @@ class Room:
         (self.leftovers if verdict == LEFT else self.replaced).append(output)
 
     def _clear_folder(self, output: str, aside: str) -> None:
-        """Take away a folder in the place of an output file, if all that is in it is of former actions."""
+        """Remove a folder in the place of an output file, if previous actions have made all that is in it."""
         for is_dry in (True, False):
             sweep = Sweep(self._ownership, f"{output}/", [], aside, is_in_the_way=True, is_dry=is_dry)
             sweep.go()
@@ -233,7 +233,7 @@ class Room:
         self.replaced += sweep.moved
 
     def _make_folders(self, folder: str, aside: str) -> None:
-        """Make a folder and those around it; a file of a former action that is in the way is taken away."""
+        """Make a folder and those around it; remove a file of a previous action that is in the way."""
         full = os.path.join(self.root, folder)
         try:
             _make_folder(full)
@@ -242,12 +242,12 @@ class Room:
             around = [folder, *(above.rstrip("/") for above in folders_around(folder))]
             files = [path for path in around if not os.path.isdir(os.path.join(self.root, path))]
             in_way = [path for path in files if os.path.lexists(os.path.join(self.root, path))]
-            if self.command.keep or len(in_way) != 1 or not self._take_former(in_way[0], aside):
+            if self.command.keep or len(in_way) != 1 or not self._remove_previous(in_way[0], aside):
                 raise
         _make_folder(full)
 
-    def _take_former(self, path: str, aside: str) -> bool:
-        """Take away a file that a former action has left; return whether it is gone."""
+    def _remove_previous(self, path: str, aside: str) -> bool:
+        """Remove a file of a previous action; return whether it is gone."""
         verdict = self._ownership.of_path(path)
         if verdict not in (OURS, LEFT, ADOPTED) or self._ownership.keeps(path):
             return False
@@ -259,21 +259,21 @@ class Room:
         return True
 
     def _make_folder(self, output: str, aside: str) -> None:
-        """Make an output folder, and take away what the last success or a killed attempt has left in it."""
+        """Make an output folder, and remove what the last success or a killed attempt has left in it."""
         full = os.path.join(self.root, output.rstrip("/"))
         status = _lstat(full)
         if status is not None and stat.S_ISLNK(status.st_mode) and not self._keeps_link(output, full, aside):
             status = None
         if status is None:
-            # also where the action makes a link: whether it finds a folder must not depend on former runs
+            # also if the action makes a link: whether it finds a folder must not depend on previous runs
             self._make_folders(output.rstrip("/"), aside)
             return
         if stat.S_ISLNK(status.st_mode):
-            # its owner's: what it leads to is the folder, as a folder around outputs is behind a link
+            # the link of a user: the folder that it leads to is the output folder
             status = os.stat(full)
             self._links[output] = _identity(os.lstat(full))
         if not stat.S_ISDIR(status.st_mode):
-            if output in self._links or self.command.keep or not self._take_former(output.rstrip("/"), aside):
+            if output in self._links or self.command.keep or not self._remove_previous(output.rstrip("/"), aside):
                 raise FileExistsError(17, "a file is there", full)
             _make_folder(full)
             return
@@ -295,9 +295,9 @@ class Room:
             path, error = sweep.errors[0]
             raise TreadleError(
                 f"{path} cannot be removed or moved aside: {error}",
-                hint="a former run has left it in an output folder, where the next one would find it",
+                hint="a previous run has left it in an output folder, where the next run would find it",
             )
-        # a folder that is ours stays where others have put something into it, and is ours still
+        # a folder that is ours stays ours if others have put files into it
         self._before[output] = {
             name
             for name, status in names_in(self.root, output)
@@ -309,7 +309,7 @@ class Room:
         return own + self._ownership.claims_on(output, self._key)
 
     def _keeps_link(self, output: str, full: str, aside: str) -> bool:
-        """Take away a link in the place of an output folder that the action has made; return whether it stays."""
+        """Remove a link that the action has made in the place of an output folder; return whether it stays."""
         if self.command.keep:
             return True
         verdict = self._link_verdict(output, full)
@@ -328,11 +328,11 @@ class Room:
         return next((one for one in (OURS, LEFT, ADOPTED, ALTERED) if one in verdicts), FOREIGN)
 
     def _is_same_link(self, output: str, full: str) -> bool:
-        """Return whether the link in the place of an output folder is the one that was there before."""
+        """Return whether the link in the place of an output folder is the one from before the attempt."""
         return self._links.get(output) == _identity(os.lstat(full))
 
     def _refuse_alias(self, output: str, full: str, status: os.stat_result, inputs: ActionInputs) -> None:
-        """Refuse an output that is an input: the same name in the same folder, or with `keep` the same file."""
+        """Refuse an output that is an input: the same entry of a folder, or with `keep` the same file."""
         target = _stat(full) if stat.S_ISLNK(status.st_mode) else status
         if target is None:
             return
@@ -350,7 +350,7 @@ class Room:
                 )
 
     def look_for_adoption(self) -> None:
-        """Note what in output folders is known to be not from Treadle: it does not become ours by `adopt`."""
+        """Note the files in output folders that Treadle has not made: `adopt` does not make them ours."""
         for output in self.command.outputs:
             if output.endswith("/") and self._claims_on_folder(output):
                 self._foreign_names(output)
@@ -358,7 +358,7 @@ class Room:
                 self._links[output] = _identity(os.lstat(full))
 
     def made(self, values: Mapping[str, Seen], discovery: str = "") -> tuple[dict[str, str], dict[str, str]]:
-        """Return what the action has made that no value of an output says, and all of its output folders.
+        """Return what the action has made apart from the values of its outputs, and the manifest of its folders.
 
         :param values: output -> what was seen of it after its end
         :param discovery: the value of the data of its discovery
@@ -383,7 +383,7 @@ class Room:
         return made, manifest
 
     def _came_to_be(self, folder: str, seen: Seen | None) -> Iterator[tuple[str, str]]:
-        """Yield names in an output folder, itself among them, that are from its action, with their values."""
+        """Yield the paths in an output folder, itself among them, that its action has made, with their values."""
         before = self._before.get(folder, ())
         looks = seen.looks if seen is not None else {}
         for name, status in names_in(self.root, folder):
@@ -393,7 +393,7 @@ class Room:
                 yield name, looks[name].value if name in looks else self._ownership.value(name, status)
 
     def _is_as_it_was_left(self, path: str, status: os.stat_result) -> bool:
-        """Return whether this attempt has not written what may be from one before: it may as well be of others."""
+        """Return whether a file that an earlier attempt may have left was not written by this attempt."""
         return bool(self._left) and self._left.get(path) == _identity(status)
 
     def put_aside(self, folder: str) -> str:
@@ -401,7 +401,7 @@ class Room:
 
         What cannot be moved is removed: nothing half-written stays in the place of an output.
 
-        :returns: what cannot be taken away either and why, "" if all is gone
+        :returns: a path that could not be removed either and why, "" if all are gone
         """
         remove_tree(folder)
         stays = []
@@ -426,18 +426,18 @@ class Room:
 
 
 class Sweep:
-    """Takes away what is ours in one output folder, and moves aside what may be ours; leaves the rest.
+    """Removes the files that are ours in one output folder, and moves aside those that may be ours; others stay.
 
-    It goes into no link and into nothing that is mounted in the folder.
+    It follows no link and enters no mount in the folder.
 
     :param folder: the output folder, relative to the root
-    :param claims: of the actions that make it
-    :param aside: where what may be ours is moved to
-    :param aliases: the inputs of its action: a hard link to one may go
-    :param moves_altered: whether what was ours and is altered is moved aside too, and the folder itself stays
-    :param is_in_the_way: whether the folder is to go as a whole, whichever action has made what is in it
-    :param label: the plan whose former actions may have left outputs in the folder: they go too; None if none do
-    :param is_dry: whether no more is asked than what would become of it
+    :param claims: those of the actions that make it
+    :param aside: the folder for files that may be ours
+    :param aliases: the inputs of its action: hard links to them may be removed
+    :param moves_altered: whether altered files that were ours are moved aside too, and the folder itself stays
+    :param is_in_the_way: whether to remove the whole folder, whichever action has made its files
+    :param label: the plan whose previous actions may have left outputs in the folder, to be removed too
+    :param is_dry: whether to change nothing, and only note what would be done
     """
 
     def __init__(
@@ -461,14 +461,14 @@ class Sweep:
         self.is_dry = is_dry
         self.removed: list[str] = []
         self.moved: list[str] = []
-        """What was ours and is altered, or was adopted, and was moved aside."""
+        """Files that were altered or adopted, and were moved aside."""
         self.leftovers: list[str] = []
-        """What an attempt that did not end well may have left, and was moved aside."""
+        """Files that an unfinished attempt may have left, and that were moved aside."""
         self.left: list[tuple[str, str]] = []
-        """Path and verdict of what stays; a folder stands for all that is in it."""
+        """Path and verdict of what stays; a folder with all that is in it."""
         self.errors: list[tuple[str, str]] = []
         self.touched_links = False
-        """Whether a hard link was taken away."""
+        """Whether a hard link was removed."""
         self._ownership = ownership
         self._root = ownership.root
         self._claims = claims
@@ -476,11 +476,11 @@ class Sweep:
         self._mounts: set[str] | None = None
 
     def go(self) -> None:
-        """Do it."""
+        """Go through the folder."""
         try:
             self._device = os.lstat(os.path.join(self._root, self.folder)).st_dev
         except OSError as error:
-            self.errors.append((self.folder, _said(error)))
+            self.errors.append((self.folder, _text_of(error)))
             return
         todo = [(self.folder, False)]
         while todo:
@@ -492,13 +492,13 @@ class Sweep:
             todo += [(below, False) for below in self._files_of(folder)]
 
     def _files_of(self, folder: str) -> list[str]:
-        """See to the files of one folder; return the folders in it that are to be gone through."""
+        """Handle the files of one folder; return the folders in it to go through."""
         full = os.path.join(self._root, folder)
         below = []
         try:
             fd = os.open(full, _FOLDER_FLAGS)
         except OSError as error:
-            self.errors.append((folder, _said(error)))
+            self.errors.append((folder, _text_of(error)))
             return []
         try:
             for name in sorted(os.listdir(fd)):
@@ -507,7 +507,7 @@ class Sweep:
                     if not stat.S_ISDIR(status.st_mode):
                         self._file(folder + name, status, fd)
                     elif self._is_mounted(f"{folder}{name}", status):
-                        self.left.append((f"{folder}{name}/", "it is mounted there"))
+                        self.left.append((f"{folder}{name}/", "it is a mount point"))
                     elif self._may_be_in(f"{folder}{name}/"):
                         below.append(f"{folder}{name}/")
                     else:
@@ -515,7 +515,7 @@ class Sweep:
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    self.errors.append((folder + name, _said(error)))
+                    self.errors.append((folder + name, _text_of(error)))
                 except TreadleError as error:
                     self.errors.append((folder + name, error.facts[0] if error.facts else error.what))
         finally:
@@ -525,14 +525,14 @@ class Sweep:
     def _may_be_in(self, folder: str) -> bool:
         if any(claim.may_be_in(folder) for claim in self._claims):
             return True
-        # an empty folder that a person has made is theirs too
+        # an empty folder may be one that a user has made
         return (self.is_in_the_way or self.label is not None) and self._ownership.has_outputs_in(folder)
 
     def _is_mounted(self, path: str, status: os.stat_result) -> bool:
         if status.st_dev != self._device:
             return True
         if self._mounts is None:
-            # names as in the output folder: no link is gone through below it
+            # no link is followed below the output folder, so names can be compared as text
             top = os.path.join(os.path.realpath(os.path.join(self._root, self.folder)), "")
             self._mounts = {self.folder + one.removeprefix(top) for one in mount_points() if one.startswith(top)}
         return path in self._mounts
@@ -573,7 +573,7 @@ class Sweep:
             self.left.append((path, verdict))
 
     def _leave(self, folder: str) -> None:
-        """Remove a folder that is ours, if nothing is in it any more."""
+        """Remove a folder that is ours, if it is empty now."""
         if self.is_dry or (folder == self.folder and self.moves_altered):
             return
         if self.is_in_the_way:
@@ -591,7 +591,7 @@ class Sweep:
 def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield path and status of an output folder itself and of all that is in it; folders end with `/`.
 
-    It goes through no links, but for one in the place of the folder itself. What cannot be listed is left out.
+    It follows no links, except one in the place of the folder itself. Folders that cannot be listed are left out.
     """
     todo = [folder]
     while todo:
@@ -613,7 +613,7 @@ def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def missing(values: Mapping[str, str]) -> list[str]:
-    """Return the outputs that are not there, or are a file in place of a folder or the other way round.
+    """Return the outputs that do not exist, or that are a file in place of a folder or the other way round.
 
     :param values: path -> what it holds, as `digests` describes it
     """
@@ -621,11 +621,11 @@ def missing(values: Mapping[str, str]) -> list[str]:
 
 
 def move_aside(root: str, path: str, folder: str) -> str:
-    """Move what is in the place of an output into a folder, never over what is there already; return where it is.
+    """Move a path into a folder, never over an existing one; return its new path.
 
-    If `folder` has one of that name, it goes into `folder.1`, and so on.
+    If `folder` has the path already, it goes into `folder.1`, and so on.
 
-    :param folder: that of the action, two below the state folder
+    :param folder: the folder of the action, two levels below the state folder
     :raises TreadleError: it cannot be moved
     """
     full = os.path.join(root, path)
@@ -644,11 +644,11 @@ def move_aside(root: str, path: str, folder: str) -> str:
 
 
 def _has_folders_for(base: str, path: str) -> bool:
-    """Make the folders for a path; return False if something else has the name of one."""
+    """Make the folders for a path; return False if a file has the name of one."""
     folder = base
     for name in path.split("/")[:-1]:
         above, folder = folder, os.path.join(folder, name)
-        # what was moved aside before may have this name
+        # a file that was moved aside before may have this name
         if not own_files.make_one(folder, above, is_replacing=False):
             return False
     return True
@@ -659,7 +659,7 @@ _MOST_COPIES = 100_000
 
 def _unmovable(path: str, error: OSError) -> TreadleError:
     return TreadleError(
-        f"{path} is there, and Treadle may not have made it: it cannot be moved aside",
+        f"{path} cannot be moved aside, and Treadle may not have made it",
         facts=(f"{error.filename}: {error.strerror}" if error.strerror else str(error),),
     )
 
@@ -674,7 +674,7 @@ def _move(full: str, aside: str) -> None:
 
 
 def _move_across(full: str, aside: str) -> None:
-    """Move a file or link to another file system, through no link that is in its new place, and over nothing."""
+    """Move a file or link to another file system; follow no link at its new place, and overwrite nothing."""
     import shutil
 
     status = os.lstat(full)
@@ -689,11 +689,11 @@ def _move_across(full: str, aside: str) -> None:
                 with open(fd, "wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
                 if os.geteuid() == 0:
-                    # it is its owner's still
+                    # its owner stays
                     os.chown(aside, status.st_uid, status.st_gid, follow_symlinks=False)
                 shutil.copystat(full, aside, follow_symlinks=False)
             except OSError:
-                # half of a copy is no copy; what was there stays in its place
+                # an incomplete copy is removed, and the file stays in its place
                 os.unlink(aside)
                 raise
     else:
@@ -702,7 +702,7 @@ def _move_across(full: str, aside: str) -> None:
 
 
 def _move_or_remove(root: str, path: str, folder: str) -> str:
-    """Move a file, or remove it where it cannot be moved; return why it is there still, "" if it is gone."""
+    """Move a file, or remove it if it cannot be moved; return why it is still there, "" if it is gone."""
     full, aside = os.path.join(root, path), os.path.join(folder, path)
     state = os.path.dirname(os.path.dirname(folder))
     try:
@@ -712,7 +712,7 @@ def _move_or_remove(root: str, path: str, folder: str) -> str:
         try:
             remove_file(full, path)
         except OSError as error:
-            return f"{path} cannot be taken away: {_said(error)}"
+            return f"{path} cannot be removed: {_text_of(error)}"
     return ""
 
 
@@ -730,14 +730,14 @@ def remove_file(full: str, output: str) -> None:
         return
     except (IsADirectoryError, PermissionError) as error:
         try:
-            # an action may have made files in it that are gone
+            # an action may have made it for files that are gone
             os.rmdir(full)
         except OSError:
             if not os.path.isdir(full):
                 raise error from None
             raise TreadleError(
-                f"the output {output} is to be a file, but a folder of that name is there",
-                hint=f"it holds what no run of Treadle has left there: move it away, or declare it as {output}/",
+                f"the output {output} is declared as a file, but it is a folder",
+                hint=f"it holds files that no run of Treadle has made: move it away, or declare it as {output}/",
             ) from error
 
 
@@ -782,7 +782,7 @@ def _remove_empty(full: str) -> bool:
 
 
 def if_full(root: str) -> str:
-    """Return that the disk is full, "" if it is not: the log of an action could not say it then."""
+    """Return a text if the disk is full, else "": the log of an action could not tell this."""
     disk = os.statvfs(root)
     free = disk.f_bavail if os.geteuid() else disk.f_bfree
     return "; no space left on the disk" if disk.f_blocks and not free else ""
@@ -812,5 +812,5 @@ def _lstat(full: str) -> os.stat_result | None:
         return None
 
 
-def _said(error: OSError) -> str:
+def _text_of(error: OSError) -> str:
     return error.strerror or str(error)

@@ -27,8 +27,8 @@ def check_commands(
     :param queues: name -> tokens
     :param roots: the absolute paths of the root, as far as they are known
     :param links: the links in the root; None to compare paths as text
-    :raises TreadleError: a uid is no text, data is no Command, an output leaves the root or has two makers,
-        a queue is unknown or too small, an action reads what another one makes and does not come after it
+    :raises TreadleError: a uid is not text, data is not a Command, an output is outside the root or has two
+        producers, a queue is unknown or too small, or a consumer of a file does not come after its producer
     :raises DAGError: the graph has a cycle or a predecessor that is not there
     """
     actions.check()
@@ -36,26 +36,24 @@ def check_commands(
     names: dict[str, str] = {}
     for uid, command in actions.vertex_data.items():
         if not isinstance(uid, str) or not isinstance(command, Command):
-            raise TreadleError(f"a CommandWalk takes texts as uids and Commands as data, not {uid!r}: {command!r}")
+            raise TreadleError(f"a CommandWalk needs texts as uids and Commands as data, not {uid!r}: {command!r}")
         for output in command.outputs:
             if makers.setdefault(output, uid) != uid:
-                raise TreadleError(f"{output} is made by {makers[output]} and by {uid}", place=command.place)
+                raise TreadleError(f"{output} is an output of {makers[output]} and of {uid}", place=command.place)
             if links is not None:
                 place = links.place_of_output(output)
                 other = names.setdefault(place, output)
                 if makers[other] != uid:
                     raise TreadleError(
-                        f"{makers[other]} makes {other}, and {uid} makes {output}: through links both are {place}",
+                        f"{other} of {makers[other]} and {output} of {uid} are one file through links: {place}",
                         place=command.place,
                     )
             if not is_inside(output):
-                raise TreadleError(
-                    f"{uid} has an output that is not inside the root: {output}", place=command.place
-                )
+                raise TreadleError(f"{uid}: the output {output} is not inside the root", place=command.place)
         discovery = command.discovery
         if discovery is not None and not is_inside(discovery.path):
             raise TreadleError(
-                f"{uid} has a {discovery.kind} that is not inside the root: {discovery.path}", place=command.place
+                f"{uid}: the {discovery.kind} {discovery.path} is not inside the root", place=command.place
             )
         _check_limits(uid, command, queues)
     check_edges(actions, roots, links)
@@ -66,8 +64,8 @@ def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None
     if limits.queue not in queues:
         near = nearest(limits.queue, queues)
         raise TreadleError(
-            f"{uid} asks for the queue {limits.queue!r}, which does not exist",
-            hint=f"did you mean {near}?" if near else "declare it with its number of tokens",
+            f"{uid}: there is no queue {limits.queue!r}",
+            hint=f"did you mean {near}?" if near else "declare the queue with its number of tokens",
             place=command.place,
         )
     if not 0 <= limits.tokens <= queues[limits.queue]:
@@ -79,12 +77,12 @@ def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None
 
 
 def connect_by_files(actions: DAG, root: str = "") -> None:
-    """Make each action come after those that make or edit what it reads, as their Commands say.
+    """Add edges so that each action comes after those that make or edit what it reads.
 
     An action reads its inputs, what it edits, and the programs and tools that it names by a path. An input may be
     an output, lie in an output folder, or be a folder with an output in it.
 
-    :param actions: uid -> Command; edges that are there stay
+    :param actions: uid -> Command; existing edges stay
     :param root: the root of the walk, as an absolute path: Commands may name files below it absolutely, and
         one file by several names that lead through links; without it paths are compared as text
     :raises DAGError: actions read from each other in a circle, or a vertex holds no Command
@@ -111,13 +109,13 @@ def connect_by_files(actions: DAG, root: str = "") -> None:
 
 
 def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None = None) -> None:
-    """Refuse a graph in which an action may run before one that makes what it reads.
+    """Refuse a graph in which a consumer of a file may run before its producer.
 
     An edge of either kind is enough, and so is a path of edges.
 
     :param roots: the absolute paths of the root, see `file_edges`
     :param links: the links in the root, see `file_edges`
-    :raises TreadleError: there is no such path; it names the reader, the maker and the file
+    :raises TreadleError: an edge is missing; the error names consumer, producer and file
     """
     indirect: dict[Hashable, dict[Hashable, str]] = {}
     before: frozenset[Hashable] = frozenset()
@@ -132,7 +130,7 @@ def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None =
 
 
 def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str]) -> None:
-    """Go back from a reader until all makers are met."""
+    """Raise if a producer does not come before a consumer, by any path of edges."""
     from treadle.core.graph.algorithms import reached
 
     missing = dict(makers)
@@ -143,7 +141,7 @@ def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str])
     for maker, path in missing.items():
         command: Command = actions.vertex_data[reader]
         raise TreadleError(
-            f"{reader} reads {path}, which {maker} makes, and does not come after it",
+            f"{reader} reads {path}, an output of {maker}, but does not come after it",
             facts=("without an edge it may run first, and be recorded with an old file",),
             hint=f"give {reader} the predecessor {maker}, or let `connect_by_files` add the edges of all files",
             place=command.place,
@@ -153,7 +151,7 @@ def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str])
 def file_edges(
     commands: Mapping[Hashable, Command], roots: Collection[str] = (), links: Links | None = None
 ) -> Iterator[tuple[Hashable, Hashable, str]]:
-    """Yield (reader, maker, path) for each path that an action reads and another one makes or edits.
+    """Yield (consumer, producer, path) for each path that an action reads and another one makes or edits.
 
     :param roots: the absolute paths of the root: an absolute path below one of them is one of the root
     :param links: the links in the root, so that a path that no action makes by its own name is looked up by those
@@ -177,7 +175,7 @@ def file_edges(
 
 
 def read_by(command: Command) -> Iterable[str]:
-    """Return the paths that a command says it reads."""
+    """Return the paths that a command declares to read: inputs, edits, and programs and tools with a `/`."""
     script = command.script
     if script is not None and "/" not in script.shell[0] and not (command.edits or command.tools):
         return command.inputs
@@ -188,7 +186,7 @@ def read_by(command: Command) -> Iterable[str]:
 
 
 def _plain(path: str, prefixes: Iterable[str] = ()) -> str:
-    """Return a path without `.`, `..` and empty names, as far as its text tells; `./` stays.
+    """Return a path without `.`, `..` and empty names, as text; `./` stays.
 
     :param prefixes: the root as absolute paths with a trailing `/`: what lies below one of them is relative to it
     """

@@ -1,7 +1,7 @@
-"""Project: what a call needs to know of a plan, and FrontEnd: what reads one, in whatever form it is written.
+"""Project: a loaded plan, as calls use it. FrontEnd: loads plans of one format.
 
-The YAML plans of `treadle.plan` are the first front end. Others come from outside: a package names theirs by the
-entry point group `treadle.frontends`, see `session.front_ends`.
+The YAML plans of `treadle.plan` are the first front end. Packages register others by the entry point group
+`treadle.frontends`, see `session.front_ends`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Param:
-    """A parameter: what it may be and what it is now.
+    """A parameter of a plan, and its value.
 
-    :param default: None if it must be given
+    :param default: None if a value must be given
     :param value: the text, or the texts of a list
-    :param rest: whether it takes what follows `--` on the command line
-    :param env: the variable that it takes its value from where nothing else gives one, "" for none
-    :param split: how a text becomes a list, one of `schema.SPLITS`
+    :param rest: whether it takes the words after `--`
+    :param env: the variable with its value if none is given, "" for none
+    :param split: how a text is split into a list, one of `schema.SPLITS`
     """
 
     name: str
@@ -48,12 +48,11 @@ class Param:
 
 @dataclass(slots=True)
 class Action:
-    """An action that is in.
+    """An enabled action.
 
     :param family: its name in the plan; `fit` for `fit@a`
-    :param listed: whether it is shown in lists
-    :param predecessors: uids of those whose outputs it reads, and of those it needs
-    :param after: uids of those that come before it if they are part of the run
+    :param predecessors: uids of the actions whose outputs it reads, and of those that it needs
+    :param after: uids of the actions that come before it if they are part of the run
     """
 
     uid: str
@@ -67,19 +66,19 @@ class Action:
 
     @property
     def listed(self) -> bool:
-        """False for names that start with `_`."""
+        """Whether it is shown in lists: not if its name starts with `_`."""
         return not is_hidden(self.family)
 
 
 @dataclass(slots=True)
 class Looks:
-    """What the plan depends on beside its own text: as long as none of it moves, it loads as the same plan.
+    """The inputs of a plan apart from its own text: while they do not change, it loads as the same plan.
 
-    :param environ: name -> value (None if it is not set) of each variable that was asked for
-    :param listed: absolute folder -> how it was and when (nanoseconds), just before a glob looked into it
-    :param folders: paths that have to be folders
-    :param read: absolute path of a file that was read beside the plan -> how it was and when, just before
-    :param links: path of a link that a path of the plan leads through -> where to
+    :param environ: name -> value (None if not set) of each variable that was read
+    :param listed: absolute folder -> its status and the time (nanoseconds), just before a glob listed it
+    :param folders: paths that must be folders
+    :param read: absolute path of another file that was read -> its status and the time, just before that
+    :param links: path of each link on the way of a path -> its target
     """
 
     environ: dict[str, str | None]
@@ -91,11 +90,11 @@ class Looks:
 
 @dataclass(slots=True)
 class Outline:
-    """The names in a plan, of which nothing else is known.
+    """The names in a plan.
 
     :param root: absolute path of the folder that all paths are relative to
-    :param helps: uid -> help, without what its own `when` leaves out
-    :param makers: uid -> path of the plan that it makes
+    :param helps: uid -> help, without actions that their own `when` disables
+    :param makers: uid -> path of the plan that it generates
     """
 
     root: str
@@ -106,21 +105,21 @@ class Outline:
 
 @dataclass(slots=True)
 class Project:
-    """A checked plan: its actions, and what names stand for.
+    """A checked plan: its actions and their names.
 
     :param file: absolute path
     :param name: its path relative to the root
     :param root: absolute path of the folder that all paths are relative to
     :param actions: uid -> action, in the order of the plan
-    :param left_out: uid -> why it is not in
+    :param left_out: uid -> why it is disabled
     :param default: uids of a bare run
     :param queues: name -> tokens, without the queue `default`
-    :param makers: uid -> path of the plan that it makes
-    :param looks: what it depends on beside its own text
-    :param guessed: uids of actions whose globs may take what unread plans hold -> outputs of former
-        runs that they would take, if these were made
-    :param is_idle: whether all that a bare run would do is left out
-    :param unclear: uids of what a bare run would do and is left out as long as there are `unread` plans
+    :param makers: uid -> path of the plan that it generates
+    :param looks: its inputs apart from its own text
+    :param guessed: uids of actions whose globs may match outputs of unread plans -> the outputs of previous runs
+        that they would match
+    :param is_idle: whether the default actions are all disabled
+    :param unclear: uids of default actions that are disabled as long as there are `unread` plans
     """
 
     file: str
@@ -152,13 +151,13 @@ class Project:
     ) -> Self:
         """Return a project of Commands, whose edges follow from the files that they declare.
 
-        :param file: the path of what they were read from
-        :param actions: name -> Command, in the order in which they are listed
-        :param root: the folder that paths are relative to; that of the file if it is left out
+        :param file: the path of the plan
+        :param actions: name -> Command, in the order of lists
+        :param root: the folder that paths are relative to; by default the folder of the file
         :param helps: name -> help
-        :param default: the names of a bare run, all if it is left out
+        :param default: the names of a run without names; by default all
         :param queues: name -> tokens
-        :raises DAGError: what they read and make closes a circle
+        :raises DAGError: the edges between them form a cycle
         """
         from treadle.command.validation import connect_by_files
         from treadle.core.graph.dag import DAG
@@ -193,22 +192,22 @@ class Project:
         return cls(file, name, root, found, {}, {}, bare, dict(queues or {}), {}, {}, names, looks)
 
     def outline(self) -> Outline:
-        """Return its names alone."""
+        """Return its names."""
         helps = {uid: action.help for uid, action in self.actions.items()}
         return Outline(self.root, helps, self.makers, self.names)
 
     @property
     def unread(self) -> list[str]:
-        """The uids of actions that make plans of which nothing is known yet."""
+        """The producers of plans that are not read yet."""
         unread = set(self.names.open)
         return [uid for uid in self.makers if uid in unread]
 
     def select(self, names: Iterable[str]) -> list[str]:
-        """Return the uids that names stand for, in the order of the plan.
+        """Return the uids that names select, in the order of the plan.
 
-        :param names: actions, families, instances, groups, outputs, what lies below an output folder, and
-            patterns with `*` and `?`
-        :raises UsageError: for a name that stands for nothing, or only for what is left out
+        :param names: actions, families, instances, groups, outputs, paths in an output folder, and patterns with
+            `*` and `?`
+        :raises UsageError: a name selects nothing, or only disabled actions
         """
         found: set[str] = set()
         for name in names:
@@ -221,15 +220,15 @@ class Project:
 
     def _left_out(self, name: str, uids: list[str]) -> None:
         if not uids:
-            raise UsageError(f"{name} stands for no action")
+            raise UsageError(f"{name} selects no action")
         facts = shortened([f"{uid}: {self.left_out[uid]}" for uid in uids])
-        raise UsageError(f"{name} is left out", facts=facts)
+        raise UsageError(f"{name} is disabled", facts=facts)
 
     def dag(self, uids: Iterable[str] | None = None, done: Collection[str] = ()) -> DAG:
         """Return the graph of all actions, or of some with all that they need.
 
-        :param uids: those to have; `after` orders them and pulls nothing in, and holds through those left away
-        :param done: those that are left away, because they have run
+        :param uids: the actions; `after` orders them, also through actions that are not in the graph, and adds none
+        :param done: actions to leave out, because they have run
         """
         from treadle.core.graph.dag import DAG
 
@@ -261,14 +260,14 @@ class Project:
 
 @dataclass(slots=True)
 class Request:
-    """What a front end is asked for.
+    """What a front end is to load.
 
     :param file: the path of the plan
     :param params: parameters given from outside, as text
-    :param rest: the words behind `--`, None if there was no `--`
-    :param former_outputs: given the root, returns paths relative to it that actions made in former runs: no
-        pattern takes them for sources
-    :param made: uids of actions that are up to date and make plans: these are to be read too
+    :param rest: the words after `--`, None without `--`
+    :param former_outputs: given the root, returns the outputs of previous runs, relative to it: globs do not match
+        them as sources
+    :param made: uids of producers that are up to date: their plans are to be read too
     """
 
     file: str
@@ -279,18 +278,18 @@ class Request:
 
 
 class FrontEnd:
-    """Reads plans of one form; a subclass overrides `load`, and says by `suffixes` which files are its own."""
+    """Loads plans of one format. A subclass overrides `load` and `suffixes`."""
 
     suffixes: tuple[str, ...] = ()
-    """How the names of its files end."""
+    """The suffixes of its files, with the dot."""
 
     def load(self, request: Request) -> Project:
-        """Read a plan.
+        """Load a plan.
 
-        :raises PlanError: it is not right; each problem has its place
+        :raises PlanError: it has problems, each with its place
         """
         raise NotImplementedError(f"{type(self).__name__} has no load()")
 
     def outline(self, request: Request) -> Outline:
-        """Read the names in a plan, for completion; by default all of it is read."""
+        """Read the names in a plan, for completion; by default it is loaded."""
         return self.load(request).outline()

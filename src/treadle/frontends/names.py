@@ -1,4 +1,4 @@
-"""What the names that people use stand for: actions, families, groups, outputs, patterns."""
+"""Names: finds the actions that a name selects: action, family, group, output or pattern."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Group:
 
 
 class Names:
-    """Finds the uids that a name stands for, those that are left out among them.
+    """Finds the uids that a name selects, also of disabled actions.
 
     :param families: family -> uids of its instances
     :param outputs: the declared outputs, as normalised paths
@@ -48,15 +48,15 @@ class Names:
         self.outputs = outputs
         self.root = root
         self.open: Sequence[str] = ()
-        """Actions that make plans which are unread: what is in them has their names and a `:` in front."""
+        """Producers of unread plans; names of actions in such a plan begin with the producer and a `:`."""
         self.closed: Sequence[str] = ()
-        """Actions that make plans and are left out: what would be in these is left out too."""
+        """Disabled producers of plans; the actions in their plans are disabled too."""
         self.unclear: Sequence[str] = ()
-        """Actions that are left out only because plans are not read that they are understood with."""
+        """Actions that are disabled only because generated plans that they need are not read."""
         self.early: Collection[str] | None = ()
-        """What comes before plans that have not been read; None as long as that is to be found out."""
+        """Actions that come before unread plans; None until they are known."""
         self.doubted = False
-        """Whether a pattern was met that may take what such a plan holds."""
+        """Whether there was a pattern that may match actions of an unread plan."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
         self._sorted: list[str] = []
         self._at: dict[str, int] = {}
@@ -73,9 +73,9 @@ class Names:
         return None
 
     def said(self, name: str, prefix: str) -> list[str] | None:
-        """Return the uids of what a name stands for that an action gives, in the order of the plan.
+        """Return the uids that a name in an action selects, in the order of the plan.
 
-        :param prefix: what the names of the action's file begin with
+        :param prefix: the prefix of the names in the file of the action
         """
         found = self._taken.get(prefix + name)
         if found is None:
@@ -90,10 +90,10 @@ class Names:
         return found
 
     def may_be_made(self, name: str, prefix: str, uid: str) -> bool:
-        """Whether a pattern that an action gives may take what a plan that has not been read holds.
+        """Return whether a pattern in an action may match actions of an unread plan.
 
-        What comes before such a plan waits for nothing in it, so a pattern there is as good as known, unless it
-        names the plan itself.
+        An action that comes before such a plan cannot wait for actions in it, so its patterns are known, unless
+        they name the plan itself.
 
         :param uid: the action
         """
@@ -107,14 +107,14 @@ class Names:
         return may_be and self.early is not None and uid not in self.early
 
     def is_open_group(self, name: str, uid: str) -> bool:
-        """Whether a group may have members in a plan that has not been read.
+        """Return whether a group may have members in an unread plan.
 
-        :param uid: the action that gives it
+        :param uid: the action that names the group
         """
         if not self.open or name not in self.groups:
             return False
         return any(
-            not self._is_group(one) and (self.may_be_made(one, "", uid) or self.maker_of_plan(one) in self.open)
+            not self._is_group(one) and (self.may_be_made(one, "", uid) or self.producer_of_plan(one) in self.open)
             for one in reached([name], self._members_of)
         )
 
@@ -126,7 +126,7 @@ class Names:
         return self.groups[name].members if self._is_group(name) else ()
 
     def _fitting(self, pattern: str, prefix: str) -> list[str] | None:
-        """Return the uids of actions and families that fit a pattern, None if none does."""
+        """Return the uids of actions and families that match a pattern, None if none does."""
         if not self._sorted:
             self._sorted = sorted(self.uids)
         fits = re.compile(re.escape(prefix) + wildcard(pattern), re.DOTALL).fullmatch
@@ -148,9 +148,9 @@ class Names:
         return self._at
 
     def find(self, name: str) -> list[str]:
-        """Return the uids of whatever a name may stand for.
+        """Return the uids that a name selects.
 
-        :raises UsageError: if it stands for nothing
+        :raises UsageError: it selects nothing
         """
         found = self.named(name)
         if found is None:
@@ -158,14 +158,14 @@ class Names:
         if found is None:
             found = self._maker(name)
         if found is None:
-            maker = self.maker_of_plan(name)
+            maker = self.producer_of_plan(name)
             found = None if maker is None else [maker]
         if found is None:
             raise self.unknown(name, [*self._known(), *self.outputs])
         return found
 
     def find_known(self, name: str) -> list[str]:
-        """Return the same, and nothing for a name that may stand in a plan that has not been read."""
+        """Return the same, and nothing for a name that may be in an unread plan."""
         try:
             return self.find(name)
         except UsageError:
@@ -173,31 +173,31 @@ class Names:
                 raise
         return []
 
-    def maker_of_plan(self, name: str) -> str | None:
-        """Return the maker of an unread plan in which a name may stand, None if there is none."""
+    def producer_of_plan(self, name: str) -> str | None:
+        """Return the producer of the unread plan that a name may be in, None without one."""
         return next((uid for uid in (*self.open, *self.closed) if name.startswith(f"{uid}:")), None)
 
     def unknown(self, name: str, known: Sequence[str] | None = None) -> UsageError:
-        """Return the error for a name that stands for nothing."""
+        """Return the error for a name that selects nothing."""
         close = nearest(name, self._known() if known is None else known)
         what = f"nothing matches {name!r}" if is_pattern(name) else f"there is no action, group or output {name!r}"
         return UsageError(what, hint=f"did you mean {close}?" if close else "treadle list shows the names")
 
     def unclear_among(self, names: Iterable[str]) -> set[str]:
-        """Return those actions that names stand for and that nothing is known of before a plan is made."""
+        """Return the actions that names select and that are not known before a plan is generated."""
         unclear = set(self.unclear)
         return {uid for name in names if unclear for uid in self.find_known(name) if uid in unclear}
 
     def is_name(self, name: str) -> bool:
-        """Whether it is an action, an instance, a family or a group."""
+        """Return whether it is an action, an instance, a family or a group."""
         return name in self.families or name in self.uids or name in self.groups
 
     def makes(self, path: str) -> bool:
-        """Whether an action makes a path, or a folder that it lies in."""
+        """Return whether an action makes a path, or a folder around it."""
         return self._maker(path) is not None
 
     def known_below(self, prefix: str, *, groups: bool = True) -> list[str]:
-        """Return the names of actions, families and groups that begin with a text, without it."""
+        """Return the names of actions, families and groups with a prefix, without it."""
         names = self._known() if groups else [*self.families, *self.uids]
         return [name[len(prefix) :] for name in names if name.startswith(prefix)]
 
@@ -205,7 +205,7 @@ class Names:
         return [*self.families, *self.groups, *self.uids]
 
     def _members(self, group: str) -> list[str]:
-        """Return the uids of a group and of the groups in it; a circle of groups adds nothing."""
+        """Return the uids of a group and of the groups in it."""
         found: dict[str, None] = {}
         for member in reached([group], self._members_of):
             if not self._is_group(member):
@@ -241,17 +241,17 @@ class Names:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether it stands for all names that fit it: no name holds these characters."""
+    """Return whether it is a pattern: names do not contain these characters."""
     return "*" in name or "?" in name
 
 
 def _head(pattern: str) -> str:
-    """Return the text that all that fits a pattern begins with."""
+    """Return the prefix of all texts that match a pattern."""
     return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name, or one before a `:` in it, begins with `_`: such names are not listed."""
+    """Return whether a name, or a part of it after a `:`, begins with `_`: such names are not listed."""
     return name.startswith("_") or ":_" in name
 
 

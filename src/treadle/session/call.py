@@ -107,13 +107,13 @@ class StopRequests:
 
 
 class Call:
-    """One call: what was asked for, and where what happens is published.
+    """One call: its options, and the bus on which events are published.
 
     :param plan: the path of the plan; "" for that of the options
-    :param options: what is asked for beside it
-    :param console: where the command line prints; None for nowhere
-    :param stops: what has asked the run to end
-    :param found: what a first look has found
+    :param options: names, parameters and settings
+    :param console: the console of the command line; None without one
+    :param stops: the requests to stop
+    :param found: the result of the fast path
     """
 
     def __init__(
@@ -134,18 +134,18 @@ class Call:
             self.options.file = os.fspath(plan)
         self._console = console
         self.bus = Bus()
-        """Where the walks of a run publish what happens in them."""
+        """The bus on which the walks of a run publish events."""
         self.stops = stops or StopRequests()
         self.found = found
         self.began = monotonic() if found is None else found.began
         self.former: PreviousOutputs | None = None
-        """What the globs of the plan were told of former runs, once it is loaded."""
+        """The outputs of previous runs, as the globs of the loaded plan saw them."""
         self.under_way = False
         """Whether actions may have started."""
 
     @property
     def console(self) -> Console:
-        """Where the command line prints; nowhere in a call from a program."""
+        """The console of the command line; a silent one in a call from a program."""
         if self._console is None:
             from treadle.ui.console import Console
 
@@ -154,13 +154,13 @@ class Call:
 
     @property
     def colours(self) -> bool:
-        """Whether programs are to write colours though their output goes to a log."""
+        """Whether programs are asked to write colours although their output goes to a log."""
         return self._console is not None and self._console.screen.colours
 
     def end(self, report: RunReport, disabled: Mapping[str, str]) -> None:
-        """Tell subscribers that the run is over.
+        """Publish the end of the run.
 
-        :param disabled: name -> why the plan leaves it out
+        :param disabled: name -> why the plan disables it
         """
         if self.bus:
             left = {str(uid): one.verdict for uid, one in report.actions.items() if one.is_open}
@@ -174,20 +174,20 @@ class Call:
             self.bus.publish("run_ended", RunEnded(disabled, walk))
 
     def load(self, *, is_run: bool = False) -> Project:
-        """Load the plan, and the plans that its actions have made, as far as these actions are up to date.
+        """Load the plan and its generated plans, as far as their producers are up to date.
 
-        :param is_run: whether those that run each time are about to run
+        :param is_run: whether producers that always run are about to run
         :raises TreadleError: there is none, or it is not right
         """
         plan = self.load_with(())
         if plan.makers:
-            from .generated_plans import with_known
+            from .generated_plans import with_generated_plans
 
-            plan = with_known(plan, self.options, self.load_with, is_run=is_run)
+            plan = with_generated_plans(plan, self.options, self.load_with, is_run=is_run)
         return plan
 
     def load_with(self, made: Collection[str]) -> Project:
-        """Load the plan, and those that some of its actions have made.
+        """Load the plan, and the plans that some of its actions have generated.
 
         :param made: the uids of these actions
         """
@@ -202,7 +202,7 @@ class Call:
         return load(Request(file, options.params, options.rest, former_outputs, made))
 
     def load_for_forget(self) -> Project:
-        """Load the plan; if its globs find nothing, let them take outputs of former runs: these may be named.
+        """Load the plan; if its globs match nothing, let them match outputs of previous runs, which may be named.
 
         :raises TreadleError: there is none, or it is not right in another way
         """
@@ -230,47 +230,47 @@ class Call:
         return self.options.file or find_plan(os.getcwd())
 
     def select(self, plan: Project, names: Sequence[str]) -> list[str]:
-        """Return the uids that names stand for; a path may be relative to where we stand, or absolute."""
+        """Return the uids that names select; a path may be relative to the current folder, or absolute."""
         found: set[str] = set()
         for name in names:
             found.update(_select(plan, name))
         return [uid for uid in plan.actions if uid in found]
 
     def select_known(self, plan: Project, given: Sequence[str] | None = None) -> list[str]:
-        """Return the uids of the names that were given, for what must not fall upon the maker of a plan instead.
+        """Return the uids that names select, but never the producer of an unread plan in place of an action in it.
 
-        :param given: the names, all of those that were given if it is left out
-        :raises UsageError: one of them may stand in a plan that is not made yet
+        :param given: the names; those of the call if left out
+        :raises UsageError: one of them may be in a plan that is not generated yet
         """
         names = self.options.names if given is None else given
         for name in names:
-            maker = plan.names.maker_of_plan(name)
+            maker = plan.names.producer_of_plan(name)
             if maker is not None and maker in plan.unread:
                 raise UsageError(
-                    f"{name} is not known: {plan.makers[maker]} is not made yet",
-                    hint=f"`treadle run {maker}` makes it",
+                    f"{name} is not known: {plan.makers[maker]} is not generated yet",
+                    hint=f"`treadle run {maker}` generates it",
                 )
         return self.select(plan, names)
 
     def selected(self, plan: Project) -> list[str]:
-        """Return the uids of the names that were given, those of a bare run if there are none.
+        """Return the uids that the names of the call select, the default of the plan without names.
 
-        :raises UsageError: nothing was named and the plan has no default
+        :raises UsageError: no action was named and the plan has no default
         """
         if self.options.names:
             return self.tagged(plan, self.select(plan, self.options.names))
         if not plan.default and plan.actions and not plan.is_idle:
             raise UsageError(
-                "nothing was named, and the plan has nothing that runs by default",
-                facts=[f"it has {listed(plan.actions)}"],
-                hint="name an action, or write `default: [NAME]` into the plan",
+                "no action was named, and the plan has no default",
+                facts=[f"its actions: {listed(plan.actions)}"],
+                hint="name an action, or add `default: [NAME]` to the plan",
             )
         return self.tagged(plan, list(plan.default))
 
     def tagged(self, plan: Project, uids: list[str]) -> list[str]:
-        """Return those of some actions that -l takes, all of them without -l.
+        """Return those of some actions that match -l, all of them without -l.
 
-        :raises UsageError: it takes none of them
+        :raises UsageError: none matches
         """
         expression = self.options.tags
         if not expression:
@@ -279,17 +279,17 @@ class Call:
 
         found = tagged(expression, plan.actions, uids)
         if not found:
-            of = "what was named" if self.options.names else "what runs by default"
-            hint = "" if self.options.names else f"'*' names all actions: '*' -l '{expression}'"
-            raise UsageError(f"-l {expression} takes nothing of {of}", hint=hint)
+            of = "the named actions" if self.options.names else "the default actions"
+            hint = "" if self.options.names else f"to select from all actions: '*' -l '{expression}'"
+            raise UsageError(f"-l {expression} matches none of {of}", hint=hint)
         return found
 
-    def tell_problem(self, error: TreadleError) -> None:
-        """Publish an error that does not end the run: what is wrong with a plan that an action has generated."""
+    def publish_problem(self, error: TreadleError) -> None:
+        """Publish an error that does not end the run: a problem of a generated plan."""
         self.bus.publish("problem", error)
 
     def note(self, text: str) -> None:
-        """Say something of the state, where there is a place to print it, and else to subscribers."""
+        """Print a note about the state or, without a console, publish it."""
         if self._console is None:
             self.bus.publish("note", text)
         else:
@@ -304,8 +304,8 @@ def find_plan(folder: str) -> str:
     path = nearest_plan(folder)
     if path is None:
         raise UsageError(
-            f"there is no {DEFAULT_PLAN} in {folder} or a folder above it",
-            hint="name a plan with -f FILE, or as in `treadle run some.yaml`",
+            f"there is no {DEFAULT_PLAN} in {folder} or in a folder above it",
+            hint="name a plan: -f FILE, or `treadle run some.yaml`",
         )
     return path
 
@@ -315,12 +315,12 @@ def _select(plan: Project, name: str) -> list[str]:
         return plan.select([name])
     except UsageError as error:
         if not error.hint:
-            error.hint = "`treadle list --all` shows the names, and what is left out"
+            error.hint = "`treadle list --all` shows all names, also of disabled actions"
         from treadle.content.links import Links
 
         links = Links(plan.root)
         here = links.named(os.path.join(os.getcwd(), name))
-        _name_readers(plan, {name, here}, error)
+        _name_users(plan, {name, here}, error)
         for path in dict.fromkeys((here, links.place(here), links.real(here))):
             if path.startswith("/") or path == name:
                 continue
@@ -331,13 +331,13 @@ def _select(plan: Project, name: str) -> list[str]:
         raise
 
 
-def _name_readers(plan: Project, paths: Collection[str], error: UsageError) -> None:
-    """Say of a path that stands for no action which ones read it."""
-    from .lookup import Readers
+def _name_users(plan: Project, paths: Collection[str], error: UsageError) -> None:
+    """Add to an error about a path which actions read that path."""
+    from .lookup import PathUse
 
-    readers = Readers(plan)
+    use = PathUse(plan)
     there = [path for path in paths if os.path.lexists(os.path.join(plan.root, path))]
-    reading = list(dict.fromkeys(uid for path in there for uid in readers.touching(path)))
+    reading = list(dict.fromkeys(uid for path in there for uid in use.users(path)))
     if reading:
-        error.facts = (*error.facts, f"it is what {listed(reading)} read{'s' * (len(reading) == 1)}")
-        error.hint = "name an action"
+        error.facts = (*error.facts, f"it is an input of {listed(reading)}")
+        error.hint = "name an action or an output"

@@ -1,6 +1,6 @@
-"""Other plans in the same root that make what this one makes: an error, while both exist and declare it.
+"""Conflicts: outputs that another plan in the same root declares too. They are errors while both plans exist.
 
-A plan and one that it includes are no two plans here: whichever is run, the same action makes it.
+A plan and one that it includes are not two plans here: the same action makes the output in both.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def refuse_shared_outputs(plan: Project, uids: Iterable[str], store: Store) -> None:
-    """Look for other plans that have made outputs of these actions; nothing is read where none has.
+    """Refuse outputs that another plan has made and still declares; plans are read only if the records name them.
 
     :param uids: the actions that are walked
     :param store: the records, which have been read
-    :raises PlanError: such a plan is there, and still makes one of them
+    :raises PlanError: there is such a plan
     """
     mine = {_bare(path): plan.actions[uid] for uid in uids for path in plan.actions[uid].command.outputs}
     shared: dict[str, set[str]] = {}
@@ -49,7 +49,7 @@ def _bare(path: str) -> str:
 
 
 def _other(plan: Project, label: str) -> Project | None:
-    """Return the plan of that name in the same root, None if there is none any more."""
+    """Return the plan of that name in the same root, None if it is gone."""
     from treadle.frontends.base import Request
     from treadle.state.previous_outputs import PreviousOutputs
 
@@ -70,7 +70,7 @@ def _problem(path: str, plan: Project, mine: Action, other: Project, theirs: Act
     return TreadleError(
         f"two plans make {path}: {mine.uid} in {plan.name}, and {theirs.uid} in {other.name}",
         facts=[f"{other.name}:{place.line}:{place.column}: {theirs.uid}"],
-        hint="give one of them another output, or delete the plan that is of no use any more",
+        hint="give one of them another output, or delete the plan that is no longer needed",
         place=mine.place,
     )
 

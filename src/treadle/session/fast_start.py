@@ -1,7 +1,6 @@
-"""The first look of `treadle run`: a snapshot may answer before anything else is loaded.
+"""The start of the fast path of `treadle run`: a snapshot may answer before anything else is loaded.
 
-It understands plain calls only (names, -f, -C, -p, -j, -k). For all others, and in every doubt, the command goes
-its full way.
+It knows plain calls only (names, -f, -C, -p, -j, -k, -l). For other calls, and in doubt, the plan is loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which front end reads a plan: that of YAML, or one that an installed package names for the end of its name."""
+"""Finds the front end of a plan: YAML, or one that an installed package registers for the suffix of its file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from treadle.frontends.base import Request
 
 GROUP = "treadle.frontends"
-"""The group of entry points: the name of each says how the names of its files end, without the dot."""
+"""The group of entry points; their names are suffixes of files, without the dot."""
 
 
 def front_end_of(file: str) -> FrontEnd:
-    """Return what reads a plan.
+    """Return the front end of a plan.
 
-    A file without a front end of its own is read as YAML, which says what is wrong with it.
+    A file with an unknown suffix is read as YAML, which reports what is wrong with it.
 
-    :raises UsageError: two packages claim it, or what is named is no front end
+    :raises UsageError: two packages register the suffix, or the registered object is not a front end
     """
     suffix = os.path.splitext(file)[1]
     if suffix in ("", *YamlPlans.suffixes):
@@ -37,10 +37,10 @@ def front_end_of(file: str) -> FrontEnd:
     if len({one.value for one in found}) > 1:
         raise UsageError(f"several packages read {suffix}: {listed(one.value for one in found)}")
     named = found[0].value
-    made = _asked(f"the front end {named} cannot be made", found[0].load)
-    made = _asked(f"the front end {named} cannot be made", made)
+    made = _call(f"the front end {named} cannot be made", found[0].load)
+    made = _call(f"the front end {named} cannot be made", made)
     if not isinstance(made, FrontEnd):
-        raise UsageError(f"{named} is named as a front end for {suffix}, and is none")
+        raise UsageError(f"{named} is registered as a front end for {suffix}, but is not a treadle.FrontEnd")
     return made
 
 
@@ -65,7 +65,7 @@ def _read(request: Request, method: str, kind: type) -> Any:
     ask = getattr(front_end, method)
     if isinstance(front_end, YamlPlans):
         return ask(request)
-    found = _asked(f"{_name(front_end)} cannot read {request.file}", lambda: ask(request))
+    found = _call(f"{_name(front_end)} cannot read {request.file}", lambda: ask(request))
     if not isinstance(found, kind):
         what = f"{_name(front_end)} returned {found!r} for {request.file}"
         raise TreadleError(what, facts=(f"expected an object of {kind.__name__}",))
@@ -76,17 +76,18 @@ def _name(front_end: FrontEnd) -> str:
     return f"the front end {type(front_end).__module__}.{type(front_end).__qualname__}"
 
 
-def _asked(what: str, call: Callable[[], Any]) -> Any:
-    """Call something of a front end; what it raises beside errors about a plan is told as its failure."""
+def _call(what: str, call: Callable[[], Any]) -> Any:
+    """Call a function of a front end; exceptions other than errors of a plan become errors of the front end."""
     try:
         return call()
     except PlanError as error:
         if error.problems:
             raise
-        raise TreadleError(f"{what}: it says that the plan is not right, and not why") from error
+        raise TreadleError(f"{what}: it raised a PlanError without problems") from error
     except (TreadleError, OSError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise TreadleError(
-            f"{what}: {type(error).__name__}: {error}".removesuffix(": "), hint="its package has to mend that"
+            f"{what}: {type(error).__name__}: {error}".removesuffix(": "),
+            hint="report it to the authors of the package",
         ) from error

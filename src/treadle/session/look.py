@@ -35,10 +35,10 @@ def without_skips(
 def open_plans(
     plan: Project, verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict]
 ) -> dict[str, str]:
-    """Return makers of plans that may hold something else after a run, and what is said of each of these plans."""
-    found = {uid: f"{plan.makers[uid]} is not made yet" for uid in plan.unread}
+    """Return the producers whose plans a run may change, each with a text about its plan."""
+    found = {uid: f"{plan.makers[uid]} is not generated yet" for uid in plan.unread}
     runs = [uid for uid in plan.makers if uid not in found and uid in without_skips(verdicts)]
-    return found | {uid: f"{plan.makers[uid]} may be another one then" for uid in runs}
+    return found | {uid: f"{plan.makers[uid]} may change then" for uid in runs}
 
 
 def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
@@ -47,7 +47,7 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]))
     force = [str(uid) for uid in dag.vertex_data] if call.options.force_all else forced
     walk = CommandWalk(dag, plan.root, Settings(call.options.jobs, plan.queues, force=force))
-    # it may begin or end while we look
+    # a run may begin or end during this look
     busy = walk.store.lock.is_busy()
     walk.look()
     for note in walk.store.notes:
@@ -57,12 +57,12 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     refuse_shared_outputs(plan, map(str, dag.vertex_data), walk.store)
     if busy or walk.store.lock.is_busy():
         holder = walk.store.lock.holder() or "another run"
-        call.note(f"{holder} is at work in this folder: what it is running now shows as interrupted")
+        call.note(f"{holder} is active in this folder: the actions that it is running are shown as interrupted")
     return walk
 
 
 def foresee(plan: Project, walk: CommandWalk) -> None:
-    """Take skips back, and runs for want of an input, that may be others when the whole plan is known.
+    """Change verdicts that may be others when the whole plan is known to MAY_RUN.
 
     :param walk: it has looked; its verdicts are in an order in which each comes after those that it depends on
     """
@@ -80,8 +80,10 @@ def foresee(plan: Project, walk: CommandWalk) -> None:
             continue
         read = paths_of(record.elements, *READ)
         read += plan.guessed.get(uid, ())
-        makers = dict.fromkeys(maker for path in read for maker in left.of(path))
-        if makers:
-            walk.verdicts[vertex] = Verdict(decision.MAY_RUN, [Reason(decision.DEPENDS_ON, one) for one in makers])
+        producers = dict.fromkeys(producer for path in read for producer in left.of(path))
+        if producers:
+            walk.verdicts[vertex] = Verdict(
+                decision.MAY_RUN, [Reason(decision.DEPENDS_ON, one) for one in producers]
+            )
             for path in command.written:
                 left.add(path, uid)

@@ -1,7 +1,7 @@
-"""What a file held when an action last succeeded, if git has it; and what was written since then.
+"""The content of a file at the last success of an action, from git, and what was written since then.
 
-Of an old content nothing but its digest is on record: what git has is taken only if its digest is that one.
-Nothing is written, and nothing is fetched.
+Records hold only the digest of old content: content from git is used only if it has that digest. Nothing is written
+or fetched.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ LARGEST = 1 << 16
 
 
 def may_be_text(old: str, new: str) -> bool:
-    """Return whether a file was small and is it still, going by its values."""
+    """Return whether a file was and is small, by its values."""
     return _size(old) >= 0 and _size(new) >= 0
 
 
 def texts(root: str, path: str, old: str, new: str) -> tuple[str, str] | None:
-    """Return the old and the new text of a file that changed; None if one is not at hand, not small, or no text.
+    """Return the old and the new text of a file that changed; None if one is unknown, large, or not text.
 
     :param old: its value on record, as `digests` describes it
     :param new: its value now
@@ -34,7 +34,7 @@ def texts(root: str, path: str, old: str, new: str) -> tuple[str, str] | None:
 
 
 def _size(value: str) -> int:
-    """Return the size of a file from its value, -1 if it is none or not small."""
+    """Return the size of a file from its value, -1 for a large file and for anything else."""
     kind, _, rest = value.partition(" ")
     size = rest.partition(" ")[0]
     return int(size) if kind in ("file", "exec") and size.isdigit() and int(size) <= LARGEST else -1
@@ -71,7 +71,7 @@ def _from_git(full: str, value: str) -> str | None:
 
 
 def written_since(root: str, folder: str, since: int) -> list[str]:
-    """Return what in a tree was written after a time, in the order of names; a folder if names in it changed.
+    """Return the files in a tree that were written after a time, sorted; a folder if names in it changed.
 
     :param folder: with a `/` at its end
     :param since: milliseconds since the epoch

@@ -1,4 +1,4 @@
-"""What was asked for. It knows nothing of how it was written down."""
+"""Options of a call. They know nothing of how they were given."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 class Options:
-    """What was asked for, with the defaults; what the command line can ask for beside these are attributes.
+    """The options of a call, with defaults; those of the command line alone are attributes.
 
     :param names: actions, groups, outputs; what the plan runs by default if there are none
     :param file: the plan, "" for the `treadle.yaml` of this folder or of the nearest one above it
     :param params: name -> value of parameters of the plan
     :param tags: an expression of tags, as `-l` takes it
-    :param jobs: how many actions may run at once, None for the usable processors
+    :param jobs: how many actions may run in parallel, None for the number of usable CPUs
     :param keep_going: failures after which nothing new starts, 0 for any number
-    :param force: names of actions that run whatever their records say
-    :param wait: whether to wait for another run in the same root
+    :param force: names of actions that run even if up to date
+    :param wait: whether to wait for another run in the same root; if not, it raises a BusyError
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Options:
         self.file = file
         self.folder = ""
         self.origin = ""
-        """The folder that we were called in, before -C."""
+        """The current folder before -C."""
         self.params = _dict_of(params)
         self.tags = tags
         self.rest: list[str] | None = None
-        """The words behind `--`, None if there is no `--`."""
+        """The words after `--`, None without `--`."""
         self.jobs = jobs
         self.keep_going = keep_going
         self.dry = False
@@ -56,7 +56,7 @@ class Options:
         self.output = ""
         """How what actions print is shown: `quiet`, `block`, `stream` or `prefix`; "" as each action says."""
         self.events = ""
-        """The file that the events of a run go to; so with the following."""
+        """The file for the events of a run; the next ones are files of reports."""
         self.junit = ""
         self.trace = ""
         self.html = ""
@@ -68,14 +68,14 @@ class Options:
         self.files = False
         self.format = "tree"
         self.fold: int | None = None
-        """Instances of a family above which a graph shows them as one."""
+        """A graph draws families of more instances as one node."""
         self.depth: int | None = None
         self.state = True
 
     def check(self) -> None:
-        """Refuse what is of another kind than it is to be, as a program may give it.
+        """Check the kinds of the options.
 
-        :raises UsageError: something is
+        :raises UsageError: one is wrong
         """
         for name, is_right, expected in _KINDS:
             value = getattr(self, name)
@@ -86,7 +86,7 @@ class Options:
 
 
 def _list_of(value: Any) -> list[str]:
-    """Return a list of names; what is none stays as it is, for `check` to refuse: a text has no names in it."""
+    """Return a list of names; a text and anything but a list stay as they are, for `check` to refuse."""
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
         kept: list[str] = value
         return kept

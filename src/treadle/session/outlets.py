@@ -1,4 +1,4 @@
-"""Outlets: where the events of a run go: a file, GitHub's lines, and the reports that are written at the end."""
+"""Outlets: writes the events of a run to a file, GitHub's log, and the reports at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Outlets:
-    """Takes the events of one run.
+    """Writes the events of one run.
 
     :param call: the call
     """
@@ -29,15 +29,15 @@ class Outlets:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.paths: Mapping[str, str] = {}
-        """What is written: kind -> file."""
+        """Kind -> file, of all that is written."""
         self._lines: Lines | None = None
         self._github: GitHub | None = None
         self._run: Run | None = None
 
     def open(self) -> None:
-        """Open what grows, and see that all else can be written at the end.
+        """Open the file of events, and check that the reports can be written.
 
-        :raises UsageError: something of it cannot be written
+        :raises UsageError: one of the files cannot be written
         """
         options = self.call.options
         self.paths = {kind: str(path) for kind in ("events", *KINDS) if (path := getattr(options, kind))}
@@ -55,17 +55,17 @@ class Outlets:
 
     @property
     def are_live(self) -> bool:
-        """Whether what is told may be read while it happens."""
+        """Whether events are written while the run goes on."""
         return self._lines is not None
 
     def set_root(self, root: str) -> None:
-        """Take in which folder the paths of the events are relative to."""
+        """Set the folder that the paths of the events are relative to."""
         if self._github is not None:
             folder = os.path.relpath(root, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())
             self._github.folder = folder if folder != "." else ""
 
     def take(self, event: Event) -> None:
-        """Hand an event to all that want it."""
+        """Write an event to all outlets."""
         if self._lines is not None:
             self._lines.add(encoded(event))
         if self._run is not None:
@@ -76,12 +76,12 @@ class Outlets:
                 self.call.console.screen.write([line(text) for text in lines])
 
     def flush(self) -> None:
-        """Write what waits; a file that cannot be written any more is told once, and the run goes on."""
+        """Write buffered lines; if a file cannot be written any more, warn once and go on."""
         if self._lines is not None and not self._lines.flush():
-            self.call.console.warn(f"{self._lines.failure}; the run goes on without")
+            self.call.console.warn(f"{self._lines.failure}; the run goes on without it")
 
     def close(self) -> bool:
-        """Write the reports; return whether all has been written that was asked for."""
+        """Write the reports; return whether all files have been written."""
         self.flush()
         failures = []
         if self._run is not None:

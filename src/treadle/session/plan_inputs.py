@@ -1,4 +1,4 @@
-"""What a plan depends on, looked at before it is loaded, and the snapshot that is kept when it has been walked."""
+"""The inputs of a plan, looked at before it is loaded, and the snapshot that is written after the walk."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     Row = tuple[int, int, int]
     Kept = tuple[os.stat_result | Row, int]
-    """How a path was, or the stamp of what the system said instead, and when it was looked at."""
+    """The status of a path, or the stamp of the error, and when it was looked at."""
 
 _SYSTEM = ("/etc/os-release", "/usr/lib/os-release")
-"""What the version of the system is read from."""
+"""The files with the version of the system."""
 
 
-class Watching:
-    """Looks at what a plan depends on before it is read, so that no later change can hide behind the look."""
+class PlanInputs:
+    """Looks at the inputs of a plan before it is read, so that no later change is missed."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -39,7 +39,7 @@ class Watching:
         if self.found is None or call.options.force or call.options.force_all:
             self.found = None
             return
-        # a word that could be a plan is one as soon as such a file is there
+        # a word that could be a plan is one as soon as there is such a file
         plans = [
             os.path.join(self.found.here, word)
             for word in self.found.call.words
@@ -54,7 +54,7 @@ class Watching:
             self.search[path] = look_at(path)
 
     def _nearer_plans(self) -> list[str]:
-        """Return where a plan that is not there would be found before this one."""
+        """Return the places where a new plan would be found before this one."""
         assert self.found is not None
         paths = []
         folder = self.found.here
@@ -64,7 +64,7 @@ class Watching:
         return [] if self.found.call.file else paths
 
     def keep(self, walk: CommandWalk, plan: Project) -> None:
-        """Keep a snapshot of a walk over the whole of what was called for."""
+        """Write a snapshot of a walk over all that was selected."""
         watch = self.watch(plan, walk.store.lock.clocks)
         if self.found is None or watch is None:
             return
@@ -72,14 +72,14 @@ class Watching:
         from treadle.fastpath.partial_walk import columns_of
 
         name = self.found.call.key(plan.root, self.found.here)
-        if _reads_what_was_not_asked_for(walk, plan):
+        if _reads_unselected_outputs(walk, plan):
             snapshot_file.drop(walk.store.folder, name)
             return
         made = columns_of(walk, watch)
         snapshot_file.write(walk.store.folder, name, made.sections(), made.items)
 
     def watch(self, plan: Project, clocks: Clocks | None = None) -> Watch | None:
-        """Return what a plan depends on, None where no snapshot of it is kept.
+        """Return what a plan depends on, None if it gets no snapshot.
 
         :param clocks: the clocks of file systems, if they have been measured
         """
@@ -116,8 +116,8 @@ class Watching:
         )
 
 
-def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
-    """Return whether an action was found to read what one outside of the walk makes: the next has to ask for it."""
+def _reads_unselected_outputs(walk: CommandWalk, plan: Project) -> bool:
+    """Return whether a producer of a discovered input is outside of the walk: the next run has to select it."""
     from treadle.command.command import written_by
     from treadle.content.links import Producers
     from treadle.fastpath.partial_walk import discovered_by
@@ -132,7 +132,7 @@ def _reads_what_was_not_asked_for(walk: CommandWalk, plan: Project) -> bool:
 
 
 def look_at(path: str) -> Kept:
-    """Return how a path is, and when that was."""
+    """Return the status of a path, and the time of the look."""
     now = time_ns()
     try:
         return os.stat(path), now
@@ -141,9 +141,9 @@ def look_at(path: str) -> Kept:
 
 
 def _stamp(path: str, found: os.stat_result | Row, when: int, systems: FileSystems, clocks: Clocks) -> Row:
-    """Return the stamp of a path, UNSURE where a change could hide behind it.
+    """Return the stamp of a path, UNSURE if a change after it could have the same stamp.
 
-    How far a clock is behind is only known once the lock was taken, so this is asked after the walk.
+    The lag of a clock is known only after the lock was taken, so this is called after the walk.
     """
     if not isinstance(found, os.stat_result):
         return found

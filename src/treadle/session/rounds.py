@@ -1,4 +1,4 @@
-"""The rounds of a run whose actions generate plans: their producers first, then the whole plan is loaded again.
+"""The rounds of a run whose actions generate plans: first the producers run, then the whole plan is loaded.
 
 A producer that fails is an action that fails: its plan stays unread, what depends on that is blocked, and all else
 goes on as far as -k says. An action that needs such a producer, that reads what the plan's actions have made in
@@ -19,7 +19,7 @@ from treadle.status import ReturnValue
 
 from .call import RunReport
 from .generated_plans import (
-    Judged,
+    JudgedActions,
     forced_among,
     left_by,
     refuse_too_deep,
@@ -27,7 +27,7 @@ from .generated_plans import (
     with_all_before,
     with_discovered_producers,
 )
-from .walk import PlanWalk, tell_of_plan
+from .walk import PlanWalk, publish_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Rounds:
-    """Brings the makers of plans up to date, until all of the plan is known that can be made.
+    """Brings the producers of plans up to date, until all of the plan is known that can be generated.
 
     :param call: the call
     """
@@ -50,25 +50,25 @@ class Rounds:
         self.done: set[str] = set()
         """The uids of all that has been walked."""
         self.failed: dict[str, tuple[str, ...]] = {}
-        """uid of what failed or was blocked -> the failures that this comes from, itself among them."""
+        """uid of each failed or blocked action -> the origins of that failure, itself among them."""
         self.end: RunReport | None = None
         """The report, if the run ends here."""
         self._failures = 0
-        """Failures that count for -k, once the plan is known: those of makers that what was named needs."""
+        """Failures that count for -k: those of producers that the named actions need."""
         self._report: RunReport | None = None
         self._reports: dict[Hashable, ActionReport] = {}
-        """How the actions of the walks have fared."""
+        """uid -> the report of the action in the walks so far."""
         self._problems: list[PlanError] = []
-        """What is wrong with plans that were generated."""
+        """The problems of generated plans."""
         self._blocked_names: list[str] = []
 
     def whole(self, plan: Project) -> Project:
-        """Return the plan as far as it can be known; it is of no use if there is an `end` then.
+        """Return the plan as far as it can be known; if there is an `end` then, the run is over.
 
         What was walked is walked again if it is another action in a plan that is better known.
         """
         made = [uid for uid in plan.makers if uid not in plan.unread]
-        judged = Judged()
+        judged = JudgedActions()
         judged.keep(plan, with_all_before(plan, made))
         while wanted := _first_of(plan, self.failed):
             refuse_too_deep(plan)
@@ -79,11 +79,11 @@ class Rounds:
             try:
                 plan, made = self._load(plan, made)
             except PlanError:
-                # what was only looked at may read what has been made now
+                # a producer that was only looked at may read what has been generated now
                 if self.done.issuperset(made):
                     raise
                 plan, made = self._load(plan, [uid for uid in made if uid in self.done])
-            moved = judged.take_moved(plan)
+            moved = judged.take_changed(plan)
             if moved:
                 self.done -= moved
                 self.failed = {uid: origins for uid, origins in self.failed.items() if uid not in moved}
@@ -96,13 +96,13 @@ class Rounds:
         return plan
 
     def complete(self, report: RunReport) -> None:
-        """Put down in the report of the last walk what those before have done, and what could not be generated."""
+        """Add to the report of the last walk what the walks before have done, and what could not be generated."""
         report.actions = {**self._reports, **report.actions}
         report.unmade = list(self.failed)
         report.problems = list(self._problems)
 
     def selected(self, plan: Project) -> list[str]:
-        """Return what was asked for, as far as it is known; what is not is told as blocked at the end."""
+        """Return the selected actions, as far as they are known; the others are published as blocked at the end."""
         call, names = self.call, self.call.options.names
         if not self.failed:
             return call.selected(plan)
@@ -118,11 +118,11 @@ class Rounds:
         try:
             return call.tagged(plan, list(found))
         except UsageError:
-            # what -l takes may be in a plan that was not made
+            # the tags of -l may be in a plan that was not generated
             return []
 
     def known(self, plan: Project, names: Iterable[str]) -> list[str]:
-        """Return the uids of names, without those that nothing is known of as long as a plan is not made."""
+        """Return the uids of names, without names that may be in a plan that was not generated."""
         if not self.failed:
             return self.call.select(plan, list(names))
         found: dict[str, None] = {}
@@ -134,32 +134,32 @@ class Rounds:
         return list(found)
 
     def blocked(self, plan: Project, uids: Iterable[str]) -> Mapping[str, Collection[str]]:
-        """Return which of some actions are blocked by what has failed, each with the failures."""
+        """Return which of some actions are blocked by failures, each with their origins."""
         if not self.failed:
             return {}
         return blocked_by(plan, uids, self.failed)
 
     @property
     def failures_left(self) -> int:
-        """Failures after which nothing new starts, as -k says, without those that were; 0 for any number."""
+        """Failures left until nothing new starts, by -k; 0 for any number."""
         limit = self.call.options.keep_going
         return max(limit - self._failures, 1) if limit else 0
 
     def publish_unknown(self, plan: Project) -> None:
-        """Publish of what was asked for and could not be understood that it is blocked by makers that failed."""
+        """Publish that selected names which are not known are blocked by producers that failed."""
         origins = dict.fromkeys(origin for uid in plan.unread for origin in self.failed.get(uid, ()))
         if self._blocked_names:
             self.call.bus.publish("blocked", list(dict.fromkeys(self._blocked_names)), tuple(origins))
 
     def left_out(self, plan: Project) -> dict[str, str]:
-        """Return uid -> why it is not in the plan this time, without what is told as blocked."""
+        """Return uid -> why it is disabled, without what is published as blocked."""
         return {uid: why for uid, why in plan.left_out.items() if uid not in self._blocked_names}
 
     def _load(self, plan: Project, made: list[str]) -> tuple[Project, list[str]]:
-        """Load the plan with the plans of some makers; a plan that is not right is a failure of its maker.
+        """Load the plan with the plans of some producers; a wrong plan is a failure of its producer.
 
         :param plan: what is known of it
-        :param made: the makers
+        :param made: the producers
         """
         try:
             return self.call.load_with(made), made
@@ -167,7 +167,7 @@ class Rounds:
             bad = [uid for uid in made if _is_in(error, plan, uid)]
             if not bad or not all(self._may_go_on_without(plan, uid) for uid in bad):
                 raise
-            self._take_broken(error, bad)
+            self._note_broken(error, bad)
         return self._load(plan, [uid for uid in made if uid not in bad])
 
     def _may_go_on_without(self, plan: Project, uid: str) -> bool:
@@ -175,28 +175,28 @@ class Rounds:
         needed = self._needed(plan) if limit else ()
         return uid not in needed or self._counted(needed) + 1 < limit
 
-    def _take_broken(self, error: PlanError, uids: Sequence[str]) -> None:
-        self.call.tell_problem(error)
+    def _note_broken(self, error: PlanError, uids: Sequence[str]) -> None:
+        self.call.publish_problem(error)
         self._problems.append(error)
         self.failed.update({uid: (uid,) for uid in uids})
 
     def _needed(self, plan: Project, *, if_unclear: bool = False) -> Collection[str]:
-        """Return the makers of unread plans that are needed by what was asked for.
+        """Return the producers of unread plans that the selected actions need.
 
-        :param if_unclear: whether to take those too of which this cannot be said
+        :param if_unclear: whether to include those of which this is not known
         """
         if not self.call.options.names:
             return plan.makers
-        return needed_makers(self.call, plan, if_unclear=if_unclear)
+        return needed_producers(self.call, plan, if_unclear=if_unclear)
 
     def _counted(self, needed: Iterable[str]) -> int:
-        """Return how many failures have kept makers from making their plans."""
+        """Return how many failures have kept producers from generating their plans."""
         return len({origin for uid in needed for origin in self.failed.get(uid, ())})
 
     def _walk_all(self, plan: Project, uids: list[str]) -> bool:
-        """Walk makers and what they need; return whether the run goes on.
+        """Walk some producers and what they need; return whether the run goes on.
 
-        Those that nothing needs that was named come last, and their failures keep nothing from starting.
+        Producers that no selected action needs come last, and their failures do not stop the run.
         """
         limit = self.call.options.keep_going
         if limit == 0:
@@ -209,7 +209,7 @@ class Rounds:
         return not others or self._walk(plan, others, 0)
 
     def _walk(self, plan: Project, uids: list[str], limit: int) -> bool:
-        """Walk some makers and what they need; return whether the run goes on.
+        """Walk some producers and what they need; return whether the run goes on.
 
         :param limit: failures after which nothing new starts, 0 for any number
         """
@@ -224,7 +224,7 @@ class Rounds:
             wait=options.wait,
             blocked=self.blocked(plan, here),
         )
-        tell_of_plan(self.call, plan)
+        publish_plan(self.call, plan)
         walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done)
         report = RunReport.of(walk.run(), walk)
         self.done.update(here)
@@ -239,16 +239,16 @@ class Rounds:
         return False
 
     def _finish(self, report: RunReport) -> None:
-        """End the run with what has been walked."""
+        """End the run with the report of the last walk."""
         self.call.end(report, {})
         self.complete(report)
         self.end = report
 
 
 def _first_of(plan: Project, failed: Collection[str]) -> list[str]:
-    """Return those makers of unread plans that come first: of which no glob waits to see what the others make.
+    """Return the producers of unread plans that come first: those whose globs cannot match outputs of the others.
 
-    :param failed: those that make nothing in this run
+    :param failed: producers that have failed in this run
     """
     unsure = with_all_after(plan, plan.guessed) if plan.guessed else ()
     unread = [uid for uid in plan.unread if uid not in failed]
@@ -256,26 +256,26 @@ def _first_of(plan: Project, failed: Collection[str]) -> list[str]:
 
 
 def _is_in(error: PlanError, plan: Project, uid: str) -> bool:
-    """Return whether a mistake is in the file that a maker has made."""
+    """Return whether a problem is in the file that a producer has generated."""
     file = plan.makers.get(uid)
     places = [one.place.file for one in error.problems if one.place is not None]
     return file is not None and os.path.join(plan.root, file) in [os.path.abspath(place) for place in places]
 
 
-def needed_makers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]:
-    """Return the makers of unread plans that what was named needs.
+def needed_producers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]:
+    """Return the producers of unread plans that the named actions need.
 
-    :param if_unclear: whether to return all of them where a name cannot be understood without these plans
+    :param if_unclear: whether to return all of them if a name is not known without these plans
     """
     unread = plan.unread
     found: set[str] = set()
     for name in call.options.names:
-        is_clear = not _may_stand_in(plan, name)
+        is_clear = not _may_be_in_unread(plan, name)
         try:
             uids = call.select(plan, [name])
             is_clear = is_clear and not plan.names.unclear_among([name])
         except UsageError:
-            # it may be an output of an action that no plan has named yet
+            # it may be an output of an action in an unread plan
             uids, is_clear = [], False
         found |= set(unread) if if_unclear and not is_clear else _needed_by(plan, uids, unread)
     return found
@@ -283,16 +283,18 @@ def needed_makers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]:
 
 def _needed_by(plan: Project, uids: list[str], unread: Collection[str]) -> set[str]:
     inside = list(map(str, plan.dag(with_discovered_producers(plan, uids)).vertex_data))
-    reads = _blocked_by_former(plan, inside, Store(plan.root), unread)
-    return {uid for uid in unread if uid in inside} | {maker for makers in reads.values() for maker in makers}
+    reads = _blocked_by_previous(plan, inside, Store(plan.root), unread)
+    return {uid for uid in unread if uid in inside} | {
+        producer for producers in reads.values() for producer in producers
+    }
 
 
 def blocked_by(
     plan: Project, uids: Iterable[str], failed: Mapping[str, Collection[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """Return uid -> origins of the actions that what has failed blocks directly, not of what comes after these.
+    """Return uid -> origins of the actions that failures block directly, without those that come after these.
 
-    :param failed: uid of what failed, or was blocked, in an earlier walk -> the failures that this comes from
+    :param failed: uid of each failed or blocked action of an earlier walk -> origins of that failure
     """
     found: dict[str, dict[str, None]] = {}
     inside = dict.fromkeys(uid for uid in uids if uid in plan.actions)
@@ -301,24 +303,24 @@ def blocked_by(
         for before in plan.actions[uid].predecessors:
             if before in failed:
                 found.setdefault(uid, {}).update(dict.fromkeys(failed[before]))
-    reads = _blocked_by_former(plan, inside, store, failed)
+    reads = _blocked_by_previous(plan, inside, store, failed)
     commands = {uid: action.command for uid, action in plan.actions.items()}
     pairs = [
-        *((uid, maker) for uid, makers in reads.items() for maker in makers),
+        *((uid, producer) for uid, producers in reads.items() for producer in producers),
         *producers_on_record(store, commands),
     ]
-    for uid, maker in pairs:
-        if maker in failed and uid in inside:
-            found.setdefault(uid, {}).update(dict.fromkeys(failed[maker]))
+    for uid, producer in pairs:
+        if producer in failed and uid in inside:
+            found.setdefault(uid, {}).update(dict.fromkeys(failed[producer]))
     return {uid: tuple(origins) for uid, origins in found.items()}
 
 
-def _blocked_by_former(
-    plan: Project, uids: Iterable[str], store: Store, makers: Collection[str]
+def _blocked_by_previous(
+    plan: Project, uids: Iterable[str], store: Store, producers: Collection[str]
 ) -> dict[str, dict[str, None]]:
-    """Return uid -> those makers whose unread plans had actions, in former runs, that made what it reads."""
+    """Return uid -> the producers of unread plans whose actions, in previous runs, made what it reads."""
     store.load()
-    left = left_by(plan, store, makers)
+    left = left_by(plan, store, producers)
     found: dict[str, dict[str, None]] = {}
     for uid in uids if left else ():
         command = plan.actions[uid].command
@@ -328,20 +330,20 @@ def _blocked_by_former(
             *discovered_on_record(store, uid, command),
             *plan.guessed.get(uid, ()),
         ]
-        touching = dict.fromkeys(maker for path in read for maker in left.of(path))
+        touching = dict.fromkeys(producer for path in read for producer in left.of(path))
         if touching:
             found[uid] = touching
     return found
 
 
-def _may_stand_in(plan: Project, name: str) -> bool:
-    """Whether a name that was given, or one in a group, may stand for what an unread plan holds."""
+def _may_be_in_unread(plan: Project, name: str) -> bool:
+    """Return whether a given name, or one in a group, may match an action of an unread plan."""
     groups = plan.names.groups
     for one in reached([name], lambda one: groups[one].members if one in groups else ()):
         if one not in groups and is_pattern(one):
             head = one.replace("?", "*").partition("*")[0]
             # a pattern may also take outputs
-            if any(f"{maker}:".startswith(head) or head.startswith(f"{maker}:") for maker in plan.unread):
+            if any(f"{uid}:".startswith(head) or head.startswith(f"{uid}:") for uid in plan.unread):
                 return True
             if "/" in one:
                 return True

@@ -1,4 +1,4 @@
-"""One run of a plan: what a snapshot can answer first, then the plan, the walks over it, and the report."""
+"""One run of a plan: the fast path, then the plan, the walks over it, and the report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from treadle.command.walk import OutdatedError, Settings
 from treadle.engines.process import seal_descriptors
 
 from .call import RunReport
-from .walk import PlanWalk, tell_of_plan
+from .walk import PlanWalk, publish_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     from .call import Call
     from .fast_start import Found
-    from .plan_inputs import Watching
+    from .plan_inputs import PlanInputs
     from .rounds import Rounds
 
 
 def run(call: Call) -> RunReport:
-    """Run what was named, or what the plan runs by default; subscribers of the call are told.
+    """Run the selected actions, or the default of the plan; events go to the bus of the call.
 
     :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
     seal_descriptors()
-    # a snapshot says what nothing has moved of, and what is forced runs in spite of that
+    # a snapshot shows what has changed, and forced actions run without a change
     is_forced = call.options.force_all or call.options.force
     found = None if call.bus.needs_all or is_forced else call.found
     answer = found.answer if found is not None else None
@@ -46,10 +46,10 @@ def run(call: Call) -> RunReport:
 
 
 def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
-    """Load the plan, and walk what of it was asked for."""
-    from .plan_inputs import Watching
+    """Load the plan, and walk the selected actions."""
+    from .plan_inputs import PlanInputs
 
-    watching = Watching(call)
+    inputs_of_plan = PlanInputs(call)
     plan = call.load(is_run=True)
     rounds = None
     if plan.makers:
@@ -60,14 +60,14 @@ def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
         if rounds.end is not None:
             return rounds.end
     uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.makers]
-    if rounds is None and watching.found is not None and answer is not None and answer.is_of_plan:
-        report = _run_changed(call, watching, plan, uids, answer)
+    if rounds is None and inputs_of_plan.found is not None and answer is not None and answer.is_of_plan:
+        report = _run_changed(call, inputs_of_plan, plan, uids, answer)
         if report is not None:
             return report
     walk = _walk_of(call, plan, uids, rounds)
     ended = walk.run()
     if rounds is None or not rounds.done:
-        watching.keep(walk, plan)
+        inputs_of_plan.keep(walk, plan)
     if rounds is not None:
         rounds.publish_unknown(plan)
     report = RunReport.of(ended, walk)
@@ -78,7 +78,7 @@ def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
 
 
 def _run_part(call: Call, found: Found, answer: ProbeResult) -> RunReport | None:
-    """Run what is doubtful, as the snapshot knows it, without the plan; None if only the whole plan can tell."""
+    """Run the dirty part of the plan as the snapshot has it; None if the plan has to be loaded."""
     from treadle.fastpath.partial_walk import part_of
 
     part = part_of(answer)
@@ -88,12 +88,12 @@ def _run_part(call: Call, found: Found, answer: ProbeResult) -> RunReport | None
 
 
 def _run_changed(
-    call: Call, watching: Watching, plan: Project, uids: list[str], answer: ProbeResult
+    call: Call, inputs_of_plan: PlanInputs, plan: Project, uids: list[str], answer: ProbeResult
 ) -> RunReport | None:
-    """Run what is doubtful after the plan was edited; None if only a walk over all of it can tell."""
+    """Run the dirty part of an edited plan; None if all of it has to be walked."""
     from treadle.fastpath.edited_plan import changed_part
 
-    found, watch = call.found, watching.watch(plan)
+    found, watch = call.found, inputs_of_plan.watch(plan)
     written = ((path, uid) for uid, one in plan.actions.items() for path in one.command.written)
     part = changed_part(answer, plan.dag(uids), watch, written, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
@@ -104,7 +104,7 @@ def _run_changed(
 def _walk_part(
     call: Call, found: Found, part: Part, queues: Mapping[str, int], disabled: Mapping[str, str]
 ) -> RunReport | None:
-    """Walk a part, and keep what it has seen; None if another run was here between the look and the lock."""
+    """Walk a part, and update the snapshot; None if another run has changed the log since the look."""
     options = call.options
     settings = Settings(options.jobs, queues, keep_going=options.keep_going, wait=options.wait)
     walk = PlanWalk(call, part.graph, found.root, settings)
@@ -145,5 +145,5 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
         wait=options.wait,
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
     )
-    tell_of_plan(call, plan, None if rounds is None else rounds.left_out(plan))
+    publish_plan(call, plan, None if rounds is None else rounds.left_out(plan))
     return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done)

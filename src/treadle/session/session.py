@@ -1,4 +1,4 @@
-"""Session: Treadle on a plan, for programs: run it, ask what a run would do, watch it."""
+"""Session: a plan for programs: run it, look what a run would do, watch it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Session(Call):
-    """Treadle on a plan. It prints nothing: subscribers are called with what happens.
+    """A plan to run, look at or watch. It prints nothing: subscribers are called with what happens.
 
     ::
 
@@ -34,8 +34,8 @@ class Session(Call):
     A session has one run at a time.
 
     :param plan: the path of the plan; "" for that of the options
-    :param options: what is asked for beside it
-    :raises UsageError: something of it is of a wrong kind
+    :param options: the names, parameters and settings of its runs
+    :raises UsageError: an argument is of a wrong kind
     """
 
     def __init__(self, plan: str | PathLike[str] = "", options: Options | None = None) -> None:
@@ -45,18 +45,18 @@ class Session(Call):
         self._running = allocate_lock()
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Have a subscriber called with what happens in the runs of this session."""
+        """Add a subscriber, which is called with what happens in the runs of this session."""
         self.bus.add(subscriber)
 
     def stop(self) -> None:
-        """Have the run end: what runs is ended, and ended at once the second time. Any thread may call this.
+        """End the current run or watch; a second call kills what runs. Any thread may call this.
 
-        It is for the run or watch of now: where there is none, it does nothing.
+        Without a run or watch it does nothing.
         """
         self.stops.request()
 
     def run(self) -> RunReport:
-        """Run what was asked for, by a snapshot of the last run where that can answer; subscribers are told.
+        """Run the selected actions, by the fast path if possible, and return the report.
 
         :raises TreadleError: the plan or the call is wrong, or the state cannot be used
         :raises RunError: it runs already
@@ -75,7 +75,7 @@ class Session(Call):
                     self.found = None
 
     def look(self) -> dict[str, Verdict]:
-        """Return what a run would do with each action now, with the reasons; nothing is written or started.
+        """Return the verdict on each action as of now, with reasons; nothing is written or started.
 
         :raises TreadleError: the plan or the call is wrong, or the state cannot be read
         """
@@ -87,10 +87,10 @@ class Session(Call):
         return {str(uid): verdict for uid, verdict in walk.verdicts.items()}
 
     def watch(self, display: WatchDisplay | None = None) -> None:
-        """Run, and again each time something that it depends on changes, until `stop` is called.
+        """Run, and run again after each change of an input, until `stop` is called.
 
-        :param display: what shows the rounds
-        :raises UsageError: the library that watches files is not there, or what was asked for is wrong
+        :param display: shows the rounds
+        :raises UsageError: the library that watches files is not installed, or the options are wrong
         """
         from .watch.loop import WatchLoop
 
@@ -99,9 +99,9 @@ class Session(Call):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold off other runs of this session; what was asked of the run before does not count for this one."""
+        """Refuse other runs of this session meanwhile; earlier requests to stop do not count."""
         if not self._running.acquire(blocking=False):
-            raise RunError("this session runs already", hint="make another one of the same plan")
+            raise RunError("this session runs already", hint="make another Session for the same plan")
         try:
             self.options.check()
             self.stops.forget()
@@ -113,6 +113,6 @@ class Session(Call):
 
 def _require_right(plan: object, options: object) -> None:
     if not isinstance(options, Options | None):
-        raise UsageError(f"{options!r} is no treadle.Options", hint="for example Options(['build'], jobs=2)")
+        raise UsageError(f"{options!r} is not a treadle.Options", hint="for example Options(['build'], jobs=2)")
     if plan is not None and not isinstance(plan, str) and not hasattr(plan, "__fspath__"):
         raise UsageError(f"the plan is {plan!r}", facts=["expected the path of a plan"])

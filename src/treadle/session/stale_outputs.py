@@ -1,4 +1,4 @@
-"""Outputs of actions that are no longer in the plan. It says which they are, and removes nothing."""
+"""Stale outputs: those of actions that are no longer in the plan. It removes nothing."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Stale:
-    """What an action has left that is no longer in the plan.
+    """The outputs of actions that are no longer in the plan.
 
-    :ivar paths: the paths that may be removed, with the action that made them
-    :ivar kept: those that are left since their actions had `keep`
-    :ivar keys: of the records of these actions
+    :ivar paths: the paths that may be removed, with the owner of each
+    :ivar kept: the paths that stay, as their actions had `keep`
+    :ivar keys: the keys of the records of these actions
     """
 
     def __init__(self, call: Call, plan: Project, store: Store) -> None:
@@ -36,15 +36,15 @@ class Stale:
         self._store = store
 
     def find(self) -> Stale:
-        """Find them, and say which are left alone and why; return itself.
+        """Find them, and warn of each path that stays with the reason; return itself.
 
-        :raises UsageError: not all of the plan is known
+        :raises UsageError: a generated plan is not known
         """
         plan = self._plan
         if plan.unread:
             raise UsageError(
-                f"not all of the plan is known: {plan.makers[plan.unread[0]]} is not made yet",
-                hint="`treadle run` makes it; what is stale can be said then",
+                f"stale outputs are not known yet: {plan.makers[plan.unread[0]]} is not generated yet",
+                hint="`treadle run` generates it",
             )
         made = made_by(plan)
         bare = {path.rstrip("/") for path in made}
@@ -72,30 +72,29 @@ class Stale:
     def _is_stale(self, label: str, uid: str) -> bool:
         """Return whether an action is no longer in the plan.
 
-        One that is there under its name may have made other outputs with another value of a parameter, and one that
-        `when` leaves out may come back, with what the plan holds that it makes. A plan that is gone may be this one
-        under its former name.
+        An action of the plan may have made other outputs with another value of a parameter. A disabled action may
+        be enabled again, with the plan that it generates. A plan that is gone may be this one under its old name.
         """
         plan = self._plan
         if label != plan.name and os.path.exists(os.path.join(plan.root, label)):
-            # what another plan makes is for that one to say
+            # outputs of another plan belong to that plan
             return False
-        if plan.names.maker_of_plan(uid) is not None:
+        if plan.names.producer_of_plan(uid) is not None:
             return False
         return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
 
 
 class Sources:
-    """What a plan is made of, and what its actions read, edit or start and none of them makes.
+    """The sources of a plan: its files, and what its actions read, edit or start and none of them makes.
 
-    It may have come from an action once, and is a source of the plan now.
+    A source may be an output of a previous plan.
 
-    :param made: what the actions of the plan make
+    :param made: the outputs of the actions of the plan
     """
 
     def __init__(self, plan: Project, made: OutputIndex) -> None:
         read: set[str] = set()
-        # links that globs have met are looked at too, and are no files of the plan
+        # links that globs have matched are among them, and are not files of the plan
         files = [path for path in (plan.file, *plan.looks.read) if os.path.isfile(path)]
         of_plan = {os.path.relpath(path, plan.root) for path in files}
         for action in plan.actions.values():
@@ -106,7 +105,7 @@ class Sources:
         self._of_plan = of_plan.union(*map(_folders_of, of_plan))
 
     def why_read(self, path: str) -> str:
-        """Return that a former output, or something in it, is a source of the plan; "" if it is none."""
+        """Return why a previous output is a source of the plan, or holds one; "" if it is none."""
         bare = path.rstrip("/")
         if bare in self._of_plan:
             return "the plan reads it"
@@ -114,12 +113,12 @@ class Sources:
 
 
 def made_by(plan: Project) -> OutputIndex:
-    """Return what the actions of a plan make, the data of discoveries too."""
+    """Return the outputs of a plan, and the data of its discoveries."""
     return OutputIndex((path, uid) for uid, action in plan.actions.items() for path in action.command.made)
 
 
 def _programs_of(command: Command) -> Iterator[str]:
-    """Yield the files that a command starts, relative to the root; what is found on PATH is none of them."""
+    """Yield the programs that a command starts by a path, relative to the root."""
     started = [argv[0] for argv in command.argvs() if argv]
     for name, folder in (*((name, command.cwd) for name in started), *((tool.name, "") for tool in command.tools)):
         if "/" in name and not os.path.isabs(name):
@@ -131,7 +130,7 @@ def _folders_of(path: str) -> Iterator[str]:
 
 
 def _why_left(path: str, made: OutputIndex) -> str:
-    """Return why an output stays where it is, "" if it may go."""
+    """Return why an output stays, "" if it may be removed."""
     if path.endswith("/") and made.paths_in(path):
         return "an action of the plan makes something in it"
     if made.around(path):

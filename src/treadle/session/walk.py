@@ -1,4 +1,4 @@
-"""A walk over actions of a plan: what the call has to check, and what subscribers are told beside Commands."""
+"""PlanWalk: the walk of a call over actions of a plan. It adds the checks and the events of the plan."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class PlanWalk(CommandWalk):
     """A CommandWalk of a call.
 
-    :param call: the call; its subscribers are told
-    :param plan: the plan; None where only what is doubtful in it is walked, and it was not loaded
+    :param call: the call; events go to its bus
+    :param plan: the plan; None if it was not loaded, as only its dirty part is walked
     :param done: the actions that an earlier walk of the same run has walked
     """
 
@@ -40,10 +40,10 @@ class PlanWalk(CommandWalk):
         self.plan = plan
         self.done = done
         self.bus = call.bus
-        self._told_of_stops = 0
+        self._published_stops = 0
 
     def about_to_walk(self) -> None:
-        """Refuse what another plan makes too; from here on requests to stop are for the walk.
+        """Refuse outputs of other plans; from now on requests to stop are for the walk.
 
         :raises PlanError: another plan makes the same
         """
@@ -56,7 +56,7 @@ class PlanWalk(CommandWalk):
         self.call.stops.attach(self)
 
     def describe(self, uid: Any) -> Action:
-        """Return what subscribers are told of an action, with what the plan says of it."""
+        """Return the data of an action for subscribers, with what the plan knows of it."""
         told = super().describe(uid)
         action = self.plan.actions.get(uid) if self.plan is not None else None
         if action is not None:
@@ -68,22 +68,22 @@ class PlanWalk(CommandWalk):
     def _round(self) -> None:
         stops = self.call.stops
         stops.repeat()
-        if stops.count != self._told_of_stops:
-            self._told_of_stops = stops.count
+        if stops.count != self._published_stops:
+            self._published_stops = stops.count
             self.bus.publish("stop_requested", stops.count)
         super()._round()
 
 
-def tell_of_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None = None) -> None:
-    """Tell subscribers of the plan that is about to be walked.
+def publish_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None = None) -> None:
+    """Publish the plan that is about to be walked.
 
-    :param left_out: name -> why it is disabled, if that is other than what the plan says
+    :param left_out: name -> why it is disabled, if this differs from the plan
     """
     if not call.bus.wants("plan_read"):
         return
-    from .lookup import Readers
+    from .lookup import PathUse
 
     queues = {"default": call.options.jobs or usable_cpus(), **plan.queues}
     disabled = {uid: why or "" for uid, why in (plan.left_out if left_out is None else left_out).items()}
-    touching = Readers(plan).touching
+    touching = PathUse(plan).users
     call.bus.publish("plan_read", PlanRead(plan.name, plan.root, len(plan.actions), queues, disabled, touching))

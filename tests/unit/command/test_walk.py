@@ -440,7 +440,7 @@ def test_uids_must_be_texts_and_data_commands(tmp_path: Path) -> None:
 
 
 def test_two_makers_of_one_output_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TreadleError, match="made by a and by b"):
+    with pytest.raises(TreadleError, match="an output of a and of b"):
         Walking(tmp_path)(a=sh("true", outputs=["x"]), b=sh("true", outputs=["x"]))
 
 

@@ -610,7 +610,7 @@ def test_a_project_of_another_build_tool_gets_no_plan_of_guesses(tmp_path: Path,
 def test_the_summary_counts_what_was_left_out(tmp_path: Path) -> None:
     write(tmp_path, Taskfile_dot_yml=TASKS.format(top="", check="prompt: sure?", drop=""), CMakeLists_dot_txt="")
     done = run_treadle(tmp_path, "init", check=0)
-    assert done.out == "wrote treadle.yaml from Taskfile.yml: 1 action, 4 things left to you as remarks\n"
+    assert done.out == "wrote treadle.yaml from Taskfile.yml: 1 action, 4 things left as comments\n"
     (tmp_path / "treadle.yaml").unlink()
     (tmp_path / "Taskfile.yml").unlink()
     said = run_treadle(tmp_path, "init", check=2).err
@@ -624,7 +624,7 @@ def test_a_stamp_over_a_script_keeps_the_script_through_the_first_run(tmp_path: 
     write(tmp_path, Makefile="all: a\n\ttouch all\na:\n\techo x > a\n", all="#!/bin/sh\n")
     run_treadle(tmp_path, "init", check=0)
     run_treadle(tmp_path, "run", "a", check=0)
-    assert run_treadle(tmp_path, "run", check=2).err.startswith("treadle: nothing was named")
+    assert run_treadle(tmp_path, "run", check=2).err.startswith("treadle: no action was named")
     assert (tmp_path / "all").read_text() == "#!/bin/sh\n"
 
 

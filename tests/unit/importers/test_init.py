@@ -38,7 +38,7 @@ def test_the_plan_names_its_schema_which_is_beside_it(tmp_path: Path) -> None:
 
 def test_a_plan_that_is_there_is_left_alone_and_n_only_prints(tmp_path: Path) -> None:
     write(tmp_path, a_dot_py="x = 1\n", treadle_dot_yaml="mine")
-    assert "is there already" in run_treadle(tmp_path, "init", check=2).err
+    assert "exists already" in run_treadle(tmp_path, "init", check=2).err
     printed = run_treadle(tmp_path, "init", "-n", check=0).out
     assert printed.startswith("# yaml-language-server:")
     assert (tmp_path / "treadle.yaml").read_text() == "mine"

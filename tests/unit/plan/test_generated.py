@@ -120,7 +120,7 @@ def test_as_long_as_it_is_not_read_names_in_it_stand_for_its_maker(made: Folder)
         "late": "it is not known before gen has run",
         "later": "needs c of late, which is disabled",
     }
-    with pytest.raises(UsageError, match="late is left out"):
+    with pytest.raises(UsageError, match="late is disabled"):
         plan.select(["late"])
 
 
@@ -163,7 +163,7 @@ def test_a_maker_that_is_left_out_takes_what_needs_its_plan_along(kind: str, top
     assert plan.left_out["z"].startswith("needs ")
     assert plan.left_out["z"].endswith(", which is disabled")
     assert (plan.makers, plan.unread) == ({}, [])
-    with pytest.raises(UsageError, match="gen:a is left out"):
+    with pytest.raises(UsageError, match="gen:a is disabled"):
         plan.select(["gen:a"])
 
 

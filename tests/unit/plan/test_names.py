@@ -57,8 +57,8 @@ def test_select_knows_names_outputs_groups_and_patterns(names: list[str], uids: 
         ("x*x", "nothing matches"),
         ("", "there is no action"),
         ("gone", "gone: when false is false"),
-        ("out/gone", "out/gone is left out"),
-        ("off", "off is left out"),
+        ("out/gone", "out/gone is disabled"),
+        ("off", "off is disabled"),
     ],
 )
 def test_select_says_what_is_unknown_or_left_out(name: str, words: str, folder: Folder) -> None:
@@ -80,7 +80,7 @@ def test_a_family_without_instances_is_known_and_stands_for_nothing(folder: Fold
     )
     assert plan.actions["a"].predecessors == ()
     for name in ("fit", "f*", "g", "h"):
-        with pytest.raises(UsageError, match="stands for no action"):
+        with pytest.raises(UsageError, match="selects no action"):
             plan.select([name])
 
 

@@ -35,7 +35,7 @@ def test_edges_from_files_want_a_graph() -> None:
 
 @pytest.mark.parametrize("name", ["inputs", "outputs", "edits"])
 def test_a_command_takes_no_empty_path(name: str) -> None:
-    with pytest.raises(UsageError, match=f"an empty text is among the {name} of a Command"):
+    with pytest.raises(UsageError, match=f"the {name} of a Command contain an empty text"):
         Command(["true"], **{name: ["a", ""]})  # type: ignore[arg-type]
 
 

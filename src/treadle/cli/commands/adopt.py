@@ -1,6 +1,6 @@
-"""`adopt`: what lies there is taken as current, as if these actions had just made it.
+"""`adopt`: records existing outputs as current, as if these actions had just made them.
 
-It runs no action, and asks tools for their version.
+It runs no action. It starts tools to print their versions.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _WORDS = "taken as current by `treadle adopt`, which ran nothing"
 
 
 def adopt_command(call: Call) -> int:
-    """Write records for actions from their inputs, tools and outputs as they stand now.
+    """Write records for actions from their inputs, tools and outputs as they are now.
 
-    :raises TreadleError: an input or an output of one of them is missing; nothing is recorded then
+    :raises TreadleError: an input or an output is missing; nothing is recorded then
     """
     plan = call.load()
     uids = _with_outputs(call, plan, call.select_known(plan))
@@ -46,10 +46,10 @@ def adopt_command(call: Call) -> int:
         files = Files(plan.root, store.stamps)
         files.clocks = store.lock.clocks
         fingerprinter = Fingerprinter(files, inherited())
-        asked = _asked(plan, uids, fingerprinter)
+        adopted = _inputs_of(plan, uids, fingerprinter)
         ownership = Ownership(store, files)
         run_id, ended_at = os.urandom(8).hex(), time_ns() // 1_000_000
-        for uid, inputs in asked.items():
+        for uid, inputs in adopted.items():
             fingerprint = inputs.fingerprint
             command = plan.actions[uid].command
             owner = owner_of(uid, command)
@@ -63,15 +63,15 @@ def adopt_command(call: Call) -> int:
             store.save(Record(owner, run, fingerprint.elements, fingerprint.results))
         store.remember(files.learned)
     if call.options.verbose:
-        call.console.say(line("adopted ", (safe(uid), "name")) for uid in asked)
-    say_unless_quiet(call, line(f"{words.count(len(asked), 'action')} taken as current"))
+        call.console.say(line("adopted ", (safe(uid), "name")) for uid in adopted)
+    say_unless_quiet(call, line(f"{words.count(len(adopted), 'action')} taken as current"))
     return 0
 
 
 def _with_outputs(call: Call, plan: Project, uids: list[str]) -> list[str]:
-    """Return the actions that leave something which can be taken as current; say which do not.
+    """Return the actions with outputs or edits, and warn of the others.
 
-    :raises TreadleError: none of them does
+    :raises TreadleError: there are none
     """
     found = []
     for uid in uids:
@@ -79,33 +79,33 @@ def _with_outputs(call: Call, plan: Project, uids: list[str]) -> list[str]:
         if command.outputs or command.edits:
             found.append(uid)
         else:
-            call.console.warn(f"{uid} is left out: it has no outputs, so nothing says that it went well")
+            call.console.warn(f"{uid} is skipped: an action without outputs cannot be adopted")
     if not found:
-        raise TreadleError("there is nothing to take as current", hint="name actions that have outputs")
+        raise TreadleError("there is nothing to adopt", hint="name actions with outputs")
     return found
 
 
-def _asked(plan: Project, uids: list[str], fingerprinter: Fingerprinter) -> dict[str, ActionInputs]:
-    asked: dict[str, ActionInputs] = {}
+def _inputs_of(plan: Project, uids: list[str], fingerprinter: Fingerprinter) -> dict[str, ActionInputs]:
+    found: dict[str, ActionInputs] = {}
     problems = []
     for uid in uids:
         command = plan.actions[uid].command
         try:
-            asked[uid] = _ask(plan.root, uid, command, fingerprinter)
+            found[uid] = _compute(plan.root, uid, command, fingerprinter)
         except TreadleError as error:
             problems.append(f"{uid}: {error.what}")
     if problems:
         more = [f"and {len(problems) - _MOST} more"] if len(problems) > _MOST else []
         raise TreadleError(
-            "nothing was recorded: not all is there that these actions read and make",
+            "nothing was recorded: inputs or outputs of these actions are missing",
             facts=[*problems[:_MOST], *more],
-            hint="`treadle run` makes what is missing",
+            hint="`treadle run` makes missing outputs",
         )
-    return asked
+    return found
 
 
-def _ask(root: str, uid: str, command: Command, fingerprinter: Fingerprinter) -> ActionInputs:
-    """Return inputs and answer of a command as it stands now.
+def _compute(root: str, uid: str, command: Command, fingerprinter: Fingerprinter) -> ActionInputs:
+    """Return key and result of a command as they are now.
 
     :raises TreadleError: an input, a tool, an output or the data of its discovery is missing
     """
@@ -124,7 +124,7 @@ def _ask(root: str, uid: str, command: Command, fingerprinter: Fingerprinter) ->
     if command.discovery is not None and not command.once:
         data = command.discovery
         if not os.path.isfile(os.path.join(root, data.path)):
-            raise TreadleError(f"the {data.kind} {data.path} is missing, so what it has read is not known")
+            raise TreadleError(f"the {data.kind} {data.path} is missing, so its discovered inputs are not known")
         for path, seen, _ in look_at_discovered(fingerprinter.files, uid, command, Links(fingerprinter.files.root)):
             inputs.add_discovered(path, seen)
     return inputs

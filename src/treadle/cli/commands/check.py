@@ -1,4 +1,4 @@
-"""`check`: whether a plan is right."""
+"""`check`: reports the problems of a plan."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ FORMAT = 1
 
 
 def check_command(call: Call) -> int:
-    """Check the plan: that it can be read, and that its graph and its commands can be right."""
+    """Check the plan, its graph and its commands."""
     if call.options.json:
         return _check_as_data(call)
     plan = _checked(call)
     if not call.options.quiet:
         parts = [words.count(len(plan.actions), "action")]
         parts += [words.count(len(plan.groups), "group")] if plan.groups else []
-        parts += [f"{len(plan.left_out)} left out"] if plan.left_out else []
+        parts += [f"{len(plan.left_out)} disabled"] if plan.left_out else []
         call.console.say(
             [line(f"{safe(call.console.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))]
         )
@@ -53,7 +53,7 @@ def _checked(call: Call) -> Project:
 
 
 def _check_as_data(call: Call) -> int:
-    """Print every problem for programs, such as editors."""
+    """Print every problem as JSON, for editors and other programs."""
     file = os.path.abspath(call.plan_file())
     problems: tuple[TreadleError, ...] = ()
     more = 0

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def clean_command(call: Call) -> int:
-    """Remove the outputs of actions, all of them if none is named; or those that are stale, or of all runs."""
+    """Remove the outputs of the named actions, of all actions, stale outputs, or those of all runs."""
     options = call.options
     _refuse_together(options)
     plan = call.load()
@@ -59,14 +59,14 @@ def clean_command(call: Call) -> int:
 
 
 def refuse_tracked_state(plan: Project) -> None:
-    """Check that git does not track the state of a plan: what a commit brings says nothing of this machine.
+    """Refuse state that git tracks: records of another machine say nothing about this one.
 
-    :raises UsageError: it does
+    :raises UsageError: git tracks it
     """
     folder = Store(plan.root).folder
     if git.tracks(folder):
         raise UsageError(
-            f"git tracks {folder}, which says what was made on one machine",
+            f"git tracks {folder}, but its records are valid on one machine only",
             hint=f"git rm -r --cached {folder}",
         )
 
@@ -74,21 +74,21 @@ def refuse_tracked_state(plan: Project) -> None:
 def _refuse_together(options: Options) -> None:
     chosen = [f"--{name}" for name in ("stale", "all", "replaced") if getattr(options, _FIELD.get(name, name))]
     if len(chosen) > 1:
-        raise UsageError(f"{' and '.join(chosen)} do not go together")
+        raise UsageError(f"{' and '.join(chosen)} cannot be combined")
     if chosen and options.names:
         raise UsageError(f"{chosen[0]} takes no names: {_NO_NAMES[chosen[0]]}")
 
 
 _FIELD = {"all": "everything"}
 _NO_NAMES = {
-    "--stale": "what is stale is in the plan no more",
-    "--all": "it takes what any run has made",
-    "--replaced": "it takes all that was moved aside",
+    "--stale": "stale outputs belong to no action of the plan",
+    "--all": "it removes the outputs of all runs",
+    "--replaced": "it removes all files that were moved aside",
 }
 
 
 def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
-    """Remove, or say what would be removed."""
+    """Remove outputs, or print which would be removed."""
     options = call.options
     cleaner = Cleaner(call, plan.root, store, is_dry=options.dry)
     keys: list[str] = []
@@ -118,7 +118,7 @@ def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
 
 
 def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
-    """Take what the actions of the plan make, those that are named if any are; return what is kept."""
+    """Take the outputs of the named actions, of all without names; return those that are kept."""
     is_named = bool(call.options.names)
     uids = call.select_known(plan) if is_named else list(plan.actions)
     kept = []
@@ -133,7 +133,7 @@ def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
 
 
 def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list[str]:
-    """Take what any run has made; return what is kept."""
+    """Take the outputs of all runs; return those that are kept."""
     from treadle.session.stale_outputs import Sources, made_by
 
     inputs = {uid: action.command.inputs for uid, action in plan.actions.items()}
@@ -155,51 +155,51 @@ def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list
 
 
 def _not_in_plan(plan: Project, store: Store) -> list[str]:
-    """Return the keys of records of actions that make something, and that the plan of this call does not have."""
+    """Return the keys of records with outputs whose actions are not in the plan."""
     known = {owner_of(uid, action.command).key for uid, action in plan.actions.items()}
     return [key for key, entry in store.entries.items() if key not in known and entry.owner.made]
 
 
 def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) -> None:
-    """Say in one line what was not asked for, and how to remove it."""
-    told = []
+    """Print in one line what was not removed, and how to remove it."""
+    notes = []
     if not call.options.everything and not call.options.stale:
         own = {path for action in plan.actions.values() for path in (*action.command.made, *action.command.edits)}
         owners = [store.entries[key].owner for key in _not_in_plan(plan, store)]
         others = {path for owner in owners if not owner.keeps for path in owner.made if path not in own}
         number = sum(is_there(plan.root, path) for path in others)
         if number:
-            told.append(
-                f"{words.count(number, 'output')} of other parameter values, former actions or other plans "
+            notes.append(
+                f"{words.count(number, 'output')} of other parameter values, removed actions or other plans "
                 "(`treadle clean --all` removes them)"
             )
     if kept:
-        told.append(f"what `keep: true` keeps: {listed(kept, 3)} (`treadle clean NAME` removes it)")
-    if told:
-        call.console.warn(f"left: {'; '.join(told)}")
+        notes.append(f"outputs with `keep: true`: {listed(kept, 3)} (`treadle clean NAME` removes them)")
+    if notes:
+        call.console.warn(f"left: {'; '.join(notes)}")
 
 
 def _empty_replaced(call: Call, plan: Project) -> int:
-    """Remove what was moved aside to make room for outputs."""
+    """Remove the files that were moved aside to make room for outputs."""
     store = Store(plan.root)
     folder = os.path.join(store.folder, "replaced")
     if os.path.islink(folder):
         raise UsageError(f"{folder} is a link: it is left alone")
     if call.options.dry:
         names = os.listdir(folder) if os.path.isdir(folder) else []
-        call.console.say(line("would remove what was moved aside for ", safe(name)) for name in sorted(names))
+        call.console.say(line("would remove the files moved aside for ", safe(name)) for name in sorted(names))
         return 1 if names else 0
     with locked(call, plan):
         count = remove_tree(folder)
-    say_unless_quiet(call, line(f"{words.count(count, 'file')} that had been moved aside removed"))
+    say_unless_quiet(call, line(f"{words.count(count, 'file')} moved aside earlier removed"))
     is_left = os.path.lexists(folder)
     if is_left:
-        call.console.warn(f"{folder} cannot be removed whole")
+        call.console.warn(f"{folder} could not be removed completely")
     return 1 if is_left else 0
 
 
 class Cleaner:
-    """Removes outputs of one root, or says which it would remove.
+    """Removes outputs of one root, or prints which it would remove.
 
     :param root: the folder that paths are relative to
     :param store: its records, read
@@ -208,11 +208,11 @@ class Cleaner:
 
     def __init__(self, call: Call, root: str, store: Store, *, is_dry: bool) -> None:
         self.removed: list[str] = []
-        """Outputs of which something went, or would go."""
+        """Outputs that were removed at least in part, or would be."""
         self.moved: list[str] = []
-        """What an attempt that did not end well may have left, or was adopted, moved aside."""
+        """Outputs that were moved aside: left by an unfinished attempt, or adopted."""
         self.failures = 0
-        """How often something that should go could not."""
+        """How many removals have failed."""
         self.ownership = Ownership(store, Files(root, store.stamps))
         self._call = call
         self._root = root
@@ -254,9 +254,9 @@ class Cleaner:
         if path.endswith("/") and stat.S_ISDIR(status.st_mode):
             self._take_folder(path, full, aside, aliases)
         elif stat.S_ISDIR(status.st_mode):
-            self._leave(path, "the plan says that it is a file, but it is a folder")
+            self._leave(path, "declared as a file, but it is a folder")
         elif path.endswith("/") and not stat.S_ISLNK(status.st_mode):
-            self._leave(path, "the plan says that it is a folder, but it is a file")
+            self._leave(path, "declared as a folder, but it is a file")
         else:
             self._take_file(path, status, aside, aliases)
 
@@ -266,7 +266,7 @@ class Cleaner:
             verdict = OURS if aliases.of(status) else verdict
         if verdict not in (OURS, LEFT, ADOPTED):
             is_link = path.endswith("/") and verdict == FOREIGN
-            self._leave(path, "it is a link, and what it leads to is yours" if is_link else WHY_LEFT[verdict])
+            self._leave(path, "it is a link that no action has made" if is_link else WHY_LEFT[verdict])
             return
         bare = path.rstrip("/")
         try:
@@ -302,7 +302,7 @@ class Cleaner:
         if foreign:
             shown = listed(foreign, 3)
             if sweep.removed or is_moved:
-                self._call.console.warn(f"{path} keeps what no run of Treadle has made: {shown}")
+                self._call.console.warn(f"{path} keeps files that no run of Treadle has made: {shown}")
             else:
                 self._leave(path, f"{WHY_LEFT['foreign']}: {shown}")
 
@@ -323,15 +323,15 @@ class Cleaner:
         self._call.console.warn(f"{path} cannot be removed: {said}")
 
     def why_not(self, path: str) -> str:
-        """Return why nothing in the place of a path is removed: a link or a mount on the way to it; else ""."""
+        """Return why a path is not removed, a link or a mount on the way to it; else ""."""
         folder = os.path.dirname(os.path.join(self._real_root, path))
         if os.path.realpath(folder) != folder:
-            return "it lies behind a link"
+            return "a folder on its path is a link"
         if self._mounts is None:
             self._mounts = mount_points()
         while len(folder) > len(self._real_root):
             if folder in self._mounts:
-                return "it lies behind a mount"
+                return "a folder on its path is a mount point"
             folder = os.path.dirname(folder)
         return ""
 
@@ -344,7 +344,7 @@ class Cleaner:
         )
 
     def folders_around_removed(self) -> set[str]:
-        """Return the folders that something was removed from."""
+        """Return the folders from which files were removed."""
         return {folder for path in (*self.removed, *self.moved) for folder in folders_around(path)}
 
     def folders_made(self, keys: Iterable[str]) -> set[str]:
@@ -353,12 +353,12 @@ class Cleaner:
         return {folder for claim in claims for folder in claim.folders}
 
     def say_how_many(self, what: str) -> None:
-        """Say how many outputs went."""
+        """Print how many outputs were removed."""
         if not self._call.options.quiet:
             moved = f", {len(self.moved):,} moved to {STATE_FOLDER}/replaced/" if self.moved else ""
             self._call.console.say([line(f"{words.count(len(self.removed), what)} removed{moved}")])
 
 
 def is_there(root: str, path: str) -> bool:
-    """Return whether something is in the place of an output."""
+    """Return whether a file or folder is in the place of an output."""
     return os.path.lexists(os.path.join(root, path.rstrip("/")))

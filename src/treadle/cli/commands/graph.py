@@ -6,7 +6,7 @@ from treadle.content import trust
 from treadle.core import decision
 from treadle.core import wording as words
 from treadle.errors import TreadleError, UsageError
-from treadle.session.lookup import Readers
+from treadle.session.lookup import PathUse
 from treadle.ui.graph import model as shapes
 from treadle.ui.graph.model import Graph, Vertex
 from treadle.ui.text import line
@@ -35,7 +35,7 @@ def graph_command(call: Call) -> int:
     if options.tags:
         named = call.tagged(plan, named or list(plan.actions))
     if options.depth is not None and not (options.names or options.tags):
-        raise UsageError("--depth counts from names, and none is given", hint="treadle graph NAME --depth 1")
+        raise UsageError("--depth needs a name to count from", hint="treadle graph NAME --depth 1")
     graph = plan_graph(plan)
     if named:
         graph = shapes.around(graph, named, options.depth)
@@ -59,11 +59,11 @@ def graph_command(call: Call) -> int:
 def plan_graph(plan: Project) -> Graph:
     """Return the graph of a plan, without states."""
     graph = Graph()
-    readers = Readers(plan)
+    use = PathUse(plan)
     for uid, action in plan.actions.items():
         graph.vertices[uid] = Vertex(uid, action.family, action.help)
     for uid in plan.actions:
-        for before, kind in readers.edges(uid):
+        for before, kind in use.edges(uid):
             graph.connect(before, uid, kind)
     return graph
 
@@ -111,12 +111,12 @@ def _svg(text: str, root: str) -> str:
     """
     import subprocess
 
-    hint = "a part of it is drawn sooner: name actions, with --depth N, or fold more with --fold N"
+    hint = "draw a part of it: name actions, with --depth N, or fold more with --fold N"
     program = trust.program_outside("dot", root)
     if program is None:
         raise UsageError(
-            "Graphviz, which draws the picture, is not installed: there is no program dot",
-            hint="--format dot or --format mermaid gives the text, which other programs draw",
+            "--format svg needs Graphviz, which is not installed: there is no program dot",
+            hint="--format dot or mermaid prints the graph as text for other programs",
         )
     try:
         done = subprocess.run(
@@ -125,5 +125,5 @@ def _svg(text: str, root: str) -> str:
     except subprocess.TimeoutExpired:
         raise TreadleError(f"Graphviz did not draw it in {_PATIENCE} seconds", hint=hint) from None
     if done.returncode or not done.stdout:
-        raise TreadleError("Graphviz does not draw it", facts=done.stderr.splitlines()[-3:], hint=hint)
+        raise TreadleError("Graphviz failed", facts=done.stderr.splitlines()[-3:], hint=hint)
     return done.stdout

@@ -1,4 +1,4 @@
-"""`init`: a first plan, made from what is in the folder."""
+"""`init`: writes a first plan from the files in the folder."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 def init_command(call: Call) -> int:
-    """Write a first plan, or with -n print it; a file that is there is never written over."""
+    """Write a first plan, or print it with -n; an existing file is never overwritten."""
     options = call.options
     root = os.getcwd()
     path = options.file or DEFAULT_PLAN
     if not options.dry and os.path.lexists(path):
         raise UsageError(
-            f"{path} is there already",
-            hint="`treadle init -n` prints what would be written; -f FILE names another plan",
+            f"{path} exists already",
+            hint="`treadle init -n` prints the plan; -f FILE writes to another file",
         )
     if os.path.dirname(path):
         raise UsageError(
-            f"{path}: the plan is for this folder, and is written into it", hint="-C DIR goes to another"
+            f"{path}: the plan can only be written to the current folder", hint="-C DIR changes to another one"
         )
     drafts = drafts_of(root, options.names)
     if not drafts:
         raise UsageError(
-            "there is nothing here that a plan could be made from",
+            "there is nothing here to make a plan from",
             facts=[f"looked for {', '.join(FILES)}, Python and C"],
             hint="docs/plan.md shows how to write one",
         )
@@ -51,7 +51,7 @@ def init_command(call: Call) -> int:
     if not options.quiet:
         made = [action for action in draft.actions if not action.left_out]
         lost = len(draft.actions) - len(made) + len(draft.notes)
-        left = f", {words.count(lost, 'thing')} left to you as remarks" if lost else ""
+        left = f", {words.count(lost, 'thing')} left as comments" if lost else ""
         told = line(
             "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {words.count(len(made), 'action')}"
         )
@@ -64,6 +64,6 @@ def _write(path: str, text: str) -> None:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{path} is there already") from None
+        raise UsageError(f"{path} exists already") from None
     except OSError as error:
         raise TreadleError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""`list`: the actions, groups and parameters of a plan, and where what an action reads comes from."""
+"""`list`: the actions, groups and parameters of a plan, and the producers and consumers of files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from treadle.core import wording as words
 from treadle.core.text import safe
-from treadle.session.lookup import Readers
+from treadle.session.lookup import PathUse
 from treadle.ui.text import columns, line
 
 TYPE_CHECKING = False
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 """The version of what --json prints: names in it stay, new ones may come."""
 DECLARED, PROGRAM, DISCOVERED = "declared", "program", "discovered"
-"""How an action comes to read a file: its plan says so, it starts it, or it was found to read it."""
-_HOW = {PROGRAM: "the program that it starts", DISCOVERED: "found in the last run"}
+"""How a file is an input: declared by the plan, started as a program, or discovered in the last run."""
+_HOW = {PROGRAM: "the program that it starts", DISCOVERED: "discovered in the last run"}
 _READ_BY = 4
-"""Names of readers that a line shows."""
+"""The most names that a line shows."""
 
 
 def list_command(call: Call) -> int:
@@ -51,17 +51,17 @@ def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: b
     _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
     if not listed and not named and plan.left_out:
         count = words.count(len(plan.left_out), "action")
-        call.console.say([line(("no action is in: ", "dim"), f"{count} left out, --all says why")])
+        call.console.say([line(("no action is enabled: ", "dim"), f"{count} disabled, --all shows why")])
     if not named:
         _section(call, "groups", [_group(group) for group in plan.groups.values()])
         _section(call, "parameters", [_param(param) for param in plan.params.values()])
-        _section(call, "plans that are not made yet", [(uid, plan.makers[uid]) for uid in plan.unread])
+        _section(call, "plans that are not generated yet", [(uid, plan.makers[uid]) for uid in plan.unread])
         if everything:
-            _section(call, "left out", plan.left_out.items())
+            _section(call, "disabled", plan.left_out.items())
 
 
 def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
-    """Return a row for each family; of those that were named instance by instance, one for each."""
+    """Return a row for each family, and for each instance that was named by itself."""
     families: dict[str, list[Action]] = {}
     for action in actions:
         families.setdefault(action.family, []).append(action)
@@ -89,15 +89,15 @@ def _param(param: Param) -> Row:
     kinds = [
         "" if param.type == "str" else param.type,
         f"each {choices}" if param.type == "list" and choices else choices,
-        "what follows --" if param.rest else "",
-        f"from ${param.env} if that is set" if param.env else "",
+        "takes the words after --" if param.rest else "",
+        f"from ${param.env} if set" if param.env else "",
     ]
     told = (param.help, ", ".join(kind for kind in kinds if kind))
     return f"{param.name}={value}", "; ".join(text for text in told if text)
 
 
 def _joined(texts: Sequence[str], split: str) -> str:
-    """Return a list as the one text that gives it."""
+    """Return a list as the text that -p takes."""
     if split == "commas":
         return ",".join(texts)
     import shlex
@@ -112,47 +112,47 @@ def _section(call: Call, title: str, rows: Iterable[Row]) -> None:
 
 
 class Origins:
-    """Says of each input where it comes from, and of each output which actions read it.
+    """Finds where each input comes from, and which actions read each output.
 
     :param plan: the plan, with all its actions
     """
 
     def __init__(self, plan: Project) -> None:
         self.plan = plan
-        self.readers = Readers(plan)
+        self.use = PathUse(plan)
         self._store: Store | None = None
 
     def inputs(self, action: Action) -> list[dict[str, object]]:
-        """Return what an action declares that it reads, programs of the project, and what it was found to read."""
+        """Return the declared inputs, the programs of the project that it starts, and the discovered inputs."""
         read = dict.fromkeys(action.command.inputs, DECLARED)
-        for paths, how in ((self._programs(action), PROGRAM), (self._found(action), DISCOVERED)):
+        for paths, how in ((self._programs(action), PROGRAM), (self._discovered(action), DISCOVERED)):
             for path in paths:
                 read.setdefault(path, how)
         return [self._input(path, how, action) for path, how in read.items()]
 
     def _input(self, path: str, how: str, action: Action) -> dict[str, object]:
-        makers = [uid for uid in self.readers.makers(path) if uid != action.uid]
+        producers = [uid for uid in self.use.producers(path) if uid != action.uid]
         there = os.path.lexists(os.path.join(self.plan.root, path))
-        return {"path": path, "how": how, "made_by": makers, "exists": there}
+        return {"path": path, "how": how, "made_by": producers, "exists": there}
 
     def _programs(self, action: Action) -> list[str]:
-        """Return the programs in the root that an action starts by their paths: they count as inputs."""
+        """Return the programs in the root that an action starts by a path: they are inputs too."""
         started = (os.path.join(action.command.cwd, argv[0]) for argv in action.command.argvs() if "/" in argv[0])
         paths = (os.path.relpath(os.path.join(self.plan.root, path), self.plan.root) for path in started)
         return [path for path in paths if not path.startswith("../")]
 
     def outputs(self, action: Action) -> list[dict[str, object]]:
-        """Return what an action makes."""
+        """Return the outputs of an action."""
         return [
             {
                 "path": path,
-                "read_by": self.readers.read_by(path),
+                "read_by": self.use.consumers(path),
                 "exists": os.path.lexists(os.path.join(self.plan.root, path)),
             }
             for path in action.command.outputs
         ]
 
-    def _found(self, action: Action) -> list[str]:
+    def _discovered(self, action: Action) -> list[str]:
         if action.command.discovery is None:
             return []
         from treadle.command.discovered import owner_of
@@ -172,25 +172,25 @@ def _files_of(call: Call, action: Action, files: Origins) -> Iterable[tuple[tupl
     yield line((safe(action.uid), "name"))
     read = [(str(one["path"]), _whence(one)) for one in files.inputs(action)]
     made = [(str(one["path"]), _whither(one)) for one in files.outputs(action)]
-    edited = [(path, _whither({"read_by": files.readers.read_by(path)})) for path in action.command.edits]
+    edited = [(path, _whither({"read_by": files.use.consumers(path)})) for path in action.command.edits]
     for title, rows in (("reads", read), ("edits", edited), ("makes", made)):
         if rows:
             yield line(f"  {title}")
             for text in columns([(safe(path), said) for path, said in rows], "    ", room=call.console.room):
                 yield line(text)
     if not read and not made and not edited:
-        yield line("  neither inputs nor outputs")
+        yield line("  no inputs and no outputs")
 
 
 def _whence(one: dict[str, object]) -> str:
-    makers = one["made_by"]
-    assert isinstance(makers, list)
-    if makers:
-        text = f"made by {_some(makers)}"
+    producers = one["made_by"]
+    assert isinstance(producers, list)
+    if producers:
+        text = f"made by {_some(producers)}"
     elif one["exists"]:
         text = "no action makes it"
     else:
-        text = "not there, and no action makes it"
+        text = "missing, and no action makes it"
     return f"{text} ({_HOW[str(one['how'])]})" if one["how"] in _HOW else text
 
 

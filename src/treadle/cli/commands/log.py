@@ -22,22 +22,22 @@ def log_command(call: Call) -> int:
     plan = call.load()
     name = call.options.names[0]
     # what a plan held that is made anew has its log still
-    is_kept = plan.names.maker_of_plan(name) in plan.unread and plan.names.named(name) is None
+    is_kept = plan.names.producer_of_plan(name) in plan.unread and plan.names.named(name) is None
     uids = [name] if is_kept else call.select(plan, call.options.names)
     if len(uids) != 1:
         raise UsageError(
-            f"{call.options.names[0]} stands for {len(uids)} actions, a log belongs to one",
+            f"{call.options.names[0]} selects {len(uids)} actions: expected one",
             facts=[listed(uids)],
         )
     uid = uids[0]
     command = plan.actions[uid].command if uid in plan.actions else None
     if command is not None and command.console:
-        raise UsageError(f"{uid} keeps the terminal: what it prints is not kept")
+        raise UsageError(f"{uid} has no log: with `console: true` it prints to the terminal")
     path = log_path(Store(plan.root).folder, plan.name, uid)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
-        raise UsageError(f"{uid} has no log yet", hint=f"it is written when it runs: treadle run {uid}") from None
+        raise UsageError(f"{uid} has no log yet", hint=f"run it: treadle run {uid}") from None
     except OSError as error:
         raise TreadleError(f"the log of {uid} cannot be read: {error.strerror}", facts=[path]) from error
     if sys.stdout.isatty() and command is not None:

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def report_command(call: Call) -> int:
-    """Make files of the events of a run, or say in lines what it did; 0 whatever that was."""
+    """Print what a recorded run did, or write it to files."""
     options = call.options
     if len(options.names) != 1:
         raise UsageError(
-            "`treadle report` wants one file of events",
-            hint="`treadle run --events FILE` writes one; `treadle report FILE --html PAGE` makes a page of it",
+            "`treadle report` takes one file of events",
+            hint="`treadle run --events FILE` writes one; `treadle report FILE --html PAGE` makes a page",
         )
     (source,) = options.names
     paths = {kind: str(path) for kind in KINDS if (path := getattr(options, kind))}
     for kind, path in paths.items():
         if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(source):
-            raise UsageError(f"--{kind} names the file of the events itself: {path}")
+            raise UsageError(f"--{kind} would overwrite the file of events: {path}")
     check_files(paths)
     run = _read(call, source)
     for kind, path in paths.items():
@@ -43,7 +43,7 @@ def report_command(call: Call) -> int:
 
 
 def _read(call: Call, source: str) -> Run:
-    """Return the run that a file tells of, and say it for GitHub on the way; what is read may be a pipe."""
+    """Return the run in a file of events, which may be a pipe; print its lines for GitHub meanwhile."""
     from treadle.events.run_model import Run
     from treadle.events.schema import read_events
     from treadle.report.github import GitHub

@@ -27,7 +27,7 @@ def run_command(call: Call) -> int:
         from .status import status_command
 
         if files:
-            raise UsageError("-n runs nothing: there is no run to write of", hint="leave -n away, or the files")
+            raise UsageError("-n runs nothing, so there are no files of a run", hint="leave out -n, or the files")
         return status_command(call)
     call.bus.add(progress_of(call))
     if files or os.environ.get("GITHUB_ACTIONS") == "true":

@@ -30,7 +30,7 @@ def schema_command(call: Call) -> int:
         call.console.say(line(one) for one in text.split("\n"))
         return 0
     if len(names) > 1:
-        raise UsageError("`treadle schema` takes one file, or none")
+        raise UsageError("`treadle schema` takes one file at most")
     write_schema(names[0], text)
     call.console.say([line(f"wrote {safe(call.console.shown(names[0]))}")])
     return 0

@@ -1,4 +1,4 @@
-"""`status`: what a run would do and why, with nothing written and nothing started."""
+"""`status`: what a run would do and why. It writes and starts nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = 1
 
 
 def status_command(call: Call) -> int:
-    """Say what a run would do; 1 if there is work."""
+    """Print what a run would do; return 1 if there is work."""
     plan = call.load()
     walk = looked(call, plan, [*call.selected(plan), *plan.makers])
     verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}

@@ -31,13 +31,13 @@ def watch_command(call: Call) -> int:
     """Run what was named, and again each time something that it depends on changes, until a signal ends it."""
     options = call.options
     if options.dry:
-        raise UsageError("-n runs nothing: there is nothing to run again", hint="leave one of -n and --watch away")
+        raise UsageError("-n and --watch cannot be combined", hint="leave out one of them")
     files = (options.events, options.junit, options.trace, options.html)
     if any(files):
         names = [name for name, file in zip(("events", "junit", "trace", "html"), files, strict=True) if file]
         raise UsageError(
-            f"--{names[0]} is written of one run, and --watch makes many",
-            hint="run once with it, without --watch",
+            f"--{names[0]} cannot be combined with --watch: it is the file of one run",
+            hint="leave out --watch",
         )
     WatchLoop(call, TerminalRounds(call)).run()
     return call.stops.code or GONE

@@ -12,7 +12,7 @@ from treadle.core.elements import FILES, TOOL, path_of
 from treadle.core.text import safe
 from treadle.session import old_content
 from treadle.session.look import looked, open_plans, without_skips
-from treadle.session.lookup import Readers
+from treadle.session.lookup import PathUse
 from treadle.state.records import ADOPTED
 from treadle.ui.durations import duration
 from treadle.ui.text import Line, folded, line
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from treadle.state.store import Entry
 
 _MOST_TEXTS = 10
-"""Small files of one action whose old text is looked for: git is asked about each."""
+"""Small files of one action whose old text is looked for: git is facts about each."""
 
 
 def why_command(call: Call) -> int:
-    """Say why actions would run or be skipped now, what follows them, and why they ran last time."""
+    """Print why actions would run or be skipped now, what follows them, and why they ran last time."""
     options = call.options
     plan = call.load()
     uids = call.selected(plan)
@@ -42,31 +42,31 @@ def why_command(call: Call) -> int:
     plans = open_plans(plan, walk.verdicts)
     if not options.names:
         uids = [str(uid) for uid in without_skips(walk.verdicts)]
-    readers = Readers(plan)
-    asked = Asked(walk, readers, plans, everything=bool(options.names))
+    use = PathUse(plan)
+    facts = ActionFacts(walk, use, plans, everything=bool(options.names))
     if options.json:
-        call.console.say_data({"format": FORMAT, "actions": [asked.data(uid) for uid in uids]})
+        call.console.say_data({"format": FORMAT, "actions": [facts.data(uid) for uid in uids]})
         return 0
     if not uids and not plans:
         call.console.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
-    made = (one for uid in uids for one in explained_lines(asked.explained(uid), verbose=options.verbose))
+    made = (one for uid in uids for one in explained_lines(facts.explained(uid), verbose=options.verbose))
     call.console.say(shown for one in made for shown in folded(one, call.console.room))
     for uid, said in plans.items() if not options.names else ():
         call.console.say([*verdict_lines(f"{uid}:...", Verdict(decision.MAY_RUN)), line(f"  {safe(said)}")])
     return 0
 
 
-class Asked:
-    """What can be told of the actions of a walk that has looked.
+class ActionFacts:
+    """Collects the facts about the actions of a walk that has looked.
 
-    :param readers: which action reads what in the plan
-    :param plans: makers of plans that may hold something else after a run, and what is said of these
-    :param everything: whether all is told, or the reasons alone
+    :param use: which action reads what in the plan
+    :param plans: producer -> a text, of the generated plans that a run may change
+    :param everything: whether to collect all facts, or the reasons alone
     """
 
-    def __init__(self, walk: CommandWalk, readers: Readers, plans: Mapping[str, str], *, everything: bool) -> None:
+    def __init__(self, walk: CommandWalk, use: PathUse, plans: Mapping[str, str], *, everything: bool) -> None:
         self.walk = walk
-        self.readers = readers
+        self.use = use
         self.plans = plans
         self.everything = everything
         self._by_name: dict[tuple[str, str], Entry] | None = None
@@ -79,9 +79,9 @@ class Asked:
             return Explained(uid, verdict, former)
         texts, written = self._differences(uid)
         command = self.walk.actions.vertex_data[uid]
-        readers = self.readers.followers(uid)
-        waiting = self.readers.needed_by(uid)
-        plan = [one for one in waiting if uid in self.readers.plan.makers and one.startswith(f"{uid}:")]
+        consumers = self.use.consumers_of(uid)
+        waiting = self.use.needed_by(uid)
+        plan = [one for one in waiting if uid in self.use.plan.makers and one.startswith(f"{uid}:")]
         cut_off, last = self._last_run(uid)
         return Explained(
             uid,
@@ -91,19 +91,19 @@ class Asked:
             texts=texts,
             written=written,
             # which actions of an unread plan read it is not known
-            makes=bool(command.outputs or command.edits) and uid not in self.readers.plan.unread,
+            makes=bool(command.outputs or command.edits) and uid not in self.use.plan.unread,
             once=command.once,
             open=self._open(uid),
             plan=plan,
-            consumers=readers,
+            consumers=consumers,
             needed_by=[one for one in waiting if one not in plan],
-            after_them=[one for one in self.readers.all_followers(uid) if one not in readers],
+            after_them=[one for one in self.use.all_consumers_of(uid) if one not in consumers],
             cut_off=cut_off,
             last=last,
         )
 
     def _open(self, uid: str) -> str:
-        """Return what is said of the plan that an action makes or is in, "" if that stays as it is."""
+        """Return the text about the generated plan of an action, "" if a run does not change it."""
         if uid in self.plans:
             return self.plans[uid]
         maker = next((maker for maker in self.plans if uid.startswith(f"{maker}:")), None)
@@ -125,19 +125,19 @@ class Asked:
         verdict = self.walk.verdicts[uid]
         entry = self._entry(uid)
         run = entry.last_run if entry is not None else None
-        readers = self.readers.followers(uid)
+        consumers = self.use.consumers_of(uid)
         data: dict[str, object] = {
             "name": uid,
             "outcome": verdict.outcome,
             "reasons": [reason_data(why) for why in verdict.reasons],
             "equal": self._equal(uid),
-            "read_by": readers,
-            "needed_by": self.readers.needed_by(uid),
+            "read_by": consumers,
+            "needed_by": self.use.needed_by(uid),
             "last_run": None if run is None else _run_data(run),
         }
         if self.everything:
             # of all actions of a long chain this would be the square of its length
-            data["after_them"] = [one for one in self.readers.all_followers(uid) if one not in readers]
+            data["after_them"] = [one for one in self.use.all_consumers_of(uid) if one not in consumers]
         return data
 
     def _entry(self, uid: str) -> Entry | None:

@@ -150,8 +150,8 @@ def completion_command(call: Call) -> int:
     names = call.options.names
     if len(names) != 1:
         raise UsageError(
-            "`treadle completion` wants the name of one shell",
-            facts=[f"it knows {', '.join(SCRIPTS)}"],
+            "`treadle completion` takes the name of one shell",
+            facts=[f"known shells: {', '.join(SCRIPTS)}"],
             hint="in bash: source <(treadle completion bash)",
         )
     script = SCRIPTS.get(names[0])
@@ -159,7 +159,7 @@ def completion_command(call: Call) -> int:
         close = nearest(names[0], SCRIPTS)
         raise UsageError(
             f"there is no completion for {names[0]}",
-            facts=[f"it knows {', '.join(SCRIPTS)}"],
+            facts=[f"known shells: {', '.join(SCRIPTS)}"],
             hint=f"did you mean {close}?" if close else "",
         )
     call.console.say(line(text) for text in script.rstrip("\n").split("\n"))

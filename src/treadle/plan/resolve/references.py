@@ -43,7 +43,7 @@ class References:
                 try:
                     found.append((name, self._named(name, template, kind, instance)))
                 except TreadleError as error:
-                    producer = self.names.maker_of_plan(instance.spec.file_scope.prefix + name)
+                    producer = self.names.producer_of_plan(instance.spec.file_scope.prefix + name)
                     if producer is None or producer == instance.uid:
                         problems.collect(error)
                     else:
@@ -64,7 +64,7 @@ class References:
         return [self.by_uid[uid] for uid in uids]
 
     def _refuse_own(self, name: str, template: Template, instance: Instance) -> None:
-        if self.names.open and self.names.maker_of_plan(instance.spec.file_scope.prefix + name) == instance.uid:
+        if self.names.open and self.names.producer_of_plan(instance.spec.file_scope.prefix + name) == instance.uid:
             what = f"{instance.uid} waits for {name}, which is in the plan that it generates"
             raise self.source.error(what, template.node, hint="name what comes before it")
 
@@ -139,7 +139,7 @@ class References:
             if uids is not None:
                 is_action = prefix + start in names.families or prefix + start in names.uids
                 return uids, output, not is_action
-        producer = names.maker_of_plan(prefix + name)
+        producer = names.producer_of_plan(prefix + name)
         if producer is not None and (is_early or self.by_uid[producer].disabled):
             return [producer], "", False
         if is_open:

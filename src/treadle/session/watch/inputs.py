@@ -1,6 +1,6 @@
-"""What a watched plan stands in: the folders to hear of, and which paths are its own. It runs nothing.
+"""Watched inputs: the folders to watch for a plan, the events in them, and the paths that the plan depends on.
 
-The library that is told of changes by the system is loaded here alone.
+Only this module loads the library that receives events of the system.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from treadle.command.discovered import discovered_on_record
 from treadle.content.digests import is_of_an_editor
 from treadle.content.files import stamp_of
 from treadle.content.trust import STATE_FOLDER
+from treadle.core.output_index import OutputIndex
 from treadle.errors import TreadleError, UsageError
 from treadle.fastpath import probe
 from treadle.fastpath.probe import NEVER, OFFSETS
@@ -19,10 +20,12 @@ from treadle.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
 
     from watchfiles._rust_notify import RustNotify
 
+    from treadle.command.command import Command
     from treadle.content.files import Stamp
     from treadle.fastpath.probe import ProbeResult
     from treadle.frontends.base import Project
@@ -38,17 +41,17 @@ GRAIN = 10_000_000
 """Nanoseconds that the time of a change may lie before that of our clock: the system counts in steps."""
 LONGEST_BURST = 1.0
 _STEP_MS = 10
-"""Milliseconds between two fingerprinter whether there was a change: the library cannot be waited for."""
+"""Milliseconds between two looks for an event: the library cannot be waited for."""
 _AT_ONCE_MS = 1
 _POLL_DELAY_MS = 300
 
 
-class Ears:
-    """Hears of changes in some folders, also while it is not asked.
+class FileWatcher:
+    """Collects the events of changes in some folders, also between two calls.
 
-    :param folders: those to hear of, without what is below them
-    :param deep: whether what is below them counts too
-    :param stop: its `is_set` says whether to wait no longer
+    :param folders: the folders to watch, without what is below them
+    :param deep: whether to watch what is below them too
+    :param stop: ends a wait if its `is_set` returns true
     """
 
     def __init__(self, folders: Iterable[str], *, deep: bool = False, stop: StopRequests | None = None) -> None:
@@ -59,32 +62,32 @@ class Ears:
         self._notify = _notify(self.folders, deep)
 
     def wait(self, seconds: float | None) -> set[str]:
-        """Return the next paths that have changed, none if nothing changes for so long, or if it is to stop.
+        """Return the next paths that have changed; empty after the time limit or a stop.
 
         :param seconds: None to wait as long as it takes
         """
         timeout = 0 if seconds is None else max(_AT_ONCE_MS, round(seconds * 1000))
         step = _STEP_MS if seconds is None else min(_STEP_MS, timeout)
         while True:
-            heard = self._notify.watch(step, step, timeout, self.stop)
-            if heard == "signal":
-                # the library has swallowed what a signal handler has raised
+            events = self._notify.watch(step, step, timeout, self.stop)
+            if events == "signal":
+                # the library has swallowed the exception of a signal handler
                 raise KeyboardInterrupt
-            if heard in ("timeout", "stop"):
+            if events in ("timeout", "stop"):
                 return set()
-            if not isinstance(heard, str):
-                return {path for _, path in heard}
+            if not isinstance(events, str):
+                return {path for _, path in events}
 
-    def heard(self) -> set[str]:
-        """Return the paths that have changed since it was asked last."""
+    def changed_paths(self) -> set[str]:
+        """Return the paths that have changed since the last call."""
         return self.wait(0.0)
 
-    def are_for(self, folders: Iterable[str], *, deep: bool) -> bool:
-        """Return whether these are the folders that it hears of, and still the same ones."""
+    def watches(self, folders: Iterable[str], *, deep: bool) -> bool:
+        """Return whether it watches these folders, and they are still the same ones."""
         return deep == self.deep and _inodes(sorted(folders)) == self.inodes
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop watching."""
         self._notify.close()
 
 
@@ -115,8 +118,8 @@ def _notify(folders: Sequence[str], deep: bool) -> RustNotify:
             continue
         except (OSError, RuntimeError) as error:
             raise TreadleError(
-                f"the system does not tell of changes: {error}",
-                facts=[f"{len(there)} folders are to be watched"],
+                f"changes cannot be watched: {error}",
+                facts=[f"{len(there)} folders to watch"],
                 hint="raise fs.inotify.max_user_watches and max_user_instances, or set WATCHFILES_FORCE_POLLING=1",
             ) from error
 
@@ -132,31 +135,57 @@ def _inodes(folders: Iterable[str]) -> list[tuple[str, int, int]]:
     return found
 
 
-class Declared:
-    """The paths that a plan depends on, as it says itself.
+class DeclaredInputs:
+    """The paths that a plan depends on, as absolute paths.
 
-    :param plan: the plan
-    :param uids: the actions that are watched
+    :param root: the root of the plan
+    :param outputs: the outputs of all its actions
+    :param files: the files
+    :param trees: the folders that count with all that is in them
+    :param listed: the folders that globs list
+    :param discovering: uid -> Command, of the actions that discover inputs
     """
 
-    def __init__(self, plan: Project, uids: Collection[str]) -> None:
-        self.root = plan.root
-        commands = [plan.actions[uid].command for uid in uids]
-        made = {path for action in plan.actions.values() for path in action.command.outputs}
-        inputs = {path for command in commands if not command.once for path in command.inputs} - made
-        inputs.update(path for command in commands for path in command.edits)
-        self.files = {self._full(path) for path in inputs if not path.endswith("/")}
-        self.trees = {self._full(path) for path in inputs if path.endswith("/")}
-        self.files.update({*plan.looks.read, plan.file} - {self._full(path) for path in made})
-        self.listed = set(plan.looks.listed)
-        self._made = {self._full(path) for path in made}
-        self._made_trees = tuple(path for path in self._made if path.endswith("/"))
-        self._discovering = {
-            uid: plan.actions[uid].command for uid in uids if plan.actions[uid].command.discovery is not None
-        }
+    def __init__(
+        self,
+        root: str,
+        outputs: OutputIndex,
+        files: Iterable[str] = (),
+        trees: Iterable[str] = (),
+        listed: Iterable[str] = (),
+        discovering: Mapping[str, Command] | None = None,
+    ) -> None:
+        self.root = root
+        self.files = set(files)
+        self.trees = set(trees)
+        self.listed = set(listed)
+        self._outputs = outputs
+        self._discovering = discovering or {}
 
-    def find(self) -> None:
-        """Take in what actions were found to read, as their records say."""
+    @classmethod
+    def of(cls, plan: Project, uids: Iterable[str]) -> Self:
+        """Return what some actions of a plan depend on, and the plan itself."""
+        commands = {uid: plan.actions[uid].command for uid in uids}
+        outputs = OutputIndex(
+            (_full(plan.root, path), uid) for uid, one in plan.actions.items() for path in one.command.outputs
+        )
+        declared = {path for command in commands.values() if not command.once for path in command.inputs}
+        inputs = {full for path in declared if (full := _full(plan.root, path)) not in outputs}
+        inputs.update(_full(plan.root, path) for command in commands.values() for path in command.edits)
+        return cls(
+            plan.root,
+            outputs,
+            {
+                *(path for path in inputs if not path.endswith("/")),
+                *(path for path in (*plan.looks.read, plan.file) if path not in outputs),
+            },
+            (path for path in inputs if path.endswith("/")),
+            plan.looks.listed,
+            {uid: command for uid, command in commands.items() if command.discovery is not None},
+        )
+
+    def add_discovered(self) -> None:
+        """Add the discovered inputs, as the records have them."""
         if not self._discovering:
             return
         store = Store(self.root)
@@ -166,15 +195,15 @@ class Declared:
             for uid, command in self._discovering.items()
             for path in discovered_on_record(store, uid, command)
         }
-        self.files.update(path for path in found if not self.is_made(path))
+        self.files.update(path for path in found if not self.is_output(path))
 
     def stamps(self) -> Stamps:
-        """Return how each file that is read is now, and all that lie in a tree."""
+        """Return the stamps of all files, and of the files in each tree."""
         files = {path: {path: stamp(path)} for path in self.files}
         return files | {tree: self._inside(tree) for tree in self.trees}
 
     def moved_since(self, before: Stamps) -> list[str]:
-        """Return the files that are not as they were; those of which that is not known are left out."""
+        """Return the files whose stamps differ, of those that had one."""
         moved = []
         for path in before.keys() & (self.files | self.trees):
             then, now = before[path], {path: stamp(path)} if path in self.files else self._inside(path)
@@ -182,7 +211,7 @@ class Declared:
         return moved
 
     def changed_since(self, began: int, stamps: Stamps) -> list[str]:
-        """Return what has changed since a time, of what has no stamp yet; from now on it has one.
+        """Return what has changed since a time, of the files that have no stamp yet, and add their stamps.
 
         :param began: in nanoseconds since the epoch
         """
@@ -197,11 +226,11 @@ class Declared:
         return {
             path: stamp(path)
             for path in paths
-            if not self.is_made(path) and not is_of_an_editor(os.path.basename(path))
+            if not self.is_output(path) and not is_of_an_editor(os.path.basename(path))
         }
 
     def stamps_of_load(self, plan: Project, before: Stamp | None) -> Stamps:
-        """Return the stamps now, and of what the plan is made of those from before it was read.
+        """Return the stamps as of now; those of the files of the plan as of its load.
 
         :param before: that of the file of the plan
         """
@@ -219,7 +248,7 @@ class Declared:
         return moved
 
     def names_of_load(self, plan: Project) -> dict[str, set[str]]:
-        """Return the names in each folder that a glob of the plan looked into, if it has surely seen the same."""
+        """Return the names in each folder that a glob has listed, if the glob has surely seen the same names."""
         found = {}
         for folder, (status, seen_at) in plan.looks.listed.items():
             names = self._names_in(folder)
@@ -229,11 +258,11 @@ class Declared:
         return found
 
     def names_listed(self, plan: Project) -> dict[str, set[str]]:
-        """Return the names in each folder that a glob of the plan looked into, as they are now."""
+        """Return the names in each folder that a glob has listed, as of now."""
         return {folder: self._names_in(folder) for folder in plan.looks.listed}
 
     def come_or_gone(self, folder: str, before: Mapping[str, set[str]]) -> list[str]:
-        """Return the paths in a folder that are new or gone.
+        """Return the paths in a folder that were added or removed.
 
         :param folder: with a trailing `/`
         :param before: folder -> the names that were in it
@@ -248,30 +277,32 @@ class Declared:
         except OSError:
             return set()
         paths = {name: os.path.join(folder, name) for name in names}
-        return {name for name, path in paths.items() if path not in self._made and f"{path}/" not in self._made}
+        return {
+            name for name, path in paths.items() if path not in self._outputs and f"{path}/" not in self._outputs
+        }
 
-    def is_made(self, path: str) -> bool:
-        """Return whether a path is what an action makes, or lies in it."""
-        return path in self._made or os.path.join(path, "").startswith(self._made_trees)
+    def is_output(self, path: str) -> bool:
+        """Return whether a path is an output, or lies in one."""
+        return path in self._outputs or bool(self._outputs.around(os.path.join(path, "x")))
 
     def others(self, paths: Iterable[str]) -> list[str]:
-        """Return those paths that no run makes: no outputs, no folders around them, nothing of the state.
+        """Return the paths that runs do not write: no outputs, no folders around them, nothing of the state.
 
-        What editors keep beside a file is not among them either, unless the plan reads it by its name or by a glob.
+        Backup and swap files of editors are left out too, unless the plan reads them by name or by a glob.
         """
         return [
             path
             for path in paths
             if path not in self._around
-            and not self.is_made(path)
+            and not self.is_output(path)
             and (self.holds(path) or not is_of_an_editor(os.path.basename(path)))
         ]
 
     @cached_property
     def _around(self) -> set[str]:
-        """The folders of the root around what is made, and that of the state: each save asks for them."""
+        """The folders of the root around outputs, and the state folder; needed after each save of an editor."""
         around = {self._full(STATE_FOLDER)}
-        for path in self._made:
+        for path in self._outputs:
             folder = os.path.dirname(path.rstrip("/"))
             while folder not in around and len(folder) > len(self.root):
                 around.add(folder)
@@ -279,57 +310,50 @@ class Declared:
         return around
 
     def has_only_made_in(self, folder: str, before: Mapping[str, set[str]]) -> bool:
-        """Return whether nothing has changed in a folder but what actions make, as far as a glob can see.
+        """Return whether only outputs have changed in a folder, as far as a glob can see.
 
         :param folder: with a trailing `/`
-        :param before: what stood in it when the plan was loaded
+        :param before: folder -> the names in it when the plan was loaded
         """
         path = folder.rstrip("/")
         return path in before and folder not in self.trees and before[path] == self._names_in(path)
 
     def holds(self, path: str) -> bool:
-        """Return whether a path that has changed is one of them, and nothing that an action makes."""
+        """Return whether a path that has changed is an input, and no output."""
         if path in self.files:
             return True
-        if self.is_made(path):
+        if self.is_output(path):
             return False
         if os.path.dirname(path) in self.listed:
             return True
         return path.startswith(tuple(self.trees)) and not is_of_an_editor(os.path.basename(path))
 
-    def _nothing(self) -> Declared:
-        """Return none of them, for some to be put in."""
-        part = Declared.__new__(Declared)
-        part.root, part.listed, part._made, part._made_trees = self.root, set(), self._made, self._made_trees
-        part.files, part.trees, part._discovering = set(), set(), {}
-        return part
+    def _some(self, files: Iterable[str] = (), trees: Iterable[str] = ()) -> DeclaredInputs:
+        return DeclaredInputs(self.root, self._outputs, files, trees)
 
-    def doubted(self, answer: ProbeResult) -> Declared:
-        """Return what the doubtful actions read: of others the next snapshot tells nothing."""
-        part = self._nothing()
+    def of_dirty(self, answer: ProbeResult) -> DeclaredInputs:
+        """Return the inputs of the dirty actions: the next snapshot may not hold them."""
         paths, rows = answer.snapshot.paths(), answer.snapshot.item_rows()
         read = {self._full(os.fsdecode(paths[row])) for number in answer.items for row in rows[number]}
-        part.files = self.files & read
-        part.trees = {tree for tree in self.trees if any(path.startswith(tree) for path in read)}
-        return part
+        trees = (tree for tree in self.trees if any(path.startswith(tree) for path in read))
+        return self._some(self.files & read, trees)
 
-    def without(self, answer: ProbeResult) -> Declared:
-        """Return those among them that a snapshot does not tell of: of actions that the walk has not come to."""
-        rest = self._nothing()
+    def without(self, answer: ProbeResult) -> DeclaredInputs:
+        """Return the inputs that a snapshot does not hold: those of actions that the walk did not reach."""
         snapshot = answer.snapshot
-        if has_untold(answer):
-            paths, kinds = snapshot.paths(), snapshot.section(probe.KINDS)
-            held = set(snapshot.item_rows().flat)
-            told = {
-                self._full(os.fsdecode(path))
-                for row, path in enumerate(paths)
-                if row in held or kinds[row] == probe.WATCHED
-            }
-            rest.files, rest.trees = self.files - told, self.trees - told
-        return rest
+        if not is_incomplete(answer):
+            return self._some()
+        paths, kinds = snapshot.paths(), snapshot.section(probe.KINDS)
+        used = set(snapshot.item_rows().flat)
+        known = {
+            self._full(os.fsdecode(path))
+            for row, path in enumerate(paths)
+            if row in used or kinds[row] == probe.WATCHED
+        }
+        return self._some(self.files - known, self.trees - known)
 
     def folders(self) -> set[str]:
-        """Return the folders to hear of."""
+        """Return the folders to watch."""
         found = {os.path.dirname(path) for path in self.files} | self.listed
         for tree in self.trees:
             found.update(folder for folder, _, _ in os.walk(tree))
@@ -341,17 +365,17 @@ class Declared:
 
 
 def _full(root: str, path: str) -> str:
-    """Return a path of a plan as the system tells of it."""
+    """Return a path of a plan as an absolute path."""
     return os.path.join(root, "" if path == "./" else path)
 
 
-def has_untold(answer: ProbeResult) -> bool:
-    """Return whether a snapshot has actions of which it does not know all that they read."""
+def is_incomplete(answer: ProbeResult) -> bool:
+    """Return whether a snapshot has actions without a record, so that it does not hold all their inputs."""
     return NEVER in answer.snapshot.column(OFFSETS)
 
 
 def stamp(path: str) -> Stamp | None:
-    """Return the stamp of a path, None if it is not there."""
+    """Return the stamp of a path, None if it does not exist."""
     try:
         return stamp_of(os.stat(path))
     except OSError:
@@ -359,7 +383,7 @@ def stamp(path: str) -> Stamp | None:
 
 
 def folders_of(answer: ProbeResult, root: str) -> set[str]:
-    """Return the folders to hear of for what a snapshot tells of."""
+    """Return the folders to watch for the inputs in a snapshot."""
     paths, kinds = answer.snapshot.paths(), answer.snapshot.section(probe.KINDS)
     found = set()
     for row, raw in enumerate(paths):
@@ -375,7 +399,7 @@ def folders_of(answer: ProbeResult, root: str) -> set[str]:
 
 
 def _with_above(folders: Iterable[str], root: str) -> set[str]:
-    """Return folders that are there, or the nearest ones above, with all that lie between them and the root."""
+    """Return the existing folders, or the nearest existing ones above, with all between them and the root."""
     found: set[str] = set()
     inside = os.path.join(root, "")
     state = os.path.join(root, STATE_FOLDER)
@@ -391,22 +415,25 @@ def _with_above(folders: Iterable[str], root: str) -> set[str]:
 
 
 def moved_paths(answer: ProbeResult, root: str) -> list[str]:
-    """Return the inputs that have moved, and what the plan depends on; nothing that an action has made."""
+    """Return the inputs and files of the plan that have changed, without outputs."""
     kinds, paths = answer.snapshot.section(probe.KINDS), answer.snapshot.paths()
     rows = [row for row in answer.moved if kinds[row] != probe.MADE]
     if any(kinds[row] == probe.READ for row in rows):
-        # what no action names any more moves nothing
+        # a row that no action uses any more does not count
         held = set(answer.snapshot.item_rows().flat)
         rows = [row for row in rows if kinds[row] == probe.WATCHED or row in held]
     return [_full(root, os.fsdecode(paths[row])) for row in rows]
 
 
-def names_of(moved: Iterable[str], heard: Iterable[str], root: str) -> list[str]:
-    """Return what has changed, for people: of a folder what was heard of in it, of all else its path."""
-    heard = set(heard)
+def names_of(moved: Iterable[str], reported: Iterable[str], root: str) -> list[str]:
+    """Return the names of what has changed: for a folder the paths in it that events have reported.
+
+    :param reported: the paths of events
+    """
+    reported = set(reported)
     found: dict[str, None] = {}
     for path in moved:
-        inside = [one for one in heard if os.path.dirname(one) == path.rstrip("/")] if path.endswith("/") else []
+        inside = [one for one in reported if os.path.dirname(one) == path.rstrip("/")] if path.endswith("/") else []
         for one in inside or [path]:
             found[one.removeprefix(os.path.join(root, "")) or "./"] = None
     files = [name for name in found if not name.endswith("/")]
