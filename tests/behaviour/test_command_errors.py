@@ -183,7 +183,7 @@ def test_help_fits_eighty_columns_and_names_each_command(tmp_path: Path) -> None
 
 def test_help_says_that_force_takes_a_name_only_behind_an_equals_sign(tmp_path: Path) -> None:
     help_text = " ".join(run_treadle(tmp_path, "run", "--help", check=0).out.split())
-    assert "run even if up to date; --force=NAME for one action (= is required)" in help_text
+    assert "run even if up to date; for one action: --force=NAME with the =" in help_text
 
 
 def test_the_bare_command_prints_a_short_help_and_version_its_version(tmp_path: Path) -> None:

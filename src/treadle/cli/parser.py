@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 
 from treadle.errors import UsageError, nearest, one_line
 from treadle.session.options import Options
@@ -181,14 +182,10 @@ inputs, environment, tools or outputs differ from their last success.
 
 _EXIT_CODES = """\
 exit codes:
-  0    success
-  1    an action failed, or work is pending (status, run -n, clean -n)
-  2    the plan or the call is wrong
-  3    another run is active (--no-wait)
-  70   a bug in Treadle
-  129, 130, 143
-       ended by HUP, INT, TERM
-  141  the output pipe was closed
+  0 success; 1 an action failed, or work is pending (status, run -n, clean -n);
+  2 the plan or the call is wrong; 3 another run is active (--no-wait); 70 a bug
+  in Treadle; 129, 130, 143 ended by HUP, INT, TERM; 141 the output pipe was
+  closed.
 """
 
 _EXAMPLES = """\
@@ -306,10 +303,9 @@ def make_parser() -> _Parser:
         usage="treadle COMMAND [OPTION...] [NAME...]",
     )
     parser.add_argument("--version", action="version", version=f"treadle {__version__}")
-    common = _Parser(add_help=False)
-    _add_options(common, "")
-    before = _Parser(add_help=False)
-    _add_options(before, "")
+    common, before = _Parser(add_help=False), _Parser(add_help=False)
+    _add_common(common)
+    _add_common(before)
     for action in before._actions:
         # common options may come before the command too, as in make and ninja
         action.help = argparse.SUPPRESS
@@ -329,7 +325,7 @@ def make_parser() -> _Parser:
             usage=f"treadle {name} [OPTION...] {_USAGE.get(name, '[NAME...]')}",
         )
         sub.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
-        _add_options(sub, name)
+        _add_own(sub, name)
     return parser
 
 
@@ -345,14 +341,61 @@ _USAGE = {
 }
 
 
-def _add_options(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the options of one command, or those of all commands for ""."""
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for title, flags, commands, text, more in _OPTIONS:
-        if command in commands.split(","):
-            if title not in groups:
-                groups[title] = parser.add_argument_group(title)
-            groups[title].add_argument(flags, default=argparse.SUPPRESS, help=text, **more)
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options of all commands."""
+    none, flag = argparse.SUPPRESS, "store_true"
+    add = partial(parser.add_argument_group("plan").add_argument, default=none)
+    add("-f", dest="file", metavar="FILE", help="the plan (default: treadle.yaml here or above)")
+    add("-C", dest="folder", metavar="DIR", help="change to this folder first")
+    add("-p", dest="param", action="append", metavar="NAME=VALUE", help="set a parameter; a list as a,b")
+    add = partial(parser.add_argument_group("output").add_argument, default=none)
+    add("-v", dest="verbose", action=flag, help="show more: skipped actions, outputs, all names")
+    add("-q", dest="quiet", action=flag, help="show nothing if all is well")
+    add("--color", choices=COLOR_CHOICES, help="auto: if the terminal, NO_COLOR and FORCE_COLOR allow")
+
+
+def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the options that only some commands have."""
+    none, flag, number = argparse.SUPPRESS, "store_true", {"type": _number, "metavar": "N"}
+    group = parser.add_argument_group("command options")
+
+    def add(commands: str, name: str, text: str, **more: Any) -> None:
+        if command in commands.split():
+            group.add_argument(name, default=none, help=text, **more)
+
+    add("run", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
+    add("run", "-k", "go on after failures; -kN stops after N", dest="keep_going", action="store_const", const=0)
+    add("run", "--keep-going", none, type=int, metavar="N")
+    add("run", "--output", _OUTPUT, choices=OUTPUTS)
+    add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
+    add("run clean init", "-n", "only show what would be done", dest="dry", action=flag)
+    add("run status why", "--force", _FORCE, metavar="NAME", action="append")
+    add("run status why", "--force-all", none, action=flag)
+    add("run clean forget adopt", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
+    add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
+    add("list check why status", "--json", "print all of it as JSON", action=flag)
+    add("clean", "--stale", "only outputs of actions that are no longer in the plan", action=flag)
+    add("clean", "--all", "all outputs on record, also of other plans", dest="everything", action=flag)
+    add("clean", "--replaced", "only files that runs have moved to .treadle/replaced/", action=flag)
+    add("list", "--all", "also instances, hidden names, disabled actions", dest="everything", action=flag)
+    add("list", "--files", "inputs with their producers, outputs with their consumers", action=flag)
+    add("graph", "--format", "default: tree; svg needs Graphviz", choices=GRAPH_FORMATS)
+    add("graph", "--depth", "with names: up to N edges away from them", **number)
+    add("graph", "--fold", "draw families of more than N actions as one node (default: 8; json: never)", **number)
+    add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
+    add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
+    group = parser.add_argument_group("files of a run")
+    add("run", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
+    add("run report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
+    add("run report", "--junit", "a JUnit file with a case for each action", type=_file, metavar="FILE")
+    add("run report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
+    add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
+
+
+_OUTPUT = "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names"
+_JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
+_FORCE = "run even if up to date; for one action: --force=NAME with the ="
+_NO_WAIT = "exit with code 3 if another run is active"
 
 
 def _file(text: str) -> str:
@@ -371,86 +414,3 @@ def _number(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
     return min(int(text), sys.maxsize)
-
-
-_FILE = {"type": _file, "metavar": "FILE"}
-_FLAG = {"action": "store_true"}
-_PLAN, _SHOWN, _HOW, _FILES = "plan", "output", "command options", "files of a run"
-_OPTIONS: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
-    (_PLAN, "-f", "", "the plan (default: treadle.yaml here or above)", {"dest": "file", "metavar": "FILE"}),
-    (_PLAN, "-C", "", "change to this folder first", {"dest": "folder", "metavar": "DIR"}),
-    (
-        *(_PLAN, "-p", "", "set a parameter of the plan; a list as a,b"),
-        {"dest": "param", "action": "append", "metavar": "NAME=VALUE"},
-    ),
-    (_SHOWN, "-v", "", "show more: skipped actions, outputs, all names", {"dest": "verbose", **_FLAG}),
-    (_SHOWN, "-q", "", "show nothing if all is well", {"dest": "quiet", **_FLAG}),
-    (
-        *(_SHOWN, "--color", "", "auto: if the terminal, NO_COLOR and FORCE_COLOR allow"),
-        {"choices": COLOR_CHOICES},
-    ),
-    (
-        *(_HOW, "-j", "run", "run up to N actions in parallel (default: number of usable CPUs)"),
-        {"dest": "jobs", "type": _jobs, "metavar": "N"},
-    ),
-    (
-        *(_HOW, "-k", "run", "go on after failures; -kN stops after N failures"),
-        {"dest": "keep_going", "action": "store_const", "const": 0},
-    ),
-    (_HOW, "--keep-going", "run", argparse.SUPPRESS, {"type": int, "metavar": "N"}),
-    (
-        *(
-            _HOW,
-            "--output",
-            "run",
-            "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names",
-        ),
-        {"choices": OUTPUTS},
-    ),
-    (_HOW, "--watch", "run", "run again after each change of what was read, until Ctrl-C", _FLAG),
-    (_HOW, "-n", "run,clean,init", "only show what would be done", {"dest": "dry", **_FLAG}),
-    (
-        *(
-            _HOW,
-            "--force",
-            "run,status,why",
-            "run even if up to date; --force=NAME for one action (= is required)",
-        ),
-        {"metavar": "NAME", "action": "append"},
-    ),
-    (_HOW, "--force-all", "run,status,why", argparse.SUPPRESS, _FLAG),
-    (
-        *(_HOW, "--no-wait", "run,clean,forget,adopt", "exit with code 3 if another run is active"),
-        {"dest": "wait", "action": "store_false"},
-    ),
-    (
-        *(_HOW, "-l", "run,list,status,graph", 'only actions with these tags: "slow and not gpu"'),
-        {"dest": "tags", "metavar": "TAGS"},
-    ),
-    (_HOW, "--json", "list,check,why,status", "print all of it as JSON", _FLAG),
-    (_HOW, "--stale", "clean", "only outputs of actions that are no longer in the plan", _FLAG),
-    (
-        *(_HOW, "--all", "clean", "all outputs on record, also of other plans and parameters"),
-        {"dest": "everything", **_FLAG},
-    ),
-    (_HOW, "--replaced", "clean", "only files that runs have moved to .treadle/replaced/", _FLAG),
-    (
-        *(_HOW, "--all", "list", "also single instances, names that begin with _, disabled actions"),
-        {"dest": "everything", **_FLAG},
-    ),
-    (_HOW, "--files", "list", "inputs and where they come from, outputs and what reads them", _FLAG),
-    (_HOW, "--format", "graph", "default: tree; svg needs Graphviz", {"choices": GRAPH_FORMATS}),
-    (_HOW, "--depth", "graph", "with names: up to N edges away from them", {"type": _number, "metavar": "N"}),
-    (
-        *(_HOW, "--fold", "graph", "draw families of more than N actions as one node (default: 8; json: never)"),
-        {"type": _number, "metavar": "N"},
-    ),
-    (_HOW, "--all", "graph", "fold nothing", {"dest": "fold", "action": "store_const", "const": 0}),
-    (_HOW, "--no-state", "graph", "do not check what would run", {"dest": "state", "action": "store_false"}),
-    (_FILES, "--events", "run", "events as they happen, one JSON object per line", _FILE),
-    (_FILES, "--html", "run,report", "a page: timeline, graph, reasons, failures", _FILE),
-    (_FILES, "--junit", "run,report", "a JUnit file with a case for each action", _FILE),
-    (_FILES, "--trace", "run,report", "a trace for Perfetto or chrome://tracing", _FILE),
-    (_FILES, "--github", "report", "print groups and annotations for GitHub Actions", _FLAG),
-)
-"""Title of the group, flags, commands ("" for all), help, and the rest for argparse; see `_add_options`."""

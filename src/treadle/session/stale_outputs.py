@@ -3,85 +3,83 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import folders_around
 from treadle.errors import UsageError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from treadle.command.command import Command
     from treadle.frontends.base import Project
-    from treadle.session.call import Call
     from treadle.state.records import Owner
     from treadle.state.store import Store
 
 
+@dataclass(slots=True)
 class Stale:
     """The outputs of actions that are no longer in the plan.
 
-    :ivar paths: the paths that may be removed, with the owner of each
-    :ivar kept: the paths that stay, as their actions had `keep`
-    :ivar keys: the keys of the records of these actions
+    :param paths: the paths that may be removed, with the owner of each
+    :param kept: the paths that stay, as their actions had `keep`
+    :param keys: the keys of the records of these actions
     """
 
-    def __init__(self, call: Call, plan: Project, store: Store) -> None:
-        self.paths: list[tuple[str, Owner]] = []
-        self.kept: list[str] = []
-        self.keys: list[str] = []
-        self._call = call
-        self._plan = plan
-        self._store = store
+    paths: list[tuple[str, Owner]] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
-    def find(self) -> Stale:
-        """Find them, and warn of each path that stays with the reason; return itself.
 
-        :raises UsageError: a generated plan is not known
-        """
-        plan = self._plan
-        if plan.unread:
-            raise UsageError(
-                f"stale outputs are not known yet: {plan.makers[plan.unread[0]]} is not generated yet",
-                hint="`treadle run` generates it",
-            )
-        made = made_by(plan)
-        bare = {path.rstrip("/") for path in made}
-        sources = Sources(plan, made)
-        told: set[str] = set()
-        for key, entry in self._store.entries.items():
-            owner = entry.owner
-            if not owner.made or not self._is_stale(owner.label, owner.uid):
+def stale_outputs(plan: Project, store: Store, warn: Callable[[str], None]) -> Stale:
+    """Return the stale outputs; those that stay for another reason are warned of.
+
+    :raises UsageError: a generated plan is not known
+    """
+    if plan.unread:
+        raise UsageError(
+            f"stale outputs are not known yet: {plan.makers[plan.unread[0]]} is not generated yet",
+            hint="`treadle run` generates it",
+        )
+    stale = Stale()
+    made = made_by(plan)
+    bare = {path.rstrip("/") for path in made}
+    sources = Sources(plan, made)
+    seen: set[str] = set()
+    for key, entry in store.entries.items():
+        owner = entry.owner
+        if not owner.made or not _is_stale(plan, owner):
+            continue
+        stale.keys.append(key)
+        for path in owner.made:
+            full = os.path.join(plan.root, path.rstrip("/"))
+            if path.rstrip("/") in bare or path in entry.released or path in seen or not os.path.lexists(full):
                 continue
-            self.keys.append(key)
-            for path in owner.made:
-                if path.rstrip("/") in bare or path in entry.released:
-                    continue
-                if os.path.lexists(os.path.join(plan.root, path.rstrip("/"))) and path not in told:
-                    told.add(path)
-                    why = sources.why_read(path) or _why_left(path, made)
-                    if why:
-                        self._call.console.warn(f"{path} is left alone: {why}")
-                    elif owner.keeps:
-                        self.kept.append(path)
-                    else:
-                        self.paths.append((path, owner))
-        return self
+            seen.add(path)
+            why = sources.why_read(path) or _why_left(path, made)
+            if why:
+                warn(f"{path} is left alone: {why}")
+            elif owner.keeps:
+                stale.kept.append(path)
+            else:
+                stale.paths.append((path, owner))
+    return stale
 
-    def _is_stale(self, label: str, uid: str) -> bool:
-        """Return whether an action is no longer in the plan.
 
-        An action of the plan may have made other outputs with another value of a parameter. A disabled action may
-        be enabled again, with the plan that it generates. A plan that is gone may be this one under its old name.
-        """
-        plan = self._plan
-        if label != plan.name and os.path.exists(os.path.join(plan.root, label)):
-            # outputs of another plan belong to that plan
-            return False
-        if plan.names.producer_of_plan(uid) is not None:
-            return False
-        return uid not in plan.left_out and (uid not in plan.actions or not plan.params)
+def _is_stale(plan: Project, owner: Owner) -> bool:
+    """Return whether an action is no longer in the plan.
+
+    An action of the plan may have made other outputs with another value of a parameter. A disabled action may be
+    enabled again, with the plan that it generates. A plan that is gone may be this one under its old name.
+    """
+    if owner.label != plan.name and os.path.exists(os.path.join(plan.root, owner.label)):
+        # outputs of another plan belong to that plan
+        return False
+    if plan.names.producer_of_plan(owner.uid) is not None:
+        return False
+    return owner.uid not in plan.left_out and (owner.uid not in plan.actions or not plan.params)
 
 
 class Sources:

@@ -13,13 +13,12 @@ from treadle.core.text import safe
 from treadle.errors import PlanError, TreadleError
 from treadle.ui.text import line
 
+from .status import FORMAT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.frontends.base import Project
     from treadle.session.call import Call
-
-FORMAT = 1
-"""The version of what --json prints: names in it stay, new ones may come."""
 
 
 def check_command(call: Call) -> int:

@@ -93,9 +93,9 @@ def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
     cleaner = Cleaner(call, plan.root, store, is_dry=options.dry)
     keys: list[str] = []
     if options.stale:
-        from treadle.session.stale_outputs import Stale
+        from treadle.session.stale_outputs import stale_outputs
 
-        stale = Stale(call, plan, store).find()
+        stale = stale_outputs(plan, store, call.console.warn)
         for path, owner in stale.paths:
             cleaner.take(path, owner.label, owner.uid, is_planned=False)
         keys, kept = stale.keys, stale.kept

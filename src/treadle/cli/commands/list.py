@@ -9,6 +9,8 @@ from treadle.core.text import safe
 from treadle.session.lookup import PathUse
 from treadle.ui.text import columns, line
 
+from .status import FORMAT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     Row = tuple[str, str]
 
-FORMAT = 1
-"""The version of what --json prints: names in it stay, new ones may come."""
 DECLARED, PROGRAM, DISCOVERED = "declared", "program", "discovered"
 """How a file is an input: declared by the plan, started as a program, or discovered in the last run."""
 _HOW = {PROGRAM: "the program that it starts", DISCOVERED: "discovered in the last run"}
