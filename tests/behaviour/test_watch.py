@@ -574,7 +574,8 @@ def test_a_name_that_is_not_there_ends_it_at_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"), [("-n", "-n and --watch cannot be combined"), ("--events=e", "--events cannot be combined with --watch")]
+    ("more", "said"),
+    [("-n", "-n and --watch cannot be combined"), ("--events=e", "--events cannot be combined with --watch")],
 )
 def test_what_does_not_go_with_it_is_refused(folder: Path, more: str, said: str) -> None:
     assert said in run_treadle(folder, "run", "--watch", more, check=2).err
