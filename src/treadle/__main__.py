@@ -35,7 +35,7 @@ def main() -> int:
             and found.answer.is_nothing_to_do
             and sys.stdout is not None
         ):
-            return tell_nothing_to_do(found, found.answer)
+            return print_nothing_to_do(found, found.answer)
     except KeyboardInterrupt:
         return 130
     from .cli.main import main as command
@@ -43,11 +43,11 @@ def main() -> int:
     return command(argv, found)
 
 
-def tell_nothing_to_do(found: Found, answer: ProbeResult) -> int:
+def print_nothing_to_do(found: Found, result: ProbeResult) -> int:
     """Print that there is nothing to do; return the exit code."""
     from .ui.durations import nothing_to_do
 
-    line = nothing_to_do(answer.total, monotonic() - found.began, answer.facts.saved)
+    line = nothing_to_do(result.total, monotonic() - found.began, result.facts.saved)
     try:
         _print(line)
     except OSError as error:
@@ -83,7 +83,7 @@ def _print(line: Line) -> None:
 def with_names_in_utf8() -> None:
     """Start this program anew in the UTF-8 mode of Python, where the names of files have another encoding.
 
-    A plan is UTF-8, and a name in it stands for these bytes, whatever the locale says: so one plan has the same
+    A plan is UTF-8, and a name in it means these bytes, whatever the locale says: so one plan has the same
     outputs and records in each locale. Nothing of the environment is changed, as actions inherit it.
     """
     if sys.getfilesystemencoding() == "utf-8" or sys.flags.utf8_mode or not sys.executable:
@@ -96,8 +96,9 @@ def with_names_in_utf8() -> None:
 def program() -> None:
     """Run the command as a program of its own, and end.
 
-    It ends without taking the interpreter apart, which costs a tenth of a run with nothing to do: files are closed
-    and written by who opened them, and no exit handler is ours. A debugger or profiler has handlers, and gets them.
+    It ends without taking the interpreter apart, which costs a tenth of a run with nothing to do: files are
+    written and closed where they were opened, and no exit handler is ours. A debugger or profiler has handlers, and
+    gets them.
     """
     with_names_in_utf8()
     code = main()
@@ -113,7 +114,7 @@ def _flush() -> None:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError):
-            # whose end is gone; `main` has seen to the exit code
+            # its reader is gone; `main` has set the exit code
             continue
 
 

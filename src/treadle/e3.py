@@ -61,7 +61,7 @@ logger = logging.getLogger("treadle")
 
 
 def native(thing: Any) -> Any:
-    """Return the Treadle object behind a Walk, Scheduler, Job or Fingerprint of this module; others as they are.
+    """Return the Treadle object inside a Walk, Scheduler, Job or Fingerprint of this module; others as they are.
 
     It has what the old classes have not, such as `native(walk).report()` and `native(job).timeout`.
     """
@@ -74,7 +74,7 @@ def _outer(thing: Any) -> Any:
 
 
 def _inside(given: Any, hook: Callable[..., Any], uid: Hashable) -> Any:
-    """Return the Treadle job behind what a hook has returned.
+    """Return the Treadle job inside what a hook has returned.
 
     :raises HookError: it is no job
     """
@@ -313,7 +313,7 @@ class ProcessJob(Job):
 
 
 class _JobInside(_job.Job):
-    """The Treadle job behind a Job of this module: what an old name stands for is asked of the one outside.
+    """The Treadle job inside a Job of this module: what an old name means is read from the job outside.
 
     The methods `own_…` are what the one outside does where no subclass overrides it.
     """
@@ -387,7 +387,7 @@ class _JobInside(_job.Job):
 
 
 class _ProgramInside(_JobInside, _job.ProcessJob):
-    """What is behind a ProcessJob: the scheduler's runner waits for its program."""
+    """What is inside a ProcessJob: the scheduler's runner waits for its program."""
 
     cmdline = _outside("cmdline")
     cmd_options = _outside("cmd_options")
@@ -396,7 +396,7 @@ class _ProgramInside(_JobInside, _job.ProcessJob):
 
 
 class _OwnProgramInside(_ProgramInside):
-    """What is behind a ProcessJob whose class has a `run` of its own, which a thread calls."""
+    """What is inside a ProcessJob whose class has a `run` of its own, which a thread calls."""
 
     run = _JobInside.run
 
@@ -478,7 +478,7 @@ class Scheduler:
         self._treadle.run(dag)
 
     def init_state(self, dag: _dag.DAG) -> None:
-        """Forget a former run and take in a graph, which is checked."""
+        """Forget the previous run and take in a graph, which is checked."""
         self._treadle.own_init_state(dag)
 
     def enqueue(self) -> None:
@@ -510,7 +510,7 @@ class Scheduler:
 
 
 class _SchedulerInside(_scheduler.Scheduler):
-    """The Treadle scheduler behind a Scheduler of this module."""
+    """The Treadle scheduler inside a Scheduler of this module."""
 
     def __init__(
         self, outer: Scheduler, queues: Mapping[str, int] | None, tokens: int, job_timeout: float | None
@@ -529,7 +529,7 @@ class _SchedulerInside(_scheduler.Scheduler):
         made: list[Any] = []
 
         def notify_end(_: Hashable) -> None:
-            # only a job whose `start` is not ours calls this
+            # called only by a job with a `start` of its own
             for job in made:
                 self.tell_end(job, job.attempt)
 
@@ -607,7 +607,7 @@ class _SchedulerInside(_scheduler.Scheduler):
 
     def _finish(self, job: _job.Job) -> None:
         if self._is_aborting:
-            # also what has ended before it could be asked to: e3 collects it as interrupted
+            # also what has ended before it could be interrupted: e3 collects it as interrupted
             job.interrupted = True
         super()._finish(job)
 
@@ -695,7 +695,7 @@ class Walk:
 
 
 class _WalkInside(_walk.Walk):
-    """The Treadle walk behind a Walk of this module."""
+    """The Treadle walk inside a Walk of this module."""
 
     def __init__(self, outer: Walk, actions: _dag.DAG) -> None:
         self.outer = outer
@@ -764,4 +764,4 @@ class _WalkInside(_walk.Walk):
 JobProviderCallback = Callable[[Hashable, Any, frozenset[Hashable], NotifyEnd], Any]
 """`(uid, data, predecessors, notify_end) -> Job`: called when all predecessors of a vertex have left."""
 CollectCallback = Callable[[Any], bool | None]
-"""Called with each job that ended; a true answer queues the same job again."""
+"""Called with each job that ended; a true result queues the same job again."""

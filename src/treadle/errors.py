@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """Where in a file something stands: lines and columns count from 1."""
+    """A position in a file: lines and columns count from 1."""
 
     __slots__ = ("column", "file", "line", "text")
 
@@ -46,10 +46,10 @@ class TreadleError(Exception):
 
     :param message: what happened, in one line (the attribute `what`); of a list of messages the first is what
         happened, the others are facts
-    :param origin: who says it: a program, a module or a function
+    :param origin: where it comes from: a program, a module or a function
     :param facts: further lines: files, values, the nearest known name
     :param hint: what to do about it
-    :param place: where it stands, if it stands in a file
+    :param place: where it is in a file, if it is in one
     """
 
     def __init__(
@@ -100,7 +100,7 @@ def _again(kind: type[TreadleError], arguments: tuple[Any, ...]) -> TreadleError
 SHORTAGES = (EAGAIN, ENOMEM, EMFILE, ENFILE)
 """What the system says if it has no process, memory or descriptor left: it may have one later."""
 PATIENCE = 6
-"""How often something is tried that meets a shortage, while nothing of ours runs whose end could help."""
+"""How often something is tried that meets a shortage, while nothing of ours runs that could free it by its end."""
 
 
 def is_shortage(error: BaseException | None) -> bool:
@@ -129,7 +129,7 @@ class DAGUsageError(DAGError, AssertionError):
 class PlanError(TreadleError):
     """A plan that is not right; `problems` holds the errors found, in order of place.
 
-    :param more: how many others there are, behind these
+    :param more: how many others follow these
     """
 
     def __init__(self, problems: Sequence[TreadleError], *, more: int = 0) -> None:
@@ -156,7 +156,7 @@ class ProgramError(TreadleError):
 
 
 class ToldToEndError(TreadleError):
-    """A long look was given up, since the run was told to end: nothing is known then, and nothing has failed."""
+    """A long look was given up, since the run is to end: nothing is known then, and nothing has failed."""
 
 
 class HookError(UsageError):
@@ -196,7 +196,7 @@ def listed(names: Iterable[object], most: int = 8, sign: str = ", ") -> str:
 
 
 def shortened(names: Sequence[str], most: int = 20) -> list[str]:
-    """Return a list whose order tells something: if it is long, its ends, and how many are between them."""
+    """Return a list whose order means something: if it is long, its ends, and how many are between them."""
     if len(names) <= most:
         return list(names)
     half = most // 2

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FakeClock:
-    """A clock that stands still until it is moved; calling it returns its seconds.
+    """A clock that does not advance until it is moved; calling it returns its seconds.
 
     :param now: what it shows at first
     """
@@ -68,7 +68,7 @@ class FakeProcess(Process):
 
 
 class ManualRunner:
-    """Runs nothing: it keeps what it was told to start, and the test says what ends, when, and how.
+    """Runs nothing: it keeps what it was given to start, and the test says what ends, when, and how.
 
     Programs are named by the key that they were started under; where that is a job, its uid will do too.
 
@@ -151,7 +151,7 @@ class ManualRunner:
         return ended
 
     def stop(self, key: object) -> None:
-        """Note that it is asked to end; it runs on until the test ends it."""
+        """Note that it is to end; it runs on until the test ends it."""
         self.stopped.append(key)
 
     def kill(self, key: object) -> None:
@@ -161,7 +161,7 @@ class ManualRunner:
             self.end(key, -9)
 
     def recover(self) -> list[AttemptEnd]:
-        """Return what has ended and has not been told: it loses nothing."""
+        """Return what has ended and has not been returned yet: it loses nothing."""
         ended = list(self._ended)
         self._ended.clear()
         return ended

@@ -116,9 +116,9 @@ class Walk:
         self.bus = Bus()
         """Where the walk publishes what happens in it."""
         self.engines: dict[str, Engine] = {}
-        """Name -> engine, beside this machine: a job whose `engine` names one has its program run there."""
+        """Name -> engine, in addition to this machine: a job whose `engine` names one has its program run there."""
         self.untouched = 0
-        """How many actions beside those of the graph need not be walked, since nothing of them has moved."""
+        """How many actions in addition to the graph need not be walked, since nothing of them has moved."""
         self.saved = 0.0
         """Seconds that the actions which were skipped took when they last ran, as far as is known."""
         self._told_to_end: int | None = None
@@ -134,7 +134,7 @@ class Walk:
         self._unrecorded: dict[Hashable, str] = {}
         """Why the last success of an action was not recorded; the next run of this object says it as its reason."""
         self._unknown: set[Hashable] = set()
-        """Those of them whose fingerprints do not tell what came of them: what reads it is not recorded either."""
+        """Those of them that have no result elements: what depends on them is not recorded either."""
         self._turn = 0
         """Counts starts and ends of jobs."""
         self._decided: dict[Hashable, int] = {}
@@ -147,7 +147,7 @@ class Walk:
         """Return what the outcome of the action depends on, or None if that is not known.
 
         :param is_prediction: True before the action runs: what the fingerprint will be if it succeeds. None
-            makes it run; it is asked for once more when the job starts, if others started or ended meanwhile.
+            makes it run; it is called once more when the job starts, if others started or ended meanwhile.
             False after it ended well: this fingerprint goes on record, unless `inputs_moved` says otherwise.
         """
         return None
@@ -157,7 +157,7 @@ class Walk:
 
         What the job has read then is neither the state before nor the state after, so the action runs again next
         time. By default this compares the keys of two Fingerprints: all elements that are not results. Of other
-        values it cannot say what is an input and what came of the job, and returns nothing: a subclass whose
+        values it cannot say what is an input and what is a result of the job, and returns nothing: a subclass whose
         fingerprints are values of another kind overrides this. What changed and was changed back is not seen.
 
         :param before: the prediction as it was when the job started; None if there was none
@@ -209,7 +209,7 @@ class Walk:
         return []
 
     def decide(self, uid: Any, previous: Any, new: Any) -> Verdict:
-        """Return the verdict on an action whose predecessors are done and well."""
+        """Return the verdict on an action whose predecessors have ended well."""
         demands = call_hook(self.demands, uid, uid)
         if not isinstance(demands, list | tuple) or not all(isinstance(one, Reason) for one in demands):
             raise refusal(self.demands, demands, "a list of Reasons", uid)
@@ -237,7 +237,7 @@ class Walk:
             raise RunError("this walk runs already", hint="make another one of the same graph")
         try:
             if self._has_run:
-                # what came after the end of the former run was for that one
+                # what came after the end of the previous run was for that one
                 self._told_to_end = None
             self._has_run, self._is_cut, self._is_published = True, False, False
             report = self._run_alone()
@@ -272,7 +272,7 @@ class Walk:
         return self.report()
 
     async def co_run(self) -> Report:
-        """Walk the graph as `run` does, for a coroutine; whoever cancels it stops the walk, and waits."""
+        """Walk the graph as `run` does, for a coroutine; cancelling it stops the walk, and waits."""
         from .scheduling.awaiting import in_thread
 
         report: Report = await in_thread(self.run, lambda again: self.stop(KILLING if again else STOPPING))
@@ -476,7 +476,7 @@ class Walk:
         try:
             again = self._compute(uid, job.data, is_prediction=True)
         except (OSError, TreadleError):
-            # the former look counts: it was before the start too
+            # the earlier look counts: it was before the start too
             return
         if again is not None:
             self.new_fingerprints[uid] = again
@@ -505,7 +505,7 @@ class Walk:
         call_hook(self.save_fingerprint, uid, uid, None)
         self.reports[uid].unrecorded = self._unrecorded[uid] = text
         if not self._has_results(after):
-            # it will be the same after the next attempt, whatever that makes: nothing would tell those behind
+            # it will be the same after the next attempt, whatever that makes: its successors could not see a change
             self._unknown.add(uid)
         _log().warning("%s is not recorded, it will run again: %s", uid, text)
         self.bus.publish("note", f"{uid} is not recorded, it will run again: {text}")
@@ -541,7 +541,7 @@ class Walk:
         return sorted(uids, key=lambda uid: positions.get(uid, -1))
 
     def describe(self, uid: Any) -> Action:
-        """Return what subscribers are told of an action."""
+        """Return what subscribers get of an action."""
         graph = self.actions
         needs, after = graph.get_predecessors(uid), graph.get_after(uid)
         return Action(str(uid), needs=list(map(str, needs)), after=list(map(str, after)))
@@ -576,7 +576,7 @@ class Walk:
         self.bus.publish("attempt_ended" if retry else "ended", end)
 
     def _end_of(self, job: Job, *, retry: bool) -> Ended:
-        """Return what subscribers are told of the end of a job."""
+        """Return what subscribers get of the end of a job."""
         report = self.reports[job.uid]
         reasons = report.verdict.reasons if report.verdict is not None else ()
         end = Ended(

@@ -119,7 +119,7 @@ class DiscoveredInputs:
         :param fresh: path -> what was seen of it, of what was discovered for the first time
         """
         looks = [look for seen in fresh.values() for look in (*seen.looks.values(), *seen.folders.values())]
-        since -= max((look.behind for look in looks), default=0)
+        since -= max((look.lag for look in looks), default=0)
         found = self.files.ways(fresh).moved_since(since)
         trees = [
             path
@@ -267,7 +267,7 @@ def _is_as_left(seen: Seen, producers: Iterable[str], left_by: Callable[[str], M
 def _has_new_stamp(seen: Seen, own: tuple[str, ...], since: int) -> bool:
     """Return whether something was written since a time (nanoseconds) that the action does not write itself."""
     looks = [*_others(seen, own).values(), *(seen.folders[path] for path in _folders(seen, own))]
-    return any(look.stamp[0] >= since - look.behind for look in looks)
+    return any(look.stamp[0] >= since - look.lag for look in looks)
 
 
 def owner_of(uid: str, command: Command) -> Owner:

@@ -55,7 +55,7 @@ def describe(
     """Return what `describe_file` does, and the status of what was read, None if there was nothing.
 
     :param status: its status, if it was just looked at
-    :param is_told_to_end: asked between the pieces of a large file: whether to give up
+    :param is_told_to_end: called between the pieces of a large file: whether to give up
     :raises TreadleError: if it is there and cannot be read
     :raises ToldToEndError: the reading was given up
     """
@@ -107,7 +107,7 @@ def describe_tree(
     All names below the folder count, also of empty folders.
 
     :param path: the folder; a link to one is followed
-    :param file_value: gets the path and the status of each plain file, and answers as `describe_file` would;
+    :param file_value: gets the path and the status of each plain file, and returns what `describe_file` would;
         None reads each file
     :param follow: True for what is read: links below the folder count by what they lead to (one that leads back
         to a folder around it by its text), and what `is_left_out` and `is_of_an_editor`
@@ -136,17 +136,17 @@ def describe_tree(
 
 
 def is_folder(value: str) -> bool:
-    """Return whether a value stands for a folder, whichever way it was looked at."""
+    """Return whether a value is that of a folder, whichever way it was looked at."""
     return value.startswith("tree ") or value == _FOLDER_VALUE
 
 
 def is_left_out(name: str) -> bool:
-    """Return whether a folder of this name is no input: what an interpreter keeps beside sources, our state."""
+    """Return whether a folder of this name is no input: what an interpreter keeps next to sources, our state."""
     return name in ("__pycache__", STATE_FOLDER)
 
 
 def is_of_an_editor(name: str) -> bool:
-    """Return whether a file of this name is what an editor keeps beside a file that is being edited.
+    """Return whether a file of this name is what an editor keeps next to a file that is being edited.
 
     These are vim's swap files (`.x.c.swp`), and the locks and automatic copies of emacs (`.#x.c`, `#x.c#`). None of
     them is an input where a folder is one.
@@ -208,7 +208,7 @@ def walk_tree(
 
 
 def _folders_around(top: str) -> Iterator[tuple[int, int]]:
-    """Yield the identities of a folder and of all that it lies in."""
+    """Yield the identities of a folder and of all folders around it."""
     path, below = os.path.realpath(top), ""
     while path != below:
         status = look_at(path)

@@ -1,8 +1,8 @@
 """What files hold: each is looked at once and hashed at most once in a run. It knows no actions and no records.
 
 A stamp is (ctime, inode on this file system, size): ctime cannot be set back, so an equal stamp means equal
-content, unless the file was changed within the clock's grain of the look. Such a stamp is not sure, and the next
-look reads again. `snapshot` tells file systems apart; `grain` says how fine a clock is, and how far behind ours.
+content, unless the file was changed within the granularity of its clock. Such a stamp is not sure, and the next
+look reads again. `timestamps` says which file system a file is on, how fine its clock is, and how far it lags.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Look:
 
     :ivar value: what it held, as `digests` describes it
     :ivar sure: whether an equal stamp at a later look will mean equal content
-    :ivar behind: nanoseconds by which the clock that has stamped it may be behind ours
+    :ivar lag: nanoseconds by which the clock that has stamped it may be late
     """
 
-    __slots__ = ("behind", "links", "mode", "mtime", "stamp", "sure", "value")
+    __slots__ = ("lag", "links", "mode", "mtime", "stamp", "sure", "value")
 
     def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
         self.stamp = stamp
@@ -45,7 +45,7 @@ class Look:
         self.mode = status.st_mode
         self.value = ""
         self.sure = False
-        self.behind = 0
+        self.lag = 0
 
     def has_moved(self, after: Look) -> bool:
         """Return whether the file may have held something else between this look and a later one.
@@ -98,7 +98,7 @@ class FolderLook(Look):
     def has_moved(self, after: Look) -> bool:
         """Return whether a name may have come and gone in it, or it itself.
 
-        What an interpreter keeps beside the sources that it reads comes when it first reads them: that is no name
+        What an interpreter keeps next to the sources that it reads comes when it first reads them: that is no name
         of the tree, and explains that the folder has moved.
         """
         if self.was_renamed(after):
@@ -144,7 +144,7 @@ class Ways:
         self.looks = _ways(root, self.are_links)
 
     def moved(self) -> list[str]:
-        """Look once more; return the paths in whose place something else may have been for a while."""
+        """Look once more; return the paths where something else may have been for a while."""
         now = _ways(self.root, self.are_links)
         gone = _renamed(self.looks, now)
         if not gone:
@@ -156,7 +156,7 @@ class Ways:
         ]
 
     def moved_since(self, since: int) -> list[str]:
-        """Return the paths in whose place something else may have been since a time (nanoseconds), for a while."""
+        """Return the paths where something else may have been for a while since a time (nanoseconds)."""
         gone = {place for place, look in self.looks.items() if look.may_be_renamed_since(since)}
         if not gone:
             return []
@@ -171,7 +171,7 @@ class Files:
     """The files of one root, for the time of one run.
 
     :param root: the folder that relative paths are relative to
-    :param known: path -> (stamp, value) from former runs; what is in there was sure
+    :param known: path -> (stamp, value) from earlier runs; all of it was sure
     """
 
     def __init__(self, root: str, known: Mapping[str, tuple[Stamp, str]] | None = None) -> None:
@@ -185,7 +185,7 @@ class Files:
         self.is_told_to_end: Callable[[], bool] | None = None
         """Asked while a large file is read."""
         self.fine_device = NO_DEVICE
-        """A device whose stamps are fine, see `grain`."""
+        """A device whose stamps are fine, see `timestamps.fine_device`."""
         self.clocks = Clocks()
         self.systems = FileSystems(root)
         self._sure_device = NO_DEVICE
@@ -230,9 +230,9 @@ class Files:
         return Ways(self.root, are_links)
 
     def see_made(self, path: str) -> Seen:
-        """Look at an output whose maker has ended, once more.
+        """Look at an output whose producer has ended, once more.
 
-        Nobody is in the middle of a write to it, which moves the stamp once, before all is there: so where stamps
+        No process is in the middle of a write to it, which moves the stamp once, before all is there. So if stamps
         are fine, this one is sure at once.
         """
         self._sure_device = self.fine_device
@@ -242,7 +242,7 @@ class Files:
             self._sure_device = NO_DEVICE
 
     def has_met(self, path: str) -> bool:
-        """Return whether something was there at an earlier look, of this run or of a former one."""
+        """Return whether something was there at an earlier look, of this run or of an earlier one."""
         seen = self._seen.get((path, False)) or self._seen.get((path, True))
         return seen.value != ABSENT if seen is not None else path in self._known
 
@@ -302,8 +302,8 @@ class Files:
         def on_folder(name: str, status: os.stat_result, left_out: Sequence[int]) -> None:
             folder = full + name
             look = folders[path + name] = FolderLook(status, self.systems.stamp(status, folder))
-            look.behind = self.clocks.behind(status, folder)
-            look.sure = is_sure(status, now, self._sure_device, look.behind)
+            look.lag = self.clocks.lag(status, folder)
+            look.sure = is_sure(status, now, self._sure_device, look.lag)
             look.left_out = left_out
 
         value = describe_tree(full, file_value, follow=not made, on_folder=on_folder, on_link=links.append)
@@ -317,7 +317,7 @@ class Files:
     def _strays(
         self, links: Mapping[str, str], looks: Mapping[str, Look], folders: Mapping[str, FolderLook]
     ) -> dict[str, FolderLook | None]:
-        """Return the links of a tree behind which nothing was looked at: what they lead to may come, or be another.
+        """Return the links of a tree whose targets were not looked at: these may come to be, or be replaced.
 
         One that leads to a folder around it counts by its text, and is none of them.
 
@@ -339,17 +339,17 @@ class Files:
         full = self._full(path)
         stamp = self.systems.stamp(status, full)
         look = Look(status, stamp)
-        look.behind = self.clocks.behind(status, full)
+        look.lag = self.clocks.lag(status, full)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             known = self.learned.get(path)
         if known is not None and known[0] == stamp:
             look.value, look.sure = known[1], True
         else:
-            look.value, look.sure = self._read(path, status, stamp, look.behind)
+            look.value, look.sure = self._read(path, status, stamp, look.lag)
         return look
 
-    def _read(self, path: str, status: os.stat_result, stamp: Stamp, behind: int) -> tuple[str, bool]:
+    def _read(self, path: str, status: os.stat_result, stamp: Stamp, lag: int) -> tuple[str, bool]:
         """Read a file that was just looked at.
 
         Its stamp is that of what was opened. What is written to it from then on gives it another one, so that the
@@ -359,7 +359,7 @@ class Files:
         full = self._full(path)
         value, read = describe(full, status, self.is_told_to_end)
         self.hashed += 1
-        sure = is_sure(status, now, self._sure_device, behind)
+        sure = is_sure(status, now, self._sure_device, lag)
         sure = sure and read is not None and self.systems.stamp(read, full) == stamp
         if sure:
             self.learned[path] = (stamp, value)
@@ -371,19 +371,19 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_ctime_ns, status.st_ino, status.st_size)
 
 
-def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE, behind: int = 0) -> bool:
+def is_sure(status: os.stat_result, now: int, sure_device: int = NO_DEVICE, lag: int = 0) -> bool:
     """Return whether a change after `now` (nanoseconds) is bound to give the file another stamp.
 
     A stamp of the future is never sure: that clock is ahead of ours, or ours was set back.
 
     :param sure_device: a device on which every change is, also one that follows at once
-    :param behind: how far the clock of the file system may be behind ours, see `grain`
+    :param lag: how far the clock of the file system may be late, see `Clocks`
     """
     if status.st_dev == sure_device:
         return True
     changed = status.st_ctime_ns
-    grain = GRANULARITY if changed % 1_000_000_000 else COARSE_GRANULARITY
-    return changed + grain < now - behind
+    granularity = GRANULARITY if changed % 1_000_000_000 else COARSE_GRANULARITY
+    return changed + granularity < now - lag
 
 
 def moved(before: Seen, after: Seen, own: str = "") -> bool:
@@ -432,7 +432,7 @@ def _ways(root: str, are_links: Mapping[str, bool]) -> dict[str, Look]:
 
 
 def _follow(full: str, found: dict[str, Look]) -> None:
-    """Look at all that a path goes through whose links are followed, from the root of the system on."""
+    """Look at all that a path with followed links goes through, from the root of the system on."""
     at, links = "", 0
     todo = full.split("/")[::-1]
     while todo:

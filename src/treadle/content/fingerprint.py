@@ -104,17 +104,17 @@ class Fingerprint:
         self.add(os.fspath(path) if name is None else name, describe_tree(path), result=result)
 
     def checksum(self) -> str:
-        """Return 32 hex digits that stand for all elements; equal fingerprints have equal checksums."""
+        """Return 32 hex digits of all elements; equal fingerprints have equal checksums."""
         return _elements.digest(self.elements, self.results)
 
     def key(self) -> str:
-        """Return 32 hex digits that stand for the elements of the key alone."""
+        """Return 32 hex digits of the elements of the key alone."""
         return _elements.digest({name: value for name, value in self.elements.items() if name not in self.results})
 
     def compare_to(self, other: Fingerprint | None) -> dict[str, set[str]] | None:
         """Return the names by which `other` differs, or None if it is equal.
 
-        :param other: None stands for a fingerprint without elements
+        :param other: None is a fingerprint without elements
         :return: `updated` names, `new` ones that only `other` has, `obsolete` ones that only this one has
         :raises AssertionError: if `other` is something else
         """
@@ -149,7 +149,7 @@ class Fingerprint:
         return f"<Fingerprint of {len(self.elements)} elements, {self.checksum()}>"
 
     def save_to_file(self, path: Path) -> None:
-        """Write it as JSON; whoever reads the file at any time finds the old one or the new one.
+        """Write it as JSON, in one step: a reader finds the old file or the new one.
 
         :raises StateError: if the file cannot be written
         """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COMMITS = 50
 """Commits that are looked at, the latest that changed a file."""
 _PATIENCE = 5.0
-"""Seconds that git may take for one question."""
+"""Seconds that one call of git may take."""
 _LARGEST = 1 << 30
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _DEEPEST = 5
@@ -125,7 +125,7 @@ def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes], None, str
 
 
 def checkout_of(folder: str) -> Checkout | None:
-    """Return the checkout that a folder lies in, None if it lies in none."""
+    """Return the checkout around a folder, None if there is none."""
     top = os.path.realpath(folder)
     while True:
         own = os.path.join(top, ".git")
@@ -167,7 +167,7 @@ class Tracked:
         if known is None:
             return True
         bare = os.fsencode(os.path.relpath(full, checkout.top)).lower()
-        # a folder of a sparse index stands for all that is in it
+        # a folder of a sparse index means all that is in it
         return not known.isdisjoint((bare, bare + b"/", *(b"%s//" % one for one in _above(bare + b"/"))))
 
 
@@ -209,15 +209,15 @@ def contents(path: str, size: int) -> Iterator[bytes]:
     name = os.path.relpath(full, checkout.top)
     with tempfile.TemporaryDirectory(prefix="treadle-") as folder:
         reader = _Reader(checkout, program, folder)
-        asked = reader.staged(name)
+        objects = reader.staged(name)
         head = checkout.head()
-        commits = reader.ask(["rev-list", f"-n{COMMITS}", head, "--", name]) if head else b""
-        asked += [f"{commit}:{name}" for commit in commits.decode("ascii", "replace").split()]
-        question = "".join(f"{one}\n" for one in asked).encode("utf-8", "surrogateescape")
-        answer = reader.ask(["cat-file", "--batch-check"], question).decode("utf-8", "replace")
-        found = (line.split() for line in answer.splitlines())
+        commits = reader.run(["rev-list", f"-n{COMMITS}", head, "--", name]) if head else b""
+        objects += [f"{commit}:{name}" for commit in commits.decode("ascii", "replace").split()]
+        names = "".join(f"{one}\n" for one in objects).encode("utf-8", "surrogateescape")
+        found_objects = reader.run(["cat-file", "--batch-check"], names).decode("utf-8", "replace")
+        found = (line.split() for line in found_objects.splitlines())
         for blob in dict.fromkeys(words[0] for words in found if words[1:] == ["blob", str(size)]):
-            yield reader.ask(["cat-file", "blob", blob])
+            yield reader.run(["cat-file", "blob", blob])
 
 
 class _Reader:
@@ -265,15 +265,15 @@ class _Reader:
         except (ValueError, IndexError):
             return []
 
-    def ask(self, words: Sequence[str], question: bytes = b"") -> bytes:
-        """Return what git answers, nothing if it has no answer."""
+    def run(self, words: Sequence[str], stdin: bytes = b"") -> bytes:
+        """Return what git prints, b"" if it fails."""
         import subprocess
 
         try:
             done = subprocess.run(
                 [self.program, *words],
                 cwd=self.folder,
-                input=question,
+                input=stdin,
                 capture_output=True,
                 env=self._environ,
                 timeout=_PATIENCE,

@@ -1,6 +1,6 @@
 """How the system reads a path: links are followed before `..` is, and one file may have many names.
 
-Paths are names relative to a root, or absolute where they lie outside it, as in `command`. What is remembered of
+Paths are names relative to a root, or absolute outside of it, as in `command`. What is remembered of
 links holds for one look: make another object when an action may have turned one.
 """
 
@@ -53,7 +53,7 @@ class Links:
         return self.below("/" + "/".join(names))
 
     def below(self, full: str) -> str:
-        """Return an absolute path relative to the root, if it lies in it by the root's name or its real one."""
+        """Return an absolute path relative to the root, if it is in it by the root's name or its real one."""
         if full in (self.root, self.real_root):
             return "."
         if full == "/":
@@ -151,7 +151,7 @@ class Links:
 
 
 class Producers:
-    """Which actions make or edit what, asked by any name that a path has through links.
+    """Which actions make or edit a path, by any name that it has through links.
 
     :param root: the folder that paths are relative to
     :param written: path and action, for each output and each file that is edited

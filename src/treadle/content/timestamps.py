@@ -1,4 +1,4 @@
-"""Stamps of files: how a file is known to be as it was, how fine stamps are, and how far a clock is behind ours.
+"""Timestamps: how a file is known to be unchanged, the granularity of its clock, and how far that clock is late.
 
 Kernels that have multigrain timestamps (Linux from 6.13 on, on its usual file systems) give a file that was
 looked at a time of its own at the next change, however soon that comes. On all others changes within one tick
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 ABSENT = (-1, -1, -1)
 """The stamp of a path where nothing is."""
 UNSURE = (0, 0, 0)
-"""A stamp that no file has: what was within the clock's grain is doubtful at the next look."""
+"""A stamp that no file has: a file that changed within the granularity of its clock is looked at again."""
 _FIRST_BITS = (1 << 62) - 1
 _ON_FILES = (7, 43)
-"""Major numbers of devices that an image can be put behind: loop and nbd; their partitions have _EXTENDED."""
+"""Major numbers of devices that can be given an image: loop and nbd; their partitions have _EXTENDED."""
 _EXTENDED = 259
 NO_DEVICE = -1
 _CHANGES = 5
@@ -37,7 +37,7 @@ def fine_device(fd: int, look: Callable[[int], os.stat_result] = os.fstat) -> in
     """Return the device of an open file that gives each change after a look a stamp of its own, else NO_DEVICE.
 
     The file is changed some times in less than a tick; that each change gave it another stamp is the proof. Where
-    this process is interrupted meanwhile there is none, and the answer is no.
+    this process is interrupted meanwhile there is none, and the device does not count as fine.
 
     :param fd: a file that may be written; its first byte is written anew, as it is
     :param look: how it is looked at
@@ -63,16 +63,16 @@ _LOCAL = frozenset(
 )
 """Types of file systems that have no block device as their own, and get the time from this kernel."""
 A_DAY = 86_400_000_000_000
-"""How far an unknown clock may be behind, in nanoseconds: one that nothing sets may be hours off, and one that was
+"""How far an unknown clock may be late, in nanoseconds: one that nothing sets may be hours off, and one that was
 set to the time of another zone is off by less than a day."""
 _TRIES = 3
 
 
-def behind(fd: int, clock: Callable[[], int] = time_ns, look: Callable[[int], os.stat_result] = os.fstat) -> int:
-    """Return by how many nanoseconds the clock that stamps an open file is behind ours at most; A_DAY if unknown.
+def clock_lag(fd: int, clock: Callable[[], int] = time_ns, look: Callable[[int], os.stat_result] = os.fstat) -> int:
+    """Return by how many nanoseconds the clock that stamps an open file is late at most; A_DAY if unknown.
 
-    The file is changed, and our clock asked after that: what lies between its ctime and that time is how far the
-    clock is behind, and how long the change took. So the shortest of some counts.
+    The file is changed, and our clock read after that: the time between its ctime and that moment is how far the
+    clock is late, and how long the change took. So the shortest of some counts.
 
     :param fd: a file that may be written; its first byte is written anew, as it is
     """
@@ -89,29 +89,29 @@ def behind(fd: int, clock: Callable[[], int] = time_ns, look: Callable[[int], os
 
 
 class Clocks:
-    """How far the clocks of file systems are behind ours.
+    """How far the clocks of file systems are late, compared with ours.
 
     That of a file system on a block device is ours. Others are measured where a file is written anyway, which is
     the lock; else the type of the file system says whether it is of this machine.
 
-    :param known: device -> by how many nanoseconds its clock is behind
+    :param known: device -> by how many nanoseconds its clock is late
     """
 
     def __init__(self, known: Mapping[int, int] | None = None) -> None:
-        self._behind: dict[int, int] = dict(known or {})
+        self._lags: dict[int, int] = dict(known or {})
 
     def measure(self, fd: int) -> None:
-        """Measure the clock of the device of an open file, see `behind`."""
+        """Measure the clock of the device of an open file, see `clock_lag`."""
         device = os.fstat(fd).st_dev
         if not _is_block_device(device):
-            self._behind[device] = behind(fd)
+            self._lags[device] = clock_lag(fd)
 
-    def behind(self, status: os.stat_result, path: AnyPath) -> int:
-        """Return by how many nanoseconds the clock that stamps a file may be behind ours."""
-        found = self._behind.get(status.st_dev)
+    def lag(self, status: os.stat_result, path: AnyPath) -> int:
+        """Return by how many nanoseconds the clock that stamps a file may be late."""
+        found = self._lags.get(status.st_dev)
         if found is None:
             is_ours = _is_block_device(status.st_dev) or not _LOCAL.isdisjoint(mount_of(path)[1:2])
-            found = self._behind[status.st_dev] = 0 if is_ours else A_DAY
+            found = self._lags[status.st_dev] = 0 if is_ours else A_DAY
         return found
 
 
@@ -132,14 +132,14 @@ def stamp_of_error(error: OSError) -> tuple[int, int, int]:
 
 
 class FileSystems:
-    """What a stamp says of the file system that a file lies on: a number that no other file system has.
+    """What a stamp says of the file system that a file is on: a number that no other file system has.
 
     The number is made of the id of the file system (`f_fsid`), which stays when the system starts anew, and not of
     the device number, which does not. Copies of an image have one id. So where a device can be given another image
-    (loop, nbd), the number of its disk counts too, which the kernel counts up whenever one is put behind a device.
-    It begins anew when the system does, so that what lies there is read once more then.
+    (loop, nbd), the number of its disk counts too, which the kernel counts up whenever a device gets one.
+    It begins anew when the system does, so that files there are read once more then.
 
-    What lies on another file system than the root counts so on every device, as most of it is system or image: to
+    A file on another file system than the root counts so on every device, as most of these are system or image: to
     read it once more after each start of the system is cheap. The root itself has to stay known.
 
     :param root: the folder that relative paths are relative to
@@ -172,7 +172,7 @@ class FileSystems:
         try:
             return [status.st_ino ^ tags[status.st_dev] for status in looks]
         except KeyError:
-            # something lies on another device than the root
+            # a file is on another device than the root
             return [self.stamp(status, path)[1] for status, path in zip(looks, paths, strict=True)]
 
     def _meet(self, device: int, path: AnyPath) -> int:
@@ -235,7 +235,7 @@ def _text(path: str) -> str:
 
 
 def mount_of(path: AnyPath) -> list[str]:
-    """Return the mount that a path lies on: root in its file system, type, source and options; [] if none is found.
+    """Return the mount that a path is on: root in its file system, type, source and options; [] if none is found.
 
     The options are those of the file system, which are equal at each of its mounts.
     """

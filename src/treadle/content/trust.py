@@ -3,7 +3,7 @@
 A plan says what runs, and the state says what need not run. So neither is used if another user owns it or may
 write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. And as the state of a checkout
 may have come with it, state counts only if a file outside of it says that Treadle made it for this user: its mark.
-What Treadle makes in its state is left to those whom the folder belongs to, so that they can go on with it.
+What Treadle makes in its state is given to the owner of the folder, and to its group if that may write there.
 This module knows nothing of what plans and state hold.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     """A path, and why it does not count."""
 
 STATE_FOLDER = ".treadle"
-"""The folder of the state, in the root: its one home, as this is the rule for whose state counts."""
+"""The folder of the state, in the root: named here, as this module decides which state counts."""
 SAFE_FOLDERS = "TREADLE_SAFE_FOLDERS"
 """The variable that names folders, separated by `:`: files in them count, whatever their owners and modes are."""
 TRUST_STATE = "TREADLE_TRUST_STATE"
@@ -34,7 +34,7 @@ RULE = "Treadle uses plans and state that belong to you or root, and that no oth
 
 
 class User:
-    """The user whom files must belong to.
+    """The user that files must belong to.
 
     :ivar owners: ids of the users that files may belong to
     :ivar groups: ids of the groups that may write to them: the primary group, which by default has one member
@@ -126,7 +126,7 @@ def gives() -> bool:
 
 
 def give(fd: int, folder: str, *, is_private: bool = False) -> None:
-    """Leave an open file or folder, which we have made, to those whom the folder that it lies in belongs to.
+    """Leave an open file or folder, which we have made, to the owner or group of the folder around it.
 
     What root makes for the user who called it by sudo, or in a folder that `TREADLE_SAFE_FOLDERS` names, belongs to
     the owner of the folder: that user could not write to it otherwise. Where a folder that is named there may be
@@ -225,7 +225,7 @@ def foreign_link(path: str) -> Found | None:
 
 
 def is_safe(path: str) -> bool:
-    """Return whether the user has said that what lies under this path counts."""
+    """Return whether the user has said that this path and what is below it count."""
     said = os.environ.get(SAFE_FOLDERS, "")
     if not said:
         return False
@@ -401,7 +401,7 @@ def _group_name(gid: int) -> str:
 def program_outside(name: str, top: str) -> str | None:
     """Return the file of a program on PATH, None if there is none outside of a folder.
 
-    What only looks starts no program that lies in the project, whatever PATH says.
+    A command that only looks starts no program of the project, whatever PATH says.
 
     :param top: the folder, as the project or the checkout
     """

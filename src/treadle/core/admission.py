@@ -33,13 +33,13 @@ class _Line:
         self._priorities: list[int] = []
         """The priorities there are lines for, negated: the highest is first."""
 
-    def push(self, who: Any, tokens: int, priority: int) -> None:
+    def push(self, item: Any, tokens: int, priority: int) -> None:
         """Put in what asks for so many tokens."""
         line = self._by_priority.get(priority)
         if line is None:
             line = self._by_priority[priority] = deque()
             heappush(self._priorities, -priority)
-        line.append((who, tokens))
+        line.append((item, tokens))
 
     def first(self) -> deque[tuple[Any, int]]:
         """Return those of the highest priority; empty if nothing waits."""
@@ -82,21 +82,21 @@ class Admission:
             return f"it asks for {tokens} tokens of queue {queue!r}, which has {self.queues[queue]}"
         return None
 
-    def push(self, who: Any, queue: str, tokens: int, priority: int) -> None:
-        """Put `who` into a queue; the demand must be one that `refusal` has nothing against."""
-        self._lines[queue].push(who, tokens, priority)
+    def push(self, item: Any, queue: str, tokens: int, priority: int) -> None:
+        """Put an item into a queue; `refusal` must have returned None for its demand."""
+        self._lines[queue].push(item, tokens, priority)
         self.waiting += 1
 
     def admit(self) -> Iterator[tuple[Any, int]]:
         """Take out, one after the other, what may start now, each with its slot."""
         for queue, lines in self._lines.items():
             while (line := lines.first()) and line[0][1] <= self.free[queue]:
-                who, tokens = line.popleft()
+                item, tokens = line.popleft()
                 self.free[queue] -= tokens
                 self.waiting -= 1
                 slot = self._take_slot()
                 self._held[slot] = (queue, tokens)
-                yield who, slot
+                yield item, slot
 
     def release(self, slot: int) -> None:
         """Give back a slot, and the tokens that went with it."""

@@ -39,7 +39,7 @@ ASKED = "asked for by should_execute_action"
 DECLINED = "declined by should_execute_action"
 
 ABSENT = "absent"
-"""The value of an element that stands for a file which is not there."""
+"""The value of an element for a file that is not there."""
 
 
 class Reason:
@@ -106,7 +106,7 @@ def decide(
     untracked: Iterable[Hashable] = (),
     demands: Sequence[Reason] = (),
 ) -> Verdict:
-    """Return the verdict on an action whose predecessors are done and well.
+    """Return the verdict on an action whose predecessors have ended well.
 
     The rule: it runs when that is demanded, when there is no record or no prediction, when a direct
     predecessor has no fingerprint, or when record and prediction differ. In every other case it is skipped.

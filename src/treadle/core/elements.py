@@ -15,7 +15,7 @@ KEY = b"q"
 RESULT = b"a"
 
 INPUT, DISCOVERED, EDITED, OUTPUT = "input ", "found ", "edited ", "output "
-"""How the names of elements begin that stand for a file; the path follows. Records have these names."""
+"""How the names of elements for files begin; the path follows. Records have these names."""
 ENV, TOOL = "env ", "tool "
 COMMAND, SHELL, FOLDER, STDOUT = "command", "shell", "folder", "stdout"
 READ = (INPUT, DISCOVERED, EDITED)
@@ -23,7 +23,7 @@ FILES = (*READ, OUTPUT)
 
 
 def path_of(name: str, kinds: Iterable[str] = FILES) -> str | None:
-    """Return the path of an element that stands for a file of one of some kinds, None for any other element."""
+    """Return the path of an element for a file of one of some kinds, None for any other element."""
     for kind in kinds:
         if name.startswith(kind):
             return name[len(kind) :]
@@ -31,7 +31,7 @@ def path_of(name: str, kinds: Iterable[str] = FILES) -> str | None:
 
 
 def paths_of(names: Iterable[str], *kinds: str) -> list[str]:
-    """Return the paths of those elements that stand for a file of one of some kinds."""
+    """Return the paths of the elements for files of some kinds."""
     return [path for name in names if (path := path_of(name, kinds)) is not None]
 
 
@@ -45,7 +45,7 @@ def value_of(path: str, elements: Mapping[str, str]) -> str | None:
 
 
 class Difference:
-    """What tells two sets of elements apart, sorted by name; it is false where nothing does.
+    """How two sets of elements differ, sorted by name; it is false if they are equal.
 
     :param changed: name -> (old value, new value)
     :param added: name -> value, of elements that only the new set has
@@ -91,7 +91,7 @@ def digest(elements: Mapping[str, str], results: Collection[str] = ()) -> str:
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> Difference:
-    """Return what tells `new` from `old`."""
+    """Return how `new` differs from `old`."""
     return Difference(
         {name: (old[name], new[name]) for name in sorted(old.keys() & new.keys()) if old[name] != new[name]},
         {name: new[name] for name in sorted(new.keys() - old.keys())},

@@ -53,7 +53,7 @@ class OutputIndex:
         return self._actions.get(path, ())
 
     def around(self, path: str) -> tuple[Any, ...]:
-        """Return the actions of folders that a path lies in, the innermost first."""
+        """Return the actions of folders around a path, the innermost first."""
         at = path.rfind("/", 0, len(path) - 1) if self.has_folders else 0
         if at <= 0:
             return ()
@@ -64,7 +64,7 @@ class OutputIndex:
         return found
 
     def paths_in(self, folder: str) -> Collection[str]:
-        """Return the paths that lie in a folder, itself among them, in the order of names."""
+        """Return the paths in a folder, itself among them, in the order of names."""
         from bisect import bisect_left
 
         if self._ordered is None:

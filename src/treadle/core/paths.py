@@ -1,7 +1,7 @@
 """How paths are spelled: which spellings name the same file; it never looks at the disk.
 
 A path's names are separated by `/`; empty names and `.` are dropped, `..` takes the name before it away, as text
-(links are not looked at). Case and Unicode forms count. What lies below the root is relative to it, else absolute.
+(links are not looked at). Case and Unicode forms count. A path below the root is relative to it, else absolute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def normalise(path: str, root: str) -> str:
 
 
 def below(full: str, root: str) -> str:
-    """Return an absolute path relative to the root if it lies below it."""
+    """Return an absolute path relative to the root if it is below it."""
     if full == root:
         return "."
     prefix = root if root.endswith("/") else root + "/"
@@ -58,7 +58,7 @@ def from_cwd(path: str, cwd: str) -> str:
 
 
 def parents(path: str) -> list[str]:
-    """Return the folders that a normalised path lies in, as trees (`a/`, `a/b/`), outermost first."""
+    """Return the folders around a normalised path, as trees (`a/`, `a/b/`), outermost first."""
     found = []
     at = path.find("/", 1)
     while 0 <= at < len(path) - 1:
@@ -68,7 +68,7 @@ def parents(path: str) -> list[str]:
 
 
 def folders_around(path: str) -> Iterator[str]:
-    """Yield the folders that a path lies in, as trees, the innermost first."""
+    """Yield the folders around a path, as trees, the innermost first."""
     at = path.rfind("/", 0, len(path) - 1)
     while at > 0:
         yield path[: at + 1]
@@ -76,7 +76,7 @@ def folders_around(path: str) -> Iterator[str]:
 
 
 def holds(tree: str, path: str) -> bool:
-    """Return whether a path is a tree or lies in it; a path that is no tree holds itself alone."""
+    """Return whether a path is a tree or is in it; a path that is no tree holds itself alone."""
     return tree == path or (tree.endswith("/") and (tree == "./" or path.startswith(tree)))
 
 
@@ -86,9 +86,9 @@ def overlap(one: str, other: str) -> bool:
 
 
 def folders_above(paths: Iterable[str]) -> set[str]:
-    """Return the folders that any of some normalised paths lies in, as trees."""
+    """Return the folders around some normalised paths, as trees."""
     found: set[str] = set()
-    # Many lie in the same folder, so what is above it is looked at once.
+    # Many are in the same folder, so what is above it is looked up once.
     for folder in {path[: path.rfind("/", 0, -1) + 1] for path in paths}:
         if folder not in ("", "/"):
             found.add(folder)

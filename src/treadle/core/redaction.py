@@ -1,4 +1,4 @@
-"""What stands for a value that is kept nowhere: a digest, so that a change of it is seen. It knows no actions."""
+"""Redaction: the digest that replaces a secret value, so that a change of it is seen. It knows no actions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ PREFIX = "secret:"
 
 
 def digest(name: str, value: str) -> str:
-    """Return what stands for the value of a variable in records, snapshots and reasons."""
+    """Return what replaces the secret value of a variable in records, snapshots and reasons."""
     from hashlib import sha256
 
     text = f"{name}\0{value}".encode("utf-8", "surrogateescape")
@@ -14,5 +14,5 @@ def digest(name: str, value: str) -> str:
 
 
 def is_digest_of(kept: str | None, name: str, value: str | None) -> bool:
-    """Return whether what was kept stands for this value."""
+    """Return whether what was kept is the digest of this value."""
     return kept is not None and value is not None and kept.startswith(PREFIX) and kept == digest(name, value)

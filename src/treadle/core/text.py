@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 MORE = "..."
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What changes the direction of writing: a name must not rearrange the line it stands in."""
+"""What changes the direction of writing: a name must not rearrange the line around it."""
 
 
 def safe(text: str) -> str:
@@ -53,7 +53,7 @@ def _cells(char: str) -> int:
 
 
 def crop(text: str, room: int) -> str:
-    """Return the beginning of a safe text in at most `room` cells; `...` stands for what is left out."""
+    """Return the beginning of a safe text in at most `room` cells; `...` replaces the rest."""
     if width(text) <= room:
         return text
     if room <= len(MORE):

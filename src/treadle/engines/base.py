@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
         @property
         def has_room(self) -> bool:
-            """Whether the system has the resources for one more program, as far as can be told."""
+            """Whether the system has the resources for one more program, as far as is known."""
 
         def start(self, key: object, attempt: Attempt) -> Process | None:
             """Start it; what cannot be started has ended at the next `poll`.

@@ -1,4 +1,4 @@
-"""Starts plain programs and says when each ended: one poll for all. It knows no graph, tokens or records."""
+"""The local engine: starts programs of this machine and reports each end, by one poll. It knows no graph."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from .base import Attempt
 _DRAIN_INTERVAL = 0.02
 _LOOK_INTERVAL = 0.02
-"""Seconds between two looks at a child that no descriptor tells of."""
+"""Seconds between two looks at a child without a descriptor that becomes readable at its end."""
 _RESERVE = 16
 """At most so many descriptors programs leave free: for logs, for looks at files, and to find processes by mark."""
 LONGEST_NAP = 0.5
-"""Seconds that we sleep at a time. A signal that comes just before the sleep does not end it, and Python hears of
-it only afterwards: without an end it would be lost for as long as the programs run."""
+"""Seconds that we sleep at a time. A signal that comes just before the sleep does not end it, and Python handles
+it only afterwards: without a bound it would be lost for as long as the programs run."""
 
 
 SPAWN_ERRORS = (OSError, ValueError, TypeError)
@@ -144,7 +144,7 @@ class LocalRunner:
         self._most: int | None = None
         """How many may run at once, as soon as descriptors get scarce."""
         self._unwatched: dict[object, _Running] = {}
-        """Children that no descriptor tells of."""
+        """Children without a descriptor that becomes readable at their end."""
         self._descriptors = -1
         self._poll: poll | None = None
         self._wake_in = self._wake_out = -1
@@ -157,7 +157,7 @@ class LocalRunner:
 
     @property
     def has_room(self) -> bool:
-        """Whether the system has the resources for one more program, as far as can be told."""
+        """Whether the system has the resources for one more program, as far as is known."""
         return not self._postponed and (self._most is None or len(self._by_key) < self._most)
 
     def start(self, key: object, attempt: Attempt) -> Process | None:
@@ -170,7 +170,7 @@ class LocalRunner:
         self._open()
         self._told = []
         running = _Running(key, attempt)
-        # an interrupt may come before anybody knows the child: from here on there is its mark
+        # an interrupt may come before the child is known: from here on there is its mark
         self._by_key[key] = running
         self._spawn(running)
         return running.process
@@ -218,12 +218,12 @@ class LocalRunner:
         last `poll` has returned.
         """
         # it is not known how much of it was watched: begin again
-        former, self._by_fd = self._by_fd, {}
+        before, self._by_fd = self._by_fd, {}
         self._unwatched.clear()
         if self._poll is not None:
             self._poll = poll()
             self._poll.register(self._wake_in, POLLIN)
-        for fd, running in former.items():
+        for fd, running in before.items():
             if running.process is None or fd != running.process.fd:
                 os.close(fd)
         for running in list(self._by_key.values()):
@@ -249,7 +249,7 @@ class LocalRunner:
 
     def wake(self) -> None:
         """Make a `poll` that is under way return; any thread and any signal handler may call it."""
-        # A signal handler may interrupt `close`, so nobody waits here; whoever holds the lock wakes or closes.
+        # A signal handler may interrupt `close`, so this never waits: the holder of the lock wakes or closes.
         if self._wake_lock.acquire(blocking=False):
             try:
                 if self._wake_out >= 0:
@@ -325,7 +325,7 @@ class LocalRunner:
 
     def _signal(self, running: _Running, number: int) -> None:
         if running.spawning:
-            # an interrupt came in between: whatever there is of it has no Process, or one that nobody watches
+            # an interrupt came in between: whatever there is of it has no Process, or one that is not watched
             process_marks.end_lost(running.attempt.mark)
             if running.process is not None:
                 running.process.reap()

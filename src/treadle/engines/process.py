@@ -120,12 +120,12 @@ class Process:
     def signal_tree(self, number: int) -> None:
         """Send a signal to its group and to all others that carry its mark, once to each."""
         with self._lock:
-            told = 0 if self._reaped else self.pid
+            signalled = 0 if self._reaped else self.pid
             if self.leads:
                 self.signal_group(number)
             else:
                 self._signal_itself(number)
-        signal_marked(self.mark, number, told)
+        signal_marked(self.mark, number, signalled)
 
     def kill(self, recursive: bool = False) -> None:
         """End it at once, with all that descends from it if `recursive`; return when it is gone."""
@@ -146,7 +146,7 @@ class Process:
         """Learn its status and give its number back to the system."""
         try:
             if HAVE_WAITID and not self._is_gone:
-                # an interrupt may lose what a call returns, and `waitpid` tells it once
+                # an interrupt may lose what a call returns, and `waitpid` returns it once
                 how = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
                 if how is not None and self.status is None:
                     self.status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
@@ -190,7 +190,7 @@ class Process:
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a time to sleep as `poll` takes it: rounded up, and no longer than it can be told."""
+    """Return a time to sleep as `poll` takes it: rounded up, and no longer than `poll` can take."""
     return int(min(max(0.0, seconds), LONGEST_SLEEP) * 1000 + 0.999)
 
 
@@ -213,7 +213,7 @@ def spawn(
     """Start a program.
 
     The child gets the three descriptors of `files` (None: stdin from nowhere, stdout and stderr as ours) and no
-    other: whoever calls this has made its own descriptors close on exec (Python does; `seal_descriptors` for
+    other: the caller has made its own descriptors close on exec (Python does; `seal_descriptors` for
     those that were inherited). They are closed by the exec itself and not a moment earlier, so that a lock that
     we hold stays held until the child carries its mark.
 

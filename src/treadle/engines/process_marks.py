@@ -1,4 +1,4 @@
-"""Marks that processes carry, and the processes that carry one or are in a group: found, told, ended.
+"""Marks that processes carry, and the processes that carry one or are in a group: found, signalled, ended.
 
 It knows nothing of what starts them, of jobs and runs. A process that rewrites its own environment is not found by
 its mark. `psutil` looks where there is no `/proc`.
@@ -50,7 +50,7 @@ def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | 
 
 
 def marked(mark: str) -> Iterator[int]:
-    """Yield the pid of each living process that carries `mark`; one that ends in `/` stands for a whole run."""
+    """Yield the pid of each living process that carries `mark`; one that ends in `/` means a whole run."""
     wanted = os.fsencode(mark)
     for pid, environ in _environments():
         for entry in environ:
@@ -94,14 +94,14 @@ def _environment_of(pid: int) -> list[bytes]:
         return []
 
 
-def signal_marked(mark: str, number: int, told: int = 0) -> int:
+def signal_marked(mark: str, number: int, signalled: int = 0) -> int:
     """Send a signal to each process that carries `mark`; return how many there were.
 
-    :param told: a process that has been sent the signal already, and its group if it leads one
+    :param signalled: a process that has been sent the signal already, and its group if it leads one
     """
     count = 0
     for pid in list(marked(mark)):
-        if not told or (pid != told and not _is_in_group(pid, told)):
+        if not signalled or (pid != signalled and not _is_in_group(pid, signalled)):
             count += _signal_one(pid, mark, number)
     return count
 
@@ -160,7 +160,7 @@ _EXEC_PAUSE = 0.01
 
 
 def end_lost(mark: str) -> None:
-    """End what carries `mark` where no Process stands for it, and collect what of it are our own children."""
+    """End what carries `mark` where there is no Process for it, and collect what of it are our own children."""
     pids = list(marked(mark))
     end_marked(mark)
     for pid in pids:
@@ -171,7 +171,7 @@ def end_lost(mark: str) -> None:
 
 
 def wait_for_group(group: int) -> None:
-    """Wait until nothing of a group lives, whose leader has been collected; zombies do not count."""
+    """Wait until nothing of a group lives after its leader has been collected; zombies do not count."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -213,7 +213,7 @@ def _is_living_member(pid: int, group: int) -> bool:
 
 
 def open_pidfd(pid: int) -> int:
-    """Return a descriptor that stands for a process, whatever becomes of its number; -1 where there is none."""
+    """Return a descriptor of a process, whatever becomes of its number; -1 where there is none."""
     if not HAVE_PIDFD:
         return -1
     try:

@@ -1,9 +1,9 @@
-"""The part of a plan that is doubtful after the plan was edited: Commands that are others now, beside what moved.
+"""The dirty part of a plan that was edited: the Commands that differ now, and what moved.
 
 An action of the same name, Command and record, none of whose files moved, would be skipped again, whatever else
 the plan says. It knows nothing of plans: their Commands are handed in. Where actions were added, removed, renamed
 or put into another order, where other files decide what the plan is, or where what moved decides fingerprints
-without a word in a Command (a folder of PATH, the system's version), only a walk over all of it can tell.
+without a word in a Command (a folder of PATH, the system's version), only a walk over all of it can decide.
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ if TYPE_CHECKING:
 
 
 def changed_part(
-    answer: ProbeResult, actions: DAG, watch: Watch, written: Iterable[tuple[str, str]], environ: Mapping[str, str]
+    probed: ProbeResult, actions: DAG, watch: Watch, written: Iterable[tuple[str, str]], environ: Mapping[str, str]
 ) -> ChangedPart | None:
-    """Return the doubtful part of a plan that was edited, None if only a walk over all of it can tell.
+    """Return the dirty part of a plan that was edited, None if only a walk over all of it can decide.
 
-    :param answer: what is doubtful whatever the plan says now
+    :param probed: what is dirty whatever the plan says now
     :param actions: uid -> Command, as the plan says now
     :param watch: what the plan depends on now
     :param written: path and action, for all that the actions of the plan make or edit
     :param environ: the variables that Commands may be sensitive to
     """
     try:
-        part = ChangedPart(answer, actions, watch)
+        part = ChangedPart(probed, actions, watch)
         return part if part.is_sound(environ) and part.waits_for(written) else None
     except (ValueError, LookupError, OverflowError):
         return None
 
 
 def _tops(paths: list[str]) -> list[str]:
-    """Return paths without the folders that lie in another one of them: what holds for a tree is asked once."""
+    """Return paths without the folders that are in another one of them: a tree is looked up once."""
     folders = {path for path in paths if path.endswith("/")}
     return [path for path in paths if path not in folders or path[: path.rfind("/", 0, -1) + 1] not in folders]
 
 
 class ChangedPart(Part):
-    """The doubtful part of a plan that was edited."""
+    """The dirty part of a plan that was edited."""
 
-    def __init__(self, answer: ProbeResult, actions: DAG, watch: Watch) -> None:
-        super().__init__(answer)
+    def __init__(self, probed: ProbeResult, actions: DAG, watch: Watch) -> None:
+        super().__init__(probed)
         self.actions = actions
         self.watch = watch
         self._texts: list[bytes] = []
@@ -69,12 +69,12 @@ class ChangedPart(Part):
         self._environ: dict[str, str | None] = {}
 
     def is_sound(self, environ: Mapping[str, str]) -> bool:
-        """Find what is doubtful; return whether the snapshot can answer for all the others.
+        """Find what is dirty; return whether the snapshot can decide for all the others.
 
         :raises ValueError: it is not what it should be; so do LookupError and OverflowError
         """
-        snapshot, actions = self.answer.snapshot, self.actions.vertex_data
-        if len(actions) != self.answer.total:
+        snapshot, actions = self.probed.snapshot, self.actions.vertex_data
+        if len(actions) != self.probed.total:
             return False
         self._number_of = numbers_of(self.actions)
         for uid in actions:
@@ -85,13 +85,13 @@ class ChangedPart(Part):
             return False
         befores = [self._before(uid) for uid in actions]
         others = self._with_others_before(befores)
-        self.items = self._with_all_after({*self.answer.items, *edited, *others}, befores)
+        self.items = self._with_all_after({*self.probed.items, *edited, *others}, befores)
         self._fill_from_plan()
         return self._watches_the_same(environ)
 
     def waits_for(self, written: Iterable[tuple[str, str]]) -> bool:
         """Return whether discovered inputs have no producer, or one that their action came after before."""
-        snapshot = self.answer.snapshot
+        snapshot = self.probed.snapshot
         producers = Producers(self.watch.root, written)
         rows_of_item, befores, paths = snapshot.item_rows(), snapshot.befores(), snapshot.paths()
         for number, (uid, command) in enumerate(self.actions.vertex_data.items()):
@@ -108,17 +108,17 @@ class ChangedPart(Part):
     def _are_the_same_actions(self, numbers: list[int]) -> bool:
         """Return whether edited actions have their names, places and records still."""
         uids = list(self.actions.vertex_data)
-        before = self.answer.snapshot.items(2 * number for number in numbers)
+        before = self.probed.snapshot.items(2 * number for number in numbers)
         for number, text in zip(numbers, before, strict=True):
             uid = str(uids[number])
             key = owner_of(uid, self.actions.vertex_data[uid]).key
-            if split_texts(text)[0] != uid or self.answer.snapshot.key(number).hex() != key:
+            if split_texts(text)[0] != uid or self.probed.snapshot.key(number).hex() != key:
                 return False
         return True
 
     def _with_others_before(self, now: Sequence[set[int]]) -> Iterable[int]:
         """Yield the actions that come after others than before: it is not in what they say of themselves."""
-        befores = self.answer.snapshot.befores()
+        befores = self.probed.snapshot.befores()
         for number, before in enumerate(now):
             if not before <= set(befores[number]):
                 yield number
@@ -130,14 +130,14 @@ class ChangedPart(Part):
 
     def _with_all_after(self, numbers: set[int], befores: Sequence[set[int]]) -> list[int]:
         """Return actions with all that come after them now, or came after them by what they were found to read."""
-        behind: dict[int, list[int]] = {}
+        followers: dict[int, list[int]] = {}
         for number, starts in enumerate(befores):
             for before in starts:
-                behind.setdefault(before, []).append(number)
+                followers.setdefault(before, []).append(number)
         found: set[int] = set()
         while numbers - found:
-            found = set(self.answer.snapshot.with_all_after(numbers))
-            numbers = found.union(*(behind.get(n, ()) for n in found))
+            found = set(self.probed.snapshot.with_all_after(numbers))
+            numbers = found.union(*(followers.get(n, ()) for n in found))
         return sorted(found)
 
     def _fill_from_plan(self) -> None:
@@ -156,10 +156,10 @@ class ChangedPart(Part):
         self._environ = self.watch.environ_with(self.actions.vertex_data.values(), environ)
         rows = self.watch.rows_with(self.actions.vertex_data.values())
         watched = {os.fsencode(path): stamp for path, stamp in rows.items()}
-        snapshot = self.answer.snapshot
+        snapshot = self.probed.snapshot
         paths = snapshot.paths()
         kind_of = dict(zip(paths, snapshot.section(probe.KINDS), strict=True))
-        if not {paths[row] for row in self.answer.moved}.isdisjoint(
+        if not {paths[row] for row in self.probed.moved}.isdisjoint(
             os.fsencode(path) for path in (*self.watch.system, *self.watch.search)
         ):
             return False
@@ -169,7 +169,7 @@ class ChangedPart(Part):
 
     def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:
         """Return the snapshot with what the walk has seen, and what the plan says now."""
-        facts, snapshot = self.answer.facts, self.answer.snapshot
+        facts, snapshot = self.probed.facts, self.probed.snapshot
         facts.environ, facts.folders = self._environ, list(self.watch.folders)
         facts.links = {
             **self.watch.links,
@@ -196,18 +196,18 @@ class ChangedPart(Part):
 
     def _put_watched(self, sections: list[bytes]) -> None:
         """Put the stamps in their place that the plan was read with."""
-        snapshot, moved = self.answer.snapshot, set(self.answer.moved)
+        snapshot, moved = self.probed.snapshot, set(self.probed.moved)
         number_of = {path: number for number, path in enumerate(snapshot.paths()) if path in self._watched}
         stamps = [bytearray(sections[column]) for column in STAMPS]
         values = [memoryview(column).cast("q") for column in stamps]
-        former = [snapshot.column(column) for column in STAMPS]
+        previous = [snapshot.column(column) for column in STAMPS]
         for path, stamp in self._watched.items():
             number = number_of[path]
-            before = tuple(column[number] for column in former)
+            before = tuple(column[number] for column in previous)
             now = tuple(column[number] for column in values)
             if number not in moved and stamp == before:
                 continue
-            # an action that reads it and was not asked has the stamp from before; one that was may have another
+            # an action that reads it and was not walked has the stamp from before; one that was may have another
             sure = number in moved and now in (before, stamp)
             for column, value in zip(values, stamp if sure else UNSURE, strict=True):
                 column[number] = value

@@ -1,4 +1,4 @@
-"""Between a CommandWalk and its snapshot: what a walk has seen as columns, and the part that is doubtful as a walk.
+"""Between a CommandWalk and its snapshot: what a walk has seen as columns, and the dirty part as a walk.
 
 It knows nothing of plans; what a front end depends on is handed in as `Watch`.
 """
@@ -39,12 +39,12 @@ _MICROSECOND = 1_000_000
 
 
 class Watch:
-    """What a front end depends on: when one of these moves, it has to be asked again.
+    """What a front end depends on: when one of these moves, the plan has to be loaded again.
 
     :param rows: path -> stamp, or UNSURE where it is not known
-    :param system: the same for what decides fingerprints beside what Commands say
+    :param system: the same for what decides fingerprints in addition to Commands
     :param search: the same for the folders of PATH, which count if a tool is looked for there
-    :param environ: variables that were asked for, None for those that are not set
+    :param environ: variables that were looked up, None for those that are not set
     :param folders: paths that have to be folders
     :param links: path of a link that a path of the plan leads through -> where to
     :param plan: the file that all of it was read from, relative to the root if it is in it
@@ -176,7 +176,7 @@ class _Item:
         self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
         if inputs is None:
             return
-        # also of what failed: whoever waits for another try wants to know what has moved since
+        # also of what failed: the watch loop tries it again when something has moved since
         outputs = set(command.outputs)
         for path, seen in (*inputs.seen.items(), *inputs.results.items()):
             self.rows += rows_of(path, seen, MADE if path in outputs else READ)
@@ -255,10 +255,10 @@ def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
     return (_OnceItem if command.once else _Item)(walk, uid, command)
 
 
-def part_of(answer: ProbeResult) -> Part | None:
-    """Return the doubtful part of a plan, None if the snapshot is not what it should be."""
+def part_of(probed: ProbeResult) -> Part | None:
+    """Return the dirty part of a plan, None if the snapshot is not what it should be."""
     try:
-        part = Part(answer)
+        part = Part(probed)
         part.fill()
         return part
     except (ValueError, LookupError, OverflowError):
@@ -266,14 +266,14 @@ def part_of(answer: ProbeResult) -> Part | None:
 
 
 class Part:
-    """The doubtful part of a plan, as a walk.
+    """The dirty part of a plan, as a walk.
 
-    :param answer: what is doubtful
+    :param probed: what is dirty
     """
 
-    def __init__(self, answer: ProbeResult) -> None:
-        self.answer = answer
-        self.items = answer.items
+    def __init__(self, probed: ProbeResult) -> None:
+        self.probed = probed
+        self.items = probed.items
         """The numbers of the actions that are walked."""
         self.uids: list[str] = []
         self.durations: list[float] = []
@@ -283,18 +283,18 @@ class Part:
 
     def prepare(self, walk: CommandWalk) -> None:
         """Give a walk over the graph what is known of the actions that it does not walk; they count as skipped."""
-        store_id, length, _ = self.answer.facts.log
-        walk.known = Known(store_id, length, self.answer.log_size, self._known)
+        store_id, length, _ = self.probed.facts.log
+        walk.known = Known(store_id, length, self.probed.log_size, self._known)
         walk.known_stamps = self._stamps
-        walk.untouched = self.answer.total - len(self.uids)
-        walk.saved_untouched = self.answer.facts.saved - sum(self.durations)
+        walk.untouched = self.probed.total - len(self.uids)
+        walk.saved_untouched = self.probed.facts.saved - sum(self.durations)
 
     def fill(self) -> None:
         """Unpack the actions.
 
         :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
         """
-        snapshot = self.answer.snapshot
+        snapshot = self.probed.snapshot
         before = snapshot.befores()
         uids: dict[int, str] = {}
         texts = snapshot.items(item for number in self.items for item in (2 * number, 2 * number + 1))
@@ -313,7 +313,7 @@ class Part:
 
     def find_records(self) -> None:
         """Take in what the snapshot knows of the records of the actions in the graph."""
-        snapshot = self.answer.snapshot
+        snapshot = self.probed.snapshot
         offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
         for number in self.items:
             self.durations.append(durations[number] / _MICROSECOND)
@@ -324,9 +324,9 @@ class Part:
     def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
         """Return stamp and value of the files that did not move, so that they need not be read.
 
-        The value stands in the record of each action that reads or makes the file, and the stamp beside it.
+        The value is in the record of each action that reads or makes the file, and the stamp is in its row.
         """
-        snapshot, moved = self.answer.snapshot, set(self.answer.moved)
+        snapshot, moved = self.probed.snapshot, set(self.probed.moved)
         paths = snapshot.paths()
         stamps = [snapshot.column(number) for number in (probe.CTIMES, probe.INODES, probe.SIZES)]
         rows_of_item = snapshot.item_rows()
@@ -346,8 +346,8 @@ class Part:
 
     def _reads_others(self, walk: CommandWalk) -> bool:
         """Return whether an action was found to read something that its rows do not name."""
-        paths = self.answer.snapshot.paths()
-        rows_of_item = self.answer.snapshot.item_rows()
+        paths = self.probed.snapshot.paths()
+        rows_of_item = self.probed.snapshot.item_rows()
         for number, uid in zip(self.items, self.uids, strict=True):
             if self.graph.vertex_data[uid].discovery is not None:
                 before = {os.fsdecode(paths[row]) for row in rows_of_item[number]}
@@ -356,21 +356,21 @@ class Part:
         return False
 
     def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:
-        """Return the snapshot with what the walk has seen in place of what was doubtful.
+        """Return the snapshot with what the walk has seen in place of what was dirty.
 
         :return: its sections, and what its items say of themselves if that has changed; None where an action was
             found to read something else than before: what makes that only the whole plan can say
         """
         if self._reads_others(walk):
             return None
-        sections = [self.answer.snapshot.section(number) for number in range(_NUMBERS.stop)]
-        rows_of_item = self.answer.snapshot.item_rows()
+        sections = [self.probed.snapshot.section(number) for number in range(_NUMBERS.stop)]
+        rows_of_item = self.probed.snapshot.item_rows()
         used = {row for number in self.items for row in rows_of_item[number]}
-        rows = _Rows(sections, set(self.answer.moved), used)
+        rows = _Rows(sections, set(self.probed.moved), used)
         numbers = [bytearray(sections[number]) for number in _NUMBERS]
         columns_of_numbers = [memoryview(column).cast("q") for column in numbers]
         lists: dict[int, list[int]] = {}
-        saved = self.answer.facts.saved - sum(self.durations)
+        saved = self.probed.facts.saved - sum(self.durations)
         for number, uid in zip(self.items, self.uids, strict=True):
             item = _item_of(walk, uid, self.graph.vertex_data[uid])
             lists[number] = [rows.take(*row) for row in item.rows]
@@ -380,7 +380,7 @@ class Part:
         rows.put(sections)
         sections[_NUMBERS.start : _NUMBERS.stop] = map(bytes, numbers)
         replace_lists(sections, probe.ROW_ENDS, rows_of_item, lists)
-        facts = self.answer.facts
+        facts = self.probed.facts
         store_id, length = walk.store.position
         facts.log, facts.saved = (store_id, length, facts.log[2]), saved
         sections[probe.FACTS] = join_texts(facts.texts())

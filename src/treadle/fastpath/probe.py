@@ -40,7 +40,7 @@ PER_ITEM = 4
 """How many numbers there are per item, each in a column of its own: the first is NUMBERS."""
 _SECTIONS = NUMBERS + PER_ITEM
 WATCHED, READ, MADE = range(3)
-"""The kinds of rows: watched for everybody, read by items, made by one of them (and read by others)."""
+"""The kinds of rows: watched for all items, read by items, made by one of them (and read by others)."""
 KEY_SIZE = 16
 _TABLE_SIZE = 8 * (2 * _SECTIONS + 1)
 _CHUNK = 4096
@@ -48,19 +48,19 @@ _WORTH_A_HELPER = 5000
 _WORTH_AN_INDEX = 50
 FOLDER = "quick"
 OFFSETS, SUCCESSES, LASTS, DURATIONS = range(NUMBERS, NUMBERS + PER_ITEM)
-"""Columns of numbers per action: where the record stands in the log that lets it be skipped (else NEVER), where
-those of its last success and its last run stand (-1: nowhere), and the microseconds that skipping it saves."""
+"""Columns of numbers per action: where the record is in the log that lets it be skipped (else NEVER), where
+those of its last success and its last run are (-1: nowhere), and the microseconds that skipping it saves."""
 OF_ITSELF = -2
 """In place of the offset of a record: the action is judged by what its rows say, and not by its record."""
 NEVER = -1
-"""In place of the offset of a record: the action has none that counts, so it is doubtful each time."""
+"""In place of the offset of a record: the action has none that counts, so it is dirty each time."""
 
 
 class Facts:
     """What a snapshot says in addition to its columns.
 
     :param log: id and length of the log of records when it was written, and the length when all of it was last read
-    :param plan: the file that the walk was made of, relative to the root where it lies in it
+    :param plan: the file that the walk was made of, relative to the root if it is in it
     :param saved: seconds that skipping everything saves
     :param environ: name -> value, None if it is not set
     :param folders: paths that have to be folders
@@ -331,7 +331,7 @@ def _stamp(path: bytes, stat: Stat, systems: FileSystems) -> tuple[int, int, int
 
 
 def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat, systems: FileSystems) -> list[int]:
-    """Look at one half in a forked child: it sees what we see, shares our memory, and ends with the answer."""
+    """Look at one half in a forked child, which shares our memory, and writes into a pipe what has moved."""
     middle = len(paths) // 2
     readable, writable = os.pipe()
     child = os.fork()
@@ -346,8 +346,8 @@ def _moved_by_two(paths: list[bytes], stamps: Stamps, stat: Stat, systems: FileS
             os._exit(code)
     os.close(writable)
     moved = _moved(paths, stamps, 0, middle, stat, systems)
-    with open(readable, "rb") as answer:
-        theirs = answer.read()
+    with open(readable, "rb") as pipe:
+        theirs = pipe.read()
     if os.waitpid(child, 0)[1] != 0:
         return moved + _moved(paths, stamps, middle, len(paths), stat, systems)
     return moved + [int(number) for number in theirs.split()]
@@ -383,7 +383,7 @@ class Lists:
             raw = number.to_bytes(_WIDTH, sys.byteorder)
             at = self._raw.find(raw)
             while at >= 0:
-                # the same bytes may also lie across two numbers
+                # the same bytes may also span two numbers
                 if at % _WIDTH == 0:
                     found.add(bisect_right(self.ends, at // _WIDTH))
                 at = self._raw.find(raw, at + 1)
@@ -416,7 +416,7 @@ def _usable_cpus() -> int:
 
 
 class ProbeResult:
-    """What is doubtful.
+    """What is dirty.
 
     :param items: the numbers of the actions to walk, with all that come after them; none: there is nothing to do
     :param moved: the rows that have another stamp
@@ -431,9 +431,9 @@ class ProbeResult:
         self.moved = moved
         self.total = total
         self.is_of_plan = False
-        """Whether the plan has to be read first: then `items` are those that are doubtful whatever it says."""
+        """Whether the plan has to be read first: then `items` are those that are dirty whatever it says."""
         self.log_size = 0
-        """How long the log of records was when it was asked."""
+        """How long the log of records was when it was probed."""
 
     @property
     def is_nothing_to_do(self) -> bool:
@@ -442,11 +442,11 @@ class ProbeResult:
 
 
 NO_PATH = ""
-"""In place of PATH: no folder of it lies in the root, so no program of the root is found by it."""
+"""In place of PATH: no folder of it is in the root, so no program of the root is found by it."""
 
 
 def own_path(root: str, environ: Mapping[str, str]) -> str:
-    """Return PATH if a folder of it may lie in the root, else NO_PATH: which programs are inputs hangs on it."""
+    """Return PATH if a folder of it may be in the root, else NO_PATH: it decides which programs are inputs."""
     inside = os.path.join(root, "")
     path = environ.get("PATH", os.defpath)
     if any(not f.startswith("/") or os.path.join(f, "").startswith(inside) for f in path.split(os.pathsep)):
@@ -462,11 +462,11 @@ def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, s
 
         # Python may have set it
         return own_ctype(environ) != value
-    return environ.get(name) != value and not _is_hidden(name, value, environ)
+    return environ.get(name) != value and not _is_redacted(name, value, environ)
 
 
 def probe_snapshot(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) -> ProbeResult | None:
-    """Return the answer of a snapshot, or None if only a walk over the whole plan can tell.
+    """Return what is dirty by a snapshot, or None if only a walk over the whole plan can decide.
 
     :param root: the folder that paths are relative to
     :param path: the file of the snapshot
@@ -482,13 +482,13 @@ def probe_snapshot(root: str, path: str, environ: Mapping[str, str], plans: Sequ
     if not snapshot.open():
         return None
     try:
-        answer = _probe(snapshot, root, environ, plans) if trust.counts(path, snapshot.status()) else None
+        result = _probe(snapshot, root, environ, plans) if trust.counts(path, snapshot.status()) else None
     except (DamageError, ValueError, IndexError, OverflowError, OSError):
         # also where the log is a folder or a pipe, and where the system cannot read it
-        answer = None
-    if answer is None:
+        result = None
+    if result is None:
         snapshot.close()
-    return answer
+    return result
 
 
 def _probe(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Sequence[str]) -> ProbeResult | None:
@@ -508,19 +508,19 @@ def _probe(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Seq
         _are_for_a_part(snapshot, root, moved) and _lead_through_the_same(snapshot, root, moved, facts.links)
     )
     numbers = snapshot.column(OFFSETS)
-    doubtful = {at for at, number in enumerate(numbers) if number == NEVER} if NEVER in numbers else set()
+    dirty = {at for at, number in enumerate(numbers) if number == NEVER} if NEVER in numbers else set()
     if moved:
-        doubtful |= snapshot.items_of(moved)
+        dirty |= snapshot.items_of(moved)
     if voided:
-        doubtful |= _items_with_keys(snapshot, voided)
-    items = sorted(doubtful) if is_of_plan else snapshot.with_all_after(doubtful) if doubtful else []
-    answer = ProbeResult(snapshot, facts, items, moved, len(numbers))
-    answer.is_of_plan = is_of_plan
-    answer.log_size = log_size
-    return answer
+        dirty |= _items_with_keys(snapshot, voided)
+    items = sorted(dirty) if is_of_plan else snapshot.with_all_after(dirty) if dirty else []
+    result = ProbeResult(snapshot, facts, items, moved, len(numbers))
+    result.is_of_plan = is_of_plan
+    result.log_size = log_size
+    return result
 
 
-def _is_hidden(name: str, value: str | None, environ: Mapping[str, str]) -> bool:
+def _is_redacted(name: str, value: str | None, environ: Mapping[str, str]) -> bool:
     """Return whether a digest is that of the value of a variable."""
     from treadle.core.redaction import is_digest_of
 
@@ -534,7 +534,7 @@ def _are_for_a_part(snapshot: Snapshot, root: str, moved: list[int]) -> bool:
         if kinds[row] == WATCHED:
             return False
         if kinds[row] == READ:
-            # a plan whose input is gone, or is no file any more, is not right: only loading it can say so
+            # a plan whose input is gone, or is no file any more, is not right: only loading it can decide that
             try:
                 mode = os.stat(os.path.join(os.fsencode(root), paths[row])).st_mode
             except OSError:
@@ -545,7 +545,7 @@ def _are_for_a_part(snapshot: Snapshot, root: str, moved: list[int]) -> bool:
 
 
 def _are_the_same_folders(root: str, facts: Facts) -> bool:
-    """Return whether paths are folders, none a link that was none: a command behind one sees another `..`."""
+    """Return whether paths are folders, and none is a new link: a command run through one has another `..`."""
     are_links = False
     for folder in facts.folders:
         name = folder.rstrip("/") or "/"
@@ -599,7 +599,7 @@ def _holds_another_link(root: str, folder: str, links: Mapping[str, str]) -> boo
 
 
 def _with_above(path: str) -> list[str]:
-    """Return a path and the folders that it lies in."""
+    """Return a path and the folders around it."""
     found = []
     while path:
         found.append(path)

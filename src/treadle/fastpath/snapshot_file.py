@@ -38,7 +38,7 @@ class Columns:
         self.kinds = bytearray()
         self.stamps: list[tuple[int, int, int]] = []
         self.values: list[str | None] = []
-        """What each path held; it is not written, but tells whether two looks saw the same."""
+        """What each path held; it is not written, but shows whether two looks saw the same."""
         self.item_rows: list[list[int]] = []
         """Per item the numbers of its rows."""
         self.befores: list[list[int]] = []
@@ -55,7 +55,7 @@ class Columns:
         """Return the number of the row of a path, which is added if it is not there.
 
         :param value: what the path held when it was looked at, if that is known: two looks that saw the same are
-            as sure as the surer one, all others leave a stamp that is doubtful
+            as sure as the surer one, all others leave the stamp UNSURE
         """
         raw = os.fsencode(path)
         number = self._row_of.get(raw)
@@ -107,7 +107,7 @@ def item_sections(items: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
 
 
 def write_file(path: str, sections: Sequence[bytes], items: Sequence[bytes] | None = None) -> None:
-    """Write a snapshot; whoever reads the file finds the old one or the new one.
+    """Write a snapshot in one step: a reader finds the old file or the new one.
 
     :param items: what each item says of itself, if it is not there already
     :raises OSError: it cannot be written
@@ -154,7 +154,7 @@ def write(folder: str, name: str, sections: Sequence[bytes], items: Sequence[byt
 
 
 def drop(folder: str, name: str) -> None:
-    """Remove a snapshot: only the whole plan can tell what is to be done now."""
+    """Remove a snapshot: only a walk over the whole plan can decide what is to be done now."""
     try:
         os.unlink(os.path.join(folder, FOLDER, name))
     except OSError:
@@ -181,7 +181,7 @@ def _tidy(place: str, items: str) -> None:
 def texts_of(command: Command) -> list[str]:
     """Return a Command without its place as texts, to be read by `command_from`.
 
-    A snapshot asks this of each action there is, so it goes without a call for each part.
+    A snapshot needs this of every action, so it makes no call for each part.
     """
     steps, script, env = command.steps, command.script, command.env
     texts = [str(len(steps)), *[str(len(step)) for step in steps]]
@@ -308,7 +308,7 @@ _OTHER = "o"
 
 
 def _discovery(command: Command) -> tuple[str, ...]:
-    """Return what tells the discovery of a Command from another one."""
+    """Return the texts by which discoveries of Commands are compared."""
     discovery = command.discovery
     if discovery is None or (path := command.depfile) is not None:
         return _optional(None if discovery is None else path)

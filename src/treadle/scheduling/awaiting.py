@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def in_thread(run: Callable[[], Any], stop: Callable[[bool], object]) -> Any:
-    """Return what `run` returns, and raise what it raises; whoever cancels this waits until it has come to an end.
+    """Return what `run` returns, and raise what it raises; a caller that cancels this waits until it has ended.
 
     :param run: called in a thread of its own
     :param stop: called where this is cancelled, each time again; True if it was called before

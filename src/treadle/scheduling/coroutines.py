@@ -31,10 +31,10 @@ class Coroutines:
     def __init__(self, tell_end: Callable[[Job, int], None]) -> None:
         self._tell_end = tell_end
         self._jobs: dict[Job, int] = {}
-        """Job -> attempt, of those whose end the scheduler waits for."""
+        """Job -> attempt, for the jobs that the scheduler waits for."""
         self._new: deque[Job] = deque()
         self._is_called = False
-        """Whether the loop has been told to look at what is new, and has not looked yet."""
+        """Whether the loop was woken to look at what is new, and has not looked yet."""
         self._tasks: dict[Job, Task[None] | None] = {}
         """None until the task has had its first turn. Only the loop's thread looks at it."""
         self._loop: AbstractEventLoop | None = None

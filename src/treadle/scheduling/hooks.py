@@ -51,20 +51,20 @@ def add_note_of_job(error: Exception, hook: Callable[..., Any], label: str) -> N
     _add(error, name_of(hook), f" for the job {label!r}")
 
 
-def _add(error: Exception, name: str, whose: str) -> None:
+def _add(error: Exception, name: str, owner: str) -> None:
     known = getattr(error, "__notes__", ())
-    if isinstance(error, HookError) and error.what.endswith(whose):
+    if isinstance(error, HookError) and error.what.endswith(owner):
         # it says so itself
         return
-    if not any(note.startswith(_RAISED) and note.endswith(whose) for note in known):
-        error.add_note(f"{_RAISED}{name}{whose}")
+    if not any(note.startswith(_RAISED) and note.endswith(owner) for note in known):
+        error.add_note(f"{_RAISED}{name}{owner}")
 
 
 def name_of(hook: Callable[..., Any]) -> str:
     """Return what a hook is called: `Class.method()` of the class that was used, be it inherited or not."""
     owner, name = getattr(hook, "__self__", None), getattr(hook, "__name__", None)
     if name is None:
-        # only here: the text of a method is made from that of its object, which may ask the very hook
+        # only here: the text of a method is made from that of its object, which may call the very hook
         name = repr(hook)
     if owner is None:
         return f"{getattr(hook, '__qualname__', name)}()"
@@ -74,10 +74,10 @@ def name_of(hook: Callable[..., Any]) -> str:
 def refusal(hook: Callable[..., Any], value: object, expected: str, uid: Hashable | None = None) -> HookError:
     """Return what is wrong with a value that a hook has returned.
 
-    :param uid: the action that it was asked about, None if it was about none
+    :param uid: the action that it was called for, None if it was for none
     """
-    whose = f" for the action {uid!r}" if uid is not None else ""
-    return HookError(f"{name_of(hook)} returned {shown(value)}{whose}", facts=(f"expected {expected}",))
+    owner = f" for the action {uid!r}" if uid is not None else ""
+    return HookError(f"{name_of(hook)} returned {shown(value)}{owner}", facts=(f"expected {expected}",))
 
 
 def awaitable(hook: Callable[[], Any], uid: Hashable | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Job, EmptyJob, ProcessJob: what one job asks for and how it ended. They know no graph and no admission."""
+"""Job, EmptyJob, ProcessJob: what one job needs and how it ended. They know no graph and no admission."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         """What starts jobs: a Scheduler, or a fake."""
 
         def run_in_thread(self, job: Job) -> None:
-            """Call `job.run_guarded()` in a thread, then tell that the job ended."""
+            """Call `job.run_guarded()` in a thread, then report that the job ended."""
 
         def run_process(self, job: ProcessJob, start: Attempt | None) -> Process | None:
             """Attempt a program for the job, whose `ended` is called at its end; None where it did not start."""
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 USE_SCHEDULER_TIMEOUT: float = -1.0
-"""A job's `timeout` that stands for the one of its scheduler."""
+"""A job's `timeout` that means the one of its scheduler."""
 
 
 class JobTimingInfo(tuple[float | None, float | None, float]):
@@ -100,9 +100,9 @@ class Job:
     engine = ""
     """The engine that runs its program, "" for this machine; see `Walk.engines`."""
     retry_delay = 0.0
-    """Seconds to wait before it is queued again, when `collect` asks for that."""
+    """Seconds to wait before it is queued again, when `collect` has it queued again."""
 
-    # of a job that has not started these stand here, not in each
+    # class attributes until a job starts: most jobs of a large graph have not started
     slot: int | None = None
     interrupted = False
     timed_out = False
@@ -239,10 +239,10 @@ class Job:
         return first
 
     def on_start(self, scheduler: Any) -> None:
-        """Hear that it starts now."""
+        """Take note of the start; called when an attempt of it starts."""
 
     def on_finish(self, scheduler: Any) -> None:
-        """Hear that it was collected, also if it was skipped or interrupted."""
+        """Take note of the end; called when it was collected, also if it was skipped or interrupted."""
 
 
 class EmptyJob(Job):
@@ -269,7 +269,7 @@ class ProcessJob(Job):
     """A job that is a program: subclasses say which by `cmdline`, and how by `cmd_options`."""
 
     logs_failures = True
-    """Whether a program that could not be started is told in the log; no, where that is told elsewhere."""
+    """Whether a program that could not be started is reported in the log; False if that is reported elsewhere."""
 
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
         super().__init__(uid, data, notify_end)
@@ -309,7 +309,7 @@ class ProcessJob(Job):
         return self._code if self.proc_handle is None else self.proc_handle.status
 
     def status_of(self, code: int | None) -> ReturnValue:
-        """Return the status that an exit code stands for."""
+        """Return the status of an exit code."""
         if code is None:
             _log().warning("job %s returned None for status", self.uid)
             return ReturnValue.failure

@@ -1,7 +1,7 @@
 """Scheduler: the loop that joins admission with jobs and a runner. It knows nothing of fingerprints and records.
 
 One round: take what the graph has ready (`enqueue`), start what admission lets in (`launch`), sleep until
-something ends (`wait`). A job tells its end once, to one inbox, whoever runs it: a thread or the runner.
+something ends (`wait`). The end of a job is reported once, to one inbox, by the thread or the runner that runs it.
 KeyboardInterrupt may be raised between any two lines: `_abort` makes good what that has left half done.
 """
 
@@ -53,7 +53,7 @@ class Scheduler:
     """Runs a graph of jobs by queue, tokens and priority.
 
     :param job_provider: `(uid, data, predecessors, notify_end) -> Job`, called when all predecessors have left
-    :param collect: called with each job that ended; a true answer queues the same job again
+    :param collect: called with each job that ended; a true result queues the same job again
     :param queues: name -> tokens; if empty there is one queue, `default`, with `tokens` tokens
     :param tokens: tokens of the default queue where `queues` is empty
     :param job_timeout: seconds that one attempt may last, None for no limit; a job may set its own
@@ -70,7 +70,7 @@ class Scheduler:
         self.clock: Callable[[], float] = monotonic
         self.runner: Runner = LocalRunner()
         self.grace = GRACE
-        """Seconds that what is asked to end has for it."""
+        """Seconds between TERM and KILL of what is to end."""
         self.stop_mode = RUNNING
         # None until the first job comes for them: a run of programs alone loads neither threads nor asyncio
         self._threads: Threads | None = None
@@ -99,7 +99,7 @@ class Scheduler:
         self.all_jobs_queued = False
 
     def _forget(self) -> None:
-        """Forget a former run."""
+        """Forget the previous run."""
         self._active: dict[Hashable, Job] = {}
         self._starting: Job | None = None
         """What is just being started, and may run already or not."""
@@ -185,13 +185,13 @@ class Scheduler:
             self._stopped = time()
 
     async def co_run(self, dag: DAG) -> None:
-        """Run all jobs of the graph as `run` does, for a coroutine; whoever cancels it stops the run, and waits."""
+        """Run all jobs of the graph as `run` does, for a coroutine; cancelling it stops the run, and waits."""
         from .awaiting import in_thread
 
         await in_thread(lambda: self.run(dag), lambda again: self.stop(KILLING if again else STOPPING))
 
     def init_state(self, dag: DAG) -> None:
-        """Forget a former run and take in a graph, which is checked."""
+        """Forget the previous run and take in a graph, which is checked."""
         require_graph(dag)
         dag.check()
         for name, tokens in self.queues.items():
@@ -220,7 +220,7 @@ class Scheduler:
         self._short: Job | None = None
         """The first of them, if the system had no resource for its start."""
         self._unanswered: tuple[Hashable, Any, frozenset[Hashable]] | None = None
-        """The vertex that is ready and for whose job the system had no resource."""
+        """The vertex that is ready, if the system had no resource for its job."""
         self._tries = 0
         """How often something met a shortage while nothing ran."""
         self._retry_at = 0.0
@@ -378,7 +378,7 @@ class Scheduler:
         return short is None or not self._active or self.clock() >= self._retry_at
 
     def _see_to_short(self) -> None:
-        """See to a job whose start met a shortage, when nothing new may start: it goes on or ends."""
+        """See to a job that met a shortage at its start, when nothing new may start: it goes on or ends."""
         if self._short is None:
             return
         if self.stop_mode == DRAINING:
@@ -400,7 +400,7 @@ class Scheduler:
             raise InternalError("nothing runs and nothing can start, but work remains")
 
     def _finish_all(self) -> None:
-        """See to all that have ended; one whose callback raises stays the first, with what is left to do for it."""
+        """Finish all jobs that have ended; if a callback raises, its job stays the first, to be finished later."""
         ended = self._inbox.ended
         while ended:
             if self.stop_mode >= STOPPING:
@@ -525,12 +525,12 @@ class Scheduler:
 
     def tell_end(self, job: Job, attempt: int) -> None:
         """Tell the loop that an attempt of a job has ended; any thread may call this, once for each attempt."""
-        self._inbox.tell(job, attempt)
+        self._inbox.put(job, attempt)
         if self._inbox.is_with_runner:
             self.runner.wake()
 
     def _see_to_deadlines(self) -> None:
-        """Interrupt what has reached its time limit, give up what had its grace, and end all if told to."""
+        """Interrupt what has reached its time limit, give up what had its grace, end all if a stop mode is set."""
         if self.stop_mode >= STOPPING:
             self._interrupt_all()
         if self._deadlines:
@@ -547,7 +547,7 @@ class Scheduler:
             self._deadlines.add(self.clock() + max(self.grace, 1.0), job)
 
     def _abandon(self, job: Job) -> bool:
-        """Give up a job that does not end though it was asked to: a thread or a coroutine cannot be made to."""
+        """Give up a job that does not end though it was interrupted: a thread or a coroutine cannot be made to."""
         where = next((one for one in (self._coroutines, self._threads) if one is not None and one.runs(job)), None)
         if where is None:
             return False
@@ -603,20 +603,20 @@ class Inbox:
     :param active: the jobs that run
     """
 
-    __slots__ = ("_active", "_bell", "_told", "ended", "is_with_runner")
+    __slots__ = ("_active", "_bell", "_reported", "ended", "is_with_runner")
 
     def __init__(self, active: dict[Hashable, Job]) -> None:
         self._active = active
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._told: deque[tuple[Job, int]] = deque()
+        self._reported: deque[tuple[Job, int]] = deque()
         self.ended: deque[Job] = deque()
-        """What has ended and has not been seen to. A job may stand here twice."""
+        """What has ended and has not been seen to. A job may be here twice."""
         self.is_with_runner = False
         """Whether `receive` may be waiting for the runner, so that no bell wakes it."""
 
-    def tell(self, job: Job, attempt: int) -> None:
+    def put(self, job: Job, attempt: int) -> None:
         """Put in that an attempt of a job has ended; any thread may call this."""
-        self._told.append((job, attempt))
+        self._reported.append((job, attempt))
         if self._bell.empty():
             self._bell.put(None)
 
@@ -628,19 +628,19 @@ class Inbox:
         """Wait until something ends, the bell rings or `timeout` seconds are over; add to `ended` what ended."""
         if runner.active:
             self.is_with_runner = True
-            is_due = self.ended or self._told or not self._bell.empty()
+            is_due = self.ended or self._reported or not self._bell.empty()
             self._take(runner.poll(0 if is_due else timeout))
             self.is_with_runner = False
             timeout = 0
-        elif self.ended or self._told:
+        elif self.ended or self._reported:
             timeout = 0
         self._wait(timeout)
-        self._hear()
+        self._take_reported()
 
     def recover(self, runner: Runner) -> None:
         """Take in, without a look at what runs, all that has ended before an exception came."""
         self._take(runner.recover())
-        self._hear()
+        self._take_reported()
 
     def _take(self, ends: list[AttemptEnd]) -> None:
         for how in ends:
@@ -648,12 +648,12 @@ class Inbox:
             self.ended.append(job)
             job.ended(how)
 
-    def _hear(self) -> None:
-        while self._told:
-            ended, attempt = self._told[0]
+    def _take_reported(self) -> None:
+        while self._reported:
+            ended, attempt = self._reported[0]
             if attempt == ended.attempt and self._active.get(ended.uid) is ended:
                 self.ended.append(ended)
-            self._told.popleft()
+            self._reported.popleft()
 
     def _wait(self, timeout: float | None) -> None:
         bell = self._bell
@@ -709,14 +709,14 @@ class Deadlines:
 
 
 def _note_interrupt(job: Job) -> None:
-    """Take what Ctrl-C on our terminal has ended for interrupted, though we have not asked it to end yet."""
+    """Take what Ctrl-C on our terminal has ended for interrupted, though we have not interrupted it yet."""
     is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
     if not is_ours_alone and not job.outcome.is_good:
         job.interrupted = True
 
 
 def _odd_demand(queue: object, tokens: object, priority: object, timeout: object) -> str | None:
-    """Return what is wrong with what a job asks for, by its kind; None where nothing is."""
+    """Return what is wrong with the kinds of values that a job demands; None if nothing is."""
     if not isinstance(queue, str):
         return f"its queue_name is {shown(queue)}, expected a text"
     if not isinstance(tokens, int):
@@ -731,7 +731,7 @@ def _odd_demand(queue: object, tokens: object, priority: object, timeout: object
 
 
 def _ignore_end(_: Hashable) -> None:
-    """Stand in for `notify_end`: jobs that a Scheduler runs tell their end to it by themselves."""
+    """Stand in for `notify_end`: jobs that a Scheduler runs report their end to it by themselves."""
 
 
 def _as_datetime(seconds: float | None) -> datetime | None:

@@ -147,7 +147,7 @@ def _stamp(path: str, found: os.stat_result | Row, when: int, systems: FileSyste
     """
     if not isinstance(found, os.stat_result):
         return found
-    return systems.stamp(found, path) if is_sure(found, when, behind=clocks.behind(found, path)) else UNSURE
+    return systems.stamp(found, path) if is_sure(found, when, lag=clocks.lag(found, path)) else UNSURE
 
 
 def _from(root: str, path: str) -> str:

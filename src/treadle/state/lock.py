@@ -36,9 +36,9 @@ class Lock:
         self._fd = -1
         self._file = (0, 0)
         self.fine_device = NO_DEVICE
-        """The device of the state folder if its stamps are fine, see `grain`; known once the lock is taken."""
+        """The device of the state folder if its stamps are fine (`fine_device`); known once the lock is taken."""
         self.clocks = Clocks()
-        """How far the clocks of file systems are behind ours; that of the state folder is measured here."""
+        """How far the clocks of file systems are late; that of the state folder is measured here."""
 
     @property
     def held(self) -> bool:

@@ -4,7 +4,7 @@ A checkout can bring links: symbolic ones, and hard ones in an archive. So what 
 one name in a real folder; a link in its place is removed, and what it leads to is left as it is. Whatever the umask
 or an archive says, no other user may write to it: a list of what an action has made says what may be removed. It
 belongs to the owner of its folder, see `trust.give`. Only names in the state folder are given to this
-module: nothing of the project lies there. It knows nothing of what the files hold.
+module: nothing of the project is there. It knows nothing of what the files hold.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def make_one(path: str, above: str, mode: int = 0o755, *, is_replacing: bool = T
     """Make a folder; return whether there is one now that counts.
 
     :param above: the folder that it is in
-    :param is_replacing: whether what is there and no real folder is removed; else the answer is no
+    :param is_replacing: whether what is there and no real folder is removed; else it is left, and False is returned
     :raises OSError: it cannot be made; or it does not count, and `is_replacing`
     """
     try:
@@ -150,7 +150,7 @@ def create(path: str, text: str) -> None:
 
 
 def replace(path: str, pieces: Iterable[bytes], mode: int = 0o644, *, sync: bool = False) -> None:
-    """Write a file beside its place and put it there; an open finds the old one or the new one.
+    """Write a file under another name and rename it: a reader finds the old one or the new one.
 
     :param sync: whether it has to be on the disk before it takes the place
     :raises OSError: it cannot be written; nothing is left then

@@ -4,7 +4,7 @@ The one place that decides it, for a run that makes room, for `clean`, and for g
 
 - OURS: it holds what the last success has left there, or is a hard link to an input, which stays then;
 - LEFT: an attempt that was killed, or one with `keep` that failed, may have left it: when it started there was
-  nothing, or only ours, and what was written to it since cannot be told apart. It is so still after a success with
+  nothing, or only ours, and later writes to it cannot be distinguished. It is so still after a success with
   `keep` that has not written it;
 - ADOPTED: it holds what it did when `adopt` took it as current: no run of Treadle has made it;
 - ALTERED: the last success has left something else there;
@@ -179,7 +179,7 @@ class Ownership:
         self._claims: dict[str, Claim] = {}
 
     def claim(self, key: str, *, by_name: bool = True) -> Claim | None:
-        """Return what one action may call its own, as its record stands now.
+        """Return what one action may call its own, by its record now.
 
         :param by_name: see `Claim`
         """
@@ -243,7 +243,7 @@ class Ownership:
     def is_former(self, path: str, status: os.stat_result, label: str) -> bool:
         """Return whether a file is an output of an action of this plan, and holds what that has left there.
 
-        Asked of what lies in the output folder of another action: there only what is not in the plan any more can
+        For what is in the output folder of another action: there only what is not in the plan any more can
         have such an output.
 
         :param label: the plan
@@ -251,7 +251,7 @@ class Ownership:
         value = self.value_of(path, status)
         for made in (path, *folders_around(path)):
             for key, claim in zip(self.keys_of(made), self.claims_on(made), strict=True):
-                # by its name alone nothing is a former output: its owner may have written to it since
+                # by its name alone nothing is a previous output: its owner may have written to it since
                 if self.store.entries[key].label == label and not claim.by_name and made not in claim.released:
                     verdict = (
                         claim.of(path, value) if made == path and path[-1] != "/" else claim.of_name(path, value)
@@ -276,7 +276,7 @@ class Ownership:
         return folder in self._around
 
     def of_path(self, path: str) -> str:
-        """Return the verdict on a file, which may be an output or lie in the output folder of an action."""
+        """Return the verdict on a file, which may be an output or be in the output folder of an action."""
         try:
             status = os.lstat(os.path.join(self.root, path))
         except OSError:
@@ -292,7 +292,7 @@ class Ownership:
         return FOREIGN
 
     def value_of(self, path: str, status: os.stat_result) -> Callable[[], str]:
-        """Return what returns the value of a path that is there, and asks once."""
+        """Return a function that returns the value of a path that is there, and reads it once."""
         known: list[str] = []
 
         def value() -> str:

@@ -1,4 +1,4 @@
-"""Outputs of former runs that still lie about: what globs must not take for somebody's files.
+"""Previous outputs: outputs of earlier runs that are still there, which globs must not take for source files.
 
 A path counts as long as it is an action's work, as `ownership` says. Once something else has been written to it, it
 is an ordinary file. It knows nothing of plans and globs.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PreviousOutputs:
-    """The paths that actions made in former runs, asked one by one: only what a glob meets is looked at.
+    """The paths that actions made in earlier runs, looked up one by one: only what a glob meets is looked at.
 
     :param root: the folder that paths are relative to
     """
@@ -35,7 +35,7 @@ class PreviousOutputs:
         self._ownership = Ownership(store, self._files)
         self._known: dict[str, bool] = {}
         self.looked: dict[str, Seen] = {}
-        """What was seen of the paths that were asked about."""
+        """What was seen of the paths that were looked up."""
 
     def __contains__(self, path: object) -> bool:
         if not isinstance(path, str) or not self._keys_of(path):
@@ -45,7 +45,7 @@ class PreviousOutputs:
         return self._known[path]
 
     def __iter__(self) -> Iterator[str]:
-        """Yield nothing: there are many, and each is only asked for by name."""
+        """Yield nothing: there are many, and each is only looked up by name."""
         return iter(())
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ INTERRUPTED = "interrupted"
 _OWNER_SIZE = 6
 """Texts of an owner before its outputs."""
 MOVED = "inputs changed"
-"""It succeeded, but an input changed under way, so it is not known what its outputs stand for."""
+"""It succeeded, but an input changed meanwhile, so it is not known what its outputs were made from."""
 
 
 class Owner:
@@ -66,7 +66,7 @@ class Owner:
 class Mark:
     """What was in the place of an action's outputs when it was about to start.
 
-    :param folders: folders around the outputs (`out/`) that this action or a former attempt of it has made
+    :param folders: folders around the outputs (`out/`) that this action or an earlier attempt of it has made
     :param foreign: outputs, and names in output folders, that were there and not from Treadle
     """
 
@@ -89,7 +89,7 @@ class Run:
     :param duration: seconds
     :param reasons: why it ran
     :param text: what there is to say of its end, such as `exit code 2`
-    :param made: path -> value of what it made and no element of its fingerprint tells: `link TEXT` of an output
+    :param made: path -> value of what it made and no element of its fingerprint holds: `link TEXT` of an output
         that is a link, the content of its depfile, `folder` of a folder around its outputs; where it gave no
         record, its output files too
     :param foreign: what its mark said, where it has left its outputs as they were when it failed; else None
@@ -146,7 +146,7 @@ class Success:
 
 
 def owner_from(texts: Sequence[str], at: int = 0) -> tuple[Owner, int]:
-    """Return the owner that stands at `at`, and where it ends."""
+    """Return the owner that begins at `at`, and where it ends."""
     key, label, uid, flags, depfile, count = texts[at : at + _OWNER_SIZE]
     end = at + _OWNER_SIZE + int(count)
     outputs = texts[at + _OWNER_SIZE : end]
@@ -154,7 +154,7 @@ def owner_from(texts: Sequence[str], at: int = 0) -> tuple[Owner, int]:
 
 
 def owner_at(first: Callable[[int], Sequence[str]], at: int = 0) -> Owner:
-    """Return the owner that stands at `at`.
+    """Return the owner that begins at `at`.
 
     :param first: returns so many of the first texts
     """
@@ -164,7 +164,7 @@ def owner_at(first: Callable[[int], Sequence[str]], at: int = 0) -> Owner:
 
 
 def mark_from(texts: Sequence[str], at: int) -> Mark:
-    """Return the mark that stands behind the owner which stands at `at`."""
+    """Return the mark after the owner that begins at `at`."""
     at = owner_from(texts, at)[1]
     end = at + 1 + int(texts[at])
     return Mark(texts[at + 1 : end], texts[end:])

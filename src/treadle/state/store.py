@@ -35,7 +35,7 @@ _COMPACT_FROM = 1 << 20
 
 
 class Entry:
-    """What the log says of one key; what it has read is decoded when it is asked for."""
+    """What the log says of one key; what it has read is decoded when it is needed."""
 
     __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset", "released")
 
@@ -43,9 +43,9 @@ class Entry:
         self.counts = False
         """Whether the last success still counts: nothing has started since."""
         self.offset = -1
-        """Where the frame of the last success stands in the log, -1 if there is none."""
+        """Where the frame of the last success is in the log, -1 if there is none."""
         self.last_offset = -1
-        """Where the frame of what came after it stands, -1 if nothing did."""
+        """Where the frame of what came after it is, -1 if nothing did."""
         self.released: frozenset[str] = frozenset()
         """Outputs that are ordinary files now, whatever the action has left there."""
         self._success: bytes | None = None
@@ -144,8 +144,8 @@ class Known:
 
     :param store_id: the id of the log
     :param length: how long it was, with no run open
-    :param size: how long it is now: whoever finds it longer must look again at what is doubtful
-    :param offsets: where the frames stand that are wanted
+    :param size: how long it is now: if it is longer later, what is dirty must be determined again
+    :param offsets: where the frames are that are wanted
     """
 
     __slots__ = ("length", "offsets", "size", "store_id")
@@ -238,7 +238,7 @@ class Store:
         """Lines about what was found wrong with the state."""
         self.entries: dict[str, Entry] = {}
         self.stamps: dict[str, tuple[Stamp, str]] = {}
-        """path -> stamp and value of files that former runs have read."""
+        """path -> stamp and value of files that earlier runs have read."""
         self.lock = Lock(self.folder)
         self.manifests = Manifests(os.path.join(self.folder, "made"))
         """What actions have made in their output folders."""
@@ -689,7 +689,7 @@ _FOLDERS = ("logs", "quick", "failed", "replaced", "made")
 _NOTHING_THERE = records.Mark()
 
 _AS_NEW = "everything counts as new, and outputs of former plans and parameters as ordinary files"
-"""What it means that there are no records: globs take what only they told to be an output."""
+"""What it means that there are no records: globs take what only records showed to be an output."""
 _BESIDE = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Treadle's state. Remove it, and all runs.\n",

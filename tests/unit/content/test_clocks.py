@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from treadle.content import timestamps as grain
+from treadle.content import timestamps
 from treadle.content.files import GRANULARITY, Files
-from treadle.content.timestamps import A_DAY, Clocks, behind
+from treadle.content.timestamps import A_DAY, Clocks, clock_lag
 from treadle.state.lock import Lock
 
 SECOND = 1_000_000_000
@@ -43,7 +43,7 @@ def looking(*ctimes: int) -> Callable[[int], Any]:
     ids=["ours", "behind, by the quickest of some changes", "days behind", "ahead"],
 )
 def test_a_clock_is_measured_with_a_change(fd: int, ctimes: tuple[int, ...], lag: int) -> None:
-    assert behind(fd, lambda: NOW, looking(*ctimes)) == lag
+    assert clock_lag(fd, lambda: NOW, looking(*ctimes)) == lag
     assert os.pread(fd, 99, 0) == b"text"
     os.close(fd)
 
@@ -53,7 +53,7 @@ def test_a_clock_that_cannot_be_measured_may_be_a_day_behind(tmp_path: Path) -> 
     (tmp_path / "empty").touch()
     for name, flags in (("probe", os.O_RDONLY), ("empty", os.O_RDWR)):
         opened = os.open(tmp_path / name, flags)
-        assert behind(opened) == A_DAY
+        assert clock_lag(opened) == A_DAY
         os.close(opened)
 
 
@@ -75,25 +75,25 @@ def test_a_clock_that_cannot_be_measured_may_be_a_day_behind(tmp_path: Path) -> 
 def test_the_type_says_whether_a_clock_is_ours(
     kind: str, device: int, lag: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grain, "mount_of", lambda _: ["/", kind, "source", "rw"])
+    monkeypatch.setattr(timestamps, "mount_of", lambda _: ["/", kind, "source", "rw"])
     monkeypatch.setattr("sys.platform", "linux")
     status: Any = SimpleNamespace(st_dev=device)
-    assert Clocks().behind(status, "/x") == lag
-    assert Clocks({device: 7}).behind(status, "/x") == 7
+    assert Clocks().lag(status, "/x") == lag
+    assert Clocks({device: 7}).lag(status, "/x") == 7
 
 
 def test_where_no_mount_is_found_a_clock_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grain, "mount_of", lambda _: [])
+    monkeypatch.setattr(timestamps, "mount_of", lambda _: [])
     status: Any = SimpleNamespace(st_dev=NETWORK)
-    assert Clocks().behind(status, "/x") == A_DAY
+    assert Clocks().lag(status, "/x") == A_DAY
 
 
 def test_the_lock_measures_the_clock_of_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grain, "_is_block_device", lambda _: False)
-    monkeypatch.setattr(grain, "behind", lambda _: 42)
+    monkeypatch.setattr(timestamps, "_is_block_device", lambda _: False)
+    monkeypatch.setattr(timestamps, "clock_lag", lambda _: 42)
     lock = Lock(str(tmp_path))
     lock.acquire("run", "")
-    assert lock.clocks.behind(tmp_path.stat(), str(tmp_path)) == 42
+    assert lock.clocks.lag(tmp_path.stat(), str(tmp_path)) == 42
     lock.release()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from treadle.content import timestamps as grain
+from treadle.content import timestamps
 from treadle.content.files import Files
 from treadle.content.timestamps import NO_DEVICE, fine_device
 
@@ -45,13 +45,13 @@ def test_one_stamp_that_stays_is_enough_to_be_coarse(
     def look(_: int) -> Any:
         return SimpleNamespace(st_ctime_ns=next(looks), st_dev=7)
 
-    monkeypatch.setattr(grain, "monotonic_ns", lambda: 0)
+    monkeypatch.setattr(timestamps, "monotonic_ns", lambda: 0)
     assert fine_device(fd, look) == device
 
 
 def test_what_took_longer_than_a_tick_proves_nothing(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0, 1_000_000])
-    monkeypatch.setattr(grain, "monotonic_ns", lambda: next(times))
+    monkeypatch.setattr(timestamps, "monotonic_ns", lambda: next(times))
     assert fine_device(fd) == NO_DEVICE
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a graph now and then: contexts, pruning, and what networkx knows.
+"""Algorithms that few callers need: contexts, pruning, and what networkx knows.
 
 It works on edges and knows nothing of the graph class. networkx is imported where it is needed: no run needs it.
 """

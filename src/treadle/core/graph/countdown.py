@@ -1,7 +1,7 @@
-"""Countdown: which vertices wait for nothing more, as others are done. It knows nothing of what they stand for.
+"""Countdown: which vertices wait for nothing more, as others are done. It knows nothing of what they represent.
 
-DAGIterator answers the same for a `DAG`, by number and in small arrays; this is for a shell that holds its vertices
-itself and asks once for each of them: half the time, three times the memory.
+DAGIterator does the same for a `DAG`, by number and in small arrays; this is for a caller that holds its vertices
+itself and looks once at each of them: half the time, three times the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Countdown:
     """What each vertex still waits for, as a number.
 
-    :param vertices: in any order; `in_order` tells whether that is one which honours the edges
+    :param vertices: in any order; `in_order` says whether that order honours the edges
     :param before: what each of them waits for
     """
 

@@ -1,6 +1,6 @@
 """The graph that a walk walks: vertices with data, edges and tags, checked as they come or at once, and iterated.
 
-It knows nothing of what the vertices stand for. Vertex ids may be anything hashable. An edge leads from a
+It knows nothing of what the vertices represent. Vertex ids may be anything hashable. An edge leads from a
 predecessor, or it is for order alone (`after`): the vertex at its start must be visited before, and is no
 predecessor.
 """
@@ -225,7 +225,7 @@ class DAG:
         """Return the vertices and edges of a networkx graph, as `to_networkx` writes them.
 
         :param graph: directed; the attribute `data` of a node is what the vertex carries, and an edge whose
-            attribute `order` is true is for order alone. Other attributes are left behind
+            attribute `order` is true is for order alone. Other attributes are dropped
         :raises DAGError: if the graph is not directed or has a cycle
         """
         from .algorithms import starts_of

@@ -1,6 +1,6 @@
 """The edges of a graph and their orders: numbered edges, cycles, labels that show at once that an edge closes none.
 
-It knows edges only: no data, no tags, and nothing of what the vertices stand for.
+It knows edges only: no data, no tags, and nothing of what the vertices represent.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _numbers(number: int, count: int, vertices: int) -> array[int] | list[int]:
 
 
 class Edges:
-    """One kind of edge, kept at both ends; what comes right after a vertex is worked out when first asked for.
+    """One kind of edge, kept at both ends; what comes right after a vertex is worked out when it is first needed.
 
     The names need not exist yet.
     """
@@ -167,7 +167,7 @@ class Wiring:
             edge = link[edge]
 
     def sort(self) -> tuple[list[int], list[int]]:
-        """Return the vertices in an order that honours every edge, and those on or behind a cycle."""
+        """Return the vertices in an order that honours every edge, and those on a cycle or after one."""
         waits = self.waits[:]
         order = [number for number, count in enumerate(waits) if not count]
         for number in order:
@@ -299,7 +299,7 @@ class Labels:
         """Edges looked at so far."""
 
     def append(self, vertex_id: Hashable) -> None:
-        """Take a new vertex, behind all others."""
+        """Take a new vertex, after all others."""
         self._values[vertex_id] = self._top
         self._top += 1
 
