@@ -15,31 +15,18 @@ One that was cancelled stays where it was.
 """
 
 
-class Signs:
-    """A set of signs.
-
-    :param text: critical, well, raised, the four phases, forever: separated by blanks
-    """
-
-    __slots__ = ("blank", "critical", "forever", "phases", "raised", "well")
-
-    def __init__(self, text: str) -> None:
-        self.critical, self.well, self.raised, *phases, self.forever = text.split()
-        self.phases = phases
-        self.blank = " " * len(self.well)
+_UNICODE = ("⚠", "☉", "★", "⚐", "⚑", "↺", "☓", "∞")
+_ASCII = ("!", ":)", ":(", ">", ".", "o", "x", "8")
+"""Signs for: critical, well, raised, the four phases, forever."""
 
 
-UNICODE = Signs("⚠ ☉ ★ ⚐ ⚑ ↺ ☓ ∞")
-ASCII = Signs("! :) :( > . o x 8")
-
-
-def signs() -> Signs:
-    """Return the signs that stdout can take."""
+def _signs() -> tuple[str, ...]:
+    """Return the signs that stdout can encode."""
     try:
-        "⚠☉★⚐⚑↺☓∞".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+        "".join(_UNICODE).encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeError, LookupError):
-        return ASCII
-    return UNICODE
+        return _ASCII
+    return _UNICODE
 
 
 def badge(phase: int, *, critical: bool, forever: bool, raised: bool) -> str:
@@ -48,6 +35,6 @@ def badge(phase: int, *, critical: bool, forever: bool, raised: bool) -> str:
     :param phase: IDLE, SCHEDULED, RUNNING or DONE
     :param raised: whether it has raised an exception
     """
-    use = signs()
-    went = use.raised if raised else use.well if phase >= RUNNING else use.blank
-    return f"{use.critical if critical else ' '} {went} {use.phases[phase]} {use.forever if forever else ' '}"
+    critical_sign, well_sign, raised_sign, *phases, forever_sign = _signs()
+    went = raised_sign if raised else well_sign if phase >= RUNNING else " " * len(well_sign)
+    return f"{critical_sign if critical else ' '} {went} {phases[phase]} {forever_sign if forever else ' '}"

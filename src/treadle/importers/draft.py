@@ -36,7 +36,7 @@ class DraftAction:
     :ivar notes: remarks above it
     :ivar makes: the outputs of all instances of a family, and those of an action that is left out
     :ivar left_out: why it is no action of the plan but a remark, "" if it is one
-    :ivar original: what the source says of it, shown if it is left out; its keys if empty
+    :ivar original: its text in the source, shown if it is left out; if empty, its keys are shown
     """
 
     name: str

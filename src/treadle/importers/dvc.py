@@ -200,23 +200,28 @@ def _add_stage(draft: Draft, name: str, stage: dict[str, Any], values: _Values, 
         action.keys["foreach"] = {"item": f"${{{reference}}}"}
 
 
+def _template_value(value: Any, values: _Values) -> tuple[str, Any]:
+    """Return the path in a template and its value; "" and the value itself if it is none."""
+    match = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        return match.group(1), values.find(match.group(1))
+    return "", None if isinstance(value, str) else value
+
+
 def _list_reference(value: Any, values: _Values) -> str:
     """Return the name that a plan has for the list of a foreach, "" if it has none."""
-    match = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
-    items = values.find(match.group(1)) if match else None
-    if match is None or not isinstance(items, list) or not items:
+    path, items = _template_value(value, values)
+    if not path or not isinstance(items, list) or not items:
         return ""
     records = [as_map(one).values() for one in items]
     if not all(map(_is_scalar, items)) and not all(one and all(map(_is_scalar, one)) for one in records):
         return ""
-    return values.reference(match.group(1))
+    return values.reference(path)
 
 
 def _each(value: Any, values: _Values) -> list[Any] | None:
     """Return the values of a foreach; None if they are not known."""
-    if isinstance(value, str):
-        match = _TEMPLATE.fullmatch(value)
-        value = values.find(match.group(1)) if match else None
+    _, value = _template_value(value, values)
     if isinstance(value, dict):
         if all(isinstance(one, dict) for one in value.values()):
             return [{"key": as_text(key), **as_map(one)} for key, one in value.items()]

@@ -41,7 +41,7 @@ def as_map(value: Any) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return a scalar as people write it in YAML."""
+    """Return a scalar as text, as YAML has it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

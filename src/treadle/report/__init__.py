@@ -1,1 +1,1 @@
-"""A run as events, and what is made of them: JUnit, a trace, a page, GitHub's lines. It knows no walk."""
+"""Reports of a run, made from its events: JUnit, a trace, a page, GitHub annotations. It knows no walk."""

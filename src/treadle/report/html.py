@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 from treadle.core import wording as words
@@ -40,7 +41,7 @@ def html(run: Run) -> Iterator[str]:
     """Yield the text of the page."""
     style = _part("page.css")
     script = "".join(f"(() => {{\n{_part(name)}}})();\n" for name in _SCRIPTS)
-    title = _escaped(safe(f"{run.plan or 'treadle'}: {run.result}"))
+    title = escape(safe(f"{run.plan or 'treadle'}: {run.result}"))
     yield f"{BEGINS}{_hash(style)}'; script-src '{_hash(script)}'; img-src data:\">\n"
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark">\n'
@@ -68,36 +69,23 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _as_block(data: dict[str, Any]) -> str:
     """Return data as JSON in which nothing can end a script or begin a comment."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-class _Texts:
-    """Texts by number, each once."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str) -> int:
-        number = self._numbers.get(text)
-        if number is None:
-            number = self._numbers[text] = len(self.texts)
-            self.texts.append(text)
-        return number
+def _number(texts: dict[str, int], text: str) -> int:
+    """Return the number of a text among texts, which it is added to."""
+    return texts.setdefault(text, len(texts))
 
 
 def data_of(run: Run) -> dict[str, Any]:
     """Return the data of the page: columns with an entry for each action, numbers in place of names."""
     actions = list(run.actions.values())
     numbers = {action.name: number for number, action in enumerate(actions)}
-    families, reasons = _Texts(), _Texts()
+    families: dict[str, int] = {}
+    reasons: dict[str, int] = {}
     whole = {action.name for action in run.with_status(FAILED, INTERRUPTED)[:_WHOLE_LOGS]}
     return {
         "plan": safe(run.plan),
@@ -112,15 +100,15 @@ def data_of(run: Run) -> dict[str, Any]:
         "notes": [safe(note) for note in run.notes],
         "problems": [_problem(problem) for problem in run.problems],
         "names": [safe(action.name) for action in actions],
-        "family": [families.number(safe(action.family)) for action in actions],
-        "families": families.texts,
+        "family": [_number(families, safe(action.family)) for action in actions],
+        "families": list(families),
         "status": [action.status for action in actions],
         "spent": [action.duration for action in actions],
         "waited": [round(action.waited, 3) for action in actions],
         "attempts": [[[a.slot, a.start, a.duration or 0.0] for a in action.attempts] for action in actions],
         "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
-        "why": [[reasons.number(_reason(why)) for why in action.reasons] for action in actions],
-        "reasons": [json.loads(text) for text in reasons.texts],
+        "why": [[_number(reasons, _reason(why)) for why in action.reasons] for action in actions],
+        "reasons": [json.loads(text) for text in reasons],
         "command": [_lines(action.command[:_COMMAND_CHARACTERS]) for action in actions],
         "place": [_place(action) for action in actions],
         "failure": {numbers[a.name]: _lines(a.failure) for a in actions if a.failure},

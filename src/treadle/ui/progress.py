@@ -59,7 +59,7 @@ class Progress(Subscriber):
     :param console: where it is shown
     :param began: when the run began, on the monotonic clock
     :param again: returns the command that runs an action again
-    :param output: one of OUTPUTS: how what actions print is shown; "" as each action says
+    :param output: one of OUTPUTS: how output is shown; "" for that of each action
     :param asked: whether an action was asked for by its name
     :param grouped: whether what successful actions print is shown elsewhere, such as in groups on GitHub
     """
