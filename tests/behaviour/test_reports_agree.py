@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from helpers import plan, run_treadle
-from treadle.events.bus import Started
+from treadle.events.bus import RunEnded, Started, WalkEnded
 from treadle.events.recorder import Recorder
 from treadle.scheduling.job import Job
 
@@ -259,3 +259,14 @@ def test_a_start_is_when_it_was_and_not_when_it_is_told(monkeypatch: pytest.Monk
     sink: Any = SimpleNamespace(are_live=False, flush=lambda: None, take=told.append)
     Recorder(sink, 90.0).started(Started("a", 1, 0, job.started_at))
     assert told[0]["start"] == 10.0
+
+
+def test_a_run_ends_at_one_time_for_all_subscribers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is called late, or on a busy machine, would show another duration."""
+    monkeypatch.setattr("treadle.events.recorder.monotonic", lambda: 200.0)
+    events: list[dict[str, Any]] = []
+    sink: Any = SimpleNamespace(are_live=False, flush=lambda: None, take=events.append)
+    recorder = Recorder(sink, 90.0)
+    recorder.run_ended(RunEnded({}, WalkEnded({}, ok=True, interrupted=False), 100.0))
+    recorder.summary(0)
+    assert events[-1]["duration"] == 10.0

@@ -219,15 +219,17 @@ class RunEnded(WalkEnded):
     """A run of a plan is over; it has the data of the last walk.
 
     :ivar disabled: name -> why the plan disables it
+    :ivar at: when, on the monotonic clock: subscribers are called one after the other
     """
 
-    __slots__ = ("disabled",)
+    __slots__ = ("at", "disabled")
 
-    def __init__(self, disabled: Mapping[str, str], walk: WalkEnded) -> None:
+    def __init__(self, disabled: Mapping[str, str], walk: WalkEnded, at: float) -> None:
         super().__init__(
             walk.verdicts, ok=walk.ok, interrupted=walk.interrupted, saved=walk.saved, total=walk.total
         )
         self.disabled = disabled
+        self.at = at
 
 
 class Subscriber:

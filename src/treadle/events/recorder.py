@@ -194,7 +194,7 @@ class Recorder(Subscriber):
 
     def run_ended(self, event: RunEnded) -> None:
         """Record the actions that the run has not started."""
-        self._over_at = monotonic()
+        self._over_at = event.at
         self._left = dict(event.verdicts)
         self.interrupted = event.interrupted
         self._finish()

@@ -171,7 +171,7 @@ class Call:
                 saved=report.saved,
                 total=len(report.actions),
             )
-            self.bus.publish("run_ended", RunEnded(disabled, walk))
+            self.bus.publish("run_ended", RunEnded(disabled, walk, monotonic()))
 
     def load(self, *, is_run: bool = False) -> Project:
         """Load the plan and its generated plans, as far as their producers are up to date.

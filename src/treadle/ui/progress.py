@@ -212,7 +212,7 @@ class Progress(Subscriber):
             # a run without any action needs an explanation
             self.screen.write(render.disabled_lines(dict(list(event.disabled.items())[:_DISABLED])))
         cut_off = INTERRUPTED if event.interrupted else ""
-        self.screen.write([render.totals(self.state, monotonic(), saved=event.saved, cut_off=cut_off)])
+        self.screen.write([render.totals(self.state, event.at, saved=event.saved, cut_off=cut_off)])
 
     def _take_in(self, ended: Ended) -> None:
         self.state.end(ended.name, ended.how)
