@@ -56,8 +56,8 @@ def load_plan(
     :raises PlanError: the first ten errors by place
     """
     with _no_garbage_collector():
-        asked = TrackedEnviron(inherited() if environ is None else environ)
-        return _read(path, dict(params or {}), asked, rest).build(previous_outputs, generated)
+        tracked = TrackedEnviron(inherited() if environ is None else environ)
+        return _read(path, dict(params or {}), tracked, rest).build(previous_outputs, generated)
 
 
 def load_outline(

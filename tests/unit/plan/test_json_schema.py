@@ -135,7 +135,7 @@ def test_the_schema_is_written_over_nothing_but_a_former_one(tmp_path: Path) -> 
     (tmp_path / "link").symlink_to("mine")
     for name in ("mine", "link"):
         result = run_treadle(tmp_path, "schema", name, check=2)
-        assert "not written over" in result.err
+        assert "not overwritten" in result.err
     assert (tmp_path / "mine").read_text() == "mine"
     for _ in range(2):
         run_treadle(tmp_path, "schema", "new/schema.json", check=0)

@@ -272,7 +272,7 @@ class _Evaluator:
             hint = (
                 f"did you mean {close}?"
                 if close
-                else "texts stand in quotes; names are params, vars and foreach values"
+                else "texts need quotes; names are params, vars and foreach values"
             )
             raise self.error(f"{token.text} is not defined", token, hint)
         self.used[token.text] = None

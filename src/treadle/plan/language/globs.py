@@ -355,7 +355,7 @@ def _stretches(name: str) -> list[str]:
         elif char == "[":
             close = name.find("]", at + (2 if name[at : at + 1] in ("!", "^") else 1))
             if close < 0:
-                raise ValueError("a [ without its ] (a [ as it stands is [[])")
+                raise ValueError("a [ without its ] (for a literal [ write [[])")
             inner = name[at:close]
             negate = inner[:1] in ("!", "^")
             inner = re.sub(r"[\\\[\]^&~|]", r"\\\g<0>", inner[1:] if negate else inner)

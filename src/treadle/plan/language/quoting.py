@@ -116,7 +116,7 @@ def in_body(value: str, seen: Sequence[str], delimiter: str) -> str:
 
 
 def _line_start(seen: Sequence[str], enough: int) -> str:
-    """Return the last line of texts, or an end of it that has more than `enough` characters beside tabs."""
+    """Return the last line of texts, or an end of it with more than `enough` characters other than tabs."""
     line = ""
     for text in reversed(seen):
         _, newline, rest = text.rpartition("\n")

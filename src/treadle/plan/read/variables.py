@@ -248,7 +248,7 @@ def _uses(validator: Validator, node: Node) -> list[str]:
 
 
 def _order(validator: Validator, table: Table, uses: Mapping[str, list[str]]) -> list[str]:
-    """Return the vars, each after those it uses; a circle is left out, and kept as an error."""
+    """Return the vars, each after those it uses; vars in a circle are skipped, and kept as an error."""
     ordered, circles = depth_first({name: [one for one in used if one in uses] for name, used in uses.items()})
     for circle in circles:
         facts = (" -> ".join(shortened(circle)),)

@@ -233,12 +233,9 @@ class Linker:
         for path in found:
             producer = self.declared.files.get(path)
             if producer is None:
-                behind = [
-                    one
-                    for one in self.declared.producers_through_links(path)
-                    if one is not instance and not one.disabled
-                ]
-                deps.predecessors.update((one.uid, None) for one in behind)
+                for one in self.declared.producers_through_links(path):
+                    if one is not instance and not one.disabled:
+                        deps.predecessors[one.uid] = None
             if producer is instance:
                 raise self._own(instance, path, item.node, "the glob takes it: use exclude")
             if producer is not None:
@@ -393,8 +390,8 @@ class Linker:
         if folder and not found:
             # the typo may be in the name of the folder: look for the same file in a folder with a similar name
             around = folder.rpartition("/")[0]
-            beside = self._names_in(around + "/" if around or path.startswith("/") else "")
-            near = nearest(folder + "/", [one for one in beside if one.endswith("/")])
+            near_by = self._names_in(around + "/" if around or path.startswith("/") else "")
+            near = nearest(folder + "/", [one for one in near_by if one.endswith("/")])
             if near and any(one == name for one, _, _ in self.disk.names(self._full(near))):
                 found = [near + name]
         return [*found, *list(self.declared.files)[:2000]]

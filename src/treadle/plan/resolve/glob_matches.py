@@ -136,7 +136,7 @@ def no_match_error(
 def _maker(declared: DeclaredOutputs, path: str) -> str:
     maker_of = getattr(declared.previous, "maker_of", None)
     uid = maker_of(path) if maker_of is not None else ""
-    return f"the action {uid} made it, which the plan does not have any more" if uid else "a former run made it"
+    return f"the action {uid} made it, which is no longer in the plan" if uid else "a former run made it"
 
 
 def _declared(pattern: Pattern, declared: DeclaredOutputs, family: Spec | None) -> Iterator[str]:

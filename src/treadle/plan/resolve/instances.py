@@ -95,7 +95,7 @@ class Expander:
     def _values(
         self, spec: Spec, declared: DeclaredOutputs, problems: Problems
     ) -> list[tuple[str, tuple[str | Record, ...]]] | None:
-        """Return each name of foreach with its values; None after a mistake."""
+        """Return each name of foreach with its values; None after an error."""
         found = []
         for name, items in spec.foreach:
             values: list[str | Record] = []
@@ -108,10 +108,10 @@ class Expander:
     def _item(self, spec: Spec, item: Item, declared: DeclaredOutputs) -> Sequence[str | Record]:
         if isinstance(item, GlobItem):
             resolver = spec.file_scope.resolver
-            answer = glob_matches.matches(resolver, item, spec.file_scope.scope, declared, spec)
-            if not answer and not item.empty and not self._disables_all(spec):
+            found = glob_matches.matches(resolver, item, spec.file_scope.scope, declared, spec)
+            if not found and not item.empty and not self._disables_all(spec):
                 raise glob_matches.no_match_error(resolver, item, spec.file_scope.scope, declared, None)
-            return [resolver.as_written(path) for path in answer] if resolver.folder else answer
+            return [resolver.as_written(path) for path in found] if resolver.folder else found
         assert not isinstance(item, FromItem)
         whole = item.whole
         if whole is not None and whole.name in spec.file_scope.scope.records:

@@ -35,7 +35,7 @@ def tagged(expression: str, actions: Mapping[str, Action], uids: Iterable[str]) 
     """Return those of some actions whose tags an expression takes.
 
     :param expression: tags with `and`, `or`, `not` and brackets: `slow and not gpu`
-    :param actions: all of the plan: a tag that none of them has is a mistake
+    :param actions: all of the plan: a tag that none of them has is an error
     :raises UsageError: it is no expression, or knows a tag that no action has
     """
     source = Source("-l", expression)

@@ -1,1 +1,1 @@
-"""The keys of the language, and what may stand at each."""
+"""The keys of plans, and the values that they allow."""
