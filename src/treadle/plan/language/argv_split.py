@@ -258,9 +258,6 @@ def fill(words: list[Word], scope: Scope) -> tuple[str, ...]:
 
 def _quoted(word: Word, ref: Ref, scope: Scope) -> str:
     if scope.is_list(word.template):
-        raise word.template.error(
-            f"${{{ref.name}}} is a list and cannot be in quotes",
-            ref,
-            hint="without the quotes it becomes several words",
-        )
+        what = f"${{{ref.name}}} is a list and cannot be in quotes"
+        raise word.template.error(what, ref, hint="without the quotes it becomes several words")
     return scope.text(word.template)

@@ -58,11 +58,8 @@ class Selection:
         if found is None:
             raise self._nothing(table, template, text)
         if isinstance(found, Scalar) and found.is_null:
-            raise self.source.error(
-                f"select: the value of {text} is empty",
-                table.keys.get(text, table),
-                hint='write "" or [] if that is meant',
-            )
+            what = f"select: the value of {text} is empty"
+            raise self.source.error(what, table.keys.get(text, table), hint='write "" or [] if that is meant')
         self.picks.append(text)
         return found
 
@@ -71,12 +68,9 @@ class Selection:
         close = nearest(text, known)
         secret = any(ref.name in self.secret for ref in template.refs)
         shown = "this value, which is secret" if secret else repr(text)
-        return self.source.error(
-            f"select has no value for {shown}",
-            template.node,
-            facts=(f"it has {listed(known) or 'nothing'}",),
-            hint=f"did you mean {close}?" if close and not secret else "add it, or else:",
-        )
+        what = f"select has no value for {shown}"
+        hint = f"did you mean {close}?" if close and not secret else "add it, or else:"
+        return self.source.error(what, template.node, facts=(f"it has {listed(known) or 'nothing'}",), hint=hint)
 
 
 def selector(source: Source, table: Table) -> Template:

@@ -139,11 +139,8 @@ class ActionReader:
                 self._check_cut(text)
                 step = self._words(text)
                 if isinstance(node, Items) and self._is_lone(text, step):
-                    self.validator.add(
-                        f"{text.text!r} is an argument, not a command",
-                        text,
-                        hint="run is a list of commands; a list of arguments is argv:",
-                    )
+                    what = f"{text.text!r} is an argument, not a command"
+                    self.validator.add(what, text, hint="run is a list of commands; a list of arguments is argv:")
                     return
                 steps.append(step)
 
@@ -199,11 +196,8 @@ class ActionReader:
                 items = self._values(value, f"foreach {name.text}")
                 first = items[0] if len(items) == 1 else None
                 if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
-                    raise self.error(
-                        f"foreach {name.text} must be a list or a glob, not one text",
-                        value,
-                        hint=f"[{value.text}] is a list of one",
-                    )
+                    what = f"foreach {name.text} must be a list or a glob, not one text"
+                    raise self.error(what, value, hint=f"[{value.text}] is a list of one")
                 spec.foreach = [*spec.foreach, (name.text, items)]
 
     def _values(self, node: Node, what: str) -> list[Item | Record]:

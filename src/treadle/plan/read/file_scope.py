@@ -111,12 +111,9 @@ class PathResolver:
             try:
                 self.globs.parse(text)
             except ValueError as error:
-                raise self.source.error(
-                    f"invalid glob: {error}",
-                    template.node,
-                    facts=(f"the glob: {text}",),
-                    hint="for example src/*.c, or src/**/*.c at any depth",
-                ) from None
+                what = f"invalid glob: {error}"
+                hint = "for example src/*.c, or src/**/*.c at any depth"
+                raise self.source.error(what, template.node, facts=(f"the glob: {text}",), hint=hint) from None
             found.append(text)
         return found
 

@@ -96,11 +96,8 @@ def check(file: PlanFile, names: Names) -> None:
             _check_names(file, members, names, f"the group {key.text}")
             circle = _circle(file.prefix + key.text, names)
             if circle and _is_empty(circle[0], names):
-                file.validator.add(
-                    f"these groups contain only each other: {' -> '.join(shortened(circle))}",
-                    key,
-                    hint="add an action to one of them",
-                )
+                what = f"these groups contain only each other: {' -> '.join(shortened(circle))}"
+                file.validator.add(what, key, hint="add an action to one of them")
     if "default" in file.entries:
         _check_names(file, file.entries["default"], names, "default")
 

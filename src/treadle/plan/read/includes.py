@@ -153,12 +153,9 @@ def _read(file: PlanFile, include: _Include, above: Iterable[str]) -> PlanFile |
     root = file.common.root
     folder = below(header.root, root)
     if folder.startswith("/"):
-        raise file.validator.error(
-            f"the paths of {shown} are relative to a folder outside the root",
-            include.file,
-            facts=(f"{header.root} is not inside {root}",),
-            hint="write root: at the top of this plan, a folder that holds both",
-        )
+        what = f"the paths of {shown} are relative to a folder outside the root"
+        hint = "write root: at the top of this plan, a folder that holds both"
+        raise file.validator.error(what, include.file, facts=(f"{header.root} is not inside {root}",), hint=hint)
     given = _given(file, header, include)
     generated_by = file.file_scope.generated_by
     return read_values(

@@ -234,12 +234,9 @@ class _ParamReader:
                     raise self.validator.error(f"{what}: {text!r} is not {says}", node, hint=hint)
             if param.choices and text not in param.choices:
                 close = nearest(text, param.choices)
-                raise self.validator.error(
-                    f"{what}: {text!r} is not a choice of {param.name}",
-                    node,
-                    facts=(f"choices: {listed(param.choices, 30)}",),
-                    hint=f"did you mean {close}?" if close else "take one of these, or add it to choices",
-                )
+                what = f"{what}: {text!r} is not a choice of {param.name}"
+                hint = f"did you mean {close}?" if close else "take one of these, or add it to choices"
+                raise self.validator.error(what, node, facts=(f"choices: {listed(param.choices, 30)}",), hint=hint)
         if param.type == "list":
             return texts
         text = texts[0] if texts else ""

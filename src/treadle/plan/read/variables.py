@@ -162,12 +162,9 @@ class _Vars:
             error.place = error.place or error_at("").place
             raise
         if source is None and "optional" not in entries:
-            raise validator.error(
-                f"the file {text} of the var {name} does not exist",
-                node,
-                facts=(f"looked for {path}",),
-                hint="if that is right, add optional: true",
-            )
+            what = f"the file {text} of the var {name} does not exist"
+            hint = "if that is right, add optional: true"
+            raise validator.error(what, node, facts=(f"looked for {path}",), hint=hint)
         if source is None and kind == "text" and "else" not in entries:
             content = ""
         if content is not None:

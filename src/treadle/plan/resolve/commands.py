@@ -198,11 +198,8 @@ class CommandBuilder:
             return resolver.folder or "."
         path = resolver.path(instance.scope.text(template), template.node, "cwd").rstrip("/") or "/"
         if path.startswith("/"):
-            raise self.source.error(
-                f"cwd is outside the root: {path}",
-                template.node,
-                hint="set root: at the top to a folder that contains it",
-            )
+            what = f"cwd is outside the root: {path}"
+            raise self.source.error(what, template.node, hint="set root: at the top to a folder that contains it")
         kind = resolver.globs.disk.kind
         if path != "." and kind(path) != "folder" and not self._is_made(path):
             raise self._no_folder(path, template)
@@ -236,11 +233,8 @@ class CommandBuilder:
     def _no_folder(self, path: str, template: Template) -> TreadleError:
         kind = self.linker.disk.kind(path)
         what = "is a file" if kind else "does not exist and no action makes it"
-        return self.source.error(
-            f"the folder {path} of cwd {what}",
-            template.node,
-            hint="it is relative to the root, and has to be there",
-        )
+        what = f"the folder {path} of cwd {what}"
+        return self.source.error(what, template.node, hint="it is relative to the root, and has to be there")
 
 
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:

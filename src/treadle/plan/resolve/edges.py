@@ -249,11 +249,8 @@ class Linker:
                 found.update(dict.fromkeys(paths))
                 deps.predecessors[producer.uid] = None
         if not found and not item.empty:
-            raise self.error(
-                f"from: {_shown(item, instance.scope)} selects no outputs",
-                item.node,
-                hint="if that is right, add empty: ok",
-            )
+            what = f"from: {_shown(item, instance.scope)} selects no outputs"
+            raise self.error(what, item.node, hint="if that is right, add empty: ok")
         return list(found)
 
     def _paths(self, item: Template, instance: Instance, deps: Dependencies, found: list[str]) -> None:
@@ -311,12 +308,8 @@ class Linker:
     def _own(self, instance: Instance, path: str, node: Node, hint: str) -> TreadleError:
         path = self.declared.as_declared.get(path, path)
         output = next(one for one in instance.outputs if one.path == path)
-        return self.error(
-            f"{instance.uid} reads its own output {path}",
-            node,
-            facts=(f"made at {self.source.place(output.node.start)}",),
-            hint=hint,
-        )
+        what = f"{instance.uid} reads its own output {path}"
+        return self.error(what, node, facts=(f"made at {self.source.place(output.node.start)}",), hint=hint)
 
     def _shared(self, instance: Instance, path: str) -> str:
         """Return the output of an instance that a path overlaps: the same, below it or above it."""
@@ -359,11 +352,8 @@ class Linker:
         full = path if path.startswith("/") else f"{self.root}/{path[2:] if path == './' else path}"
         if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
             where = "is in" if full.startswith(state) else "contains"
-            raise self.error(
-                f"the input {path} {where} the state folder {STATE_FOLDER}/",
-                node,
-                hint="name the folders in it, or use a glob",
-            )
+            what = f"the input {path} {where} the state folder {STATE_FOLDER}/"
+            raise self.error(what, node, hint="name the folders in it, or use a glob")
 
     def _missing(self, path: str, node: Node, instance: Instance) -> TreadleError:
         close = None
@@ -377,12 +367,8 @@ class Linker:
         if any(char in path for char in "*?"):
             hint = f'a value is never a pattern: give the var {{glob: "{path}"}}, or write the glob here'
         where = () if path.startswith("/") else (f"looked in {self.root}",)
-        return self.error(
-            f"the input {path} does not exist and no action makes it",
-            node,
-            facts=(f"{instance.uid} reads it", *where),
-            hint=hint,
-        )
+        what = f"the input {path} does not exist and no action makes it"
+        return self.error(what, node, facts=(f"{instance.uid} reads it", *where), hint=hint)
 
     def _neighbours(self, path: str) -> list[str]:
         folder, _, name = path.rstrip("/").rpartition("/")

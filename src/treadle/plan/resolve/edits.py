@@ -102,11 +102,8 @@ class _Edits:
                 raise glob_matches.no_match_error(resolver, item, scope, self.linker.declared, self.instance)
             return found
         if isinstance(item, FromItem):
-            raise self.linker.error(
-                "edits cannot use from: the outputs of other actions",
-                item.node,
-                hint="edit them where they are made",
-            )
+            what = "edits cannot use from: the outputs of other actions"
+            raise self.linker.error(what, item.node, hint="edit them where they are made")
         return [resolver.path(text, item.node, "an edited file") for text in scope.items(item)]
 
     def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
@@ -141,8 +138,5 @@ class _Edits:
         for read, declared in self.reads.items():
             is_tree = read.endswith("/")
             if any(read == name or (is_tree and (read == "./" or name.startswith(read))) for name in names):
-                raise linker.error(
-                    f"{instance.uid} reads {declared} and edits {path}",
-                    node,
-                    hint="take it out of in: what is edited is read too",
-                )
+                what = f"{instance.uid} reads {declared} and edits {path}"
+                raise linker.error(what, node, hint="take it out of in: what is edited is read too")

@@ -22,11 +22,8 @@ def tags(instance: Instance) -> tuple[str, ...]:
     for template in instance.spec.tags:
         for text in instance.scope.items(template):
             if not NAME.fullmatch(text) or text in KEYWORDS:
-                raise template.source.error(
-                    f"{text!r} cannot be a tag",
-                    template.node,
-                    hint="letters, digits and _ only, not a digit first, and none of and, or, not, in, true, false",
-                )
+                hint = "letters, digits and _ only, not a digit first, and none of and, or, not, in, true, false"
+                raise template.source.error(f"{text!r} cannot be a tag", template.node, hint=hint)
             found[text] = None
     return tuple(found)
 

@@ -131,11 +131,8 @@ class Validator:
         return table.flow and is_empty and not self.source.text[at.end : at.end + 80].lstrip().startswith(":")
 
     def _cut(self, table: Table, name: str, where: str) -> None:
-        self.add(
-            f"YAML split a value at a comma: {name!r} became a key of {where}",
-            table.keys[name],
-            hint="inside { } write the value in quotes",
-        )
+        what = f"YAML split a value at a comma: {name!r} became a key of {where}"
+        self.add(what, table.keys[name], hint="inside { } write the value in quotes")
 
     def check_commas(self, node: Items) -> None:
         """Keep an error for a comma that ends an element for YAML, and was meant as part of it."""
@@ -153,12 +150,9 @@ class Validator:
         for first, second in tight:
             option = first.text.rpartition(" ")[2]
             if len(tight) < len(pairs) or (is_run and option.startswith("-") and "=" in option):
-                self.add(
-                    "YAML split this value at the comma",
-                    first.end,
-                    facts=(f"it reads {first.text!r} and {second.text!r}",),
-                    hint="write the value in quotes; a comma between two values needs a blank after it",
-                )
+                what = "YAML split this value at the comma"
+                hint = "write the value in quotes; a comma between two values needs a blank after it"
+                self.add(what, first.end, facts=(f"it reads {first.text!r} and {second.text!r}",), hint=hint)
 
     def texts(self, node: Node | None, what: str) -> list[Scalar]:
         """Return the texts of a text or of a list of texts, none for None; other nodes are kept as errors."""

@@ -213,11 +213,8 @@ class _Builder:
         return Scalar("", None, 0, 0) if root is None else root
 
     def _second_document(self, event: Any) -> TreadleError:
-        return self.source.error(
-            "a second YAML document",
-            event.start_mark.index,
-            hint="a plan is one document: take the `---` out",
-        )
+        what = "a second YAML document"
+        return self.source.error(what, event.start_mark.index, hint="a plan is one document: take the `---` out")
 
     def _look_at(self, event: Any, node: Scalar) -> None:
         """Check for what only a scalar with a tag or an escape can contain, and register its anchor."""
@@ -289,11 +286,8 @@ class _Builder:
             )
         node = self.anchors[event.anchor]
         if node is None:
-            raise self.source.error(
-                f"the alias *{event.anchor} is inside its own anchor",
-                at,
-                hint="write the value out in one of the places",
-            )
+            what = f"the alias *{event.anchor} is inside its own anchor"
+            raise self.source.error(what, at, hint="write the value out in one of the places")
         size, height = self._measure(node)
         self.aliased += size
         if self.aliased > MAX_ALIASED:
@@ -319,28 +313,18 @@ class _Builder:
             self._refuse_key(node.start)
         if node.style is None and node.text in _NO_KEYS:
             if node.text == "<<":
-                raise self.source.error(
-                    "merge keys (`<<`) are not supported",
-                    node,
-                    hint="use `defaults`, or an alias for a whole value",
-                )
+                what = "merge keys (`<<`) are not supported"
+                raise self.source.error(what, node, hint="use `defaults`, or an alias for a whole value")
             raise self.source.error("a key without a name", node, hint="write the name in quotes")
         if node.text in parent.keys:
             first = self.source.place(parent.keys[node.text].start)
-            raise self.source.error(
-                f"duplicate key {node.text!r}",
-                node,
-                facts=(f"first at {first}",),
-                hint="merge the two, or rename one",
-            )
+            what = f"duplicate key {node.text!r}"
+            raise self.source.error(what, node, facts=(f"first at {first}",), hint="merge the two, or rename one")
         return node
 
     def _refuse_key(self, at: int) -> NoReturn:
-        raise self.source.error(
-            "a key must be a text, not a list or a map",
-            at,
-            hint="`{` and `[` begin maps and lists in YAML: " + HINT_QUOTE,
-        )
+        what = "a key must be a text, not a list or a map"
+        raise self.source.error(what, at, hint="`{` and `[` begin maps and lists in YAML: " + HINT_QUOTE)
 
 
 def _brackets(text: str, *, is_flow: bool) -> Iterator[tuple[int, int]]:
