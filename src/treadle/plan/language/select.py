@@ -6,6 +6,7 @@ It knows no keys of plans: such a map can be anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table, shape
@@ -15,20 +16,18 @@ from .templates import Scope, Template, parse
 SELECT, ELSE = "select", "else"
 
 
+@dataclass(slots=True)
 class Selection:
     """Replaces selects by the values that they choose, with the names of one scope.
 
     :param secret: names whose values must not be shown
     """
 
-    __slots__ = ("picks", "scope", "secret", "source")
-
-    def __init__(self, source: Source, scope: Scope, secret: frozenset[str] = frozenset()) -> None:
-        self.source = source
-        self.scope = scope
-        self.secret = secret
-        self.picks: list[str] = []
-        """The names that were chosen, in order."""
+    source: Source
+    scope: Scope
+    secret: frozenset[str] = frozenset()
+    picks: list[str] = field(default_factory=list)
+    """The names that were chosen, in order."""
 
     def resolve(self, node: Node) -> Node:
         """Return a node with all selects in it replaced; the node itself if it has none.

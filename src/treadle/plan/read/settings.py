@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
 from treadle.errors import nearest
@@ -27,21 +27,19 @@ _KEYS = frozenset(
 _RETRY_ON = re.compile(r"timeout|any|signal|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
 
 
+@dataclass(slots=True)
 class SettingsReader:
     """Reads the settings of actions.
 
     :param defaults: validated entries of `defaults`
     :param queues: name -> tokens
+    :param common: the settings of actions without their own, once they are read
     """
 
-    __slots__ = ("common", "defaults", "queues", "source", "validator")
-
-    def __init__(self, validator: Validator, defaults: Mapping[str, Node], queues: Mapping[str, int]) -> None:
-        self.validator = validator
-        self.source = validator.source
-        self.defaults = defaults
-        self.common: Settings | None = None
-        self.queues = queues
+    validator: Validator
+    defaults: Mapping[str, Node]
+    queues: Mapping[str, int]
+    common: Settings | None = None
 
     def read(self, entries: Mapping[str, Node], node: Node) -> Settings:
         """Return the settings of an action; errors are kept.
@@ -106,7 +104,7 @@ class SettingsReader:
             if "file" not in node.nodes:
                 self.validator.add("dotenv needs file: with its path", node, hint="dotenv: FILE")
             node = self.validator.entries(node, DOTENV_KEYS, "dotenv").get("file")
-        return (templates.parse(self.source, node), is_optional) if isinstance(node, Scalar) else None
+        return (templates.parse(self.validator.source, node), is_optional) if isinstance(node, Scalar) else None
 
     def _env(self, node: Node | None) -> dict[str, Template]:
         found: dict[str, Template] = {}
@@ -115,7 +113,7 @@ class SettingsReader:
                 continue
             if self.validator.is_text(value, f"the variable {name.text}") and isinstance(value, Scalar):
                 with self.validator.problems.collecting():
-                    found[name.text] = templates.parse(self.source, value)
+                    found[name.text] = templates.parse(self.validator.source, value)
         return found
 
     def _names(self, node: Node | None, key: str) -> list[str]:
@@ -143,13 +141,17 @@ class SettingsReader:
             with self.validator.problems.collecting():
                 if not isinstance(one, Table):
                     texts = self.validator.texts(one, "a tool")
-                    found += [(templates.parse(self.source, text), []) for text in texts]
+                    found += [(templates.parse(self.validator.source, text), []) for text in texts]
                     continue
                 entries = self.validator.entries(one, TOOL_KEYS, "a tool")
                 name, version = entries.get("tool"), entries.get("version")
                 if isinstance(name, Scalar):
-                    split = argv_split.split_words(self.source, version) if isinstance(version, Scalar) else []
-                    found.append((templates.parse(self.source, name), split))
+                    split = (
+                        argv_split.split_words(self.validator.source, version)
+                        if isinstance(version, Scalar)
+                        else []
+                    )
+                    found.append((templates.parse(self.validator.source, name), split))
                 elif "tool" not in one.nodes:
                     self.validator.add("a tool needs tool: with its name", one, hint="for example tool: cc")
         return found
@@ -193,7 +195,7 @@ class SettingsReader:
             return DEFAULT_SHELL
         texts = self.validator.texts(node, "a word of shell")
         if not texts or not texts[0].text:
-            raise self.source.error("shell has no program", node, hint="shell: [sh, -euc]")
+            raise self.validator.error("shell has no program", node, hint="shell: [sh, -euc]")
         return tuple(text.text for text in texts)
 
     def _retries(self, node: Node | None) -> Retries:

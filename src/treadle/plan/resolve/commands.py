@@ -252,6 +252,6 @@ def circle_error(linker: Linker, circle: list[str], places: Mapping[str, str]) -
     facts.extend(f"{uid} at {places[uid]}" for uid in circle[:-1][:12])
     first = linker.by_uid[circle[0]]
     what = f"{circle[0]} waits for itself" if len(circle) == 2 else f"{len(circle) - 1} actions wait for each other"
-    return linker.error(
+    return linker.source.error(
         what, first.spec.key, facts=tuple(facts), hint="remove one of in, needs, after, or the program"
     )

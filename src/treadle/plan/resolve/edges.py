@@ -131,10 +131,6 @@ class Linker:
                 if not deps.is_complete:
                     self.broken.append(instance)
 
-    def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
-        """Return an error at a node."""
-        return self.source.error(what, node, facts=facts, hint=hint)
-
     def check_source(self, path: str, node: Node, instance: Instance) -> None:
         """Check that a file that no action makes is there, and is what it is written as.
 
@@ -250,7 +246,7 @@ class Linker:
                 deps.predecessors[producer.uid] = None
         if not found and not item.empty:
             what = f"from: {_shown(item, instance.scope)} selects no outputs"
-            raise self.error(what, item.node, hint="if that is right, add empty: ok")
+            raise self.source.error(what, item.node, hint="if that is right, add empty: ok")
         return list(found)
 
     def _paths(self, item: Template, instance: Instance, deps: Dependencies, found: list[str]) -> None:
@@ -309,7 +305,7 @@ class Linker:
         path = self.declared.as_declared.get(path, path)
         output = next(one for one in instance.outputs if one.path == path)
         what = f"{instance.uid} reads its own output {path}"
-        return self.error(what, node, facts=(f"made at {self.source.place(output.node.start)}",), hint=hint)
+        return self.source.error(what, node, facts=(f"made at {self.source.place(output.node.start)}",), hint=hint)
 
     def _shared(self, instance: Instance, path: str) -> str:
         """Return the output of an instance that a path overlaps: the same, below it or above it."""
@@ -327,15 +323,19 @@ class Linker:
         producer = (declared.files if tree else declared.folders).get(other)
         if producer is not None:
             kind = "a file" if tree else "a folder"
-            raise self.error(f"{other} is {kind} that {producer.uid} makes", node, hint=f"write {written(other)}")
+            raise self.source.error(
+                f"{other} is {kind} that {producer.uid} makes", node, hint=f"write {written(other)}"
+            )
         if tree or STATE_FOLDER in path:
             self._check_state(path, node)
         if producers:
             return
         if path in declared.depfiles:
-            raise self.error(f"{path} is a depfile, not an output", node, hint="name it in out: of its action too")
+            raise self.source.error(
+                f"{path} is a depfile, not an output", node, hint="name it in out: of its action too"
+            )
         if other in declared.above:
-            raise self.error(
+            raise self.source.error(
                 f"the input {path} is a folder", node, hint=f"write {written(other)} for the whole tree"
             )
         kind = self.disk.kind(path)
@@ -344,7 +344,7 @@ class Linker:
         if kind:
             what = "is a file" if tree else "is a folder"
             hint = f"write {written(other)}" + ("" if tree else " for the whole tree")
-            raise self.error(f"the input {path} {what}", node, hint=hint)
+            raise self.source.error(f"the input {path} {what}", node, hint=hint)
         raise self._missing(path, node, instance)
 
     def _check_state(self, path: str, node: Node) -> None:
@@ -353,7 +353,7 @@ class Linker:
         if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
             where = "is in" if full.startswith(state) else "contains"
             what = f"the input {path} {where} the state folder {STATE_FOLDER}/"
-            raise self.error(what, node, hint="name the folders in it, or use a glob")
+            raise self.source.error(what, node, hint="name the folders in it, or use a glob")
 
     def _missing(self, path: str, node: Node, instance: Instance) -> TreadleError:
         close = None
@@ -368,7 +368,7 @@ class Linker:
             hint = f'a value is never a pattern: give the var {{glob: "{path}"}}, or write the glob here'
         where = () if path.startswith("/") else (f"looked in {self.root}",)
         what = f"the input {path} does not exist and no action makes it"
-        return self.error(what, node, facts=(f"{instance.uid} reads it", *where), hint=hint)
+        return self.source.error(what, node, facts=(f"{instance.uid} reads it", *where), hint=hint)
 
     def _neighbours(self, path: str) -> list[str]:
         folder, _, name = path.rstrip("/").rpartition("/")

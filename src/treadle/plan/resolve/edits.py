@@ -103,23 +103,25 @@ class _Edits:
             return found
         if isinstance(item, FromItem):
             what = "edits cannot use from: the outputs of other actions"
-            raise self.linker.error(what, item.node, hint="edit them where they are made")
+            raise self.linker.source.error(what, item.node, hint="edit them where they are made")
         return [resolver.path(text, item.node, "an edited file") for text in scope.items(item)]
 
     def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
         linker, instance = self.linker, self.instance
         if path.endswith("/"):
-            raise linker.error(f"edits needs files, but {path} is a folder", node, hint=f'a glob: "{path}**/*"')
+            raise linker.source.error(
+                f"edits needs files, but {path} is a folder", node, hint=f'a glob: "{path}**/*"'
+            )
         wrong = "is outside the root" if path.startswith("/") else ""
         wrong = "is in the state folder" if path.startswith(STATE_FOLDER + "/") else wrong
         wrong = "is the plan itself" if path == instance.spec.file_scope.resolver.plan else wrong
         if wrong:
-            raise linker.error(
+            raise linker.source.error(
                 f"the edited file {path} {wrong}", node, hint="to take it out of a glob, use exclude"
             )
         producers = linker.declared.producers_by_any_name(path)
         if producers:
-            raise linker.error(
+            raise linker.source.error(
                 f"{instance.uid} edits {path}, which {producers[0].uid} makes",
                 node,
                 facts=(f"{producers[0].uid} is defined at {linker.source.place(producers[0].spec.key.start)}",),
@@ -129,7 +131,7 @@ class _Edits:
         names = (path, *linker.declared.other_names(path))
         other, place = next((editors[name] for name in names if name in editors), (instance, node))
         if other is not instance:
-            raise linker.error(
+            raise linker.source.error(
                 f"two actions edit {path}: {other.uid} and {instance.uid}",
                 node,
                 facts=(f"{other.uid} edits it at {linker.source.place(place.start)}",),
@@ -139,4 +141,4 @@ class _Edits:
             is_tree = read.endswith("/")
             if any(read == name or (is_tree and (read == "./" or name.startswith(read))) for name in names):
                 what = f"{instance.uid} reads {declared} and edits {path}"
-                raise linker.error(what, node, hint="take it out of in: what is edited is read too")
+                raise linker.source.error(what, node, hint="take it out of in: what is edited is read too")

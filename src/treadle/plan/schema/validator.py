@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import pairwise
 
 from treadle.errors import TreadleError, nearest
@@ -37,14 +38,12 @@ _TIGHT = re.compile(r",\S")
 _SIMPLE = re.compile(r"[\w./+-]+(?: [\w./+-]+)*")
 
 
+@dataclass(slots=True, frozen=True)
 class Validator:
     """Validates nodes and keeps the errors."""
 
-    __slots__ = ("problems", "source")
-
-    def __init__(self, source: Source, problems: Problems) -> None:
-        self.source = source
-        self.problems = problems
+    source: Source
+    problems: Problems
 
     def error(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a node."""
