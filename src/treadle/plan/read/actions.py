@@ -77,8 +77,8 @@ class ActionReader:
         tracked = [*words_of(entries.get("track")), *words_of(self.defaults.get("track"))]
         known = known_to({name: self.environ.get(name, "") for name in tracked})
         secrets = [*words_of(entries.get("secret")), *words_of(self.defaults.get("secret"))]
-        hidden = frozenset(f"env.{name}" for name in secrets)
-        variants = Variants(self.source, node, known, hidden, lambda chosen: self._read(key, chosen))
+        secret = frozenset(f"env.{name}" for name in secrets)
+        variants = Variants(self.source, node, known, secret, lambda chosen: self._read(key, chosen))
         with self.validator.problems.collecting():
             variants.check()
             if not isinstance(names, Table) or not variants.depends_on(names.nodes):

@@ -181,8 +181,8 @@ class Linker:
     def _waited_for(
         self, instance: Instance, names: Sequence[Template], kind: str, deps: Dependencies
     ) -> list[tuple[str, list[Instance]]]:
-        found, unread = self.references.waited_for(instance, names, kind, self.problems)
-        deps.unloaded = (*deps.unloaded, *unread)
+        found, unloaded = self.references.waited_for(instance, names, kind, self.problems)
+        deps.unloaded = (*deps.unloaded, *unloaded)
         return found
 
     def _is_open_tree(self, path: str) -> bool:
