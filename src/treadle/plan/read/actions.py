@@ -22,6 +22,7 @@ from .variants import Variants, known_to, words_of
 
 _OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
 _NO_RECORD = GLOB_KEYS.keys() | FROM_KEYS.keys()
+_FILE_KEYS = frozenset(("stdout", "depfile", "expand", "cwd"))
 _CUT = re.compile(r" #")
 
 
@@ -107,10 +108,6 @@ class ActionReader:
     def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
         """Return an error at a node."""
         return self.source.error(what, node, hint=hint, facts=facts)
-
-    def _template(self, spec: Spec, key: str) -> Template | None:
-        node = spec.entries.get(key)
-        return templates.parse(self.source, node) if isinstance(node, Scalar) else None
 
     def _command(self, spec: Spec, node: Node) -> None:
         entries = spec.entries
@@ -264,6 +261,8 @@ class ActionReader:
         )
 
     def _templates(self, node: Node | None, what: str) -> list[Template]:
+        if node is None:
+            return []
         return [templates.parse(self.source, text) for text in self.validator.texts(node, what)]
 
     def _files(self, spec: Spec, _node: Node) -> None:
@@ -276,16 +275,16 @@ class ActionReader:
             edits = spec.entries["edits"]
             items = self.items(edits, "an edited file")
             spec.edits = Slot("", items, isinstance(edits, Scalar))
-        spec.stdout = self._template(spec, "stdout")
-        spec.depfile = self._template(spec, "depfile")
-        spec.expand = self._template(spec, "expand")
-        spec.cwd = self._template(spec, "cwd")
+        for key in _FILE_KEYS & spec.entries.keys():
+            node = spec.entries[key]
+            if isinstance(node, Scalar):
+                spec.files[key] = templates.parse(self.source, node)
         if "once" in spec.entries and spec.flag("once"):
             self._check_once(spec)
 
     def _check_once(self, spec: Spec) -> None:
         node = spec.entries["once"]
-        if not spec.outputs and spec.stdout is None and spec.expand is None:
+        if not spec.outputs and not spec.files.keys() & {"stdout", "expand"}:
             hint = "add out: with what it makes; its outputs say whether it has run"
             raise self.error("once needs an output", node, hint)
         if spec.flag("always"):

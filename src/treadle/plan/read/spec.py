@@ -79,6 +79,7 @@ class Spec:
     """An action as it is written; its reader fills it in, and keeps errors.
 
     :param name: with the prefix of its file
+    :param files: those of the keys stdout, depfile, expand and cwd that it has
     :param variants: makes the action of each instance, if values of foreach decide selects in it
     """
 
@@ -95,10 +96,7 @@ class Spec:
     outputs: Sequence[Slot] = ()
     edits: Slot | None = None
     tags: Sequence[Template] = ()
-    stdout: Template | None = None
-    depfile: Template | None = None
-    expand: Template | None = None
-    cwd: Template | None = None
+    files: dict[str, Template] = field(default_factory=dict)
     foreach: Sequence[tuple[str, list[Item | Record]]] = ()
     condition: Condition | None = None
     needs: Sequence[Template] = ()

@@ -192,7 +192,7 @@ class CommandBuilder:
         return Tool(text, argv)
 
     def _cwd(self, instance: Instance) -> str:
-        template = instance.spec.cwd
+        template = instance.spec.files.get("cwd")
         resolver = instance.spec.file_scope.resolver
         if template is None:
             return resolver.folder or "."

@@ -280,6 +280,6 @@ class OutputCheck:
 
 
 def _outputs_and_depfile(instance: Instance) -> Sequence[Output]:
-    if instance.depfile is None or instance.spec.depfile is None:
+    if instance.depfile is None:
         return instance.outputs
-    return [*instance.outputs, Output(instance.depfile, instance.spec.depfile.node)]
+    return [*instance.outputs, Output(instance.depfile, instance.spec.files["depfile"].node)]

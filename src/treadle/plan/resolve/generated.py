@@ -24,10 +24,9 @@ def with_generated(
     for one in instances:
         if one.expand is None or one.disabled or one.uid not in wanted or f"{one.uid}:" in by_prefix:
             continue
-        assert one.spec.expand is not None
         file = by_prefix[one.spec.file_scope.prefix]
         with file.validator.problems.collecting():
-            found += read_generated(file, one.uid, one.expand, one.spec.expand.node)
+            found += read_generated(file, one.uid, one.expand, one.spec.files["expand"].node)
     return found
 
 

@@ -175,8 +175,9 @@ class Expander:
                     except TreadleError as error:
                         problems.collect(error)
         files: dict[str, str] = {}
-        for key, template in (("stdout", spec.stdout), ("depfile", spec.depfile), ("expand", spec.expand)):
-            if template is not None:
+        for key in ("stdout", "depfile", "expand") if spec.files else ():
+            if key in spec.files:
+                template = spec.files[key]
                 with problems.collecting():
                     path = files[key] = _file(resolver, scope.text(template), template.node, key)
                     if key != "depfile" and all(path != output.path for output in outputs):

@@ -138,10 +138,10 @@ def _has_paths(template: Template) -> bool:
 def _cwd(instance: Instance, is_relative: bool) -> str:
     """Return the folder that names are relative to, "" for the root."""
     folder = instance.spec.file_scope.resolver.folder
-    if not is_relative or instance.spec.cwd is None:
+    if not is_relative or "cwd" not in instance.spec.files:
         return folder
     try:
-        text = instance.scope.text(instance.spec.cwd)
+        text = instance.scope.text(instance.spec.files["cwd"])
     except TreadleError:
         return folder
     return f"{folder}/{text}" if folder and not text.startswith("/") else text
