@@ -175,12 +175,11 @@ def _read_header(
     """
     validator = parent.validator
     try:
-        source = parser.read_source(path, shared=True)
+        source = parser.read_source(path, shared=True, shown=shown)
     except TreadleError as error:
         if error.place is not None:
             raise
         raise validator.error(error.what, node, facts=tuple(error.facts), hint=error.hint or hint) from None
-    source.file = shown
     top = parser.parse(source)
     move(top, validator.source.add(source))
     return read_header(validator, top, shown, prefix, (at or node).start)

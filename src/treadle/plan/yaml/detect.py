@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
+
 MAX_BYTES = 1 << 20
 
 
 def is_plan(file: str) -> bool:
     """Return whether a .yaml or .yml file has a `treadle` key at its top; looks at the first MiB at most."""
-    import os
-    import re
-    import stat
-
     if not file.endswith((".yaml", ".yml")):
         return False
     try:

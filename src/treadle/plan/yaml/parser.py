@@ -60,10 +60,11 @@ _HINTS = (
 )
 
 
-def read_source(file: str, *, shared: bool = False) -> Source:
+def read_source(file: str, *, shared: bool = False, shown: str = "") -> Source:
     """Read a plan's file, which must be UTF-8 of at most 64 MiB and not writable by other users.
 
-    :param shared: see `require_own`
+    :param shared: see `read_own`
+    :param shown: its path in errors about its text
     """
     try:
         # only a plan that was named may be a pipe
@@ -73,7 +74,7 @@ def read_source(file: str, *, shared: bool = False) -> Source:
         raise TreadleError(f"cannot read the plan {one_line(file)}", facts=(one_line(why),)) from None
     if len(data) > MAX_BYTES:
         raise TreadleError(f"the plan {file} is larger than 64 MiB")
-    return decode(file, data)
+    return decode(shown or file, data)
 
 
 def read_own(file: str, what: str, *, shared: bool = True, may_be_pipe: bool = False) -> bytes:
