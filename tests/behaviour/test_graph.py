@@ -54,7 +54,7 @@ def test_without_states_nothing_is_looked_at(tmp_path: Path) -> None:
 def test_a_depth_without_names_is_refused(tmp_path: Path) -> None:
     plan(tmp_path, "actions: {a: {run: x}}")
     said = run_treadle(tmp_path, "graph", "--depth", "1", check=2).err
-    assert "--depth counts from names" in said
+    assert "--depth needs a name" in said
 
 
 def test_the_state_of_a_failed_action_is_told(tmp_path: Path) -> None:

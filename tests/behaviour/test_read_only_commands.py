@@ -114,7 +114,7 @@ def test_the_plan_of_a_maker_with_such_a_tool_is_known_to_questions(
     result = run_treadle(settled, *question)
     if question == ("list",):
         assert "gen:inner" in result.out
-    assert "not made yet" not in result.out + result.err
+    assert "not generated yet" not in result.out + result.err
     assert started(settled) == before
 
 

@@ -172,7 +172,7 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
     assert "--events and --html name one file: ./x" in done.err
     run_treadle(tmp_path, "run", "--events", "x", check=0)
     done = run_treadle(tmp_path, "report", "x", "--html", "../project/x".replace("project", tmp_path.name), check=2)
-    assert "names the file of the events itself" in done.err
+    assert "would overwrite the file of events" in done.err
     assert kinds(events(tmp_path / "x"))[-1] == "summary"
 
 
@@ -354,7 +354,7 @@ def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:
         assert said in done.err
         assert said in run_treadle(tmp_path, "report", "--github", name, check=2).err
     assert "cannot be read" in run_treadle(tmp_path, "report", "absent", check=2).err
-    assert "wants one file of events" in run_treadle(tmp_path, "report", check=2).err
+    assert "takes one file of events" in run_treadle(tmp_path, "report", check=2).err
 
 
 @pytest.mark.parametrize("more", [(), ("--github",)])

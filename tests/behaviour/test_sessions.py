@@ -206,7 +206,7 @@ def test_options_of_a_wrong_kind_are_refused_in_words(folder: Path, name: str, v
 
 @pytest.mark.parametrize("given", [(3,), (b"p",), ("p", "x"), ("p", {"jobs": 1}), (["p"],)])
 def test_what_is_no_plan_and_what_are_no_options_is_refused(given: Any) -> None:
-    with pytest.raises(UsageError, match=r"is no treadle\.Options|the plan is "):
+    with pytest.raises(UsageError, match=r"is not a treadle\.Options|the plan is "):
         Session(*given)
 
 

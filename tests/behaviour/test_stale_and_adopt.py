@@ -204,7 +204,7 @@ def test_an_action_without_outputs_is_never_adopted(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a").touch()
-    assert "nothing to take as current" in run_treadle(tmp_path, "adopt", "lint", check=2).err
+    assert "nothing to adopt" in run_treadle(tmp_path, "adopt", "lint", check=2).err
     done = run_treadle(tmp_path, "adopt", "*", check=0)
     assert "lint is skipped" in done.err
     assert done.lines == ["1 action taken as current"]

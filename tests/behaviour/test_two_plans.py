@@ -32,7 +32,7 @@ def test_is_an_error_that_names_both(folder: Path, words: list[str]) -> None:
         "      c:",
         "      ^",
         "  one.yaml:3:3: a",
-        "  hint: give one of them another output, or delete the plan that is of no use any more",
+        "  hint: give one of them another output, or delete the plan that is no longer needed",
     ]
     assert done.out == ""
     assert run_treadle(folder, "run", "one.yaml", check=0).out.startswith("nothing to do")

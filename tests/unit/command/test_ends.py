@@ -183,8 +183,8 @@ def test_a_link_to_a_folder_is_an_output_by_its_name_with_a_slash(project: Proje
 @pytest.mark.parametrize(
     ("before", "out", "hint"),
     [
-        ("file", "place/o", "it is not as a run of Treadle has left it: move it away"),
-        ("dangling", "place/o", "a link in its path leads nowhere"),
+        ("file", "place/o", "no run of Treadle has left it so: move it away"),
+        ("dangling", "place/o", "a link on its path leads nowhere"),
     ],
 )
 def test_what_stands_in_the_way_of_an_output_has_a_hint_of_its_own(
