@@ -35,9 +35,8 @@ class OutputIndex:
         if action not in known:
             self._actions[path] = (*known, action)
         self.has_folders = self.has_folders or path.endswith("/")
-        self._around.clear()
-        self._trees.clear()
-        self._ordered = None
+        if self._around or self._trees or self._ordered is not None:
+            self._around, self._trees, self._ordered = {}, {}, None
 
     def __bool__(self) -> bool:
         return bool(self._actions)

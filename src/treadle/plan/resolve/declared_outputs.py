@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from treadle.content.trust import STATE_FOLDER
+from treadle.core.output_index import OutputIndex
 from treadle.core.paths import folders_above, parents
 from treadle.errors import TreadleError
 from treadle.plan.language.globs import Disk
@@ -64,7 +65,7 @@ class DeclaredOutputs:
     """
 
     __slots__ = (
-        *("_inside", "above", "as_declared", "depfiles", "disk", "files", "folders", "ordered"),
+        *("_index", "_inside", "above", "as_declared", "depfiles", "disk", "files", "folders", "ordered"),
         *("previous", "previous_folders", "real_names"),
     )
 
@@ -91,7 +92,8 @@ class DeclaredOutputs:
         self.as_declared: dict[str, str] = {}
         if self._find_real_names(previous_links):
             self.above = folders_above([*self.files, *self.folders])
-        self.ordered = sorted([*self.files, *self.folders])
+        self._index = OutputIndex((*self.files.items(), *self.folders.items()))
+        self.ordered = sorted(self._index)
         self._inside: dict[str, list[Instance]] = {}
 
     def _find_real_names(self, previous_links: Callable[[], object]) -> bool:
@@ -136,17 +138,7 @@ class DeclaredOutputs:
 
     def producers(self, path: str) -> list[Instance]:
         """Return the producers of a path: of the file, of a folder around it, or of what is below a tree."""
-        found = self.files.get(path) or self.folders.get(path)
-        if found is not None:
-            return [found]
-        if self.folders:
-            for folder in parents(path):
-                if folder in self.folders:
-                    return [self.folders[folder]]
-        if not path.endswith("/"):
-            return []
-        prefix = "" if path == "./" else path
-        return list(dict.fromkeys(self.files.get(one) or self.folders[one] for one in self.below(prefix)))
+        return list(self._index.of(path))
 
     def other_names(self, path: str) -> list[str]:
         """Return the other names of what a path leads to: by each link on the way, and without any."""
