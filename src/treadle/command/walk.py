@@ -141,11 +141,9 @@ class CommandWalk(Walk):
         """Name -> the job of the last attempt that was published as started."""
         self.store = Store(self.root)
         self.run_id = os.urandom(8).hex()
-        self.known: Known | None = None
-        """The records that need not be read, if only a part of a plan is walked."""
-        self.known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
-        """Called when the log has been read: returns what is known of files."""
-        self.saved_untouched = 0.0
+        self._known: Known | None = None
+        self._known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
+        self._saved_untouched = 0.0
         self.fingerprinter: Fingerprinter
         self.context: JobContext
         self.discovered: DiscoveredInputs
@@ -170,6 +168,19 @@ class CommandWalk(Walk):
         self._met_foreign = False
         """Whether a file that Treadle did not make was in the place of an output."""
 
+    def take_rest(
+        self, known: Known, stamps: Callable[[Store], dict[str, tuple[Stamp, str]]], untouched: int, saved: float
+    ) -> None:
+        """Take the rest of a larger graph, all of which is up to date: this walk is of its dirty part.
+
+        :param known: the records that need not be read
+        :param stamps: called when the log has been read; returns what is known of files
+        :param untouched: how many actions the rest has
+        :param saved: how many seconds they took when they last ran
+        """
+        self._known, self._known_stamps = known, stamps
+        self.untouched, self._saved_untouched = untouched, saved
+
     def run(self) -> Report:
         """Walk the graph; a root has one run at a time, and another one is waited for.
 
@@ -180,9 +191,9 @@ class CommandWalk(Walk):
 
     def _run_alone(self) -> Report:
         self._check()
-        acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self.known)
+        acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self._known)
         try:
-            if self.known is not None and not self.store.is_partial:
+            if self._known is not None and not self.store.is_partial:
                 raise OutdatedError("another run has changed the log")
             self._open()
             self._may_start = True
@@ -202,7 +213,7 @@ class CommandWalk(Walk):
 
     def _check(self) -> None:
         """Check the graph; of a part of a plan the edges through links were checked with the whole plan."""
-        links = Links(self.root) if self.known is None else None
+        links = Links(self.root) if self._known is None else None
         check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
 
     def about_to_walk(self) -> None:
@@ -419,8 +430,8 @@ class CommandWalk(Walk):
         return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
 
     def _open(self) -> None:
-        if self.known_stamps is not None:
-            self.store.stamps = self.known_stamps(self.store)
+        if self._known_stamps is not None:
+            self.store.stamps = self._known_stamps(self.store)
         files = Files(self.root, self.store.stamps)
         files.fine_device, files.clocks = self.store.lock.fine_device, self.store.lock.clocks
         self.fingerprinter = Fingerprinter(files, self.settings.environ)
@@ -436,7 +447,7 @@ class CommandWalk(Walk):
         self._after_a_run, self._rooms, self._folders = set(), {}, set()
         self._replaced, self._leftovers = [], []
         self._has_no_records, self._met_foreign = not self.store.entries, False
-        self._failures, self.saved = 0, self.saved_untouched
+        self._failures, self.saved = 0, self._saved_untouched
 
     def _predict(self, uid: str, command: Command) -> ActionInputs:
         """Return the inputs of an action before it is decided.

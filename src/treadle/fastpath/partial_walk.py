@@ -284,10 +284,9 @@ class Part:
     def prepare(self, walk: CommandWalk) -> None:
         """Give a walk over the graph what is known of the actions that it does not walk; they count as skipped."""
         store_id, length, _ = self.probed.facts.log
-        walk.known = Known(store_id, length, self.probed.log_size, self._known)
-        walk.known_stamps = self._stamps
-        walk.untouched = self.probed.total - len(self.uids)
-        walk.saved_untouched = self.probed.facts.saved - sum(self.durations)
+        known = Known(store_id, length, self.probed.log_size, self._known)
+        saved = self.probed.facts.saved - sum(self.durations)
+        walk.take_rest(known, self._stamps, self.probed.total - len(self.uids), saved)
 
     def fill(self) -> None:
         """Unpack the actions.

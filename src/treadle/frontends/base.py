@@ -224,6 +224,14 @@ class Project:
         facts = shortened([f"{uid}: {self.left_out[uid]}" for uid in uids])
         raise UsageError(f"{name} is disabled", facts=facts)
 
+    def successors(self) -> dict[str, list[str]]:
+        """Return uid -> the actions that have it as a predecessor."""
+        found: dict[str, list[str]] = {}
+        for uid, action in self.actions.items():
+            for before in action.predecessors:
+                found.setdefault(before, []).append(uid)
+        return found
+
     def dag(self, uids: Iterable[str] | None = None, done: Collection[str] = ()) -> DAG:
         """Return the graph of all actions, or of some with all that they need.
 

@@ -76,11 +76,8 @@ class JudgedActions:
 
 def with_all_after(plan: Project, uids: Iterable[str]) -> set[str]:
     """Return some actions and all actions that need them."""
-    after: dict[str, list[str]] = {}
-    for uid, action in plan.actions.items():
-        for before in action.predecessors:
-            after.setdefault(before, []).append(uid)
-    return set(reached(uids, lambda uid: after.get(uid, ())))
+    successors = plan.successors()
+    return set(reached(uids, lambda uid: successors.get(uid, ())))
 
 
 def _state_of(plan: Project, uid: str) -> tuple[str, ...]:

@@ -42,11 +42,7 @@ class PathUse:
 
     @cached_property
     def _successors(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for uid, action in self.plan.actions.items():
-            for before in action.predecessors:
-                found.setdefault(before, []).append(uid)
-        return found
+        return self.plan.successors()
 
     def producers(self, path: str) -> list[str]:
         """Return the actions that make or edit a path, something in it, or a folder around it."""

@@ -124,7 +124,10 @@ class DeclaredOutputs:
 
     def below(self, prefix: str) -> Iterator[str]:
         """Yield the declared outputs that begin with a text."""
-        return starting_with(prefix, self.ordered)
+        at = bisect_left(self.ordered, prefix)
+        while at < len(self.ordered) and self.ordered[at].startswith(prefix):
+            yield self.ordered[at]
+            at += 1
 
     def is_free(self, path: str) -> bool:
         """Whether a file on the disk is not made by any action."""
@@ -183,14 +186,6 @@ class DeclaredOutputs:
             for name in self.disk.trail(link)[1:]:
                 found |= {name: None, f"{name.rstrip('/')}/": None}
         return list(found)
-
-
-def starting_with(prefix: str, ordered: Sequence[str]) -> Iterator[str]:
-    """Yield those of some sorted texts that begin with a text."""
-    at = bisect_left(ordered, prefix)
-    while at < len(ordered) and ordered[at].startswith(prefix):
-        yield ordered[at]
-        at += 1
 
 
 def _is_not_ours(link: str, previous: object) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from treadle.content.trust import STATE_FOLDER
+from treadle.core.output_index import OutputIndex
 from treadle.plan.language.templates import GlobItem, Template
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.nodes import Node
 
 from . import glob_matches
-from .declared_outputs import Instance, starting_with
+from .declared_outputs import Instance
 from .edges import Linker
 
 
@@ -20,16 +21,16 @@ def link_edits(linker: Linker) -> None:
     for instance in linker.instances:
         if instance.spec.edits is not None and not instance.disabled:
             _Edits(linker, instance).find(editors)
-    ordered = sorted(editors)
+    edited = OutputIndex((path, instance) for path, (instance, _) in editors.items())
     for instance in linker.instances if editors else ():
         if not instance.disabled:
             deps = linker.dependencies[instance.uid]
             for path in (*deps.paths, *[one.path for one in deps.started]):
                 for name in (path, *linker.declared.other_names(path)):
-                    _wait(instance, name, deps.predecessors, editors, ordered)
+                    _wait(instance, edited.of(name), deps.predecessors)
                 if path.endswith("/"):
                     for name in linker.declared.names_inside(path):
-                        _wait(instance, name, deps.yielding, editors, ordered)
+                        _wait(instance, edited.of(name), deps.yielding)
 
 
 def editors_of(linker: Linker) -> dict[str, str]:
@@ -42,21 +43,8 @@ def editors_of(linker: Linker) -> dict[str, str]:
     return found
 
 
-def _wait(
-    instance: Instance,
-    path: str,
-    waits_for: dict[str, None],
-    editors: dict[str, tuple[Instance, Node]],
-    ordered: Sequence[str],
-) -> None:
-    found = editors.get(path)
-    if found is not None and found[0] is not instance:
-        waits_for[found[0].uid] = None
-    if not path.endswith("/"):
-        return
-    for name in starting_with("" if path == "./" else path, ordered):
-        if editors[name][0] is not instance:
-            waits_for[editors[name][0].uid] = None
+def _wait(instance: Instance, editors: Iterable[Instance], waits_for: dict[str, None]) -> None:
+    waits_for.update((editor.uid, None) for editor in editors if editor is not instance)
 
 
 class _Edits:
