@@ -234,20 +234,20 @@ class Job:
     @property
     def status(self) -> ReturnValue:
         """How it ended; a job that ran to its end succeeded, unless `run` raised an exception."""
-        return self._treadle.own_status()
+        return super(_JobInside, self._treadle).status
 
     @property
     def timing_info(self) -> JobTimingInfo:
         """When it started and ended, and for how long it ran."""
-        return self._treadle.own_timing_info()
+        return super(_JobInside, self._treadle).timing_info
 
     def record_start_time(self) -> None:
         """Note that it starts now."""
-        self._treadle.own_record_start_time()
+        super(_JobInside, self._treadle).record_start_time()
 
     def record_stop_time(self) -> None:
         """Note that it ends now."""
-        self._treadle.own_record_stop_time()
+        super(_JobInside, self._treadle).record_stop_time()
 
     def start(self, slot: int) -> None:
         """Run it in a thread, or as a program; called without a scheduler it calls `notify_end` at the end.
@@ -262,7 +262,7 @@ class Job:
 
     def interrupt(self) -> bool:
         """Ask it to end; return True the first time. What runs in a thread has to look at `interrupted` itself."""
-        return self._treadle.own_interrupt()
+        return super(_JobInside, self._treadle).interrupt()
 
     def on_start(self, scheduler: Any) -> None:
         """Take note of the start."""
@@ -315,7 +315,7 @@ class ProcessJob(Job):
 class _JobInside(_job.Job):
     """The Treadle job inside a Job of this module: what an old name means is read from the job outside.
 
-    The methods `own_…` are what the one outside does where no subclass overrides it.
+    Where no subclass overrides a method, the one outside calls `super(_JobInside, …)` of the one inside.
     """
 
     def __init__(self, outer: Job, uid: Any, data: Any, notify_end: NotifyEnd) -> None:
@@ -339,23 +339,9 @@ class _JobInside(_job.Job):
     status = _outside("status")
     timing_info = _outside("timing_info")
 
-    def own_status(self) -> ReturnValue:
-        return super().status
+    record_start_time = _outside("record_start_time")
 
-    def own_timing_info(self) -> JobTimingInfo:
-        return super().timing_info
-
-    def record_start_time(self) -> None:
-        self.outer.record_start_time()
-
-    def own_record_start_time(self) -> None:
-        super().record_start_time()
-
-    def record_stop_time(self) -> None:
-        self.outer.record_stop_time()
-
-    def own_record_stop_time(self) -> None:
-        super().record_stop_time()
+    record_stop_time = _outside("record_stop_time")
 
     def start(self, slot: int, host: _job.Host | None = None) -> None:
         self._next_host = host
@@ -368,11 +354,7 @@ class _JobInside(_job.Job):
         host, self._next_host = self._next_host, None
         super().start(slot, host)
 
-    def interrupt(self) -> bool:
-        return self.outer.interrupt()
-
-    def own_interrupt(self) -> bool:
-        return super().interrupt()
+    interrupt = _outside("interrupt")
 
     def run(self) -> Any:
         # what it returns has to be seen: a coroutine would be work that was not done
@@ -432,11 +414,8 @@ class Scheduler:
     @classmethod
     def simple_provider(cls, job_class: type[Job]) -> JobProviderCallback:
         """Return a provider that makes a `job_class` for each vertex."""
-
-        def provider(uid: Hashable, data: Any, _: frozenset[Hashable], notify_end: NotifyEnd) -> Job:
-            return job_class(uid, data, notify_end)
-
-        return provider
+        kind: Any = job_class
+        return _scheduler.Scheduler.simple_provider(kind)
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -471,7 +450,7 @@ class Scheduler:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do."""
-        return self._treadle.own_is_finished()
+        return super(_SchedulerInside, self._treadle).is_finished
 
     def run(self, dag: _dag.DAG) -> None:
         """Run all jobs of the graph; return when they have ended."""
@@ -479,34 +458,34 @@ class Scheduler:
 
     def init_state(self, dag: _dag.DAG) -> None:
         """Forget the previous run and take in a graph, which is checked."""
-        self._treadle.own_init_state(dag)
+        super(_SchedulerInside, self._treadle).init_state(dag)
 
     def enqueue(self) -> None:
         """Take all vertices that are ready."""
-        self._treadle.own_enqueue()
+        super(_SchedulerInside, self._treadle).enqueue()
 
     def push(self, job: Any) -> None:
         """Put a job into its queue."""
-        self._treadle.own_push(native(job))
+        super(_SchedulerInside, self._treadle).push(native(job))
 
     def launch(self) -> None:
         """Attempt all jobs that have their tokens."""
-        self._treadle.own_launch()
+        super(_SchedulerInside, self._treadle).launch()
 
     def wait(self) -> None:
         """Sleep until a job ends or a time limit passes."""
-        self._treadle.own_wait()
+        super(_SchedulerInside, self._treadle).wait()
 
     def log_state(self) -> None:
         """Show the state, once in each round."""
 
     def safe_collect(self, job: Any) -> bool:
         """Call `collect` under the lock of the jobs."""
-        return self._treadle.own_safe_collect(native(job))
+        return super(_SchedulerInside, self._treadle).safe_collect(native(job))
 
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Any:
         """Call `job_provider` under the lock of the jobs."""
-        return _outer(self._treadle.own_safe_job_provider(uid, data, predecessors))
+        return _outer(super(_SchedulerInside, self._treadle).safe_job_provider(uid, data, predecessors))
 
 
 class _SchedulerInside(_scheduler.Scheduler):
@@ -551,55 +530,27 @@ class _SchedulerInside(_scheduler.Scheduler):
         taken = () if admission is None else admission.taken
         return [slot for slot in range(sum(self.outer.queues.values())) if slot not in taken]
 
-    def own_is_finished(self) -> bool:
-        return super().is_finished
-
     def init_state(self, dag: _dag.DAG) -> None:
         self._is_aborting = False
         self.outer.init_state(dag)
 
-    def own_init_state(self, dag: _dag.DAG) -> None:
-        super().init_state(dag)
-
-    def enqueue(self) -> None:
-        self.outer.enqueue()
-
-    def own_enqueue(self) -> None:
-        super().enqueue()
+    enqueue = _outside("enqueue")
 
     def push(self, job: _job.Job) -> None:
         self.outer.push(_outer(job))
 
-    def own_push(self, job: _job.Job) -> None:
-        super().push(job)
+    launch = _outside("launch")
 
-    def launch(self) -> None:
-        self.outer.launch()
+    wait = _outside("wait")
 
-    def own_launch(self) -> None:
-        super().launch()
-
-    def wait(self) -> None:
-        self.outer.wait()
-
-    def own_wait(self) -> None:
-        super().wait()
-
-    def log_state(self) -> None:
-        self.outer.log_state()
+    log_state = _outside("log_state")
 
     def safe_collect(self, job: _job.Job) -> bool:
         return self.outer.safe_collect(_outer(job))
 
-    def own_safe_collect(self, job: _job.Job) -> bool:
-        return super().safe_collect(job)
-
     def safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> Any:
         provider = self.outer.safe_job_provider
         return _inside(call_hook(provider, uid, uid, data, predecessors), provider, uid)
-
-    def own_safe_job_provider(self, uid: Hashable, data: Any, predecessors: frozenset[Hashable]) -> _job.Job:
-        return super().safe_job_provider(uid, data, predecessors)
 
     def _abort(self, error: BaseException) -> None:
         self._is_aborting = True
@@ -662,7 +613,7 @@ class Walk:
 
     def should_execute_action(self, uid: Any, previous_fingerprint: Any, new_fingerprint: Any) -> bool:
         """Return whether the action runs."""
-        return self._treadle.own_should_execute_action(uid, previous_fingerprint, new_fingerprint)
+        return super(_WalkInside, self._treadle).should_execute_action(uid, previous_fingerprint, new_fingerprint)
 
     def create_skipped_job(
         self,
@@ -717,8 +668,7 @@ class _WalkInside(_walk.Walk):
         inside.before_start = self._before_start
         return inside
 
-    def set_scheduling_params(self) -> None:
-        self.outer.set_scheduling_params()
+    set_scheduling_params = _outside("set_scheduling_params")
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Any:
         if is_prediction:
@@ -731,17 +681,11 @@ class _WalkInside(_walk.Walk):
     def _has_results(self, fingerprint: Any) -> bool:
         return super()._has_results(native(fingerprint))
 
-    def save_fingerprint(self, uid: Any, fingerprint: Any) -> None:
-        self.outer.save_fingerprint(uid, fingerprint)
+    save_fingerprint = _outside("save_fingerprint")
 
-    def load_previous_fingerprint(self, uid: Any) -> Any:
-        return self.outer.load_previous_fingerprint(uid)
+    load_previous_fingerprint = _outside("load_previous_fingerprint")
 
-    def should_execute_action(self, uid: Any, previous_fingerprint: Any, new_fingerprint: Any) -> bool:
-        return self.outer.should_execute_action(uid, previous_fingerprint, new_fingerprint)
-
-    def own_should_execute_action(self, uid: Any, previous_fingerprint: Any, new_fingerprint: Any) -> bool:
-        return super().should_execute_action(uid, previous_fingerprint, new_fingerprint)
+    should_execute_action = _outside("should_execute_action")
 
     def create_skipped_job(
         self,
