@@ -510,7 +510,7 @@ class _SchedulerInside(_scheduler.Scheduler):
         def notify_end(_: Hashable) -> None:
             # called only by a job with a `start` of its own
             for job in made:
-                self.tell_end(job, job.attempt)
+                self.report_end(job, job.attempt)
 
         provider = self.outer.job_provider
         job = _inside(call_hook(provider, uid, uid, data, predecessors, notify_end), provider, uid)

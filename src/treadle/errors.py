@@ -155,7 +155,7 @@ class ProgramError(TreadleError):
         self.code = code
 
 
-class ToldToEndError(TreadleError):
+class StopRequestedError(TreadleError):
     """A long look was given up, since the run is to end: nothing is known then, and nothing has failed."""
 
 

@@ -13,7 +13,7 @@ from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import require_graph
 from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
-from .errors import HookError, RunError, StateError, ToldToEndError, TreadleError, is_shortage, listed
+from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, call_hook, refusal, words_of
 from .scheduling.job import EmptyJob, Job, ProcessJob
@@ -121,7 +121,7 @@ class Walk:
         """How many actions in addition to the graph need not be walked, since nothing of them has moved."""
         self.saved = 0.0
         """Seconds that the actions which were skipped took when they last ran, as far as is known."""
-        self._told_to_end: int | None = None
+        self._stop_requested: int | None = None
         self._running = allocate_lock()
         self._has_run = False
         self._is_cut = False
@@ -238,7 +238,7 @@ class Walk:
         try:
             if self._has_run:
                 # what came after the end of the previous run was for that one
-                self._told_to_end = None
+                self._stop_requested = None
             self._has_run, self._is_cut, self._is_published = True, False, False
             report = self._run_alone()
         except BaseException:
@@ -266,7 +266,7 @@ class Walk:
         self.scheduler = scheduler
         if self.bus:
             self._publish_began()
-        if self._told_to_end is None:
+        if self._stop_requested is None:
             with RareCollection():
                 self.scheduler.run(self.actions)
         return self.report()
@@ -308,7 +308,7 @@ class Walk:
         if self._has_run and not self._running.locked():
             # it is done
             return
-        self._told_to_end = max(stop_mode, self._told_to_end or 0)
+        self._stop_requested = max(stop_mode, self._stop_requested or 0)
         if self.scheduler is not None:
             self.scheduler.stop(stop_mode)
 
@@ -317,7 +317,7 @@ class Walk:
         actions = {uid: self.reports.get(uid) or self._open_report(uid) for uid in self.actions.vertex_data}
         if any(action.status is None for action in actions.values()):
             self._find_blocked(actions)
-        return Report(actions, interrupted=self._is_cut or self._told_to_end is not None)
+        return Report(actions, interrupted=self._is_cut or self._stop_requested is not None)
 
     def _open_report(self, uid: Hashable) -> ActionReport:
         report = ActionReport(uid, None, self.verdicts.get(uid))
@@ -408,7 +408,7 @@ class Walk:
         job = EmptyJob(uid, data, notify_end, ReturnValue.failure)
         job.fail(text)
         # a look that was given up says nothing of the action
-        job.interrupted = isinstance(error, ToldToEndError)
+        job.interrupted = isinstance(error, StopRequestedError)
         return job
 
     def _load(self, uid: Hashable) -> Any:

@@ -43,7 +43,7 @@ class Fingerprinter:
         self._links = Links(files.root)
         self._own_programs: dict[str, str] = {}
         """Name -> path of a program in the root, "" for one elsewhere; without those of actions that set PATH."""
-        self.is_told_to_end: Callable[[], bool] = lambda: False
+        self.is_stop_requested: Callable[[], bool] = lambda: False
         """Called while a tool runs that prints its version: if it returns true, the tool is ended."""
         self.tool_patience = TOOL_PATIENCE
         """Seconds that a tool may take to print its version."""
@@ -280,14 +280,14 @@ class Fingerprinter:
             end = monotonic() + self.tool_patience
             has_ended = False
             try:
-                has_ended = _ends_before(end, child, self.is_told_to_end)
+                has_ended = _ends_before(end, child, self.is_stop_requested)
             finally:
                 # before it is reaped, as its number may be used again after that; programs it has left end too
                 _kill_group(child.pid)
                 child.wait()
                 wait_for_group(child.pid)
             if not has_ended:
-                late = "" if self.is_told_to_end() else f" within {self.tool_patience:g} s"
+                late = "" if self.is_stop_requested() else f" within {self.tool_patience:g} s"
                 raise TreadleError(said, facts=(f"it did not end{late}",))
             output.seek(0)
             text = output.read().decode("utf-8", "surrogateescape").strip()
@@ -301,11 +301,11 @@ def _inside(path: str) -> str:
     return "" if path.startswith("/") or path == "." else path
 
 
-def _ends_before(end: float, child: Popen[bytes], is_told_to_end: Callable[[], bool]) -> bool:
+def _ends_before(end: float, child: Popen[bytes], is_stop_requested: Callable[[], bool]) -> bool:
     """Wait for a child without reaping it; return whether it has ended in time."""
     pause = 0.001
     while not _has_ended(child):
-        if monotonic() >= end or is_told_to_end():
+        if monotonic() >= end or is_stop_requested():
             return False
         sleep(pause)
         pause = min(2 * pause, 0.1)

@@ -19,7 +19,7 @@ from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
-from treadle.errors import StateError, ToldToEndError, TreadleError, listed
+from treadle.errors import StateError, StopRequestedError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
 from treadle.scheduling.hooks import refusal, words_of
 from treadle.scheduling.job import Job
@@ -396,7 +396,7 @@ class CommandWalk(Walk):
                 self.new_fingerprints[uid] = self._compute(uid, command)
             except (OSError, TreadleError) as error:
                 job.fail(words_of(error))
-                job.interrupted |= isinstance(error, ToldToEndError)
+                job.interrupted |= isinstance(error, StopRequestedError)
         self.job_status[uid] = status = job.outcome
         self._note(job, status)
         if status.is_good:
@@ -435,8 +435,8 @@ class CommandWalk(Walk):
         files = Files(self.root, self.store.stamps)
         files.fine_device, files.clocks = self.store.lock.fine_device, self.store.lock.clocks
         self.fingerprinter = Fingerprinter(files, self.settings.environ)
-        files.is_told_to_end = lambda: (self._told_to_end or 0) >= STOPPING
-        self.fingerprinter.is_told_to_end = lambda: self._told_to_end is not None
+        files.is_stop_requested = lambda: (self._stop_requested or 0) >= STOPPING
+        self.fingerprinter.is_stop_requested = lambda: self._stop_requested is not None
         self.context = JobContext(
             self.root, self.store.folder, self.run_id, self.fingerprinter, self.actions.vertex_data
         )
@@ -479,7 +479,7 @@ class CommandWalk(Walk):
         try:
             inputs = self._inputs[uid] = self.fingerprinter.compute_again(self._inputs[uid], job.command, found)
             self.fingerprinter.note_routes(inputs, job.command)
-        except ToldToEndError:
+        except StopRequestedError:
             job.interrupted = True
             raise
         if job.announced != job.attempt:
@@ -570,7 +570,7 @@ class CommandWalk(Walk):
         stays = room.put_aside(self.context.aside(uid)) if job.made_room and not command.keep else ""
         if stays:
             text = self.reports[uid].failure = f"{text}; {stays}"
-        retry = not self._told_to_end and _is_retried(job)
+        retry = not self._stop_requested and _is_retried(job)
         state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
         run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE))
         if command.keep or stays or (room.was_unfinished and not job.made_room):

@@ -11,7 +11,7 @@ import stat
 
 import xxhash
 
-from treadle.errors import ToldToEndError, TreadleError
+from treadle.errors import StopRequestedError, TreadleError
 
 from .trust import STATE_FOLDER
 
@@ -50,14 +50,14 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 def describe(
     path: str | os.PathLike[str],
     status: os.stat_result | None = None,
-    is_told_to_end: Callable[[], bool] | None = None,
+    is_stop_requested: Callable[[], bool] | None = None,
 ) -> tuple[str, os.stat_result | None]:
     """Return what `describe_file` does, and the status of what was read, None if there was nothing.
 
     :param status: its status, if it was just looked at
-    :param is_told_to_end: called between the pieces of a large file: whether to give up
+    :param is_stop_requested: called between the pieces of a large file: whether to give up
     :raises TreadleError: if it is there and cannot be read
-    :raises ToldToEndError: the reading was given up
+    :raises StopRequestedError: the reading was given up
     """
     # Asked before it is opened: to open a device can be to make it do something.
     status = status or look_at(path)
@@ -66,7 +66,7 @@ def describe(
     if not stat.S_ISREG(status.st_mode):
         return _special(status.st_mode), status
     try:
-        return _regular(path, is_told_to_end)
+        return _regular(path, is_stop_requested)
     except OSError as error:
         if is_gone(error):
             return ABSENT, None
@@ -295,7 +295,7 @@ def _value(
 
 
 def _regular(
-    path: str | os.PathLike[str], is_told_to_end: Callable[[], bool] | None = None
+    path: str | os.PathLike[str], is_stop_requested: Callable[[], bool] | None = None
 ) -> tuple[str, os.stat_result]:
     descriptor = os.open(path, _FLAGS)
     try:
@@ -303,15 +303,15 @@ def _regular(
         mode = status.st_mode
         if not stat.S_ISREG(mode):
             return _special(mode), status
-        size, digest = _content(descriptor, status.st_size, is_told_to_end)
+        size, digest = _content(descriptor, status.st_size, is_stop_requested)
         if size < 0:
-            raise ToldToEndError(f"the run was told to end while {os.fspath(path)} was read")
+            raise StopRequestedError(f"the run was stopped while {os.fspath(path)} was read")
     finally:
         os.close(descriptor)
     return f"{'exec' if mode & stat.S_IXUSR else 'file'} {size} {digest}", status
 
 
-def _content(descriptor: int, size: int, is_told_to_end: Callable[[], bool] | None) -> tuple[int, str]:
+def _content(descriptor: int, size: int, is_stop_requested: Callable[[], bool] | None) -> tuple[int, str]:
     """Return how much there is to be read, and its digest; -1 if the reading was given up.
 
     :param size: how much there should be: one reading that asks for more and gets just that has met the end
@@ -322,7 +322,7 @@ def _content(descriptor: int, size: int, is_told_to_end: Callable[[], bool] | No
     hasher = xxhash.xxh3_128()
     size = 0
     while piece:
-        if is_told_to_end is not None and is_told_to_end():
+        if is_stop_requested is not None and is_stop_requested():
             return -1, ""
         hasher.update(piece)
         size += len(piece)

@@ -182,7 +182,7 @@ class Files:
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
         self.clock = time_ns
-        self.is_told_to_end: Callable[[], bool] | None = None
+        self.is_stop_requested: Callable[[], bool] | None = None
         """Asked while a large file is read."""
         self.fine_device = NO_DEVICE
         """A device whose stamps are fine, see `timestamps.fine_device`."""
@@ -357,7 +357,7 @@ class Files:
         """
         now = self.clock()
         full = self._full(path)
-        value, read = describe(full, status, self.is_told_to_end)
+        value, read = describe(full, status, self.is_stop_requested)
         self.hashed += 1
         sure = is_sure(status, now, self._sure_device, lag)
         sure = sure and read is not None and self.systems.stamp(read, full) == stamp

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 class Coroutines:
     """One event loop for all jobs of a run, from the first of them to the end of the run.
 
-    :param tell_end: called in the loop's thread with a job that has ended, and its attempt
+    :param report_end: called in the loop's thread with a job that has ended, and its attempt
     """
 
-    __slots__ = ("_end", "_is_called", "_jobs", "_loop", "_new", "_tasks", "_tell_end", "_thread")
+    __slots__ = ("_end", "_is_called", "_jobs", "_loop", "_new", "_report_end", "_tasks", "_thread")
 
-    def __init__(self, tell_end: Callable[[Job, int], None]) -> None:
-        self._tell_end = tell_end
+    def __init__(self, report_end: Callable[[Job, int], None]) -> None:
+        self._report_end = report_end
         self._jobs: dict[Job, int] = {}
         """Job -> attempt, for the jobs that the scheduler waits for."""
         self._new: deque[Job] = deque()
@@ -129,7 +129,7 @@ class Coroutines:
         finally:
             self._tasks.pop(job, None)
             if self._jobs.pop(job, None) is not None:
-                self._tell_end(job, attempt)
+                self._report_end(job, attempt)
 
     def _cancel(self, job: Job) -> None:
         task = self._tasks.get(job)

@@ -327,7 +327,7 @@ class Scheduler:
     def run_process(self, job: ProcessJob, start: Attempt | None) -> Process | None:
         """Give a program to the runner (for `ProcessJob.start`)."""
         if start is None:
-            self.tell_end(job, job.attempt)
+            self.report_end(job, job.attempt)
             return None
         return self.runner.start(job, start)
 
@@ -500,7 +500,7 @@ class Scheduler:
         if self._threads is None:
             from .threads import Threads
 
-            self._threads = Threads(self.tell_end)
+            self._threads = Threads(self.report_end)
         self._threads.run(job)
 
     def run_coroutine(self, job: CoroutineJob) -> None:
@@ -508,7 +508,7 @@ class Scheduler:
         if self._coroutines is None:
             from .coroutines import Coroutines
 
-            self._coroutines = Coroutines(self.tell_end)
+            self._coroutines = Coroutines(self.report_end)
         self._coroutines.run(job)
 
     def interrupt_coroutine(self, job: CoroutineJob) -> None:
@@ -523,7 +523,7 @@ class Scheduler:
         else:
             self.runner.stop(job)
 
-    def tell_end(self, job: Job, attempt: int) -> None:
+    def report_end(self, job: Job, attempt: int) -> None:
         """Tell the loop that an attempt of a job has ended; any thread may call this, once for each attempt."""
         self._inbox.put(job, attempt)
         if self._inbox.is_with_runner:

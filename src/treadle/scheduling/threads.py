@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 class Threads:
     """As many threads as there were ever jobs for them at once.
 
-    :param tell_end: called in the thread with a job that has ended, and its attempt
+    :param report_end: called in the thread with a job that has ended, and its attempt
     """
 
-    __slots__ = ("_busy", "_count", "_queue", "_tell_end", "_untaken")
+    __slots__ = ("_busy", "_count", "_queue", "_report_end", "_untaken")
 
-    def __init__(self, tell_end: Callable[[Job, int], None]) -> None:
-        self._tell_end = tell_end
+    def __init__(self, report_end: Callable[[Job, int], None]) -> None:
+        self._report_end = report_end
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._count = 0
         """Threads that take from the queue or will do so again; too low a number only makes one too many."""
@@ -100,6 +100,6 @@ class Threads:
             job.run_guarded()
             if not self._busy.pop(job, False):
                 return
-            self._tell_end(job, attempt)
+            self._report_end(job, attempt)
         # for the next one: all are to end
         queue.put(None)
