@@ -7,16 +7,20 @@ Treadle: a scheduler may be an action of a walk, and a Command a job. It knows n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .action_job import ActionJob
 from .job import AbstractJob, Job
 from .naming import as_dag
 from .print_job import PrintJob
 from .process_job import ProcessJob
-from .publishing import Publishing
-from .recording import Recording
 from .scheduler import PureScheduler, Scheduler
 from .sequence import Sequence
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .publishing import Publishing
+    from .recording import Recording
 
 __all__ = [
     "AbstractJob",
@@ -32,3 +36,16 @@ __all__ = [
     "Watch",
     "as_dag",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # a run that is not followed pays for neither
+    if name == "Publishing":
+        from .publishing import Publishing
+
+        return Publishing
+    if name == "Recording":
+        from .recording import Recording
+
+        return Recording
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from treadle.core.admission import Admission
@@ -131,7 +131,9 @@ class Run:
         job._aio_enter(RUNNING)
         work, name = self._drive(job, slot), job.label or "treadle.aio"
         if not self._has_factory:
-            self._tasks[job] = _JobTask(work, (self, job, slot), loop=self._loop, name=name)
+            # not by a constructor of its own: one in Python would be a tenth of the work of an empty job
+            task = self._tasks[job] = _JobTask(work, loop=self._loop, name=name)
+            task.about = (self, job, slot)
         elif not (made := self._loop.create_task(work, name=name)).done():
             self._tasks[job] = made
 
@@ -253,18 +255,13 @@ class Run:
 class _JobTask(asyncio.Task[None]):
     """A task that reports to its run when it is cancelled before its first turn, as its coroutine never begins."""
 
-    __slots__ = ("_about",)
-
-    def __init__(
-        self, work: Coroutine[Any, Any, None], about: tuple[Run, AbstractJob, int], **options: Any
-    ) -> None:
-        self._about = about
-        super().__init__(work, **options)
+    __slots__ = ("about",)
+    about: tuple[Run, AbstractJob, int]
 
     def cancel(self, msg: Any = None) -> bool:
         coroutine: Any = self.get_coro()
         if not (self.done() or coroutine.cr_running or coroutine.cr_suspended):
-            run, job, slot = self._about
+            run, job, slot = self.about
             self.get_loop().call_soon(run._lost, job, slot)
         return super().cancel(msg)
 

@@ -151,3 +151,5 @@ def test_the_names_of_the_package_are_these() -> None:
         *("Scheduler", "Sequence", "Watch", "as_dag"),
     }
     assert all(getattr(treadle.aio, name).__doc__ for name in treadle.aio.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = treadle.aio.Nothing
