@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, ItemsView, Mapping
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import walk as _walk
 from .content import fingerprint as _fingerprint
@@ -27,7 +27,6 @@ from .scheduling.job import JobTimingInfo
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION
 from .status import ReturnValue
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from datetime import datetime

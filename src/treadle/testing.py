@@ -6,6 +6,7 @@ Put them into a Scheduler as its `clock` and `runner`; a Walk makes its Schedule
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from .engines.base import AttemptEnd
 from .engines.process import Process
@@ -13,7 +14,6 @@ from .scheduling.job import Job
 from .status import ReturnValue
 from .walk import Walk
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any

@@ -31,21 +31,23 @@ COARSE_GRANULARITY = 2_100_000_000
 class Look:
     """How one file was when it was looked at.
 
-    :ivar value: what it held, as `digests` describes it
-    :ivar sure: whether an equal stamp at a later look will mean equal content
-    :ivar lag: nanoseconds by which the clock that has stamped it may be late
+    :param value: what it held, as `digests` describes it; "" if only its stamp counts
+    :param sure: whether an equal stamp at a later look will mean equal content
+    :param lag: nanoseconds by which the clock that has stamped it may be late
     """
 
     __slots__ = ("lag", "links", "mode", "mtime", "stamp", "sure", "value")
 
-    def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
+    def __init__(
+        self, status: os.stat_result, stamp: Stamp, value: str = "", *, sure: bool = False, lag: int = 0
+    ) -> None:
         self.stamp = stamp
         self.mtime = status.st_mtime_ns
         self.links = status.st_nlink
         self.mode = status.st_mode
-        self.value = ""
-        self.sure = False
-        self.lag = 0
+        self.value = value
+        self.sure = sure
+        self.lag = lag
 
     def has_moved(self, after: Look) -> bool:
         """Return whether the file may have held something else between this look and a later one.
@@ -86,14 +88,16 @@ class Look:
 class FolderLook(Look):
     """How a folder of a tree was just before it was listed.
 
-    :ivar left_out: the inodes of what is in it and is no part of the tree
+    :param left_out: the inodes of what is in it and is no part of the tree
     """
 
     __slots__ = ("left_out",)
 
-    def __init__(self, status: os.stat_result, stamp: Stamp) -> None:
-        super().__init__(status, stamp)
-        self.left_out: Sequence[int] = ()
+    def __init__(
+        self, status: os.stat_result, stamp: Stamp, left_out: Sequence[int], *, sure: bool, lag: int
+    ) -> None:
+        super().__init__(status, stamp, sure=sure, lag=lag)
+        self.left_out = left_out
 
     def has_moved(self, after: Look) -> bool:
         """Return whether a name may have come and gone in it, or it itself.
@@ -112,22 +116,32 @@ class Seen:
     :param value: what it holds, as `digests` describes it
     :param looks: path -> look, of each file that was looked at
     :param sure: whether equal stamps at a later look will mean equal content
-    :ivar is_link: whether the path itself is a link
-    :ivar folders: of a tree, each folder in it, as it was just before it was listed
-    :ivar links: of a tree, what each link in it goes through, see `Ways`
-    :ivar strays: of a tree, each link in it that led nowhere (None), or to a folder that is seen by another name
+    :param is_link: whether the path itself is a link
+    :param folders: of a tree, each folder in it, as it was just before it was listed
+    :param links: of a tree, what each link in it goes through, see `Ways`
+    :param strays: of a tree, each link in it that led nowhere (None), or to a folder that is seen by another name
     """
 
     __slots__ = ("folders", "is_link", "links", "looks", "strays", "sure", "value")
 
-    def __init__(self, value: str, looks: dict[str, Look], sure: bool) -> None:
+    def __init__(
+        self,
+        value: str,
+        looks: dict[str, Look],
+        *,
+        sure: bool,
+        is_link: bool = False,
+        folders: dict[str, FolderLook] | None = None,
+        links: dict[str, Look] | None = None,
+        strays: dict[str, FolderLook | None] | None = None,
+    ) -> None:
         self.value = value
         self.looks = looks
         self.sure = sure
-        self.is_link = False
-        self.folders: dict[str, FolderLook] = {}
-        self.links: dict[str, Look] = {}
-        self.strays: dict[str, FolderLook | None] = {}
+        self.is_link = is_link
+        self.folders = folders or {}
+        self.links = links or {}
+        self.strays = strays or {}
 
 
 class Ways:
@@ -279,12 +293,9 @@ class Files:
 
     def _look_at_file(self, path: str, status: os.stat_result | None, is_link: bool) -> Seen:
         if status is None:
-            seen = Seen(ABSENT, {}, sure=False)
-        else:
-            look = self._look_in(path, status)
-            seen = Seen(look.value, {path: look}, look.sure)
-        seen.is_link = is_link
-        return seen
+            return Seen(ABSENT, {}, sure=False, is_link=is_link)
+        look = self._look_in(path, status)
+        return Seen(look.value, {path: look}, sure=look.sure, is_link=is_link)
 
     def _look_at_tree(self, path: str, made: bool) -> Seen:
         self._trees.add((path, made))
@@ -301,18 +312,18 @@ class Files:
 
         def on_folder(name: str, status: os.stat_result, left_out: Sequence[int]) -> None:
             folder = full + name
-            look = folders[path + name] = FolderLook(status, self.systems.stamp(status, folder))
-            look.lag = self.clocks.lag(status, folder)
-            look.sure = is_sure(status, now, self._sure_device, look.lag)
-            look.left_out = left_out
+            lag = self.clocks.lag(status, folder)
+            sure = is_sure(status, now, self._sure_device, lag)
+            stamp = self.systems.stamp(status, folder)
+            folders[path + name] = FolderLook(status, stamp, left_out, sure=sure, lag=lag)
 
         value = describe_tree(full, file_value, follow=not made, on_folder=on_folder, on_link=links.append)
-        seen = Seen(value, looks, all(look.sure for look in looks.values()))
-        seen.folders = folders
+        followed: dict[str, Look] = {}
         for link in links:
-            _follow(link, seen.links)
-        seen.strays = self._strays({path + link[len(full) :]: link for link in links}, looks, folders)
-        return seen
+            _follow(link, followed)
+        strays = self._strays({path + link[len(full) :]: link for link in links}, looks, folders)
+        sure = all(look.sure for look in looks.values())
+        return Seen(value, looks, sure=sure, folders=folders, links=followed, strays=strays)
 
     def _strays(
         self, links: Mapping[str, str], looks: Mapping[str, Look], folders: Mapping[str, FolderLook]
@@ -338,16 +349,15 @@ class Files:
         """Return a look at one file with what it holds: from what is known, if its stamp is."""
         full = self._full(path)
         stamp = self.systems.stamp(status, full)
-        look = Look(status, stamp)
-        look.lag = self.clocks.lag(status, full)
+        lag = self.clocks.lag(status, full)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             known = self.learned.get(path)
         if known is not None and known[0] == stamp:
-            look.value, look.sure = known[1], True
+            value, sure = known[1], True
         else:
-            look.value, look.sure = self._read(path, status, stamp, look.lag)
-        return look
+            value, sure = self._read(path, status, stamp, lag)
+        return Look(status, stamp, value, sure=sure, lag=lag)
 
     def _read(self, path: str, status: os.stat_result, stamp: Stamp, lag: int) -> tuple[str, bool]:
         """Read a file that was just looked at.

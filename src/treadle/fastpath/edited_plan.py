@@ -9,6 +9,7 @@ without a word in a Command (a folder of PATH, the system's version), only a wal
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
 
@@ -20,7 +21,6 @@ from . import probe, snapshot_file
 from .partial_walk import STAMPS, Part, items_of, links_of_discovered, numbers_of, replace_lists
 from .probe import MADE, WATCHED, split_texts
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 

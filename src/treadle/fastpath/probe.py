@@ -420,20 +420,30 @@ class ProbeResult:
 
     :param items: the numbers of the actions to walk, with all that come after them; none: there is nothing to do
     :param moved: the rows that have another stamp
+    :param is_of_plan: whether the plan has to be read first: then `items` are those that are dirty whatever it says
+    :param log_size: how long the log of records was when it was probed
     """
 
     __slots__ = ("facts", "is_of_plan", "items", "log_size", "moved", "snapshot", "total")
 
-    def __init__(self, snapshot: Snapshot, facts: Facts, items: list[int], moved: list[int], total: int) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        facts: Facts,
+        items: list[int],
+        moved: list[int],
+        total: int,
+        *,
+        is_of_plan: bool,
+        log_size: int,
+    ) -> None:
         self.snapshot = snapshot
         self.facts = facts
         self.items = items
         self.moved = moved
         self.total = total
-        self.is_of_plan = False
-        """Whether the plan has to be read first: then `items` are those that are dirty whatever it says."""
-        self.log_size = 0
-        """How long the log of records was when it was probed."""
+        self.is_of_plan = is_of_plan
+        self.log_size = log_size
 
     @property
     def is_nothing_to_do(self) -> bool:
@@ -514,10 +524,7 @@ def _probe(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Seq
     if voided:
         dirty |= _items_with_keys(snapshot, voided)
     items = sorted(dirty) if is_of_plan else snapshot.with_all_after(dirty) if dirty else []
-    result = ProbeResult(snapshot, facts, items, moved, len(numbers))
-    result.is_of_plan = is_of_plan
-    result.log_size = log_size
-    return result
+    return ProbeResult(snapshot, facts, items, moved, len(numbers), is_of_plan=is_of_plan, log_size=log_size)
 
 
 def _is_redacted(name: str, value: str | None, environ: Mapping[str, str]) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from _thread import get_ident
+from typing import TYPE_CHECKING
 
 from treadle.thread_owners import work_for, work_is_over
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.status import ReturnValue
 
 from .hooks import awaitable
 from .job import Job
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from _thread import get_ident
 from collections import deque
+from typing import TYPE_CHECKING
 
 from treadle.thread_owners import work_for, work_is_over
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Event, Task
     from collections.abc import Callable

@@ -7,6 +7,7 @@ is an ordinary file. It knows nothing of plans and globs.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.content.files import Files
 from treadle.core.paths import folders_around
@@ -15,7 +16,6 @@ from treadle.errors import TreadleError
 from .ownership import ADOPTED, FOREIGN, LEFT, OURS, Ownership, link_value
 from .store import Store
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

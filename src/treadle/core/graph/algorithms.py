@@ -5,10 +5,11 @@ It works on edges and knows nothing of the graph class. networkx is imported whe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle._startup.interpreter import deque
 from treadle.errors import DAGError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
     from typing import Any, TypeVar
