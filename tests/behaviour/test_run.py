@@ -126,7 +126,7 @@ def test_the_command_that_runs_a_failure_again_can_be_pasted(tmp_path: Path) -> 
 def test_a_bare_run_without_anything_to_run_by_default_says_what_there_is(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  deploy: {run: 'true'}\n")
     done = run_treadle(tmp_path, "run", check=2)
-    assert "it has deploy" in done.err
+    assert "its actions: deploy" in done.err
     assert run_treadle(tmp_path, "run", "deploy", check=0).lines[0].endswith("(it runs each time)")
 
 

@@ -1,4 +1,4 @@
-"""The exit codes of the command, beside 0 and those of signals."""
+"""The exit codes of the command, other than 0 and those of signals."""
 
 FAILED = 1
 """An action failed, or work is pending."""

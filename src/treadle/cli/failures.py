@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from treadle.session.call import Call
 
 
-def tell(error: BaseException, call: Call) -> int:
+def print_error(error: BaseException, call: Call) -> int:
     """Print what went wrong; return the exit code."""
     if isinstance(error, TreadleError):
         from treadle.ui.error_text import print_error
@@ -22,7 +22,7 @@ def tell(error: BaseException, call: Call) -> int:
     elif isinstance(error, OSError):
         call.console.warn(f"the system refused: {error}")
     else:
-        _tell_bug(error, call)
+        _print_bug(error, call)
     return exit_code_of(error, call)
 
 
@@ -49,7 +49,7 @@ def code_of(error: TreadleError, *, under_way: bool) -> int:
     return WRONG
 
 
-def _tell_bug(error: BaseException, call: Call) -> None:
+def _print_bug(error: BaseException, call: Call) -> None:
     from traceback import format_exception
 
     from treadle import __version__

@@ -58,10 +58,10 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found |
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0
     except BaseException as error:
-        from .failures import tell
+        from .failures import print_error
 
         call.console.screen.erase()
-        return tell(error, call)
+        return print_error(error, call)
 
 
 def _command(options: Options) -> Callable[[Call], int]:

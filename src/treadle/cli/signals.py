@@ -51,7 +51,7 @@ def _end_all(walk: CommandWalk, code: int) -> None:
 
     left = end_marked(f"{walk.run_id}/", _PATIENCE)
     how = f"processes {left} do not end" if left else "all running programs were killed"
-    # on a terminal the status line may stand there
+    # the cursor may be after the status line
     start = "\n" if os.isatty(2) else ""
     try:
         os.write(2, f"{start}treadle: ended by the third signal, {how}\n".encode())

@@ -88,7 +88,7 @@ class DiscoveredInputs:
         :raises TreadleError: the data of the discovery is missing or not valid
         """
         since = int(started * 1e9) - GRANULARITY
-        doubtful = []
+        changed = []
         fresh: dict[str, Seen] = {}
         links = Links(self.files.root)
         for path, seen, was_there in look_at_discovered(self.files, uid, command, links):
@@ -100,16 +100,16 @@ class DiscoveredInputs:
             elif path in before:
                 has_moved = _others_moved(own, before[path], seen) if own else moved(before[path], seen)
             elif seen.value == ABSENT:
-                # a temporary file of the command looks the same: only what is known to have been there is doubtful
+                # it may be a temporary file of the command: it counts if it is known to have existed
                 has_moved = was_there or bool(producers)
             else:
                 has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, producers, left_by)
             if not (path in before or _is_around(path, seen)):
                 fresh[path] = seen
             if has_moved or any(self.overlaps.overlapped(uid, one) for one in producers):
-                doubtful.append(path)
-        doubtful += self._moved_on_the_way(fresh, since) if fresh else ()
-        return list(dict.fromkeys(doubtful))
+                changed.append(path)
+        changed += self._moved_on_the_way(fresh, since) if fresh else ()
+        return list(dict.fromkeys(changed))
 
     def _moved_on_the_way(self, fresh: Mapping[str, Seen], since: int) -> list[str]:
         """Return the paths that may have been read through another folder or link than exists now.

@@ -1,4 +1,4 @@
-"""Discovery: how a command says which files it has read, beside those that it declares. It knows no records."""
+"""Discovery: how a command reports files that it has read without declaring them. It knows no records."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Discovery:
 
 
 def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> list[str]:
-    """Return what a command has read by its discovery, relative to the root where it lies in it, each path once.
+    """Return what a command has read by its discovery, relative to the root if it is inside, each path once.
 
     :param links: those of the root
     :param cwd: the folder that the command ran in

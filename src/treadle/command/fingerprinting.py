@@ -188,7 +188,7 @@ class Fingerprinter:
         return [*command.inputs, *(path for path in sorted(programs) if not _is_made_by(command, path))]
 
     def _own_program(self, command: Command, name: str) -> str:
-        """Return the path of a program that lies in the root, "" for one that lies elsewhere."""
+        """Return the path of a program in the root, "" for one elsewhere."""
         if "/" in name:
             return _inside(self._links.named(name, command.cwd))
         if "PATH" in command.env.set:
@@ -237,7 +237,7 @@ class Fingerprinter:
         return environ
 
     def program(self, name: str, environ: Mapping[str, str]) -> str | None:
-        """Return the file that a program's name stands for on PATH, None if there is none."""
+        """Return the file of a program on PATH, None if there is none."""
         key = (name, environ.get("PATH", os.defpath))
         if key not in self._programs:
             self._programs[key] = _on_path(*key)

@@ -188,7 +188,7 @@ class Room:
         that no action has made: they stay.
 
         :param inputs: what was seen of the inputs: an output that is one of them is refused
-        :raises TreadleError: something stands in the way
+        :raises TreadleError: something is in the way
         """
         for output in self.command.made:
             full = os.path.join(self.root, output)

@@ -32,20 +32,22 @@ def check_commands(
     :raises DAGError: the graph has a cycle or a predecessor that is not there
     """
     actions.check()
-    makers: dict[str, str] = {}
+    producers: dict[str, str] = {}
     names: dict[str, str] = {}
     for uid, command in actions.vertex_data.items():
         if not isinstance(uid, str) or not isinstance(command, Command):
             raise TreadleError(f"a CommandWalk needs texts as uids and Commands as data, not {uid!r}: {command!r}")
         for output in command.outputs:
-            if makers.setdefault(output, uid) != uid:
-                raise TreadleError(f"{output} is an output of {makers[output]} and of {uid}", place=command.place)
+            if producers.setdefault(output, uid) != uid:
+                raise TreadleError(
+                    f"{output} is an output of {producers[output]} and of {uid}", place=command.place
+                )
             if links is not None:
                 place = links.place_of_output(output)
                 other = names.setdefault(place, output)
-                if makers[other] != uid:
+                if producers[other] != uid:
                     raise TreadleError(
-                        f"{other} of {makers[other]} and {output} of {uid} are one file through links: {place}",
+                        f"{other} of {producers[other]} and {output} of {uid} are one file through links: {place}",
                         place=command.place,
                     )
             if not is_inside(output):
@@ -101,10 +103,10 @@ def connect_by_files(actions: DAG, root: str = "") -> None:
         from treadle.content.links import Links
 
         links = Links(root)
-    for reader, maker, _ in file_edges(actions.vertex_data, [root] if root else (), links):
-        edges.setdefault(reader, {})[maker] = None
-    for reader, makers in edges.items():
-        actions.update_vertex(reader, predecessors=makers, enable_checks=False)
+    for consumer, producer, _ in file_edges(actions.vertex_data, [root] if root else (), links):
+        edges.setdefault(consumer, {})[producer] = None
+    for consumer, producers in edges.items():
+        actions.update_vertex(consumer, predecessors=producers, enable_checks=False)
     actions.check()
 
 
@@ -120,30 +122,30 @@ def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None =
     indirect: dict[Hashable, dict[Hashable, str]] = {}
     before: frozenset[Hashable] = frozenset()
     last: Hashable = None
-    for reader, maker, path in file_edges(actions.vertex_data, roots, links):
-        if reader != last:
-            before, last = actions.get_predecessors(reader), reader
-        if maker not in before:
-            indirect.setdefault(reader, {}).setdefault(maker, path)
-    for reader, makers in indirect.items():
-        _find_before(actions, reader, makers)
+    for consumer, producer, path in file_edges(actions.vertex_data, roots, links):
+        if consumer != last:
+            before, last = actions.get_predecessors(consumer), consumer
+        if producer not in before:
+            indirect.setdefault(consumer, {}).setdefault(producer, path)
+    for consumer, producers in indirect.items():
+        _find_before(actions, consumer, producers)
 
 
-def _find_before(actions: DAG, reader: Hashable, makers: Mapping[Hashable, str]) -> None:
+def _find_before(actions: DAG, consumer: Hashable, producers: Mapping[Hashable, str]) -> None:
     """Raise if a producer does not come before a consumer, by any path of edges."""
     from treadle.core.graph.algorithms import reached
 
-    missing = dict(makers)
-    for here in reached([reader], lambda uid: actions.get_predecessors(uid) | actions.get_after(uid)):
+    missing = dict(producers)
+    for here in reached([consumer], lambda uid: actions.get_predecessors(uid) | actions.get_after(uid)):
         missing.pop(here, None)
         if not missing:
             return
-    for maker, path in missing.items():
-        command: Command = actions.vertex_data[reader]
+    for producer, path in missing.items():
+        command: Command = actions.vertex_data[consumer]
         raise TreadleError(
-            f"{reader} reads {path}, an output of {maker}, but does not come after it",
+            f"{consumer} reads {path}, an output of {producer}, but does not come after it",
             facts=("without an edge it may run first, and be recorded with an old file",),
-            hint=f"give {reader} the predecessor {maker}, or let `connect_by_files` add the edges of all files",
+            hint=f"make {producer} a predecessor of {consumer}, or call `connect_by_files` to add all edges",
             place=command.place,
         )
 

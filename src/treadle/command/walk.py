@@ -331,7 +331,7 @@ class CommandWalk(Walk):
         Called when there is room for them; a subclass overrides it. It either puts all of them there or changes
         nothing. That end is recorded as a success is, and `why` says where the outputs came from.
 
-        :param fingerprint: what the outputs depend on, as it stands now
+        :param fingerprint: what the outputs depend on, as it is now
         :return: where they came from, in words; None to have the action run
         :raises OSError: it failed midway: the action fails with these words; so does a TreadleError
         """

@@ -94,12 +94,12 @@ class Outline:
 
     :param root: absolute path of the folder that all paths are relative to
     :param helps: uid -> help, without actions that their own `when` disables
-    :param makers: uid -> path of the plan that it generates
+    :param plan_producers: uid -> path of the plan that it generates
     """
 
     root: str
     helps: dict[str, str]
-    makers: dict[str, str]
+    plan_producers: dict[str, str]
     names: Names = field(repr=False)
 
 
@@ -114,7 +114,7 @@ class Project:
     :param left_out: uid -> why it is disabled
     :param default: uids of a bare run
     :param queues: name -> tokens, without the queue `default`
-    :param makers: uid -> path of the plan that it generates
+    :param plan_producers: uid -> path of the plan that it generates
     :param looks: its inputs apart from its own text
     :param guessed: uids of actions whose globs may match outputs of unread plans -> the outputs of previous runs
         that they would match
@@ -131,7 +131,7 @@ class Project:
     default: tuple[str, ...]
     queues: dict[str, int]
     params: dict[str, Param]
-    makers: dict[str, str]
+    plan_producers: dict[str, str]
     names: Names = field(repr=False)
     looks: Looks = field(repr=False)
     guessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -194,13 +194,13 @@ class Project:
     def outline(self) -> Outline:
         """Return its names."""
         helps = {uid: action.help for uid, action in self.actions.items()}
-        return Outline(self.root, helps, self.makers, self.names)
+        return Outline(self.root, helps, self.plan_producers, self.names)
 
     @property
     def unread(self) -> list[str]:
         """The producers of plans that are not read yet."""
         unread = set(self.names.open)
-        return [uid for uid in self.makers if uid in unread]
+        return [uid for uid in self.plan_producers if uid in unread]
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Return the uids that names select, in the order of the plan.

@@ -100,9 +100,9 @@ class Names:
         if not self.open or not is_pattern(name):
             return False
         head = prefix + _head(name)
-        if any(head.startswith(f"{maker}:") for maker in self.open):
+        if any(head.startswith(f"{producer}:") for producer in self.open):
             return True
-        may_be = any(f"{maker}:".startswith(head) for maker in self.open)
+        may_be = any(f"{producer}:".startswith(head) for producer in self.open)
         self.doubted = self.doubted or may_be
         return may_be and self.early is not None and uid not in self.early
 
@@ -158,8 +158,8 @@ class Names:
         if found is None:
             found = self._maker(name)
         if found is None:
-            maker = self.producer_of_plan(name)
-            found = None if maker is None else [maker]
+            producer = self.producer_of_plan(name)
+            found = None if producer is None else [producer]
         if found is None:
             raise self.unknown(name, [*self._known(), *self.outputs])
         return found

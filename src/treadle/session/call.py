@@ -91,15 +91,15 @@ class StopRequests:
         """Tell the walk of each request once more: a walk that is only about to begin does not listen yet."""
         if self._repeated < self.count and self._walk is not None:
             self._repeated = self.count
-            self.tell(self._walk)
+            self._stop(self._walk)
 
     def request(self) -> None:
         """Ask the run to end; asked again, it ends at once. Any thread may call this."""
         self.count += 1
         if self._walk is not None:
-            self.tell(self._walk)
+            self._stop(self._walk)
 
-    def tell(self, walk: CommandWalk) -> None:
+    def _stop(self, walk: CommandWalk) -> None:
         """Tell a walk to end, as often as that was asked for."""
         from treadle.scheduling.scheduler import KILLING, STOPPING
 
@@ -138,7 +138,7 @@ class Call:
         self.stops = stops or StopRequests()
         self.found = found
         self.began = monotonic() if found is None else found.began
-        self.former: PreviousOutputs | None = None
+        self.previous_outputs: PreviousOutputs | None = None
         """The outputs of previous runs, as the globs of the loaded plan saw them."""
         self.under_way = False
         """Whether actions may have started."""
@@ -180,7 +180,7 @@ class Call:
         :raises TreadleError: there is none, or it is not right
         """
         plan = self.load_with(())
-        if plan.makers:
+        if plan.plan_producers:
             from .generated_plans import with_generated_plans
 
             plan = with_generated_plans(plan, self.options, self.load_with, is_run=is_run)
@@ -219,8 +219,8 @@ class Call:
     def _former_outputs(self, root: str) -> PreviousOutputs:
         from treadle.state.previous_outputs import PreviousOutputs
 
-        self.former = PreviousOutputs(root)
-        return self.former
+        self.previous_outputs = PreviousOutputs(root)
+        return self.previous_outputs
 
     def plan_file(self) -> str:
         """Return the path of the plan.
@@ -244,11 +244,11 @@ class Call:
         """
         names = self.options.names if given is None else given
         for name in names:
-            maker = plan.names.producer_of_plan(name)
-            if maker is not None and maker in plan.unread:
+            producer = plan.names.producer_of_plan(name)
+            if producer is not None and producer in plan.unread:
                 raise UsageError(
-                    f"{name} is not known: {plan.makers[maker]} is not generated yet",
-                    hint=f"`treadle run {maker}` generates it",
+                    f"{name} is not known: {plan.plan_producers[producer]} is not generated yet",
+                    hint=f"`treadle run {producer}` generates it",
                 )
         return self.select(plan, names)
 

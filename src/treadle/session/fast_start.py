@@ -187,7 +187,7 @@ class Found:
 def look(argv: Sequence[str]) -> Found | None:
     """Return what the snapshot of this call says; None if it is no plain call.
 
-    Its `answer` is None where there is no snapshot, or none that can tell.
+    Its `answer` is None without a snapshot that can decide.
     """
     began = monotonic()
     call = plain_call(argv)

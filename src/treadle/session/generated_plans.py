@@ -164,7 +164,7 @@ def refuse_too_deep(plan: Project) -> None:
     """
     for uid in plan.unread:
         above = [uid[:at] for at, char in enumerate(uid) if char == ":"]
-        if sum(one in plan.makers for one in above) >= MAX_DEPTH:
+        if sum(one in plan.plan_producers for one in above) >= MAX_DEPTH:
             raise TreadleError(
                 f"generated plans are nested more than {MAX_DEPTH} deep",
                 facts=[uid],

@@ -1,8 +1,8 @@
 """What a run would do now: a walk that looks and starts nothing.
 
-As long as a generated plan is not known, a file that its actions made in a former run is there as if no action made
-it. So what was skipped because of such a file may run once the plan is generated again, and an action whose glob
-does not take it now has not lost an input.
+As long as a generated plan is not known, a file that its actions made in a previous run looks like a source. So what
+was skipped because of such a file may run once the plan is generated again, and an action whose glob does not match
+it now has not lost an input.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def open_plans(
     plan: Project, verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict]
 ) -> dict[str, str]:
     """Return the producers whose plans a run may change, each with a text about its plan."""
-    found = {uid: f"{plan.makers[uid]} is not generated yet" for uid in plan.unread}
-    runs = [uid for uid in plan.makers if uid not in found and uid in without_skips(verdicts)]
-    return found | {uid: f"{plan.makers[uid]} may change then" for uid in runs}
+    found = {uid: f"{plan.plan_producers[uid]} is not generated yet" for uid in plan.unread}
+    runs = [uid for uid in plan.plan_producers if uid not in found and uid in without_skips(verdicts)]
+    return found | {uid: f"{plan.plan_producers[uid]} may change then" for uid in runs}
 
 
 def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:

@@ -93,8 +93,8 @@ class PlanInputs:
             return {path: _stamp(path, *one, systems, clocks) for path, one in kept.items()}
 
         rows = stamps(self.rows)
-        if self.call.former is not None:
-            for path, seen in self.call.former.looked.items():
+        if self.call.previous_outputs is not None:
+            for path, seen in self.call.previous_outputs.looked.items():
                 rows |= {name: stamp for name, stamp, _, _ in rows_of(path, seen, WATCHED)}
         for folder, (status, when) in plan.looks.listed.items():
             path = os.path.join(folder, "")
@@ -112,7 +112,7 @@ class PlanInputs:
             root=plan.root,
             has_globs=bool(plan.looks.listed),
             queues=plan.queues,
-            generates_plans=bool(plan.makers),
+            generates_plans=bool(plan.plan_producers),
         )
 
 
@@ -151,7 +151,7 @@ def _stamp(path: str, found: os.stat_result | Row, when: int, systems: FileSyste
 
 
 def _from(root: str, path: str) -> str:
-    """Return a path relative to the root where it lies in it, so that the folder may move."""
+    """Return a path relative to the root if it is inside, so that the folder may move."""
     inside = os.path.join(root, "")
     if path == inside:
         return "./"

@@ -2,7 +2,7 @@
 
 A producer that fails is an action that fails: its plan stays unread, what depends on that is blocked, and all else
 goes on as far as -k says. An action that needs such a producer, that reads what the plan's actions have made in
-former runs, or that cannot be understood without the plan depends on it.
+previous runs, or that cannot be understood without the plan depends on it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Rounds:
 
         What was walked is walked again if it is another action in a plan that is better known.
         """
-        made = [uid for uid in plan.makers if uid not in plan.unread]
+        made = [uid for uid in plan.plan_producers if uid not in plan.unread]
         judged = JudgedActions()
         judged.keep(plan, with_all_before(plan, made))
         while wanted := _first_of(plan, self.failed):
@@ -186,7 +186,7 @@ class Rounds:
         :param if_unclear: whether to include those of which this is not known
         """
         if not self.call.options.names:
-            return plan.makers
+            return plan.plan_producers
         return needed_producers(self.call, plan, if_unclear=if_unclear)
 
     def _counted(self, needed: Iterable[str]) -> int:
@@ -257,7 +257,7 @@ def _first_of(plan: Project, failed: Collection[str]) -> list[str]:
 
 def _is_in(error: PlanError, plan: Project, uid: str) -> bool:
     """Return whether a problem is in the file that a producer has generated."""
-    file = plan.makers.get(uid)
+    file = plan.plan_producers.get(uid)
     places = [one.place.file for one in error.problems if one.place is not None]
     return file is not None and os.path.join(plan.root, file) in [os.path.abspath(place) for place in places]
 

@@ -52,14 +52,14 @@ def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
     inputs_of_plan = PlanInputs(call)
     plan = call.load(is_run=True)
     rounds = None
-    if plan.makers:
+    if plan.plan_producers:
         from .rounds import Rounds
 
         rounds = Rounds(call)
         plan = rounds.whole(plan)
         if rounds.end is not None:
             return rounds.end
-    uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.makers]
+    uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.plan_producers]
     if rounds is None and inputs_of_plan.found is not None and answer is not None and answer.is_of_plan:
         report = _run_changed(call, inputs_of_plan, plan, uids, answer)
         if report is not None:

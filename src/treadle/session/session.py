@@ -83,7 +83,7 @@ class Session(Call):
 
         self.options.check()
         plan = self.load()
-        walk = looked(self, plan, [*self.selected(plan), *plan.makers])
+        walk = looked(self, plan, [*self.selected(plan), *plan.plan_producers])
         return {str(uid): verdict for uid, verdict in walk.verdicts.items()}
 
     def watch(self, display: WatchDisplay | None = None) -> None:

@@ -40,7 +40,7 @@ def stale_outputs(plan: Project, store: Store, warn: Callable[[str], None]) -> S
     """
     if plan.unread:
         raise UsageError(
-            f"stale outputs are not known yet: {plan.makers[plan.unread[0]]} is not generated yet",
+            f"stale outputs are not known yet: {plan.plan_producers[plan.unread[0]]} is not generated yet",
             hint="`treadle run` generates it",
         )
     stale = Stale()
@@ -132,5 +132,5 @@ def _why_left(path: str, made: OutputIndex) -> str:
     if path.endswith("/") and made.paths_in(path):
         return "an action of the plan makes something in it"
     if made.around(path):
-        return "it lies in the output folder of another action"
+        return "it is in the output folder of another action"
     return ""

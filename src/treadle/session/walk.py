@@ -57,13 +57,13 @@ class PlanWalk(CommandWalk):
 
     def describe(self, uid: Any) -> Action:
         """Return the data of an action for subscribers, with what the plan knows of it."""
-        told = super().describe(uid)
+        data = super().describe(uid)
         action = self.plan.actions.get(uid) if self.plan is not None else None
         if action is not None:
-            told.family, told.help, told.place = action.family, action.help, action.place
+            data.family, data.help, data.place = action.family, action.help, action.place
             # those of the walk before are no longer in the graph
-            told.needs = sorted({*told.needs, *(one for one in action.predecessors if one in self.done)})
-        return told
+            data.needs = sorted({*data.needs, *(one for one in action.predecessors if one in self.done)})
+        return data
 
     def _round(self) -> None:
         stops = self.call.stops

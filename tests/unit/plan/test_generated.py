@@ -49,7 +49,7 @@ def test_its_actions_have_the_names_of_their_maker_and_wait_for_it(made: Folder)
     assert list(plan.actions) == ["gen", "gen:a", "gen:b"]
     assert plan.actions["gen:a"].predecessors == ("gen",)
     assert plan.actions["gen:b"].predecessors == ("gen:a", "gen")
-    assert plan.makers == {"gen": "out/gen.yaml"}
+    assert plan.plan_producers == {"gen": "out/gen.yaml"}
     assert plan.unread == []
 
 
@@ -162,7 +162,7 @@ def test_a_maker_that_is_left_out_takes_what_needs_its_plan_along(kind: str, top
     assert list(plan.actions) == ["zz"]
     assert plan.left_out["z"].startswith("needs ")
     assert plan.left_out["z"].endswith(", which is disabled")
-    assert (plan.makers, plan.unread) == ({}, [])
+    assert (plan.plan_producers, plan.unread) == ({}, [])
     with pytest.raises(UsageError, match="gen:a is disabled"):
         plan.select(["gen:a"])
 

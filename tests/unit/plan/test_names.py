@@ -157,7 +157,7 @@ def test_the_outline_has_the_names_of_the_whole_plan(folder: Folder) -> None:
     whole = folder.load(NAMES)
     outline = load_outline(whole.file)
     assert outline.helps == {uid: action.help for uid, action in whole.actions.items()}
-    assert (outline.root, outline.makers) == (whole.root, whole.makers)
+    assert (outline.root, outline.plan_producers) == (whole.root, whole.plan_producers)
     assert outline.names.families == whole.names.families
     assert list(outline.names.outputs) == list(whole.names.outputs)
     assert outline.names.groups == whole.groups

@@ -45,7 +45,7 @@ def forget_command(call: Call) -> int:
 
 
 def _to_forget(call: Call, plan: Project) -> tuple[list[str], dict[str, UsageError]]:
-    """Return the uids of the names that were given, and the names that may be paths of former outputs."""
+    """Return the uids of the given names, and the names that may be paths of previous outputs."""
     uids: dict[str, None] = {}
     paths: dict[str, UsageError] = {}
     for name in call.options.names:
@@ -59,7 +59,7 @@ def _to_forget(call: Call, plan: Project) -> tuple[list[str], dict[str, UsageErr
 def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]]:
     """Return output -> keys of the records that it is in, for paths that were named.
 
-    :raises UsageError: one of them is no output of a former run
+    :raises UsageError: one of them is not an output of a previous run
     """
     found: dict[str, list[str]] = {}
     for name, error in paths.items():

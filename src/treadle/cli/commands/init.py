@@ -52,10 +52,10 @@ def init_command(call: Call) -> int:
         made = [action for action in draft.actions if not action.left_out]
         lost = len(draft.actions) - len(made) + len(draft.notes)
         left = f", {words.count(lost, 'thing')} left as comments" if lost else ""
-        told = line(
+        wrote = line(
             "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {words.count(len(made), 'action')}"
         )
-        call.console.say([(*told, (left, "warn" if lost else ""))])
+        call.console.say([(*wrote, (left, "warn" if lost else ""))])
     return 0
 
 

@@ -55,7 +55,7 @@ def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: b
     if not named:
         _section(call, "groups", [_group(group) for group in plan.groups.values()])
         _section(call, "parameters", [_param(param) for param in plan.params.values()])
-        _section(call, "plans that are not generated yet", [(uid, plan.makers[uid]) for uid in plan.unread])
+        _section(call, "plans that are not generated yet", [(uid, plan.plan_producers[uid]) for uid in plan.unread])
         if everything:
             _section(call, "disabled", plan.left_out.items())
 
@@ -92,8 +92,8 @@ def _param(param: Param) -> Row:
         "takes the words after --" if param.rest else "",
         f"from ${param.env} if set" if param.env else "",
     ]
-    told = (param.help, ", ".join(kind for kind in kinds if kind))
-    return f"{param.name}={value}", "; ".join(text for text in told if text)
+    parts = (param.help, ", ".join(kind for kind in kinds if kind))
+    return f"{param.name}={value}", "; ".join(part for part in parts if part)
 
 
 def _joined(texts: Sequence[str], split: str) -> str:

@@ -51,11 +51,11 @@ def _read(call: Call, source: str) -> Run:
 
     github = GitHub(os.urandom(16).hex()) if call.options.github else None
 
-    def told() -> Iterator[Event]:
+    def events() -> Iterator[Event]:
         for event in read_events(source):
             # what takes it sees first whether it is right
             yield event
             if github is not None:
                 call.console.say(line(text) for text in github.lines(event))
 
-    return Run.of(told())
+    return Run.of(events())

@@ -81,7 +81,7 @@ def exit_code(call: Call, report: RunReport) -> int:
 
 
 def _run_recorded(call: Call) -> int:
-    """Run with events told.
+    """Run, and record the events.
 
     The exit code is 1 where all went well, but a file that was asked for could not be written to its end.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from treadle.session.call import Call
 
 SCHEMA_FILE = f"{STATE_FOLDER}/schema.json"
-"""Where `init` puts the schema, beside the plan: what is in there is never put under version control."""
+"""The file in which `init` puts the schema: the state folder is never under version control."""
 
 
 def schema_command(call: Call) -> int:

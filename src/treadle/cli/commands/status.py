@@ -21,7 +21,7 @@ FORMAT = 1
 def status_command(call: Call) -> int:
     """Print what a run would do; return 1 if there is work."""
     plan = call.load()
-    walk = looked(call, plan, [*call.selected(plan), *plan.makers])
+    walk = looked(call, plan, [*call.selected(plan), *plan.plan_producers])
     verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0}
     for verdict in verdicts.values():

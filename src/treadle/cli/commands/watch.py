@@ -109,7 +109,7 @@ class Shower(Subscriber):
 
 
 class LateScreen(Screen):
-    """A screen that shows nothing until it is told to: a save that changes nothing is worth no line.
+    """A screen that shows nothing until `show` is called: a save that changes nothing gets no line.
 
     :param screen: where it shows it then
     :param heading: what it shows first

@@ -38,7 +38,7 @@ def why_command(call: Call) -> int:
     options = call.options
     plan = call.load()
     uids = call.selected(plan)
-    walk = looked(call, plan, uids if options.names else [*uids, *plan.makers])
+    walk = looked(call, plan, uids if options.names else [*uids, *plan.plan_producers])
     plans = open_plans(plan, walk.verdicts)
     if not options.names:
         uids = [str(uid) for uid in without_skips(walk.verdicts)]
@@ -74,19 +74,19 @@ class ActionFacts:
 
     def explained(self, uid: str) -> Explained:
         """Return what is known of an action, for people."""
-        verdict, former = self.walk.verdicts[uid], self._former(uid)
+        verdict, unlike = self.walk.verdicts[uid], self._unlike_last(uid)
         if not self.everything:
-            return Explained(uid, verdict, former)
+            return Explained(uid, verdict, unlike)
         texts, written = self._differences(uid)
         command = self.walk.actions.vertex_data[uid]
         consumers = self.use.consumers_of(uid)
         waiting = self.use.needed_by(uid)
-        plan = [one for one in waiting if uid in self.use.plan.makers and one.startswith(f"{uid}:")]
+        plan = [one for one in waiting if uid in self.use.plan.plan_producers and one.startswith(f"{uid}:")]
         cut_off, last = self._last_run(uid)
         return Explained(
             uid,
             verdict,
-            former,
+            unlike,
             equal=self._equal(uid),
             texts=texts,
             written=written,
@@ -106,8 +106,8 @@ class ActionFacts:
         """Return the text about the generated plan of an action, "" if a run does not change it."""
         if uid in self.plans:
             return self.plans[uid]
-        maker = next((maker for maker in self.plans if uid.startswith(f"{maker}:")), None)
-        return f"{maker} comes first, and {self.plans[maker]}" if maker is not None else ""
+        producer = next((producer for producer in self.plans if uid.startswith(f"{producer}:")), None)
+        return f"{producer} comes first, and {self.plans[producer]}" if producer is not None else ""
 
     def _last_run(self, uid: str) -> tuple[str, list[Line]]:
         """Return what is known of a last run without an end, and the lines on one that has ended."""
@@ -143,7 +143,7 @@ class ActionFacts:
     def _entry(self, uid: str) -> Entry | None:
         return self.walk.store.entries.get(self.walk.owner(uid, self.walk.actions.vertex_data[uid]).key)
 
-    def _former(self, uid: str) -> list[Reason]:
+    def _unlike_last(self, uid: str) -> list[Reason]:
         """Return how an action differs from its last success, if that had another command and so another record."""
         command = self.walk.actions.vertex_data[uid]
         new = self.walk.new_fingerprints.get(uid)

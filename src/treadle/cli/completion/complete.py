@@ -1,7 +1,7 @@
-"""The hidden `treadle __complete -- WORD...`: what could stand in the place of the last word.
+"""The hidden command `treadle __complete -- WORD...`: completes the last word.
 
-The first line of the answer begins with `:` and says what a shell should do beside (`nospace`, `files`, `folders`);
-each other line is a value, a tab, and what it is. Nothing is ever wrong here: in doubt there is no answer.
+The first line begins with `:` and has directives for the shell (`nospace`, `files`, `folders`). Each other line is
+a value, a tab, and its help. Errors are never printed: in doubt there are no values.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 MOST = 1000
-"""Values that an answer holds."""
+"""The most values in an answer."""
 _FILES = ("schema", "init", "report")
-"""Commands whose names are files."""
+"""Commands that take files in place of names."""
 
 
 class Answer:
-    """What could stand there.
+    """The completions of a word.
 
     :param rows: values, and what each is
-    :param marks: what a shell should do beside: `nospace`, `files`, `folders`
-    :param prefix: what stands before the values in the same word
+    :param marks: directives for the shell: `nospace`, `files`, `folders`
+    :param prefix: the part of the word before the values
     """
 
     def __init__(self, rows: Iterable[Row] = (), marks: Sequence[str] = (), prefix: str = "") -> None:
@@ -42,7 +42,7 @@ class Answer:
         self.prefix = prefix
 
     def lines(self, word: str) -> list[str]:
-        """Return the answer as it is printed, without what does not go on from the word."""
+        """Return the lines to print, without values that do not begin with the word."""
         found = [(self.prefix + value, what) for value, what in self.rows if (self.prefix + value).startswith(word)]
         head = ":" + " ".join([*self.marks, *([f"prefix={self.prefix}"] if self.prefix else [])])
         rows = (f"{value}\t{safe(' '.join(what.split()))}" for value, what in found[:MOST] if _can_be_said(value))
@@ -54,12 +54,12 @@ def _can_be_said(value: str) -> bool:
 
 
 def complete(words: Sequence[str]) -> int:
-    """Print what could stand in the place of the last word; always a success."""
+    """Print the completions of the last word; always return 0."""
     from treadle.errors import TreadleError
 
     if words[:1] == ["--"]:
         words = words[1:]
-    # the process ends with the answer: looking for garbage in between is lost time
+    # the process ends soon, so garbage collection is wasted time
     gc.disable()
     try:
         *before, word = list(words) or [""]
@@ -73,7 +73,7 @@ def complete(words: Sequence[str]) -> int:
 
 
 class _Line:
-    """The words before the one that is completed, taken apart."""
+    """The parsed words before the one to complete."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self.parser = parser
@@ -85,10 +85,10 @@ class _Line:
         self.waiting: argparse.Action | None = None
         """The option whose value comes next."""
         self.is_over = False
-        """Whether `--` stands before."""
+        """Whether there was a `--`."""
 
     def take(self, words: Sequence[str]) -> None:
-        """Take words apart, in their order."""
+        """Parse words, in order."""
         for word in words:
             self._take(word)
 
@@ -128,14 +128,14 @@ class _Line:
             self.params[name] = text
 
     def options(self) -> dict[str, argparse.Action]:
-        """Return the options that may stand here, by their names."""
+        """Return the options of the command, by name."""
         parsers = self.parser._subparsers
         choices = parsers._group_actions[0].choices if parsers is not None else None
         parser = choices.get(self.command, self.parser) if isinstance(choices, dict) else self.parser
         return {name: option for option in parser._actions for name in option.option_strings}
 
     def answer(self, word: str) -> Answer:
-        """Return what could stand in the place of a word."""
+        """Return the completions of a word."""
         if self.waiting is not None:
             return self._value(self.waiting, word, "")
         if self.is_over:
@@ -156,7 +156,7 @@ class _Line:
         return self._names(word)
 
     def _value(self, option: argparse.Action, word: str, prefix: str) -> Answer:
-        """Return what could be the value of an option."""
+        """Return the completions of the value of an option."""
         if option.choices is not None:
             return Answer([(str(one), "") for one in option.choices], prefix=prefix)
         if option.dest == "param":
@@ -189,7 +189,7 @@ class _Line:
         rows = self._plan_names().matching(word) if self.command != "check" else []
         if not rows:
             return Answer(marks=["files"])
-        is_open = all(name.endswith("/") and not told for name, told in rows)
+        is_open = all(name.endswith("/") and not text for name, text in rows)
         return Answer(rows, ["nospace"] if is_open else [])
 
     def _plan_names(self) -> Names:
@@ -205,7 +205,7 @@ class _Line:
 
 
 def _is_flag_too(option: argparse.Action) -> bool:
-    """Return whether the value of an option stands behind `=` only."""
+    """Return whether an option takes its value only with `=`."""
     return option.dest == "force"
 
 

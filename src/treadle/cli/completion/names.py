@@ -1,6 +1,6 @@
-"""The names of a plan, found quickly: its text is read, and its outline only where a word asks for more.
+"""The names of a plan for completion: from its text and, if needed, from its outline.
 
-What is wrong in a plan does not matter here, as long as its names can be seen.
+Problems of a plan do not matter here, if its names can be read.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Choice:
-    """What a parameter may be."""
+    """The type, choices and help of a parameter."""
 
-    def __init__(self, kind: str, choices: Iterable[str], told: str) -> None:
+    def __init__(self, kind: str, choices: Iterable[str], text: str) -> None:
         self.type = kind
         self.choices = tuple(choices)
-        self.help = told
+        self.help = text
 
 
 class Names:
@@ -53,7 +53,7 @@ class Names:
         if outline is None:
             return rows
         found = dict(rows)
-        found |= {uid: told for uid, told in outline.helps.items() if uid.startswith(word) and "@" in uid}
+        found |= {uid: text for uid, text in outline.helps.items() if uid.startswith(word) and "@" in uid}
         return list(found.items()) or _outputs(outline, word)
 
     def _makes_plans(self) -> bool:
@@ -74,18 +74,18 @@ class Names:
             default, choices = entries.get("default"), entries.get("choices")
             is_list = isinstance(getattr(default, "nodes", None), list)
             kind = _text(entries.get("type")) or ("list" if is_list else "str")
-            # words have no last value behind a comma
+            # words are not separated by commas
             kind = "words" if _text(entries.get("split")) == "words" else kind
             listed = getattr(choices, "nodes", [])
             found[name] = Choice(kind, (_text(one) for one in listed), _text(entries.get("help")))
         return found
 
     def outline(self) -> Outline | None:
-        """Return all names, with those in plans that actions have made as they lie there; None if one is wrong."""
+        """Return all names, also those in generated plans as they are on disk; None if a plan is wrong."""
         if self._outline is None and not self._is_wrong:
             try:
                 first = self._outline = self._load(())
-                makers, root = first.makers.items(), first.root
+                makers, root = first.plan_producers.items(), first.root
                 there = [uid for uid, path in makers if os.path.isfile(os.path.join(root, path))]
                 if there:
                     self._outline = self._load(there)
@@ -102,12 +102,12 @@ class Names:
         return outline(Request(file, self.given, None, PreviousOutputs, made))
 
     def _plain(self) -> list[Row]:
-        """Return families and groups as they stand in the text; of a plan with others in it, as they are."""
+        """Return families and groups, from the text of a plan without other plans in it, else from its outline."""
         if not self._is_yaml() or "include" in self._top() or self._makes_plans():
             outline = self.outline()
             if outline is not None:
                 names = outline.names
-                families = {names.uids[uid]: told for uid, told in outline.helps.items()}
+                families = {names.uids[uid]: text for uid, text in outline.helps.items()}
                 return [*families.items(), *((group.name, group.help) for group in names.groups.values())]
         rows = []
         for key in ("actions", "groups"):

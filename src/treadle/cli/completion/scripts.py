@@ -1,4 +1,4 @@
-"""`completion`: the script by which a shell asks `treadle __complete` what could stand in the place of a word."""
+"""`completion`: prints the script by which a shell calls `treadle __complete` to complete a word."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ class WatchLoop:
             self.stops.detach()
             if found is not None:
                 found.close()
-        if before and before == _snapshot_of(found) and self.plan is not None and self.plan.makers:
+        if before and before == _snapshot_of(found) and self.plan is not None and self.plan.plan_producers:
             # a run that generates plans writes no snapshot, and the old one would start rounds for ever
             os.unlink(before[0])
         if self.stops.count:
@@ -289,7 +289,7 @@ class WatchLoop:
         uids = list(plan.actions)
         # the run reports names that match nothing
         with suppress(TreadleError):
-            uids = [str(uid) for uid in plan.dag([*self.call.selected(plan), *plan.makers]).vertex_data]
+            uids = [str(uid) for uid in plan.dag([*self.call.selected(plan), *plan.plan_producers]).vertex_data]
         self.declared = DeclaredInputs.of(plan, uids)
         self.declared.add_discovered()
         # after a problem all changes near it count, until a round has ended well
@@ -358,7 +358,7 @@ class WatchLoop:
         return path.endswith("/") and declared is not None and declared.has_only_made_in(path, self._names)
 
     def _find(self, found: Found | None) -> None:
-        """Take in what the last round has found to be read, where no snapshot tells of it."""
+        """Add the inputs that the last round has discovered, if no snapshot holds them."""
         answer = found.answer if found is not None else None
         if self.declared is None or self._has_asked or (answer is not None and not is_incomplete(answer)):
             return
