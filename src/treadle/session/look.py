@@ -1,8 +1,8 @@
 """What a run would do now: a walk that looks and starts nothing.
 
-As long as a generated plan is not known, a file that its actions made in a previous run looks like a source. So what
-was skipped because of such a file may run once the plan is generated again, and an action whose glob does not match
-it now has not lost an input.
+As long as a generated plan is not known, a file that its actions made in a previous run looks like a source. So
+what was skipped because of such a file may run once the plan is generated again, and an action whose glob does not
+match it now has not lost an input.
 """
 
 from __future__ import annotations
