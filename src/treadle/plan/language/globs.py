@@ -75,13 +75,13 @@ class Disk:
 
     def is_link(self, path: str) -> bool:
         """Whether a path was looked at, or matched by a glob, and is itself a link."""
-        return bool(self._met) and self._full(path) in self._met
+        return bool(self._met) and self.full(path) in self._met
 
     def note_links(self, paths: Iterable[str]) -> None:
         """Note the targets of links: with other targets, they lead to outputs of other actions."""
         for path in paths:
             try:
-                self.links[path] = os.readlink(path if path.startswith("/") else f"{self.root}/{path}")
+                self.links[path] = os.readlink(self.full(path))
             except OSError:
                 self.links[path] = ""
 
@@ -109,9 +109,9 @@ class Disk:
         found: set[str] = set()
         for outer, inner in around.items():
             if len(inner) < MANY:
-                found.update(folder for folder in inner if os.path.islink(self._full(folder).rstrip("/")))
+                found.update(folder for folder in inner if os.path.islink(self.full(folder).rstrip("/")))
                 continue
-            with suppress(OSError), os.scandir(self._full(outer)) as entries:
+            with suppress(OSError), os.scandir(self.full(outer)) as entries:
                 found.update([f"{outer}{entry.name}/" for entry in entries if entry.is_symlink()])
         return found.intersection(folders)
 
@@ -142,7 +142,7 @@ class Disk:
         if known is None:
             links, folders = known = self._entries[folder] = ([], [])
             prefix = folder.removeprefix("./")
-            with suppress(OSError, ValueError), os.scandir(self._full(folder)) as entries:
+            with suppress(OSError, ValueError), os.scandir(self.full(folder)) as entries:
                 for entry in entries:
                     if entry.is_symlink():
                         links.append(prefix + entry.name)
@@ -150,7 +150,8 @@ class Disk:
                         folders.append(f"{prefix}{entry.name}/")
         return known
 
-    def _full(self, path: str) -> str:
+    def full(self, path: str) -> str:
+        """Return the absolute path of a normalised one."""
         return path if path.startswith("/") else f"{self.root}/{path}"
 
     def kind(self, path: str) -> str:
@@ -162,7 +163,7 @@ class Disk:
 
     def _look(self, path: str) -> str:
         path = path.rstrip("/") or "/"
-        full = path if path.startswith("/") else f"{self.root}/{path}"
+        full = self.full(path)
         folder = full[: full.rfind("/") + 1]
         looks = self._looks_in[folder] = self._looks_in.get(folder, 0) + 1
         if looks == MANY:
@@ -372,7 +373,7 @@ def _walk(pattern: Pattern, disk: Disk, unreadable: dict[str, str]) -> set[str]:
     :param unreadable: filled with the paths that could not be looked into or at, see `Globs.unreadable`
     """
     base = pattern.base
-    full = disk.root if base == "." else base if base.startswith("/") else f"{disk.root}/{base}"
+    full = disk.root if base == "." else disk.full(base)
     found: set[str] = set()
     seen: set[tuple[str, int]] = set()
     looked_at = 0

@@ -60,7 +60,11 @@ class PathResolver:
             raise self.source.error(
                 f"{what}: ~ is not expanded", node, hint="write the whole path; ./~ is a file of that name"
             )
-        return normalise(f"{folder}/{text}" if folder and text[0] != "/" else text, self.root)
+        return normalise(self.below_root(text), self.root)
+
+    def below_root(self, text: str) -> str:
+        """Return a path of this file as it is written in the plan's own file; absolute ones stay."""
+        return f"{self.folder}/{text}" if self.folder and not text.startswith("/") else text
 
     def as_written(self, path: str) -> str:
         """Return a normalised path as it is written in this file."""

@@ -73,8 +73,7 @@ def _whole_name(file: PlanFile, names: Names, text: str, groups: Collection[str]
     whole = file.prefix + text
     if not file.prefix or names.is_name(whole) or whole in groups or is_pattern(text):
         return whole
-    folder = file.file_scope.resolver.folder
-    path = f"{folder}/{text}" if folder and not text.startswith("/") else text
+    path = file.file_scope.resolver.below_root(text)
     return path if names.makes(path) else whole
 
 

@@ -182,12 +182,12 @@ class CommandBuilder:
         text = instance.scope.text(name)
         if not text:
             raise self.source.error("a tool without a name", name.node, hint="the value is empty")
-        folder = instance.spec.file_scope.resolver.folder
+        below_root = instance.spec.file_scope.resolver.below_root
         argv = argv_split.fill(version, instance.scope) if version else ()
-        if folder and argv and "/" in argv[0] and not argv[0].startswith("/"):
-            argv = (f"{folder}/{argv[0]}", *argv[1:])
+        if argv and "/" in argv[0]:
+            argv = (below_root(argv[0]), *argv[1:])
         if "/" in text:
-            text = normalise(f"{folder}/{text}" if folder and not text.startswith("/") else text, self.root)
+            text = normalise(below_root(text), self.root)
             text = text if "/" in text else "./" + text
         return Tool(text, argv)
 

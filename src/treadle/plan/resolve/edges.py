@@ -349,7 +349,7 @@ class Linker:
 
     def _check_state(self, path: str, node: Node) -> None:
         state = f"{self.root}/{STATE_FOLDER}/"
-        full = path if path.startswith("/") else f"{self.root}/{path[2:] if path == './' else path}"
+        full = self.disk.full(path.removeprefix("./"))
         if (path.endswith("/") and state.startswith(full)) or full.startswith(state):
             where = "is in" if full.startswith(state) else "contains"
             what = f"the input {path} {where} the state folder {STATE_FOLDER}/"
@@ -378,16 +378,13 @@ class Linker:
             around = folder.rpartition("/")[0]
             near_by = self._names_in(around + "/" if around or path.startswith("/") else "")
             near = nearest(folder + "/", [one for one in near_by if one.endswith("/")])
-            if near and any(one == name for one, _, _ in self.disk.names(self._full(near))):
+            if near and any(one == name for one, _, _ in self.disk.names(self.disk.full(near))):
                 found = [near + name]
         return [*found, *list(self.declared.files)[:2000]]
 
     def _names_in(self, prefix: str) -> list[str]:
-        there = self.disk.names(self._full(prefix))[:500]
+        there = self.disk.names(self.disk.full(prefix))[:500]
         return [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in there]
-
-    def _full(self, path: str) -> str:
-        return path if path.startswith("/") else f"{self.root}/{path}"
 
 
 def _shown(item: FromItem, scope: Scope) -> str:

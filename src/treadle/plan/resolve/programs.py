@@ -6,6 +6,7 @@ Programs found on PATH have no producer, and programs that a script starts are n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from treadle.core.paths import normalise, parents
@@ -44,13 +45,11 @@ class Programs:
 
         Errors in a name are left to the command builder.
         """
-        found: list[StartedProgram] = []
-        for templates, in_cwd, node, is_late in _named(instance.spec):
-            if not _has_paths(templates[0]):
-                found.extend(self._started(templates, instance.scope, _cwd(instance, in_cwd), (node, is_late)))
-        if instance.spec.sh is not None and "/" in instance.spec.settings.shell[0]:
-            node = instance.spec.entries.get("shell", instance.spec.key)
-            found.extend(self._file(instance.spec.settings.shell[0], _cwd(instance, True), (node, False)))
+        spec = instance.spec
+        found = self._started(instance, instance.scope, with_paths=False)
+        if spec.sh is not None and "/" in spec.settings.shell[0]:
+            node = spec.entries.get("shell", spec.key)
+            found.extend(self._file(spec.settings.shell[0], _cwd(instance, True), node))
         return found
 
     def by_paths(self, instance: Instance, scope: Scope) -> list[StartedProgram]:
@@ -58,27 +57,23 @@ class Programs:
 
         :param scope: has the values of these
         """
+        return self._started(instance, scope, with_paths=True)
+
+    def _started(self, instance: Instance, scope: Scope, *, with_paths: bool) -> list[StartedProgram]:
         found: list[StartedProgram] = []
         for templates, in_cwd, node, is_late in _named(instance.spec):
-            if _has_paths(templates[0]):
-                found.extend(self._started(templates, scope, _cwd(instance, in_cwd), (node, is_late)))
+            if _has_paths(templates[0]) is with_paths:
+                with suppress(TreadleError):
+                    name = next((text for template in templates for text in scope.items(template)), "")
+                    found.extend(self._file(name, _cwd(instance, in_cwd), node, is_late=is_late))
         return found
 
-    def _started(
-        self, templates: Sequence[Template], scope: Scope, cwd: str, where: tuple[Node, bool]
-    ) -> Iterator[StartedProgram]:
-        try:
-            name = next((text for template in templates for text in scope.items(template)), "")
-        except TreadleError:
-            return
-        yield from self._file(name, cwd, where)
-
-    def _file(self, name: str, cwd: str, where: tuple[Node, bool]) -> Iterator[StartedProgram]:
+    def _file(self, name: str, cwd: str, node: Node, *, is_late: bool = False) -> Iterator[StartedProgram]:
         if "/" in name and not name.endswith("/"):
             path = name if name.startswith("/") or not cwd else f"{cwd}/{name}"
             # the system follows links before ..
             place = self.declared.disk.named(path) if ".." in path else normalise(path, self.root)
-            yield StartedProgram(place, where[0], is_late=where[1])
+            yield StartedProgram(place, node, is_late)
 
     def wait(self, instance: Instance, started: Iterable[StartedProgram], predecessors: dict[str, None]) -> None:
         """Add the producers of the programs of an instance to its predecessors.
@@ -137,11 +132,10 @@ def _has_paths(template: Template) -> bool:
 
 def _cwd(instance: Instance, is_relative: bool) -> str:
     """Return the folder that names are relative to, "" for the root."""
-    folder = instance.spec.file_scope.resolver.folder
+    resolver = instance.spec.file_scope.resolver
     if not is_relative or "cwd" not in instance.spec.files:
-        return folder
+        return resolver.folder
     try:
-        text = instance.scope.text(instance.spec.files["cwd"])
+        return resolver.below_root(instance.scope.text(instance.spec.files["cwd"]))
     except TreadleError:
-        return folder
-    return f"{folder}/{text}" if folder and not text.startswith("/") else text
+        return resolver.folder
