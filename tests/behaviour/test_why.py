@@ -213,8 +213,8 @@ def test_a_check_with_another_command_is_compared_with_its_last_success(tmp_path
             "lint would run:",
             "  new: it has not run here before",
             "  unlike its last success, which had another command:",
+            "    input src/b added",
             "    command changed:",
             "      - grep -c one src/a",
             "      + grep -q one src/a src/b",
-            "    input src/b added",
         ]
