@@ -158,7 +158,7 @@ class Room:
             self._note_left(name, verdict, status)
             # outputs of previous actions are removed before the start
             if verdict in (FOREIGN, ALTERED) and not (
-                goes and self._ownership.is_former(name, status, self.command.label)
+                goes and self._ownership.is_previous_output(name, status, self.command.label)
             ):
                 found.append(name)
         self._before[folder] = set(found)
@@ -540,7 +540,7 @@ class Sweep:
     def _of(self, path: str, status: os.stat_result) -> str:
         if self.is_in_the_way:
             return FOREIGN if self._ownership.keeps(path) else self._ownership.of_path(path)
-        if self.label is not None and self._ownership.is_former(path, status, self.label):
+        if self.label is not None and self._ownership.is_previous_output(path, status, self.label):
             return OURS
         value = self._ownership.value_of(path, status)
         verdicts = {claim.of_name(path, value) for claim in self._claims}
@@ -581,7 +581,11 @@ class Sweep:
             return
         status = _lstat(os.path.join(self._root, folder.rstrip("/")))
         verdicts = {claim.of_name(folder, lambda: FOLDER_VALUE) for claim in self._claims}
-        if status is not None and self.label is not None and self._ownership.is_former(folder, status, self.label):
+        if (
+            status is not None
+            and self.label is not None
+            and self._ownership.is_previous_output(folder, status, self.label)
+        ):
             verdicts.add(OURS)
         if verdicts.isdisjoint((OURS, LEFT, ADOPTED)):
             return

@@ -240,7 +240,7 @@ class Ownership:
             )
         return next(one for one in (OURS, LEFT, ADOPTED, ALTERED, FOREIGN) if one in verdicts)
 
-    def is_former(self, path: str, status: os.stat_result, label: str) -> bool:
+    def is_previous_output(self, path: str, status: os.stat_result, label: str) -> bool:
         """Return whether a file is an output of an action of this plan, and holds what that has left there.
 
         For what is in the output folder of another action: there only what is not in the plan any more can

@@ -51,7 +51,7 @@ class PreviousOutputs:
     def __len__(self) -> int:
         return len(self._ownership.keys)
 
-    def maker_of(self, path: str) -> str:
+    def producer_of(self, path: str) -> str:
         """Return the uid of the action that made a path, "" if none did."""
         keys = self._keys_of(path)
         return self._ownership.store.entries[keys[0]].owner.uid if keys else ""

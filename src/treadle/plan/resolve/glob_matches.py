@@ -134,8 +134,8 @@ def no_match_error(
 
 
 def _maker(declared: DeclaredOutputs, path: str) -> str:
-    maker_of = getattr(declared.previous, "maker_of", None)
-    uid = maker_of(path) if maker_of is not None else ""
+    producer_of = getattr(declared.previous, "producer_of", None)
+    uid = producer_of(path) if producer_of is not None else ""
     return f"the action {uid} made it, which is no longer in the plan" if uid else "a former run made it"
 
 
