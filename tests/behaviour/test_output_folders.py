@@ -147,7 +147,7 @@ def test_the_reason_says_what_becomes_of_an_altered_output_folder(tmp_path: Path
     folder = project(tmp_path / "p")
     run_treadle(folder, "run", check=0)
     (folder / "site/added").write_text("mine")
-    assert "what its last run made in there is removed first" in run_treadle(folder, "why", "site").out
+    assert "what its last run made there is removed first" in run_treadle(folder, "why", "site").out
 
 
 def test_a_run_says_which_output_folders_were_emptied(tmp_path: Path) -> None:
