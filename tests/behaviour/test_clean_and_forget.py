@@ -41,7 +41,7 @@ def test_clean_of_a_name_removes_its_outputs_only(tmp_path: Path) -> None:
     assert run_treadle(tmp_path, "clean", "second", check=0).lines == ["1 output removed"]
     done = run_treadle(tmp_path, "run", check=0)
     assert "(output out/c is missing)" in done.lines[0]
-    assert done.lines[1].startswith("1 run, 2 skipped")
+    assert done.lines[1].startswith("1 run, 2 up to date")
 
 
 def test_clean_leaves_a_folder_alone_that_lies_where_a_file_should(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_forget_makes_the_next_run_run_these_again(tmp_path: Path) -> None:
     done = run_treadle(tmp_path, "run", check=0)
     assert "ran first" in done.lines[0]
     assert "new" in done.lines[0]
-    assert done.lines[1].startswith("1 run, 2 skipped")
+    assert done.lines[1].startswith("1 run, 2 up to date")
 
 
 def test_forget_wants_a_name(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_an_edited_command_is_run_without_a_walk_over_the_others(
         assert main(["run"], look(["run"])) == 0
         assert settled.starts()[before:] == ["second", "check"]
         assert settled.read("out/second") == "one.txt"[:number]
-        assert "2 run, 7 skipped" in capsys.readouterr().out
+        assert "2 run, 7 up to date" in capsys.readouterr().out
     assert settled.run() == []
 
 
@@ -353,7 +353,7 @@ def test_parameters_and_selections_have_snapshots_of_their_own(settled: Project)
     for _ in range(2):
         assert "folder" in settled.treadle("run", "-p", "mode=fancy", "-v").out
         assert settled.treadle("run", "-p", "mode=fancy").code == 0
-        assert "2 skipped" in settled.treadle("run", "second").out
+        assert "2 up to date" in settled.treadle("run", "second").out
     names = [path.name for path in (settled.folder / ".treadle/quick").iterdir()]
     snapshots = [name for name in names if "-" not in name]
     assert len(snapshots) == 3

@@ -51,7 +51,7 @@ def test_a_plan_that_is_made_is_walked_in_the_same_run(project: Project) -> None
 def test_a_second_run_has_nothing_to_do(project: Project) -> None:
     project.run()
     for _ in range(3):
-        assert "nothing to do: 5 skipped" in project.treadle("run").out
+        assert "nothing to do: 5 up to date" in project.treadle("run").out
 
 
 def test_what_the_plan_names_is_added_and_vanishes_with_its_maker(project: Project) -> None:
@@ -176,7 +176,7 @@ def test_why_says_of_a_plan_what_status_says(project: Project) -> None:
     assert project.treadle("why").out == f"gen would run:\n  it runs each time\ngen:... may run:\n  {said}\n"
     for name in ("gen:a", "gen:b"):
         shown = project.treadle("why", name).out
-        assert shown.startswith(f"{name} would be skipped: nothing has changed\n  gen comes first, and {said}\n")
+        assert shown.startswith(f"{name} is up to date: nothing has changed\n  gen comes first, and {said}\n")
     assert f"  {said}\n" in project.treadle("why", "gen").out
     assert "may be another" not in project.treadle("why", "lone").out
 
@@ -288,9 +288,9 @@ def test_a_maker_that_is_left_out_takes_its_plan_along_and_back(project: Project
     project.write("plan", project.read("treadle.yaml").replace("    expand:", "    when: on == 'yes'\n    expand:"))
     project.write("plan", project.read("treadle.yaml") + "params: {on: {default: 'yes'}}\n")
     project.run()
-    assert "nothing to do: 1 skipped" in project.treadle("run", "-p", "on=no").out
+    assert "nothing to do: 1 up to date" in project.treadle("run", "-p", "on=no").out
     assert project.treadle("clean", "--stale", "-n", "-p", "on=no").out == ""
-    assert "nothing to do: 5 skipped" in project.treadle("run").out
+    assert "nothing to do: 5 up to date" in project.treadle("run").out
 
 
 def test_force_of_all_runs_each_action_once(project: Project) -> None:

@@ -87,4 +87,4 @@ def test_a_run_with_nothing_to_do_says_so_and_no_more(folder: Path) -> None:
         on_github(folder, "run", "fine", check=0)
     lines = on_github(folder, "run", "fine", check=0)
     assert len(lines) == 1
-    assert lines[0].startswith("nothing to do: 1 skipped")
+    assert lines[0].startswith("nothing to do: 1 up to date")

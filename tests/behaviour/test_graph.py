@@ -36,10 +36,10 @@ def test_the_tree_shows_the_whole_plan_and_what_a_run_would_do(tmp_path: Path) -
     assert run_treadle(tmp_path, "graph", check=0).lines == [
         "tell: would run (it runs each time)",
         "  merge: would run (new: it has not run here before)",
-        "    fit@a: skipped",
-        "      split: skipped",
+        "    fit@a: up to date",
+        "      split: up to date",
         "    fit@b: would run (new: it has not run here before)",
-        "      split: skipped",
+        "      split: up to date",
         "other: would run (new: it has not run here before)",
         "  merge ...",
     ]

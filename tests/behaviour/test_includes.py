@@ -77,7 +77,7 @@ def test_a_mistake_in_an_included_plan_is_told_after_a_run_without_one(project: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["status", "docs:*"], "3 actions would be skipped"),
+        (["status", "docs:*"], "3 actions up to date"),
         (["why", "docs:page@a"], "docs:page@a"),
         (["log", "docs:build"], "says build"),
         (["list"], "docs:page@..."),

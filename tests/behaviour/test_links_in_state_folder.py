@@ -172,7 +172,7 @@ def test_state_that_was_moved_and_linked_by_its_user_stays_up_to_date(project: P
     run(project)
     (project.folder / ".treadle").rename(project.folder.parent / "elsewhere")
     (project.folder / ".treadle").symlink_to(project.folder.parent / "elsewhere")
-    assert "1 skipped" in project.treadle("run", "a").out
+    assert "1 up to date" in project.treadle("run", "a").out
     project.write("i", "2\n")
     assert "1 run" in project.treadle("run", "a").out
 
@@ -235,7 +235,7 @@ def test_a_safe_folder_lets_a_link_lead_to_nothing_but_state(project: Project, s
 def test_a_safe_folder_lets_a_link_lead_to_an_empty_folder(project: Project) -> None:
     (project.folder.parent / "mine").mkdir()
     (project.folder / ".treadle").symlink_to(project.folder.parent / "mine")
-    for count in ("1 run", "1 skipped"):
+    for count in ("1 run", "1 up to date"):
         assert count in project.treadle("run", "a", TREADLE_SAFE_FOLDERS="*").out
 
 

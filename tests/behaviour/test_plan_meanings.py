@@ -83,9 +83,7 @@ def test_a_bare_run_of_which_all_is_left_out_has_nothing_to_do(default: str, out
     done = run_treadle(tmp_path, "run", "-p", "m=no", check=0)
     assert done.out.startswith("disabled a: when m == 'yes' is false")
     assert done.lines[-1].startswith("nothing to do in ")
-    assert (
-        run_treadle(tmp_path, "status", "-p", "m=no", check=0).out == "nothing to do: 0 actions would be skipped\n"
-    )
+    assert run_treadle(tmp_path, "status", "-p", "m=no", check=0).out == "nothing to do: 0 actions up to date\n"
 
 
 # Always.
@@ -104,7 +102,7 @@ def test_readers_of_what_always_runs_are_judged_by_what_came_out(tmp_path: Path)
     status = run_treadle(tmp_path, "status", check=1).out
     assert "may run reads: depends on now" in status
     assert "needs" not in status
-    assert "needs would be skipped" in run_treadle(tmp_path, "why", "needs").out
+    assert "needs is up to date" in run_treadle(tmp_path, "why", "needs").out
     (tmp_path / "source").write_text("b")
     assert run(tmp_path) == ["now", "reads"]
     assert (tmp_path / "p").read_text() == "b"
@@ -144,7 +142,7 @@ def test_needs_alone_foretells_no_run_and_files_do_whichever_way_they_are_read(t
         "may run tool: depends on prog",
         "may run tree: depends on prog",
     ]
-    assert "3 to run, 4 may run, 1 to skip" in status
+    assert "3 to run, 4 may run, 1 up to date" in status
 
 
 # Records.

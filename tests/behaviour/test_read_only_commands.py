@@ -69,7 +69,7 @@ def test_what_would_be_skipped_but_for_a_version_may_run(settled: Path) -> None:
         "may run prog: the version of ./cc is only known by running it",
         "may run after: depends on prog",
         "may run both: depends on after",
-        "3 may run, 1 to skip",
+        "3 may run, 1 up to date",
     ]
     data = json.loads(run_treadle(settled, "status", "--json", "prog", check=1).out)
     assert data["actions"][0]["outcome"] == "may run"

@@ -106,7 +106,7 @@ def test_all_faces_count_the_same(faces: Faces) -> None:
     for element in (faces.junit, *faces.junit.iter("testsuite")):
         numbers = {name: int(element.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
         assert numbers == {"tests": 7, "failures": 1, "errors": 0, "skipped": 2}
-    assert faces.out.splitlines()[-1].startswith("4 run, 1 skipped, 1 failed, 1 blocked in ")
+    assert faces.out.splitlines()[-1].startswith("4 run, 1 up to date, 1 failed, 1 blocked in ")
 
 
 def test_all_faces_tell_the_same_durations(faces: Faces) -> None:
@@ -209,7 +209,7 @@ def test_a_run_with_nothing_to_do_tells_all_of_it(project: Path) -> None:
     for _ in range(2):
         run_treadle(project, "run", "same", "after", "two", check=0)
     done = run_treadle(project, "run", "same", "after", "two", *FILES, check=0)
-    assert done.out.startswith("nothing to do: 4 skipped in ")
+    assert done.out.startswith("nothing to do: 4 up to date in ")
     faces = Faces(project, done.out)
     assert {name: event["status"] for name, event in faces.of("ended").items()} == dict.fromkeys(
         ("one", "two", "same", "after"), "skipped"
@@ -218,7 +218,9 @@ def test_a_run_with_nothing_to_do_tells_all_of_it(project: Path) -> None:
     assert faces.page["result"] == "succeeded"
     assert faces.bars() == []
     assert faces.junit.attrib["skipped"] == "4"
-    assert run_treadle(project, "run", "same", "after", "two", check=0).out.startswith("nothing to do: 4 skipped")
+    assert run_treadle(project, "run", "same", "after", "two", check=0).out.startswith(
+        "nothing to do: 4 up to date"
+    )
 
 
 MAKER = """

@@ -46,7 +46,7 @@ def test_a_second_run_has_nothing_to_do_and_says_so_in_one_line(tmp_path: Path) 
     run_treadle(tmp_path, "run", check=0)
     done = run_treadle(tmp_path, "run", check=0)
     assert len(done.lines) == 1
-    assert done.out.startswith("nothing to do: 2 skipped in ")
+    assert done.out.startswith("nothing to do: 2 up to date in ")
 
 
 def test_early_cutoff_is_seen_in_the_counts(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_early_cutoff_is_seen_in_the_counts(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("# two\ntext\n")
     done = run_treadle(tmp_path, "run", check=0)
     assert "(input a changed)" in done.lines[0]
-    assert done.lines[1].startswith("1 run, 1 skipped in ")
+    assert done.lines[1].startswith("1 run, 1 up to date in ")
 
 
 def test_a_failure_is_told_with_reason_command_log_and_what_runs_it_again(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_force_runs_everything_and_force_with_a_name_runs_that(tmp_path: Path) -
     done = run_treadle(tmp_path, "run", "--force=first", check=0)
     assert "ran first" in done.lines[0]
     assert "(forced)" in done.lines[0]
-    assert done.lines[1].startswith("1 run, 1 skipped")
+    assert done.lines[1].startswith("1 run, 1 up to date")
     assert run_treadle(tmp_path, "run", "--force", "second", check=0).lines[2].startswith("2 run")
 
 
@@ -197,7 +197,7 @@ def test_v_lists_skipped_actions_outputs_and_what_is_left_out(tmp_path: Path) ->
     assert "  | said" in done.lines
     assert done.lines[-2].startswith("disabled b: ")
     assert done.lines[-1].startswith("1 run")
-    assert run_treadle(tmp_path, "run", "-v", check=0).lines[0] == "[1/1] skipped a"
+    assert run_treadle(tmp_path, "run", "-v", check=0).lines[0] == "[1/1] up to date a"
 
 
 def test_v_shows_the_end_of_a_long_output_and_names_the_log(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_plan_in_another_folder_is_found_above_and_paths_are_ours(tmp_path: Pa
     below.mkdir(parents=True)
     run_treadle(below, "run", "first", check=0)
     done = run_treadle(tmp_path / "out", "run", "c", check=0)
-    assert done.lines[-1].startswith("1 run, 1 skipped")
+    assert done.lines[-1].startswith("1 run, 1 up to date")
     assert run_treadle(tmp_path / "out", "status", "../out/c", check=0).code == 0
     assert run_treadle(below, "status", str(tmp_path / "out/c"), check=0).code == 0
 

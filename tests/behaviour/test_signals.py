@@ -177,7 +177,7 @@ def test_what_was_done_before_the_signal_stays_done(tmp_path: Path) -> None:
     run_treadle(waiting.folder, "run", "early", check=0)
     run = waiting.start("-j4")
     run.send_signal(signal.SIGINT)
-    assert ended(run).lines[-1].startswith("interrupted: 0 run, 1 skipped, 1 interrupted, 1 not started")
+    assert ended(run).lines[-1].startswith("interrupted: 0 run, 1 up to date, 1 interrupted, 1 not started")
     assert run_treadle(waiting.folder, "status", "early", check=0).code == 0
 
 

@@ -170,7 +170,7 @@ def test_what_is_adopted_is_skipped_until_something_changes(tmp_path: Path) -> N
     ]
     assert "taken as current by `treadle adopt`" in run_treadle(tmp_path, "why", "a").out
     done = run_treadle(tmp_path, "run", check=0)
-    assert done.lines[-1].startswith("1 run, 2 skipped")
+    assert done.lines[-1].startswith("1 run, 2 up to date")
     assert (tmp_path / "out/a").read_text() == "from elsewhere\n"
     (tmp_path / "x").write_text("two\n")
     run_treadle(tmp_path, "run", check=0)
@@ -206,7 +206,7 @@ def test_an_action_without_outputs_is_never_adopted(tmp_path: Path) -> None:
     (tmp_path / "out/a").touch()
     assert "nothing to adopt" in run_treadle(tmp_path, "adopt", "lint", check=2).err
     done = run_treadle(tmp_path, "adopt", "*", check=0)
-    assert "lint is skipped" in done.err
+    assert "lint cannot be adopted: it has no outputs" in done.err
     assert done.lines == ["1 action taken as current"]
     assert "run lint" in run_treadle(tmp_path, "status", "lint", "a", check=1).out
 

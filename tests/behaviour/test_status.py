@@ -43,7 +43,7 @@ def test_status_says_what_a_run_would_do_and_its_code_says_whether(tmp_path: Pat
         "2 to run",
     ]
     run_treadle(tmp_path, "run", check=0)
-    assert run_treadle(tmp_path, "status", check=0).lines == ["nothing to do: 2 actions would be skipped"]
+    assert run_treadle(tmp_path, "status", check=0).lines == ["nothing to do: 2 actions up to date"]
     (tmp_path / "a").write_text("two\n")
     changed = ["run first: input a changed", "may run second: depends on first", "1 to run, 1 may run"]
     assert run_treadle(tmp_path, "status", check=1).lines == changed
@@ -55,9 +55,9 @@ def test_status_with_v_lists_what_would_be_skipped(tmp_path: Path) -> None:
     ready(tmp_path)
     (tmp_path / "out/c").unlink()
     assert run_treadle(tmp_path, "status", "-v", check=1, env={"FLAVOUR": "mint"}).lines == [
-        "skip first",
+        "up to date: first",
         "run second: output out/c is missing",
-        "1 to run, 1 to skip",
+        "1 to run, 1 up to date",
     ]
 
 
@@ -101,7 +101,7 @@ def test_why_shows_old_and_new_of_each_element(tmp_path: Path) -> None:
 def test_why_of_a_skip_says_what_is_equal_and_why_it_ran_last(tmp_path: Path) -> None:
     ready(tmp_path)
     lines = run_treadle(tmp_path, "why", "first", env={"FLAVOUR": "mint"}, check=0).lines
-    assert lines[0] == "first would be skipped: nothing has changed"
+    assert lines[0] == "first is up to date: nothing has changed"
     assert "command, shell, folder, 1 input (a), 1 output (out/b), 1 variable (FLAVOUR)" in lines[1]
     assert lines[2:4] == ["  if what it makes comes out different, these follow:", "    second reads out/b"]
     assert lines[4].startswith("  it last ran ")
@@ -120,9 +120,7 @@ def test_why_tells_how_the_last_run_failed(tmp_path: Path) -> None:
 def test_bare_why_tells_of_all_that_would_run(tmp_path: Path) -> None:
     ready(tmp_path)
     mint = {"FLAVOUR": "mint"}
-    assert run_treadle(tmp_path, "why", env=mint, check=0).lines == [
-        "nothing would run: 2 actions would be skipped"
-    ]
+    assert run_treadle(tmp_path, "why", env=mint, check=0).lines == ["nothing would run: 2 actions up to date"]
     (tmp_path / "a").write_text("other\n")
     lines = run_treadle(tmp_path, "why", env=mint, check=0).lines
     assert lines[0] == "first would run:"
@@ -140,7 +138,7 @@ def test_the_reason_that_why_gives_is_the_one_that_the_run_gives(tmp_path: Path)
 def test_a_forced_action_is_seen_by_status(tmp_path: Path) -> None:
     ready(tmp_path)
     lines = run_treadle(tmp_path, "run", "-n", "--force=second", env={"FLAVOUR": "mint"}, check=1).lines
-    assert lines == ["run second: forced", "1 to run, 1 to skip"]
+    assert lines == ["run second: forced", "1 to run, 1 up to date"]
 
 
 @pytest.mark.parametrize("words", [["status"], ["why", "a"], ["run", "-n"]])

@@ -54,7 +54,7 @@ def test_who_reads_what_the_plan_left_behind_may_run(tmp_path: Path) -> None:
     assert may_run(tmp_path, "status", "next") == ["file", "next"]
     assert "file may run:\n  depends on gen\n" in run_treadle(tmp_path, "why", "file", check=0).out
     assert "glob may run:\n  depends on gen\n" in run_treadle(tmp_path, "why", "glob", check=0).out
-    assert "1 to run, 5 may run, 3 to skip" in run_treadle(tmp_path, "status", check=1).out
+    assert "1 to run, 5 may run, 3 up to date" in run_treadle(tmp_path, "status", check=1).out
     ran = _RAN.findall(run_treadle(tmp_path, "run", check=0).out)
     assert sorted(ran) == ["deps", "file", "gen", "gen:a", "next"]
     assert "nothing to do" in run_treadle(tmp_path, "status", check=0).out
@@ -89,6 +89,6 @@ def test_status_never_calls_skipped_what_runs(tmp_path: Path) -> None:
         if chance.random() < 0.5:
             (tmp_path / "base").write_text(f"{number}\n")
         status = run_treadle(tmp_path, "status", "-v").out
-        skipped = set(re.findall(r"^skip (\S+)$", status, re.MULTILINE))
+        skipped = set(re.findall(r"^up to date: (\S+)$", status, re.MULTILINE))
         ran = set(_RAN.findall(run_treadle(tmp_path, "run", check=0).out))
         assert not ran & skipped, (made, status)

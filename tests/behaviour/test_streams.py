@@ -127,7 +127,7 @@ def test_a_run_whose_output_cannot_be_written_is_done_all_the_same(tmp_path: Pat
     plan(tmp_path, PLAN)
     run_treadle(tmp_path, "run", "-v", prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"), check=2)
     assert (tmp_path / "p").read_text() == "x\n"
-    assert "nothing to do: 2 skipped" in run_treadle(tmp_path, "run", check=0).out
+    assert "nothing to do: 2 up to date" in run_treadle(tmp_path, "run", check=0).out
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -47,12 +47,12 @@ def test_a_folder_and_a_list_of_outputs_are_compared_one_by_one(folder: Path) ->
 
 def test_a_plan_that_is_gone_leaves_its_outputs_to_the_other(folder: Path) -> None:
     (folder / "one.yaml").unlink()
-    assert run_treadle(folder, "run", "two.yaml", check=0).out.startswith("nothing to do: 1 skipped")
+    assert run_treadle(folder, "run", "two.yaml", check=0).out.startswith("nothing to do: 1 up to date")
 
 
 def test_a_plan_with_another_name_keeps_its_outputs(folder: Path) -> None:
     (folder / "one.yaml").rename(folder / "three.yaml")
-    assert run_treadle(folder, "run", "three.yaml", check=0).out.startswith("nothing to do: 2 skipped")
+    assert run_treadle(folder, "run", "three.yaml", check=0).out.startswith("nothing to do: 2 up to date")
     # a link to a plan is that plan
     (folder / "one.yaml").symlink_to("three.yaml")
     assert run_treadle(folder, "status", "-f", "three.yaml", check=0).err == ""

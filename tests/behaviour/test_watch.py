@@ -57,7 +57,7 @@ def fence(folder: Path, watched: Watched) -> list[str]:
 
 def test_a_save_runs_what_reads_it_and_says_what_changed(folder: Path, watched: Watched) -> None:
     (folder / "x").write_text("2\n")
-    assert watched.round() == ["changed: x", "ran a", "ran b", "2 run, 2 skipped in"]
+    assert watched.round() == ["changed: x", "ran a", "ran b", "2 run, 2 up to date in"]
     assert (folder / "o/b").read_text() == "2\n"
     assert run_treadle(folder, "status").code == 0
 
@@ -91,7 +91,7 @@ actions:
     (tmp_path / "src/.#a.c").symlink_to("me@here:1")
     (tmp_path / "src/#a.c#").write_text("1\n")
     (tmp_path / "fence").write_text("2\n")
-    assert watched.round() == ["changed: fence", "ran fence", "1 run, 1 skipped in"]
+    assert watched.round() == ["changed: fence", "ran fence", "1 run, 1 up to date in"]
     (tmp_path / "src/.a.c.swp").unlink()
     (tmp_path / "src/a.c").write_text("2\n")
     assert watched.round()[:2] == ["changed: src/a.c", "ran tree"]
@@ -101,7 +101,7 @@ actions:
 def test_a_save_of_the_same_content_is_no_news(folder: Path, watched: Watched) -> None:
     (folder / "x").write_text("1\n")
     said = fence(folder, watched)
-    assert said[-2:] == ["ran fence", "1 run, 3 skipped in"]
+    assert said[-2:] == ["ran fence", "1 run, 3 up to date in"]
     assert sum(line.startswith("ran") for line in said) == 1
 
 

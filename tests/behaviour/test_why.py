@@ -43,7 +43,7 @@ def told(folder: Path, *words: str) -> list[str]:
 def test_a_skip_names_what_is_equal_and_what_would_follow(tmp_path: Path) -> None:
     settled(tmp_path)
     assert told(tmp_path, "first") == [
-        "first would be skipped: nothing has changed",
+        "first is up to date: nothing has changed",
         ("  equal to the last success: command, shell, folder, 1 input (src/text), 1 output (out/b), system"),
         "  if what it makes comes out different, these follow:",
         "    second reads out/b",
@@ -206,7 +206,7 @@ def test_a_check_with_another_command_is_compared_with_its_last_success(tmp_path
         plan(tmp_path, text)
         run_treadle(tmp_path, "run", "lint", check=0)
     plan(tmp_path, check)
-    assert told(tmp_path, "lint")[0] == "lint would be skipped: nothing has changed"
+    assert told(tmp_path, "lint")[0] == "lint is up to date: nothing has changed"
     (tmp_path / "src/b").write_text("one\n")
     for words in ((), ("lint",)):
         assert told(tmp_path, *words)[:7] == [

@@ -283,16 +283,16 @@ def treadle(root: Path, command: str, *words: str, check: int = 0) -> str:
 
 def test_each_command_knows_the_discovered_inputs(project: Path, kind: str) -> None:
     assert "2 run" in treadle(project, "run")
-    assert treadle(project, "run").startswith("nothing to do: 2 skipped")
+    assert treadle(project, "run").startswith("nothing to do: 2 up to date")
     assert "h " in treadle(project, "list", "--files", "use")
     (project / "h").write_text("two\n")
     assert "discovered input h changed" in treadle(project, "status", check=1)
     assert "discovered input h changed" in treadle(project, "why", "use")
     assert "2 run" in treadle(project, "run")
     assert (project / "o/after").read_text() == "in\ntwo\n"
-    assert treadle(project, "run").startswith("nothing to do: 2 skipped")
+    assert treadle(project, "run").startswith("nothing to do: 2 up to date")
     assert treadle(project, "adopt", "*") == "2 actions taken as current\n"
-    assert treadle(project, "run").startswith("nothing to do: 2 skipped")
+    assert treadle(project, "run").startswith("nothing to do: 2 up to date")
     (project / "h").write_text("three\n")
     assert "discovered input h changed" in treadle(project, "status", check=1)
     treadle(project, "clean")
@@ -307,7 +307,7 @@ def test_an_edited_plan_is_compared_with_its_discovery(project: Path, kind: str)
     (project / "plan.json").write_text(plan)
     assert "use" in treadle(project, "run")
     (project / "plan.json").write_text(plan + "\n")
-    assert treadle(project, "run").startswith("nothing to do: 2 skipped")
+    assert treadle(project, "run").startswith("nothing to do: 2 up to date")
 
 
 def test_adopt_without_the_data_records_nothing(project: Path, kind: str) -> None:
@@ -332,7 +332,7 @@ def test_the_data_of_a_killed_attempt_counts_for_nothing(project: Path, kind: st
     assert "interrupted" in treadle(project, "status", check=1)
     assert "2 run" in treadle(project, "run")
     (project / "wrong").write_text("two\n")
-    assert treadle(project, "run").startswith("nothing to do: 2 skipped")
+    assert treadle(project, "run").startswith("nothing to do: 2 up to date")
     (project / "h").write_text("three\n")
     assert "2 run" in treadle(project, "run")
 

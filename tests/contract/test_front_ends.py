@@ -54,7 +54,7 @@ def treadle(root: Path, *words: str, code: int = 0) -> str:
 def test_run_runs_what_changed_and_skips_the_rest(project: Path) -> None:
     assert "2 run" in treadle(project, "run", "-f", "build.toy")
     assert (project / "deep/two").read_text() == "ABC\nABC\n"
-    assert treadle(project, "run", "-f", "build.toy").startswith("nothing to do: 2 skipped")
+    assert treadle(project, "run", "-f", "build.toy").startswith("nothing to do: 2 up to date")
     (project / "in.txt").write_text("x\n")
     assert "input in.txt changed" in treadle(project, "run", "-f", "build.toy")
     assert (project / "deep/two").read_text() == "X\nX\n"
@@ -62,7 +62,7 @@ def test_run_runs_what_changed_and_skips_the_rest(project: Path) -> None:
 
 def test_names_select_actions_and_outputs(project: Path) -> None:
     assert "1 run" in treadle(project, "run", "-f", "build.toy", "one")
-    assert "1 run, 1 skipped" in treadle(project, "run", "-f", "build.toy", "deep/two")
+    assert "1 run, 1 up to date" in treadle(project, "run", "-f", "build.toy", "deep/two")
     assert "there is no action, group or output 'tow'" in treadle(project, "run", "-f", "build.toy", "tow", code=2)
 
 
@@ -70,7 +70,7 @@ def test_questions_answer(project: Path) -> None:
     assert "to run" in treadle(project, "status", "-f", "build.toy", code=1)
     treadle(project, "run", "-f", "build.toy")
     assert "nothing to do" in treadle(project, "status", "-f", "build.toy")
-    assert "would be skipped" in treadle(project, "why", "-f", "build.toy", "one")
+    assert "is up to date" in treadle(project, "why", "-f", "build.toy", "one")
     assert "deep-two" in treadle(project, "list", "-f", "build.toy")
     edges = json.loads(treadle(project, "graph", "-f", "build.toy", "--format", "json"))["edges"]
     assert [(edge["from"], edge["to"]) for edge in edges] == [("one", "deep-two")]

@@ -72,14 +72,14 @@ def test_a_job_with_a_restored_cache_runs_what_has_changed(job: Any, tmp_path: P
     second = checkout(tmp_path / "two/work")
     for path in cached:
         shutil.copytree(first / path, second / path)
-    assert "nothing to do: 2 skipped" in run_on_a_new_machine(second, command, env).stdout
+    assert "nothing to do: 2 up to date" in run_on_a_new_machine(second, command, env).stdout
     assert (second / "junit.xml").exists()
     third = checkout(tmp_path / "three/work")
     (third / "b.txt").write_text("changed\n")
     for path in cached:
         shutil.copytree(second / path, third / path)
     done = run_on_a_new_machine(third, command, env)
-    assert "1 run, 1 skipped" in done.stdout
+    assert "1 run, 1 up to date" in done.stdout
     assert "input b.txt changed" in done.stdout
 
 
@@ -119,7 +119,7 @@ def test_a_second_container_has_nothing_to_do(tmp_path: Path) -> None:
     env["HOME"] = str(tmp_path / "gone with the container")
     assert "2 run" in run_on_a_new_machine(work, "treadle run", env).stdout
     env["HOME"] = str(tmp_path / "another one")
-    assert "nothing to do: 2 skipped" in run_on_a_new_machine(work, "treadle run", env).stdout
+    assert "nothing to do: 2 up to date" in run_on_a_new_machine(work, "treadle run", env).stdout
     # without the marks in the mounted folder, the state would be a stranger's
     env["XDG_STATE_HOME"] = str(tmp_path / "lost")
     assert "2 run" in run_on_a_new_machine(work, "treadle run", env).stdout

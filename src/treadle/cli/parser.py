@@ -148,7 +148,7 @@ class _Parser(argparse.ArgumentParser):
 
 COMMANDS = {
     "run": "run the actions that changed",
-    "why": "why an action would run or be skipped, and why it ran last",
+    "why": "why an action would run or is up to date, and why it ran last",
     "status": "what a run would do; exit code 1 if there is work",
     "list": "the actions, groups and parameters of the plan",
     "graph": "the order of actions: as a tree, a picture, or data",
@@ -349,7 +349,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add("-C", dest="folder", metavar="DIR", help="change to this folder first")
     add("-p", dest="param", action="append", metavar="NAME=VALUE", help="set a parameter; a list as a,b")
     add = partial(parser.add_argument_group("output").add_argument, default=none)
-    add("-v", dest="verbose", action=flag, help="show more: skipped actions, outputs, all names")
+    add("-v", dest="verbose", action=flag, help="show more: actions that are up to date, outputs, all names")
     add("-q", dest="quiet", action=flag, help="show nothing if all is well")
     add("--color", choices=COLOR_CHOICES, help="auto: if the terminal, NO_COLOR and FORCE_COLOR allow")
 

@@ -13,6 +13,12 @@ NOT_STARTED = "not started"
 ENDS = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED)
 """How an action that had its turn may end."""
 STATUSES = (*ENDS, NOT_STARTED)
+UP_TO_DATE = "up to date"
+
+
+def label(how: str) -> str:
+    """Return what people read of an end; programs read the end itself."""
+    return UP_TO_DATE if how == SKIPPED else how
 
 
 class RunCounts:

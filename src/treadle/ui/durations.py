@@ -24,9 +24,9 @@ def duration(seconds: float) -> str:
 
 
 def nothing_to_do(skipped: int, seconds: float, saved: float) -> Line:
-    """Return the last line of a run in which all was skipped."""
+    """Return the last line of a run in which all is up to date."""
     head = ("nothing to do: " if skipped else "nothing to do", "good")
-    return (head, (f"{skipped} skipped" if skipped else "", ""), *times(seconds, saved))
+    return (head, (f"{skipped} up to date" if skipped else "", ""), *times(seconds, saved))
 
 
 def times(seconds: float, saved: float) -> tuple[Piece, ...]:

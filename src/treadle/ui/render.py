@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core import wording as words
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, label
 from treadle.core.text import crop, crop_middle, safe, width
 
 from .durations import duration, nothing_to_do, times
@@ -30,7 +30,7 @@ def status_line(state: RunCounts, now: float, room: int) -> Line:
     parts: list[list[Piece]] = []
     if state.running or not state.done:
         parts.append([(f"{len(state.running)} running", "")])
-    parts += [[(f"{state.counts[how]} {how}", _STYLES[how])] for how in _SHOWN if state.counts[how]]
+    parts += [[(f"{state.counts[how]} {label(how)}", _STYLES[how])] for how in _SHOWN if state.counts[how]]
     pieces: list[Piece] = [(f"[{state.done}/{state.total}] ", "")]
     for number, part in enumerate(parts):
         pieces += [(", ", ""), *part] if number else part
@@ -58,7 +58,7 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
     """Return the line on the end of an action."""
     head = f"[{state.done}/{state.total}] "
     name = (safe(ended.name), "name")
-    parts: list[str | Piece] = [(head, "dim"), (ended.how, _STYLES[ended.how]), " ", name]
+    parts: list[str | Piece] = [(head, "dim"), (label(ended.how), _STYLES[ended.how]), " ", name]
     if ended.how == SKIPPED:
         return line(*parts)
     if ended.how == BLOCKED:
@@ -105,7 +105,7 @@ def failure_block(failure: Failure) -> list[Line]:
     """Return the lines on a failure, for the end of the run."""
     ended = failure.ended
     first, *more = (ended.failure or "failed").splitlines()
-    lines = [line((ended.how, _STYLES[ended.how]), " ", (safe(ended.name), "name"), f": {safe(first)}")]
+    lines = [line((label(ended.how), _STYLES[ended.how]), " ", (safe(ended.name), "name"), f": {safe(first)}")]
     lines += [line(f"  {safe(text)}") for text in more]
     rows = [("why", words.reasons(ended.reasons, most=3)), *_command_rows(failure.command)]
     rows += [("log", safe(failure.log)), ("again", safe(failure.again))]
@@ -166,7 +166,7 @@ def totals(state: RunCounts, now: float, *, saved: float = 0.0, cut_off: str = "
         parts.append((f"{counts[RAN]} run", "good" if counts[RAN] else ""))
         for how in (SKIPPED, FAILED, INTERRUPTED, BLOCKED):
             if counts[how]:
-                parts += [(", ", ""), (f"{counts[how]} {how}", _STYLES[how] if how != SKIPPED else "")]
+                parts += [(", ", ""), (f"{counts[how]} {label(how)}", _STYLES[how] if how != SKIPPED else "")]
         if state.left:
             parts.append((f", {state.left} not started", ""))
         parts += times(now - state.began, saved)

@@ -90,7 +90,7 @@ def verdict_lines(uid: str, verdict: Verdict) -> list[Line]:
     """Return what is done with an action now."""
     name = (safe(uid), "name")
     if verdict.outcome == decision.SKIP:
-        return [line(name, " would be skipped: ", ("nothing has changed", "good"))]
+        return [line(name, " is up to date: ", ("nothing has changed", "good"))]
     how = {decision.RUN: "would run", decision.MAY_RUN: "may run"}.get(verdict.outcome, verdict.outcome)
     return [line(name, " ", (how, "warn"), ":")]
 

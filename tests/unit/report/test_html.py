@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from made_up import events_of
+from treadle.core.outcomes import label
 from treadle.events.run_model import Run
 from treadle.report.html import html
 from unit.report.test_reports import NASTY, one_action
@@ -96,7 +97,7 @@ def test_the_page_shows_what_the_run_came_to(browser: Browser) -> None:
     counts = events[-1]["counts"]
     assert browser.text("h1").startswith(f"{counts['failed']} actions failed")
     chips = browser.text(".chips")
-    assert all(f"{number} {status}" in chips for status, number in counts.items() if number)
+    assert all(f"{number} {label(status)}" in chips for status, number in counts.items() if number)
     assert browser.count(".failure") == counts["failed"]
     assert "Segmentation fault" in browser.text(".failure pre:not(.command)")
     shown = ["failures", "timeline", "slowest", "graph", "reasons", "actions"]

@@ -10,7 +10,7 @@ from treadle.ui.graph.model import (
     FAILED,
     NEEDS,
     RUN,
-    SKIP,
+    UP_TO_DATE,
     Graph,
     Vertex,
     around,
@@ -61,21 +61,21 @@ def test_a_deep_chain_goes_on_from_the_margin_and_nothing_is_lost() -> None:
 def test_states_and_reasons_stand_behind_names_and_fit_the_room() -> None:
     made = graph("a b")
     made.vertices["b"].states, made.vertices["b"].note = {RUN: 1}, "input a changed"
-    made.vertices["a"].states = {SKIP: 1}
-    assert tree(made) == ["b: would run (input a changed)", "  a: skipped"]
-    assert tree(made, room=20) == ["b: would run (inp...", "  a: skipped"]
+    made.vertices["a"].states = {UP_TO_DATE: 1}
+    assert tree(made) == ["b: would run (input a changed)", "  a: up to date"]
+    assert tree(made, room=20) == ["b: would run (inp...", "  a: up to date"]
 
 
 def test_a_family_above_the_bound_is_one_vertex_with_the_states_of_all() -> None:
     made = fan(9)
     for n in range(9):
-        made.vertices[f"fit@{n}"].states = {FAILED if n == 3 else SKIP: 1}
+        made.vertices[f"fit@{n}"].states = {FAILED if n == 3 else UP_TO_DATE: 1}
     folded = fold(made, 8)
     assert list(folded.vertices) == ["src", "fit@...", "all"]
     assert folded.edges == {("src", "fit@..."): DATA, ("fit@...", "all"): DATA}
     assert folded.vertices["fit@..."].state == FAILED
-    assert tree(folded) == ["all", "  fit@... (9): 1 failed, 8 skipped", "    src"]
-    assert folded.counts() == {FAILED: 1, SKIP: 8}
+    assert tree(folded) == ["all", "  fit@... (9): 1 failed, 8 up to date", "    src"]
+    assert folded.counts() == {FAILED: 1, UP_TO_DATE: 8}
     assert list(fold(made, 9).vertices) == list(made.vertices)
     assert list(fold(made, 0).vertices) == list(made.vertices)
 

@@ -34,12 +34,12 @@ def texts(lines: list[Line]) -> list[str]:
 def test_the_status_line_tells_counts_and_what_runs_longest() -> None:
     now = state(running={"fit@a": 108.0, "fit@b": 119.0}, ran=7, skipped=180, failed=1)
     line = plain(render.status_line(now, 120.0, 80))
-    assert line == "[188/240] 2 running, 180 skipped, 1 failed | longest: fit@a 12s"
+    assert line == "[188/240] 2 running, 180 up to date, 1 failed | longest: fit@a 12s"
 
 
 def test_the_status_line_of_a_run_that_looks_says_so() -> None:
     assert plain(render.status_line(state(), 100.5, 80)) == "[0/240] 0 running"
-    assert plain(render.status_line(state(skipped=20), 100.5, 80)) == "[20/240] 20 skipped"
+    assert plain(render.status_line(state(skipped=20), 100.5, 80)) == "[20/240] 20 up to date"
 
 
 @pytest.mark.parametrize("room", [0, 1, 3, 10, 20, 40, 60, 79, 120])
@@ -54,9 +54,10 @@ def test_the_status_line_is_never_wider_than_its_room(room: int, name: str) -> N
 def test_a_long_name_gives_way_before_the_counts_do() -> None:
     now = state(running={"x" * 100 + "@end": 100.0}, skipped=9)
     assert (
-        plain(render.status_line(now, 101.0, 60)) == "[9/240] 1 running, 9 skipped | longest: xxxxxx...xx@end 1.0s"
+        plain(render.status_line(now, 101.0, 60))
+        == "[9/240] 1 running, 9 up to date | longest: xxxxxx...xx@end 1.0s"
     )
-    assert plain(render.status_line(now, 101.0, 44)) == "[9/240] 1 running, 9 skipped"
+    assert plain(render.status_line(now, 101.0, 44)) == "[9/240] 1 running, 9 up to date"
     assert plain(render.status_line(now, 101.0, 20)) == "[9/240] 1 running..."
 
 
@@ -73,7 +74,7 @@ def test_a_long_name_gives_way_before_the_counts_do() -> None:
             Ended("fit", RAN, 0.3, [CHANGED], attempts=3),
             "[1/240] ran fit 0.3s, attempt 3 (input data/raw.csv changed)",
         ),
-        (Ended("fit", SKIPPED), "[1/240] skipped fit"),
+        (Ended("fit", SKIPPED), "[1/240] up to date fit"),
         (Ended("fit", FAILED, 0.3, [CHANGED], "exit code 2"), "[1/240] failed fit 0.3s: exit code 2"),
         (Ended("fit", FAILED, 0.0, [], "no tool\n  PATH=x"), "[1/240] failed fit 0.0s: no tool"),
         (Ended("fit", INTERRUPTED, 2.0, [CHANGED]), "[1/240] interrupted fit 2.0s (input data/raw.csv changed)"),
@@ -137,10 +138,10 @@ def test_those_who_are_blocked_by_the_same_stand_together() -> None:
 @pytest.mark.parametrize(
     ("now", "line"),
     [
-        (state(ran=12, skipped=224, failed=1, blocked=3), "12 run, 224 skipped, 1 failed, 3 blocked in 4.2s"),
+        (state(ran=12, skipped=224, failed=1, blocked=3), "12 run, 224 up to date, 1 failed, 3 blocked in 4.2s"),
         (state(ran=240), "240 run in 4.2s"),
-        (state(skipped=238, failed=1), "0 run, 238 skipped, 1 failed, 1 not started in 4.2s"),
-        (state(skipped=240), "nothing to do: 240 skipped in 4.2s"),
+        (state(skipped=238, failed=1), "0 run, 238 up to date, 1 failed, 1 not started in 4.2s"),
+        (state(skipped=240), "nothing to do: 240 up to date in 4.2s"),
         (state(0), "nothing to do in 4.2s"),
     ],
 )
@@ -152,7 +153,7 @@ def test_the_last_line_tells_what_was_saved() -> None:
     now = state(skipped=240)
     assert (
         plain(render.totals(now, 100.1, saved=123.0))
-        == "nothing to do: 240 skipped in 0.1s, 2m 03s saved by skipping"
+        == "nothing to do: 240 up to date in 0.1s, 2m 03s saved by skipping"
     )
     assert "saved" not in plain(render.totals(now, 100.1, saved=0.01))
 

@@ -100,7 +100,7 @@ def test_a_skip_tells_what_was_found_equal() -> None:
         "fingerprint_version",
     ]
     assert explained(Verdict(decision.SKIP), equal=dict.fromkeys(names, "x")) == [
-        "fit would be skipped: nothing has changed",
+        "fit is up to date: nothing has changed",
         (
             "  equal to the last success: command, shell, folder, 2 inputs (a, b), 1 output (c), 1 variable (CC), "
             "1 tool (cc), system"

@@ -79,7 +79,7 @@ def _with_outputs(call: Call, plan: Project, uids: list[str]) -> list[str]:
         if command.outputs or command.edits:
             found.append(uid)
         else:
-            call.console.warn(f"{uid} is skipped: an action without outputs cannot be adopted")
+            call.console.warn(f"{uid} cannot be adopted: it has no outputs")
     if not found:
         raise TreadleError("there is nothing to adopt", hint="name actions with outputs")
     return found

@@ -55,7 +55,7 @@ def reason_data(why: Reason) -> dict[str, object]:
 def _short(uid: str, verdict: decision.Verdict) -> Line:
     name = (safe(uid), "name")
     if verdict.outcome == decision.SKIP:
-        return line(("skip", "dim"), " ", name)
+        return line(("up to date", "dim"), ": ", name)
     style = "warn" if verdict.outcome == decision.RUN else "dim"
     return line((verdict.outcome, style), " ", name, f": {words.reasons(verdict.reasons)}")
 
@@ -67,6 +67,8 @@ def _open(uid: str, said: str) -> Line:
 def _totals(counts: dict[str, int]) -> Line:
     run, may, skip = counts[decision.RUN], counts[decision.MAY_RUN], counts[decision.SKIP]
     if not run and not may:
-        return line(("nothing to do", "good"), f": {words.count(skip, 'action')} would be skipped")
-    said = [f"{number} {what}" for number, what in ((run, "to run"), (may, "may run"), (skip, "to skip")) if number]
+        return line(("nothing to do", "good"), f": {words.count(skip, 'action')} up to date")
+    said = [
+        f"{number} {what}" for number, what in ((run, "to run"), (may, "may run"), (skip, "up to date")) if number
+    ]
     return line(", ".join(said))

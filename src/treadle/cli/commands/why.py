@@ -1,4 +1,4 @@
-"""`why`: why an action would run or be skipped now, what follows it, and why it ran last time."""
+"""`why`: why an action would run now or is up to date, what follows it, and why it ran last time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_TEXTS = 10
 
 
 def why_command(call: Call) -> int:
-    """Print why actions would run or be skipped now, what follows them, and why they ran last time."""
+    """Print why actions would run now or are up to date, what follows them, and why they ran last time."""
     options = call.options
     plan = call.load()
     uids = call.selected(plan)
@@ -48,7 +48,7 @@ def why_command(call: Call) -> int:
         call.console.say_data({"format": FORMAT, "actions": [facts.data(uid) for uid in uids]})
         return 0
     if not uids and not plans:
-        call.console.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} would be skipped")])
+        call.console.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} up to date")])
     made = (one for uid in uids for one in explained_lines(facts.explained(uid), verbose=options.verbose))
     call.console.say(shown for one in made for shown in folded(one, call.console.room))
     for uid, said in plans.items() if not options.names else ():

@@ -4,6 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const T = (window.treadle = { data });
 
 T.statuses = ["failed", "interrupted", "blocked", "not started", "ran", "skipped"];
+T.word = (status) => (status === "skipped" ? "up to date" : status);
 T.slug = (status) => status.replace(" ", "-");
 
 const fill = (made, props, children) => {
@@ -77,7 +78,7 @@ T.tip = (event, ...children) => {
 };
 T.about = (number) => [
   T.el("b", {}, data.names[number]),
-  T.el("div", {}, [data.status[number], T.took[number] ? T.time(T.took[number]) : ""].filter(Boolean).join(", ")),
+  T.el("div", {}, [T.word(data.status[number]), T.took[number] ? T.time(T.took[number]) : ""].filter(Boolean).join(", ")),
   T.why(number) ? T.el("div", {}, T.why(number)) : "",
   T.critical.has(number) ? T.el("div", {}, "on the critical path") : "",
 ].filter(Boolean);

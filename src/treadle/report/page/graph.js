@@ -146,7 +146,7 @@ function begin() {
         label: `${data.families[family]} \u00d7${those.length.toLocaleString("en")}`, numbers: those,
         about: () => [el("b", {}, data.families[family]), el("div", {}, T.count(those.length, "action")),
           ...T.statuses.map((status) => [status, those.filter((one) => data.status[one] === status).length])
-            .filter(([, number]) => number).map(([status, number]) => el("div", {}, `${number} ${status}`))],
+            .filter(([, number]) => number).map(([status, number]) => el("div", {}, `${number} ${T.word(status)}`))],
         pick: () => T.filter(data.families[family]),
       }),
     };

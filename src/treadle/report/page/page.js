@@ -41,7 +41,7 @@ function head() {
       return part;
     })),
     el("ul", { class: "chips" }, shown.map((status) => el("li", {}, el("button", { type: "button", click: () => T.filter("", status) },
-      T.dot(status), `${counts[status].toLocaleString("en")} ${status}`)))),
+      T.dot(status), `${counts[status].toLocaleString("en")} ${T.word(status)}`)))),
     el("dl", { class: "figures" },
       figure("took", data.took),
       all ? figure("work", T.time(all), data.duration ? `${(all / data.duration).toFixed(1)} at a time` : "") : null,
@@ -142,7 +142,7 @@ function actions() {
   const body = T.section("actions", T.total.toLocaleString("en"));
   const search = el("input", { type: "search", placeholder: "part of a name", "aria-label": "Part of a name", input: () => fillTable() });
   const status = el("select", { "aria-label": "Status", change: () => fillTable() }, el("option", { value: "" }, "any status"),
-    T.statuses.filter((one) => data.counts[one]).map((one) => el("option", { value: one }, one)));
+    T.statuses.filter((one) => data.counts[one]).map((one) => el("option", { value: one }, T.word(one))));
   const said = el("span", { class: "soft" });
   const list = el("tbody");
   const begins = (number) => (data.attempts[number].length ? data.attempts[number][0][1] : Infinity);
@@ -160,7 +160,7 @@ function actions() {
 
   function row(number) {
     const began = begins(number);
-    return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), data.status[number]), el("td", {}, T.link(number)),
+    return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), T.word(data.status[number])), el("td", {}, T.link(number)),
       el("td", { class: "number" }, T.took[number] ? T.time(T.took[number]) : ""),
       el("td", { class: "number optional" }, began === Infinity ? "" : `${began.toFixed(began < 100 ? 2 : 0)}s`),
       el("td", { class: "optional soft" }, T.why(number)));
@@ -223,7 +223,7 @@ T.onSelect((number) => {
   panel.replaceChildren(...[
     el("button", { type: "button", class: "close", "aria-label": "Close", click: () => T.select(null) }, "\u00d7"),
     el("h2", {}, data.names[number]),
-    el("div", {}, T.dot(data.status[number]), [data.status[number], T.took[number] ? T.time(T.took[number]) : "",
+    el("div", {}, T.dot(data.status[number]), [T.word(data.status[number]), T.took[number] ? T.time(T.took[number]) : "",
       data.waited[number] >= 0.05 ? `waited ${T.time(data.waited[number])} for its turn` : "", data.place[number]].filter(Boolean).join(" \u00b7 "),
       T.critical.has(number) ? el("span", { class: "tag" }, "critical path") : null),
     data.failure[number] ? el("p", {}, data.failure[number]) : null,

@@ -32,7 +32,7 @@ function draw() {
     canvas,
     el("div", { class: "legend" },
       T.statuses.filter((status) => bars.some((bar) => bar.status === status)).map((status) =>
-        el("span", {}, el("i", { class: `status-${T.slug(status)}` }), status)),
+        el("span", {}, el("i", { class: `status-${T.slug(status)}` }), T.word(status))),
       el("span", {}, el("i", { class: "critical" }), "critical path")));
   let from = 0, to = end, width = 0, colours = T.colours(), drag = null;
   let left = 0;

@@ -8,7 +8,7 @@ from html import escape
 from treadle.core.graph.dot import quoted
 from treadle.core.text import crop_middle, safe
 
-from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, SKIP, STATES, UNKNOWN, Graph, Vertex, ranks
+from .model import AFTER, FAILED, MAY_RUN, NEEDS, RUN, STATES, UNKNOWN, UP_TO_DATE, Graph, Vertex, ranks
 from .tree import said_of
 
 FORMAT = 1
@@ -18,8 +18,8 @@ _ROOM = 48
 _COLUMN = 25
 """Leaves of one column of a picture; more are drawn in several columns."""
 
-_FILLS = {FAILED: "#f6b8b0", RUN: "#ffd98a", MAY_RUN: "#fff3cd", SKIP: "#dcefdc", UNKNOWN: "#ffffff"}
-_BORDERS = {FAILED: "#a11b0e", RUN: "#9a6700", MAY_RUN: "#9a6700", SKIP: "#4d7a4d", UNKNOWN: "#555555"}
+_FILLS = {FAILED: "#f6b8b0", RUN: "#ffd98a", MAY_RUN: "#fff3cd", UP_TO_DATE: "#dcefdc", UNKNOWN: "#ffffff"}
+_BORDERS = {FAILED: "#a11b0e", RUN: "#9a6700", MAY_RUN: "#9a6700", UP_TO_DATE: "#4d7a4d", UNKNOWN: "#555555"}
 _EDGES = {NEEDS: "dashed", AFTER: "dotted"}
 
 
@@ -140,13 +140,17 @@ def graph_data(graph: Graph) -> dict[str, object]:
     }
 
 
+_DATA = {UP_TO_DATE: "skipped"}
+"""What programs read of a state, where that is another word."""
+
+
 def _vertex_data(vertex: Vertex) -> dict[str, object]:
     return {
         "name": vertex.name,
         "family": vertex.family,
         "help": vertex.help,
-        "state": vertex.state or None,
+        "state": _DATA.get(vertex.state, vertex.state) or None,
         "why": vertex.note,
         "actions": list(vertex.members),
-        "states": dict(vertex.states),
+        "states": {_DATA.get(state, state): number for state, number in vertex.states.items()},
     }

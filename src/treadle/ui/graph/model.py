@@ -11,8 +11,8 @@ from typing import Any
 
 from treadle.core.graph.order import Wiring
 
-FAILED, RUN, MAY_RUN, SKIP, UNKNOWN = "failed", "would run", "may run", "skipped", ""
-STATES = (FAILED, RUN, MAY_RUN, SKIP)
+FAILED, RUN, MAY_RUN, UP_TO_DATE, UNKNOWN = "failed", "would run", "may run", "up to date", ""
+STATES = (FAILED, RUN, MAY_RUN, UP_TO_DATE)
 """What a run would do with an action; of several states the first one counts. A failed action would run, too."""
 
 DATA, NEEDS, AFTER = "data", "needs", "after"

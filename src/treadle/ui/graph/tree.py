@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from treadle.core.text import safe
 from treadle.ui.text import Line, crop_line, line
 
-from .model import FAILED, MAY_RUN, RUN, SKIP, Graph, Vertex
+from .model import FAILED, MAY_RUN, RUN, UP_TO_DATE, Graph, Vertex
 
-STYLES = {FAILED: "bad", RUN: "warn", MAY_RUN: "warn", SKIP: "good"}
+STYLES = {FAILED: "bad", RUN: "warn", MAY_RUN: "warn", UP_TO_DATE: "good"}
 DEEPEST = 20
 """Levels of indentation: deeper vertices are shown further below, from the margin."""
 
