@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from treadle.content.files import Files, Look, Seen
     from treadle.core.graph.dag import DAG
-    from treadle.state.store import Entry, Store
+    from treadle.state.records import Entry
+    from treadle.state.store import Store
 
     from .fingerprinting import ActionInputs
 

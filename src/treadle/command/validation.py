@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from treadle.core.output_index import OutputIndex
 from treadle.errors import DAGError, TreadleError, nearest
-from treadle.state.store import is_inside
+from treadle.state.records import is_inside
 
 from .command import Command, written_by
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from treadle.content.files import Files
 
-    from .store import Entry, Store
+    from .records import Entry
+    from .store import Store
 
 OURS, LEFT, ADOPTED, ALTERED, FOREIGN = "ours", "left", "adopted", "altered", "foreign"
 FOLDER_VALUE = "folder"

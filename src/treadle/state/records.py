@@ -1,8 +1,13 @@
-"""What one action's record says, and its form as a list of texts. It knows nothing of files and of the walk."""
+"""Records of actions: what they say, as lists of texts, and when they are valid. It knows no files and no walk."""
 
 from __future__ import annotations
 
+import os
+
+from treadle.content.trust import STATE_FOLDER
 from treadle.core.decision import Reason
+
+from . import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -239,3 +244,119 @@ def success_from(texts: Sequence[str]) -> Success:
 
 def _optional(text: str | None) -> tuple[str, str]:
     return ("", "") if text is None else ("y", text)
+
+
+class Entry:
+    """What the log says of one key; what it has read is decoded when it is needed.
+
+    Its record is valid (`counts`) from the success that wrote it up to the next start: what an attempt has begun to
+    change, no older record can vouch for. Whether a valid record is that of the action as it is now is for
+    `core.decision` to say.
+    """
+
+    __slots__ = ("_end", "_start", "_success", "counts", "last_offset", "offset", "released")
+
+    def __init__(self) -> None:
+        self.counts = False
+        """Whether the last success still counts: nothing has started since."""
+        self.offset = -1
+        """Where the frame of the last success is in the log, -1 if there is none."""
+        self.last_offset = -1
+        """Where the frame of what came after it is, -1 if nothing did."""
+        self.released: frozenset[str] = frozenset()
+        """Outputs that are ordinary files now, whatever the action has left there."""
+        self._success: bytes | None = None
+        self._end: bytes | None = None
+        self._start: bytes | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is; of its outputs those that a plan may have: others are never looked at or removed."""
+        if self._start is not None:
+            owner = owner_at(lambda count: log.unpack(self._start or b"", count), 1)
+        else:
+            body = self._end if self._end is not None else self._success
+            owner = owner_at(lambda count: log.unpack(body or b"", count))
+        owner.outputs = tuple([path for path in owner.outputs if is_inside(path)])
+        owner.depfile = owner.depfile if is_inside(owner.depfile) else ""
+        return owner
+
+    @property
+    def label(self) -> str:
+        """The label of its owner, read alone."""
+        if self._start is not None:
+            return log.text_at(self._start, 2)
+        body = self._end if self._end is not None else self._success
+        return log.text_at(body or b"", 1)
+
+    @property
+    def mark(self) -> Mark | None:
+        """What it said when it was about to start; None if it came to an end since."""
+        return mark_from(log.unpack(self._start), 1) if self._start is not None else None
+
+    @property
+    def state(self) -> str:
+        """The word of its last frame: STARTED, or how it ended."""
+        last = self.last_run
+        return STARTED if last is None else last.state
+
+    @property
+    def record(self) -> Record | None:
+        """The last success; it stays for `why` when it no longer counts."""
+        return record_from(log.unpack(self._success)) if self._success is not None else None
+
+    @property
+    def success(self) -> Success | None:
+        """What decides of the last success."""
+        return success_from(log.unpack(self._success)) if self._success is not None else None
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the last success took, 0.0 if it does not count."""
+        body = self._success if self.counts else None
+        return duration_in(lambda number: log.text_at(body, number)) if body is not None else 0.0
+
+    @property
+    def last_run(self) -> Run | None:
+        """The last run that came to an end, well or not; None if the last one was cut off, or there was none."""
+        body = self._success if self.counts else self._end
+        return run_from(log.unpack(body))[1] if body is not None else None
+
+    @property
+    def found_at_end(self) -> list[str]:
+        """What the last run was found to read, if it ended without giving a record; [] where it does not say so."""
+        if self._end is None:
+            return []
+        texts = log.unpack(self._end)
+        return texts[run_from(texts)[2] :]
+
+    def started(self, body: bytes, offset: int) -> None:
+        """Take in that it was about to start."""
+        self.counts, self.last_offset, self._start, self._end = False, offset, body, None
+        self.released = frozenset()
+
+    def succeeded(self, body: bytes, offset: int) -> None:
+        """Take in a success."""
+        self.counts, self.offset, self._success = True, offset, body
+        self.last_offset, self._end, self._start = -1, None, None
+        self.released = frozenset()
+
+    def ended(self, body: bytes, offset: int) -> None:
+        """Take in a run that gave no record."""
+        self.counts, self.last_offset, self._end, self._start = False, offset, body, None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frames that say all of it again, or a little less."""
+        return len(self._success or b"") + len(self._end or b"") + len(self._start or b"") + log.HEAD_SIZE
+
+    def bodies(self) -> list[tuple[bytes, bytes]]:
+        """Return letter and body of the frames that say all of it again."""
+        parts = ((log.SUCCESS, self._success), (log.OTHER_END, self._end), (log.START, self._start))
+        return [(letter, body) for letter, body in parts if body is not None]
+
+
+def is_inside(output: str) -> bool:
+    """Return whether a path may be an output: it is relative, normalised, and not in the state folder."""
+    names = output.rstrip("/").split("/")
+    return not os.path.isabs(output) and names[0] != STATE_FOLDER and not {"", ".", ".."} & set(names)

@@ -25,7 +25,8 @@ from treadle.state.ownership import (
     Ownership,
     mount_points,
 )
-from treadle.state.store import Store, is_inside
+from treadle.state.records import is_inside
+from treadle.state.store import Store
 from treadle.ui.text import line
 
 from .locked import locked, say_unless_quiet

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from treadle.command.walk import CommandWalk
     from treadle.session.call import Call
-    from treadle.state.records import Run
-    from treadle.state.store import Entry
+    from treadle.state.records import Entry, Run
 
 _MOST_TEXTS = 10
 """Small files of one action whose old text is looked for: git is facts about each."""
