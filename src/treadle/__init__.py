@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .command.command import Tool as Tool
     from .command.depfile import Depfile as Depfile
     from .command.discovery import Discovery as Discovery
+    from .command.graph_checks import connect_by_files as connect_by_files
     from .command.observer import Observer as Observer
-    from .command.validation import connect_by_files as connect_by_files
     from .command.walk import CommandWalk as CommandWalk
     from .command.walk import Settings as Settings
     from .content.files import Files as Files
@@ -106,7 +106,7 @@ _HOMES = {
         *("BusyError", "DAGError", "InternalError", "PlanError"),
         *("StateError", "TreadleError", "UsageError"),
     ),
-    "command.validation": ("connect_by_files",),
+    "command.graph_checks": ("connect_by_files",),
     "content.files": ("Files",),
     "content.fingerprint": ("Fingerprint",),
     "scheduling.job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),

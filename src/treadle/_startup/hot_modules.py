@@ -28,7 +28,7 @@ ONE_EDIT = (
     "treadle.command.fingerprinting",
     "treadle.command.job",
     "treadle.command.outputs",
-    "treadle.command.validation",
+    "treadle.command.graph_checks",
     "treadle.command.walk",
     "treadle.content.digests",
     "treadle.content.files",

@@ -34,9 +34,9 @@ from . import outputs
 from .command import Command, written_by
 from .discovered import DiscoveredInputs, discovered_in, owner_of, wait_for_producers
 from .fingerprinting import Fingerprinter, made_once
+from .graph_checks import check_commands
 from .job import CONSOLE_QUEUE, CommandJob, JobContext
 from .outputs import Room
-from .validation import check_commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

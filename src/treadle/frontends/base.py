@@ -159,7 +159,7 @@ class Project:
         :param queues: name -> tokens
         :raises DAGError: the edges between them form a cycle
         """
-        from treadle.command.validation import connect_by_files
+        from treadle.command.graph_checks import connect_by_files
         from treadle.core.graph.dag import DAG
 
         file = os.path.abspath(file)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from treadle.command.graph_checks import check_commands
 from treadle.command.job import CONSOLE_QUEUE
-from treadle.command.validation import check_commands
 from treadle.errors import PlanError, TreadleError
 from treadle.plan.load import load_plan
 from treadle.plan.model import Plan

@@ -8,7 +8,7 @@ from time import process_time
 import pytest
 
 from treadle import DAG, Command, CommandWalk, DAGError, Script, Settings, Tool, TreadleError, connect_by_files
-from treadle.command.validation import check_edges
+from treadle.command.graph_checks import check_edges
 from treadle.content.links import Links
 
 READERS = {

@@ -11,7 +11,7 @@ from jobs import Book, graph, nothing
 from treadle import DAG, Command, Job, ProcessJob, ReturnValue, Scheduler
 from treadle.aio import AbstractJob
 from treadle.aio import Scheduler as AioScheduler
-from treadle.command.validation import connect_by_files
+from treadle.command.graph_checks import connect_by_files
 from treadle.errors import TreadleError, UsageError
 from treadle.testing import CallJob
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from treadle.cli.exit_codes import WRONG
+from treadle.command.graph_checks import check_commands
 from treadle.command.job import CONSOLE_QUEUE
-from treadle.command.validation import check_commands
 from treadle.command.walk import Settings
 from treadle.core import wording as words
 from treadle.core.text import safe
