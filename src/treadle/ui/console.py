@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from .text import Line
 
+FORMAT = 1
+"""The version of what --json prints: names in it stay, new ones may come."""
+
 
 class _Nowhere(StringIO):
     """A stream that keeps nothing and has no descriptor."""

@@ -11,9 +11,8 @@ from treadle.command.walk import Settings
 from treadle.core import wording as words
 from treadle.core.text import safe
 from treadle.errors import PlanError, TreadleError
+from treadle.ui.console import FORMAT
 from treadle.ui.text import line
-
-from .status import FORMAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ import os
 from treadle.core import wording as words
 from treadle.core.text import safe
 from treadle.session.lookup import PathUse
+from treadle.ui.console import FORMAT
 from treadle.ui.text import columns, line
-
-from .status import FORMAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from treadle.core import decision
 from treadle.core import wording as words
 from treadle.core.text import safe
 from treadle.session.look import looked, open_plans, without_skips
+from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
 TYPE_CHECKING = False
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from treadle.core.decision import Reason
     from treadle.session.call import Call
     from treadle.ui.text import Line
-
-FORMAT = 1
-"""The version of what --json prints: names in it stay, new ones may come."""
 
 
 def status_command(call: Call) -> int:

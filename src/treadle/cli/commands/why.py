@@ -14,11 +14,12 @@ from treadle.session import old_content
 from treadle.session.look import looked, open_plans, without_skips
 from treadle.session.lookup import PathUse
 from treadle.state.records import ADOPTED
+from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
 from treadle.ui.text import Line, folded, line
 from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_lines
 
-from .status import FORMAT, reason_data
+from .status import reason_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
