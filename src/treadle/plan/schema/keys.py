@@ -287,7 +287,7 @@ ACTION_KEYS = _table(
         "stdout: out/log.txt"),
     Key("depfile", TEXT, "A file in make's syntax that the command writes, with the files it has read. They are "
         "inputs of the next fingerprint.", "none", "depfile: out/a.d"),
-    Key("expand", TEXT, "An output that is a plan, whose actions run too. See [below](#plans-that-are-made).",
+    Key("expand", TEXT, "An output that is a plan, whose actions run too. See [below](#generated-plans).",
         "none", "expand: out/more.yaml"),
     Key("foreach", MAP, "One action for each value: a map of names to lists or globs. Several names multiply.",
         "one action", "foreach: {part: [a, b]}"),
