@@ -148,7 +148,7 @@ class _Parser(argparse.ArgumentParser):
 
 COMMANDS = {
     "run": "run the actions that changed",
-    "why": "why an action would run or is up to date, and why it ran last",
+    "why": "why an action would run or not, and why it ran last",
     "status": "what a run would do; exit code 1 if there is work",
     "list": "the actions, groups and parameters of the plan",
     "graph": "the order of actions: as a tree, a picture, or data",
