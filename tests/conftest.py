@@ -44,6 +44,16 @@ def _signals_are_heard() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def _signals_are_put_back(_signals_are_heard: None) -> Iterator[None]:
+    """Put back what a test has set, such as one that calls the command in this process: others interrupt themselves."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _state_is_marked_in_a_folder_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the marks of the state that tests make out of the home of whoever runs them."""

@@ -54,8 +54,7 @@ def test_the_status_line_is_never_wider_than_its_room(room: int, name: str) -> N
 def test_a_long_name_gives_way_before_the_counts_do() -> None:
     now = state(running={"x" * 100 + "@end": 100.0}, skipped=9)
     assert (
-        plain(render.status_line(now, 101.0, 60))
-        == "[9/240] 1 running, 9 up to date | longest: xxxxxx...xx@end 1.0s"
+        plain(render.status_line(now, 101.0, 60)) == "[9/240] 1 running, 9 up to date | longest: xxxx...x@end 1.0s"
     )
     assert plain(render.status_line(now, 101.0, 44)) == "[9/240] 1 running, 9 up to date"
     assert plain(render.status_line(now, 101.0, 20)) == "[9/240] 1 running..."
