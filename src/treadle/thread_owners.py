@@ -6,8 +6,8 @@ A run that is started in the first one must not wait for a lock that the second 
 from __future__ import annotations
 
 from _thread import get_ident
+from typing import TYPE_CHECKING
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
+IDIOM = "\nTYPE_CHECKING = False\n"
+"""What hot modules write in place of an import of typing."""
 SOURCES = ROOT / "src" / "treadle"
 RUFF: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
 HEAVY: list[str] = RUFF["flake8-tidy-imports"]["banned-module-level-imports"]
@@ -206,6 +208,18 @@ def key_of_the_others() -> str:
             f"{package.replace('.', '/')}/{inside[0] if inside[1:] == [] else '{' + ','.join(inside) + '}'}"
         )
     return f"!src/treadle/{{{','.join(files)}}}.py"
+
+
+def test_only_hot_modules_go_without_typing() -> None:
+    files = {
+        path.relative_to(ROOT / "src").with_suffix("").as_posix(): path for path in (ROOT / "src").rglob("*.py")
+    }
+    names = {
+        file.removesuffix("/__init__").replace("/", ".")
+        for file, path in files.items()
+        if IDIOM in path.read_text()
+    }
+    assert names <= {*NOTHING_TO_DO, *ONE_EDIT}
 
 
 @pytest.mark.parametrize(

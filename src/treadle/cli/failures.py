@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.errors import BusyError, DAGError, PlanError, StateError, TreadleError, UsageError
 
 from .exit_codes import BUSY, FAILED, OUR_BUG, WRONG
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from treadle.errors import UsageError, nearest, one_line
 from treadle.session.options import Options
@@ -13,7 +14,6 @@ from treadle.ui.progress import OUTPUTS
 
 from .help_format import HelpFormatter
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn

@@ -12,10 +12,10 @@ from __future__ import annotations
 from _queue import SimpleQueue
 from _thread import get_ident
 from errno import EAGAIN
+from typing import TYPE_CHECKING
 
 from treadle.thread_owners import work_for, work_is_over
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -6,10 +6,10 @@ A plan and one that it includes are not two plans here: the same action makes th
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.errors import PlanError, TreadleError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.errors import PlanError, TreadleError, UsageError, listed
 from treadle.frontends.base import FrontEnd, Outline, Project
 from treadle.plan.front_end import YamlPlans
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

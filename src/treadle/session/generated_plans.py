@@ -10,6 +10,8 @@ read, and what makes its inputs is known then. So a verdict holds only while wha
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.command.discovered import producers_on_record
 from treadle.command.walk import CommandWalk, Settings
 from treadle.core import decision
@@ -19,7 +21,6 @@ from treadle.errors import PlanError, TreadleError
 from treadle.fastpath.snapshot_file import texts_of
 from treadle.state.store import Store
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 

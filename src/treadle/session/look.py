@@ -7,6 +7,8 @@ match it now has not lost an input.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.command.discovered import owner_of
 from treadle.command.walk import CommandWalk, Settings
 from treadle.core import decision
@@ -16,7 +18,6 @@ from treadle.core.elements import READ, paths_of
 from .conflicts import refuse_shared_outputs
 from .generated_plans import left_by, with_all_before, with_discovered_producers
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.events.files import Lines
 from treadle.events.run_model import Run
@@ -12,7 +13,6 @@ from treadle.report.writers import KINDS, check_files, write_report
 from treadle.ui.progress import BLOCK, wanted_output
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

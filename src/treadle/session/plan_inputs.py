@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from treadle.content.files import is_sure
 from treadle.content.timestamps import ABSENT, UNSURE, Clocks, FileSystems, stamp_of_error
 from treadle.fastpath.probe import WATCHED
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -8,6 +8,7 @@ previous runs, or that cannot be understood without the plan depends on it.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.command.discovered import discovered_on_record, producers_on_record
 from treadle.command.walk import Settings
@@ -29,7 +30,6 @@ from .generated_plans import (
 )
 from .walk import PlanWalk, publish_plan
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 from contextlib import contextmanager
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from treadle.errors import RunError, UsageError
 
@@ -12,7 +13,6 @@ from .call import Call
 from .fast_start import call_of, find
 from .options import Options
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike

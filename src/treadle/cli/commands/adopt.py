@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from treadle._startup.interpreter import inherited
 from treadle.command import outputs
@@ -24,7 +25,6 @@ from treadle.ui.text import line
 
 from .locked import locked, say_unless_quiet
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.command.command import Command
     from treadle.command.fingerprinting import ActionInputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.cli.exit_codes import WRONG
 from treadle.command.graph_checks import check_commands
@@ -14,7 +15,6 @@ from treadle.errors import PlanError, TreadleError
 from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.frontends.base import Project
     from treadle.session.call import Call

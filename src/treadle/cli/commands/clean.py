@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from treadle.command.discovered import owner_of
 from treadle.command.job import own_name
@@ -31,7 +32,6 @@ from treadle.ui.text import line
 
 from .locked import locked, say_unless_quiet
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.command.walk import CommandWalk
 from treadle.core import wording as words
@@ -13,7 +14,6 @@ from treadle.ui.text import line
 
 from .locked import locked, say_unless_quiet
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.frontends.base import Project
     from treadle.session.call import Call

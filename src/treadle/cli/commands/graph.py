@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.content import trust
 from treadle.core import decision
 from treadle.core import wording as words
@@ -11,7 +13,6 @@ from treadle.ui.graph import model as shapes
 from treadle.ui.graph.model import Graph, Vertex
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.core import wording as words
 from treadle.core.text import safe
@@ -15,7 +16,6 @@ from treadle.ui.text import line
 
 from .schema import SCHEMA_FILE, write_schema
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call
 

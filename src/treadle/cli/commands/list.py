@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.core import wording as words
 from treadle.core.text import safe
@@ -10,7 +11,6 @@ from treadle.session.lookup import PathUse
 from treadle.ui.console import FORMAT
 from treadle.ui.text import columns, line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from treadle.command.job import log_path
 from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError, listed
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.text import safe
@@ -14,7 +15,6 @@ from treadle.state import own_files
 from treadle.state.store import Store
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call
 

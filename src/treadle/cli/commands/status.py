@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.core import decision
 from treadle.core import wording as words
 from treadle.core.text import safe
@@ -9,7 +11,6 @@ from treadle.session.look import looked, open_plans, without_skips
 from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.core.decision import Reason
     from treadle.session.call import Call

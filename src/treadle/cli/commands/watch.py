@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.cli.exit_codes import GONE
 from treadle.core.text import safe
 from treadle.errors import UsageError
@@ -14,7 +16,6 @@ from treadle.ui.text import line
 
 from .run import progress_of
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import localtime, strftime, time
+from typing import TYPE_CHECKING
 
 from treadle.content.fingerprint import Fingerprint
 from treadle.core import decision
@@ -21,7 +22,6 @@ from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_l
 
 from .status import reason_data
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 from treadle.cli.parser import COMMANDS, make_parser
 from treadle.core.text import safe
 
 from .names import Names
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence

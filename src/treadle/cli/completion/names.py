@@ -6,10 +6,10 @@ Problems of a plan do not matter here, if its names can be read.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from treadle.errors import TreadleError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.errors import UsageError, nearest
 from treadle.ui.text import line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treadle.session.call import Call
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from treadle.command.discovered import discovered_on_record
 from treadle.content.digests import is_of_an_editor
@@ -18,7 +19,6 @@ from treadle.fastpath import probe
 from treadle.fastpath.probe import NEVER, OFFSETS
 from treadle.state.store import Store
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Self

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from copy import copy
 from time import monotonic, time_ns
+from typing import TYPE_CHECKING
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import DAGError, PlanError, TreadleError, UsageError
@@ -34,7 +35,6 @@ from .inputs import (
     stamp,
 )
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
