@@ -23,10 +23,12 @@ from treadle import (
     Retries,
     ReturnValue,
     Script,
+    TreadleError,
     UsageError,
 )
 from treadle.command.command import Limits
 from treadle.core import wording
+from treadle.fastpath.snapshot_file import command_from, texts_of
 
 
 @pytest.fixture(params=list(KINDS))
@@ -469,3 +471,62 @@ def test_a_command_takes_one_discovery() -> None:
         Command(["cc"], depfile="a.d", discovery=Depfile("a.d"))
     with pytest.raises(UsageError, match=r"expected a treadle\.Discovery"):
         Command(["cc"], discovery="a.d")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"outputs": ["o"], "data": "d"}, {"outputs": ["p"], "data": "d"}, "d is an output of a and of b"),
+        ({"outputs": ["d"]}, {"outputs": ["p"], "data": "d"}, "d is an output of a and of b"),
+        ({"outputs": ["o"], "data": "p"}, {"outputs": ["p"]}, "p is an output of a and of b"),
+        (
+            {"outputs": ["o"], "inputs": ["h"], "data": "h"},
+            {"outputs": ["p"]},
+            "a reads its .* h, which is removed",
+        ),
+        ({"outputs": ["o"], "edits": ["h"], "data": "h"}, {"outputs": ["p"]}, "a reads its .* h, which is removed"),
+    ],
+)
+def test_data_that_would_be_of_two_actions_or_an_input_is_refused(
+    kind: str, first: dict[str, Any], second: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "h").write_text("kept\n")
+    dag = DAG()
+    for name, given in (("a", first), ("b", second)):
+        data = given.pop("data", None)
+        discovery = KINDS[kind](data) if data else None
+        dag.add_vertex(name, Command(["true"], discovery=discovery, **given))
+        given |= {"data": data} if data else {}
+    with pytest.raises(TreadleError, match=told):
+        CommandWalk(dag, str(tmp_path)).run()
+    assert (tmp_path / "h").read_text() == "kept\n"
+
+
+class InContainer(Depfile):
+    """A depfile with the paths of another place."""
+
+    def read(self, root: str) -> list[str]:
+        return [path.removeprefix("/ctr/") for path in super().read(root)]
+
+
+def test_a_subclass_of_depfile_is_never_taken_for_a_depfile() -> None:
+    command = Command(["a"], discovery=InContainer("d"))
+    assert command.depfile is None
+    with pytest.raises(ValueError, match="no depfile"):
+        command_from(texts_of(command))
+    assert texts_of(command) != texts_of(Command(["a"], depfile="d"))
+
+
+@pytest.mark.parametrize("named", [".treadle", ".treadle/", ".treadle/records", "./.treadle"])
+def test_the_state_folder_is_left_out(named: str, tmp_path: Path) -> None:
+    script = f"cat x > o; echo 'o: x {named}' > d"
+    (tmp_path / "x").write_text("x\n")
+    runs = []
+    for _ in range(4):
+        dag = DAG()
+        dag.add_vertex("a", Command(script=Script(script), outputs=["o"], depfile="d"))
+        verdict = CommandWalk(dag, str(tmp_path)).run().actions["a"].verdict
+        assert verdict is not None
+        runs.append(verdict.outcome)
+    # what was written just before the first run may have been written during it
+    assert runs[2:] == ["skip", "skip"]

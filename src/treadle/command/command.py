@@ -219,7 +219,8 @@ class Command:
             return None
         from .depfile import Depfile
 
-        return self.discovery.path if isinstance(self.discovery, Depfile) else None
+        # a subclass reads it in its own way: it is as any other discovery
+        return self.discovery.path if type(self.discovery) is Depfile else None
 
     @property
     def made(self) -> tuple[str, ...]:

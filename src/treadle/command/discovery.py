@@ -102,7 +102,7 @@ def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> 
     if wrong is not None:
         raise TreadleError(f"it ended well but {data} names {wrong!r}, which is not the path of a file")
     named = dict.fromkeys(links.named(path, cwd) for path in paths)
-    return [path for path in named if not path.startswith(_IN_STATE)]
+    return [path for path in named if not f"{path}/".startswith(_IN_STATE)]
 
 
 def wrapped(discovery: Discovery, argvs: Sequence[Sequence[str]], root: str, uid: str) -> Sequence[Sequence[str]]:

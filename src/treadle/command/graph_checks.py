@@ -37,7 +37,9 @@ def check_commands(
     for uid, command in actions.vertex_data.items():
         if not isinstance(uid, str) or not isinstance(command, Command):
             raise TreadleError(f"a CommandWalk needs texts as uids and Commands as data, not {uid!r}: {command!r}")
-        for output in command.outputs:
+        discovery = command.discovery
+        data = () if discovery is None else (discovery.path,)
+        for output in (*command.outputs, *data):
             if producers.setdefault(output, uid) != uid:
                 raise TreadleError(
                     f"{output} is an output of {producers[output]} and of {uid}", place=command.place
@@ -51,11 +53,13 @@ def check_commands(
                         place=command.place,
                     )
             if not is_inside(output):
-                raise TreadleError(f"{uid}: the output {output} is not inside the root", place=command.place)
-        discovery = command.discovery
-        if discovery is not None and not is_inside(discovery.path):
+                what = "output" if discovery is None or output in command.outputs else discovery.kind
+                raise TreadleError(f"{uid}: the {what} {output} is not inside the root", place=command.place)
+        if discovery is not None and discovery.path in (*command.inputs, *command.edits):
             raise TreadleError(
-                f"{uid}: the {discovery.kind} {discovery.path} is not inside the root", place=command.place
+                f"{uid} reads its {discovery.kind} {discovery.path}, which is removed before it starts",
+                hint="leave it out of inputs, or name another file for the data",
+                place=command.place,
             )
         _check_limits(uid, command, queues)
     check_edges(actions, roots, links)
