@@ -88,3 +88,13 @@ def test_a_run_with_nothing_to_do_says_so_and_no_more(folder: Path) -> None:
     lines = on_github(folder, "run", "fine", check=0)
     assert len(lines) == 1
     assert lines[0].startswith("nothing to do: 1 up to date")
+
+
+@pytest.mark.parametrize("options", [[], ["-q"], ["--output=stream"], ["--output=quiet"], ["-v"]])
+def test_what_is_printed_on_the_console_gives_no_commands_either(folder: Path, options: list[str]) -> None:
+    plan(folder, "actions:\n  c: {sh: 'echo ::error::injected', console: true}\n")
+    lines = on_github(folder, "run", *options, "c", check=0)
+    at = lines.index("::error::injected")
+    stops = [line for line in lines[:at] if line.startswith("::stop-commands::")]
+    assert len(stops) == 1
+    assert f"::{stops[0].removeprefix('::stop-commands::')}::" in lines[at:]

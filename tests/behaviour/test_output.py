@@ -156,7 +156,7 @@ def test_a_change_of_the_key_runs_nothing(tmp_path: Path) -> None:
     ("own", "told"),
     [
         ("output: loud", "must be one of stream, block, quiet"),
-        ("output: out/x", "the files that it makes are out"),
+        ("output: out/x", "the files that it makes are out:"),
         ("output: stream, console: true", "output cannot be combined with console"),
     ],
 )
@@ -250,3 +250,13 @@ def test_what_came_or_went_is_told_before_the_command_that_lists_it(tmp_path: Pa
     assert run_treadle(tmp_path, "run", check=0).lines[0].endswith("(input s/one removed; command changed)")
     plan(tmp_path, "actions:\n  a: {sh: 'cat ${in} | sort > ${out}', in: 's/*', out: o}\n")
     assert run_treadle(tmp_path, "run", check=0).lines[0].endswith("(command changed)")
+
+
+@pytest.mark.parametrize("form", ["block", "stream"])
+def test_of_a_very_long_output_the_first_lines_are_shown_and_where_all_of_it_is(tmp_path: Path, form: str) -> None:
+    plan(tmp_path, f"actions:\n  a: {{sh: 'seq 1000000; echo x > ${{out}}', out: o, output: {form}}}\n")
+    lines = run_treadle(tmp_path, "run", check=0).lines
+    numbers = [line.removeprefix("  | ") for line in lines if line.removeprefix("  | ").isdecimal()]
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert 10_000 <= len(numbers) < 1_000_000
+    assert any("all of it: .treadle/logs/a.log" in line for line in lines)

@@ -152,7 +152,8 @@ class Recorder(Subscriber):
         """Record the start of an attempt."""
         self._between.pop(event.name, None)
         start = self._starts[event.name] = _rounded(event.at - self._began)
-        self._record("started", name=event.name, attempt=event.attempt, slot=event.slot, start=start)
+        more = {"console": True} if event.console else {}
+        self._record("started", name=event.name, attempt=event.attempt, slot=event.slot, start=start, **more)
         # after a kill, the file shows what was running
         self.sink.flush()
 

@@ -29,7 +29,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "note": ("text",),
     "waiting": ("holder",),
     "verdict": ("name", "verdict", "reasons"),
-    "started": ("name", "attempt", "slot", "start"),
+    "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
     "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay"),
     "ended": (

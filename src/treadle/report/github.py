@@ -44,7 +44,9 @@ class GitHub:
         self.run.take(event)
         lines = self._commands(event)
         kind = event["event"]
-        if kind == self.shown_from and (kind == STARTED or lines):
+        # an action on the console prints by itself, also where nothing else is shown
+        is_on_console = kind == STARTED and "console" in event
+        if is_on_console or (kind == self.shown_from and (kind == STARTED or lines)):
             self._is_shown = True
         if kind == "summary":
             self._is_shown = False

@@ -73,7 +73,8 @@ class Outlets:
         if self._github is not None:
             lines = self._github.lines(event)
             if lines:
-                self.call.console.screen.write([line(text) for text in lines])
+                # what shields the workflow from an action on the console comes before that prints
+                self.call.console.screen.write([line(text) for text in lines], through=event["event"] == STARTED)
 
     def flush(self) -> None:
         """Write buffered lines; if a file cannot be written any more, warn once and go on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from time import monotonic
 
 from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts
@@ -13,7 +14,7 @@ from .text import crop_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from treadle.errors import TreadleError
     from treadle.events.bus import Ended, LogOpened, RunEnded, Started, WalkBegan, WalkEnded
@@ -32,6 +33,10 @@ _WHOLE_FAILURES = 10
 _DISABLED = 5
 """Disabled actions that are shown, if a run has no action."""
 _VERBOSE_LINES = 200
+_PIECE = 1000
+"""Lines that are written at once."""
+_WHOLE_LINES = 10_000
+"""Lines that are shown of an output that has ended."""
 _LISTED = 20
 """Actions that leave a line on a terminal; of those after them only failures do."""
 
@@ -228,7 +233,7 @@ class Progress(Subscriber):
         started = self._starts.pop(ended.name, None)
         follower = self._followers.pop(ended.name, None)
         if follower is not None:
-            self._write_output(ended.name, follower.new_lines(all_of_it=True))
+            self._write_whole(ended.name, follower.new_lines(all_of_it=True), follower.path)
         if started is not None and started.console:
             self.screen.release()
 
@@ -248,9 +253,8 @@ class Progress(Subscriber):
         if mode == BLOCK and ended.how != SKIPPED:
             from .log_tail import Follower
 
-            self._write_output(
-                ended.name, Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
-            )
+            lines_of_it = Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
+            self._write_whole(ended.name, lines_of_it, ended.log)
         elif ended.how == FAILED or (verbose and ended.how == RAN):
             lines, is_all = self._last_lines(ended, _VERBOSE_LINES if verbose else _FAILURE_LINES)
             self._write_output(ended.name, lines)
@@ -277,13 +281,26 @@ class Progress(Subscriber):
         return last_lines(ended.log, most, colours=self.screen.colours)
 
     def _write_output(self, name: str, texts: Iterable[str]) -> None:
+        mode = self._shows.get(name, QUIET)
+        if mode == STREAM and self._followers.keys() - {name}:
+            mode = PREFIX
+        texts = iter(texts)
+        # in pieces, as an output may be larger than memory
+        while piece := list(islice(texts, _PIECE)):
+            self._write_piece(name, mode, piece)
+
+    def _write_whole(self, name: str, texts: Iterator[str], log: str) -> None:
+        """Write an output that has ended; of one that is very long the first lines, and where all of it is."""
+        self._write_output(name, islice(texts, _WHOLE_LINES))
+        if next(texts, None) is not None:
+            self._write([render.log_line(self.console.shown(log))], name)
+
+    def _write_piece(self, name: str, mode: str, texts: Sequence[str]) -> None:
         from treadle.core.text import safe
 
         from .text import line
 
-        mode = self._shows.get(name, QUIET)
-        others = self._followers.keys() - {name}
-        if mode == PREFIX or (mode == STREAM and others):
+        if mode == PREFIX:
             lines = [line((f"{safe(name)} | ", "dim"), text) for text in texts]
         elif mode == STREAM:
             lines = [line(text) for text in texts]

@@ -65,10 +65,13 @@ class Screen:
         except (OSError, ValueError):
             return 80
 
-    def write(self, lines: Iterable[Line]) -> None:
-        """Write permanent lines, above the status line."""
+    def write(self, lines: Iterable[Line], *, through: bool = False) -> None:
+        """Write permanent lines, above the status line.
+
+        :param through: also while an action has the terminal
+        """
         made = [guarded(coloured(one) if self.colours else plain(one)) + "\n" for one in lines]
-        if self._held is not None:
+        if self._held is not None and not through:
             self._held += made
         elif made:
             self.erase()

@@ -120,10 +120,10 @@ class LateScreen(Screen):
         super().__init__(screen.stream, colours=screen.colours, redraws=screen.redraws)
         self._late: list[Line] | None = [heading]
 
-    def write(self, lines: Iterable[Line]) -> None:
+    def write(self, lines: Iterable[Line], *, through: bool = False) -> None:
         """Write lines that stay, or keep them."""
         if self._late is None:
-            super().write(lines)
+            super().write(lines, through=through)
         else:
             self._late += lines
 

@@ -110,7 +110,7 @@ def _exactly(text: str, says: str = "", *, in_quotes: bool = False) -> Callable[
 
 
 def _check_output(node: Scalar) -> str:
-    return "" if node.text in OUTPUTS else f"must be one of {', '.join(OUTPUTS)}; the files that it makes are out"
+    return "" if node.text in OUTPUTS else f"must be one of {', '.join(OUTPUTS)} (the files that it makes are out:)"
 
 
 FORMATS = ("yaml", "json", "toml", "text")
