@@ -1,4 +1,4 @@
-"""What actions print: who sees it when, by the key `output`, by `--output` and by TREADLE_OUTPUT."""
+"""What actions print, and when it is shown: by the key `output`, by `--output` and by TREADLE_OUTPUT."""
 
 from __future__ import annotations
 
@@ -260,3 +260,9 @@ def test_of_a_very_long_output_the_first_lines_are_shown_and_where_all_of_it_is(
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
     assert 10_000 <= len(numbers) < 1_000_000
     assert any("all of it: .treadle/logs/a.log" in line for line in lines)
+
+
+@pytest.mark.parametrize("form", ["block", "stream"])
+def test_the_end_of_a_very_long_output_is_shown_if_it_failed(tmp_path: Path, form: str) -> None:
+    plan(tmp_path, f"actions:\n  a: {{sh: 'seq 1000000; echo the error; exit 1', out: o, output: {form}}}\n")
+    assert "  | the error" in run_treadle(tmp_path, "run", check=1).lines

@@ -254,7 +254,8 @@ class Progress(Subscriber):
             from .log_tail import Follower
 
             lines_of_it = Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
-            self._write_whole(ended.name, lines_of_it, ended.log)
+            if not self._write_whole(ended.name, lines_of_it, ended.log):
+                return
         elif ended.how == FAILED or (verbose and ended.how == RAN):
             lines, is_all = self._last_lines(ended, _VERBOSE_LINES if verbose else _FAILURE_LINES)
             self._write_output(ended.name, lines)
@@ -289,11 +290,17 @@ class Progress(Subscriber):
         while piece := list(islice(texts, _PIECE)):
             self._write_piece(name, mode, piece)
 
-    def _write_whole(self, name: str, texts: Iterator[str], log: str) -> None:
-        """Write an output that has ended; of one that is very long the first lines, and where all of it is."""
+    def _write_whole(self, name: str, texts: Iterator[str], log: str) -> bool:
+        """Write an output that has ended; of one that is very long the first lines, and where all of it is.
+
+        :return: whether all of it was written: else a failure shows its end once more
+        """
         self._write_output(name, islice(texts, _WHOLE_LINES))
-        if next(texts, None) is not None:
-            self._write([render.log_line(self.console.shown(log))], name)
+        if next(texts, None) is None:
+            return True
+        self._write([render.log_line(self.console.shown(log))], name)
+        self._above.clear()
+        return False
 
     def _write_piece(self, name: str, mode: str, texts: Sequence[str]) -> None:
         from treadle.core.text import safe
@@ -306,11 +313,11 @@ class Progress(Subscriber):
             lines = [line(text) for text in texts]
         else:
             lines = render.output_lines(texts)
-        if lines:
-            self._write(lines, name)
-            if name not in self._printed:
-                self._printed.add(name)
-                self._above = [*self._above, name] if name not in self._above else self._above
+        self._write(lines, name)
+        if name not in self._printed:
+            self._printed.add(name)
+            if name not in self._above:
+                self._above.append(name)
 
     def _write(self, lines: Iterable[Line], about: str) -> None:
         """Write lines about one action; what is above of others is not directly above any more."""
