@@ -28,15 +28,15 @@ class HelpFormatter(argparse.HelpFormatter):
         lines: list[str] = []
         paragraph: list[str] = []
         for line in [*text.splitlines(), ""]:
-            margin = len(line) - len(line.lstrip())
+            margin = _margin(line)
             example = _EXAMPLE.fullmatch(line)
-            follows = paragraph and margin == len(paragraph[0]) - len(paragraph[0].lstrip())
+            follows = paragraph and margin == _margin(paragraph[0])
             if paragraph and (example or not line or not follows):
                 lines += _filled(paragraph, width)
                 paragraph = []
             if example:
                 lines += _example_lines(line, example, width)
-            elif line and margin > len(_MARGIN) and not paragraph:
+            elif len(margin) > len(_MARGIN) and not paragraph:
                 lines += _filled([line], width)
             elif line:
                 paragraph.append(line)
@@ -48,8 +48,12 @@ class HelpFormatter(argparse.HelpFormatter):
 _MARGIN = "  "
 
 
+def _margin(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
 def _filled(paragraph: list[str], width: int) -> list[str]:
-    margin = paragraph[0][: len(paragraph[0]) - len(paragraph[0].lstrip())]
+    margin = _margin(paragraph[0])
     margin = margin if len(margin) < width // 2 else _MARGIN * 3
     words = " ".join(line.strip() for line in paragraph)
     return textwrap.wrap(
