@@ -1,4 +1,4 @@
-"""A cache as somebody outside of the package would write one: outputs that are restored are recorded as made."""
+"""A cache as code outside of the package would write one: outputs that are restored are recorded as made."""
 
 from __future__ import annotations
 

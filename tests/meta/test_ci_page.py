@@ -114,7 +114,7 @@ def test_a_second_container_has_nothing_to_do(tmp_path: Path) -> None:
     text = example("dockerfile", "ENTRYPOINT")
     work = checkout(tmp_path / "work")
     words = next(line for line in text.splitlines() if line.startswith("ENV ")).split()[1:]
-    env = {name: value.replace("/work", str(work)) for name, value in (word.split("=") for word in words)}
+    env = {name: value.replace("/project", str(work)) for name, value in (word.split("=") for word in words)}
     assert env["XDG_STATE_HOME"].startswith(str(work))
     env["HOME"] = str(tmp_path / "gone with the container")
     assert "2 run" in run_on_a_new_machine(work, "treadle run", env).stdout

@@ -20,7 +20,7 @@ NINE_IN_TEN_FUNCTIONS = 34
 
 SLEEPING = {
     "unit/command/test_walk.py": "looks until a file that an action writes is there",
-    "support/project.py": "wait_until: looks until the command under test has done something that it tells nobody",
+    "support/project.py": "wait_until: looks until the command under test has done something of which it tells nothing",
 }
 """Files of tests that call sleep(), each with what no event could tell it."""
 

@@ -1,4 +1,4 @@
-"""An engine as somebody outside of the package would write one: programs of another process, told by JSON alone."""
+"""An engine as code outside of the package would write one: programs of another process, told by JSON alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A front end as somebody outside of the package would write one, for a toy format:
+"""A front end as code outside of the package would write one, for a toy format:
 
 # a comment
 out/hello: in.txt = tr a-z A-Z < in.txt > out/hello
