@@ -286,7 +286,7 @@ ROOMS = (
 )
 FILES = {import_module(f"treadle.{room}").__file__ for room in ROOMS}
 
-CALLBACKS = ("ask(self.collect,", "ask(job.on_finish,", "ask(job.on_start,")
+CALLBACKS = ("call_hook(self.collect,", "call_hook(job.on_finish,", "call_hook(job.on_start,")
 
 
 class Tracer:
@@ -313,6 +313,11 @@ class Tracer:
 def calls_back(frame: FrameType) -> bool:
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
     return any(call in line for call in CALLBACKS)
+
+
+def test_the_lines_that_call_a_callback_are_found() -> None:
+    text = "".join("".join(linecache.getlines(str(file))) for file in sorted(map(str, FILES)))
+    assert [call for call in CALLBACKS if call not in text] == []
 
 
 def run_traced(tracer: Tracer) -> tuple[Book, Scheduler, bool]:
