@@ -9,7 +9,7 @@ from time import monotonic
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .fastpath.probe import ProbeResult
-    from .session.fast_start import Found
+    from .session.fast_start import FastStart
     from .ui.text import Line
 
 ENCODING = "treadle_encoding"
@@ -31,11 +31,11 @@ def main() -> int:
         found = look(argv)
         if (
             found is not None
-            and found.answer is not None
-            and found.answer.is_nothing_to_do
+            and found.probed is not None
+            and found.probed.is_nothing_to_do
             and sys.stdout is not None
         ):
-            return print_nothing_to_do(found, found.answer)
+            return print_nothing_to_do(found, found.probed)
     except KeyboardInterrupt:
         return 130
     from .cli.main import main as command
@@ -43,7 +43,7 @@ def main() -> int:
     return command(argv, found)
 
 
-def print_nothing_to_do(found: Found, result: ProbeResult) -> int:
+def print_nothing_to_do(found: FastStart, result: ProbeResult) -> int:
     """Print that there is nothing to do; return the exit code."""
     from .ui.durations import nothing_to_do
 

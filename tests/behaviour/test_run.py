@@ -182,7 +182,7 @@ def test_damaged_state_is_told_and_no_error(tmp_path: Path) -> None:
     done = run_treadle(tmp_path, "run", check=0)
     about_records, about_outputs = done.err.splitlines()
     assert about_records.endswith(
-        "everything counts as new, and outputs of former plans and parameters as ordinary files"
+        "everything counts as new, and outputs of previous plans and parameters as ordinary files"
     )
     assert about_outputs == "treadle: moved files that Treadle did not create to .treadle/replaced/: out/b, out/c"
     assert done.lines[-1].startswith("2 run")

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from treadle.session.call import Call
-    from treadle.session.fast_start import Found
+    from treadle.session.fast_start import FastStart
     from treadle.session.options import Options
 
 
-def main(argv: Sequence[str], found: Found | None = None) -> int:
+def main(argv: Sequence[str], found: FastStart | None = None) -> int:
     """Run the command.
 
     :param argv: the arguments, without the name of the program
@@ -34,7 +34,7 @@ def main(argv: Sequence[str], found: Found | None = None) -> int:
     return _flush(code)
 
 
-def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: Found | None) -> int:
+def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: FastStart | None) -> int:
     from treadle.session.call import Call
     from treadle.ui.console import Console
 

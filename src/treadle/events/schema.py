@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.decision import Reason
 from treadle.errors import Place, TreadleError, UsageError
 
@@ -112,7 +112,7 @@ def reason_data(why: Reason) -> dict[str, Any]:
     Only here do values of a plan become text that leaves the process. The values of elements are those of
     fingerprints, which hold secrets as digests.
     """
-    data: dict[str, Any] = {"kind": why.kind, "text": words.reason(why)}
+    data: dict[str, Any] = {"kind": why.kind, "text": wording.reason(why)}
     values = {"element": why.name, "old": why.old, "new": why.new}
     return data | {key: value for key, value in values.items() if value}
 

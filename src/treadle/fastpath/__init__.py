@@ -1,1 +1,1 @@
-"""Answers without the plan: "nothing to do", and "only this part"."""
+"""Decides without the plan: "nothing to do", and "only this part"."""

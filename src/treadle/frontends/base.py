@@ -273,15 +273,15 @@ class Request:
     :param file: the path of the plan
     :param params: parameters given from outside, as text
     :param rest: the words after `--`, None without `--`
-    :param former_outputs: given the root, returns the outputs of previous runs, relative to it: globs do not match
-        them as sources
+    :param previous_outputs: given the root, returns the outputs of previous runs, relative to it: globs do not
+        match them as sources
     :param made: uids of producers that are up to date: their plans are to be read too
     """
 
     file: str
     params: Mapping[str, str] = field(default_factory=dict)
     rest: Sequence[str] | None = None
-    former_outputs: Callable[[str], Collection[str]] | None = None
+    previous_outputs: Callable[[str], Collection[str]] | None = None
     made: Collection[str] = ()
 
 

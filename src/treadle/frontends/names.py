@@ -32,7 +32,18 @@ class Names:
     """
 
     __slots__ = (
-        *("_at", "_sorted", "_taken", "closed", "doubted", "early", "families", "groups", "open", "outputs"),
+        *(
+            "_at",
+            "_sorted",
+            "_taken",
+            "closed",
+            "has_open_pattern",
+            "early",
+            "families",
+            "groups",
+            "open",
+            "outputs",
+        ),
         *("root", "uids", "unclear"),
     )
 
@@ -55,7 +66,7 @@ class Names:
         """Actions that are disabled only because generated plans that they need are not read."""
         self.early: Collection[str] | None = ()
         """Actions that come before unread plans; None until they are known."""
-        self.doubted = False
+        self.has_open_pattern = False
         """Whether there was a pattern that may match actions of an unread plan."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
         self._sorted: list[str] = []
@@ -103,7 +114,7 @@ class Names:
         if any(head.startswith(f"{producer}:") for producer in self.open):
             return True
         may_be = any(f"{producer}:".startswith(head) for producer in self.open)
-        self.doubted = self.doubted or may_be
+        self.has_open_pattern = self.has_open_pattern or may_be
         return may_be and self.early is not None and uid not in self.early
 
     def is_open_group(self, name: str, uid: str) -> bool:
@@ -156,7 +167,7 @@ class Names:
         if found is None:
             found = self._matching(name) if is_pattern(name) else None
         if found is None:
-            found = self._maker(name)
+            found = self._producer(name)
         if found is None:
             producer = self.producer_of_plan(name)
             found = None if producer is None else [producer]
@@ -194,7 +205,7 @@ class Names:
 
     def makes(self, path: str) -> bool:
         """Return whether an action makes a path, or a folder around it."""
-        return self._maker(path) is not None
+        return self._producer(path) is not None
 
     def known_below(self, prefix: str, *, groups: bool = True) -> list[str]:
         """Return the names of actions, families and groups with a prefix, without it."""
@@ -232,7 +243,7 @@ class Names:
         shown = names if is_hidden(pattern) else [n for n in names if not is_hidden(self.uids.get(n, n))]
         return shown if pattern == "*" else chain(shown, self.outputs)
 
-    def _maker(self, name: str) -> list[str] | None:
+    def _producer(self, name: str) -> list[str] | None:
         if not name or "\0" in name:
             return None
         path = normalise(name, self.root)

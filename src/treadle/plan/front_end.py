@@ -24,7 +24,7 @@ class YamlPlans(FrontEnd):
         return load_plan(
             request.file,
             params=request.params,
-            previous_outputs=request.former_outputs,
+            previous_outputs=request.previous_outputs,
             rest=request.rest,
             generated=request.made,
         )
@@ -34,5 +34,5 @@ class YamlPlans(FrontEnd):
         from .load import load_outline
 
         return load_outline(
-            request.file, params=request.params, previous_outputs=request.former_outputs, generated=request.made
+            request.file, params=request.params, previous_outputs=request.previous_outputs, generated=request.made
         )

@@ -49,7 +49,7 @@ def load_plan(
     :param path: its path
     :param params: parameters given from outside, as text
     :param environ: the environment; by default the process's own
-    :param previous_outputs: called with the root; returns paths relative to it that actions made in former runs,
+    :param previous_outputs: called with the root; returns paths relative to it that actions made in previous runs,
         which globs never match
     :param rest: the arguments after `--`, for the parameter with `rest: true`; None if there was no `--`
     :param generated: uids of up-to-date actions that generate plans: these are loaded too
@@ -211,7 +211,7 @@ class _Loader:
     def _all_instances(
         self, previous_outputs: Callable[[str], Collection[str]] | None, generated: Collection[str]
     ) -> tuple[list[Instance], Collection[str]]:
-        """Return all instances, and the outputs of former runs if an action has globs.
+        """Return all instances, and the outputs of previous runs if an action has globs.
 
         Generated plans are loaded, and those that their actions have generated.
         """

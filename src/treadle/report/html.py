@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.decision import ABSENT
 from treadle.core.outcomes import FAILED, INTERRUPTED
 from treadle.core.text import safe
@@ -138,7 +138,7 @@ def _reason(why: Any) -> str:
 def _value(text: str) -> str:
     """Return the value of an element: files by size and digest, others unchanged."""
     is_file = text == ABSENT or text.startswith(("file ", "exec ", "tree ", "special "))
-    return words.value(text) if is_file else _lines(text[:_COMMAND_CHARACTERS])
+    return wording.value(text) if is_file else _lines(text[:_COMMAND_CHARACTERS])
 
 
 def _place(action: ActionRun) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from treadle.ui.console import Console
     from treadle.walk import ActionReport
 
-    from .fast_start import Found
+    from .fast_start import FastStart
 
 
 class RunReport(Report):
@@ -123,7 +123,7 @@ class Call:
         *,
         console: Console | None = None,
         stops: StopRequests | None = None,
-        found: Found | None = None,
+        found: FastStart | None = None,
     ) -> None:
         self.options = options or Options()
         if plan:
@@ -191,15 +191,17 @@ class Call:
 
         :param made: the uids of these actions
         """
-        return self._read(self._former_outputs, made)
+        return self._read(self._previous_outputs, made)
 
-    def _read(self, former_outputs: Callable[[str], PreviousOutputs] | None, made: Collection[str] = ()) -> Project:
+    def _read(
+        self, previous_outputs: Callable[[str], PreviousOutputs] | None, made: Collection[str] = ()
+    ) -> Project:
         from treadle.frontends.base import Request
 
         from .front_ends import load
 
         file, options = self.plan_file(), self.options
-        return load(Request(file, options.params, options.rest, former_outputs, made))
+        return load(Request(file, options.params, options.rest, previous_outputs, made))
 
     def load_for_forget(self) -> Project:
         """Load the plan; if its globs match nothing, let them match outputs of previous runs, which may be named.
@@ -216,7 +218,7 @@ class Call:
             except PlanError:
                 raise problem from None
 
-    def _former_outputs(self, root: str) -> PreviousOutputs:
+    def _previous_outputs(self, root: str) -> PreviousOutputs:
         from treadle.state.previous_outputs import PreviousOutputs
 
         self.previous_outputs = PreviousOutputs(root)

@@ -59,7 +59,7 @@ def _other(plan: Project, label: str) -> Project | None:
     try:
         if not label or not os.path.isfile(path) or os.path.samefile(path, plan.file) or path in plan.looks.read:
             return None
-        other = load(Request(path, former_outputs=PreviousOutputs))
+        other = load(Request(path, previous_outputs=PreviousOutputs))
     except (OSError, ValueError, TreadleError):
         return None
     return other if other.root == plan.root and plan.file not in other.looks.read else None

@@ -1,4 +1,4 @@
-"""The start of the fast path of `treadle run`: a snapshot may answer before anything else is loaded.
+"""The start of the fast path of `treadle run`: a snapshot is probed before anything else is loaded.
 
 It knows plain calls only (names, -f, -C, -p, -j, -k, -l). For other calls, and in doubt, the plan is loaded.
 """
@@ -145,10 +145,16 @@ def _plans(call: PlainCall, here: str) -> list[str]:
     return [os.path.normpath(os.path.join(here, name)) for name in named] + ([nearest] if nearest else [])
 
 
-class Found:
-    """An answer and what belongs to it."""
+class FastStart:
+    """A plain call and what the probe of its snapshot says.
 
-    __slots__ = ("answer", "began", "call", "here", "name", "root")
+    :ivar began: when the call began, on the monotonic clock
+    :ivar root: the folder of the snapshot, "" without one
+    :ivar name: the name of the snapshot
+    :ivar probed: what is dirty; None without a snapshot that can decide
+    """
+
+    __slots__ = ("began", "call", "here", "name", "probed", "root")
 
     def __init__(self, call: PlainCall, here: str, began: float) -> None:
         self.call = call
@@ -156,13 +162,13 @@ class Found:
         self.began = began
         self.root = ""
         self.name = ""
-        self.answer: ProbeResult | None = None
+        self.probed: ProbeResult | None = None
 
     def close(self) -> None:
-        """Close the snapshot; there is no answer any more."""
-        if self.answer is not None:
-            self.answer.snapshot.close()
-            self.answer = None
+        """Close the snapshot; from now on nothing is known to be dirty or clean."""
+        if self.probed is not None:
+            self.probed.snapshot.close()
+            self.probed = None
 
     def options(self) -> Options | None:
         """Return the options of the call, None where a closer look is needed: at a plan among the names.
@@ -184,17 +190,17 @@ class Found:
         return options
 
 
-def look(argv: Sequence[str]) -> Found | None:
+def look(argv: Sequence[str]) -> FastStart | None:
     """Return what the snapshot of this call says; None if it is no plain call.
 
-    Its `answer` is None without a snapshot that can decide.
+    Its `probed` is None without a snapshot that can decide.
     """
     began = monotonic()
     call = plain_call(argv)
     return None if call is None else find(call, began)
 
 
-def find(call: PlainCall, began: float) -> Found | None:
+def find(call: PlainCall, began: float) -> FastStart | None:
     """Return what the snapshot of a call says, None if there is no folder to look from.
 
     :param began: when the call began, on the monotonic clock
@@ -203,7 +209,7 @@ def find(call: PlainCall, began: float) -> Found | None:
         here = os.path.normpath(os.path.join(os.getcwd(), call.folder))
     except OSError:
         return None
-    found = Found(call, here, began)
+    found = FastStart(call, here, began)
     plans = _plans(call, here)
     root = here
     while True:
@@ -213,7 +219,7 @@ def find(call: PlainCall, began: float) -> Found | None:
             from treadle.fastpath.probe import probe_snapshot
 
             found.root, found.name = root, name
-            found.answer = probe_snapshot(root, path, os.environ, plans)
+            found.probed = probe_snapshot(root, path, os.environ, plans)
             return found
         above = os.path.dirname(root)
         if above == root:

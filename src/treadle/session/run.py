@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from treadle.frontends.base import Project
 
     from .call import Call
-    from .fast_start import Found
+    from .fast_start import FastStart
     from .plan_inputs import PlanInputs
     from .rounds import Rounds
 
@@ -32,20 +32,20 @@ def run(call: Call) -> RunReport:
     # a snapshot shows what has changed, and forced actions run without a change
     is_forced = call.options.force_all or call.options.force
     found = None if call.bus.needs_all or is_forced else call.found
-    answer = found.answer if found is not None else None
-    if answer is not None and answer.is_nothing_to_do and not call.bus:
-        return RunReport({}, untouched=answer.total, saved=answer.facts.saved)
-    if answer is not None and answer.facts.generates_plans:
+    probed = found.probed if found is not None else None
+    if probed is not None and probed.is_nothing_to_do and not call.bus:
+        return RunReport({}, untouched=probed.total, saved=probed.facts.saved)
+    if probed is not None and probed.facts.generates_plans:
         # a plan that is generated may be another one afterwards
-        answer = None
-    if found is not None and answer is not None and not answer.is_of_plan:
-        report = _run_part(call, found, answer)
+        probed = None
+    if found is not None and probed is not None and not probed.is_of_plan:
+        report = _run_part(call, found, probed)
         if report is not None:
             return report
-    return _run_plan(call, answer)
+    return _run_plan(call, probed)
 
 
-def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
+def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
     """Load the plan, and walk the selected actions."""
     from .plan_inputs import PlanInputs
 
@@ -60,8 +60,8 @@ def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
         if rounds.end is not None:
             return rounds.end
     uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.plan_producers]
-    if rounds is None and inputs_of_plan.found is not None and answer is not None and answer.is_of_plan:
-        report = _run_changed(call, inputs_of_plan, plan, uids, answer)
+    if rounds is None and inputs_of_plan.found is not None and probed is not None and probed.is_of_plan:
+        report = _run_changed(call, inputs_of_plan, plan, uids, probed)
         if report is not None:
             return report
     walk = _walk_of(call, plan, uids, rounds)
@@ -77,32 +77,32 @@ def _run_plan(call: Call, answer: ProbeResult | None) -> RunReport:
     return report
 
 
-def _run_part(call: Call, found: Found, answer: ProbeResult) -> RunReport | None:
+def _run_part(call: Call, found: FastStart, probed: ProbeResult) -> RunReport | None:
     """Run the dirty part of the plan as the snapshot has it; None if the plan has to be loaded."""
     from treadle.fastpath.partial_walk import part_of
 
-    part = part_of(answer)
+    part = part_of(probed)
     if part is None:
         return None
-    return _walk_part(call, found, part, answer.facts.queues, {})
+    return _walk_part(call, found, part, probed.facts.queues, {})
 
 
 def _run_changed(
-    call: Call, inputs_of_plan: PlanInputs, plan: Project, uids: list[str], answer: ProbeResult
+    call: Call, inputs_of_plan: PlanInputs, plan: Project, uids: list[str], probed: ProbeResult
 ) -> RunReport | None:
     """Run the dirty part of an edited plan; None if all of it has to be walked."""
     from treadle.fastpath.edited_plan import changed_part
 
     found, watch = call.found, inputs_of_plan.watch(plan)
     written = ((path, uid) for uid, one in plan.actions.items() for path in one.command.written)
-    part = changed_part(answer, plan.dag(uids), watch, written, inherited()) if watch is not None else None
+    part = changed_part(probed, plan.dag(uids), watch, written, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
     return _walk_part(call, found, part, plan.queues, plan.left_out)
 
 
 def _walk_part(
-    call: Call, found: Found, part: Part, queues: Mapping[str, int], disabled: Mapping[str, str]
+    call: Call, found: FastStart, part: Part, queues: Mapping[str, int], disabled: Mapping[str, str]
 ) -> RunReport | None:
     """Walk a part, and update the snapshot; None if another run has changed the log since the look."""
     options = call.options

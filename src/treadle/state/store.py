@@ -583,7 +583,7 @@ _FOLDERS = ("logs", "quick", "failed", "replaced", "made")
 
 _NOTHING_THERE = records.Mark()
 
-_AS_NEW = "everything counts as new, and outputs of former plans and parameters as ordinary files"
+_AS_NEW = "everything counts as new, and outputs of previous plans and parameters as ordinary files"
 """What it means that there are no records: globs take what only records showed to be an output."""
 _BESIDE = {
     ".gitignore": "*\n",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, label
 from treadle.core.text import crop, crop_middle, safe, width
 
@@ -71,7 +71,7 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
     # a tool that goes on from what is in the folder found nothing there
     emptied = f"emptied {_names(ended.emptied)} first" if ended.emptied else ""
     restored = f"restored from {safe(ended.restored)}" if ended.restored else ""
-    why = "; ".join(filter(None, (words.reasons(ended.reasons), emptied, restored)))
+    why = "; ".join(filter(None, (wording.reasons(ended.reasons), emptied, restored)))
     return line(*parts, f" ({why})" if why else "")
 
 
@@ -107,7 +107,7 @@ def failure_block(failure: Failure) -> list[Line]:
     first, *more = (ended.failure or "failed").splitlines()
     lines = [line((label(ended.how), _STYLES[ended.how]), " ", (safe(ended.name), "name"), f": {safe(first)}")]
     lines += [line(f"  {safe(text)}") for text in more]
-    rows = [("why", words.reasons(ended.reasons, most=3)), *_command_rows(failure.command)]
+    rows = [("why", wording.reasons(ended.reasons, most=3)), *_command_rows(failure.command)]
     rows += [("log", safe(failure.log)), ("again", safe(failure.again))]
     lines += [line("  ", (f"{label:9}", "dim"), text) for label, text in rows if text]
     if failure.output is not None:

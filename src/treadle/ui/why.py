@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from treadle.core import decision, elements
-from treadle.core import wording as words
+from treadle.core import decision, elements, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.outcomes import INTERRUPTED
 from treadle.core.text import safe
@@ -106,10 +105,10 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
             text_difference(old, new, _NO_BOUND, room=_NO_BOUND) if verbose else text_difference(old, new, _LINES)
         )
         return [line("  command changed:"), *shown]
-    lines = [line(f"  {words.reason(why)}")]
+    lines = [line(f"  {wording.reason(why)}")]
     if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(elements.ENV):
         if why.old is not None and why.new is not None and why.name != elements.FOLDER:
-            lines.append(line(f"    {words.value(why.old)} -> {words.value(why.new)}"))
+            lines.append(line(f"    {wording.value(why.old)} -> {wording.value(why.new)}"))
         if why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/"):
             lines.append(line("    what its last run made there is removed first, unless it has keep: true"))
     elif why.kind == decision.INPUTS_MOVED and why.old:
@@ -131,7 +130,7 @@ def last_run_lines(state: str, when: str, took: float, text: str, reasons: Seque
     lines = [line(f"  it last ran {when}, for {duration(took)}, and {ended}")]
     shown = [reason_lines(why) for why in reasons[:_LAST_REASONS]]
     if all(len(one) == 1 for one in shown):
-        because = words.reasons(reasons, most=_LAST_REASONS)
+        because = wording.reasons(reasons, most=_LAST_REASONS)
         return [*lines, line(f"    because of: {because}")] if because else lines
     lines += [line("    because of:"), *(line("    ", *made) for one in shown for made in one)]
     if len(reasons) > _LAST_REASONS:
@@ -156,7 +155,7 @@ def _equal_lines(known: Explained, *, verbose: bool) -> Iterator[Line]:
     if verbose:
         for name, value in known.equal.items():
             first, *more = value.split("\n")
-            yield line(f"    {words.element(name)}: ", (words.value(first) + (" ..." if more else ""), "dim"))
+            yield line(f"    {wording.element(name)}: ", (wording.value(first) + (" ..." if more else ""), "dim"))
 
 
 def _kinds(names: Mapping[str, str]) -> str:
@@ -173,7 +172,7 @@ def _kinds(names: Mapping[str, str]) -> str:
         members = kinds[kind]
         shown = _some([safe(member) for member in members], _NAMED)
         parts.append(
-            f"{words.count(len(members), *of_kind)} ({shown})" if of_kind else _NAMES.get(kind) or safe(kind)
+            f"{wording.count(len(members), *of_kind)} ({shown})" if of_kind else _NAMES.get(kind) or safe(kind)
         )
     return ", ".join(parts)
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from treadle.core import decision
-from treadle.core import wording as words
+from treadle.core import decision, wording
 from treadle.core.decision import Reason
 from treadle.ui.durations import duration
 
@@ -34,9 +33,9 @@ def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> Non
 
 
 def test_counts_have_a_plural_and_marks_for_thousands() -> None:
-    assert words.count(1, "input") == "1 input"
-    assert words.count(1204, "byte") == "1,204 bytes"
-    assert words.count(0, "entry", "entries") == "0 entries"
+    assert wording.count(1, "input") == "1 input"
+    assert wording.count(1204, "byte") == "1,204 bytes"
+    assert wording.count(0, "entry", "entries") == "0 entries"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_counts_have_a_plural_and_marks_for_thousands() -> None:
     ],
 )
 def test_values_are_short(value: str, said: str) -> None:
-    assert words.value(value) == said
+    assert wording.value(value) == said
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_values_are_short(value: str, said: str) -> None:
     ],
 )
 def test_reasons_are_said_in_words(reason: Reason, said: str) -> None:
-    assert words.reason(reason) == said
+    assert wording.reason(reason) == said
 
 
 NO_KINDS = ("RUN", "SKIP", "BLOCKED", "MAY_RUN", "OUTPUT", "COMMAND", "ABSENT")
@@ -106,14 +105,14 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_reason_has_words_of_its_own(kind: str) -> None:
     reason = Reason(kind, "input x", "a", "b")
-    assert words.reason(reason) != str(reason)
+    assert wording.reason(reason) != str(reason)
 
 
 def test_only_the_first_reasons_are_said_and_the_others_counted() -> None:
     reasons = [Reason(decision.CHANGED, f"input {n}", "x", "y") for n in range(5)]
-    assert words.reasons(reasons[:1]) == "input 0 changed"
-    assert words.reasons(reasons) == "input 0 changed; input 1 changed; and 3 more"
-    assert words.reasons(()) == ""
+    assert wording.reasons(reasons[:1]) == "input 0 changed"
+    assert wording.reasons(reasons) == "input 0 changed; input 1 changed; and 3 more"
+    assert wording.reasons(()) == ""
 
 
 @pytest.mark.parametrize(
@@ -124,10 +123,10 @@ def test_only_the_first_reasons_are_said_and_the_others_counted() -> None:
     "kind", [decision.CHANGED, decision.ADDED, decision.REMOVED, decision.FAILED, decision.UNANSWERED]
 )
 def test_a_reason_is_one_line_whatever_is_in_it(kind: str, name: str, odd: str) -> None:
-    assert words.reason(Reason(kind, name, odd, f"{odd}2")).isprintable()
-    assert words.value(odd).isprintable()
+    assert wording.reason(Reason(kind, name, odd, f"{odd}2")).isprintable()
+    assert wording.value(odd).isprintable()
 
 
 def test_a_variable_that_looks_like_a_file_is_shown_as_it_is() -> None:
-    said = words.reason(Reason(decision.CHANGED, "env X", "file 12 abcdef", "tree 3 abcdef"))
+    said = wording.reason(Reason(decision.CHANGED, "env X", "file 12 abcdef", "tree 3 abcdef"))
     assert said == "env X changed from file 12 abcdef to tree 3 abcdef"

@@ -68,14 +68,14 @@ def test_a_snapshot_without_a_mark_is_never_asked(project: Project, monkeypatch:
     monkeypatch.setenv("XDG_STATE_HOME", project.environ["XDG_STATE_HOME"])
     found = at_once.look(["run", "*"])
     assert found is not None
-    assert found.answer is not None
-    found.answer.snapshot.close()
+    assert found.probed is not None
+    found.probed.snapshot.close()
     for trusted in ("", "1"):
         monkeypatch.setenv("TREADLE_TRUST_STATE", trusted)
         monkeypatch.setenv("XDG_STATE_HOME", str(project.folder.parent / "other"))
         found = at_once.look(["run", "*"])
         assert found is not None
-        assert found.answer is None
+        assert found.probed is None
 
 
 @pytest.mark.parametrize("how", ["copied", "moved", "restored"])

@@ -16,7 +16,7 @@ from treadle.command.fingerprinting import Fingerprinter
 from treadle.command.outputs import Room
 from treadle.content.files import Files
 from treadle.content.links import Links
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.text import safe
 from treadle.errors import TreadleError
 from treadle.state.ownership import Ownership
@@ -64,7 +64,7 @@ def adopt_command(call: Call) -> int:
         store.remember(files.learned)
     if call.options.verbose:
         call.console.say(line("adopted ", (safe(uid), "name")) for uid in adopted)
-    say_unless_quiet(call, line(f"{words.count(len(adopted), 'action')} taken as current"))
+    say_unless_quiet(call, line(f"{wording.count(len(adopted), 'action')} taken as current"))
     return 0
 
 
@@ -117,8 +117,8 @@ def _compute(root: str, uid: str, command: Command, fingerprinter: Fingerprinter
         gone = [path for path in command.outputs if not os.path.exists(os.path.join(root, path))]
     else:
         fingerprinter.add_outputs(inputs, command)
-        answers = {path: inputs.results[path].value for path in command.outputs}
-        gone = outputs.missing(answers)
+        values = {path: inputs.results[path].value for path in command.outputs}
+        gone = outputs.missing(values)
     if gone:
         raise TreadleError(f"the output {gone[0]} is missing")
     if command.discovery is not None and not command.once:

@@ -9,7 +9,7 @@ from treadle.cli.exit_codes import WRONG
 from treadle.command.graph_checks import check_commands
 from treadle.command.job import CONSOLE_QUEUE
 from treadle.command.walk import Settings
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.text import safe
 from treadle.errors import PlanError, TreadleError
 from treadle.ui.console import FORMAT
@@ -26,8 +26,8 @@ def check_command(call: Call) -> int:
         return _check_as_data(call)
     plan = _checked(call)
     if not call.options.quiet:
-        parts = [words.count(len(plan.actions), "action")]
-        parts += [words.count(len(plan.groups), "group")] if plan.groups else []
+        parts = [wording.count(len(plan.actions), "action")]
+        parts += [wording.count(len(plan.groups), "group")] if plan.groups else []
         parts += [f"{len(plan.left_out)} disabled"] if plan.left_out else []
         call.console.say(
             [line(f"{safe(call.console.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))]

@@ -12,7 +12,7 @@ from treadle.command.outputs import Sweep, move_aside, remove_empty_folders, rem
 from treadle.content import git
 from treadle.content.files import Files
 from treadle.content.trust import STATE_FOLDER
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.paths import folders_around
 from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError, listed
@@ -171,7 +171,7 @@ def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) 
         number = sum(is_there(plan.root, path) for path in others)
         if number:
             notes.append(
-                f"{words.count(number, 'output')} of other parameter values, removed actions or other plans "
+                f"{wording.count(number, 'output')} of other parameter values, removed actions or other plans "
                 "(`treadle clean --all` removes them)"
             )
     if kept:
@@ -192,7 +192,7 @@ def _empty_replaced(call: Call, plan: Project) -> int:
         return 1 if names else 0
     with locked(call, plan):
         count = remove_tree(folder)
-    say_unless_quiet(call, line(f"{words.count(count, 'file')} moved aside earlier removed"))
+    say_unless_quiet(call, line(f"{wording.count(count, 'file')} moved aside earlier removed"))
     is_left = os.path.lexists(folder)
     if is_left:
         call.console.warn(f"{folder} could not be removed completely")
@@ -357,7 +357,7 @@ class Cleaner:
         """Print how many outputs were removed."""
         if not self._call.options.quiet:
             moved = f", {len(self.moved):,} moved to {STATE_FOLDER}/replaced/" if self.moved else ""
-            self._call.console.say([line(f"{words.count(len(self.removed), what)} removed{moved}")])
+            self._call.console.say([line(f"{wording.count(len(self.removed), what)} removed{moved}")])
 
 
 def is_there(root: str, path: str) -> bool:

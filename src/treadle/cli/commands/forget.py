@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from treadle.command.walk import CommandWalk
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.text import safe
 from treadle.errors import UsageError
 from treadle.state.store import Store
@@ -40,7 +40,7 @@ def forget_command(call: Call) -> int:
     for path in released:
         say_unless_quiet(call, line((safe(path), "name"), " is an ordinary file now"))
     if uids:
-        say_unless_quiet(call, line(f"{words.count(len(known), 'record')} dropped"))
+        say_unless_quiet(call, line(f"{wording.count(len(known), 'record')} dropped"))
     return 0
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from treadle.content import trust
-from treadle.core import decision
-from treadle.core import wording as words
+from treadle.core import decision, wording
 from treadle.errors import TreadleError, UsageError
 from treadle.session.lookup import PathUse
 from treadle.ui.graph import model as shapes
@@ -86,7 +85,7 @@ def _verdicts(call: Call, plan: Project, uids: Iterable[str]) -> Mapping[str, Ve
 def _add_states(graph: Graph, verdicts: Mapping[str, Verdict]) -> None:
     for name, vertex in graph.vertices.items():
         verdict = verdicts[name]
-        vertex.set_state(state_of(verdict), words.reasons(verdict.reasons))
+        vertex.set_state(state_of(verdict), wording.reasons(verdict.reasons))
 
 
 def _draw(call: Call, graph: Graph, title: str, root: str) -> None:

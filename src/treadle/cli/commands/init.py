@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError
 from treadle.importers.detect import FILES, drafts_of
@@ -51,9 +51,9 @@ def init_command(call: Call) -> int:
     if not options.quiet:
         made = [action for action in draft.actions if not action.left_out]
         lost = len(draft.actions) - len(made) + len(draft.notes)
-        left = f", {words.count(lost, 'thing')} left as comments" if lost else ""
+        left = f", {wording.count(lost, 'thing')} left as comments" if lost else ""
         wrote = line(
-            "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {words.count(len(made), 'action')}"
+            "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {wording.count(len(made), 'action')}"
         )
         call.console.say([(*wrote, (left, "warn" if lost else ""))])
     return 0

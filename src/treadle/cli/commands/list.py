@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from treadle.core import wording as words
+from treadle.core import wording
 from treadle.core.text import safe
 from treadle.session.lookup import PathUse
 from treadle.ui.console import FORMAT
@@ -49,7 +49,7 @@ def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: b
     listed = [action for action in actions if action.listed or everything]
     _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
     if not listed and not named and plan.left_out:
-        count = words.count(len(plan.left_out), "action")
+        count = wording.count(len(plan.left_out), "action")
         call.console.say([line(("no action is enabled: ", "dim"), f"{count} disabled, --all shows why")])
     if not named:
         _section(call, "groups", [_group(group) for group in plan.groups.values()])
@@ -69,7 +69,7 @@ def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
         if len(members) == 1 and (named or members[0].uid == family):
             rows.append((members[0].uid, members[0].help))
         else:
-            rows.append((f"{family}@...", f"{members[0].help} ({words.count(len(members), 'action')})".lstrip()))
+            rows.append((f"{family}@...", f"{members[0].help} ({wording.count(len(members), 'action')})".lstrip()))
     return rows
 
 

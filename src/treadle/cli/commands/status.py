@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from treadle.core import decision
-from treadle.core import wording as words
+from treadle.core import decision, wording
 from treadle.core.text import safe
 from treadle.session.look import looked, open_plans, without_skips
 from treadle.ui.console import FORMAT
@@ -48,7 +47,7 @@ def status_command(call: Call) -> int:
 
 def reason_data(why: Reason) -> dict[str, object]:
     """Return a reason for programs: its parts, and what it says."""
-    return {"kind": why.kind, "name": why.name, "old": why.old, "new": why.new, "text": words.reason(why)}
+    return {"kind": why.kind, "name": why.name, "old": why.old, "new": why.new, "text": wording.reason(why)}
 
 
 def _short(uid: str, verdict: decision.Verdict) -> Line:
@@ -56,7 +55,7 @@ def _short(uid: str, verdict: decision.Verdict) -> Line:
     if verdict.outcome == decision.SKIP:
         return line(("up to date", "dim"), ": ", name)
     style = "warn" if verdict.outcome == decision.RUN else "dim"
-    return line((verdict.outcome, style), " ", name, f": {words.reasons(verdict.reasons)}")
+    return line((verdict.outcome, style), " ", name, f": {wording.reasons(verdict.reasons)}")
 
 
 def _open(uid: str, said: str) -> Line:
@@ -66,7 +65,7 @@ def _open(uid: str, said: str) -> Line:
 def _totals(counts: dict[str, int]) -> Line:
     run, may, skip = counts[decision.RUN], counts[decision.MAY_RUN], counts[decision.SKIP]
     if not run and not may:
-        return line(("nothing to do", "good"), f": {words.count(skip, 'action')} up to date")
+        return line(("nothing to do", "good"), f": {wording.count(skip, 'action')} up to date")
     said = [
         f"{number} {what}" for number, what in ((run, "to run"), (may, "may run"), (skip, "up to date")) if number
     ]

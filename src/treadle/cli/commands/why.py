@@ -6,8 +6,7 @@ from time import localtime, strftime, time
 from typing import TYPE_CHECKING
 
 from treadle.content.fingerprint import Fingerprint
-from treadle.core import decision
-from treadle.core import wording as words
+from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import FILES, TOOL, path_of
 from treadle.core.text import safe
@@ -48,7 +47,7 @@ def why_command(call: Call) -> int:
         call.console.say_data({"format": FORMAT, "actions": [facts.data(uid) for uid in uids]})
         return 0
     if not uids and not plans:
-        call.console.say([line(f"nothing would run: {words.count(len(walk.verdicts), 'action')} up to date")])
+        call.console.say([line(f"nothing would run: {wording.count(len(walk.verdicts), 'action')} up to date")])
     made = (one for uid in uids for one in explained_lines(facts.explained(uid), verbose=options.verbose))
     call.console.say(shown for one in made for shown in folded(one, call.console.room))
     for uid, said in plans.items() if not options.names else ():

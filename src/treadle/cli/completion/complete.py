@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 MOST = 1000
-"""The most values in an answer."""
+"""The most completions that are printed."""
 _FILES = ("schema", "init", "report")
 """Commands that take files in place of names."""
 
 
-class Answer:
+class Completions:
     """The completions of a word.
 
     :param rows: values, and what each is
@@ -65,7 +65,7 @@ def complete(words: Sequence[str]) -> int:
         *before, word = list(words) or [""]
         line = _Line(make_parser())
         line.take(before)
-        lines = line.answer(word).lines(word)
+        lines = line.completions(word).lines(word)
     except (TreadleError, OSError, ValueError, RecursionError):
         lines = [":files"]
     print("\n".join(lines))
@@ -134,63 +134,63 @@ class _Line:
         parser = choices.get(self.command, self.parser) if isinstance(choices, dict) else self.parser
         return {name: option for option in parser._actions for name in option.option_strings}
 
-    def answer(self, word: str) -> Answer:
+    def completions(self, word: str) -> Completions:
         """Return the completions of a word."""
         if self.waiting is not None:
             return self._value(self.waiting, word, "")
         if self.is_over:
-            return Answer(marks=["files"])
+            return Completions(marks=["files"])
         name, equals, value = word.partition("=")
         if word.startswith("--") and equals:
             option = self.options().get(name)
-            return self._value(option, value, name + "=") if option is not None else Answer()
+            return self._value(option, value, name + "=") if option is not None else Completions()
         option = self.options().get(word[:2])
         if word[:2] != "--" and len(word) > 2 and option is not None and option.nargs != 0:
             # -pNAME=VALUE, in one word
             found = self._value(option, word[2:], "")
-            return Answer(found.rows, found.marks, word[:2] + found.prefix)
+            return Completions(found.rows, found.marks, word[:2] + found.prefix)
         if word.startswith("-"):
-            return Answer(_shown(self.options().values()))
+            return Completions(_shown(self.options().values()))
         if not self.command:
-            return Answer(COMMANDS.items())
+            return Completions(COMMANDS.items())
         return self._names(word)
 
-    def _value(self, option: argparse.Action, word: str, prefix: str) -> Answer:
+    def _value(self, option: argparse.Action, word: str, prefix: str) -> Completions:
         """Return the completions of the value of an option."""
         if option.choices is not None:
-            return Answer([(str(one), "") for one in option.choices], prefix=prefix)
+            return Completions([(str(one), "") for one in option.choices], prefix=prefix)
         if option.dest == "param":
             return self._param(word)
         if option.dest == "force":
-            return Answer(self._plan_names().matching(word), prefix=prefix)
+            return Completions(self._plan_names().matching(word), prefix=prefix)
         if option.dest == "folder":
-            return Answer(marks=["folders"], prefix=prefix)
-        return Answer(marks=["files"], prefix=prefix) if option.metavar == "FILE" else Answer()
+            return Completions(marks=["folders"], prefix=prefix)
+        return Completions(marks=["files"], prefix=prefix) if option.metavar == "FILE" else Completions()
 
-    def _param(self, word: str) -> Answer:
+    def _param(self, word: str) -> Completions:
         name, equals, _ = word.partition("=")
         known = self._plan_names().params()
         if not equals:
-            return Answer([(f"{one}=", param.help) for one, param in known.items()], ["nospace"])
+            return Completions([(f"{one}=", param.help) for one, param in known.items()], ["nospace"])
         param = known.get(name)
         if param is None:
-            return Answer()
+            return Completions()
         # of a list the last value is completed
         before = word[: max(len(name) + 1, word.rfind(",") + 1)] if param.type == "list" else f"{name}="
         values = param.choices or (("true", "false") if param.type == "bool" else ())
         files = ["files"] if param.type == "path" else []
-        return Answer([(one, "") for one in values], files, prefix=before)
+        return Completions([(one, "") for one in values], files, prefix=before)
 
-    def _names(self, word: str) -> Answer:
+    def _names(self, word: str) -> Completions:
         if self.command == "completion":
-            return Answer([(shell, "") for shell in SHELLS] if not self.names else [])
+            return Completions([(shell, "") for shell in SHELLS] if not self.names else [])
         if self.command in _FILES:
-            return Answer(marks=["files"])
+            return Completions(marks=["files"])
         rows = self._plan_names().matching(word) if self.command != "check" else []
         if not rows:
-            return Answer(marks=["files"])
+            return Completions(marks=["files"])
         is_open = all(name.endswith("/") and not text for name, text in rows)
-        return Answer(rows, ["nospace"] if is_open else [])
+        return Completions(rows, ["nospace"] if is_open else [])
 
     def _plan_names(self) -> Names:
         if self.folder:

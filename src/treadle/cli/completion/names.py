@@ -85,8 +85,8 @@ class Names:
         if self._outline is None and not self._is_wrong:
             try:
                 first = self._outline = self._load(())
-                makers, root = first.plan_producers.items(), first.root
-                there = [uid for uid, path in makers if os.path.isfile(os.path.join(root, path))]
+                producers, root = first.plan_producers.items(), first.root
+                there = [uid for uid, path in producers if os.path.isfile(os.path.join(root, path))]
                 if there:
                     self._outline = self._load(there)
             except (TreadleError, OSError):

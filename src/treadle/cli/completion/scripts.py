@@ -14,7 +14,7 @@ _BASH = r"""# bash completion of treadle:  source <(treadle completion bash)
 
 _treadle() {
     local rest=${COMP_LINE:0:COMP_POINT} space word i cut="" cur prefix=""
-    local -a words=() answer=() values=()
+    local -a words=() reply=() values=()
     # bash cuts words at = @ and : too; they are put together again here
     for ((i = 0; i <= COMP_CWORD; i++)); do
         space=${rest%%[^[:space:]]*}
@@ -34,10 +34,10 @@ _treadle() {
         words[i]=${words[i]//[\"\'\\]/}
     done
     while IFS= read -r word; do
-        answer+=("$word")
+        reply+=("$word")
     done < <("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null)
-    [[ ${answer[0]} == *prefix=* ]] && prefix=${answer[0]#*prefix=}
-    for word in "${answer[@]:1}"; do
+    [[ ${reply[0]} == *prefix=* ]] && prefix=${reply[0]#*prefix=}
+    for word in "${reply[@]:1}"; do
         word=${word%%$'\t'*}
         # a name comes from a plan, and is no text that the shell may expand, also in quotes
         case $cur in
@@ -52,10 +52,10 @@ _treadle() {
         esac
         values+=("$word")
     done
-    case ${answer[0]} in
+    case ${reply[0]} in
     *files* | *folders*)
         local kind=-f
-        [[ ${answer[0]} == *folders* ]] && kind=-d
+        [[ ${reply[0]} == *folders* ]] && kind=-d
         while IFS= read -r word; do
             values+=("$prefix$word")
         done < <(compgen "$kind" -- "${cur#"$prefix"}")
@@ -81,12 +81,12 @@ _ZSH = r"""#compdef treadle
 # zsh completion of treadle:  source <(treadle completion zsh), or as a file _treadle in a folder of $fpath
 
 _treadle() {
-    local -a answer values shown
+    local -a reply values shown
     local row value what marks prefix=""
-    answer=("${(@f)$("${(@Q)words[1]}" __complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
-    marks=${answer[1]}
+    reply=("${(@f)$("${(@Q)words[1]}" __complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+    marks=${reply[1]}
     [[ $marks == *prefix=* ]] && prefix=${marks#*prefix=}
-    for row in "${(@)answer[2,-1]}"; do
+    for row in "${(@)reply[2,-1]}"; do
         value=${row%%$'\t'*}
         what=${row#*$'\t'}
         values+=("$value")
@@ -121,9 +121,9 @@ _FISH = r"""# fish completion of treadle:  treadle completion fish | source
 function __treadle_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    set -l answer ($words[1] __complete -- $words[2..-1] "$current" 2>/dev/null)
-    set -l marks $answer[1]
-    for row in $answer[2..-1]
+    set -l reply ($words[1] __complete -- $words[2..-1] "$current" 2>/dev/null)
+    set -l marks $reply[1]
+    for row in $reply[2..-1]
         echo $row
     end
     set -l prefix (string replace -r '^.*prefix=' '' -- "$marks")

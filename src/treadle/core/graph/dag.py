@@ -374,7 +374,7 @@ class DAG:
         order_edges = self._order_edges.new(vertex_id, after)
         starts = edges + order_edges
         if not enable_checks:
-            self._doubt(vertex_id, starts)
+            self._mark_unchecked(vertex_id, starts)
         elif self._is_checked and starts:
             self._admit(vertex_id, starts)
         is_new = vertex_id not in self.vertex_data
@@ -403,7 +403,7 @@ class DAG:
         _require_ids(vertex_id, "predecessors", predecessors)
         starts = tuple(dict.fromkeys(predecessors))
         self._edges.remove(vertex_id, self._edges.before(vertex_id))
-        self._doubt(vertex_id, starts)
+        self._mark_unchecked(vertex_id, starts)
         self._edges.add(vertex_id, starts)
 
     def check(self) -> None:
@@ -484,7 +484,7 @@ class DAG:
         elif data is not None:
             self.vertex_data[vertex_id] = data
 
-    def _doubt(self, vertex_id: Hashable, starts: Iterable[Hashable]) -> None:
+    def _mark_unchecked(self, vertex_id: Hashable, starts: Iterable[Hashable]) -> None:
         """Note that the graph is unchecked, unless these new edges to the vertex are seen to be right."""
         if self._is_checked:
             is_known = vertex_id in self.vertex_data

@@ -57,8 +57,8 @@ class DeclaredOutputs:
     folder that is itself a link is what the link leads to, unless an action has made the link: then the next
     attempt removes it.
 
-    :param previous: paths that actions made in former runs
-    :param previous_links: called if an output folder is a link; returns what knows the outputs of former runs
+    :param previous: paths that actions made in previous runs
+    :param previous_links: called if an output folder is a link; returns what knows the outputs of previous runs
     :ivar above: the folders that contain declared outputs
     :ivar real_names: what is declared through a link -> its name without links
     :ivar as_declared: the reverse

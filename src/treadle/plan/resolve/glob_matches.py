@@ -72,7 +72,7 @@ def _matches_all(pattern: Pattern, path: str) -> bool:
 
 
 def previous_matches(instance: Instance, declared: DeclaredOutputs) -> tuple[str, ...]:
-    """Return the outputs of former runs that the globs of an action would match if they were made now."""
+    """Return the outputs of previous runs that the globs of an action would match if they were made now."""
     spec = instance.spec
     slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
     globs = [item for slot in slots for item in slot.items if isinstance(item, GlobItem)]
@@ -81,7 +81,7 @@ def previous_matches(instance: Instance, declared: DeclaredOutputs) -> tuple[str
 
 
 def _previous(resolver: PathResolver, item: GlobItem, scope: Scope, declared: DeclaredOutputs) -> list[str]:
-    """Return the outputs of former runs that a glob would match if they were ordinary files."""
+    """Return the outputs of previous runs that a glob would match if they were ordinary files."""
     excluded = [resolver.globs.parse(text) for text in resolver.patterns(item.exclude, scope)]
     return [
         path
@@ -128,15 +128,15 @@ def no_match_error(
     else:
         left = _previous(resolver, item, scope, declared)
         if left:
-            facts = tuple(f"{path} is there, but {_maker(declared, path)}" for path in left[:3])
+            facts = tuple(f"{path} is there, but {_past_producer(declared, path)}" for path in left[:3])
             hint = f"`treadle forget {' '.join(left[:3])}` makes it an ordinary file, which globs take"
     return resolver.source.error(f"the glob {shown} matches nothing", item.node, facts=facts, hint=hint)
 
 
-def _maker(declared: DeclaredOutputs, path: str) -> str:
+def _past_producer(declared: DeclaredOutputs, path: str) -> str:
     producer_of = getattr(declared.previous, "producer_of", None)
     uid = producer_of(path) if producer_of is not None else ""
-    return f"the action {uid} made it, which is no longer in the plan" if uid else "a former run made it"
+    return f"the action {uid} made it, which is no longer in the plan" if uid else "a previous run made it"
 
 
 def _declared(pattern: Pattern, declared: DeclaredOutputs, family: Spec | None) -> Iterator[str]:

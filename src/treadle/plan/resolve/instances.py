@@ -36,7 +36,7 @@ class Expander:
     """Makes the instances of all actions.
 
     :param environ: the environment, for `env.NAME` of tracked variables
-    :param previous: paths that actions made in former runs
+    :param previous: paths that actions made in previous runs
     """
 
     source: Source

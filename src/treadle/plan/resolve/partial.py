@@ -39,7 +39,7 @@ def link(
         noted = Problems()
         linker = Linker(resolver, instances, declared, names, noted)
         linker.link()
-        if number == 0 and names.doubted:
+        if number == 0 and names.has_open_pattern:
             linker = _knowing_what_is_early(linker, resolver)
             noted = linker.problems
         if number == 0:

@@ -331,17 +331,17 @@ class DeclaredInputs:
     def _some(self, files: Iterable[str] = (), trees: Iterable[str] = ()) -> DeclaredInputs:
         return DeclaredInputs(self.root, self._outputs, files, trees)
 
-    def of_dirty(self, answer: ProbeResult) -> DeclaredInputs:
+    def of_dirty(self, probed: ProbeResult) -> DeclaredInputs:
         """Return the inputs of the dirty actions: the next snapshot may not hold them."""
-        paths, rows = answer.snapshot.paths(), answer.snapshot.item_rows()
-        read = {self._full(os.fsdecode(paths[row])) for number in answer.items for row in rows[number]}
+        paths, rows = probed.snapshot.paths(), probed.snapshot.item_rows()
+        read = {self._full(os.fsdecode(paths[row])) for number in probed.items for row in rows[number]}
         trees = (tree for tree in self.trees if any(path.startswith(tree) for path in read))
         return self._some(self.files & read, trees)
 
-    def without(self, answer: ProbeResult) -> DeclaredInputs:
+    def without(self, probed: ProbeResult) -> DeclaredInputs:
         """Return the inputs that a snapshot does not hold: those of actions that the walk did not reach."""
-        snapshot = answer.snapshot
-        if not is_incomplete(answer):
+        snapshot = probed.snapshot
+        if not is_incomplete(probed):
             return self._some()
         paths, kinds = snapshot.paths(), snapshot.section(probe.KINDS)
         used = set(snapshot.item_rows().flat)
@@ -369,9 +369,9 @@ def _full(root: str, path: str) -> str:
     return os.path.join(root, "" if path == "./" else path)
 
 
-def is_incomplete(answer: ProbeResult) -> bool:
+def is_incomplete(probed: ProbeResult) -> bool:
     """Return whether a snapshot has actions without a record, so that it does not hold all their inputs."""
-    return NEVER in answer.snapshot.column(OFFSETS)
+    return NEVER in probed.snapshot.column(OFFSETS)
 
 
 def stamp(path: str) -> Stamp | None:
@@ -382,9 +382,9 @@ def stamp(path: str) -> Stamp | None:
         return None
 
 
-def folders_of(answer: ProbeResult, root: str) -> set[str]:
+def folders_of(probed: ProbeResult, root: str) -> set[str]:
     """Return the folders to watch for the inputs in a snapshot."""
-    paths, kinds = answer.snapshot.paths(), answer.snapshot.section(probe.KINDS)
+    paths, kinds = probed.snapshot.paths(), probed.snapshot.section(probe.KINDS)
     found = set()
     for row, raw in enumerate(paths):
         if kinds[row] == probe.MADE:
@@ -414,13 +414,13 @@ def _with_above(folders: Iterable[str], root: str) -> set[str]:
     return found
 
 
-def moved_paths(answer: ProbeResult, root: str) -> list[str]:
+def moved_paths(probed: ProbeResult, root: str) -> list[str]:
     """Return the inputs and files of the plan that have changed, without outputs."""
-    kinds, paths = answer.snapshot.section(probe.KINDS), answer.snapshot.paths()
-    rows = [row for row in answer.moved if kinds[row] != probe.MADE]
+    kinds, paths = probed.snapshot.section(probe.KINDS), probed.snapshot.paths()
+    rows = [row for row in probed.moved if kinds[row] != probe.MADE]
     if any(kinds[row] == probe.READ for row in rows):
         # a row that no action uses any more does not count
-        held = set(answer.snapshot.item_rows().flat)
+        held = set(probed.snapshot.item_rows().flat)
         rows = [row for row in rows if kinds[row] == probe.WATCHED or row in held]
     return [_full(root, os.fsdecode(paths[row])) for row in rows]
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from treadle.content.files import Stamp
     from treadle.frontends.base import Project
-    from treadle.session.fast_start import Found, PlainCall
+    from treadle.session.fast_start import FastStart, PlainCall
     from treadle.session.options import Options
     from treadle.ui.console import Console
 
@@ -113,7 +113,7 @@ class WatchLoop:
         self._has_asked = False
         """Whether the discovered inputs have been read from the records since then."""
         self.watcher: FileWatcher | None = None
-        self.found: Found | None = None
+        self.found: FastStart | None = None
         self.problem = ""
         """The problems of the plan as published, "" if there are none."""
         self._is_partial = False
@@ -265,20 +265,20 @@ class WatchLoop:
             return fast_start.call_of(options, self.plan.file, self.plan.root)
         return fast_start.call_of(options)
 
-    def _rest(self, found: Found | None) -> DeclaredInputs | None:
+    def _rest(self, found: FastStart | None) -> DeclaredInputs | None:
         """Return the declared inputs that no snapshot holds, None before a plan was loaded."""
-        if self.declared is None or found is None or found.answer is None:
+        if self.declared is None or found is None or found.probed is None:
             return self.declared
-        return self.declared.without(found.answer)
+        return self.declared.without(found.probed)
 
-    def _untold(self, found: Found | None) -> Stamps:
+    def _untold(self, found: FastStart | None) -> Stamps:
         """Return the stamps of the inputs that no snapshot may hold after the next round."""
         rest = self._rest(found)
         if rest is None or self.declared is None:
             return {}
-        if found is None or found.answer is None:
+        if found is None or found.probed is None:
             return rest.stamps()
-        return rest.stamps() | self.declared.of_dirty(found.answer).stamps()
+        return rest.stamps() | self.declared.of_dirty(found.probed).stamps()
 
     def take(self, plan: Project, before: Stamp | None) -> None:
         """Take a plan that was loaded, and watch its inputs before a walk looks at them.
@@ -324,9 +324,9 @@ class WatchLoop:
             found = fast_start.find(self._plain_call(), monotonic())
         self.found = found
         root, moved = self.plan.root if self.plan is not None else "", list[str]()
-        if found is not None and found.answer is not None:
+        if found is not None and found.probed is not None:
             root = found.root
-            moved = [path for path in moved_paths(found.answer, root) if not self._is_made_in(path)]
+            moved = [path for path in moved_paths(found.probed, root) if not self._is_made_in(path)]
         rest = self._rest(found)
         if rest is not None:
             # events may be lost or late, so the stamps decide too
@@ -357,10 +357,10 @@ class WatchLoop:
         declared = self.declared
         return path.endswith("/") and declared is not None and declared.has_only_made_in(path, self._names)
 
-    def _find(self, found: Found | None) -> None:
+    def _find(self, found: FastStart | None) -> None:
         """Add the inputs that the last round has discovered, if no snapshot holds them."""
-        answer = found.answer if found is not None else None
-        if self.declared is None or self._has_asked or (answer is not None and not is_incomplete(answer)):
+        probed = found.probed if found is not None else None
+        if self.declared is None or self._has_asked or (probed is not None and not is_incomplete(probed)):
             return
         self._has_asked = True
         self.declared.add_discovered()
@@ -397,20 +397,20 @@ class WatchLoop:
             return self.plan.file
         return os.path.abspath(options.file or find_plan(self._here()))
 
-    def _folders(self, found: Found | None) -> set[str]:
+    def _folders(self, found: FastStart | None) -> set[str]:
         """Return the folders in which a change may start a round."""
-        answer = found.answer if found is not None else None
-        if found is None or answer is None:
+        probed = found.probed if found is not None else None
+        if found is None or probed is None:
             return self.declared.folders() if self.declared is not None else set()
-        mark = answer.snapshot.section(PATHS)
+        mark = probed.snapshot.section(PATHS)
         if mark != self._covered[0]:
-            self._covered = (mark, folders_of(answer, found.root))
+            self._covered = (mark, folders_of(probed, found.root))
         if self.declared is None:
             return self._covered[1]
-        return self._covered[1] | self.declared.without(answer).folders()
+        return self._covered[1] | self.declared.without(probed).folders()
 
 
-def _snapshot_of(found: Found | None) -> tuple[str, int] | None:
+def _snapshot_of(found: FastStart | None) -> tuple[str, int] | None:
     """Return path and inode of the snapshot that was found, None without one."""
     path = os.path.join(found.root, STATE_FOLDER, FOLDER, found.name) if found is not None and found.name else ""
     try:
@@ -432,7 +432,7 @@ class Round(Call):
     """
 
     def __init__(
-        self, loop: WatchLoop, options: Options, found: Found | None, changed: Sequence[str] | None
+        self, loop: WatchLoop, options: Options, found: FastStart | None, changed: Sequence[str] | None
     ) -> None:
         super().__init__("", options, console=loop.display.console(options, changed), stops=loop.stops, found=found)
         self.bus = Bus(within=loop.call.bus)
