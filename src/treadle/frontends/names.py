@@ -29,22 +29,13 @@ class Names:
 
     :param families: family -> uids of its instances
     :param outputs: the declared outputs, as normalised paths
+    :param open: producers of unread plans; names of actions in such a plan begin with the producer and a `:`
+    :param closed: disabled producers of plans; the actions in their plans are disabled too
     """
 
     __slots__ = (
-        *(
-            "_at",
-            "_sorted",
-            "_taken",
-            "closed",
-            "has_open_pattern",
-            "early",
-            "families",
-            "groups",
-            "open",
-            "outputs",
-        ),
-        *("root", "uids", "unclear"),
+        *("_at", "_early", "_sorted", "_taken", "closed", "families", "groups", "has_open_pattern", "open"),
+        *("outputs", "root", "uids", "unclear"),
     )
 
     def __init__(
@@ -53,25 +44,43 @@ class Names:
         groups: Mapping[str, Group],
         outputs: OutputIndex,
         root: str,
+        *,
+        open: Sequence[str] = (),  # noqa: A002 - the word for what is not read yet
+        closed: Sequence[str] = (),
     ) -> None:
         self.families = families
-        self.groups: Mapping[str, Group] = groups
+        self.groups = groups
         self.outputs = outputs
         self.root = root
-        self.open: Sequence[str] = ()
-        """Producers of unread plans; names of actions in such a plan begin with the producer and a `:`."""
-        self.closed: Sequence[str] = ()
-        """Disabled producers of plans; the actions in their plans are disabled too."""
+        self.open = open
+        self.closed = closed
         self.unclear: Sequence[str] = ()
         """Actions that are disabled only because generated plans that they need are not read."""
-        self.early: Collection[str] | None = ()
-        """Actions that come before unread plans; None until they are known."""
         self.has_open_pattern = False
         """Whether there was a pattern that may match actions of an unread plan."""
         self.uids = {uid: family for family, uids in families.items() for uid in uids}
+        self._early: Collection[str] | None = ()
+        """See `set_early`."""
         self._sorted: list[str] = []
         self._at: dict[str, int] = {}
         self._taken: dict[str, list[str]] = {}
+
+    def add_groups(self, groups: Mapping[str, Group]) -> None:
+        """Add groups before the known ones; a known one of the same name stays."""
+        self.groups = {**groups, **self.groups}
+
+    def close(self, uids: Collection[str]) -> None:
+        """Take producers of unread plans as disabled ones."""
+        self.closed = [*self.closed, *uids]
+        self.open = [uid for uid in self.open if uid not in uids]
+
+    def set_early(self, uids: Collection[str] | None) -> None:
+        """Set which actions come before unread plans: None as long as they are not known."""
+        self._early = uids
+
+    def set_unclear(self, uids: Sequence[str]) -> None:
+        """Set which actions are disabled only because generated plans that they need are not read."""
+        self.unclear = uids
 
     def named(self, name: str) -> list[str] | None:
         """Return the uids of an action, an instance, a family or a group; None if it is none of them."""
@@ -115,7 +124,7 @@ class Names:
             return True
         may_be = any(f"{producer}:".startswith(head) for producer in self.open)
         self.has_open_pattern = self.has_open_pattern or may_be
-        return may_be and self.early is not None and uid not in self.early
+        return may_be and self._early is not None and uid not in self._early
 
     def is_open_group(self, name: str, uid: str) -> bool:
         """Return whether a group may have members in an unread plan.

@@ -146,11 +146,10 @@ class _Loader:
         """
         top, root, disk = self.top, self.common.root, self.disk
         instances, previous = self._all_instances(previous_outputs, generated)
-        names = self._names(instances)
         expanding = [one for one in instances if one.expand is not None]
         producers = {one.uid: one for one in expanding if not one.disabled}
-        names.open = [uid for uid in producers if uid not in generated]
-        names.closed = [one.uid for one in expanding if one.disabled]
+        unread = [uid for uid in producers if uid not in generated]
+        names = self._names(instances, unread, [one.uid for one in expanding if one.disabled])
         declared = DeclaredOutputs(
             instances, previous, disk, lambda: previous or (previous_outputs and previous_outputs(root))
         )
@@ -292,7 +291,12 @@ class _Loader:
                         hint="to take it out of a glob of edits, use exclude",
                     )
 
-    def _names(self, instances: list[Instance]) -> Names:
+    def _names(self, instances: list[Instance], unread: Sequence[str] = (), disabled: Sequence[str] = ()) -> Names:
+        """Return the names of the plan.
+
+        :param unread: the producers of plans that are not loaded
+        :param disabled: the disabled producers of plans
+        """
         families: dict[str, list[str]] = {spec.name: [] for file in self.files for spec in file.specs}
         outputs = OutputIndex()
         producing: set[str] = set()
@@ -301,7 +305,7 @@ class _Loader:
             for output in instance.outputs:
                 outputs.add(output.path, instance.uid)
                 producing.add(instance.spec.name)
-        names = Names(families, {}, outputs, self.common.root)
+        names = Names(families, {}, outputs, self.common.root, open=unread, closed=disabled)
         making = producing if len(self.files) > 1 else ()
         for file in reversed(self.files):
             groups.read(file, names, making)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.language import argv_split, data, select, shell, templates
@@ -16,14 +18,50 @@ from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 from .file_scope import FileScope
 from .params import check_name
 from .settings import SettingsReader
-from .spec import FromItem, Item, Slot, Spec
+from .spec import FromItem, Item, Slot, Spec, is_true
 from .variables import glob, tree
 from .variants import Variants, known_to, words_of
 
 _OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
 _NO_RECORD = GLOB_KEYS.keys() | FROM_KEYS.keys()
 _FILE_KEYS = frozenset(("stdout", "depfile", "expand", "cwd"))
+_ORDER_KEYS = frozenset(("when", "needs", "after", "tags"))
 _CUT = re.compile(r" #")
+_WAYS = ("run", "argv", "sh")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CommandKeys(NamedTuple):
+    """What an action runs: steps, words or a script."""
+
+    help: str = ""
+    steps: Sequence[list[argv_split.Word]] = ()
+    argv: Sequence[Template] = ()
+    sh: Scalar | None = None
+    pieces: Sequence[str | shell.Placeholder] = ()
+
+
+class FileKeys(NamedTuple):
+    """The files of an action; `named` are those of keys that name one."""
+
+    inputs: Sequence[Slot] = ()
+    outputs: Sequence[Slot] = ()
+    edits: Slot | None = None
+    named: Mapping[str, Template] = MappingProxyType({})
+
+
+class OrderKeys(NamedTuple):
+    """Whether an action runs, and after which others."""
+
+    condition: Condition | None = None
+    needs: Sequence[Template] = ()
+    after: Sequence[Template] = ()
+    tags: Sequence[Template] = ()
+
+
+_NO_COMMAND, _NO_FILES, _NO_ORDER = CommandKeys(), FileKeys(), OrderKeys()
 
 
 class ActionReader:
@@ -40,7 +78,7 @@ class ActionReader:
 
     __slots__ = (
         *("commands", "defaults", "environ", "file_scope", "scripts", "selects", "settings", "shared", "source"),
-        *("taken", "validator", "ways"),
+        *("taken", "validator"),
     )
 
     def __init__(
@@ -63,7 +101,6 @@ class ActionReader:
         self.scripts: dict[str, Sequence[str | shell.Placeholder]] = {}
         self.commands: dict[str, list[argv_split.Word]] = {}
         self.settings = SettingsReader(validator, defaults, queues)
-        self.ways = {"run": self._run, "argv": self._argv, "sh": self._sh}
 
     def read(self, key: Scalar, node: Node) -> Spec:
         """Return one action; errors are kept."""
@@ -84,53 +121,70 @@ class ActionReader:
             variants.check()
             if not isinstance(names, Table) or not variants.depends_on(names.nodes):
                 return variants.of(self.file_scope.scope)
-            spec = Spec(self.file_scope.prefix + key.text, key, self.file_scope)
-            spec.entries = {
-                "foreach": select.Selection(self.source, self.file_scope.scope.with_local(known)).resolve(names)
-            }
-            self._foreach(spec, node)
-            spec.variants = variants
-            return spec
+            chosen = select.Selection(self.source, self.file_scope.scope.with_local(known)).resolve(names)
+            entries = {"foreach": chosen}
+            return Spec(
+                self.file_scope.prefix + key.text,
+                key,
+                self.file_scope,
+                entries,
+                foreach=self._foreach(entries),
+                variants=variants,
+            )
         return Spec(self.file_scope.prefix + key.text, key, self.file_scope)
 
     def _read(self, key: Scalar, node: Node) -> Spec:
-        spec = Spec(self.file_scope.prefix + key.text, key, self.file_scope)
         own = self.validator.entries(node, ACTION_KEYS, f"the action {key.text}")
-        spec.entries = {**self.shared, **own}
-        for step in (self._command, self._foreach, self._files, self._order):
-            try:
-                step(spec, node)
-            except TreadleError as error:
-                self.validator.problems.collect(error)
-        spec.settings = self.settings.read(spec.entries, node)
-        return spec
+        entries = {**self.shared, **own}
+        command = self._kept(self._command, entries, key, node) or _NO_COMMAND
+        foreach = (self._kept(self._foreach, entries) or ()) if "foreach" in entries else ()
+        files = self._kept(self._files, entries) or _NO_FILES
+        order = self._kept(self._order, entries) or _NO_ORDER
+        settings = self.settings.read(entries, node)
+        name = self.file_scope.prefix + key.text
+        return Spec(name, key, self.file_scope, entries, *command, *files, foreach, *order, settings)
+
+    def _kept(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Return what a function returns; None after an error, which is kept."""
+        try:
+            return read(*args, **kwargs)
+        except TreadleError as error:
+            self.validator.problems.collect(error)
+            return None
 
     def error(self, what: str, node: Node | int, hint: str = "", facts: tuple[str, ...] = ()) -> TreadleError:
         """Return an error at a node."""
         return self.source.error(what, node, hint=hint, facts=facts)
 
-    def _command(self, spec: Spec, node: Node) -> None:
-        entries = spec.entries
-        given = [key for key in self.ways if key in entries]
+    def _command(self, entries: Mapping[str, Node], key: Scalar, node: Node) -> CommandKeys:
+        """Return the help of an action and what it runs."""
+        name = self.file_scope.prefix + key.text
+        given = [way for way in _WAYS if way in entries]
         if len(given) > 1:
-            what = f"the action {spec.name} has both {' and '.join(given)}"
-            raise self.error(what, spec.key, "one action has one of run, argv, sh")
+            what = f"the action {name} has both {' and '.join(given)}"
+            raise self.error(what, key, "one action has one of run, argv, sh")
         if not given:
             if isinstance(node, Table) and node.nodes.keys() <= _OTHER_KEYS:
-                what = f"the action {spec.name} does nothing: it has no run, argv or sh"
-                raise self.error(what, spec.key, "to name several actions, use groups:")
-            return
-        help_ = entries.get("help")
-        spec.help = help_.text if isinstance(help_, Scalar) else ""
-        self.ways[given[0]](spec, entries[given[0]])
+                what = f"the action {name} does nothing: it has no run, argv or sh"
+                raise self.error(what, key, "to name several actions, use groups:")
+            return _NO_COMMAND
+        help_node = entries.get("help")
+        help_ = help_node.text if isinstance(help_node, Scalar) else ""
+        way, value = given[0], entries[given[0]]
+        if way == "run":
+            return CommandKeys(help_, steps=self._run(value))
+        if way == "argv":
+            return CommandKeys(help_, argv=self._argv(value))
+        assert isinstance(value, Scalar)
+        return CommandKeys(help_, sh=value, pieces=self._sh(value))
 
-    def _run(self, spec: Spec, node: Node) -> None:
+    def _run(self, node: Node) -> list[list[argv_split.Word]]:
         if isinstance(node, Items):
             if not node.nodes:
                 raise self.error("run has no command", node, "for example run: [echo hello]")
             if node.flow:
                 self.validator.check_tight(node, is_run=True)
-        steps = spec.steps = []
+        steps: list[list[argv_split.Word]] = []
         for text in self.validator.texts(node, "a command"):
             with self.validator.problems.collecting():
                 self._check_cut(text)
@@ -138,8 +192,9 @@ class ActionReader:
                 if isinstance(node, Items) and self._is_lone(text, step):
                     what = f"{text.text!r} is an argument, not a command"
                     self.validator.add(what, text, hint="run is a list of commands; a list of arguments is argv:")
-                    return
+                    break
                 steps.append(step)
+        return steps
 
     def _words(self, text: Scalar) -> list[argv_split.Word]:
         """Return the words of a command; each text is split once."""
@@ -160,29 +215,26 @@ class ActionReader:
             hint = "quote the value if # belongs to it; a comment needs two blanks before it"
             raise self.error("YAML ended this value at the #, which begins a comment", text.end + 1, hint)
 
-    def _argv(self, spec: Spec, node: Node) -> None:
+    def _argv(self, node: Node) -> list[Template]:
         texts = self.validator.texts(node, "an argument")
         if isinstance(node, Items) and not node.nodes:
             raise self.error("argv has no program", node, "for example argv: [echo, hello]")
         for text in texts:
             self._check_cut(text)
-        spec.argv = [templates.parse(self.source, text) for text in texts]
+        return [templates.parse(self.source, text) for text in texts]
 
-    def _sh(self, spec: Spec, node: Node) -> None:
-        assert isinstance(node, Scalar)
+    def _sh(self, node: Scalar) -> Sequence[str | shell.Placeholder]:
         self._check_cut(node)
         if not node.text.strip():
             raise self.error("an empty script", node, "write a command, or take the action out")
-        spec.sh = node
         pieces = self.scripts.get(node.text)
         if pieces is None:
             pieces = self.scripts[node.text] = shell.parse_script(self.source, node)
-        spec.pieces = pieces
+        return pieces
 
-    def _foreach(self, spec: Spec, _node: Node) -> None:
-        node = spec.entries.get("foreach")
-        if node is None:
-            return
+    def _foreach(self, entries: Mapping[str, Node]) -> Sequence[tuple[str, list[Item | Record]]]:
+        node = entries["foreach"]
+        found = []
         table = self.validator.table(node, "foreach")
         if isinstance(node, Table) and not node.keys:
             raise self.error("foreach has no names", node, "for example foreach: {part: [a, b]}")
@@ -195,7 +247,8 @@ class ActionReader:
                 if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
                     what = f"foreach {name.text} must be a list or a glob, not one text"
                     raise self.error(what, value, hint=f"[{value.text}] is a list of one")
-                spec.foreach = [*spec.foreach, (name.text, items)]
+                found.append((name.text, items))
+        return found
 
     def _values(self, node: Node, what: str) -> list[Item | Record]:
         """Return the values of a name of `foreach`; a map in a list is a record."""
@@ -265,29 +318,30 @@ class ActionReader:
             return []
         return [templates.parse(self.source, text) for text in self.validator.texts(node, what)]
 
-    def _files(self, spec: Spec, _node: Node) -> None:
-        spec.inputs = self._slots(spec.entries.get("in"), "an input")
-        spec.outputs = self._slots(spec.entries.get("out"), "an output")
-        for slot in spec.outputs:
+    def _files(self, entries: Mapping[str, Node]) -> FileKeys:
+        inputs = self._slots(entries.get("in"), "an input")
+        outputs = self._slots(entries.get("out"), "an output")
+        for slot in outputs:
             for item in slot.items:
                 self._check_output(item)
-        if "edits" in spec.entries:
-            edits = spec.entries["edits"]
-            items = self.items(edits, "an edited file")
-            spec.edits = Slot("", items, isinstance(edits, Scalar))
-        for key in _FILE_KEYS & spec.entries.keys():
-            node = spec.entries[key]
+        edits, named = None, {}
+        if "edits" in entries:
+            node = entries["edits"]
+            edits = Slot("", self.items(node, "an edited file"), isinstance(node, Scalar))
+        for key in _FILE_KEYS & entries.keys():
+            node = entries[key]
             if isinstance(node, Scalar):
-                spec.files[key] = templates.parse(self.source, node)
-        if "once" in spec.entries and spec.flag("once"):
-            self._check_once(spec)
+                named[key] = templates.parse(self.source, node)
+        if "once" in entries and is_true(entries["once"]):
+            self._check_once(entries, has_output=bool(outputs) or bool(named.keys() & {"stdout", "expand"}))
+        return FileKeys(inputs, outputs, edits, named)
 
-    def _check_once(self, spec: Spec) -> None:
-        node = spec.entries["once"]
-        if not spec.outputs and not spec.files.keys() & {"stdout", "expand"}:
+    def _check_once(self, entries: Mapping[str, Node], *, has_output: bool) -> None:
+        node = entries["once"]
+        if not has_output:
             hint = "add out: with what it makes; its outputs say whether it has run"
             raise self.error("once needs an output", node, hint)
-        if spec.flag("always"):
+        if is_true(entries.get("always")):
             raise self.error("once and always exclude each other", node, "take one of them out")
 
     def _check_output(self, item: Item) -> None:
@@ -309,10 +363,13 @@ class ActionReader:
                 found.append(Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text))
         return found
 
-    def _order(self, spec: Spec, _node: Node) -> None:
-        when = spec.entries.get("when")
-        if isinstance(when, Scalar):
-            spec.condition = Condition(self.source, when)
-        spec.tags = self._templates(spec.entries.get("tags"), "a tag")
-        spec.needs = self._templates(spec.entries.get("needs"), "a name in needs")
-        spec.after = self._templates(spec.entries.get("after"), "a name in after")
+    def _order(self, entries: Mapping[str, Node]) -> OrderKeys:
+        if _ORDER_KEYS.isdisjoint(entries):
+            return _NO_ORDER
+        when = entries.get("when")
+        return OrderKeys(
+            Condition(self.source, when) if isinstance(when, Scalar) else None,
+            self._templates(entries.get("needs"), "a name in needs"),
+            self._templates(entries.get("after"), "a name in after"),
+            self._templates(entries.get("tags"), "a tag"),
+        )

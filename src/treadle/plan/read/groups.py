@@ -45,7 +45,7 @@ def read(file: PlanFile, names: Names, producing: Collection[str]) -> None:
         found[name] = Group(name, help_, whole, validator.source.place(key.start))
     if prefix:
         _add_itself(file, names, own, producing)
-    names.groups = {**found, **names.groups}
+    names.add_groups(found)
 
 
 def _add_itself(file: PlanFile, names: Names, own: Collection[str], producing: Collection[str]) -> None:
@@ -62,7 +62,7 @@ def _add_itself(file: PlanFile, names: Names, own: Collection[str], producing: C
         name = file.prefix if is_generated else file.prefix[:-1]
         place = file.validator.source.place(file.include_offset)
         group = Group(name, f"what {below(file.path, names.root)} does by default", tuple(members), place)
-        names.groups = {name: group, **names.groups}
+        names.add_groups({name: group})
 
 
 def _whole_name(file: PlanFile, names: Names, text: str, groups: Collection[str]) -> str:

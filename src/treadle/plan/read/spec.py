@@ -67,6 +67,11 @@ class Settings:
 _SETTINGS = Settings()
 
 
+def is_true(node: Node | None) -> bool:
+    """Return whether the value of a key is `true`."""
+    return isinstance(node, Scalar) and node.text == "true"
+
+
 class Variation(Protocol):
     """Makes the action of one instance, in which selects depend on its values."""
 
@@ -76,7 +81,7 @@ class Variation(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Spec:
-    """An action as it is written; its reader fills it in, and keeps errors.
+    """An action as it is written.
 
     :param name: with the prefix of its file
     :param files: those of the keys stdout, depfile, expand and cwd that it has
@@ -95,19 +100,18 @@ class Spec:
     inputs: Sequence[Slot] = ()
     outputs: Sequence[Slot] = ()
     edits: Slot | None = None
-    tags: Sequence[Template] = ()
-    files: dict[str, Template] = field(default_factory=dict)
+    files: Mapping[str, Template] = field(default_factory=dict)
     foreach: Sequence[tuple[str, list[Item | Record]]] = ()
     condition: Condition | None = None
     needs: Sequence[Template] = ()
     after: Sequence[Template] = ()
+    tags: Sequence[Template] = ()
     settings: Settings = _SETTINGS
     variants: Variation | None = None
 
     def flag(self, name: str) -> bool:
         """Whether the value of a key is true."""
-        node = self.entries.get(name)
-        return isinstance(node, Scalar) and node.text == "true"
+        return is_true(self.entries.get(name))
 
     def word(self, name: str) -> str:
         """Return the text of a key, "" if it is not there."""

@@ -43,9 +43,7 @@ def link(
             linker = _knowing_what_is_early(linker, resolver)
             noted = linker.problems
         if number == 0:
-            gone = [uid for uid in names.open if linker.by_uid[uid].disabled]
-            names.closed = [*names.closed, *gone]
-            names.open = [uid for uid in names.open if uid not in gone]
+            names.close([uid for uid in names.open if linker.by_uid[uid].disabled])
             disabled = {one.uid for one in instances if one.disabled}
         broken = [one for one in linker.broken if not one.disabled]
         if not broken:
@@ -64,7 +62,7 @@ def link(
         # that producers wait for each other's plans is reported only if there are no other errors
         for error in [one for one in errors if not isinstance(one, UnloadedNameError)] or errors:
             problems.add(error)
-    names.unclear = [one.uid for one in instances if one.disabled and one.uid not in disabled]
+    names.set_unclear([one.uid for one in instances if one.disabled and one.uid not in disabled])
     linker.problems = problems
     return linker
 
@@ -73,7 +71,7 @@ def _knowing_what_is_early(linker: Linker, resolver: PathResolver) -> Linker:
     """Return a linker that knows what comes before the producers: patterns there match nothing in their plans."""
     names = linker.names
     for early in (None, ()):
-        names.early = early if early is None else _needed(linker, names)
+        names.set_early(early if early is None else _needed(linker, names))
         linker = Linker(resolver, linker.instances, linker.declared, names, Problems())
         linker.link()
     return linker
