@@ -53,6 +53,9 @@ class Draft:
 
     :ivar origin: the file, or what else it comes from
     :ivar shell: the shell of each `sh`, empty for that of plans
+    :ivar defaults: what holds for all its actions
+    :ivar default_notes: remarks above that
+    :ivar aliases: groups that are only another name of an action
     :ivar default: what a bare run does; None for all that has outputs, empty if names must be given
     :ivar notes: what was not taken over, each with its reason
     :ivar products: paths that the source itself has on record as made
@@ -63,9 +66,12 @@ class Draft:
     params: dict[str, Any] = field(default_factory=dict)
     vars: dict[str, Any] = field(default_factory=dict)
     shell: list[str] = field(default_factory=list)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    default_notes: list[str] = field(default_factory=list)
     actions: list[DraftAction] = field(default_factory=list)
     groups: dict[str, list[str]] = field(default_factory=dict)
     group_help: dict[str, str] = field(default_factory=dict)
+    aliases: set[str] = field(default_factory=set)
     default: list[str] | None = None
     notes: list[str] = field(default_factory=list)
     products: set[str] = field(default_factory=set)
@@ -179,6 +185,16 @@ def _join(whole: Draft, draft: Draft) -> None:
             draft.notes.append(f"its variable {name} has another value than the one above")
     if whole.default is not None or draft.default is not None:
         whole.default = whole.all_by_default() + renamed(draft.all_by_default())
+    for one in (whole, draft):
+        for key in [key for key in one.defaults if key != "pass"]:
+            # it would hold for the actions of the others too
+            value = one.defaults.pop(key)
+            for action in one.actions:
+                action.keys.setdefault(key, value)
+    whole.defaults = {
+        "pass": list(dict.fromkeys([*whole.defaults.get("pass", ()), *draft.defaults.get("pass", ())]))
+    }
+    whole.default_notes += [one for one in draft.default_notes if one not in whole.default_notes]
     if draft.shell != whole.shell:
         for one in (whole, draft):
             for action in one.actions:
@@ -192,6 +208,7 @@ def _join(whole: Draft, draft: Draft) -> None:
     whole.params = {**draft.params, **whole.params}
     whole.vars = {**draft.vars, **whole.vars}
     whole.groups |= {new.get(name, name): renamed(members) for name, members in draft.groups.items()}
+    whole.aliases |= {new.get(name, name) for name in draft.aliases}
     whole.group_help |= {new.get(name, name): text for name, text in draft.group_help.items()}
     whole.products |= draft.products
     whole.may_lack_inputs &= draft.may_lack_inputs
@@ -247,9 +264,11 @@ def _leave_out_next(draft: Draft) -> bool:
         gone = [name for name in members if name not in names]
         if gone:
             del draft.groups[group]
+            is_changed = True
+            if group in draft.aliases:
+                continue
             reason = f"it contains {listed(gone)}, which is no action here"
             draft.leave_out(group, reason, f"{group}: {listed(members, 30)}")
-            is_changed = True
     return is_changed
 
 

@@ -16,6 +16,14 @@ OPEN, CLOSE = "\ue000", "\ue001"
 PLACEHOLDER = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
 
 
+_OFTEN_SEVERAL = ("FLAGS", "LIBS", "OPTS", "ARGS", "OPTIONS", "LIBES", "TARGET_ARCH")
+
+
+def is_often_several(name: str) -> bool:
+    """Return whether a variable of this name often holds several words, even if one here."""
+    return name.endswith(_OFTEN_SEVERAL)
+
+
 class PlaceholderError(Exception):
     """A plan cannot put a value into this place, and its text is not known."""
 
@@ -62,7 +70,9 @@ def filled(text: str, placeholders: Mapping[str, Placeholder], used: set[str]) -
 def _value(placeholder: Placeholder, text: str, match: re.Match[str], quote: str, used: set[str]) -> str:
     before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
     is_word = before in ("", " ", "\n", "\t") and after in ("", " ", "\n", "\t", ";", ")")
-    if quote == "'" or (placeholder.is_list and (quote or not is_word)):
+    # in double quotes a plan joins a list by blanks, as a shell sees the text of a variable there
+    is_joined = quote == '"' and placeholder.plain is None
+    if quote == "'" or (placeholder.is_list and (quote or not is_word) and not is_joined):
         if placeholder.plain is None:
             raise PlaceholderError(f"${{{placeholder.name}}} is in a place where a plan puts no value")
         return literal(placeholder.plain)

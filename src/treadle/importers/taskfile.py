@@ -10,38 +10,22 @@ from treadle.core.graph.algorithms import reached
 
 from .caches import keep_caches
 from .draft import Draft, action_name, free_name, single
-from .placeholders import Placeholder, PlaceholderError, filled
-from .scripts import SAFE, command_keys, in_own_shells, without_failure
+from .placeholders import Placeholder, PlaceholderError
+from .scripts import command_keys, in_own_shells, without_failure
+from .task_guards import KNOWN, UNDERSTOOD, Guards, dotenv_of, guards_of, shell_of
+from .task_variables import Variables
 from .yaml import as_list, as_map, as_text, leave_out, not_understood, read_map, short
 
-_TEMPLATE = re.compile(r"\{\{\s*-?\s*(.*?)\s*-?\s*\}\}", re.DOTALL)
-_VARIABLE = re.compile(r"\.([A-Za-z_]\w*)")
 _LISTS = re.compile(r"task\s+(--list|--list-all|-l|-a)\b")
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_UNDERSTOOD = frozenset(
-    (
-        *("cmds", "cmd", "deps", "desc", "summary", "sources", "generates", "dir", "env", "vars"),
-        *("silent", "method", "aliases", "internal", "run", "label", "interactive"),
-    )
-)
-"""What is taken over of a task, or changes nothing of what it does."""
-_KNOWN = frozenset(
-    (
-        *("status", "preconditions", "requires", "if", "platforms", "prompt", "ignore_error", "set"),
-        *("shopt", "watch", "dotenv", "prefix", "failfast"),
-    )
-)
-"""What a task may have without any meaning: `ignore_error: false`."""
 _OF_COMMANDS = frozenset(("cmd", "silent", "ignore_error"))
 _OF_CALLS = frozenset(("task", "silent"))
 _KNOWN_OF_COMMANDS = frozenset(("vars", "defer", "for", "set", "shopt", "platforms", "if", "ignore_error"))
 _TOP = frozenset(
     (
         *("version", "vars", "env", "tasks", "silent", "method", "run", "output", "interval"),
-        "includes",
+        *("includes", "set", "shopt", "dotenv"),
     )
 )
-_KNOWN_TOP = frozenset(("set", "shopt", "dotenv"))
 _MODES = {"method": ("", "checksum", "timestamp", "none"), "run": ("", "always", "once", "when_changed")}
 _FOLDERS_OF_TASK = ("ROOT_DIR", "TASKFILE_DIR", "USER_WORKING_DIR")
 
@@ -52,68 +36,7 @@ def taskfile_draft(root: str, name: str) -> Draft:
     if "tasks" not in data and "version" not in data:
         # the first form had its tasks at the top
         data = {"tasks": data}
-    return _Translation(name, data).draft
-
-
-class _Variables:
-    """The variables that templates may use: those of the Taskfile, or those and the ones of a task."""
-
-    def __init__(self, placeholders: dict[str, Placeholder], unknown: dict[str, str]) -> None:
-        self.placeholders = placeholders
-        self.unknown = unknown
-        """Variable -> why only Task knows its value."""
-
-    def with_own(self, variables: dict[str, Any]) -> tuple[_Variables, list[str]]:
-        """Return these and more variables, and why the values of some are not known."""
-        made = _Variables(dict(self.placeholders), dict(self.unknown))
-        reasons = []
-        for name, value in variables.items():
-            try:
-                if isinstance(value, dict | list) or value is None or not _NAME.fullmatch(name):
-                    raise PlaceholderError(short(value))
-                plain = made.plain(as_text(value))
-                made.placeholders[name] = Placeholder(name, plain, is_list=len(plain.split()) > 1)
-                made.unknown.pop(name, None)
-            except PlaceholderError as error:
-                made.placeholders.pop(name, None)
-                made.unknown[name] = f"the variable {name}: {error}"
-                reasons.append(made.unknown[name])
-        return made, reasons
-
-    def plain(self, text: str) -> str:
-        """Return a text with templates of plain variables replaced.
-
-        :raises PlaceholderError: it holds others
-        """
-        return _TEMPLATE.sub(lambda match: self._find(match.group(1)).plain or "", text)
-
-    def plain_or_star(self, text: str) -> str:
-        """Return a text with templates replaced; with a `*` for each if a value is not known."""
-        try:
-            return self.plain(text)
-        except PlaceholderError:
-            return _TEMPLATE.sub("*", text)
-
-    def filled(self, text: str, used: set[str]) -> str:
-        """Return a text with values of the plan for templates; adds their names to `used`.
-
-        :raises PlaceholderError: only Task knows one of them
-        """
-
-        def mark(match: re.Match[str]) -> str:
-            one = self._find(match.group(1))
-            is_safe = one.plain is None or all(SAFE.fullmatch(word) for word in one.plain.split() or [" "])
-            return one.mark if is_safe else one.plain or ""
-
-        by_name = {one.name: one for one in self.placeholders.values()}
-        return filled(_TEMPLATE.sub(mark, text), by_name, used)
-
-    def _find(self, template: str) -> Placeholder:
-        match = _VARIABLE.fullmatch(template)
-        name = match.group(1) if match is not None else ""
-        if name not in self.placeholders:
-            raise PlaceholderError(self.unknown.get(name) or f"only Task knows {{{{{template}}}}}")
-        return self.placeholders[name]
+    return _Translation(root, name, data).draft
 
 
 class _Translation:
@@ -122,7 +45,8 @@ class _Translation:
     :ivar draft: the draft, complete
     """
 
-    def __init__(self, name: str, data: dict[str, Any]) -> None:
+    def __init__(self, root: str, name: str, data: dict[str, Any]) -> None:
+        self.root = root
         self.draft = Draft(name, may_lack_inputs=True)
         self.draft.shell = ["bash", "-ec"]
         self.tasks: dict[str, dict[str, Any]] = {}
@@ -132,7 +56,7 @@ class _Translation:
         self.bodies = {self.names[task]: body for task, body in self.tasks.items()}
         self.env = as_map(data.get("env"))
         self.method = as_text(data.get("method"))
-        strange = not_understood(data, _TOP, _KNOWN_TOP) + _strange_modes(data)
+        strange = not_understood(data, _TOP) + _strange_modes(data) + self._take_settings(data)
         self.whole = f"the Taskfile has {'; '.join(strange)}" if strange else ""
         """Why only Task knows what any of the tasks does."""
         if data.get("includes"):
@@ -140,21 +64,35 @@ class _Translation:
         unknown = {
             one: f"{{{{.{one}}}}} is an absolute folder, for which a plan has no name" for one in _FOLDERS_OF_TASK
         }
-        self.variables, reasons = _Variables({}, unknown).with_own(as_map(data.get("vars")))
+        self.variables, reasons = Variables({}, unknown).with_own(as_map(data.get("vars")))
         self.draft.notes += reasons
         self.variables.placeholders["CLI_ARGS"] = Placeholder("args", is_list=True)
         self.used: dict[str, Placeholder] = {}
         """The values of the plan that actions use, also those that are variables of one task."""
+        self.params: dict[str, dict[str, Any]] = {}
+        """Those of the values that the caller may set."""
         for task, body in self.tasks.items():
             self._add_task(task, body)
         in_order = [one.name for one in self.variables.placeholders.values() if one.name in self.used]
         for one in (self.used[name] for name in dict.fromkeys([*in_order, *self.used])):
             if one.plain is None:
-                self.draft.params[one.name] = {"type": "list", "rest": True}
+                self.draft.params[one.name] = self.params.get(one.name, {"type": "list", "rest": True})
             else:
                 self.draft.vars[one.name] = one.plain.split() if one.is_list else one.plain
         self.draft.default = [self._named("default")] if "default" in self.tasks else []
         keep_caches(self.draft)
+
+    def _take_settings(self, data: dict[str, Any]) -> list[str]:
+        """Take over what the Taskfile says of all tasks; return what is not understood."""
+        keys, strange = shell_of(data, self.draft.shell)
+        self.draft.shell = keys.get("shell", self.draft.shell)
+        if data.get("dotenv") not in (None, "", []):
+            file = dotenv_of(self.root, data["dotenv"])
+            if file is None:
+                strange.append(f"dotenv: {short(data['dotenv'])}")
+            else:
+                self.draft.defaults["dotenv"] = file
+        return strange
 
     def _name_tasks(self, data: dict[str, Any]) -> None:
         """Give each task the name of an action; one that is only for other tasks begins with `_`."""
@@ -178,6 +116,10 @@ class _Translation:
         commands, deps, called = _commands(body), self._deps(body), self._called(body)
         is_list = bool(commands) and all(_LISTS.match(one) for one in commands)
         reason = self.whole or _restraint(body) or self._disorder(body, deps, called)
+        variables, _ = self.variables.with_own(as_map(body.get("vars")))
+        guards = guards_of(self.root, task, body, variables, self.draft.shell)
+        if guards.reasons and not reason:
+            reason = f"it has {'; '.join(dict.fromkeys(guards.reasons))}"
         if is_list and not deps and not called and not reason:
             self.draft.notes.append(f"{task}: `treadle list` replaces it")
             return
@@ -185,22 +127,34 @@ class _Translation:
         if reason:
             self._leave_out(name, body, reason, self.variables)
             return
-        if not commands and needs and not body.get("sources") and not body.get("generates"):
+        is_guarded = bool(guards.keys or guards.lines)
+        if not commands and needs and not body.get("sources") and not body.get("generates") and not is_guarded:
             self.draft.add_group(name, needs, _line(body))
+            self._add_aliases(task, body)
             return
-        variables, _ = self.variables.with_own(as_map(body.get("vars")))
-        used: set[str] = set()
+        variables, used = guards.variables, set(guards.used)
         try:
             if not commands:
                 raise PlaceholderError("it has no commands")
-            keys = self._keys(body, [variables.filled(one, used) for one in commands], variables, used)
+            texts = in_own_shells([variables.filled(one, used) for one in commands])
+            first = [variables.filled(one, used) for one in guards.lines]
+            keys = self._keys(body, [*first, *texts], guards, used)
             self._use(used, variables)
         except PlaceholderError as error:
             self._leave_out(name, body, str(error), variables)
         else:
-            self.draft.add(name, {**keys, "needs": needs})
+            self.draft.add(name, {**keys, "needs": needs}, guards.notes)
+            self._add_aliases(task, body)
 
-    def _use(self, names: set[str], variables: _Variables) -> None:
+    def _add_aliases(self, task: str, body: dict[str, Any]) -> None:
+        """Add a group for each other name of a task."""
+        taken = {*self.names.values(), *self.draft.groups}
+        for alias in map(as_text, as_list(body.get("aliases"))):
+            if action_name(alias) == alias and alias not in taken and self.names.get(alias) == self.names[task]:
+                self.draft.add_group(alias, [self.names[task]], f"another name of {self.names[task]}")
+                self.draft.aliases.add(alias)
+
+    def _use(self, names: set[str], variables: Variables) -> None:
         """Take variables over into the plan.
 
         :raises PlaceholderError: a task has another value for one of them than the Taskfile or another task
@@ -211,8 +165,9 @@ class _Translation:
             if any(name in known and known[name].plain != value.plain for known in (general, self.used)):
                 raise PlaceholderError("the Taskfile or another task has its variables with other values")
         self.used.update(values)
+        self.params.update({name: variables.params[name] for name in values if name in variables.params})
 
-    def _leave_out(self, name: str, body: dict[str, Any], reason: str, variables: _Variables) -> None:
+    def _leave_out(self, name: str, body: dict[str, Any], reason: str, variables: Variables) -> None:
         made = [as_text(one) for one in as_list(body.get("generates")) if not isinstance(one, dict)]
         folder = as_text(body.get("dir")).strip("/").removeprefix("./")
         paths = [_path(variables.plain_or_star(one), folder) for one in made]
@@ -249,9 +204,9 @@ class _Translation:
         cmds = as_list(body.get("cmds"))
         return [self._named(_task_of(one)) for one in cmds if isinstance(one, dict) and "task" in one]
 
-    def _keys(
-        self, body: dict[str, Any], commands: list[str], variables: _Variables, used: set[str]
-    ) -> dict[str, Any]:
+    def _keys(self, body: dict[str, Any], commands: list[str], guards: Guards, used: set[str]) -> dict[str, Any]:
+        variables = guards.variables
+
         def text(value: Any) -> str:
             return variables.filled(as_text(value), used)
 
@@ -263,7 +218,7 @@ class _Translation:
         excluded = [one["exclude"] for one in as_list(body.get("sources")) if isinstance(one, dict)]
         sources = [_path(text(one), folder) for one in listed if one]
         left_out = [_path(text(one), folder).text for one in excluded if isinstance(one, str)]
-        made = [_path(text(one), folder) for one in as_list(body.get("generates"))]
+        made = [_path(text(one), folder) for one in (*as_list(body.get("generates")), *guards.made)]
         read: list[Any] = [one.text for one in sources]
         if left_out:
             globs = [one.text for one in sources if one.is_glob]
@@ -278,14 +233,16 @@ class _Translation:
         outs += list(dict.fromkeys(one.folder for one in made if one.is_glob))
         return {
             "help": _line(body),
-            **command_keys("\n".join(in_own_shells(commands))),
+            **command_keys("\n".join(commands)),
             "cwd": "" if folder == "." else folder,
             "in": single(read),
             "out": single(outs),
             "env": env,
             "console": body.get("interactive") is True,
             # without sources Task runs it each time, whatever is there
-            "always": bool(outs and not listed) or (as_text(body.get("method")) or self.method) == "none",
+            "always": bool(outs and not listed and not guards.keys.get("once"))
+            or (as_text(body.get("method")) or self.method) == "none",
+            **guards.keys,
         }
 
 
@@ -314,7 +271,7 @@ def _line(body: dict[str, Any]) -> str:
 
 def _restraint(body: dict[str, Any]) -> str:
     """Return the entries of a task that are not understood, "" if there are none: they may restrain it."""
-    found = not_understood(body, _UNDERSTOOD, _KNOWN)
+    found = not_understood(body, UNDERSTOOD, KNOWN)
     for one in _listed(body):
         if isinstance(one, dict):
             known = _OF_CALLS if "task" in one else _OF_COMMANDS
@@ -332,6 +289,10 @@ def _restraint(body: dict[str, Any]) -> str:
     if any(isinstance(one, dict) for one in as_list(body.get("generates"))):
         found.append(f"generates: {short(body['generates'])}")
     found += _strange_modes(body)
+    ignores = body.get("ignore_error", False)
+    is_call = any(isinstance(one, dict) and "task" in one for one in _listed(body))
+    if not isinstance(ignores, bool | None) or (ignores and is_call):
+        found.append(f"ignore_error: {short(ignores)}")
     for key in ("internal", "interactive"):
         if body.get(key) not in (None, True, False):
             found.append(f"{key}: {short(body[key])}")
@@ -355,6 +316,8 @@ def _commands(body: dict[str, Any]) -> list[str]:
             commands.append(without_failure(text) if one.get("ignore_error") else text)
         elif not isinstance(one, dict) and one is not None:
             commands.append(as_text(one).strip())
+    if body.get("ignore_error") is True:
+        commands = [one if one.endswith("|| true") else without_failure(one) for one in commands]
     return commands
 
 

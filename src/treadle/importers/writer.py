@@ -127,6 +127,9 @@ class _Writer:
         self._names("vars", draft.vars)
         if draft.shell and any("sh" in action.keys for action in draft.live):
             self._entry("", "shell", draft.shell)
+        if defaults := {key: value for key, value in draft.defaults.items() if value}:
+            self.lines += ["", *_remarks(draft.default_notes, "")]
+            self._entry("", "defaults", defaults)
         if draft.default is not None:
             self._entry("", "default", draft.default)
         texts = draft.group_help

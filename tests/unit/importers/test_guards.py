@@ -50,18 +50,33 @@ GUARDS = (
     "prompt: sure?",
     "preconditions: [test -f ok]",
     "preconditions: [{sh: test -f ok, msg: no}]",
-    "requires: {vars: [ENV]}",
-    "requires: {vars: [{name: ENV, enum: [a]}]}",
-    "if: '[ -n \"$CI\" ]'",
-    "platforms: [windows]",
-    "ignore_error: true",
-    "status: [test -f done]",
+    "requires: {vars: [{name: ENV, enum: {ref: .X}}]}",
+    "requires: {vars: [{name: ENV, unheard: 1}]}",
+    "requires: {vars: [in]}",
+    "requires: {vars: ['a b']}",
+    "requires: {unheard: [ENV]}",
+    "requires: ENV",
+    "if: 'grep -q x y'",
+    "if: '[ -f x ]'",
+    'if: \'[ -n "$CI" ] && [ -z "$X" ] || true\'',
+    "if: '[ $(date) = x ]'",
+    "if: '{{.NOWHERE}}'",
+    "if: '[ \"{{.NOWHERE}}\" = x ]'",
+    "if: '[ \"{{.OS}}\" = x ]'",
+    "platforms: [templeos]",
+    "platforms: [linux/unheard]",
+    "ignore_error: maybe",
+    "status: [pg_isready]",
+    "status: [test -f done, pg_isready]",
+    "status: ['test -f {{.NOWHERE}}']",
     "run: sometimes",
     "method: '{{.METHOD}}'",
-    "set: [pipefail]",
-    "shopt: [globstar]",
+    "set: [unheard]",
+    "shopt: [unheard]",
     "watch: true",
-    "dotenv: [.env]",
+    "dotenv: [.env, other.env]",
+    "dotenv: ['.env.{{.X}}']",
+    "dotenv: [dollar.env]",
     "failfast: true",
     "interactive: maybe",
     "internal: maybe",
@@ -80,6 +95,7 @@ GUARDS = (
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_a_guarded_task_is_left_out_with_all_that_needs_it(tmp_path: Path, guard: str) -> None:
+    write(tmp_path, dollar_dot_env="A=$HOME\n")
     write(tmp_path, Taskfile_dot_yml=TASKS.format(top="", check="desc: look", drop=guard))
     plan, text = drafted(tmp_path)
     assert live(plan) == {"build", "check"}
@@ -94,7 +110,7 @@ def test_a_guarded_task_is_left_out_with_all_that_needs_it(tmp_path: Path, guard
 @pytest.mark.parametrize(
     "top",
     [
-        *("set: [pipefail]", "shopt: [globstar]", "dotenv: [.env]", "method: odd", "run: odd", "unheard: 1"),
+        *("set: [unheard]", "shopt: [x]", "dotenv: [a.env, b.env]", "method: odd", "run: odd", "unheard: 1"),
         *("env: {X: {sh: date}}", "env: {X: '{{.NOWHERE}}'}"),
     ],
 )
@@ -109,7 +125,7 @@ def test_what_a_taskfile_says_of_all_tasks_leaves_all_out(tmp_path: Path, top: s
     "said",
     [
         *("prompt: ''", "ignore_error: false", "platforms: []", "watch: false", "requires: {}", "silent: true"),
-        *("summary: more", "label: x", "run: once", "method: checksum", "interactive: true", "aliases: [d]"),
+        *("summary: more", "label: x", "run: once", "method: checksum", "interactive: true", "prefix: x"),
     ],
 )
 def test_what_a_task_says_without_restraining_it_is_taken(tmp_path: Path, said: str) -> None:
@@ -610,7 +626,9 @@ def test_a_project_of_another_build_tool_gets_no_plan_of_guesses(tmp_path: Path,
 def test_the_summary_counts_what_was_left_out(tmp_path: Path) -> None:
     write(tmp_path, Taskfile_dot_yml=TASKS.format(top="", check="prompt: sure?", drop=""), CMakeLists_dot_txt="")
     done = run_treadle(tmp_path, "init", check=0)
-    assert done.out == "wrote treadle.yaml from Taskfile.yml: 1 action, 4 things left as comments\n"
+    assert done.out == (
+        "wrote treadle.yaml from Taskfile.yml: 1 action; 3 actions left out: check, drop, all; 1 remark at its end\n"
+    )
     (tmp_path / "treadle.yaml").unlink()
     (tmp_path / "Taskfile.yml").unlink()
     said = run_treadle(tmp_path, "init", check=2).err

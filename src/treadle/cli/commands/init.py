@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from treadle.core import wording
 from treadle.core.text import safe
-from treadle.errors import TreadleError, UsageError
+from treadle.errors import TreadleError, UsageError, listed
 from treadle.importers.detect import FILES, drafts_of
-from treadle.importers.draft import merged
+from treadle.importers.draft import Draft, merged
 from treadle.importers.writer import text_of_plan
 from treadle.session.fast_start import DEFAULT_PLAN
-from treadle.ui.text import line
+from treadle.ui.text import Line, line
 
 from .schema import SCHEMA_FILE, write_schema
 
@@ -49,14 +49,18 @@ def init_command(call: Call) -> int:
     _write(path, text)
     write_schema(SCHEMA_FILE)
     if not options.quiet:
-        made = [action for action in draft.actions if not action.left_out]
-        lost = len(draft.actions) - len(made) + len(draft.notes)
-        left = f", {wording.count(lost, 'thing')} left as comments" if lost else ""
-        wrote = line(
-            "wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {wording.count(len(made), 'action')}"
-        )
-        call.console.say([(*wrote, (left, "warn" if lost else ""))])
+        call.console.say([_summary(path, draft)])
     return 0
+
+
+def _summary(path: str, draft: Draft) -> Line:
+    """Return what was written, and what was left out of it: no action gets lost unseen."""
+    lost = [action.name for action in draft.actions if action.left_out]
+    made = wording.count(len(draft.actions) - len(lost), "action")
+    left = f"; {wording.count(len(lost), 'action')} left out: {listed(lost)}" if lost else ""
+    left += f"; {wording.count(len(draft.notes), 'remark')} at its end" if draft.notes else ""
+    wrote = line("wrote ", (safe(path), "name"), f" from {safe(draft.origin)}: {made}")
+    return (*wrote, (left, "warn" if lost else ""))
 
 
 def _write(path: str, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from treadle.importers.caches import keep_caches
 from treadle.importers.draft import Draft, DraftAction, action_name, free_name, paths, single
-from treadle.importers.placeholders import PLACEHOLDER, Placeholder, PlaceholderError, filled
+from treadle.importers.placeholders import PLACEHOLDER, Placeholder, PlaceholderError, filled, is_often_several
 from treadle.importers.scripts import SAFE, command_keys, in_own_shells, without_failure
 
 from .parser import Makefile, Rule
@@ -20,8 +20,6 @@ from .targets import Targets
 from .variables import OUTSIDE, OUTSIDE_MARK, UnknownError, matches
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OFTEN_SEVERAL = ("FLAGS", "LIBS", "OPTS", "ARGS", "OPTIONS", "LIBES", "TARGET_ARCH")
-"""Endings of the names of variables that often hold several words, even if one here."""
 _NOT_VARIABLES = frozenset(("SHELL", "MAKEFLAGS", ".DEFAULT_GOAL", "CURDIR", "VPATH"))
 _OF_THE_PLAN = frozenset(("in", "out", "stem", "first", "src", "edits", "depfile", "platform", "env", "item"))
 """Names with another meaning in a plan: the values of such variables are plain text there."""
@@ -170,7 +168,7 @@ class _Translation:
         for name in OUTSIDE_MARK.findall(text):
             if name not in self.outside:
                 default = self.make.variables.default(name).split()
-                is_list = len(default) > 1 or name.endswith(_OFTEN_SEVERAL)
+                is_list = len(default) > 1 or is_often_several(name)
                 is_list = is_list or (not default and self._is_alone(name))
                 shown = f"{name}_" if name in self.placeholders or name in _OF_THE_PLAN else name
                 self.outside[name] = Placeholder(shown, is_list=is_list)
