@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from os import PathLike
 
+from treadle.core.elements import COMMAND
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -156,12 +158,13 @@ class Command:
     :param output: how what it prints is shown: `stream`, `block` or `quiet`; "" where it does not say
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
+    :param elements: name -> value, of elements of the key which it has besides its own, or in place of its own
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "discovery", "edits", "env", "inputs", "keep", "label", "limits"),
+        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "inputs", "keep", "label", "limits"),
         *("once", "output", "outputs", "place", "script", "stdout", "steps", "tools"),
     )
 
@@ -186,6 +189,7 @@ class Command:
         once: bool = False,
         edits: Sequence[str] = (),
         label: str = "",
+        elements: Mapping[str, str] | None = None,
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
@@ -210,6 +214,7 @@ class Command:
         self.once = once
         self.edits = tuple(edits)
         self.label = label
+        self.elements = elements or {}
         self.place = place
 
     @property
@@ -240,6 +245,11 @@ class Command:
         from treadle.core.text import shell_join
 
         return "\n".join(map(shell_join, self.steps))
+
+    @property
+    def counted(self) -> str:
+        """The command as text, as the fingerprint has it."""
+        return self.elements.get(COMMAND, self.shown) if self.elements else self.shown
 
     def argvs(self) -> tuple[tuple[str, ...], ...]:
         """Return the argvs to start, in order: the steps, or the shell with its script."""

@@ -279,7 +279,7 @@ def owner_of(uid: str, command: Command) -> Owner:
     """
     parts = dict.fromkeys((OUTPUT + path for path in command.outputs), "")
     if not parts:
-        parts = {"label": command.label, "uid": uid, "command": command.shown}
+        parts = {"label": command.label, "uid": uid, "command": command.counted}
     return Owner(
         digest(parts),
         command.label,

@@ -103,6 +103,8 @@ class Fingerprinter:
         for path in self._read_by(command):
             one = seen[path] = see(path)
             elements[INPUT + path] = one.value
+        if command.elements:
+            elements.update(command.elements)
         inputs = ActionInputs(fingerprint, seen)
         for path in discovered:
             inputs.add_discovered(path, see(path))

@@ -18,6 +18,10 @@ INPUT, DISCOVERED, EDITED, OUTPUT = "input ", "found ", "edited ", "output "
 """How the names of elements for files begin; the path follows. Records have these names."""
 ENV, TOOL = "env ", "tool "
 COMMAND, SHELL, FOLDER, STDOUT = "command", "shell", "folder", "stdout"
+ROOT = "root"
+"""The absolute root, of an action whose command or variables name it."""
+ROOT_OF_PLAN = "=root"
+"""In place of the name of a variable that a plan depends on: the root. No variable can have this name."""
 READ = (INPUT, DISCOVERED, EDITED)
 FILES = (*READ, OUTPUT)
 

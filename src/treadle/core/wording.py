@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core import decision
-from treadle.core.elements import DISCOVERED, ENV, FOLDER, READ, path_of
+from treadle.core.elements import DISCOVERED, ENV, FOLDER, READ, ROOT, path_of
 from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
@@ -83,7 +83,17 @@ def _difference(why: Reason, name: str) -> str:
         if why.kind == decision.REMOVED:
             return f"{name} is not set any more, it was {shown(why.old or '')}"
         return f"{name} changed from {shown(why.old or '')} to {shown(why.new or '')}"
+    if why.name == ROOT:
+        return _difference_of_root(why)
     return f"{name} {why.kind}"
+
+
+def _difference_of_root(why: Reason) -> str:
+    if why.kind == decision.ADDED:
+        return f"it depends on where the folder is now: {safe(why.new or '')}"
+    if why.kind == decision.REMOVED:
+        return "it does not depend on where the folder is any more"
+    return f"the folder has moved: {safe(why.old or '')} -> {safe(why.new or '')}"
 
 
 def reasons(whys: Sequence[Reason], most: int = 2) -> str:

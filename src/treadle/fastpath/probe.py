@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 9\n"
+FORMAT = b"treadle snapshot 10\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4
@@ -467,6 +467,8 @@ def own_path(root: str, environ: Mapping[str, str]) -> str:
 def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, str]) -> bool:
     if name == "PATH" and value == NO_PATH:
         return own_path(root, environ) != NO_PATH
+    if name == "=root":  # ROOT_OF_PLAN, whose module is not loaded here
+        return os.path.realpath(root) != value
     if name == "LC_CTYPE":
         from treadle._startup.interpreter import own_ctype
 

@@ -206,10 +206,10 @@ def texts_of(command: Command) -> list[str]:
     texts += (*_discovery(command), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
-    texts.append("y" if command.once or command.edits or env.secret else "")
+    texts.append("y" if command.once or command.edits or env.secret or command.elements else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
-        texts += (str(len(env.secret)), *env.secret)
+        texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
     texts.append(command.label)
     return texts
 
@@ -240,9 +240,9 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     depfile, stdout, limits = read.depfile(), read.optional(), read.limits()
     always, keep, console = (bool(read.text()) for _ in range(3))
     output = read.text()
-    once, edits, secret = False, list[str](), list[str]()
+    once, edits, secret, elements = False, list[str](), list[str](), dict[str, str]()
     if read.text():
-        once, edits, secret = bool(read.text()), read.list(), read.list()
+        once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -265,6 +265,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         once=once,
         edits=edits,
         label=label,
+        elements=elements,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 

@@ -107,7 +107,7 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
         return [line("  command changed:"), *shown]
     lines = [line(f"  {wording.reason(why)}")]
     if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(elements.ENV):
-        if why.old is not None and why.new is not None and why.name != elements.FOLDER:
+        if why.old is not None and why.new is not None and why.name not in (elements.FOLDER, elements.ROOT):
             lines.append(line(f"    {wording.value(why.old)} -> {wording.value(why.new)}"))
         if why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/"):
             lines.append(line("    what its last run made there is removed first, unless it has keep: true"))
@@ -191,7 +191,7 @@ _KINDS = (
 
 
 def _order(kind: str) -> int:
-    order = [elements.COMMAND, elements.SHELL, elements.FOLDER, *(kind for kind, _, _ in _KINDS)]
+    order = [elements.COMMAND, elements.SHELL, elements.FOLDER, elements.ROOT, *(kind for kind, _, _ in _KINDS)]
     return order.index(kind) if kind in order else len(order)
 
 

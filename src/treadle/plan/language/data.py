@@ -11,7 +11,7 @@ from treadle.plan.schema.keys import NAME
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table
 
 from .enabled_if import Number, Operand, text_of
-from .templates import Record, Value
+from .templates import ROOT_MARK, Record, Value
 
 MAX_DEPTH = 100
 
@@ -113,7 +113,7 @@ def _texts(tree: list[Tree]) -> Iterator[str | None]:
 def _checked(text: str, error_at: ErrorAt) -> str:
     if "\0" in text:
         raise error_at("a text with a NUL character: no path, argument or variable can hold one")
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text.replace(ROOT_MARK, "")):
         raise error_at("a text with a lone surrogate (half a character)")
     return text
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.yaml.nodes import Node, Scalar, Source
@@ -15,6 +15,10 @@ from .enabled_if import Operand
 
 MARK = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\})?")
 MAGIC = re.compile(r"[*?\[]")
+ROOT_MARK = "\udbff"
+"""Stands for the root in values until they are used, so that a fingerprint can tell it from other text: half a
+character, which no plan, file of values or variable may hold."""
+ROOT_SHOWN = "${root}"
 MAX_TEXT = 1 << 20
 MAX_SPENT = 50_000_000
 
@@ -156,6 +160,7 @@ class Scope:
     :param records: lists of records, which only foreach can use
     :param globs: globs, which only in, edits and foreach can use
     :param spent: how much was filled in so far, in one counter for all scopes of a file
+    :param root: what ROOT_MARK becomes in values; "" leaves it
     """
 
     base: Mapping[str, Value]
@@ -165,6 +170,28 @@ class Scope:
     records: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     globs: Mapping[str, GlobItem] = field(default_factory=dict)
     spent: list[int] = field(default_factory=lambda: [0])
+    root: str = ""
+
+    def with_root(self, root: str) -> Scope:
+        """Return a scope with the same values in which ROOT_MARK becomes another text."""
+        return self if root == self.root else replace(self, root=root)
+
+    @property
+    def raw(self) -> Scope:
+        """The same values with ROOT_MARK in them: for paths, which are relative to it, and for other values."""
+        return self.with_root("")
+
+    @overload
+    def real(self, value: str) -> str: ...
+
+    @overload
+    def real(self, value: tuple[str, ...]) -> tuple[str, ...]: ...
+
+    def real(self, value: Value) -> Value:
+        """Return a value with the root in place of ROOT_MARK."""
+        if isinstance(value, str):
+            return value.replace(ROOT_MARK, self.root)
+        return tuple([one.replace(ROOT_MARK, self.root) for one in value])
 
     def with_local(
         self,
@@ -174,7 +201,7 @@ class Scope:
     ) -> Scope:
         """Return a scope with further names, without records and globs."""
         local = {**self.local, **local} if self.local else local
-        return Scope(self.base, unknown, local, typed, _NOTHING, _NOTHING, self.spent)
+        return Scope(self.base, unknown, local, typed, _NOTHING, _NOTHING, self.spent, self.root)
 
     def value(self, template: Template, ref: Ref) -> Value:
         """Return the value of a reference."""
@@ -186,7 +213,7 @@ class Scope:
         self.spent[0] += 1 + len(found)
         if self.spent[0] > MAX_SPENT:
             raise template.error("the plan's values grow without bound", ref, hint="make shorter lists and texts")
-        return found
+        return self.real(found) if self.root else found
 
     def _undefined(self, template: Template, ref: Ref) -> TreadleError:
         name = ref.name

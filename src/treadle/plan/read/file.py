@@ -10,10 +10,12 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from treadle.content import trust
+from treadle.core.elements import ROOT_OF_PLAN
 from treadle.errors import PlanError, TreadleError
 from treadle.frontends.base import Param
 from treadle.plan.language.globs import Disk, Globs
 from treadle.plan.language.select import Selection
+from treadle.plan.language.templates import ROOT_SHOWN
 from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.model import TrackedEnviron
 from treadle.plan.schema.keys import ACTION_NAME, COUNT, DEFAULTS_KEYS, PLAN_KEYS, Key
@@ -103,6 +105,17 @@ class Common:
     disk: Disk
     value_files: ValueFiles
 
+    def real_root(self, text: str) -> str:
+        """Return the value of `${root}`, "" if neither a file read before nor this text of one names it.
+
+        The name that links lead to: the same whichever way the plan is called, and the one to look for when a
+        snapshot is to be used. An included plan may get it as the value of a parameter.
+        """
+        looked_up = self.environ.looked_up
+        if ROOT_SHOWN in text or ROOT_OF_PLAN in looked_up:
+            looked_up[ROOT_OF_PLAN] = os.path.realpath(self.root)
+        return looked_up.get(ROOT_OF_PLAN) or ""
+
 
 @dataclass(slots=True, eq=False)
 class PlanFile(Header):
@@ -185,7 +198,8 @@ def read_values(
             raise PlanError(refused)
     root = "" if header.prefix else header.root
     params = read_params(validator, entries.get("params"), given, common.environ, root, rest)
-    scope = read_vars(validator, entries.get("vars"), params, common.value_files, header.root)
+    real_root = common.real_root(validator.source.text)
+    scope = read_vars(validator, entries.get("vars"), params, common.value_files, header.root, real_root)
     file_scope = FileScope(
         header.prefix,
         PathResolver(validator.source, common.root, common.plan, Globs(common.disk, folder)),

@@ -10,7 +10,7 @@ from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import is_plain, normalise
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Globs
-from treadle.plan.language.templates import Scope, Template
+from treadle.plan.language.templates import ROOT_MARK, ROOT_SHOWN, Scope, Template, escape
 from treadle.plan.language.value_files import ValueFiles
 from treadle.plan.yaml.nodes import Node, Source
 
@@ -52,7 +52,7 @@ class PathResolver:
     def path(self, text: str, node: Node, what: str) -> str:
         """Return a path relative to the root, normalised."""
         folder = self.folder
-        if is_plain(text) and text[0] != "~":
+        if is_plain(text) and text[0] != "~" and ROOT_MARK not in text:
             return f"{folder}/{text}" if folder else text
         if not text:
             raise self.source.error(f"{what} is an empty path", node, hint="name a file, or take it out")
@@ -64,6 +64,8 @@ class PathResolver:
 
     def below_root(self, text: str) -> str:
         """Return a path of this file as it is written in the plan's own file; absolute ones stay."""
+        if ROOT_MARK in text:
+            text = text.replace(ROOT_MARK, self.root)
         return f"{self.folder}/{text}" if self.folder and not text.startswith("/") else text
 
     def as_written(self, path: str) -> str:
@@ -100,6 +102,7 @@ class PathResolver:
         elif len(path) > 1000 and len(os.fsencode(path)) > 4000:
             wrong = "is longer than 4000 bytes"
         if wrong:
+            text = text.replace(ROOT_MARK, ROOT_SHOWN)
             shown = text if len(text) < 80 else text[:77] + "..."
             raise self.source.error(f"{what} {wrong}: {shown}", node, hint="outputs are paths below the root")
         return path
@@ -111,7 +114,7 @@ class PathResolver:
         """
         found = []
         for template in templates:
-            text = scope.pattern(template)
+            text = scope.raw.pattern(template).replace(ROOT_MARK, escape(self.root))
             try:
                 self.globs.parse(text)
             except ValueError as error:

@@ -234,7 +234,7 @@ def _given(file: PlanFile, header: Header, include: _Include) -> dict[str, str |
 
 def _value(file: PlanFile, node: Node, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the texts of a value, and whether it is a list."""
-    validator, scope = file.validator, file.file_scope.scope
+    validator, scope = file.validator, file.file_scope.scope.raw
     if isinstance(node, Scalar):
         if not validator.is_text(node, f"the parameter {name}"):
             return (), False

@@ -12,12 +12,12 @@ from treadle.core.paths import normalise
 from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.base import Param
 from treadle.plan.language.enabled_if import KEYWORDS, Number, Operand
-from treadle.plan.language.templates import Scope, Value, parse
+from treadle.plan.language.templates import ROOT_MARK, Scope, Value, parse
 from treadle.plan.schema.keys import PARAM_KEYS
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
-RESERVED = frozenset(("in", "out", "depfile", "edits", "env", "platform")) | KEYWORDS
+RESERVED = frozenset(("in", "out", "depfile", "edits", "env", "platform", "root")) | KEYWORDS
 
 _INT = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
@@ -200,7 +200,8 @@ class _ParamReader:
             raise self.validator.error(what, given.node, hint=hint)
         texts = given.texts
         if param.type == "path" and texts[0]:
-            path = os.path.normpath(os.path.join(given.folder, texts[0]))
+            path = texts[0] if texts[0].startswith(ROOT_MARK) else os.path.join(given.folder, texts[0])
+            path = os.path.normpath(path)
             texts = (path + "/" if texts[0].endswith("/") else path,)
         return self._convert(given.node, param, texts, f"the value of {param.name}", "")
 
@@ -249,7 +250,9 @@ def _text(node: Node | None) -> str:
 
 def operands(params: Mapping[str, Param], scope: Scope) -> dict[str, Operand]:
     """Return the values of parameters and vars in conditions."""
-    found: dict[str, Operand] = {**scope.base, **scope.typed}
+    texts = {name: scope.real(value) for name, value in scope.base.items()} if scope.root else scope.base
+    found: dict[str, Operand] = {**texts, **scope.typed}
+    found.pop("root", None)
     for name, param in params.items():
         if isinstance(param.value, str) and param.value:
             if param.type == "bool":

@@ -12,7 +12,7 @@ from treadle.frontends.base import Param
 from treadle.plan.circles import depth_first
 from treadle.plan.language import data, select
 from treadle.plan.language.data import Data, Tree
-from treadle.plan.language.templates import GlobItem, Scope, Template, Value, parse
+from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, Value, parse
 from treadle.plan.language.value_files import ValueFiles, format_of, shown_path
 from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS
 from treadle.plan.schema.validator import Validator
@@ -30,11 +30,17 @@ _QUOTES = "if a text was meant, write it in quotes; a map here has select:, file
 
 
 def read_vars(
-    validator: Validator, node: Node | None, params: Mapping[str, Param], value_files: ValueFiles, folder: str
+    validator: Validator,
+    node: Node | None,
+    params: Mapping[str, Param],
+    value_files: ValueFiles,
+    folder: str,
+    root: str = "",
 ) -> Scope:
     """Return the scope of a file: its parameters, and its vars, each evaluated once.
 
     :param folder: that files of values are relative to
+    :param root: the value of `${root}`, "" if no text of the plan names it
     """
     table = validator.table(node, "vars")
     uses: dict[str, list[str]] = {}
@@ -45,7 +51,9 @@ def read_vars(
     ordered = _order(validator, table, uses)
     # the error of a var is kept: the vars that use it get no errors of their own
     broken = set(table.nodes).difference(ordered)
-    evaluator = _Vars(validator, {name: param.value for name, param in params.items()}, value_files, folder)
+    base: dict[str, Value] = {name: param.value for name, param in params.items()}
+    base["root"] = ROOT_MARK
+    evaluator = _Vars(validator, base, value_files, folder, root)
     for name_ in ordered:
         before = validator.problems.reported
         if broken.isdisjoint(uses[name_]):
@@ -59,16 +67,19 @@ def read_vars(
 class _Vars:
     """Evaluates one var after another.
 
-    :param base: the values of parameters; the values of vars are added
+    :param base: the values of parameters; the values of vars are added, with ROOT_MARK for the root
     """
 
-    __slots__ = ("base", "data", "folder", "globs", "scope", "validator", "value_files")
+    __slots__ = ("base", "data", "folder", "globs", "root", "scope", "validator", "value_files")
 
-    def __init__(self, validator: Validator, base: dict[str, Value], value_files: ValueFiles, folder: str) -> None:
+    def __init__(
+        self, validator: Validator, base: dict[str, Value], value_files: ValueFiles, folder: str, root: str
+    ) -> None:
         self.validator = validator
         self.base = base
         self.value_files = value_files
         self.folder = folder
+        self.root = root
         self.data = Data()
         self.globs: dict[str, GlobItem] = {}
         unknown = {name: f"${{{name}}} cannot be used in vars\n{_WHERE_KNOWN}" for name in RESERVED}
@@ -77,14 +88,16 @@ class _Vars:
     def result(self, broken: Collection[str]) -> Scope:
         """Return the scope with all vars; those with errors are empty texts."""
         base = {**dict.fromkeys(broken, ""), **self.base}
-        return Scope(base, self.data.unusable, {}, self.data.typed, self.data.records, self.globs)
+        return Scope(base, self.data.unusable, {}, self.data.typed, self.data.records, self.globs, root=self.root)
 
     def evaluate(self, name: str, node: Node) -> None:
         """Evaluate a var."""
         validator, scope = self.validator, self.scope
         if isinstance(node, Items | Table):
             unknown = {**scope.unknown, "env": _NO_VARIABLES}
-            node = select.Selection(validator.source, scope.with_local(PLATFORM, unknown)).resolve(node)
+            node = select.Selection(
+                validator.source, scope.with_local(PLATFORM, unknown).with_root(self.root)
+            ).resolve(node)
         if isinstance(node, Table):
             if "file" in node.nodes:
                 self._file(name, node)
@@ -141,7 +154,7 @@ class _Vars:
         node = entries.get("file")
         if not isinstance(node, Scalar) or len(entries) < len(table.nodes):
             return
-        text = self.scope.text(parse(validator.source, node))
+        text = self.scope.with_root(self.root).text(parse(validator.source, node))
         if not text or text.endswith("/") or text == "~" or text.startswith("~/"):
             raise validator.error(
                 f"the var {name} needs the path of a file, not {text!r}", node, hint="file: params.yaml"

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 
 from treadle.command.command import Command, Environment, Script, Tool
+from treadle.core.elements import COMMAND, ENV, ROOT
 from treadle.core.paths import from_cwd, normalise, parents
 from treadle.errors import TreadleError, shortened
 from treadle.plan.language import argv_split, dotenv, shell
-from treadle.plan.language.templates import Scope, Template, Value
+from treadle.plan.language.templates import ROOT_SHOWN, Scope, Template, Value
 from treadle.plan.language.value_files import shown_path
 from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Source
@@ -54,6 +55,7 @@ class CommandBuilder:
         seen_from = self._seen_from(cwd)
         scope = instance.scope.with_local(self._local(instance, deps, seen_from), self.unknown)
         steps, script = self._program(instance, scope)
+        env = self._environment(instance, scope)
         if starts(spec):
             programs = self.linker.programs
             programs.wait(instance, programs.by_paths(instance, scope), deps.predecessors)
@@ -63,7 +65,7 @@ class CommandBuilder:
             cwd=cwd,
             inputs=tuple(dict.fromkeys(deps.paths)),
             outputs=tuple(dict.fromkeys([output.path for output in instance.outputs])),
-            env=self._environment(instance, scope),
+            env=env,
             tools=[self._tool(name, version, instance) for name, version in spec.settings.tools],
             depfile=instance.depfile,
             stdout=instance.stdout,
@@ -76,8 +78,35 @@ class CommandBuilder:
             once=spec.flag("once"),
             edits=deps.edits[0] if deps.edits is not None else (),
             label=self.label,
+            elements=self._with_root(instance, scope, (steps, script, env)) if scope.root else None,
             place=self.source.place(spec.key.start),
         )
+
+    def _with_root(
+        self,
+        instance: Instance,
+        scope: Scope,
+        made: tuple[tuple[tuple[str, ...], ...], Script | None, Environment],
+    ) -> dict[str, str]:
+        """Return the elements of an action that names the root: it, and the texts with `${root}` in its place.
+
+        :param made: its steps, its script and its variables, with the root in them
+        """
+        steps, script, env = made
+        shown = scope.with_root(ROOT_SHOWN)
+        texts = {
+            ENV + name: (env.set[name], shown.text(value)) for name, value in instance.spec.settings.env.items()
+        }
+        texts[COMMAND] = (_shown_command(steps, script), _shown_command(*self._program(instance, shown)))
+        found = {name: text for name, (real, text) in texts.items() if text != real}
+        if not found:
+            return {}
+        # what is secret counts by its digest; and a text that shows ${root} itself would not be told from the root
+        secret = {ENV + name for name in env.secret}
+        kept = {
+            name: text for name, text in found.items() if name not in secret and ROOT_SHOWN not in texts[name][0]
+        }
+        return {**kept, ROOT: scope.root}
 
     def _environment(self, instance: Instance, scope: Scope) -> Environment:
         settings = instance.spec.settings
@@ -100,7 +129,7 @@ class CommandBuilder:
             return {}
         (template, is_optional), value_files = spec.settings.dotenv, spec.file_scope.value_files
         node = template.node
-        path = spec.file_scope.resolver.path(instance.scope.text(template), node, "dotenv")
+        path = spec.file_scope.resolver.path(instance.scope.raw.text(template), node, "dotenv")
         if path.endswith("/"):
             what = f"dotenv needs a file, but {path} is a folder"
             raise self.source.error(what, node, hint="name the file")
@@ -179,7 +208,7 @@ class CommandBuilder:
         return tuple([argv_split.fill(step, scope) for step in spec.steps]), None
 
     def _tool(self, name: Template, version: list[argv_split.Word], instance: Instance) -> Tool:
-        text = instance.scope.text(name)
+        text = instance.scope.raw.text(name)
         if not text:
             raise self.source.error("a tool without a name", name.node, hint="the value is empty")
         below_root = instance.spec.file_scope.resolver.below_root
@@ -196,7 +225,7 @@ class CommandBuilder:
         resolver = instance.spec.file_scope.resolver
         if template is None:
             return resolver.folder or "."
-        path = resolver.path(instance.scope.text(template), template.node, "cwd").rstrip("/") or "/"
+        path = resolver.path(instance.scope.raw.text(template), template.node, "cwd").rstrip("/") or "/"
         if path.startswith("/"):
             what = f"cwd is outside the root: {path}"
             raise self.source.error(what, template.node, hint="set root: at the top to a folder that contains it")
@@ -235,6 +264,10 @@ class CommandBuilder:
         what = "is a file" if kind else "does not exist and no action makes it"
         what = f"the folder {path} of cwd {what}"
         return self.source.error(what, template.node, hint="it is relative to the root, and has to be there")
+
+
+def _shown_command(steps: Sequence[Sequence[str]], script: Script | None) -> str:
+    return Command(steps, script=script).shown
 
 
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ class Linker:
                         if producers and not item.empty:
                             deps.any_of.append((producers, _shown(item, instance.scope)))
                     elif isinstance(item, Template):
-                        for text in instance.scope.items(item):
+                        for text in instance.scope.raw.items(item):
                             path = instance.spec.file_scope.resolver.path(text, item.node, "an input")
                             if not self._is_open_tree(path):
                                 deps.required.extend(
@@ -252,7 +252,7 @@ class Linker:
     def _paths(self, item: Template, instance: Instance, deps: Dependencies, found: list[str]) -> None:
         resolver = instance.spec.file_scope.resolver
         sources = resolver.known_sources
-        for text in instance.scope.items(item):
+        for text in instance.scope.raw.items(item):
             if text in sources:
                 found.append(sources[text])
                 continue

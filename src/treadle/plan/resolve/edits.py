@@ -92,7 +92,7 @@ class _Edits:
         if isinstance(item, FromItem):
             what = "edits cannot use from: the outputs of other actions"
             raise self.linker.source.error(what, item.node, hint="edit them where they are made")
-        return [resolver.path(text, item.node, "an edited file") for text in scope.items(item)]
+        return [resolver.path(text, item.node, "an edited file") for text in scope.raw.items(item)]
 
     def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
         linker, instance = self.linker, self.instance

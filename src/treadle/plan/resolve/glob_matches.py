@@ -106,7 +106,7 @@ def no_match_error(
 
     :param reader: the action of which it is an input, None for a value of foreach
     """
-    texts = [scope.pattern(template) for template in item.patterns]
+    texts = resolver.patterns(item.patterns, scope)
     shown = listed(texts) or "[]"
     facts: tuple[str, ...] = ()
     hint = f'if that is right: {{glob: "{shown}", empty: ok}}'

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from treadle.errors import TreadleError
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.templates import MAGIC, GlobItem, Record, Scope, Template, Value
+from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, Value
 from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem, Item, Spec
 from treadle.plan.yaml.diagnostics import Problems
@@ -122,7 +122,7 @@ class Expander:
             if MAGIC.search(text := spec.file_scope.scope.one(item, whole)):
                 hint = f'a value is never a pattern: give the var {{glob: "{text}"}}; {hint}'
             raise item.error(f"foreach needs a list, but ${{{whole.name}}} is one text", whole, hint=hint)
-        return spec.file_scope.scope.items(item)
+        return spec.file_scope.scope.raw.items(item)
 
     def _family(self, spec: Spec, declared: DeclaredOutputs, problems: Problems) -> list[Instance]:
         scope = spec.file_scope.scope
@@ -143,13 +143,13 @@ class Expander:
         names = [name for name, _ in values]
         outside = self._folders_outside(spec)
         for chosen in itertools.product(*[texts for _, texts in values]):
-            uid = f"{spec.name}@{','.join([_uid_part(_cut(_named(value), outside)) for value in chosen])}"
+            uid = f"{spec.name}@{','.join([_uid_part(_cut(_named(value, scope), outside)) for value in chosen])}"
             if uid in found:
                 what = f"foreach makes {uid} twice"
                 problems.add(self.source.error(what, spec.entries["foreach"], hint=_one_each(chosen)))
                 break
             unknown = _unknown(scope.unknown, names, chosen)
-            local = scope.with_local(_local(names, chosen), unknown, _typed(names, chosen))
+            local = scope.with_local(_local(names, chosen, scope), unknown, _typed(names, chosen))
             with problems.collecting():
                 one = spec if spec.variants is None else spec.variants.of(local)
                 found[uid] = self._instance(uid, one, local, problems)
@@ -165,13 +165,14 @@ class Expander:
     def _instance(self, uid: str, spec: Spec, scope: Scope, problems: Problems) -> Instance:
         """Return an instance; errors are kept."""
         resolver = spec.file_scope.resolver
+        raw = scope.raw
         outputs: list[Output] = []
         for slot in spec.outputs:
             for item in slot.items:
                 if isinstance(item, Template):
                     try:
                         node = item.node
-                        outputs += [Output(resolver.resolve_output(t, node), node, slot) for t in scope.items(item)]
+                        outputs += [Output(resolver.resolve_output(t, node), node, slot) for t in raw.items(item)]
                     except TreadleError as error:
                         problems.collect(error)
         files: dict[str, str] = {}
@@ -179,13 +180,14 @@ class Expander:
             if key in spec.files:
                 template = spec.files[key]
                 with problems.collecting():
-                    path = files[key] = _file(resolver, scope.text(template), template.node, key)
+                    path = files[key] = _file(resolver, raw.text(template), template.node, key)
                     if key != "depfile" and all(path != output.path for output in outputs):
                         outputs.append(Output(path, template.node))
         disabled = ""
         if spec.condition is not None:
             with problems.collecting():
-                disabled = self._when_is_false(spec, {**scope.local, **scope.typed})
+                local = {name: scope.real(one) for name, one in scope.local.items()} if scope.root else scope.local
+                disabled = self._when_is_false(spec, {**local, **scope.typed})
         get = files.get
         return Instance(uid, spec, scope, outputs, get("stdout"), get("depfile"), get("expand"), disabled)
 
@@ -215,6 +217,7 @@ _NOT_IN_CONDITIONS = {
     "in": 'in needs a value before it and a list after it\nsuch as mode in ["debug"]',
     "out": "a condition cannot use outputs\nuse parameters, vars and foreach values",
     "depfile": "a condition cannot use the depfile\nuse parameters, vars and foreach values",
+    "root": "a condition cannot use the root\nuse parameters, vars and foreach values",
 }
 
 
@@ -241,8 +244,10 @@ def _uid_part(text: str) -> str:
     return _ODD.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found.group())), text)
 
 
-def _named(value: str | Record) -> str:
-    return value if isinstance(value, str) else value.name or ""
+def _named(value: str | Record, scope: Scope) -> str:
+    """Return what stands for a value in a uid: a path below `${root}` is the same name wherever the root is."""
+    text = value if isinstance(value, str) else value.name or ""
+    return "." if text == ROOT_MARK else scope.real(text.removeprefix(ROOT_MARK + "/"))
 
 
 def _one_each(chosen: Sequence[str | Record]) -> str:
@@ -271,27 +276,29 @@ def _unknown(known: Mapping[str, str], names: Sequence[str], chosen: Sequence[st
     return known
 
 
-def _local(names: Sequence[str], chosen: Sequence[str | Record]) -> dict[str, Value]:
+def _local(names: Sequence[str], chosen: Sequence[str | Record], scope: Scope) -> dict[str, Value]:
     local: dict[str, Value] = {}
     for name, value in zip(names, chosen, strict=True):
         if isinstance(value, str):
-            _add_path(local, name, value)
+            _add_path(local, name, value, scope)
             continue
         for field, text in value.values.items():
             if isinstance(text, str):
-                _add_path(local, f"{name}.{field}", text)
+                _add_path(local, f"{name}.{field}", text, scope)
         local.update({f"{name}.{field}": text for field, text in value.values.items()})
     return local
 
 
-def _add_path(local: dict[str, Value], name: str, text: str) -> None:
+def _add_path(local: dict[str, Value], name: str, text: str, scope: Scope) -> None:
     """Add a text, and its parts as a path."""
+    local[name] = text
+    if ROOT_MARK in text.rpartition("/")[2]:
+        text = scope.real(text)
     folder, _, last = text.rpartition("/")
     stem, ext = os.path.splitext(last)
-    local[name] = text
     local[name + ".name"] = last
     local[name + ".stem"] = stem
     local[name + ".ext"] = ext
     local[name + ".noext"] = text[: len(text) - len(ext)] if ext else text
     local[name + ".dir"] = folder or ("/" if text.startswith("/") else ".")
-    local[name + ".dir.name"] = folder.rpartition("/")[2]
+    local[name + ".dir.name"] = scope.real(folder).rpartition("/")[2]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from treadle.core.paths import normalise, parents
 from treadle.errors import TreadleError
-from treadle.plan.language.templates import Ref, Scope, Template
+from treadle.plan.language.templates import ROOT_MARK, Ref, Scope, Template
 from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Node, Source
 
@@ -64,7 +64,8 @@ class Programs:
         for templates, in_cwd, node, is_late in _named(instance.spec):
             if _has_paths(templates[0]) is with_paths:
                 with suppress(TreadleError):
-                    name = next((text for template in templates for text in scope.items(template)), "")
+                    name = next((text for template in templates for text in scope.raw.items(template)), "")
+                    name = name.replace(ROOT_MARK, self.root)
                     found.extend(self._file(name, _cwd(instance, in_cwd), node, is_late=is_late))
         return found
 
@@ -136,6 +137,6 @@ def _cwd(instance: Instance, is_relative: bool) -> str:
     if not is_relative or "cwd" not in instance.spec.files:
         return resolver.folder
     try:
-        return resolver.below_root(instance.scope.text(instance.spec.files["cwd"]))
+        return resolver.below_root(instance.scope.raw.text(instance.spec.files["cwd"]))
     except TreadleError:
         return resolver.folder
