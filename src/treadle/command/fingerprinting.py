@@ -35,16 +35,21 @@ class Fingerprinter:
 
     :param files: the files of the root
     :param environ: the environment that Treadle itself was called with
+    :param is_stop_requested: called while a tool prints its version: if it returns true, the tool is ended
     """
 
-    def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        files: Files,
+        environ: Mapping[str, str],
+        is_stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.files = files
         self.environ = environ
         self._links = Links(files.root)
         self._own_programs: dict[str, str] = {}
         """Name -> path of a program in the root, "" for one elsewhere; without those of actions that set PATH."""
-        self.is_stop_requested: Callable[[], bool] = lambda: False
-        """Called while a tool runs that prints its version: if it returns true, the tool is ended."""
+        self.is_stop_requested = is_stop_requested
         self.tool_patience = TOOL_PATIENCE
         """Seconds that a tool may take to print its version."""
         self._tools: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], str] = {}

@@ -36,20 +36,27 @@ class JobContext:
     :param run: the id of the run, for the marks of processes
     :param fingerprinter: has the environment and the programs
     :param actions: uid -> Command
+    :param colours: whether programs are asked to write colours although their output goes to a log
     """
 
     __slots__ = ("actions", "colours", "fingerprinter", "root", "run", "state")
 
     def __init__(
-        self, root: str, state: str, run: str, fingerprinter: Fingerprinter, actions: Mapping[Any, Command]
+        self,
+        root: str,
+        state: str,
+        run: str,
+        fingerprinter: Fingerprinter,
+        actions: Mapping[Any, Command],
+        *,
+        colours: bool = False,
     ) -> None:
         self.root = root
         self.state = state
         self.run = run
         self.fingerprinter = fingerprinter
         self.actions = actions
-        self.colours = False
-        """Whether programs are asked to write colours although their output goes to a log."""
+        self.colours = colours
 
     def log(self, uid: str) -> str:
         """Return the path of the log of an action."""
@@ -64,7 +71,9 @@ class CommandJob(ProcessJob):
     """Runs a Command: exit code 0 is success, 75 asks for another attempt, all else is failure.
 
     :param context: what the jobs of its walk share
-    :param ready: called just before each attempt, makes room for its outputs; may raise TreadleError
+    :param ready: called just before each attempt, makes room for its outputs; returns where they were restored
+        from, "" if the action has to run; may raise TreadleError
+    :param engine: the engine that runs its program, "" for this machine
     """
 
     logs_failures = False
@@ -75,13 +84,15 @@ class CommandJob(ProcessJob):
         data: Command,
         notify_end: NotifyEnd,
         context: JobContext,
-        ready: Callable[[CommandJob], None],
+        ready: Callable[[CommandJob], str],
+        engine: str = "",
     ) -> None:
         super().__init__(uid, data, notify_end)
         self.command = data
         self.context = context
         self.ready = ready
-        self.announced = 0
+        self.engine = engine
+        self._announced = 0
         """The last attempt that was published as started."""
         self.made_room = False
         """Whether the outputs of previous runs have been removed for this attempt."""
@@ -104,6 +115,14 @@ class CommandJob(ProcessJob):
             return ReturnValue(code)
         return ReturnValue.failure
 
+    def announce(self) -> bool:
+        """Return whether this attempt is yet to be published as started, and count it as published from now on.
+
+        A start that met a shortage is tried again, and is the same attempt.
+        """
+        is_new, self._announced = self._announced != self.attempt, self.attempt
+        return is_new
+
     def how_it_ended(self) -> str:
         """Return in words how the last attempt has ended."""
         return self._why_not_good() or describe_status(self.code)
@@ -116,7 +135,7 @@ class CommandJob(ProcessJob):
             raise TreadleError("it has nothing to run")
         self.made_room = False
         self.restored = ""
-        self.ready(self)
+        self.restored = self.ready(self)
         self.made_room = True
         if self.restored:
             # its outputs are there, so nothing is started

@@ -91,9 +91,10 @@ class Settings:
     :param environ: the environment to take variables from; None for our own
     :param wait: whether to wait for another run in the same root
     :param blocked: uid -> the failures of an earlier walk that it is blocked by
+    :param colours: whether programs are asked to write colours although their output goes to a log
     """
 
-    __slots__ = ("blocked", "environ", "force", "jobs", "keep_going", "queues", "wait")
+    __slots__ = ("blocked", "colours", "environ", "force", "jobs", "keep_going", "queues", "wait")
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Settings:
         environ: Mapping[str, str] | None = None,
         wait: bool = True,
         blocked: Mapping[str, Collection[str]] | None = None,
+        colours: bool = False,
     ) -> None:
         self.jobs = jobs or usable_cpus()
         self.queues = dict(queues or {})
@@ -112,6 +114,27 @@ class Settings:
         self.environ = inherited() if environ is None else dict(environ)
         self.wait = wait
         self.blocked = dict(blocked or {})
+        self.colours = colours
+
+
+class Rest:
+    """The rest of a larger graph, all of which is up to date, where a walk is of the dirty part.
+
+    :param known: the records that need not be read
+    :param stamps: called when the log has been read; returns what is known of files
+    :param untouched: how many actions the rest has
+    :param saved: how many seconds they took when they last ran
+    """
+
+    __slots__ = ("known", "saved", "stamps", "untouched")
+
+    def __init__(
+        self, known: Known, stamps: Callable[[Store], dict[str, tuple[Stamp, str]]], untouched: int, saved: float
+    ) -> None:
+        self.known = known
+        self.stamps = stamps
+        self.untouched = untouched
+        self.saved = saved
 
 
 class CommandWalk(Walk):
@@ -121,6 +144,7 @@ class CommandWalk(Walk):
     :param root: the folder that paths are relative to; the state lives in `.treadle` in it
     :param settings: how to run
     :param observer: the older way to follow it, see `Observer`; `bus.add` takes subscribers
+    :param rest: the rest of the graph, if this is its dirty part
     """
 
     def __init__(
@@ -129,6 +153,8 @@ class CommandWalk(Walk):
         root: str = ".",
         settings: Settings | None = None,
         observer: Observer | None = None,
+        *,
+        rest: Rest | None = None,
     ) -> None:
         super().__init__(actions)
         self.root = os.path.abspath(root)
@@ -141,45 +167,49 @@ class CommandWalk(Walk):
         """Name -> the job of the last attempt that was published as started."""
         self.store = Store(self.root)
         self.run_id = os.urandom(8).hex()
-        self._known: Known | None = None
-        self._known_stamps: Callable[[Store], dict[str, tuple[Stamp, str]]] | None = None
-        self._saved_untouched = 0.0
-        self.fingerprinter: Fingerprinter
-        self.context: JobContext
-        self.discovered: DiscoveredInputs
+        self._rest = rest
+        self.untouched = 0 if rest is None else rest.untouched
         self._owners: dict[str, Owner] = {}
+        self._may_start = False
+        """Whether tools may be started to print their versions: `look` starts nothing."""
+        self._begin({})
+
+    def _begin(self, stamps: Mapping[str, tuple[Stamp, str]]) -> None:
+        """Begin a run or a look, with what the store knows: nothing of an earlier one counts.
+
+        :param stamps: what is known of files
+        """
+        store, commands = self.store, self.actions.vertex_data
+        files = Files(
+            self.root,
+            stamps,
+            fine_device=store.lock.fine_device,
+            clocks=store.lock.clocks,
+            is_stop_requested=lambda: (self._stop_requested or 0) >= STOPPING,
+        )
+        self.fingerprinter = Fingerprinter(files, self.settings.environ, lambda: self._stop_requested is not None)
+        self.context = JobContext(
+            *(self.root, store.folder, self.run_id, self.fingerprinter, commands), colours=self.settings.colours
+        )
+        self.discovered = DiscoveredInputs(files, commands)
+        self._ownership = Ownership(store, files)
         self._inputs: dict[str, ActionInputs] = {}
         self._discovered_before: dict[str, list[str]] = {}
         self._durations: dict[str, float] = {}
         self._failures = 0
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
-        self._ownership: Ownership
         self._rooms: dict[str, Room] = {}
         """uid -> what was in the place of its outputs, of the actions that run now."""
         self._folders: set[str] = set()
         """Folders that existed when an action was about to start."""
         self._replaced: list[str] = []
-        self._may_start = False
-        """Whether tools may be started to print their versions: `look` starts nothing."""
         self._leftovers: list[str] = []
-        self._has_no_records = False
+        self._has_no_records = not store.entries
         """Whether there were no records of previous runs when this one began."""
         self._met_foreign = False
         """Whether a file that Treadle did not make was in the place of an output."""
-
-    def take_rest(
-        self, known: Known, stamps: Callable[[Store], dict[str, tuple[Stamp, str]]], untouched: int, saved: float
-    ) -> None:
-        """Take the rest of a larger graph, all of which is up to date: this walk is of its dirty part.
-
-        :param known: the records that need not be read
-        :param stamps: called when the log has been read; returns what is known of files
-        :param untouched: how many actions the rest has
-        :param saved: how many seconds they took when they last ran
-        """
-        self._known, self._known_stamps = known, stamps
-        self.untouched, self._saved_untouched = untouched, saved
+        self.saved = 0.0 if self._rest is None else self._rest.saved
 
     def run(self) -> Report:
         """Walk the graph; a root has one run at a time, and another one is waited for.
@@ -191,11 +221,13 @@ class CommandWalk(Walk):
 
     def _run_alone(self) -> Report:
         self._check()
-        acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=self._known)
+        known = None if self._rest is None else self._rest.known
+        acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=known)
         try:
-            if self._known is not None and not self.store.is_partial:
+            if self._rest is not None and not self.store.is_partial:
                 raise OutdatedError("another run has changed the log")
-            self._open()
+            self._begin(self.store.stamps if self._rest is None else self._rest.stamps(self.store))
+            wait_for_producers(self.store, self.actions)
             self._may_start = True
             for note in self.store.notes:
                 self._say(note)
@@ -213,7 +245,7 @@ class CommandWalk(Walk):
 
     def _check(self) -> None:
         """Check the graph; of a part of a plan the edges through links were checked with the whole plan."""
-        links = Links(self.root) if self._known is None else None
+        links = Links(self.root) if self._rest is None else None
         check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
 
     def about_to_walk(self) -> None:
@@ -240,7 +272,8 @@ class CommandWalk(Walk):
         """Return what a run would do with each action now; nothing is written or started, and no lock is taken."""
         self._check()
         self.store.load()
-        self._open()
+        self._begin(self.store.stamps)
+        wait_for_producers(self.store, self.actions)
         self._may_start = False
         verdicts: dict[str, Verdict] = {}
         for uid, command in self.actions:
@@ -321,9 +354,7 @@ class CommandWalk(Walk):
         absent = self.fingerprinter.absent(self._inputs[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
-        job = CommandJob(uid, data, notify_end, self.context, self._ready)
-        job.engine = self.engine_of(uid, data)
-        return job
+        return CommandJob(uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data))
 
     def restore(self, uid: str, command: Command, fingerprint: Fingerprint) -> str | None:
         """Put the outputs of an action that is about to run into their places from elsewhere, such as a cache.
@@ -429,26 +460,6 @@ class CommandWalk(Walk):
     def _queues(self) -> dict[str, int]:
         return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
 
-    def _open(self) -> None:
-        if self._known_stamps is not None:
-            self.store.stamps = self._known_stamps(self.store)
-        files = Files(self.root, self.store.stamps)
-        files.fine_device, files.clocks = self.store.lock.fine_device, self.store.lock.clocks
-        self.fingerprinter = Fingerprinter(files, self.settings.environ)
-        files.is_stop_requested = lambda: (self._stop_requested or 0) >= STOPPING
-        self.fingerprinter.is_stop_requested = lambda: self._stop_requested is not None
-        self.context = JobContext(
-            self.root, self.store.folder, self.run_id, self.fingerprinter, self.actions.vertex_data
-        )
-        self.discovered = DiscoveredInputs(files, self.actions.vertex_data)
-        wait_for_producers(self.store, self.actions)
-        self._inputs, self._discovered_before, self._durations = {}, {}, {}
-        self._ownership = Ownership(self.store, files)
-        self._after_a_run, self._rooms, self._folders = set(), {}, set()
-        self._replaced, self._leftovers = [], []
-        self._has_no_records, self._met_foreign = not self.store.entries, False
-        self._failures, self.saved = 0, self._saved_untouched
-
     def _predict(self, uid: str, command: Command) -> ActionInputs:
         """Return the inputs of an action before it is decided.
 
@@ -470,8 +481,11 @@ class CommandWalk(Walk):
         self.fingerprinter.add_outputs(inputs, command, has_run)
         return inputs
 
-    def _ready(self, job: CommandJob) -> None:
-        """Look once more at the inputs just before the start, and make room for the outputs."""
+    def _ready(self, job: CommandJob) -> str:
+        """Look once more at the inputs just before the start, and make room for the outputs.
+
+        :return: where they were restored from, "" if the action has to run
+        """
         uid = job.uid
         self._after_a_run.add(uid)
         self.discovered.overlaps.begins(uid)
@@ -482,21 +496,19 @@ class CommandWalk(Walk):
         except StopRequestedError:
             job.interrupted = True
             raise
-        if job.announced != job.attempt:
-            # a start that met a shortage is tried again, and is the same attempt
-            job.announced = job.attempt
+        if job.announce():
             self.starting[uid] = job
             started = Started(uid, job.attempt, job.slot, job.started_at, console=job.command.console)
             self.bus.publish("started", started)
         room = self._rooms[uid]
         room.make(inputs, self.context.aside(uid, "replaced"))
-        job.emptied += room.emptied
+        job.emptied.extend(room.emptied)
         if room.touched_links:
             # an input that had a hard link there has another stamp now, and was not written to
             inputs = self._inputs[uid] = self.fingerprinter.compute_again(inputs, job.command, found)
             self.fingerprinter.note_routes(inputs, job.command)
-        if type(self).restore is not CommandWalk.restore:
-            job.restored = self._restored(uid, job.command, inputs.fingerprint)
+        has_restore = type(self).restore is not CommandWalk.restore
+        restored = self._restored(uid, job.command, inputs.fingerprint) if has_restore else ""
         if not job.command.console:
             command = job.command
             log = self.context.log(uid)
@@ -504,6 +516,7 @@ class CommandWalk(Walk):
                 "log_opened",
                 LogOpened(uid, job.attempt, log, output=command.output, makes_files=bool(command.outputs)),
             )
+        return restored
 
     def _finish_inputs(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with the result; return the inputs that changed while the action ran.
@@ -572,9 +585,9 @@ class CommandWalk(Walk):
             text = self.reports[uid].failure = f"{text}; {stays}"
         retry = not self._stop_requested and _is_retried(job)
         state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
-        run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE))
-        if command.keep or stays or (room.was_unfinished and not job.made_room):
-            run.foreign = room.mark.foreign
+        is_left = command.keep or stays or (room.was_unfinished and not job.made_room)
+        foreign = room.mark.foreign if is_left else None
+        run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE), foreign)
         self.store.save_end(self.owner(uid, command), run)
         if retry:
             from treadle.core.retry import pause_before
@@ -627,9 +640,16 @@ class CommandWalk(Walk):
         if self.scheduler is not None and self._failures == self.settings.keep_going:
             self.scheduler.stop(DRAINING)
 
-    def _run_of(self, job: CommandJob, state: str, text: str, made: Mapping[str, str]) -> Run:
-        reasons = self.verdicts[job.uid].reasons
-        return Run(self.run_id, state, time_ns() // 1_000_000, job.timing_info.duration, reasons, text, made=made)
+    def _run_of(
+        self,
+        job: CommandJob,
+        state: str,
+        text: str,
+        made: Mapping[str, str],
+        foreign: Sequence[str] | None = None,
+    ) -> Run:
+        reasons, duration = self.verdicts[job.uid].reasons, job.timing_info.duration
+        return Run(self.run_id, state, time_ns() // 1_000_000, duration, reasons, text, made=made, foreign=foreign)
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
         """Return the verdict as far as it is known before the predecessors have run."""

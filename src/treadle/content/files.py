@@ -186,9 +186,20 @@ class Files:
 
     :param root: the folder that relative paths are relative to
     :param known: path -> (stamp, value) from earlier runs; all of it was sure
+    :param fine_device: a device whose stamps are fine, see `timestamps.fine_device`
+    :param clocks: the clocks of file systems, as far as they are known
+    :param is_stop_requested: called while a large file is read: whether to give up
     """
 
-    def __init__(self, root: str, known: Mapping[str, tuple[Stamp, str]] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        known: Mapping[str, tuple[Stamp, str]] | None = None,
+        *,
+        fine_device: int = NO_DEVICE,
+        clocks: Clocks | None = None,
+        is_stop_requested: Callable[[], bool] | None = None,
+    ) -> None:
         self.root = root
         self._inside = os.path.join(root, "")
         self.hashed = 0
@@ -196,11 +207,9 @@ class Files:
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
         self.clock = time_ns
-        self.is_stop_requested: Callable[[], bool] | None = None
-        """Asked while a large file is read."""
-        self.fine_device = NO_DEVICE
-        """A device whose stamps are fine, see `timestamps.fine_device`."""
-        self.clocks = Clocks()
+        self.is_stop_requested = is_stop_requested
+        self.fine_device = fine_device
+        self.clocks = Clocks() if clocks is None else clocks
         self.systems = FileSystems(root)
         self._sure_device = NO_DEVICE
         self._known = known or {}

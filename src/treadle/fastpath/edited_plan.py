@@ -16,6 +16,7 @@ from xxhash import xxh3_64_intdigest
 from treadle.command.discovered import owner_of
 from treadle.content.links import Producers
 from treadle.content.timestamps import UNSURE
+from treadle.core.graph.dag import DAG
 
 from . import probe, snapshot_file
 from .partial_walk import STAMPS, Part, items_of, links_of_discovered, numbers_of, replace_lists
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from treadle.command.walk import CommandWalk
     from treadle.core.graph.dag import DAG
 
-    from .partial_walk import Row, Watch
+    from .partial_walk import Watch
     from .probe import ProbeResult
 
 
@@ -42,9 +43,14 @@ def changed_part(
     :param written: path and action, for all that the actions of the plan make or edit
     :param environ: the variables that Commands may be sensitive to
     """
+    if len(actions.vertex_data) != probed.total:
+        return None
     try:
-        part = ChangedPart(probed, actions, watch)
-        return part if part.is_sound(environ) and part.waits_for(written) else None
+        plan = EditedPlan(probed, actions, watch, environ)
+        items = plan.dirty_items()
+        if items is None or not (plan.watches_the_same() and plan.waits_for(written)):
+            return None
+        return ChangedPart(plan, items)
     except (ValueError, LookupError, OverflowError):
         return None
 
@@ -55,39 +61,49 @@ def _tops(paths: list[str]) -> list[str]:
     return [path for path in paths if path not in folders or path[: path.rfind("/", 0, -1) + 1] not in folders]
 
 
-class ChangedPart(Part):
-    """The dirty part of a plan that was edited."""
+class EditedPlan:
+    """What an edited plan says now, compared with its snapshot.
 
-    def __init__(self, probed: ProbeResult, actions: DAG, watch: Watch) -> None:
-        super().__init__(probed)
+    :param probed: what is dirty whatever the plan says
+    :param actions: as many as the snapshot has
+    :param watch: what the plan depends on now
+    :param environ: the variables that Commands may be sensitive to
+    :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
+    """
+
+    def __init__(self, probed: ProbeResult, actions: DAG, watch: Watch, environ: Mapping[str, str]) -> None:
+        self.probed = probed
         self.actions = actions
         self.watch = watch
-        self._texts: list[bytes] = []
+        self.number_of = numbers_of(actions)
+        self.texts = [text for uid in actions.vertex_data for text in items_of(actions, str(uid), self.number_of)]
         """What the snapshot is to keep of all actions."""
-        self._number_of: dict[Hashable, int] = {}
-        self._watched: dict[bytes, Row] = {}
-        self._environ: dict[str, str | None] = {}
+        self.environ = watch.environ_with(actions.vertex_data.values(), environ)
+        snapshot = probed.snapshot
+        self._kind_of = dict(zip(snapshot.paths(), snapshot.section(probe.KINDS), strict=True))
+        rows = watch.rows_with(actions.vertex_data.values())
+        watched = {os.fsencode(path): stamp for path, stamp in rows.items()}
+        # what an action makes is looked after as its output
+        self.watched = {path: stamp for path, stamp in watched.items() if self._kind_of.get(path) != MADE}
 
-    def is_sound(self, environ: Mapping[str, str]) -> bool:
-        """Find what is dirty; return whether the snapshot can decide for all the others.
-
-        :raises ValueError: it is not what it should be; so do LookupError and OverflowError
-        """
-        snapshot, actions = self.probed.snapshot, self.actions.vertex_data
-        if len(actions) != self.probed.total:
-            return False
-        self._number_of = numbers_of(self.actions)
-        for uid in actions:
-            self._texts += items_of(self.actions, str(uid), self._number_of)
-        sums = memoryview(snapshot.section(probe.ITEM_SUMS)).cast("Q")
-        edited = [n for n, text in enumerate(self._texts[::2]) if xxh3_64_intdigest(text) != sums[2 * n]]
+    def dirty_items(self) -> list[int] | None:
+        """Return the numbers of the actions to walk; None if the snapshot cannot decide for all the others."""
+        sums = memoryview(self.probed.snapshot.section(probe.ITEM_SUMS)).cast("Q")
+        edited = [n for n, text in enumerate(self.texts[::2]) if xxh3_64_intdigest(text) != sums[2 * n]]
         if not self._are_the_same_actions(edited):
-            return False
-        befores = [self._before(uid) for uid in actions]
+            return None
+        befores = [self.before(uid) for uid in self.actions.vertex_data]
         others = self._with_others_before(befores)
-        self.items = self._with_all_after({*self.probed.items, *edited, *others}, befores)
-        self._fill_from_plan()
-        return self._watches_the_same(environ)
+        return self._with_all_after({*self.probed.items, *edited, *others}, befores)
+
+    def watches_the_same(self) -> bool:
+        """Return whether the plan depends on the same files and folders as before."""
+        paths = self.probed.snapshot.paths()
+        if not {paths[row] for row in self.probed.moved}.isdisjoint(
+            os.fsencode(path) for path in (*self.watch.system, *self.watch.search)
+        ):
+            return False
+        return {path for path, kind in self._kind_of.items() if kind == WATCHED} == set(self.watched)
 
     def waits_for(self, written: Iterable[tuple[str, str]]) -> bool:
         """Return whether discovered inputs have no producer, or one that their action came after before."""
@@ -101,7 +117,7 @@ class ChangedPart(Part):
             before = set(befores[number])
             for path in _tops([os.fsdecode(paths[row]) for row in rows_of_item[number]]):
                 for one in producers.of(path) if path not in declared else ():
-                    if one != uid and self._number_of.get(one, -1) not in before:
+                    if one != uid and self.number_of.get(one, -1) not in before:
                         return False
         return True
 
@@ -123,10 +139,10 @@ class ChangedPart(Part):
             if not before <= set(befores[number]):
                 yield number
 
-    def _before(self, uid: Hashable) -> set[int]:
+    def before(self, uid: Hashable) -> set[int]:
         """Return what an action comes after as the plan says, with or without needing it."""
-        before = {self._number_of[one] for one in self.actions.get_predecessors(uid)}
-        return before.union(self._number_of[one] for one in self.actions.get_after(uid))
+        before = {self.number_of[one] for one in self.actions.get_predecessors(uid)}
+        return before.union(self.number_of[one] for one in self.actions.get_after(uid))
 
     def _with_all_after(self, numbers: set[int], befores: Sequence[set[int]]) -> list[int]:
         """Return actions with all that come after them now, or came after them by what they were found to read."""
@@ -140,43 +156,35 @@ class ChangedPart(Part):
             numbers = found.union(*(followers.get(n, ()) for n in found))
         return sorted(found)
 
-    def _fill_from_plan(self) -> None:
+    def graph_of(self, items: Sequence[int]) -> DAG:
+        """Return some of the actions."""
         uids = list(self.actions.vertex_data)
-        self.uids = [str(uids[number]) for number in self.items]
-        inside = set(self.uids)
-        for uid in self.uids:
+        inside = {uids[number]: None for number in items}
+        graph = DAG()
+        for uid in inside:
             before = [one for one in self.actions.get_predecessors(uid) if one in inside]
             after = [one for one in self.actions.get_after(uid) if one in inside]
-            command = self.actions.vertex_data[uid]
-            self.graph.update_vertex(uid, command, before, enable_checks=False, after=after)
-        self.find_records()
+            graph.update_vertex(uid, self.actions.vertex_data[uid], before, enable_checks=False, after=after)
+        return graph
 
-    def _watches_the_same(self, environ: Mapping[str, str]) -> bool:
-        """Return whether the plan depends on the same files and folders as before."""
-        self._environ = self.watch.environ_with(self.actions.vertex_data.values(), environ)
-        rows = self.watch.rows_with(self.actions.vertex_data.values())
-        watched = {os.fsencode(path): stamp for path, stamp in rows.items()}
-        snapshot = self.probed.snapshot
-        paths = snapshot.paths()
-        kind_of = dict(zip(paths, snapshot.section(probe.KINDS), strict=True))
-        if not {paths[row] for row in self.probed.moved}.isdisjoint(
-            os.fsencode(path) for path in (*self.watch.system, *self.watch.search)
-        ):
-            return False
-        # what an action makes is looked after as its output
-        self._watched = {path: stamp for path, stamp in watched.items() if kind_of.get(path) != MADE}
-        return {path for path, kind in kind_of.items() if kind == WATCHED} == set(self._watched)
+
+class ChangedPart(Part):
+    """The dirty part of a plan that was edited."""
+
+    def __init__(self, plan: EditedPlan, items: Sequence[int]) -> None:
+        super().__init__(plan.probed, items, plan.graph_of(items))
+        self._plan = plan
 
     def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:
         """Return the snapshot with what the walk has seen, and what the plan says now."""
-        facts, snapshot = self.probed.facts, self.probed.snapshot
-        facts.environ, facts.folders = self._environ, list(self.watch.folders)
+        plan, watch, facts = self._plan, self._plan.watch, self.probed.facts
+        facts.environ, facts.folders = plan.environ, list(watch.folders)
         facts.links = {
-            **self.watch.links,
-            **links_of_discovered(walk, {uid: self.actions.vertex_data[uid] for uid in self.uids}),
+            **watch.links,
+            **links_of_discovered(walk, {uid: self.graph.vertex_data[uid] for uid in self.uids}),
         }
-        facts.has_globs, facts.queues = self.watch.has_globs, dict(self.watch.queues)
-        facts.generates_plans = self.watch.generates_plans
+        facts.has_globs, facts.queues = watch.has_globs, dict(watch.queues)
+        facts.generates_plans = watch.generates_plans
         fresh = super().refreshed(walk)
         if fresh is None:
             return None
@@ -184,24 +192,24 @@ class ChangedPart(Part):
         self._put_watched(sections)
         befores = {
             number: sorted(
-                self._before(uid)
-                | {self._number_of[one] for one in walk.producers_of_discovered(uid) if one in self._number_of}
+                plan.before(uid)
+                | {plan.number_of[one] for one in walk.producers_of_discovered(uid) if one in plan.number_of}
             )
             for number, uid in zip(self.items, self.uids, strict=True)
         }
-        replace_lists(sections, probe.BEFORE_ENDS, snapshot.befores(), befores)
+        replace_lists(sections, probe.BEFORE_ENDS, self.probed.snapshot.befores(), befores)
         before = sections[probe.ITEM_FILE]
-        sections[probe.ITEM_FILE : probe.ITEM_SUMS + 1] = snapshot_file.item_sections(self._texts)
-        return sections, None if sections[probe.ITEM_FILE] == before else self._texts
+        sections[probe.ITEM_FILE : probe.ITEM_SUMS + 1] = snapshot_file.item_sections(plan.texts)
+        return sections, None if sections[probe.ITEM_FILE] == before else plan.texts
 
     def _put_watched(self, sections: list[bytes]) -> None:
         """Put the stamps in their place that the plan was read with."""
-        snapshot, moved = self.probed.snapshot, set(self.probed.moved)
-        number_of = {path: number for number, path in enumerate(snapshot.paths()) if path in self._watched}
+        snapshot, moved, watched = self.probed.snapshot, set(self.probed.moved), self._plan.watched
+        number_of = {path: number for number, path in enumerate(snapshot.paths()) if path in watched}
         stamps = [bytearray(sections[column]) for column in STAMPS]
         values = [memoryview(column).cast("q") for column in stamps]
         previous = [snapshot.column(column) for column in STAMPS]
-        for path, stamp in self._watched.items():
+        for path, stamp in watched.items():
             number = number_of[path]
             before = tuple(column[number] for column in previous)
             now = tuple(column[number] for column in values)

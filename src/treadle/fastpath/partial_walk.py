@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from struct import pack
 
-from treadle.command.walk import CommandWalk
+from treadle.command.walk import CommandWalk, Rest
 from treadle.content.digests import ABSENT
 from treadle.content.timestamps import ABSENT as NO_STAMP
 from treadle.content.timestamps import UNSURE
@@ -258,67 +258,62 @@ def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
 def part_of(probed: ProbeResult) -> Part | None:
     """Return the dirty part of a plan, None if the snapshot is not what it should be."""
     try:
-        part = Part(probed)
-        part.fill()
-        return part
+        return Part(probed, probed.items, _graph_of(probed))
     except (ValueError, LookupError, OverflowError):
         return None
+
+
+def _graph_of(probed: ProbeResult) -> DAG:
+    """Return the dirty actions as the snapshot has them."""
+    snapshot, items = probed.snapshot, probed.items
+    before = snapshot.befores()
+    texts = snapshot.items(item for number in items for item in (2 * number, 2 * number + 1))
+    actions = [split_texts(text) for text in texts[::2]]
+    uids = {number: parts[0] for number, parts in zip(items, actions, strict=True)}
+    graph = DAG()
+    for number, parts, place in zip(items, actions, texts[1::2], strict=True):
+        uid, count = parts[0], int(parts[1])
+        after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
+        only_after = set(after)
+        predecessors = [uids[n] for n in before[number] if n in uids and uids[n] not in only_after]
+        command = command_from(parts[2 + count :], split_texts(place))
+        graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
+    return graph
 
 
 class Part:
     """The dirty part of a plan, as a walk.
 
     :param probed: what is dirty
+    :param items: the numbers of the actions that are walked
+    :param graph: these actions, in the same order
+    :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
     """
 
-    def __init__(self, probed: ProbeResult) -> None:
+    def __init__(self, probed: ProbeResult, items: Sequence[int], graph: DAG) -> None:
         self.probed = probed
-        self.items = probed.items
-        """The numbers of the actions that are walked."""
-        self.uids: list[str] = []
+        self.items = items
+        self.graph = graph
+        self.uids = list(map(str, graph.vertex_data))
+        if len(self.uids) != len(items):
+            raise ValueError("two actions of a snapshot have one name")
         self.durations: list[float] = []
-        self.graph = DAG()
         self._known: list[int] = []
         self._key_of: dict[int, str] = {}
-
-    def prepare(self, walk: CommandWalk) -> None:
-        """Give a walk over the graph what is known of the actions that it does not walk; they count as skipped."""
-        store_id, length, _ = self.probed.facts.log
-        known = Known(store_id, length, self.probed.log_size, self._known)
-        saved = self.probed.facts.saved - sum(self.durations)
-        walk.take_rest(known, self._stamps, self.probed.total - len(self.uids), saved)
-
-    def fill(self) -> None:
-        """Unpack the actions.
-
-        :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
-        """
-        snapshot = self.probed.snapshot
-        before = snapshot.befores()
-        uids: dict[int, str] = {}
-        texts = snapshot.items(item for number in self.items for item in (2 * number, 2 * number + 1))
-        actions = [split_texts(text) for text in texts[::2]]
-        for number, parts in zip(self.items, actions, strict=True):
-            uids[number] = parts[0]
-        for number, parts, place in zip(self.items, actions, texts[1::2], strict=True):
-            uid, count = parts[0], int(parts[1])
-            after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
-            only_after = set(after)
-            predecessors = [uids[n] for n in before[number] if n in uids and uids[n] not in only_after]
-            command = command_from(parts[2 + count :], split_texts(place))
-            self.graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
-            self.uids.append(uid)
-        self.find_records()
-
-    def find_records(self) -> None:
-        """Take in what the snapshot knows of the records of the actions in the graph."""
-        snapshot = self.probed.snapshot
+        snapshot = probed.snapshot
         offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
-        for number in self.items:
+        for number in items:
             self.durations.append(durations[number] / _MICROSECOND)
             self._known += [offset for offset in (successes[number], lasts[number]) if offset >= 0]
             if offsets[number] >= 0:
                 self._key_of[number] = snapshot.key(number).hex()
+
+    def rest(self) -> Rest:
+        """Return what is known of the actions that are not walked; they count as skipped."""
+        store_id, length, _ = self.probed.facts.log
+        known = Known(store_id, length, self.probed.log_size, self._known)
+        saved = self.probed.facts.saved - sum(self.durations)
+        return Rest(known, self._stamps, self.probed.total - len(self.uids), saved)
 
     def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
         """Return stamp and value of the files that did not move, so that they need not be read.

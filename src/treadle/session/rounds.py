@@ -223,6 +223,7 @@ class Rounds:
             force=forced_among(plan, options, here),
             wait=options.wait,
             blocked=self.blocked(plan, here),
+            colours=self.call.colours,
         )
         publish_plan(self.call, plan)
         walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done)

@@ -106,9 +106,10 @@ def _walk_part(
 ) -> RunReport | None:
     """Walk a part, and update the snapshot; None if another run has changed the log since the look."""
     options = call.options
-    settings = Settings(options.jobs, queues, keep_going=options.keep_going, wait=options.wait)
-    walk = PlanWalk(call, part.graph, found.root, settings)
-    part.prepare(walk)
+    settings = Settings(
+        options.jobs, queues, keep_going=options.keep_going, wait=options.wait, colours=call.colours
+    )
+    walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest())
     try:
         ended = walk.run()
     except OutdatedError:
@@ -144,6 +145,7 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
         force=[str(uid) for uid in dag.vertex_data] if options.force_all else forced,
         wait=options.wait,
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
+        colours=call.colours,
     )
     publish_plan(call, plan, None if rounds is None else rounds.left_out(plan))
     return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
+    from treadle.command.walk import Rest
     from treadle.core.graph.dag import DAG
     from treadle.events.bus import Action
     from treadle.frontends.base import Project
@@ -23,6 +24,7 @@ class PlanWalk(CommandWalk):
     :param call: the call; events go to its bus
     :param plan: the plan; None if it was not loaded, as only its dirty part is walked
     :param done: the actions that an earlier walk of the same run has walked
+    :param rest: the rest of the graph, if this is its dirty part
     """
 
     def __init__(
@@ -34,8 +36,9 @@ class PlanWalk(CommandWalk):
         *,
         plan: Project | None = None,
         done: Collection[str] = (),
+        rest: Rest | None = None,
     ) -> None:
-        super().__init__(actions, root, settings)
+        super().__init__(actions, root, settings, rest=rest)
         self.call = call
         self.plan = plan
         self.done = done
@@ -51,7 +54,6 @@ class PlanWalk(CommandWalk):
             from .conflicts import refuse_shared_outputs
 
             refuse_shared_outputs(self.plan, map(str, self.actions.vertex_data), self.store)
-        self.context.colours = self.call.colours
         self.call.under_way = True
         self.call.stops.attach(self)
 

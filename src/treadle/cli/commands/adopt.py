@@ -43,8 +43,7 @@ def adopt_command(call: Call) -> int:
     plan = call.load()
     uids = _with_outputs(call, plan, call.select_known(plan))
     with locked(call, plan) as store:
-        files = Files(plan.root, store.stamps)
-        files.clocks = store.lock.clocks
+        files = Files(plan.root, store.stamps, clocks=store.lock.clocks)
         fingerprinter = Fingerprinter(files, inherited())
         adopted = _inputs_of(plan, uids, fingerprinter)
         ownership = Ownership(store, files)
