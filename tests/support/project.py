@@ -81,6 +81,10 @@ class Project:
         assert done.code == code, done.text
         return sorted(self.starts()[before:])
 
+    def run_shell(self, script: str) -> None:
+        """Run a script of a shell in the folder."""
+        subprocess.run(["bash", "-euc", script], cwd=self.folder, env=self.environ, check=True)
+
     def starts(self) -> list[str]:
         """Return the names that have started since the project was made, in order."""
         return self.log.read_text().split() if self.log.exists() else []

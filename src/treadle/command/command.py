@@ -153,6 +153,8 @@ class Command:
     :param always: whether it runs each time; the default is True without inputs, outputs and edits
     :param once: whether it runs only if an output is missing
     :param edits: files that it reads and writes in place
+    :param exclude: folder of `inputs` or `outputs` -> patterns of what does not count in it, see `core.patterns`;
+        part of the key
     :param keep: its output files are not removed before it starts
     :param console: it keeps the terminal; one such action at a time
     :param output: how what it prints is shown: `stream`, `block` or `quiet`; "" where it does not say
@@ -164,8 +166,8 @@ class Command:
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "inputs", "keep", "label", "limits"),
-        *("once", "output", "outputs", "place", "script", "stdout", "steps", "tools"),
+        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "inputs", "keep"),
+        *("label", "limits", "once", "output", "outputs", "place", "script", "stdout", "steps", "tools"),
     )
 
     def __init__(
@@ -188,6 +190,7 @@ class Command:
         output: str = "",
         once: bool = False,
         edits: Sequence[str] = (),
+        exclude: Mapping[str, Sequence[str]] | None = None,
         label: str = "",
         elements: Mapping[str, str] | None = None,
         place: Place | None = None,
@@ -213,6 +216,7 @@ class Command:
         self.output = output
         self.once = once
         self.edits = tuple(edits)
+        self.exclude = _as_exclude(exclude, self.inputs, self.outputs) if exclude else _NOTHING
         self.label = label
         self.elements = elements or {}
         self.place = place
@@ -296,6 +300,34 @@ def _refuse_others(**lists: Sequence[object]) -> None:
                 )
 
 
+def _as_exclude(
+    exclude: Mapping[str, Sequence[str]], inputs: Sequence[str], outputs: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the patterns of each folder, in one order, each once."""
+    from treadle.core.patterns import check_exclude
+    from treadle.errors import UsageError
+
+    found = {}
+    for path, patterns in exclude.items():
+        if isinstance(patterns, str):
+            raise UsageError(
+                f"the exclude of {path!r} is the text {patterns!r}", facts=("expected a list of texts",)
+            )
+        if not path.endswith("/") or path not in (*inputs, *outputs):
+            raise UsageError(
+                f"a Command has an exclude for {path!r}, which is no folder of its inputs or outputs",
+                facts=("expected one of them, with a / at its end",),
+            )
+        for pattern in patterns:
+            try:
+                check_exclude(pattern)
+            except ValueError as error:
+                raise UsageError(f"the pattern {pattern!r} in the exclude of {path!r}: {error}") from None
+        if patterns:
+            found[path] = tuple(sorted(set(patterns)))
+    return found
+
+
 def _discovery_of(depfile: str | None, discovery: Discovery | None) -> Discovery:
     if depfile is not None and discovery is None:
         from .depfile import Depfile
@@ -321,3 +353,5 @@ def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str
 
 
 _TEXT = frozenset((str,))
+_NOTHING: dict[str, tuple[str, ...]] = {}
+"""The exclude of a Command without one."""

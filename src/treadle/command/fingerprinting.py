@@ -10,7 +10,19 @@ from treadle.content.files import moved
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links
 from treadle.core.decision import NOT_ASKED
-from treadle.core.elements import COMMAND, DISCOVERED, EDITED, ENV, FOLDER, INPUT, OUTPUT, SHELL, STDOUT, TOOL
+from treadle.core.elements import (
+    COMMAND,
+    DISCOVERED,
+    EDITED,
+    ENV,
+    EXCLUDE,
+    FOLDER,
+    INPUT,
+    OUTPUT,
+    SHELL,
+    STDOUT,
+    TOOL,
+)
 from treadle.core.paths import holds
 from treadle.engines.process_marks import KILL, wait_for_group
 from treadle.errors import TreadleError
@@ -105,9 +117,12 @@ class Fingerprinter:
                 path = self._file_of(tool, environ)
                 seen[path] = see(path)
                 add(TOOL + tool.name, seen[path].value)
+        exclude = command.exclude
         for path in self._read_by(command):
-            one = seen[path] = see(path)
+            one = seen[path] = see(path, False, exclude[path]) if path in exclude else see(path)
             elements[INPUT + path] = one.value
+        for path, patterns in exclude.items():
+            add(EXCLUDE + path, _shown(patterns))
         if command.elements:
             elements.update(command.elements)
         inputs = ActionInputs(fingerprint, seen)
@@ -136,8 +151,9 @@ class Fingerprinter:
         inputs.forget_results()
         if self._folder(command, again=True) != inputs.fingerprint.elements[FOLDER]:
             return self.compute(command, discovered, again=True)
+        exclude = command.exclude
         for path, before in inputs.seen.items():
-            after = see_again(path)
+            after = see_again(path, False, exclude.get(path, ()))
             if after.value != before.value:
                 return self.compute(command, discovered, again=True)
             inputs.seen[path] = after
@@ -170,15 +186,14 @@ class Fingerprinter:
         folder = () if command.cwd == "." else (f"{command.cwd}/",)
         inputs.routes = self.files.ways({**inputs.seen, **inputs.results}, (*command.edits, *folder))
 
-    def moved_since(self, inputs: ActionInputs, own: str = "") -> list[str]:
-        """Look once more at the files; return those that may have held something else meanwhile.
-
-        :param own: the data of its discovery, which may lie in a tree that the command reads
-        """
-        see_again = self.files.see_again
+    def moved_since(self, inputs: ActionInputs, command: Command) -> list[str]:
+        """Look once more at the files; return those that may have held something else meanwhile."""
+        see_again, exclude = self.files.see_again, command.exclude
+        # the data of its discovery may lie in a tree that the command reads
+        own = "" if command.discovery is None else command.discovery.path
         found = []
         for path, before in inputs.seen.items():
-            after = see_again(path)
+            after = see_again(path, False, exclude.get(path, ()))
             if after is not before and moved(before, after, own):
                 found.append(path)
         gone = inputs.routes.moved() if inputs.routes is not None else ()
@@ -212,14 +227,14 @@ class Fingerprinter:
         """Add the outputs as they are on disk to the results."""
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
-            inputs.add_result(OUTPUT, path, see(path, True))
+            inputs.add_result(OUTPUT, path, see(path, True, command.exclude.get(path, ())))
         for path in command.edits:
             inputs.add_result(EDITED, path, see(path))
 
     def add_made(self, inputs: ActionInputs, command: Command) -> None:
         """Add the outputs to the results, as the command has left them that has just ended."""
         for path in command.outputs:
-            inputs.add_result(OUTPUT, path, self.files.see_made(path))
+            inputs.add_result(OUTPUT, path, self.files.see_made(path, command.exclude.get(path, ())))
 
     def add_edited(self, inputs: ActionInputs, command: Command) -> None:
         """Add the files that the command edits to the results, as it has left them.
@@ -301,6 +316,12 @@ class Fingerprinter:
         if child.returncode:
             raise TreadleError(said, facts=(f"exit code {child.returncode}", *text.splitlines()[-3:]))
         return text
+
+
+def _shown(patterns: Sequence[str]) -> str:
+    from treadle.core.text import shell_join
+
+    return shell_join(patterns)
 
 
 def _inside(path: str) -> str:

@@ -13,7 +13,7 @@ from .command import Command, written_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from treadle.content.links import Links
     from treadle.core.graph.dag import DAG
@@ -171,10 +171,11 @@ def file_edges(
             name = path
             if "./" in path or "//" in path or path.startswith("/"):
                 name = _plain(path, prefixes)
-            producers: Collection[Hashable] = outputs.of(name)
+            exclude = command.exclude.get(path, ())
+            producers: Collection[Hashable] = outputs.of(name, exclude)
             # what it edits is known by the name that it has here
             if links is not None and all(uid == consumer for uid in producers):
-                producers = written.through_links(name)
+                producers = written.through_links(name, exclude)
             for uid in producers:
                 if uid != consumer:
                     yield consumer, uid, path
@@ -224,20 +225,20 @@ class _Written:
     def __init__(self, commands: Mapping[Hashable, Command], links: Links | None = None) -> None:
         self.outputs = OutputIndex()
         self._links = links
-        self._through_links: dict[str, Collection[Hashable]] = {}
+        self._through_links: dict[tuple[str, Sequence[str]], Collection[Hashable]] = {}
         for written, uid in written_by(commands):
             path = _plain(written) if "./" in written or "//" in written else written
             self.outputs.add(path, uid)
             if links is not None and (place := links.place_of_output(path)) != path:
                 self.outputs.add(place, uid)
 
-    def through_links(self, path: str) -> Collection[Hashable]:
+    def through_links(self, path: str, exclude: Sequence[str] = ()) -> Collection[Hashable]:
         """Return the actions that make or edit what a path leads to through links, by any name on its way."""
-        found = self._through_links.get(path)
+        found = self._through_links.get((path, exclude))
         if found is None:
             assert self._links is not None
             names = self._links.other_names(path)
-            found = self._through_links[path] = dict.fromkeys(
-                uid for name in names for uid in self.outputs.of(name)
+            found = self._through_links[path, exclude] = dict.fromkeys(
+                uid for name in names for uid in self.outputs.of(name, exclude)
             )
         return found

@@ -531,9 +531,7 @@ class CommandWalk(Walk):
         if missing:
             raise _not_written(self.root, missing)
         self.fingerprinter.add_edited(inputs, command)
-        moved_inputs = self.fingerprinter.moved_since(
-            inputs, "" if command.discovery is None else command.discovery.path
-        )
+        moved_inputs = self.fingerprinter.moved_since(inputs, command)
         if command.discovery is not None:
             started = job.timing_info.start_time or 0.0
             moved_inputs += self.discovered.add(job.uid, command, inputs, before, started, self._left_by)

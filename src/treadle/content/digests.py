@@ -101,6 +101,7 @@ def describe_tree(
     follow: bool = False,
     on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None = None,
     on_link: Callable[[str], None] | None = None,
+    is_excluded: Callable[[str, bool], bool] | None = None,
 ) -> str:
     """Return `tree ENTRIES DIGEST` for a folder, and what `describe_file` says for anything else.
 
@@ -110,11 +111,11 @@ def describe_tree(
     :param file_value: gets the path and the status of each plain file, and returns what `describe_file` would;
         None reads each file
     :param follow: True for what is read: links below the folder count by what they lead to (one that leads back
-        to a folder around it by its text), and what `is_left_out` and `is_of_an_editor`
-        say does not count. A folder that was met before, by another link, counts by the name that it was met under,
-        so that the work is linear in what is there, however many links lead to it. False for what was made: links
-        count by their text, and everything counts.
+        to a folder around it by its text), and LITTER does not count. A folder that was met before, by another
+        link, counts by the name that it was met under, so that the work is linear in what is there, however many
+        links lead to it. False for what was made: links count by their text, and everything counts.
     :param on_folder: see `walk_tree`
+    :param is_excluded: see `walk_tree`
     :param on_link: called with the path of each link that was followed
     :raises TreadleError: if something is there and cannot be read
     """
@@ -123,7 +124,9 @@ def describe_tree(
         return describe(path, status)[0]
     hasher = xxhash.xxh3_128()
     count = 0
-    for name, entry, kind, before in walk_tree(os.fspath(path), follow=follow, on_folder=on_folder):
+    for name, entry, kind, before in walk_tree(
+        os.fspath(path), follow=follow, on_folder=on_folder, is_excluded=is_excluded
+    ):
         if on_link is not None and follow and entry.is_symlink():
             on_link(entry.path)
         framed = kind
@@ -140,21 +143,29 @@ def is_folder(value: str) -> bool:
     return value.startswith("tree ") or value == _FOLDER_VALUE
 
 
-def is_left_out(name: str) -> bool:
-    """Return whether a folder of this name is no input: what an interpreter keeps next to sources, our state."""
-    return name in ("__pycache__", STATE_FOLDER)
+LITTER = ("__pycache__/", f"{STATE_FOLDER}/", ".*.sw[a-p]", ".#?*", "#?*#", "?*~", ".?*~", ".~lock.*#", ".DS_Store")
+"""What no input folder counts, as patterns of `exclude`; `is_litter` is the same, without a regex.
+
+An interpreter, an editor or a file manager writes them next to sources, and nothing reads them as a source: byte
+code, our state, files for swap, locks and backups of vim, emacs and LibreOffice, and .DS_Store of macOS.
+"""
 
 
-def is_of_an_editor(name: str) -> bool:
-    """Return whether a file of this name is what an editor keeps next to a file that is being edited.
-
-    These are vim's swap files (`.x.c.swp`), and the locks and automatic copies of emacs (`.#x.c`, `#x.c#`). None of
-    them is an input where a folder is one.
-    """
-    if name[:1] == ".":
+def is_litter(name: str, is_folder: bool) -> bool:
+    """Return whether something of this name in an input folder is none of its content, see LITTER."""
+    if is_folder:
+        return name in ("__pycache__", STATE_FOLDER)
+    if name[-1] == "~":
+        return len(name) > 1 and name != ".~"
+    if name[0] == ".":
         # vim counts down from .swp to .swa
-        is_swap = len(name) > 5 and name[-4:-1] == ".sw" and "a" <= name[-1] <= "p"
-        return is_swap or (len(name) > 2 and name[1] == "#")
+        if len(name) > 5 and name[-4:-1] == ".sw" and "a" <= name[-1] <= "p":
+            return True
+        return (
+            (name[1:2] == "#" and len(name) > 2)
+            or name == ".DS_Store"
+            or (name[:7] == ".~lock." and name[-1] == "#")
+        )
     return len(name) > 2 and name[0] == "#" == name[-1]
 
 
@@ -162,7 +173,11 @@ FOLDER, FILE, LINK, OTHER, SAME = b"d", b"f", b"l", b"s", b"r"
 
 
 def walk_tree(
-    top: str, *, follow: bool, on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None = None
+    top: str,
+    *,
+    follow: bool,
+    on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None = None,
+    is_excluded: Callable[[str, bool], bool] | None = None,
 ) -> Iterator[tuple[str, os.DirEntry[str], bytes, str]]:
     """Yield (name below `top`, entry, kind, name before) of all that is below, each folder's names in byte order.
 
@@ -179,7 +194,8 @@ def walk_tree(
         return
     around = frozenset(_folders_around(top)) if follow else frozenset()
     listed: dict[tuple[int, int], str] = {}
-    todo = [(name, entry, around) for name, entry in _sorted_entries(top, "", status, follow, on_folder)]
+    entries = _sorted_entries(top, "", status, follow, on_folder, is_excluded)
+    todo = [(name, entry, around) for name, entry in entries]
     while todo:
         name, entry, around = todo.pop()
         kind = _kind(entry, follow)
@@ -203,7 +219,7 @@ def walk_tree(
             listed[own] = name
             around |= {own}
         yield name, entry, FOLDER, ""
-        inside = _sorted_entries(entry.path, name + "/", own_status, follow, on_folder)
+        inside = _sorted_entries(entry.path, name + "/", own_status, follow, on_folder, is_excluded)
         todo += [(below, one, around) for below, one in inside]
 
 
@@ -227,6 +243,7 @@ def _sorted_entries(
     status: os.stat_result,
     follow: bool,
     on_folder: Callable[[str, os.stat_result, Sequence[int]], None] | None,
+    is_excluded: Callable[[str, bool], bool] | None,
 ) -> list[tuple[str, os.DirEntry[str]]]:
     left_out: list[int] = []
     try:
@@ -237,9 +254,14 @@ def _sorted_entries(
             raise _unreadable(folder, error) from error
         found = []
     if follow:
-        for entry in [entry for entry in found if is_left_out(entry.name) or is_of_an_editor(entry.name)]:
-            # folders by the one rule, files by the other
-            if (_kind(entry, follow) == FOLDER) == is_left_out(entry.name):
+        litter = [entry for entry in found if is_litter(entry.name, False) or is_litter(entry.name, True)]
+        for entry in litter:
+            if is_litter(entry.name, _kind(entry, follow) == FOLDER):
+                left_out.append(entry.inode())
+                found.remove(entry)
+    if is_excluded is not None:
+        for entry in found[:]:
+            if is_excluded(prefix + entry.name, _kind(entry, follow) == FOLDER):
                 left_out.append(entry.inode())
                 found.remove(entry)
     if on_folder is not None:

@@ -213,26 +213,28 @@ class Files:
         self.systems = FileSystems(root)
         self._sure_device = NO_DEVICE
         self._known = known or {}
-        self._seen: dict[tuple[str, bool], Seen] = {}
-        self._trees: set[tuple[str, bool]] = set()
+        self._seen: dict[tuple[str, bool, Sequence[str]], Seen] = {}
+        self._trees: set[tuple[str, bool, Sequence[str]]] = set()
 
-    def see(self, path: str, made: bool = False) -> Seen:
+    def see(self, path: str, made: bool = False, exclude: Sequence[str] = ()) -> Seen:
         """Return what `path` held when it was first looked at in this run; a trailing `/` means the whole tree.
 
         :param made: whether it is looked at as an output: links in a tree count by their text then
+        :param exclude: patterns of what does not count in a tree, as a tuple, see `core.patterns`
         :raises TreadleError: it cannot be read
         """
-        seen = self._seen.get((path, made))
+        key = (path, made, exclude)
+        seen = self._seen.get(key)
         if seen is None:
-            seen = self._seen[path, made] = self._look(path, made)
+            seen = self._seen[key] = self._look(path, made, exclude)
         return seen
 
-    def see_again(self, path: str, made: bool = False) -> Seen:
+    def see_again(self, path: str, made: bool = False, exclude: Sequence[str] = ()) -> Seen:
         """Look once more: what has another stamp, or one that is not sure, is read again."""
+        key = (path, made, exclude)
         if path.endswith("/"):
-            seen = self._seen[path, made] = self._look_at_tree(path, made)
+            seen = self._seen[key] = self._look_at_tree(path, made, exclude)
             return seen
-        key = (path, made)
         before = self._seen.get(key)
         status, is_link = self._status(path)
         if before is not None and before.sure and status is not None and before.is_link == is_link:
@@ -252,7 +254,7 @@ class Files:
         are_links.update((path, one.is_link) for path, one in seen.items())
         return Ways(self.root, are_links)
 
-    def see_made(self, path: str) -> Seen:
+    def see_made(self, path: str, exclude: Sequence[str] = ()) -> Seen:
         """Look at an output whose producer has ended, once more.
 
         No process is in the middle of a write to it, which moves the stamp once, before all is there. So if stamps
@@ -260,13 +262,13 @@ class Files:
         """
         self._sure_device = self.fine_device
         try:
-            return self.see_again(path, made=True)
+            return self.see_again(path, made=True, exclude=exclude)
         finally:
             self._sure_device = NO_DEVICE
 
     def has_met(self, path: str) -> bool:
         """Return whether something was there at an earlier look, of this run or of an earlier one."""
-        seen = self._seen.get((path, False)) or self._seen.get((path, True))
+        seen = self._seen.get((path, False, ())) or self._seen.get((path, True, ()))
         return seen.value != ABSENT if seen is not None else path in self._known
 
     def forget(self, paths: Collection[str]) -> None:
@@ -275,7 +277,7 @@ class Files:
         self.systems.forget()
         for path in paths:
             for made in (False, True):
-                self._seen.pop((path, made), None)
+                self._seen.pop((path, made, ()), None)
             if path.endswith("/"):
                 for inside in [key for key in self._seen if key[0].startswith(path)]:
                     del self._seen[inside]
@@ -295,9 +297,9 @@ class Files:
             return look_at(full), True
         return status, False
 
-    def _look(self, path: str, made: bool) -> Seen:
+    def _look(self, path: str, made: bool, exclude: Sequence[str]) -> Seen:
         if path.endswith("/"):
-            return self._look_at_tree(path, made)
+            return self._look_at_tree(path, made, exclude)
         return self._look_at_file(path, *self._status(path))
 
     def _look_at_file(self, path: str, status: os.stat_result | None, is_link: bool) -> Seen:
@@ -306,8 +308,8 @@ class Files:
         look = self._look_in(path, status)
         return Seen(look.value, {path: look}, sure=look.sure, is_link=is_link)
 
-    def _look_at_tree(self, path: str, made: bool) -> Seen:
-        self._trees.add((path, made))
+    def _look_at_tree(self, path: str, made: bool, exclude: Sequence[str]) -> Seen:
+        self._trees.add((path, made, exclude))
         full = self._full(path)
         now = self.clock()
         looks: dict[str, Look] = {}
@@ -326,7 +328,14 @@ class Files:
             stamp = self.systems.stamp(status, folder)
             folders[path + name] = FolderLook(status, stamp, left_out, sure=sure, lag=lag)
 
-        value = describe_tree(full, file_value, follow=not made, on_folder=on_folder, on_link=links.append)
+        is_excluded = None
+        if exclude:
+            from treadle.core.patterns import exclusion
+
+            is_excluded = exclusion(tuple(exclude))
+        value = describe_tree(
+            *(full, file_value), follow=not made, on_folder=on_folder, on_link=links.append, is_excluded=is_excluded
+        )
         followed: dict[str, Look] = {}
         for link in links:
             _follow(link, followed)

@@ -16,7 +16,7 @@ RESULT = b"a"
 
 INPUT, DISCOVERED, EDITED, OUTPUT = "input ", "found ", "edited ", "output "
 """How the names of elements for files begin; the path follows. Records have these names."""
-ENV, TOOL = "env ", "tool "
+ENV, TOOL, EXCLUDE = "env ", "tool ", "exclude "
 COMMAND, SHELL, FOLDER, STDOUT = "command", "shell", "folder", "stdout"
 ROOT = "root"
 """The absolute root, of an action whose command or variables name it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Any
 
 
@@ -74,8 +74,18 @@ class OutputIndex:
         last = bisect_left(self._ordered, f"{folder[:-1]}0", first)
         return self._ordered[first:last]
 
-    def of(self, path: str) -> tuple[Any, ...]:
-        """Return the actions that make or edit a path or a folder around it and, of a folder, what is in it."""
+    def of(self, path: str, exclude: Sequence[str] = ()) -> tuple[Any, ...]:
+        """Return the actions that make or edit a path or a folder around it and, of a folder, what is in it.
+
+        :param exclude: patterns of what does not count in a folder, see `patterns`
+        """
+        if exclude:
+            from .patterns import exclusion
+
+            is_excluded, start = exclusion(tuple(exclude)), 0 if path == "./" else len(path)
+            counted = [one for one in self.paths_in(path) if one == path or not is_excluded.covers(one[start:])]
+            actions = (action for one in counted for action in self._actions[one])
+            return tuple(dict.fromkeys((*self.exact(path), *self.around(path), *actions)))
         if not path.endswith("/"):
             exact = self._actions.get(path, ())
             return exact + self.around(path) if self.has_folders else exact

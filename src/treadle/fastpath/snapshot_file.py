@@ -206,10 +206,13 @@ def texts_of(command: Command) -> list[str]:
     texts += (*_discovery(command), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
-    texts.append("y" if command.once or command.edits or env.secret or command.elements else "")
+    texts.append("y" if command.once or command.edits or env.secret or command.elements or command.exclude else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
         texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
+        texts += (str(len(command.exclude)), *command.exclude)
+        for patterns in command.exclude.values():
+            texts += (str(len(patterns)), *patterns)
     texts.append(command.label)
     return texts
 
@@ -240,9 +243,11 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     depfile, stdout, limits = read.depfile(), read.optional(), read.limits()
     always, keep, console = (bool(read.text()) for _ in range(3))
     output = read.text()
-    once, edits, secret, elements = False, list[str](), list[str](), dict[str, str]()
+    once, edits, secret = False, list[str](), list[str]()
+    elements, exclude = dict[str, str](), dict[str, list[str]]()
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
+        exclude = {path: read.list() for path in read.list()}
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -264,6 +269,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         output=output,
         once=once,
         edits=edits,
+        exclude=exclude,
         label=label,
         elements=elements,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,

@@ -10,6 +10,8 @@ from treadle.core.output_index import OutputIndex
 from treadle.core.paths import overlap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.frontends.base import Project
 
 DATA, NEEDS, AFTER = "data", "needs", "after"
@@ -34,8 +36,9 @@ class PathUse:
         """Uid -> the actions that read what it produces -> these paths."""
         found: dict[str, dict[str, list[str]]] = {}
         for consumer, action in self.plan.actions.items():
+            exclude = action.command.exclude
             for path in action.command.inputs:
-                for producer in self._outputs.of(path):
+                for producer in self._outputs.of(path, exclude.get(path, ())):
                     if producer != consumer:
                         found.setdefault(producer, {}).setdefault(consumer, []).append(path)
         return found
@@ -44,9 +47,12 @@ class PathUse:
     def _successors(self) -> dict[str, list[str]]:
         return self.plan.successors()
 
-    def producers(self, path: str) -> list[str]:
-        """Return the actions that make or edit a path, something in it, or a folder around it."""
-        return list(self._outputs.of(path))
+    def producers(self, path: str, exclude: Sequence[str] = ()) -> list[str]:
+        """Return the actions that make or edit a path, something in it, or a folder around it.
+
+        :param exclude: patterns of what does not count in it
+        """
+        return list(self._outputs.of(path, exclude))
 
     def consumers(self, path: str) -> list[str]:
         """Return the actions that read an output, something in it, or a tree around it."""
@@ -79,6 +85,7 @@ class PathUse:
     def edges(self, uid: str) -> list[tuple[str, str]]:
         """Return what comes before an action: (other action, DATA, NEEDS or AFTER)."""
         action = self.plan.actions[uid]
-        data = {producer for path in action.command.inputs for producer in self.producers(path)}
+        exclude = action.command.exclude
+        data = {one for path in action.command.inputs for one in self.producers(path, exclude.get(path, ()))}
         found = [(one, DATA if one in data else NEEDS) for one in action.predecessors]
         return found + [(one, AFTER) for one in action.after if one in self.plan.actions]

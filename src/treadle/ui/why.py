@@ -185,6 +185,7 @@ _KINDS = (
     (elements.DISCOVERED, "discovered input", "discovered inputs"),
     (elements.EDITED, "edited file", "edited files"),
     (elements.OUTPUT, "output", "outputs"),
+    (elements.EXCLUDE, "folder with exclude", "folders with exclude"),
     (elements.ENV, "variable", "variables"),
     (elements.TOOL, "tool", "tools"),
 )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.content.digests import describe_file, describe_tree
+from treadle.content.digests import LITTER, describe_file, describe_tree, is_litter
+from treadle.core.patterns import Exclusion, exclusion
 from treadle.errors import TreadleError
 
 if TYPE_CHECKING:
@@ -342,7 +343,16 @@ def test_a_file_that_goes_meanwhile_is_absent(tmp_path: Path) -> None:
     assert describe_tree(tmp_path, racing).startswith("tree 2 ")
 
 
-@pytest.mark.parametrize("name", [".a.c.swp", ".a.c.swo", ".x.swa", ".#a.c", "#a.c#"])
+LITTER_FILES = [
+    *(".a.c.swp", ".a.c.swo", ".x.swa", ".#a.c", "#a.c#", "a~", "a.c~", ".a~", ".~lock.a.odt#", ".DS_Store"),
+]
+NO_LITTER = [
+    *("a.swp", ".swp", ".a.swx", ".a.sw", ".a.svg", "#", "##", "a#", "#a", "4913", "~", "~a", ".a.sh"),
+    *(".~lock.a", "DS_Store", ".DS_Store2", "__pycache__"),
+]
+
+
+@pytest.mark.parametrize("name", LITTER_FILES)
 def test_what_an_editor_keeps_beside_a_file_is_no_part_of_an_input_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "in/deep").mkdir(parents=True)
     before = describe_tree(tmp_path / "in", follow=True), describe_tree(tmp_path / "in")
@@ -353,9 +363,7 @@ def test_what_an_editor_keeps_beside_a_file_is_no_part_of_an_input_folder(tmp_pa
     assert describe_tree(tmp_path / "in") != before[1]
 
 
-@pytest.mark.parametrize(
-    "name", ["a.swp", ".swp", ".a.swx", ".a.sw", ".a.svg", "#", "##", "a#", "#a", "4913", "a~", ".a.sh"]
-)
+@pytest.mark.parametrize("name", NO_LITTER)
 def test_what_only_looks_like_it_counts(tmp_path: Path, name: str) -> None:
     before = describe_tree(tmp_path, follow=True)
     (tmp_path / name).touch()
@@ -366,3 +374,30 @@ def test_a_folder_with_the_name_of_a_lock_counts(tmp_path: Path) -> None:
     before = describe_tree(tmp_path, follow=True)
     (tmp_path / ".#a").mkdir()
     assert describe_tree(tmp_path, follow=True) != before
+
+
+@pytest.mark.parametrize("name", [*LITTER_FILES, *NO_LITTER, "__pycache__x", ".treadle", ".#", ".~", ".~lock.#"])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_the_list_of_litter_says_what_is_litter(name: str, is_folder: bool) -> None:
+    files = [pattern for pattern in LITTER if not pattern.endswith("/")]
+    # a pattern of a file name takes folders too: those that look like editors' files count
+    folders = [pattern for pattern in LITTER if pattern.endswith("/")]
+    assert is_litter(name, is_folder) == Exclusion(folders if is_folder else files)(name, is_folder)
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_what_is_excluded_is_not_entered_and_not_read(tmp_path: Path, follow: bool) -> None:
+    write(tmp_path / "a", "1")
+    before = describe_tree(tmp_path, follow=follow, is_excluded=exclusion(("gen/", "*.o")))
+    (tmp_path / "gen").mkdir()
+    write(tmp_path / "gen/x", "1")
+    write(tmp_path / "b.o", "1")
+    read: list[str] = []
+
+    def value(path: str, _: os.stat_result) -> str:
+        read.append(path)
+        return describe_file(path)
+
+    assert describe_tree(tmp_path, value, follow=follow, is_excluded=exclusion(("gen/", "*.o"))) == before
+    assert read == [f"{tmp_path}/a"]
+    assert describe_tree(tmp_path, follow=follow) != before

@@ -429,9 +429,14 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     ),
     "from self": ("  fit: {run: x, out: o, in: {from: fit}}\n", "3:36", ["fit reads its own outputs"]),
     "in map": (
-        "  a: {run: x, in: [{tree: x}]}\n",
+        "  a: {run: x, in: [{folder: x}]}\n",
         "3:20",
-        ["an input cannot be a map with tree", "glob: or from:"],
+        ["an input cannot be a map with folder", "glob:, tree: or from:"],
+    ),
+    "tree without a slash": (
+        "  a: {run: x, in: [{tree: src}]}\n",
+        "3:27",
+        ["a tree is a folder, and src has no / at its end", "write src/"],
     ),
     "group": (
         "treadle: 1\ngroups: {ci: [lnt]}\nactions: {lint: {run: x}}\n",

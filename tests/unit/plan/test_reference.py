@@ -77,6 +77,8 @@ def surrounded(table: str, key: Key) -> str:
         return head + "defaults:\n" + "".join(f"  {line}\n" for line in lines) + hello
     if table == "glob":
         return f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'glob' else ', glob: src/*.c'}}}}}\n"
+    if table == "tree":
+        return f"{head}{hello}  a: {{run: x, in: {{{', '.join(lines)}}}}}\n"
     if table == "from":
         return (
             f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'from' else ', from: hello'}}}}}\n"

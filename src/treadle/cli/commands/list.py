@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from treadle.content.digests import LITTER
 from treadle.core import wording
 from treadle.core.text import safe
 from treadle.session.lookup import PathUse
@@ -39,6 +40,8 @@ def list_command(call: Call) -> int:
         call.console.say_data(_as_data(plan, actions, files))
     elif files is not None:
         call.console.say(made for action in actions for made in _files_of(call, action, files))
+        if any(path.endswith("/") for action in actions for path in action.command.inputs):
+            call.console.say([line((f"in folders that are read these do not count: {' '.join(LITTER)}", "dim"))])
     else:
         _list(call, plan, actions, everything=options.everything or options.verbose)
     return 0
@@ -130,9 +133,11 @@ class Origins:
         return [self._input(path, how, action) for path, how in read.items()]
 
     def _input(self, path: str, how: str, action: Action) -> dict[str, object]:
-        producers = [uid for uid in self.use.producers(path) if uid != action.uid]
+        exclude = action.command.exclude.get(path, ())
+        producers = [uid for uid in self.use.producers(path, exclude) if uid != action.uid]
         there = os.path.lexists(os.path.join(self.plan.root, path))
-        return {"path": path, "how": how, "made_by": producers, "exists": there}
+        found: dict[str, object] = {"path": path, "how": how, "made_by": producers, "exists": there}
+        return {**found, "exclude": list(exclude)} if exclude else found
 
     def _programs(self, action: Action) -> list[str]:
         """Return the programs in the root that an action starts by a path: they are inputs too."""
@@ -142,11 +147,13 @@ class Origins:
 
     def outputs(self, action: Action) -> list[dict[str, object]]:
         """Return the outputs of an action."""
+        exclude = action.command.exclude
         return [
             {
                 "path": path,
                 "read_by": self.use.consumers(path),
                 "exists": os.path.lexists(os.path.join(self.plan.root, path)),
+                **({"exclude": list(exclude[path])} if path in exclude else {}),
             }
             for path in action.command.outputs
         ]
@@ -190,13 +197,21 @@ def _whence(one: dict[str, object]) -> str:
         text = "no action makes it"
     else:
         text = "missing, and no action makes it"
-    return f"{text} ({_HOW[str(one['how'])]})" if one["how"] in _HOW else text
+    return _without(f"{text} ({_HOW[str(one['how'])]})" if one["how"] in _HOW else text, one)
+
+
+def _without(text: str, one: dict[str, object]) -> str:
+    """Return what is said of a path, with what its exclude leaves out."""
+    exclude = one.get("exclude")
+    if not isinstance(exclude, list) or not exclude:
+        return text
+    return f"{text}{', ' if text else ''}without {' '.join(safe(pattern) for pattern in exclude)}"
 
 
 def _whither(one: dict[str, object]) -> str:
     readers = one["read_by"]
     assert isinstance(readers, list)
-    return f"read by {_some(readers)}" if readers else ""
+    return _without(f"read by {_some(readers)}" if readers else "", one)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -229,6 +244,7 @@ def _as_data(plan: Project, actions: Iterable[Action], files: Origins | None) ->
             for p in plan.params.values()
         ],
         "left_out": plan.left_out,
+        "litter": list(LITTER),
     }
 
 

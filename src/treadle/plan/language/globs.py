@@ -15,13 +15,13 @@ from functools import lru_cache
 from itertools import islice
 from time import time_ns
 
-from treadle.content.digests import is_gone, is_left_out
+from treadle.content.digests import is_gone, is_litter
 from treadle.content.links import Links
 from treadle.core.paths import below, normalise
+from treadle.core.patterns import check_names, exclusion, name_regex, path_regex
 
 from .templates import MAGIC
 
-MAX_DEEP = 4
 MAX_LOOKED_AT = 5_000_000
 TAKEN, UNREADABLE = -1, -2
 HIDDEN = "hidden"
@@ -62,7 +62,7 @@ class Disk:
         self._trails: dict[str, tuple[str, ...]] = {}
         self._entries: dict[str, tuple[list[str], list[str]]] = {}
         """A folder of a tree -> the links in it, and the folders."""
-        self._inside: dict[str, list[str]] = {}
+        self._inside: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
     def note(self, file: str) -> None:
         """Note the status of a file that is about to be read: its content is part of the plan."""
@@ -115,26 +115,34 @@ class Disk:
                 found.update([f"{outer}{entry.name}/" for entry in entries if entry.is_symlink()])
         return found.intersection(folders)
 
-    def links_in(self, tree: str, is_made: Callable[[str], bool]) -> list[str]:
+    def links_in(self, tree: str, is_made: Callable[[str], bool], exclude: tuple[str, ...] = ()) -> list[str]:
         """Return the links in a folder (`a/`) and in the folders that they lead to.
 
         :param is_made: whether an action makes a link: such links are skipped, as their target is not known yet
+        :param exclude: patterns of what does not count in the folder
         """
-        found = self._inside.get(tree)
+        found = self._inside.get((tree, exclude))
         if found is not None:
             return found
-        found = self._inside[tree] = []
+        found = self._inside[tree, exclude] = []
+        is_excluded = exclusion(exclude)
         top = self.trail(tree)[-1]
-        seen, todo = {top}, [top]
+        seen, todo = {top}, [(top, "")]
         while todo:
-            links, folders = self._entries_of(todo.pop())
+            outer, below = todo.pop()
+            links, folders = self._entries_of(outer)
             links = [link for link in links if not is_made(link)]
+            if exclude:
+                links = [link for link in links if not is_excluded(below + _own_name(link), False)]
             found += links
-            for folder in (*folders, *(self.trail(f"{link}/")[-1] for link in links)):
+            inner = [(folder, below + _own_name(folder)) for folder in folders]
+            inner += [(self.trail(f"{link}/")[-1], below + _own_name(link)) for link in links]
+            for folder, name in inner:
                 # a link to a folder above the tree counts by its text
-                if folder not in seen and not top.startswith(folder) and folder != "./":
-                    seen.add(folder)
-                    todo.append(folder)
+                if folder in seen or top.startswith(folder) or folder == "./" or is_excluded(name, True):
+                    continue
+                seen.add(folder)
+                todo.append((folder, f"{name}/"))
         return found
 
     def _entries_of(self, folder: str) -> tuple[list[str], list[str]]:
@@ -146,7 +154,7 @@ class Disk:
                 for entry in entries:
                     if entry.is_symlink():
                         links.append(prefix + entry.name)
-                    elif entry.is_dir(follow_symlinks=False) and not is_left_out(entry.name):
+                    elif entry.is_dir(follow_symlinks=False) and not is_litter(entry.name, True):
                         folders.append(f"{prefix}{entry.name}/")
         return known
 
@@ -230,6 +238,10 @@ class Disk:
             return HIDDEN
 
 
+def _own_name(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
+
+
 def _status(folder: str) -> os.stat_result | None:
     try:
         return os.stat(folder)
@@ -303,68 +315,15 @@ def _parse(text: str, root: str, folder: str) -> Pattern:
         raise ValueError("it names no file")
     if ".." in names:
         raise ValueError(".. can only be before the first special character and before a name")
-    if any("**" in name and name != "**" for name in names):
-        raise ValueError("** must be a whole name between two /")
-    if names.count("**") > MAX_DEEP:
-        raise ValueError(f"more than {MAX_DEEP} ** in it")
-    names = [name for at, name in enumerate(names) if name != "**" or names[at - 1 : at] != ["**"]]
+    names = check_names(names)
     start = "/" if text.startswith("/") else f"{folder}/" if folder else ""
     base = normalise(start + "/".join(fixed) or ".", root).rstrip("/") or "/"
     prefix = "" if base == "." else base.rstrip("/") + "/"
-    regex = re.escape(prefix) + _path_regex(names)
+    regex = re.escape(prefix) + path_regex(names)
     try:
         return Pattern(base, tuple(names), re.compile(regex, re.DOTALL))
     except re.error as error:
         raise ValueError(f"a bad [ ] in it: {error}") from None
-
-
-def _path_regex(names: list[str]) -> str:
-    made = []
-    for at, name in enumerate(names):
-        last = at == len(names) - 1
-        if name == "**":
-            made.append(r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if last else ""))
-        else:
-            made.append(_name_regex(name) + ("" if last else "/"))
-    return "".join(made)
-
-
-@lru_cache(maxsize=4096)
-def _name_regex(name: str) -> str:
-    """Return the regex of one name; atomic groups keep it linear whatever the number of stars."""
-    stretches = _stretches(name)
-    out = "" if name.startswith(".") else r"(?!\.)"
-    out += stretches[0]
-    for stretch in stretches[1:-1]:
-        out += f"(?>[^/]*?{stretch})" if stretch else ""
-    if len(stretches) > 1:
-        out += "[^/]*" + stretches[-1]
-    return out
-
-
-def _stretches(name: str) -> list[str]:
-    """Return the regexes of the texts between the stars."""
-    found = [""]
-    at = 0
-    while at < len(name):
-        char = name[at]
-        at += 1
-        if char == "*":
-            found.append("")
-        elif char == "?":
-            found[-1] += "[^/]"
-        elif char == "[":
-            close = name.find("]", at + (2 if name[at : at + 1] in ("!", "^") else 1))
-            if close < 0:
-                raise ValueError("a [ without its ] (for a literal [ write [[])")
-            inner = name[at:close]
-            negate = inner[:1] in ("!", "^")
-            inner = re.sub(r"[\\\[\]^&~|]", r"\\\g<0>", inner[1:] if negate else inner)
-            found[-1] += f"(?!/)[{'^' if negate else ''}{inner}]"
-            at = close + 1
-        else:
-            found[-1] += re.escape(char)
-    return found
 
 
 def _walk(pattern: Pattern, disk: Disk, unreadable: dict[str, str]) -> set[str]:
@@ -408,7 +367,7 @@ def _step(pattern: Pattern, disk: Disk, folder: str, index: int) -> Iterator[tup
     if not deep and not last and not MAGIC.search(name):
         yield _join(folder, name), index + 1
         return
-    regex = re.compile(r"(?!\.).+" if deep else _name_regex(name), re.DOTALL)
+    regex = re.compile(r"(?!\.).+" if deep else name_regex(name), re.DOTALL)
     entries = disk.names(folder)
     if folder in disk.unreadable:
         yield os.path.join(folder, ""), UNREADABLE

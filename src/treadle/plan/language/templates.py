@@ -150,6 +150,18 @@ class GlobItem:
 
 
 @dataclass(slots=True, eq=False)
+class TreeItem:
+    """A folder without what patterns leave out, as it is read or made.
+
+    :param paths: its path; of what is read there may be several
+    """
+
+    node: Node
+    paths: list[Template]
+    exclude: list[Template]
+
+
+@dataclass(slots=True, eq=False)
 class Scope:
     """The values of the names in `${}`.
 
@@ -158,7 +170,7 @@ class Scope:
     :param local: values of one action or instance
     :param typed: the values in conditions of names that are numbers or booleans
     :param records: lists of records, which only foreach can use
-    :param globs: globs, which only in, edits and foreach can use
+    :param globs: globs, which only in, edits and foreach can use, and folders with exclude, which only in can
     :param spent: how much was filled in so far, in one counter for all scopes of a file
     :param root: what ROOT_MARK becomes in values; "" leaves it
     """
@@ -168,7 +180,7 @@ class Scope:
     local: Mapping[str, Value] = field(default_factory=dict)
     typed: Mapping[str, Operand] = field(default_factory=dict)
     records: Mapping[str, Sequence[Record]] = field(default_factory=dict)
-    globs: Mapping[str, GlobItem] = field(default_factory=dict)
+    globs: Mapping[str, GlobItem | TreeItem] = field(default_factory=dict)
     spent: list[int] = field(default_factory=lambda: [0])
     root: str = ""
 

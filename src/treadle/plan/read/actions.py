@@ -19,7 +19,7 @@ from .file_scope import FileScope
 from .params import check_name
 from .settings import SettingsReader
 from .spec import FromItem, Item, Slot, Spec, is_true
-from .variables import glob, tree
+from .variables import glob, tree, tree_item
 from .variants import Variants, known_to, words_of
 
 _OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
@@ -300,17 +300,22 @@ class ActionReader:
     def _special(self, node: Table, what: str) -> Item:
         if "glob" in node.nodes:
             return glob(self.validator, node)
+        if "tree" in node.nodes and what.startswith("an input"):
+            return tree_item(self.validator, node)
         if "from" in node.nodes and not what.startswith("foreach"):
             entries = self.validator.entries(node, FROM_KEYS, "a from")
             return FromItem(node, self._templates(entries.get("from"), "a from"), "empty" in entries)
         names = listed(node.nodes) or "nothing"
-        close = nearest(next(iter(node.nodes), ""), ("glob", "from"))
+        known = ["glob"] if what.startswith("foreach") else ["glob", "from"]
+        if what.startswith("an input"):
+            known.insert(1, "tree")
+        close = nearest(next(iter(node.nodes), ""), known)
         hint = f"did you mean {close}?" if close else "if a text was meant, write it in quotes"
         raise self.error(
             f"{what} cannot be a map with {names}",
             node,
             hint,
-            facts=("a map here has glob:" + ("" if what.startswith("foreach") else " or from:"),),
+            facts=(f"a map here has {_said(known)}",),
         )
 
     def _templates(self, node: Node | None, what: str) -> list[Template]:
@@ -354,13 +359,13 @@ class ActionReader:
         if node is None:
             return []
         globs = what == "an input"
-        if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes:
-            return [Slot("", self.items(node, what, globs=globs), isinstance(node, Scalar))]
+        if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes or _is_tree(node):
+            return [Slot("", self.items(node, what, globs=globs), _is_one_text(node))]
         found = []
         for name, value in self.validator.table(node, f"named {what.split()[1]}s").items():
             with self.validator.problems.collecting():
-                is_text = isinstance(value, Scalar)
-                found.append(Slot(name.text, self.items(value, f"{what} {name.text}", globs=globs), is_text))
+                items = self.items(value, f"{what} {name.text}", globs=globs)
+                found.append(Slot(name.text, items, _is_one_text(value)))
         return found
 
     def _order(self, entries: Mapping[str, Node]) -> OrderKeys:
@@ -373,3 +378,19 @@ class ActionReader:
             self._templates(entries.get("after"), "a name in after"),
             self._templates(entries.get("tags"), "a tag"),
         )
+
+
+def _is_tree(node: Table) -> bool:
+    """Whether a map in the place of named inputs is one folder with `exclude`; `{tree: src/}` alone is both."""
+    return "tree" in node.nodes and any(nearest(name, ("exclude",)) for name in node.nodes if name != "tree")
+
+
+def _is_one_text(node: Node) -> bool:
+    """Whether a value is one path that is written as a text."""
+    return isinstance(node.nodes.get("tree") if isinstance(node, Table) else node, Scalar)
+
+
+def _said(keys: Sequence[str]) -> str:
+    """Return the keys that a map may have, in words."""
+    *first, last = [f"{key}:" for key in keys]
+    return f"{', '.join(first)} or {last}" if first else last

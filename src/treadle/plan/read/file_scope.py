@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import is_plain, normalise
+from treadle.core.patterns import check_exclude
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Globs
 from treadle.plan.language.templates import ROOT_MARK, ROOT_SHOWN, Scope, Template, escape
@@ -123,6 +124,29 @@ class PathResolver:
                 raise self.source.error(what, template.node, facts=(f"the glob: {text}",), hint=hint) from None
             found.append(text)
         return found
+
+    def excluded(self, templates: Sequence[Template], scope: Scope) -> tuple[str, ...]:
+        """Return the patterns of an exclude with their values filled in.
+
+        :raises TreadleError: one is not valid
+        """
+        found = []
+        for template in templates:
+            text = scope.raw.pattern(template)
+            try:
+                if ROOT_MARK in text:
+                    raise ValueError(f"it is relative to its folder, and {ROOT_SHOWN} is not")
+                check_exclude(text)
+            except ValueError as error:
+                shown = text.replace(ROOT_MARK, ROOT_SHOWN)
+                raise self.source.error(
+                    f"invalid pattern in exclude: {error}",
+                    template.node,
+                    facts=(f"the pattern: {shown}",),
+                    hint='for example "*.log" at any depth, "old/*.c" or "/build/" in the folder itself',
+                ) from None
+            found.append(text)
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Protocol
 from treadle.command.command import DEFAULT_SHELL, Limits
 from treadle.plan.language import argv_split, shell
 from treadle.plan.language.enabled_if import Condition
-from treadle.plan.language.templates import GlobItem, Record, Scope, Template
+from treadle.plan.language.templates import GlobItem, Record, Scope, Template, TreeItem
 from treadle.plan.yaml.nodes import Node, Scalar
 
 from .file_scope import FileScope
@@ -29,7 +29,7 @@ class FromItem:
     empty: bool
 
 
-Item = Template | GlobItem | FromItem
+Item = Template | GlobItem | TreeItem | FromItem
 """A Template is a path, or a list of paths that a value has."""
 
 

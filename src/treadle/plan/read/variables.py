@@ -12,9 +12,9 @@ from treadle.frontends.base import Param
 from treadle.plan.circles import depth_first
 from treadle.plan.language import data, select
 from treadle.plan.language.data import Data, Tree
-from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, Value, parse
+from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, TreeItem, Value, parse
 from treadle.plan.language.value_files import ValueFiles, format_of, shown_path
-from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS
+from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS, TREE_KEYS
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
@@ -26,7 +26,7 @@ PLATFORM: Mapping[str, str] = {
 }
 _WHERE_KNOWN = "vars are evaluated before any action: write it where it is used"
 _NO_VARIABLES = "a var cannot use variables of the environment\nuse a parameter with env: NAME"
-_QUOTES = "if a text was meant, write it in quotes; a map here has select:, file: or glob:"
+_QUOTES = "if a text was meant, write it in quotes; a map here has select:, file:, glob: or tree:"
 
 
 def read_vars(
@@ -81,7 +81,7 @@ class _Vars:
         self.folder = folder
         self.root = root
         self.data = Data()
-        self.globs: dict[str, GlobItem] = {}
+        self.globs: dict[str, GlobItem | TreeItem] = {}
         unknown = {name: f"${{{name}}} cannot be used in vars\n{_WHERE_KNOWN}" for name in RESERVED}
         self.scope = Scope(base, ChainMap(self.data.unusable, unknown), records=self.data.records, globs=self.globs)
 
@@ -103,6 +103,8 @@ class _Vars:
                 self._file(name, node)
             elif "glob" in node.nodes:
                 self._glob(name, node)
+            elif "tree" in node.nodes:
+                self._tree(name, node)
             else:
                 what = f"the var {name} must be a text or a list, not a map"
                 raise validator.error(what, node, hint=_QUOTES)
@@ -145,6 +147,17 @@ class _Vars:
         self.globs[name] = GlobItem(table, patterns, exclude, found.empty)
         self.data.unusable[name] = (
             f"${{{name}}} is a glob: it can only be a whole value of in, edits or foreach\n"
+            f"in a command ${{in}} is what the action reads\n{name} is defined {self._where(table)}"
+        )
+
+    def _tree(self, name: str, table: Table) -> None:
+        """Keep a folder with its exclude and values filled in."""
+        found, scope = tree_item(self.validator, table), self.scope
+        paths = [Template(one.source, one.node, (text,)) for one in found.paths for text in scope.items(one)]
+        exclude = [Template(one.source, one.node, (scope.pattern(one),)) for one in found.exclude]
+        self.globs[name] = TreeItem(table, paths, exclude)
+        self.data.unusable[name] = (
+            f"${{{name}}} is a folder with exclude: it can only be a whole value of in\n"
             f"in a command ${{in}} is what the action reads\n{name} is defined {self._where(table)}"
         )
 
@@ -196,6 +209,18 @@ def glob(validator: Validator, node: Table) -> GlobItem:
     lists = [validator.texts(entries.get(key), f"{key} of a glob") for key in ("glob", "exclude")]
     patterns, exclude = [[parse(validator.source, text) for text in texts] for texts in lists]
     return GlobItem(node, patterns, exclude, "empty" in entries)
+
+
+def tree_item(validator: Validator, node: Table) -> TreeItem:
+    """Read a map with `tree`; errors are kept."""
+    entries = validator.entries(node, TREE_KEYS, "a tree")
+    lists = [validator.texts(entries.get(key), f"{key} of a tree") for key in ("tree", "exclude")]
+    paths, exclude = [[parse(validator.source, text) for text in texts] for texts in lists]
+    for path in paths:
+        if path.has_magic:
+            hint = "a glob is {glob: ...}; exclude takes the patterns"
+            validator.add("a tree is a folder, not a pattern", path.node, hint=hint)
+    return TreeItem(node, paths, exclude)
 
 
 def _refuse_globs(validator: Validator, name: str, node: Items) -> None:

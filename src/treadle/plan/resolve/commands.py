@@ -77,6 +77,7 @@ class CommandBuilder:
             output=spec.word("output"),
             once=spec.flag("once"),
             edits=deps.edits[0] if deps.edits is not None else (),
+            exclude=deps.exclude,
             label=self.label,
             elements=self._with_root(instance, scope, (steps, script, env)) if scope.root else None,
             place=self.source.place(spec.key.start),

@@ -6,15 +6,19 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from treadle.content.digests import LITTER
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import folders_above, parents
+from treadle.core.patterns import exclusion
 from treadle.errors import TreadleError
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import Scope
 from treadle.plan.read.spec import Slot, Spec
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node, Source
+
+_LITTER = exclusion(LITTER)
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +69,18 @@ class DeclaredOutputs:
     """
 
     __slots__ = (
-        *("_index", "_inside", "above", "as_declared", "depfiles", "disk", "files", "folders", "ordered"),
+        *(
+            "_hidden",
+            "_index",
+            "_inside",
+            "above",
+            "as_declared",
+            "depfiles",
+            "disk",
+            "files",
+            "folders",
+            "ordered",
+        ),
         *("previous", "previous_folders", "real_names"),
     )
 
@@ -94,7 +109,8 @@ class DeclaredOutputs:
             self.above = folders_above([*self.files, *self.folders])
         self._index = OutputIndex((*self.files.items(), *self.folders.items()))
         self.ordered = sorted(self._index)
-        self._inside: dict[str, list[Instance]] = {}
+        self._inside: dict[tuple[str, tuple[str, ...]], list[Instance]] = {}
+        self._hidden: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
     def _find_real_names(self, previous_links: Callable[[], object]) -> bool:
         """Add the outputs by their names without links; return whether there are any."""
@@ -139,9 +155,33 @@ class DeclaredOutputs:
             return True
         return not any(folder in self.folders or folder in self.previous_folders for folder in parents(path))
 
-    def producers(self, path: str) -> list[Instance]:
-        """Return the producers of a path: of the file, of a folder around it, or of what is below a tree."""
-        return list(self._index.of(path))
+    def producers(self, path: str, exclude: tuple[str, ...] = ()) -> list[Instance]:
+        """Return the producers of a path: of the file, of a folder around it, or of what is below a tree.
+
+        :param exclude: patterns of what does not count in a tree
+        """
+        return list(self._index.of(path, exclude))
+
+    def exact(self, path: str) -> list[Instance]:
+        """Return the producers of this very path."""
+        return list(self._index.exact(path))
+
+    def hidden_in(self, tree: str, exclude: tuple[str, ...]) -> list[str]:
+        """Return the outputs in a tree that it does not count, and that are no litter: an action makes them.
+
+        An output stays out if a pattern of `exclude` says its name, or that of a folder around it, without `*`, `?`
+        or `[`: what is left out by its name is meant.
+        """
+        found = self._hidden.get((tree, exclude))
+        if found is None:
+            is_excluded, start = exclusion(exclude), 0 if tree == "./" else len(tree)
+            inside = [(path, path[start:]) for path in self._index.paths_in(tree) if path != tree]
+            found = self._hidden[tree, exclude] = [
+                path
+                for path, name in inside
+                if (is_excluded.covers(name) or _LITTER.covers(name)) and not is_excluded.names(name)
+            ]
+        return found
 
     def other_names(self, path: str) -> list[str]:
         """Return the other names of what a path leads to: by each link on the way, and without any."""
@@ -153,27 +193,29 @@ class DeclaredOutputs:
             found += self.disk.trail(path)
         return [name for name in found if name != path]
 
-    def producers_through_links(self, path: str) -> list[Instance]:
+    def producers_through_links(self, path: str, exclude: tuple[str, ...] = ()) -> list[Instance]:
         """Return the producers of what a path leads to through links, by its other names."""
-        return list(dict.fromkeys(one for name in self.other_names(path) for one in self.producers(name)))
+        return list(dict.fromkeys(one for name in self.other_names(path) for one in self.producers(name, exclude)))
 
-    def producers_by_any_name(self, path: str) -> list[Instance]:
+    def producers_by_any_name(self, path: str, exclude: tuple[str, ...] = ()) -> list[Instance]:
         """Return the producers of a path by its own name or, if there are none, through links."""
-        found = self.producers(path)
+        found = self.producers(path, exclude)
         if not found:
             self.disk.kind(path)
-            found = self.producers_through_links(path)
+            found = self.producers_through_links(path, exclude)
         return found
 
-    def producers_inside(self, tree: str) -> list[Instance]:
+    def producers_inside(self, tree: str, exclude: tuple[str, ...] = ()) -> list[Instance]:
         """Return the producers of what the links in a folder lead to."""
-        found = self._inside.get(tree)
+        found = self._inside.get((tree, exclude))
         if found is None:
-            unique = dict.fromkeys(one for name in self.names_inside(tree) for one in self.producers(name))
-            found = self._inside[tree] = list(unique)
+            names = self.names_inside(tree, exclude)
+            found = self._inside[tree, exclude] = list(
+                dict.fromkeys(one for name in names for one in self.producers(name))
+            )
         return found
 
-    def names_inside(self, tree: str) -> list[str]:
+    def names_inside(self, tree: str, exclude: tuple[str, ...] = ()) -> list[str]:
         """Return the names of what the links in a folder lead to: files, or folders with a `/` at the end.
 
         A target that does not exist yet may become either. Links that actions make, and those in output folders,
@@ -182,7 +224,7 @@ class DeclaredOutputs:
         if tree in self.folders or any(folder in self.folders for folder in parents(tree)):
             return []
         found: dict[str, None] = {}
-        for link in self.disk.links_in(tree, lambda link: bool(self.producers(link))):
+        for link in self.disk.links_in(tree, lambda link: bool(self.producers(link)), exclude):
             for name in self.disk.trail(link)[1:]:
                 found |= {name: None, f"{name.rstrip('/')}/": None}
         return list(found)

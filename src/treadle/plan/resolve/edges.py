@@ -11,7 +11,7 @@ from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
 from treadle.plan.circles import circle_numbers
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.templates import GlobItem, Scope, Template
+from treadle.plan.language.templates import GlobItem, Scope, Template, TreeItem
 from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.diagnostics import Problems
@@ -42,6 +42,8 @@ class Dependencies:
     :param unloaded: producers of plans that are not loaded and may have a name in `needs` or `after`, and the error
         about that name if the producer is enabled
     :param edits: the files that it edits, and whether they were written as one text
+    :param exclude: folder that it reads -> patterns of what does not count in it
+    :param hidden: outputs in these folders that they do not count, and that are read too
     """
 
     named: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
@@ -56,6 +58,8 @@ class Dependencies:
     is_complete: bool = True
     unloaded: Sequence[tuple[Instance, TreadleError]] = ()
     edits: tuple[list[str], bool] | None = None
+    exclude: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    hidden: dict[str, None] = field(default_factory=dict)
 
     def before(self) -> list[Instance]:
         """Return the actions that it waits for, as far as they are known of a disabled one."""
@@ -154,9 +158,9 @@ class Linker:
                         ]
                         if producers and not item.empty:
                             deps.any_of.append((producers, _shown(item, instance.scope)))
-                    elif isinstance(item, Template):
-                        for text in instance.scope.raw.items(item):
-                            path = instance.spec.file_scope.resolver.path(text, item.node, "an input")
+                    elif not isinstance(item, GlobItem):
+                        for text, node in _texts(item, instance.scope):
+                            path = instance.spec.file_scope.resolver.path(text, node, "an input")
                             if not self._is_open_tree(path):
                                 deps.required.extend(
                                     (producer, path) for producer in self._producers_of(path, instance)
@@ -203,6 +207,10 @@ class Linker:
                         self._paths(item, instance, deps, paths)
                         is_text = is_text and not instance.scope.is_list(item)
                         continue
+                    if isinstance(item, TreeItem):
+                        self._trees(item, instance, deps, paths)
+                        is_text = is_text and len(paths) == 1
+                        continue
                     is_text = False
                     if isinstance(item, GlobItem):
                         paths.extend(self._glob(item, instance, deps))
@@ -215,6 +223,8 @@ class Linker:
             deps.paths = paths
         else:
             deps.paths = [path for paths, _ in deps.named.values() for path in paths]
+        if deps.hidden:
+            deps.paths = [*deps.paths, *deps.hidden]
         if instance.spec.file_scope.generated_by:
             deps.predecessors[instance.spec.file_scope.generated_by] = None
         for needed in deps.needs:
@@ -257,26 +267,68 @@ class Linker:
                 found.append(sources[text])
                 continue
             path = resolver.path(text, item.node, "an input")
-            producers = self._producers_of(path, instance)
-            for producer in producers:
-                if producer is instance:
-                    raise self._own(instance, self._shared(instance, path), item.node, OWN)
-                if not producer.disabled:
-                    deps.predecessors[producer.uid] = None
-            self._check_input(path, producers, item.node, instance)
-            has_links = path.endswith("/") and self._wait_inside(path, instance, deps)
-            if not producers and not has_links:
+            if path in deps.exclude:
+                raise self._two_ways(path, item.node)
+            if not self._path(path, item.node, instance, deps):
                 sources[text] = path
             found.append(path)
 
-    def _producers_of(self, path: str, instance: Instance) -> list[Instance]:
-        """Return the producers of a path by any name, without the reader itself by another name."""
-        producers = self.declared.producers(path)
-        return producers or [one for one in self.declared.producers_by_any_name(path) if one is not instance]
+    def _trees(self, item: TreeItem, instance: Instance, deps: Dependencies, found: list[str]) -> None:
+        """Take folders that are read with an exclude."""
+        resolver = instance.spec.file_scope.resolver
+        exclude = resolver.excluded(item.exclude, instance.scope)
+        for text, node in _texts(item, instance.scope):
+            path = resolver.path(text, node, "an input")
+            if not path.endswith("/"):
+                hint = f"write {text}/" if self.disk.kind(path) != "file" else "exclude is for folders"
+                raise self.source.error(f"a tree is a folder, and {text} has no / at its end", node, hint=hint)
+            if deps.exclude.get(path, exclude) != exclude or path in (known for known in self._plain(deps, found)):
+                raise self._two_ways(path, node)
+            if exclude:
+                deps.exclude[path] = exclude
+            self._path(path, node, instance, deps)
+            found.append(path)
 
-    def _wait_inside(self, tree: str, instance: Instance, deps: Dependencies) -> bool:
+    def _plain(self, deps: Dependencies, found: list[str]) -> list[str]:
+        """Return what an action is known to read so far without an exclude."""
+        known = [*found, *(path for paths, _ in deps.named.values() for path in paths)]
+        return [path for path in known if path not in deps.exclude]
+
+    def _two_ways(self, path: str, node: Node) -> TreadleError:
+        what = f"the action reads {path} twice, with another exclude"
+        return self.source.error(what, node, hint="name the folder once, with all patterns in one exclude")
+
+    def _path(self, path: str, node: Node, instance: Instance, deps: Dependencies) -> bool:
+        """Wait for the producers of a path that is read; return whether there may be any."""
+        exclude = deps.exclude.get(path, ())
+        producers = self._producers_of(path, instance, exclude)
+        for producer in producers:
+            if producer is instance:
+                hint = f"{OWN}, or leave it out: {{tree: {path}, exclude: [...]}}" if path[-1] == "/" else OWN
+                raise self._own(instance, self._shared(instance, path), node, hint)
+            if not producer.disabled:
+                deps.predecessors[producer.uid] = None
+        self._check_input(path, producers, node, instance)
+        if not path.endswith("/"):
+            return bool(producers)
+        for tree in (path, *self.declared.other_names(path)) if producers or exclude else ():
+            for hidden in self.declared.hidden_in(tree, exclude):
+                for producer in self.declared.exact(hidden):
+                    if producer is not instance and not producer.disabled:
+                        deps.predecessors[producer.uid] = None
+                        deps.hidden[hidden] = None
+        return self._wait_inside(path, instance, deps, exclude) or bool(producers)
+
+    def _producers_of(self, path: str, instance: Instance, exclude: tuple[str, ...] = ()) -> list[Instance]:
+        """Return the producers of a path by any name, without the reader itself by another name."""
+        producers = self.declared.producers(path, exclude)
+        return producers or [
+            one for one in self.declared.producers_by_any_name(path, exclude) if one is not instance
+        ]
+
+    def _wait_inside(self, tree: str, instance: Instance, deps: Dependencies, exclude: tuple[str, ...]) -> bool:
         """Wait for the producers of what links in a tree lead to, see `settle`; return whether there are any."""
-        producers = self.declared.producers_inside(tree)
+        producers = self.declared.producers_inside(tree, exclude)
         for producer in producers:
             if producer is not instance and not producer.disabled:
                 deps.yielding[producer.uid] = None
@@ -385,6 +437,12 @@ class Linker:
     def _names_in(self, prefix: str) -> list[str]:
         there = self.disk.names(self.disk.full(prefix))[:500]
         return [prefix + name + ("/" if kind == "folder" else "") for name, kind, _ in there]
+
+
+def _texts(item: Template | TreeItem, scope: Scope) -> list[tuple[str, Node]]:
+    """Return the paths of an item as they are written, each with its place."""
+    templates = item.paths if isinstance(item, TreeItem) else [item]
+    return [(text, template.node) for template in templates for text in scope.raw.items(template)]
 
 
 def _shown(item: FromItem, scope: Scope) -> str:

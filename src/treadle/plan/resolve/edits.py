@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.output_index import OutputIndex
-from treadle.plan.language.templates import GlobItem, Template
+from treadle.core.paths import holds
+from treadle.core.patterns import exclusion
+from treadle.plan.language.templates import GlobItem, Template, TreeItem
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.nodes import Node
 
@@ -26,10 +28,11 @@ def link_edits(linker: Linker) -> None:
         if not instance.disabled:
             deps = linker.dependencies[instance.uid]
             for path in (*deps.paths, *[one.path for one in deps.started]):
+                exclude = deps.exclude.get(path, ())
                 for name in (path, *linker.declared.other_names(path)):
-                    _wait(instance, edited.of(name), deps.predecessors)
+                    _wait(instance, edited.of(name, exclude), deps.predecessors)
                 if path.endswith("/"):
-                    for name in linker.declared.names_inside(path):
+                    for name in linker.declared.names_inside(path, exclude):
                         _wait(instance, edited.of(name), deps.yielding)
 
 
@@ -82,7 +85,7 @@ class _Edits:
         if self.linker.problems.reported > before:
             self.deps.is_complete = False
 
-    def _paths(self, item: Template | GlobItem | FromItem) -> Sequence[str]:
+    def _paths(self, item: Template | GlobItem | TreeItem | FromItem) -> Sequence[str]:
         resolver, scope = self.instance.spec.file_scope.resolver, self.instance.scope
         if isinstance(item, GlobItem):
             found = glob_matches.matches(resolver, item, scope, self.linker.declared, None)
@@ -92,6 +95,8 @@ class _Edits:
         if isinstance(item, FromItem):
             what = "edits cannot use from: the outputs of other actions"
             raise self.linker.source.error(what, item.node, hint="edit them where they are made")
+        if isinstance(item, TreeItem):
+            raise self.linker.source.error("edits needs files, but this is a folder", item.node, hint="use a glob")
         return [resolver.path(text, item.node, "an edited file") for text in scope.raw.items(item)]
 
     def _check(self, path: str, node: Node, editors: dict[str, tuple[Instance, Node]]) -> None:
@@ -126,7 +131,7 @@ class _Edits:
                 hint="let one action run both commands: run: takes several",
             )
         for read, declared in self.reads.items():
-            is_tree = read.endswith("/")
-            if any(read == name or (is_tree and (read == "./" or name.startswith(read))) for name in names):
+            is_excluded = exclusion(self.deps.exclude.get(declared, ()))
+            if any(holds(read, name) and not is_excluded.covers(name.removeprefix(read)) for name in names):
                 what = f"{instance.uid} reads {declared} and edits {path}"
                 raise linker.source.error(what, node, hint="take it out of in: what is edited is read too")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from treadle.errors import TreadleError
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, Value
+from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, TreeItem, Value
 from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem, Item, Spec
 from treadle.plan.yaml.diagnostics import Problems
@@ -112,6 +112,9 @@ class Expander:
             if not found and not item.empty and not self._disables_all(spec):
                 raise glob_matches.no_match_error(resolver, item, spec.file_scope.scope, declared, None)
             return [resolver.as_written(path) for path in found] if resolver.folder else found
+        if isinstance(item, TreeItem):
+            hint = "foreach takes a list or a glob"
+            raise self.source.error("foreach cannot use a folder with exclude", item.node, hint=hint)
         assert not isinstance(item, FromItem)
         whole = item.whole
         if whole is not None and whole.name in spec.file_scope.scope.records:

@@ -28,6 +28,7 @@ _REQUIRED = {
     "dotenv": "file",
     "groups": "of",
     "glob": "glob",
+    "tree": "tree",
     "from": "from",
     "tools": "tool",
     "retries": "max",
@@ -48,7 +49,7 @@ def plan_schema() -> Schema:
         definitions[name] = {"if": {"required": ["select"]}, "else": inside, **inside}
         del definitions[name]["additionalProperties"]
     definitions["select"] = {"type": "object", "required": ["select"], "properties": {"select": _TEXT}}
-    path = {"anyOf": [_TEXT, _ref("glob"), _ref("from"), _ref("select")]}
+    path = {"anyOf": [_TEXT, _ref("glob"), _ref("tree"), _ref("from"), _ref("select")]}
     definitions["path"] = path
     definitions["paths"] = {"anyOf": [_ref("path"), {"type": "array", "items": _ref("paths")}]}
     definitions["nested"] = {"anyOf": [_TEXT, {"type": "array", "items": _ref("nested")}]}
@@ -89,7 +90,7 @@ def _takes(key: Key) -> Schema:
     if key.name == "queues":
         return {"type": "object", "additionalProperties": _whole(1)}
     if key.name == "vars":
-        values = [_TEXT, {"type": "array"}, _ref("select"), _ref("files"), _ref("glob")]
+        values = [_TEXT, {"type": "array"}, _ref("select"), _ref("files"), _ref("glob"), _ref("tree")]
         return {"type": "object", "additionalProperties": {"anyOf": values}}
     known = _KNOWN.get(key.kind.says)
     if known is not None:

@@ -224,6 +224,12 @@ GLOB_KEYS = _table(
     Key("empty", OK, "`ok`: it may match no file.", "no match is an error", "empty: ok"),
 )  # fmt: skip
 
+TREE_KEYS = _table(
+    Key("tree", TEXTS, "The folder, or a list of folders; each ends with a `/`.", "", "tree: src/"),
+    Key("exclude", TEXTS, "Patterns of what does not count in it, relative to the folder. See "
+        "[below](#folders-with-exclude).", "none", 'tree: src/\nexclude: ["*.egg-info/"]'),
+)  # fmt: skip
+
 FROM_KEYS = _table(
     Key("from", TEXTS, "Actions, families, instances, groups or patterns (`gen:*`) whose outputs are read; with a "
         "dot one named output of each (`split.a`).", "", "from: hello"),
@@ -278,7 +284,7 @@ ACTION_KEYS = _table(
         'argv: [echo, "hello world"]'),
     Key("sh", TEXT, "A script for a shell, in place of `run`.", "", "sh: echo hello | wc -c"),
     Key("in", PATHS, "What it reads. A text with `*`, `?` or `[` is a glob; a trailing `/` means a whole tree. A "
-        "path can also be a map with `glob` or `from`.", "nothing", "in: [src/a.c, docs/]"),
+        "path can also be a map with `glob`, `tree` or `from`.", "nothing", "in: [src/a.c, docs/]"),
     Key("out", PATHS, "What it makes. A trailing `/` means a folder with all its content.", "nothing",
         'out: {table: "out/table.txt", site: out/site/}'),
     Key("edits", FILES, "Files that it reads and writes in place. Other actions that read them wait for it. In "
@@ -321,6 +327,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "defaults": DEFAULTS_KEYS,
     "actions": ACTION_KEYS,
     "glob": GLOB_KEYS,
+    "tree": TREE_KEYS,
     "from": FROM_KEYS,
     "dotenv": DOTENV_KEYS,
     "tools": TOOL_KEYS,

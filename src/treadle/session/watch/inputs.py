@@ -10,17 +10,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from treadle.command.discovered import discovered_on_record
-from treadle.content.digests import is_of_an_editor
+from treadle.content.digests import is_litter
 from treadle.content.files import stamp_of
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.output_index import OutputIndex
+from treadle.core.patterns import exclusion
 from treadle.errors import TreadleError, UsageError
 from treadle.fastpath import probe
 from treadle.fastpath.probe import NEVER, OFFSETS
 from treadle.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
     from watchfiles._rust_notify import RustNotify
@@ -141,7 +142,7 @@ class DeclaredInputs:
     :param root: the root of the plan
     :param outputs: the outputs of all its actions
     :param files: the files
-    :param trees: the folders that count with all that is in them
+    :param trees: the folders that count with all that is in them -> the patterns of what does not, by each reader
     :param listed: the folders that globs list
     :param discovering: uid -> Command, of the actions that discover inputs
     """
@@ -151,13 +152,13 @@ class DeclaredInputs:
         root: str,
         outputs: OutputIndex,
         files: Iterable[str] = (),
-        trees: Iterable[str] = (),
+        trees: Mapping[str, Collection[tuple[str, ...]]] | None = None,
         listed: Iterable[str] = (),
         discovering: Mapping[str, Command] | None = None,
     ) -> None:
         self.root = root
         self.files = set(files)
-        self.trees = set(trees)
+        self.trees = dict(trees or {})
         self.listed = set(listed)
         self._outputs = outputs
         self._discovering = discovering or {}
@@ -172,6 +173,11 @@ class DeclaredInputs:
         declared = {path for command in commands.values() if not command.once for path in command.inputs}
         inputs = {full for path in declared if (full := _full(plan.root, path)) not in outputs}
         inputs.update(_full(plan.root, path) for command in commands.values() for path in command.edits)
+        trees: dict[str, set[tuple[str, ...]]] = {path: set() for path in inputs if path.endswith("/")}
+        for command in commands.values():
+            for path in command.inputs if not command.once else ():
+                if (full := _full(plan.root, path)) in trees:
+                    trees[full].add(tuple(command.exclude.get(path, ())))
         return cls(
             plan.root,
             outputs,
@@ -179,7 +185,7 @@ class DeclaredInputs:
                 *(path for path in inputs if not path.endswith("/")),
                 *(path for path in (*plan.looks.read, plan.file) if path not in outputs),
             },
-            (path for path in inputs if path.endswith("/")),
+            trees,
             plan.looks.listed,
             {uid: command for uid, command in commands.items() if command.discovery is not None},
         )
@@ -205,7 +211,7 @@ class DeclaredInputs:
     def moved_since(self, before: Stamps) -> list[str]:
         """Return the files whose stamps differ, of those that had one."""
         moved = []
-        for path in before.keys() & (self.files | self.trees):
+        for path in before.keys() & (self.files | self.trees.keys()):
             then, now = before[path], {path: stamp(path)} if path in self.files else self._inside(path)
             moved += [one for one in then.keys() | now.keys() if then.get(one) != now.get(one)]
         return moved
@@ -216,18 +222,28 @@ class DeclaredInputs:
         :param began: in nanoseconds since the epoch
         """
         new = {path: {path: stamp(path)} for path in self.files - stamps.keys()}
-        new |= {tree: self._inside(tree) for tree in self.trees - stamps.keys()}
+        new |= {tree: self._inside(tree) for tree in self.trees.keys() - stamps.keys()}
         stamps.update(new)
         seen = [row for rows in new.values() for row in rows.items()]
         return [path for path, now in seen if now is not None and now[0] >= began]
 
     def _inside(self, tree: str) -> dict[str, Stamp | None]:
-        paths = (os.path.join(folder, name) for folder, _, names in os.walk(tree) for name in names)
-        return {
-            path: stamp(path)
-            for path in paths
-            if not self.is_output(path) and not is_of_an_editor(os.path.basename(path))
-        }
+        return {path: stamp(path) for _, files in self._walk(tree) for path in files if not self.is_output(path)}
+
+    def _walk(self, tree: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield each folder of a tree that counts for one of its readers, with the files in it that do."""
+        for folder, below, names in os.walk(tree):
+            inner = os.path.join(folder, "")
+            below[:] = [name for name in below if self._counts(tree, f"{inner}{name}/")]
+            yield folder, [inner + name for name in names if self._counts(tree, inner + name)]
+
+    def _counts(self, tree: str, path: str) -> bool:
+        """Return whether a path in a tree counts for one of its readers, as far as names say it."""
+        is_folder = path.endswith("/")
+        if is_litter(os.path.basename(path.rstrip("/")), is_folder):
+            return False
+        name = path[len(tree) :]
+        return any(not exclude or not exclusion(exclude).covers(name) for exclude in self.trees[tree])
 
     def stamps_of_load(self, plan: Project, before: Stamp | None) -> Stamps:
         """Return the stamps as of now; those of the files of the plan as of its load.
@@ -295,7 +311,7 @@ class DeclaredInputs:
             for path in paths
             if path not in self._around
             and not self.is_output(path)
-            and (self.holds(path) or not is_of_an_editor(os.path.basename(path)))
+            and (self.holds(path) or not self._is_excluded(path))
         ]
 
     @cached_property
@@ -326,10 +342,43 @@ class DeclaredInputs:
             return False
         if os.path.dirname(path) in self.listed:
             return True
-        return path.startswith(tuple(self.trees)) and not is_of_an_editor(os.path.basename(path))
+        return any(path.startswith(tree) and self._is_in(tree, path) for tree in self.trees)
+
+    def entries(self, folder: str) -> frozenset[tuple[str, int]] | None:
+        """Return name and inode of what counts in a folder of a tree; None if it is in no tree.
+
+        :param folder: with a trailing `/`
+        """
+        around = [tree for tree in self.trees if folder.startswith(tree)]
+        if not around:
+            return None
+        found = set()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    path = f"{entry.path}/" if entry.is_dir() else entry.path
+                    if any(self._counts(tree, path) for tree in around):
+                        found.add((entry.name, entry.inode()))
+        except OSError:
+            return None
+        return frozenset(found)
+
+    def _is_in(self, tree: str, path: str) -> bool:
+        """Return whether a path in a tree is part of it; a folder may have no `/` at its end."""
+        names = path[len(tree) :].rstrip("/").split("/")
+        if any(is_litter(name, True) for name in names[:-1]):
+            return False
+        return self._counts(tree, os.path.join(path, "") if os.path.isdir(path) else path.rstrip("/"))
+
+    def _is_excluded(self, path: str) -> bool:
+        """Return whether a path is left out of all trees that it lies in, or is litter."""
+        around = [tree for tree in self.trees if path.startswith(tree)]
+        return is_litter(os.path.basename(path), False) or (
+            bool(around) and not any(self._is_in(tree, path) for tree in around)
+        )
 
     def _some(self, files: Iterable[str] = (), trees: Iterable[str] = ()) -> DeclaredInputs:
-        return DeclaredInputs(self.root, self._outputs, files, trees)
+        return DeclaredInputs(self.root, self._outputs, files, {tree: self.trees[tree] for tree in trees})
 
     def of_dirty(self, probed: ProbeResult) -> DeclaredInputs:
         """Return the inputs of the dirty actions: the next snapshot may not hold them."""
@@ -350,13 +399,13 @@ class DeclaredInputs:
             for row, path in enumerate(paths)
             if row in used or kinds[row] == probe.WATCHED
         }
-        return self._some(self.files - known, self.trees - known)
+        return self._some(self.files - known, self.trees.keys() - known)
 
     def folders(self) -> set[str]:
         """Return the folders to watch."""
         found = {os.path.dirname(path) for path in self.files} | self.listed
         for tree in self.trees:
-            found.update(folder for folder, _, _ in os.walk(tree))
+            found.update(folder for folder, _ in self._walk(tree))
             found.add(os.path.dirname(tree.rstrip("/")))
         return _with_above(found, self.root)
 
@@ -412,6 +461,52 @@ def _with_above(folders: Iterable[str], root: str) -> set[str]:
                 break
             folder = os.path.dirname(folder)
     return found
+
+
+class TreeFolders:
+    """What counts in the folders of trees, as they were when the last walk listed them.
+
+    A name that does not count moves the stamp of its folder too. That is no reason for a round.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[int, frozenset[tuple[str, int]]]] = {}
+        self._mark: tuple[bytes, bytes] | None = None
+
+    def note(self, probed: ProbeResult, root: str, declared: DeclaredInputs) -> None:
+        """Note what is in the folders that have not moved since the snapshot was made."""
+        snapshot = probed.snapshot
+        mark = (snapshot.section(probe.PATHS), snapshot.section(probe.CTIMES))
+        if mark == self._mark:
+            return
+        self._mark = mark
+        kinds, moved = snapshot.section(probe.KINDS), set(probed.moved)
+        known, self._entries = self._entries, {}
+        for row, (raw, ctime) in enumerate(zip(snapshot.paths(), snapshot.column(probe.CTIMES), strict=True)):
+            if kinds[row] != probe.READ or not raw.endswith(b"/"):
+                continue
+            path = _full(root, os.fsdecode(raw))
+            before = known.get(path)
+            if before is not None and before[0] == ctime:
+                self._entries[path] = before
+            elif row not in moved and (entries := declared.entries(path)) is not None and _ctime(path) == ctime:
+                self._entries[path] = (ctime, entries)
+
+    def are_as_they_were(self, probed: ProbeResult, root: str, declared: DeclaredInputs) -> set[str]:
+        """Return the folders that have moved, and in which the same names count."""
+        snapshot, found = probed.snapshot, set()
+        paths, ctimes = snapshot.paths(), snapshot.column(probe.CTIMES)
+        for row in probed.moved:
+            path = _full(root, os.fsdecode(paths[row]))
+            known = self._entries.get(path)
+            if known is not None and known[0] == ctimes[row] and declared.entries(path) == known[1]:
+                found.add(path)
+        return found
+
+
+def _ctime(path: str) -> int | None:
+    now = stamp(path)
+    return now[0] if now is not None else None
 
 
 def moved_paths(probed: ProbeResult, root: str) -> list[str]:

@@ -27,6 +27,7 @@ from .inputs import (
     QUIET,
     DeclaredInputs,
     FileWatcher,
+    TreeFolders,
     folders_of,
     is_incomplete,
     moved_paths,
@@ -107,6 +108,7 @@ class WatchLoop:
         """Folder -> the names in it when the plan was last loaded, of folders that globs list."""
         self._listed: dict[str, set[str]] = {}
         """The same, also if the listing may be newer than that of the globs: used for the names of changes."""
+        self._tree_folders = TreeFolders()
         self._last_event = 0.0
         self._began = 0
         """When the last round began, in nanoseconds since the epoch."""
@@ -327,6 +329,7 @@ class WatchLoop:
         if found is not None and found.probed is not None:
             root = found.root
             moved = [path for path in moved_paths(found.probed, root) if not self._is_made_in(path)]
+            moved = self._without_litter(moved, found)
         rest = self._rest(found)
         if rest is not None:
             # events may be lost or late, so the stamps decide too
@@ -348,6 +351,16 @@ class WatchLoop:
                 reported += self.declared.come_or_gone(path, self._listed) if path.endswith("/") else []
             reported = self.declared.others(reported)
         return names_of(moved, reported, root)
+
+    def _without_litter(self, moved: list[str], found: FastStart) -> list[str]:
+        """Return what has moved without folders of trees in which only names came or went that do not count."""
+        if self.declared is None or not self.declared.trees or found.probed is None:
+            return moved
+        self._tree_folders.note(found.probed, found.root, self.declared)
+        if not any(path.endswith("/") for path in moved):
+            return moved
+        same = self._tree_folders.are_as_they_were(found.probed, found.root, self.declared)
+        return [path for path in moved if path not in same]
 
     def _is_made_in(self, path: str) -> bool:
         """Return whether a path is a folder of globs that moved for what actions made in it.
