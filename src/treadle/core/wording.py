@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core import decision
-from treadle.core.elements import DISCOVERED, ENV, FOLDER, READ, ROOT, path_of
+from treadle.core.elements import DISCOVERED, ENV, FOLDER, READ, ROOT, VALUE, path_of
 from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
@@ -74,10 +74,13 @@ def _difference(why: Reason, name: str) -> str:
         if why.new == decision.ABSENT:
             return f"{name} is not there"
         return f"{name} is there now" if why.old == decision.ABSENT else f"{name} changed"
-    if why.name.startswith(ENV) or why.name == FOLDER:
+    if why.name.startswith((ENV, VALUE)) or why.name == FOLDER:
         if (why.old or "").startswith(_REDACTED) or (why.new or "").startswith(_REDACTED):
             return f"{name} {_CHANGE_OF_SECRET.get(why.kind, why.kind)}, its value is secret"
-        shown = plain_value if why.name.startswith(ENV) else value
+        shown = value if why.name == FOLDER else plain_value
+        if why.name.startswith(VALUE) and why.kind != decision.CHANGED:
+            was = "counts now, it is" if why.kind == decision.ADDED else "does not count any more, it was"
+            return f"{name} {was} {shown(why.new or why.old or '')}"
         if why.kind == decision.ADDED:
             return f"{name} is set now, to {shown(why.new or '')}"
         if why.kind == decision.REMOVED:

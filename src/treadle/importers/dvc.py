@@ -40,7 +40,7 @@ def dvc_draft(root: str, name: str) -> Draft:
     data = read_map(root, name)
     draft = Draft(name, products=_on_record(root))
     draft.shell = ["bash", "-ec"]
-    values = _Values(root)
+    values = _Values(root, _made(data))
     if os.path.isfile(os.path.join(root, "params.yaml")):
         values.add_file("params.yaml")
     for one in as_list(data.get("vars")):
@@ -61,6 +61,16 @@ def dvc_draft(root: str, name: str) -> Draft:
     # dvc removes the outputs of a stage before it runs, as a plan does
     keep_caches(draft, source_empties=True)
     return draft
+
+
+def _made(data: dict[str, Any]) -> set[str]:
+    """Return the outputs of all stages, with templates in them as they are written."""
+    found: set[str] = set()
+    for stage in as_map(data.get("stages")).values():
+        body = as_map(as_map(stage).get("do")) or as_map(stage)
+        folder = as_text(body.get("wdir"))
+        found.update(os.path.normpath(os.path.join(folder, path)) for _, path, _ in _outputs(body))
+    return found
 
 
 def _on_record(root: str) -> set[str]:
@@ -112,10 +122,14 @@ def _leave_out(draft: Draft, name: str, body: dict[str, Any], reason: str) -> No
 
 
 class _Values:
-    """The values of templates, found by their paths: those of params.yaml, and what `vars` names or holds."""
+    """The values of templates, found by their paths: those of params.yaml, and what `vars` names or holds.
 
-    def __init__(self, root: str) -> None:
+    :param made: what stages make
+    """
+
+    def __init__(self, root: str, made: set[str]) -> None:
         self.root = root
+        self.made = made
         self.data: dict[str, Any] = {}
         self.files: dict[str, str] = {}
         """Name in the plan -> the file of values."""
@@ -132,13 +146,35 @@ class _Values:
 
     def add_file(self, file: str) -> None:
         """Add a file of values, if it is there."""
+        if name := self.name_of(file):
+            self.add(read_map(self.root, file), name)
+
+    def name_of(self, file: str) -> str:
+        """Return the name that a plan has for a file of values, "" if it cannot have one."""
+        for name, known in self.files.items():
+            if known == file:
+                return name
         if not file.endswith((".yaml", ".yml", ".json")) or not os.path.isfile(os.path.join(self.root, file)):
-            return
+            return ""
         name = re.sub(r"\W", "_", os.path.basename(file).rpartition(".")[0])
-        if name in _TAKEN or not name[:1].isalpha() or self.files.get(name, file) != file:
+        if name in _TAKEN or not name[:1].isalpha() or name in self.files:
             name = f"values{len(self.files) + 1}"
         self.files[name] = file
-        self.add(read_map(self.root, file), name)
+        return name
+
+    def used_of(self, file: str, names: list[str]) -> list[str]:
+        """Return the names that a plan has for values of a file; [] if it has none for one of them."""
+        if not names or file in self.made or not all(map(_FIELD.fullmatch, names)) or not self.name_of(file):
+            return []
+        data = read_map(self.root, file)
+        for name in names:
+            value: Any = data
+            for part in name.split("."):
+                value = value.get(part, self) if isinstance(value, dict) else self
+            if value is self or "-" in name:
+                return []
+        self.used.add(self.name_of(file))
+        return [f"{self.name_of(file)}.{name}" for name in names]
 
     def reference(self, path: str) -> str:
         """Return the name that a plan has for a value of a file, "" if it has none."""
@@ -299,13 +335,17 @@ def _add_action(
         outs.append(made)
         more.update({_OPTIONS[option]: True for option in options if option in _OPTIONS and options[option]})
     reads = [path(_with_options(one)[0]) for one in as_list(body.get("deps"))]
-    files, named = _params(as_list(body.get("params")))
-    if named:
-        listed = ", ".join(named)
-        notes.append(
-            f"dvc runs it again only if these change: {listed}; a plan does if any value of the file changes"
-        )
-    reads += [one for one in map(path, files) if one not in reads]
+    uses: list[str] = []
+    for file, names in _params(as_list(body.get("params"))).items():
+        found = filler.values.used_of(path(file), names)
+        uses += found
+        if not found and names:
+            listed = ", ".join(names)
+            notes.append(
+                f"dvc runs it again only if these change: {listed}; a plan does if any value of the file changes"
+            )
+        if not found and path(file) not in reads:
+            reads.append(path(file))
     commands = [filler.filled(as_text(one)) for one in as_list(body.get("cmd"))]
     if filler.fixed:
         notes.append(f"the value of {', '.join(filler.fixed)} is written here as it is now")
@@ -315,6 +355,7 @@ def _add_action(
         "sh": "\n".join(in_own_shells(commands)),
         "cwd": folder,
         "in": single(reads),
+        "uses": single(uses),
         "out": single(outs),
         **more,
         "always": bool(body.get("always_changed")),
@@ -351,20 +392,20 @@ def _with_options(one: Any) -> tuple[str, dict[str, Any]]:
     return as_text(one), {}
 
 
-def _params(listed: list[Any]) -> tuple[list[str], list[str]]:
-    """Return the files that hold parameters, and the parameters that are named one by one."""
-    files: dict[str, None] = {}
-    named = []
+def _params(listed: list[Any]) -> dict[str, list[str]]:
+    """Return the files that hold parameters, and the parameters of each that are named; [] for the whole file."""
+    files: dict[str, list[str] | None] = {}
     for one in listed:
         if isinstance(one, dict):
-            for file, names in one.items():
-                files[as_text(file)] = None
-                named += [as_text(name) for name in as_list(names)]
+            entries = [(as_text(file), [as_text(name) for name in as_list(names)]) for file, names in one.items()]
         else:
             file, colon, name = as_text(one).partition(":")
-            files[file if colon else "params.yaml"] = None
-            named.append(name if colon else file)
-    return list(files), named
+            entries = [(file, [name]) if colon else ("params.yaml", [file])]
+        for file, names in entries:
+            before = files.get(file, [])
+            # the whole file holds all that is named of it
+            files[file] = [*before, *names] if names and before is not None else None
+    return {file: names or [] for file, names in files.items()}
 
 
 def _is_scalar(value: Any) -> bool:

@@ -161,7 +161,7 @@ class _Loader:
         linker.settle()
         for file in self.files if not names.open else ():
             groups.check(file, names)
-        actions = self._actions(linker, CommandBuilder(linker, self.common.plan))
+        actions = self._actions(linker, CommandBuilder(linker, self.common.plan, self.common.environ))
         self._check_files(linker)
         secrets = {name for instance in instances for name in instance.spec.settings.secret}
         for file in self.files if secrets else ():

@@ -99,14 +99,17 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
 
     :param verbose: shorten nothing
     """
-    if why.kind == decision.CHANGED and why.name == elements.COMMAND:
-        old, new = why.old or "", why.new or ""
+    old, new = why.old or "", why.new or ""
+    is_long = why.name.startswith(elements.VALUE) and max(len(old), len(new)) > wording.VALUE_ROOM
+    if why.kind == decision.CHANGED and (why.name == elements.COMMAND or is_long):
         shown = (
             text_difference(old, new, _NO_BOUND, room=_NO_BOUND) if verbose else text_difference(old, new, _LINES)
         )
-        return [line("  command changed:"), *shown]
+        return [line(f"  {wording.element(why.name)} changed:"), *shown]
     lines = [line(f"  {wording.reason(why)}")]
-    if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(elements.ENV):
+    if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(
+        (elements.ENV, elements.VALUE)
+    ):
         if why.old is not None and why.new is not None and why.name not in (elements.FOLDER, elements.ROOT):
             lines.append(line(f"    {wording.value(why.old)} -> {wording.value(why.new)}"))
         if why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/"):
@@ -187,6 +190,7 @@ _KINDS = (
     (elements.OUTPUT, "output", "outputs"),
     (elements.EXCLUDE, "folder with exclude", "folders with exclude"),
     (elements.ENV, "variable", "variables"),
+    (elements.VALUE, "value", "values"),
     (elements.TOOL, "tool", "tools"),
 )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from first_plans import first_plan, lines, write
 from helpers import run_treadle
 
@@ -47,16 +49,51 @@ def test_a_dvc_pipeline_becomes_a_plan_that_runs(tmp_path: Path) -> None:
     assert list(plan.actions) == ["prepare", "train@a", "train@b", "grid@1,p", "grid@2,p"]
     prepare = plan.actions["prepare"].command
     assert prepare.shown.endswith("echo 3")
-    assert prepare.inputs == ("data/data.csv", "params.yaml")
+    assert prepare.inputs == ("data/data.csv",)
+    assert prepare.elements == {"value params.prepare.seed": "3"}
     assert prepare.outputs == ("data/prepared/",)
     assert plan.actions["train@a"].predecessors == ("prepare",)
     text = (tmp_path / "treadle.yaml").read_text()
     assert "# - plots: ['x.csv']" in text
     assert "# - evaluate: the value of ${HOME} is not known" in text
-    assert "a plan does if any value of the file changes" in text
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "model_b.bin").read_text() == "1\n"
     assert (tmp_path / "m_2_p.txt").read_text() == "2 p\n"
+
+
+@pytest.mark.parametrize(
+    ("params", "inputs", "uses"),
+    [
+        ("[train.lr, train]", (), ["value params.train.lr", "value params.train.on"]),
+        ("[more.yaml: [x]]", (), ["value more.x"]),
+        ("[more.yaml: [x], train.lr]", (), ["value more.x", "value params.train.lr"]),
+        ("['more.yaml:x']", (), ["value more.x"]),
+        ("[more.yaml: ]", ("more.yaml",), []),
+        ("[more.yaml: , 'more.yaml:x']", ("more.yaml",), []),
+        ("[gone.lr]", ("params.yaml",), []),
+        ("['odd-name']", ("params.yaml",), []),
+        ("['list.0']", ("params.yaml",), []),
+        ("[made.yaml: [x]]", ("made.yaml",), []),
+    ],
+)
+def test_a_parameter_of_a_stage_counts_alone(
+    tmp_path: Path, params: str, inputs: tuple[str, ...], uses: list[str]
+) -> None:
+    (tmp_path / ".gitignore").write_text("made.yaml\n")
+    stages = f"stages:\n  one: {{cmd: cat params.yaml > one, params: {params}, outs: [one]}}\n"
+    write(
+        tmp_path,
+        dvc_dot_yaml=stages + "  two: {cmd: 'echo x: 1 > made.yaml', outs: [made.yaml]}\n",
+        params_dot_yaml="train: {lr: 0.1, on: true}\nodd-name: 1\nlist: [1]\n",
+        more_dot_yaml="x: 1\n",
+        made_dot_yaml="x: 1\n",
+    )
+    command = first_plan(tmp_path).actions["one"].command
+    assert command.inputs == inputs
+    assert sorted(command.elements) == uses
+    assert ("any value of the file changes" in (tmp_path / "treadle.yaml").read_text()) is (
+        bool(inputs) and "[more" not in params
+    )
 
 
 def test_the_outputs_of_a_family_may_be_read_one_by_one(tmp_path: Path) -> None:

@@ -93,4 +93,5 @@ def surrounded(table: str, key: Key) -> str:
         )
     if not key.example.startswith(("run:", "argv:", "sh:")):
         lines.append("run: x")
+    head += "vars: {cfg: {file: params.yaml}}\n"
     return f"{head}params: {{mode: {{default: debug}}}}\n{hello}  a:\n" + "".join(f"    {line}\n" for line in lines)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.content.digests import LITTER
 from treadle.core import wording
+from treadle.core.elements import VALUE, path_of
 from treadle.core.text import safe
 from treadle.session.lookup import PathUse
 from treadle.ui.console import FORMAT
@@ -259,6 +260,9 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "cwd": command.cwd,
         "queue": command.limits.queue,
         "tools": [tool.name for tool in command.tools],
+        "uses": {
+            path_of(name, (VALUE,)): value for name, value in command.elements.items() if name.startswith(VALUE)
+        },
         "inputs": list(command.inputs),
         "outputs": list(command.outputs),
         "edits": list(command.edits),

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from treadle.errors import TreadleError
 from treadle.plan.schema.keys import NAME
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Source, Table
 
-from .enabled_if import Number, Operand, text_of
+from .enabled_if import Number, Operand, Tree, text_of
 from .templates import ROOT_MARK, Record, Value
 
 MAX_DEPTH = 100
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 
-Tree = Operand | list["Tree"] | dict[str, "Tree"] | None
-"""The content of a file of values in any format; numbers keep the text they were written as."""
 ErrorAt = Callable[[str], TreadleError]
 """Called with what is wrong; returns the error at the place that it is about."""
 
@@ -30,11 +28,13 @@ class Data:
     :param typed: the values in conditions of names that are numbers or booleans
     :param records: lists of records
     :param unusable: a name that is neither a text nor a list -> the error if it is used
+    :param trees: a name -> all that it holds
     """
 
     typed: dict[str, Operand] = field(default_factory=dict)
     records: dict[str, tuple[Record, ...]] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, Tree] = field(default_factory=dict)
 
     def add(self, name: str, tree: Tree, base: dict[str, Value], error_at: ErrorAt, where: str = "") -> None:
         """Add the value of a name, and of all names in it; texts and lists go into `base`.
@@ -43,6 +43,7 @@ class Data:
         :raises TreadleError: a text in it is not allowed as a value
         """
         fact = f"\n{name} is defined {where}" if where else ""
+        self.trees[name] = _over(self.trees.get(name), tree)
         for path, found in _walk(name, tree, error_at):
             for before in (self.unusable, self.records, self.typed):
                 before.pop(path, None)
@@ -83,7 +84,32 @@ def record(tree: Tree, error_at: ErrorAt) -> Record:
     for key, one in tree.items() if isinstance(tree, dict) else ():
         if NAME.fullmatch(key):
             data.add(key, one, values, error_at)
-    return Record(values, data.typed, data.unusable)
+    return Record(values, data.typed, data.unusable, tree)
+
+
+def find(trees: Mapping[str, Tree], name: str) -> tuple[bool, Tree]:
+    """Return whether a name with dots is in a tree, and what it holds."""
+    first, *rest = name.split(".")
+    if first not in trees:
+        return False, None
+    tree = trees[first]
+    for key in rest:
+        if not isinstance(tree, dict) or key not in tree:
+            return False, None
+        tree = tree[key]
+    return True, tree
+
+
+def is_ambiguous(text: str) -> bool:
+    """Whether a text without quotes could be read as another value: a number, `null`, a list."""
+    return text in ("", "true", "false", "null") or text[0] in '[{"' or _NUMBER.fullmatch(text) is not None
+
+
+def _over(before: Tree, tree: Tree) -> Tree:
+    """Return a tree with the entries of an earlier one that it does not have."""
+    if not isinstance(before, dict) or not isinstance(tree, dict):
+        return tree
+    return {**before, **{key: _over(before.get(key), one) for key, one in tree.items()}}
 
 
 def _walk(name: str, tree: Tree, error_at: ErrorAt) -> Iterator[tuple[str, Operand | list[Tree] | None]]:

@@ -53,6 +53,8 @@ class Number:
 
 
 Operand = bool | str | Number | tuple[str, ...]
+Tree = Operand | list["Tree"] | dict[str, "Tree"] | None
+"""The content of a file of values in any format; numbers keep the text they were written as."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)

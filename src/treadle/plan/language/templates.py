@@ -11,7 +11,7 @@ from typing import Any, overload
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.yaml.nodes import Node, Scalar, Source
 
-from .enabled_if import Operand
+from .enabled_if import Operand, Tree
 
 MARK = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\})?")
 MAGIC = re.compile(r"[*?\[]")
@@ -115,11 +115,13 @@ class Record:
     :param values: its fields, those of nested maps with a dot
     :param typed: the values in conditions of fields that are numbers or booleans
     :param unusable: fields that are neither a text nor a list -> the error if they are used
+    :param tree: all that it holds
     """
 
     values: dict[str, Value]
     typed: dict[str, Operand]
     unusable: dict[str, str]
+    tree: Tree = None
 
     @property
     def name(self) -> str | None:
@@ -130,7 +132,7 @@ class Record:
         return next((value for value in self.values.values() if isinstance(value, str)), None)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self.values == other.values
+        return isinstance(other, Record) and self.values == other.values and self.tree == other.tree
 
     def __hash__(self) -> int:
         return hash(tuple(self.values.items()))
@@ -173,6 +175,7 @@ class Scope:
     :param globs: globs, which only in, edits and foreach can use, and folders with exclude, which only in can
     :param spent: how much was filled in so far, in one counter for all scopes of a file
     :param root: what ROOT_MARK becomes in values; "" leaves it
+    :param trees: a name of a map or of a list of maps -> all that it holds
     """
 
     base: Mapping[str, Value]
@@ -183,6 +186,7 @@ class Scope:
     globs: Mapping[str, GlobItem | TreeItem] = field(default_factory=dict)
     spent: list[int] = field(default_factory=lambda: [0])
     root: str = ""
+    trees: Mapping[str, Tree] = field(default_factory=dict)
 
     def with_root(self, root: str) -> Scope:
         """Return a scope with the same values in which ROOT_MARK becomes another text."""
@@ -210,10 +214,12 @@ class Scope:
         local: Mapping[str, Value],
         unknown: Mapping[str, str] = _NOTHING,
         typed: Mapping[str, Operand] = _NOTHING,
+        trees: Mapping[str, Tree] = _NOTHING,
     ) -> Scope:
         """Return a scope with further names, without records and globs."""
         local = {**self.local, **local} if self.local else local
-        return Scope(self.base, unknown, local, typed, _NOTHING, _NOTHING, self.spent, self.root)
+        trees = {**self.trees, **trees} if trees else self.trees
+        return Scope(self.base, unknown, local, typed, _NOTHING, _NOTHING, self.spent, self.root, trees)
 
     def value(self, template: Template, ref: Ref) -> Value:
         """Return the value of a reference."""

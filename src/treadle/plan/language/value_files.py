@@ -10,8 +10,8 @@ from treadle.errors import TreadleError
 from treadle.plan.yaml import parser
 from treadle.plan.yaml.nodes import Source
 
-from .data import ErrorAt, Tree, tree_of
-from .enabled_if import Number
+from .data import ErrorAt, tree_of
+from .enabled_if import Number, Tree
 from .globs import Disk
 
 _SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}

@@ -19,7 +19,7 @@ from .spec import Settings
 _SHARED_LISTS = ("track", "pass")
 _KEYS = frozenset(
     (
-        *("dotenv", "secret"),
+        *("dotenv", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
         *("priority", "timeout", "retries", "console"),
     )
@@ -63,7 +63,10 @@ class SettingsReader:
             shell = self._shell(entries, own or {})
         with problems.collecting():
             limits = self._limits(entries, own or {})
-        settings = replace(settings, tools=tools, shell=shell, limits=limits)
+        uses: list[Template] = []
+        with problems.collecting():
+            uses = self._uses(entries.get("uses"))
+        settings = replace(settings, tools=tools, shell=shell, limits=limits, uses=uses)
         if has_none:
             self.common = settings
         return settings
@@ -97,6 +100,10 @@ class SettingsReader:
         own_secrets = secret if entries.get("secret") is not self.defaults.get("secret") else ()
         secret = list(dict.fromkeys([*self._names(self.defaults.get("secret"), "secret"), *secret]))
         return Settings(env, track, pass_, tuple(secret), own_secrets, self._dotenv(entries.get("dotenv")))
+
+    def _uses(self, node: Node | None) -> list[Template]:
+        texts = self.validator.texts(node, "a name in uses")
+        return [templates.parse(self.validator.source, text) for text in texts]
 
     def _dotenv(self, node: Node | None) -> tuple[Template, bool] | None:
         is_optional = isinstance(node, Table) and "optional" in node.nodes

@@ -51,6 +51,7 @@ class Settings:
 
     :param own_secrets: those of `secret` that the action names itself
     :param dotenv: a file of variables, and whether it may be missing
+    :param uses: names of values that count though the command does not show them
     """
 
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Settings:
     secret: tuple[str, ...] = ()
     own_secrets: Sequence[str] = ()
     dotenv: tuple[Template, bool] | None = None
+    uses: Sequence[Template] = ()
     tools: Sequence[tuple[Template, list[argv_split.Word]]] = ()
     shell: tuple[str, ...] = DEFAULT_SHELL
     limits: Limits = _LIMITS

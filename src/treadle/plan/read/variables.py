@@ -11,7 +11,8 @@ from treadle.errors import TreadleError, shortened
 from treadle.frontends.base import Param
 from treadle.plan.circles import depth_first
 from treadle.plan.language import data, select
-from treadle.plan.language.data import Data, Tree
+from treadle.plan.language.data import Data
+from treadle.plan.language.enabled_if import Tree
 from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, TreeItem, Value, parse
 from treadle.plan.language.value_files import ValueFiles, format_of, shown_path
 from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS, TREE_KEYS
@@ -88,7 +89,10 @@ class _Vars:
     def result(self, broken: Collection[str]) -> Scope:
         """Return the scope with all vars; those with errors are empty texts."""
         base = {**dict.fromkeys(broken, ""), **self.base}
-        return Scope(base, self.data.unusable, {}, self.data.typed, self.data.records, self.globs, root=self.root)
+        data = self.data
+        return Scope(
+            base, data.unusable, {}, data.typed, data.records, self.globs, root=self.root, trees=data.trees
+        )
 
     def evaluate(self, name: str, node: Node) -> None:
         """Evaluate a var."""
@@ -129,6 +133,7 @@ class _Vars:
                 self.globs[name] = self.globs[whole.name]
             else:
                 self.data.records[name] = self.data.records[whole.name]
+                self.data.trees[name] = data.find(self.data.trees, whole.name)[1]
             self.data.unusable[name] = self.data.unusable[whole.name].replace(f"${{{whole.name}}}", f"${{{name}}}")
             return
         items = self.scope.items(template)

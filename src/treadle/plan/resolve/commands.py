@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 
 from treadle.command.command import Command, Environment, Script, Tool
-from treadle.core.elements import COMMAND, ENV, ROOT
+from treadle.core.elements import COMMAND, ENV, ROOT, VALUE
 from treadle.core.paths import from_cwd, normalise, parents
+from treadle.core.redaction import digest
 from treadle.errors import TreadleError, shortened
 from treadle.plan.language import argv_split, dotenv, shell
 from treadle.plan.language.templates import ROOT_SHOWN, Scope, Template, Value
+from treadle.plan.language.uses import elements_of
 from treadle.plan.language.value_files import shown_path
 from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Source
@@ -29,17 +31,19 @@ class CommandBuilder:
     """Builds Commands.
 
     :param label: the plan's name, part of each Command
+    :param environ: the environment, for the values of secret variables
     :ivar links: a folder that commands run in -> whether its path leads through a link below the root
     :ivar known: the errors for unknown names of the last action, which `unknown` has with those of commands
     """
 
-    __slots__ = ("environments", "known", "label", "linker", "links", "root", "source", "unknown")
+    __slots__ = ("environ", "environments", "known", "label", "linker", "links", "root", "source", "unknown")
 
-    def __init__(self, linker: Linker, label: str) -> None:
+    def __init__(self, linker: Linker, label: str, environ: Mapping[str, str]) -> None:
         self.linker = linker
         self.source: Source = linker.source
         self.root = linker.root
         self.label = label
+        self.environ = environ
         self.links: dict[str, bool] = {}
         self.known: Mapping[str, str] = {}
         self.unknown: Mapping[str, str] = {}
@@ -79,9 +83,26 @@ class CommandBuilder:
             edits=deps.edits[0] if deps.edits is not None else (),
             exclude=deps.exclude,
             label=self.label,
-            elements=self._with_root(instance, scope, (steps, script, env)) if scope.root else None,
+            elements=self._elements(instance, scope, (steps, script, env)),
             place=self.source.place(spec.key.start),
         )
+
+    def _elements(
+        self,
+        instance: Instance,
+        scope: Scope,
+        made: tuple[tuple[tuple[str, ...], ...], Script | None, Environment],
+    ) -> dict[str, str]:
+        found = self._with_root(instance, scope, made) if scope.root else {}
+        settings = instance.spec.settings
+        if settings.uses:
+            found |= elements_of(settings.uses, instance.scope, instance.spec.file_scope.scope.globs)
+            env = made[2]
+            secrets = [env.set.get(name) or self.environ.get(name) for name in env.secret]
+            for name, text in found.items():
+                if name.startswith(VALUE) and any(secret and secret in text for secret in secrets):
+                    found[name] = digest(name, text)
+        return found
 
     def _with_root(
         self,

@@ -152,7 +152,8 @@ class Expander:
                 problems.add(self.source.error(what, spec.entries["foreach"], hint=_one_each(chosen)))
                 break
             unknown = _unknown(scope.unknown, names, chosen)
-            local = scope.with_local(_local(names, chosen, scope), unknown, _typed(names, chosen))
+            trees = {name: one.tree for name, one in zip(names, chosen, strict=True) if isinstance(one, Record)}
+            local = scope.with_local(_local(names, chosen, scope), unknown, _typed(names, chosen), trees)
             with problems.collecting():
                 one = spec if spec.variants is None else spec.variants.of(local)
                 found[uid] = self._instance(uid, one, local, problems)

@@ -303,6 +303,9 @@ ACTION_KEYS = _table(
         "them.", "none", "needs: [hello]"),
     Key("after", TEXTS, "Actions, families, groups or patterns that run before it if they are part of the run. "
         "Their failure does not matter.", "none", "after: [hello]"),
+    Key("uses", TEXTS, "Parameters, vars and `foreach` values that are fingerprinted though the command does not "
+        "show them, as it reads their file itself. A map or a list counts as a whole.", "none",
+        "uses: [cfg.train.lr]"),
     Key("tools", TOOLS, "Programs whose identity is fingerprinted.", "none",
         "tools: [python3, {tool: cc, version: cc --version}]"),
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
