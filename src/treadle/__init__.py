@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from .core.decision import Verdict as Verdict
     from .core.graph.dag import DAG as DAG
     from .core.graph.dag import DAGIterator as DAGIterator
+    from .core.outcomes import ActionReport as ActionReport
+    from .core.outcomes import Report as Report
     from .engines.base import Attempt as Attempt
     from .engines.base import AttemptEnd as AttemptEnd
     from .engines.base import Engine as Engine
@@ -80,8 +82,6 @@ if TYPE_CHECKING:
     from .session.session import Session as Session
     from .state.store import Store as Store
     from .status import ReturnValue as ReturnValue
-    from .walk import ActionReport as ActionReport
-    from .walk import Report as Report
     from .walk import Walk as Walk
 
 __version__ = "0.1.0"
@@ -95,6 +95,7 @@ _HOMES = {
     "command.walk": ("CommandWalk", "Settings"),
     "scheduling.coroutine_job": ("CoroutineJob",),
     "core.graph.dag": ("DAG", "DAGIterator"),
+    "core.outcomes": ("ActionReport", "Report"),
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
@@ -122,7 +123,7 @@ _HOMES = {
     "session.call": ("RunReport",),
     "session.session": ("Session",),
     "state.store": ("Store",),
-    "walk": ("ActionReport", "Report", "Walk"),
+    "walk": ("Walk",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -12,7 +12,7 @@ from ._startup.interpreter import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import require_graph
-from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED
+from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, ActionReport, Report
 from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, call_hook, refusal, words_of
@@ -29,63 +29,6 @@ if TYPE_CHECKING:
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
     from .engines.base import Engine
-
-
-_NOWHERE: frozenset[Hashable] = frozenset()
-
-
-class ActionReport:
-    """How one action fared in a walk.
-
-    :param status: its last status; None if the walk ended before its turn
-    :param verdict: what was decided, with the reasons, also if it then did not start; None if nothing was
-    """
-
-    __slots__ = (
-        *("attempts", "duration", "failure", "interrupted", "is_open", "origins", "status"),
-        *("uid", "unrecorded", "verdict"),
-    )
-
-    def __init__(self, uid: Hashable, status: ReturnValue | None, verdict: Verdict | None) -> None:
-        self.uid: Any = uid
-        self.status = status
-        self.verdict = verdict
-        self.origins: frozenset[Hashable] = _NOWHERE
-        """The failures that it is blocked by: always those where it began, never those in between."""
-        self.duration = 0.0
-        """Seconds that its last attempt took."""
-        self.attempts = 0
-        self.failure: str | None = None
-        """Why it did not end well: an exit code, a signal, a time limit, an exception, an impossible demand. None
-        where only the status that its job gave itself says so, and for what did not run."""
-        self.interrupted = False
-        """Whether it was ended from outside and by no time limit: what it would have done is not known then."""
-        self.is_open = False
-        """Whether the walk ended before its turn."""
-        self.unrecorded: str | None = None
-        """Why it is not on record though it ended well: what changed while it ran. It runs again next time."""
-
-    def __repr__(self) -> str:
-        name = self.status.name if self.status is not None else "not started"
-        return f"ActionReport({self.uid!r}, {name})"
-
-
-class Report:
-    """What a walk has done: one `ActionReport` for each action, in the order of the graph."""
-
-    def __init__(self, actions: dict[Hashable, ActionReport], interrupted: bool) -> None:
-        self.actions = actions
-        self.interrupted = interrupted
-        """Whether it was made to end before all was done: by `stop`, Ctrl-C or an exception in a hook."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether every action ended well or needed nothing."""
-        return all(a.status is not None and a.status.is_good for a in self.actions.values())
-
-    def with_status(self, *statuses: ReturnValue | None) -> list[ActionReport]:
-        """Return the actions that ended with one of these statuses."""
-        return [action for action in self.actions.values() if action.status in statuses]
 
 
 class Walk:

@@ -2,7 +2,7 @@
 
 - `deque` and the heap functions come from where they are made: `collections` and `heapq` import what no run needs,
   which takes 2 ms, a tenth of a run with one edited file.
-- RareCollection makes the garbage collector run seldom while a run makes objects that stay.
+- RareCollection makes the garbage collector run seldom while a plan or a run makes objects that stay.
 - `inherited` returns the environment that this process was given, without what the interpreter has put into it.
 """
 
@@ -31,7 +31,9 @@ _given: list[bytes] = []
 
 
 class RareCollection:
-    """Lets the garbage collector look seldom while a run grows, and not at what was there before: that stays.
+    """Lets the garbage collector look seldom while a plan or a run grows, and not at what was there before.
+
+    Nearly all of it stays. Of a plan of 1,000 actions a collector that is disabled saves no more than this.
 
     Both is for the whole process, and is put back at the end. A run inside of another one changes nothing, and
     nothing is frozen where the program has frozen objects.

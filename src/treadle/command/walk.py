@@ -28,7 +28,7 @@ from treadle.state.ownership import FOLDER_VALUE, Ownership
 from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
 from treadle.state.store import Store
 from treadle.status import ReturnValue
-from treadle.walk import Report, Walk
+from treadle.walk import Walk
 
 from . import outputs
 from .command import Command, written_by
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from treadle.content.files import Seen, Stamp
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
+    from treadle.core.outcomes import Report
     from treadle.events.bus import Ended
     from treadle.state.store import Known
 

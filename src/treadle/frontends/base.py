@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from treadle.command.command import Command
 from treadle.core.output_index import OutputIndex
@@ -264,6 +264,36 @@ class Project:
     def _before(self, uid: Any) -> tuple[str, ...]:
         action = self.actions[uid]
         return action.predecessors + action.after
+
+
+@runtime_checkable
+class PreviousOutputs(Collection[str], Protocol):
+    """The outputs of previous runs that are still there, relative to the root.
+
+    `state.previous_outputs` has those of the records.
+    """
+
+    def producer_of(self, path: str) -> str:
+        """Return the uid of the action that made a path, "" if none did."""
+
+    def has_left_link(self, folder: str) -> bool:
+        """Return whether the link in the place of an output folder is, or may be, from an action."""
+
+
+class ListedOutputs(frozenset[str]):
+    """The same as a set of paths, of which nothing else is known."""
+
+    __slots__ = ()
+
+    def producer_of(self, path: str) -> str:
+        """Return "": it is not known."""
+        del path
+        return ""
+
+    def has_left_link(self, folder: str) -> bool:
+        """Return that the link may be from an action."""
+        del folder
+        return True
 
 
 @dataclass(slots=True)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from treadle._startup.interpreter import inherited
+from treadle._startup.interpreter import RareCollection, inherited
 from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import below
 from treadle.core.redaction import digest
 from treadle.errors import PlanError, TreadleError
-from treadle.frontends.base import Action, Looks, Outline
+from treadle.frontends.base import Action, ListedOutputs, Looks, Outline, PreviousOutputs
 from treadle.frontends.names import Names
 
 from .circles import find_circle
@@ -55,7 +53,7 @@ def load_plan(
     :param generated: uids of up-to-date actions that generate plans: these are loaded too
     :raises PlanError: the first ten errors by place
     """
-    with _no_garbage_collector():
+    with RareCollection():
         tracked = TrackedEnviron(inherited() if environ is None else environ)
         return _read(path, dict(params or {}), tracked, rest).build(previous_outputs, generated)
 
@@ -73,22 +71,10 @@ def load_outline(
 
     :raises PlanError: the first ten errors by place
     """
-    with _no_garbage_collector():
+    with RareCollection():
         return _read(path, dict(params or {}), TrackedEnviron(inherited()), None).outline(
             previous_outputs, generated
         )
-
-
-@contextmanager
-def _no_garbage_collector() -> Iterator[None]:
-    """Disable the garbage collector: all objects stay, and traversing them takes half of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _read(path: str, params: dict[str, str], environ: TrackedEnviron, rest: Sequence[str] | None) -> _Loader:
@@ -150,9 +136,7 @@ class _Loader:
         producers = {one.uid: one for one in expanding if not one.disabled}
         unread = [uid for uid in producers if uid not in generated]
         names = self._names(instances, unread, [one.uid for one in expanding if one.disabled])
-        declared = DeclaredOutputs(
-            instances, previous, disk, lambda: previous or (previous_outputs and previous_outputs(root))
-        )
+        declared = DeclaredOutputs(instances, previous, disk, lambda: previous or _known(previous_outputs, root))
         linker = self._linked(instances, declared, names)
         if any(instance.spec.edits is not None for instance in instances):
             from .resolve.edits import link_edits
@@ -209,18 +193,18 @@ class _Loader:
 
     def _all_instances(
         self, previous_outputs: Callable[[str], Collection[str]] | None, generated: Collection[str]
-    ) -> tuple[list[Instance], Collection[str]]:
+    ) -> tuple[list[Instance], PreviousOutputs]:
         """Return all instances, and the outputs of previous runs if an action has globs.
 
         Generated plans are loaded, and those that their actions have generated.
         """
-        previous: Collection[str] | None = None
+        previous: PreviousOutputs | None = None
         number = 0
         while True:
             specs = [spec for file in self.files for spec in file.specs]
             if previous is None and previous_outputs is not None and any(_has_globs(spec) for spec in specs):
-                previous = previous_outputs(self.common.root)
-            instances = Expander(self.source, self.common.environ, previous or (), self.disk).expand(
+                previous = _known(previous_outputs, self.common.root)
+            instances = Expander(self.source, self.common.environ, previous or ListedOutputs(), self.disk).expand(
                 specs, self.problems
             )
             self.problems.check()
@@ -236,7 +220,7 @@ class _Loader:
 
             check_names(instances, self.problems)
             self.problems.check()
-        return instances, previous or ()
+        return instances, previous or ListedOutputs()
 
     def _linked(self, instances: list[Instance], declared: DeclaredOutputs, names: Names) -> Linker:
         """Return the linker of the plan, with all links.
@@ -337,6 +321,12 @@ class _Loader:
             if broken and len(self.problems) > len(broken) + 100:
                 break
         return found
+
+
+def _known(previous_outputs: Callable[[str], Collection[str]] | None, root: str) -> PreviousOutputs:
+    """Return the outputs of previous runs, with what is known of them."""
+    found = previous_outputs(root) if previous_outputs is not None else ()
+    return found if isinstance(found, PreviousOutputs) else ListedOutputs(found)
 
 
 def _only_after(instance: Instance, linker: Linker) -> tuple[str, ...]:

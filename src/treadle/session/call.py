@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from treadle.core.outcomes import Report
 from treadle.errors import UsageError, listed
 from treadle.events.bus import Bus, RunEnded, WalkEnded
-from treadle.walk import Report
 
 from .fast_start import DEFAULT_PLAN, nearest_plan
 from .options import Options
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from treadle.command.walk import CommandWalk
+    from treadle.core.outcomes import ActionReport
     from treadle.errors import TreadleError
     from treadle.frontends.base import Project
     from treadle.state.previous_outputs import PreviousOutputs
     from treadle.ui.console import Console
-    from treadle.walk import ActionReport
 
     from .fast_start import FastStart
 

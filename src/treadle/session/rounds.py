@@ -33,8 +33,8 @@ from .walk import PlanWalk, publish_plan
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
+    from treadle.core.outcomes import ActionReport
     from treadle.frontends.base import Project
-    from treadle.walk import ActionReport
 
     from .call import Call
 

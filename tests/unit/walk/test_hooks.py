@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs import Notify
-    from treadle.walk import Report
+    from treadle.core.outcomes import Report
 
 SUCCESS, FAILURE, SKIP, NOTREADY = (
     ReturnValue.success,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs import Notify
-    from treadle.walk import Report
+    from treadle.core.outcomes import Report
 
 SUCCESS, NOTREADY, SKIP = ReturnValue.success, ReturnValue.notready, ReturnValue.skip
 

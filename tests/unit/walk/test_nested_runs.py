@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs import Notify
-    from treadle.walk import Report
+    from treadle.core.outcomes import Report
 
 
 class Awaits(CoroutineJob):

@@ -12,9 +12,9 @@ from jobs import Notify, graph, nothing
 from treadle import DAG, DAGError, EmptyJob, Job, ReturnValue, Walk
 from treadle.core import decision
 from treadle.core.decision import Reason
+from treadle.core.outcomes import Report
 from treadle.scheduling.scheduler import DRAINING
 from treadle.testing import CallJob, MemoryWalk
-from treadle.walk import Report
 
 SUCCESS, FAILURE, SKIP = ReturnValue.success, ReturnValue.failure, ReturnValue.skip
 FORCE_FAIL, NOTREADY = ReturnValue.force_fail, ReturnValue.notready

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from treadle.content.digests import LITTER
@@ -12,6 +12,7 @@ from treadle.core.output_index import OutputIndex
 from treadle.core.paths import folders_above, parents
 from treadle.core.patterns import exclusion
 from treadle.errors import TreadleError
+from treadle.frontends.base import PreviousOutputs
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import Scope
 from treadle.plan.read.spec import Slot, Spec
@@ -87,9 +88,9 @@ class DeclaredOutputs:
     def __init__(
         self,
         instances: Iterable[Instance],
-        previous: Collection[str],
+        previous: PreviousOutputs,
         disk: Disk,
-        previous_links: Callable[[], object],
+        previous_links: Callable[[], PreviousOutputs],
     ) -> None:
         self.disk = disk
         self.files: dict[str, Instance] = {}
@@ -112,7 +113,7 @@ class DeclaredOutputs:
         self._inside: dict[tuple[str, tuple[str, ...]], list[Instance]] = {}
         self._hidden: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
-    def _find_real_names(self, previous_links: Callable[[], object]) -> bool:
+    def _find_real_names(self, previous_links: Callable[[], PreviousOutputs]) -> bool:
         """Add the outputs by their names without links; return whether there are any."""
         around = folders_above(self.depfiles) if self.depfiles else ()
         links = self.disk.links_among({*self.above, *self.folders, *around})
@@ -121,7 +122,7 @@ class DeclaredOutputs:
         for path in (*self.files, *self.folders, *self.depfiles):
             at = path.rfind("/", 0, -1) + 1
             folder, own = path[:at], path[at:]
-            if path in links and _is_not_ours(path, previous_links()):
+            if path in links and not previous_links().has_left_link(path):
                 folder, own = path, ""
             if not folder or links.isdisjoint((folder, *parents(folder))):
                 continue
@@ -228,12 +229,6 @@ class DeclaredOutputs:
             for name in self.disk.trail(link)[1:]:
                 found |= {name: None, f"{name.rstrip('/')}/": None}
         return list(found)
-
-
-def _is_not_ours(link: str, previous: object) -> bool:
-    """Whether it is certain that no action made a link in the place of an output folder."""
-    has_left_link = getattr(previous, "has_left_link", None)
-    return has_left_link is not None and not has_left_link(link)
 
 
 @dataclass(slots=True, eq=False)

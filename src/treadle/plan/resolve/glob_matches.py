@@ -134,8 +134,7 @@ def no_match_error(
 
 
 def _past_producer(declared: DeclaredOutputs, path: str) -> str:
-    producer_of = getattr(declared.previous, "producer_of", None)
-    uid = producer_of(path) if producer_of is not None else ""
+    uid = declared.previous.producer_of(path)
     return f"the action {uid} made it, which is no longer in the plan" if uid else "a previous run made it"
 
 

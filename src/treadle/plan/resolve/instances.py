@@ -10,10 +10,11 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from treadle.errors import TreadleError
+from treadle.frontends.base import PreviousOutputs
 from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, TreeItem, Value
@@ -41,7 +42,7 @@ class Expander:
 
     source: Source
     environ: Mapping[str, str]
-    previous: Collection[str]
+    previous: PreviousOutputs
     disk: Disk
 
     def expand(self, specs: Sequence[Spec], problems: Problems) -> list[Instance]:
