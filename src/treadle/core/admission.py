@@ -51,6 +51,12 @@ class _Line:
             del self._by_priority[-heappop(self._priorities)]
         return line
 
+    def items(self) -> Iterator[tuple[Any, int, int]]:
+        """Yield what waits, in the order in which it goes: the item, its tokens and its priority."""
+        for priority in sorted(self._by_priority, reverse=True):
+            for item, tokens in self._by_priority[priority]:
+                yield item, tokens, priority
+
 
 class Admission:
     """What waits in queues, and the tokens and slots that are free.
@@ -103,6 +109,12 @@ class Admission:
         queue, tokens = self._held.pop(slot)
         self.free[queue] += tokens
         heappush(self._slots_free, slot)
+
+    def items(self) -> Iterator[tuple[Any, str, int, int]]:
+        """Yield what waits in the order in which it goes: the item, its queue, tokens and priority."""
+        for queue, lines in self._lines.items():
+            for item, tokens, priority in lines.items():
+                yield item, queue, tokens, priority
 
     @property
     def taken(self) -> Collection[int]:

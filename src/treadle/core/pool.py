@@ -1,0 +1,265 @@
+"""Pool and Demand: what there is of each resource, what an attempt asks for, and what it got.
+
+An *amount* is a number of things that are alike (`memory`, licences). An *instance* has a name of its own (GPU `0`)
+and a number of slots: so many attempts may share it. A demand for two GPUs asks for one slot of each of two.
+This knows no queues, jobs or machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from treadle.errors import InternalError, UsageError, listed
+
+LOCAL = "local"
+"""The name of the node where a pool names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an attempt needs in order to start: all of it is given at once and given back at its end.
+
+    :param resources: type -> how much; for instances how many, each another one. What is not named is not needed,
+        but for `cpus`, of which an attempt in the queue `default` takes 1 where the pool knows them
+    :param queue: the queue that it waits in
+    :param tokens: how many tokens of this queue it takes
+    :param nodes: on how many nodes it runs; only 1 is possible
+    :param mutex: names; attempts that share one never run at the same time
+    :param exclusive: whether nothing else may run while it runs, in any queue
+    :param group: the group that `limit` counts in, such as a family of actions
+    :param limit: how many of its group may run at the same time; None for any number
+    :raises UsageError: an amount is no whole number of 0 or more, or a name is reserved
+    """
+
+    resources: Mapping[str, int] = field(default_factory=dict)
+    queue: str = "default"
+    tokens: int = 1
+    nodes: int = 1
+    mutex: tuple[str, ...] = ()
+    exclusive: bool = False
+    group: str = ""
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, amount in self.resources.items():
+            _check_type(name)
+            _check_amount(f"the demand for {name!r}", amount)
+        mutex: object = self.mutex
+        if not isinstance(mutex, tuple):
+            raise UsageError(f"mutex is {mutex!r}", facts=("expected a tuple of names",))
+        if self.limit is not None and (_is_not_whole(self.limit) or self.limit < 1):
+            raise UsageError(f"the limit is {self.limit!r}", facts=("expected a whole number above 0",))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One place that attempts run on.
+
+    :param name: what it is called
+    :param resources: type -> an amount, or the names of the instances
+    :param slots: type of instances -> how many attempts may share one; 1 where it is not named
+    :raises UsageError: an amount is no whole number of 0 or more, or a name is reserved or there twice
+    """
+
+    name: str
+    resources: Mapping[str, int | Sequence[str]] = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, what in self.resources.items():
+            _check_type(name)
+            if isinstance(what, str):
+                raise UsageError(
+                    f"{name!r} of node {self.name!r} is {what!r}", facts=("expected a number, or names",)
+                )
+            if isinstance(what, Sequence):
+                if len(set(what)) < len(what):
+                    raise UsageError(f"{name!r} of node {self.name!r} names one instance twice: {listed(what)}")
+            else:
+                _check_amount(f"{name!r} of node {self.name!r}", what)
+        for name, number in self.slots.items():
+            if isinstance(self.resources.get(name), int | None):
+                raise UsageError(f"slots of {name!r}, which node {self.name!r} has no instances of")
+            if _is_not_whole(number) or number < 1:
+                raise UsageError(f"{name!r} has {number!r} slots", facts=("expected a whole number above 0",))
+
+
+class Pool:
+    """What there is of each resource.
+
+    :param resources: that of a machine: type -> an amount, or the names of the instances
+    :param slots: type of instances -> how many attempts may share one; 1 where it is not named
+    :param nodes: several places, in place of one machine; a demand is met by one of them
+    :param max_running: how many attempts may run at the same time, over all; None for any number
+    :raises UsageError: an amount is no whole number of 0 or more, a name is reserved or there twice, or both a
+        machine and nodes are described
+    """
+
+    def __init__(
+        self,
+        resources: Mapping[str, int | Sequence[str]] | None = None,
+        *,
+        slots: Mapping[str, int] | None = None,
+        nodes: Iterable[Node] = (),
+        max_running: int | None = None,
+    ) -> None:
+        several = tuple(nodes)
+        if several and (resources or slots):
+            raise UsageError("a pool has resources of its own and nodes", facts=("expected one of both",))
+        self.nodes = several or (Node(LOCAL, dict(resources or {}), dict(slots or {})),)
+        names = [node.name for node in self.nodes]
+        if len(set(names)) < len(names):
+            raise UsageError(f"two nodes of a pool have one name: {listed(names)}")
+        self.max_running = max_running
+
+    def most(self, name: str) -> int | None:
+        """Return how much of a type one demand could get, None where no node knows the type."""
+        sizes = [size_of(node.resources[name]) for node in self.nodes if name in node.resources]
+        return max(sizes, default=None)
+
+    def refusal(self, demand: Demand) -> str | None:
+        """Return why the whole pool, with nothing running, could not meet a demand; None if it could."""
+        if demand.nodes != 1:
+            return f"it asks for {demand.nodes} nodes, and no engine runs one attempt on several"
+        for name, amount in demand.resources.items():
+            most = self.most(name)
+            if amount and most is None:
+                return f"it asks for {amount} of {name!r}, which the pool does not have (it has {self.summary()})"
+            if most is not None and amount > most:
+                return f"it asks for {amount} of {name!r}, of which {self._place_of_most()} has at most {most}"
+        if not any(_is_within(demand, node) for node in self.nodes):
+            return f"no node has all that it asks for at once: {_amounts(demand.resources)}"
+        return None
+
+    def summary(self) -> str:
+        """Return the types and how much of each one demand could get."""
+        names = list(dict.fromkeys(name for node in self.nodes for name in node.resources))
+        return _amounts({name: self.most(name) or 0 for name in names}) or "nothing"
+
+    def _place_of_most(self) -> str:
+        return "the pool" if len(self.nodes) == 1 else "a node"
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What an attempt holds from its start to its end.
+
+    :param node: where it runs
+    :param amounts: type -> how much it has
+    :param instances: type -> the names of its instances
+    """
+
+    node: str
+    amounts: Mapping[str, int] = field(default_factory=dict)
+    instances: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Room:
+    """What is free at one place now. Less than nothing may be free, after the place was made smaller.
+
+    :param name: what the place is called
+    :param resources: type -> an amount, or the names of the instances
+    :param slots: type of instances -> how many attempts may share one
+    """
+
+    __slots__ = ("available", "ids", "left", "name", "size", "slots")
+
+    def __init__(self, name: str, resources: Mapping[str, int | Sequence[str]], slots: Mapping[str, int]) -> None:
+        self.name = name
+        self.size = {kind: size_of(what) for kind, what in resources.items()}
+        self.available = dict(self.size)
+        """type -> the amount that is free, or the number of instances that have a free slot."""
+        self.ids = {kind: tuple(what) for kind, what in resources.items() if not isinstance(what, int)}
+        self.slots = {kind: slots.get(kind, 1) for kind in self.ids}
+        self.left = {kind: [self.slots[kind]] * len(ids) for kind, ids in self.ids.items()}
+        """type -> free slots of each instance."""
+
+    def lacking(self, need: Mapping[str, int]) -> float:
+        """Return how much is missing for a need, as the sum of the shares of what the place has of each type."""
+        return sum(max(0, amount - self.available[kind]) / max(1, self.size[kind]) for kind, amount in need.items())
+
+    def left_over(self, need: Mapping[str, int]) -> float:
+        """Return how much would be left of what a need asks for, as the sum of the shares."""
+        return sum((self.available[kind] - amount) / max(1, self.size[kind]) for kind, amount in need.items())
+
+    def could_meet(self, need: Mapping[str, int]) -> bool:
+        """Return whether the place, with nothing running, has what a need asks for."""
+        return all(amount <= self.size.get(kind, 0) for kind, amount in need.items())
+
+    def choose(self, kind: str, number: int, kept: Iterable[int] = ()) -> list[int]:
+        """Return the instances for a demand: those with the fewest free slots that will do, then the lowest."""
+        left = self.left[kind]
+        may = [index for index, free in enumerate(left) if free > 0 and index not in kept]
+        return sorted(sorted(may, key=lambda index: left[index])[:number])
+
+    def take(self, need: Mapping[str, int], chosen: Mapping[str, Sequence[int]]) -> None:
+        """Take what a need asks for, and these instances."""
+        for kind, amount in need.items():
+            if kind not in chosen:
+                self.available[kind] -= amount
+                continue
+            left = self.left[kind]
+            for index in chosen[kind]:
+                left[index] -= 1
+                self.available[kind] -= left[index] == 0
+
+    def check_return(self, need: Mapping[str, int], chosen: Mapping[str, Sequence[int]]) -> None:
+        """Look whether what is given back was taken.
+
+        :raises InternalError: it was not, and nothing was changed
+        """
+        for kind, amount in need.items():
+            taken = [index for index in chosen.get(kind, ()) if self.left[kind][index] >= self.slots[kind]]
+            if taken or (kind not in chosen and self.available[kind] + amount > self.size[kind]):
+                raise InternalError(f"more of {kind!r} is given back than was taken of {self.name!r}")
+
+    def give_back(self, need: Mapping[str, int], chosen: Mapping[str, Sequence[int]]) -> None:
+        """Give back what was taken."""
+        for kind, amount in need.items():
+            if kind not in chosen:
+                self.available[kind] += amount
+                continue
+            left = self.left[kind]
+            for index in chosen[kind]:
+                self.available[kind] += left[index] == 0
+                left[index] += 1
+
+    def resize(self, kind: str, size: int) -> None:
+        """Set how much there is of an amount; what is held stays held.
+
+        :raises UsageError: it is a type of instances
+        """
+        if kind in self.ids:
+            raise UsageError(f"{kind!r} of {self.name!r} are instances", facts=("only an amount can be resized",))
+        self.available[kind] = self.available.get(kind, 0) + size - self.size.get(kind, 0)
+        self.size[kind] = size
+
+
+def size_of(what: int | Sequence[str]) -> int:
+    """Return how much a demand could get of a type: the amount, or the number of instances."""
+    return what if isinstance(what, int) else len(what)
+
+
+def _is_within(demand: Demand, node: Node) -> bool:
+    return all(amount <= size_of(node.resources.get(name, 0)) for name, amount in demand.resources.items())
+
+
+def _amounts(amounts: Mapping[str, int]) -> str:
+    return ", ".join(f"{amount} {name}" for name, amount in amounts.items())
+
+
+def _check_type(name: object) -> None:
+    if not isinstance(name, str) or not name or name.startswith("_"):
+        raise UsageError(
+            f"{name!r} is no type of a resource", facts=("expected a name that does not begin with _",)
+        )
+
+
+def _check_amount(what: str, amount: object) -> None:
+    if _is_not_whole(amount) or amount < 0:  # type: ignore[operator]
+        raise UsageError(f"{what} is {amount!r}", facts=("expected a whole number, 0 or more",))
+
+
+def _is_not_whole(amount: object) -> bool:
+    return not isinstance(amount, int) or isinstance(amount, bool)

@@ -1,0 +1,458 @@
+"""PoolAdmission: what may start now where attempts ask for more than tokens. It knows no jobs, graphs or clocks.
+
+The rules, beyond those of the tokens:
+
+- All of a demand is given at once or nothing of it, and nothing is held while it waits.
+- The order is priority, then rank, then what came first. Equal demands of one queue form a line, and only the first
+  of a line is looked at. At most LOOKED_PAST of them that do not fit are looked past in one pass.
+- The first in order that fits the pool and lacks tokens closes its queue for this pass. What does not fit the pool
+  closes nothing: what comes after it may start.
+- A start that takes of a type which one before it asks for is counted against that one. After MOST_PASSED of these
+  the first such one gets the *reservation*: its node is fixed, and there others get only what it does not need.
+  There is one reservation at a time. What has it starts at the latest when all has ended that ran there when the
+  reservation was made, and its queue has tokens.
+- What is exclusive starts when nothing runs, and nothing starts until it ends. Those that wait for the same go one
+  after the other.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from treadle.errors import InternalError
+
+from .admission import Admission
+from .pool import Allocation, Demand, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from .pool import Pool
+
+LOOKED_PAST = 32
+"""How many that do not fit are looked past in one pass."""
+MOST_PASSED = 8
+"""How many starts may pass over one that asks for the same before it gets the reservation."""
+CPUS = "cpus"
+"""The type of which an attempt in the default queue takes one where it does not say."""
+DEFAULT_QUEUE = "default"
+
+_Key = tuple[float, float, int]
+_Head = tuple[_Key, int, "_Line"]
+"""The first of a line, as an element of a heap: its key, the number of the element, the line."""
+
+
+class _Entry:
+    """One that waits: its place in the order, and how often it was passed over."""
+
+    __slots__ = ("item", "key", "passed")
+
+    def __init__(self, key: _Key, item: Any) -> None:
+        self.key = key
+        self.item = item
+        self.passed = 0
+
+    def __lt__(self, other: _Entry) -> bool:
+        return self.key < other.key
+
+
+class _Line:
+    """Those of one queue with equal demands, in order."""
+
+    __slots__ = ("entries", "exclusive", "lacked", "need", "number", "queue", "shared", "tokens", "types")
+
+    def __init__(
+        self, queue: str, tokens: int, need: dict[str, int], shared: dict[str, int], exclusive: bool
+    ) -> None:
+        self.queue = queue
+        self.tokens = tokens
+        self.need = need
+        """type -> how much it asks for of one node."""
+        self.shared = shared
+        """type -> how much it asks for of what is counted over all nodes."""
+        self.exclusive = exclusive
+        self.types = frozenset((*need, *shared))
+        self.entries: list[_Entry] = []
+        self.lacked = ("", 0)
+        """The type that was short at the last look, and how much it asks for: on one machine looked at first."""
+        self.number = 0
+        """That of its newest element among the heads; older ones are stale."""
+
+    def head(self) -> _Head:
+        """Return a new element for the first of them."""
+        self.number += 1
+        return (self.entries[0].key, self.number, self)
+
+    def competes(self, other: _Line) -> bool:
+        """Return whether the start of one takes of what the other asks for."""
+        return self.exclusive or other.exclusive or not self.types.isdisjoint(other.types)
+
+
+class _Held:
+    """What one that runs has."""
+
+    __slots__ = ("chosen", "line", "room")
+
+    def __init__(self, line: _Line, room: Room, chosen: dict[str, list[int]]) -> None:
+        self.line = line
+        self.room = room
+        self.chosen = chosen
+
+
+class _Reservation:
+    """Room that is kept for one that was passed over."""
+
+    __slots__ = ("entry", "kept", "line", "room", "since", "taken")
+
+    def __init__(self, line: _Line, entry: _Entry, room: Room) -> None:
+        self.line = line
+        self.entry = entry
+        self.room = room
+        self.kept = {
+            kind: frozenset(_emptiest(room, kind, number)) for kind, number in line.need.items() if kind in room.ids
+        }
+        """type -> the instances that nothing else gets."""
+        self.since: set[int] = set()
+        """The slots of those that have started since."""
+        self.taken: dict[str, int] = {}
+        """type -> what these hold of the node, and of what is counted over all nodes."""
+
+    def note(self, slot: int, held: _Held, sign: int) -> None:
+        """Note that one has started since, or has ended (-1)."""
+        if sign > 0:
+            self.since.add(slot)
+        elif slot in self.since:
+            self.since.discard(slot)
+        else:
+            return
+        here = held.line.need if held.room is self.room else {}
+        for kind, amount in (*here.items(), *held.line.shared.items()):
+            self.taken[kind] = self.taken.get(kind, 0) + sign * amount
+
+
+class PoolAdmission(Admission):
+    """Admission by tokens and by a pool.
+
+    :param queues: name -> tokens
+    :param pool: what there is
+    """
+
+    __slots__ = (
+        *("_after_exclusive", "_alone", "_heads", "_line_of", "_number", "_reservation", "_rooms"),
+        *("_shared", "_taken", "pool"),
+    )
+
+    def __init__(self, queues: Mapping[str, int], pool: Pool) -> None:
+        super().__init__(queues)
+        self.pool = pool
+        self._rooms = [Room(node.name, node.resources, node.slots) for node in pool.nodes]
+        limits = {} if pool.max_running is None else {"_run": pool.max_running}
+        self._shared = Room("the run", limits, {})
+        """What is counted over all nodes: the limits of groups and of the run, and mutexes."""
+        self._line_of: dict[Any, _Line] = {}
+        self._heads: dict[str, list[_Head]] = {name: [] for name in queues}
+        """queue -> a heap of the first of each line; an element whose number is not that of its line is stale."""
+        self._number = 0
+        self._taken: dict[int, _Held] = {}
+        self._reservation: _Reservation | None = None
+        self._alone: int | None = None
+        """The slot of what is exclusive and runs."""
+        self._after_exclusive = False
+        """Whether something exclusive has ended since the last pass."""
+
+    @classmethod
+    def continuing(cls, before: Admission, pool: Pool) -> PoolAdmission:
+        """Return one that goes on from an admission by tokens alone, which is not changed.
+
+        What runs holds from now on what a demand of tokens takes.
+        """
+        new = cls(before.queues, pool)
+        new._slots_free, new._slots_made = list(before._slots_free), before._slots_made
+        new.free = dict(before.free)
+        for slot, (queue, tokens) in before._held.items():
+            new._take(slot, new._line(queue, tokens, None), new._rooms[0], {})
+        for item, queue, tokens, priority in before.items():
+            new.push(item, queue, tokens, priority)
+        return new
+
+    def refusal(self, queue: str, tokens: int, demand: Demand | None = None) -> str | None:
+        """Return why this demand can never be met, or None if it can."""
+        refused = super().refusal(queue, tokens)
+        if refused or demand is None:
+            return refused
+        if demand.limit is not None:
+            known = self._shared.size.get(_group(demand))
+            if known is not None and known != demand.limit:
+                return f"its group {demand.group!r} has the limit {known}, and it says {demand.limit}"
+        return self.pool.refusal(demand)
+
+    def push(
+        self, item: Any, queue: str, tokens: int, priority: float, demand: Demand | None = None, rank: float = 0.0
+    ) -> None:
+        """Put an item into a queue; `refusal` must have returned None for its demand.
+
+        :param rank: among equal priorities the higher goes first
+        """
+        line = self._line(queue, tokens, demand)
+        self._number += 1
+        entry = _Entry((-priority, -rank, self._number), item)
+        heappush(line.entries, entry)
+        if line.entries[0] is entry:
+            heappush(self._heads[queue], line.head())
+        self.waiting += 1
+
+    def admit(self) -> Iterator[tuple[Any, int]]:
+        """Take out, one after the other, what may start now, each with its slot."""
+        if self._alone is not None:
+            return
+        yield from self._admit_first()
+        passed: list[_Line] = []
+        aside: list[_Head] = []
+        free = self._rooms[0].available if len(self._rooms) == 1 else None
+        queues = [heads for heads in self._heads.values() if heads]
+        try:
+            while len(passed) <= LOOKED_PAST and (head := self._first_of(queues)) is not None:
+                line = head[2]
+                kind, amount = line.lacked
+                if free is not None and amount and free.get(kind, 0) < amount:
+                    aside.append(head)
+                    passed.append(line)
+                    continue
+                entry = line.entries[0]
+                room = self._room_for(line, entry)
+                if room is None:
+                    aside.append(head)
+                    passed.append(line)
+                elif line.tokens > self.free[line.queue]:
+                    aside.append(head)
+                    closed = self._heads[line.queue]
+                    queues = [heads for heads in queues if heads is not closed]
+                else:
+                    slot = self._start(line, entry, room)
+                    for other in passed:
+                        if other.tokens <= self.free[other.queue] and line.competes(other):
+                            other.entries[0].passed += 1
+                    yield entry.item, slot
+        finally:
+            for head in aside:
+                heappush(self._heads[head[2].queue], head)
+        if self._reservation is None:
+            self._reserve(passed)
+
+    def release(self, slot: int) -> None:
+        """Give back a slot, and the tokens and resources that went with it.
+
+        :raises InternalError: nothing has this slot, or more would be given back than was taken
+        """
+        held = self._taken.get(slot)
+        if held is None:
+            raise InternalError(f"slot {slot} is given back, and nothing has it")
+        line = held.line
+        held.room.check_return(line.need, held.chosen)
+        self._shared.check_return(line.shared, {})
+        del self._taken[slot]
+        held.room.give_back(line.need, held.chosen)
+        self._shared.give_back(line.shared, {})
+        if self._reservation is not None:
+            self._reservation.note(slot, held, -1)
+        if slot == self._alone:
+            self._alone = None
+            self._after_exclusive = True
+        super().release(slot)
+
+    def allocation(self, slot: int) -> Allocation:
+        """Return what the one with this slot holds."""
+        held = self._taken[slot]
+        ids = {kind: tuple(held.room.ids[kind][index] for index in chosen) for kind, chosen in held.chosen.items()}
+        return Allocation(held.room.name, dict(held.line.need), ids)
+
+    def resize(self, kind: str, size: int) -> None:
+        """Set how much there is of an amount on each node that has it, or of a limit; what runs goes on."""
+        for room in (self._shared, *self._rooms):
+            if kind in room.size:
+                room.resize(kind, size)
+        kept = self._reservation
+        if kept is not None and not (
+            kept.room.could_meet(kept.line.need) and self._shared.could_meet(kept.line.shared)
+        ):
+            self._reservation = None
+
+    def _line(self, queue: str, tokens: int, demand: Demand | None) -> _Line:
+        """Return the line of those with this demand."""
+        if demand is None:
+            demand = Demand(queue=queue, tokens=tokens)
+        key = (
+            *(queue, tokens, demand.exclusive, demand.mutex, demand.group, demand.limit),
+            *sorted(demand.resources.items()),
+        )
+        line = self._line_of.get(key)
+        if line is None:
+            line = self._line_of[key] = self._new_line(queue, tokens, demand)
+        return line
+
+    def _new_line(self, queue: str, tokens: int, demand: Demand) -> _Line:
+        need = {kind: amount for kind, amount in demand.resources.items() if amount}
+        if queue == DEFAULT_QUEUE and CPUS not in demand.resources and self.pool.most(CPUS):
+            need[CPUS] = 1
+        limits = {f"_mutex:{name}": 1 for name in demand.mutex}
+        if demand.limit is not None:
+            limits[_group(demand)] = demand.limit
+        for kind, size in limits.items():
+            if kind not in self._shared.size:
+                self._shared.resize(kind, size)
+        shared = dict.fromkeys((*limits, *(("_run",) if self.pool.max_running is not None else ())), 1)
+        return _Line(queue, tokens, need, shared, demand.exclusive)
+
+    def _first_of(self, queues: list[list[_Head]]) -> _Head | None:
+        """Take out the first head of these queues; those in which nothing waits are taken out of the list."""
+        best: list[_Head] | None = None
+        is_empty = False
+        for heads in queues:
+            while heads and not (heads[0][2].entries and heads[0][1] == heads[0][2].number):
+                heappop(heads)
+            if not heads:
+                is_empty = True
+            elif best is None or heads[0] < best[0]:
+                best = heads
+        if is_empty:
+            queues[:] = [heads for heads in queues if heads]
+        return None if best is None else heappop(best)
+
+    def _admit_first(self) -> Iterator[tuple[Any, int]]:
+        """Admit what comes before the order: what has the reservation, and the next exclusive one after another."""
+        kept = self._reservation
+        if kept is not None and kept.line.tokens <= self.free[kept.line.queue]:
+            room = self._room_for(kept.line, kept.entry)
+            if room is not None:
+                yield kept.entry.item, self._start(kept.line, kept.entry, room)
+        if self._after_exclusive:
+            self._after_exclusive = False
+            lines = [
+                line
+                for line in self._line_of.values()
+                if line.exclusive and line.entries and line.tokens <= self.free[line.queue]
+            ]
+            for line in sorted(lines, key=lambda line: line.entries[0].key):
+                entry = line.entries[0]
+                room = self._room_for(line, entry)
+                if room is not None:
+                    yield entry.item, self._start(line, entry, room)
+
+    def _room_for(self, line: _Line, entry: _Entry) -> Room | None:
+        """Return where one fits now, None if it does not."""
+        if self._alone is not None or (line.exclusive and self._taken):
+            return None
+        kept = self._reservation
+        if kept is not None:
+            if kept.entry is entry:
+                return kept.room if self._fits_kept(kept) else None
+            if kept.line.exclusive:
+                return None
+        for kind in line.shared:
+            if self._available(self._shared, kind) < 1:
+                return None
+        best, least = None, 0.0
+        for room in self._rooms:
+            free = room.available
+            for kind, amount in line.need.items():
+                if free.get(kind, 0) < amount:
+                    line.lacked = (kind, amount)
+                    break
+            else:
+                if kept is not None and kept.room is room and not self._is_spare(line.need):
+                    continue
+                if len(self._rooms) == 1:
+                    return room
+                left = room.left_over(line.need)
+                if best is None or left < least:
+                    best, least = room, left
+        return best
+
+    def _fits_kept(self, kept: _Reservation) -> bool:
+        """Return whether what has the reservation can start."""
+        if any(self._shared.available[kind] < amount for kind, amount in kept.line.shared.items()):
+            return False
+        room = kept.room
+        return all(
+            all(room.left[kind][index] > 0 for index in kept.kept[kind])
+            if kind in kept.kept
+            else room.available[kind] >= amount
+            for kind, amount in kept.line.need.items()
+        )
+
+    def _is_spare(self, need: Mapping[str, int]) -> bool:
+        """Return whether the node of the reservation has what others need, beside what is kept."""
+        kept = self._reservation
+        return kept is None or all(self._available(kept.room, kind) >= amount for kind, amount in need.items())
+
+    def _available(self, room: Room, kind: str) -> int:
+        """Return how much others than the holder of the reservation may take of a type."""
+        kept = self._reservation
+        available = room.available[kind]
+        if kept is None or room not in (kept.room, self._shared):
+            return available
+        if kind in kept.kept and room is kept.room:
+            return sum(left > 0 and index not in kept.kept[kind] for index, left in enumerate(room.left[kind]))
+        need = (kept.line.need if room is kept.room else kept.line.shared).get(kind)
+        return available if need is None else min(available, room.size[kind] - need - kept.taken.get(kind, 0))
+
+    def _start(self, line: _Line, entry: _Entry, room: Room) -> int:
+        """Give one what it asks for, and return its slot."""
+        kept = self._reservation
+        if line.entries[0] is entry:
+            heappop(line.entries)
+            if line.entries:
+                heappush(self._heads[line.queue], line.head())
+        else:
+            line.entries.remove(entry)
+            heapify(line.entries)
+        self.waiting -= 1
+        if kept is not None and kept.entry is entry:
+            chosen = {kind: sorted(indexes) for kind, indexes in kept.kept.items()}
+            self._reservation = None
+        else:
+            blocked = kept.kept if kept is not None and kept.room is room else {}
+            chosen = {
+                kind: room.choose(kind, number, blocked.get(kind, ()))
+                for kind, number in line.need.items()
+                if kind in room.ids
+            }
+        slot = self._take_slot()
+        self.free[line.queue] -= line.tokens
+        self._take(slot, line, room, chosen)
+        return slot
+
+    def _take(self, slot: int, line: _Line, room: Room, chosen: dict[str, list[int]]) -> None:
+        """Note what the one with this slot holds; its tokens were taken before."""
+        room.take(line.need, chosen)
+        self._shared.take(line.shared, {})
+        held = self._taken[slot] = _Held(line, room, chosen)
+        self._held[slot] = (line.queue, line.tokens)
+        if line.exclusive:
+            self._alone = slot
+        if self._reservation is not None:
+            self._reservation.note(slot, held, 1)
+
+    def _reserve(self, passed: list[_Line]) -> None:
+        """Make the reservation for the first that was passed over too often."""
+        for line in passed:
+            entry = line.entries[0]
+            if entry.passed >= MOST_PASSED and line.tokens <= self.free[line.queue]:
+                rooms = [room for room in self._rooms if room.could_meet(line.need)]
+                if rooms:
+                    self._reservation = _Reservation(
+                        line, entry, min(rooms, key=lambda room: room.lacking(line.need))
+                    )
+                    return
+
+
+def _group(demand: Demand) -> str:
+    return f"_family:{demand.group}"
+
+
+def _emptiest(room: Room, kind: str, number: int) -> list[int]:
+    """Return the instances with the most free slots, then the lowest."""
+    left = room.left[kind]
+    return sorted(range(len(left)), key=lambda index: -left[index])[:number]

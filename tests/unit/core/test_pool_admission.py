@@ -1,0 +1,415 @@
+"""Admission with a pool: each rule, then random histories: all is given back, and no demand waits for ever."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from treadle.core.admission import Admission
+from treadle.core.pool import Allocation, Demand, Node, Pool
+from treadle.core.pool_admission import LOOKED_PAST, MOST_PASSED, PoolAdmission
+from treadle.errors import InternalError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GPU = Demand({"gpus": 1, "cpus": 0})
+
+
+class Play:
+    """An admission, and what runs of it by name."""
+
+    def __init__(self, pool: Pool, **queues: int) -> None:
+        self.admission = PoolAdmission(queues or {"default": 10_000}, pool)
+        self.slots: dict[Any, int] = {}
+
+    def push(self, uid: Any, demand: Demand = Demand(), priority: int = 0, rank: float = 0.0) -> None:  # noqa: B008
+        assert self.admission.refusal(demand.queue, demand.tokens, demand) is None
+        self.admission.push(uid, demand.queue, demand.tokens, priority, demand, rank)
+
+    def start(self) -> list[Any]:
+        started = list(self.admission.admit())
+        self.slots.update(started)
+        return [uid for uid, _ in started]
+
+    def end(self, *uids: Any) -> None:
+        for uid in uids:
+            self.admission.release(self.slots.pop(uid))
+
+    def held(self, uid: Any) -> Allocation:
+        return self.admission.allocation(self.slots[uid])
+
+
+def pushed(play: Play, demands: Iterable[tuple[Any, Demand]]) -> Play:
+    for uid, demand in demands:
+        play.push(uid, demand)
+    return play
+
+
+def test_all_of_a_demand_is_given_at_once_or_nothing_of_it() -> None:
+    """A1."""
+    play = pushed(Play(Pool({"cpus": 4, "gpus": ["0"]})), [("a", Demand({"gpus": 1, "cpus": 1}))])
+    assert play.start() == ["a"]
+    play.push("both", Demand({"gpus": 1, "cpus": 3}))
+    play.push("rest", Demand({"cpus": 3}))
+    assert play.start() == ["rest"]
+    play.end("a", "rest")
+    assert play.start() == ["both"]
+
+
+def test_the_order_is_priority_then_rank_then_what_came_first() -> None:
+    """A2."""
+    play = Play(Pool({"cpus": 9}))
+    for uid, priority, rank in (("a", 0, 1), ("b", 0, 5), ("c", 3, 0), ("d", 0, 5), ("e", -1, 99), ("f", 3, 0.5)):
+        play.push(uid, Demand({"cpus": 1}), priority, rank)
+        play.push(uid + "2", Demand({"cpus": 0}), priority, rank)
+    assert play.start() == [uid for name in "fcbdae" for uid in (name, name + "2")]
+
+
+def test_only_the_first_of_equal_demands_is_looked_at_and_no_more_than_so_many_lines() -> None:
+    """A3."""
+    play = Play(Pool({"cpus": 100, "gpus": ["0"]}))
+    play.push("holder", GPU)
+    assert play.start() == ["holder"]
+    for number in range(LOOKED_PAST):
+        for one in range(3):
+            play.push((number, one), Demand({"gpus": 1, "cpus": number}))
+    play.push("next", Demand({"cpus": 1}))
+    assert play.start() == ["next"]
+    play.push("one line more", Demand({"gpus": 1, "cpus": 99}))
+    play.push("after it", Demand({"cpus": 2}))
+    assert play.start() == []
+
+
+def test_what_lacks_tokens_closes_its_queue_and_what_lacks_resources_closes_nothing() -> None:
+    """A4."""
+    play = Play(Pool({"gpus": ["0"], "cpus": 9}), q=2, r=1)
+    pushed(play, [("a", Demand({"gpus": 1}, queue="q"))])
+    assert play.start() == ["a"]
+    pushed(
+        play,
+        [
+            ("gpu", Demand({"gpus": 1}, queue="q")),
+            ("two", Demand({"cpus": 1}, queue="q", tokens=2)),
+            ("one", Demand({"cpus": 1}, queue="q")),
+            ("other", Demand({"cpus": 1}, queue="r")),
+        ],
+    )
+    assert play.start() == ["other"]
+    play.end("a")
+    assert play.start() == ["gpu"]
+    play.end("gpu")
+    assert play.start() == ["two"]
+
+
+def test_the_node_with_least_left_and_the_fullest_instance_are_taken() -> None:
+    """A5."""
+    nodes = [
+        Node("large", {"cpus": 16, "gpus": ["0", "1"]}, {"gpus": 2}),
+        Node("small", {"cpus": 4, "gpus": ["7", "8"]}, {"gpus": 2}),
+    ]
+    play = pushed(Play(Pool(nodes=nodes)), [(name, Demand({"cpus": 1, "gpus": 1})) for name in "abcde"])
+    assert play.start() == list("abcde")
+    assert [(play.held(name).node, play.held(name).instances["gpus"]) for name in "abcde"] == [
+        ("small", ("7",)),
+        ("small", ("7",)),
+        ("small", ("8",)),
+        ("small", ("8",)),
+        ("large", ("0",)),
+    ]
+    play.end("b", "c")
+    pushed(play, [("two", Demand({"gpus": 2, "cpus": 1}))])
+    assert play.start() == ["two"]
+    assert play.held("two").instances["gpus"] == ("7", "8")
+
+
+def test_one_that_was_passed_over_too_often_gets_the_reservation() -> None:
+    """A6."""
+    play = Play(Pool({"cpus": 2}))
+    pushed(play, [("first", Demand({"cpus": 1})), ("wide", Demand({"cpus": 2}))])
+    pushed(play, [(number, Demand({"cpus": 1})) for number in range(50)])
+    running = play.start()
+    assert running == ["first", 0]
+    order: list[Any] = []
+    while "wide" not in order:
+        play.end(running.pop(0))
+        new = play.start()
+        order += new
+        running += new
+    # the start in the first round counted too
+    assert order == [*range(1, MOST_PASSED), "wide"]
+
+
+def test_on_the_node_of_a_reservation_others_get_what_it_does_not_need() -> None:
+    """A6."""
+    play = Play(Pool({"cpus": 8, "gpus": ["0", "1"]}))
+    pushed(play, [("a", GPU), ("b", GPU), ("wide", Demand({"gpus": 2, "cpus": 4}))])
+    assert play.start() == ["a", "b"]
+    running = ["a", "b"]
+    for number in range(MOST_PASSED):
+        play.push(number, GPU)
+        play.end(running.pop(0))
+        running += play.start()
+    assert len(running) == 2
+    pushed(play, [("gpu", GPU), ("cpus", Demand({"cpus": 4})), ("too many", Demand({"cpus": 1}))])
+    play.end(running.pop(0))
+    assert play.start() == ["cpus"]
+    play.end(running.pop(0))
+    assert play.start() == ["wide"]
+    play.end("cpus")
+    assert play.start() == ["too many"]
+
+
+def test_a_demand_without_tokens_in_its_queue_is_not_counted() -> None:
+    """A6."""
+    play = Play(Pool({"cpus": 2}), q=1, r=10)
+    pushed(play, [("holder", Demand({"cpus": 1}, queue="q")), ("wide", Demand({"cpus": 2}, queue="q"))])
+    assert play.start() == ["holder"]
+    for number in range(3 * MOST_PASSED):
+        play.push(number, Demand({"cpus": 1}, queue="r"))
+        assert play.start() == [number]
+        play.end(number)
+
+
+def test_an_exclusive_one_runs_alone_in_all_queues() -> None:
+    """A8."""
+    play = Play(Pool({"cpus": 9}), q=3, r=3)
+    pushed(play, [("a", Demand(queue="q")), ("alone", Demand(queue="q", exclusive=True)), ("b", Demand(queue="r"))])
+    assert play.start() == ["a", "b"]
+    play.end("a")
+    assert play.start() == []
+    play.end("b")
+    assert play.start() == ["alone"]
+    pushed(play, [("c", Demand(queue="r"))])
+    assert play.start() == []
+    play.end("alone")
+    assert play.start() == ["c"]
+
+
+def test_exclusive_ones_go_one_after_the_other() -> None:
+    """A8."""
+    play = Play(Pool({"cpus": 9}))
+    pushed(play, [("a", Demand()), *((name, Demand(exclusive=True)) for name in ("x", "y")), ("b", Demand())])
+    assert play.start() == ["a", "b"]
+    play.push("high", Demand(), 5)
+    assert play.start() == ["high"]
+    play.end("a", "b", "high")
+    assert play.start() == ["x"]
+    play.push("higher", Demand(), 9)
+    play.end("x")
+    assert play.start() == ["y"]
+    play.end("y")
+    assert play.start() == ["higher"]
+
+
+def test_an_exclusive_one_is_passed_over_no_more_often_than_others() -> None:
+    """A8."""
+    play = Play(Pool({"cpus": 9}))
+    pushed(play, [("a", Demand()), ("alone", Demand(exclusive=True))])
+    started = play.start()
+    for number in range(MOST_PASSED):
+        play.push(number)
+        started += play.start()
+    play.push("late")
+    assert play.start() == []
+    play.end(*(uid for uid in started))
+    assert play.start() == ["alone"]
+
+
+def test_lowering_a_limit_ends_nothing_and_counts_until_enough_has_ended() -> None:
+    """A9."""
+    play = pushed(Play(Pool({"cpus": 4})), [(name, Demand({"cpus": 1})) for name in "abcdef"])
+    assert play.start() == list("abcd")
+    play.admission.resize("cpus", 2)
+    play.end("a", "b")
+    assert play.start() == []
+    play.end("c")
+    assert play.start() == ["e"]
+    play.admission.resize("cpus", 3)
+    assert play.start() == ["f"]
+    with pytest.raises(UsageError, match="are instances"):
+        Play(Pool({"gpus": ["0"]})).admission.resize("gpus", 2)
+
+
+def test_a_reservation_that_can_no_longer_be_met_is_given_up() -> None:
+    """A9."""
+    play = pushed(Play(Pool({"cpus": 2})), [("a", Demand({"cpus": 1})), ("wide", Demand({"cpus": 2}))])
+    assert play.start() == ["a"]
+    last = "a"
+    for number in range(MOST_PASSED):
+        play.push(number, Demand({"cpus": 1}))
+        assert play.start() == [number]
+        play.end(last)
+        last = number  # type: ignore[assignment]
+    play.push("late", Demand({"cpus": 1}))
+    assert play.start() == []
+    play.admission.resize("cpus", 1)
+    play.end(last)
+    assert play.start() == ["late"]
+
+
+def test_a_slot_that_nothing_has_cannot_be_given_back() -> None:
+    """A10."""
+    play = pushed(Play(Pool({"cpus": 1})), [("a", Demand())])
+    play.start()
+    slot = play.slots["a"]
+    play.end("a")
+    with pytest.raises(InternalError, match=f"slot {slot} is given back, and nothing has it"):
+        play.admission.release(slot)
+    assert play.admission._rooms[0].available == {"cpus": 1}
+
+
+def test_one_that_says_nothing_takes_one_processor_in_the_default_queue_alone() -> None:
+    """A11."""
+    play = Play(Pool({"cpus": 2}), default=9, net=9)
+    for number in range(3):
+        play.push(number)
+        play.push(f"net{number}", Demand(queue="net"))
+        play.push(f"none{number}", Demand({"cpus": 0}))
+    assert play.start() == [0, "net0", "none0", 1, "net1", "none1", "net2", "none2"]
+    play.end(0)
+    assert play.start() == [2]
+
+
+def test_limits_of_groups_and_of_the_run_and_mutexes_are_counted_like_resources() -> None:
+    play = Play(Pool(max_running=4))
+    fit = Demand(group="fit", limit=2)
+    pushed(play, [(f"fit{number}", fit) for number in range(3)])
+    pushed(play, [(f"db{number}", Demand(mutex=("db", f"own{number}"))) for number in range(2)])
+    pushed(play, [(number, Demand()) for number in range(3)])
+    assert play.start() == ["fit0", "fit1", "db0", 0]
+    play.end("fit1")
+    assert play.start() == ["fit2"]
+    play.end("db0")
+    assert play.start() == ["db1"]
+    assert play.admission.refusal("default", 1, Demand(group="fit", limit=3)) == (
+        "its group 'fit' has the limit 2, and it says 3"
+    )
+
+
+def test_it_goes_on_from_an_admission_by_tokens_alone() -> None:
+    """A11."""
+    before = Admission({"default": 3, "net": 1})
+    for uid, queue, priority in (("a", "default", 0), ("n", "net", 0), ("b", "default", 0)):
+        before.push(uid, queue, 1, priority)
+    slots = dict(before.admit())
+    before.push("low", "default", 1, -1)
+    before.push("m", "net", 1, 0)
+    before.push("high", "default", 1, 1)
+    before.push("high2", "default", 1, 1)
+    play = Play(Pool({"cpus": 3}))
+    play.admission = PoolAdmission.continuing(before, Pool({"cpus": 3}))
+    play.slots = slots
+    assert play.admission.waiting == 4
+    assert play.start() == ["high"]
+    play.end("n", "a", "b")
+    assert play.start() == ["high2", "m", "low"]
+    assert sorted(play.slots.values()) == [0, 1, 2, 3]
+
+
+POOLS = [
+    Pool({"cpus": 4, "gpus": ["0", "1", "2"], "memory": 10}, slots={"gpus": 2}, max_running=7),
+    Pool(
+        nodes=[
+            Node("a", {"cpus": 4, "gpus": ["0"], "memory": 6}),
+            Node("b", {"cpus": 2, "gpus": ["0", "1"], "memory": 10}, {"gpus": 3}),
+            Node("c", {"cpus": 8}),
+        ]
+    ),
+]
+
+
+def some_demand(chance: random.Random, pool: Pool) -> Demand:
+    while True:
+        resources = {
+            kind: chance.randint(0, most)
+            for kind, most in (("cpus", 4), ("gpus", 3), ("memory", 10))
+            if chance.random() < 0.4
+        }
+        demand = Demand(
+            resources,
+            queue=chance.choice(["default", "q"]),
+            tokens=chance.choice([0, 1, 1, 1, 2]),
+            mutex=tuple(name for name in ("m", "n") if chance.random() < 0.1),
+            exclusive=chance.random() < 0.05,
+            group=(group := chance.choice(["", "", "f"])),
+            limit=2 if group else None,
+        )
+        if pool.refusal(demand) is None:
+            return demand
+
+
+def free_of(admission: PoolAdmission) -> Any:
+    rooms = [
+        (dict(room.available), {kind: list(left) for kind, left in room.left.items()}) for room in admission._rooms
+    ]
+    return rooms, dict(admission._shared.available), dict(admission.free)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_histories_give_all_back_and_nothing_waits_beyond_the_bound(seed: int) -> None:
+    """A1, A6, A8, A10: what has a reservation starts at the latest when all has ended that ran when it was made."""
+    chance = random.Random(seed)
+    pool = chance.choice(POOLS)
+    play = Play(pool, default=chance.choice([2, 6]), q=3)
+    # the limits and mutexes are made when the first demand names them
+    play.admission._shared.resize("_family:f", 2)
+    play.admission._shared.resize("_mutex:m", 1)
+    play.admission._shared.resize("_mutex:n", 1)
+    empty = free_of(play.admission)
+    demands = {number: some_demand(chance, pool) for number in range(60)}
+    todo, started = list(demands), list[int]()
+    kept: tuple[int, set[Any]] | None = None
+    while todo or play.slots or play.admission.waiting:
+        for _ in range(chance.randint(0, 6)):
+            if todo:
+                number = todo.pop(0)
+                play.push(number, demands[number], chance.choice([0, 0, 1]))
+        started += play.start()
+        check(play, demands, pool)
+        reserved = play.admission._reservation
+        if reserved is None:
+            kept = None
+        elif kept is None or kept[0] != reserved.entry.item:
+            kept = (reserved.entry.item, set(play.slots))
+        else:
+            still = kept[1] & set(play.slots)
+            lacks_tokens = reserved.line.tokens > play.admission.free[reserved.line.queue]
+            assert still or lacks_tokens, "all has ended that ran when the reservation was made, and it waits"
+            kept = (kept[0], still)
+        if play.slots:
+            play.end(chance.choice(list(play.slots)))
+        else:
+            assert not play.admission.waiting, "nothing runs, and something waits"
+    assert sorted(started) == list(demands)
+    assert free_of(play.admission) == empty
+
+
+def check(play: Play, demands: dict[int, Demand], pool: Pool) -> None:
+    """Count anew what runs: no node gives more than it has, nothing shares what it must not share."""
+    used: Counter[Any] = Counter()
+    running = [(demands[uid], play.held(uid)) for uid in play.slots]
+    for demand, held in running:
+        for kind, amount in demand.resources.items():
+            assert held.amounts.get(kind, 0) == amount
+            if kind in held.instances:
+                assert len(set(held.instances[kind])) == amount
+        used.update(
+            {(held.node, kind): amount for kind, amount in held.amounts.items() if kind not in held.instances}
+        )
+        used.update((held.node, kind, name) for kind, names in held.instances.items() for name in names)
+        used.update(("mutex", name) for name in demand.mutex)
+        used.update([("group", demand.group)] if demand.group else [])
+        assert not demand.exclusive or len(running) == 1
+    assert len(running) <= (pool.max_running or len(running))
+    assert all(number == 1 for key, number in used.items() if key[0] == "mutex")
+    assert used["group", "f"] <= 2
+    for node in pool.nodes:
+        for kind, what in node.resources.items():
+            if isinstance(what, int):
+                assert used[node.name, kind] <= what
+            else:
+                assert all(used[node.name, kind, name] <= node.slots.get(kind, 1) for name in what)
