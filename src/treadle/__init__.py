@@ -51,10 +51,15 @@ if TYPE_CHECKING:
     from .core.graph.dag import DAGIterator as DAGIterator
     from .core.outcomes import ActionReport as ActionReport
     from .core.outcomes import Report as Report
+    from .core.pool import Allocation as Allocation
+    from .core.pool import Demand as Demand
+    from .core.pool import Node as Node
+    from .core.pool import Pool as Pool
     from .engines.base import Attempt as Attempt
     from .engines.base import AttemptEnd as AttemptEnd
     from .engines.base import Engine as Engine
     from .engines.local import LocalRunner as LocalRunner
+    from .engines.machine import pool_of_machine as pool_of_machine
     from .errors import BusyError as BusyError
     from .errors import DAGError as DAGError
     from .errors import InternalError as InternalError
@@ -88,6 +93,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "core.callbacks": ("NotifyEnd",),
+    "core.pool": ("Allocation", "Demand", "Node", "Pool"),
     "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
     "command.depfile": ("Depfile",),
     "command.discovery": ("Discovery",),
@@ -113,6 +119,7 @@ _HOMES = {
     "scheduling.job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
     "engines.base": ("Attempt", "AttemptEnd", "Engine"),
     "engines.local": ("LocalRunner",),
+    "engines.machine": ("pool_of_machine",),
     "scheduling.scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),
     "events.bus": ("Subscriber",),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .content.fingerprint import Fingerprint
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
+    from .core.pool import Pool
     from .engines.base import Engine
 
 
@@ -55,6 +56,10 @@ class Walk:
         self.queues: dict[str, int] = {}
         self.tokens = 1
         self.job_timeout: float | None = DEFAULT_JOB_MAX_DURATION
+        self.pool: Pool | None = None
+        """What there is for jobs that have a `demand`; None for what this machine has."""
+        self.max_running: int | None = None
+        """How many jobs may run at the same time, over all queues; None for any number."""
         self.scheduler: Scheduler | None = None
         self.bus = Bus()
         """Where the walk publishes what happens in it."""
@@ -84,7 +89,7 @@ class Walk:
         """The turn in which each action was last looked at."""
 
     def set_scheduling_params(self) -> None:
-        """Set `queues`, `tokens` and `job_timeout`; called at the start of `run`."""
+        """Set `queues`, `tokens`, `job_timeout`, `pool` and `max_running`; called at the start of `run`."""
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Any:
         """Return what the outcome of the action depends on, or None if that is not known.
@@ -229,7 +234,9 @@ class Walk:
             queues=self.queues,
             tokens=self.tokens,
             job_timeout=self.job_timeout,
+            pool=self.pool,
         )
+        scheduler.max_running = self.max_running
         scheduler.before_start = self._before_start
         if self.engines:
             from .engines.several import Engines

@@ -35,6 +35,7 @@ TREADLE = {
         "load_plan",
     ),
     *("NotifyEnd", "DRAINING", "STOPPING", "KILLING"),
+    *("Allocation", "Demand", "Node", "Pool", "pool_of_machine"),
     *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),
     *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
     *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),

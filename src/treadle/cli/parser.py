@@ -364,6 +364,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
             group.add_argument(name, default=none, help=text, **more)
 
     add("run", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
+    add("run", "-r", _RESOURCES, dest="resources", action="append", metavar="TYPE=N")
+    add("run", "--pool", "a file that says what there is of resources", type=_file, metavar="FILE")
     add("run", "-k", "go on after failures; -kN stops after N", dest="keep_going", action="store_const", const=0)
     add("run", "--keep-going", none, type=int, metavar="N")
     add("run", "--output", _OUTPUT, choices=OUTPUTS)
@@ -393,6 +395,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
 
 
 _OUTPUT = "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names"
+_RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: four may share one"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
 _FORCE = "run even if up to date; for one action: --force=NAME with the ="
 _NO_WAIT = "exit with code 3 if another run is active"

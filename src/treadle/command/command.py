@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from treadle.core.pool import Demand
     from treadle.errors import Place
 
     from .discovery import Discovery
@@ -116,9 +117,17 @@ class Limits:
     """When an action may run, and for how long; not part of the fingerprint.
 
     :param timeout: seconds, None for no limit
+    :param resources: type -> how much an attempt asks for, see `Demand`
+    :param mutex: names; actions that share one never run at the same time
+    :param exclusive: whether nothing else may run while it runs
+    :param group: the group that `limit` counts in
+    :param limit: how many of its group may run at the same time
     """
 
-    __slots__ = ("priority", "queue", "retries", "timeout", "tokens")
+    __slots__ = (
+        *("exclusive", "group", "limit", "mutex", "priority", "queue", "resources", "retries"),
+        *("timeout", "tokens"),
+    )
 
     def __init__(
         self,
@@ -127,12 +136,59 @@ class Limits:
         priority: int = 0,
         timeout: float | None = None,
         retries: Retries | None = None,
+        resources: Mapping[str, int] | None = None,
+        mutex: Sequence[str] = (),
+        exclusive: bool = False,
+        group: str = "",
+        limit: int | None = None,
     ) -> None:
+        self.resources = dict(resources or {})
+        self.mutex = tuple(mutex)
+        self.exclusive = exclusive
+        self.group = group
+        self.limit = limit
         self.queue = queue
         self.tokens = tokens
         self.priority = priority
         self.timeout = timeout
         self.retries = retries or Retries()
+
+    def asking(self, resources: Mapping[str, int], *, group: str = "") -> Limits:
+        """Return these with a demand for resources, and with the group that `limit` counts in."""
+        return Limits(
+            *(self.queue, self.tokens, self.priority, self.timeout, self.retries),
+            resources=resources,
+            mutex=self.mutex,
+            exclusive=self.exclusive,
+            group=group,
+            limit=self.limit,
+        )
+
+    @property
+    def says_demand(self) -> bool:
+        """Whether anything beside a queue and tokens is said."""
+        return bool(self.resources or self.mutex or self.exclusive or self.limit is not None)
+
+    @property
+    def demand(self) -> Demand | None:
+        """What an attempt needs; None for a queue and tokens alone, so also where it asks for none of a type."""
+        if not self.says_demand:
+            return None
+        is_none = not any(self.resources.values()) and "cpus" not in self.resources
+        # to need no processor is less than what tokens alone take
+        if is_none and not (self.mutex or self.exclusive or self.limit is not None):
+            return None
+        from treadle.core.pool import Demand
+
+        return Demand(
+            self.resources,
+            queue=self.queue,
+            tokens=self.tokens,
+            mutex=self.mutex,
+            exclusive=self.exclusive,
+            group=self.group,
+            limit=self.limit,
+        )
 
 
 class Command:

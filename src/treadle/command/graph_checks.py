@@ -13,14 +13,18 @@ from .command import Command, written_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from treadle.content.links import Links
     from treadle.core.graph.dag import DAG
+    from treadle.core.pool import Pool
 
 
 def check_commands(
-    actions: DAG, queues: Mapping[str, int], roots: Collection[str] = (), links: Links | None = None
+    actions: DAG,
+    queues: Mapping[str, int],
+    roots: Collection[str] = (),
+    links: Links | None = None,
 ) -> None:
     """Refuse what can be refused before anything starts.
 
@@ -63,6 +67,21 @@ def check_commands(
             )
         _check_limits(uid, command, queues)
     check_edges(actions, roots, links)
+
+
+def refused_demands(actions: DAG, find_pool: Callable[[], Pool]) -> dict[str, str]:
+    """Return uid -> why even the whole pool could not meet its demand.
+
+    :param find_pool: returns what there is; called if there is a demand
+    """
+    found: dict[str, str] = {}
+    commands: Mapping[str, Command] = actions.vertex_data  # type: ignore[assignment]
+    for uid, command in commands.items():
+        demand = command.limits.demand
+        refused = None if demand is None else find_pool().refusal(demand)
+        if refused is not None:
+            found[uid] = refused
+    return found
 
 
 def _check_limits(uid: str, command: Command, queues: Mapping[str, int]) -> None:

@@ -103,6 +103,7 @@ class CommandJob(ProcessJob):
         self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
         self.tokens = data.limits.tokens
         self.timeout = data.limits.timeout
+        self.demand = data.limits.demand
 
     @property
     def priority(self) -> int:
@@ -122,6 +123,15 @@ class CommandJob(ProcessJob):
         """
         is_new, self._announced = self._announced != self.attempt, self.attempt
         return is_new
+
+    def _resource_variables(self, command: Command) -> dict[str, str]:
+        """Return the variables that say what it holds; what the command sets itself is left alone."""
+        if self.demand is not None and self.resources is not None:
+            said = self.resources.environment()
+        else:
+            # it asks for no GPU where others ask for some: no pool was looked for
+            said = dict.fromkeys(_NAME_GPUS, "") if command.limits.resources.get("gpus") == 0 else {}
+        return {name: value for name, value in said.items() if name not in command.env.set}
 
     def how_it_ended(self) -> str:
         """Return in words how the last attempt has ended."""
@@ -144,6 +154,8 @@ class CommandJob(ProcessJob):
             self._code, self._has_ended = 0, True
             return None
         environ = context.fingerprinter.environment(command)
+        if command.limits.resources:
+            environ |= self._resource_variables(command)
         argvs = [self._resolved(argv, environ) for argv in argvs]
         if command.discovery is not None:
             from .discovery import wrapped
@@ -192,6 +204,7 @@ class CommandJob(ProcessJob):
 
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
 """Variables that make programs write colours without a terminal. They are not part of fingerprints."""
+_NAME_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _SAY_COLOURS = {"NO_COLOR", *COLOURED}
 _REDIRECTS = (">", "|", "`", "$(")
 

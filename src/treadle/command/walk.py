@@ -34,7 +34,7 @@ from . import outputs
 from .command import Command, written_by
 from .discovered import DiscoveredInputs, discovered_in, owner_of, wait_for_producers
 from .fingerprinting import Fingerprinter, made_once
-from .graph_checks import check_commands
+from .graph_checks import check_commands, refused_demands
 from .job import CONSOLE_QUEUE, CommandJob, JobContext
 from .outputs import Room
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
     from treadle.core.outcomes import Report
+    from treadle.core.pool import Pool
     from treadle.events.bus import Ended
     from treadle.state.store import Known
 
@@ -92,10 +93,16 @@ class Settings:
     :param environ: the environment to take variables from; None for our own
     :param wait: whether to wait for another run in the same root
     :param blocked: uid -> the failures of an earlier walk that it is blocked by
+    :param pool: what there is for actions that ask for resources, or a function that finds it when the first one
+        does; None for what this machine has
+    :param max_running: how many actions may run at the same time, over all queues; None for any number
     :param colours: whether programs are asked to write colours although their output goes to a log
     """
 
-    __slots__ = ("blocked", "colours", "environ", "force", "jobs", "keep_going", "queues", "wait")
+    __slots__ = (
+        *("blocked", "colours", "environ", "force", "jobs", "keep_going", "max_running", "pool", "queues"),
+        "wait",
+    )
 
     def __init__(
         self,
@@ -107,7 +114,11 @@ class Settings:
         wait: bool = True,
         blocked: Mapping[str, Collection[str]] | None = None,
         colours: bool = False,
+        pool: Pool | Callable[[], Pool] | None = None,
+        max_running: int | None = None,
     ) -> None:
+        self.max_running = max_running
+        self.pool = pool
         self.jobs = jobs or usable_cpus()
         self.queues = dict(queues or {})
         self.keep_going = keep_going
@@ -222,6 +233,7 @@ class CommandWalk(Walk):
 
     def _run_alone(self) -> Report:
         self._check()
+        self._check_demands()
         known = None if self._rest is None else self._rest.known
         acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=known)
         try:
@@ -247,7 +259,27 @@ class CommandWalk(Walk):
     def _check(self) -> None:
         """Check the graph; of a part of a plan the edges through links were checked with the whole plan."""
         links = Links(self.root) if self._rest is None else None
-        check_commands(self.actions, self._queues(), {self.root, os.path.realpath(self.root)}, links)
+        roots = {self.root, os.path.realpath(self.root)}
+        check_commands(self.actions, self._queues(), roots, links)
+
+    def _check_demands(self) -> None:
+        """Refuse demands that the pool could never meet, of actions that would run.
+
+        What is up to date needs nothing. What turns out later to have to run fails then, with the same reason.
+        """
+        refused = refused_demands(self.actions, self._find_pool)
+        if not refused:
+            return
+        given = self.settings
+        looking = Settings(given.jobs, given.queues, force=given.force, environ=given.environ)
+        verdicts = CommandWalk(self.actions, self.root, looking).look()
+        for uid, why in refused.items():
+            if verdicts[uid].outcome == decision.RUN:
+                raise TreadleError(
+                    f"{uid}: {why}",
+                    hint="say what there is by `pool:` in the plan or by `-r TYPE=N`, or run it elsewhere",
+                    place=self.actions.vertex_data[uid].place,
+                )
 
     def about_to_walk(self) -> None:
         """Check what has to hold before anything is decided; called under the lock, with the records read.
@@ -289,6 +321,21 @@ class CommandWalk(Walk):
         """Take the queues from the settings; each Command has its own time limit."""
         self.queues = self._queues()
         self.job_timeout = None
+        self.max_running = self.settings.max_running
+
+    def _find_pool(self) -> Pool:
+        """Return what there is for demands, which is looked for when the first one is checked."""
+        if self.pool is None:
+            given = self.settings.pool
+            if callable(given):
+                self.pool = given()
+            elif given is not None:
+                self.pool = given
+            else:
+                from treadle.engines.machine import pool_of_machine
+
+                self.pool = pool_of_machine(self.settings.environ, cpus=self.settings.jobs)
+        return self.pool
 
     def _failed_before(self, uid: Any) -> Collection[Hashable]:
         return self.settings.blocked.get(uid, ())

@@ -62,11 +62,13 @@ class Admission:
     """What waits in queues, and the tokens and slots that are free.
 
     :param queues: name -> tokens
+    :param most: how many may run at the same time, over all queues; None for any number
     """
 
-    __slots__ = ("_held", "_lines", "_slots_free", "_slots_made", "free", "queues", "waiting")
+    __slots__ = ("_held", "_lines", "_slots_free", "_slots_made", "free", "most", "queues", "waiting")
 
-    def __init__(self, queues: Mapping[str, int]) -> None:
+    def __init__(self, queues: Mapping[str, int], most: int | None = None) -> None:
+        self.most = most
         self.queues = dict(queues)
         self.free = dict(queues)
         self.waiting = 0
@@ -97,6 +99,8 @@ class Admission:
         """Take out, one after the other, what may start now, each with its slot."""
         for queue, lines in self._lines.items():
             while (line := lines.first()) and line[0][1] <= self.free[queue]:
+                if self.most is not None and len(self._held) >= self.most:
+                    return
                 item, tokens = line.popleft()
                 self.free[queue] -= tokens
                 self.waiting -= 1

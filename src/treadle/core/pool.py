@@ -7,11 +7,21 @@ This knows no queues, jobs or machines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from treadle.errors import InternalError, UsageError, listed
 
+MEMORY = "memory"
+_AMOUNT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([kKMGT]i?B|B)?")
+_BYTES = {
+    "B": 1,
+    **{f"{letter}iB": 1024**power for power, letter in enumerate("kMGT", 1)},
+    **{f"{letter}B": 1000**power for power, letter in enumerate("kMGT", 1)},
+    "KiB": 1024,
+    "KB": 1000,
+}
 LOCAL = "local"
 """The name of the node where a pool names none."""
 
@@ -91,7 +101,8 @@ class Pool:
     :param resources: that of a machine: type -> an amount, or the names of the instances
     :param slots: type of instances -> how many attempts may share one; 1 where it is not named
     :param nodes: several places, in place of one machine; a demand is met by one of them
-    :param max_running: how many attempts may run at the same time, over all; None for any number
+    :param variables: type of instances -> a variable of the environment that programs expect their names in; for
+        `gpus` CUDA_VISIBLE_DEVICES if nothing else is said
     :raises UsageError: an amount is no whole number of 0 or more, a name is reserved or there twice, or both a
         machine and nodes are described
     """
@@ -102,7 +113,7 @@ class Pool:
         *,
         slots: Mapping[str, int] | None = None,
         nodes: Iterable[Node] = (),
-        max_running: int | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         several = tuple(nodes)
         if several and (resources or slots):
@@ -111,7 +122,7 @@ class Pool:
         names = [node.name for node in self.nodes]
         if len(set(names)) < len(names):
             raise UsageError(f"two nodes of a pool have one name: {listed(names)}")
-        self.max_running = max_running
+        self.variables = {"gpus": "CUDA_VISIBLE_DEVICES", **(variables or {})}
 
     def most(self, name: str) -> int | None:
         """Return how much of a type one demand could get, None where no node knows the type."""
@@ -126,6 +137,8 @@ class Pool:
             most = self.most(name)
             if amount and most is None:
                 return f"it asks for {amount} of {name!r}, which the pool does not have (it has {self.summary()})"
+            if most == 0 and amount:
+                return f"it asks for {amount} of {name!r}, of which {self._place_of_most()} has none"
             if most is not None and amount > most:
                 return f"it asks for {amount} of {name!r}, of which {self._place_of_most()} has at most {most}"
         if not any(_is_within(demand, node) for node in self.nodes):
@@ -148,11 +161,26 @@ class Allocation:
     :param node: where it runs
     :param amounts: type -> how much it has
     :param instances: type -> the names of its instances
+    :param variables: type of instances of the pool -> the variable that programs expect their names in
     """
 
     node: str
     amounts: Mapping[str, int] = field(default_factory=dict)
     instances: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of the environment that say to a program what it holds.
+
+        They are TREADLE_CPUS, TREADLE_MEMORY and so on for each type, TREADLE_GPU_IDS and so on for the names of
+        instances, and the variables of `Pool.variables`, which are empty for what it holds none of.
+        """
+        said = {f"TREADLE_{kind.upper()}": str(amount) for kind, amount in self.amounts.items()}
+        for kind, variable in self.variables.items():
+            said[variable] = ",".join(self.instances.get(kind, ()))
+        for kind, names in self.instances.items():
+            said[f"TREADLE_{kind.removesuffix('s').upper()}_IDS"] = ",".join(names)
+        return said
 
 
 class Room:
@@ -234,6 +262,16 @@ class Room:
             raise UsageError(f"{kind!r} of {self.name!r} are instances", facts=("only an amount can be resized",))
         self.available[kind] = self.available.get(kind, 0) + size - self.size.get(kind, 0)
         self.size[kind] = size
+
+
+def amount_of(kind: str, text: str) -> int | str:
+    """Return an amount as a number, bytes where it has a unit; a text says what is wrong with it."""
+    found = _AMOUNT.fullmatch(text)
+    if found is None or (found[2] is None and "." in found[1]):
+        return "must be a whole number" + (" with a unit, such as 8GiB or 500MB" if kind == MEMORY else "")
+    if found[2] is None:
+        return "needs a unit, such as 8GiB or 500MB" if kind == MEMORY and int(found[1]) else int(found[1])
+    return int(float(found[1]) * _BYTES[found[2]])
 
 
 def size_of(what: int | Sequence[str]) -> int:

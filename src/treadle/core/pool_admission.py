@@ -137,6 +137,7 @@ class PoolAdmission(Admission):
 
     :param queues: name -> tokens
     :param pool: what there is
+    :param most: how many may run at the same time, over all queues; None for any number
     """
 
     __slots__ = (
@@ -144,11 +145,11 @@ class PoolAdmission(Admission):
         *("_shared", "_taken", "pool"),
     )
 
-    def __init__(self, queues: Mapping[str, int], pool: Pool) -> None:
-        super().__init__(queues)
+    def __init__(self, queues: Mapping[str, int], pool: Pool, most: int | None = None) -> None:
+        super().__init__(queues, most)
         self.pool = pool
         self._rooms = [Room(node.name, node.resources, node.slots) for node in pool.nodes]
-        limits = {} if pool.max_running is None else {"_run": pool.max_running}
+        limits = {} if most is None else {"_run": most}
         self._shared = Room("the run", limits, {})
         """What is counted over all nodes: the limits of groups and of the run, and mutexes."""
         self._line_of: dict[Any, _Line] = {}
@@ -168,7 +169,7 @@ class PoolAdmission(Admission):
 
         What runs holds from now on what a demand of tokens takes.
         """
-        new = cls(before.queues, pool)
+        new = cls(before.queues, pool, before.most)
         new._slots_free, new._slots_made = list(before._slots_free), before._slots_made
         new.free = dict(before.free)
         for slot, (queue, tokens) in before._held.items():
@@ -266,7 +267,8 @@ class PoolAdmission(Admission):
         """Return what the one with this slot holds."""
         held = self._taken[slot]
         ids = {kind: tuple(held.room.ids[kind][index] for index in chosen) for kind, chosen in held.chosen.items()}
-        return Allocation(held.room.name, dict(held.line.need), ids)
+        variables = {kind: name for kind, name in self.pool.variables.items() if self.pool.most(kind)}
+        return Allocation(held.room.name, dict(held.line.need), ids, variables)
 
     def resize(self, kind: str, size: int) -> None:
         """Set how much there is of an amount on each node that has it, or of a limit; what runs goes on."""
@@ -302,7 +304,7 @@ class PoolAdmission(Admission):
         for kind, size in limits.items():
             if kind not in self._shared.size:
                 self._shared.resize(kind, size)
-        shared = dict.fromkeys((*limits, *(("_run",) if self.pool.max_running is not None else ())), 1)
+        shared = dict.fromkeys((*limits, *(("_run",) if self.most is not None else ())), 1)
         return _Line(queue, tokens, need, shared, demand.exclusive)
 
     def _first_of(self, queues: list[list[_Head]]) -> _Head | None:

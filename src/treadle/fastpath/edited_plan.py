@@ -184,7 +184,7 @@ class ChangedPart(Part):
             **links_of_discovered(walk, {uid: self.graph.vertex_data[uid] for uid in self.uids}),
         }
         facts.has_globs, facts.queues = watch.has_globs, dict(watch.queues)
-        facts.generates_plans = watch.generates_plans
+        facts.generates_plans, facts.pool = watch.generates_plans, watch.pool
         fresh = super().refreshed(walk)
         if fresh is None:
             return None

@@ -52,11 +52,12 @@ class Watch:
     :param has_globs: whether the plan has globs
     :param queues: name -> tokens
     :param generates_plans: whether actions generate plans that are a part of this one
+    :param pool: what the plan says of resources, see `Project.pool`
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "plan", "queues", "root", "rows"),
-        *("search", "system"),
+        *("environ", "folders", "generates_plans", "has_globs", "links", "plan", "pool", "queues", "root"),
+        *("rows", "search", "system"),
     )
 
     def __init__(
@@ -73,7 +74,9 @@ class Watch:
         has_globs: bool,
         queues: Mapping[str, int],
         generates_plans: bool,
+        pool: str,
     ) -> None:
+        self.pool = pool
         self.rows = dict(rows)
         self.system = dict(system)
         self.search = dict(search)
@@ -132,7 +135,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     links = {**watch.links, **links_of_discovered(walk, actions)}
     facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
-        *(watch.has_globs, watch.queues, watch.generates_plans),
+        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool),
     )
     made.facts = facts.texts()
     return made

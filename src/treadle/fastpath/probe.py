@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 11\n"
+FORMAT = b"treadle snapshot 12\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4
@@ -68,10 +68,11 @@ class Facts:
     :param has_globs: whether the plan has globs: what they match depends on previous outputs
     :param queues: name -> tokens
     :param generates_plans: whether actions generate plans that are a part of this one
+    :param pool: what the plan says of resources, see `Project.pool`
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "log", "plan", "queues"),
+        *("environ", "folders", "generates_plans", "has_globs", "links", "log", "plan", "pool", "queues"),
         "saved",
     )
 
@@ -86,7 +87,9 @@ class Facts:
         has_globs: bool,
         queues: Mapping[str, int],
         generates_plans: bool,
+        pool: str,
     ) -> None:
+        self.pool = pool
         self.log = log
         self.plan = plan
         self.saved = saved
@@ -109,6 +112,7 @@ class Facts:
             repr(self.saved),
             "y" if self.has_globs else "",
             "y" if self.generates_plans else "",
+            self.pool,
         ]
         texts += [str(len(self.folders)), *self.folders, str(len(self.environ))]
         for name, value in self.environ.items():
@@ -125,9 +129,9 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     """Return the facts that `Facts.texts` has made texts of; None if another version of Treadle did."""
     if texts[0] != __version__:
         return None
-    store_id, length, read, plan, saved, has_globs, generates_plans, count = texts[1:9]
-    at = 9 + int(count)
-    folders = texts[9:at]
+    store_id, length, read, plan, saved, has_globs, generates_plans, pool, count = texts[1:10]
+    at = 10 + int(count)
+    folders = texts[10:at]
     names = texts[at + 1 : at + 1 + 2 * int(texts[at])]
     environ = {n: v[1:] if v else None for n, v in zip(names[::2], names[1::2], strict=True)}
     at += 1 + len(names)
@@ -135,7 +139,9 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     links = dict(zip(texts[at + 1 : last : 2], texts[at + 2 : last : 2], strict=True))
     queues = dict(zip(texts[last::2], map(int, texts[last + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
-    return Facts(log, plan, float(saved), environ, folders, links, bool(has_globs), queues, bool(generates_plans))
+    return Facts(
+        log, plan, float(saved), environ, folders, links, bool(has_globs), queues, bool(generates_plans), pool
+    )
 
 
 class DamageError(ValueError):

@@ -308,7 +308,13 @@ class _Reader:
     def limits(self) -> Limits:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
         retries = Retries(int(self.text()), self.list(), float(self.text()))
-        return Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
+        made = Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
+        if self.text():
+            made.resources = {kind: int(amount) for kind, amount in self.pairs().items()}
+            made.mutex, made.exclusive, made.group = tuple(self.list()), bool(self.text()), self.text()
+            limit = self.optional()
+            made.limit = None if limit is None else int(limit)
+        return made
 
 
 _OTHER = "o"
@@ -334,6 +340,11 @@ def _limits(limits: Limits) -> list[str]:
     texts = [limits.queue, str(limits.tokens), str(limits.priority)]
     texts += _optional(None if timeout is None else repr(timeout))
     texts += (str(retries.max), str(len(retries.on)), *retries.on, repr(retries.backoff))
+    texts.append("y" if limits.says_demand else "")
+    if texts[-1]:
+        texts += _pairs({kind: str(amount) for kind, amount in limits.resources.items()})
+        texts += (str(len(limits.mutex)), *limits.mutex, "y" if limits.exclusive else "", limits.group)
+        texts += _optional(None if limits.limit is None else str(limits.limit))
     return texts
 
 

@@ -120,6 +120,8 @@ class Project:
         that they would match
     :param is_idle: whether the default actions are all disabled
     :param unclear: uids of default actions that are disabled as long as there are `unread` plans
+    :param pool: what it says of resources: how many actions may run at the same time, a blank, and JSON with
+        `resources` (type -> an amount or names) and `slots` (type -> number); "" where it says nothing
     """
 
     file: str
@@ -137,6 +139,7 @@ class Project:
     guessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_idle: bool = False
     unclear: tuple[str, ...] = ()
+    pool: str = ""
 
     @classmethod
     def of(

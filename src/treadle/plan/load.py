@@ -21,9 +21,10 @@ from .language.value_files import ValueFiles
 from .model import Plan, TrackedEnviron
 from .read import groups
 from .read.file import Common, PlanFile, join_queues, read_header, read_values, secret_params
+from .read.pool import join_pools
 from .read.spec import Spec
 from .resolve import glob_matches
-from .resolve.commands import CommandBuilder, circle_error
+from .resolve.commands import CommandBuilder, circle_error, hide_gpus
 from .resolve.declared_outputs import DeclaredOutputs, Instance
 from .resolve.edges import Linker
 from .resolve.instances import Expander
@@ -106,7 +107,7 @@ class _Loader:
     :param files: the plan's own file, and those that it includes
     """
 
-    __slots__ = ("common", "disk", "files", "problems", "queues", "source", "top", "validator")
+    __slots__ = ("common", "disk", "files", "pool", "problems", "queues", "source", "top", "validator")
 
     def __init__(self, files: Sequence[PlanFile]) -> None:
         self.files = files
@@ -117,10 +118,12 @@ class _Loader:
         self.source = self.validator.source
         self.problems = self.validator.problems
         self.queues: dict[str, int] = {}
+        self.pool = ""
 
     def read_actions(self, first: int) -> None:
         """Read the actions of all files from the given one on."""
         self.queues = join_queues(self.files)
+        self.pool = join_pools((file.validator, file.entries) for file in self.files)
         for file in self.files[first:]:
             file.read_actions(self.queues)
         self.problems.check()
@@ -147,6 +150,7 @@ class _Loader:
             groups.check(file, names)
         actions = self._actions(linker, CommandBuilder(linker, self.common.plan, self.common.environ))
         self._check_files(linker)
+        hide_gpus(one.command for one in actions.values())
         secrets = {name for instance in instances for name in instance.spec.settings.secret}
         for file in self.files if secrets else ():
             for error in secret_params(file.validator, file.entries, secrets):
@@ -176,6 +180,7 @@ class _Loader:
             },
             not default and groups.is_default_disabled(top, names, instances),
             groups.unclear_default(top, names, instances),
+            self.pool,
         )
 
     def outline(

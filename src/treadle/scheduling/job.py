@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self
 
     from treadle.core.callbacks import NotifyEnd
+    from treadle.core.pool import Allocation, Demand
     from treadle.engines.base import AttemptEnd
     from treadle.engines.process import Process
 
@@ -95,6 +96,10 @@ class Job:
 
     queue_name = "default"
     tokens = 1
+    demand: Demand | None = None
+    """What an attempt needs, in place of `queue_name` and `tokens`; None for these two alone."""
+    resources: Allocation | None = None
+    """What its last attempt got of a pool; None where no job of the run has had a demand before it started."""
     timeout: float | None = USE_SCHEDULER_TIMEOUT
     """Seconds that one attempt may last; None for no limit."""
     engine = ""
@@ -411,6 +416,8 @@ class ProcessJob(Job):
             raise TreadleError(f"unknown cmd_options: {listed(sorted(options))}")
         # 1 and "1" are two uids
         mark = mark_of(RUN_ID, f"{self.index}-{self.uid}")
+        if self.demand is not None and self.resources is not None:
+            environ |= self.resources.environment()
         stdin, output, error = (
             one if one is None or isinstance(one, int) else os.fspath(one) for one in (stdin, output, error)
         )

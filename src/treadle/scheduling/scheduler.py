@@ -11,7 +11,7 @@ from _queue import Empty, SimpleQueue
 from _thread import RLock, allocate_lock
 from time import monotonic, time
 
-from treadle._startup.interpreter import deque, heappop, heappush
+from treadle._startup.interpreter import deque, heappop, heappush, inherited
 from treadle.core.admission import Admission
 from treadle.core.graph.dag import DAGIterator, require_graph
 from treadle.engines.base import GRACE
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.graph.dag import DAG
+    from treadle.core.pool import Pool
+    from treadle.core.pool_admission import PoolAdmission
     from treadle.engines.base import Attempt, AttemptEnd, Runner
     from treadle.engines.process import Process
 
@@ -57,6 +59,7 @@ class Scheduler:
     :param queues: name -> tokens; if empty there is one queue, `default`, with `tokens` tokens
     :param tokens: tokens of the default queue where `queues` is empty
     :param job_timeout: seconds that one attempt may last, None for no limit; a job may set its own
+    :param pool: what there is for jobs that have a `demand`; None for what this machine has
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Scheduler:
         queues: Mapping[str, int] | None = None,
         tokens: int = 1,
         job_timeout: float | None = DEFAULT_JOB_MAX_DURATION,
+        pool: Pool | None = None,
     ) -> None:
         self.clock: Callable[[], float] = monotonic
         self.runner: Runner = LocalRunner()
@@ -85,6 +89,9 @@ class Scheduler:
             raise UsageError(f"the queues are {shown(queues)}", facts=("expected a dict: name -> tokens",))
         self.queues = dict(queues) if queues else {"default": tokens}
         self.job_timeout = job_timeout
+        self.pool = pool
+        self.max_running: int | None = None
+        """How many jobs may run at the same time, over all queues; None for any number."""
         self.before_start: Callable[[list[Job]], None] | None = None
         """Called with each batch of jobs that is about to start."""
         self.after_start: Callable[[Job], None] | None = None
@@ -213,7 +220,9 @@ class Scheduler:
             self.stop_mode = RUNNING
         self._started, self._stopped = time(), None
         self.runner.grace = self.grace
-        self._admission = Admission(self.queues)
+        self._admission = Admission(self.queues, self.max_running)
+        self._pooled: PoolAdmission | None = None
+        """`_admission` as it is from the first demand on."""
         self._delayed: list[tuple[float, int, Job]] = []
         self._admitted: deque[tuple[Job, int]] = deque()
         """What has tokens and a slot and has not started."""
@@ -258,15 +267,45 @@ class Scheduler:
             attribute_of(job, "tokens"),
             attribute_of(job, "priority"),
         )
+        demand = attribute_of(job, "demand")
+        if demand is not None:
+            queue, tokens = getattr(demand, "queue", queue), getattr(demand, "tokens", tokens)
         refused = _odd_demand(queue, tokens, priority, attribute_of(job, "timeout"))
-        refused = refused or self._admission.refusal(queue, tokens)
+        if not refused:
+            refused = self._refusal(queue, tokens, demand)
         if refused:
             job.fail(refused)
             self.safe_collect(job)
             call_hook(job.on_finish, job.uid, self)
             self.dag_iterator.leave(job.uid)
             return
-        self._admission.push(job, queue, tokens, priority)
+        if demand is None:
+            self._admission.push(job, queue, tokens, priority)
+        else:
+            self._with_pool().push(job, queue, tokens, priority, demand)
+
+    def _refusal(self, queue: str, tokens: int, demand: Any) -> str | None:
+        """Return why a job could never start; None if it could."""
+        if demand is None:
+            return self._admission.refusal(queue, tokens)
+        from treadle.core.pool import Demand
+
+        if not isinstance(demand, Demand):
+            return f"its demand is {shown(demand)}, expected a Demand, or None for tokens alone"
+        return self._with_pool().refusal(queue, tokens, demand)
+
+    def _with_pool(self) -> PoolAdmission:
+        """Return the admission by resources: it goes on from that by tokens when the first demand comes."""
+        if self._pooled is None:
+            from treadle.core.pool_admission import PoolAdmission
+
+            if self.pool is None:
+                from treadle.engines.machine import pool_of_machine
+
+                self.pool = pool_of_machine(inherited(), cpus=self.queues.get("default"))
+            self._pooled = PoolAdmission.continuing(self._admission, self.pool)
+            self._admission = self._pooled
+        return self._pooled
 
     def launch(self) -> None:
         """Attempt all jobs that admission lets in, as long as the system has the resources for them."""
@@ -339,6 +378,8 @@ class Scheduler:
         self._starting = job
         try:
             if self._short is None:
+                if self._pooled is not None:
+                    job.resources = self._pooled.allocation(slot)
                 call_hook(job.prepare, job.uid, slot)
                 call_hook(job.on_start, job.uid, self)
             else:

@@ -63,6 +63,10 @@ class Options:
         self.github = False
         self.wait = wait
         self.color = "auto"
+        self.resources: list[str] = []
+        """What was said of resources, as `-r` takes it."""
+        self.pool = ""
+        """A file that says what there is of resources."""
         self.json = False
         self.everything = False
         self.files = False

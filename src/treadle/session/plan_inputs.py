@@ -113,6 +113,7 @@ class PlanInputs:
             has_globs=bool(plan.looks.listed),
             queues=plan.queues,
             generates_plans=bool(plan.plan_producers),
+            pool=plan.pool,
         )
 
 

@@ -28,7 +28,7 @@ from .generated_plans import (
     with_all_before,
     with_discovered_producers,
 )
-from .walk import PlanWalk, publish_plan
+from .walk import PlanWalk, publish_plan, resource_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -222,6 +222,7 @@ class Rounds:
             keep_going=limit,
             force=forced_among(plan, options, here),
             wait=options.wait,
+            **resource_settings(options, plan.pool),
             blocked=self.blocked(plan, here),
             colours=self.call.colours,
         )

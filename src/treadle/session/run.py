@@ -7,7 +7,7 @@ from treadle.command.walk import OutdatedError, Settings
 from treadle.engines.process import seal_descriptors
 
 from .call import RunReport
-from .walk import PlanWalk, publish_plan
+from .walk import PlanWalk, publish_plan, resource_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def _run_part(call: Call, found: FastStart, probed: ProbeResult) -> RunReport | 
     part = part_of(probed)
     if part is None:
         return None
-    return _walk_part(call, found, part, probed.facts.queues, {})
+    facts = probed.facts
+    return _walk_part(call, found, part, facts.queues, facts.pool, {})
 
 
 def _run_changed(
@@ -98,16 +99,20 @@ def _run_changed(
     part = changed_part(probed, plan.dag(uids), watch, written, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
-    return _walk_part(call, found, part, plan.queues, plan.left_out)
+    return _walk_part(call, found, part, plan.queues, plan.pool, plan.left_out)
 
 
 def _walk_part(
-    call: Call, found: FastStart, part: Part, queues: Mapping[str, int], disabled: Mapping[str, str]
+    call: Call, found: FastStart, part: Part, queues: Mapping[str, int], pool: str, disabled: Mapping[str, str]
 ) -> RunReport | None:
     """Walk a part, and update the snapshot; None if another run has changed the log since the look."""
     options = call.options
     settings = Settings(
-        options.jobs, queues, keep_going=options.keep_going, wait=options.wait, colours=call.colours
+        *(options.jobs, queues),
+        keep_going=options.keep_going,
+        wait=options.wait,
+        colours=call.colours,
+        **resource_settings(options, pool),
     )
     walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest())
     try:
@@ -144,6 +149,7 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
         keep_going=options.keep_going if rounds is None else rounds.failures_left,
         force=[str(uid) for uid in dag.vertex_data] if options.force_all else forced,
         wait=options.wait,
+        **resource_settings(options, plan.pool),
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
         colours=call.colours,
     )

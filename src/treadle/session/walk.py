@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from treadle._startup.interpreter import inherited
 from treadle.command.walk import CommandWalk, Settings, usable_cpus
 from treadle.events.bus import PlanRead
 
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
     from treadle.command.walk import Rest
     from treadle.core.graph.dag import DAG
+    from treadle.core.pool import Pool
     from treadle.events.bus import Action
     from treadle.frontends.base import Project
 
     from .call import Call
+    from .options import Options
 
 
 class PlanWalk(CommandWalk):
@@ -74,6 +77,25 @@ class PlanWalk(CommandWalk):
             self._published_stops = stops.count
             self.bus.publish("stop_requested", stops.count)
         super()._round()
+
+
+def resource_settings(options: Options, plan: str) -> dict[str, Any]:
+    """Return the settings of a walk about resources: what finds the pool, when the first action asks for some.
+
+    :param plan: what the plan says, see `Project.pool`
+    """
+    most, _, told = plan.partition(" ")
+
+    def find() -> Pool:
+        from .pool import pool_of
+
+        return pool_of(told, options.pool, options.resources, inherited(), options.jobs or usable_cpus())
+
+    if options.pool:
+        from treadle.plan.read.pool import read_file
+
+        most = str(read_file(options.pool).get("max_running", most))
+    return {"pool": find, "max_running": int(most) if most else None}
 
 
 def publish_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None = None) -> None:

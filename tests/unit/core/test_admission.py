@@ -62,6 +62,16 @@ def test_a_higher_priority_does_overtake() -> None:
     assert names(admission) == ["high"]
 
 
+def test_no_more_than_so_many_run_over_all_queues() -> None:
+    admission = Admission({"q": 9, "r": 9}, 3)
+    for uid, queue in (("a", "q"), ("b", "q"), ("c", "r"), ("d", "r")):
+        admission.push(uid, queue, 1, 0)
+    assert names(admission) == ["a", "b", "c"]
+    assert names(admission) == []
+    admission.release(1)
+    assert names(admission) == ["d"]
+
+
 def test_queues_do_not_wait_for_each_other() -> None:
     admission = Admission({"q": 1, "r": 1})
     for uid, queue in (("q1", "q"), ("q2", "q"), ("r1", "r")):

@@ -57,6 +57,7 @@ def test_what_makes_no_sense_is_refused(make: Any, words: str) -> None:
             Demand({"tape": 1}),
             "it asks for 1 of 'tape', which the pool does not have (it has 8 cpus, 2 gpus, 64 memory)",
         ),
+        (Pool({"gpus": []}), Demand({"gpus": 1}), "it asks for 1 of 'gpus', of which the pool has none"),
         (Pool(), Demand({"tape": 1}), "it asks for 1 of 'tape', which the pool does not have (it has nothing)"),
         (CLUSTER, Demand({"gpus": 5}), "it asks for 5 of 'gpus', of which a node has at most 4"),
         (CLUSTER, Demand({"gpus": 2, "cpus": 8}), "no node has all that it asks for at once: 2 gpus, 8 cpus"),

@@ -22,8 +22,8 @@ GPU = Demand({"gpus": 1, "cpus": 0})
 class Play:
     """An admission, and what runs of it by name."""
 
-    def __init__(self, pool: Pool, **queues: int) -> None:
-        self.admission = PoolAdmission(queues or {"default": 10_000}, pool)
+    def __init__(self, pool: Pool, most: int | None = None, **queues: int) -> None:
+        self.admission = PoolAdmission(queues or {"default": 10_000}, pool, most)
         self.slots: dict[Any, int] = {}
 
     def push(self, uid: Any, demand: Demand = Demand(), priority: int = 0, rank: float = 0.0) -> None:  # noqa: B008
@@ -275,7 +275,7 @@ def test_one_that_says_nothing_takes_one_processor_in_the_default_queue_alone() 
 
 
 def test_limits_of_groups_and_of_the_run_and_mutexes_are_counted_like_resources() -> None:
-    play = Play(Pool(max_running=4))
+    play = Play(Pool(), most=4)
     fit = Demand(group="fit", limit=2)
     pushed(play, [(f"fit{number}", fit) for number in range(3)])
     pushed(play, [(f"db{number}", Demand(mutex=("db", f"own{number}"))) for number in range(2)])
@@ -311,7 +311,7 @@ def test_it_goes_on_from_an_admission_by_tokens_alone() -> None:
 
 
 POOLS = [
-    Pool({"cpus": 4, "gpus": ["0", "1", "2"], "memory": 10}, slots={"gpus": 2}, max_running=7),
+    Pool({"cpus": 4, "gpus": ["0", "1", "2"], "memory": 10}, slots={"gpus": 2}),
     Pool(
         nodes=[
             Node("a", {"cpus": 4, "gpus": ["0"], "memory": 6}),
@@ -354,7 +354,8 @@ def test_random_histories_give_all_back_and_nothing_waits_beyond_the_bound(seed:
     """A1, A6, A8, A10: what has a reservation starts at the latest when all has ended that ran when it was made."""
     chance = random.Random(seed)
     pool = chance.choice(POOLS)
-    play = Play(pool, default=chance.choice([2, 6]), q=3)
+    most = chance.choice([None, 7])
+    play = Play(pool, most, default=chance.choice([2, 6]), q=3)
     # the limits and mutexes are made when the first demand names them
     play.admission._shared.resize("_family:f", 2)
     play.admission._shared.resize("_mutex:m", 1)
@@ -404,7 +405,7 @@ def check(play: Play, demands: dict[int, Demand], pool: Pool) -> None:
         used.update(("mutex", name) for name in demand.mutex)
         used.update([("group", demand.group)] if demand.group else [])
         assert not demand.exclusive or len(running) == 1
-    assert len(running) <= (pool.max_running or len(running))
+    assert len(running) <= (play.admission.most or len(running))
     assert all(number == 1 for key, number in used.items() if key[0] == "mutex")
     assert used["group", "f"] <= 2
     for node in pool.nodes:

@@ -244,7 +244,7 @@ def contents(thing: object) -> object:
 @pytest.mark.parametrize(
     "facts",
     [
-        Facts(("id", 3, 2), "plan", 0.5, {}, [], {}, has_globs=False, queues={}, generates_plans=False),
+        Facts(("id", 3, 2), "plan", 0.5, {}, [], {}, has_globs=False, queues={}, generates_plans=False, pool=""),
         Facts(
             ("id", 3, 2),
             "a/plan",
@@ -255,6 +255,7 @@ def contents(thing: object) -> object:
             has_globs=True,
             queues={"net": 2, "db": 1},
             generates_plans=True,
+            pool='2 {"resources": {"tapes": 3}}',
         ),
     ],
 )

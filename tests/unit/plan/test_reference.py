@@ -91,6 +91,8 @@ def surrounded(table: str, key: Key) -> str:
         return (
             f"{head}{hello}  a: {{run: x, retries: {{{key.example}{'' if key.name == 'max' else ', max: 2'}}}}}\n"
         )
+    if table == "pool":
+        return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"
     if not key.example.startswith(("run:", "argv:", "sh:")):
         lines.append("run: x")
     head += "vars: {cfg: {file: params.yaml}}\n"

@@ -206,7 +206,8 @@ def test_a_stop_cancels_all_that_wait_and_starts_no_more(stop_mode: int) -> None
 
     works.works = {"a": endless, "b": stops, "c": fine}
     scheduler.run(graph(("a",), ("b",), ("c",)))
-    assert works.ended == ["a", "b"]
+    # one that ends before it is given up reports so after the other was
+    assert sorted(map(str, works.ended)) == ["a", "b"]
     assert all(job.interrupted and not job.timed_out for job in works.jobs.values() if job.uid != "c")
 
 

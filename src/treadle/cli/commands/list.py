@@ -259,6 +259,10 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "command": command.shown,
         "cwd": command.cwd,
         "queue": command.limits.queue,
+        "resources": {kind: amount for kind, amount in command.limits.resources.items() if amount},
+        "mutex": list(command.limits.mutex),
+        "limit": command.limits.limit,
+        "exclusive": command.limits.exclusive,
         "tools": [tool.name for tool in command.tools],
         "uses": {
             path_of(name, (VALUE,)): value for name, value in command.elements.items() if name.startswith(VALUE)

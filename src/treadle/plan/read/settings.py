@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
+from treadle.core.pool import amount_of
 from treadle.errors import nearest
 from treadle.plan.language import argv_split, templates
 from treadle.plan.language.templates import Template
@@ -14,6 +15,7 @@ from treadle.plan.schema.keys import DOTENV_KEYS, NAME, RETRIES_KEYS, TOOL_KEYS,
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
+from .pool import demand_error, is_type
 from .spec import Settings
 
 _SHARED_LISTS = ("track", "pass")
@@ -22,6 +24,7 @@ _KEYS = frozenset(
         *("dotenv", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
         *("priority", "timeout", "retries", "console"),
+        *("resources", "limit", "mutex", "exclusive"),
     )
 )
 _RETRY_ON = re.compile(r"timeout|any|signal|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
@@ -66,7 +69,10 @@ class SettingsReader:
         uses: list[Template] = []
         with problems.collecting():
             uses = self._uses(entries.get("uses"))
-        settings = replace(settings, tools=tools, shell=shell, limits=limits, uses=uses)
+        resources: dict[str, Template] = {}
+        with problems.collecting():
+            resources = self._resources(entries.get("resources"))
+        settings = replace(settings, tools=tools, shell=shell, limits=limits, resources=resources, uses=uses)
         if has_none:
             self.common = settings
         return settings
@@ -187,7 +193,30 @@ class SettingsReader:
         priority = int(self._word(entries, "priority", "0"))
         timeout = self._word(entries, "timeout", "none")
         limit = None if timeout == "none" else seconds(timeout)
-        return Limits(queue, tokens, priority, limit, self._retries(entries.get("retries")))
+        most = self._word(entries, "limit", "")
+        return Limits(
+            queue,
+            tokens,
+            priority,
+            limit,
+            self._retries(entries.get("retries")),
+            mutex=tuple(
+                dict.fromkeys(text.text for text in self.validator.texts(entries.get("mutex"), "a name in mutex"))
+            ),
+            exclusive=self._word(entries, "exclusive", "") == "true",
+            limit=int(most) if most else None,
+        )
+
+    def _resources(self, node: Node | None) -> dict[str, Template]:
+        found: dict[str, Template] = {}
+        for name, value in self.validator.table(node, "resources").items():
+            if is_type(self.validator, name) and self.validator.is_text(value, f"the amount of {name.text}"):
+                template = templates.parse(self.validator.source, value)  # type: ignore[arg-type]
+                wrong = "" if template.refs else amount_of(name.text, template.node.text)
+                if isinstance(wrong, str) and wrong:
+                    raise demand_error(self.validator, name.text, template.node, wrong)
+                found[name.text] = template
+        return found
 
     def _word(self, entries: Mapping[str, Node], key: str, default: str) -> str:
         node = entries.get(key)

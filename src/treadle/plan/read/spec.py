@@ -64,6 +64,7 @@ class Settings:
     tools: Sequence[tuple[Template, list[argv_split.Word]]] = ()
     shell: tuple[str, ...] = DEFAULT_SHELL
     limits: Limits = _LIMITS
+    resources: Mapping[str, Template] = field(default_factory=dict)
 
 
 _SETTINGS = Settings()

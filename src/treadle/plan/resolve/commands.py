@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from treadle.command.command import Command, Environment, Script, Tool
+from treadle.command.command import Command, Environment, Limits, Script, Tool
 from treadle.core.elements import COMMAND, ENV, ROOT, VALUE
 from treadle.core.paths import from_cwd, normalise, parents
+from treadle.core.pool import amount_of
 from treadle.core.redaction import digest
 from treadle.errors import TreadleError, shortened
 from treadle.plan.language import argv_split, dotenv, shell
@@ -73,7 +74,7 @@ class CommandBuilder:
             tools=[self._tool(name, version, instance) for name, version in spec.settings.tools],
             depfile=instance.depfile,
             stdout=instance.stdout,
-            limits=spec.settings.limits,
+            limits=self._limits(instance),
             # a glob that matches nothing now still counts as an input
             always=spec.flag("always") or (False if spec.inputs else None),
             keep=spec.flag("keep"),
@@ -130,6 +131,21 @@ class CommandBuilder:
         }
         return {**kept, ROOT: scope.root}
 
+    def _limits(self, instance: Instance) -> Limits:
+        """Return when it may run; actions without demands share one object."""
+        spec = instance.spec
+        limits, resources = spec.settings.limits, spec.settings.resources
+        if not resources and limits.limit is None:
+            return limits
+        amounts: dict[str, int] = {}
+        for kind, template in resources.items():
+            amount = amount_of(kind, instance.scope.text(template))
+            if isinstance(amount, str):
+                value = instance.scope.text(template)
+                raise self.source.error(f"{kind} {amount}, not {value!r}", template.node)
+            amounts[kind] = amount
+        return limits.asking(amounts, group=spec.name)
+
     def _environment(self, instance: Instance, scope: Scope) -> Environment:
         settings = instance.spec.settings
         lists = (settings.track, settings.pass_, settings.secret)
@@ -185,7 +201,8 @@ class CommandBuilder:
 
     def _local(self, instance: Instance, deps: Dependencies, cwd: str) -> dict[str, Value]:
         """Return the values of `${in}`, `${out}`, `${depfile}`."""
-        local: dict[str, Value] = {}
+        resources = instance.spec.settings.resources
+        local: dict[str, Value] = {f"resources.{kind}": instance.scope.text(one) for kind, one in resources.items()}
         every: list[str] = []
         for name, (paths, is_text) in deps.named.items():
             shown = _shown(paths, cwd)
@@ -290,6 +307,20 @@ class CommandBuilder:
 
 def _shown_command(steps: Sequence[Sequence[str]], script: Script | None) -> str:
     return Command(steps, script=script).shown
+
+
+def hide_gpus(commands: Iterable[Command]) -> None:
+    """Where some ask for GPUs, say of all others that they ask for none: they see none then."""
+    them = list(commands)
+    if not any(command.limits.resources.get("gpus") for command in them):
+        return
+    made: dict[Limits, Limits] = {}
+    for command in them:
+        limits = command.limits
+        if "gpus" not in limits.resources:
+            if limits not in made:
+                made[limits] = limits.asking({**limits.resources, "gpus": 0}, group=limits.group)
+            command.limits = made[limits]
 
 
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:

@@ -150,6 +150,12 @@ def _table(*keys: Key) -> dict[str, Key]:
     return {key.name: key for key in keys}
 
 
+POOL = Key("pool", MAP, "What there is of resources that actions ask for: a map of types to amounts, lists of "
+    "names, or maps with `ids` and `slots`. See [below](#resources).", "what this machine has",
+    "pool: {gpus: {ids: [0, 1], slots: 2}, licences: 3, memory: 60GiB}")  # fmt: skip
+MAX_RUNNING = Key("max_running", COUNT, "How many actions may run at the same time, over all queues.", "no limit",
+    "max_running: 200")  # fmt: skip
+
 PLAN_KEYS = _table(
     Key("treadle", VERSION, "The version of the plan format. Required.", "", "treadle: 1"),
     Key("root", TEXT, "The folder that all paths are relative to. Outputs and the state are kept below it. "
@@ -160,6 +166,8 @@ PLAN_KEYS = _table(
         "be a map with `select`, `file` or `glob`.", "none", "vars:\n  o: out\n  flags: [-O2, -Wall]"),
     Key("queues", MAP, "Named queues, each with its number of tokens. `queue: NAME` assigns an action to one. The "
         "queue `default` always exists; `-j` sets its size.", "only default", "queues: {net: 2}"),
+    POOL,
+    MAX_RUNNING,
     Key("shell", LIST, "The shell that runs each `sh`: the program and its options. The script is the next "
         "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
     Key("defaults", MAP, "Settings of every action. A key set on an action overrides its default.", "none",
@@ -250,6 +258,11 @@ RETRIES_KEYS = _table(
         "no wait", "backoff: 5s"),
 )  # fmt: skip
 
+POOL_KEYS = _table(
+    Key("ids", LIST, "The names of the instances. Required.", "", "ids: [0, 1]"),
+    Key("slots", COUNT, "How many actions may share one instance.", "1", "slots: 2"),
+)  # fmt: skip
+
 _SHARED = (
     Key("env", MAP, "Variables to set. They are fingerprinted.", "none", "env: {LC_ALL: C}"),
     Key("track", TEXTS, "Variables to pass from the environment. They are fingerprinted.", "none",
@@ -311,6 +324,12 @@ ACTION_KEYS = _table(
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
+    Key("resources", MAP, "What an attempt needs of the pool: a map of types to amounts; `memory` with a unit. See "
+        "[below](#resources).", "1 of `cpus` in the queue `default`, else nothing",
+        "resources: {cpus: 4, gpus: 1, memory: 8GiB}"),
+    Key("limit", COUNT, "How many of its family may run at the same time.", "no limit", "limit: 2"),
+    Key("mutex", TEXTS, "Names: actions that share one never run at the same time.", "none", "mutex: [database]"),
+    Key("exclusive", BOOL, "Nothing else runs while it runs, in any queue.", "false", "exclusive: true"),
     Key("always", BOOL, "Run each time. Actions that read its outputs run only if these changed.", "false",
         "always: true"),
     Key("once", BOOL, "Run only if an output is missing, whatever else differs.", "false",
@@ -335,5 +354,6 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "dotenv": DOTENV_KEYS,
     "tools": TOOL_KEYS,
     "retries": RETRIES_KEYS,
+    "pool": POOL_KEYS,
 }
 """Every table of keys, by the kind of map that it is for."""
