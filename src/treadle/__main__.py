@@ -48,6 +48,10 @@ def print_nothing_to_do(found: FastStart, result: ProbeResult) -> int:
     from .ui.durations import nothing_to_do
 
     line = nothing_to_do(result.total, monotonic() - found.began, result.facts.saved)
+    if found.member_note:
+        from .ui.console import Console
+
+        Console().warn(found.member_note)
     try:
         _print(line)
     except OSError as error:

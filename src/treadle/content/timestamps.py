@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     AnyPath = str | bytes
+    Kept = tuple[os.stat_result | tuple[int, int, int], int]
+    """The status of a path, or the stamp of the error, and when it was looked at."""
 
 ABSENT = (-1, -1, -1)
 """The stamp of a path where nothing is."""
@@ -129,6 +131,15 @@ def stamp_of_error(error: OSError) -> tuple[int, int, int]:
     from errno import ELOOP
 
     return ABSENT if error.errno == ELOOP else (-1, -1, -1 - (error.errno or 0))
+
+
+def kept_look(path: str) -> Kept:
+    """Return the status of a path, and the time of the look."""
+    now = time_ns()
+    try:
+        return os.stat(path), now
+    except OSError as error:
+        return stamp_of_error(error), now
 
 
 class FileSystems:

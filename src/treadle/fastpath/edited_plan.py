@@ -185,6 +185,7 @@ class ChangedPart(Part):
         }
         facts.has_globs, facts.queues = watch.has_globs, dict(watch.queues)
         facts.generates_plans, facts.pool = watch.generates_plans, watch.pool
+        facts.nearby = list(watch.nearby)
         fresh = super().refreshed(walk)
         if fresh is None:
             return None

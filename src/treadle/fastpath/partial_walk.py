@@ -53,10 +53,12 @@ class Watch:
     :param queues: name -> tokens
     :param generates_plans: whether actions generate plans that are a part of this one
     :param pool: what the plan says of resources, see `Project.pool`
+    :param nearby: the plans among which this one was found, relative to the root, see `Facts`
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "plan", "pool", "queues", "root"),
+        *("environ", "folders", "generates_plans", "has_globs", "links", "nearby", "plan", "pool", "queues"),
+        "root",
         *("rows", "search", "system"),
     )
 
@@ -75,8 +77,10 @@ class Watch:
         queues: Mapping[str, int],
         generates_plans: bool,
         pool: str,
+        nearby: Sequence[str] = (),
     ) -> None:
         self.pool = pool
+        self.nearby = nearby
         self.rows = dict(rows)
         self.system = dict(system)
         self.search = dict(search)
@@ -135,7 +139,7 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     links = {**watch.links, **links_of_discovered(walk, actions)}
     facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
-        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool),
+        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.nearby),
     )
     made.facts = facts.texts()
     return made

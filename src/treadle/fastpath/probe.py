@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 12\n"
+FORMAT = b"treadle snapshot 13\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4
@@ -69,10 +69,13 @@ class Facts:
     :param queues: name -> tokens
     :param generates_plans: whether actions generate plans that are a part of this one
     :param pool: what the plan says of resources, see `Project.pool`
+    :param nearby: the nearest plan and those above it that may include it, relative to the root, if one of them was
+        taken; [] if the call named the plan
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "log", "plan", "pool", "queues"),
+        *("environ", "folders", "generates_plans", "has_globs", "links", "log", "nearby", "plan", "pool"),
+        "queues",
         "saved",
     )
 
@@ -88,6 +91,7 @@ class Facts:
         queues: Mapping[str, int],
         generates_plans: bool,
         pool: str,
+        nearby: Sequence[str] = (),
     ) -> None:
         self.pool = pool
         self.log = log
@@ -99,6 +103,7 @@ class Facts:
         self.has_globs = has_globs
         self.queues = dict(queues)
         self.generates_plans = generates_plans
+        self.nearby = list(nearby)
 
     def texts(self) -> list[str]:
         """Return them as texts."""
@@ -120,6 +125,7 @@ class Facts:
         texts.append(str(len(self.links)))
         for link, text in self.links.items():
             texts += [link, text]
+        texts += [str(len(self.nearby)), *self.nearby]
         for queue, tokens in self.queues.items():
             texts += [queue, str(tokens)]
         return texts
@@ -137,11 +143,12 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     at += 1 + len(names)
     last = at + 1 + 2 * int(texts[at])
     links = dict(zip(texts[at + 1 : last : 2], texts[at + 2 : last : 2], strict=True))
-    queues = dict(zip(texts[last::2], map(int, texts[last + 1 :: 2]), strict=True))
+    at = last + 1 + int(texts[last])
+    nearby = texts[last + 1 : at]
+    queues = dict(zip(texts[at::2], map(int, texts[at + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
-    return Facts(
-        log, plan, float(saved), environ, folders, links, bool(has_globs), queues, bool(generates_plans), pool
-    )
+    are = bool(has_globs), queues, bool(generates_plans), pool, nearby
+    return Facts(log, plan, float(saved), environ, folders, links, *are)
 
 
 class DamageError(ValueError):
@@ -483,24 +490,28 @@ def _is_another(name: str, value: str | None, root: str, environ: Mapping[str, s
     return environ.get(name) != value and not _is_redacted(name, value, environ)
 
 
-def probe_snapshot(root: str, path: str, environ: Mapping[str, str], plans: Sequence[str]) -> ProbeResult | None:
+def probe_snapshot(
+    root: str, path: str, environ: Mapping[str, str], plans: Sequence[str], nearby: Sequence[str] = ()
+) -> ProbeResult | None:
     """Return what is dirty by a snapshot, or None if only a walk over the whole plan can decide.
 
     :param root: the folder that paths are relative to
     :param path: the file of the snapshot
-    :param plans: absolute paths of the plans that the call may mean: a snapshot of another one says nothing
+    :param plans: absolute paths of the plans that the call may name: a snapshot of another one says nothing
+    :param nearby: the nearest plan and those above it that may include it: a snapshot that was made with others
+        around says nothing
     """
     place = os.path.dirname(path)
-    if (
-        trust.foreign(dict.fromkeys((root, os.path.dirname(place), place, *map(os.path.dirname, plans))))
-        is not None
-    ):
+    # the folders of plans above the nearest one are looked at where these are looked for
+    folders = (root, os.path.dirname(place), place, *map(os.path.dirname, (*plans, *nearby[:1])))
+    if trust.foreign(dict.fromkeys(folders)) is not None:
         return None
     snapshot = Snapshot(path)
     if not snapshot.open():
         return None
     try:
-        result = _probe(snapshot, root, environ, plans) if trust.counts(path, snapshot.status()) else None
+        is_ours = trust.counts(path, snapshot.status())
+        result = _probe(snapshot, root, environ, plans, nearby) if is_ours else None
     except (DamageError, ValueError, IndexError, OverflowError, OSError):
         # also where the log is a folder or a pipe, and where the system cannot read it
         result = None
@@ -509,9 +520,11 @@ def probe_snapshot(root: str, path: str, environ: Mapping[str, str], plans: Sequ
     return result
 
 
-def _probe(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Sequence[str]) -> ProbeResult | None:
+def _probe(
+    snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Sequence[str], nearby: Sequence[str]
+) -> ProbeResult | None:
     facts = facts_from(snapshot.facts())
-    if facts is None or os.path.join(root, facts.plan) not in plans:
+    if facts is None or not _is_of(facts, root, plans, nearby):
         return None
     if any(_is_another(name, value, root, environ) for name, value in facts.environ.items()):
         return None
@@ -533,6 +546,13 @@ def _probe(snapshot: Snapshot, root: str, environ: Mapping[str, str], plans: Seq
         dirty |= _items_with_keys(snapshot, voided)
     items = sorted(dirty) if is_of_plan else snapshot.with_all_after(dirty) if dirty else []
     return ProbeResult(snapshot, facts, items, moved, len(numbers), is_of_plan=is_of_plan, log_size=log_size)
+
+
+def _is_of(facts: Facts, root: str, plans: Sequence[str], nearby: Sequence[str]) -> bool:
+    """Return whether a snapshot is of a plan that the call names or, with the same plans around, may find."""
+    if facts.nearby:
+        return [os.path.normpath(os.path.join(root, path)) for path in facts.nearby] == nearby
+    return os.path.join(root, facts.plan) in plans
 
 
 def _is_redacted(name: str, value: str | None, environ: Mapping[str, str]) -> bool:

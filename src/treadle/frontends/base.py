@@ -95,12 +95,14 @@ class Outline:
     :param root: absolute path of the folder that all paths are relative to
     :param helps: uid -> help, without actions that their own `when` disables
     :param plan_producers: uid -> path of the plan that it generates
+    :param included: see `Project`
     """
 
     root: str
     helps: dict[str, str]
     plan_producers: dict[str, str]
     names: Names = field(repr=False)
+    included: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -122,6 +124,8 @@ class Project:
     :param unclear: uids of default actions that are disabled as long as there are `unread` plans
     :param pool: what it says of resources: how many actions may run at the same time, a blank, and JSON with
         `resources` (type -> an amount or names) and `slots` (type -> number); "" where it says nothing
+    :param included: prefix of names (`docs:`) -> the file of an included plan, and the folder that its paths are
+        relative to, itself relative to the root
     """
 
     file: str
@@ -140,6 +144,7 @@ class Project:
     is_idle: bool = False
     unclear: tuple[str, ...] = ()
     pool: str = ""
+    included: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -197,7 +202,7 @@ class Project:
     def outline(self) -> Outline:
         """Return its names."""
         helps = {uid: action.help for uid, action in self.actions.items()}
-        return Outline(self.root, helps, self.plan_producers, self.names)
+        return Outline(self.root, helps, self.plan_producers, self.names, self.included)
 
     @property
     def unread(self) -> list[str]:

@@ -181,6 +181,7 @@ class _Loader:
             not default and groups.is_default_disabled(top, names, instances),
             groups.unclear_default(top, names, instances),
             self.pool,
+            self._included(),
         )
 
     def outline(
@@ -194,7 +195,12 @@ class _Loader:
         known = [one for one in instances if not one.disabled]
         helps = {one.uid: one.spec.help for one in known}
         producers = {one.uid: one.expand for one in known if one.expand is not None}
-        return Outline(self.common.root, helps, producers, self._names(instances))
+        return Outline(self.common.root, helps, producers, self._names(instances), self._included())
+
+    def _included(self) -> dict[str, tuple[str, str]]:
+        """Return prefix -> file and folder of each plan that is included."""
+        files = [file for file in self.files[1:] if not file.file_scope.generated_by]
+        return {file.prefix: (file.path, file.file_scope.resolver.folder) for file in files}
 
     def _all_instances(
         self, previous_outputs: Callable[[str], Collection[str]] | None, generated: Collection[str]

@@ -6,10 +6,10 @@ import os
 from time import monotonic
 
 from treadle.core.outcomes import Report
-from treadle.errors import UsageError, listed
+from treadle.errors import PlanError, UsageError, listed
 from treadle.events.bus import Bus, RunEnded, WalkEnded
 
-from .fast_start import DEFAULT_PLAN, nearest_plan
+from .fast_start import DEFAULT_PLAN, plans_nearby
 from .options import Options
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from treadle.command.walk import CommandWalk
+    from treadle.content.timestamps import Kept
     from treadle.core.outcomes import ActionReport
     from treadle.errors import TreadleError
     from treadle.frontends.base import Project
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from treadle.ui.console import Console
 
     from .fast_start import FastStart
+    from .members import Member
 
 
 class RunReport(Report):
@@ -142,6 +144,15 @@ class Call:
         """The outputs of previous runs, as the globs of the loaded plan saw them."""
         self.under_way = False
         """Whether actions may have started."""
+        self.member: Member | None = None
+        """What the nearest plan is in the plan of this call, once that was found; None if it is that plan."""
+        self.nearby: list[str] = []
+        """The nearest plan and those above it, among which the plan was found; [] if the call names it."""
+        self.nearby_looks: dict[str, Kept] = {}
+        """The files that decided which one of them it is, each as it was just before it was read."""
+        self.is_member_noted = False
+        """Whether the line about the plan that includes the nearest one was printed."""
+        self._plan_file = ""
 
     @property
     def console(self) -> Console:
@@ -183,7 +194,7 @@ class Call:
         if plan.plan_producers:
             from .generated_plans import with_generated_plans
 
-            plan = with_generated_plans(plan, self.options, self.load_with, is_run=is_run)
+            plan = with_generated_plans(plan, self.load_with, self.forced_among, is_run=is_run)
         return plan
 
     def load_with(self, made: Collection[str]) -> Project:
@@ -191,7 +202,22 @@ class Call:
 
         :param made: the uids of these actions
         """
-        return self._read(self._previous_outputs, made)
+        self.plan_file()
+        if self.member is not None and not self.options.quiet:
+            self.note_member(self.member.note)
+        try:
+            return self._read(self._previous_outputs, made)
+        except PlanError:
+            if self.member is not None:
+                # where the mistakes are in another member, the nearest plan may be right
+                self.note_member(self.member.note)
+            raise
+
+    def note_member(self, text: str) -> None:
+        """Print which plan is used in place of the nearest one, once."""
+        if text and not self.is_member_noted:
+            self.is_member_noted = True
+            self.note(text)
 
     def _read(
         self, previous_outputs: Callable[[str], PreviousOutputs] | None, made: Collection[str] = ()
@@ -208,8 +234,6 @@ class Call:
 
         :raises TreadleError: there is none, or it is not right in another way
         """
-        from treadle.errors import PlanError
-
         try:
             return self.load()
         except PlanError as problem:
@@ -225,17 +249,58 @@ class Call:
         return self.previous_outputs
 
     def plan_file(self) -> str:
-        """Return the path of the plan.
+        """Return the path of the plan: the named one, else the topmost that includes the nearest one, else that.
 
         :raises UsageError: there is none
+        :raises PlanError: one that may include the nearest one cannot be read
         """
-        return self.options.file or find_plan(os.getcwd())
+        if not self._plan_file:
+            self._plan_file = self.options.file
+        if not self._plan_file:
+            self.nearby = nearby = plans_nearby(os.getcwd())
+            if not nearby:
+                raise no_plan(os.getcwd())
+            self._plan_file = nearby[0]
+            if len(nearby) > 1:
+                from .members import plan_taken
+
+                self._plan_file, self.member = plan_taken(nearby, self.nearby_looks)
+        return self._plan_file
+
+    def names_in(self, plan: Project, names: Sequence[str] | None = None) -> list[str]:
+        """Return names of the call as the whole plan has them; in the folder of a member, they are its own.
+
+        :param names: those of the call if left out; without any, of a member those that it runs by default
+        """
+        given = self.options.names if names is None else names
+        if self.member is None:
+            return list(given)
+        if names is None and not given:
+            return self.member.defaults(plan)
+        return [whole for name in given for whole in self.member.whole_names(plan, name)]
+
+    def forced_among(self, plan: Project, uids: Sequence[str]) -> list[str]:
+        """Return those of some actions that are forced."""
+        if self.options.force_all:
+            return list(uids)
+        named = {uid for name in self.names_in(plan, self.options.force) for uid in plan.names.named(name) or ()}
+        return [uid for uid in uids if uid in named]
+
+    def all_actions(self, plan: Project) -> list[str]:
+        """Return the uids of all actions of the plan; in the folder of a member, of its part."""
+        return list(plan.actions) if self.member is None else self.member.actions(plan)
 
     def select(self, plan: Project, names: Sequence[str]) -> list[str]:
         """Return the uids that names select; a path may be relative to the current folder, or absolute."""
         found: set[str] = set()
         for name in names:
-            found.update(_select(plan, name))
+            try:
+                for whole in self.names_in(plan, [name]):
+                    found.update(_select(plan, whole))
+            except UsageError as error:
+                if self.member is not None:
+                    self.member.explain(plan, name, error)
+                raise
         return [uid for uid in plan.actions if uid in found]
 
     def select_known(self, plan: Project, given: Sequence[str] | None = None) -> list[str]:
@@ -245,7 +310,7 @@ class Call:
         :raises UsageError: one of them may be in a plan that is not generated yet
         """
         names = self.options.names if given is None else given
-        for name in names:
+        for name in self.names_in(plan, names):
             producer = plan.names.producer_of_plan(name)
             if producer is not None and producer in plan.unread:
                 raise UsageError(
@@ -261,6 +326,9 @@ class Call:
         """
         if self.options.names:
             return self.tagged(plan, self.select(plan, self.options.names))
+        if self.member is not None:
+            found = {uid for name in self.names_in(plan) for uid in plan.names.named(name) or ()}
+            return self.tagged(plan, [uid for uid in plan.actions if uid in found])
         if not plan.default and plan.actions and not plan.is_idle:
             raise UsageError(
                 "no action was named, and the plan has no default",
@@ -298,18 +366,12 @@ class Call:
             self._console.warn(text)
 
 
-def find_plan(folder: str) -> str:
-    """Return the treadle.yaml of a folder or of the nearest one above it.
-
-    :raises UsageError: there is none
-    """
-    path = nearest_plan(folder)
-    if path is None:
-        raise UsageError(
-            f"there is no {DEFAULT_PLAN} in {folder} or in a folder above it",
-            hint="name a plan: -f FILE, or `treadle run some.yaml`",
-        )
-    return path
+def no_plan(folder: str) -> UsageError:
+    """Return the error for a folder without a plan in it or above it."""
+    return UsageError(
+        f"there is no {DEFAULT_PLAN} in {folder} or in a folder above it",
+        hint="name a plan: -f FILE, or `treadle run some.yaml`",
+    )
 
 
 def _select(plan: Project, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from treadle.content import trust
 from treadle.content.trust import STATE_FOLDER
 
 TYPE_CHECKING = False
@@ -136,13 +137,58 @@ def nearest_plan(folder: str) -> str | None:
         folder = above
 
 
-def _plans(call: PlainCall, here: str) -> list[str]:
-    """Return the plans that a call may mean: the one of -f, else the nearest one, or one among the names."""
+def plans_above(nearest: str) -> list[str]:
+    """Return the plans above a plan that may include it, innermost first. Whether one does is in their text.
+
+    They are looked for in folders that belong to the user, and not beyond the home folder, a mount or the top of
+    a repository. For a plan at the top of a repository this is one look.
+    """
+    found: list[str] = []
+    folder = os.path.dirname(nearest)
+    status: os.stat_result | None = None
+    home: tuple[int, int] | None = None
+    try:
+        while not os.path.exists(os.path.join(folder, ".git")):
+            if status is None:
+                status, home = os.stat(folder), _home()
+            above = os.path.dirname(folder)
+            if above == folder or (status.st_dev, status.st_ino) == home:
+                break
+            around = os.stat(above)
+            if around.st_dev != status.st_dev or not trust.counts(above, around):
+                break
+            folder, status = above, around
+            path = os.path.join(folder, DEFAULT_PLAN)
+            if os.path.isfile(path):
+                found.append(path)
+    except OSError:
+        # a folder that cannot be looked at is not looked beyond
+        return found
+    return found
+
+
+def _home() -> tuple[int, int] | None:
+    """Return device and inode of the home folder, None if there is none."""
+    try:
+        status = os.stat(os.environ["HOME"])
+    except (KeyError, OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def plans_nearby(here: str) -> list[str]:
+    """Return the nearest plan and the plans above it that may include it; [] if there is none."""
+    nearest = nearest_plan(here)
+    return [] if nearest is None else [nearest, *plans_above(nearest)]
+
+
+def _named_plans(call: PlainCall, here: str) -> list[str]:
+    """Return the plans that a call may name: by -f, or by its first name."""
     if call.file:
         return [os.path.normpath(os.path.join(here, call.file))]
-    named = [name for name in call.names[:1] if name.endswith((".yaml", ".yml"))]
-    nearest = nearest_plan(here)
-    return [os.path.normpath(os.path.join(here, name)) for name in named] + ([nearest] if nearest else [])
+    return [
+        os.path.normpath(os.path.join(here, name)) for name in call.names[:1] if name.endswith((".yaml", ".yml"))
+    ]
 
 
 class FastStart:
@@ -152,9 +198,10 @@ class FastStart:
     :ivar root: the folder of the snapshot, "" without one
     :ivar name: the name of the snapshot
     :ivar probed: what is dirty; None without a snapshot that can decide
+    :ivar nearby: the nearest plan and the plans above it that may include it; [] for a call with -f
     """
 
-    __slots__ = ("began", "call", "here", "name", "probed", "root")
+    __slots__ = ("began", "call", "here", "name", "nearby", "probed", "root")
 
     def __init__(self, call: PlainCall, here: str, began: float) -> None:
         self.call = call
@@ -162,7 +209,17 @@ class FastStart:
         self.began = began
         self.root = ""
         self.name = ""
+        self.nearby: list[str] = []
         self.probed: ProbeResult | None = None
+
+    @property
+    def member_note(self) -> str:
+        """The line about the plan that includes the nearest one, "" if it is of the nearest one."""
+        facts = self.probed.facts if self.probed is not None else None
+        if facts is None or not facts.nearby:
+            return ""
+        plan = os.path.normpath(os.path.join(self.root, facts.plan))
+        return member_note(plan, self.nearby[0]) if plan != self.nearby[0] else ""
 
     def close(self) -> None:
         """Close the snapshot; from now on nothing is known to be dirty or clean."""
@@ -210,7 +267,9 @@ def find(call: PlainCall, began: float) -> FastStart | None:
     except OSError:
         return None
     found = FastStart(call, here, began)
-    plans = _plans(call, here)
+    plans = _named_plans(call, here)
+    if not call.file:
+        found.nearby = plans_nearby(here)
     root = here
     while True:
         name = call.key(root, here)
@@ -219,9 +278,17 @@ def find(call: PlainCall, began: float) -> FastStart | None:
             from treadle.fastpath.probe import probe_snapshot
 
             found.root, found.name = root, name
-            found.probed = probe_snapshot(root, path, os.environ, plans)
-            return found
+            found.probed = probe_snapshot(root, path, os.environ, plans, found.nearby)
+            if found.probed is not None:
+                return found
+            # the nearest plan may have been run alone, before a plan above included it
         above = os.path.dirname(root)
         if above == root:
             return found
         root = above
+
+
+def member_note(plan: str, nearest: str) -> str:
+    """Return the line that says which plan is used in place of the nearest one, as seen from this folder."""
+    alone = os.path.relpath(nearest)
+    return f"{alone} is used as a part of {os.path.relpath(plan)}; alone: -f {alone}"

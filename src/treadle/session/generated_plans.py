@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from treadle.core.decision import Verdict
     from treadle.frontends.base import Project
 
-    from .options import Options
 
 MAX_DEPTH = 10
 """Generated plans may generate plans so deep at most."""
@@ -87,11 +86,16 @@ def _state_of(plan: Project, uid: str) -> tuple[str, ...]:
 
 
 def with_generated_plans(
-    plan: Project, options: Options, load_with: Callable[[Sequence[str]], Project], *, is_run: bool = False
+    plan: Project,
+    load_with: Callable[[Sequence[str]], Project],
+    forced_among: Callable[[Project, Sequence[str]], list[str]],
+    *,
+    is_run: bool = False,
 ) -> Project:
     """Return a plan with its generated plans, as far as their producers are up to date.
 
     :param load_with: loads the plan with the plans that some producers have generated
+    :param forced_among: returns those of some actions that are forced
     :param is_run: whether producers that always run are about to run; if not, their last plans are used
     """
     known = plan
@@ -99,7 +103,7 @@ def with_generated_plans(
     made: list[str] = []
     while True:
         refuse_too_deep(known)
-        fresh = _up_to_date(known, options, judged, is_run=is_run)
+        fresh = _up_to_date(known, forced_among, judged, is_run=is_run)
         if not fresh:
             return known
         made += fresh
@@ -116,14 +120,20 @@ def with_generated_plans(
             raise
 
 
-def _up_to_date(plan: Project, options: Options, judged: JudgedActions, *, is_run: bool) -> list[str]:
+def _up_to_date(
+    plan: Project,
+    forced_among: Callable[[Project, Sequence[str]], list[str]],
+    judged: JudgedActions,
+    *,
+    is_run: bool,
+) -> list[str]:
     """Return the producers of unread plans whose plans may be read now."""
     unread = plan.unread
     if not unread:
         return []
     dag = plan.dag(with_discovered_producers(plan, unread))
     uids = [str(uid) for uid in dag.vertex_data]
-    walk = CommandWalk(dag, plan.root, Settings(queues=plan.queues, force=forced_among(plan, options, uids)))
+    walk = CommandWalk(dag, plan.root, Settings(queues=plan.queues, force=forced_among(plan, uids)))
     walk.look()
     judged.keep(plan, uids)
     settled = _settled({str(uid): verdict for uid, verdict in walk.verdicts.items()}, is_run=is_run)
@@ -148,14 +158,6 @@ def _settled(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
         if is_settled:
             settled.add(uid)
     return settled
-
-
-def forced_among(plan: Project, options: Options, uids: Sequence[str]) -> list[str]:
-    """Return those of some actions that are forced."""
-    if options.force_all:
-        return list(uids)
-    named = {uid for name in options.force for uid in plan.names.named(name) or ()}
-    return [uid for uid in uids if uid in named]
 
 
 def refuse_too_deep(plan: Project) -> None:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from time import time_ns
 from typing import TYPE_CHECKING
 
 from treadle.content.files import is_sure
-from treadle.content.timestamps import ABSENT, UNSURE, Clocks, FileSystems, stamp_of_error
+from treadle.content.timestamps import ABSENT, UNSURE, Clocks, FileSystems, kept_look
 from treadle.fastpath.probe import WATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from treadle.command.walk import CommandWalk
+    from treadle.content.timestamps import Kept
     from treadle.fastpath.partial_walk import Watch
     from treadle.frontends.base import Project
     from treadle.session.call import Call
 
     Row = tuple[int, int, int]
-    Kept = tuple[os.stat_result | Row, int]
-    """The status of a path, or the stamp of the error, and when it was looked at."""
 
 _SYSTEM = ("/etc/os-release", "/usr/lib/os-release")
 """The files with the version of the system."""
@@ -45,13 +43,15 @@ class PlanInputs:
             for word in self.found.call.words
             if word.endswith((".yaml", ".yml"))
         ]
+        self.rows.update(call.nearby_looks)
         for path in (self.file, *self._nearer_plans(), *plans):
-            self.rows[path] = look_at(path)
+            if path not in self.rows:
+                self.rows[path] = kept_look(path)
         for path in _SYSTEM:
-            self.system[path] = look_at(path)
+            self.system[path] = kept_look(path)
         for folder in os.environ.get("PATH", "").split(os.pathsep):
             path = os.path.join(os.path.abspath(folder or "."), "")
-            self.search[path] = look_at(path)
+            self.search[path] = kept_look(path)
 
     def _nearer_plans(self) -> list[str]:
         """Return the places where a new plan would be found before this one."""
@@ -114,6 +114,8 @@ class PlanInputs:
             queues=plan.queues,
             generates_plans=bool(plan.plan_producers),
             pool=plan.pool,
+            # a call of which the words name a plan looks for none
+            nearby=[os.path.relpath(path, plan.root) for path in self.call.nearby if not self.found.call.file],
         )
 
 
@@ -130,15 +132,6 @@ def _reads_unselected_outputs(walk: CommandWalk, plan: Project) -> bool:
     others = {uid: one.command for uid, one in plan.actions.items() if uid not in inside}
     producers = Producers(plan.root, written_by(others))
     return any(producers.of(path) for uid in readers for path in discovered_by(walk, uid))
-
-
-def look_at(path: str) -> Kept:
-    """Return the status of a path, and the time of the look."""
-    now = time_ns()
-    try:
-        return os.stat(path), now
-    except OSError as error:
-        return stamp_of_error(error), now
 
 
 def _stamp(path: str, found: os.stat_result | Row, when: int, systems: FileSystems, clocks: Clocks) -> Row:

@@ -21,7 +21,6 @@ from treadle.status import ReturnValue
 from .call import RunReport
 from .generated_plans import (
     JudgedActions,
-    forced_among,
     left_by,
     refuse_too_deep,
     with_all_after,
@@ -103,9 +102,10 @@ class Rounds:
 
     def selected(self, plan: Project) -> list[str]:
         """Return the selected actions, as far as they are known; the others are published as blocked at the end."""
-        call, names = self.call, self.call.options.names
+        call = self.call
         if not self.failed:
             return call.selected(plan)
+        names = call.names_in(plan)
         found: dict[str, None] = {}
         for name in names:
             unknown = plan.names.unclear_among([name])
@@ -185,7 +185,7 @@ class Rounds:
 
         :param if_unclear: whether to include those of which this is not known
         """
-        if not self.call.options.names:
+        if not self.call.names_in(plan):
             return plan.plan_producers
         return needed_producers(self.call, plan, if_unclear=if_unclear)
 
@@ -220,7 +220,7 @@ class Rounds:
             options.jobs,
             plan.queues,
             keep_going=limit,
-            force=forced_among(plan, options, here),
+            force=self.call.forced_among(plan, here),
             wait=options.wait,
             **resource_settings(options, plan.pool),
             blocked=self.blocked(plan, here),
@@ -271,7 +271,7 @@ def needed_producers(call: Call, plan: Project, *, if_unclear: bool) -> set[str]
     """
     unread = plan.unread
     found: set[str] = set()
-    for name in call.options.names:
+    for name in call.names_in(plan):
         is_clear = not _may_be_in_unread(plan, name)
         try:
             uids = call.select(plan, [name])

@@ -84,6 +84,8 @@ def _run_part(call: Call, found: FastStart, probed: ProbeResult) -> RunReport | 
     part = part_of(probed)
     if part is None:
         return None
+    if not call.options.quiet:
+        call.note_member(found.member_note)
     facts = probed.facts
     return _walk_part(call, found, part, facts.queues, facts.pool, {})
 

@@ -114,6 +114,19 @@ class Claim:
             else:
                 self.values.setdefault(path, set()).add(value)
 
+    def moved(self, folder: str) -> Claim:
+        """Return the same claim, with its paths below a folder."""
+        moved = object.__new__(Claim)
+        moved.by_name, moved.has_succeeded, moved.is_adopted = self.by_name, self.has_succeeded, self.is_adopted
+        moved.released = frozenset(folder + path for path in self.released)
+        moved.values = {folder + path: known for path, known in self.values.items()}
+        moved.folders = {folder + path: None for path in self.folders}
+        moved.foreign = self.foreign and frozenset(folder + path for path in self.foreign)
+        moved._left = {folder + path for path in self._left}
+        moved._manifest = moved._above = None
+        moved._read_manifest = lambda: {folder + path: value for path, value in self.manifest.items()}
+        return moved
+
     @property
     def manifest(self) -> dict[str, str]:
         """What it has made in its output folders, path -> value."""
@@ -174,6 +187,8 @@ class Ownership:
         self.store = store
         self.files = files
         self.root = files.root
+        self._members: dict[str, Ownership | None] = {}
+        """Folder -> what a state of its own there says, None if there is none."""
         self._keys: dict[str, list[str]] | None = None
         self._around: set[str] | None = None
         """Folders around outputs of any record."""
@@ -206,8 +221,40 @@ class Ownership:
     def claims_on(self, path: str, but: str = "") -> list[Claim]:
         """Return the claims on an output, or on an output folder.
 
+        What no action of this root has made, an action of a plan with a state of its own in a folder around it may
+        have made, which is a member of this plan now.
+
         :param but: the key of a record that is left out
         """
+        keys = self.keys_of(path)
+        entries = [entry for key in (*keys, but) if (entry := self.store.entries.get(key)) is not None]
+        found = self._own_claims_on(path, but)
+        if not any(entry.offset >= 0 or path in entry.released for entry in entries):
+            found += self._member_claims_on(path)
+        return found
+
+    def _member_claims_on(self, path: str) -> list[Claim]:
+        """Return the claims of actions that have run in a folder around a path, with a state of its own."""
+        found: list[Claim] = []
+        for folder in folders_around(path):
+            member = self._member(folder)
+            if member is not None:
+                found += [claim.moved(folder) for claim in member._own_claims_on(path[len(folder) :])]
+        return found
+
+    def _member(self, folder: str) -> Ownership | None:
+        if folder not in self._members:
+            from .store import Store
+
+            store = Store(os.path.join(self.root, folder))
+            known = None
+            if os.path.exists(store.path):
+                store.load()
+                known = Ownership(store, self.files)
+            self._members[folder] = known
+        return self._members[folder]
+
+    def _own_claims_on(self, path: str, but: str = "") -> list[Claim]:
         found = []
         for key in self.keys_of(path):
             if key == but:
@@ -251,7 +298,7 @@ class Ownership:
         """
         value = self.value_of(path, status)
         for made in (path, *folders_around(path)):
-            for key, claim in zip(self.keys_of(made), self.claims_on(made), strict=True):
+            for key, claim in zip(self.keys_of(made), self._own_claims_on(made), strict=True):
                 # by its name alone nothing is a previous output: its owner may have written to it since
                 if self.store.entries[key].label == label and not claim.by_name and made not in claim.released:
                     verdict = (

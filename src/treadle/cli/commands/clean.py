@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.session.options import Options
+    from treadle.state.records import Owner
 
 
 def clean_command(call: Call) -> int:
@@ -45,6 +46,11 @@ def clean_command(call: Call) -> int:
     options = call.options
     _refuse_together(options)
     plan = call.load()
+    if call.member is not None and options.replaced:
+        raise UsageError(
+            "--replaced takes the files that runs of all parts of the plan have moved aside",
+            hint=f"treadle clean --replaced -f {os.path.relpath(plan.file)}",
+        )
     refuse_tracked_state(plan)
     if options.replaced:
         return _empty_replaced(call, plan)
@@ -98,7 +104,8 @@ def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
 
         stale = stale_outputs(plan, store, call.console.warn)
         for path, owner in stale.paths:
-            cleaner.take(path, owner.label, owner.uid, is_planned=False)
+            if _is_of_call(call, plan, owner):
+                cleaner.take(path, owner.label, owner.uid, is_planned=False)
         keys, kept = stale.keys, stale.kept
         folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
     elif options.everything:
@@ -118,10 +125,15 @@ def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
     return cleaner
 
 
+def _is_of_call(call: Call, plan: Project, owner: Owner) -> bool:
+    """Return whether the call may remove outputs of an action on record: in the folder of a member, its own."""
+    return call.member is None or call.member.owns(plan, owner.label, owner.uid)
+
+
 def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
     """Take the outputs of the named actions, of all without names; return those that are kept."""
     is_named = bool(call.options.names)
-    uids = call.select_known(plan) if is_named else list(plan.actions)
+    uids = call.select_known(plan) if is_named else call.all_actions(plan)
     kept = []
     for uid in uids:
         command = plan.actions[uid].command
@@ -143,7 +155,7 @@ def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list
     kept = []
     for entry in list(store.entries.values()):
         owner = entry.owner
-        for path in owner.made:
+        for path in owner.made if _is_of_call(call, plan, owner) else ():
             why = sources.why_read(path)
             if why and path not in made:
                 if is_there(plan.root, path):
@@ -167,6 +179,7 @@ def _say_what_is_left(call: Call, plan: Project, store: Store, kept: list[str]) 
     if not call.options.everything and not call.options.stale:
         own = {path for action in plan.actions.values() for path in (*action.command.made, *action.command.edits)}
         owners = [store.entries[key].owner for key in _not_in_plan(plan, store)]
+        owners = [owner for owner in owners if _is_of_call(call, plan, owner)]
         others = {path for owner in owners if not owner.keeps for path in owner.made if path not in own}
         number = sum(is_there(plan.root, path) for path in others)
         if number:

@@ -25,7 +25,7 @@ def forget_command(call: Call) -> int:
     uids, paths = _to_forget(call, plan)
     walk = CommandWalk(plan.dag(), plan.root)
     with locked(call, plan) as store:
-        released = _released(store, paths)
+        released = _released(call, store, paths)
         keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
         known = {uid: key for uid, key in keys.items() if key in store.entries}
         if known:
@@ -56,7 +56,7 @@ def _to_forget(call: Call, plan: Project) -> tuple[list[str], dict[str, UsageErr
     return [uid for uid in plan.actions if uid in uids], paths
 
 
-def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]]:
+def _released(call: Call, store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]]:
     """Return output -> keys of the records that it is in, for paths that were named.
 
     :raises UsageError: one of them is not an output of a previous run
@@ -64,7 +64,8 @@ def _released(store: Store, paths: dict[str, UsageError]) -> dict[str, list[str]
     found: dict[str, list[str]] = {}
     for name, error in paths.items():
         inside = os.path.relpath(os.path.join(os.getcwd(), name), store.root)
-        for path in (name.rstrip("/"), inside):
+        # in the folder of a member a path is its own, and not that of an output of the whole plan
+        for path in (name.rstrip("/"), inside) if call.member is None else (inside, name.rstrip("/")):
             keys = {
                 made: key
                 for key, entry in store.entries.items()

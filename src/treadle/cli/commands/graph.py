@@ -32,6 +32,9 @@ def graph_command(call: Call) -> int:
     options = call.options
     plan = call.load()
     named = call.select(plan, options.names) if options.names else []
+    if call.member is not None and not named:
+        # with what it needs, and what needs it
+        named = call.all_actions(plan)
     if options.tags:
         named = call.tagged(plan, named or list(plan.actions))
     if options.depth is not None and not (options.names or options.tags):

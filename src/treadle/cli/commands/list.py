@@ -34,7 +34,7 @@ def list_command(call: Call) -> int:
     """List actions, groups and parameters: one line for each family, with --all for each action."""
     options = call.options
     plan = call.load()
-    uids = call.tagged(plan, call.select(plan, options.names) if options.names else list(plan.actions))
+    uids = call.tagged(plan, call.select(plan, options.names) if options.names else call.all_actions(plan))
     actions = [plan.actions[uid] for uid in uids]
     files = Origins(plan) if options.files else None
     if options.json:
@@ -56,7 +56,9 @@ def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: b
         count = wording.count(len(plan.left_out), "action")
         call.console.say([line(("no action is enabled: ", "dim"), f"{count} disabled, --all shows why")])
     if not named:
-        _section(call, "groups", [_group(group) for group in plan.groups.values()])
+        member = call.member
+        groups = plan.groups if member is None else member.groups(plan)
+        _section(call, "groups", [_group(plan.groups[name]) for name in groups])
         _section(call, "parameters", [_param(param) for param in plan.params.values()])
         _section(call, "plans that are not generated yet", [(uid, plan.plan_producers[uid]) for uid in plan.unread])
         if everything:

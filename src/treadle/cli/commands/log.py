@@ -20,7 +20,7 @@ def log_command(call: Call) -> int:
     from treadle.state.store import Store
 
     plan = call.load()
-    name = call.options.names[0]
+    name, *_ = call.names_in(plan)
     # what a plan held that is made anew has its log still
     is_kept = plan.names.producer_of_plan(name) in plan.unread and plan.names.named(name) is None
     uids = [name] if is_kept else call.select(plan, call.options.names)

@@ -9,6 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 from treadle.errors import TreadleError
+from treadle.session.call import Call
+from treadle.session.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,19 +33,40 @@ class Choice:
 class Names:
     """The names of one plan.
 
-    :param file: the plan as it was named, "" for the one that is found
+    :param file: the plan as it was named, "" for the one that is found, as a call finds it
     :param params: parameters that were given
     """
 
     def __init__(self, file: str, params: Mapping[str, str]) -> None:
         self.file = file
         self.given = dict(params)
+        self._call = Call("", Options(file=file))
         self._tops: dict[str, Table] | None = None
         self._outline: Outline | None = None
         self._is_wrong = False
 
     def matching(self, word: str) -> list[Row]:
-        """Return the names that begin with a word: families and groups first, then instances, then outputs."""
+        """Return the names that begin with a word: families and groups first, then instances, then outputs.
+
+        In the folder of a member these are its own. If none of them begins so, they are those of the whole plan.
+        """
+        self._path()
+        return (self._of_member(word) if self._call.member is not None else []) or self._matching(word)
+
+    def _of_member(self, word: str) -> list[Row]:
+        member, outline = self._call.member, self.outline()
+        if member is None or outline is None:
+            return []
+        found: dict[str, str] = {}
+        for prefix, folder in member.parts(outline.included).items():
+            rows = self._matching(prefix + word)
+            found.update((name[len(prefix) :], text) for name, text in rows if name.startswith(prefix))
+            if not rows and folder:
+                below = f"{folder}/"
+                found.update((path[len(below) :], text) for path, text in _outputs(outline, below + word))
+        return list(found.items())
+
+    def _matching(self, word: str) -> list[Row]:
         hidden = _is_hidden(word)
         rows = [row for row in self._plain() if row[0].startswith(word) and (hidden or not _is_hidden(row[0]))]
         is_whole = [name for name, _ in rows] == [word]
@@ -143,9 +166,7 @@ class Names:
         return os.path.splitext(self._path())[1] in ("", *YamlPlans.suffixes)
 
     def _path(self) -> str:
-        from treadle.session.call import find_plan
-
-        return self.file or find_plan(os.getcwd())
+        return self._call.plan_file()
 
 
 def _is_hidden(name: str) -> bool:

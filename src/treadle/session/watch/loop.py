@@ -18,7 +18,7 @@ from treadle.errors import DAGError, PlanError, TreadleError, UsageError
 from treadle.events.bus import Bus
 from treadle.fastpath.probe import FOLDER, PATHS
 from treadle.session import fast_start
-from treadle.session.call import Call, find_plan
+from treadle.session.call import Call
 from treadle.session.run import run
 
 from .inputs import (
@@ -282,16 +282,17 @@ class WatchLoop:
             return rest.stamps()
         return rest.stamps() | self.declared.of_dirty(found.probed).stamps()
 
-    def take(self, plan: Project, before: Stamp | None) -> None:
+    def take(self, plan: Project, call: Call, before: Stamp | None) -> None:
         """Take a plan that was loaded, and watch its inputs before a walk looks at them.
 
+        :param call: the call of the round
         :param before: the stamp of its file before that was read
         """
         self.plan = plan
         uids = list(plan.actions)
         # the run reports names that match nothing
         with suppress(TreadleError):
-            uids = [str(uid) for uid in plan.dag([*self.call.selected(plan), *plan.plan_producers]).vertex_data]
+            uids = [str(uid) for uid in plan.dag([*call.selected(plan), *plan.plan_producers]).vertex_data]
         self.declared = DeclaredInputs.of(plan, uids)
         self.declared.add_discovered()
         # after a problem all changes near it count, until a round has ended well
@@ -405,10 +406,12 @@ class WatchLoop:
         return names_of(changed_paths, (), os.path.dirname(self._plan_file())) or (["the plan"] if is_new else [])
 
     def _plan_file(self) -> str:
-        options = self.call.options
         if self.plan is not None:
             return self.plan.file
-        return os.path.abspath(options.file or find_plan(self._here()))
+        self._here()
+        nearby = fast_start.plans_nearby(os.getcwd())
+        # with a plan above that cannot be read, the nearest one: both are watched
+        return os.path.abspath(self.call.options.file or (nearby[0] if nearby else fast_start.DEFAULT_PLAN))
 
     def _folders(self, found: FastStart | None) -> set[str]:
         """Return the folders in which a change may start a round."""
@@ -452,12 +455,13 @@ class Round(Call):
         self.loop = loop
         if changed is not None:
             self.began = monotonic()
+            self.is_member_noted = True
 
     def load_with(self, made: Collection[str]) -> Project:
         """Load the plan, and hand it to the loop."""
         before = stamp(os.path.abspath(self.plan_file()))
         plan = super().load_with(made)
-        self.loop.take(plan, before)
+        self.loop.take(plan, self, before)
         return plan
 
     def publish_problem(self, error: TreadleError) -> None:
