@@ -46,9 +46,7 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: FastSta
             return complete(argv[1:])
         options = found.options() if found is not None else None
         if options is None:
-            from .parser import parse
-
-            options = parse(argv)
+            options = _parsed(argv)
         call = Call("", options, console=Console(options.color, options.origin), stops=interrupts, found=found)
         code = _command(options)(call)
         if call.console.screen.failure:
@@ -62,6 +60,25 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: FastSta
 
         call.console.screen.erase()
         return print_error(error, call)
+
+
+def _parsed(argv: Sequence[str]) -> Options:
+    """Return the options of a call; for a name of the plan in place of a command, say how to run it.
+
+    :raises UsageError: the call is wrong
+    """
+    from .parser import UnknownCommandError, parse
+
+    try:
+        return parse(argv)
+    except UnknownCommandError as error:
+        from .completion.complete import is_name
+
+        if is_name(error.name, argv):
+            from treadle.core.text import shell_join
+
+            error.hint = f"to run this action: {shell_join(['treadle', 'run', *argv])}"
+        raise
 
 
 def _command(options: Options) -> Callable[[Call], int]:

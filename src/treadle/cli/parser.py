@@ -35,9 +35,8 @@ def parse(argv: Sequence[str]) -> Options:
         raise SystemExit(0)
     words = list(argv)
     rest = words[words.index("--") + 1 :] if "--" in words else None
-    options, more = parser.parse_known_args(
-        _with_values(words if rest is None else words[: -1 - len(rest)]), Options()
-    )
+    given = _with_values(words if rest is None else words[: -1 - len(rest)])
+    options, more = parser.parse_known_args(given, Options())
     if not options.command:
         raise UsageError("no command was given", hint="`treadle --help` lists them")
     _take_names(parser, options, more)
@@ -104,7 +103,7 @@ def _params(given: Sequence[str]) -> dict[str, str]:
 def _with_values(argv: Sequence[str]) -> list[str]:
     """Return the arguments with options that may have a value (--force, -k) in a form that takes no name for it."""
     words: list[str] = []
-    for word in argv:
+    for word in _with_list(argv):
         if word == "--force":
             word = "--force-all"
         elif word == "--keep-going":
@@ -116,6 +115,24 @@ def _with_values(argv: Sequence[str]) -> list[str]:
                 word = f"--keep-going={number or 0}"
         words.append(word)
     return words
+
+
+def _with_list(argv: Sequence[str]) -> Sequence[str]:
+    """Return the arguments with `--list`, alone or with `run`, as the command `list`."""
+    if "--list" not in argv:
+        return argv
+    words = [word for word in argv if word != "--list"]
+    if words[:1] == ["run"]:
+        del words[0]
+    return ["list", *words] if not words or words[0] not in COMMANDS else argv
+
+
+class UnknownCommandError(UsageError):
+    """There is no such command."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        super().__init__(f"there is no command {name}", hint=hint)
+        self.name = name
 
 
 class _Parser(argparse.ArgumentParser):
@@ -138,7 +155,7 @@ class _Parser(argparse.ArgumentParser):
             name = message[len(prefix) :].partition("'")[0]
             close = nearest(name, COMMANDS)
             hint = f"did you mean `treadle {close}`?" if close else "`treadle --help` lists the commands"
-            raise UsageError(f"there is no command {name}", hint=hint)
+            raise UnknownCommandError(name, hint)
         option, is_given, value = message.removeprefix("argument ").partition(": ignored explicit argument ")
         if is_given:
             hint = "-kN takes a number" if option == "-k" else f"see `{self.prog} --help`"
@@ -371,6 +388,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--output", _OUTPUT, choices=OUTPUTS)
     add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
     add("run clean init", "-n", "only show what would be done", dest="dry", action=flag)
+    add("run clean init", "--dry-run", none, dest="dry", action=flag)
+    add("run list status graph", "--since", _SINCE, type=_commit, metavar="REV")
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)
     add("run clean forget adopt", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
@@ -394,6 +413,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
 
 
+_SINCE = "only actions that depend on what differs from this commit of git"
 _OUTPUT = "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names"
 _RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: four may share one"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
@@ -404,6 +424,12 @@ _NO_WAIT = "exit with code 3 if another run is active"
 def _file(text: str) -> str:
     if text in ("", "-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file; to print it, name /dev/stdout")
+    return text
+
+
+def _commit(text: str) -> str:
+    if not text or text.startswith("-"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a commit, such as main or HEAD~2")
     return text
 
 

@@ -22,6 +22,10 @@ COMMITS = 50
 """Commits that are looked at, the latest that changed a file."""
 _PATIENCE = 5.0
 """Seconds that one call of git may take."""
+_LONG_PATIENCE = 120.0
+"""Seconds for what lists a whole commit or work tree."""
+_SHORTEST = 20_000_000
+"""Nanoseconds within which two changes may have the same time."""
 _LARGEST = 1 << 30
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _DEEPEST = 5
@@ -43,6 +47,8 @@ class Checkout:
         self.objects = os.path.join(self.common, "objects")
         config = (_text(os.path.join(self.common, "config")) or "").lower()
         self.is_sha256 = "objectformat" in config and "sha256" in config
+        self.has_modes = not ("filemode" in config and "filemode=false" in "".join(config.split()))
+        """Whether modes of files on its file system say which can be executed."""
 
     @property
     def counts(self) -> bool:
@@ -76,6 +82,14 @@ class Checkout:
 
         :raises ValueError: it is none that can be read
         """
+        for path, found, _ in self.entries():
+            yield path, found
+
+    def entries(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield the same with what else the index says of each file.
+
+        :raises ValueError: it is none that can be read
+        """
         size = 32 if self.is_sha256 else 20
         path = os.path.join(self.own, "index")
         data = _bytes(path)
@@ -89,8 +103,11 @@ class Checkout:
             yield from _entries(_bytes(os.path.join(self.own, f"sharedindex.{shared}")) or b"", size)
 
 
-def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes], None, str]:
-    """Yield what an index holds; return the name of the one that it adds to, "" if there is none."""
+def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes, bytes], None, str]:
+    """Yield what an index holds: path, id, and all numbers of an entry.
+
+    :return: the name of the index that it adds to, "" if there is none
+    """
     version = int.from_bytes(data[4:8])
     if data[:4] != b"DIRC" or version not in (2, 3, 4):
         raise ValueError(f"no index of git: {data[:8]!r}")
@@ -100,6 +117,7 @@ def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes], None, str
         at += 40 + size
         found, flags = data[at - size : at], int.from_bytes(data[at : at + 2])
         at += 4 if flags & 0x4000 else 2
+        facts = data[start:at]
         kept = 0
         if version == 4:
             # the path is that of the entry before without its end, and an end of its own
@@ -115,7 +133,7 @@ def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes], None, str
         end = data.index(b"\0", at)
         path = path[:kept] + data[at:end]
         at = end + 1 if version == 4 else start + ((end - start) // 8 + 1) * 8
-        yield path, found
+        yield path, found, facts
     while at + 8 < len(data) - size:
         length = int.from_bytes(data[at + 4 : at + 8])
         if data[at : at + 4] == b"link":
@@ -208,7 +226,7 @@ def contents(path: str, size: int) -> Iterator[bytes]:
         return
     name = os.path.relpath(full, checkout.top)
     with tempfile.TemporaryDirectory(prefix="treadle-") as folder:
-        reader = _Reader(checkout, program, folder)
+        reader = Reader(checkout, program, folder)
         objects = reader.staged(name)
         head = checkout.head()
         commits = reader.run(["rev-list", f"-n{COMMITS}", head, "--", name]) if head else b""
@@ -220,7 +238,88 @@ def contents(path: str, size: int) -> Iterator[bytes]:
             yield reader.run(["cat-file", "blob", blob])
 
 
-class _Reader:
+class IndexEntry:
+    """What an index says of a file.
+
+    :param facts: its numbers, in the form of the index
+    """
+
+    __slots__ = ("_times", "id", "is_left_out", "mode", "stage")
+
+    def __init__(self, found: bytes, facts: bytes) -> None:
+        size = len(found)
+        numbers = [int.from_bytes(facts[at : at + 4]) for at in range(0, 40, 4)]
+        flags = int.from_bytes(facts[40 + size : 42 + size])
+        more = int.from_bytes(facts[42 + size : 44 + size])
+        self.id = found.hex()
+        self.mode = numbers[6]
+        self.stage = flags >> 12 & 3
+        self.is_left_out = bool(more & 0x4000)
+        """Whether a sparse checkout leaves it out of the work tree."""
+        self._times = (*numbers[:4], numbers[5], numbers[9])
+
+    def holds(self, status: os.stat_result, written: int) -> bool:
+        """Return whether a file is surely the one that the index knows.
+
+        :param written: when the index was written: a later change may have the same times
+        """
+        if status.st_mtime_ns >= written - _SHORTEST:
+            return False
+        seconds = 1_000_000_000
+        now = (*divmod(status.st_ctime_ns, seconds), *divmod(status.st_mtime_ns, seconds))
+        bits = 0xFFFFFFFF
+        return self._times == tuple([one & bits for one in (*now, status.st_ino, status.st_size)])
+
+
+def ids_of_index(checkout: Checkout) -> dict[str, IndexEntry]:
+    """Return path -> what the index says of it.
+
+    :raises ValueError: it is none that can be read
+    """
+    # in a split index a name may be left out, as the other half has it
+    return {os.fsdecode(path): IndexEntry(found, facts) for path, found, facts in checkout.entries() if path}
+
+
+_QUIET = (
+    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "protocol.allow=never"),
+    *("-c", "core.untrackedCache=false"),
+)
+
+
+def run_git(words: Sequence[str], checkout: Checkout, *, work_tree: bool = False) -> bytes | None:
+    """Return what git prints of a checkout; None if it cannot be run, or fails to list a work tree, else b"".
+
+    It is asked for nothing that runs filters, and hooks, monitors and transports are off. It is the repository of
+    the checkout whatever `GIT_DIR` says.
+
+    :param work_tree: whether it lists the work tree
+    """
+    import subprocess
+
+    program = trust.program_outside("git", checkout.top)
+    if program is None or not checkout.counts:
+        return None
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environ |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environ |= {"GIT_DIR": checkout.own, "GIT_WORK_TREE": checkout.top}
+    try:
+        done = subprocess.run(
+            [program, "--no-optional-locks", "--no-pager", *_QUIET, *words],
+            cwd=checkout.top,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environ,
+            timeout=_LONG_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode:
+        return None if work_tree else b""
+    return done.stdout
+
+
+class Reader:
     """A git that sees the objects of a checkout, and nothing else of it.
 
     :param folder: an empty folder, for a repository of our own
@@ -267,6 +366,13 @@ class _Reader:
 
     def run(self, words: Sequence[str], stdin: bytes = b"") -> bytes:
         """Return what git prints, b"" if it fails."""
+        return self.read(words, stdin, _PATIENCE) or b""
+
+    def read(self, words: Sequence[str], stdin: bytes = b"", patience: float = 0.0) -> bytes | None:
+        """Return what git prints, None if it fails.
+
+        :param patience: seconds that it may take
+        """
         import subprocess
 
         try:
@@ -276,12 +382,12 @@ class _Reader:
                 input=stdin,
                 capture_output=True,
                 env=self._environ,
-                timeout=_PATIENCE,
+                timeout=patience or _LONG_PATIENCE,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
-            return b""
-        return done.stdout if done.returncode == 0 else b""
+            return None
+        return done.stdout if done.returncode == 0 else None
 
 
 def _bytes(path: str) -> bytes | None:

@@ -126,6 +126,8 @@ class Project:
         `resources` (type -> an amount or names) and `slots` (type -> number); "" where it says nothing
     :param included: prefix of names (`docs:`) -> the file of an included plan, and the folder that its paths are
         relative to, itself relative to the root
+    :param matching: returns the uids of actions whose globs match one of some paths, whether these exist or not,
+        and the families of which an instance comes or goes with one; None if the front end does not know it
     """
 
     file: str
@@ -145,6 +147,7 @@ class Project:
     unclear: tuple[str, ...] = ()
     pool: str = ""
     included: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    matching: Callable[[Sequence[str]], tuple[set[str], set[str]]] | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -314,6 +317,7 @@ class Request:
     :param previous_outputs: given the root, returns the outputs of previous runs, relative to it: globs do not
         match them as sources
     :param made: uids of producers that are up to date: their plans are to be read too
+    :param keeps_globs: whether the project has to say which of its globs match a path, see `Project.matching`
     """
 
     file: str
@@ -321,6 +325,7 @@ class Request:
     rest: Sequence[str] | None = None
     previous_outputs: Callable[[str], Collection[str]] | None = None
     made: Collection[str] = ()
+    keeps_globs: bool = False
 
 
 class FrontEnd:

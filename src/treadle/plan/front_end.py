@@ -27,6 +27,7 @@ class YamlPlans(FrontEnd):
             previous_outputs=request.previous_outputs,
             rest=request.rest,
             generated=request.made,
+            keeps_globs=request.keeps_globs,
         )
 
     def outline(self, request: Request) -> Outline:

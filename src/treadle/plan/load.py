@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from treadle._startup.interpreter import RareCollection, inherited
 from treadle.core.graph.algorithms import reached
@@ -42,6 +43,7 @@ def load_plan(
     previous_outputs: Callable[[str], Collection[str]] | None = None,
     rest: Sequence[str] | None = None,
     generated: Collection[str] = (),
+    keeps_globs: bool = False,
 ) -> Plan:
     """Read and check a plan.
 
@@ -52,11 +54,17 @@ def load_plan(
         which globs never match
     :param rest: the arguments after `--`, for the parameter with `rest: true`; None if there was no `--`
     :param generated: uids of up-to-date actions that generate plans: these are loaded too
+    :param keeps_globs: whether the plan says later which of its globs match a path, which keeps much in memory
     :raises PlanError: the first ten errors by place
     """
     with RareCollection():
         tracked = TrackedEnviron(inherited() if environ is None else environ)
-        return _read(path, dict(params or {}), tracked, rest).build(previous_outputs, generated)
+        loader = _read(path, dict(params or {}), tracked, rest)
+        plan = loader.build(previous_outputs, generated)
+        if keeps_globs:
+            specs = [spec for file in loader.files for spec in file.specs]
+            plan.matching = partial(glob_matches.actions_matching, specs, loader.instances)
+        return plan
 
 
 def load_outline(
@@ -107,7 +115,9 @@ class _Loader:
     :param files: the plan's own file, and those that it includes
     """
 
-    __slots__ = ("common", "disk", "files", "pool", "problems", "queues", "source", "top", "validator")
+    __slots__ = (
+        *("common", "disk", "files", "instances", "pool", "problems", "queues", "source", "top", "validator"),
+    )
 
     def __init__(self, files: Sequence[PlanFile]) -> None:
         self.files = files
@@ -119,6 +129,7 @@ class _Loader:
         self.problems = self.validator.problems
         self.queues: dict[str, int] = {}
         self.pool = ""
+        self.instances: Sequence[Instance] = ()
 
     def read_actions(self, first: int) -> None:
         """Read the actions of all files from the given one on."""
@@ -135,6 +146,7 @@ class _Loader:
         """
         top, root, disk = self.top, self.common.root, self.disk
         instances, previous = self._all_instances(previous_outputs, generated)
+        self.instances = instances
         expanding = [one for one in instances if one.expand is not None]
         producers = {one.uid: one for one in expanding if not one.disabled}
         unread = [uid for uid in producers if uid not in generated]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from treadle.command.walk import CommandWalk
+    from treadle.content.git_changes import Differences
     from treadle.content.timestamps import Kept
     from treadle.core.outcomes import ActionReport
     from treadle.errors import TreadleError
@@ -153,6 +154,10 @@ class Call:
         self.is_member_noted = False
         """Whether the line about the plan that includes the nearest one was printed."""
         self._plan_file = ""
+        self.deselected: list[str] = []
+        """The actions that are selected but for --since, as nothing that they depend on differs from the commit."""
+        self._since: Differences | None = None
+        """What differs from the commit of --since."""
 
     @property
     def console(self) -> Console:
@@ -227,7 +232,9 @@ class Call:
         from .front_ends import load
 
         file, options = self.plan_file(), self.options
-        return load(Request(file, options.params, options.rest, previous_outputs, made))
+        return load(
+            Request(file, options.params, options.rest, previous_outputs, made, keeps_globs=bool(options.since))
+        )
 
     def load_for_forget(self) -> Project:
         """Load the plan; if its globs match nothing, let them match outputs of previous runs, which may be named.
@@ -325,19 +332,39 @@ class Call:
         :raises UsageError: no action was named and the plan has no default
         """
         if self.options.names:
-            return self.tagged(plan, self.select(plan, self.options.names))
+            return self.narrowed(plan, self.select(plan, self.options.names))
         if self.member is not None:
             found = {uid for name in self.names_in(plan) for uid in plan.names.named(name) or ()}
-            return self.tagged(plan, [uid for uid in plan.actions if uid in found])
+            return self.narrowed(plan, [uid for uid in plan.actions if uid in found])
         if not plan.default and plan.actions and not plan.is_idle:
             raise UsageError(
                 "no action was named, and the plan has no default",
                 facts=[f"its actions: {listed(plan.actions)}"],
                 hint="name an action, or add `default: [NAME]` to the plan",
             )
-        return self.tagged(plan, list(plan.default))
+        return self.narrowed(plan, list(plan.default))
 
-    def tagged(self, plan: Project, uids: list[str]) -> list[str]:
+    def narrowed(self, plan: Project, uids: list[str]) -> list[str]:
+        """Return those of some actions that match -l, and that --since selects, all of them without these.
+
+        :raises UsageError: none matches -l, or the commit of --since is not known
+        """
+        uids = self._tagged(plan, uids)
+        if not self.options.since:
+            return uids
+        if self._since is None:
+            from treadle.content.git_changes import changed_since
+
+            self._since = changed_since(self.options.since, plan.root)
+        from .since import affected
+
+        found = affected(plan, uids, self._since)
+        selected = [uid for uid in uids if uid in found]
+        needed = plan.dag(selected).vertex_data
+        self.deselected = [uid for uid in uids if uid not in needed]
+        return selected
+
+    def _tagged(self, plan: Project, uids: list[str]) -> list[str]:
         """Return those of some actions that match -l, all of them without -l.
 
         :raises UsageError: none matches

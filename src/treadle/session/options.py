@@ -15,6 +15,7 @@ class Options:
     :param file: the plan, "" for the `treadle.yaml` of this folder or of the nearest one above it
     :param params: name -> value of parameters of the plan
     :param tags: an expression of tags, as `-l` takes it
+    :param since: a commit: only actions that depend on what differs from it, as `--since` takes it
     :param jobs: how many actions may run in parallel, None for the number of usable CPUs
     :param keep_going: failures after which nothing new starts, 0 for any number
     :param force: names of actions that run even if up to date
@@ -32,6 +33,7 @@ class Options:
         keep_going: int = 1,
         force: Iterable[str] = (),
         wait: bool = True,
+        since: str = "",
     ) -> None:
         self.command = ""
         self.names = _list_of(names)
@@ -41,6 +43,7 @@ class Options:
         """The current folder before -C."""
         self.params = _dict_of(params)
         self.tags = tags
+        self.since = since
         self.rest: list[str] | None = None
         """The words after `--`, None without `--`."""
         self.jobs = jobs
@@ -129,6 +132,7 @@ _KINDS = (
         "texts, as -p takes them: {'mode': 'debug', 'level': '3', 'parts': 'a,b'}",
     ),
     ("tags", _is_text, "an expression of tags: 'slow and not gpu'"),
+    ("since", _is_text, "the name of a commit: 'main'"),
     ("jobs", lambda value: value is None or _is_number(value, 1), "a whole number, 1 or more, or None"),
     ("keep_going", lambda value: _is_number(value, 0), "a whole number, 0 or more"),
     ("wait", lambda value: isinstance(value, bool), "True or False"),

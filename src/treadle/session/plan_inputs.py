@@ -34,7 +34,7 @@ class PlanInputs:
         self.rows: dict[str, Kept] = {}
         self.system: dict[str, Kept] = {}
         self.search: dict[str, Kept] = {}
-        if self.found is None or call.options.force or call.options.force_all:
+        if self.found is None or call.options.force or call.options.force_all or call.options.since:
             self.found = None
             return
         # a word that could be a plan is one as soon as there is such a file

@@ -116,7 +116,7 @@ class Rounds:
             found = dict.fromkeys(plan.default)
             self._blocked_names += plan.unclear
         try:
-            return call.tagged(plan, list(found))
+            return call.narrowed(plan, list(found))
         except UsageError:
             # the tags of -l may be in a plan that was not generated
             return []

@@ -29,9 +29,9 @@ def run(call: Call) -> RunReport:
     :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
     seal_descriptors()
-    # a snapshot shows what has changed, and forced actions run without a change
-    is_forced = call.options.force_all or call.options.force
-    found = None if call.bus.needs_all or is_forced else call.found
+    # a snapshot shows what has changed, and forced actions run without a change; with --since it is of all
+    is_special = call.options.force_all or call.options.force or call.options.since
+    found = None if call.bus.needs_all or is_special else call.found
     probed = found.probed if found is not None else None
     if probed is not None and probed.is_nothing_to_do and not call.bus:
         return RunReport({}, untouched=probed.total, saved=probed.facts.saved)

@@ -97,7 +97,7 @@ class Sources:
         of_plan = {os.path.relpath(path, plan.root) for path in files}
         for action in plan.actions.values():
             command = action.command
-            read.update(command.inputs, command.edits, _programs_of(command))
+            read.update(command.inputs, command.edits, programs_of(command))
         read = {path.rstrip("/") for path in read.difference(made)}
         self._read = read.union(*map(_folders_of, read))
         self._of_plan = of_plan.union(*map(_folders_of, of_plan))
@@ -115,7 +115,7 @@ def made_by(plan: Project) -> OutputIndex:
     return OutputIndex((path, uid) for uid, action in plan.actions.items() for path in action.command.made)
 
 
-def _programs_of(command: Command) -> Iterator[str]:
+def programs_of(command: Command) -> Iterator[str]:
     """Yield the programs that a command starts by a path, relative to the root."""
     started = [argv[0] for argv in command.argvs() if argv]
     for name, folder in (*((name, command.cwd) for name in started), *((tool.name, "") for tool in command.tools)):

@@ -35,9 +35,12 @@ def graph_command(call: Call) -> int:
     if call.member is not None and not named:
         # with what it needs, and what needs it
         named = call.all_actions(plan)
-    if options.tags:
-        named = call.tagged(plan, named or list(plan.actions))
-    if options.depth is not None and not (options.names or options.tags):
+    if options.tags or options.since:
+        named = call.narrowed(plan, named or list(plan.actions))
+        if not named:
+            call.console.warn(f"no action depends on what differs from {options.since}")
+            return 0
+    if options.depth is not None and not (options.names or options.tags or options.since):
         raise UsageError("--depth needs a name to count from", hint="treadle graph NAME --depth 1")
     graph = plan_graph(plan)
     if named:

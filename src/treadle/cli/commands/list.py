@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from treadle.cli.deselected import say_deselected
 from treadle.content.digests import LITTER
 from treadle.core import wording
 from treadle.core.elements import VALUE, path_of
@@ -34,7 +35,7 @@ def list_command(call: Call) -> int:
     """List actions, groups and parameters: one line for each family, with --all for each action."""
     options = call.options
     plan = call.load()
-    uids = call.tagged(plan, call.select(plan, options.names) if options.names else call.all_actions(plan))
+    uids = call.narrowed(plan, call.select(plan, options.names) if options.names else call.all_actions(plan))
     actions = [plan.actions[uid] for uid in uids]
     files = Origins(plan) if options.files else None
     if options.json:
@@ -45,11 +46,12 @@ def list_command(call: Call) -> int:
             call.console.say([line((f"in folders that are read these do not count: {' '.join(LITTER)}", "dim"))])
     else:
         _list(call, plan, actions, everything=options.everything or options.verbose)
+        say_deselected(call)
     return 0
 
 
 def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: bool) -> None:
-    named = bool(call.options.names or call.options.tags)
+    named = bool(call.options.names or call.options.tags or call.options.since)
     listed = [action for action in actions if action.listed or everything]
     _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
     if not listed and not named and plan.left_out:

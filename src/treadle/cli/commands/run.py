@@ -31,8 +31,14 @@ def run_command(call: Call) -> int:
         return status_command(call)
     call.bus.add(progress_of(call))
     if files or os.environ.get("GITHUB_ACTIONS") == "true":
-        return _run_recorded(call)
-    return exit_code(call, run(call))
+        code = _run_recorded(call)
+    else:
+        code = exit_code(call, run(call))
+    if options.since:
+        from treadle.cli.deselected import say_deselected
+
+        say_deselected(call)
+    return code
 
 
 def progress_of(call: Call) -> Progress:

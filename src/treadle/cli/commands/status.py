@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from treadle.cli.deselected import say_deselected
 from treadle.core import decision, wording
 from treadle.core.text import safe
 from treadle.session.look import looked, open_plans, without_skips
@@ -34,6 +35,7 @@ def status_command(call: Call) -> int:
                 ],
                 "counts": counts,
                 "unread": plan.unread,
+                **({"deselected": call.deselected} if call.options.since else {}),
             }
         )
     elif not call.options.quiet:
@@ -41,6 +43,7 @@ def status_command(call: Call) -> int:
         call.console.say(_short(uid, verdict) for uid, verdict in shown.items())
         call.console.say(_open(uid, said) for uid, said in open_plans(plan, verdicts).items())
         call.console.say([_totals(counts)])
+        say_deselected(call)
     pending = counts[decision.RUN] + counts[decision.MAY_RUN]
     return 1 if pending else 0
 

@@ -33,6 +33,8 @@ def watch_command(call: Call) -> int:
     options = call.options
     if options.dry:
         raise UsageError("-n and --watch cannot be combined", hint="leave out one of them")
+    if options.since:
+        raise UsageError("--since and --watch cannot be combined", hint="leave out one of them")
     files = (options.events, options.junit, options.trace, options.html)
     if any(files):
         names = [name for name, file in zip(("events", "junit", "trace", "html"), files, strict=True) if file]

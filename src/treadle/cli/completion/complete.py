@@ -72,6 +72,21 @@ def complete(words: Sequence[str]) -> int:
     return 0
 
 
+def is_name(name: str, words: Sequence[str]) -> bool:
+    """Return whether the plan that a call would use has an action, a family or a group of this name.
+
+    :param words: the arguments of the call
+    """
+    from treadle.errors import TreadleError
+
+    line = _Line(make_parser())
+    line.take(words)
+    try:
+        return name in [row[0] for row in line.plan_names().matching(name)]
+    except (TreadleError, OSError, ValueError, RecursionError):
+        return False
+
+
 class _Line:
     """The parsed words before the one to complete."""
 
@@ -162,14 +177,14 @@ class _Line:
         if option.dest == "param":
             return self._param(word)
         if option.dest == "force":
-            return Completions(self._plan_names().matching(word), prefix=prefix)
+            return Completions(self.plan_names().matching(word), prefix=prefix)
         if option.dest == "folder":
             return Completions(marks=["folders"], prefix=prefix)
         return Completions(marks=["files"], prefix=prefix) if option.metavar == "FILE" else Completions()
 
     def _param(self, word: str) -> Completions:
         name, equals, _ = word.partition("=")
-        known = self._plan_names().params()
+        known = self.plan_names().params()
         if not equals:
             return Completions([(f"{one}=", param.help) for one, param in known.items()], ["nospace"])
         param = known.get(name)
@@ -186,13 +201,14 @@ class _Line:
             return Completions([(shell, "") for shell in SHELLS] if not self.names else [])
         if self.command in _FILES:
             return Completions(marks=["files"])
-        rows = self._plan_names().matching(word) if self.command != "check" else []
+        rows = self.plan_names().matching(word) if self.command != "check" else []
         if not rows:
             return Completions(marks=["files"])
         is_open = all(name.endswith("/") and not text for name, text in rows)
         return Completions(rows, ["nospace"] if is_open else [])
 
-    def _plan_names(self) -> Names:
+    def plan_names(self) -> Names:
+        """Return the names of the plan; goes to the folder of -C."""
         if self.folder:
             os.chdir(self.folder)
             self.folder = ""

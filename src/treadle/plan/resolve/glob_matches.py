@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from treadle.core.paths import parents
 from treadle.errors import TreadleError, listed
@@ -91,6 +91,60 @@ def _previous(resolver: PathResolver, item: GlobItem, scope: Scope, declared: De
         and path not in declared.files
         and not any(pattern.matches(path) for pattern in excluded)
     ]
+
+
+def actions_matching(
+    specs: Iterable[Spec], instances: Iterable[Instance], paths: Sequence[str]
+) -> tuple[set[str], set[str]]:
+    """Return the actions whose globs match one of some paths, whether anything is there or not.
+
+    :return: uids of actions that read or edit what a glob matches, or that are there for such a path; and the
+        families of which an instance comes or goes with such a path
+    """
+    known: dict[tuple[str, ...], set[str]] = {}
+
+    def taken(items: Iterable[object], spec: Spec, scope: Scope) -> set[str]:
+        found: set[str] = set()
+        for item in items:
+            if isinstance(item, GlobItem):
+                found |= _taken(spec.file_scope.resolver, item, scope, paths, known)
+        return found
+
+    families = {}
+    for spec in specs:
+        matched = taken((item for _, items in spec.foreach for item in items), spec, spec.file_scope.scope)
+        if matched:
+            as_written = spec.file_scope.resolver.as_written
+            families[spec.name] = matched.union(map(as_written, matched))
+    found = set()
+    for one in instances:
+        spec = one.spec
+        slots = spec.inputs if spec.edits is None else (*spec.inputs, spec.edits)
+        is_new = spec.name in families and not families[spec.name].isdisjoint(one.scope.local.values())
+        if is_new or (
+            not one.is_placeholder and taken((item for slot in slots for item in slot.items), spec, one.scope)
+        ):
+            found.add(one.uid)
+    return found, set(families)
+
+
+def _taken(
+    resolver: PathResolver,
+    item: GlobItem,
+    scope: Scope,
+    paths: Sequence[str],
+    known: dict[tuple[str, ...], set[str]],
+) -> set[str]:
+    patterns, exclude = resolver.patterns(item.patterns, scope), resolver.patterns(item.exclude, scope)
+    key = (resolver.folder, *patterns, "", *exclude)
+    if key not in known:
+        taken, left = ([resolver.globs.parse(text) for text in texts] for texts in (patterns, exclude))
+        known[key] = {
+            path
+            for path in paths
+            if any(one.matches(path) for one in taken) and not any(one.matches(path) for one in left)
+        }
+    return known[key]
 
 
 def folders_outside(resolver: PathResolver, item: GlobItem, scope: Scope) -> list[str]:
