@@ -211,6 +211,10 @@ class Command:
     :param edits: files that it reads and writes in place
     :param exclude: folder of `inputs` or `outputs` -> patterns of what does not count in it, see `core.patterns`;
         part of the key
+    :param presence: output folders that are judged by presence: by the names that the command has made at their top
+        level, whatever is in these
+    :param installed: folder -> key of the record of the action that makes it, of outputs of others that are judged
+        by presence: what is read in them counts by the last success of that action; see `discovered.key_of`
     :param keep: its output files are not removed before it starts
     :param console: it keeps the terminal; one such action at a time
     :param output: how what it prints is shown: `stream`, `block` or `quiet`; "" where it does not say
@@ -222,8 +226,9 @@ class Command:
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "inputs", "keep"),
-        *("label", "limits", "once", "output", "outputs", "place", "script", "stdout", "steps", "tools"),
+        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "inputs", "installed"),
+        *("keep", "label", "limits", "once", "output", "outputs", "place", "presence", "script", "stdout", "steps"),
+        *("tools",),
     )
 
     def __init__(
@@ -247,6 +252,8 @@ class Command:
         once: bool = False,
         edits: Sequence[str] = (),
         exclude: Mapping[str, Sequence[str]] | None = None,
+        presence: Sequence[str] = (),
+        installed: Mapping[str, str] | None = None,
         label: str = "",
         elements: Mapping[str, str] | None = None,
         place: Place | None = None,
@@ -273,6 +280,10 @@ class Command:
         self.once = once
         self.edits = tuple(edits)
         self.exclude = _as_exclude(exclude, self.inputs, self.outputs) if exclude else _NOTHING
+        self.presence = tuple(presence)
+        self.installed = installed or _NO_TEXTS
+        if self.presence:
+            _check_presence(self.presence, self.outputs)
         self.label = label
         self.elements = elements or {}
         self.place = place
@@ -384,6 +395,17 @@ def _as_exclude(
     return found
 
 
+def _check_presence(presence: Sequence[str], outputs: Sequence[str]) -> None:
+    from treadle.errors import UsageError
+
+    for path in presence:
+        if not path.endswith("/") or path not in outputs:
+            raise UsageError(
+                f"a Command judges {path!r} by presence, which is no folder of its outputs",
+                facts=("expected one of them, with a / at its end",),
+            )
+
+
 def _discovery_of(depfile: str | None, discovery: Discovery | None) -> Discovery:
     if depfile is not None and discovery is None:
         from .depfile import Depfile
@@ -409,5 +431,6 @@ def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str
 
 
 _TEXT = frozenset((str,))
+_NO_TEXTS: dict[str, str] = {}
 _NOTHING: dict[str, tuple[str, ...]] = {}
 """The exclude of a Command without one."""

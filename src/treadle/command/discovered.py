@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 
-from treadle.content.digests import ABSENT, is_folder
+from treadle.content.digests import ABSENT, SUCCESS, is_folder
 from treadle.content.files import GRANULARITY, moved
 from treadle.content.links import Links, Producers
 from treadle.core.elements import DISCOVERED, OUTPUT, digest, paths_of
 from treadle.errors import DAGError
 from treadle.state.records import Owner
+from treadle.state.store import success_file
 
 from .command import Command, written_by
 
@@ -96,7 +97,8 @@ class DiscoveredInputs:
             inputs.add_discovered(path, seen)
             own = _own_in(path, command)
             producers = self._producers_of(uid, path, links)
-            if _is_around(path, seen):
+            if _is_around(path, seen) or seen.value.startswith(SUCCESS):
+                # what stands for a success is only written by its producer, which is looked at below
                 has_moved = False
             elif path in before:
                 has_moved = _others_moved(own, before[path], seen) if own else moved(before[path], seen)
@@ -105,7 +107,7 @@ class DiscoveredInputs:
                 has_moved = was_there or bool(producers)
             else:
                 has_moved = _has_new_stamp(seen, own, since) and not _is_as_left(seen, producers, left_by)
-            if not (path in before or _is_around(path, seen)):
+            if not (path in before or _is_around(path, seen) or seen.value.startswith(SUCCESS)):
                 fresh[path] = seen
             if has_moved or any(self.overlaps.overlapped(uid, one) for one in producers):
                 changed.append(path)
@@ -277,18 +279,35 @@ def owner_of(uid: str, command: Command) -> Owner:
     So two values of a parameter that lead to other outputs have records of their own, and outputs keep their record
     when their action or plan gets another name.
     """
-    parts = dict.fromkeys((OUTPUT + path for path in command.outputs), "")
-    if not parts:
-        parts = {"label": command.label, "uid": uid, "command": command.counted}
+    key = key_of(command.outputs)
+    if not command.outputs:
+        key = digest({"label": command.label, "uid": uid, "command": command.counted})
     return Owner(
-        digest(parts),
+        key,
         command.label,
         uid,
         command.outputs,
         depfile="" if command.discovery is None else command.discovery.path,
         keeps=command.keep,
         once=command.once,
+        exclude={path: command.exclude[path] for path in command.outputs if path in command.exclude},
+        presence=command.presence,
     )
+
+
+def key_of(outputs: Iterable[str]) -> str:
+    """Return the key of the record of an action with outputs."""
+    return digest(dict.fromkeys((OUTPUT + path for path in outputs), ""))
+
+
+def stand_ins(commands: Iterable[object]) -> dict[str, str]:
+    """Return folder -> the file that stands for it where it is read, of outputs that are judged by presence."""
+    found: dict[str, str] = {}
+    for command in commands:
+        if isinstance(command, Command) and (command.presence or command.installed):
+            own = dict.fromkeys(command.presence, key_of(command.outputs))
+            found |= {folder: success_file(key) for folder, key in {**command.installed, **own}.items()}
+    return found
 
 
 def discovered_on_record(store: Store, uid: str, command: Command) -> list[str]:

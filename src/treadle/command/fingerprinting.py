@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic, sleep
 
-from treadle.content.digests import ABSENT
+from treadle.content.digests import ABSENT, PRESENT
 from treadle.content.files import moved
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links
@@ -31,7 +31,7 @@ from .command import BASE_ENVIRONMENT, BASE_PREFIXES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from subprocess import Popen
 
     from treadle.content.files import Files, Seen, Ways
@@ -223,17 +223,47 @@ class Fingerprinter:
     def _in_root(self, full: str | None) -> str:
         return _inside(self._links.below(full)) if full is not None else ""
 
-    def add_outputs(self, inputs: ActionInputs, command: Command, again: bool = False) -> None:
-        """Add the outputs as they are on disk to the results."""
+    def add_outputs(
+        self,
+        inputs: ActionInputs,
+        command: Command,
+        again: bool = False,
+        *,
+        recorded: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add the outputs as they are on disk to the results.
+
+        :param recorded: the elements on record: what has to be there of outputs that are judged by presence; None
+            to take all that is there
+        """
         see = self.files.see_again if again else self.files.see
         for path in command.outputs:
+            if path in command.presence:
+                inputs.add_result(OUTPUT, path, self._presence(path, recorded))
+                continue
             inputs.add_result(OUTPUT, path, see(path, True, command.exclude.get(path, ())))
         for path in command.edits:
             inputs.add_result(EDITED, path, see(path))
 
-    def add_made(self, inputs: ActionInputs, command: Command) -> None:
-        """Add the outputs to the results, as the command has left them that has just ended."""
+    def _presence(self, path: str, recorded: Mapping[str, str] | None) -> Seen:
+        if recorded is None:
+            return self.files.see_names(path)[0]
+        value = recorded.get(OUTPUT + path, "")
+        names = value.removeprefix(PRESENT).split("/") if value.startswith(PRESENT) else ()
+        return self.files.see_names(path, names)[0]
+
+    def add_made(
+        self, inputs: ActionInputs, command: Command, made_in: Callable[[str], Collection[str]] = lambda _: ()
+    ) -> None:
+        """Add the outputs to the results, as the command has left them that has just ended.
+
+        :param made_in: returns the names that the command has made at the top level of an output folder
+        """
         for path in command.outputs:
+            if path in command.presence:
+                # an installer that wrote into what was there before has made no new name
+                inputs.add_result(OUTPUT, path, self.files.see_names(path, made_in(path) or None)[0])
+                continue
             inputs.add_result(OUTPUT, path, self.files.see_made(path, command.exclude.get(path, ())))
 
     def add_edited(self, inputs: ActionInputs, command: Command) -> None:

@@ -16,6 +16,7 @@ from treadle.state import own_files
 from treadle.state.ownership import (
     ADOPTED,
     ALTERED,
+    EXCLUDED,
     FOLDER_VALUE,
     FOREIGN,
     LEFT,
@@ -23,6 +24,7 @@ from treadle.state.ownership import (
     NOT_OURS,
     OURS,
     Aliases,
+    is_excluded,
     is_same_entry,
     link_value,
     mount_points,
@@ -31,7 +33,7 @@ from treadle.state.records import Mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from treadle.content.files import Seen
     from treadle.state.ownership import Claim, Ownership
@@ -153,7 +155,7 @@ class Room:
             return []
         goes = not self.command.keep
         found = []
-        for name, status in names_in(self.root, folder):
+        for name, status in names_in(self.root, folder, self.command.exclude):
             verdict = self._name_verdict(folder, name, status, is_sure=goes)
             self._note_left(name, verdict, status)
             # outputs of previous actions are removed before the start
@@ -285,6 +287,7 @@ class Room:
             aliases=self._aliases,
             moves_altered=True,
             label=self.command.label,
+            exclude=self.command.exclude,
         )
         sweep.go()
         self.emptied += [output] if sweep.removed else []
@@ -300,7 +303,7 @@ class Room:
         # a folder that is ours stays ours if others have put files into it
         self._before[output] = {
             name
-            for name, status in names_in(self.root, output)
+            for name, status in names_in(self.root, output, self.command.exclude)
             if name[-1] != "/" or self._name_verdict(output, name, status, is_sure=True) not in (OURS, LEFT)
         }
 
@@ -386,11 +389,20 @@ class Room:
         """Yield the paths in an output folder, itself among them, that its action has made, with their values."""
         before = self._before.get(folder, ())
         looks = seen.looks if seen is not None else {}
-        for name, status in names_in(self.root, folder):
+        for name, status in names_in(self.root, folder, self.command.exclude):
             if self._is_as_it_was_left(name, status):
                 yield name, LEFT_VALUE
             elif name not in before:
                 yield name, looks[name].value if name in looks else self._ownership.value(name, status)
+
+    def names_made(self, folder: str) -> list[str]:
+        """Return the names at the top level of an output folder that its action has made."""
+        before = self._before.get(folder, ())
+        start, found = len(folder), []
+        for path, _ in names_in(self.root, folder, self.command.exclude, is_deep=False):
+            if path != folder and path not in before:
+                found.append(path[start:].rstrip("/"))
+        return found
 
     def _is_as_it_was_left(self, path: str, status: os.stat_result) -> bool:
         """Return whether a file that an earlier attempt may have left was not written by this attempt."""
@@ -419,7 +431,7 @@ class Room:
 
     def _put_names_aside(self, output: str, folder: str) -> list[str]:
         before = self._before.get(output, set())
-        names = [name for name, _ in names_in(self.root, output) if name not in before]
+        names = [name for name, _ in names_in(self.root, output, self.command.exclude) if name not in before]
         stays = [_move_or_remove(self.root, name, folder) for name in names if not name.endswith("/")]
         remove_empty_folders(self.root, names)
         return stays
@@ -438,6 +450,7 @@ class Sweep:
     :param is_in_the_way: whether to remove the whole folder, whichever action has made its files
     :param label: the plan whose previous actions may have left outputs in the folder, to be removed too
     :param is_dry: whether to change nothing, and only note what would be done
+    :param exclude: output folder -> patterns of what is none of its content: that stays
     """
 
     def __init__(
@@ -452,8 +465,10 @@ class Sweep:
         is_in_the_way: bool = False,
         label: str | None = None,
         is_dry: bool = False,
+        exclude: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.folder = folder
+        self.exclude = exclude or {}
         self.aside = aside
         self.moves_altered = moves_altered
         self.is_in_the_way = is_in_the_way
@@ -504,6 +519,8 @@ class Sweep:
             for name in sorted(os.listdir(fd)):
                 try:
                     status = os.lstat(name, dir_fd=fd)
+                    if self.exclude and self._leaves(folder + name, status):
+                        continue
                     if not stat.S_ISDIR(status.st_mode):
                         self._file(folder + name, status, fd)
                     elif self._is_mounted(f"{folder}{name}", status):
@@ -521,6 +538,13 @@ class Sweep:
         finally:
             os.close(fd)
         return below
+
+    def _leaves(self, path: str, status: os.stat_result) -> bool:
+        path = f"{path}/" if stat.S_ISDIR(status.st_mode) else path
+        if not is_excluded(path, self.exclude):
+            return False
+        self.left.append((path, EXCLUDED))
+        return True
 
     def _may_be_in(self, folder: str) -> bool:
         if any(claim.may_be_in(folder) for claim in self._claims):
@@ -592,11 +616,21 @@ class Sweep:
         _remove_empty(os.path.join(self._root, folder))
 
 
-def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def names_in(
+    root: str, folder: str, exclude: Mapping[str, Sequence[str]] | None = None, *, is_deep: bool = True
+) -> Iterator[tuple[str, os.stat_result]]:
     """Yield path and status of an output folder itself and of all that is in it; folders end with `/`.
 
     It follows no links, except one in the place of the folder itself. Folders that cannot be listed are left out.
+
+    :param exclude: output folder -> patterns of what is none of its content
+    :param is_deep: whether to go into the folders in it too
     """
+    left_out = None
+    if exclude and folder in exclude:
+        from treadle.core.patterns import exclusion
+
+        left_out = exclusion(tuple(exclude[folder]))
     todo = [folder]
     while todo:
         path = todo.pop()
@@ -608,8 +642,13 @@ def names_in(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
             yield path, status
             with os.scandir(full) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if left_out is not None and left_out(f"{path}{entry.name}"[len(folder) :], is_folder):
+                        continue
+                    if is_folder and is_deep:
                         todo.append(f"{path}{entry.name}/")
+                    elif is_folder:
+                        yield f"{path}{entry.name}/", entry.stat(follow_symlinks=False)
                     else:
                         yield path + entry.name, entry.stat(follow_symlinks=False)
         except OSError:

@@ -26,13 +26,13 @@ from treadle.scheduling.job import Job
 from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
 from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
-from treadle.state.store import Store
+from treadle.state.store import Store, success_file
 from treadle.status import ReturnValue
 from treadle.walk import Walk
 
 from . import outputs
 from .command import Command, written_by
-from .discovered import DiscoveredInputs, discovered_in, owner_of, wait_for_producers
+from .discovered import DiscoveredInputs, discovered_in, owner_of, stand_ins, wait_for_producers
 from .fingerprinting import Fingerprinter, made_once
 from .graph_checks import check_commands, refused_demands
 from .job import CONSOLE_QUEUE, CommandJob, JobContext
@@ -203,6 +203,7 @@ class CommandWalk(Walk):
         self.context = JobContext(
             *(self.root, store.folder, self.run_id, self.fingerprinter, commands), colours=self.settings.colours
         )
+        files.stand_ins = stand_ins(commands.values())
         self.discovered = DiscoveredInputs(files, commands)
         self._ownership = Ownership(store, files)
         self._inputs: dict[str, ActionInputs] = {}
@@ -526,7 +527,8 @@ class CommandWalk(Walk):
         inputs = self.fingerprinter.compute(
             command, self._discovered_before.get(uid, ()), has_run, recorded=recorded
         )
-        self.fingerprinter.add_outputs(inputs, command, has_run)
+        known = getattr(previous, "elements", {})
+        self.fingerprinter.add_outputs(inputs, command, has_run, recorded=known)
         return inputs
 
     def _ready(self, job: CommandJob) -> str:
@@ -555,7 +557,8 @@ class CommandWalk(Walk):
             # an input that had a hard link there has another stamp now, and was not written to
             inputs = self._inputs[uid] = self.fingerprinter.compute_again(inputs, job.command, found)
             self.fingerprinter.note_routes(inputs, job.command)
-        has_restore = type(self).restore is not CommandWalk.restore
+        # a success by presence is of here and now: there is nothing that a cache could hold
+        has_restore = type(self).restore is not CommandWalk.restore and not job.command.presence
         restored = self._restored(uid, job.command, inputs.fingerprint) if has_restore else ""
         if not job.command.console:
             command = job.command
@@ -574,7 +577,7 @@ class CommandWalk(Walk):
         command, inputs = job.command, self._inputs[job.uid]
         before = dict(inputs.results)
         inputs.forget_results()
-        self.fingerprinter.add_made(inputs, command)
+        self.fingerprinter.add_made(inputs, command, self._rooms[job.uid].names_made)
         missing = outputs.missing({path: seen.value for path, seen in inputs.results.items()})
         if missing:
             raise _not_written(self.root, missing)
@@ -598,6 +601,9 @@ class CommandWalk(Walk):
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
         owner = self.owner(uid, job.command)
+        if job.command.presence:
+            self.store.note_success(owner.key)
+            self.fingerprinter.files.forget([success_file(owner.key)])
         fingerprint = self.new_fingerprints[uid]
         made = self._made(job, owner)
         if moved_inputs:

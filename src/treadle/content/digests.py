@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 ABSENT = "absent"
 """The value of a path where nothing is, or a link that leads nowhere."""
 
+PRESENT = "present "
+"""How the value of an output folder begins that is judged by presence; names follow, with `/` between them."""
+SUCCESS = "success "
+"""How the value of something that is read in such a folder begins; what identifies a success follows."""
+
 _PIECE = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -140,7 +145,7 @@ def describe_tree(
 
 def is_folder(value: str) -> bool:
     """Return whether a value is that of a folder, whichever way it was looked at."""
-    return value.startswith("tree ") or value == _FOLDER_VALUE
+    return value.startswith(("tree ", PRESENT)) or value == _FOLDER_VALUE
 
 
 LITTER = ("__pycache__/", f"{STATE_FOLDER}/", ".*.sw[a-p]", ".#?*", "#?*#", "?*~", ".?*~", ".~lock.*#", ".DS_Store")

@@ -13,7 +13,7 @@ from time import time_ns
 
 from treadle.content.timestamps import FileSystems
 
-from .digests import ABSENT, describe, describe_tree, look_at
+from .digests import ABSENT, PRESENT, SUCCESS, describe, describe_tree, look_at
 from .timestamps import NO_DEVICE, Clocks
 
 TYPE_CHECKING = False
@@ -206,6 +206,8 @@ class Files:
         """How many files have been read."""
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
+        self.stand_ins: Mapping[str, str] = {}
+        """Folder -> the file that stands for it and all in it where it is read."""
         self.clock = time_ns
         self.is_stop_requested = is_stop_requested
         self.fine_device = fine_device
@@ -223,6 +225,8 @@ class Files:
         :param exclude: patterns of what does not count in a tree, as a tuple, see `core.patterns`
         :raises TreadleError: it cannot be read
         """
+        if self.stand_ins and not made and (other := self._stand_in(path)):
+            return self._see_success(path, other, again=False)
         key = (path, made, exclude)
         seen = self._seen.get(key)
         if seen is None:
@@ -231,6 +235,8 @@ class Files:
 
     def see_again(self, path: str, made: bool = False, exclude: Sequence[str] = ()) -> Seen:
         """Look once more: what has another stamp, or one that is not sure, is read again."""
+        if self.stand_ins and not made and (other := self._stand_in(path)):
+            return self._see_success(path, other, again=True)
         key = (path, made, exclude)
         if path.endswith("/"):
             seen = self._seen[key] = self._look_at_tree(path, made, exclude)
@@ -243,6 +249,47 @@ class Files:
                 return before
         seen = self._seen[key] = self._look_at_file(path, status, is_link)
         return seen
+
+    def see_names(self, folder: str, names: Collection[str] | None = None) -> tuple[Seen, list[str]]:
+        """Look at a folder by what is in it at its top level, and return that.
+
+        :param names: names that have to be there; None for any
+        """
+        full = self._full(folder)
+        now = self.clock()
+        status = look_at(full)
+        if status is None or not S_ISDIR(status.st_mode):
+            return Seen(ABSENT, {}, sure=False), []
+        there = sorted(os.listdir(full))
+        is_there = bool(there) if names is None else bool(names) and set(names) <= set(there)
+        look = self._folder_look(status, full, now)
+        value = PRESENT + "/".join(there if names is None else sorted(names))
+        return Seen(value if is_there else ABSENT, {}, sure=look.sure, folders={folder: look}), there
+
+    def _folder_look(self, status: os.stat_result, full: str, now: int) -> FolderLook:
+        lag = self.clocks.lag(status, full)
+        sure = is_sure(status, now, self._sure_device, lag)
+        return FolderLook(status, self.systems.stamp(status, full), (), sure=sure, lag=lag)
+
+    def _stand_in(self, path: str) -> str:
+        return next((other for folder, other in self.stand_ins.items() if path.startswith(folder)), "")
+
+    def _see_success(self, path: str, other: str, *, again: bool) -> Seen:
+        """Return a look at something in the output of a success: that it is there, and which success it was.
+
+        :param other: the file that stands for the success
+        """
+        now = self.clock()
+        full = self._full(path)
+        status = look_at(full)
+        if status is None:
+            return Seen(ABSENT, {}, sure=False, strays={path: None})
+        success = self.see_again(other) if again else self.see(other)
+        found = success.value.rpartition(" ")[2]
+        strays: dict[str, FolderLook | None] = {path: self._folder_look(status, full, now)}
+        if success.value == ABSENT:
+            strays[other] = None
+        return Seen(SUCCESS + found, success.looks, sure=success.sure, strays=strays)
 
     def ways(self, seen: Mapping[str, Seen], others: Iterable[str] = ()) -> Ways:
         """Look at what leads to some paths.

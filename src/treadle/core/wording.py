@@ -36,6 +36,10 @@ def value(text: str) -> str:
         return f"{count(int(number), 'byte')} {digest[:4]}{MORE}{can_run}"
     if text == decision.ABSENT:
         return "not there"
+    if words[0] == "present" and len(words) > 1:
+        return "there, which is all that counts"
+    if words[0] == "success" and len(words) == 2:
+        return f"success {words[1][:4]}{MORE} of its action"
     if len(words) >= 2 and words[0] == "special":
         return crop(f"a {' '.join(words[1:])}", VALUE_ROOM)
     return plain_value(text)

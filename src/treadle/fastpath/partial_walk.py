@@ -9,7 +9,7 @@ import os
 from struct import pack
 
 from treadle.command.walk import CommandWalk, Rest
-from treadle.content.digests import ABSENT
+from treadle.content.digests import ABSENT, SUCCESS
 from treadle.content.timestamps import ABSENT as NO_STAMP
 from treadle.content.timestamps import UNSURE
 from treadle.core.elements import value_of
@@ -212,7 +212,7 @@ def _ended_well(walk: CommandWalk, uid: str) -> bool:
 
 def rows_of(path: str, seen: Seen, kind: int) -> list[tuple[str, Row, int, str | None]]:
     """Return the rows of one look: path, stamp, kind and, of a single file, the value."""
-    if path.endswith("/"):
+    if path.endswith("/") or seen.strays:
         rows: list[tuple[str, Row, int, str | None]] = [
             (path, look.stamp if look.sure else UNSURE, kind, look.value or None)
             for looks in (seen.folders, seen.looks)
@@ -341,7 +341,8 @@ class Part:
                     continue
                 path = os.fsdecode(paths[row])
                 value = value_of(path, record.elements)
-                if value is not None:
+                # what stands for a success says nothing of what the file holds
+                if value is not None and not value.startswith(SUCCESS):
                     known[path] = (stamp, value)
         return known
 

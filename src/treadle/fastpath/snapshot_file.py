@@ -206,15 +206,29 @@ def texts_of(command: Command) -> list[str]:
     texts += (*_discovery(command), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
-    texts.append("y" if command.once or command.edits or env.secret or command.elements or command.exclude else "")
+    texts.append(
+        "y"
+        if command.once
+        or command.edits
+        or env.secret
+        or command.elements
+        or command.exclude
+        or _has_presence(command)
+        else ""
+    )
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
         texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
         texts += (str(len(command.exclude)), *command.exclude)
         for patterns in command.exclude.values():
             texts += (str(len(patterns)), *patterns)
+        texts += (str(len(command.presence)), *command.presence, *_pairs(command.installed))
     texts.append(command.label)
     return texts
+
+
+def _has_presence(command: Command) -> bool:
+    return bool(command.presence or command.installed)
 
 
 def texts_of_place(place: Place | None) -> list[str]:
@@ -245,9 +259,11 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     output = read.text()
     once, edits, secret = False, list[str](), list[str]()
     elements, exclude = dict[str, str](), dict[str, list[str]]()
+    presence, installed = list[str](), dict[str, str]()
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         exclude = {path: read.list() for path in read.list()}
+        presence, installed = read.list(), read.pairs()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -270,6 +286,8 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         once=once,
         edits=edits,
         exclude=exclude,
+        presence=presence,
+        installed=installed,
         label=label,
         elements=elements,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,

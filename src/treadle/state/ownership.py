@@ -44,7 +44,11 @@ NOT_OURS = "not ours"
 LEFT_VALUE = "left"
 """The value of what an attempt before the last success may have left, and that one with `keep` has not written."""
 
+EXCLUDED = "excluded"
+"""In place of a verdict: `exclude` leaves it out of an output folder, so no run looks at it."""
+
 WHY_LEFT = {
+    EXCLUDED: "its exclude leaves it out",
     FOREIGN: "no run of Treadle has made it",
     ALTERED: "it holds something else than a run has left there",
 }
@@ -64,7 +68,7 @@ class Claim:
     """
 
     __slots__ = (
-        *("_above", "_left", "_manifest", "_read_manifest", "by_name"),
+        *("_above", "_exclude", "_left", "_manifest", "_presence", "_read_manifest", "by_name"),
         *("foreign", "folders", "has_succeeded", "is_adopted", "released", "values"),
     )
 
@@ -72,6 +76,9 @@ class Claim:
         record, end, mark = entry.record, entry.last_run, entry.mark
         self.by_name = by_name and record is not None and record.owner.once
         """Whether what it has made is its own whatever it holds now: it is judged by presence."""
+        owner = entry.owner
+        self._exclude = owner.exclude
+        self._presence = owner.presence if by_name else ()
         self.has_succeeded = record is not None
         self.is_adopted = record is not None and record.run.state == WAS_ADOPTED
         """Whether what is on record is from elsewhere, and was taken as current."""
@@ -150,16 +157,20 @@ class Claim:
 
     def of_name(self, path: str, value: Callable[[], str]) -> str:
         """Return the verdict on a name in an output folder; a path of a folder ends with `/`."""
-        if path in self.released:
+        if path in self.released or (self._exclude and is_excluded(path, self._exclude)):
             return FOREIGN
         known = self.manifest.get(path)
         if known == LEFT_VALUE:
             return LEFT
-        if known is not None and (self.by_name or value() == known):
+        if known is not None and (self.is_by_name(path) or value() == known):
             return ADOPTED if self.is_adopted else OURS
         if self._may_be_left(path):
             return LEFT
         return FOREIGN if known is None else ALTERED
+
+    def is_by_name(self, path: str) -> bool:
+        """Return whether what has this name in an output folder is its own whatever it holds now."""
+        return self.by_name or (bool(self._presence) and path.startswith(self._presence))
 
     def may_be_in(self, folder: str) -> bool:
         """Return whether something in a folder in an output folder may be ours or left."""
@@ -300,7 +311,11 @@ class Ownership:
         for made in (path, *folders_around(path)):
             for key, claim in zip(self.keys_of(made), self._own_claims_on(made), strict=True):
                 # by its name alone nothing is a previous output: its owner may have written to it since
-                if self.store.entries[key].label == label and not claim.by_name and made not in claim.released:
+                if (
+                    self.store.entries[key].label == label
+                    and not claim.is_by_name(path)
+                    and made not in claim.released
+                ):
                     verdict = (
                         claim.of(path, value) if made == path and path[-1] != "/" else claim.of_name(path, value)
                     )
@@ -313,7 +328,7 @@ class Ownership:
         owners = [
             self.store.entries[key].owner for one in (path, *folders_around(path)) for key in self.keys_of(one)
         ]
-        return any(owner.keeps or owner.once for owner in owners)
+        return any(owner.keeps or owner.once or path.startswith(owner.presence or ("/",)) for owner in owners)
 
     def has_outputs_in(self, folder: str) -> bool:
         """Return whether any record has an output in a folder or around it; it ends with `/`."""
@@ -369,6 +384,19 @@ class Ownership:
         if look is None or look.stamp != self.files.systems.stamp(status, full):
             return ""
         return seen.value
+
+
+def is_excluded(path: str, exclude: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a path in an output folder is none of its content; one of a folder ends with `/`.
+
+    :param exclude: output folder -> patterns of what is left out
+    """
+    from treadle.core.patterns import exclusion
+
+    return any(
+        path.startswith(folder) and exclusion(tuple(patterns)).covers(path[len(folder) :])
+        for folder, patterns in exclude.items()
+    )
 
 
 class Aliases:

@@ -19,7 +19,7 @@ ADOPTED = "adopted"
 STARTED = "started"
 FAILED = "failed"
 INTERRUPTED = "interrupted"
-_OWNER_SIZE = 6
+_OWNER_SIZE = 7
 """Texts of an owner before its outputs."""
 MOVED = "inputs changed"
 """It succeeded, but an input changed meanwhile, so it is not known what its outputs were made from."""
@@ -34,9 +34,11 @@ class Owner:
     :param depfile: the file in which it says what it has read, "" if there is none
     :param keeps: whether its outputs are neither removed before it starts nor put aside when it fails
     :param once: whether its outputs are judged by presence
+    :param exclude: output folder -> patterns of what is in it and is none of its content
+    :param presence: output folders that are judged by presence
     """
 
-    __slots__ = ("depfile", "keeps", "key", "label", "once", "outputs", "uid")
+    __slots__ = ("depfile", "exclude", "keeps", "key", "label", "once", "outputs", "presence", "uid")
 
     def __init__(
         self,
@@ -48,7 +50,11 @@ class Owner:
         depfile: str = "",
         keeps: bool = False,
         once: bool = False,
+        exclude: Mapping[str, Sequence[str]] | None = None,
+        presence: Sequence[str] = (),
     ) -> None:
+        self.exclude = dict(exclude or {})
+        self.presence = tuple(presence)
         self.key = key
         self.label = label
         self.uid = uid
@@ -65,7 +71,11 @@ class Owner:
     def texts(self) -> list[str]:
         """Return it as texts, to be read by `owner_from`."""
         flags = ("k" if self.keeps else "") + ("o" if self.once else "")
-        return [self.key, self.label, self.uid, flags, self.depfile, str(len(self.outputs)), *self.outputs]
+        folders = ""
+        if self.exclude or self.presence:
+            each = [("x", path, *patterns) for path, patterns in self.exclude.items()]
+            folders = "\0\0".join(map("\0".join, [*each, *(("p", path) for path in self.presence)]))
+        return [self.key, self.label, self.uid, flags, self.depfile, folders, str(len(self.outputs)), *self.outputs]
 
 
 class Mark:
@@ -152,10 +162,17 @@ class Success:
 
 def owner_from(texts: Sequence[str], at: int = 0) -> tuple[Owner, int]:
     """Return the owner that begins at `at`, and where it ends."""
-    key, label, uid, flags, depfile, count = texts[at : at + _OWNER_SIZE]
+    key, label, uid, flags, depfile, folders, count = texts[at : at + _OWNER_SIZE]
     end = at + _OWNER_SIZE + int(count)
     outputs = texts[at + _OWNER_SIZE : end]
-    return Owner(key, label, uid, outputs, depfile=depfile, keeps="k" in flags, once="o" in flags), end
+    owner = Owner(key, label, uid, outputs, depfile=depfile, keeps="k" in flags, once="o" in flags)
+    for text in folders.split("\0\0") if folders else ():
+        kind, path, *patterns = text.split("\0")
+        if kind == "x":
+            owner.exclude[path] = patterns
+        else:
+            owner.presence += (path,)
+    return owner, end
 
 
 def owner_at(first: Callable[[int], Sequence[str]], at: int = 0) -> Owner:

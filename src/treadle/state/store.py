@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .records import Mark
 
-FORMAT = b"treadle records 2\n"
+FORMAT = b"treadle records 3\n"
 _MANIFEST = b"treadle manifest 1\n"
 _ID_SIZE = 33
 _HEAD_SIZE = len(FORMAT) + _ID_SIZE
@@ -117,6 +117,14 @@ class Manifests:
 
     def _path(self, key: str) -> str:
         return os.path.join(self.folder, key)
+
+
+def success_file(key: str) -> str:
+    """Return the path, relative to the root, of the file that stands for the last success of an action.
+
+    It is for actions with an output that is judged by presence: what reads that output counts by this file.
+    """
+    return f"{STATE_FOLDER}/installed/{key}"
 
 
 class Store:
@@ -298,6 +306,21 @@ class Store:
         for key, frame in marks:
             self._entry(key).started(frame[log.HEAD_SIZE :], at)
             at += len(frame)
+
+    def note_success(self, key: str) -> None:
+        """Write another text into the file that stands for the last success of an action, before its record.
+
+        :raises StateError: it cannot be written
+        """
+        path = os.path.join(self.root, success_file(key))
+        try:
+            own_files.make_folder(self.folder, "installed")
+            own_files.replace(path, [os.urandom(16).hex().encode()])
+        except OSError as error:
+            raise StateError(
+                f"the state cannot be written: {path}: {error.strerror}",
+                hint="make room or the folder writable, and run again",
+            ) from error
 
     def save(self, record: Record, *, held: bool = False) -> None:
         """Put a success on record.

@@ -168,7 +168,8 @@ def _kinds(names: Mapping[str, str]) -> str:
         if name == _OUR_OWN:
             continue
         kind = next((kind for kind, _, _ in _KINDS if name.startswith(kind)), name)
-        kinds.setdefault(kind, []).append(name[len(kind) :])
+        by_presence = names[name].startswith(("present ", "success ")) and kind in elements.FILES
+        kinds.setdefault(kind, []).append(name[len(kind) :] + (" by presence" if by_presence else ""))
     parts = []
     for kind in sorted(kinds, key=_order):
         of_kind = next(((one, many) for start, one, many in _KINDS if start == kind), None)

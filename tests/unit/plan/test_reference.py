@@ -16,7 +16,7 @@ WITH_TABLES = runpy.run_path(str(PAGE.parent / "_tools/plan_reference.py"))["wit
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
-    *("src/table.txt", "tests/x.py", "params.yaml", "dev.env"),
+    *("src/table.txt", "tests/x.py", "params.yaml", "dev.env", "package.json", "package-lock.json"),
 )
 PLANS = {
     "docs/plan.yaml": "treadle: 1\nparams: {draft: {default: 'false'}}\nactions: {build: {run: x, out: site/}}\n",
@@ -79,6 +79,9 @@ def surrounded(table: str, key: Key) -> str:
         return f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'glob' else ', glob: src/*.c'}}}}}\n"
     if table == "tree":
         return f"{head}{hello}  a: {{run: x, in: {{{', '.join(lines)}}}}}\n"
+    if table == "out":
+        path = [] if key.name == "path" else ["path: out/site/"]
+        return f"{head}{hello}  a: {{run: x, out: {{{', '.join(path + lines)}}}}}\n"
     if table == "from":
         return (
             f"{head}{hello}  a: {{run: x, in: {{{key.example}{'' if key.name == 'from' else ', from: hello'}}}}}\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from treadle._startup.interpreter import inherited
 from treadle.command import outputs
-from treadle.command.discovered import look_at_discovered, owner_of
+from treadle.command.discovered import look_at_discovered, owner_of, stand_ins
 from treadle.command.fingerprinting import Fingerprinter
 from treadle.command.outputs import Room
 from treadle.content.files import Files
@@ -44,6 +44,11 @@ def adopt_command(call: Call) -> int:
     uids = _with_outputs(call, plan, call.select_known(plan))
     with locked(call, plan) as store:
         files = Files(plan.root, store.stamps, clocks=store.lock.clocks)
+        files.stand_ins = stand_ins(action.command for action in plan.actions.values())
+        for uid in uids:
+            if (command := plan.actions[uid].command).presence:
+                # before the readers of it are looked at
+                store.note_success(owner_of(uid, command).key)
         fingerprinter = Fingerprinter(files, inherited())
         adopted = _inputs_of(plan, uids, fingerprinter)
         ownership = Ownership(store, files)

@@ -18,6 +18,7 @@ from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError, listed
 from treadle.state.ownership import (
     ADOPTED,
+    EXCLUDED,
     FOREIGN,
     LEFT,
     OURS,
@@ -33,7 +34,7 @@ from treadle.ui.text import line
 from .locked import locked, say_unless_quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from treadle.frontends.base import Project
     from treadle.session.call import Call
@@ -105,7 +106,7 @@ def _clean(call: Call, plan: Project, store: Store) -> Cleaner:
         stale = stale_outputs(plan, store, call.console.warn)
         for path, owner in stale.paths:
             if _is_of_call(call, plan, owner):
-                cleaner.take(path, owner.label, owner.uid, is_planned=False)
+                cleaner.take(path, owner.label, owner.uid, is_planned=False, exclude=owner.exclude)
         keys, kept = stale.keys, stale.kept
         folders = cleaner.folders_around_removed() & cleaner.folders_made(store.entries)
     elif options.everything:
@@ -139,7 +140,7 @@ def _take_of_plan(call: Call, cleaner: Cleaner, plan: Project) -> list[str]:
         command = plan.actions[uid].command
         for path in command.made:
             if not command.keep or is_named:
-                cleaner.take(path, command.label, uid, command.inputs)
+                cleaner.take(path, command.label, uid, command.inputs, exclude=command.exclude)
             elif is_there(plan.root, path):
                 kept.append(path)
     return kept
@@ -149,7 +150,7 @@ def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list
     """Take the outputs of all runs; return those that are kept."""
     from treadle.session.stale_outputs import Sources, made_by
 
-    inputs = {uid: action.command.inputs for uid, action in plan.actions.items()}
+    commands = {uid: action.command for uid, action in plan.actions.items()}
     made = made_by(plan)
     sources = Sources(plan, made)
     kept = []
@@ -161,7 +162,10 @@ def _take_all(call: Call, cleaner: Cleaner, plan: Project, store: Store) -> list
                 if is_there(plan.root, path):
                     call.console.warn(f"{path} is left alone: {why}")
             elif not owner.keeps:
-                cleaner.take(path, owner.label, owner.uid, inputs.get(owner.uid, ()), is_planned=path in made)
+                command = commands.get(owner.uid)
+                inputs = command.inputs if command is not None else ()
+                exclude = command.exclude if command is not None and path in command.exclude else owner.exclude
+                cleaner.take(path, owner.label, owner.uid, inputs, is_planned=path in made, exclude=exclude)
             elif is_there(plan.root, path):
                 kept.append(path)
     return kept
@@ -237,13 +241,23 @@ class Cleaner:
         self._seen: set[str] = set()
         self._tracked = git.Tracked()
 
-    def take(self, path: str, label: str, uid: str, inputs: Sequence[str] = (), *, is_planned: bool = True) -> None:
+    def take(
+        self,
+        path: str,
+        label: str,
+        uid: str,
+        inputs: Sequence[str] = (),
+        *,
+        is_planned: bool = True,
+        exclude: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """Remove what is ours in the place of an output or a depfile.
 
         :param label: the plan of its action, `uid` its name
         :param inputs: what the action reads: a hard link to an input may go
         :param is_planned: whether the plan of this call makes it: what it does not make, and git tracks, is a
             source now, as after a change of the branch
+        :param exclude: output folder -> patterns of what is none of its content: that stays
         """
         bare = path.rstrip("/")
         full = os.path.join(self._root, bare)
@@ -266,7 +280,7 @@ class Cleaner:
         aside = os.path.join(self._store.folder, "replaced", own_name(label, uid))
         aliases = Aliases(self._root, inputs)
         if path.endswith("/") and stat.S_ISDIR(status.st_mode):
-            self._take_folder(path, full, aside, aliases)
+            self._take_folder(path, full, aside, aliases, exclude or {})
         elif stat.S_ISDIR(status.st_mode):
             self._leave(path, "declared as a file, but it is a folder")
         elif path.endswith("/") and not stat.S_ISLNK(status.st_mode):
@@ -295,9 +309,11 @@ class Cleaner:
         else:
             self._done(path, is_moved=verdict != OURS)
 
-    def _take_folder(self, path: str, full: str, aside: str, aliases: Aliases) -> None:
+    def _take_folder(
+        self, path: str, full: str, aside: str, aliases: Aliases, exclude: Mapping[str, Sequence[str]]
+    ) -> None:
         claims = self.ownership.claims_on(path)
-        sweep = Sweep(self.ownership, path, claims, aside, aliases=aliases, is_dry=self._is_dry)
+        sweep = Sweep(self.ownership, path, claims, aside, aliases=aliases, is_dry=self._is_dry, exclude=exclude)
         sweep.go()
         for name, said in sweep.errors:
             self._failed(name, said)
@@ -307,12 +323,16 @@ class Cleaner:
             self._done(path)
         if is_moved:
             self._done(path, is_moved=True)
-        foreign = []
+        foreign, excluded = [], []
         for name, verdict in sweep.left:
-            if verdict in WHY_LEFT and verdict != "altered":
+            if verdict == EXCLUDED:
+                excluded.append(name.removeprefix(path))
+            elif verdict in WHY_LEFT and verdict != "altered":
                 foreign.append(name.removeprefix(path))
             else:
                 self._leave(name, WHY_LEFT.get(verdict, verdict))
+        if excluded:
+            self._call.console.warn(f"{path} stays for what its exclude leaves out: {listed(excluded, 3)}")
         if foreign:
             shown = listed(foreign, 3)
             if sweep.removed or is_moved:

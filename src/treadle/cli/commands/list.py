@@ -142,6 +142,8 @@ class Origins:
         producers = [uid for uid in self.use.producers(path, exclude) if uid != action.uid]
         there = os.path.lexists(os.path.join(self.plan.root, path))
         found: dict[str, object] = {"path": path, "how": how, "made_by": producers, "exists": there}
+        if path.startswith(tuple(action.command.installed)):
+            found["check"] = "presence"
         return {**found, "exclude": list(exclude)} if exclude else found
 
     def _programs(self, action: Action) -> list[str]:
@@ -159,6 +161,7 @@ class Origins:
                 "read_by": self.use.consumers(path),
                 "exists": os.path.lexists(os.path.join(self.plan.root, path)),
                 **({"exclude": list(exclude[path])} if path in exclude else {}),
+                **({"check": "presence"} if path in action.command.presence else {}),
             }
             for path in action.command.outputs
         ]
@@ -207,10 +210,13 @@ def _whence(one: dict[str, object]) -> str:
 
 def _without(text: str, one: dict[str, object]) -> str:
     """Return what is said of a path, with what its exclude leaves out."""
+    said = [text] if text else []
+    if one.get("check"):
+        said.append("by presence")
     exclude = one.get("exclude")
-    if not isinstance(exclude, list) or not exclude:
-        return text
-    return f"{text}{', ' if text else ''}without {' '.join(safe(pattern) for pattern in exclude)}"
+    if isinstance(exclude, list) and exclude:
+        said.append(f"without {' '.join(safe(pattern) for pattern in exclude)}")
+    return ", ".join(said)
 
 
 def _whither(one: dict[str, object]) -> str:

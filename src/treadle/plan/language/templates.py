@@ -156,11 +156,13 @@ class TreeItem:
     """A folder without what patterns leave out, as it is read or made.
 
     :param paths: its path; of what is read there may be several
+    :param check: how an output is judged: `content` or `presence`
     """
 
     node: Node
     paths: list[Template]
     exclude: list[Template]
+    check: str = "content"
 
 
 @dataclass(slots=True, eq=False)

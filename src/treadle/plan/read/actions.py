@@ -10,7 +10,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.language import argv_split, data, select, shell, templates
 from treadle.plan.language.enabled_if import Condition
-from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template
+from treadle.plan.language.templates import MAGIC, GlobItem, Record, Template, TreeItem
 from treadle.plan.schema.keys import ACTION_KEYS, FROM_KEYS, GLOB_KEYS
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
@@ -19,7 +19,7 @@ from .file_scope import FileScope
 from .params import check_name
 from .settings import SettingsReader
 from .spec import FromItem, Item, Slot, Spec, is_true
-from .variables import glob, tree, tree_item
+from .variables import glob, out_item, tree, tree_item
 from .variants import Variants, known_to, words_of
 
 _OTHER_KEYS = ACTION_KEYS.keys() - {"run", "argv", "sh"}
@@ -302,6 +302,12 @@ class ActionReader:
             return glob(self.validator, node)
         if "tree" in node.nodes and what.startswith("an input"):
             return tree_item(self.validator, node)
+        if what.startswith("an output"):
+            if "path" in node.nodes or any(key in node.nodes for key in ("exclude", "check")):
+                return out_item(self.validator, node)
+            names = listed(node.nodes) or "nothing"
+            what, hint = f"{what} cannot be a map with {names}", "if a text was meant, write it in quotes"
+            raise self.error(what, node, hint, facts=("a map here has path:",))
         if "from" in node.nodes and not what.startswith("foreach"):
             entries = self.validator.entries(node, FROM_KEYS, "a from")
             return FromItem(node, self._templates(entries.get("from"), "a from"), "empty" in entries)
@@ -350,6 +356,8 @@ class ActionReader:
             raise self.error("once and always exclude each other", node, "take one of them out")
 
     def _check_output(self, item: Item) -> None:
+        if isinstance(item, TreeItem):
+            return
         for text in item.pieces if isinstance(item, Template) else ("*",):
             if isinstance(text, str) and ("*" in text or "?" in text):
                 hint = "for a whole folder, end the path with /"
@@ -359,7 +367,8 @@ class ActionReader:
         if node is None:
             return []
         globs = what == "an input"
-        if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes or _is_tree(node):
+        is_map = isinstance(node, Table) and not _is_folder(node, "tree" if globs else "path")
+        if not isinstance(node, Table) or "glob" in node.nodes or "from" in node.nodes or not is_map:
             return [Slot("", self.items(node, what, globs=globs), _is_one_text(node))]
         found = []
         for name, value in self.validator.table(node, f"named {what.split()[1]}s").items():
@@ -380,14 +389,17 @@ class ActionReader:
         )
 
 
-def _is_tree(node: Table) -> bool:
-    """Whether a map in the place of named inputs is one folder with `exclude`; `{tree: src/}` alone is both."""
-    return "tree" in node.nodes and any(nearest(name, ("exclude",)) for name in node.nodes if name != "tree")
+def _is_folder(node: Table, own: str) -> bool:
+    """Whether a map in the place of named paths is one folder with `exclude`; `{tree: src/}` alone is both."""
+    known = ("exclude", "check") if own == "path" else ("exclude",)
+    return own in node.nodes and any(nearest(name, known) for name in node.nodes if name != own)
 
 
 def _is_one_text(node: Node) -> bool:
     """Whether a value is one path that is written as a text."""
-    return isinstance(node.nodes.get("tree") if isinstance(node, Table) else node, Scalar)
+    if isinstance(node, Table):
+        node = node.nodes.get("tree") or node.nodes.get("path") or node
+    return isinstance(node, Scalar)
 
 
 def _said(keys: Sequence[str]) -> str:

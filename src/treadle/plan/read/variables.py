@@ -15,7 +15,7 @@ from treadle.plan.language.data import Data
 from treadle.plan.language.enabled_if import Tree
 from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, TreeItem, Value, parse
 from treadle.plan.language.value_files import ValueFiles, format_of, shown_path
-from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS, TREE_KEYS
+from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS, OUT_KEYS, TREE_KEYS, Key
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
@@ -218,14 +218,27 @@ def glob(validator: Validator, node: Table) -> GlobItem:
 
 def tree_item(validator: Validator, node: Table) -> TreeItem:
     """Read a map with `tree`; errors are kept."""
-    entries = validator.entries(node, TREE_KEYS, "a tree")
-    lists = [validator.texts(entries.get(key), f"{key} of a tree") for key in ("tree", "exclude")]
+    return _folder_item(validator, node, "tree", TREE_KEYS)
+
+
+def out_item(validator: Validator, node: Table) -> TreeItem:
+    """Read a map with `path` in `out`; errors are kept."""
+    return _folder_item(validator, node, "path", OUT_KEYS)
+
+
+def _folder_item(validator: Validator, node: Table, own: str, keys: dict[str, Key]) -> TreeItem:
+    what = "a tree" if own == "tree" else "an output"
+    entries = validator.entries(node, keys, what)
+    if own not in node.nodes:
+        validator.add(f"{what} has no {own}", node, hint=f"{own}: with the folder")
+    lists = [validator.texts(entries.get(key), f"{key} of {what}") for key in (own, "exclude")]
     paths, exclude = [[parse(validator.source, text) for text in texts] for texts in lists]
     for path in paths:
         if path.has_magic:
-            hint = "a glob is {glob: ...}; exclude takes the patterns"
-            validator.add("a tree is a folder, not a pattern", path.node, hint=hint)
-    return TreeItem(node, paths, exclude)
+            hint = "a glob is {glob: ...}; exclude takes the patterns" if own == "tree" else "name the folder"
+            validator.add(f"{what} with exclude or check is a folder, not a pattern", path.node, hint=hint)
+    check = entries.get("check")
+    return TreeItem(node, paths, exclude, check.text if isinstance(check, Scalar) else "content")
 
 
 def _refuse_globs(validator: Validator, name: str, node: Items) -> None:

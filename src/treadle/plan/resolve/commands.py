@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from treadle.command.command import Command, Environment, Limits, Script, Tool
+from treadle.command.discovered import key_of
 from treadle.core.elements import COMMAND, ENV, ROOT, VALUE
 from treadle.core.paths import from_cwd, normalise, parents
 from treadle.core.pool import amount_of
@@ -82,7 +83,9 @@ class CommandBuilder:
             output=spec.word("output"),
             once=spec.flag("once"),
             edits=deps.edits[0] if deps.edits is not None else (),
-            exclude=deps.exclude,
+            exclude=_joined(deps) | {one.path: one.exclude for one in instance.outputs if one.exclude},
+            presence=[one.path for one in instance.outputs if one.by_presence],
+            installed=self._installed(instance),
             label=self.label,
             elements=self._elements(instance, scope, (steps, script, env)),
             place=self.source.place(spec.key.start),
@@ -145,6 +148,14 @@ class CommandBuilder:
                 raise self.source.error(f"{kind} {amount}, not {value!r}", template.node)
             amounts[kind] = amount
         return limits.asking(amounts, group=spec.name)
+
+    def _installed(self, instance: Instance) -> dict[str, str]:
+        """Return folder -> key of its producer's record, of the outputs of others that are judged by presence."""
+        return {
+            path: key_of(dict.fromkeys(output.path for output in producer.outputs))
+            for path, producer in self.linker.declared.presence.items()
+            if producer is not instance
+        }
 
     def _environment(self, instance: Instance, scope: Scope) -> Environment:
         settings = instance.spec.settings
@@ -321,6 +332,12 @@ def hide_gpus(commands: Iterable[Command]) -> None:
             if limits not in made:
                 made[limits] = limits.asking({**limits.resources, "gpus": 0}, group=limits.group)
             command.limits = made[limits]
+
+
+def _joined(deps: Dependencies) -> dict[str, tuple[str, ...]]:
+    """Return what does not count of the folders that an action reads, what is judged by presence among it."""
+    apart = {path: (*deps.exclude.get(path, ()), *patterns) for path, patterns in deps.apart.items()}
+    return deps.exclude | apart
 
 
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:

@@ -24,11 +24,17 @@ _LITTER = exclusion(LITTER)
 
 @dataclass(slots=True, eq=False)
 class Output:
-    """An output: its path, the node that declares it, and the entry of `out`; depfiles and `stdout` have none."""
+    """An output: its path, the node that declares it, and the entry of `out`; depfiles and `stdout` have none.
+
+    :param exclude: patterns of what in a folder is none of it
+    :param by_presence: whether it is judged by presence
+    """
 
     path: str
     node: Node
     slot: Slot | None = None
+    exclude: tuple[str, ...] = ()
+    by_presence: bool = False
 
     @property
     def name(self) -> str:
@@ -65,6 +71,7 @@ class DeclaredOutputs:
     :param previous: paths that actions made in previous runs
     :param previous_links: called if an output folder is a link; returns what knows the outputs of previous runs
     :ivar above: the folders that contain declared outputs
+    :ivar presence: the output folders that are judged by presence
     :ivar real_names: what is declared through a link -> its name without links
     :ivar as_declared: the reverse
     """
@@ -82,7 +89,7 @@ class DeclaredOutputs:
             "folders",
             "ordered",
         ),
-        *("previous", "previous_folders", "real_names"),
+        *("presence", "previous", "previous_folders", "real_names"),
     )
 
     def __init__(
@@ -97,10 +104,13 @@ class DeclaredOutputs:
         self.folders: dict[str, Instance] = {}
         self.depfiles: set[str] = set()
         self.previous = previous
+        self.presence: dict[str, Instance] = {}
         self.previous_folders = {path for path in previous if path.endswith("/")}
         for instance in instances:
             for output in instance.outputs:
                 (self.folders if output.path.endswith("/") else self.files).setdefault(output.path, instance)
+                if output.by_presence and not instance.disabled:
+                    self.presence[output.path] = instance
             if instance.depfile is not None:
                 self.depfiles.add(instance.depfile)
         self.above = folders_above([*self.files, *self.folders])
@@ -257,6 +267,9 @@ class OutputCheck:
                 elif known[1].path.endswith("/") != output.path.endswith("/"):
                     what = f"{instance.uid} makes {bare} as a file and as a folder"
                     self._add(what, output, f"name it once: {bare}/ for the folder with all that is in it")
+                elif (known[1].exclude, known[1].by_presence) != (output.exclude, output.by_presence):
+                    what = f"{instance.uid} makes {bare}/ twice, with another exclude or check"
+                    self._add(what, output, "name it once")
         if not any(folder[:-1] in self.first for folder in folders_above(self.first)):
             return
         for instance in instances:

@@ -11,7 +11,7 @@ from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
 from treadle.plan.circles import circle_numbers
 from treadle.plan.language.globs import Disk
-from treadle.plan.language.templates import GlobItem, Scope, Template, TreeItem
+from treadle.plan.language.templates import GlobItem, Scope, Template, TreeItem, escape
 from treadle.plan.read.file_scope import PathResolver
 from treadle.plan.read.spec import FromItem
 from treadle.plan.yaml.diagnostics import Problems
@@ -43,6 +43,7 @@ class Dependencies:
         about that name if the producer is enabled
     :param edits: the files that it edits, and whether they were written as one text
     :param exclude: folder that it reads -> patterns of what does not count in it
+    :param apart: folder that it reads -> patterns of outputs in it that are judged by presence, and read apart
     :param hidden: outputs in these folders that they do not count, and that are read too
     """
 
@@ -59,6 +60,7 @@ class Dependencies:
     unloaded: Sequence[tuple[Instance, TreadleError]] = ()
     edits: tuple[list[str], bool] | None = None
     exclude: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    apart: dict[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: dict[str, None] = field(default_factory=dict)
 
     def before(self) -> list[Instance]:
@@ -317,6 +319,11 @@ class Linker:
                     if producer is not instance and not producer.disabled:
                         deps.predecessors[producer.uid] = None
                         deps.hidden[hidden] = None
+        for inner in self.declared.presence if path not in deps.apart else ():
+            if inner != path and inner.startswith(path) and self.declared.presence[inner] in producers:
+                pattern = f"/{escape(inner[len(path) :])}"
+                deps.apart[path] = (*deps.apart.get(path, ()), pattern)
+                deps.hidden[inner] = None
         return self._wait_inside(path, instance, deps, exclude) or bool(producers)
 
     def _producers_of(self, path: str, instance: Instance, exclude: tuple[str, ...] = ()) -> list[Instance]:

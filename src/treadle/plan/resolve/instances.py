@@ -19,7 +19,7 @@ from treadle.plan.language.enabled_if import Operand
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, TreeItem, Value
 from treadle.plan.read.file_scope import PathResolver
-from treadle.plan.read.spec import FromItem, Item, Spec
+from treadle.plan.read.spec import FromItem, Item, Slot, Spec
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node, Source
 
@@ -180,6 +180,9 @@ class Expander:
                         outputs += [Output(resolver.resolve_output(t, node), node, slot) for t in raw.items(item)]
                     except TreadleError as error:
                         problems.collect(error)
+                elif isinstance(item, TreeItem):
+                    with problems.collecting():
+                        outputs += _folders(item, resolver, scope, slot)
         files: dict[str, str] = {}
         for key in ("stdout", "depfile", "expand") if spec.files else ():
             if key in spec.files:
@@ -224,6 +227,19 @@ _NOT_IN_CONDITIONS = {
     "depfile": "a condition cannot use the depfile\nuse parameters, vars and foreach values",
     "root": "a condition cannot use the root\nuse parameters, vars and foreach values",
 }
+
+
+def _folders(item: TreeItem, resolver: PathResolver, scope: Scope, slot: Slot) -> list[Output]:
+    """Return the output folders of a map with `path`."""
+    exclude, found = resolver.excluded(item.exclude, scope), []
+    for template in item.paths:
+        for text in scope.raw.items(template):
+            path = resolver.resolve_output(text, template.node)
+            if not path.endswith("/"):
+                what = f"exclude and check are for output folders, and {path} has no / at its end"
+                raise resolver.source.error(what, template.node, hint=f"a folder is {path}/; a file needs no map")
+            found.append(Output(path, template.node, slot, exclude, item.check == "presence"))
+    return found
 
 
 def _file(resolver: PathResolver, text: str, node: Node, what: str) -> str:

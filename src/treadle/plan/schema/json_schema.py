@@ -29,6 +29,7 @@ _REQUIRED = {
     "groups": "of",
     "glob": "glob",
     "tree": "tree",
+    "out": "path",
     "from": "from",
     "tools": "tool",
     "retries": "max",
@@ -49,7 +50,7 @@ def plan_schema() -> Schema:
         definitions[name] = {"if": {"required": ["select"]}, "else": inside, **inside}
         del definitions[name]["additionalProperties"]
     definitions["select"] = {"type": "object", "required": ["select"], "properties": {"select": _TEXT}}
-    path = {"anyOf": [_TEXT, _ref("glob"), _ref("tree"), _ref("from"), _ref("select")]}
+    path = {"anyOf": [_TEXT, _ref("glob"), _ref("tree"), _ref("out"), _ref("from"), _ref("select")]}
     definitions["path"] = path
     definitions["paths"] = {"anyOf": [_ref("path"), {"type": "array", "items": _ref("paths")}]}
     definitions["nested"] = {"anyOf": [_TEXT, {"type": "array", "items": _ref("nested")}]}
@@ -139,6 +140,7 @@ _KNOWN: dict[str, Schema] = {
     keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},
     keys.TYPE.says: {"enum": list(keys.PARAM_TYPES)},
     keys.SPLIT.says: {"enum": list(keys.SPLITS)},
+    keys.CHECK.says: {"enum": list(keys.CHECKS)},
     keys.OUTPUT.says: {"enum": list(keys.OUTPUTS)},
     keys.OK.says: {"const": "ok"},
     keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},

@@ -115,6 +115,7 @@ def _check_output(node: Scalar) -> str:
 
 FORMATS = ("yaml", "json", "toml", "text")
 SPLITS = ("commas", "words")
+CHECKS = ("content", "presence")
 OUTPUTS = ("stream", "block", "quiet")
 PARAM_TYPES = ("str", "int", "float", "bool", "list", "path")
 
@@ -135,6 +136,7 @@ VERSION = Kind("1", (Scalar,), _exactly("1", "1, the only version of the format"
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _one_of(*PARAM_TYPES))
 FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _one_of(*FORMATS))
 SPLIT = Kind("one of " + ", ".join(SPLITS), (Scalar,), _one_of(*SPLITS))
+CHECK = Kind("one of " + ", ".join(CHECKS), (Scalar,), _one_of(*CHECKS))
 OUTPUT = Kind("one of " + ", ".join(OUTPUTS), (Scalar,), _check_output)
 TRUE = Kind("true", (Scalar,), _exactly("true"))
 VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
@@ -238,6 +240,14 @@ TREE_KEYS = _table(
         "[below](#folders-with-exclude).", "none", 'tree: src/\nexclude: ["*.egg-info/"]'),
 )  # fmt: skip
 
+OUT_KEYS = _table(
+    Key("path", TEXT, "The folder; it ends with a `/`.", "", "path: out/site/"),
+    Key("exclude", TEXTS, "Patterns of what in it is none of the output. See "
+        "[below](#output-folders-with-exclude).", "none", "exclude: [CNAME]"),
+    Key("check", CHECK, "How it is judged: by its `content`, or by `presence`. See "
+        "[below](#check-presence-installed-trees).", "content", "check: presence"),
+)  # fmt: skip
+
 FROM_KEYS = _table(
     Key("from", TEXTS, "Actions, families, instances, groups or patterns (`gen:*`) whose outputs are read; with a "
         "dot one named output of each (`split.a`).", "", "from: hello"),
@@ -298,7 +308,8 @@ ACTION_KEYS = _table(
     Key("sh", TEXT, "A script for a shell, in place of `run`.", "", "sh: echo hello | wc -c"),
     Key("in", PATHS, "What it reads. A text with `*`, `?` or `[` is a glob; a trailing `/` means a whole tree. A "
         "path can also be a map with `glob`, `tree` or `from`.", "nothing", "in: [src/a.c, docs/]"),
-    Key("out", PATHS, "What it makes. A trailing `/` means a folder with all its content.", "nothing",
+    Key("out", PATHS, "What it makes. A trailing `/` means a folder with all its content. A folder "
+        "can also be a map with `path`.", "nothing",
         'out: {table: "out/table.txt", site: out/site/}'),
     Key("edits", FILES, "Files that it reads and writes in place. Other actions that read them wait for it. In "
         "commands they are `${edits}`.", "nothing", 'edits: "tests/*.py"'),
@@ -350,6 +361,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "actions": ACTION_KEYS,
     "glob": GLOB_KEYS,
     "tree": TREE_KEYS,
+    "out": OUT_KEYS,
     "from": FROM_KEYS,
     "dotenv": DOTENV_KEYS,
     "tools": TOOL_KEYS,
