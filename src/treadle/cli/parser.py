@@ -392,6 +392,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run list status graph", "--since", _SINCE, type=_commit, metavar="REV")
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)
+    add("run", "--yes", "start actions that have to be confirmed without a question", action=flag)
     add("run clean forget adopt", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
     add("list check why status", "--json", "print all of it as JSON", action=flag)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from treadle.errors import Place
 
     from .discovery import Discovery
+    from .guards import Guards
 
 BASE_ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM"),
@@ -221,13 +222,27 @@ class Command:
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param elements: name -> value, of elements of the key which it has besides its own, or in place of its own
+    :param guards: what is required and asked before it starts, see `guards.Guards`; not part of the fingerprint
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "inputs", "installed"),
-        *("keep", "label", "limits", "once", "output", "outputs", "place", "presence", "script", "stdout", "steps"),
+        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "guards", "inputs"),
+        *(
+            "installed",
+            "keep",
+            "label",
+            "limits",
+            "once",
+            "output",
+            "outputs",
+            "place",
+            "presence",
+            "script",
+            "stdout",
+            "steps",
+        ),
         *("tools",),
     )
 
@@ -256,6 +271,7 @@ class Command:
         installed: Mapping[str, str] | None = None,
         label: str = "",
         elements: Mapping[str, str] | None = None,
+        guards: Guards | None = None,
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
@@ -286,6 +302,7 @@ class Command:
             _check_presence(self.presence, self.outputs)
         self.label = label
         self.elements = elements or {}
+        self.guards = guards
         self.place = place
 
     @property

@@ -77,6 +77,8 @@ class CommandJob(ProcessJob):
     """
 
     logs_failures = False
+    guarding = False
+    """Whether its next step is a guard, see `guarded_job.GuardedJob`."""
 
     def __init__(
         self,

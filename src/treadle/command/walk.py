@@ -403,7 +403,31 @@ class CommandWalk(Walk):
         absent = self.fingerprinter.absent(self._inputs[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
-        return CommandJob(uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data))
+        arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data))
+        if data.guards is not None:
+            from .guarded_job import GuardedJob
+
+            return GuardedJob(*arguments, is_confirmed=self.is_confirmed, confirm=self.confirm)
+        return CommandJob(*arguments)
+
+    def is_confirmed(self, uid: str, text: str) -> bool:
+        """Return whether an action with a question may start without it.
+
+        :param text: the question
+        :raises TreadleError: it may not, and it cannot be asked: the action fails with these words
+        """
+        del uid, text
+        return False
+
+    def confirm(self, uid: str, text: str, is_given_up: Callable[[], bool]) -> bool:
+        """Ask whether an action may start, in a thread; return whether the answer is yes.
+
+        :param text: the question
+        :param is_given_up: returns true when no answer is needed any more
+        :raises TreadleError: it cannot be asked: the action fails with these words
+        """
+        del uid, is_given_up
+        raise TreadleError(f"it has to be confirmed: {text}")
 
     def restore(self, uid: str, command: Command, fingerprint: Fingerprint) -> str | None:
         """Put the outputs of an action that is about to run into their places from elsewhere, such as a cache.
@@ -439,6 +463,14 @@ class CommandWalk(Walk):
 
     def about_to_start(self, jobs: list[Any]) -> None:
         """Write the marks of a batch of jobs before any of them starts; see `Walk.about_to_start`."""
+        guarding = [job for job in jobs if getattr(job, "guarding", False)]
+        if guarding:
+            for job in guarding:
+                if job.is_asking:
+                    self.bus.publish("asking", job.uid, job.guards.confirm)
+            jobs = [job for job in jobs if job not in guarding]
+            if not jobs:
+                return
         owners = [self.owner(job.uid, job.data) for job in jobs]
         found = {}
         for job, owner in zip(jobs, owners, strict=True):
@@ -464,6 +496,8 @@ class CommandWalk(Walk):
         """Check and record the outputs of a job that ended, or put them aside."""
         if not isinstance(job, CommandJob):
             return self._collect_unstarted(job)
+        if job.guarding:
+            return self._collect_guard(job)
         uid, command = job.uid, job.command
         room = self._rooms[uid]
         self._replaced += room.replaced
@@ -650,6 +684,20 @@ class CommandWalk(Walk):
             self._count_failure()
         self._publish_ended(job, retry=retry)
         return retry
+
+    def _collect_guard(self, job: Any) -> bool:
+        """Let an action go on that has passed a guard; else it fails, and its outputs and its record stay."""
+        assert self.scheduler is not None
+        if job.is_asking:
+            self.bus.publish("answered", job.uid)
+        if job.interrupted or (job.outcome.is_good and self.scheduler.stop_mode):
+            # the walk ends before its turn
+            return False
+        if job.outcome.is_good:
+            job.passed()
+            return True
+        job.attempt = 0
+        return self._collect_unstarted(job)
 
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)

@@ -258,6 +258,15 @@ class Subscriber:
     def decided(self, name: str, verdict: Verdict) -> None:
         """Handle the verdict on an action, with its reasons."""
 
+    def asking(self, name: str, text: str) -> None:
+        """Handle that the terminal is needed, to ask whether an action may start.
+
+        :param text: the question
+        """
+
+    def answered(self, name: str) -> None:
+        """Handle that the question is over; what came of it is in the next event of the action."""
+
     def started(self, event: Started) -> None:
         """Handle the start of an attempt."""
 

@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from treadle.command.guards import Guards
+
 KEPT = 8
 """Snapshots that are kept for one root: one for each plan, parameters and selection."""
 
@@ -206,19 +208,12 @@ def texts_of(command: Command) -> list[str]:
     texts += (*_discovery(command), *_optional(command.stdout), *_limits(command.limits))
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
-    texts.append(
-        "y"
-        if command.once
-        or command.edits
-        or env.secret
-        or command.elements
-        or command.exclude
-        or _has_presence(command)
-        else ""
-    )
+    rare = (command.once, command.edits, env.secret, command.elements, command.exclude, command.guards)
+    texts.append("y" if any(rare) or _has_presence(command) else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
         texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
+        texts += ("y", *command.guards.texts()) if command.guards is not None else ("",)
         texts += (str(len(command.exclude)), *command.exclude)
         for patterns in command.exclude.values():
             texts += (str(len(patterns)), *patterns)
@@ -258,10 +253,12 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     always, keep, console = (bool(read.text()) for _ in range(3))
     output = read.text()
     once, edits, secret = False, list[str](), list[str]()
-    elements, exclude = dict[str, str](), dict[str, list[str]]()
+    elements, exclude, guards = dict[str, str](), dict[str, list[str]](), None
     presence, installed = list[str](), dict[str, str]()
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
+        if read.text():
+            guards = read.guards()
         exclude = {path: read.list() for path in read.list()}
         presence, installed = read.list(), read.pairs()
     if not variables_set.keys().isdisjoint(secret):
@@ -290,6 +287,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         installed=installed,
         label=label,
         elements=elements,
+        guards=guards,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 
@@ -322,6 +320,11 @@ class _Reader:
     def pairs(self) -> dict[str, str]:
         flat = self.list()
         return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def guards(self) -> Guards:
+        from treadle.command.guards import guards_from
+
+        return guards_from(iter(self.text, None))
 
     def limits(self) -> Limits:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()

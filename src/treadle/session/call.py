@@ -158,6 +158,8 @@ class Call:
         """The actions that are selected but for --since, as nothing that they depend on differs from the commit."""
         self._since: Differences | None = None
         """What differs from the commit of --since."""
+        self.asker: Callable[[], Callable[[Callable[[], bool]], bool] | None] | None = None
+        """Called when there is a question; returns what reads the answer, see `ui.ask`, None without a terminal."""
 
     @property
     def console(self) -> Console:

@@ -20,6 +20,7 @@ class Options:
     :param keep_going: failures after which nothing new starts, 0 for any number
     :param force: names of actions that run even if up to date
     :param wait: whether to wait for another run in the same root; if not, it raises a BusyError
+    :param yes: whether actions that have to be confirmed start without a question
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Options:
         force: Iterable[str] = (),
         wait: bool = True,
         since: str = "",
+        yes: bool = False,
     ) -> None:
         self.command = ""
         self.names = _list_of(names)
@@ -65,6 +67,7 @@ class Options:
         self.html = ""
         self.github = False
         self.wait = wait
+        self.yes = yes
         self.color = "auto"
         self.resources: list[str] = []
         """What was said of resources, as `-r` takes it."""
@@ -136,5 +139,6 @@ _KINDS = (
     ("jobs", lambda value: value is None or _is_number(value, 1), "a whole number, 1 or more, or None"),
     ("keep_going", lambda value: _is_number(value, 0), "a whole number, 0 or more"),
     ("wait", lambda value: isinstance(value, bool), "True or False"),
+    ("yes", lambda value: isinstance(value, bool), "True or False"),
 )
 """Attribute, whether a value is of its kind, and what is expected."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from treadle._startup.interpreter import inherited
 from treadle.command.walk import CommandWalk, Settings, usable_cpus
+from treadle.errors import TreadleError
 from treadle.events.bus import PlanRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from treadle.command.walk import Rest
@@ -47,6 +48,7 @@ class PlanWalk(CommandWalk):
         self.done = done
         self.bus = call.bus
         self._published_stops = 0
+        self._read_yes: Callable[[Callable[[], bool]], bool] | None = None
 
     def about_to_walk(self) -> None:
         """Refuse outputs of other plans; from now on requests to stop are for the walk.
@@ -59,6 +61,25 @@ class PlanWalk(CommandWalk):
             refuse_shared_outputs(self.plan, map(str, self.actions.vertex_data), self.store)
         self.call.under_way = True
         self.call.stops.attach(self)
+
+    def is_confirmed(self, uid: str, text: str) -> bool:
+        """Return whether the call answers all questions.
+
+        :raises TreadleError: it does not, and there is no terminal to ask on
+        """
+        if self.call.options.yes:
+            return True
+        if self._read_yes is None and self.call.asker is not None:
+            self._read_yes = self.call.asker()
+        if self._read_yes is None:
+            raise TreadleError(
+                f"it has to be confirmed, and there is no terminal to ask on (--yes answers): {text}"
+            )
+        return super().is_confirmed(uid, text)
+
+    def confirm(self, uid: str, text: str, is_given_up: Callable[[], bool]) -> bool:
+        """Read the answer to the question that the display has asked."""
+        return super().confirm(uid, text, is_given_up) if self._read_yes is None else self._read_yes(is_given_up)
 
     def describe(self, uid: Any) -> Action:
         """Return the data of an action for subscribers, with what the plan knows of it."""

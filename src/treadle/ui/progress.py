@@ -129,6 +129,18 @@ class Progress(Subscriber):
         self.state.expect(event.untouched, SKIPPED)
         self._next_drawing = monotonic() + _PATIENCE
 
+    def asking(self, name: str, text: str) -> None:
+        """Ask whether an action may start; the answer is read elsewhere."""
+        from treadle.core.text import safe
+
+        self.screen.hold()
+        self.console.errors.prompt(f"{safe(name)}: {safe(text)} [y/N] ")
+
+    def answered(self, name: str) -> None:
+        """Take the terminal back."""
+        del name
+        self.screen.release()
+
     def started(self, event: Started) -> None:
         """Note the start of an attempt; leave it the terminal if it needs that."""
         self._starts[event.name] = event

@@ -77,6 +77,10 @@ class Screen:
             self.erase()
             self._put("".join(made))
 
+    def prompt(self, text: str) -> None:
+        """Write a text without the end of its line, for an answer behind it."""
+        self._put(guarded(text))
+
     def draw(self, status: Line) -> None:
         """Draw the status line, which fits into one line of the terminal."""
         if not self.redraws or self.gone or self._held is not None:

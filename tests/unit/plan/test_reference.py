@@ -90,6 +90,11 @@ def surrounded(table: str, key: Key) -> str:
         return f"{head}{hello}  a: {{run: x, dotenv: {{{key.example}{'' if key.name == 'file' else ', file: dev.env'}}}}}\n"
     if table == "tools":
         return f"{head}{hello}  a: {{run: x, tools: [{{{key.example}{'' if key.name == 'tool' else ', tool: cc'}}}]}}\n"
+    if table == "require":
+        way = ", run: x" if key.name == "message" else ""
+        return (
+            f"{head}params: {{mode: {{default: debug}}}}\n{hello}  a: {{run: x, require: {{{key.example}{way}}}}}\n"
+        )
     if table == "retries":
         return (
             f"{head}{hello}  a: {{run: x, retries: {{{key.example}{'' if key.name == 'max' else ', max: 2'}}}}}\n"

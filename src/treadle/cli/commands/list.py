@@ -282,6 +282,8 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "edits": list(command.edits),
         "depfile": command.depfile,
         "tags": list(action.tags),
+        "confirm": "" if command.guards is None else command.guards.confirm,
+        "require": [] if command.guards is None else [one.failed or one.shown for one in command.guards.require],
         "needs": list(action.predecessors),
         "after": list(action.after),
         "file": action.place.file,

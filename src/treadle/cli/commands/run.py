@@ -30,6 +30,7 @@ def run_command(call: Call) -> int:
             raise UsageError("-n runs nothing, so there are no files of a run", hint="leave out -n, or the files")
         return status_command(call)
     call.bus.add(progress_of(call))
+    call.asker = _asker
     if files or os.environ.get("GITHUB_ACTIONS") == "true":
         code = _run_recorded(call)
     else:
@@ -39,6 +40,12 @@ def run_command(call: Call) -> int:
 
         say_deselected(call)
     return code
+
+
+def _asker() -> Callable[[Callable[[], bool]], bool] | None:
+    from treadle.ui.ask import can_ask, read_yes
+
+    return read_yes if can_ask() else None
 
 
 def progress_of(call: Call) -> Progress:

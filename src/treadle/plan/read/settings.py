@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
 from treadle.core.pool import amount_of
-from treadle.errors import nearest
-from treadle.plan.language import argv_split, templates
+from treadle.errors import TreadleError, nearest
+from treadle.plan.language import argv_split, shell, templates
+from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import Template
-from treadle.plan.schema.keys import DOTENV_KEYS, NAME, RETRIES_KEYS, TOOL_KEYS, seconds
+from treadle.plan.schema.keys import DOTENV_KEYS, NAME, REQUIRE_KEYS, RETRIES_KEYS, TOOL_KEYS, seconds
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
 from .pool import demand_error, is_type
-from .spec import Settings
+from .spec import RequiredSpec, Settings
 
 _SHARED_LISTS = ("track", "pass")
 _KEYS = frozenset(
     (
-        *("dotenv", "secret", "uses"),
+        *("confirm", "dotenv", "require", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
         *("priority", "timeout", "retries", "console"),
         *("resources", "limit", "mutex", "exclusive"),
@@ -73,6 +74,10 @@ class SettingsReader:
         with problems.collecting():
             resources = self._resources(entries.get("resources"))
         settings = replace(settings, tools=tools, shell=shell, limits=limits, resources=resources, uses=uses)
+        if "confirm" in entries or "require" in entries:
+            settings = replace(settings, require=self._require(entries.get("require")))
+            with problems.collecting():
+                settings = replace(settings, confirm=self._confirm(entries.get("confirm")))
         if has_none:
             self.common = settings
         return settings
@@ -110,6 +115,49 @@ class SettingsReader:
     def _uses(self, node: Node | None) -> list[Template]:
         texts = self.validator.texts(node, "a name in uses")
         return [templates.parse(self.validator.source, text) for text in texts]
+
+    def _confirm(self, node: Node | None) -> Template | None:
+        if not isinstance(node, Scalar):
+            return None
+        if not node.text.strip():
+            raise self.validator.error("confirm has no text", node, hint="write the question, or take it out")
+        return templates.parse(self.validator.source, node)
+
+    def _require(self, node: Node | None) -> list[RequiredSpec]:
+        found = []
+        for one in node.nodes if isinstance(node, Items) else [node] if node is not None else []:
+            with self.validator.problems.collecting():
+                found.append(self._required(one))
+        return found
+
+    def _required(self, node: Node) -> RequiredSpec:
+        """Return one entry of `require`; a text is a command."""
+        source = self.validator.source
+        if not isinstance(node, Table):
+            texts = self.validator.texts(node, "a command in require") if isinstance(node, Scalar) else []
+            if not texts:
+                raise self._no_requirement(node)
+            return RequiredSpec(node, [argv_split.split_words(source, text) for text in texts])
+        entries = self.validator.entries(node, REQUIRE_KEYS, "an entry of require")
+        ways = [way for way in ("run", "sh", "when") if way in node.nodes]
+        if len(ways) != 1:
+            raise self._no_requirement(node)
+        given, message = entries.get(ways[0]), entries.get("message")
+        shown = templates.parse(source, message) if isinstance(message, Scalar) else None
+        if ways[0] == "run":
+            texts = self.validator.texts(given, "a command in require")
+            return RequiredSpec(node, [argv_split.split_words(source, text) for text in texts], message=shown)
+        if not isinstance(given, Scalar):
+            return RequiredSpec(node)
+        if ways[0] == "when":
+            return RequiredSpec(node, condition=Condition(source, given), message=shown)
+        return RequiredSpec(node, sh=given, pieces=shell.parse_script(source, given), message=shown)
+
+    def _no_requirement(self, node: Node) -> TreadleError:
+        what = "an entry of require is a command, or a map with one of run, sh, when"
+        return self.validator.error(
+            what, node, hint='for example {sh: "test -d src", message: there are no sources}'
+        )
 
     def _dotenv(self, node: Node | None) -> tuple[Template, bool] | None:
         is_optional = isinstance(node, Table) and "optional" in node.nodes

@@ -46,11 +46,27 @@ class Slot:
 
 
 @dataclass(slots=True, frozen=True, eq=False)
+class RequiredSpec:
+    """One entry of `require`: commands, a script or a condition.
+
+    :param node: where it is written
+    """
+
+    node: Node
+    steps: Sequence[list[argv_split.Word]] = ()
+    sh: Scalar | None = None
+    pieces: Sequence[str | shell.Placeholder] = ()
+    condition: Condition | None = None
+    message: Template | None = None
+
+
+@dataclass(slots=True, frozen=True, eq=False)
 class Settings:
     """How an action runs. Actions without settings of their own share one object.
 
     :param own_secrets: those of `secret` that the action names itself
     :param dotenv: a file of variables, and whether it may be missing
+    :param confirm: the question before it starts
     :param uses: names of values that count though the command does not show them
     """
 
@@ -61,6 +77,8 @@ class Settings:
     own_secrets: Sequence[str] = ()
     dotenv: tuple[Template, bool] | None = None
     uses: Sequence[Template] = ()
+    confirm: Template | None = None
+    require: Sequence[RequiredSpec] = ()
     tools: Sequence[tuple[Template, list[argv_split.Word]]] = ()
     shell: tuple[str, ...] = DEFAULT_SHELL
     limits: Limits = _LIMITS

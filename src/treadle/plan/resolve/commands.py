@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from treadle.command.command import Command, Environment, Limits, Script, Tool
 from treadle.command.discovered import key_of
@@ -22,6 +23,9 @@ from treadle.plan.yaml.nodes import Source
 from .declared_outputs import Instance
 from .edges import Dependencies, Linker
 from .programs import starts
+
+if TYPE_CHECKING:
+    from treadle.command.guards import Guards
 
 _MISSING = {
     name: f"${{{name}}}: this action has no {name}\nwrite {name}: with the path"
@@ -88,6 +92,7 @@ class CommandBuilder:
             installed=self._installed(instance),
             label=self.label,
             elements=self._elements(instance, scope, (steps, script, env)),
+            guards=self._guards(instance, scope, env),
             place=self.source.place(spec.key.start),
         )
 
@@ -101,12 +106,24 @@ class CommandBuilder:
         settings = instance.spec.settings
         if settings.uses:
             found |= elements_of(settings.uses, instance.scope, instance.spec.file_scope.scope.globs)
-            env = made[2]
-            secrets = [env.set.get(name) or self.environ.get(name) for name in env.secret]
+            secrets = self._secrets(made[2])
             for name, text in found.items():
-                if name.startswith(VALUE) and any(secret and secret in text for secret in secrets):
+                if name.startswith(VALUE) and any(secret in text for secret in secrets):
                     found[name] = digest(name, text)
         return found
+
+    def _secrets(self, env: Environment) -> list[str]:
+        """Return the values of secret variables."""
+        values = [env.set.get(name) or self.environ.get(name) for name in env.secret]
+        return [value for value in values if value]
+
+    def _guards(self, instance: Instance, scope: Scope, env: Environment) -> Guards | None:
+        settings = instance.spec.settings
+        if settings.confirm is None and not settings.require:
+            return None
+        from .guards import guards_of
+
+        return guards_of(instance, scope, self.environ, self._secrets(env))
 
     def _with_root(
         self,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from treadle.errors import TreadleError
 from treadle.frontends.base import PreviousOutputs
-from treadle.plan.language.enabled_if import Operand
+from treadle.plan.language.enabled_if import Condition, Operand
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, TreeItem, Value
 from treadle.plan.read.file_scope import PathResolver
@@ -194,8 +194,7 @@ class Expander:
         disabled = ""
         if spec.condition is not None:
             with problems.collecting():
-                local = {name: scope.real(one) for name, one in scope.local.items()} if scope.root else scope.local
-                disabled = self._when_is_false(spec, {**local, **scope.typed})
+                disabled = self._when_is_false(spec, operands_of(scope))
         get = files.get
         return Instance(uid, spec, scope, outputs, get("stdout"), get("depfile"), get("expand"), disabled)
 
@@ -209,15 +208,28 @@ class Expander:
             return ""
 
     def _when_is_false(self, spec: Spec, values: Mapping[str, Operand]) -> str:
-        condition = spec.condition
-        assert condition is not None
-        secret = [f"env.{name}" for name in spec.settings.secret]
-        tracked = {f"env.{name}": self.environ.get(name, "") for name in spec.settings.track}
-        known = {**spec.file_scope.operands, **values, **tracked}
-        holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_NOT_IN_CONDITIONS}, secret)
-        if holds:
-            return ""
-        return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
+        assert spec.condition is not None
+        return is_false(spec.condition, spec, values, self.environ)
+
+
+def operands_of(scope: Scope) -> dict[str, Operand]:
+    """Return the values of an instance in conditions."""
+    local = {name: scope.real(one) for name, one in scope.local.items()} if scope.root else scope.local
+    return {**local, **scope.typed}
+
+
+def is_false(condition: Condition, spec: Spec, values: Mapping[str, Operand], environ: Mapping[str, str]) -> str:
+    """Return that a condition of an action is false, with the values in it; "" if it is true.
+
+    :param values: those of an instance
+    """
+    secret = [f"env.{name}" for name in spec.settings.secret]
+    tracked = {f"env.{name}": environ.get(name, "") for name in spec.settings.track}
+    known = {**spec.file_scope.operands, **values, **tracked}
+    holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_NOT_IN_CONDITIONS}, secret)
+    if holds:
+        return ""
+    return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
 
 
 _NOT_IN_CONDITIONS = {

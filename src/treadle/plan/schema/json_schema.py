@@ -138,6 +138,9 @@ _KNOWN: dict[str, Schema] = {
     keys.DURATION_KIND.says: {"type": "string", "pattern": _DURATION},
     keys.LIMIT.says: {"anyOf": [{"const": "none"}, {"type": "string", "pattern": _DURATION}]},
     keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},
+    keys.REQUIRED.says: {
+        "anyOf": [_TEXT, _ref("require"), {"type": "array", "items": {"anyOf": [_TEXT, _ref("require")]}}]
+    },
     keys.TYPE.says: {"enum": list(keys.PARAM_TYPES)},
     keys.SPLIT.says: {"enum": list(keys.SPLITS)},
     keys.CHECK.says: {"enum": list(keys.CHECKS)},

@@ -142,6 +142,9 @@ TRUE = Kind("true", (Scalar,), _exactly("true"))
 VALUE = Kind("a text, a list or a map", (Scalar, Items, Table))
 OK = Kind("ok", (Scalar,), _exactly("ok", in_quotes=True))
 FILES = Kind("a path or a list of paths", (Scalar, Items, Table))
+REQUIRED = Kind(
+    "a command, or a list of commands and of maps with run, sh or when, and message", (Scalar, Items, Table)
+)
 DOTENV = Kind("a path, or a map with file, optional", (Scalar, Table))
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
@@ -260,6 +263,15 @@ TOOL_KEYS = _table(
         "run` and `treadle adopt` start it.", "the content of the program's file", "version: cc --version"),
 )  # fmt: skip
 
+REQUIRE_KEYS = _table(
+    Key("run", TEXTS, "A command, or a list of commands that run in order, as in an action.", "",
+        "run: test -d src"),
+    Key("sh", TEXT, "A script for a shell, in place of `run`.", "", "sh: test -d src"),
+    Key("when", TEXT, "A condition, as in an action, in place of `run`.", "", 'when: mode == "debug"'),
+    Key("message", TEXT, "What is wrong if it fails.", "the command and its exit code",
+        "message: there are no sources"),
+)  # fmt: skip
+
 RETRIES_KEYS = _table(
     Key("max", AMOUNT, "Maximum number of further attempts. Required.", "", "max: 2"),
     Key("on", TEXTS, "Failures to retry after: `timeout`, `exit N`, `signal`, `any`.", "any",
@@ -345,6 +357,11 @@ ACTION_KEYS = _table(
         "always: true"),
     Key("once", BOOL, "Run only if an output is missing, whatever else differs.", "false",
         "out: out/venv/\nonce: true"),
+    Key("confirm", TEXT, "A question that is asked on the terminal before it starts. `--yes` answers it.", "none",
+        "confirm: publish it?"),
+    Key("require", REQUIRED, "Commands that must succeed, and conditions that must hold, before it starts. A text "
+        "is split like `run`. They are not fingerprinted.", "nothing",
+        "require: [test -d src, {when: mode == \"debug\", message: only for debug}]"),
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
     Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
@@ -365,6 +382,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "from": FROM_KEYS,
     "dotenv": DOTENV_KEYS,
     "tools": TOOL_KEYS,
+    "require": REQUIRE_KEYS,
     "retries": RETRIES_KEYS,
     "pool": POOL_KEYS,
 }

@@ -1,0 +1,181 @@
+"""GuardedJob: a CommandJob that starts when its guards are passed.
+
+It starts in steps: its `require` commands run in a thread, then it is asked for on the terminal, then it starts as
+any other. Until then nothing of it is touched: its outputs and its record stay.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from treadle.engines.process import describe_status
+from treadle.engines.process_marks import mark_of, with_mark
+from treadle.errors import TreadleError
+from treadle.scheduling.job import Job
+from treadle.status import ReturnValue
+
+from .guards import Requirement, hidden
+from .job import CONSOLE_QUEUE, CommandJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from treadle.scheduling.job import Host
+
+_PAUSE = 0.02
+"""Seconds between two looks at a command that is required."""
+_LINE = 200
+"""Characters of the last line of its output that a failure shows."""
+
+
+class GuardedJob(CommandJob):
+    """A CommandJob that starts when its guards are passed.
+
+    :param is_confirmed: see `CommandWalk.is_confirmed`
+    :param confirm: see `CommandWalk.confirm`
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        is_confirmed: Callable[[str, str], bool],
+        confirm: Callable[[str, str, Callable[[], bool]], bool],
+    ) -> None:
+        super().__init__(*arguments)
+        guards = self.command.guards
+        assert guards is not None
+        self.guards = guards
+        self._confirm = confirm
+        self._refusal: TreadleError | None = None
+        self._steps: list[Callable[[], None]] = [self._require] if guards.require else []
+        try:
+            if guards.confirm and not is_confirmed(self.uid, guards.confirm):
+                self._steps.append(self._ask)
+        except TreadleError as error:
+            self._refusal = error
+            self._steps = [self._refuse]
+        self._as_action = (self.queue_name, self.tokens, self.timeout, self.demand)
+        self._take_step()
+
+    def _take_step(self) -> None:
+        """Take the queue and the time limit of the next step."""
+        self.guarding = bool(self._steps)
+        self.queue_name, self.tokens, self.timeout, self.demand = self._as_action
+        if self.guarding:
+            # questions are asked one by one, and not while another action has the terminal
+            self.queue_name = CONSOLE_QUEUE if self.is_asking else "default"
+            self.tokens, self.timeout, self.demand = 1, None, None
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the step is a question."""
+        return self.guarding and self._steps[0] == self._ask
+
+    def passed(self) -> None:
+        """Go on to the next step, which is the action itself after the last guard."""
+        self._steps.pop(0)
+        self.attempt = 0
+        self._take_step()
+
+    @property
+    def status(self) -> ReturnValue:
+        """That of the step."""
+        if self.guarding:
+            return ReturnValue.success if self.failure is None else ReturnValue.failure
+        return super().status
+
+    def start(self, slot: int, host: Host | None = None) -> None:
+        """Start the step: a guard in a thread, the action as any other."""
+        if self.guarding:
+            Job.start(self, slot, host)
+        else:
+            super().start(slot, host)
+
+    def run_guarded(self) -> None:
+        """Check a guard, in a thread."""
+        if not self.guarding:
+            super().run_guarded()
+            return
+        try:
+            self._steps[0]()
+        except (OSError, TreadleError) as error:
+            self.fail(self._hidden(str(error)))
+        except BaseException as error:
+            self.fail(f"{type(error).__name__}: {error}")
+
+    def interrupt(self) -> bool:
+        """End the step."""
+        if not self.guarding:
+            return super().interrupt()
+        return Job.interrupt(self)
+
+    def how_it_ended(self) -> str:
+        """Return in words how the step has ended."""
+        return (self._why_not_good() or "") if self.guarding else super().how_it_ended()
+
+    def _refuse(self) -> None:
+        assert self._refusal is not None
+        raise self._refusal
+
+    def _ask(self) -> None:
+        if not self._confirm(self.uid, self.guards.confirm, lambda: self.interrupted):
+            self.fail(f"declined: {self.guards.confirm}")
+
+    def _hidden(self, text: str) -> str:
+        environ = self.context.fingerprinter.environment(self.command)
+        return hidden(text, [environ.get(name, "") for name in self.command.env.secret])
+
+    def _require(self) -> None:
+        for one in self.guards.require:
+            why = one.failed
+            for argv in one.argvs if not why else ():
+                code, last = self._run_required(argv, one)
+                if self.interrupted:
+                    return
+                if code != 0:
+                    why = f"{one.shown.splitlines()[0]}: {describe_status(code) if code is not None else last}"
+                    why += f", it printed: {last[:_LINE]}" if last and code is not None else ""
+                    break
+            if why:
+                self.fail(self._hidden(one.failure(why)))
+                return
+
+    def _run_required(self, argv: Sequence[str], one: Requirement) -> tuple[int | None, str]:
+        """Run a command as the action would; return its exit code and the last line of its output.
+
+        The code is None if it did not end in time; the text says so then.
+        """
+        command, context = self.command, self.context
+        environ = context.fingerprinter.environment(command) | one.variables
+        argv = self._resolved(argv, environ)
+        environ = with_mark(environ, mark_of(context.run, self.uid))
+        with tempfile.TemporaryFile() as output:
+            child = subprocess.Popen(
+                argv,
+                cwd=os.path.normpath(os.path.join(context.root, command.cwd)),
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            limit = command.limits.timeout
+            end = None if limit is None else monotonic() + limit
+            while (code := child.poll()) is None:
+                if self.interrupted or (end is not None and monotonic() >= end):
+                    with suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+                    return None, f"it did not end within {limit:g} s" if limit is not None else ""
+                sleep(_PAUSE)
+            output.seek(0)
+            lines = output.read().decode("utf-8", "replace").strip().splitlines()
+        return code, lines[-1].strip() if lines else ""
