@@ -39,16 +39,16 @@ def test_events_tell_a_run_in_the_order_in_which_it_happens(tmp_path: Path) -> N
     run_treadle(tmp_path, "run", "--events", "e.jsonl", check=0)
     found = events(tmp_path / "e.jsonl")
     assert kinds(found) == [
-        *("run", "plan", "action", "action"),
+        *("run", "call", "plan", "action", "action"),
         *("verdict", "started", "ended", "verdict", "started", "ended", "summary"),
     ]
     times = [event["t"] for event in found]
     assert times == sorted(times)
     assert found[0]["schema"] == 1
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found[0]["began"])
-    assert found[1]["file"] == "treadle.yaml"
-    assert found[3]["needs"] == ["a"]
-    assert found[3]["place"] == {"file": "treadle.yaml", "line": 4, "column": 3}
+    assert found[2]["file"] == "treadle.yaml"
+    assert found[4]["needs"] == ["a"]
+    assert found[4]["place"] == {"file": "treadle.yaml", "line": 4, "column": 3}
 
 
 def test_a_verdict_is_told_when_it_is_reached_and_not_when_its_action_starts(tmp_path: Path) -> None:
@@ -261,7 +261,9 @@ def test_a_plan_that_is_not_right_is_told_as_problems(tmp_path: Path) -> None:
     ]
     annotations = run_treadle(tmp_path, "report", "e.jsonl", "--github", check=0).lines
     assert [line.partition("hint: ")[2] for line in annotations] == [p["hint"] for p in problems]
-    told = run_treadle(tmp_path, "report", "e.jsonl", check=0).lines
+    call, about, *told = run_treadle(tmp_path, "report", "e.jsonl", check=0).lines
+    assert call.startswith("treadle run ")
+    assert about.startswith("on ")
     # the lines of the plan are not in the events
     shown = [line for line in done.err.splitlines() if not line.startswith("    ")]
     assert [line for line in told if not line.startswith("    ")] == shown

@@ -181,7 +181,8 @@ def test_what_a_failure_printed_is_in_every_report(faces: Faces) -> None:
     number = str(faces.page["names"].index("bad"))
     assert faces.page["output"] == {number: "dear\n"}
     assert faces.page["failure"][number] == "exit code 3"
-    assert faces.page["log"][number] == faces.of("ended")["bad"]["log"] == ".treadle/logs/bad.log"
+    assert faces.of("ended")["bad"]["log"] == ".treadle/logs/bad.log"
+    assert faces.page["log"][number] == [".treadle/logs/bad.log", "./.treadle/logs/bad.log"]
 
 
 def test_reports_made_afterwards_are_those_made_by_the_run(project: Path) -> None:
@@ -199,7 +200,10 @@ def test_a_report_on_the_terminal_says_what_the_run_said(project: Path) -> None:
     told = run_treadle(project, "report", "e.jsonl", check=0)
     # a run shows output and tries again under way, and knows how it was called
     ours = ("  | ", "  again ", "failed flaky: exit code 75; trying again")
-    assert [line for line in told.lines if not line.startswith("  | ")] == [
+    call, about, *lines = told.lines
+    assert call == "treadle run -k --events e.jsonl"
+    assert about.startswith("on ")
+    assert [line for line in lines if not line.startswith("  | ")] == [
         line for line in said.lines if not line.startswith(ours)
     ]
     assert "  | dear" in told.lines

@@ -47,6 +47,7 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: FastSta
         options = found.options() if found is not None else None
         if options is None:
             options = _parsed(argv)
+        options.argv = ["treadle", *argv]
         call = Call("", options, console=Console(options.color, options.origin), stops=interrupts, found=found)
         code = _command(options)(call)
         if call.console.screen.failure:

@@ -723,6 +723,7 @@ class CommandWalk(Walk):
             queue=CONSOLE_QUEUE if command.console else limits.queue,
             tokens=limits.tokens,
             place=command.place,
+            outputs=command.outputs,
         )
 
     def _end_of(self, job: Job, *, retry: bool) -> Ended:

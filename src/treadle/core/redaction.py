@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 PREFIX = "secret:"
 
 
@@ -16,3 +18,33 @@ def digest(name: str, value: str) -> str:
 def is_digest_of(kept: str | None, name: str, value: str | None) -> bool:
     """Return whether what was kept is the digest of this value."""
     return kept is not None and value is not None and kept.startswith(PREFIX) and kept == digest(name, value)
+
+
+REDACTED = "***"
+_LONG = 4
+"""Characters of a value that is replaced wherever it occurs; a shorter one only where it is all of a value."""
+
+
+def without_values(text: str, values: Iterable[str]) -> str:
+    """Return a text in which secret values are replaced.
+
+    :param text: a word of a command line, also `NAME=VALUE`
+    """
+    for value in sorted(filter(None, values), key=len, reverse=True):
+        if len(value) >= _LONG:
+            text = text.replace(value, REDACTED)
+        elif text == value or text.endswith(f"={value}"):
+            text = text.removesuffix(value) + REDACTED
+    return text
+
+
+def without_any_values(words: Iterable[str]) -> list[str]:
+    """Return the words of a command line without the values in it, where it is not known which are secret."""
+    found: list[str] = []
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if "--" in found:
+            found.append(REDACTED)
+        else:
+            found.append(f"{name}={REDACTED}" if equals else word)
+    return found

@@ -26,9 +26,13 @@ class Action:
     :ivar needs: the actions whose end it waits for, and whose failure blocks it
     :ivar after: the actions whose end it waits for, however they end
     :ivar place: where the plan declares it
+    :ivar outputs: the files and folders that it makes
+    :ivar report: whether reports show its outputs
     """
 
-    __slots__ = ("after", "command", "family", "help", "name", "needs", "place", "queue", "tokens")
+    __slots__ = (
+        *("after", "command", "family", "help", "name", "needs", "outputs", "place", "queue", "report", "tokens"),
+    )
 
     def __init__(
         self,
@@ -42,7 +46,11 @@ class Action:
         queue: str = "default",
         tokens: int = 1,
         place: Place | None = None,
+        outputs: Sequence[str] = (),
+        report: bool = False,
     ) -> None:
+        self.outputs = outputs
+        self.report = report
         self.name = name
         self.family = family or name
         self.help = help
@@ -78,9 +86,11 @@ class PlanRead:
     :ivar total: how many actions it has
     :ivar disabled: name -> why the plan disables it
     :ivar touching: returns the actions that read or make a path
+    :ivar params: the values of its parameters
+    :ivar redacted: returns a text without the secret values of its actions
     """
 
-    __slots__ = ("disabled", "file", "queues", "root", "total", "touching")
+    __slots__ = ("disabled", "file", "params", "queues", "redacted", "root", "total", "touching")
 
     def __init__(
         self,
@@ -90,7 +100,11 @@ class PlanRead:
         queues: Mapping[str, int],
         disabled: Mapping[str, str],
         touching: Callable[[str], Sequence[str]],
+        params: Mapping[str, str | Sequence[str]],
+        redacted: Callable[[str], str],
     ) -> None:
+        self.params = params
+        self.redacted = redacted
         self.file = file
         self.root = root
         self.total = total

@@ -6,14 +6,16 @@ Only a run with an event file, a report or GitHub annotations loads it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
 from treadle.core.decision import Verdict, blocked
-from treadle.core.outcomes import BLOCKED, NOT_STARTED, STATUSES
+from treadle.core.outcomes import BLOCKED, NOT_STARTED, RAN, SKIPPED, STATUSES
+from treadle.core.redaction import REDACTED, without_any_values
 from treadle.errors import PlanError, TreadleError
 
+from .attachments import Attachments
 from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, Subscriber, WalkBegan, WalkEnded
 from .sanitize import Tail
 from .schema import SCHEMA, Event, inside, place_data, problem_data, reason_data, without_root
@@ -74,22 +76,41 @@ class Recorder(Subscriber):
         """Running action -> its log."""
         self._between: dict[str, dict[str, Any]] = {}
         """name -> the end of its last attempt, of actions that are to be tried again."""
+        self._call: tuple[Sequence[str], Mapping[str, str]] | None = None
+        """Words and parameters of the call, until they are recorded: the plan knows what is secret."""
+        self._reported: dict[str, Sequence[str]] = {}
+        """name -> outputs, of the actions whose outputs are shown."""
+        self._attachments: Attachments | None = None
         self._has_plan = False
         self._known: set[str] = set()
         self._decided: set[str] = set()
         """Names whose verdict has been recorded."""
         self._next_look = 0.0
 
-    def begin(self, root: str, began: str, names: Sequence[str], version: str) -> None:
+    def begin(
+        self,
+        root: str,
+        began: str,
+        names: Sequence[str],
+        version: str,
+        *,
+        argv: Sequence[str] = (),
+        params: Mapping[str, str] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         """Record that the run begins.
 
         :param root: the folder of the plan, as far as it is known
         :param began: date and time in UTC
         :param names: the names that were selected
         :param version: the version of Treadle
+        :param argv: the words of the command line; none in a program
+        :param params: the parameters that were given
+        :param about: further fields of the event: `host`, `jobs`, `commit`
         """
         self._set_root(root)
-        self._record("run", schema=SCHEMA, treadle=version, began=began, names=list(names))
+        self._call = (argv, params or {}) if argv else None
+        self._record("run", schema=SCHEMA, treadle=version, began=began, names=list(names), **(about or {}))
         self.sink.flush()
 
     def plan_read(self, event: PlanRead) -> None:
@@ -97,8 +118,24 @@ class Recorder(Subscriber):
         self._set_root(event.root)
         is_first = not self._has_plan
         self._has_plan = True
+        if self._call is not None:
+
+            def redacted(text: str) -> str:
+                return without_root(event.redacted(text), event.root)
+
+            values = {
+                name: redacted(value) if isinstance(value, str) else [redacted(one) for one in value]
+                for name, value in event.params.items()
+            }
+            self._record("call", argv=[redacted(word) for word in self._call[0]], params=values)
+            self._call = None
+        self._attachments = self._attachments or Attachments(event.root)
         self._record(
-            "plan", file=event.file, actions=event.total, queues=event.queues, left_out=dict(event.disabled)
+            "plan",
+            file=event.file,
+            actions=event.total,
+            queues=event.queues,
+            left_out=dict(event.disabled),
         )
         if is_first and self.warn is not None:
             self._warn_of_files_in_the_way(event, self.warn)
@@ -128,6 +165,8 @@ class Recorder(Subscriber):
         if event.name in self._known:
             return
         self._known.add(event.name)
+        if event.report:
+            self._reported[event.name] = event.outputs
         self._record(
             "action",
             name=event.name,
@@ -138,6 +177,7 @@ class Recorder(Subscriber):
             after=event.after,
             queue=event.queue,
             tokens=event.tokens,
+            **({"outputs": list(event.outputs)} if event.outputs else {}),
             **({"place": place_data(event.place, self._root)} if event.place is not None else {}),
         )
 
@@ -176,6 +216,9 @@ class Recorder(Subscriber):
         last = self._between.get(event.name)
         if last is None or last["attempts"] != event.attempts:
             last = self._end_of(event, last=True)
+        if event.how in (RAN, SKIPPED) and self._attachments is not None:
+            for shown in self._attachments.of(self._reported.pop(event.name, ())):
+                self._record("file", name=event.name, **shown)
         self._record_end(last)
 
     def round(self) -> None:
@@ -217,6 +260,7 @@ class Recorder(Subscriber):
 
     def record_problems(self, error: BaseException) -> None:
         """Record an error, or each of the problems in it."""
+        self._record_unread_call()
         for problem in error.problems if isinstance(error, PlanError) else (error,):
             if isinstance(problem, TreadleError):
                 self._record("problem", **problem_data(problem, self._root))
@@ -225,6 +269,7 @@ class Recorder(Subscriber):
 
     def summary(self, exit_code: int) -> None:
         """Record the summary."""
+        self._record_unread_call()
         if self._over_at is None:
             self._finish()
         counts = dict.fromkeys(STATUSES, 0)
@@ -239,6 +284,14 @@ class Recorder(Subscriber):
             interrupted=self.interrupted,
             exit_code=exit_code,
         )
+
+    def _record_unread_call(self) -> None:
+        """Record the call without its values: without the plan nothing says which are secret."""
+        if self._call is not None:
+            argv, params = self._call
+            words = [without_root(word, self._root) for word in without_any_values(argv)]
+            self._record("call", argv=words, params=dict.fromkeys(params, REDACTED))
+            self._call = None
 
     def _finish(self) -> None:
         for name, verdict in self._left.items():

@@ -41,6 +41,7 @@ class ActionRun:
     :ivar duration: seconds of its last attempt
     :ivar emptied: the output folders from which something was removed before it started
     :ivar output: texts that it printed, each with the number of bytes that are left out before it
+    :ivar files: the events `file`: what is shown of its outputs
     """
 
     name: str
@@ -57,6 +58,7 @@ class ActionRun:
     exit_code: int | None = None
     log: str = ""
     output: list[tuple[str, int]] = field(default_factory=list)
+    files: list[Event] = field(default_factory=list)
 
     @property
     def family(self) -> str:
@@ -72,6 +74,11 @@ class ActionRun:
     def needs(self) -> list[str]:
         """The names of the actions that it waits for."""
         return [*self.about.get("needs", ()), *self.about.get("after", ())]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The files and folders that it makes."""
+        return list(self.about.get("outputs", ()))
 
     @property
     def why(self) -> str:
@@ -105,6 +112,11 @@ class Run:
 
     :ivar began: when it began, as ISO 8601 in UTC
     :ivar names: the names that were asked for; none in a bare run
+    :ivar host: the name of the machine
+    :ivar jobs: how many actions could run in parallel, 0 if no event says so
+    :ivar commit: the commit that was checked out, "" if there was none
+    :ivar argv: the words of the command line
+    :ivar params: the values of the parameters of the plan
     :ivar plan: the path of the plan, relative to its root
     :ivar left_out: disabled action -> why the plan disables it
     :ivar order: the actions that have ended, in the order of their ends
@@ -115,6 +127,11 @@ class Run:
     began: str = ""
     treadle: str = ""
     names: list[str] = field(default_factory=list)
+    host: str = ""
+    jobs: int = 0
+    commit: str = ""
+    argv: list[str] = field(default_factory=list)
+    params: Mapping[str, str | list[str]] = field(default_factory=dict)
     plan: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
     actions: dict[str, ActionRun] = field(default_factory=dict)
@@ -206,6 +223,14 @@ class Run:
     def _take_run(self, event: Event) -> None:
         self.began, self.treadle = str(event.get("began", "")), str(event.get("treadle", ""))
         self.names = list(event.get("names", ()))
+        self.host, self.commit = str(event.get("host", "")), str(event.get("commit", ""))
+        self.jobs = int(event.get("jobs", 0))
+
+    def _take_call(self, event: Event) -> None:
+        self.argv, self.params = list(event.get("argv", ())), dict(event.get("params", {}))
+
+    def _take_file(self, event: Event) -> None:
+        self._of(event).files.append(event)
 
     def _take_plan(self, event: Event) -> None:
         self.plan, self.left_out = str(event.get("file", "")), dict(event.get("left_out", {}))
@@ -258,6 +283,8 @@ class Run:
 
 _TAKERS = {
     "run": Run._take_run,
+    "call": Run._take_call,
+    "file": Run._take_file,
     "plan": Run._take_plan,
     "action": Run._take_action,
     "note": Run._take_note,

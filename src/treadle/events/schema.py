@@ -23,15 +23,17 @@ SCHEMA = 1
 """Incremented when a field changes its meaning or is removed, not for new kinds and new fields."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "run": ("schema", "treadle", "began", "names"),
+    "run": ("schema", "treadle", "began", "names", "host", "jobs", "commit"),
+    "call": ("argv", "params"),
     "plan": ("file", "actions", "queues", "left_out"),
-    "action": ("name", "family", "help", "command", "needs", "after", "queue", "tokens", "place"),
+    "action": ("name", "family", "help", "command", "needs", "after", "queue", "tokens", "place", "outputs"),
     "note": ("text",),
     "waiting": ("holder",),
     "verdict": ("name", "verdict", "reasons"),
     "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
     "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay"),
+    "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
         *("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "restored", "log"),
     ),
@@ -58,6 +60,18 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and all(map(_are_texts, value))
+
+
+def _is_number_or_text(value: object) -> bool:
+    return _is_number(value) or _is_text(value)
+
+
+def _are_values(value: object) -> bool:
+    return isinstance(value, dict) and all(_is_text(one) or _are_texts(one) for one in value.values())
+
+
 def _is_map(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -74,9 +88,14 @@ def _is_place(value: object) -> bool:
 
 _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("name", "family", "help", "command", "queue", "file", "text"), (_is_text, "a text")),
+    **dict.fromkeys(("host", "commit", "path", "type", "data"), (_is_text, "a text")),
     **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
+    **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
+    "rows": (_are_rows, "a list of lists of texts"),
+    "params": (_are_values, "a map of texts and lists of texts"),
     **dict.fromkeys(("t", "tokens", "slot", "start", "duration", "total", "saved"), (_is_number, "a number")),
-    **dict.fromkeys(("attempt", "attempts", "omitted"), (_is_number, "a number")),
+    **dict.fromkeys(("attempt", "attempts", "jobs"), (_is_number, "a number")),
+    "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "counts"), (_is_map, "a map")),
     "place": (_is_place, "a map with file and line"),
     "reasons": (_are_maps, "a list of maps"),

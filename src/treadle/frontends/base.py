@@ -53,6 +53,7 @@ class Action:
     :param family: its name in the plan; `fit` for `fit@a`
     :param predecessors: uids of the actions whose outputs it reads, and of those that it needs
     :param after: uids of the actions that come before it if they are part of the run
+    :param report: whether reports show its outputs that are pictures or tables
     """
 
     uid: str
@@ -63,6 +64,7 @@ class Action:
     after: tuple[str, ...]
     place: Place
     tags: tuple[str, ...] = ()
+    report: bool = False
 
     @property
     def listed(self) -> bool:
@@ -234,6 +236,17 @@ class Project:
             raise UsageError(f"{name} selects no action")
         facts = shortened([f"{uid}: {self.left_out[uid]}" for uid in uids])
         raise UsageError(f"{name} is disabled", facts=facts)
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text in which the secret values of the actions are replaced."""
+        from treadle._startup.interpreter import inherited
+        from treadle.core.redaction import without_values
+
+        environ = inherited()
+        envs = [action.command.env for action in self.actions.values() if action.command.env.secret]
+        return without_values(
+            text, {env.set.get(name, environ.get(name, "")) for env in envs for name in env.secret}
+        )
 
     def successors(self) -> dict[str, list[str]]:
         """Return uid -> the actions that have it as a predecessor."""

@@ -340,6 +340,7 @@ class _Loader:
                     _only_after(instance, linker) if deps.after else (),
                     command.place or self.source.place(instance.spec.key.start),
                     its_tags,
+                    instance.spec.flag("report"),
                 )
             if broken and len(self.problems) > len(broken) + 100:
                 break

@@ -1,5 +1,7 @@
 """A run as one page that needs no server, no network and no other file.
 
+Pictures and tables are in it. Outputs and logs are linked relative to the page, if they are there at that time.
+
 All names and output are in a block of JSON that HTML parsers do not parse, and the script of the page inserts them
 as text. The policy of the page allows no other script, whatever the data contains.
 """
@@ -10,14 +12,16 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from treadle.core import wording
 from treadle.core.decision import ABSENT
 from treadle.core.outcomes import FAILED, INTERRUPTED
-from treadle.core.text import safe
+from treadle.core.text import safe, shell_join
 from treadle.events.run_model import ActionRun, Run
 from treadle.ui.durations import duration
 
@@ -37,8 +41,11 @@ _LOG_CHARACTERS = 40_000
 _COMMAND_CHARACTERS = 4_000
 
 
-def html(run: Run) -> Iterator[str]:
-    """Yield the text of the page."""
+def html(run: Run, links: Links | None = None) -> Iterator[str]:
+    """Yield the text of the page.
+
+    :param links: links to files of the run; None for a page without them
+    """
     style = _part("page.css")
     script = "".join(f"(() => {{\n{_part(name)}}})();\n" for name in _SCRIPTS)
     title = escape(safe(f"{run.plan or 'treadle'}: {run.result}"))
@@ -50,7 +57,7 @@ def html(run: Run) -> Iterator[str]:
     yield f"<style>{style}</style>\n</head>\n<body>\n"
     yield _part("page.html")
     yield '<script type="application/json" id="data">'
-    yield _as_block(data_of(run))
+    yield _as_block(data_of(run, links or Links()))
     yield f"</script>\n<script>{script}</script>\n</body>\n</html>\n"
 
 
@@ -80,7 +87,7 @@ def _number(texts: dict[str, int], text: str) -> int:
     return texts.setdefault(text, len(texts))
 
 
-def data_of(run: Run) -> dict[str, Any]:
+def data_of(run: Run, links: Links) -> dict[str, Any]:
     """Return the data of the page: columns with an entry for each action, numbers in place of names."""
     actions = list(run.actions.values())
     numbers = {action.name: number for number, action in enumerate(actions)}
@@ -93,6 +100,11 @@ def data_of(run: Run) -> dict[str, Any]:
         "result": run.result,
         "began": run.began,
         "treadle": run.treadle,
+        "host": safe(run.host),
+        "jobs": run.jobs,
+        "commit": safe(run.commit),
+        "argv": _lines(shell_join(run.argv)),
+        "params": [[safe(name), _lines(_text_of(value))] for name, value in run.params.items()],
         "duration": run.duration,
         "took": duration(run.duration),
         "saved": run.saved,
@@ -112,11 +124,60 @@ def data_of(run: Run) -> dict[str, Any]:
         "command": [_lines(action.command[:_COMMAND_CHARACTERS]) for action in actions],
         "place": [_place(action) for action in actions],
         "failure": {numbers[a.name]: _lines(a.failure) for a in actions if a.failure},
-        "log": {numbers[a.name]: safe(a.log) for a in actions if a.log and a.status in (FAILED, INTERRUPTED)},
+        "log": {numbers[a.name]: links.to(a.log) for a in actions if a.log},
+        "outputs": {numbers[a.name]: [links.to(path) for path in a.outputs] for a in actions if a.outputs},
+        "files": {numbers[a.name]: [_shown(one, links) for one in a.files] for a in actions if a.files},
         "output": {numbers[a.name]: _end(a.printed()) for a in actions if a.name in whole and a.output},
         "critical": [numbers[name] for name in critical_path(run)],
         "left_out": [[safe(name), safe(str(why))] for name, why in run.left_out.items()],
     }
+
+
+class Links:
+    """Links from a page to files of the run, as far as the files are there.
+
+    :param root: the folder that their paths are relative to
+    :param folder: the folder of the page
+    """
+
+    def __init__(self, root: str = "", folder: str = "") -> None:
+        self._root = root
+        self._base = os.path.relpath(root, folder) if root else ""
+
+    def to(self, path: str) -> list[str]:
+        """Return a path as text, and the address of the file, if it can be linked."""
+        shown = safe(path)
+        inside = os.path.normpath(path)
+        if not self._base or inside.startswith(("/", "..")) or "\0" in path:
+            return [shown]
+        if not os.path.exists(os.path.join(self._root, inside)):
+            return [shown]
+        relative = os.path.normpath(os.path.join(self._base, inside))
+        # ./ keeps a name with a colon from being read as a protocol
+        return [shown, quote(os.fsencode(os.path.join(".", relative)), safe="/")]
+
+
+def _shown(event: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Return what the page shows of an output: a picture as an address that holds it, a table as rows of texts."""
+    kind, data = str(event.get("type", "")), str(event.get("data", ""))
+    found: dict[str, Any] = {"path": links.to(str(event.get("path", "")))}
+    if event.get("omitted"):
+        found["omitted"] = safe(str(event["omitted"]))
+    if kind == "table":
+        found["rows"] = [[_lines(cell) for cell in row] for row in event.get("rows", ())]
+    elif kind in _PICTURES and _BASE64.fullmatch(data):
+        found["src"] = f"data:image/{_PICTURES[kind]};base64,{data}"
+    else:
+        found.setdefault("omitted", "it is no picture and no table")
+    return found
+
+
+_PICTURES = {"png": "png", "jpeg": "jpeg", "gif": "gif", "webp": "webp", "svg": "svg+xml"}
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+
+
+def _text_of(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
 
 
 def _problem(problem: dict[str, Any]) -> dict[str, Any]:

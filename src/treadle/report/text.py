@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treadle.core.decision import Reason
 from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, RunCounts
-from treadle.core.text import safe
+from treadle.core.text import safe, shell_join
 from treadle.errors import Place, TreadleError
 from treadle.events.bus import Ended
 from treadle.events.run_model import UNFINISHED, ActionRun, Run
@@ -23,7 +23,8 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
     """
     state = RunCounts(len(run.actions), 0.0)
     blocked: dict[tuple[str, ...], list[str]] = {}
-    lines = [line((f"treadle: {safe(note)}", "dim")) for note in run.notes]
+    lines = [line((text, "dim")) for text in _call_texts(run)]
+    lines += [line((f"treadle: {safe(note)}", "dim")) for note in run.notes]
     failed = []
     for action in run.order:
         if action.status not in state.counts:
@@ -47,6 +48,18 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
     cut_off = run.result if run.result in (INTERRUPTED, UNFINISHED) else ""
     lines.append(render.totals(state, run.duration, saved=run.saved, cut_off=cut_off))
     return lines
+
+
+def _call_texts(run: Run) -> list[str]:
+    """Return what was called, with which parameters, and where."""
+    words = [safe(shell_join(run.argv))] if run.argv else []
+    for name, value in run.params.items():
+        text = value if isinstance(value, str) else ", ".join(value)
+        words.append(f"{safe(name)} = {safe(text)}")
+    about = [f"on {safe(run.host)}" if run.host else "", f"-j {run.jobs}" if run.jobs else ""]
+    about.append(f"commit {safe(run.commit)}" if run.commit else "")
+    here = ", ".join(filter(None, about))
+    return [*words, here] if here else words
 
 
 def _problem(event: Event) -> TreadleError:

@@ -12,11 +12,12 @@ from treadle.events.run_model import Run
 
 from . import html, junit, trace
 
-_WRITERS: Mapping[str, Callable[[Run], Iterator[str]]] = {
-    "junit": junit.junit,
-    "trace": trace.trace,
+_WRITERS: Mapping[str, Callable[[Run, html.Links], Iterator[str]]] = {
+    "junit": lambda run, _: junit.junit(run),
+    "trace": lambda run, _: trace.trace(run),
     "html": html.html,
 }
+"""Kind -> a function of the run and the links from the report to its files."""
 _BEGINS = {"events": schema.BEGINS, "junit": junit.BEGINS, "trace": trace.BEGINS, "html": html.BEGINS}
 KINDS = tuple(_WRITERS)
 """The kinds of report files; each is an option of `run` and of `report`."""
@@ -45,12 +46,15 @@ def _refuse_same(paths: Mapping[str, str]) -> None:
             seen[full] = kind
 
 
-def write_report(run: Run, kind: str, path: str) -> str:
-    """Write one file, if a path is given; return why that has failed, "" if it has not."""
+def write_report(run: Run, kind: str, path: str, root: str = "") -> str:
+    """Write one file, if a path is given; return why that has failed, "" if it has not.
+
+    :param root: the folder that paths of the run are relative to; without it a page links to no files
+    """
     if not path:
         return ""
     try:
-        write_whole(path, _WRITERS[kind](run))
+        write_whole(path, _WRITERS[kind](run, html.Links(root, os.path.dirname(os.path.abspath(path)))))
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
     return ""

@@ -38,6 +38,8 @@ class Options:
         yes: bool = False,
     ) -> None:
         self.command = ""
+        self.argv: list[str] = []
+        """The words of the command line; none in a program."""
         self.names = _list_of(names)
         self.file = file
         self.folder = ""

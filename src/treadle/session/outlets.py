@@ -33,6 +33,7 @@ class Outlets:
         self._lines: Lines | None = None
         self._github: GitHub | None = None
         self._run: Run | None = None
+        self._root = ""
 
     def open(self) -> None:
         """Open the file of events, and check that the reports can be written.
@@ -60,6 +61,7 @@ class Outlets:
 
     def set_root(self, root: str) -> None:
         """Set the folder that the paths of the events are relative to."""
+        self._root = root
         if self._github is not None:
             folder = os.path.relpath(root, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())
             self._github.folder = folder if folder != "." else ""
@@ -87,7 +89,9 @@ class Outlets:
         failures = []
         if self._run is not None:
             self._run.complete()
-            failures = [write_report(self._run, kind, getattr(self.call.options, kind)) for kind in KINDS]
+            failures = [
+                write_report(self._run, kind, getattr(self.call.options, kind), self._root) for kind in KINDS
+            ]
         for failure in filter(None, failures):
             self.call.console.warn(failure)
         if self._lines is not None:

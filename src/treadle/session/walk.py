@@ -87,6 +87,7 @@ class PlanWalk(CommandWalk):
         action = self.plan.actions.get(uid) if self.plan is not None else None
         if action is not None:
             data.family, data.help, data.place = action.family, action.help, action.place
+            data.report = action.report
             # those of the walk before are no longer in the graph
             data.needs = sorted({*data.needs, *(one for one in action.predecessors if one in self.done)})
         return data
@@ -131,4 +132,8 @@ def publish_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None =
     queues = {"default": call.options.jobs or usable_cpus(), **plan.queues}
     disabled = {uid: why or "" for uid, why in (plan.left_out if left_out is None else left_out).items()}
     touching = PathUse(plan).users
-    call.bus.publish("plan_read", PlanRead(plan.name, plan.root, len(plan.actions), queues, disabled, touching))
+    params = {name: param.value for name, param in plan.params.items()}
+    read = PlanRead(
+        plan.name, plan.root, len(plan.actions), queues, disabled, touching, params, plan.without_secrets
+    )
+    call.bus.publish("plan_read", read)

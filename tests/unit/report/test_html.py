@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,63 @@ def elements_of(browser: Browser, events: list[dict[str, Any]]) -> str:
     browser.click("#actions tbody button")
     assert not browser.run("return document.getElementById('detail').hidden")
     return str(browser.run("return [...document.querySelectorAll('*')].map(e => e.tagName).sort().join()"))
+
+
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='7'><script>top.hit = 1</script></svg>"
+
+
+def test_a_picture_is_shown_and_its_script_does_not_run(browser: Browser) -> None:
+    events = one_action("a", "ran")
+    data = base64.b64encode(SVG).decode()
+    events.insert(-3, {"event": "file", "t": 0.3, "name": "a", "path": "o/a.svg", "type": "svg", "data": data})
+    browser.show(events)
+    assert browser.run("const i = document.querySelector('#outputs img'); return [i.naturalWidth, i.alt]") == [
+        9,
+        "o/a.svg",
+    ]
+    browser.click("#actions tbody button")
+    assert browser.count("#detail img") == 1
+    assert browser.run("return window.hit") is None
+    assert browser.complaints() == []
+
+
+def test_cells_of_a_table_are_read_as_text(browser: Browser) -> None:
+    text = "<img src=x onerror='window.hit=1'>"
+    browser.show(one_action(text, "ran"))
+    cells = browser.run(
+        "return [...document.querySelectorAll('#outputs .rows th, .rows td')].map(c => c.innerText)"
+    )
+    assert cells == [text, text, text]
+    assert "not shown: it is no picture and no table" in browser.text("#outputs")
+
+
+def test_a_folded_family_says_how_many_of_it_failed(browser: Browser) -> None:
+    events = events_of(100)
+    browser.show(events)
+    failed = events[-1]["counts"]["failed"]
+    browser.run(
+        "const s = document.querySelector('#graph select'); s.value = 'families'; s.dispatchEvent(new Event('change'))"
+    )
+    labels = browser.run("return [...document.querySelectorAll('#graph .node.bad text')].map(t => t.textContent)")
+    assert [label for label in labels if label.endswith(f", {failed} failed")] == labels != []
+    said = browser.run(
+        "return [...document.querySelectorAll('#reasons .bad.failed')].map(b => parseInt(b.innerText))"
+    )
+    assert sum(said) == failed
+
+
+def test_the_page_says_what_was_called_and_where(browser: Browser) -> None:
+    events = events_of(10)
+    events[0] |= {"host": "farm7", "jobs": 12, "commit": "0123456789abcdef" * 2 + "01234567"}
+    events.insert(
+        1, {"event": "call", "t": 0.0, "argv": ["treadle", "run", "a b"], "params": {"parts": ["x", "y"]}}
+    )
+    browser.show(events, 360)
+    assert "on farm7 \u00b7 -j 12 \u00b7 commit 0123456789ab" in browser.text(".about")
+    assert browser.text(".call summary") == "treadle run 'a b'"
+    browser.click(".call summary")
+    assert "x, y" in browser.text(".call dl")
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_markup_in_a_name_is_read_as_text(browser: Browser) -> None:

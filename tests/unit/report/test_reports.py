@@ -52,14 +52,29 @@ def one_action(text: str, status: str = "failed") -> list[dict[str, Any]]:
     place = {"file": text, "line": 1, "column": 1}
     why = {"kind": "changed", "element": text, "text": text, "old": text, "new": text}
     about = {"family": text, "help": text, "command": text, "needs": [], "after": [], "queue": text, "tokens": 1}
+    shown = {"event": "file", "t": 0.3, "name": text, "path": text}
     return [
-        {"event": "run", "t": 0.0, "schema": 1, "treadle": text, "began": text, "names": [text]},
+        {
+            "event": "run",
+            "t": 0.0,
+            "schema": 1,
+            "treadle": text,
+            "began": text,
+            "names": [text],
+            "host": text,
+            "commit": text,
+            "jobs": 2,
+        },
+        {"event": "call", "t": 0.1, "argv": ["treadle", text], "params": {text: text, "list": [text]}},
         {"event": "plan", "t": 0.1, "file": text, "actions": 1, "queues": {}, "left_out": {text: text}},
-        {"event": "action", "t": 0.1, "name": text, **about, "place": place},
+        {"event": "action", "t": 0.1, "name": text, **about, "place": place, "outputs": [text]},
         {"event": "note", "t": 0.1, "text": text},
         {"event": "verdict", "t": 0.2, "name": text, "verdict": "run", "reasons": [why]},
         {"event": "started", "t": 0.2, "name": text, "attempt": 1, "slot": 0, "start": 0.2},
         {"event": "output", "t": 0.3, "name": text, "text": text},
+        {**shown, "type": "svg", "data": f"!{text}"},
+        {**shown, "type": text, "omitted": text},
+        {**shown, "type": "table", "rows": [[text], [text, text]], "omitted": text},
         {"event": "ended", "t": 0.4, "name": text, "status": status, "duration": 0.2, "failure": text, "log": text},
         {"event": "problem", "t": 0.4, "text": text, "facts": [text], "hint": text, "place": place},
         {"event": "summary", "t": 0.5, "total": 1, "duration": 0.5, "exit_code": 1},
@@ -301,6 +316,8 @@ def test_outputs_of_many_failures_do_not_make_the_page_large() -> None:
 WRONG: dict[str, dict[str, Any]] = {
     "run": {"t": 10**400, "names": [None]},
     "action": {"name": 1, "needs": None, "after": [["a"]], "place": {"line": 1}, "help": [], "tokens": "x"},
+    "call": {"argv": [1], "params": {"a": 1}},
+    "file": {"path": None, "type": 1, "data": 3, "rows": ["x"], "omitted": []},
     "verdict": {"reasons": ["x"]},
     "started": {"start": float("nan"), "slot": []},
     "ended": {"emptied": 3, "duration": 1e308},

@@ -31,8 +31,10 @@ def report_command(call: Call) -> int:
             raise UsageError(f"--{kind} would overwrite the file of events: {path}")
     check_files(paths)
     run = _read(call, source)
+    # events hold no absolute path: files are linked where the plan of the run is in this folder
+    root = os.getcwd() if run.plan and os.path.isfile(run.plan) else ""
     for kind, path in paths.items():
-        failure = write_report(run, kind, path)
+        failure = write_report(run, kind, path, root)
         if failure:
             raise UsageError(failure)
     if not options.github and not paths:

@@ -93,6 +93,15 @@ def exit_code(call: Call, report: RunReport) -> int:
     return WRONG if report.problems else 0 if report.ok else FAILED
 
 
+def _commit_of(folder: str) -> dict[str, str]:
+    """Return the commit that is checked out around a folder, as a field; it is read without running git."""
+    from treadle.content.git import checkout_of
+
+    checkout = checkout_of(folder)
+    commit = checkout.head() if checkout is not None and checkout.counts else ""
+    return {"commit": commit} if commit else {}
+
+
 def _run_recorded(call: Call) -> int:
     """Run, and record the events.
 
@@ -105,6 +114,7 @@ def _run_recorded(call: Call) -> int:
 
     from treadle import __version__
     from treadle.cli.failures import exit_code_of
+    from treadle.command.walk import usable_cpus
     from treadle.events.recorder import Recorder
     from treadle.session.outlets import Outlets
 
@@ -121,7 +131,9 @@ def _run_recorded(call: Call) -> int:
         root = os.getcwd()
     began = datetime.fromtimestamp(time() - (monotonic() - call.began), UTC)
     text = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    recorder.begin(root, text, call.options.names, __version__)
+    options = call.options
+    about = {"host": os.uname().nodename, "jobs": options.jobs or usable_cpus(), **_commit_of(root)}
+    recorder.begin(root, text, options.names, __version__, argv=options.argv, params=options.params, about=about)
     call.bus.add(recorder)
     try:
         code = exit_code(call, run(call))

@@ -343,8 +343,12 @@ class ActionReader:
             node = entries[key]
             if isinstance(node, Scalar):
                 named[key] = templates.parse(self.source, node)
+        has_output = bool(outputs) or bool(named.keys() & {"stdout", "expand"})
         if "once" in entries and is_true(entries["once"]):
-            self._check_once(entries, has_output=bool(outputs) or bool(named.keys() & {"stdout", "expand"}))
+            self._check_once(entries, has_output=has_output)
+        if "report" in entries and is_true(entries["report"]) and not has_output:
+            hint = "add out: with the pictures or tables that it makes"
+            raise self.error("report needs an output", entries["report"], hint)
         return FileKeys(inputs, outputs, edits, named)
 
     def _check_once(self, entries: Mapping[str, Node], *, has_output: bool) -> None:

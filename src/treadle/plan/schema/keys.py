@@ -363,6 +363,8 @@ ACTION_KEYS = _table(
         "is split like `run`. They are not fingerprinted.", "nothing",
         "require: [test -d src, {when: mode == \"debug\", message: only for debug}]"),
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
+    Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
+        "false", "out: out/loss.svg\nreport: true"),
     Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
     Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
         "console: true"),

@@ -18,7 +18,7 @@ const fill = (made, props, children) => {
   made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 };
-T.el = (tag, props, ...children) => fill(document.createElement(tag), props, children);
+const el = (T.el = (tag, props, ...children) => fill(document.createElement(tag), props, children));
 T.svg = (tag, props, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
 
 T.time = (seconds) => {
@@ -51,6 +51,10 @@ T.section = (id, note) => {
 };
 T.dot = (status) => T.el("i", { class: `dot status-${T.slug(status)}` });
 T.link = (number) => T.el("button", { type: "button", class: "link mono", click: () => T.select(number) }, data.names[number]);
+// A path, as a link to its file where that was there when the page was written.
+T.file = ([path, address]) => (address
+  ? el("a", { class: "mono", href: address, target: "_blank", rel: "noopener noreferrer" }, path)
+  : el("span", { class: "mono" }, path));
 T.colours = () => {
   const style = getComputedStyle(document.documentElement);
   const names = ["ink", "soft", "line", "shade", "card", "thread", "accent", ...T.statuses.map(T.slug)];

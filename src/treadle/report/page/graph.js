@@ -4,6 +4,7 @@ const T = window.treadle;
 const { data, el, svg } = T;
 const MOST_NODES = 400;
 const MOST_EDGES = 3000;
+const MOST_LETTERS = 48;
 const WORST = T.statuses;
 const hasEdges = data.needs.some((those) => those.length);
 if (T.total > 1 && hasEdges) begin();
@@ -52,7 +53,7 @@ function begin() {
     drawn.nodes.forEach((node, at) => {
       const box = boxes[at];
       nodes.append(svg("g", {
-        class: `node${at === drawn.chosen ? " chosen" : ""}`, transform: `translate(${box.x},${box.y})`,
+        class: `node${at === drawn.chosen ? " chosen" : ""}${node.is_bad ? " bad" : ""}`, transform: `translate(${box.x},${box.y})`,
         click: () => node.pick(),
         pointermove: (event) => T.tip(event, ...node.about()), pointerleave: (event) => T.tip(event),
       },
@@ -63,6 +64,11 @@ function begin() {
     canvas.replaceChildren(svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, lines, nodes));
     const box = boxes[drawn.chosen];
     if (box) canvas.scrollTo(box.x - canvas.clientWidth / 2 + box.w / 2, box.y - canvas.clientHeight / 2);
+  }
+  // The failures in a folded family, as a part of its label.
+  function bad(those) {
+    return ["failed", "interrupted"].map((status) => [status, those.filter((one) => data.status[one] === status).length])
+      .filter(([, number]) => number).map(([status, number]) => `, ${number.toLocaleString("en")} ${status}`).join("");
   }
   // How its actions ended, as parts of a stripe; no part is too small to be seen.
   function stripe(numbers) {
@@ -78,7 +84,7 @@ function begin() {
   }
   function action(number) {
     return {
-      label: data.names[number], numbers: [number],
+      label: data.names[number], count: "", numbers: [number], is_bad: ["failed", "interrupted"].includes(data.status[number]),
       about: () => T.about(number), pick: () => T.select(number),
     };
   }
@@ -143,7 +149,8 @@ function begin() {
       edges, more: 0, chosen: T.chosen === null ? undefined : data.family[T.chosen],
       critical: new Set(path), follows: (from, to) => steps.has(`${from} ${to}`),
       nodes: members.map((those, family) => those.length === 1 ? action(those[0]) : {
-        label: `${data.families[family]} \u00d7${those.length.toLocaleString("en")}`, numbers: those,
+        label: data.families[family], count: ` \u00d7${those.length.toLocaleString("en")}${bad(those)}`, numbers: those,
+        is_bad: Boolean(bad(those)),
         about: () => [el("b", {}, data.families[family]), el("div", {}, T.count(those.length, "action")),
           ...T.statuses.map((status) => [status, those.filter((one) => data.status[one] === status).length])
             .filter(([, number]) => number).map(([status, number]) => el("div", {}, `${number} ${T.word(status)}`))],
@@ -197,7 +204,7 @@ function coordinates(nodes, columns, before) {
   const boxes = [];
   let x = 16, height = 0;
   for (const those of columns) {
-    const labels = those.map((at) => shortened(nodes[at].label));
+    const labels = those.map((at) => shortened(nodes[at].label) + nodes[at].count);
     const w = Math.max(...labels.map((label) => label.length)) * 7.3 + 22;
     let y = 16;
     those.forEach((at, n) => {
@@ -215,7 +222,7 @@ function coordinates(nodes, columns, before) {
 }
 
 function shortened(label) {
-  return label.length <= 32 ? label : `${label.slice(0, 15)}\u2026${label.slice(-16)}`;
+  return label.length <= MOST_LETTERS ? label : `${label.slice(0, MOST_LETTERS / 2 - 1)}\u2026${label.slice(-MOST_LETTERS / 2)}`;
 }
 
 // Families can need each other though their actions do not: an edge that closes a circle is not laid out.

@@ -8,6 +8,7 @@ const PAGE = 50;
 head();
 problems();
 failures();
+pictures();
 slowest();
 reasons();
 actions();
@@ -26,15 +27,20 @@ function head() {
   const when = data.began ? new Date(data.began) : null;
   const about = [
     when && !isNaN(when) ? when.toLocaleString() : "", `Treadle ${data.treadle}`,
+    data.host ? `on ${data.host}` : "", data.jobs ? `-j ${data.jobs}` : "", data.commit ? `commit ${data.commit.slice(0, 12)}` : "",
     data.asked.length ? `selected: ${data.asked.join(", ")}` : "",
   ];
+  const call = data.argv || data.params.length ? el("details", { class: "call" },
+    el("summary", {}, el("span", { class: "mono" }, data.argv || "parameters")),
+    el("dl", {}, data.params.flatMap(([name, value]) => [el("dt", { class: "mono" }, name), el("dd", { class: "mono" }, value)]),
+      data.commit ? [el("dt", {}, "commit"), el("dd", { class: "mono" }, data.commit)] : null)) : null;
   const shown = T.statuses.slice().reverse().filter((status) => counts[status]);
   const all = T.took.reduce((sum, one) => sum + one, 0);
   const path = data.critical.reduce((sum, one) => sum + T.took[one], 0);
   const figure = (name, value, more) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more ? el("small", {}, more) : null));
   document.getElementById("head").append(
     el("h1", {}, words[data.result] || data.result, el("span", { class: "plan" }, data.plan)),
-    el("p", { class: "about" }, about.filter(Boolean).join(" \u00b7 ")),
+    el("p", { class: "about" }, about.filter(Boolean).join(" \u00b7 ")), call || "",
     el("div", { class: "strip", "aria-hidden": "true" }, shown.map((status) => {
       const part = el("span", { class: `status-${T.slug(status)}` });
       part.style.flexGrow = counts[status];
@@ -69,7 +75,7 @@ function failure(number) {
       data.attempts[number].length > 1 && `${data.attempts[number].length} attempts`, data.place[number]].filter(Boolean).join(" \u00b7 ")),
     el("pre", { class: "command" }, data.command[number]),
     printed,
-    data.log[number] ? el("p", { class: "soft mono" }, data.log[number]) : null);
+    data.log[number] ? el("p", { class: "soft" }, "the whole log: ", T.file(data.log[number])) : null);
   if (printed) requestAnimationFrame(() => { printed.scrollTop = printed.scrollHeight; });
   return made;
 }
@@ -88,6 +94,22 @@ function failures() {
   blocked.forEach((those, why) => body.append(fold(those, why)));
 }
 
+function shown(one) {
+  const table = one.rows ? el("div", { class: "rows" }, el("table", {}, el("tbody", {}, one.rows.map((row, at) =>
+    el("tr", {}, row.map((cell) => el(at ? "td" : "th", {}, cell))))))) : null;
+  return el("figure", {}, el("figcaption", {}, T.file(one.path)),
+    one.src ? el("img", { src: one.src, alt: one.path[0] }) : table,
+    one.omitted ? el("p", { class: "soft" }, one.rows ? one.omitted : `not shown: ${one.omitted}`) : null);
+}
+
+function pictures() {
+  const with_files = [...data.names.keys()].filter((number) => data.files[number]);
+  if (!with_files.length) return;
+  const list = el("div");
+  T.section("outputs", T.count(with_files.length, "action")).append(list);
+  more(list, with_files, (number) => el("article", { class: "outputs" }, el("h3", {}, T.link(number)), data.files[number].map(shown)), FIRST);
+}
+
 // Add a page of items to a list, and a button for the next one.
 function more(list, items, make, size) {
   list.append(...items.slice(0, size).map(make));
@@ -99,11 +121,18 @@ function more(list, items, make, size) {
   list.closest("table") ? list.closest("table").after(button) : list.append(button);
 }
 
+// How many of some actions did not end well, as words with their colour; nothing if all did.
+function ends(those) {
+  return ["failed", "interrupted"].map((status) => [status, those.filter((number) => data.status[number] === status).length])
+    .filter(([, number]) => number)
+    .map(([status, number]) => el("b", { class: `bad ${status}` }, `${number.toLocaleString("en")} ${status}`));
+}
+
 function fold(those, said) {
   const names = el("ul", { class: "names" });
   return el("details", { toggle: (event) => {
     if (event.target.open && !names.children.length) more(names, those, (number) => el("li", {}, T.link(number)), PAGE);
-  } }, el("summary", {}, el("span", { class: "count" }, those.length.toLocaleString("en")), el("span", {}, said)), names);
+  } }, el("summary", {}, el("span", { class: "count" }, those.length.toLocaleString("en")), el("span", {}, said, ends(those))), names);
 }
 
 function slowest() {
@@ -209,6 +238,12 @@ function names(title, numbers) {
   return [el("h3", {}, `${title} (${numbers.length.toLocaleString("en")})`), list];
 }
 
+function paths(files) {
+  const list = el("ul");
+  more(list, files, (file) => el("li", {}, T.file(file)), FIRST);
+  return list;
+}
+
 function reason(one) {
   const [text, , before, now] = data.reasons[one];
   const side = (said, value) => (value ? el("div", { class: "soft mono" }, `${said} ${value}`) : null);
@@ -235,7 +270,10 @@ T.onSelect((number) => {
     ...(data.attempts[number].length > 1 ? [el("h3", {}, "attempts"), el("ul", {}, data.attempts[number].map(([slot, start, took]) =>
       el("li", {}, `at ${start.toFixed(2)}s on token ${slot + 1}: ${T.time(took)}`)))] : []),
     ...names("needs", data.needs[number]), ...names("needed by", T.readers[number]),
-    ...(output ? [el("h3", {}, "output"), el("pre", {}, output.replace(/\n$/, ""))] : []),
+    ...(data.outputs[number] ? [el("h3", {}, "outputs"), paths(data.outputs[number])] : []),
+    ...(data.files[number] || []).map(shown),
+    ...(output ? [el("h3", {}, "what it printed"), el("pre", {}, output.replace(/\n$/, ""))] : []),
+    ...(data.log[number] ? [el("h3", {}, "log"), el("p", {}, T.file(data.log[number]))] : []),
   ].filter(Boolean));
   panel.scrollTop = 0;
 });
