@@ -25,6 +25,7 @@ VARYING = (
     (r"\b(\d+m )?\d+(\.\d+)?s\b", "TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE"),
     (r", TIME saved by skipping", ""),
+    (r"^on \S+, -j \d+$", "on HOST, -j JOBS"),
 )
 """What an example cannot know."""
 
