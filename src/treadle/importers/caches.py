@@ -63,14 +63,14 @@ _WITH_A_CACHE: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"jekyll|mkdocs", (".jekyll-cache", ".cache")),
 )
 """Likewise, of tools that go on from their cache alone: of pages whose sources are gone nothing is to stay."""
-_BEFORE_A_TOOL = (
+BEFORE_A_TOOL = (
     r"(?:\w+=\S*\s+|(?:env|time|nice|sudo|exec|command|xvfb-run)\s+)*"
     r"(?:(?:poetry|uv|pdm|hatch|pipenv|rye|npm|pnpm|yarn|bun)\s+(?:run|exec)\s+(?:--\s+)?"
     r"|(?:npx|bunx|uvx|pipx run)\s+|bundle\s+exec\s+|dotenv\s+|\S*python[\d.]*\s+(?:-m\s+|(?=\S*setup\.py)))*"
 )
 """What may come between the start of a command and the name of the tool."""
 _STARTS = tuple(
-    (re.compile(rf"{_BEFORE_A_TOOL}(?:\S*/)?(?P<tool>{pattern})(?=\s|$)", re.DOTALL), folders, names)
+    (re.compile(rf"{BEFORE_A_TOOL}(?:\S*/)?(?P<tool>{pattern})(?=\s|$)", re.DOTALL), folders, names)
     for table, names in ((_TOOLS, True), (_WITH_A_CACHE, False))
     for pattern, folders in table
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 from treadle.errors import listed
 
-from .scripts import variables_from_outside
+from .scripts import asks, variables_from_outside
 
 _ODD = re.compile(r"[^A-Za-z0-9_.+-]+")
 _WILD = re.compile(r"[*?\[]")
@@ -35,6 +35,7 @@ class DraftAction:
     :ivar keys: its keys, in the order in which they are written
     :ivar notes: remarks above it
     :ivar makes: the outputs of all instances of a family, and those of an action that is left out
+    :ivar removes: the paths that it removes, if it does nothing else
     :ivar left_out: why it is no action of the plan but a remark, "" if it is one
     :ivar original: its text in the source, shown if it is left out; if empty, its keys are shown
     """
@@ -43,6 +44,7 @@ class DraftAction:
     keys: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     makes: set[str] = field(default_factory=set)
+    removes: list[str] = field(default_factory=list)
     left_out: str = ""
     original: str = ""
 
@@ -55,10 +57,12 @@ class Draft:
     :ivar shell: the shell of each `sh`, empty for that of plans
     :ivar defaults: what holds for all its actions
     :ivar default_notes: remarks above that
+    :ivar queues: queues with their sizes
     :ivar aliases: groups that are only another name of an action
     :ivar default: what a bare run does; None for all that has outputs, empty if names must be given
     :ivar notes: what was not taken over, each with its reason
     :ivar products: paths that the source itself has on record as made
+    :ivar passes_environment: whether the source hands on all variables of the environment
     :ivar may_lack_inputs: whether the source runs actions whose inputs are not there and that no action makes
     """
 
@@ -72,16 +76,20 @@ class Draft:
     groups: dict[str, list[str]] = field(default_factory=dict)
     group_help: dict[str, str] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
+    queues: dict[str, int] = field(default_factory=dict)
     default: list[str] | None = None
     notes: list[str] = field(default_factory=list)
     products: set[str] = field(default_factory=set)
     may_lack_inputs: bool = False
+    passes_environment: bool = False
 
     def add(self, name: str, keys: dict[str, Any], notes: Iterable[str] = ()) -> DraftAction:
         """Add an action; keys without a value are dropped, variables that its script reads are passed."""
         kept = {key: value for key, value in keys.items() if value not in ("", [], {}, None, False)}
         if names := variables_from_outside(kept):
             kept["pass"] = [*kept.get("pass", []), *names]
+        if asks(kept):
+            kept["console"] = True
         action = DraftAction(action_name(name), kept, list(notes))
         self.actions.append(action)
         return action
@@ -159,6 +167,8 @@ def paths(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from paths(one)
+    elif isinstance(value, dict) and "tree" in value:
+        yield value["tree"]
     elif isinstance(value, dict) and not {"from", "glob"} & value.keys():
         for one in value.values():
             yield from paths(one)
@@ -210,6 +220,8 @@ def _join(whole: Draft, draft: Draft) -> None:
     whole.groups |= {new.get(name, name): renamed(members) for name, members in draft.groups.items()}
     whole.aliases |= {new.get(name, name) for name in draft.aliases}
     whole.group_help |= {new.get(name, name): text for name, text in draft.group_help.items()}
+    whole.passes_environment |= draft.passes_environment
+    whole.queues |= draft.queues
     whole.products |= draft.products
     whole.may_lack_inputs &= draft.may_lack_inputs
     whole.notes += [f"{draft.origin}: {note}" for note in draft.notes]
@@ -239,6 +251,40 @@ def settle(draft: Draft, root: str) -> None:
 def _names(draft: Draft) -> set[str]:
     """Return what may be named in the plan: actions, groups, outputs of families."""
     return {action.name for action in draft.live} | draft.groups.keys() | _made(draft)
+
+
+def drop_cleaning(draft: Draft) -> bool:
+    """Drop actions that only remove what `treadle clean` removes too; return whether there were any."""
+    named = {name for members in draft.groups.values() for name in members} | set(draft.default or ())
+    named |= {name for action in draft.live for key in REFERENCES for name in action.keys.get(key, ())}
+    made = {path.rstrip("/") for path in _made(draft)}
+    dropped = [
+        action
+        for action in draft.live
+        if action.removes and action.name not in named
+        if all(_is_of_outputs(draft, path.rstrip("/"), made) for path in action.removes)
+    ]
+    for action in dropped:
+        draft.actions.remove(action)
+        draft.notes.append(f"{action.name}: `treadle clean` removes what the plan makes")
+    return bool(dropped)
+
+
+def _is_of_outputs(draft: Draft, path: str, made: set[str]) -> bool:
+    """Return whether a removed path is an output, a pattern of such, or a folder in which only outputs are made."""
+    if path in made or (_WILD.search(path) and any(fnmatchcase(one, path) for one in made)):
+        return True
+    if not any(one.startswith(f"{path}/") for one in made):
+        return False
+    named = re.compile(rf"(?<![\w./-]){re.escape(path)}(/[^\s;&|<>()'\"]*)?(?![\w.-])")
+    for action in draft.live:
+        script = draft.plain(str(action.keys.get("sh") or action.keys.get("run") or ""))
+        for match in named.finditer("" if action.removes else script):
+            # a folder around outputs, or an output: anything else there is not known to `treadle clean`
+            word = match.group().rstrip("/")
+            if word not in made and not any(one.startswith(f"{word}/") or fnmatchcase(one, word) for one in made):
+                return False
+    return True
 
 
 def _made(draft: Draft) -> set[str]:
@@ -293,7 +339,8 @@ def _depends_on_lost(draft: Draft, action: DraftAction, names: set[str], lost: M
 def _reads(draft: Draft, value: Any, path: str) -> bool:
     """Return whether an entry of `in` reads a path: by its name, as part of a tree, or by a glob."""
     if isinstance(value, dict):
-        return any(_reads(draft, one, path) for one in paths(value.get("glob", list(value.values()))))
+        read = value.get("glob", value.get("tree", list(value.values())))
+        return any(_reads(draft, one, path) for one in paths(read))
     if not isinstance(value, str):
         return False
     value = draft.plain(value)

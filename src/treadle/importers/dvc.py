@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from itertools import product
 from typing import Any
 
 from .caches import keep_caches
 from .draft import Draft, DraftAction, single
 from .placeholders import Placeholder, PlaceholderError, filled
-from .scripts import in_own_shells
+from .scripts import SAFE, in_own_shells
 from .yaml import as_list, as_map, as_text, leave_out, not_understood, read_map, short
 
 _TEMPLATE = re.compile(r"\$\{\s*([\w.\-\[\]]+)\s*\}")
@@ -38,7 +39,7 @@ _OPTIONS = {"persist": "keep"}
 def dvc_draft(root: str, name: str) -> Draft:
     """Return the draft of a dvc.yaml."""
     data = read_map(root, name)
-    draft = Draft(name, products=_on_record(root))
+    draft = Draft(name, products=_on_record(root), passes_environment=True)
     draft.shell = ["bash", "-ec"]
     values = _Values(root, _made(data))
     if os.path.isfile(os.path.join(root, "params.yaml")):
@@ -347,6 +348,9 @@ def _add_action(
         if not found and path(file) not in reads:
             reads.append(path(file))
     commands = [filler.filled(as_text(one)) for one in as_list(body.get("cmd"))]
+    if bare := [os.path.relpath(one, folder or ".") for one in outs if one.endswith("/") and not more]:
+        # dvc starts a stage without its outputs, and a program may insist on making its folder itself
+        commands.insert(0, f"rmdir {' '.join(map(_word, bare))} 2> /dev/null || true")
     if filler.fixed:
         notes.append(f"the value of {', '.join(filler.fixed)} is written here as it is now")
     all_keys = {
@@ -364,6 +368,11 @@ def _add_action(
     if "foreach" in keys:
         action.makes.update(_instances(outs, keys["foreach"]))
     return action
+
+
+def _word(path: str) -> str:
+    """Return a path as a word of a script, values of the plan in it as they are."""
+    return path if SAFE.fullmatch(re.sub(r"\$\{[\w.]+\}", "x", path)) else shlex.quote(path)
 
 
 def _is_written_to(path: str, command: Any) -> bool:

@@ -34,11 +34,13 @@ class Placeholder:
 
     :ivar plain: its text now, None if there are several
     :ivar is_list: whether it is several words
+    :ivar text: what the plan has for it, if that holds other values of the plan
     """
 
     name: str
     plain: str | None = None
     is_list: bool = False
+    text: str = ""
 
     @property
     def mark(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "zsh"))
 SAFE = re.compile(r"[A-Za-z0-9_./=+,:@%-]+")
 """A word that needs no quotes in a command."""
 _CHANGES_ITS_SHELL = re.compile(
@@ -24,7 +26,10 @@ _READ_VARIABLE = re.compile(r"(?<![\\$])(?:\$|\$\$\{[#!]?)([A-Za-z_]\w*)")
 """A variable of the environment in a script of a plan, where `$${` is the shell's own brace."""
 _WRITTEN_VARIABLE = re.compile(
     r"(?:^|[\s;&|(])([A-Za-z_]\w*)\+?=|\b(?:for|read(?:\s+-\w+)*|select|getopts\s+\S+)\s+([A-Za-z_]\w*)"
+    r"|\bread\s[^;&|<>\n]*?\s([A-Za-z_]\w*)(?=\s*(?:[;&|)]|$))"
 )
+_ASKS = re.compile(r"(?:^|[;&({]\s*|&&\s*|\|\|\s*|\n\s*|\b(?:if|then|do)\s+)read(?=\s)(?![^;&|\n]*<)")
+"""A script that asks at the terminal: `read` without a pipe before it or a file after it."""
 _ALWAYS_SET = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM", "PWD", "OLDPWD"),
@@ -68,6 +73,12 @@ def without_failure(command: str) -> str:
     return f"({command}\n) || true" if _SPECIAL_TO_SHELLS.search(command) else f"{command} || true"
 
 
+def asks(keys: Mapping[str, Any]) -> bool:
+    """Return whether the script of an action asks at the terminal."""
+    script = keys.get("sh")
+    return isinstance(script, str) and _ASKS.search(script) is not None
+
+
 def variables_from_outside(keys: Mapping[str, Any]) -> list[str]:
     """Return the variables of the environment that the script of an action reads and that the action does not set.
 
@@ -75,7 +86,7 @@ def variables_from_outside(keys: Mapping[str, Any]) -> list[str]:
     unset whatever the caller says.
     """
     script = keys.get("sh")
-    if not isinstance(script, str):
+    if not isinstance(script, str) or os.path.basename(keys.get("shell", ["sh"])[0]) not in SHELLS:
         return []
     written = {name for match in _WRITTEN_VARIABLE.finditer(script) for name in match.groups() if name}
     known = written | _ALWAYS_SET | keys.get("env", {}).keys() | set(keys.get("pass", ()))

@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from .placeholders import Placeholder, PlaceholderError, filled, is_often_several
-from .scripts import SAFE
+from .scripts import SAFE, literal
 from .yaml import as_text, short
 
 TEMPLATE = re.compile(r"\{\{\s*-?\s*(.*?)\s*-?\s*\}\}", re.DOTALL)
+ROOTS = ("ROOT_DIR", "TASKFILE_DIR")
+"""Variables that hold the folder of the Taskfile."""
 NAME = re.compile(r"[A-Za-z_]\w*")
 _VARIABLE = re.compile(r"\.([A-Za-z_]\w*)")
 _WITH_DEFAULT = re.compile(
@@ -47,6 +49,10 @@ class Variables:
                 if (default := _own_default(name, as_text(value))) is not None and name not in made.placeholders:
                     made.add_param(name, default)
                     continue
+                if (text := made.below_root(as_text(value))) is not None:
+                    made.placeholders[name] = Placeholder(name, text=text)
+                    made.unknown.pop(name, None)
+                    continue
                 plain = made.plain(as_text(value))
                 made.placeholders[name] = Placeholder(name, plain, is_list=len(plain.split()) > 1)
                 made.unknown.pop(name, None)
@@ -55,6 +61,15 @@ class Variables:
                 made.unknown[name] = f"the variable {name}: {error}"
                 reasons.append(made.unknown[name])
         return made, reasons
+
+    def below_root(self, text: str) -> str | None:
+        """Return a text that begins with the folder of the Taskfile as one of a plan, None for any other text."""
+        match = TEMPLATE.match(text.strip())
+        name = match.group(1).removeprefix(".") if match is not None else ""
+        if match is None or name not in ROOTS or match.group(1) == name:
+            return None
+        rest = self.plain(text.strip()[match.end() :])
+        return f"${{root}}{literal(rest)}" if len(rest.split()) < 2 else None
 
     def add_param(self, name: str, default: str, help_text: str = "") -> None:
         """Add a variable that the caller may set, by `-p` or in the environment.

@@ -13,7 +13,7 @@ from .draft import Draft, action_name, free_name, single
 from .placeholders import Placeholder, PlaceholderError
 from .scripts import command_keys, in_own_shells, without_failure
 from .task_guards import KNOWN, UNDERSTOOD, Guards, dotenv_of, guards_of, shell_of
-from .task_variables import Variables
+from .task_variables import ROOTS, Variables
 from .yaml import as_list, as_map, as_text, leave_out, not_understood, read_map, short
 
 _LISTS = re.compile(r"task\s+(--list|--list-all|-l|-a)\b")
@@ -27,7 +27,9 @@ _TOP = frozenset(
     )
 )
 _MODES = {"method": ("", "checksum", "timestamp", "none"), "run": ("", "always", "once", "when_changed")}
-_FOLDERS_OF_TASK = ("ROOT_DIR", "TASKFILE_DIR", "USER_WORKING_DIR")
+
+
+_BELOW_ROOT = re.compile(r"\{\{\s*\.(?:ROOT_DIR|TASKFILE_DIR)\s*\}\}(/|$)")
 
 
 def taskfile_draft(root: str, name: str) -> Draft:
@@ -47,7 +49,7 @@ class _Translation:
 
     def __init__(self, root: str, name: str, data: dict[str, Any]) -> None:
         self.root = root
-        self.draft = Draft(name, may_lack_inputs=True)
+        self.draft = Draft(name, may_lack_inputs=True, passes_environment=True)
         self.draft.shell = ["bash", "-ec"]
         self.tasks: dict[str, dict[str, Any]] = {}
         self.names: dict[str, str] = {}
@@ -61,10 +63,9 @@ class _Translation:
         """Why only Task knows what any of the tasks does."""
         if data.get("includes"):
             self.draft.notes.append(f"includes: {short(data['includes'])}")
-        unknown = {
-            one: f"{{{{.{one}}}}} is an absolute folder, for which a plan has no name" for one in _FOLDERS_OF_TASK
-        }
-        self.variables, reasons = Variables({}, unknown).with_own(as_map(data.get("vars")))
+        unknown = {"USER_WORKING_DIR": "a plan has no name for the folder of the caller"}
+        folders = dict.fromkeys(ROOTS, Placeholder("root"))
+        self.variables, reasons = Variables(folders, unknown).with_own(as_map(data.get("vars")))
         self.draft.notes += reasons
         self.variables.placeholders["CLI_ARGS"] = Placeholder("args", is_list=True)
         self.used: dict[str, Placeholder] = {}
@@ -75,7 +76,11 @@ class _Translation:
             self._add_task(task, body)
         in_order = [one.name for one in self.variables.placeholders.values() if one.name in self.used]
         for one in (self.used[name] for name in dict.fromkeys([*in_order, *self.used])):
-            if one.plain is None:
+            if one.text:
+                self.draft.vars[one.name] = one.text
+            elif one.name == "root":
+                continue
+            elif one.plain is None:
                 self.draft.params[one.name] = self.params.get(one.name, {"type": "list", "rest": True})
             else:
                 self.draft.vars[one.name] = one.plain.split() if one.is_list else one.plain
@@ -162,7 +167,9 @@ class _Translation:
         values = {one.name: one for one in variables.placeholders.values() if one.name in names}
         general = {one.name: one for one in self.variables.placeholders.values()}
         for name, value in values.items():
-            if any(name in known and known[name].plain != value.plain for known in (general, self.used)):
+            param = {**variables.params.get(name, {}), "help": ""}
+            is_other = name in self.params and {**self.params[name], "help": ""} != param
+            if is_other or any(name in known and known[name] != value for known in (general, self.used)):
                 raise PlaceholderError("the Taskfile or another task has its variables with other values")
         self.used.update(values)
         self.params.update({name: variables.params[name] for name in values if name in variables.params})
@@ -210,15 +217,27 @@ class _Translation:
         def text(value: Any) -> str:
             return variables.filled(as_text(value), used)
 
-        folder = text(body.get("dir"))
+        def path(value: Any) -> _Path:
+            # paths of a plan are relative to the root already
+            given = as_text(value).strip()
+            if (found := _BELOW_ROOT.match(given)) is not None:
+                return _path(text(given[found.end() :]), "")
+            made = text(given)
+            is_absolute = any(
+                made.startswith(f"${{{one.name}}}") for one in variables.placeholders.values() if one.text
+            )
+            return _path(made, "" if is_absolute else folder)
+
+        given = as_text(body.get("dir")).strip()
+        folder = text(_BELOW_ROOT.sub("", given)) if given else ""
         if folder.startswith(("/", "~", "$")):
             raise PlaceholderError(f"dir: {folder} is not below the folder of the Taskfile")
         folder = folder.strip("/").removeprefix("./")
         listed = ["" if isinstance(one, dict) else as_text(one) for one in as_list(body.get("sources"))]
         excluded = [one["exclude"] for one in as_list(body.get("sources")) if isinstance(one, dict)]
-        sources = [_path(text(one), folder) for one in listed if one]
-        left_out = [_path(text(one), folder).text for one in excluded if isinstance(one, str)]
-        made = [_path(text(one), folder) for one in (*as_list(body.get("generates")), *guards.made)]
+        sources = [path(one) for one in listed if one]
+        left_out = [path(one).text for one in excluded if isinstance(one, str)]
+        made = [path(one) for one in (*as_list(body.get("generates")), *guards.made)]
         read: list[Any] = [one.text for one in sources]
         if left_out:
             globs = [one.text for one in sources if one.is_glob]

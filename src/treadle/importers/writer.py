@@ -16,7 +16,9 @@ from treadle.errors import PlanError, TreadleError
 from treadle.plan.load import load_plan
 from treadle.plan.model import Plan
 
-from .draft import Draft, DraftAction, settle
+from .draft import Draft, DraftAction, drop_cleaning, settle
+from .environment import pass_environment
+from .formatters import take_edits
 from .products import Products
 
 HEAD = "# yaml-language-server: $schema={schema}"
@@ -36,6 +38,9 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
     :param schema: where its schema is, for editors
     """
     products = Products(root, draft.products)
+    if draft.passes_environment:
+        pass_environment(draft)
+    take_edits(draft, root)
     for _ in range(_ROUNDS):
         settle(draft, root)
         if not draft.live:
@@ -47,7 +52,7 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
         except TreadleError as error:
             _leave_out(draft, writer, error.problems[0] if isinstance(error, PlanError) else error)
             continue
-        if not _refuse_files_of_the_project(draft, plan, products):
+        if not _refuse_files_of_the_project(draft, plan, products) and not drop_cleaning(draft):
             return writer.text
     raise TreadleError("init found nothing that passes the checks of plans", hint="write one by hand: docs/plan.md")
 
@@ -125,6 +130,8 @@ class _Writer:
         ]
         self._names("params", draft.params)
         self._names("vars", draft.vars)
+        if draft.queues and any("queue" in action.keys for action in draft.live):
+            self._entry("", "queues", draft.queues)
         if draft.shell and any("sh" in action.keys for action in draft.live):
             self._entry("", "shell", draft.shell)
         if defaults := {key: value for key, value in draft.defaults.items() if value}:

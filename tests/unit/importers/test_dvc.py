@@ -48,7 +48,7 @@ def test_a_dvc_pipeline_becomes_a_plan_that_runs(tmp_path: Path) -> None:
     plan = first_plan(tmp_path)
     assert list(plan.actions) == ["prepare", "train@a", "train@b", "grid@1,p", "grid@2,p"]
     prepare = plan.actions["prepare"].command
-    assert prepare.shown.endswith("echo 3")
+    assert prepare.shown.rstrip().endswith("echo 3")
     assert prepare.inputs == ("data/data.csv",)
     assert prepare.elements == {"value params.prepare.seed": "3"}
     assert prepare.outputs == ("data/prepared/",)

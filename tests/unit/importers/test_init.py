@@ -433,7 +433,7 @@ def test_what_task_alone_knows_is_told_and_the_rest_is_taken(tmp_path: Path) -> 
         Taskfile_dot_yml="""\
 version: '3'
 includes: {docs: ./docs}
-vars: {BIN: '{{.ROOT_DIR}}/bin'}
+vars: {BIN: '{{.USER_WORKING_DIR}}/bin'}
 tasks:
   default: task --list
   lint: {cmds: ['echo {{.BIN}} {{.CLI_ARGS}}']}

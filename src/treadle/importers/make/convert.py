@@ -11,20 +11,27 @@ from typing import Any
 
 from treadle.importers.caches import keep_caches
 from treadle.importers.draft import Draft, DraftAction, action_name, free_name, paths, single
+from treadle.importers.files import read_text
+from treadle.importers.order import keep_order
 from treadle.importers.placeholders import PLACEHOLDER, Placeholder, PlaceholderError, filled, is_often_several
-from treadle.importers.scripts import SAFE, command_keys, in_own_shells, without_failure
+from treadle.importers.scripts import SAFE, SHELLS, command_keys, in_own_shells, without_failure
+from treadle.importers.task_guards import dotenv_of
 
 from .parser import Makefile, Rule
-from .recipes import OUT_FOLDER, depfile_of, is_clean
+from .recipes import OUT_FOLDER, depfile_of, is_help, removed, removes
 from .targets import Targets
 from .variables import OUTSIDE, OUTSIDE_MARK, UnknownError, matches
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_VARIABLES = frozenset(("SHELL", "MAKEFLAGS", ".DEFAULT_GOAL", "CURDIR", "VPATH"))
-_OF_THE_PLAN = frozenset(("in", "out", "stem", "first", "src", "edits", "depfile", "platform", "env", "item"))
+_OF_THE_PLAN = frozenset(
+    ("in", "out", "stem", "root", "first", "src", "edits", "depfile", "platform", "env", "item")
+)
 """Names with another meaning in a plan: the values of such variables are plain text there."""
-_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "zsh"))
 _FAMILY_NAMES = {".o": "objects", ".obj": "objects", "": "programs"}
+
+
+_ROOT = Placeholder("root")
 
 
 def makefile_draft(root: str, name: str) -> Draft:
@@ -52,7 +59,7 @@ class _Translation:
     """
 
     def __init__(self, name: str, make: Makefile, root: str) -> None:
-        self.draft = Draft(name)
+        self.draft = Draft(name, passes_environment=True)
         self.make = make
         self.root = root
         self.targets = targets = Targets(make, root)
@@ -69,6 +76,8 @@ class _Translation:
         """Target, or id of a pattern rule -> the name of its action or group."""
         self._give_names()
         for number, pattern in enumerate(targets.patterns):
+            if id(pattern) in targets.named:
+                continue
             if members := targets.members(pattern):
                 self._add_family(pattern, members)
             elif number < targets.own:
@@ -84,7 +93,17 @@ class _Translation:
         self.draft.default = [self._named(goal)] if goal and not make.lost else []
         self._declare_values()
         self.draft.notes += make.notes
+        self._keep_order()
         keep_caches(self.draft)
+
+    def _keep_order(self) -> None:
+        files = self.targets.files
+        lists = (
+            (self.names[one], list(map(self._named, rule.needed)))
+            for one, rule in files.items()
+            if one in self.names
+        )
+        keep_order(self.draft, lists, [self.names[one] for one, rule in files.items() if removes(rule)])
 
     def _variables_of_the_plan(self) -> dict[str, Placeholder]:
         """Return placeholders for the variables whose words a shell takes for nothing but words."""
@@ -119,7 +138,7 @@ class _Translation:
             shell, flags = ["sh"], []
             doubts.append(f"SHELL: {error}")
         program = os.path.basename(shell[-1]) if shell else "sh"
-        if program not in _SHELLS or (len(shell) > 1 and os.path.basename(shell[0]) != "env"):
+        if program not in SHELLS or (len(shell) > 1 and os.path.basename(shell[0]) != "env"):
             doubts.append(f"SHELL = {' '.join(shell)}: not a shell that init knows")
         if not re.fullmatch(r"(-[eux]*(o pipefail)? )*-[eux]*c", " ".join(flags or ["-c"])):
             doubts.append(f".SHELLFLAGS = {' '.join(flags)} is not understood")
@@ -131,7 +150,12 @@ class _Translation:
         make = self.make
         standard = {name: None for name in make.variables.values if name in ("PATH", "HOME", "LANG", "TMPDIR")}
         every = {name: None for name in make.variables.values if make.exports_all and _NAME.fullmatch(name)}
+        of_dotenv = make.of_dotenv & make.variables.unknown.keys()
+        if make.dotenv and (make.exports_all or not of_dotenv.isdisjoint(make.exported)):
+            self._take_dotenv(of_dotenv <= make.exported.keys() or make.exports_all)
         for name in {**make.exported, **standard, **every}:
+            if name in of_dotenv:
+                continue
             if name not in make.variables.values and name not in make.variables.unknown:
                 self.passed.append(name)
                 continue
@@ -140,6 +164,16 @@ class _Translation:
                 self.env[name] = filled(text, self._all_in(text, self.placeholders), self.used)
             except (UnknownError, PlaceholderError) as error:
                 make.general_doubts.append(f"export {name}: {error}")
+
+    def _take_dotenv(self, is_whole: bool) -> None:
+        """Take over a file of variables that the makefile includes and exports."""
+        file = dotenv_of(self.root, self.make.dotenv)
+        text = read_text(self.root, self.make.dotenv[0])
+        # make takes quotes as they are, and a file of which only a part is exported is not that of a plan
+        if file is None or not is_whole or "'" in text or '"' in text:
+            self.make.general_doubts.append(f"include {', '.join(self.make.dotenv)}: only make reads it so")
+        else:
+            self.draft.defaults["dotenv"] = file
 
     def _give_names(self) -> None:
         families = [pattern for pattern in self.targets.patterns if self.targets.members(pattern)]
@@ -160,11 +194,16 @@ class _Translation:
 
         :param placeholders: of which variables
         """
-        return {OUTSIDE: "", **{name: one.mark for name, one in self.placeholders.items() if name in placeholders}}
+        here = dict.fromkeys(("CURDIR", "PWD"), _ROOT.mark)
+        return {
+            OUTSIDE: "",
+            **here,
+            **{name: one.mark for name, one in self.placeholders.items() if name in placeholders},
+        }
 
     def _all_in(self, text: str, placeholders: dict[str, Placeholder]) -> dict[str, Placeholder]:
         """Return placeholders, with those of a text for variables from outside, which are found as they are met."""
-        found = dict(placeholders)
+        found = {**placeholders, _ROOT.name: _ROOT}
         for name in OUTSIDE_MARK.findall(text):
             if name not in self.outside:
                 default = self.make.variables.default(name).split()
@@ -291,8 +330,8 @@ class _Translation:
             if target == self._goal():
                 # where it is there make does nothing
                 self._add_action(target, replace(rule, recipe=[f"mkdir -p {targets.folders[target][0]}"]))
-        elif is_clean(rule, target):
-            self.draft.notes.append(f"{target}: `treadle clean` removes what the plan makes")
+        elif is_help(rule):
+            self.draft.notes.append(f"{target}: `treadle list` replaces it")
         else:
             self._add_action(target, rule)
 
@@ -344,7 +383,9 @@ class _Translation:
             "keep": any(map(self._is_kept, outs)),
         }
         notes = [f"the folder {target} is no output here: programs write into it"] if is_folder else []
-        self._add(self.names[target], rule, ({"help": rule.help}, keys), (special, placeholders), notes)
+        action = self._add(self.names[target], rule, ({"help": rule.help}, keys), (special, placeholders), notes)
+        if not rule.needed and not outs:
+            action.removes = removed(rule, self.make.variables) or []
 
     def _is_kept(self, target: str) -> bool:
         return any(one == target or matches(one, target) is not None for one in self.make.kept)

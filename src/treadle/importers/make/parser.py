@@ -21,6 +21,8 @@ _HELP = re.compile(r"##\s*(.+)$")
 _OF_COMPILERS = (".d", ".dep", ".deps", ".depend", ".P", ".Po")
 """Endings of files that compilers write and makefiles include: depfiles give a plan the same anew."""
 _MOST_FILES = 100
+_DOTENV = re.compile(r"\.env(\..+)?|.+\.env")
+"""Files of variables for the environment, which some makefiles include."""
 _ONLY_PRINTS = re.compile(r"\s*\$[({](info|warning)\s[^$]*[)}]\s*")
 """A line that prints and does nothing else."""
 _HARMLESS_FLAGS = re.compile(
@@ -96,6 +98,8 @@ class Makefile:
     :param read: returns the text of a file that is included, None if it is not there
     :ivar own: target -> the variables that are its own: name, sign, value
     :ivar phony: targets that are no files, as `.PHONY` says
+    :ivar dotenv: the files of variables for the environment that are included
+    :ivar of_dotenv: the variables that these set
     :ivar kept: targets, or patterns of targets, that stay if a recipe of theirs fails
     :ivar is_one_shell: whether a recipe is one script
     :ivar general_doubts: why only make knows what any recipe does
@@ -110,6 +114,8 @@ class Makefile:
         self.rules: list[Rule] = []
         self.exported: dict[str, None] = {}
         self.exports_all = False
+        self.dotenv: list[str] = []
+        self.of_dotenv: set[str] = set()
         self.has_built_in_rules = True
         self.notes: list[str] = []
         self.own: dict[str, list[tuple[str, str, str]]] = {}
@@ -316,10 +322,22 @@ class Makefile:
                 raise UnknownError(self._doubt)
             text = self._read(name)
             self._files += 1
+            if _DOTENV.fullmatch(name.rpartition("/")[2]):
+                self._take_dotenv(name, text or "")
+                text = "" if text is not None or word != "include" else None
             if text is not None and self._files <= _MOST_FILES:
                 self._lines = chain(_numbered(text), self._lines)
             elif word == "include":
                 self.general_doubts.append(f"line {number}: {word} {name}, which does not exist")
+
+    def _take_dotenv(self, name: str, text: str) -> None:
+        """Note which variables a file of the environment sets: such files hold secrets, which no plan copies."""
+        self.dotenv.append(name)
+        for line in text.split("\n"):
+            found = _ASSIGNMENT.fullmatch(_without_comment(line))
+            if found is not None:
+                self.variables.doubt(found.group(2), f"its value is in {name}, which is not copied")
+                self.of_dotenv.add(found.group(2))
 
     def _assign(self, found: re.Match[str], line: str) -> None:
         _, name, sign, value = found.groups()
@@ -399,7 +417,7 @@ class Makefile:
     def _names(self, text: str) -> str:
         """Return a text of names of files expanded."""
         with self.variables.assuming() as assumed:
-            made = self.variables.expand(text)
+            made = self.variables.expand(text, {"CURDIR": "."})
         if assumed:
             shown = ", ".join(f"{name} as {self.variables.default(name) or 'empty'}" for name in assumed)
             note = f"in names of files, variables have the values of the makefile: {shown}"

@@ -45,6 +45,8 @@ def is_made_by(target: str, recipe: Iterable[str], variables: Variables) -> bool
     with contextlib.suppress(UnknownError):
         text = variables.expand(text, dict.fromkeys("<^?+*|", "") | {"*D": "", "<D": "", "<F": ""})
     name = re.escape(target)
+    # a word of a sentence is no file
+    text = re.sub(r"'[^'\n]*\s[^'\n]*'|\"[^\"\n]*\s[^\"\n]*\"", "", text)
     # its own name as that of a program says nothing
     text = re.sub(rf"{_BEFORE_A_COMMAND}{name}(?=\s|$)", "", text, flags=re.MULTILINE)
     return target not in _PHONY and ("." in target or re.search(rf"(?<![\w.-]){name}\b", text) is not None)
@@ -79,14 +81,34 @@ def folders_made(recipe: Iterable[str]) -> list[str] | None:
     return made or None
 
 
-def is_clean(rule: Rule, target: str) -> bool:
-    """Return whether a rule only removes what others have made."""
-    if rule.needed:
-        return False
-    lines = (line.lstrip("@- \t") for line in rule.recipe)
-    return "clean" in target and all(
-        "\n" not in line and not re.search(r"[;&|]", line) and line.startswith(("rm ", "$(RM)", "${RM}"))
-        for line in lines
+def removed(rule: Rule, variables: Variables) -> list[str] | None:
+    """Return what a rule removes that does nothing else, None if it does."""
+    found: list[str] = []
+    for line in rule.recipe:
+        if _ONLY_PRINTS.match(line):
+            continue
+        try:
+            text = variables.expand(line.lstrip("@- \t"))
+        except UnknownError:
+            return None
+        words = text.split()
+        if words[:1] != ["rm"] or re.search(r"[;&|`$<>()'\"\\]", text):
+            return None
+        found += [word for word in words[1:] if word[0] != "-"]
+    return found or None
+
+
+def removes(rule: Rule) -> bool:
+    """Return whether a rule removes files, so that what comes after it in a list is made anew."""
+    return any(re.search(r"(^|[\s;&|@-])(rm|\$[({]RM[)}]|git\s+clean)\s", line) for line in rule.recipe)
+
+
+def is_help(rule: Rule) -> bool:
+    """Return whether a rule prints what targets there are."""
+    text = "\n".join(rule.recipe)
+    prints = r"[\s@-]*(grep|egrep|awk|sed|echo|printf|cat)\s[^>]*"
+    return "$(MAKEFILE_LIST)" in text and all(
+        _ONLY_PRINTS.match(line) or re.fullmatch(prints, line, re.DOTALL) for line in rule.recipe
     )
 
 

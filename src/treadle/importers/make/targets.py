@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 
 from treadle.core.graph.algorithms import reached
@@ -29,6 +30,8 @@ _LINK = {
 }
 """Ending of a prerequisite -> the recipe by which make links a program from it."""
 
+_STEM = re.compile(r"(?<!\$)((?:\$\$)*)\$(?:\*|\(\*\)|\{\*\})")
+
 
 class Targets:
     """The targets of a makefile.
@@ -38,6 +41,7 @@ class Targets:
     :ivar patterns: the pattern rules, those of the makefile before those of make
     :ivar own: how many of the patterns are the makefile's
     :ivar instances: file -> the pattern rule that makes it, and its stem
+    :ivar named: the patterns of which names are made rules of their own
     :ivar phony: targets that are no files
     :ivar folders: target of a rule that only makes folders -> what it gives to `mkdir -p`, and the folders
     """
@@ -48,6 +52,7 @@ class Targets:
         self.patterns: list[Rule] = []
         self.instances: dict[str, tuple[Rule, str]] = {}
         self.phony = set(make.phony)
+        self.named: set[int] = set()
         self.folders: dict[str, tuple[str, list[str]]] = {}
         self._make = make
         self._root = root
@@ -69,6 +74,7 @@ class Targets:
                 if not rule.recipe and is_linked and make.has_built_in_rules:
                     rule.recipe.append(recipe)
         self._find_instances()
+        self._find_names()
 
     def members(self, pattern: Rule) -> dict[str, str]:
         """Return the files that a pattern rule makes, each with its stem."""
@@ -214,6 +220,24 @@ class Targets:
             if instance is not None:
                 self.instances[target] = pattern, stem = instance
                 wanted += [one.replace("%", stem) for one in pattern.prerequisites]
+
+    def _find_names(self) -> None:
+        """Make rules of the instances of patterns that make no file, such as `guard-%: test -n "$($*)"`."""
+        for target, (pattern, stem) in list(self.instances.items()):
+            if pattern.only is not None or is_made_by(target, pattern.recipe, self._make.variables):
+                continue
+            before, order = (
+                [one.replace("%", stem) for one in names] for names in (pattern.prerequisites, pattern.order_only)
+            )
+            recipe = [_STEM.sub(rf"\g<1>{stem}", line) for line in pattern.recipe]
+            known = self.files.setdefault(target, Rule([target], [], [], pattern.line))
+            known.join(Rule([target], before, order, pattern.line, recipe, pattern.help))
+            for one in pattern.targets:
+                if reason := self._make.doubt_of(one):
+                    self._make.doubt(target, reason)
+            self.phony.add(target)
+            self.named.add(id(pattern))
+            del self.instances[target]
 
     def _made_as(self, target: str) -> tuple[Rule, str] | None:
         """Return the pattern rule that makes a target, and its stem; None if all of them lack a source."""

@@ -245,6 +245,8 @@ class Variables:
         if name in _AUTOMATIC or name in _PARTS:
             raise UnknownError(f"only make knows $({name})")
         word, _, rest = name.replace("\t", " ").partition(" ")
+        if word == "shell" and rest.strip() == "pwd" and "CURDIR" in special:
+            return special["CURDIR"]
         if rest or word in ("shell", "wildcard"):
             return self._call(word, rest.lstrip(), special)
         base, colon, change = name.partition(":")
