@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from treadle.errors import UsageError, nearest
 
 from .c_project import c_draft
+from .cmake import FILE as COMPILE_COMMANDS
+from .cmake import cmake_draft, find_commands
 from .draft import Draft
 from .dvc import dvc_draft
+from .justfile import justfile_draft
 from .make.convert import makefile_draft
-from .python_project import is_python_project, python_draft
+from .package_json import package_draft
+from .python_project import is_python_project, python_draft, python_inputs
+from .python_tools import nox_draft, tox_draft
 from .taskfile import taskfile_draft
 
 BUILD_TOOLS = {
@@ -19,7 +24,6 @@ BUILD_TOOLS = {
     "meson.build": "Meson",
     "Cargo.toml": "Cargo",
     "go.mod": "Go",
-    "package.json": "npm",
     "deno.json": "Deno",
     "build.gradle": "Gradle",
     "build.gradle.kts": "Gradle",
@@ -55,9 +59,7 @@ BUILD_TOOLS = {
     "platformio.ini": "PlatformIO",
     "dodo.py": "doit",
     "Snakefile": "Snakemake",
-    "justfile": "just",
-    "Justfile": "just",
-    ".justfile": "just",
+    "workflow/Snakefile": "Snakemake",
     "Earthfile": "Earthly",
     "magefile.go": "Mage",
 }
@@ -78,12 +80,18 @@ _GENERATED = (
     b"Generated from Makefile.in",
 )
 """How a makefile that another tool has written says so at its start."""
+_HINTS = {
+    "CMake": "`cmake -B build -DCMAKE_EXPORT_COMPILE_COMMANDS=ON` writes compile_commands.json: init translates it"
+}
 _CALL_IT = "write a plan with an action that calls it: docs/coming-from.md#from-another-build-tool"
 
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _TASKFILES = ("Taskfile.yml", "taskfile.yml", "Taskfile.yaml", "taskfile.yaml")
-FILES = ("Taskfile.yml", "dvc.yaml", "Makefile")
+_JUSTFILES = ("justfile", "Justfile", ".justfile")
+FILES = ("Taskfile.yml", "dvc.yaml", "justfile", "package.json", "tox.ini", "noxfile.py", "Makefile")
 """Files of other tools that are understood, by the names that they mostly have."""
+_SAYS_NOTHING = ("README", "LICENSE", "LICENCE", "COPYING")
+"""How files begin that an otherwise empty folder may hold."""
 
 
 def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
@@ -93,34 +101,63 @@ def drafts_of(root: str, names: Sequence[str] = ()) -> list[Draft]:
     :raises UsageError: a file is not there or not understood, or the project belongs to a tool that is not
     """
     there = {entry.name for entry in os.scandir(root) if entry.is_file()}
-    known = [next((name for name in kind if name in there), "") for kind in (_TASKFILES, ("dvc.yaml",), _MAKEFILES)]
+    kinds = (_TASKFILES, ("dvc.yaml",), _MAKEFILES, _JUSTFILES)
+    known = [next((name for name in kind if name in there), "") for kind in kinds]
     drafts = [_draft_of_file(root, name) for name in names or filter(None, known)]
     tools = {} if names else foreign_tools(root)
     if not names and not drafts:
-        drafts = _drafts_of_programs(root, tools)
+        drafts = _drafts_of_programs(root, there, tools)
+    elif not names and "package.json" in there:
+        tools["package.json"] = "npm"
     if drafts:
         drafts[0].notes += [_not_read(file, tool) for file, tool in tools.items()]
     return drafts
 
 
-def _drafts_of_programs(root: str, tools: dict[str, str]) -> list[Draft]:
-    python = python_draft(root) if is_python_project(root) or not tools else None
-    if tools and python is None:
+def _drafts_of_programs(root: str, there: set[str], tools: dict[str, str]) -> list[Draft]:
+    found: list[Draft | None] = []
+    if "package.json" in there:
+        package = package_draft(root, "package.json")
+        found.append(package if package.actions or package.groups else None)
+        if found == [None]:
+            tools["package.json"] = "npm"
+    if "CMakeLists.txt" in there and (commands := find_commands(root)):
+        found.append(cmake_draft(root, commands))
+        if found[-1] is not None:
+            tools.pop("CMakeLists.txt", None)
+    if is_python_project(root) or not (tools or any(found)):
+        found += _python_drafts(root, there)
+    if tools and not any(found):
         # loose C or Python here is part of what that tool builds
         file, tool = next(iter(tools.items()))
         raise UsageError(
             f"this project belongs to {tool} ({file}), which init does not translate",
             facts=[_not_read(*one) for one in list(tools.items())[1:]],
-            hint=_CALL_IT,
+            hint=_HINTS.get(tool, _CALL_IT),
         )
-    drafts = [python, None if tools else c_draft(root)]
-    return [draft for draft in drafts if draft is not None]
+    is_of_another = tools or "package.json" in there or "CMakeLists.txt" in there
+    found.append(None if is_of_another else c_draft(root))
+    drafts = [draft for draft in found if draft is not None]
+    if not drafts and all(name.startswith((".", *_SAYS_NOTHING)) for name in os.listdir(root)):
+        drafts = [Draft("an empty folder")]
+    return drafts
+
+
+def _python_drafts(root: str, there: set[str]) -> list[Draft | None]:
+    """Return drafts of what the tools of a Python project say, else of what its settings say."""
+    sources = python_inputs(root)
+    found = [tox_draft(root, sources), nox_draft(root, "noxfile.py", sources) if "noxfile.py" in there else None]
+    return [*found, python_draft(root, has_checks=not any(found))]
 
 
 def foreign_tools(root: str) -> dict[str, str]:
     """Return the files of other build tools in a folder, each with its tool."""
     there = sorted(os.listdir(root))
-    found = {name: BUILD_TOOLS[name] for name in BUILD_TOOLS if name in there}
+    found = {
+        name: BUILD_TOOLS[name]
+        for name in BUILD_TOOLS
+        if name in there or ("/" in name and os.path.isfile(os.path.join(root, name)))
+    }
     for name in there:
         ending = os.path.splitext(name)[1]
         if ending in _ENDINGS:
@@ -153,7 +190,20 @@ def _draft_of_file(root: str, name: str) -> Draft:
                 f"{name} was written by another build tool, which init does not translate", hint=_CALL_IT
             )
         return makefile_draft(root, name)
-    close = nearest(known, [*_TASKFILES, "dvc.yaml", *_MAKEFILES])
+    if known in _JUSTFILES:
+        return justfile_draft(root, name)
+    if known == "package.json":
+        return package_draft(root, name)
+    made = None
+    if known in ("tox.ini", "tox.toml"):
+        made = tox_draft(root, python_inputs(root))
+    elif known == "noxfile.py":
+        made = nox_draft(root, name, python_inputs(root))
+    elif known in ("CMakeLists.txt", COMPILE_COMMANDS) and (commands := find_commands(root)):
+        made = cmake_draft(root, commands)
+    if made is not None:
+        return made
+    close = nearest(known, [*_TASKFILES, "dvc.yaml", *_MAKEFILES, *FILES])
     raise UsageError(
         f"init cannot make a plan from {name}",
         facts=[f"expected one of {', '.join(FILES)}"],
