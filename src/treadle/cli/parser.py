@@ -378,7 +378,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
 
     def add(commands: str, name: str, text: str, **more: Any) -> None:
         if command in commands.split():
-            group.add_argument(name, default=none, help=text, **more)
+            group.add_argument(*name.split(), default=none, help=text, **more)
 
     add("run", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
     add("run", "-r", _RESOURCES, dest="resources", action="append", metavar="TYPE=N")
@@ -387,8 +387,9 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--keep-going", none, type=int, metavar="N")
     add("run", "--output", _OUTPUT, choices=OUTPUTS)
     add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
-    add("run clean init", "-n", "only show what would be done", dest="dry", action=flag)
-    add("run clean init", "--dry-run", none, dest="dry", action=flag)
+    add("run clean init", "-n --dry-run", "only show what would be done", dest="dry", action=flag)
+    # `_with_list` makes the command of it
+    add("run", "--list", "the same as `treadle list`", dest="everything", action=flag)
     add("run list status graph", "--since", _SINCE, type=_commit, metavar="REV")
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)

@@ -42,10 +42,10 @@ class Checkout:
     def __init__(self, top: str, own: str) -> None:
         self.top = top
         self.own = own
-        shared = _text(os.path.join(own, "commondir")) or ""
+        shared = read_text(os.path.join(own, "commondir")) or ""
         self.common = os.path.normpath(os.path.join(own, shared.strip())) if "\0" not in shared else own
         self.objects = os.path.join(self.common, "objects")
-        config = (_text(os.path.join(self.common, "config")) or "").lower()
+        config = (read_text(os.path.join(self.common, "config")) or "").lower()
         self.is_sha256 = "objectformat" in config and "sha256" in config
         self.has_modes = not ("filemode" in config and "filemode=false" in "".join(config.split()))
         """Whether modes of files on its file system say which can be executed."""
@@ -57,22 +57,28 @@ class Checkout:
 
     def head(self) -> str:
         """Return the id of the commit that is checked out, "" if there is none that can be found."""
-        text = _text(os.path.join(self.own, "HEAD")) or ""
+        text = read_text(os.path.join(self.own, "HEAD")) or ""
         for _ in range(_DEEPEST):
             if not text.startswith("ref: "):
                 break
-            text = self._reference(text.removeprefix("ref: ").strip())
+            text = self.reference(text.removeprefix("ref: ").strip())
+        return self.commit_in(text)
+
+    @staticmethod
+    def commit_in(text: str) -> str:
+        """Return the id that a reference holds, "" if it holds none."""
         text = text.strip()
         return text if len(text) in (40, 64) and _HEXADECIMAL.issuperset(text) else ""
 
-    def _reference(self, name: str) -> str:
+    def reference(self, name: str) -> str:
+        """Return what a reference holds, "" if there is none: an id, or `ref: ` and the name of another one."""
         if not name.startswith("refs/") or ".." in name.split("/"):
             return ""
         for folder in (self.own, self.common):
-            text = _text(os.path.join(folder, name))
+            text = read_text(os.path.join(folder, name))
             if text:
                 return text
-        for line in (_text(os.path.join(self.common, "packed-refs")) or "").splitlines():
+        for line in (read_text(os.path.join(self.common, "packed-refs")) or "").splitlines():
             if line.endswith(f" {name}"):
                 return line.partition(" ")[0]
         return ""
@@ -148,7 +154,7 @@ def checkout_of(folder: str) -> Checkout | None:
     while True:
         own = os.path.join(top, ".git")
         if os.path.isfile(own):
-            named = (_text(own) or "").partition("gitdir:")[2].strip()
+            named = (read_text(own) or "").partition("gitdir:")[2].strip()
             own = os.path.normpath(os.path.join(top, named)) if named else own
         if os.path.isfile(os.path.join(own, "HEAD")):
             return Checkout(top, own)
@@ -319,6 +325,16 @@ def run_git(words: Sequence[str], checkout: Checkout, *, work_tree: bool = False
     return done.stdout
 
 
+def has_changes(checkout: Checkout) -> bool | None:
+    """Return whether tracked files differ from the commit that is checked out; None if git cannot say it.
+
+    It runs the filters that the repository configures, so a command that only looks must not call it.
+    """
+    words = ["status", "--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=none"]
+    found = run_git(words, checkout, work_tree=True)
+    return None if found is None else bool(found)
+
+
 class Reader:
     """A git that sees the objects of a checkout, and nothing else of it.
 
@@ -335,7 +351,7 @@ class Reader:
         files = {
             "HEAD": "ref: refs/heads/none\n",
             "config": f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = true\n{more}",
-            "shallow": _text(os.path.join(checkout.common, "shallow")),
+            "shallow": read_text(os.path.join(checkout.common, "shallow")),
         }
         for name, text in files.items():
             if text:
@@ -402,6 +418,7 @@ def _bytes(path: str) -> bytes | None:
         return None
 
 
-def _text(path: str) -> str | None:
+def read_text(path: str) -> str | None:
+    """Return what a file of a repository holds, None if it is none that can be read."""
     data = _bytes(path)
     return None if data is None else data.decode("utf-8", "surrogateescape")

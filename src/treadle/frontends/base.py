@@ -81,6 +81,9 @@ class Looks:
     :param folders: paths that must be folders
     :param read: absolute path of another file that was read -> its status and the time, just before that
     :param links: path of each link on the way of a path -> its target
+    :param work_trees: top of each repository whose work tree decides -> `true` if it differs from its commit, else
+        `false`; if there is one, no stamps say that the plan is the same
+    :param uses_git: whether values of repositories decide
     """
 
     environ: dict[str, str | None]
@@ -88,6 +91,8 @@ class Looks:
     folders: list[str]
     read: dict[str, tuple[os.stat_result | None, int]]
     links: dict[str, str]
+    work_trees: dict[str, str] = field(default_factory=dict)
+    uses_git: bool = False
 
 
 @dataclass(slots=True)
@@ -330,6 +335,8 @@ class Request:
     :param previous_outputs: given the root, returns the outputs of previous runs, relative to it: globs do not
         match them as sources
     :param made: uids of producers that are up to date: their plans are to be read too
+    :param is_run: whether a run asks: it may look at the work trees of repositories, which runs their filters
+    :param work_trees: given the root, returns what the last run has found of them, as `Looks` has it
     :param keeps_globs: whether the project has to say which of its globs match a path, see `Project.matching`
     """
 
@@ -339,6 +346,8 @@ class Request:
     previous_outputs: Callable[[str], Collection[str]] | None = None
     made: Collection[str] = ()
     keeps_globs: bool = False
+    is_run: bool = False
+    work_trees: Callable[[str], Mapping[str, str]] | None = None
 
 
 class FrontEnd:

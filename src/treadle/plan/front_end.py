@@ -28,6 +28,8 @@ class YamlPlans(FrontEnd):
             rest=request.rest,
             generated=request.made,
             keeps_globs=request.keeps_globs,
+            is_run=request.is_run,
+            work_trees=request.work_trees,
         )
 
     def outline(self, request: Request) -> Outline:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from treadle._startup.interpreter import RareCollection, inherited
+from treadle.content.git_values import GitValues
 from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import below
@@ -44,6 +45,8 @@ def load_plan(
     rest: Sequence[str] | None = None,
     generated: Collection[str] = (),
     keeps_globs: bool = False,
+    is_run: bool = False,
+    work_trees: Callable[[str], Mapping[str, str]] | None = None,
 ) -> Plan:
     """Read and check a plan.
 
@@ -55,11 +58,13 @@ def load_plan(
     :param rest: the arguments after `--`, for the parameter with `rest: true`; None if there was no `--`
     :param generated: uids of up-to-date actions that generate plans: these are loaded too
     :param keeps_globs: whether the plan says later which of its globs match a path, which keeps much in memory
+    :param is_run: whether to compute what `${git.dirty}` is, which runs filters of git; else `work_trees` says it
+    :param work_trees: see `Request`
     :raises PlanError: the first ten errors by place
     """
     with RareCollection():
         tracked = TrackedEnviron(inherited() if environ is None else environ)
-        loader = _read(path, dict(params or {}), tracked, rest)
+        loader = _read(path, dict(params or {}), tracked, rest, is_run=is_run, work_trees=work_trees)
         plan = loader.build(previous_outputs, generated)
         if keeps_globs:
             specs = [spec for file in loader.files for spec in file.specs]
@@ -86,7 +91,15 @@ def load_outline(
         )
 
 
-def _read(path: str, params: dict[str, str], environ: TrackedEnviron, rest: Sequence[str] | None) -> _Loader:
+def _read(
+    path: str,
+    params: dict[str, str],
+    environ: TrackedEnviron,
+    rest: Sequence[str] | None,
+    *,
+    is_run: bool = False,
+    work_trees: Callable[[str], Mapping[str, str]] | None = None,
+) -> _Loader:
     problems = Problems()
     try:
         source = parser.read_source(path)
@@ -97,7 +110,9 @@ def _read(path: str, params: dict[str, str], environ: TrackedEnviron, rest: Sequ
     problems.check()
     assert header is not None
     root, disk = header.root, Disk(header.root)
-    common = Common(root, os.path.relpath(header.path, root), environ, disk, ValueFiles(disk))
+    recorded: Callable[[], Mapping[str, str]] = dict if work_trees is None else partial(work_trees, root)
+    git = GitValues(disk.note, is_run=is_run, recorded=recorded)
+    common = Common(root, os.path.relpath(header.path, root), environ, disk, ValueFiles(disk), git)
     top = read_values(header, common, params, rest=rest)
     files = [top]
     if "include" in top.entries:
@@ -184,7 +199,15 @@ class _Loader:
             top.params,
             {uid: one.expand for uid, one in producers.items() if one.expand is not None and uid in actions},
             names,
-            Looks(self._looked_up(secrets), disk.listed, disk.folders(), disk.read, disk.links),
+            Looks(
+                self._looked_up(secrets),
+                disk.listed,
+                disk.folders(),
+                disk.read,
+                disk.links,
+                self.common.git.dirty,
+                self.common.git.is_used,
+            ),
             {
                 one.uid: glob_matches.previous_matches(one, declared) if one.uid in actions else ()
                 for one in (instances if names.open else ())

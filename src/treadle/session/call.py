@@ -154,6 +154,7 @@ class Call:
         self.is_member_noted = False
         """Whether the line about the plan that includes the nearest one was printed."""
         self._plan_file = ""
+        self._is_run = False
         self.deselected: list[str] = []
         """The actions that are selected but for --since, as nothing that they depend on differs from the commit."""
         self._since: Differences | None = None
@@ -197,7 +198,12 @@ class Call:
         :param is_run: whether producers that always run are about to run
         :raises TreadleError: there is none, or it is not right
         """
+        self._is_run = is_run
         plan = self.load_with(())
+        if plan.looks.work_trees and not is_run:
+            from .work_trees import recorded_note
+
+            self.note(recorded_note(plan.root, plan.looks.work_trees))
         if plan.plan_producers:
             from .generated_plans import with_generated_plans
 
@@ -232,10 +238,20 @@ class Call:
         from treadle.frontends.base import Request
 
         from .front_ends import load
+        from .work_trees import work_trees_on_record
 
         file, options = self.plan_file(), self.options
         return load(
-            Request(file, options.params, options.rest, previous_outputs, made, keeps_globs=bool(options.since))
+            Request(
+                file,
+                options.params,
+                options.rest,
+                previous_outputs,
+                made,
+                keeps_globs=bool(options.since),
+                is_run=self._is_run,
+                work_trees=work_trees_on_record,
+            )
         )
 
     def load_for_forget(self) -> Project:

@@ -83,6 +83,9 @@ class PlanInputs:
 
         :param clocks: the clocks of file systems, if they have been measured
         """
+        if plan.looks.work_trees:
+            # whether a work tree differs from its commit is in no stamp
+            return None
         if self.found is None or not os.path.join(self.found.here, "").startswith(os.path.join(plan.root, "")):
             return None
         from treadle.fastpath.partial_walk import Watch, rows_of

@@ -66,6 +66,10 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
             return report
     walk = _walk_of(call, plan, uids, rounds)
     ended = walk.run()
+    if plan.looks.work_trees:
+        from .work_trees import keep_work_trees
+
+        keep_work_trees(walk.store.folder, plan.looks.work_trees)
     if rounds is None or not rounds.done:
         inputs_of_plan.keep(walk, plan)
     if rounds is not None:

@@ -24,7 +24,8 @@ def affected(plan: Project, uids: Sequence[str], changed: Differences) -> set[st
     """Return those of some actions, and of what they need, that depend on what differs from a commit."""
     paths = ChangedPaths(plan.root, changed.paths)
     everything = [str(uid) for uid in plan.dag(with_discovered_producers(plan, list(uids))).vertex_data]
-    if any(map(paths.touch, (plan.file, *plan.looks.read))):
+    # a value of git is another one at another commit
+    if plan.looks.uses_git or any(map(paths.touch, (plan.file, *plan.looks.read))):
         # which Commands differ is not known: the plan of then is not read
         return set(everything)
     store = Store(plan.root)

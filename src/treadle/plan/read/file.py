@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from treadle.content import trust
+from treadle.content.git_values import USED, GitError, GitValues
 from treadle.core.elements import ROOT_OF_PLAN
 from treadle.errors import PlanError, TreadleError
 from treadle.frontends.base import Param
@@ -97,6 +98,7 @@ class Common:
     :param root: absolute path of the folder that all paths are relative to
     :param plan: the plan's own file, relative to the root
     :param disk: keeps which files and folders were read
+    :param git: the values of repositories
     """
 
     root: str
@@ -104,6 +106,23 @@ class Common:
     environ: TrackedEnviron
     disk: Disk
     value_files: ValueFiles
+    git: GitValues
+
+    def git_values(self, text: str, folder: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return those values of git that a text names, and the errors for those that there are not.
+
+        :param folder: the folder whose repository it is
+        """
+        values: dict[str, str] = {}
+        unusable = {}
+        lines = (line for line in text.split("\n") if not line.lstrip().startswith("#"))
+        for name in dict.fromkeys(found for line in lines for found in USED.findall(line)):
+            try:
+                values[f"git.{name}"] = self.git.value(name, folder)
+            except GitError as error:
+                what, _, hint = str(error).partition("\n")
+                unusable[f"git.{name}"] = f"${{git.{name}}} is not known: {what}\n{hint}"
+        return values, unusable
 
     def real_root(self, text: str) -> str:
         """Return the value of `${root}`, "" if neither a file read before nor this text of one names it.
@@ -199,7 +218,9 @@ def read_values(
     root = "" if header.prefix else header.root
     params = read_params(validator, entries.get("params"), given, common.environ, root, rest)
     real_root = common.real_root(validator.source.text)
-    scope = read_vars(validator, entries.get("vars"), params, common.value_files, header.root, real_root)
+    text = validator.source.text if "git." in validator.source.text else ""
+    git = common.git_values(text, header.root) if text and not _is_own(entries, "git") else ({}, {})
+    scope = read_vars(validator, entries.get("vars"), params, common.value_files, header.root, real_root, git)
     file_scope = FileScope(
         header.prefix,
         PathResolver(validator.source, common.root, common.plan, Globs(common.disk, folder)),
@@ -221,6 +242,11 @@ def read_values(
         params,
         file_scope,
     )
+
+
+def _is_own(entries: Mapping[str, Node], name: str) -> bool:
+    """Return whether a parameter or a var of a file has this name."""
+    return any(name in getattr(entries.get(key), "nodes", ()) for key in ("params", "vars"))
 
 
 def join_queues(files: Sequence[PlanFile]) -> dict[str, int]:

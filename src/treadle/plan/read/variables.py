@@ -37,11 +37,13 @@ def read_vars(
     value_files: ValueFiles,
     folder: str,
     root: str = "",
+    git: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
 ) -> Scope:
     """Return the scope of a file: its parameters, and its vars, each evaluated once.
 
     :param folder: that files of values are relative to
     :param root: the value of `${root}`, "" if no text of the plan names it
+    :param git: values of git, and the errors for those that there are not
     """
     table = validator.table(node, "vars")
     uses: dict[str, list[str]] = {}
@@ -54,7 +56,9 @@ def read_vars(
     broken = set(table.nodes).difference(ordered)
     base: dict[str, Value] = {name: param.value for name, param in params.items()}
     base["root"] = ROOT_MARK
+    base.update(git[0])
     evaluator = _Vars(validator, base, value_files, folder, root)
+    evaluator.data.unusable.update(git[1])
     for name_ in ordered:
         before = validator.problems.reported
         if broken.isdisjoint(uses[name_]):
