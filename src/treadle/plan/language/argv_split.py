@@ -153,7 +153,7 @@ def _mark(state: _Splitter, start: int) -> int:
     elif found.group(1) is None:
         raise bad_mark(state.source, state.node, start)
     else:
-        state.put_pieces([Ref(found.group(1), start)])
+        state.put_pieces([Ref.of(found)])
     return found.end()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from treadle.errors import TreadleError
@@ -85,19 +85,6 @@ def record(tree: Tree, error_at: ErrorAt) -> Record:
         if NAME.fullmatch(key):
             data.add(key, one, values, error_at)
     return Record(values, data.typed, data.unusable, tree)
-
-
-def find(trees: Mapping[str, Tree], name: str) -> tuple[bool, Tree]:
-    """Return whether a name with dots is in a tree, and what it holds."""
-    first, *rest = name.split(".")
-    if first not in trees:
-        return False, None
-    tree = trees[first]
-    for key in rest:
-        if not isinstance(tree, dict) or key not in tree:
-            return False, None
-        tree = tree[key]
-    return True, tree
 
 
 def is_ambiguous(text: str) -> bool:

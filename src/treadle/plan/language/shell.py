@@ -172,7 +172,7 @@ class _Lexer:
             raise bad_mark(self.source, self.node, self.at)
         self.pieces.append(
             Placeholder(
-                Ref(found.group(1), self.at),
+                Ref.of(found),
                 where,
                 alone=self.is_alone(self.at, found.end()),
                 may_be_bare=self.is_plain
@@ -432,7 +432,8 @@ def fill(
                 piece.ref,
                 hint="set a variable with env: and let the script read it, or use argv:",
             )
-        value = scope.value(template, piece.ref)
+        is_each = piece.ref.part is not None
+        value = scope.elements(template, piece.ref) if is_each else scope.value(template, piece.ref)
         if piece.where != BARE:
             one = " ".join(value) if isinstance(value, tuple) else value
             if program == "bash" and isinstance(value, tuple) and len(value) > MANY:
@@ -444,9 +445,10 @@ def fill(
             continue
         if isinstance(value, tuple) and not piece.alone:
             raise template.error(
-                f"${{{piece.ref.name}}} is a list and cannot be part of a word",
+                f"{piece.ref.shown} is a list and cannot be part of a word",
                 piece.ref,
-                hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks",
+                hint="set it apart with blanks, away from < and >; in double quotes it is joined by blanks; a text"
+                f' with each element is vars: {{words: ["-x${{{piece.ref.name}*}}"]}}',
             )
         values = value if isinstance(value, tuple) else (value,)
         if program == "bash" and len(values) > MANY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,14 +12,18 @@ from typing import Any, overload
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.yaml.nodes import Node, Scalar, Source
 
-from .enabled_if import Operand, Tree
+from .enabled_if import Operand, Tree, text_of
 
-MARK = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\})?")
+_NAMES = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
+MARK = re.compile(rf"\$\$\{{|\$\{{(?:({_NAMES})(\*(?:\.{_NAMES})?)?\}})?")
 MAGIC = re.compile(r"[*?\[]")
 ROOT_MARK = "\udbff"
 """Stands for the root in values until they are used, so that a fingerprint can tell it from other text: half a
 character, which no plan, file of values or variable may hold."""
 ROOT_SHOWN = "${root}"
+PARTS = ("name", "stem", "ext", "noext", "dir", "dir.name")
+"""The parts of a value of foreach that is a path, and of an element in `${name*.part}`."""
+MAX_SHOWN = 60
 MAX_TEXT = 1 << 20
 MAX_SPENT = 50_000_000
 
@@ -28,10 +33,27 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(slots=True, eq=False)
 class Ref:
-    """A reference `${name}`, at an offset in the scalar's text."""
+    """A reference `${name}`, at an offset in the scalar's text.
+
+    :param part: of `${name*}`, which stands for each element of a list: "", or what counts of each: `stem` in
+        `${name*.stem}`; None for the value itself
+    """
 
     name: str
     offset: int
+    part: str | None = None
+
+    @classmethod
+    def of(cls, found: re.Match[str]) -> Ref:
+        """Return the reference that MARK has found."""
+        each = found.group(2)
+        return cls(found.group(1), found.start(), None if each is None else each[2:])
+
+    @property
+    def shown(self) -> str:
+        """The reference as it is written."""
+        each = "" if self.part is None else f"*.{self.part}" if self.part else "*"
+        return f"${{{self.name}{each}}}"
 
 
 Piece = str | Ref
@@ -54,7 +76,12 @@ class Template:
     def whole(self) -> Ref | None:
         """The reference that is the whole text, if it is one."""
         first = self.pieces[0]
-        return first if len(self.pieces) == 1 and isinstance(first, Ref) else None
+        return first if len(self.pieces) == 1 and isinstance(first, Ref) and first.part is None else None
+
+    @property
+    def each(self) -> list[Ref]:
+        """The references to each element of a list."""
+        return [piece for piece in self.pieces if isinstance(piece, Ref) and piece.part is not None]
 
     @property
     def has_magic(self) -> bool:
@@ -63,7 +90,7 @@ class Template:
 
     def error(self, what: str, ref: Ref, *, facts: tuple[str, ...] = (), hint: str = "") -> TreadleError:
         """Return an error at a reference."""
-        at = self.source.inside(self.node, ref.offset, f"${{{ref.name}}}")
+        at = self.source.inside(self.node, ref.offset, ref.shown)
         return self.source.error(what, at, facts=facts, hint=hint)
 
 
@@ -91,7 +118,7 @@ def split(source: Source, node: Scalar, start: int, end: int) -> list[Piece]:
         if literal:
             pieces.append(literal)
             literal = ""
-        pieces.append(Ref(found.group(1), found.start()))
+        pieces.append(Ref.of(found))
     literal += text[at:end]
     if literal or not pieces:
         pieces.append(literal)
@@ -269,10 +296,15 @@ class Scope:
     def is_list(self, template: Template) -> bool:
         """Whether a template is as a whole a reference to a list."""
         whole = template.whole
-        return whole is not None and isinstance(self.value(template, whole), tuple)
+        if whole is None:
+            return bool(template.each)
+        return isinstance(self.value(template, whole), tuple)
 
     def one(self, template: Template, ref: Ref) -> str:
         """Return the value of a reference inside a text."""
+        if ref.part is not None:
+            what = f"{ref.shown} makes one text for each element, but one text is needed here"
+            raise template.error(what, ref, hint="use a value that is one text")
         found = self.value(template, ref)
         if isinstance(found, tuple):
             facts = (f"it holds {len(found)} element{'s' if len(found) != 1 else ''}",)
@@ -281,7 +313,7 @@ class Scope:
                 hint = "use a value that is one text"
             else:
                 what = "is a list and cannot be part of a text"
-                hint = f'a list must be the whole value or the whole word: "${{{ref.name}}}"'
+                hint = _with_each(template, ref)
             raise template.error(f"${{{ref.name}}} {what}", ref, facts=facts, hint=hint)
         if len(found) > MAX_TEXT:
             raise template.error(
@@ -293,18 +325,111 @@ class Scope:
         """Return the texts of a template: the elements if it is a list as a whole, else one text."""
         pieces = template.pieces
         if len(pieces) > 1:
-            return (self.text(template),)
+            each = template.each
+            return self._for_each(template, each) if each else (self.text(template),)
         first = pieces[0]
         if isinstance(first, str):
             return (first,)
+        if first.part is not None:
+            return self.elements(template, first)
         found = self.value(template, first)
         return found if isinstance(found, tuple) else (self.one(template, first),)
 
-    def pattern(self, template: Template) -> str:
-        """Return a template as a glob, with its values escaped."""
-        return "".join(
-            [piece if isinstance(piece, str) else escape(self.one(template, piece)) for piece in template.pieces]
-        )
+    def elements(self, template: Template, ref: Ref) -> tuple[str, ...]:
+        """Return the texts of `${name*}` or `${name*.part}`: one for each element of a list."""
+        part = ref.part or ""
+        is_there, tree = find(self.trees, ref.name)
+        if is_there and isinstance(tree, list) and any(isinstance(one, dict) for one in tree):
+            return tuple([self._field(template, ref, one, part) for one in tree])
+        found = self.value(template, ref)
+        if isinstance(found, str):
+            hint = f"write ${{{ref.name}{'.' + part if part else ''}}}"
+            raise template.error(f"{ref.shown} needs a list, but ${{{ref.name}}} is one text", ref, hint=hint)
+        if not part:
+            return found
+        if part not in PARTS:
+            close = nearest(part, PARTS)
+            hint = f"did you mean {close}?" if close else "use one of these"
+            what = f"{ref.shown}: a text has no {part}"
+            raise template.error(what, ref, facts=(f"it has {listed(PARTS)}",), hint=hint)
+        return tuple([path_part(text, part) for text in found])
+
+    def _field(self, template: Template, ref: Ref, record: Tree, field: str) -> str:
+        """Return a field of an element that is a map."""
+        known = record if isinstance(record, dict) else {}
+        is_there, value = find(known, field)
+        if not is_there or isinstance(value, dict | list | tuple | None):
+            what = (
+                f"{ref.shown}: an element has no text {field}" if field else f"{ref.shown}: its elements are maps"
+            )
+            hint = f"write ${{{ref.name}*.NAME}}" if not field else "use one that each element has"
+            raise template.error(what, ref, facts=(f"it has {listed(known) or 'no names'}",), hint=hint)
+        return self.real(text_of(value)) if self.root else text_of(value)
+
+    def _for_each(self, template: Template, refs: Sequence[Ref]) -> tuple[str, ...]:
+        """Return one text for each element of the list in a text."""
+        other = next((ref for ref in refs if ref.name != refs[0].name), None)
+        if other is not None:
+            what = f"{refs[0].shown} and {other.shown} are two lists in one text"
+            raise template.error(what, other, hint="use one of them here, and the other in a var or in foreach")
+        lists = {id(ref): self.elements(template, ref) for ref in refs}
+        pieces = [
+            piece if isinstance(piece, str) else lists.get(id(piece)) or self.one(template, piece)
+            for piece in template.pieces
+            if not (isinstance(piece, Ref) and lists.get(id(piece)) == ())
+        ]
+        count = len(lists[id(refs[0])])
+        return tuple(["".join([one if isinstance(one, str) else one[n] for one in pieces]) for n in range(count)])
+
+    def patterns(self, template: Template) -> list[str]:
+        """Return a template as globs, with its values escaped: several if it stands for each element of a list."""
+        pieces = [piece if isinstance(piece, str) else self._escaped(template, piece) for piece in template.pieces]
+        count = next((len(one) for one in pieces if isinstance(one, tuple)), 1)
+        return ["".join([one if isinstance(one, str) else one[n] for one in pieces]) for n in range(count)]
+
+    def _escaped(self, template: Template, ref: Ref) -> Value:
+        if ref.part is None:
+            return escape(self.one(template, ref))
+        other = next((one for one in template.each if one.name != ref.name), None)
+        if other is not None:
+            self._for_each(template, template.each)
+        return tuple(map(escape, self.elements(template, ref)))
+
+
+def find(trees: Mapping[str, Tree], name: str) -> tuple[bool, Tree]:
+    """Return whether a name with dots is in a tree, and what it holds."""
+    first, *rest = name.split(".")
+    if first not in trees:
+        return False, None
+    tree = trees[first]
+    for key in rest:
+        if not isinstance(tree, dict) or key not in tree:
+            return False, None
+        tree = tree[key]
+    return True, tree
+
+
+def _with_each(template: Template, ref: Ref) -> str:
+    """Return the hint to a list inside a text: the same text for each element."""
+    text = template.node.text
+    before, after = text[: ref.offset], text[ref.offset + len(ref.shown) :]
+    shown = f"{before}${{{ref.name}*}}{after}"
+    if len(shown) > MAX_SHOWN or "\n" in shown:
+        shown = f"${{{ref.name}*}}"
+    return f'"{shown}" makes one text for each element; "${{{ref.name}}}" alone is the list'
+
+
+def path_part(text: str, part: str) -> str:
+    """Return a part of a text that is a path, one of PARTS."""
+    folder, _, last = text.rpartition("/")
+    stem, ext = os.path.splitext(last)
+    if part == "dir":
+        return folder or ("/" if text.startswith("/") else ".")
+    if part == "dir.name":
+        return folder.rpartition("/")[2]
+    if part == "noext":
+        return text[: len(text) - len(ext)] if ext else text
+    return {"name": last, "stem": stem, "ext": ext}[part]
 
 
 def escape(text: str) -> str:

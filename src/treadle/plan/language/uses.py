@@ -12,9 +12,9 @@ from treadle.core.elements import VALUE
 from treadle.errors import TreadleError, listed, nearest
 from treadle.plan.schema.keys import NAME
 
-from .data import find, is_ambiguous
+from .data import is_ambiguous
 from .enabled_if import Number, Tree, text_of
-from .templates import Scope, Template
+from .templates import Scope, Template, find
 
 _NEAR = 10_000
 """So many names are compared with one that is not defined."""

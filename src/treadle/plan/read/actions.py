@@ -244,7 +244,7 @@ class ActionReader:
             with self.validator.problems.collecting():
                 items = self._values(value, f"foreach {name.text}")
                 first = items[0] if len(items) == 1 else None
-                if isinstance(value, Scalar) and isinstance(first, Template) and first.whole is None:
+                if isinstance(value, Scalar) and isinstance(first, Template) and not (first.whole or first.each):
                     what = f"foreach {name.text} must be a list or a glob, not one text"
                     raise self.error(what, value, hint=f"[{value.text}] is a list of one")
                 found.append((name.text, items))

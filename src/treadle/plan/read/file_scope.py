@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from treadle.content.trust import STATE_FOLDER
@@ -114,8 +114,8 @@ class PathResolver:
         :raises TreadleError: one is not a valid glob
         """
         found = []
-        for template in templates:
-            text = scope.raw.pattern(template).replace(ROOT_MARK, escape(self.root))
+        for template, text in _patterns(templates, scope):
+            text = text.replace(ROOT_MARK, escape(self.root))
             try:
                 self.globs.parse(text)
             except ValueError as error:
@@ -131,8 +131,7 @@ class PathResolver:
         :raises TreadleError: one is not valid
         """
         found = []
-        for template in templates:
-            text = scope.raw.pattern(template)
+        for template, text in _patterns(templates, scope):
             try:
                 if ROOT_MARK in text:
                     raise ValueError(f"it is relative to its folder, and {ROOT_SHOWN} is not")
@@ -147,6 +146,11 @@ class PathResolver:
                 ) from None
             found.append(text)
         return tuple(dict.fromkeys(found))
+
+
+def _patterns(templates: Sequence[Template], scope: Scope) -> Iterator[tuple[Template, str]]:
+    """Yield the globs of templates, each with its own."""
+    return ((template, text) for template in templates for text in scope.raw.patterns(template))
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,7 @@ from treadle.plan.circles import depth_first
 from treadle.plan.language import data, select
 from treadle.plan.language.data import Data
 from treadle.plan.language.enabled_if import Tree
-from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, TreeItem, Value, parse
+from treadle.plan.language.templates import ROOT_MARK, GlobItem, Scope, Template, TreeItem, Value, find, parse
 from treadle.plan.language.value_files import ValueFiles, format_of, shown_path
 from treadle.plan.schema.keys import FILE_KEYS, GLOB_KEYS, OUT_KEYS, TREE_KEYS, Key
 from treadle.plan.schema.validator import Validator
@@ -137,7 +137,7 @@ class _Vars:
                 self.globs[name] = self.globs[whole.name]
             else:
                 self.data.records[name] = self.data.records[whole.name]
-                self.data.trees[name] = data.find(self.data.trees, whole.name)[1]
+                self.data.trees[name] = find(self.data.trees, whole.name)[1]
             self.data.unusable[name] = self.data.unusable[whole.name].replace(f"${{{whole.name}}}", f"${{{name}}}")
             return
         items = self.scope.items(template)
@@ -150,7 +150,7 @@ class _Vars:
         """Keep a glob with its values filled in; it is evaluated where it is used."""
         found = glob(self.validator, table)
         patterns, exclude = (
-            [Template(one.source, one.node, (self.scope.pattern(one),)) for one in templates]
+            [Template(one.source, one.node, (text,)) for one in templates for text in self.scope.patterns(one)]
             for templates in (found.patterns, found.exclude)
         )
         self.globs[name] = GlobItem(table, patterns, exclude, found.empty)
@@ -163,7 +163,7 @@ class _Vars:
         """Keep a folder with its exclude and values filled in."""
         found, scope = tree_item(self.validator, table), self.scope
         paths = [Template(one.source, one.node, (text,)) for one in found.paths for text in scope.items(one)]
-        exclude = [Template(one.source, one.node, (scope.pattern(one),)) for one in found.exclude]
+        exclude = [Template(one.source, one.node, (text,)) for one in found.exclude for text in scope.patterns(one)]
         self.globs[name] = TreeItem(table, paths, exclude)
         self.data.unusable[name] = (
             f"${{{name}}} is a folder with exclude: it can only be a whole value of in\n"
