@@ -6,7 +6,7 @@ import os
 from time import monotonic, sleep
 
 from treadle.content.digests import ABSENT, PRESENT
-from treadle.content.files import moved
+from treadle.content.files import differing, moved
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links
 from treadle.core.decision import NOT_ASKED
@@ -25,7 +25,7 @@ from treadle.core.elements import (
 )
 from treadle.core.paths import holds
 from treadle.engines.process_marks import KILL, wait_for_group
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, listed
 
 from .command import BASE_ENVIRONMENT, BASE_PREFIXES
 
@@ -196,6 +196,8 @@ class Fingerprinter:
             after = see_again(path, False, exclude.get(path, ()))
             if after is not before and moved(before, after, own):
                 found.append(path)
+                if path.endswith("/"):
+                    inputs.moved_in[path] = differing(before, after)
         gone = inputs.routes.moved() if inputs.routes is not None else ()
         return found + [path for path in gone if path not in found]
 
@@ -400,11 +402,13 @@ class ActionInputs:
     :param seen: path -> what was seen of each declared input and each tool
     """
 
-    __slots__ = ("fingerprint", "results", "routes", "seen")
+    __slots__ = ("fingerprint", "moved_in", "results", "routes", "seen")
 
     def __init__(self, fingerprint: Fingerprint, seen: dict[str, Seen]) -> None:
         self.fingerprint = fingerprint
         self.seen = seen
+        self.moved_in: dict[str, list[str]] = {}
+        """Folder that it reads -> what in it may have held something else while the command ran."""
         self.results: dict[str, Seen] = {}
         """Path -> what was seen of each discovered input and each output."""
         self.routes: Ways | None = None
@@ -426,6 +430,11 @@ class ActionInputs:
             del self.fingerprint.elements[name]
         self.fingerprint.results.clear()
         self.results.clear()
+
+    def shown(self, path: str) -> str:
+        """Return a path that changed while the command ran, with the first names in it."""
+        names = self.moved_in.get(path, ())
+        return f"{path} ({listed(names, 3)})" if names and names != [path] else path
 
     def absent(self) -> list[str]:
         """Return the declared inputs that do not exist."""

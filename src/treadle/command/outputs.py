@@ -192,6 +192,8 @@ class Room:
         :param inputs: what was seen of the inputs: an output that is one of them is refused
         :raises TreadleError: something is in the way
         """
+        if not self.command.keep:
+            self._refuse_tracked()
         for output in self.command.made:
             full = os.path.join(self.root, output)
             try:
@@ -211,6 +213,33 @@ class Room:
                     facts=(f"in the way: {error.filename}",),
                     hint=_hint_of(error, full),
                 ) from error
+
+    def _refuse_tracked(self) -> None:
+        """Refuse outputs that git tracks and that no run has made, before anything is removed or moved.
+
+        :raises TreadleError: there are some
+        """
+        foreign = []
+        for output in self.command.outputs:
+            full = os.path.join(self.root, output)
+            status = _lstat(full) if output in self.mark.foreign else None
+            if status is not None and not stat.S_ISDIR(status.st_mode) and self._verdict(output, status) == FOREIGN:
+                foreign.append(full)
+        if not foreign:
+            return
+        from treadle.content.git import tracked_among
+
+        tracked = [os.path.relpath(full, self.root) for full in tracked_among(foreign)]
+        if tracked:
+            raise TreadleError(
+                f"its output {tracked[0]} is tracked by git, and no run of Treadle has made it",
+                facts=(
+                    *(f"so is {path}" for path in tracked[1:6]),
+                    "without keep: true it would be moved aside before the command starts",
+                ),
+                hint="name it in `in` if it is only read, or in `edits` if it is read and rewritten;"
+                " `keep: true` is for a generated file that is committed: it is taken over as it lies there",
+            )
 
     def _clear(self, output: str, full: str, status: os.stat_result, aside: str) -> None:
         is_folder = stat.S_ISDIR(status.st_mode)
@@ -653,6 +682,21 @@ def names_in(
                         yield path + entry.name, entry.stat(follow_symlinks=False)
         except OSError:
             continue
+
+
+def altered(folder: str, seen: Seen, made: Mapping[str, str], since: int) -> list[str]:
+    """Return the paths in an output folder that are not as its last success has left them, sorted.
+
+    :param seen: what is there
+    :param made: path -> value of what that success has made
+    :param since: when it ended, in milliseconds since the epoch
+    """
+    there = {path: look.value for path, look in seen.looks.items()}
+    found = {path for path, value in made.items() if path in there and value != there[path]}
+    gone = [path for path in made if path.startswith(folder) and path not in there and path not in seen.folders]
+    found.update(path for path in gone if not made[path].startswith("link "))
+    new = [path for path, look in seen.looks.items() if path not in made and look.stamp[0] > since * 1_000_000]
+    return sorted(found.union(new))
 
 
 def missing(values: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ from treadle.content.files import Files
 from treadle.content.fingerprint import Fingerprint
 from treadle.content.links import Links, Producers
 from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
-from treadle.core import decision
+from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
 from treadle.core.output_index import OutputIndex
@@ -371,6 +371,23 @@ class CommandWalk(Walk):
         self._durations[uid] = success.duration
         return Fingerprint.from_elements(success.elements, success.results)
 
+    def decide(self, uid: Any, previous: Any, new: Any) -> Verdict:
+        """Return the verdict on an action; an output folder that was altered names the first files."""
+        verdict = super().decide(uid, previous, new)
+        if not any(_is_altered_folder(why) for why in verdict.reasons):
+            return verdict
+        return Verdict(verdict.outcome, [self._with_files(uid, why) for why in verdict.reasons])
+
+    def _with_files(self, uid: str, why: Reason) -> Reason:
+        seen = self._inputs[uid].results.get(why.name.removeprefix(OUTPUT)) if _is_altered_folder(why) else None
+        entry = self.store.entries.get(self.owner(uid, self.actions.vertex_data[uid]).key)
+        record = entry.record if entry is not None else None
+        if seen is None or record is None:
+            return why
+        made = self.store.manifests.read(record.owner.key)
+        files = outputs.altered(why.name.removeprefix(OUTPUT), seen, made, record.run.ended_at)
+        return Reason(why.kind, why.name, why.old, why.new, files)
+
     def demands(self, uid: Any) -> list[Reason]:
         """Return the reasons to run other than a fingerprint change: forced, `always`, last run failed."""
         command: Command = self.actions.vertex_data[uid]
@@ -641,12 +658,16 @@ class CommandWalk(Walk):
         fingerprint = self.new_fingerprints[uid]
         made = self._made(job, owner)
         if moved_inputs:
-            text = "changed while it ran: " + listed(moved_inputs, 5)
+            text = "changed while it ran: " + listed(map(self._inputs[uid].shown, moved_inputs), 5)
             self.reports[uid].unrecorded = text
             found = paths_of(fingerprint.results, DISCOVERED)
             files = {path: self._inputs[uid].results[path].value for path in owner.outputs if path[-1] != "/"}
             self.store.save_end(owner, self._run_of(job, MOVED, text, {**files, **made}), found)
-            self._say(f"{uid} is not recorded, it will run again: {text}")
+            before = [one.old or "" for one in self.verdicts[uid].reasons if one.kind == decision.INPUTS_MOVED]
+            # the second time in a row it is hardly anything else than the action itself
+            is_again = any(f" {path}" in known for known in before for path in moved_inputs)
+            hint = f"; {wording.OWN_WRITES}" if is_again else ""
+            self._say(f"{uid} is not recorded, it will run again: {text}{hint}")
             return
         text = f"restored from {job.restored}" if job.restored else ""
         run = self._run_of(job, SUCCEEDED, text, made)
@@ -776,6 +797,10 @@ class CommandWalk(Walk):
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
         read = _read_from(self.root, self.fingerprinter.paths(self._inputs[uid], command), before)
         return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
+
+
+def _is_altered_folder(why: Reason) -> bool:
+    return why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/")
 
 
 _REASON_OF_STATE = {

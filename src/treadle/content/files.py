@@ -482,6 +482,23 @@ def moved(before: Seen, after: Seen, own: str = "") -> bool:
     return bool(_renamed(before.links, after.links))
 
 
+def differing(before: Seen, after: Seen) -> list[str]:
+    """Return the paths in a tree that may have held something else for a while between two looks, sorted.
+
+    A folder is one of them if a name came and went in it, and nothing else in it tells.
+    """
+    files = _differing(before.looks, after.looks)
+    folders = _differing(before.folders, after.folders)
+    # what came or went in a folder has moved it
+    folders = [path for path in folders if not any(one != path and one.startswith(path) for one in files + folders)]
+    return sorted([*files, *folders])
+
+
+def _differing(before: Mapping[str, Look], after: Mapping[str, Look]) -> list[str]:
+    moved = [path for path, look in after.items() if path in before and before[path].has_moved(look)]
+    return [*moved, *(before.keys() ^ after.keys())]
+
+
 _MOST_LINKS = 40
 """Links that a path may go through, as for the system."""
 

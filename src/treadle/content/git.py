@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from . import trust
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
 COMMITS = 50
 """Commits that are looked at, the latest that changed a file."""
@@ -193,6 +193,28 @@ class Tracked:
         bare = os.fsencode(os.path.relpath(full, checkout.top)).lower()
         # a folder of a sparse index means all that is in it
         return not known.isdisjoint((bare, bare + b"/", *(b"%s//" % one for one in _above(bare + b"/"))))
+
+
+def tracked_among(paths: Iterable[str]) -> list[str]:
+    """Return which of some files git surely tracks: none where there is no index, or none that can be read.
+
+    Nothing is run for it, and no work tree is looked at, so it does not matter whose the checkout is.
+    """
+    known: dict[str, set[bytes]] = {}
+    found = []
+    for path in paths:
+        full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        checkout = checkout_of(os.path.dirname(full))
+        if checkout is None:
+            continue
+        if checkout.top not in known:
+            try:
+                known[checkout.top] = {name for name, _ in checkout.index()}
+            except (ValueError, IndexError):
+                known[checkout.top] = set()
+        if os.fsencode(os.path.relpath(full, checkout.top)) in known[checkout.top]:
+            found.append(path)
+    return found
 
 
 def _names_of(checkout: Checkout) -> set[bytes] | None:

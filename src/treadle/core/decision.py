@@ -49,11 +49,20 @@ class Reason:
     :param name: the element, or the uid of the predecessor or origin
     :param old: the value in the record, None where there is none
     :param new: the value now, None where there is none
+    :param files: of a folder, what in it differs, as far as that is known; no part of what makes reasons equal
     """
 
-    __slots__ = ("kind", "name", "new", "old")
+    __slots__ = ("files", "kind", "name", "new", "old")
 
-    def __init__(self, kind: str, name: str = "", old: str | None = None, new: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str = "",
+        old: str | None = None,
+        new: str | None = None,
+        files: Sequence[str] = (),
+    ) -> None:
+        self.files = tuple(files)
         self.kind = kind
         self.name = name
         self.old = old

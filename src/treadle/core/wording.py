@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _REDACTED = "secret:"
 """How the digest of a secret value begins, as `redaction.PREFIX` says: this module is hot, that one is not."""
 _CHANGE_OF_SECRET = {decision.ADDED: "is set now", decision.REMOVED: "is not set any more"}
+_FILES = 3
+"""The most files of a folder that a reason names."""
+OWN_WRITES = "if it writes these itself: `edits` is for a file, `exclude` leaves names out of a folder"
 VALUE_ROOM = 60
 """Cells that a value gets inside a sentence."""
 
@@ -67,7 +70,9 @@ def reason(why: Reason) -> str:
     if kind == decision.OUTPUT_MISSING:
         return f"{name} is missing"
     if kind == decision.OUTPUT_ALTERED:
-        return f"{name} was altered"
+        more = f", and {len(why.files) - _FILES} more" if len(why.files) > _FILES else ""
+        shown = ", ".join(safe(path) for path in why.files[:_FILES])
+        return f"{name} was altered" + (f": {shown}{more}" if shown else "")
     if kind in (decision.CHANGED, decision.ADDED, decision.REMOVED):
         return _difference(why, name)
     return safe(str(why))

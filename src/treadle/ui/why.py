@@ -114,8 +114,10 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
             lines.append(line(f"    {wording.value(why.old)} -> {wording.value(why.new)}"))
         if why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/"):
             lines.append(line("    what its last run made there is removed first, unless it has keep: true"))
+            lines.append(line("    if a tool writes there: `exclude` in its out leaves names out of the folder"))
     elif why.kind == decision.INPUTS_MOVED and why.old:
         lines.append(line(f"    {safe(why.old)}"))
+        lines.append(line(f"    {wording.OWN_WRITES}"))
     return lines
 
 

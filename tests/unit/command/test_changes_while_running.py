@@ -122,10 +122,15 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def bare(notes: list[str]) -> list[str]:
+    """Return notes without the names in a tree that are added to it."""
+    return [note.partition(" (")[0] for note in notes]
+
+
 @pytest.mark.parametrize(("read", "script"), MOVES.values(), ids=MOVES)
 def test_what_goes_and_comes_back_while_an_action_runs_is_not_recorded(root: Path, read: str, script: str) -> None:
     state, notes = walked(root, sh(script, read))
-    assert (state, notes) == (MOVED, [f"a is not recorded, it will run again: changed while it ran: {read}"])
+    assert (state, bare(notes)) == (MOVED, [f"a is not recorded, it will run again: changed while it ran: {read}"])
     assert walked(root, sh(":", read))[0] != MOVED
 
 
@@ -168,7 +173,7 @@ def test_all_that_an_action_reads_counts_alike(root: Path, make: object, script:
     (root / "flag").write_text("x")
     (root / "out" / "o").unlink()
     state, notes = walked(root, make(when))
-    assert (state, notes) == (MOVED, [f"a is not recorded, it will run again: changed while it ran: {path}"])
+    assert (state, bare(notes)) == (MOVED, [f"a is not recorded, it will run again: changed while it ran: {path}"])
 
 
 def test_an_action_that_writes_beside_what_another_reads_leaves_it_recorded(root: Path) -> None:
@@ -199,7 +204,7 @@ def test_a_depfile_in_a_tree_that_its_action_reads_leaves_it_recorded_from_the_s
     dag.add_vertex("a", also)
     notes = Notes()
     assert CommandWalk(dag, str(root), Settings(jobs=1), notes).run().ok
-    assert notes.notes == ["a is not recorded, it will run again: changed while it ran: t/"]
+    assert bare(notes.notes) == ["a is not recorded, it will run again: changed while it ran: t/"]
 
 
 FIRST = dict(MOVES)
@@ -221,7 +226,7 @@ def test_what_goes_and_comes_back_before_it_is_found_for_the_first_time_is_not_r
 
     state, notes = walked(root, found(script))
     assert state == MOVED
-    assert notes == [f"a is not recorded, it will run again: changed while it ran: {read}"]
+    assert bare(notes) == [f"a is not recorded, it will run again: changed while it ran: {read}"]
     # the name of a folder, as a depfile may give it
     assert walked(root, found(":"))[0] != MOVED
 

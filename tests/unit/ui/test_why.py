@@ -172,7 +172,10 @@ def test_what_follows_is_told_with_what_it_reads() -> None:
 
 def test_inputs_that_moved_under_way_are_named() -> None:
     reason = Reason(decision.INPUTS_MOVED, "", "changed while it ran: a, b")
-    assert lines(reason)[1:] == ["    changed while it ran: a, b"]
+    assert lines(reason)[1:] == [
+        "    changed while it ran: a, b",
+        "    if it writes these itself: `edits` is for a file, `exclude` leaves names out of a folder",
+    ]
 
 
 def test_the_last_run_is_told_with_its_reasons() -> None:
