@@ -213,3 +213,41 @@ def test_why_and_list_say_by_presence(made: Project) -> None:
 def test_a_reader_that_names_a_file_that_is_not_there_says_so(made: Project) -> None:
     made.write("plan", PLAN.replace("in: web/nm/a/p", "in: web/nm/a/none"))
     assert "the input web/nm/a/none is missing" in made.treadle("run").text
+
+
+OTHERS = {
+    "by presence": "{path: nm/, check: presence}",
+    "by content": "nm/",
+}
+
+
+@pytest.mark.parametrize("end", ["success", "failed", "killed"])
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_another_action_has_made_there_since_is_no_success_of_it(
+    other: str, end: str, project: Project
+) -> None:
+    project.write("lock", "1\n")
+    plan = """
+treadle: 1
+params: {mode: {choices: [a, b], default: a}}
+defaults: {pass: [LOG]}
+actions:
+  install:
+    sh: |
+      echo install-${mode} >> $LOG; mkdir -p nm/x; echo ${mode} > nm/x/f; echo > o.${mode}
+      END
+    in: lock
+    out: [OUT, "o.${mode}"]
+  read: {sh: "echo read >> $LOG; cat nm/x/f > ${out}", in: nm/, out: "read.${mode}"}
+"""
+    good = plan.replace("END", "true").replace("OUT", OTHERS["by presence"])
+    project.write("plan", good)
+    assert project.run() == ["install-a", "read"]
+    assert project.run() == []
+    script = {"success": "true", "failed": "exit 3", "killed": "kill -9 $PPID; sleep 60"}[end]
+    project.write("plan", plan.replace("END", script).replace("OUT", OTHERS[other]))
+    project.treadle("run", "-p", "mode=b")
+    project.write("plan", good)
+    assert project.run() == ["install-a", "read"]
+    assert project.read("read.a") == "a\n"
+    assert project.run() == []

@@ -214,8 +214,8 @@ class Command:
         part of the key
     :param presence: output folders that are judged by presence: by the names that the command has made at their top
         level, whatever is in these
-    :param installed: folder -> key of the record of the action that makes it, of outputs of others that are judged
-        by presence: what is read in them counts by the last success of that action; see `discovered.key_of`
+    :param installed: outputs of others that are judged by presence: what is read in them counts by the last run of
+        their producer in place of its content
     :param keep: its output files are not removed before it starts
     :param console: it keeps the terminal; one such action at a time
     :param output: how what it prints is shown: `stream`, `block` or `quiet`; "" where it does not say
@@ -268,7 +268,7 @@ class Command:
         edits: Sequence[str] = (),
         exclude: Mapping[str, Sequence[str]] | None = None,
         presence: Sequence[str] = (),
-        installed: Mapping[str, str] | None = None,
+        installed: Sequence[str] = (),
         label: str = "",
         elements: Mapping[str, str] | None = None,
         guards: Guards | None = None,
@@ -297,7 +297,7 @@ class Command:
         self.edits = tuple(edits)
         self.exclude = _as_exclude(exclude, self.inputs, self.outputs) if exclude else _NOTHING
         self.presence = tuple(presence)
-        self.installed = installed or _NO_TEXTS
+        self.installed = tuple(installed)
         if self.presence:
             _check_presence(self.presence, self.outputs)
         self.label = label
@@ -448,6 +448,5 @@ def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str
 
 
 _TEXT = frozenset((str,))
-_NO_TEXTS: dict[str, str] = {}
 _NOTHING: dict[str, tuple[str, ...]] = {}
 """The exclude of a Command without one."""

@@ -14,7 +14,7 @@ from treadle.content.links import Links, Producers
 from treadle.core.elements import DISCOVERED, OUTPUT, digest, paths_of
 from treadle.errors import DAGError
 from treadle.state.records import Owner
-from treadle.state.store import success_file
+from treadle.state.store import run_file
 
 from .command import Command, written_by
 
@@ -279,11 +279,11 @@ def owner_of(uid: str, command: Command) -> Owner:
     So two values of a parameter that lead to other outputs have records of their own, and outputs keep their record
     when their action or plan gets another name.
     """
-    key = key_of(command.outputs)
-    if not command.outputs:
-        key = digest({"label": command.label, "uid": uid, "command": command.counted})
+    parts = dict.fromkeys((OUTPUT + path for path in command.outputs), "")
+    if not parts:
+        parts = {"label": command.label, "uid": uid, "command": command.counted}
     return Owner(
-        key,
+        digest(parts),
         command.label,
         uid,
         command.outputs,
@@ -295,18 +295,12 @@ def owner_of(uid: str, command: Command) -> Owner:
     )
 
 
-def key_of(outputs: Iterable[str]) -> str:
-    """Return the key of the record of an action with outputs."""
-    return digest(dict.fromkeys((OUTPUT + path for path in outputs), ""))
-
-
 def stand_ins(commands: Iterable[object]) -> dict[str, str]:
-    """Return folder -> the file that stands for it where it is read, of outputs that are judged by presence."""
+    """Return folder -> the file that stands for what is in it, of outputs that are judged by presence."""
     found: dict[str, str] = {}
     for command in commands:
         if isinstance(command, Command) and (command.presence or command.installed):
-            own = dict.fromkeys(command.presence, key_of(command.outputs))
-            found |= {folder: success_file(key) for folder, key in {**command.installed, **own}.items()}
+            found |= {folder: run_file(folder) for folder in (*command.presence, *command.installed)}
     return found
 
 

@@ -249,10 +249,9 @@ class Fingerprinter:
 
     def _presence(self, path: str, recorded: Mapping[str, str] | None) -> Seen:
         if recorded is None:
-            return self.files.see_names(path)[0]
+            return self.files.see_names(path)
         value = recorded.get(OUTPUT + path, "")
-        names = value.removeprefix(PRESENT).split("/") if value.startswith(PRESENT) else ()
-        return self.files.see_names(path, names)[0]
+        return self.files.see_names(path, value.split(" ", 2)[2].split("/") if value.startswith(PRESENT) else ())
 
     def add_made(
         self, inputs: ActionInputs, command: Command, made_in: Callable[[str], Collection[str]] = lambda _: ()
@@ -264,7 +263,7 @@ class Fingerprinter:
         for path in command.outputs:
             if path in command.presence:
                 # an installer that wrote into what was there before has made no new name
-                inputs.add_result(OUTPUT, path, self.files.see_names(path, made_in(path) or None)[0])
+                inputs.add_result(OUTPUT, path, self.files.see_names(path, made_in(path) or None))
                 continue
             inputs.add_result(OUTPUT, path, self.files.see_made(path, command.exclude.get(path, ())))
 

@@ -26,7 +26,7 @@ from treadle.scheduling.job import Job
 from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
 from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
-from treadle.state.store import Store, success_file
+from treadle.state.store import Store, run_file
 from treadle.status import ReturnValue
 from treadle.walk import Walk
 
@@ -478,6 +478,12 @@ class CommandWalk(Walk):
         del uid, command
         return ""
 
+    def _note_runs(self, command: Command) -> None:
+        folders = [path for path in command.outputs if path.endswith("/")]
+        if folders:
+            self.store.note_runs(command.presence, [path for path in folders if path not in command.presence])
+            self.fingerprinter.files.forget([run_file(path) for path in command.presence])
+
     def about_to_start(self, jobs: list[Any]) -> None:
         """Write the marks of a batch of jobs before any of them starts; see `Walk.about_to_start`."""
         guarding = [job for job in jobs if getattr(job, "guarding", False)]
@@ -489,6 +495,8 @@ class CommandWalk(Walk):
             if not jobs:
                 return
         owners = [self.owner(job.uid, job.data) for job in jobs]
+        for job in jobs:
+            self._note_runs(job.data)
         found = {}
         for job, owner in zip(jobs, owners, strict=True):
             room = self._rooms[job.uid] = Room(job.data, self._ownership, owner.key)
@@ -652,9 +660,6 @@ class CommandWalk(Walk):
     def _save(self, job: CommandJob, moved_inputs: list[str]) -> None:
         uid = job.uid
         owner = self.owner(uid, job.command)
-        if job.command.presence:
-            self.store.note_success(owner.key)
-            self.fingerprinter.files.forget([success_file(owner.key)])
         fingerprint = self.new_fingerprints[uid]
         made = self._made(job, owner)
         if moved_inputs:

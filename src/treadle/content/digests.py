@@ -23,9 +23,10 @@ ABSENT = "absent"
 """The value of a path where nothing is, or a link that leads nowhere."""
 
 PRESENT = "present "
-"""How the value of an output folder begins that is judged by presence; names follow, with `/` between them."""
+"""How the value of an output folder begins that is judged by presence; then what identifies the run that made it,
+and names, with `/` between them."""
 SUCCESS = "success "
-"""How the value of something that is read in such a folder begins; what identifies a success follows."""
+"""How the value of something that is read in such a folder begins; what identifies the run follows."""
 
 _PIECE = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC

@@ -250,21 +250,23 @@ class Files:
         seen = self._seen[key] = self._look_at_file(path, status, is_link)
         return seen
 
-    def see_names(self, folder: str, names: Collection[str] | None = None) -> tuple[Seen, list[str]]:
-        """Look at a folder by what is in it at its top level, and return that.
+    def see_names(self, folder: str, names: Collection[str] | None = None) -> Seen:
+        """Look at a folder that is judged by presence: by which run it is from, and by names at its top level.
 
-        :param names: names that have to be there; None for any
+        :param names: names that have to be there; None for any that are
         """
         full = self._full(folder)
         now = self.clock()
         status = look_at(full)
         if status is None or not S_ISDIR(status.st_mode):
-            return Seen(ABSENT, {}, sure=False), []
+            return Seen(ABSENT, {}, sure=False)
         there = sorted(os.listdir(full))
         is_there = bool(there) if names is None else bool(names) and set(names) <= set(there)
         look = self._folder_look(status, full, now)
-        value = PRESENT + "/".join(there if names is None else sorted(names))
-        return Seen(value if is_there else ABSENT, {}, sure=look.sure, folders={folder: look}), there
+        run = self.see_again(self.stand_ins[folder])
+        value = f"{PRESENT}{run.value.rpartition(' ')[2]} {'/'.join(there if names is None else sorted(names))}"
+        sure = look.sure and run.sure
+        return Seen(value if is_there else ABSENT, run.looks, sure=sure, folders={folder: look})
 
     def _folder_look(self, status: os.stat_result, full: str, now: int) -> FolderLook:
         lag = self.clocks.lag(status, full)

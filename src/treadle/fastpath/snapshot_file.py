@@ -217,7 +217,8 @@ def texts_of(command: Command) -> list[str]:
         texts += (str(len(command.exclude)), *command.exclude)
         for patterns in command.exclude.values():
             texts += (str(len(patterns)), *patterns)
-        texts += (str(len(command.presence)), *command.presence, *_pairs(command.installed))
+        texts += (str(len(command.presence)), *command.presence, str(len(command.installed)))
+        texts += command.installed
     texts.append(command.label)
     return texts
 
@@ -254,13 +255,13 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     output = read.text()
     once, edits, secret = False, list[str](), list[str]()
     elements, exclude, guards = dict[str, str](), dict[str, list[str]](), None
-    presence, installed = list[str](), dict[str, str]()
+    presence, installed = list[str](), list[str]()
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         if read.text():
             guards = read.guards()
         exclude = {path: read.list() for path in read.list()}
-        presence, installed = read.list(), read.pairs()
+        presence, installed = read.list(), read.list()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)

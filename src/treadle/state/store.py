@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import stat
 
+from xxhash import xxh3_128
+
 from treadle.content import trust
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import StateError
@@ -119,12 +121,13 @@ class Manifests:
         return os.path.join(self.folder, key)
 
 
-def success_file(key: str) -> str:
-    """Return the path, relative to the root, of the file that stands for the last success of an action.
+def run_file(folder: str) -> str:
+    """Return the path, relative to the root, of the file that stands for an output folder judged by presence.
 
-    It is for actions with an output that is judged by presence: what reads that output counts by this file.
+    It holds another text from each start of an action on that makes the folder, whichever action that is. So what
+    a run has seen there says which run has made the folder, as long as it did not begin to be made again.
     """
-    return f"{STATE_FOLDER}/installed/{key}"
+    return f"{STATE_FOLDER}/installed/{xxh3_128(os.fsencode(folder)).hexdigest()}"
 
 
 class Store:
@@ -307,20 +310,28 @@ class Store:
             self._entry(key).started(frame[log.HEAD_SIZE :], at)
             at += len(frame)
 
-    def note_success(self, key: str) -> None:
-        """Write another text into the file that stands for the last success of an action, before its record.
+    def note_runs(self, presence: Iterable[str], others: Iterable[str]) -> None:
+        """Note, before anything of it runs, that output folders are about to be made.
 
+        :param presence: those that are judged by presence
+        :param others: those that are not: if another action has made one by presence, that has to run again
         :raises StateError: it cannot be written
         """
-        path = os.path.join(self.root, success_file(key))
-        try:
-            own_files.make_folder(self.folder, "installed")
-            own_files.replace(path, [os.urandom(16).hex().encode()])
-        except OSError as error:
-            raise StateError(
-                f"the state cannot be written: {path}: {error.strerror}",
-                hint="make room or the folder writable, and run again",
-            ) from error
+        for folder in others:
+            try:
+                os.unlink(os.path.join(self.root, run_file(folder)))
+            except OSError:
+                continue
+        for folder in presence:
+            path = os.path.join(self.root, run_file(folder))
+            try:
+                own_files.make_folder(self.folder, "installed")
+                own_files.replace(path, [os.urandom(16).hex().encode()])
+            except OSError as error:
+                raise StateError(
+                    f"the state cannot be written: {path}: {error.strerror}",
+                    hint="make room or the folder writable, and run again",
+                ) from error
 
     def save(self, record: Record, *, held: bool = False) -> None:
         """Put a success on record.

@@ -48,7 +48,7 @@ def adopt_command(call: Call) -> int:
         for uid in uids:
             if (command := plan.actions[uid].command).presence:
                 # before the readers of it are looked at
-                store.note_success(owner_of(uid, command).key)
+                store.note_runs(command.presence, ())
         fingerprinter = Fingerprinter(files, inherited())
         adopted = _inputs_of(plan, uids, fingerprinter)
         ownership = Ownership(store, files)

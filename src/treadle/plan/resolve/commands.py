@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from treadle.command.command import Command, Environment, Limits, Script, Tool
-from treadle.command.discovered import key_of
 from treadle.core.elements import COMMAND, ENV, ROOT, VALUE
 from treadle.core.paths import from_cwd, normalise, parents
 from treadle.core.pool import amount_of
@@ -166,13 +165,10 @@ class CommandBuilder:
             amounts[kind] = amount
         return limits.asking(amounts, group=spec.name)
 
-    def _installed(self, instance: Instance) -> dict[str, str]:
-        """Return folder -> key of its producer's record, of the outputs of others that are judged by presence."""
-        return {
-            path: key_of(dict.fromkeys(output.path for output in producer.outputs))
-            for path, producer in self.linker.declared.presence.items()
-            if producer is not instance
-        }
+    def _installed(self, instance: Instance) -> list[str]:
+        """Return the outputs of others that are judged by presence."""
+        presence = self.linker.declared.presence
+        return [path for path, producer in presence.items() if producer is not instance]
 
     def _environment(self, instance: Instance, scope: Scope) -> Environment:
         settings = instance.spec.settings
