@@ -103,5 +103,5 @@ def surrounded(table: str, key: Key) -> str:
         return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"
     if not key.example.startswith(("run:", "argv:", "sh:")):
         lines.append("run: x")
-    head += "vars: {cfg: {file: params.yaml}}\n"
+    head += "vars: {cfg: {file: params.yaml}}\nmixins: {quick: {timeout: 1m}}\n"
     return f"{head}params: {{mode: {{default: debug}}}}\n{hello}  a:\n" + "".join(f"    {line}\n" for line in lines)

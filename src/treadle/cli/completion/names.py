@@ -80,12 +80,18 @@ class Names:
         return list(found.items()) or _outputs(outline, word)
 
     def _makes_plans(self) -> bool:
-        return any("expand" in getattr(node, "nodes", {}) for node in self._entries("actions").values())
+        return any(self._has(node, "expand") for node in self._entries("actions").values())
 
     def _is_family(self, name: str) -> bool:
         if self._outline is not None:
             return any(uid != name for uid in self._outline.names.families.get(name, ()))
-        return "foreach" in getattr(self._entries("actions").get(name), "nodes", {})
+        return self._has(self._entries("actions").get(name), "foreach")
+
+    def _has(self, action: object, key: str) -> bool:
+        """Return whether an action has a key, or may have it from a mixin."""
+        entries = getattr(action, "nodes", {})
+        mixins = self._entries("mixins").values() if "use" in entries else ()
+        return key in entries or any(key in getattr(mixin, "nodes", {}) for mixin in mixins)
 
     def params(self) -> dict[str, Choice]:
         """Return the parameters."""

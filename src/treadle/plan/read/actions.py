@@ -16,6 +16,7 @@ from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
 from .file_scope import FileScope
+from .mixins import USE, Mixins
 from .params import check_name
 from .settings import SettingsReader
 from .spec import FromItem, Item, Slot, Spec, is_true
@@ -71,6 +72,7 @@ class ActionReader:
     :param taken: names of parameters and vars
     :param queues: name -> tokens
     :param environ: the environment, for variables that a select uses
+    :param mixins: those of the file
     :ivar selects: whether there may be a select anywhere in the plan
     :ivar scripts: text of a script -> its pieces; many actions share one text
     :ivar commands: text of a command -> its words
@@ -78,7 +80,7 @@ class ActionReader:
 
     __slots__ = (
         *("commands", "defaults", "environ", "file_scope", "scripts", "selects", "settings", "shared", "source"),
-        *("taken", "validator"),
+        *("mixins", "taken", "validator"),
     )
 
     def __init__(
@@ -89,7 +91,9 @@ class ActionReader:
         queues: Mapping[str, int],
         file_scope: FileScope,
         environ: Mapping[str, str],
+        mixins: Mixins,
     ) -> None:
+        self.mixins = mixins
         self.validator = validator
         self.file_scope = file_scope
         self.source = validator.source
@@ -104,9 +108,13 @@ class ActionReader:
 
     def read(self, key: Scalar, node: Node) -> Spec:
         """Return one action; errors are kept."""
-        if self.selects and select.may_select(self.source, node):
-            return self._selecting(key, node)
-        return self._read(key, node)
+        mixed = self._kept(self.mixins.applied, node)
+        if mixed is None:
+            return Spec(self.file_scope.prefix + key.text, key, self.file_scope)
+        whole, has_selects = mixed
+        if self.selects and (has_selects or select.may_select(self.source, node)):
+            return self._selecting(key, whole)
+        return self._read(key, whole)
 
     def _selecting(self, key: Scalar, node: Node) -> Spec:
         """Return an action that may have selects."""
@@ -134,6 +142,9 @@ class ActionReader:
         return Spec(self.file_scope.prefix + key.text, key, self.file_scope)
 
     def _read(self, key: Scalar, node: Node) -> Spec:
+        if isinstance(node, Table) and USE in node.nodes:
+            hint = "write use: as a key of the action itself"
+            self.validator.add("use cannot be inside a select", node.keys[USE], hint=hint)
         own = self.validator.entries(node, ACTION_KEYS, f"the action {key.text}")
         entries = {**self.shared, **own}
         command = self._kept(self._command, entries, key, node) or _NO_COMMAND

@@ -25,6 +25,7 @@ from treadle.plan.yaml.nodes import Node, Scalar, Table
 
 from .actions import ActionReader
 from .file_scope import PATHS_ONLY, FileScope, PathResolver
+from .mixins import Mixins
 from .params import Given, operands, read_params
 from .spec import Spec
 from .variables import PLATFORM, read_vars
@@ -188,7 +189,8 @@ class PlanFile(Header):
             hint = "actions: {hello: {run: echo hello}}"
             validator.add("the plan has no actions", entries["actions"], hint=hint)
         taken = {**self.params, **self.file_scope.operands}
-        reader = ActionReader(validator, defaults, taken, queues, self.file_scope, self.common.environ)
+        mixins = Mixins(validator, entries.get("mixins"))
+        reader = ActionReader(validator, defaults, taken, queues, self.file_scope, self.common.environ, mixins)
         self.specs = [reader.read(key, value) for key, value in actions.items()]
 
 
@@ -269,8 +271,11 @@ def _named_secrets(entries: Mapping[str, Node]) -> set[str]:
 
     :param entries: the entries at its top
     """
-    actions = entries.get("actions")
-    tables = [entries.get("defaults"), *(actions.nodes.values() if isinstance(actions, Table) else ())]
+    maps = [entries.get("actions"), entries.get("mixins")]
+    tables = [
+        entries.get("defaults"),
+        *(one for map_ in maps if isinstance(map_, Table) for one in map_.nodes.values()),
+    ]
     return {word for table in tables if isinstance(table, Table) for word in words_of(table.nodes.get("secret"))}
 
 

@@ -177,6 +177,8 @@ PLAN_KEYS = _table(
         "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
     Key("defaults", MAP, "Settings of every action. A key set on an action overrides its default.", "none",
         "defaults: {timeout: 30m, pass: [SSH_AUTH_SOCK]}"),
+    Key("mixins", MAP, "Named parts of actions: a map of names to maps with keys of actions. `use: [NAME]` puts "
+        "them into an action.", "none", "mixins:\n  quick: {timeout: 1m, tags: [quick]}"),
     Key("default", TEXTS, "What `treadle run` without names runs: names of actions, families, groups, outputs.",
         "every action with outputs; if none has outputs, names are required", "default: [hello]"),
     Key("groups", MAP, "Names for several actions: a map of names to lists.", "none", "groups:\n  ci: [hello]"),
@@ -295,6 +297,8 @@ _SHARED = (
         "track: [API_TOKEN]\nsecret: [API_TOKEN]"),
     Key("pass", TEXTS, "Variables to pass from the environment. They are not fingerprinted.", "none",
         "pass: [DISPLAY]"),
+    Key("tools", TOOLS, "Programs whose identity is fingerprinted.", "none",
+        "tools: [python3, {tool: cc, version: cc --version}]"),
     Key("shell", LIST, "The shell that runs `sh`: the program and its options. The script is the next argument. It "
         "is fingerprinted.", "[bash, -euo, pipefail, -c]", "sh: echo hello\nshell: [sh, -euc]"),
     Key("queue", TEXT, "The queue that it takes its tokens from.", "default", "queue: net"),
@@ -313,6 +317,7 @@ DEFAULTS_KEYS = _table(*_SHARED)
 
 ACTION_KEYS = _table(
     Key("help", TEXT, "What it does, in one line.", "none", "help: the raw table"),
+    Key("use", TEXTS, "Mixins whose entries it has. Later ones and its own entries win.", "none", "use: [quick]"),
     Key("run", TEXTS, "A command, or a list of commands that run in order until one fails. They run without a "
         "shell. They are split into words before `${}` is replaced; quotes group.", "", "run: echo hello"),
     Key("argv", LIST, "A command as the exact list of its arguments, in place of `run`.", "",
@@ -342,8 +347,6 @@ ACTION_KEYS = _table(
     Key("uses", TEXTS, "Parameters, vars and `foreach` values that are fingerprinted though the command does not "
         "show them, as it reads their file itself. A map or a list counts as a whole.", "none",
         "uses: [cfg.train.lr]"),
-    Key("tools", TOOLS, "Programs whose identity is fingerprinted.", "none",
-        "tools: [python3, {tool: cc, version: cc --version}]"),
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
@@ -369,6 +372,8 @@ ACTION_KEYS = _table(
     Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
         "console: true"),
 )  # fmt: skip
+
+MIXIN_KEYS = {name: key for name, key in ACTION_KEYS.items() if name != "use"}
 
 TABLES: dict[str, Mapping[str, Key]] = {
     "plan": PLAN_KEYS,

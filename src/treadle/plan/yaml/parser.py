@@ -315,7 +315,9 @@ class _Builder:
         if node.style is None and node.text in _NO_KEYS:
             if node.text == "<<":
                 what = "merge keys (`<<`) are not supported"
-                raise self.source.error(what, node, hint="use `defaults`, or an alias for a whole value")
+                raise self.source.error(
+                    what, node, hint="mixins: {NAME: {...}} at the top, and use: [NAME] in actions"
+                )
             raise self.source.error("a key without a name", node, hint="write the name in quotes")
         if node.text in parent.keys:
             first = self.source.place(parent.keys[node.text].start)
