@@ -760,7 +760,17 @@ class CommandWalk(Walk):
             end.most, end.emptied = job.command.limits.retries.max + 1, tuple(job.emptied)
             if job.made_room and not job.command.console:
                 end.log = self.context.log(end.name)
+            if end.failure and end.attempts and not retry:
+                end.failure += self._variables_missed(job, end.log)
         return end
+
+    def _variables_missed(self, job: CommandJob, log: str) -> str:
+        """Return a line about variables that a failed action names and was not given, "" if there is none."""
+        from .variables import hint_of, not_given
+
+        given = self.fingerprinter.environment(job.command)
+        missed = not_given(job.command, self.settings.environ, given, log)
+        return f"\n{hint_of(missed)}" if missed else ""
 
     def _count_failure(self) -> None:
         self._failures += 1

@@ -16,6 +16,7 @@ from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
 if TYPE_CHECKING:
+    from treadle.errors import Place
     from treadle.frontends.base import Project
     from treadle.session.call import Call
 
@@ -25,6 +26,9 @@ def check_command(call: Call) -> int:
     if call.options.json:
         return _check_as_data(call)
     plan = _checked(call)
+    for place, what in _remarks(plan):
+        if not call.options.quiet:
+            call.console.warn(f"{call.console.shown(place.file)}:{place.line}:{place.column}: {what}")
     if not call.options.quiet:
         parts = [wording.count(len(plan.actions), "action")]
         parts += [wording.count(len(plan.groups), "group")] if plan.groups else []
@@ -33,6 +37,20 @@ def check_command(call: Call) -> int:
             [line(f"{safe(call.console.shown(plan.file))}: {', '.join(parts)}, ", ("no problems", "good"))]
         )
     return 0
+
+
+def _remarks(plan: Project) -> list[tuple[Place, str]]:
+    """Return what may be a mistake and is none by the rules of plans: variables of scripts that nothing gives."""
+    from treadle.command.variables import given_by_nothing
+
+    found: dict[tuple[str, str], Place] = {}
+    for action in plan.actions.values():
+        for name in given_by_nothing(action.command):
+            found.setdefault((action.family, name), action.place)
+    return [
+        (place, f"{family}: nothing gives ${name} to the script: name it in env, track or pass")
+        for (family, name), place in found.items()
+    ]
 
 
 def _checked(call: Call) -> Project:
@@ -55,14 +73,26 @@ def _check_as_data(call: Call) -> int:
     file = os.path.abspath(call.plan_file())
     problems: tuple[TreadleError, ...] = ()
     more = 0
+    remarks: list[tuple[Place, str]] = []
     try:
-        _checked(call)
+        remarks = _remarks(_checked(call))
     except PlanError as error:
         problems, more = error.problems, error.more
     except TreadleError as error:
         problems = (error,)
     said = [_problem(one) for one in problems]
-    call.console.say_data({"format": FORMAT, "plan": file, "problems": said, "more": more})
+    call.console.say_data(
+        {
+            "format": FORMAT,
+            "plan": file,
+            "problems": said,
+            "more": more,
+            "remarks": [
+                {"file": place.file, "line": place.line, "column": place.column, "message": what}
+                for place, what in remarks
+            ],
+        }
+    )
     return WRONG if problems else 0
 
 
