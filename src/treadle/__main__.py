@@ -33,6 +33,8 @@ def main() -> int:
             found is not None
             and found.probed is not None
             and found.probed.is_nothing_to_do
+            # its value is checked by the longer way
+            and not os.environ.get("TREADLE_OUTPUT")
             and sys.stdout is not None
         ):
             return print_nothing_to_do(found, found.probed)

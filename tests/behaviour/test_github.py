@@ -48,6 +48,14 @@ def test_a_run_groups_what_actions_print_and_marks_failures_in_the_plan(folder: 
     assert lines[-1] == last_stop.replace("stop-commands::", "") + "::"
 
 
+@pytest.mark.parametrize(
+    "options", [[], ["--output=block"], ["-v"], ["-q"], ["--output=quiet"], ["--output=stream"]]
+)
+def test_what_a_failure_printed_is_shown_twice_and_not_more(folder: Path, options: list[str]) -> None:
+    lines = on_github(folder, "run", "-k", "-j1", *options, check=1)
+    assert len([line for line in lines if re.search(r"\bdear\b|0Adear", line) and "echo" not in line]) == 2
+
+
 def test_what_actions_print_stands_where_github_hears_no_commands(folder: Path) -> None:
     lines = on_github(folder, "run", "-k", "-j1", check=1)
     at = lines.index("::set-output name=x::y")

@@ -132,6 +132,15 @@ def test_a_form_of_the_environment_that_there_is_not_is_refused_before_anything_
     assert not (folder / "o").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["-n"], ["-q"], ["--force"]])
+def test_a_form_that_there_is_not_is_refused_also_where_nothing_runs(folder: Path, options: list[str]) -> None:
+    run_treadle(folder, "run", "file", check=0)
+    done = run_treadle(folder, "run", "file", *options, env={"TREADLE_OUTPUT": "loud"}, check=2)
+    assert "TREADLE_OUTPUT is 'loud'" in done.err
+    same = run_treadle(folder, "run", "file", env={"TREADLE_OUTPUT": "quiet"}, check=0)
+    assert same.out.startswith("nothing to do: 1 up to date")
+
+
 def test_block_shows_all_that_was_printed(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  a: {sh: 'seq 1000; echo x > ${out}', out: o, output: block}\n")
     lines = run_treadle(tmp_path, "run", check=0).lines

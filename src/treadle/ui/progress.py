@@ -158,8 +158,13 @@ class Progress(Subscriber):
             start = size_of(event.log) if event.attempt > 1 else 0
             self._followers[event.name] = Follower(event.log, colours=self.screen.colours, start=start)
 
+    @property
+    def _has_groups(self) -> bool:
+        """Whether what actions print is shown in groups."""
+        return self.grouped and self.output in ("", BLOCK) and not self.quiet
+
     def _mode(self, event: LogOpened) -> str:
-        if self.grouped and self.output in ("", BLOCK):
+        if self._has_groups:
             return QUIET
         if self.output:
             return self.output
@@ -268,7 +273,7 @@ class Progress(Subscriber):
             lines_of_it = Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
             if not self._write_whole(ended.name, lines_of_it, ended.log):
                 return
-        elif ended.how == FAILED or (verbose and ended.how == RAN):
+        elif (ended.how == FAILED and not self._has_groups) or (verbose and ended.how == RAN):
             lines, is_all = self._last_lines(ended, _VERBOSE_LINES if verbose else _FAILURE_LINES)
             self._write_output(ended.name, lines)
             if verbose and not is_all:
@@ -339,7 +344,9 @@ class Progress(Subscriber):
 
     def _failure(self, ended: Ended, *, with_output: bool) -> render.Failure:
         log = self.console.shown(ended.log) if ended.log else ""
-        output = self._last_lines(ended, _FAILURE_LINES)[0] if ended.attempts and with_output else None
+        # a group has all of it, and an annotation its end
+        is_shown = ended.attempts and with_output and not self._has_groups
+        output = self._last_lines(ended, _FAILURE_LINES)[0] if is_shown else None
         return render.Failure(ended, ended.command, log, self.again(ended.name), output)
 
     def _draw_if_due(self) -> None:

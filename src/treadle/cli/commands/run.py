@@ -23,6 +23,7 @@ def run_command(call: Call) -> int:
     """Run what was named, or what the plan runs by default."""
     options = call.options
     files = [file for file in (options.events, options.junit, options.trace, options.html) if file]
+    wanted_output(options.output)
     if options.dry:
         from .status import status_command
 
