@@ -242,6 +242,34 @@ def test_another_file_of_data_is_another_key(root: Path, kind: str) -> None:
     assert why(root, other) == ""
 
 
+def test_an_action_that_reads_what_one_after_it_makes_is_a_circle_and_says_so(root: Path, kind: str) -> None:
+    later = Command(["cp", "o/out", "h"], inputs=["o/out"], outputs=["h"])
+    for _ in range(3):
+        dag = DAG()
+        dag.add_vertex("use", reader(kind))
+        dag.add_vertex("later", later, predecessors=["use"])
+        report = CommandWalk(dag, str(root)).run()
+        assert report.ok
+        text = str(report.actions["use"].unrecorded)
+        assert "h is made by later, which comes after it: this circle is never recorded" in text
+
+
+def test_what_moved_under_way_and_is_no_circle_is_not_called_one(root: Path, kind: str) -> None:
+    report = walk_of(root, use=reader(kind, "echo more >> h")).run()
+    assert "circle" not in str(report.actions["use"].unrecorded)
+
+
+@pytest.mark.parametrize("path", ["./data", "o/./data", "o//data", "./o/data"])
+def test_data_with_another_spelling_of_its_path_is_refused_with_the_right_one(
+    root: Path, kind: str, path: str
+) -> None:
+    from treadle import TreadleError
+
+    with pytest.raises(TreadleError, match="is not a plain path") as error:
+        run(root, reader(kind, discovery=KINDS[kind](path)))
+    assert error.value.hint == f"write {os.path.normpath(path)}"
+
+
 @pytest.mark.parametrize("path", ["../data", "/tmp/data", ".treadle/data", "a/../data"])
 def test_data_outside_of_the_root_is_refused(root: Path, kind: str, path: str) -> None:
     from treadle import TreadleError
@@ -433,14 +461,31 @@ def test_what_read_may_not_return_fails_the_action_in_words(traced: Path, odd: s
     assert "Odd.read() returned" in failure or "which is not the path of a file" in failure
 
 
-def test_a_bug_in_read_ends_the_walk_and_is_named(traced: Path) -> None:
+@pytest.mark.parametrize("is_lazy", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("inputs"), RuntimeError("odd"), TypeError(), RecursionError("deep"), NotImplementedError("no")],
+    ids=repr,
+)
+def test_an_exception_in_read_fails_that_action_and_names_the_discovery(
+    traced: Path, error: Exception, is_lazy: bool
+) -> None:
     class Broken(Wrapping):
         def read(self, root: str) -> Any:
-            raise KeyError("inputs")
+            if not is_lazy:
+                raise error
+            return self._fail()
 
-    with pytest.raises(KeyError) as error:
-        run(traced, steps(Broken("o/data")))
-    assert any("Broken.read() for the action 'use'" in note for note in error.value.__notes__)
+        def _fail(self) -> Any:
+            yield "h"
+            raise error
+
+    other = Command(["touch", "p"], outputs=["p"])
+    report = run(traced, steps(Broken("o/data")), other=other)
+    text = str(error) or type(error).__name__
+    failure = f"its discovery o/data cannot be read: Broken.read() raised {type(error).__name__}: {text}"
+    assert failure.removeprefix("its discovery") in str(report.actions["use"].failure)
+    assert report.actions["other"].status == ReturnValue.success
 
 
 def test_read_may_be_a_generator(traced: Path) -> None:
@@ -454,8 +499,8 @@ def test_read_may_be_a_generator(traced: Path) -> None:
 
 
 def test_a_discovery_without_read_is_refused(traced: Path) -> None:
-    with pytest.raises(NotImplementedError, match=r"Nothing has no read\(\)"):
-        run(traced, steps(type("Nothing", (Discovery,), {})("o/data"), ("sh", "-c", "touch o/out")))
+    report = run(traced, steps(type("Nothing", (Discovery,), {})("o/data"), ("sh", "-c", "touch o/out")))
+    assert "Nothing has no read()" in str(report.actions["use"].failure)
 
 
 def test_depfile_is_short_for_a_discovery() -> None:

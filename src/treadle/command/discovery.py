@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import TreadleError, UsageError
-from treadle.scheduling.hooks import add_note, refusal, shown
+from treadle.scheduling.hooks import refusal, shown, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> 
     :param links: those of the root
     :param cwd: the folder that the command ran in
     :param uid: the action, for errors
-    :raises TreadleError: the data is missing or not valid
+    :raises TreadleError: the data is missing or not valid, or `read` fails in another way: this is about one action
     """
     data = f"its {discovery.kind} {discovery.path}"
     try:
@@ -94,8 +94,10 @@ def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> 
     except ValueError as error:
         raise TreadleError(f"it ended well but {data} is not valid: {error}") from error
     except Exception as error:
-        add_note(error, discovery.read, [uid])
-        raise
+        name = f"{type(discovery).__name__}.read()"
+        raise TreadleError(
+            f"it ended well but {data} cannot be read: {name} raised {type(error).__name__}: {words_of(error)}"
+        ) from error
     if paths is None or not all(isinstance(path, str) for path in paths):
         raise refusal(discovery.read, given if paths is None else paths, "a list of paths, as texts", uid)
     wrong = next((path for path in paths if not path or "\0" in path), None)

@@ -58,6 +58,13 @@ def check_commands(
                     )
             if not is_inside(output):
                 what = "output" if discovery is None or output in command.outputs else discovery.kind
+                plain = _plain(output)
+                # with a .. in it, links decide which file it is
+                if plain != output and ".." not in output.split("/") and is_inside(plain):
+                    hint = f"write {plain}"
+                    raise TreadleError(
+                        f"{uid}: the {what} {output} is not a plain path", hint=hint, place=command.place
+                    )
                 raise TreadleError(f"{uid}: the {what} {output} is not inside the root", place=command.place)
         if discovery is not None and discovery.path in (*command.inputs, *command.edits):
             raise TreadleError(

@@ -663,7 +663,8 @@ class CommandWalk(Walk):
         fingerprint = self.new_fingerprints[uid]
         made = self._made(job, owner)
         if moved_inputs:
-            text = "changed while it ran: " + listed(map(self._inputs[uid].shown, moved_inputs), 5)
+            shown = listed(map(self._inputs[uid].shown, moved_inputs), 5)
+            text = f"changed while it ran: {shown}{self._circle_of(uid, moved_inputs)}"
             self.reports[uid].unrecorded = text
             found = paths_of(fingerprint.results, DISCOVERED)
             files = {path: self._inputs[uid].results[path].value for path in owner.outputs if path[-1] != "/"}
@@ -677,6 +678,19 @@ class CommandWalk(Walk):
         text = f"restored from {job.restored}" if job.restored else ""
         run = self._run_of(job, SUCCEEDED, text, made)
         self.store.save(Record(owner, run, fingerprint.elements, fingerprint.results), held=True)
+
+    def _circle_of(self, uid: str, paths: Sequence[str]) -> str:
+        """Return in words that what an action was found to read is made by an action after it; "" if it is not."""
+        from treadle.core.graph.algorithms import reached
+
+        def before(one: Any) -> Any:
+            return self.actions.get_predecessors(one) | self.actions.get_after(one)
+
+        for path in paths:
+            for producer in self.discovered.producers_of(uid, [path]):
+                if uid in reached([producer], before):
+                    return f"; {path} is made by {producer}, which comes after it: this circle is never recorded"
+        return ""
 
     def _made(self, job: CommandJob, owner: Owner) -> dict[str, str]:
         """Return what an action has made that is no element; write the manifest of its output folders."""
