@@ -51,6 +51,11 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "star in flow": ("  a: {run: x, in: [*.c]}\n", "3:21", ["not valid YAML", "begins with `*`"]),
     "star in list": ("  a:\n    run: x\n    in:\n      - *.c\n", "6:10", ["not valid YAML", "begins with `*`"]),
     "dollar in flow list": ("  a: {argv: [cp, ${in}, x]}\n", "3:19", ["not valid YAML", "needs quotes"]),
+    "dollars in flow maps": (
+        "  a: {run: cp ${in} x${out}, in: ${o}, out: [y, ${z}]}\n  b: {run: '${in}', in: a${o}/x, out: \"${o}\"}\n",
+        "3:16",
+        ["not valid YAML", "the same at 3:23, 3:35, 3:50, 4:27", "needs quotes"],
+    ),
     "dollar in flow map": ("  a:\n    run: x\n    in: {raw: ${o}/x}\n", "5:16", ["not valid YAML", "needs quotes"]),
     "no size of a queue": (
         "treadle: 1\nqueues: {net: 0}\nactions: {a: {run: x}}\n",
@@ -481,7 +486,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "foreach glob": ('  a: {run: x, foreach: {p: "*.zz"}}\n', "3:28", ["*.zz matches nothing"]),
     "foreach part": (
         '  a: {run: "x ${p.root}", foreach: {p: [a]}}\n',
-        "3:15",
+        "3:16",
         ["${p.root} is not defined", "p.stem"],
     ),
     "in in out": (

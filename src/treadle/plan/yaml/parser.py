@@ -21,7 +21,7 @@ from yaml.events import (
 from yaml.tokens import FlowMappingEndToken, FlowMappingStartToken, FlowSequenceEndToken, FlowSequenceStartToken
 
 from treadle.content import trust
-from treadle.errors import Place, TreadleError, one_line
+from treadle.errors import Place, TreadleError, one_line, shortened
 
 from .nodes import NULLS, Items, Node, Scalar, Source, Table
 
@@ -30,6 +30,10 @@ MAX_DEPTH = 100
 MAX_NODES = 5_000_000
 MAX_ALIASED = 1_000_000
 """How many values all aliases may expand to together."""
+
+_MOST_SLIPS = 50
+_MOST_TO_SEARCH = 1 << 20
+"""Characters of a plan with a syntax error that are read again to find more errors of its kind."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_KEYS = NULLS | {"<<"}
@@ -352,6 +356,29 @@ def _brackets(text: str, *, is_flow: bool) -> Iterator[tuple[int, int]]:
             yield at, -1
 
 
+def _more_slips(text: str, at: int) -> list[int]:
+    """Return where else a value that holds `${` has no quotes inside brackets, so that one look mends all.
+
+    :param at: the offset of a syntax error
+    """
+    found: list[int] = []
+    while text[at - 1 : at + 1] == "${" and len(found) < _MOST_SLIPS and len(text) < _MOST_TO_SEARCH:
+        # a word in its place lets the rest be read
+        end = min(end + 1 for end in (text.find("}", at), text.find("\n", at) - 1, len(text) - 1) if end >= at)
+        text = text[: at - 1] + "x" * (end - at + 1) + text[end:]
+        try:
+            for _ in yaml.parse(text, Loader=_PARSER):
+                pass
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            at = mark.index if mark is not None else 0
+            if text[at - 1 : at + 1] == "${":
+                found.append(at)
+        else:
+            break
+    return found
+
+
 def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
     """Return a YAML error as a TreadleError, with a hint at the usual cause."""
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "bad text")
@@ -371,5 +398,9 @@ def _explain(source: Source, error: yaml.YAMLError) -> TreadleError:
         hint = "inside [ ] and { } a value that holds ${ needs quotes"
     elif "flow" in context and source.text[at : at + 2] == ": " and start and mark and start.line == mark.line:
         hint = "`: ` inside a text begins a map in YAML: " + HINT_QUOTE
-    facts = (context,) if context and context != problem else ()
+    facts: tuple[str, ...] = (context,) if context and context != problem else ()
+    more = _more_slips(source.text, at)
+    if more:
+        shown = shortened([f"{place.line}:{place.column}" for place in map(source.place, more)])
+        facts += (f"the same at {', '.join(shown)}",)
     return source.error(f"not valid YAML: {problem}", at, facts=facts, hint=hint)
