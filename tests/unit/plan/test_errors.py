@@ -486,7 +486,7 @@ CASES: dict[str, tuple[str | bytes, str, list[str]]] = {
     "foreach glob": ('  a: {run: x, foreach: {p: "*.zz"}}\n', "3:28", ["*.zz matches nothing"]),
     "foreach part": (
         '  a: {run: "x ${p.root}", foreach: {p: [a]}}\n',
-        "3:16",
+        "3:15",
         ["${p.root} is not defined", "p.stem"],
     ),
     "in in out": (
