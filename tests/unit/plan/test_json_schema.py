@@ -108,10 +108,97 @@ def test_each_key_says_what_it_means() -> None:
         "treadle: 1\nactions: {a: [x]}",
         "treadle: 1\nvars: {g: {glob: '*.c', exlude: b}}\nactions: {a: {run: x}}",
         "treadle: 1\nparams: {p: {split: blanks}}\nactions: {a: {run: x}}",
+        "treadle: 1\nactions: {a: {out: x}}",
+        "treadle: 1\nactions: {a: {}}",
+        "treadle: 1\nactions: {a: {run: x, sh: y}}",
+        "treadle: 1\nactions: {a: {run: x, argv: [y]}}",
+        "treadle: 1\nactions: {a: {sh: x, argv: [y], use: m}}",
+        "treadle: 1\nactions: {a b: {run: x}}",
+        "treadle: 1\nactions: {'a@b': {run: x}}",
+        "treadle: 1\nactions: {.a: {run: x}}",
+        "treadle: 1\nactions: {a: {run: x}}\ngroups: {a b: [a]}",
+        "treadle: 1\nactions: {a: {run: x}}\nvars: {a b: x}",
+        "treadle: 1\nactions: {a: {run: x}}\nvars: {a-b: x}",
+        "treadle: 1\nactions: {a: {run: x}}\nqueues: {a b: 1}",
+        "treadle: 1\nactions: {a: {run: x}}\nmixins: {a b: {timeout: 1m}}",
+        "treadle: 1\nactions: {a: {run: x}}\nmixins: {a: {timeout: 1}}",
+        "treadle: 1\nactions: {a: {run: x}}\nmixins: {a: {use: b}}",
+        "treadle: 1\nactions: {a: {run: x, env: {a b: c}}}",
+        "treadle: 1\nactions: {a: {run: x, foreach: {a b: [c]}}}",
+        "treadle: 1\nactions: {a: {run: x, in: {a b: c}}}",
+        "treadle: 1\nactions: {a: {run: x, out: {a b: c}}}",
+        "treadle: 1\nactions: {a: {run: x, out: '*.c'}}",
+        "treadle: 1\nactions: {a: {run: x, out: [a, 'b/?.c']}}",
+        "treadle: 1\nactions: {a: {run: x, out: {n: 'b/*'}}}",
+        "treadle: 1\nactions: {a: {run: x, out: '${o}/*.c'}}",
+        "treadle: 1\nactions: {a: {run: x, out: {glob: x}}}",
+        "treadle: 1\nactions: {a: {run: x, out: ../x}}",
+        "treadle: 1\nactions: {a: {run: x, out: [a/../x]}}",
+        "treadle: 1\nactions: {a: {run: x, out: {n: a/..}}}",
+        "treadle: 1\nactions: {a: {run: x, out: /x}}",
+        "treadle: 1\nactions: {a: {run: x, out: ~/x}}",
+        "treadle: 1\nactions: {a: {run: x, out: .treadle/x}}",
+        "treadle: 1\nactions: {a: {run: x, require: {message: x, runn: y}}}",
+        "treadle: 1\ndefaults: {timeout: 30}\nactions: {a: {run: x}}",
     ],
 )
 def test_mistakes_are_marked(text: str) -> None:
     assert problems(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "treadle: 1\nactions: {a: {use: m}}\nmixins: {m: {sh: x}}",
+        "treadle: 1\nactions: {a: {select: '${x}', y: {run: z}}}",
+        "treadle: 1\nactions: {é-1.b+c: {run: x}, _a: {run: x}, 1: {run: x}}",
+        "treadle: 1\nactions: {a: {run: x, out: '${o}/${libs*.stem}.o'}}",
+        "treadle: 1\nactions: {a: {run: x, out: ['a[1].c', a..b, .../x, a~, .treadled]}}",
+        "treadle: 1\nactions: {a: {run: x, out: {n: ['$a', 'b$', '$${x}']}}}",
+        "treadle: 1\nactions: {a: {run: x, out: {select: '${x}', y: z}}}",
+        "treadle: 1\nactions: {a: {run: x, out: {path: a/, check: presence}}}",
+        "treadle: 1\nactions: {a: {run: x, timeout: {select: '${x}', y: 1m}}}",
+        "treadle: 1\nactions: {a: {run: x, timeout: none}}",
+        "treadle: 1\nmixins: {m: {timeout: {select: '${x}', y: 1m}}}\nactions: {a: {run: x}}",
+        "treadle: 1\ndefaults: {tools: [cc]}\nactions: {a: {run: x}}",
+    ],
+)
+def test_what_may_be_right_has_no_mark(text: str) -> None:
+    assert not problems(text)
+
+
+@pytest.mark.parametrize(
+    "where", ["actions: {a: {run: x, timeout: %s}}", "defaults: {timeout: %s}\nactions: {a: {run: x}}"]
+)
+@pytest.mark.parametrize("value", ["30", "30 seconds", "1.5", "true", "[5m]"])
+def test_the_message_for_a_duration_says_what_is_wanted(where: str, value: str) -> None:
+    data = as_an_editor_sees_it(loader.parse(Source("plan", f"treadle: 1\n{where % value}")))
+    (error,) = VALIDATOR.iter_errors(data)
+    assert list(error.absolute_path)[-1] == "timeout"
+    wanted = "a duration with a unit (ms, s, m, h, d), or none, such as 90s, 5m or 1h30m"
+    assert error.schema["title"] == wanted
+    assert error.schema["errorMessage"] == f"expected {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("actions: {a: {run: x, sh: y}}", "an action has one of run, argv, sh"),
+        (
+            "actions: {a b: {run: x}}",
+            "a name has letters, digits and _ . + - only, and a letter, a digit or _ first",
+        ),
+        ("vars: {a b: x}\nactions: {a: {run: x}}", "a name has letters, digits and _ only, and no digit first"),
+        ("actions: {a: {run: x, out: ../b}}", "outputs are paths below the root, without .."),
+        (
+            "actions: {a: {run: x, out: [a, '*.b']}}",
+            "an output is a path, not a pattern; a whole folder ends with /",
+        ),
+    ],
+)
+def test_the_message_of_other_mistakes_says_what_is_wanted(text: str, says: str) -> None:
+    data = as_an_editor_sees_it(loader.parse(Source("plan", f"treadle: 1\n{text}")))
+    assert [error.schema["errorMessage"] for error in VALIDATOR.iter_errors(data)] == [says]
 
 
 def test_the_command_prints_and_writes_the_schema(tmp_path: Path) -> None:
