@@ -129,7 +129,9 @@ class Recorder(Subscriber):
             }
             self._record("call", argv=[redacted(word) for word in self._call[0]], params=values)
             self._call = None
-        self._attachments = self._attachments or Attachments(event.root)
+        if self.files and self._attachments is None:
+            # without a file of events or a report nothing shows them
+            self._attachments = Attachments(event.root)
         self._record(
             "plan",
             file=event.file,

@@ -39,6 +39,10 @@ class GitHub:
         """Whether the display may show output now."""
         self._is_stopped = False
 
+    def set_folder(self, folder: str) -> None:
+        """Set the root of the plan as seen from the repository, once it is known."""
+        self.folder = folder
+
     def lines(self, event: Event) -> list[str]:
         """Return the lines to print for an event."""
         self.run.take(event)

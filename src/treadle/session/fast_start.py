@@ -237,11 +237,15 @@ class FastStart:
             return None
         from .options import Options
 
-        options = Options()
-        options.command = "run"
-        options.names, options.file, options.params = list(call.names), call.file, dict(call.params)
-        options.rest, options.tags = call.rest, call.tags
-        options.folder, options.jobs, options.keep_going = call.folder, call.jobs, call.keep_going
+        options = Options(
+            call.names,
+            file=call.file,
+            params=call.params,
+            tags=call.tags,
+            jobs=call.jobs,
+            keep_going=call.keep_going,
+        )
+        options.command, options.rest, options.folder = "run", call.rest, call.folder
         options.origin = os.getcwd()
         os.chdir(self.here)
         return options

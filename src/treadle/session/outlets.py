@@ -64,7 +64,7 @@ class Outlets:
         self._root = root
         if self._github is not None:
             folder = os.path.relpath(root, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())
-            self._github.folder = folder if folder != "." else ""
+            self._github.set_folder(folder if folder != "." else "")
 
     def take(self, event: Event) -> None:
         """Write an event to all outlets."""
