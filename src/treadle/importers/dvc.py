@@ -31,7 +31,7 @@ _OF_OUTPUTS = frozenset(
 """Options of outputs: how they are kept and shown."""
 _FIELD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_][\w-]*)*")
 """A field of a file of values, as a plan writes it after the name of the file."""
-_TAKEN = frozenset(("in", "out", "item", "key", "edits", "depfile", "platform", "env"))
+_TAKEN = frozenset(("in", "out", "item", "key", "edits", "depfile", "platform", "env", "root"))
 _OPTIONS = {"persist": "keep"}
 """Option of an output there -> key of an action here."""
 

@@ -21,6 +21,11 @@ _OF_THE_PLAN = frozenset(("in", "out", "edits", "depfile", "platform", "env", "i
 """Names with another meaning in a plan."""
 
 
+def _name_in_plan(name: str) -> str:
+    """Return the name of a var: that of the variable, unless it has another meaning in a plan."""
+    return f"{name}_" if name in _OF_THE_PLAN else name
+
+
 class Variables:
     """The variables that templates may use: those of the Taskfile, or those and the ones of a task.
 
@@ -50,11 +55,11 @@ class Variables:
                     made.add_param(name, default)
                     continue
                 if (text := made.below_root(as_text(value))) is not None:
-                    made.placeholders[name] = Placeholder(name, text=text)
+                    made.placeholders[name] = Placeholder(_name_in_plan(name), text=text)
                     made.unknown.pop(name, None)
                     continue
                 plain = made.plain(as_text(value))
-                made.placeholders[name] = Placeholder(name, plain, is_list=len(plain.split()) > 1)
+                made.placeholders[name] = Placeholder(_name_in_plan(name), plain, is_list=len(plain.split()) > 1)
                 made.unknown.pop(name, None)
             except PlaceholderError as error:
                 made.placeholders.pop(name, None)

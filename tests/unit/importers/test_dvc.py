@@ -96,6 +96,13 @@ def test_a_parameter_of_a_stage_counts_alone(
     )
 
 
+def test_a_file_of_values_whose_name_is_taken_gets_another_one(tmp_path: Path) -> None:
+    stage = "stages:\n  a: {cmd: 'echo ${lr} > x', outs: [x], params: [root.yaml: [lr]]}\n"
+    write(tmp_path, dvc_dot_yaml=f"vars: [root.yaml]\n{stage}", root_dot_yaml="lr: 7\n")
+    command = first_plan(tmp_path).actions["a"].command
+    assert (command.shown, command.elements) == ("echo 7 > x", {"value values1.lr": "7"})
+
+
 def test_the_outputs_of_a_family_may_be_read_one_by_one(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -501,3 +501,10 @@ def test_a_project_of_another_tool_with_an_empty_setup_file_is_named(tmp_path: P
         (tmp_path / name).touch()
     done = run_treadle(tmp_path, "init", check=2)
     assert f"({file}), which init does not translate" in done.err
+
+
+@pytest.mark.parametrize("name", ["root", "in", "out", "platform"])
+def test_a_variable_of_a_taskfile_whose_name_is_taken_keeps_its_value(tmp_path: Path, name: str) -> None:
+    text = f"version: '3'\nvars: {{{name}: src}}\ntasks: {{a: {{cmds: ['cat {{{{.{name}}}}}/a']}}}}\n"
+    write(tmp_path, Taskfile_dot_yml=text, src__a="1")
+    assert first_plan(tmp_path).actions["a"].command.shown == "cat src/a"
