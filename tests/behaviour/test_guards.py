@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -207,7 +208,14 @@ def test_without_a_terminal_it_is_a_failure_that_says_so(project: Project, argum
             "[{when: mode == 'release', message: only releases}]",
             "only releases (when mode == 'release' is false: mode is 'debug')",
         ),
-        ("no-such-program", "no-such-program"),
+        ("no-such-program", "what does not hold: no-such-program: the program was not found on PATH"),
+        ("./no-such-program", "what does not hold: ./no-such-program: the program was not found"),
+        ("./one.txt", "what does not hold: ./one.txt: not executable (chmod +x makes it so)"),
+        (
+            "{run: no-such-program --version, message: install it first}",
+            "install it first (no-such-program: the program was not found on PATH)",
+        ),
+        ('{sh: "\\n\\nexit 3\\n"}', "what does not hold: exit 3: exit code 3"),
         ("{sh: 'test -f ${in} && test -f ${out}'}", "test -f one.txt && test -f out/a: exit code 1"),
         ("{sh: 'kill -9 $$'}", "SIGKILL"),
         ("{sh: 'test \"$X\" = y'}", "exit code 1"),
@@ -308,6 +316,55 @@ def test_ctrl_c_ends_what_is_required(project: Project) -> None:
     child.communicate(timeout=DEADLINE)
     assert child.returncode == 130
     assert project.starts() == []
+
+
+def is_living(pid: str) -> bool:
+    """Return whether a process lives; what nothing collects after its end does not."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("sleep 600 & echo $! > pid; exit 0", 0),
+        ("sleep 600 & echo $! > pid; exit 1", 1),
+        ("setsid sleep 600 & echo $! > pid; exit 0", 0),
+        ("setsid sleep 600 & echo $! > pid; exit 1", 1),
+        ("setsid sleep 600 & echo $! > pid; sleep 600", 1),
+    ],
+)
+def test_nothing_of_what_is_required_outlives_the_run(project: Project, script: str, code: int) -> None:
+    with_guards(project, f"timeout: 1s, require: {{sh: '{script}'}}")
+    assert project.treadle("run", "a").code == code
+    assert not is_living(project.read("pid").strip())
+
+
+def test_what_is_required_by_a_run_that_was_killed_ends_with_the_next_run(project: Project) -> None:
+    with_guards(project, "require: {sh: 'echo $$ > pid; mv pid begun; exec sleep 600'}")
+    child = project.start("run", "a")
+    wait_until((project.folder / "begun").exists)
+    child.kill()
+    child.communicate()
+    assert project.treadle("run", "c").code == 0
+    assert not is_living(project.read("begun").strip())
+
+
+def test_of_what_a_requirement_prints_the_end_is_read(project: Project) -> None:
+    text = "head -c 3000000 /dev/zero; echo; echo the end; exit 1"
+    with_guards(project, f"require: {{sh: '{text}', message: no}}")
+    assert f"failed a: no ({text}: exit code 1, it printed: the end)" in project.treadle("run", "a").text
+
+
+def test_a_secret_at_the_end_of_a_cut_line_is_not_shown(project: Project) -> None:
+    project.environ["T"] = "hush-and-hush"
+    with_guards(project, "track: [T], secret: [T], require: {sh: 'printf %0195d%s 0 $T; exit 1'}")
+    done = project.treadle("run", "a")
+    assert "it printed: 000" in done.text
+    assert "0hush" not in done.text
 
 
 def test_what_is_watched_asks_nothing(project: Project) -> None:

@@ -7,15 +7,13 @@ any other. Until then nothing of it is touched: its outputs and its record stay.
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from treadle.engines.process import describe_status
+from treadle.engines.local import SPAWN_ERRORS
+from treadle.engines.process import describe_spawn_error, describe_status, spawn
 from treadle.engines.process_marks import mark_of, with_mark
 from treadle.errors import TreadleError
 from treadle.scheduling.job import Job
@@ -26,7 +24,7 @@ from .job import CONSOLE_QUEUE, CommandJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import IO, Any
 
     from treadle.scheduling.job import Host
 
@@ -34,6 +32,8 @@ _PAUSE = 0.02
 """Seconds between two looks at a command that is required."""
 _LINE = 200
 """Characters of the last line of its output that a failure shows."""
+_TAIL = 65536
+"""Bytes of its output that the last line is looked for in: it may print any number."""
 
 
 class GuardedJob(CommandJob):
@@ -137,45 +137,46 @@ class GuardedJob(CommandJob):
         for one in self.guards.require:
             why = one.failed
             for argv in one.argvs if not why else ():
-                code, last = self._run_required(argv, one)
+                why = self._why_not(argv, one)
                 if self.interrupted:
                     return
-                if code != 0:
-                    why = f"{one.shown.splitlines()[0]}: {describe_status(code) if code is not None else last}"
-                    why += f", it printed: {last[:_LINE]}" if last and code is not None else ""
+                if why:
                     break
             if why:
                 self.fail(self._hidden(one.failure(why)))
                 return
 
-    def _run_required(self, argv: Sequence[str], one: Requirement) -> tuple[int | None, str]:
-        """Run a command as the action would; return its exit code and the last line of its output.
-
-        The code is None if it did not end in time; the text says so then.
-        """
+    def _why_not(self, argv: Sequence[str], one: Requirement) -> str:
+        """Run a command as the action would; return why it did not end well, "" if it did."""
         command, context = self.command, self.context
         environ = context.fingerprinter.environment(command) | one.variables
-        argv = self._resolved(argv, environ)
-        environ = with_mark(environ, mark_of(context.run, self.uid))
+        cwd = os.path.normpath(os.path.join(context.root, command.cwd))
+        mark = mark_of(context.run, self.uid)
+        limit = command.limits.timeout
+        end = None if limit is None else monotonic() + limit
+        shown = next((line for line in one.shown.splitlines() if line.strip()), "an empty script")
         with tempfile.TemporaryFile() as output:
-            child = subprocess.Popen(
-                argv,
-                cwd=os.path.normpath(os.path.join(context.root, command.cwd)),
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            limit = command.limits.timeout
-            end = None if limit is None else monotonic() + limit
-            while (code := child.poll()) is None:
+            files = (None, output.fileno(), output.fileno())
+            try:
+                resolved = self._resolved(argv, environ)
+                child = spawn(resolved, mark=mark, environ=with_mark(environ, mark), cwd=cwd, files=files)
+            except SPAWN_ERRORS as error:
+                return describe_spawn_error(error, argv, cwd, environ)
+            while not child.has_ended(_PAUSE):
                 if self.interrupted or (end is not None and monotonic() >= end):
-                    with suppress(ProcessLookupError):
-                        os.killpg(child.pid, signal.SIGKILL)
-                    child.wait()
-                    return None, f"it did not end within {limit:g} s" if limit is not None else ""
-                sleep(_PAUSE)
-            output.seek(0)
-            lines = output.read().decode("utf-8", "replace").strip().splitlines()
-        return code, lines[-1].strip() if lines else ""
+                    # it is no attempt that could clean up: all that it has started ends at once
+                    child.kill(recursive=True)
+                    return "" if limit is None else f"{shown}: it did not end within {limit:g} s"
+            # what it has left in its group ends here, as with an action
+            code = child.reap()
+            last = self._last_line(output)
+        if code == 0:
+            return ""
+        return f"{shown}: {describe_status(code)}" + (f", it printed: {last}" if last else "")
+
+    def _last_line(self, output: IO[bytes]) -> str:
+        """Return the last line of what was printed; secrets are looked for before it is cut."""
+        size = output.seek(0, os.SEEK_END)
+        output.seek(max(0, size - _TAIL))
+        lines = self._hidden(output.read().decode("utf-8", "replace")).strip().splitlines()
+        return lines[-1].strip()[:_LINE] if lines else ""

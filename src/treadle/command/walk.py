@@ -212,6 +212,8 @@ class CommandWalk(Walk):
         self._failures = 0
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
+        self._has_required = False
+        """Whether commands that actions require have been started."""
         self._rooms: dict[str, Room] = {}
         """uid -> what was in the place of its outputs, of the actions that run now."""
         self._folders: set[str] = set()
@@ -297,7 +299,7 @@ class CommandWalk(Walk):
     def _end_leftovers(self) -> None:
         """End the processes that actions have left outside of their groups: they could disturb the next run."""
         mark = f"{self.run_id}/"
-        if self._after_a_run and next(process_marks.marked(mark), None) is not None:
+        if (self._after_a_run or self._has_required) and next(process_marks.marked(mark), None) is not None:
             left = process_marks.end_marked(mark)
             if left:
                 self._say(f"{len(left)} processes that actions left running could not be ended")
@@ -491,6 +493,10 @@ class CommandWalk(Walk):
             for job in guarding:
                 if job.is_asking:
                     self.bus.publish("asking", job.uid, job.guards.confirm)
+                elif not self._has_required:
+                    # a kill may come before anything else is written of this run
+                    self._has_required = True
+                    self.store.open_run()
             jobs = [job for job in jobs if job not in guarding]
             if not jobs:
                 return

@@ -293,6 +293,11 @@ class Store:
                 self._fd = -1
             self.lock.release()
 
+    def open_run(self) -> None:
+        """Put down that the run begins, if it is not: what it starts from now on is ended after a kill."""
+        if self._run not in self._open_runs:
+            self._append([self._begin()])
+
     def mark_started(self, owners: Iterable[Owner], found: Mapping[str, Mark] | None = None) -> None:
         """Put down, in one write, that these are about to start: their records cease to count.
 
