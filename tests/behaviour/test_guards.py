@@ -171,6 +171,23 @@ actions:
     assert sorted(project.starts()) == ["1", "2", "other"]
 
 
+def test_a_failure_elsewhere_ends_a_run_that_waits_for_an_answer(project: Project) -> None:
+    with_guards(project, "confirm: 'publish?'")
+    project.write("plan", project.read("treadle.yaml").replace("echo c > ${out}", "sleep 1; exit 1"))
+    with on_terminal(project, "run", "-j4") as terminal:
+        terminal.read_until("[y/N] ")
+        assert terminal.end() == 1
+    assert "failed c" in terminal.text
+    assert "declined" not in terminal.text
+    assert project.starts() == ["c"]
+
+
+def test_a_page_shows_what_was_not_confirmed(project: Project) -> None:
+    with_guards(project, "confirm: 'publish?'")
+    assert project.treadle("run", "-k", "--html", "page.html").code == 1
+    assert "it has to be confirmed" in project.read("page.html")
+
+
 def test_ctrl_c_at_a_question_ends_the_run(project: Project) -> None:
     with_guards(project, "confirm: 'publish?'")
     with on_terminal(project, "run") as terminal:

@@ -126,8 +126,13 @@ class GuardedJob(CommandJob):
         raise self._refusal
 
     def _ask(self) -> None:
-        if not self._confirm(self.uid, self.guards.confirm, lambda: self.interrupted):
+        is_yes = self._confirm(self.uid, self.guards.confirm, self._is_given_up)
+        if not is_yes and not self._is_given_up():
             self.fail(f"declined: {self.guards.confirm}")
+
+    def _is_given_up(self) -> bool:
+        """Return whether nothing new starts any more, as another action has failed or the run is to end."""
+        return self.interrupted or bool(getattr(self._host, "stop_mode", 0))
 
     def _hidden(self, text: str) -> str:
         environ = self.context.fingerprinter.environment(self.command)
