@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from project import Project
+from project import Project, wait_until
 
 ALONE = "treadle: 1\nactions: {one: {run: 'touch ${out}', out: out/one}}\n"
 MEMBER = """
@@ -267,7 +267,8 @@ def test_one_line_says_which_plan_is_used(quiet: list[str], space: Workspace) ->
     cold, warm = lib.treadle("run", *quiet), lib.treadle("run", *quiet)
     space.top.write("lib/src.txt", "two")
     edited = lib.treadle("run", *quiet)
-    assert [cold.err, warm.err, edited.err] == [("" if quiet else said)] * 3
+    elsewhere = space.at(".").treadle("run", "-C", "lib", *quiet)
+    assert [cold.err, warm.err, edited.err, elsewhere.err] == [("" if quiet else said)] * 4
     assert space.at("app").treadle("run", "-f", "treadle.yaml").err == ""
 
 
@@ -546,3 +547,21 @@ def test_a_moved_workspace_is_up_to_date(space: Workspace) -> None:
     done = lib.treadle("run")
     assert "nothing to do" in done.out, done.text
     assert space.log.read_text() == before
+
+
+def test_a_watch_in_a_members_folder_answers_to_what_other_parts_make(space: Workspace) -> None:
+    pytest.importorskip("watchfiles")
+    app = space.at("app")
+    child = app.start("run", "--watch")
+    try:
+        wait_until(lambda: app.starts() == ["lib-build", "app-link"])
+        before = len(app.starts())
+        space.top.write("lib/src.txt", "two")
+        wait_until(lambda: len(app.starts()) >= before + 2)
+        assert app.starts()[before:] == ["lib-build", "app-link"]
+        made = app.folder / "out" / "app"
+        wait_until(lambda: made.exists() and made.read_text() == "two")
+    finally:
+        child.terminate()
+        _, err = child.communicate()
+    assert err.count("is used as a part of") == 1

@@ -219,7 +219,7 @@ class FastStart:
         if facts is None or not facts.nearby:
             return ""
         plan = os.path.normpath(os.path.join(self.root, facts.plan))
-        return member_note(plan, self.nearby[0]) if plan != self.nearby[0] else ""
+        return member_note(plan, self.nearby[0], self.here) if plan != self.nearby[0] else ""
 
     def close(self) -> None:
         """Close the snapshot; from now on nothing is known to be dirty or clean."""
@@ -292,7 +292,10 @@ def find(call: PlainCall, began: float) -> FastStart | None:
         root = above
 
 
-def member_note(plan: str, nearest: str) -> str:
-    """Return the line that says which plan is used in place of the nearest one, as seen from this folder."""
-    alone = os.path.relpath(nearest)
-    return f"{alone} is used as a part of {os.path.relpath(plan)}; alone: -f {alone}"
+def member_note(plan: str, nearest: str, here: str) -> str:
+    """Return the line that says which plan is used in place of the nearest one.
+
+    :param here: the folder of the call, behind -C: paths are relative to it
+    """
+    alone = os.path.relpath(nearest, here)
+    return f"{alone} is used as a part of {os.path.relpath(plan, here)}; alone: -f {alone}"

@@ -56,7 +56,7 @@ class Member:
     @property
     def note(self) -> str:
         """The line about it."""
-        return member_note(self.plan, self.nearest)
+        return member_note(self.plan, self.nearest, os.getcwd())
 
     def actions(self, plan: Project) -> list[str]:
         """Return the uids of its actions, and of those of plans that it includes or generates."""
