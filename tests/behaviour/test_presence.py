@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
-from project import Project
+from watched import READY, Watched
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from project import Project
 
 PLAN = """
 treadle: 1
@@ -251,3 +257,36 @@ actions:
     assert project.run() == ["install-a", "read"]
     assert project.read("read.a") == "a\n"
     assert project.run() == []
+
+
+def test_a_watcher_does_not_wake_for_litter_nor_for_its_own_runs(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("1\n")
+    (tmp_path / "fence").write_text("1\n")
+    (tmp_path / "treadle.yaml").write_text(
+        """
+treadle: 1
+actions:
+  install: {sh: "mkdir -p nm/x; cat lock > nm/x/f; ! grep bad lock", in: lock, out: {path: nm/, check: presence}}
+  read: {sh: "ls -R ${in} > ${out}", in: nm/, out: o/read}
+  one: {sh: "cat ${in} > ${out}", in: nm/x/f, out: o/one}
+  fence: {sh: "cat ${in} > ${out}", in: fence, out: o/fence}
+"""
+    )
+    watched = Watched(tmp_path)
+    watched.until(READY)
+    for number in range(2, 4):
+        (tmp_path / "nm/.cache").mkdir(exist_ok=True)
+        (tmp_path / f"nm/.cache/{number}").write_text("1\n")
+        (tmp_path / "nm/x/f").write_text(f"{number}\n")
+        (tmp_path / "fence").write_text(f"{number}\n")
+        assert watched.round() == ["changed: fence", "ran fence", "1 run, 3 up to date in"]
+    (tmp_path / "lock").write_text("2\n")
+    assert watched.round()[:2] == ["changed: lock", "ran install"]
+    # a failure leaves another mark in the state, and is no reason for a round
+    (tmp_path / "lock").write_text("bad\n")
+    assert watched.round()[0] == "changed: lock"
+    (tmp_path / "fence").write_text("9\n")
+    assert watched.round()[0] == "changed: fence"
+    (tmp_path / "lock").write_text("3\n")
+    assert watched.round()[:2] == ["changed: lock", "ran install"]
+    assert watched.end() == 130

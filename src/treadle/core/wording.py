@@ -42,7 +42,7 @@ def value(text: str) -> str:
     if words[0] == "present" and len(words) > 1:
         return "there, which is all that counts"
     if words[0] == "success" and len(words) == 2:
-        return f"success {words[1][:4]}{MORE} of its action"
+        return f"by presence, of run {words[1][:4]}{MORE}"
     if len(words) >= 2 and words[0] == "special":
         return crop(f"a {' '.join(words[1:])}", VALUE_ROOM)
     return plain_value(text)
@@ -82,6 +82,8 @@ def _difference(why: Reason, name: str) -> str:
     if why.name.startswith(READ) and why.kind == decision.CHANGED:
         if why.new == decision.ABSENT:
             return f"{name} is not there"
+        if (why.old or "").startswith("success ") and (why.new or "").startswith("success "):
+            return f"{name} was made anew"
         return f"{name} is there now" if why.old == decision.ABSENT else f"{name} changed"
     if why.name.startswith((ENV, VALUE)) or why.name == FOLDER:
         if (why.old or "").startswith(_REDACTED) or (why.new or "").startswith(_REDACTED):

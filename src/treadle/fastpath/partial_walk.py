@@ -186,7 +186,9 @@ class _Item:
         # also of what failed: the watch loop tries it again when something has moved since
         outputs = set(command.outputs)
         for path, seen in (*inputs.seen.items(), *inputs.results.items()):
-            self.rows += rows_of(path, seen, MADE if path in outputs else READ)
+            # what another action has installed is its output: it calls for no round of a watcher
+            kind = MADE if path in outputs or seen.value.startswith(SUCCESS) else READ
+            self.rows += rows_of(path, seen, kind)
         if command.discovery is not None:
             # where a link is turned, what was found has another real name
             for path in walk.discovered.with_real_names(inputs.results):

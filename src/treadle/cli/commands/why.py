@@ -174,7 +174,7 @@ class ActionFacts:
         left = _MOST_TEXTS
         for why in filter(_is_file, self.walk.verdicts[uid].reasons):
             path = path_of(why.name) or ""
-            if path.endswith("/"):
+            if path.endswith("/") and not (why.new or "").startswith("success "):
                 written[why.name] = old_content.written_since(self.walk.root, path, self._last_start(uid))
                 continue
             if left <= 0 or not old_content.may_be_text(why.old or "", why.new or ""):

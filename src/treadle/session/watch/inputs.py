@@ -171,7 +171,9 @@ class DeclaredInputs:
             (_full(plan.root, path), uid) for uid, one in plan.actions.items() for path in one.command.outputs
         )
         declared = {path for command in commands.values() if not command.once for path in command.inputs}
-        inputs = {full for path in declared if (full := _full(plan.root, path)) not in outputs}
+        full_paths = {_full(plan.root, path) for path in declared}
+        # what lies in an output folder is an output too
+        inputs = {full for full in full_paths if full not in outputs and not outputs.around(full)}
         inputs.update(_full(plan.root, path) for command in commands.values() for path in command.edits)
         trees: dict[str, set[tuple[str, ...]]] = {path: set() for path in inputs if path.endswith("/")}
         for command in commands.values():
