@@ -205,6 +205,10 @@ ACTION = "actions: {a: {run: echo, %s}}\n"
         ("pool: {gpus: {slots: 2}}\n" + ACTION % "tokens: 1", "gpus needs ids: with names"),
         ("pool: {gpus: {ids: [0, 0]}}\n" + ACTION % "tokens: 1", "the ids of gpus name 0 twice"),
         ("pool: {gpus: [0, 0]}\n" + ACTION % "tokens: 1", "the ids of gpus name 0 twice"),
+        ("pool: {gpus: [0, '']}\n" + ACTION % "tokens: 1", "'' is no name of an instance of gpus"),
+        ("pool: {gpus: {ids: ['0,1']}}\n" + ACTION % "tokens: 1", "'0,1' is no name of an instance of gpus"),
+        (ACTION % "mutex: ''", "a name in mutex is empty"),
+        (ACTION % "mutex: [a, 'b${none}']", "${none} is not defined"),
         ("pool: {memory: 4}\n" + ACTION % "tokens: 1", "memory needs a unit"),
         ("pool: 4\n" + ACTION % "tokens: 1", "pool must be a map"),
         ("max_running: 0\n" + ACTION % "tokens: 1", "max_running must be a whole number, 1 or more"),
@@ -224,6 +228,9 @@ def test_what_is_wrong_is_an_error_with_its_place(text: str, said: str, tmp_path
         (("-r", "gpus"), "-r gpus: expected TYPE=AMOUNT, such as gpus=1 or memory=8GiB"),
         (("-r", "memory=3"), "-r memory=3: memory needs a unit"),
         (("-r", "gpus=x"), "-r gpus=x: gpus must be a whole number"),
+        (("-r", "gpus=10001"), "-r gpus=10001: gpus must be at most 10000"),
+        (("-r", "gpus=1GiB"), "-r gpus=1GiB: gpus must be at most 10000"),
+        (("-r", "gpus=999999999x2"), "-r gpus=999999999x2: gpus must be at most 10000"),
         (("-r", "_run=1"), "-r _run=1: expected TYPE=AMOUNT"),
         (("--pool", "none.yaml"), "none.yaml"),
         (("--pool", "bad.yaml"), "bad.yaml:1:1: the file of a pool has no key 'gpus'"),
@@ -235,6 +242,19 @@ def test_so_it_is_in_an_option(words: tuple[str, ...], said: str, tmp_path: Path
     done = run_treadle(tmp_path, "run", "a", *words)
     assert done.code == 2
     assert said in done.err
+
+
+def test_the_names_of_a_mutex_have_values_of_the_instance(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "vars: {two: [x, y]}\n"
+        "actions: {a: {foreach: {db: [m, n]}, run: echo, mutex: ['db-${db}', '${two}', 'z${two*}', x]}}\n",
+    )
+    found = json.loads(run_treadle(tmp_path, "list", "--json", check=0).out)["actions"]
+    assert {one["name"]: one["mutex"] for one in found} == {
+        "a@m": ["db-m", "x", "y", "zx", "zy"],
+        "a@n": ["db-n", "x", "y", "zx", "zy"],
+    }
 
 
 def test_list_tells_what_is_asked_for(tmp_path: Path) -> None:

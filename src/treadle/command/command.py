@@ -154,12 +154,14 @@ class Limits:
         self.timeout = timeout
         self.retries = retries or Retries()
 
-    def asking(self, resources: Mapping[str, int], *, group: str = "") -> Limits:
-        """Return these with a demand for resources, and with the group that `limit` counts in."""
+    def asking(
+        self, resources: Mapping[str, int], *, group: str = "", mutex: tuple[str, ...] | None = None
+    ) -> Limits:
+        """Return these with a demand for resources, the group that `limit` counts in, and names of mutexes."""
         return Limits(
             *(self.queue, self.tokens, self.priority, self.timeout, self.retries),
             resources=resources,
-            mutex=self.mutex,
+            mutex=self.mutex if mutex is None else mutex,
             exclusive=self.exclusive,
             group=group,
             limit=self.limit,

@@ -22,6 +22,8 @@ _BYTES = {
     "KiB": 1024,
     "KB": 1000,
 }
+MOST_INSTANCES = 10_000
+"""How many instances of a type a number may ask for: each has a name and slots of its own."""
 LOCAL = "local"
 """The name of the node where a pool names none."""
 
@@ -84,6 +86,12 @@ class Node:
                     f"{name!r} of node {self.name!r} is {what!r}", facts=("expected a number, or names",)
                 )
             if isinstance(what, Sequence):
+                wrong = next((one for one in what if not is_instance(one)), None)
+                if wrong is not None:
+                    raise UsageError(
+                        f"{wrong!r} is no name of an instance of {name!r}",
+                        facts=("expected a text without commas",),
+                    )
                 if len(set(what)) < len(what):
                     raise UsageError(f"{name!r} of node {self.name!r} names one instance twice: {listed(what)}")
             else:
@@ -272,6 +280,11 @@ def amount_of(kind: str, text: str) -> int | str:
     if found[2] is None:
         return "needs a unit, such as 8GiB or 500MB" if kind == MEMORY and int(found[1]) else int(found[1])
     return int(float(found[1]) * _BYTES[found[2]])
+
+
+def is_instance(name: object) -> bool:
+    """Return whether this may be the name of an instance: programs get the names with commas between them."""
+    return isinstance(name, str) and name != "" and "," not in name and name.isprintable()
 
 
 def size_of(what: int | Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from treadle.core.pool import Pool, amount_of
+from treadle.core.pool import MOST_INSTANCES, Pool, amount_of
 from treadle.engines.machine import pool_of_machine
 from treadle.errors import UsageError
 
@@ -60,6 +60,8 @@ def _set(text: str, resources: dict[str, int | Sequence[str]], slots: dict[str, 
     if shared is None and (known is None or isinstance(known, int)) and kind != "gpus":
         resources[kind] = amount
         return
+    if amount > MOST_INSTANCES:
+        raise UsageError(f"-r {text}: {kind} must be at most {MOST_INSTANCES}, as each is an instance of its own")
     # instances: the first of those that are known, or numbered ones
     names = [] if known is None or isinstance(known, int) else list(known)
     resources[kind] = names[:amount] if amount <= len(names) else [str(number) for number in range(amount)]

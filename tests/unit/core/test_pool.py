@@ -31,6 +31,8 @@ def test_an_amount_is_a_whole_number(amount: Any) -> None:
     ("make", "words"),
     [
         (lambda: Pool({"gpus": ["0", "0"]}), "names one instance twice"),
+        (lambda: Pool({"gpus": ["0", ""]}), "'' is no name of an instance"),
+        (lambda: Pool({"gpus": ["0,1"]}), "'0,1' is no name of an instance"),
         (lambda: Pool({"cpus": 4}, slots={"cpus": 2}), "has no instances of"),
         (lambda: Pool({"gpus": ["0"]}, slots={"gpus": 0}), "0 slots"),
         (lambda: Pool({"cpus": 4}, nodes=[Node("a")]), "resources of its own and nodes"),

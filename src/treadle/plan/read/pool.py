@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from treadle.core.pool import MEMORY, amount_of
+from treadle.core.pool import MEMORY, amount_of, is_instance
 from treadle.plan.schema.keys import MAX_RUNNING, NAME, POOL, POOL_KEYS
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.diagnostics import Problems
@@ -88,6 +88,11 @@ def _resource(validator: Validator, name: Scalar, value: Node, slots: dict[str, 
 def _names(validator: Validator, name: Scalar, value: Node | None) -> list[str] | None:
     names = validator.texts(value, f"an instance of {name.text}")
     texts = [one.text for one in names]
+    wrong = next((one for one in names if not is_instance(one.text)), None)
+    if wrong is not None:
+        what = f"{wrong.text!r} is no name of an instance of {name.text}"
+        validator.add(what, wrong, hint="write a text without commas: programs get the names with commas between")
+        return None
     twice = next((one for at, one in enumerate(names) if one.text in texts[:at]), None)
     if twice is not None:
         validator.add(f"the ids of {name.text} name {twice.text} twice", twice, hint="take one out")

@@ -74,6 +74,10 @@ class SettingsReader:
         with problems.collecting():
             resources = self._resources(entries.get("resources"))
         settings = replace(settings, tools=tools, shell=shell, limits=limits, resources=resources, uses=uses)
+        if "mutex" in entries:
+            with problems.collecting():
+                names = self.validator.texts(entries["mutex"], "a name in mutex")
+                settings = replace(settings, mutex=[templates.parse(self.validator.source, name) for name in names])
         if "confirm" in entries or "require" in entries:
             settings = replace(settings, require=self._require(entries.get("require")))
             with problems.collecting():
@@ -248,9 +252,6 @@ class SettingsReader:
             priority,
             limit,
             self._retries(entries.get("retries")),
-            mutex=tuple(
-                dict.fromkeys(text.text for text in self.validator.texts(entries.get("mutex"), "a name in mutex"))
-            ),
             exclusive=self._word(entries, "exclusive", "") == "true",
             limit=int(most) if most else None,
         )

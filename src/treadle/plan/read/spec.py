@@ -83,6 +83,7 @@ class Settings:
     shell: tuple[str, ...] = DEFAULT_SHELL
     limits: Limits = _LIMITS
     resources: Mapping[str, Template] = field(default_factory=dict)
+    mutex: Sequence[Template] = ()
 
 
 _SETTINGS = Settings()

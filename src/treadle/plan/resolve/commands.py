@@ -154,7 +154,7 @@ class CommandBuilder:
         """Return when it may run; actions without demands share one object."""
         spec = instance.spec
         limits, resources = spec.settings.limits, spec.settings.resources
-        if not resources and limits.limit is None:
+        if not resources and not spec.settings.mutex and limits.limit is None:
             return limits
         amounts: dict[str, int] = {}
         for kind, template in resources.items():
@@ -163,7 +163,15 @@ class CommandBuilder:
                 value = instance.scope.text(template)
                 raise self.source.error(f"{kind} {amount}, not {value!r}", template.node)
             amounts[kind] = amount
-        return limits.asking(amounts, group=spec.name)
+        names: dict[str, None] = {}
+        for template in spec.settings.mutex:
+            for name in instance.scope.items(template):
+                if not name:
+                    raise self.source.error(
+                        "a name in mutex is empty", template.node, hint="write one, or take it out"
+                    )
+                names[name] = None
+        return limits.asking(amounts, group=spec.name, mutex=tuple(names))
 
     def _installed(self, instance: Instance) -> list[str]:
         """Return the outputs of others that are judged by presence."""
