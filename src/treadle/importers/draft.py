@@ -304,6 +304,12 @@ def _leave_out_next(draft: Draft) -> bool:
     }
     is_changed = False
     for action in draft.live:
+        # it only orders the members of lists, and a list of which one is left out is left out itself
+        after = [name for name in action.keys.get("after", ()) if name in names]
+        if after:
+            action.keys["after"] = after
+        else:
+            action.keys.pop("after", None)
         action.left_out = _depends_on_lost(draft, action, names, lost)
         is_changed |= bool(action.left_out)
     for group, members in list(draft.groups.items()):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _SETTING = re.compile(r"set\s+([a-z-]+)\s*(?::=\s*(.*))?")
-_VALUE = re.compile(r"(export\s+)?([A-Za-z_][\w-]*)\s*:=\s*(.*)")
+_VALUE = re.compile(r"(export\s+)?([A-Za-z_][\w-]*)\s*:=\s*(.*)", re.DOTALL)
 _ALIAS = re.compile(r"alias\s+([A-Za-z_][\w-]*)\s*:=\s*([\w:-]+)")
 _IMPORT = re.compile(r"import(\?)?\s+(['\"])([^'\"]+)\2")
 _MODULE = re.compile(r"mod\??\s+[A-Za-z_].*")
@@ -20,6 +20,8 @@ _PARAMETER = re.compile(
 _ATTRIBUTE = re.compile(r"([a-z-]+)\s*(?:\(\s*(.*?)\s*\)|:\s*('[^']*'|\"[^\"]*\"))?\s*,?\s*")
 _DEPENDENCY = re.compile(r"([\w:-]+)|\(\s*([\w:-]+)\s*([^)]*)\)")
 _MOST_FILES = 50
+_ASSIGNS = re.compile(r"(?:export\s+)?[A-Za-z_][\w-]*\s*:=|set\s")
+_QUOTES = ('"""', "'''", "```", '"', "'", "`")
 
 
 @dataclass(slots=True, eq=False)
@@ -193,8 +195,30 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
             found[-1] = start, f"{before}\n{line}"
         else:
             found.append((number, line))
-        is_open = line.endswith("\\")
+        is_open = line.endswith("\\") or _is_open(found[-1][1])
     return found
+
+
+def _is_open(text: str) -> bool:
+    """Return whether a value ends inside of a text, which goes on in the next line."""
+    if not _ASSIGNS.match(text):
+        return False
+    at, quote = 0, ""
+    while at < len(text):
+        mark = next((one for one in _QUOTES if text.startswith(one, at)), "")
+        if quote:
+            if text[at] == "\\" and quote[0] == '"':
+                at += 1
+            elif text.startswith(quote, at):
+                at += len(quote) - 1
+                quote = ""
+        elif mark:
+            quote = mark
+            at += len(mark) - 1
+        elif text[at] == "#":
+            at = text.find("\n", at) if "\n" in text[at:] else len(text)
+        at += 1
+    return bool(quote)
 
 
 def _without_comment(line: str) -> str:

@@ -309,11 +309,19 @@ class _Translation:
                 # all words after -- belong to one parameter of the plan
                 values.add_param(one.name, "args", {"type": "list", "rest": True}, is_list=True)
             else:
-                values.add_param(one.name, own, self._parameter(recipe, one), is_list=False)
+                param = self._parameter(recipe, one)
+                if own in self.values.placeholders or self.params.get(own, param)["default"] != param["default"]:
+                    # another recipe has a parameter of this name with another default
+                    own = f"{recipe.name.replace('-', '_')}_{own}"
+                values.add_param(one.name, own, param, is_list=False)
             if (one.default is None and not one.kind) or one.kind == "+":
                 text = f'test -n "{{{{{one.name}}}}}" || {{ echo "{recipe.name} needs {one.name}" >&2; exit 1; }}'
                 keys.setdefault("first", []).append(text)
-            if one.is_exported or "export" in self.just.settings:
+            is_exported = one.is_exported or "export" in self.just.settings
+            if is_exported and one.kind:
+                if re.search(rf"\$\{{?{one.name}\b", "\n".join(recipe.body)):
+                    raise PlaceholderError(f"the variable {one.name} holds several words")
+            elif is_exported:
                 keys.setdefault("env", {})[one.name] = f"${{{values.placeholders[one.name].name}}}"
         if recipe.is_script and keys.get("first") and not self._is_of_shell(recipe):
             raise PlaceholderError("a script that is not of a shell has parameters")

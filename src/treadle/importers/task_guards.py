@@ -228,6 +228,9 @@ def _take_status(guards: Guards, body: dict[str, Any]) -> None:
             return
         kind = next(filter(None, found.group(1, 3, 5)))
         guards.made.append(f"{path.rstrip('/')}/" if kind == "d" else path)
+        if kind == "d":
+            # a plan makes the folder before, and a program may insist on making it itself
+            guards.lines.append(f"rmdir {path} 2> /dev/null || true")
     if body.get("generates") or as_text(body.get("method")) == "none":
         guards.reasons.append(f"status: {short(body['status'])}")
     elif not body.get("sources"):

@@ -10,6 +10,7 @@ from .scripts import SAFE, literal
 from .yaml import as_text, short
 
 TEMPLATE = re.compile(r"\{\{\s*-?\s*(.*?)\s*-?\s*\}\}", re.DOTALL)
+_LITERAL = "\ue002"
 ROOTS = ("ROOT_DIR", "TASKFILE_DIR")
 """Variables that hold the folder of the Taskfile."""
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -54,7 +55,7 @@ class Variables:
                 if (default := _own_default(name, as_text(value))) is not None and name not in made.placeholders:
                     made.add_param(name, default)
                     continue
-                if (text := made.below_root(as_text(value))) is not None:
+                if (text := made.composed(as_text(value))) is not None:
                     made.placeholders[name] = Placeholder(_name_in_plan(name), text=text)
                     made.unknown.pop(name, None)
                     continue
@@ -67,14 +68,33 @@ class Variables:
                 reasons.append(made.unknown[name])
         return made, reasons
 
-    def below_root(self, text: str) -> str | None:
-        """Return a text that begins with the folder of the Taskfile as one of a plan, None for any other text."""
-        match = TEMPLATE.match(text.strip())
-        name = match.group(1).removeprefix(".") if match is not None else ""
-        if match is None or name not in ROOTS or match.group(1) == name:
+    def composed(self, text: str) -> str | None:
+        """Return a text with values of the plan for those that the caller sets and for the folder of the Taskfile.
+
+        None if it holds no such value, or other blanks than a plan can keep.
+        """
+        if len(TEMPLATE.sub("x", text).split()) > 1:
             return None
-        rest = self.plain(text.strip()[match.end() :])
-        return f"${{root}}{literal(rest)}" if len(rest.split()) < 2 else None
+        is_composed = False
+
+        def value(match: re.Match[str]) -> str:
+            nonlocal is_composed
+            one = self._find(match.group(1))
+            if one.is_list or (one.plain is not None and len(one.plain.split()) > 1):
+                raise PlaceholderError(f"{match.group()} is several words")
+            if one.plain is not None:
+                return f"{_LITERAL}{one.plain}"
+            is_composed = True
+            return f"${{{one.name}}}"
+
+        parts = []
+        at = 0
+        for match in TEMPLATE.finditer(text):
+            made = value(match)
+            parts += [literal(text[at : match.start()]), literal(made[1:]) if made[0] == _LITERAL else made]
+            at = match.end()
+        parts.append(literal(text[at:]))
+        return "".join(parts).strip() if is_composed else None
 
     def add_param(self, name: str, default: str, help_text: str = "") -> None:
         """Add a variable that the caller may set, by `-p` or in the environment.

@@ -29,6 +29,7 @@ _TOP = frozenset(
 _MODES = {"method": ("", "checksum", "timestamp", "none"), "run": ("", "always", "once", "when_changed")}
 
 
+_VALUE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _BELOW_ROOT = re.compile(r"\{\{\s*\.(?:ROOT_DIR|TASKFILE_DIR)\s*\}\}(/|$)")
 
 
@@ -164,6 +165,8 @@ class _Translation:
 
         :raises PlaceholderError: a task has another value for one of them than the Taskfile or another task
         """
+        inner = {one.name: set(_VALUE.findall(one.text)) for one in variables.placeholders.values() if one.text}
+        names = set(reached(names, lambda name: inner.get(name, ())))
         values = {one.name: one for one in variables.placeholders.values() if one.name in names}
         general = {one.name: one for one in self.variables.placeholders.values()}
         for name, value in values.items():

@@ -131,8 +131,18 @@ def test_a_failure_of_a_task_that_ignores_errors_does_not_count(tmp_path: Path) 
 def test_a_value_that_the_caller_sets_is_never_taken_for_an_empty_text(tmp_path: Path) -> None:
     write(
         tmp_path,
-        Taskfile_dot_yml="version: '3'\nvars: {MODE: '{{.MODE | default \"debug\"}}', O: 'out/{{.MODE}}'}\n"
+        Taskfile_dot_yml="version: '3'\nvars: {NAME: web, MODE: '{{.MODE | default \"debug\"}}', O: 'out/{{.NAME}}-{{.MODE}}'}\n"
         "tasks:\n  a: {cmds: ['rm -rf {{.O}}']}\n  b: {vars: {X: '{{.CLI_ARGS}}/x'}, cmds: ['rm -rf {{.X}}']}\n"
-        "  c: {cmds: ['echo {{.MODE}}']}\n",
+        "  c: {cmds: ['echo {{.MODE}}']}\n  d: {vars: {X: 'a {{.MODE}}'}, cmds: ['rm -rf {{.X}}']}\n",
     )
-    assert first_plan(tmp_path).actions.keys() == {"c"}
+    plan, _ = drafted(tmp_path, {"MODE": "x y"})
+    assert plan.actions.keys() == {"a", "c"}
+    assert plan.actions["a"].command.shown == "rm -rf 'out/web-x y'"
+
+
+def test_a_folder_that_a_status_looks_for_is_made_by_the_task_itself(tmp_path: Path) -> None:
+    task = "  h: {status: ['[ -d made ]'], cmds: ['mkdir made && touch made/a']}\n"
+    write(tmp_path, Taskfile_dot_yml=f"version: '3'\ntasks:\n{task}")
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", "h", check=0)
+    assert "nothing to do" in run_treadle(tmp_path, "run", "h", check=0).out
