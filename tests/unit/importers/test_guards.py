@@ -269,6 +269,9 @@ drop: check
         *("check:\n\techo $(dir $(CURDIR))", "define X\nendef\ncheck:\n\techo $(X)", "V = $(shell x)\ncheck:\n\techo $(V)"),
         *("ifneq ($(shell x),)\nV = 1\nendif\ncheck:\n\techo $(V)", "check:\n\techo $(if $(V),$(error no),)"),
         *("check:\n\techo $(MAKECMDGOALS)", "check:\n\techo $(foreach a,b c,$(a))", "check:\n\techo $(origin CC)"),
+        *("ifdef CI\ncheck: build\nendif", "ifndef CI\ncheck: build\nendif", "check:\nifdef FORCE\n\techo 1\nelse\n\texit 1\nendif"),
+        *("check:\nifdef FORCE\n\techo 1\nendif", "ifeq ($(CI),1)\nelse ifeq ($(X),2)\ncheck:\n\techo 2\nendif"),
+        *("check:\nifneq ($(FORCE),)\n\techo 1\nendif\n\techo 2", "ifdef CI\nifdef X\ncheck:\n\techo 1\nendif\nendif"),
     ],
 )  # fmt: skip
 def test_a_rule_that_only_make_can_tell_is_left_out_with_all_that_needs_it(tmp_path: Path, statement: str) -> None:

@@ -114,3 +114,51 @@ def test_values_of_a_file_of_secrets_are_not_copied(tmp_path: Path) -> None:
     assert "abc" not in text.partition("actions:")[0]
     assert plan.actions.keys() == {"b"}
     run_treadle(tmp_path, "run", "b", check=0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "outputs"),
+    [
+        ("push:\n\tgit push --tags", ()),
+        ("apply:\n\tkubectl apply -f in.c", ()),
+        ("drop:\n\tpsql -c 'drop database app'", ()),
+        ("migrate:\n\tcd x && npx prisma migrate deploy", ()),
+        ("sync:\n\tuv sync", ()),
+        ("up:\n\tdocker compose up", ()),
+        ("prog: in.c\n\tcc -o prog in.c", ("prog",)),
+        ("notes: in.c\n\tsort in.c > notes", ("notes",)),
+        ("copy: in.c\n\tcp in.c copy", ("copy",)),
+        ("stamp: in.c\n\ttouch stamp", ("stamp",)),
+        ("pack: in.c\n\ttar -cf pack in.c", ("pack",)),
+        ("any: in.c\n\t./make-it $@", ("any",)),
+    ],
+)
+def test_a_word_of_a_command_is_no_file_for_it(tmp_path: Path, rule: str, outputs: tuple[str, ...]) -> None:
+    write(tmp_path, Makefile=f"{rule}\n", in_dot_c="")
+    plan, _ = drafted(tmp_path)
+    assert [one.command.outputs for one in plan.actions.values()] == [outputs]
+
+
+@pytest.mark.parametrize(
+    ("command", "inputs"),
+    [
+        ("find . -name '*.c'", ("a.c", "sub/b.c")),
+        ("find sub -type f -name '*.c'", ("sub/b.c",)),
+        ('find sub . -name "b.*"', ("sub/b.c",)),
+        ("find . -name *.h -print", None),
+        ("find . -name '*.c' -delete", None),
+        ("find . -name '*.c' | sort", None),
+    ],
+)
+def test_files_that_find_would_list_are_read(tmp_path: Path, command: str, inputs: tuple[str, ...] | None) -> None:
+    write(
+        tmp_path,
+        a_dot_c="",
+        sub__b_dot_c="",
+        Makefile=f"SRC := $(shell {command})\nout.txt: $(SRC)\n\tcat $^ > $@\n",
+    )
+    plan, text = drafted(tmp_path)
+    if inputs is None:
+        assert "only make knows $(shell ...)" in text
+    else:
+        assert sorted(plan.actions["out.txt"].command.inputs) == sorted(inputs)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from glob import glob
 from typing import Any
 
@@ -48,7 +49,17 @@ def makefile_draft(root: str, name: str) -> Draft:
         except OSError:
             return None
 
-    make = Makefile(read(name) or "", lambda pattern: sorted(glob(pattern, root_dir=root)), read)
+    def find(places: list[str], pattern: str) -> list[str]:
+        return sorted(
+            os.path.normpath(os.path.relpath(os.path.join(folder, name), root))
+            for place in places
+            for folder, _, names in os.walk(os.path.join(root, place))
+            if f"{os.sep}.treadle" not in folder
+            for name in names
+            if fnmatchcase(name, pattern)
+        )
+
+    make = Makefile(read(name) or "", lambda pattern: sorted(glob(pattern, root_dir=root)), read, find)
     return _Translation(name, make, root).draft
 
 

@@ -96,6 +96,7 @@ class Makefile:
     :param text: the text
     :param glob: returns the files for `$(wildcard ...)`
     :param read: returns the text of a file that is included, None if it is not there
+    :param find: returns the files below some folders whose names match a pattern
     :ivar own: target -> the variables that are its own: name, sign, value
     :ivar phony: targets that are no files, as `.PHONY` says
     :ivar dotenv: the files of variables for the environment that are included
@@ -108,9 +109,13 @@ class Makefile:
     """
 
     def __init__(
-        self, text: str, glob: Callable[[str], list[str]], read: Callable[[str], str | None] = lambda _: None
+        self,
+        text: str,
+        glob: Callable[[str], list[str]],
+        read: Callable[[str], str | None] = lambda _: None,
+        find: Callable[[list[str], str], list[str]] = lambda *_: [],
     ) -> None:
-        self.variables = Variables(glob)
+        self.variables = Variables(glob, find)
         self.rules: list[Rule] = []
         self.exported: dict[str, None] = {}
         self.exports_all = False
@@ -127,6 +132,8 @@ class Makefile:
         self.lost: list[tuple[str, str, str]] = []
         self._read = read
         self._files = 0
+        self._assumed: list[str] = []
+        """For each conditional around the line: how it was decided for a variable of the environment, or ""."""
         self._open: list[str] = []
         """The conditionals around the line: `yes`, `no`, `done` (an earlier branch holds) or a doubt."""
         self._rule: Rule | None = None
@@ -145,7 +152,10 @@ class Makefile:
             line = self._joined(raw)
             help_text = _HELP.search(line)
             line = _without_comment(line)
-            if not line.strip() or self._conditional(line, number) or self._is_skipped:
+            if not line.strip() or self._conditional(line, number):
+                continue
+            if self._is_skipped:
+                self._skip(line)
                 continue
             try:
                 self._statement(line, number, help_text.group(1) if help_text else "")
@@ -206,6 +216,11 @@ class Makefile:
         return any(one in ("no", "done") for one in self._open)
 
     @property
+    def _assumption(self) -> str:
+        """Why the environment may decide otherwise about the line, "" if it may not."""
+        return next(filter(None, self._assumed), "")
+
+    @property
     def _doubt(self) -> str:
         """Why only make knows whether the line counts, "" if it does."""
         return next((one for one in self._open if one not in ("yes", "no", "done")), "")
@@ -224,10 +239,24 @@ class Makefile:
             if more is None:
                 break
             text += "\n" + more[1].removeprefix("\t")
-        if self._rule is not None and not self._is_skipped and text.strip():
+        if self._rule is None or not text.strip():
+            return
+        if not self._is_skipped:
             self._rule.recipe.append(text)
-            for target in self._rule.targets if self._doubt else ():
-                self.doubt(target, self._doubt)
+        # also of a line that is not taken: where the environment sets the variable, make takes it
+        if reason := ("" if self._is_skipped else self._doubt) or self._assumption:
+            for target in self._rule.targets:
+                self.doubt(target, reason)
+
+    def _skip(self, line: str) -> None:
+        """Note of a rule that is skipped for what the environment sets that only make knows its targets."""
+        at = _colon(line.partition(";")[0])
+        if at < 0 or _ASSIGNMENT.fullmatch(line):
+            return
+        self._rule = None
+        if self._assumption:
+            for target in line[:at].removesuffix("&").split():
+                self.doubt(_bare(target), self._assumption)
 
     def _conditional(self, line: str, number: int) -> bool:
         """Follow a directive that opens, turns or closes a conditional; return whether it is one."""
@@ -238,6 +267,7 @@ class Makefile:
         if word == "endif":
             if self._open:
                 self._open.pop()
+                self._assumed.pop()
         elif word == "else":
             if self._open:
                 was = self._open.pop()
@@ -248,6 +278,7 @@ class Makefile:
                     was = "done"
                 self._open.append(was)
         else:
+            self._assumed.append("")
             self._open.append("no" if self._is_skipped else self._holds(word, rest, number))
         return True
 
@@ -266,6 +297,7 @@ class Makefile:
         if assumed:
             names = ", ".join(assumed)
             self.notes.append(f"{shown}: decided as if the environment did not set {names}")
+            self._assumed[-1] = f"{shown}: the environment may set {names}"
         return "yes" if holds else "no"
 
     def _statement(self, line: str, number: int, help_text: str) -> None:
@@ -390,7 +422,11 @@ class Makefile:
                 [_bare(word) for word in one] for one in (before.split(), order.split())
             )
         for target in rule.targets:
-            reason = self._doubt or ("its prerequisites are expanded twice" if "$" in before + order else "")
+            reason = (
+                self._doubt
+                or self._assumption
+                or ("its prerequisites are expanded twice" if "$" in before + order else "")
+            )
             if reason or "(" in target:
                 self.doubt(target, reason or "only make knows members of archives")
         if ".POSIX" in rule.targets:

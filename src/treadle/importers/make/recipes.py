@@ -45,6 +45,10 @@ def is_made_by(target: str, recipe: Iterable[str], variables: Variables) -> bool
     with contextlib.suppress(UnknownError):
         text = variables.expand(text, dict.fromkeys("<^?+*|", "") | {"*D": "", "<D": "", "<F": ""})
     name = re.escape(target)
+    # `git push` and its like name a part of a program
+    makers = "touch|cp|mv|ln|mkdir|install|tar|zip|gzip|cc|gcc|g\\+\\+|clang|ld|ar|tee|dd|sort|cat|chmod"
+    program = rf"({_BEFORE_A_COMMAND})(?!(?:{makers})\s)([\w.-]+(?:\s+(?:compose|stack|image|db|run))?)"
+    text = re.sub(rf"{program}\s+{name}(?=\s|$)", r"\1\2", text, flags=re.MULTILINE)
     # a word of a sentence is no file
     text = re.sub(r"'[^'\n]*\s[^'\n]*'|\"[^\"\n]*\s[^\"\n]*\"", "", text)
     # its own name as that of a program says nothing

@@ -61,6 +61,11 @@ _PARTS = frozenset(f"{sign}{part}" for sign in "@<^?+*" for part in "DF")
 _DEEPEST = 50
 _REFERRED = re.compile(r"\$[({]([\w.-]+)")
 """The names of variables that a text refers to."""
+_FIND = re.compile(
+    r"find\s+(?P<places>[\w./-]+(?:\s+[\w./][\w./-]*)*)\s+(?:-type\s+f\s+)?"
+    r"-name\s+(?P<name>'[^'/]+'|\"[^\"/]+\"|[\w.-]+)(?:\s+-type\s+f)?(?:\s+-print)?"
+)
+"""A command that lists files by their names, which is known without running it."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -76,6 +81,7 @@ class Variables:
     default counts, and its name is added to `assumed`.
 
     :param glob: returns the files for `$(wildcard ...)`
+    :param find: returns the files below some folders whose names match a pattern
     :ivar values: name -> text, not expanded
     :ivar defaults: name -> text that `?=` sets
     :ivar closed: those of `?=` whose defaults hold others of these: the environment does not set them here
@@ -84,7 +90,9 @@ class Variables:
     :ivar assumed: those from outside whose defaults were taken for their values
     """
 
-    def __init__(self, glob: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self, glob: Callable[[str], list[str]], find: Callable[[list[str], str], list[str]] = lambda *_: []
+    ) -> None:
         self.values: dict[str, str] = {}
         self.defaults: dict[str, str] = {}
         self.closed: set[str] = set()
@@ -94,6 +102,7 @@ class Variables:
         self._built_in = dict(DEFAULTS)
         self._simple: set[str] = set()
         self._glob = glob
+        self._find = find
         self._depth = 0
 
     def become_posix(self) -> None:
@@ -102,7 +111,11 @@ class Variables:
 
     def assign(self, name: str, sign: str, value: str) -> None:
         """Assign a value, as the sign of the assignment says."""
-        if "$(wildcard " in value or not self.of_today.isdisjoint(_REFERRED.findall(value)):
+        if (
+            "$(wildcard " in value
+            or "$(shell find " in value
+            or not self.of_today.isdisjoint(_REFERRED.findall(value))
+        ):
             self.of_today.add(name)
         if sign in ("?=", "+=") and name in self.unknown:
             return
@@ -247,6 +260,8 @@ class Variables:
         word, _, rest = name.replace("\t", " ").partition(" ")
         if word == "shell" and rest.strip() == "pwd" and "CURDIR" in special:
             return special["CURDIR"]
+        if word == "shell" and (found := _FIND.fullmatch(rest.strip())) is not None and "$" not in rest:
+            return " ".join(self._find(found["places"].split(), found["name"].strip("'\"")))
         if rest or word in ("shell", "wildcard"):
             return self._call(word, rest.lstrip(), special)
         base, colon, change = name.partition(":")
