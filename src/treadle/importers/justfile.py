@@ -243,8 +243,8 @@ class _Translation:
         used: set[str] = set()
         try:
             values = self._with_parameters(recipe, keys)
-            first = [values.filled(one, used) for one in keys.pop("first", [])]
-            command = self._command(recipe, lines, first, values, used)
+            used.update(keys.pop("named", ()))
+            command = self._command(recipe, lines, values, used)
             env = self._environment(values, used)
             self._use(values, used)
         except PlaceholderError as error:
@@ -284,6 +284,8 @@ class _Translation:
                 conditions += [of_system(one) for one in _SYSTEMS.get(attribute, [attribute])]
             elif attribute == "working-directory" and value and SAFE.fullmatch(value) and value[0] != "/":
                 keys["cwd"] = value.removeprefix("./").rstrip("/")
+            elif attribute == "confirm" and not recipe.before:
+                keys["confirm"] = literal(value) or f"run {recipe.name}?"
             elif attribute not in _HARMLESS_ATTRIBUTES:
                 odd.append(f"[{attribute}({value})]" if value else f"[{attribute}]")
         if conditions:
@@ -314,17 +316,18 @@ class _Translation:
                     # another recipe has a parameter of this name with another default
                     own = f"{recipe.name.replace('-', '_')}_{own}"
                 values.add_param(one.name, own, param, is_list=False)
+            own = values.placeholders[one.name].name
             if (one.default is None and not one.kind) or one.kind == "+":
-                text = f'test -n "{{{{{one.name}}}}}" || {{ echo "{recipe.name} needs {one.name}" >&2; exit 1; }}'
-                keys.setdefault("first", []).append(text)
+                test = {"sh": f'test -n "${{{own}}}"'} if one.kind else {"when": f'{own} != ""'}
+                keys.setdefault("require", []).append({**test, "message": f"{recipe.name} needs {one.name}"})
+                keys.setdefault("named", []).append(own)
             is_exported = one.is_exported or "export" in self.just.settings
             if is_exported and one.kind:
                 if re.search(rf"\$\{{?{one.name}\b", "\n".join(recipe.body)):
                     raise PlaceholderError(f"the variable {one.name} holds several words")
             elif is_exported:
-                keys.setdefault("env", {})[one.name] = f"${{{values.placeholders[one.name].name}}}"
-        if recipe.is_script and keys.get("first") and not self._is_of_shell(recipe):
-            raise PlaceholderError("a script that is not of a shell has parameters")
+                keys.setdefault("env", {})[one.name] = f"${{{own}}}"
+                keys.setdefault("named", []).append(own)
         return values
 
     def _parameter(self, recipe: Recipe, one: Parameter) -> dict[str, Any]:
@@ -351,18 +354,13 @@ class _Translation:
         names = list(self.just.values) if "export" in self.just.settings else self.just.exported
         return {name: values.filled(f"{{{{{name}}}}}", used) for name in names}
 
-    def _is_of_shell(self, recipe: Recipe) -> bool:
-        return self._interpreter(recipe)[0] in SHELLS
-
     def _interpreter(self, recipe: Recipe) -> list[str]:
         words = recipe.body[0][2:].split()
         if words and os.path.basename(words[0]) == "env":
             words = words[2:] if words[1:2] == ["-S"] else words[1:]
         return [os.path.basename(words[0]), *words[1:]] if words else [""]
 
-    def _command(
-        self, recipe: Recipe, lines: list[str], first: list[str], values: _Values, used: set[str]
-    ) -> dict[str, Any]:
+    def _command(self, recipe: Recipe, lines: list[str], values: _Values, used: set[str]) -> dict[str, Any]:
         """Return the command of a recipe.
 
         :raises PlaceholderError: only just knows it
@@ -371,8 +369,7 @@ class _Translation:
             program, *flags = self._interpreter(recipe)
             body = "\n".join(recipe.body[1:])
             if program in SHELLS:
-                text = values.filled(body, used)
-                return {"sh": "\n".join([*first, text]), "shell": [program, *flags, "-c"]}
+                return {"sh": values.filled(body, used), "shell": [program, *flags, "-c"]}
             if program in _INTERPRETERS and not flags and not _TEMPLATE.search(body):
                 return {"sh": literal(body), "shell": [program, _INTERPRETERS[program]]}
             raise PlaceholderError(f"a script for {' '.join([program, *flags])}")
@@ -386,7 +383,7 @@ class _Translation:
             text = values.filled(text, used)
             if text:
                 made.append(without_failure(text) if ignored else text)
-        return command_keys("\n".join([*first, *in_own_shells(made)]))
+        return command_keys("\n".join(in_own_shells(made)))
 
     def _add_aliases(self) -> None:
         for alias, recipe in self.just.aliases.items():

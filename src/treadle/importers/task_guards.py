@@ -12,7 +12,7 @@ from typing import Any
 
 from .conditions import Condition, ConditionError, joined, of_platforms, of_shell, of_system, quoted
 from .placeholders import PlaceholderError
-from .scripts import SAFE
+from .scripts import SAFE, literal
 from .task_variables import NAME, TEMPLATE, Variables
 from .yaml import as_list, as_map, as_text, not_understood, short
 
@@ -21,10 +21,11 @@ UNDERSTOOD = frozenset(
         *("cmds", "cmd", "deps", "desc", "summary", "sources", "generates", "dir", "env", "vars"),
         *("silent", "method", "aliases", "internal", "run", "label", "interactive", "prefix"),
         *("requires", "if", "platforms", "dotenv", "set", "shopt", "status", "ignore_error"),
+        *("prompt", "preconditions"),
     )
 )
 """What is taken over of a task, or changes nothing of what it does."""
-KNOWN = frozenset(("preconditions", "prompt", "watch", "failfast"))
+KNOWN = frozenset(("watch", "failfast"))
 """What a task may have without any meaning: `watch: false`."""
 _SHELL_OPTIONS = frozenset(
     (
@@ -45,6 +46,9 @@ class Guards:
 
     :ivar keys: keys of its action
     :ivar lines: the first lines of its script
+    :ivar required: what has to hold before anything of the task runs, its deps included
+    :ivar checked: what has to hold before its commands run
+    :ivar question: what is asked before that
     :ivar variables: those of the task, with what it requires
     :ivar used: the values of the plan that its condition looks at
     :ivar made: paths that its `status` looks for
@@ -54,6 +58,9 @@ class Guards:
     variables: Variables
     keys: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    required: list[dict[str, str]] = field(default_factory=list)
+    checked: list[dict[str, str]] = field(default_factory=list)
+    question: str = ""
     notes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
@@ -69,6 +76,7 @@ def guards_of(root: str, name: str, body: dict[str, Any], variables: Variables, 
     _take_requires(guards, name, body)
     _take_conditions(guards, body)
     _take_status(guards, body)
+    _take_preconditions(guards, body)
     keys, odd = shell_of(body, shell)
     guards.keys |= keys
     guards.reasons += odd
@@ -145,16 +153,18 @@ def _require(guards: Guards, task: str, name: str, choices: list[str] | None) ->
         known = variables.placeholders[name]
     if known.is_list and choices is not None:
         raise PlaceholderError("a list")
-    value = f"{{{{.{name}}}}}"
+    guards.used.add(known.name)
+    if choices is None and known.is_list:
+        guards.required.append({"sh": f'test -n "${{{known.name}}}"', "message": f"{name} is required"})
+        return
     if choices is None:
-        guards.lines.append(f'test -n "{value}" || {{ echo "{name} is required" >&2; exit 1; }}')
+        guards.required.append({"when": f'{known.name} != ""', "message": f"{name} is required"})
         return
     if not choices or not all(SAFE.fullmatch(one) for one in choices):
         raise PlaceholderError("its choices")
-    listed = " ".join(choices)
-    guards.lines.append(
-        f'case "{value}" in {"|".join(choices)}) ;; *) echo "{name} must be one of: {listed}" >&2; exit 1 ;; esac'
-    )
+    listed = ", ".join(f'"{one}"' for one in choices)
+    message = f"{name} must be one of: {', '.join(choices)}"
+    guards.required.append({"when": f"{known.name} in [{listed}]", "message": message})
 
 
 def _take_conditions(guards: Guards, body: dict[str, Any]) -> None:
@@ -213,6 +223,30 @@ def _condition(guards: Guards, text: str) -> Condition:
         sign = "!=" if "!=" in made.text else "=="
         made.text = of_system(name).text.replace("==", sign)
     return made
+
+
+def _take_preconditions(guards: Guards, body: dict[str, Any]) -> None:
+    """Take over `preconditions` as `require`, and `prompt` as `confirm`."""
+    prompts = as_list(body.get("prompt"))
+    if not all(isinstance(one, str) for one in prompts):
+        guards.reasons.append(f"prompt: {short(body['prompt'])}")
+        return
+    try:
+        question = " ".join(" ".join(prompts).split())
+        guards.question = guards.variables.filled(question, guards.used) if "{{" in question else literal(question)
+        for one in as_list(body.get("preconditions")):
+            entry = as_map(one) if isinstance(one, dict) else {"sh": one}
+            command, message = entry.get("sh"), as_text(entry.get("msg"))
+            if not_understood(entry, ("sh", "msg")) or not isinstance(command, str):
+                guards.reasons.append(f"preconditions: {short(one)}")
+                continue
+            required = {"sh": guards.variables.filled(command.strip(), guards.used)}
+            if message:
+                plain = guards.variables.plain_or_star(message)
+                required["message"] = literal(" ".join(plain.split()))
+            guards.checked.append(required)
+    except PlaceholderError as error:
+        guards.reasons.append(str(error))
 
 
 def _take_status(guards: Guards, body: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from treadle.core.graph.algorithms import reached
 
 from .caches import keep_caches
 from .draft import Draft, action_name, free_name, single
+from .order import keep_order
 from .placeholders import Placeholder, PlaceholderError
 from .scripts import command_keys, in_own_shells, without_failure
 from .task_guards import KNOWN, UNDERSTOOD, Guards, dotenv_of, guards_of, shell_of
@@ -71,6 +72,8 @@ class _Translation:
         self.variables.placeholders["CLI_ARGS"] = Placeholder("args", is_list=True)
         self.used: dict[str, Placeholder] = {}
         """The values of the plan that actions use, also those that are variables of one task."""
+        self.lists: list[tuple[str, list[str]]] = []
+        """What a task requires, with what it needs: the former comes first."""
         self.params: dict[str, dict[str, Any]] = {}
         """Those of the values that the caller may set."""
         for task, body in self.tasks.items():
@@ -86,6 +89,7 @@ class _Translation:
             else:
                 self.draft.vars[one.name] = one.plain.split() if one.is_list else one.plain
         self.draft.default = [self._named("default")] if "default" in self.tasks else []
+        keep_order(self.draft, self.lists)
         keep_caches(self.draft)
 
     def _take_settings(self, data: dict[str, Any]) -> list[str]:
@@ -133,7 +137,7 @@ class _Translation:
         if reason:
             self._leave_out(name, body, reason, self.variables)
             return
-        is_guarded = bool(guards.keys or guards.lines)
+        is_guarded = bool(guards.keys or guards.lines or guards.required or guards.checked or guards.question)
         if not commands and needs and not body.get("sources") and not body.get("generates") and not is_guarded:
             self.draft.add_group(name, needs, _line(body))
             self._add_aliases(task, body)
@@ -148,9 +152,19 @@ class _Translation:
             self._use(used, variables)
         except PlaceholderError as error:
             self._leave_out(name, body, str(error), variables)
-        else:
-            self.draft.add(name, {**keys, "needs": needs}, guards.notes)
-            self._add_aliases(task, body)
+            return
+        required = [*guards.required, *guards.checked]
+        if guards.required and needs:
+            # Task looks at what is required before it starts what the task needs
+            check = free_name(f"_{name.lstrip('_')}-required", self.names.values())
+            self.draft.add(check, {"sh": ":", "require": guards.required})
+            required = guards.checked
+            self.lists.append((name, [check, *needs]))
+            needs = [check, *needs]
+        self.draft.add(
+            name, {**keys, "needs": needs, "require": required, "confirm": guards.question}, guards.notes
+        )
+        self._add_aliases(task, body)
 
     def _add_aliases(self, task: str, body: dict[str, Any]) -> None:
         """Add a group for each other name of a task."""

@@ -47,9 +47,12 @@ tasks:
   all: {{deps: [build, drop]}}
 """
 GUARDS = (
-    "prompt: sure?",
-    "preconditions: [test -f ok]",
-    "preconditions: [{sh: test -f ok, msg: no}]",
+    "prompt: {text: sure?}",
+    "prompt: 'drop {{.NOWHERE}}?'",
+    "preconditions: [{msg: no}]",
+    "preconditions: [{sh: test -f ok, unheard: 1}]",
+    "preconditions: ['test -f {{.NOWHERE}}']",
+    "preconditions: [[test]]",
     "requires: {vars: [{name: ENV, enum: {ref: .X}}]}",
     "requires: {vars: [{name: ENV, unheard: 1}]}",
     "requires: {vars: [in]}",
@@ -625,7 +628,7 @@ def test_a_project_of_another_build_tool_gets_no_plan_of_guesses(tmp_path: Path,
 
 
 def test_the_summary_counts_what_was_left_out(tmp_path: Path) -> None:
-    write(tmp_path, Taskfile_dot_yml=TASKS.format(top="", check="prompt: sure?", drop=""), CMakeLists_dot_txt="")
+    write(tmp_path, Taskfile_dot_yml=TASKS.format(top="", check="watch: true", drop=""), CMakeLists_dot_txt="")
     done = run_treadle(tmp_path, "init", check=0)
     assert done.out == (
         "wrote treadle.yaml from Taskfile.yml: 1 action; 3 actions left out: check, drop, all; 1 remark at its end\n"

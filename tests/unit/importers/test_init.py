@@ -398,7 +398,7 @@ tasks:
   stamp: {cmds: ["echo {{.COMMIT}}"]}
   docs:
     dir: src
-    preconditions: [test -f x]
+    watch: true
     cmds: [cd .. && ls, pwd]
     sources: ["*.txt"]
 """
@@ -422,7 +422,7 @@ def test_a_taskfile_becomes_a_plan_that_runs(tmp_path: Path) -> None:
     assert (
         "# - stamp: the variable COMMIT: {'sh': 'git rev-parse HEAD'}\n#       cmds: ['echo {{.COMMIT}}']" in text
     )
-    assert "# - docs: it has preconditions: ['test -f x']" in text
+    assert "# - docs: it has watch: True" in text
     run_treadle(tmp_path, "run", check=0)
     assert (tmp_path / "build/all.txt").exists()
 

@@ -27,8 +27,8 @@ def just(folder: Path, text: str) -> tuple[set[str], str]:
 @pytest.mark.parametrize(
     "recipe",
     [
-        *("[confirm]\ndrop:\n  echo", "[confirm('sure?')]\ndrop:\n  echo", "[private, confirm]\ndrop:\n  echo"),
-        *("[no-cd]\ndrop:\n  echo", "[unheard]\ndrop:\n  echo", "[script]\ndrop:\n  echo", "[confirm]\n[linux]\ndrop:\n  echo"),
+        *("[confirm]\ndrop: free\n  echo", "[confirm('sure?')]\ndrop: free", "[confirm]\ndrop: && free\n  echo {{x}}"),
+        *("[no-cd]\ndrop:\n  echo", "[unheard]\ndrop:\n  echo", "[script]\ndrop:\n  echo", "[confirm]\n[unheard]\ndrop:\n  echo"),
         *("drop: (free 'x')\n  echo", "drop:\n  echo {{`date`}}", "drop:\n  echo {{nowhere}}", "drop: gone\n  echo"),
         *("drop:\n  echo {{if 1 == 1 { 'a' } else { 'b' } }}", "x := `date`\ndrop:\n  echo {{x}}", "drop:\n  echo '{{x}}'\nx := env('X', '1')"),
         *("drop:\n  #!/usr/bin/env python3\n  print({{x}})\nx := '1'", "drop:\n  #!/usr/bin/tclsh\n  puts 1", "drop *a='1':\n  echo {{a}}"),
@@ -59,6 +59,21 @@ def test_what_a_justfile_says_of_all_recipes_leaves_all_out(tmp_path: Path, line
 def test_texts_of_several_lines_are_no_recipes(tmp_path: Path) -> None:
     text = 'x := """\nfoo:\n  rm -rf /\n"""\ny := \'one\nbar:\n  rm\'\n\nfree:\n  echo free\n'
     assert just(tmp_path, text)[0] == {"free"}
+
+
+@pytest.mark.parametrize(
+    "said", ["[confirm]", "[confirm('Drop it?')]", "[private, confirm]", "[linux, macos]\n[confirm]"]
+)
+def test_a_recipe_that_asks_is_asked_for_with_what_comes_after_it(tmp_path: Path, said: str) -> None:
+    just(
+        tmp_path,
+        f"{said}\ndrop:\n  touch ran\n\nnext: drop\n  touch next\n\nall: drop free\n\nfree:\n  touch free\n",
+    )
+    for name in ("next", "all"):
+        run_treadle(tmp_path, "run", name, check=1)
+    assert not [one for one in ("ran", "next", "free") if (tmp_path / one).exists()]
+    run_treadle(tmp_path, "run", "all", "next", "--yes", check=0)
+    assert all((tmp_path / one).exists() for one in ("ran", "next", "free"))
 
 
 def test_recipes_have_their_parameters_and_values(tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ tasks:
         (f"if: '{{{{ne OS \"{OS}\"}}}}'", {}, False),
         (f"if: '[ \"{{{{OS}}}}\" = \"{OTHER}\" ]'", {}, False),
         (f"if: '[ -n \"$STAGE\" ]'\n    platforms: [{OS}]", {}, False),
+        ("preconditions: ['test -f there', {sh: '[ \"{{.KIND}}\" = small ]', msg: no}]", {}, True),
+        ("preconditions: ['test -f there', {sh: '[ \"{{.KIND}}\" = large ]', msg: no}]", {}, False),
+        ("preconditions: [{sh: 'test \"$STAGE\" = x', msg: 'no {{.KIND}}'}]", {"STAGE": "y"}, False),
+        ("prompt: Drop {{.KIND}}?", {}, False),
+        ("prompt: ['Really?', \"Don't you care?\"]", {}, False),
+        ("prompt: sure?\n    requires: {vars: [STAGE]}\n    deps: [free]", {"STAGE": "x"}, False),
+        ("requires: {vars: [STAGE]}\n    deps: [free]", {}, False),
+        ("requires: {vars: [STAGE]}\n    deps: [free]", {"STAGE": "x"}, True),
         ("status: [test -f ran]", {}, True),
         ("status: ['[ -f ran ]', test -e there]", {}, True),
         ("dotenv: [gone.env]", {}, True),
@@ -88,6 +96,19 @@ def test_a_guard_of_a_task_is_one_of_its_action(
     assert (done.code == 0) == runs
 
 
+def test_what_a_task_requires_is_looked_at_before_its_deps_run(tmp_path: Path) -> None:
+    guard = "requires: {vars: [STAGE]}\n    deps: [free]\n    prompt: Drop {{.KIND}} of {{.STAGE}}?"
+    write(tmp_path, Taskfile_dot_yml=TASKFILE.format(guard=guard))
+    first_plan(tmp_path)
+    run_treadle(tmp_path, "run", "drop", "--yes", check=1)
+    assert not (tmp_path / "free").exists()
+    said = run_treadle(tmp_path, "run", "drop", env={"STAGE": "x"}, check=1).out
+    assert "Drop small of x?" in said
+    assert (tmp_path / "free").exists()
+    run_treadle(tmp_path, "run", "drop", "--yes", env={"STAGE": "x"}, check=0)
+    assert (tmp_path / "ran").exists()
+
+
 def test_a_status_that_looks_for_a_file_keeps_the_task_from_running_again(tmp_path: Path) -> None:
     write(tmp_path, Taskfile_dot_yml=TASKFILE.format(guard="status: [test -f ran]"))
     first_plan(tmp_path)
@@ -102,7 +123,7 @@ def test_other_names_of_a_task_are_groups_and_go_with_it(tmp_path: Path) -> None
     write(
         tmp_path,
         a__Taskfile_dot_yml=task,
-        b__Taskfile_dot_yml=task.replace("aliases", "prompt: sure?\n    aliases"),
+        b__Taskfile_dot_yml=task.replace("aliases", "watch: true\n    aliases"),
     )
     assert first_plan(tmp_path / "a").groups.keys() == {"d"}
     assert first_plan(tmp_path / "b").groups.keys() == set()
