@@ -49,30 +49,38 @@ class _Order:
         self.cleaning = cleaning
         self.actions: dict[str, DraftAction] = {action.name: action for action in draft.live}
         self.producers = {path: action.name for action in draft.live for path in draft.made_by(action)}
+        self._needed = {name: list(self._find_needs(name)) for name in (*self.actions, *draft.groups)}
+        self._before: dict[str, set[str]] = {}
+        """Name -> all that comes before it, as long as no order is added."""
 
     def keep(self, members: list[str]) -> bool:
         """Order the members of a list; return whether that was possible."""
         names = list(dict.fromkeys(filter(None, map(self._named, members))))
-        for number, later in enumerate(names):
-            earlier = names[:number]
-            needed = set(reached(earlier, self._needs))
-            ordered = set(reached(earlier, self._all))
+        needed: set[str] = set()
+        ordered: set[str] = set()
+        last: list[str] = []
+        """The earlier members that come before no other earlier one."""
+        for later in names:
             is_cleaned = not self.cleaning.isdisjoint(needed)
-            for one in reached([later], self._needs):
+            new = [one for one in reached([later], self._needs) if one not in needed]
+            for one in new if last else ():
                 action = self.actions.get(one)
-                if action is None or one in needed:
-                    continue
-                if not is_cleaned and any(key in action.keys for key in ("out", "stdout")):
+                if action is None or (not is_cleaned and any(key in action.keys for key in ("out", "stdout"))):
                     continue
                 if one in ordered:
                     return False
-                self._put_after(action, earlier)
+                self._put_after(action, last)
+            needed.update(new)
+            before = self._all_before(later)
+            ordered |= before | {later}
+            last = [*(one for one in last if one not in before), later]
         return True
 
     def _put_after(self, action: DraftAction, earlier: list[str]) -> None:
-        for one in reversed(earlier):
-            if one not in set(reached(self._all(action.name), self._all)):
-                action.keys["after"] = [*action.keys.get("after", ()), one]
+        before = self._all_before(action.name)
+        if added := [one for one in earlier if one not in before]:
+            action.keys["after"] = [*action.keys.get("after", ()), *added]
+            self._before.clear()
 
     def _named(self, name: str) -> str:
         """Return the action or group that a name stands for, "" for a file of the project."""
@@ -80,8 +88,11 @@ class _Order:
             return name
         return self.producers.get(name, "")
 
-    def _needs(self, name: str) -> Iterator[str]:
-        """Yield what must have succeeded before."""
+    def _needs(self, name: str) -> list[str]:
+        """Return what must have succeeded before."""
+        return self._needed.get(name, [])
+
+    def _find_needs(self, name: str) -> Iterator[str]:
         yield from filter(None, map(self._named, self.draft.groups.get(name, ())))
         action = self.actions.get(name)
         if action is None:
@@ -98,9 +109,13 @@ class _Order:
             elif path.endswith("/"):
                 yield from (producer for made, producer in self.producers.items() if made.startswith(path))
 
-    def _all(self, name: str) -> Iterator[str]:
-        """Yield what comes before, by order alone too."""
-        yield from self._needs(name)
+    def _all_before(self, name: str) -> set[str]:
+        """Return all that comes before, by order alone too."""
+        if name not in self._before:
+            self._before[name] = set(reached(self._next(name), self._next))
+        return self._before[name]
+
+    def _next(self, name: str) -> list[str]:
         action = self.actions.get(name)
-        if action is not None:
-            yield from filter(None, map(self._named, action.keys.get("after", ())))
+        after = action.keys.get("after", ()) if action is not None else ()
+        return [*self._needs(name), *filter(None, map(self._named, after))]

@@ -47,7 +47,7 @@ tasks:
   all: {{deps: [build, drop]}}
 """
 GUARDS = (
-    "prompt: {text: sure?}",
+    "prompt: {text: sure}",
     "prompt: 'drop {{.NOWHERE}}?'",
     "preconditions: [{msg: no}]",
     "preconditions: [{sh: test -f ok, unheard: 1}]",
