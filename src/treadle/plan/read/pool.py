@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from treadle.core.pool import MEMORY, amount_of, is_instance
@@ -114,8 +113,13 @@ def join_pools(files: Iterable[tuple[Validator, Mapping[str, Node]]]) -> str:
         said = read_pool(validator, entries)
         for key, value in said.items():
             joined[key] = {**value, **joined.get(key, {})} if isinstance(value, dict) else joined.get(key, value)
+    if not joined:
+        return ""
+    # most plans say nothing, and a run that reads one then loads no json
+    import json
+
     most = joined.pop("max_running", "")
-    return f"{most} {json.dumps(joined) if joined else ''}".rstrip() if joined or most else ""
+    return f"{most} {json.dumps(joined) if joined else ''}".rstrip()
 
 
 def demand_error(validator: Validator, kind: str, node: Scalar, wrong: str) -> TreadleError:
