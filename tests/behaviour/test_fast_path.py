@@ -132,6 +132,12 @@ CHANGES = {
     "a variable is tracked by none": "sed -i 's/    track: .FLAVOUR.//' treadle.yaml",
     "a tool is asked for by one more": "sed -i 's,    in: docs/,&\\n    tools: [cat],' treadle.yaml",
     "an action runs always from now on": "sed -i 's,    in: docs/,&\\n    always: true,' treadle.yaml",
+    "a variable holds the root from now on": "sed -i 's,    in: docs/,&\\n    env: {ROOT: \"${root}\"},' treadle.yaml",
+    "a value counts from now on": "sed -i 's,    in: docs/,&\\n    uses: mode,' treadle.yaml",
+    "a requirement is added": "sed -i 's,    in: docs/,&\\n    require: \"true\",' treadle.yaml",
+    "a requirement is added, and its action's input is edited": "sed -i 's,    in: docs/,&\\n    require: \"true\",' treadle.yaml;"
+    " echo edited > docs/page",
+    "a mixin is used": "sed -i 's,    in: docs/,&\\n    use: m,; s,^actions:,mixins: {m: {track: [FLAVOUR]}}\\n&,' treadle.yaml",
     "a depfile is read no more": "sed -i 's,    depfile: .*,,; s,^.*depfile.$,,' treadle.yaml",
     "a default of a parameter is edited": "sed -i 's/default: plain/default: fancy/' treadle.yaml",
     "a queue gets more tokens": "sed -i 's/net: 1/net: 2/' treadle.yaml",
