@@ -159,6 +159,32 @@ def test_what_is_up_to_date_needs_nothing(tmp_path: Path) -> None:
     assert run_treadle(tmp_path, "run", env=WITHOUT_GPUS).code == 2
 
 
+@pytest.mark.parametrize("more", ["", ", require: 'true'", ", retries: 2", ", limit: 1"])
+def test_what_turns_out_to_run_and_can_never_be_met_fails(more: str, tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "actions:\n"
+        "  a: {sh: 'cp ${in} ${out}', in: in.txt, out: a}\n"
+        f"  b: {{sh: 'cp ${{in}} ${{out}}', in: a, out: b, resources: {{gpus: 1}}{more}}}\n"
+        "  c: {sh: 'cp ${in} ${out}', in: b, out: c}\n",
+    )
+    (tmp_path / "in.txt").write_text("one")
+    run_treadle(tmp_path, "run", "-r", "gpus=1", check=0)
+    (tmp_path / "in.txt").write_text("two")
+    for ran in (1, 0):
+        done = run_treadle(tmp_path, "run", "-k", "-r", "gpus=0")
+        if ran:
+            assert done.code == 1
+            assert "failed b: it asks for 1 of 'gpus', of which the pool has none" in done.out + done.err
+            assert "blocked by b: c" in done.out
+        else:
+            assert done.code == 2
+            assert "b: it asks for 1 of 'gpus'" in done.err
+        assert (tmp_path / "b").read_text() == "one"
+    assert "3 up to date" not in run_treadle(tmp_path, "run", "-r", "gpus=1", check=0).out
+    assert (tmp_path / "c").read_text() == "two"
+
+
 def test_looking_looks_for_no_gpus(tmp_path: Path) -> None:
     plan(tmp_path, "actions: {a: {sh: 'echo > ${out}', out: o, resources: {gpus: 1}}}\n")
     (tmp_path / "bin").mkdir()

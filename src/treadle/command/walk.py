@@ -529,6 +529,9 @@ class CommandWalk(Walk):
             return self._collect_unstarted(job)
         if job.guarding:
             return self._collect_guard(job)
+        if job.uid not in self._rooms:
+            # the pool could never meet its demand: it was not started, so its outputs and its record stay
+            return self._collect_unstarted(job)
         uid, command = job.uid, job.command
         room = self._rooms[uid]
         self._replaced += room.replaced
