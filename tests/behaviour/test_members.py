@@ -565,3 +565,41 @@ def test_a_watch_in_a_members_folder_answers_to_what_other_parts_make(space: Wor
         child.terminate()
         _, err = child.communicate()
     assert err.count("is used as a part of") == 1
+
+
+INSTALLED = """
+treadle: 1
+default: ["*"]
+defaults: {pass: [LOG]}
+actions:
+  install: {sh: "echo install >> $LOG; cp ${in} ${out}", in: lock, out: OUT}
+  read: {sh: "echo read >> $LOG; cat nm/lock > ${out}", in: nm/, out: o/read}
+"""
+BY_PRESENCE, KEPT = "{path: nm/, check: presence}", "{path: nm/, exclude: [kept]}"
+
+
+@pytest.mark.parametrize("first", [[], ["-f", "treadle.yaml"]], ids=["the plan above", "alone"])
+def test_an_installed_tree_that_another_state_has_made_since_is_made_again(
+    first: list[str], space: Workspace
+) -> None:
+    second = [] if first else ["-f", "treadle.yaml"]
+    space.top.write("plan", including("lib/treadle.yaml"))
+    space.top.write("lib/treadle.yaml", INSTALLED.replace("OUT", BY_PRESENCE))
+    lib = space.at("lib")
+    for lock, words in [("1", first), ("2", second), ("1", first), ("2", second), ("1", first)]:
+        lib.write("lock", lock)
+        lib.run(*words)
+        assert (lib.read("nm/lock"), lib.read("o/read")) == (lock, lock)
+        assert lib.run(*words) == []
+
+
+def test_what_a_member_left_out_of_its_folder_alone_stays_as_its_own(space: Workspace) -> None:
+    space.top.write("plan", including("lib/treadle.yaml"))
+    space.top.write("lib/treadle.yaml", INSTALLED.replace("OUT", KEPT))
+    lib = space.at("lib")
+    lib.write("lock", "1")
+    lib.run("-f", "treadle.yaml")
+    lib.write("nm/kept", "mine")
+    assert lib.run() == ["install", "read"]
+    assert lib.read("nm/kept") == "mine"
+    assert replaced(space) == []

@@ -224,6 +224,8 @@ def test_a_reader_that_names_a_file_that_is_not_there_says_so(made: Project) -> 
 OTHERS = {
     "by presence": "{path: nm/, check: presence}",
     "by content": "nm/",
+    "a file in it": "nm/x/f",
+    "a folder in it": "nm/x/",
 }
 
 

@@ -480,11 +480,12 @@ class CommandWalk(Walk):
         del uid, command
         return ""
 
-    def _note_runs(self, command: Command) -> None:
-        folders = [path for path in command.outputs if path.endswith("/")]
-        if folders:
-            self.store.note_runs(command.presence, [path for path in folders if path not in command.presence])
-            self.fingerprinter.files.forget([run_file(path) for path in command.presence])
+    def _note_runs(self, commands: Sequence[Command]) -> None:
+        presence = [path for command in commands for path in command.presence]
+        others = {path for command in commands for path in command.made}
+        if others:
+            self.store.note_runs(presence, others.difference(presence))
+            self.fingerprinter.files.forget([run_file(path) for path in presence])
 
     def about_to_start(self, jobs: list[Any]) -> None:
         """Write the marks of a batch of jobs before any of them starts; see `Walk.about_to_start`."""
@@ -501,8 +502,7 @@ class CommandWalk(Walk):
             if not jobs:
                 return
         owners = [self.owner(job.uid, job.data) for job in jobs]
-        for job in jobs:
-            self._note_runs(job.data)
+        self._note_runs([job.data for job in jobs])
         found = {}
         for job, owner in zip(jobs, owners, strict=True):
             room = self._rooms[job.uid] = Room(job.data, self._ownership, owner.key)
@@ -838,7 +838,8 @@ class CommandWalk(Walk):
 
 
 def _is_altered_folder(why: Reason) -> bool:
-    return why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/")
+    is_by_content = not wording.is_of_another_run(why)
+    return why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/") and is_by_content
 
 
 _REASON_OF_STATE = {

@@ -264,7 +264,9 @@ class Files:
         is_there = bool(there) if names is None else bool(names) and set(names) <= set(there)
         look = self._folder_look(status, full, now)
         run = self.see_again(self.stand_ins[folder])
-        value = f"{PRESENT}{run.value.rpartition(' ')[2]} {'/'.join(there if names is None else sorted(names))}"
+        # another state has noted that it makes the folder: whichever run that is, it is another one
+        by = os.urandom(8).hex() if run.value == ABSENT else run.value.rpartition(" ")[2]
+        value = f"{PRESENT}{by} {'/'.join(there if names is None else sorted(names))}"
         sure = look.sure and run.sure
         return Seen(value if is_there else ABSENT, run.looks, sure=sure, folders={folder: look})
 

@@ -69,6 +69,8 @@ def reason(why: Reason) -> str:
         return f"{text} ({crop(safe(more), VALUE_ROOM)})" if more else text
     if kind == decision.OUTPUT_MISSING:
         return f"{name} is missing"
+    if is_of_another_run(why):
+        return f"another run has begun to make {name} since"
     if kind == decision.OUTPUT_ALTERED:
         more = f", and {len(why.files) - _FILES} more" if len(why.files) > _FILES else ""
         shown = ", ".join(safe(path) for path in why.files[:_FILES])
@@ -76,6 +78,11 @@ def reason(why: Reason) -> str:
     if kind in (decision.CHANGED, decision.ADDED, decision.REMOVED):
         return _difference(why, name)
     return safe(str(why))
+
+
+def is_of_another_run(why: Reason) -> bool:
+    """Return whether the reason is an output by presence: its content is not compared, the run that made it is."""
+    return why.kind == decision.OUTPUT_ALTERED and (why.new or "").startswith("present ")
 
 
 def _difference(why: Reason, name: str) -> str:

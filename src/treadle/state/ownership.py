@@ -125,6 +125,8 @@ class Claim:
         """Return the same claim, with its paths below a folder."""
         moved = object.__new__(Claim)
         moved.by_name, moved.has_succeeded, moved.is_adopted = self.by_name, self.has_succeeded, self.is_adopted
+        moved._exclude = {folder + path: patterns for path, patterns in self._exclude.items()}
+        moved._presence = tuple([folder + path for path in self._presence])
         moved.released = frozenset(folder + path for path in self.released)
         moved.values = {folder + path: known for path, known in self.values.items()}
         moved.folders = {folder + path: None for path in self.folders}

@@ -14,6 +14,7 @@ from xxhash import xxh3_128
 
 from treadle.content import trust
 from treadle.content.trust import STATE_FOLDER
+from treadle.core.paths import folders_around
 from treadle.errors import StateError
 
 from . import log, own_files, records
@@ -315,16 +316,19 @@ class Store:
             self._entry(key).started(frame[log.HEAD_SIZE :], at)
             at += len(frame)
 
-    def note_runs(self, presence: Iterable[str], others: Iterable[str]) -> None:
-        """Note, before anything of it runs, that output folders are about to be made.
+    def note_runs(self, presence: Collection[str], others: Iterable[str]) -> None:
+        """Note, before anything of it runs, that outputs are about to be made.
 
-        :param presence: those that are judged by presence
-        :param others: those that are not: if another action has made one by presence, that has to run again
+        An action that has made a folder by presence has to run again where another one makes it or something in
+        it: of this root, or of a plan with a state of its own around the folder.
+
+        :param presence: folders that are judged by presence
+        :param others: all other outputs
         :raises StateError: it cannot be written
         """
-        for folder in others:
+        for path in _run_files_around(self.root, (*presence, *others)):
             try:
-                os.unlink(os.path.join(self.root, run_file(folder)))
+                os.unlink(path)
             except OSError:
                 continue
         for folder in presence:
@@ -614,6 +618,36 @@ class Store:
             raise _write_error(self.path, error) from error
         os.close(self._fd)
         self._fd, self._end = -1, len(data)
+
+
+def _run_files_around(root: str, paths: Iterable[str]) -> set[str]:
+    """Return the files of all states that stand for some outputs, or for folders around them."""
+    found: set[str] = set()
+    known: dict[str, set[str]] = {}
+    paths = list(paths)
+    for place in {os.path.abspath(root), os.path.realpath(root)}:
+        for path in paths:
+            full = os.path.join(place, path)
+            ends = [len(full) - len(path) + len(one) for one in (path, *folders_around(path)) if one.endswith("/")]
+            for top in folders_around(full):
+                if top not in known:
+                    known[top] = _run_files_in(top)
+                if known[top]:
+                    folders = [full[len(top) : end] for end in ends if end > len(top)]
+                    found |= known[top].intersection([top + run_file(folder) for folder in folders])
+    return found
+
+
+def _run_files_in(top: str) -> set[str]:
+    """Return the files in the state of a folder that stand for folders judged by presence."""
+    folder = f"{top}{STATE_FOLDER}/installed"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return set()
+    if trust.foreign((top, os.path.dirname(folder), folder)) is not None:
+        return set()
+    return {f"{folder}/{name}" for name in names}
 
 
 _FOLDERS = ("logs", "quick", "failed", "replaced", "made")

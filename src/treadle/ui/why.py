@@ -107,6 +107,8 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
         )
         return [line(f"  {wording.element(why.name)} changed:"), *shown]
     lines = [line(f"  {wording.reason(why)}")]
+    if wording.is_of_another_run(why):
+        return lines
     if why.kind in (decision.CHANGED, decision.OUTPUT_ALTERED) and not why.name.startswith(
         (elements.ENV, elements.VALUE)
     ):
