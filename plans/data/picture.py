@@ -1,16 +1,25 @@
-"""Draw the flow and the best model: `picture.py FLOW BEST.json WIDTH HEIGHT OUT`."""
+"""Draw the flow and the best model: `picture.py FLOW BEST.json PARAMS.yaml OUT`."""
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
+
+
+def size(file: str) -> tuple[int, int]:
+    """Return width and height, from the line of the settings that begins with `picture:`."""
+    with open(file, encoding="utf-8") as text:
+        line = next(line for line in text if line.startswith("picture:"))
+    width, height = (int(re.findall(rf"{name}: *([0-9]+)", line)[0]) for name in ("width", "height"))
+    return width, height
 
 
 def main() -> None:
     """Read flow and model and write the SVG."""
-    flow_file, best_file, width_text, height_text, out = sys.argv[1:]
-    width, height, edge = int(width_text), int(height_text), 30
+    flow_file, best_file, settings, out = sys.argv[1:]
+    (width, height), edge = size(settings), 30
     with open(flow_file, encoding="utf-8", newline="") as table:
         rows = [(int(year), float(volume)) for year, volume in csv.reader(table)]
     with open(best_file, encoding="utf-8") as text:

@@ -51,9 +51,18 @@ def test_the_picture_has_a_line_for_the_flow_and_one_for_the_model(data: Copy) -
     assert [len(line.attrib["points"].split()) for line in lines] == [100, 100]
 
 
+def test_the_page_of_a_run_shows_the_picture_and_the_models(data: Copy) -> None:
+    assert data.run("--html", "page.html") == []
+    page = data.read("page.html")
+    assert "data:image/svg+xml" in page
+    assert "out/data/nile.svg" in page
+    assert "1098, from 1899 on 850" in page
+
+
 def test_a_value_runs_what_uses_it(data: Copy) -> None:
     data.edit(PARAMS, "width: 900", "width: 800")
     assert data.run() == ["picture"]
+    assert 'viewBox="0 0 800 320"' in data.read("out/data/nile.svg")
     data.edit(PARAMS, "about: a straight line", "about: a line")
     assert data.run() == ["best", "fit@line", "report"]
     data.edit(PARAMS, "years on each side", "years before and after it")
