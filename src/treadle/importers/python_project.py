@@ -6,8 +6,9 @@ import configparser
 import contextlib
 import os
 import re
+import shlex
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .draft import Draft
@@ -68,11 +69,10 @@ def python_draft(root: str, *, has_checks: bool = True) -> Draft | None:
         draft.vars["sources"] = sources
         _add_checks(draft, root, configs, settings)
     if sources and has_checks and _has_tests(root, folders, loose):
-        run = "python3 -m pytest" if _uses_pytest(root) else "python3 -m unittest discover"
         tools = settings.get("tool")
         configured = _configured(root, tools if isinstance(tools, dict) else {}, "pytest") or ()
         read = [*python_inputs(root), *_paths_of(root, configured), *_settings_of(configs, "test")]
-        draft.add("test", {"help": "the tests", "run": run, "in": read})
+        draft.add("test", {"help": "the tests", **_command_of_tests(root), "in": read})
     if "build-system" in settings:
         packages = ["src"] if "src" in folders else [name for name in folders if _is_package(root, name)]
         keys = {
@@ -212,6 +212,41 @@ def _has_tests(root: str, folders: list[str], loose: list[str]) -> bool:
         for _, _, names in os.walk(os.path.join(root, folder))
         for name in names
     )
+
+
+def _command_of_tests(root: str) -> dict[str, Any]:
+    """Return how the tests are run: by unittest where all of them are its own, else by pytest.
+
+    A run of unittest that finds no tests is a success, so it is called for each folder in which it has to begin.
+    """
+    tests = list(_files_of_tests(root))
+    is_unittest = bool(tests) and all("unittest" in read_text(root, file) for file in tests)
+    if not is_unittest or _uses_pytest(root):
+        return {"run": "python3 -m pytest"}
+    starts = sorted({_start_of_discovery(root, file) for file in tests})
+    calls = [" ".join(["python3 -m unittest discover", *([shlex.quote(one)] if one else [])]) for one in starts]
+    keys: dict[str, Any] = {"run": calls if len(calls) > 1 else calls[0]}
+    if os.path.isdir(os.path.join(root, "src")) and not _is_package(root, "src"):
+        keys["env"] = {"PYTHONPATH": "src"}  # the package need not be installed for its tests
+    return keys
+
+
+def _files_of_tests(root: str) -> Iterator[str]:
+    """Yield the files that unittest and pytest take for tests, relative to the root."""
+    yield from (name for name in _loose(root) if name.startswith("test_"))
+    for folder in _folders_with_python(root):
+        for path, _, names in os.walk(os.path.join(root, folder)):
+            for name in names:
+                if name.endswith(".py") and name.startswith("test_"):
+                    yield os.path.relpath(os.path.join(path, name), root)
+
+
+def _start_of_discovery(root: str, file: str) -> str:
+    """Return the folder from which unittest finds a file: it goes down into packages alone. "" is the root."""
+    folder = os.path.dirname(file)
+    while folder and os.path.isfile(os.path.join(root, folder, "__init__.py")):
+        folder = os.path.dirname(folder)
+    return folder
 
 
 def _uses_pytest(root: str) -> bool:

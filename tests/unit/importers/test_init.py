@@ -98,6 +98,59 @@ def test_python_without_a_project_is_compiled_or_tested(tmp_path: Path) -> None:
     assert first_plan(tmp_path / "two").actions["test"].command.shown == "python3 -m unittest discover"
 
 
+FAILING = "import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('it was run')\n"
+DISCOVER = "python3 -m unittest discover"
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        (["test_a.py"], DISCOVER),
+        (["tests/test_a.py"], f"{DISCOVER} tests"),
+        (["tests/__init__.py", "tests/test_a.py"], DISCOVER),
+        (["tests/unit/test_a.py"], f"{DISCOVER} tests/unit"),
+        (["tests/__init__.py", "tests/unit/test_a.py"], f"{DISCOVER} tests/unit"),
+        (["tests/__init__.py", "tests/unit/__init__.py", "tests/unit/test_a.py"], DISCOVER),
+        (["src/pkg/__init__.py", "src/pkg/tests/__init__.py", "src/pkg/tests/test_a.py"], f"{DISCOVER} src"),
+        (["pkg/__init__.py", "pkg/test_a.py"], DISCOVER),
+        (["two words/test_a.py"], f"{DISCOVER} 'two words'"),
+    ],
+)
+def test_tests_of_unittest_are_found_wherever_they_lie(tmp_path: Path, files: list[str], command: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("" if name.endswith("__init__.py") else FAILING)
+    assert first_plan(tmp_path).actions["test"].command.shown == command
+    assert "it was run" in run_treadle(tmp_path, "run", "test", check=1).out
+
+
+def test_tests_in_several_folders_are_all_run_and_see_a_package_below_src(tmp_path: Path) -> None:
+    for name in ("test_a.py", "tests/test_b.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"import pkg\n{FAILING.replace('self.fail', 'print')}")
+    write(tmp_path, src__pkg_dot_py="")
+    first_plan(tmp_path)
+    assert run_treadle(tmp_path, "run", "test", check=0).out.count("it was run") == 2
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"tests/test_a.py": "def test_it(): pass\n"},
+        {"tests/a_test.py": FAILING},
+        {"tests/a.py": ""},
+        {"tests/test_a.py": FAILING, "test_b.py": "def test_it(): pass\n"},
+    ],
+)
+def test_what_unittest_would_not_find_is_left_to_pytest_which_fails_if_it_finds_nothing(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert first_plan(tmp_path).actions["test"].command.shown == "python3 -m pytest"
+
+
 @pytest.mark.system("cc")
 @needs_cc
 def test_a_c_program_is_built_and_its_headers_count(tmp_path: Path) -> None:

@@ -223,4 +223,5 @@ def test_an_empty_folder_gets_a_plan_of_five_lines(tmp_path: Path) -> None:
     assert run_treadle(tmp_path, "init", check=0).out == "wrote treadle.yaml from an empty folder: 1 action\n"
     text = [one for one in (tmp_path / "treadle.yaml").read_text().splitlines() if one and "#" not in one]
     assert len(text) <= 5
+    assert "ran hello" in run_treadle(tmp_path, "run", check=0).out
     assert run_treadle(tmp_path, "run", "hello", check=0).out.startswith("hello")
