@@ -13,12 +13,12 @@ from pathlib import Path
 from treadle.plan.schema.keys import TABLES, Key
 
 PAGE = Path(__file__).parents[1] / "plan.md"
-BETWEEN = re.compile(r"(?<=<!-- keys of )(\w+)( -->\n\n).*?(?=\n\n<!-- end of keys -->)", re.DOTALL)
+BETWEEN = re.compile(r"(?<=<!-- keys of )(\w+)( -->\n).*?(?=\n<!-- end of keys -->)", re.DOTALL)
 
 
 def with_tables(text: str) -> str:
     """Return a page with its tables as they are now."""
-    return BETWEEN.sub(lambda found: f"{found[1]}{found[2]}{_keys(found[1])}", text)
+    return BETWEEN.sub(lambda found: f"{found[1]}{found[2]}\n{_keys(found[1])}\n", text)
 
 
 def _keys(name: str) -> str:

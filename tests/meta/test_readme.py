@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-BOOK = {"one.txt": "It was the best of times\n", "two.txt": "it was the worst of times\n"}
 
 
 def masked(text: str) -> list[str]:
@@ -22,9 +21,6 @@ def masked(text: str) -> list[str]:
 
 
 def test_the_first_example_prints_what_is_shown(tmp_path: Path) -> None:
-    (tmp_path / "book").mkdir()
-    for name, text in BOOK.items():
-        (tmp_path / "book" / name).write_text(text)
     (tmp_path / "treadle.yaml").write_text(README.split("```yaml\n")[1].split("```")[0])
     bin_folder = Path(sys.executable).parent
     environ = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}

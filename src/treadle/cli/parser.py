@@ -283,8 +283,9 @@ examples:
   treadle init Makefile         use this file alone
   treadle init -f build.yaml    write to another file
 
-Translates a Taskfile, a dvc.yaml and a Makefile. Without these, it looks for
-Python and C. What cannot be translated is a comment in the plan.
+Translates a Taskfile, a dvc.yaml, a Makefile and a justfile. Without these, it
+looks for package.json, CMake, tox, nox, Python and C. What cannot be translated
+is a comment in the plan.
 
 """,
     "schema": """\

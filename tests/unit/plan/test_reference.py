@@ -33,6 +33,10 @@ def test_the_tables_of_the_page_are_those_that_check_plans() -> None:
     assert WITH_TABLES(text) == text
 
 
+def test_a_table_that_is_empty_is_filled() -> None:
+    assert "| `slots` |" in WITH_TABLES("<!-- keys of pool -->\n\n<!-- end of keys -->\n")
+
+
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_each_example_of_the_page_loads(number: int, folder: Folder) -> None:
     write_files(folder)
