@@ -5,7 +5,6 @@ A map counts by all that is in it, value by value; a list counts as one value.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from treadle.core.elements import VALUE
@@ -81,6 +80,9 @@ def _as_json(tree: Tree) -> str:
         return f"[{', '.join(map(_as_json, tree))}]"
     if isinstance(tree, Number | bool):
         return text_of(tree)
+    # plans without such a value load no json
+    import json
+
     return json.dumps(tree, ensure_ascii=False)
 
 
