@@ -218,3 +218,38 @@ def test_a_check_with_another_command_is_compared_with_its_last_success(tmp_path
             "      - grep -c one src/a",
             "      + grep -q one src/a src/b",
         ]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "run: out/tool",
+        "run: ./out/../out/tool",
+        "run: ['true', out/tool]",
+        "argv: [out/tool]",
+        "{run: ../out/tool, cwd: src}",
+        "{sh: 'true', shell: [out/tool]}",
+        "{run: 'true', tools: [out/tool]}",
+    ],
+)
+def test_what_starts_a_program_follows_the_action_that_makes_it(tmp_path: Path, use: str) -> None:
+    (tmp_path / "src").mkdir()
+    action = use if use.startswith("{") else f"{{{use}}}"
+    plan(
+        tmp_path,
+        "actions:\n"
+        "  tool: {sh: \"printf '#!/bin/sh\\\\n' > ${out}; chmod +x ${out}\", out: out/tool}\n"
+        f"  use: {{stdout: out/used, {action[1:-1]}}}\n",
+    )
+    run_treadle(tmp_path, "run", check=0)
+    assert "    use reads out/tool" in told(tmp_path, "tool")
+    assert not any("needed by" in line for line in told(tmp_path, "tool"))
+    assert "read by use" in run_treadle(tmp_path, "list", "--files", "tool", check=0).out
+    graph = json.loads(run_treadle(tmp_path, "graph", "--format", "json", check=0).out)
+    assert [(edge["from"], edge["to"], edge["kind"]) for edge in graph["edges"]] == [("tool", "use", "data")]
+
+
+def test_a_program_that_an_action_makes_and_starts_itself_is_nothing_that_it_reads(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  tool: {run: [python3 make.py, out/tool], out: out/tool}\n")
+    listed = run_treadle(tmp_path, "list", "--files", "tool", check=0).lines
+    assert listed == ["tool", "  makes", "    out/tool"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os.path
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from treadle.command.graph_checks import read_by
 from treadle.core.graph.algorithms import reached
 from treadle.core.output_index import OutputIndex
 from treadle.core.paths import overlap
@@ -12,6 +14,7 @@ from treadle.core.paths import overlap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from treadle.command.command import Command
     from treadle.frontends.base import Project
 
 DATA, NEEDS, AFTER = "data", "needs", "after"
@@ -37,7 +40,7 @@ class PathUse:
         found: dict[str, dict[str, list[str]]] = {}
         for consumer, action in self.plan.actions.items():
             exclude = action.command.exclude
-            for path in action.command.inputs:
+            for path in self.reads(action.command):
                 for producer in self._outputs.of(path, exclude.get(path, ())):
                     if producer != consumer:
                         found.setdefault(producer, {}).setdefault(consumer, []).append(path)
@@ -46,6 +49,15 @@ class PathUse:
     @cached_property
     def _successors(self) -> dict[str, list[str]]:
         return self.plan.successors()
+
+    def reads(self, command: Command) -> list[str]:
+        """Return the inputs of a command, and the programs that it starts or names as tools by a path."""
+        inputs = dict.fromkeys(command.inputs)
+        root = self.plan.root
+        others = (
+            os.path.relpath(os.path.join(root, path), root) for path in read_by(command) if path not in inputs
+        )
+        return list(inputs | dict.fromkeys(others))
 
     def producers(self, path: str, exclude: Sequence[str] = ()) -> list[str]:
         """Return the actions that make or edit a path, something in it, or a folder around it.
@@ -65,7 +77,7 @@ class PathUse:
         consumers = (
             uid
             for uid, action in self.plan.actions.items()
-            if any(overlap(one, path) for one in action.command.inputs)
+            if any(overlap(one, path) for one in self.reads(action.command))
         )
         return list(dict.fromkeys([*self.producers(path), *consumers]))
 
@@ -86,6 +98,6 @@ class PathUse:
         """Return what comes before an action: (other action, DATA, NEEDS or AFTER)."""
         action = self.plan.actions[uid]
         exclude = action.command.exclude
-        data = {one for path in action.command.inputs for one in self.producers(path, exclude.get(path, ()))}
+        data = {one for path in self.reads(action.command) for one in self.producers(path, exclude.get(path, ()))}
         found = [(one, DATA if one in data else NEEDS) for one in action.predecessors]
         return found + [(one, AFTER) for one in action.after if one in self.plan.actions]

@@ -150,7 +150,7 @@ class Origins:
         """Return the programs in the root that an action starts by a path: they are inputs too."""
         started = (os.path.join(action.command.cwd, argv[0]) for argv in action.command.argvs() if "/" in argv[0])
         paths = (os.path.relpath(os.path.join(self.plan.root, path), self.plan.root) for path in started)
-        return [path for path in paths if not path.startswith("../")]
+        return [path for path in paths if not path.startswith("../") and action.uid not in self.use.producers(path)]
 
     def outputs(self, action: Action) -> list[dict[str, object]]:
         """Return the outputs of an action."""
