@@ -44,7 +44,7 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
     for _ in range(_ROUNDS):
         settle(draft, root)
         if not draft.live:
-            draft.add("hello", {"run": "echo hello"}, ["your first action: `treadle run`"])
+            draft.add("hello", {"run": "echo hello"}, ["your first action: `treadle run hello` prints hello"])
             draft.default = ["hello"]
         writer = _Writer()
         writer.plan(draft, schema)
