@@ -55,6 +55,7 @@ CHANGES = {
     "a link of an excluded name": ("ln -s ../data src/l.log", "whole"),
     "what an excluded link leads to": ("ln -s ../data src/l.log; echo 2 > data/d", "whole"),
     "litter": ("mkdir src/__pycache__; touch src/__pycache__/x src/a.c~ src/.DS_Store", ""),
+    "caches of tools": ("for n in mypy pytest ruff; do mkdir src/.${n}_cache; touch src/.${n}_cache/x; done", ""),
     "litter beside what counts": ("touch src/a.c~; echo 2 > src/a.c", "both read whole"),
 }
 
@@ -111,7 +112,11 @@ def test_why_names_the_exclude(made: Project) -> None:
 def test_list_files_names_what_does_not_count(made: Project) -> None:
     said = made.treadle("list", "--files", "read").out
     assert "src/  no action makes it, without *.log /old/*.c gen/" in said
-    assert said.endswith("do not count: __pycache__/ .treadle/ .*.sw[a-p] .#?* #?*# ?*~ .?*~ .~lock.*# .DS_Store\n")
+    assert said.endswith(
+        "do not count: "
+        "__pycache__/ .treadle/ .mypy_cache/ .pytest_cache/ .ruff_cache/ "
+        ".*.sw[a-p] .#?* #?*# ?*~ .?*~ .~lock.*# .DS_Store\n"
+    )
     data = json.loads(made.treadle("list", "--files", "--json").out)
     assert data["litter"][0] == "__pycache__/"
     of_read = next(one for one in data["actions"] if one["name"] == "read")["files"]["inputs"]

@@ -149,18 +149,23 @@ def is_folder(value: str) -> bool:
     return value.startswith(("tree ", PRESENT)) or value == _FOLDER_VALUE
 
 
-LITTER = ("__pycache__/", f"{STATE_FOLDER}/", ".*.sw[a-p]", ".#?*", "#?*#", "?*~", ".?*~", ".~lock.*#", ".DS_Store")
+_LITTER_FOLDERS = ("__pycache__", STATE_FOLDER, ".mypy_cache", ".pytest_cache", ".ruff_cache")
+LITTER = (
+    *[f"{name}/" for name in _LITTER_FOLDERS],
+    *(".*.sw[a-p]", ".#?*", "#?*#", "?*~", ".?*~", ".~lock.*#", ".DS_Store"),
+)
 """What no input folder counts, as patterns of `exclude`; `is_litter` is the same, without a regex.
 
-An interpreter, an editor or a file manager writes them next to sources, and nothing reads them as a source: byte
-code, our state, files for swap, locks and backups of vim, emacs and LibreOffice, and .DS_Store of macOS.
+An interpreter, a checker, an editor or a file manager writes them next to sources, and nothing reads them as a
+source: byte code, our state, caches of mypy, pytest and ruff, files for swap, locks and backups of vim, emacs and
+LibreOffice, and .DS_Store of macOS.
 """
 
 
 def is_litter(name: str, is_folder: bool) -> bool:
     """Return whether something of this name in an input folder is none of its content, see LITTER."""
     if is_folder:
-        return name in ("__pycache__", STATE_FOLDER)
+        return name in _LITTER_FOLDERS
     if name[-1] == "~":
         return len(name) > 1 and name != ".~"
     if name[0] == ".":

@@ -376,7 +376,10 @@ def test_a_folder_with_the_name_of_a_lock_counts(tmp_path: Path) -> None:
     assert describe_tree(tmp_path, follow=True) != before
 
 
-@pytest.mark.parametrize("name", [*LITTER_FILES, *NO_LITTER, "__pycache__x", ".treadle", ".#", ".~", ".~lock.#"])
+@pytest.mark.parametrize(
+    "name",
+    [*LITTER_FILES, *NO_LITTER, "__pycache__x", ".treadle", ".mypy_cache", ".ruff_cache2", ".#", ".~", ".~lock.#"],
+)
 @pytest.mark.parametrize("is_folder", [False, True])
 def test_the_list_of_litter_says_what_is_litter(name: str, is_folder: bool) -> None:
     files = [pattern for pattern in LITTER if not pattern.endswith("/")]
