@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,6 +150,18 @@ def test_clean_removes_what_it_made_whatever_that_holds_now_and_leaves_the_rest(
     assert "web/nm/ keeps files that no run of Treadle has made: .cache/" in done.err
     assert [str(one.relative_to(made.folder)) for one in (made.folder / "web/nm").iterdir()] == ["web/nm/.cache"]
     assert made.run() == sorted(f"install {READERS}".split())
+
+
+def test_what_clean_leaves_of_it_counts_as_made_no_more(made: Project) -> None:
+    # each of its names is still there, for what others have put there
+    made.run_shell("for n in a b .bin; do mkdir web/nm/$n/__pycache__; touch web/nm/$n/__pycache__/x; done")
+    assert made.run() == []
+    made.treadle("clean", "-n", "install")
+    assert made.run() == []
+    made.treadle("clean", "install")
+    assert sorted(os.listdir(made.folder / "web/nm")) == [".bin", "a", "b"]
+    assert made.run() == sorted(f"install {READERS}".split())
+    assert made.run() == []
 
 
 def test_a_run_moves_aside_what_was_edited_in_it(made: Project) -> None:

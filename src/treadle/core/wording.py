@@ -70,7 +70,7 @@ def reason(why: Reason) -> str:
     if kind == decision.OUTPUT_MISSING:
         return f"{name} is missing"
     if is_of_another_run(why):
-        return f"another run has begun to make {name} since"
+        return f"{name} has begun to be made or removed again since"
     if kind == decision.OUTPUT_ALTERED:
         more = f", and {len(why.files) - _FILES} more" if len(why.files) > _FILES else ""
         shown = ", ".join(safe(path) for path in why.files[:_FILES])

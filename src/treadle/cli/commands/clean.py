@@ -277,6 +277,9 @@ class Cleaner:
         if why:
             self._leave(path, why)
             return
+        if not self._is_dry:
+            # where files of others stay, all names of a folder judged by presence may still be there
+            self._store.note_runs((), [path])
         aside = os.path.join(self._store.folder, "replaced", own_name(label, uid))
         aliases = Aliases(self._root, inputs)
         if path.endswith("/") and stat.S_ISDIR(status.st_mode):
