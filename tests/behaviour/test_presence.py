@@ -164,6 +164,16 @@ def test_what_clean_leaves_of_it_counts_as_made_no_more(made: Project) -> None:
     assert made.run() == []
 
 
+@pytest.mark.parametrize("link", ["web", "web/nm"])
+def test_a_link_that_leads_to_another_folder_since_is_no_success_of_it(link: str, made: Project) -> None:
+    made.run_shell(f"mv {link} one; cp -r one two; ln -s $PWD/one {link}")
+    made.treadle("run")
+    assert made.run() == []
+    made.run_shell(f"ln -sfn $PWD/two {link}")
+    assert {"install", "one", "whole"} <= set(made.run())
+    assert made.run() == []
+
+
 def test_a_run_moves_aside_what_was_edited_in_it(made: Project) -> None:
     made.write("web/nm/a/p", "mine\n")
     made.write("lock", "2\n")

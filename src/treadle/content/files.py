@@ -11,6 +11,8 @@ import os
 from stat import S_ISDIR, S_ISLNK
 from time import time_ns
 
+from xxhash import xxh3_128_hexdigest
+
 from treadle.content.timestamps import FileSystems
 
 from .digests import ABSENT, PRESENT, SUCCESS, describe, describe_tree, look_at
@@ -266,6 +268,10 @@ class Files:
         run = self.see_again(self.stand_ins[folder])
         # another state has noted that it makes the folder: whichever run that is, it is another one
         by = os.urandom(8).hex() if run.value == ABSENT else run.value.rpartition(" ")[2]
+        place, top = os.path.realpath(full), os.path.join(os.path.realpath(self.root), "")
+        if place != top + folder.rstrip("/"):
+            # a link that leads elsewhere since: the run has made another folder
+            by += f"@{xxh3_128_hexdigest(os.fsencode(place.removeprefix(top)))}"
         value = f"{PRESENT}{by} {'/'.join(there if names is None else sorted(names))}"
         sure = look.sure and run.sure
         return Seen(value if is_there else ABSENT, run.looks, sure=sure, folders={folder: look})
