@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
+_MADE = shutil.ignore_patterns("__pycache__", "*.egg-info", "out", ".venv", ".treadle")
+"""What is no part of a project: what runs in its own folder have made."""
 _RAN = re.compile(r"^\[\d+/\d+\] ran (\S+) ", re.MULTILINE)
 
 
@@ -36,7 +38,7 @@ class Copy:
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+                shutil.copytree(ROOT / name, target, ignore=_MADE)
             else:
                 shutil.copy(ROOT / name, target)
 
