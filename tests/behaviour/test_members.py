@@ -113,6 +113,10 @@ CHAIN = {
             {**CHAIN, "treadle.yaml": including("{file: none.yaml, optional: true}", "mid/treadle.yaml")},
             "mid/lib", "treadle.yaml", id="an optional one is missing beside it",
         ),
+        pytest.param(
+            {**CHAIN, "treadle.yaml": 'treadle: 1\n"inc\\x6cude": [mid/treadle.yaml]\n'},
+            "mid/lib", "treadle.yaml", id="the key has an escape",
+        ),
     ],
 )  # fmt: skip
 def test_the_topmost_plan_that_includes_the_nearest_one_is_taken(

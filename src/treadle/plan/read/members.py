@@ -45,7 +45,8 @@ def _included(path: str) -> list[str]:
     :raises TreadleError: it cannot be read
     """
     source = parser.read_source(path)
-    if "include" not in source.text:
+    if "include" not in source.text and "\\" not in source.text:
+        # an escape may write a letter of the key
         return []
     top = parser.parse(source)
     listed = top.nodes.get("include") if isinstance(top, Table) else None
