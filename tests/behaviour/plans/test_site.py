@@ -15,7 +15,16 @@ from plan_runs import Copy
 @pytest.fixture(scope="module")
 def run_before(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy = Copy(tmp_path_factory.mktemp("site"), "plans/site.yaml", "-p", f"python={sys.executable}")
-    copy.take("plans/site.yaml", "plans/site", "docs", "README.md", "CHANGELOG.md", "LICENSE")
+    copy.take(
+        "plans/site.yaml",
+        "plans/site",
+        "plans/package",
+        "plans/monorepo",
+        "docs",
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+    )
     ran = copy.run()
     pages = [path.relative_to(copy.folder).as_posix() for path in copy.folder.glob("docs/**/*.md")]
     for page in ("README.md", "CHANGELOG.md", *pages):
