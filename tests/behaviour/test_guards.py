@@ -88,6 +88,24 @@ def on_terminal(project: Project, *arguments: str) -> Iterator[Terminal]:
         os.close(terminal.master)
 
 
+def test_what_was_typed_before_the_question_is_no_answer(project: Project) -> None:
+    os.mkfifo(project.folder / "gate")
+    project.write(
+        "plan",
+        "treadle: 1\nactions:\n  first: {sh: cat gate}\n"
+        "  a: {sh: echo a >> $LOG, pass: [LOG], after: first, confirm: publish?}\n",
+    )
+    with on_terminal(project, "run", "first", "a") as terminal:
+        # it opens once the action before the question reads
+        with open(project.folder / "gate", "w") as gate:
+            terminal.answer("y")
+            gate.write("go\n")
+        terminal.read_until("a: publish? [y/N] ")
+        terminal.answer("n")
+        assert terminal.end() == 1
+    assert project.starts() == []
+
+
 @pytest.mark.parametrize(
     ("answer", "runs"), [("y", True), ("YES", True), ("n", False), ("", False), ("yep", False)]
 )

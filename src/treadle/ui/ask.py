@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +31,12 @@ def read_yes(is_given_up: Callable[[], bool]) -> bool:
         if select.select([fd], [], [], _PAUSE)[0]:
             return os.read(fd, 1024).decode("utf-8", "replace").strip().lower() in _YES
     return False
+
+
+def forget_typed() -> None:
+    """Drop what was typed before a question is shown: it cannot be the answer to it."""
+    if can_ask():
+        import termios
+
+        with suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

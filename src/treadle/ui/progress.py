@@ -133,7 +133,10 @@ class Progress(Subscriber):
         """Ask whether an action may start; the answer is read elsewhere."""
         from treadle.core.text import safe
 
+        from .ask import forget_typed
+
         self.screen.hold()
+        forget_typed()
         self.console.errors.prompt(f"{safe(name)}: {safe(text)} [y/N] ")
 
     def answered(self, name: str) -> None:
