@@ -80,15 +80,18 @@ def asks(keys: Mapping[str, Any]) -> bool:
 
 
 def variables_from_outside(keys: Mapping[str, Any]) -> list[str]:
-    """Return the variables of the environment that the script of an action reads and that the action does not set.
+    """Return the variables of the environment that the scripts of an action read and that the action does not set.
 
-    A plan passes only declared variables: without `pass`, a script that asks for CONFIRM or DRY_RUN would find it
-    unset whatever the caller says.
+    Its scripts are `sh` and those of `require`, of which each has its own variables. A plan passes only declared
+    variables: without `pass`, a script that asks for CONFIRM or DRY_RUN would find it unset whatever the caller
+    says.
     """
-    script = keys.get("sh")
-    if not isinstance(script, str) or os.path.basename(keys.get("shell", ["sh"])[0]) not in SHELLS:
+    if os.path.basename(keys.get("shell", ["sh"])[0]) not in SHELLS:
         return []
-    written = {name for match in _WRITTEN_VARIABLE.finditer(script) for name in match.groups() if name}
-    known = written | _ALWAYS_SET | keys.get("env", {}).keys() | set(keys.get("pass", ()))
-    read = dict.fromkeys(_READ_VARIABLE.findall(script))
+    known = _ALWAYS_SET | keys.get("env", {}).keys() | set(keys.get("pass", ()))
+    read: dict[str, None] = {}
+    for script in (keys.get("sh"), *(one.get("sh") for one in keys.get("require", ()))):
+        if isinstance(script, str):
+            written = {name for match in _WRITTEN_VARIABLE.finditer(script) for name in match.groups() if name}
+            read.update((name, None) for name in _READ_VARIABLE.findall(script) if name not in written)
     return [name for name in read if name not in known and not name.startswith(("LC_", "XDG_", "TREADLE", "BASH"))]
