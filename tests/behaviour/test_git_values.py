@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from project import Project
+from repositories import Repository
 
 pytestmark = pytest.mark.system("git")
 
@@ -37,11 +38,7 @@ def made(folder: Path, plan: str = PLAN) -> Project:
     project.write("plan", plan)
     project.write("in.txt", "one")
     project.write(".gitignore", ".treadle\nout\n")
-    git(project, "init", "-q", "-b", "main")
-    git(project, "config", "user.email", "a@example.org")
-    git(project, "config", "user.name", "a")
-    git(project, "add", "-A")
-    git(project, "commit", "-qm", "one")
+    Repository(project.folder).commit_all()
     return project
 
 

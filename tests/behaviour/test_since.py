@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from project import Project
+from repositories import Repository
 
 pytestmark = pytest.mark.system("git")
 
@@ -67,11 +68,7 @@ def project(tmp_path: Path) -> Project:
     (made.folder / "tools" / "make").chmod(0o755)
     (made.folder / "tree" / "to").symlink_to("../linked")
     made.write("linked/file", "l")
-    git(made, "init", "-q", "-b", "main")
-    git(made, "config", "user.email", "a@example.org")
-    git(made, "config", "user.name", "a")
-    git(made, "add", "-A")
-    git(made, "commit", "-qm", "one")
+    Repository(made.folder).commit_all()
     return made
 
 

@@ -9,26 +9,20 @@ from pathlib import Path
 
 import pytest
 
+import repositories
 from treadle import UsageError
 from treadle.content.git_changes import changed_since
 
 pytestmark = pytest.mark.system("git")
 
 
-class Repository:
+class Repository(repositories.Repository):
     def __init__(self, top: Path, *words: str) -> None:
-        self.top = top
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(top.parent), "GIT_CONFIG_NOSYSTEM": "1"}
-        top.mkdir()
-        self.git("init", "-q", "-b", "main", *words)
-        self.git("config", "user.email", "a@example.org")
-        self.git("config", "user.name", "a")
+        super().__init__(top, *words)
         self.git("config", "protocol.file.allow", "always")
 
     def git(self, *words: str) -> bytes:
-        return subprocess.run(
-            ["git", *words], cwd=self.top, env=self.environ, check=True, capture_output=True
-        ).stdout
+        return self.run(*words)
 
     def write(self, name: str, text: str = "text\n") -> Path:
         path = self.top / name
@@ -37,8 +31,7 @@ class Repository:
         return path
 
     def commit(self) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-qm", "x", "--allow-empty")
+        self.commit_all()
 
     def asked(self, rev: str = "HEAD") -> set[str]:
         """Return what git itself says."""

@@ -9,26 +9,19 @@ from pathlib import Path
 
 import pytest
 
+import repositories
 from treadle.content.git_values import GitError, GitValues
 
 pytestmark = pytest.mark.system("git")
 
 
-class Repository:
+class Repository(repositories.Repository):
     def __init__(self, top: Path, *words: str) -> None:
-        self.top = top
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(top.parent), "GIT_CONFIG_NOSYSTEM": "1"}
-        top.mkdir()
-        self.git("init", "-q", "-b", "main", *words)
-        self.git("config", "user.email", "a@example.org")
-        self.git("config", "user.name", "a")
+        super().__init__(top, *words)
         self.commit()
 
     def git(self, *words: str, at: Path | None = None) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=at or self.top, env=self.environ, check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
+        return self.run(*words, at=at).decode().strip()
 
     def commit(self) -> str:
         return self.git("commit", "-qm", "x", "--allow-empty")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import runpy
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from plan_folder import Folder
+from repositories import Repository
 from treadle.plan.schema.keys import TABLES, Key
 
 PAGE = Path(__file__).parents[3] / "docs/plan.md"
@@ -45,8 +45,7 @@ def test_each_example_of_the_page_loads(number: int, folder: Folder) -> None:
     if "${git." in BLOCKS[number]:
         if shutil.which("git") is None:
             pytest.skip("git is not there")
-        make = "git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one"
-        subprocess.run(["sh", "-c", make], cwd=folder.root, check=True)
+        Repository(folder.root).commit_all()
     assert folder.load(BLOCKS[number]).actions
 
 
