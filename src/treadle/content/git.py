@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from . import trust
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 COMMITS = 50
 """Commits that are looked at, the latest that changed a file."""
@@ -57,18 +57,28 @@ class Checkout:
 
     def head(self) -> str:
         """Return the id of the commit that is checked out, "" if there is none that can be found."""
-        text = read_text(os.path.join(self.own, "HEAD")) or ""
-        for _ in range(_DEEPEST):
-            if not text.startswith("ref: "):
-                break
-            text = self.reference(text.removeprefix("ref: ").strip())
-        return self.commit_in(text)
+        return self.read_head()[1]
 
-    @staticmethod
-    def commit_in(text: str) -> str:
-        """Return the id that a reference holds, "" if it holds none."""
+    def read_head(self, note: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
+        """Return the reference that is checked out and the id of its commit, "" for what there is not.
+
+        :param note: called with each path just before it is looked at
+        """
+        path = os.path.join(self.own, "HEAD")
+        note(path)
+        # old versions of git have made a link
+        text = f"ref: {os.readlink(path)}" if os.path.islink(path) else read_text(path) or ""
+        name = ""
+        for _ in range(_DEEPEST):
+            if not text.startswith("ref:"):
+                break
+            name = text[4:].strip()
+            for folder in dict.fromkeys((self.own, self.common)):
+                note(os.path.normpath(os.path.join(folder, name)) if "\0" not in name else folder)
+            note(os.path.join(self.common, "packed-refs"))
+            text = self.reference(name)
         text = text.strip()
-        return text if len(text) in (40, 64) and _HEXADECIMAL.issuperset(text) else ""
+        return name, text if len(text) in (40, 64) and _HEXADECIMAL.issuperset(text) else ""
 
     def reference(self, name: str) -> str:
         """Return what a reference holds, "" if there is none: an id, or `ref: ` and the name of another one."""
@@ -181,8 +191,7 @@ class Tracked:
 
         Names that differ in case alone are one name on some file systems, and so here.
         """
-        full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        checkout = checkout_of(os.path.dirname(full))
+        checkout, name = _located(path)
         if checkout is None:
             return False
         if checkout.top not in self._known:
@@ -190,7 +199,7 @@ class Tracked:
         known = self._known[checkout.top]
         if known is None:
             return True
-        bare = os.fsencode(os.path.relpath(full, checkout.top)).lower()
+        bare = name.lower()
         # a folder of a sparse index means all that is in it
         return not known.isdisjoint((bare, bare + b"/", *(b"%s//" % one for one in _above(bare + b"/"))))
 
@@ -203,18 +212,24 @@ def tracked_among(paths: Iterable[str]) -> list[str]:
     known: dict[str, set[bytes]] = {}
     found = []
     for path in paths:
-        full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        checkout = checkout_of(os.path.dirname(full))
+        checkout, name = _located(path)
         if checkout is None:
             continue
         if checkout.top not in known:
             try:
-                known[checkout.top] = {name for name, _ in checkout.index()}
+                known[checkout.top] = {one for one, _ in checkout.index()}
             except (ValueError, IndexError):
                 known[checkout.top] = set()
-        if os.fsencode(os.path.relpath(full, checkout.top)) in known[checkout.top]:
+        if name in known[checkout.top]:
             found.append(path)
     return found
+
+
+def _located(path: str) -> tuple[Checkout | None, bytes]:
+    """Return the checkout around a path, and the path as its index names it. No link at its end is followed."""
+    full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    checkout = checkout_of(os.path.dirname(full))
+    return checkout, b"" if checkout is None else os.fsencode(os.path.relpath(full, checkout.top))
 
 
 def _names_of(checkout: Checkout) -> set[bytes] | None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from . import trust
-from .git import Checkout, checkout_of, has_changes, read_text, run_git
+from .git import Checkout, checkout_of, has_changes, run_git
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,8 +20,6 @@ NAMES = ("sha", "branch", "describe", "dirty")
 DETACHED = "HEAD"
 """The branch where none is checked out, as `git rev-parse --abbrev-ref HEAD` says it."""
 USED = re.compile(r"\bgit\.(sha|branch|describe|dirty)\b")
-_DEEPEST = 5
-"""How often a reference may name another one."""
 
 
 class GitError(Exception):
@@ -105,23 +103,11 @@ class GitValues:
 
     def _read_head(self, checkout: Checkout) -> tuple[str, str]:
         """Return branch and commit as the files of the repository say them, "" for what there is not."""
-        path = os.path.join(checkout.own, "HEAD")
-        self._note(path)
-        # old versions of git have made a link
-        text = f"ref: {os.readlink(path)}" if os.path.islink(path) else read_text(path) or ""
-        name = ""
-        for _ in range(_DEEPEST):
-            if not text.startswith("ref:"):
-                break
-            name = text[4:].strip()
-            for folder in dict.fromkeys((checkout.own, checkout.common)):
-                self._note(os.path.normpath(os.path.join(folder, name)) if "\0" not in name else folder)
-            self._note(os.path.join(checkout.common, "packed-refs"))
-            text = checkout.reference(name)
+        name, commit = checkout.read_head(self._note)
         branch = name.removeprefix("refs/heads/")
         if not branch.isprintable() and any(char < " " for char in branch):
             raise GitError(f"HEAD of {checkout.top} names no branch\ngit status says more")
-        return branch, checkout.commit_in(text)
+        return branch, commit
 
     def _asked_head(self, checkout: Checkout) -> tuple[str, str]:
         for folder in dict.fromkeys((checkout.own, checkout.common)):
