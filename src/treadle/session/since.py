@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from treadle.command.discovered import discovered_on_record, owner_of, producers_on_record
+from treadle.core.graph.algorithms import reached
 from treadle.core.paths import below, folders_around
 from treadle.state.store import Store
 
@@ -40,35 +41,22 @@ def affected(plan: Project, uids: Sequence[str], changed: Differences) -> set[st
     found_before: dict[str, list[str]] = {}
     for uid, producer in producers_on_record(store, commands):
         found_before.setdefault(uid, []).append(producer)
-    found: set[str] = set()
-    for uid in _in_order(plan, everything, found_before):
+    touched = []
+    followers: dict[str, list[str]] = {}
+    for uid in everything:
         action = plan.actions[uid]
         before = (*action.predecessors, *found_before.get(uid, ()))
+        for one in before:
+            followers.setdefault(one, []).append(uid)
         if (
             uid in matched
             # what reads all instances of a family reads others where one of them is new or gone
             or any(plan.actions[one].family in families for one in before)
-            or not found.isdisjoint(before)
             or _reads_unknown(store, uid, action.command)
             or any(map(paths.touch, _files_of(store, uid, action.command)))
         ):
-            found.add(uid)
-    return found
-
-
-def _in_order(plan: Project, uids: Sequence[str], more: dict[str, list[str]]) -> Iterable[str]:
-    """Yield actions after all that they depend on, those discovered inputs come from included."""
-    inside, done = set(uids), set[str]()
-    for first in uids:
-        stack = [(first, False)]
-        while stack:
-            uid, is_over = stack.pop()
-            if is_over:
-                yield uid
-            elif uid not in done and uid in inside:
-                done.add(uid)
-                stack.append((uid, True))
-                stack += [(one, False) for one in (*plan.actions[uid].predecessors, *more.get(uid, ()))]
+            touched.append(uid)
+    return set(reached(touched, lambda uid: followers.get(uid, ())))
 
 
 def _reads_unknown(store: Store, uid: str, command: Command) -> bool:
