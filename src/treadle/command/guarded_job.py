@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from treadle.core.redaction import without_values_in
 from treadle.engines.local import SPAWN_ERRORS
 from treadle.engines.process import describe_spawn_error, describe_status, spawn
 from treadle.engines.process_marks import mark_of, with_mark
@@ -19,7 +20,7 @@ from treadle.errors import TreadleError
 from treadle.scheduling.job import Job
 from treadle.status import ReturnValue
 
-from .guards import Requirement, hidden
+from .guards import Requirement
 from .job import CONSOLE_QUEUE, CommandJob
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class GuardedJob(CommandJob):
 
     def _hidden(self, text: str) -> str:
         environ = self.context.fingerprinter.environment(self.command)
-        return hidden(text, [environ.get(name, "") for name in self.command.env.secret])
+        return without_values_in(text, [environ.get(name, "") for name in self.command.env.secret])
 
     def _require(self) -> None:
         for one in self.guards.require:

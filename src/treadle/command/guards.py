@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-HIDDEN = "(secret)"
-"""Stands for a secret value in texts that are shown."""
-
 
 class Requirement:
     """What has to hold before an action starts.
@@ -78,10 +75,3 @@ def guards_from(texts: Iterator[str]) -> Guards:
         variables = {next(texts): next(texts) for _ in range(int(next(texts)))}
         require.append(Requirement(argvs, message, shown, variables, failed))
     return Guards(require, confirm)
-
-
-def hidden(text: str, secrets: Sequence[str]) -> str:
-    """Return a text without secret values."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    return text

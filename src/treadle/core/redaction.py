@@ -30,11 +30,18 @@ def without_values(text: str, values: Iterable[str]) -> str:
 
     :param text: a word of a command line, also `NAME=VALUE`
     """
-    for value in sorted(filter(None, values), key=len, reverse=True):
-        if len(value) >= _LONG:
-            text = text.replace(value, REDACTED)
-        elif text == value or text.endswith(f"={value}"):
+    values = list(values)
+    text = without_values_in(text, [value for value in values if len(value) >= _LONG])
+    for value in values:
+        if 0 < len(value) < _LONG and (text == value or text.endswith(f"={value}")):
             text = text.removesuffix(value) + REDACTED
+    return text
+
+
+def without_values_in(text: str, values: Iterable[str]) -> str:
+    """Return a text in which secret values are replaced wherever they occur, however short they are."""
+    for value in sorted(filter(None, values), key=len, reverse=True):
+        text = text.replace(value, REDACTED)
     return text
 
 

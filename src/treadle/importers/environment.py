@@ -30,7 +30,7 @@ _BY_TOOL: dict[str, tuple[str, ...]] = {
     "cargo": ("CARGO_HOME", "RUSTUP_HOME"),
     "go": ("GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOPRIVATE"),
 }
-"""Program -> the variables by which it finds its agent, its server or who calls it."""
+"""Program -> the variables by which it finds its agent, its server or its user."""
 _STARTS = re.compile(
     r"(?:^|&&|\|\||[;|&({\n`])\s*[@-]*((?:\w+=\S*\s+|(?:env|sudo|exec|time|nice|command)\s+)*)([\w./-]+)"
 )
