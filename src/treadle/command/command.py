@@ -126,8 +126,8 @@ class Limits:
     """
 
     __slots__ = (
-        *("exclusive", "group", "limit", "mutex", "priority", "queue", "resources", "retries"),
-        *("timeout", "tokens"),
+        *("exclusive", "group", "limit", "mutex", "priority"),
+        *("queue", "resources", "retries", "timeout", "tokens"),
     )
 
     def __init__(
@@ -231,21 +231,8 @@ class Command:
 
     __slots__ = (
         *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "guards", "inputs"),
-        *(
-            "installed",
-            "keep",
-            "label",
-            "limits",
-            "once",
-            "output",
-            "outputs",
-            "place",
-            "presence",
-            "script",
-            "stdout",
-            "steps",
-        ),
-        *("tools",),
+        *("installed", "keep", "label", "limits", "once", "output", "outputs", "place", "presence"),
+        *("script", "stdout", "steps", "tools"),
     )
 
     def __init__(

@@ -207,6 +207,7 @@ class CommandJob(ProcessJob):
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
 """Variables that make programs write colours without a terminal. They are not part of fingerprints."""
 _NAME_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+"""As in `engines.machine`, which a run without demands does not load."""
 _SAY_COLOURS = {"NO_COLOR", *COLOURED}
 _REDIRECTS = (">", "|", "`", "$(")
 

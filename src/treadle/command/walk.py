@@ -100,8 +100,8 @@ class Settings:
     """
 
     __slots__ = (
-        *("blocked", "colours", "environ", "force", "jobs", "keep_going", "max_running", "pool", "queues"),
-        "wait",
+        *("blocked", "colours", "environ", "force", "jobs"),
+        *("keep_going", "max_running", "pool", "queues", "wait"),
     )
 
     def __init__(

@@ -57,9 +57,8 @@ class Watch:
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "nearby", "plan", "pool", "queues"),
-        "root",
-        *("rows", "search", "system"),
+        *("environ", "folders", "generates_plans", "has_globs", "links", "nearby", "plan"),
+        *("pool", "queues", "root", "rows", "search", "system"),
     )
 
     def __init__(
