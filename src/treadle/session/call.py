@@ -415,7 +415,7 @@ def no_plan(folder: str) -> UsageError:
     """Return the error for a folder without a plan in it or above it."""
     return UsageError(
         f"there is no {DEFAULT_PLAN} in {folder} or in a folder above it",
-        hint="name a plan: -f FILE, or `treadle run some.yaml`",
+        hint="`treadle init` makes one; to name one: -f FILE, or `treadle run some.yaml`",
     )
 
 
