@@ -81,6 +81,7 @@ def test_a_new_file_of_tests_is_a_new_action(package: Copy) -> None:
 
 
 def test_a_failing_test_runs_again_until_it_passes(package: Copy) -> None:
+    """Both edits are of one size, and may be of one second: no compiled code of the first may outlive it."""
     package.edit("plans/package/src/tally/words.py", "text.lower()", "text.upper()")
     failed = run_treadle(package.folder, "run", "-f", package.plan, "-k", "checks", check=1)
     assert "failed test@tests/test_words.py" in failed.out
