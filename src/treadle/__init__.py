@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .core.graph.dag import DAG as DAG
     from .core.graph.dag import DAGIterator as DAGIterator
     from .core.outcomes import ActionReport as ActionReport
+    from .core.outcomes import Outcome as Outcome
     from .core.outcomes import Report as Report
     from .core.pool import Allocation as Allocation
     from .core.pool import Demand as Demand
@@ -101,7 +102,7 @@ _HOMES = {
     "command.walk": ("CommandWalk", "Settings"),
     "scheduling.coroutine_job": ("CoroutineJob",),
     "core.graph.dag": ("DAG", "DAGIterator"),
-    "core.outcomes": ("ActionReport", "Report"),
+    "core.outcomes": ("ActionReport", "Outcome", "Report"),
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),

@@ -12,7 +12,7 @@ from ._startup.interpreter import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import require_graph
-from .core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, ActionReport, Report
+from .core.outcomes import NO_OUTCOME, PASS, ActionReport, Outcome, Report, outcome
 from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, call_hook, refusal, words_of
@@ -49,7 +49,10 @@ class Walk:
         self.actions = actions
         self.prev_fingerprints: dict[Hashable, Any] = {}
         self.new_fingerprints: dict[Hashable, Any] = {}
+        self.outcomes: dict[Hashable, Outcome] = {}
+        """How each action that had its turn has ended."""
         self.job_status: dict[Hashable, ReturnValue] = {}
+        """The status that follows from that."""
         self.failure_source: dict[Hashable, set[Hashable]] = {}
         self.verdicts: dict[Hashable, Verdict] = {}
         self.reports: dict[Hashable, ActionReport] = {}
@@ -126,7 +129,7 @@ class Walk:
 
     def should_execute_action(self, uid: Any, previous_fingerprint: Any, new_fingerprint: Any) -> bool:
         """Return whether the action runs; by default as its verdict says (see `core.decision.decide`)."""
-        return self.decide(uid, previous_fingerprint, new_fingerprint).outcome == decision.RUN
+        return self.decide(uid, previous_fingerprint, new_fingerprint).decision == decision.RUN
 
     def create_skipped_job(
         self,
@@ -147,6 +150,14 @@ class Walk:
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job of an action that runs."""
         raise NotImplementedError(f"{type(self).__name__} has no create_job()")
+
+    def outcome_of(self, job: Any) -> Outcome:
+        """Return how a job that ended has ended: by default what it says itself.
+
+        The status, what comes after it and whether it goes on record follow from this.
+        """
+        ended: Outcome = job.outcome
+        return ended
 
     def request_requeue(self, job: Any) -> bool:
         """Return whether a job that ended with notready is queued again."""
@@ -204,7 +215,7 @@ class Walk:
     def _run_alone(self) -> Report:
         """Do what `run` does, which sees to it that nothing else does so at the same time."""
         self.prev_fingerprints, self.new_fingerprints, self.job_status = {}, {}, {}
-        self.failure_source, self.verdicts, self.reports = {}, {}, {}
+        self.failure_source, self.verdicts, self.reports, self.outcomes = {}, {}, {}, {}
         self._positions = None
         self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
         self._ask_once(self.set_scheduling_params)
@@ -270,7 +281,7 @@ class Walk:
         return Report(actions, interrupted=self._is_cut or self._stop_requested is not None)
 
     def _open_report(self, uid: Hashable) -> ActionReport:
-        report = ActionReport(uid, None, self.verdicts.get(uid))
+        report = ActionReport(uid, NO_OUTCOME, self.verdicts.get(uid))
         report.is_open = True
         return report
 
@@ -284,7 +295,7 @@ class Walk:
             failed = [a for a in before if a.status is not None and not a.status.is_good and not a.interrupted]
             outside = frozenset(self._failed_before(uid))
             if failed or outside:
-                action.status = ReturnValue.force_fail
+                action.outcome, action.status = outcome("blocked"), ReturnValue.force_fail
                 action.origins = outside.union(*(a.origins or {a.uid} for a in failed))
                 action.verdict = decision.blocked(self._in_order(action.origins))
 
@@ -312,12 +323,12 @@ class Walk:
         """Take in a job that ended; return whether it is queued again."""
         uid = job.uid
         self._turn += not job.should_skip
-        status = self.job_status[uid] = self._status_of(job)
-        self._note(job, status)
-        if status.is_good and self._is_to_run(uid):
-            self._finish(job, status)
+        ended = self._asked_outcome(job)
+        self._note(job, ended)
+        if ended.is_good and self._is_to_run(uid):
+            self._finish(job, ended)
         retry = False
-        if status == ReturnValue.notready and not job.should_skip:
+        if ended.status == ReturnValue.notready and not job.should_skip:
             retry = bool(call_hook(self.request_requeue, uid, job))
         self._publish_ended(job, retry=retry)
         return retry
@@ -328,7 +339,7 @@ class Walk:
         verdict = self._verdict(uid, previous, new)
         self.verdicts[uid] = verdict
         self._decided[uid] = self._turn
-        if verdict.outcome == decision.SKIP:
+        if verdict.decision == decision.SKIP:
             return self._created(
                 self.create_skipped_job, uid, data, predecessors, "skipped", notify_end, ReturnValue.skip
             )
@@ -379,20 +390,19 @@ class Walk:
             add_note(error, self.compute_fingerprint, [uid])
             raise
 
-    def _finish(self, job: Job, status: ReturnValue) -> None:
+    def _finish(self, job: Job, ended: Outcome) -> None:
         """Record what ended well; where what it depends on cannot be read any more, it has failed after all."""
         uid = job.uid
         before = self.new_fingerprints.get(uid)
         try:
             after = self._compute(uid, job.data)
         except (OSError, TreadleError) as error:
-            job.fail(words_of(error))
+            job.fail(words_of(error), "broken")
             self.new_fingerprints[uid] = None
-            self.job_status[uid] = ReturnValue.failure
-            self._note(job, ReturnValue.failure)
+            self._note(job, job.outcome)
             return
         self.new_fingerprints[uid] = after
-        if not (job.should_skip and status == ReturnValue.skip):
+        if ended.category == PASS or (ended.kind == "skip" and not job.should_skip):
             self._record(uid, before, after)
 
     def _before_start(self, jobs: list[Job]) -> None:
@@ -408,14 +418,17 @@ class Walk:
     def _is_to_run(self, uid: Hashable) -> bool:
         """Return whether an action was decided to run; one without a verdict (see `get_job`) counts as such."""
         verdict = self.verdicts.get(uid)
-        return verdict is None or verdict.outcome == decision.RUN
+        return verdict is None or verdict.decision == decision.RUN
 
-    def _status_of(self, job: Job) -> ReturnValue:
+    def _asked_outcome(self, job: Job) -> Outcome:
         """Return how a job ended; what is blocked stays so, however well the job ended that says it."""
+        ended = call_hook(self.outcome_of, job.uid, job)
+        if not isinstance(ended, Outcome):
+            raise refusal(self.outcome_of, ended, "an Outcome", job.uid)
         verdict = self.verdicts.get(job.uid)
-        if verdict is not None and verdict.outcome == decision.BLOCKED and job.outcome.is_good:
-            return ReturnValue.force_fail
-        return job.outcome
+        if verdict is not None and verdict.decision == decision.BLOCKED and ended.is_good:
+            return outcome("blocked")
+        return ended
 
     def _look_again(self, job: Job) -> None:
         """Predict once more for a job that has waited: what was edited meanwhile is what it reads."""
@@ -471,7 +484,7 @@ class Walk:
         if type(self).should_execute_action is Walk.should_execute_action:
             return verdict
         runs = bool(call_hook(self.should_execute_action, uid, uid, previous, new))
-        if runs == (verdict.outcome == decision.RUN):
+        if runs == (verdict.decision == decision.RUN):
             return verdict
         kind = decision.ASKED if runs else decision.DECLINED
         return Verdict(decision.RUN if runs else decision.SKIP, (Reason(kind),))
@@ -530,7 +543,7 @@ class Walk:
         report = self.reports[job.uid]
         reasons = report.verdict.reasons if report.verdict is not None else ()
         end = Ended(
-            str(job.uid), outcome_of(report), report.duration, reasons, report.failure or "", report.attempts
+            str(job.uid), report.outcome.end, report.duration, reasons, report.failure or "", report.attempts
         )
         if retry:
             end.delay = job.retry_delay
@@ -577,31 +590,20 @@ class Walk:
             self.create_skipped_job, uid, data, predecessors, reason, notify_end, ReturnValue.force_fail
         )
 
-    def _note(self, job: Job, status: ReturnValue) -> None:
+    def _note(self, job: Job, ended: Outcome) -> None:
+        """Keep how a job has ended."""
         uid = job.uid
-        report = ActionReport(uid, status, self.verdicts.get(uid))
+        self.outcomes[uid] = ended
+        status = self.job_status[uid] = ended.status
+        report = ActionReport(uid, ended, self.verdicts.get(uid))
         if uid in self.failure_source:
             report.origins = frozenset(self.failure_source[uid])
         report.duration = job.timing_info.duration
         report.attempts = job.attempt
-        report.failure = None if status.is_good else job._why_not_good()
+        report.failure = None if status.is_good else ended.reason or job._why_not_good()
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[uid] = report
         _log_end(job, status)
-
-
-_OUTCOMES = {
-    ReturnValue.success: RAN,
-    ReturnValue.unchanged: RAN,
-    ReturnValue.skip: SKIPPED,
-    ReturnValue.force_fail: BLOCKED,
-}
-
-
-def outcome_of(report: ActionReport) -> str:
-    """Return in one word of `core.outcomes` how an action that had its turn has ended."""
-    how = _OUTCOMES.get(report.status, FAILED) if report.status is not None else FAILED
-    return INTERRUPTED if how == FAILED and report.interrupted else how
 
 
 def _key_of(fingerprint: Fingerprint) -> set[tuple[str, str]]:

@@ -75,7 +75,7 @@ def test_what_is_excluded_does_not_count(change: str, made: Project) -> None:
     made.run_shell(script)
     # it walks over the whole plan, and the run looks at the snapshot alone
     would = json.loads(made.treadle("status", "--json").out)["actions"]
-    assert sorted(one["name"] for one in would if one["outcome"] == "run") == runs.split()
+    assert sorted(one["name"] for one in would if one["decision"] == "run") == runs.split()
     assert made.run() == runs.split()
     assert "nothing to do" in made.treadle("run").out
 

@@ -52,7 +52,7 @@ def test_only_what_is_not_excluded_is_judged(change: str, made: Project) -> None
     script, runs = CHANGES[change]
     made.run_shell(script)
     would = json.loads(made.treadle("status", "--json").out)["actions"]
-    assert ("site" in [one["name"] for one in would if one["outcome"] == "run"]) == ("site" in runs)
+    assert ("site" in [one["name"] for one in would if one["decision"] == "run"]) == ("site" in runs)
     # the cache gets another line in each run of site
     assert set(made.run()) >= set(runs.split())
     made.run()

@@ -212,8 +212,8 @@ def foreseen(project: Project) -> tuple[set[str], set[str]] | None:
     ).look()
     family = {uid: plan.actions[uid].family for uid in plan.actions}
     return (
-        {family[uid] for uid, v in verdicts.items() if v.outcome == decision.RUN},
-        {family[uid] for uid, v in verdicts.items() if v.outcome == decision.MAY_RUN},
+        {family[uid] for uid, v in verdicts.items() if v.decision == decision.RUN},
+        {family[uid] for uid, v in verdicts.items() if v.decision == decision.MAY_RUN},
     )
 
 

@@ -64,7 +64,7 @@ def test_each_run_has_the_values_of_now_and_a_second_one_has_nothing_to_do(tmp_p
         wanted = [name for name in expected if not (name == "main" and was_off)]
         was_off = True
         status = project.treadle("status", "--json")
-        dirty = [one["name"] for one in json.loads(status.out)["actions"] if one["outcome"] != "skip"]
+        dirty = [one["name"] for one in json.loads(status.out)["actions"] if one["decision"] != "skip"]
         assert sorted(dirty) == wanted
         assert project.run() == wanted
         commit = git(project, "rev-parse", "HEAD")

@@ -175,7 +175,7 @@ def test_a_walk_looks_again_at_what_comes_after_a_skipped_one_after_a_run(tmp_pa
         report = CommandWalk(dag, str(tmp_path), Settings(jobs=2)).run()
         assert report.ok
         verdicts = {a.uid: a.verdict for a in report.actions.values()}
-        return [uid for uid, one in verdicts.items() if one is not None and one.outcome == decision.RUN]
+        return [uid for uid, one in verdicts.items() if one is not None and one.decision == decision.RUN]
 
     for name in ("i", "m", "x"):
         (tmp_path / name).write_text("1")

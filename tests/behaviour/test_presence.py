@@ -60,7 +60,7 @@ def made(project: Project) -> Project:
 def would(project: Project) -> list[str]:
     """Return what `status` says will or may run, but for prog, which does not count itself."""
     actions = json.loads(project.treadle("status", "--json").out)["actions"]
-    return sorted(one["name"] for one in actions if one["outcome"] != "skip" and one["name"] != "prog")
+    return sorted(one["name"] for one in actions if one["decision"] != "skip" and one["name"] != "prog")
 
 
 CHANGES = {

@@ -72,7 +72,7 @@ def test_what_would_be_skipped_but_for_a_version_may_run(settled: Path) -> None:
         "3 may run, 1 up to date",
     ]
     data = json.loads(run_treadle(settled, "status", "--json", "prog", check=1).out)
-    assert data["actions"][0]["outcome"] == "may run"
+    assert data["actions"][0]["decision"] == "may run"
     assert data["actions"][0]["reasons"][0]["kind"] == "version not asked"
 
 
@@ -135,6 +135,6 @@ def test_the_look_of_a_walk_starts_nothing(settled: Path) -> None:
     assert walk().run().ok
     before = started(settled)
     verdict = walk().look()["p"]
-    assert verdict.outcome == decision.MAY_RUN, verdict
+    assert verdict.decision == decision.MAY_RUN, verdict
     assert [why.kind for why in verdict.reasons] == [decision.NOT_ASKED]
     assert started(settled) == before

@@ -75,7 +75,7 @@ def project(tmp_path: Path) -> Project:
 def outcomes(project: Project, *words: str) -> dict[str, str]:
     done = project.treadle("status", "--json", *words)
     assert done.code in (0, 1), done.text
-    return {one["name"]: one["outcome"] for one in json.loads(done.out)["actions"]}
+    return {one["name"]: one["decision"] for one in json.loads(done.out)["actions"]}
 
 
 OBJ_A = {"obj@src/a.c", "link"}

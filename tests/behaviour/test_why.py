@@ -159,7 +159,7 @@ def test_programs_get_reasons_and_both_directions(tmp_path: Path) -> None:
     settled(tmp_path)
     (tmp_path / "src/text").write_text("other")
     (first,) = json.loads(run_treadle(tmp_path, "why", "--json", "first", check=0).out)["actions"]
-    assert first["outcome"] == "run"
+    assert first["decision"] == "run"
     (reason,) = first["reasons"]
     assert (reason["kind"], reason["name"], reason["text"]) == (
         "changed",

@@ -572,6 +572,6 @@ def test_the_state_folder_is_left_out(named: str, tmp_path: Path) -> None:
         dag.add_vertex("a", Command(script=Script(script), outputs=["o"], depfile="d"))
         verdict = CommandWalk(dag, str(tmp_path)).run().actions["a"].verdict
         assert verdict is not None
-        runs.append(verdict.outcome)
+        runs.append(verdict.decision)
     # what was written just before the first run may have been written during it
     assert runs[2:] == ["skip", "skip"]

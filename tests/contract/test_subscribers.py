@@ -41,7 +41,7 @@ class Story(Subscriber):
         self.told.append(f"action {event.name} needs {' '.join(event.needs)}".rstrip())
 
     def decided(self, name: str, verdict: Any) -> None:
-        self.told.append(f"decided {name} {verdict.outcome}")
+        self.told.append(f"decided {name} {verdict.decision}")
 
     def started(self, event: Any) -> None:
         self.told.append(f"started {event.name} {event.attempt}")

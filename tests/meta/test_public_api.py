@@ -15,7 +15,7 @@ TREADLE = {
     *("ActionReport", "BusyError", "Command", "CommandWalk", "CoroutineJob"),
     *("DAG", "DAGError", "DAGIterator", "EmptyJob", "connect_by_files"),
     *("Environment", "Files", "Fingerprint", "InternalError", "Job", "JobTimingInfo", "Limits", "LocalRunner"),
-    *("Observer", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
+    *("Observer", "Outcome", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
     *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),
     *("Verdict", "Walk", "__version__"),
     *(
@@ -52,7 +52,7 @@ HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
     *("inputs_moved", "demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
-    *("describe",),
+    *("describe", "outcome_of"),
 }
 SCHEDULER = {
     *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),

@@ -17,6 +17,7 @@ from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
+from treadle.core.outcomes import FAIL, PASS
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
 from treadle.errors import StateError, StopRequestedError, TreadleError, listed
@@ -277,7 +278,7 @@ class CommandWalk(Walk):
         looking = Settings(given.jobs, given.queues, force=given.force, environ=given.environ)
         verdicts = CommandWalk(self.actions, self.root, looking).look()
         for uid, why in refused.items():
-            if verdicts[uid].outcome == decision.RUN:
+            if verdicts[uid].decision == decision.RUN:
                 raise TreadleError(
                     f"{uid}: {why}",
                     hint="say what there is by `pool:` in the plan or by `-r TYPE=N`, or run it elsewhere",
@@ -378,7 +379,7 @@ class CommandWalk(Walk):
         verdict = super().decide(uid, previous, new)
         if not any(_is_altered_folder(why) for why in verdict.reasons):
             return verdict
-        return Verdict(verdict.outcome, [self._with_files(uid, why) for why in verdict.reasons])
+        return Verdict(verdict.decision, [self._with_files(uid, why) for why in verdict.reasons])
 
     def _with_files(self, uid: str, why: Reason) -> Reason:
         seen = self._inputs[uid].results.get(why.name.removeprefix(OUTPUT)) if _is_altered_folder(why) else None
@@ -538,16 +539,17 @@ class CommandWalk(Walk):
         self._leftovers += room.leftovers
         self.fingerprinter.files.forget(command.written)
         moved_inputs: list[str] = []
-        if job.outcome.is_good:
+        ended = self._asked_outcome(job)
+        if ended.category == PASS:
             try:
                 moved_inputs = self._finish_inputs(job)
                 self.new_fingerprints[uid] = self._compute(uid, command)
             except (OSError, TreadleError) as error:
-                job.fail(words_of(error))
+                job.fail(words_of(error), "broken")
                 job.interrupted |= isinstance(error, StopRequestedError)
-        self.job_status[uid] = status = job.outcome
-        self._note(job, status)
-        if status.is_good:
+                ended = job.outcome
+        self._note(job, ended)
+        if ended.category == PASS:
             self.discovered.overlaps.is_over(uid, has_run=True)
             self._save(job, moved_inputs)
             self._publish_ended(job, retry=False)
@@ -739,10 +741,10 @@ class CommandWalk(Walk):
         assert self.scheduler is not None
         if job.is_asking:
             self.bus.publish("answered", job.uid)
-        if job.interrupted or (job.outcome.is_good and self.scheduler.stop_mode):
+        if job.interrupted or (job.final_status.is_good and self.scheduler.stop_mode):
             # the walk ends before its turn
             return False
-        if job.outcome.is_good:
+        if job.final_status.is_good:
             job.passed()
             return True
         job.attempt = 0
@@ -750,12 +752,12 @@ class CommandWalk(Walk):
 
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)
-        status = self.job_status[uid] = self._status_of(job)
+        ended = self._asked_outcome(job)
         self.discovered.overlaps.is_over(uid, has_run=False)
-        self._note(job, status)
-        if status == ReturnValue.skip:
+        self._note(job, ended)
+        if ended.kind == "skip":
             self.saved += self._durations.get(uid, 0.0)
-        elif status == ReturnValue.failure:
+        elif ended.category == FAIL:
             self._count_failure()
         self._publish_ended(job, retry=False)
         return False
@@ -813,7 +815,7 @@ class CommandWalk(Walk):
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
         """Return the verdict as far as it is known before the predecessors have run."""
-        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].outcome != decision.SKIP]
+        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].decision != decision.SKIP]
         previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
         try:
             new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, command, is_prediction=True)
@@ -826,7 +828,7 @@ class CommandWalk(Walk):
         if pending:
             verdict = self._foresee_after(uid, command, verdict, pending)
         unasked = [Reason(decision.NOT_ASKED, tool.name) for tool in command.tools if tool.version]
-        if unasked and verdict.outcome == decision.SKIP:
+        if unasked and verdict.decision == decision.SKIP:
             return Verdict(decision.MAY_RUN, unasked)
         return verdict
 
@@ -919,7 +921,7 @@ def _is_retried(job: CommandJob) -> bool:
         retries.max,
         retries.on,
         code=job.code if is_plain_end else None,
-        is_not_ready=job.outcome == ReturnValue.notready,
+        is_not_ready=job.final_status == ReturnValue.notready,
         is_out_of_time=job.timed_out,
     )
 

@@ -93,14 +93,14 @@ class Verdict:
     It is never changed, so many actions may share one.
     """
 
-    __slots__ = ("outcome", "reasons")
+    __slots__ = ("decision", "reasons")
 
-    def __init__(self, outcome: str, reasons: Iterable[Reason] = ()) -> None:
-        self.outcome = outcome
+    def __init__(self, decision: str, reasons: Iterable[Reason] = ()) -> None:
+        self.decision = decision
         self.reasons: tuple[Reason, ...] = tuple(reasons)
 
     def __repr__(self) -> str:
-        return f"Verdict({self.outcome!r}, {self.reasons!r})"
+        return f"Verdict({self.decision!r}, {self.reasons!r})"
 
 
 _SKIPPED = Verdict(SKIP)

@@ -188,7 +188,7 @@ class Recorder(Subscriber):
         if name not in self._decided:
             self._decided.add(name)
             reasons = [reason_data(why) for why in verdict.reasons]
-            self._record("verdict", name=name, verdict=verdict.outcome, reasons=reasons)
+            self._record("verdict", name=name, verdict=verdict.decision, reasons=reasons)
 
     def started(self, event: Started) -> None:
         """Record the start of an attempt."""

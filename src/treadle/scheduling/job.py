@@ -8,6 +8,7 @@ from itertools import count
 from time import monotonic, time
 
 from treadle._startup.interpreter import inherited
+from treadle.core.outcomes import Outcome, outcome, outcome_of_status
 from treadle.engines.base import Attempt
 from treadle.engines.local import SPAWN_ERRORS, OpenFiles
 from treadle.engines.process import describe_status
@@ -114,6 +115,8 @@ class Job:
     attempt = 0
     failure: str | None = None
     """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
+    failure_kind = "error"
+    """The kind of outcome that goes with `failure`."""
     _limit: float | None = None
     """Seconds that its last attempt could last, its own or those of its scheduler; None for no limit."""
     _start_time: float | None = None
@@ -142,19 +145,27 @@ class Job:
         return ReturnValue.success if self.failure is None else ReturnValue.failure
 
     @property
-    def outcome(self) -> ReturnValue:
-        """`status`, but failure where the job crashed, was interrupted or could not be admitted.
+    def final_status(self) -> ReturnValue:
+        """The status that follows from its `outcome`: that of its own only where it came to its end."""
+        return self.outcome.status
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended: its `status` as an outcome, if it did not crash and was neither interrupted nor refused.
 
         What was interrupted may have left its work half done, whatever it says itself. A status that is no
         ReturnValue, such as a bare number, makes the job a failure: 0 may be an exit code or a False.
         """
-        if self.failure is not None or self.interrupted:
-            return ReturnValue.failure
-        status = attribute_of(self, "status")
-        if isinstance(status, ReturnValue):
-            return status
-        self.fail(f"its status is {shown(status)}, expected a ReturnValue such as ReturnValue.success")
-        return ReturnValue.failure
+        if self.timed_out:
+            return outcome("timeout", self._why_not_good() or "")
+        if self.interrupted:
+            return outcome("interrupted", self.failure or "")
+        status = attribute_of(self, "status") if self.failure is None else ReturnValue.failure
+        if not isinstance(status, ReturnValue):
+            self.fail(f"its status is {shown(status)}, expected a ReturnValue such as ReturnValue.success")
+        if self.failure is not None:
+            return outcome(self.failure_kind, self.failure)
+        return outcome_of_status(status, "" if status.is_good else self._why_not_good() or "")
 
     @property
     def timing_info(self) -> JobTimingInfo:
@@ -222,12 +233,15 @@ class Job:
             if left is not None and (refused := refusal_of_unrun(left)):
                 self.fail(refused)
         except BaseException as error:
-            self.failure = f"{type(error).__name__}: {error}"
+            self.fail(f"{type(error).__name__}: {error}")
             _log().error("job %s raised an exception", self.uid, exc_info=True)
 
-    def fail(self, reason: str) -> None:
-        """Make it a failure for a reason that `status` does not know."""
-        self.failure = reason
+    def fail(self, reason: str, kind: str = "error") -> None:
+        """Make it a failure for a reason that `status` does not know.
+
+        :param kind: the kind of its outcome, see `core.outcomes.KINDS`
+        """
+        self.failure, self.failure_kind = reason, kind
 
     def _why_not_good(self) -> str | None:
         """Return in words why it did not end well, None where only its status says so."""

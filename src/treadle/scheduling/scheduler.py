@@ -274,7 +274,7 @@ class Scheduler:
         if not refused:
             refused = self._refusal(queue, tokens, demand)
         if refused:
-            job.fail(refused)
+            job.fail(refused, "invalid")
             self.safe_collect(job)
             call_hook(job.on_finish, job.uid, self)
             self.dag_iterator.leave(job.uid)
@@ -752,7 +752,7 @@ class Deadlines:
 def _note_interrupt(job: Job) -> None:
     """Take what Ctrl-C on our terminal has ended for interrupted, though we have not interrupted it yet."""
     is_ours_alone = getattr(getattr(job, "proc_handle", None), "leads", True)
-    if not is_ours_alone and not job.outcome.is_good:
+    if not is_ours_alone and not job.final_status.is_good:
         job.interrupted = True
 
 

@@ -151,8 +151,8 @@ def _settled(verdicts: Mapping[str, Verdict], *, is_run: bool) -> set[str]:
     """
     settled: set[str] = set()
     for uid, verdict in verdicts.items():
-        reasons = () if is_run and verdict.outcome != decision.SKIP else verdict.reasons
-        is_settled = verdict.outcome == decision.SKIP or bool(reasons)
+        reasons = () if is_run and verdict.decision != decision.SKIP else verdict.reasons
+        is_settled = verdict.decision == decision.SKIP or bool(reasons)
         for why in reasons:
             is_settled &= why.kind in _AS_LAST_TIME or (why.kind == decision.DEPENDS_ON and why.name in settled)
         if is_settled:

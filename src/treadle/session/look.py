@@ -30,7 +30,7 @@ def without_skips(
     verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict],
 ) -> dict[str, decision.Verdict]:
     """Return the verdicts on actions that would or may run."""
-    return {str(uid): verdict for uid, verdict in verdicts.items() if verdict.outcome != decision.SKIP}
+    return {str(uid): verdict for uid, verdict in verdicts.items() if verdict.decision != decision.SKIP}
 
 
 def open_plans(
@@ -72,7 +72,7 @@ def foresee(plan: Project, walk: CommandWalk) -> None:
     for vertex, verdict in list(walk.verdicts.items()) if left else ():
         uid = str(vertex)
         command = plan.actions[uid].command
-        is_open = verdict.outcome == decision.SKIP or (verdict.outcome == decision.RUN and uid in plan.guessed)
+        is_open = verdict.decision == decision.SKIP or (verdict.decision == decision.RUN and uid in plan.guessed)
         if not is_open or uid in before or command.once:
             continue
         entry = walk.store.entries.get(owner_of(uid, command).key)

@@ -88,9 +88,9 @@ def explained_lines(known: Explained, *, verbose: bool = False) -> Iterator[Line
 def verdict_lines(uid: str, verdict: Verdict) -> list[Line]:
     """Return what is done with an action now."""
     name = (safe(uid), "name")
-    if verdict.outcome == decision.SKIP:
+    if verdict.decision == decision.SKIP:
         return [line(name, " is up to date: ", ("nothing has changed", "good"))]
-    how = {decision.RUN: "would run", decision.MAY_RUN: "may run"}.get(verdict.outcome, verdict.outcome)
+    how = {decision.RUN: "would run", decision.MAY_RUN: "may run"}.get(verdict.decision, verdict.decision)
     return [line(name, " ", (how, "warn"), ":")]
 
 
@@ -154,7 +154,7 @@ def _file_difference(old: str, new: str, *, most: int) -> list[Line]:
 def _equal_lines(known: Explained, *, verbose: bool) -> Iterator[Line]:
     if not known.equal:
         return
-    is_skip = known.verdict.outcome == decision.SKIP
+    is_skip = known.verdict.decision == decision.SKIP
     if known.once:
         yield line(f"  it runs only while an output is missing: {_kinds(known.equal)} there")
         return

@@ -74,7 +74,7 @@ class Walking:
 
 
 def ran(report: Report) -> list[object]:
-    return [a.uid for a in report.actions.values() if a.verdict is not None and a.verdict.outcome == decision.RUN]
+    return [a.uid for a in report.actions.values() if a.verdict is not None and a.verdict.decision == decision.RUN]
 
 
 def kinds(report: Report, uid: str) -> list[str]:
@@ -391,14 +391,14 @@ def test_looking_writes_nothing_and_says_what_may_follow(tmp_path: Path) -> None
         "c": sh("touch c", outputs=["c"]),
     }
     looked = CommandWalk(dag_of(**commands), str(tmp_path)).look()
-    assert {uid: v.outcome for uid, v in looked.items()} == dict.fromkeys("abc", decision.RUN)
+    assert {uid: v.decision for uid, v in looked.items()} == dict.fromkeys("abc", decision.RUN)
     assert not (tmp_path / ".treadle").exists()
     Walking(tmp_path)(**commands)
     Walking(tmp_path)(**commands)
     (tmp_path / "in").write_text("y")
     before = {p: p.read_bytes() for p in (tmp_path / ".treadle").rglob("*") if p.is_file()}
     looked = CommandWalk(dag_of(**commands), str(tmp_path)).look()
-    assert {uid: v.outcome for uid, v in looked.items()} == {"a": "run", "b": "may run", "c": "skip"}
+    assert {uid: v.decision for uid, v in looked.items()} == {"a": "run", "b": "may run", "c": "skip"}
     assert {p: p.read_bytes() for p in (tmp_path / ".treadle").rglob("*") if p.is_file()} == before
 
 
@@ -464,12 +464,12 @@ def test_a_walk_that_is_told_to_stop_ends_what_runs_and_keeps_what_is_done(tmp_p
     stop_at_first_start(commands, listener, [tmp_path / "up"])
     report = commands.run()
     assert report.interrupted
-    assert [a.status for a in report.actions.values()][:2] == [ReturnValue.success, ReturnValue.failure]
+    assert [a.status for a in report.actions.values()][:2] == [ReturnValue.success, ReturnValue.unknown]
     assert report.actions["b"].failure == "interrupted"
     assert not (tmp_path / "b").exists()
     assert list(marked(f"{commands.run_id}/")) == []
     looked = CommandWalk(dag, str(tmp_path)).look()
-    assert looked["a"].outcome == decision.SKIP
+    assert looked["a"].decision == decision.SKIP
     assert next(r.kind for r in looked["b"].reasons) == decision.INTERRUPTED
 
 

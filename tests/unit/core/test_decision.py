@@ -32,12 +32,12 @@ def kinds(verdict: Verdict) -> list[str]:
 
 def test_equal_fingerprints_are_a_skip_without_reasons() -> None:
     verdict = decide("f", "f")
-    assert (verdict.outcome, verdict.reasons) == (decision.SKIP, ())
+    assert (verdict.decision, verdict.reasons) == (decision.SKIP, ())
 
 
 def test_without_a_record_it_is_new() -> None:
     verdict = decide(None, "f")
-    assert (verdict.outcome, verdict.reasons) == (decision.RUN, (Reason(decision.NEW),))
+    assert (verdict.decision, verdict.reasons) == (decision.RUN, (Reason(decision.NEW),))
 
 
 def test_without_a_prediction_it_runs() -> None:
@@ -47,7 +47,7 @@ def test_without_a_prediction_it_runs() -> None:
 
 def test_after_a_predecessor_without_a_fingerprint_it_runs() -> None:
     verdict = decide("f", "f", untracked=["a", 7])
-    assert verdict.outcome == decision.RUN
+    assert verdict.decision == decision.RUN
     assert verdict.reasons == (Reason(decision.UNTRACKED, "a"), Reason(decision.UNTRACKED, "7"))
 
 
@@ -92,7 +92,7 @@ def test_unequal_fingerprints_with_equal_elements_still_have_a_reason() -> None:
 
 def test_blocked_names_where_it_began() -> None:
     verdict = blocked(["a", 3])
-    assert verdict.outcome == decision.BLOCKED
+    assert verdict.decision == decision.BLOCKED
     assert verdict.reasons == (Reason(decision.BLOCKED_BY, "a"), Reason(decision.BLOCKED_BY, "3"))
 
 
@@ -133,7 +133,7 @@ def test_it_runs_exactly_when_there_is_a_reason(
     before = deepcopy((previous, new, untracked, demands))
     verdict = decide(previous, new, untracked=untracked, demands=demands)
     same = previous is not None and new is not None and previous == new
-    assert (verdict.outcome == decision.SKIP) is (same and not untracked and not forced)
-    assert (verdict.outcome == decision.RUN) is bool(verdict.reasons)
+    assert (verdict.decision == decision.SKIP) is (same and not untracked and not forced)
+    assert (verdict.decision == decision.RUN) is bool(verdict.reasons)
     assert (previous, new, untracked, demands) == before
     assert decide(previous, new, untracked=untracked, demands=demands).reasons == verdict.reasons

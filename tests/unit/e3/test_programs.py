@@ -139,7 +139,7 @@ class DryRunWalk(FingerprintWalk):
 
     @property
     def would_run(self) -> set[Any]:
-        return {uid for uid, verdict in native(self).verdicts.items() if verdict.outcome == "run"}
+        return {uid for uid, verdict in native(self).verdicts.items() if verdict.decision == "run"}
 
 
 both = pytest.mark.parametrize("walk_class", [SimpleWalk, FingerprintWalk])

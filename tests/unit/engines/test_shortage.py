@@ -136,7 +136,7 @@ class TestScheduler:
         assert batches == [["a", "b", "c"]]
         assert sorted(map(str, book.collected)) == ["a", "b", "c"]
         assert {job.attempt for job in book.jobs.values()} == {1}
-        assert {job.outcome for job in book.jobs.values()} == {ReturnValue.success}
+        assert {job.final_status for job in book.jobs.values()} == {ReturnValue.success}
 
     def test_many_wait_for_those_that_run(self, kind: int) -> None:
         book = Book()
@@ -152,7 +152,7 @@ class TestScheduler:
         scheduler.runner = ScarceRunner(PATIENCE, kind=kind)
         scheduler.run(graph(("a",), ("b",)))
         assert book.jobs["a"].failure == f"[Errno {kind}] {os.strerror(kind)}"
-        assert book.jobs["b"].outcome == ReturnValue.success
+        assert book.jobs["b"].final_status == ReturnValue.success
 
     @pytest.mark.parametrize("stop_mode", [DRAINING, STOPPING])
     def test_what_has_begun_is_seen_to_after_a_stop(self, kind: int, stop_mode: int) -> None:
@@ -273,7 +273,7 @@ def test_a_command_is_told_of_and_recorded_once(tmp_path: Path) -> None:
     assert sorted(heard.started_uids) == ["a", "b"]
     assert {action.attempts for action in report.actions.values()} == {1}
     verdicts = CommandWalk(actions, str(tmp_path)).look()
-    assert {verdict.outcome for verdict in verdicts.values()} == {decision.SKIP}
+    assert {verdict.decision for verdict in verdicts.values()} == {decision.SKIP}
 
 
 @pytest.mark.parametrize(

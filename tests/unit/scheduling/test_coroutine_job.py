@@ -60,7 +60,7 @@ class Works:
         return self
 
     def outcomes(self) -> list[ReturnValue]:
-        return [job.outcome for job in self.jobs.values()]
+        return [job.final_status for job in self.jobs.values()]
 
 
 async def fine(job: Coro) -> str:
@@ -222,7 +222,7 @@ def test_a_drain_lets_what_runs_end() -> None:
     works.works = {"a": drains, "b": fine}
     scheduler.run(graph(("a",), ("b",)))
     assert works.ended == ["a"]
-    assert works.jobs["a"].outcome == ReturnValue.success
+    assert works.jobs["a"].final_status == ReturnValue.success
 
 
 def test_one_that_does_not_hear_is_given_up_after_its_grace() -> None:
@@ -231,7 +231,7 @@ def test_one_that_does_not_hear_is_given_up_after_its_grace() -> None:
     scheduler.grace = 0.01
     scheduler.run(graph(("a",), ("b",)))
     assert works.jobs["a"].failure == "it did not end when it was interrupted"
-    assert works.jobs["b"].outcome == ReturnValue.success
+    assert works.jobs["b"].final_status == ReturnValue.success
 
 
 def test_one_that_is_not_ready_is_queued_again_and_forgets_the_attempt_before() -> None:
@@ -240,7 +240,7 @@ def test_one_that_is_not_ready_is_queued_again_and_forgets_the_attempt_before() 
         return ReturnValue.notready if job.attempt == 1 else None
 
     works = Works(a=second_time)
-    works.requeue = lambda job: job.outcome == ReturnValue.notready
+    works.requeue = lambda job: job.final_status == ReturnValue.notready
     works.run()
     assert works.ended == ["a", "a"]
     assert works.outcomes() == [ReturnValue.success]
@@ -277,7 +277,7 @@ def test_an_interrupt_at_the_start_of_one_loses_none(after_the_start: bool) -> N
     with pytest.raises(KeyboardInterrupt):
         Interrupted(works.provide, works.collect, tokens=2).run(graph(("a",), ("b",)))
     assert sorted(map(str, works.ended)) == ["a", "b"]
-    assert works.outcomes() == [ReturnValue.failure] * 2
+    assert works.outcomes() == [ReturnValue.unknown] * 2
 
 
 def test_a_scheduler_can_run_again_with_a_loop_of_its_own() -> None:

@@ -65,7 +65,7 @@ def test_a_demand_that_can_never_be_met_fails_the_job_with_the_reason(demand: An
     book = asking({"a": demand})
     book.scheduler(tokens=9, pool=POOL).run(graph(("a",), ("b",)))
     assert words in (book.jobs["a"].failure or "")
-    assert book.jobs["b"].outcome == ReturnValue.success
+    assert book.jobs["b"].final_status == ReturnValue.success
     assert book.jobs["a"].slot is None
 
 

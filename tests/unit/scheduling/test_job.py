@@ -63,7 +63,12 @@ class TestJob:
         job = started(Note, uid=("a", 1))
         assert seen
         assert seen[0] != threading.get_ident()
-        assert (job.status, job.outcome, job.slot, job.attempt) == (ReturnValue.success, ReturnValue.success, 0, 1)
+        assert (job.status, job.final_status, job.slot, job.attempt) == (
+            ReturnValue.success,
+            ReturnValue.success,
+            0,
+            1,
+        )
 
     def test_each_has_an_index_of_its_own(self) -> None:
         one, other = EmptyJob("a", None, Ends()), EmptyJob("b", None, Ends())
@@ -75,7 +80,7 @@ class TestJob:
                 raise RuntimeError("what a mess")
 
         job = started(Crash)
-        assert (job.status, job.outcome) == (ReturnValue.failure, ReturnValue.failure)
+        assert (job.status, job.final_status) == (ReturnValue.failure, ReturnValue.failure)
         assert job.failure == "RuntimeError: what a mess"
         assert "job uid raised an exception" in caplog.text
         assert 'raise RuntimeError("what a mess")' in caplog.text
@@ -89,7 +94,7 @@ class TestJob:
             def run(self) -> None:
                 sys.exit(0)
 
-        assert started(Liar).outcome == ReturnValue.failure
+        assert started(Liar).final_status == ReturnValue.failure
 
     def test_one_without_run_is_a_failure(self) -> None:
         assert started(Job).failure == "NotImplementedError: Job has no run()"
@@ -100,7 +105,7 @@ class TestJob:
         job.interrupt()
         job.run_guarded()
         assert not ran
-        assert job.outcome == ReturnValue.failure
+        assert job.final_status == ReturnValue.unknown
 
     def test_interrupt_is_true_the_first_time(self) -> None:
         job = EmptyJob("uid", None, Ends())
@@ -111,7 +116,7 @@ class TestJob:
         job = CallJob("uid", None, Ends(), lambda: None)
         job.prepare(0)
         job.interrupt()
-        assert (job.status, job.outcome) == (ReturnValue.success, ReturnValue.failure)
+        assert (job.status, job.final_status) == (ReturnValue.success, ReturnValue.unknown)
 
     def test_timing_counts_on_while_it_runs_and_starts_afresh(self) -> None:
         job = EmptyJob("uid", None, Ends())
@@ -316,7 +321,7 @@ class TestInterruptOfAProcess:
         until(lambda: job.proc_handle is not None, "it has a process")
         assert [job.interrupt(), job.interrupt()] == [True, True]
         assert ends.event.wait(DEADLINE)
-        assert job.outcome == ReturnValue.failure
+        assert job.final_status == ReturnValue.unknown
 
     def test_one_that_comes_before_the_process_is_there_still_ends_it(self) -> None:
         ran: list[Shell] = []
@@ -330,7 +335,7 @@ class TestInterruptOfAProcess:
 
         job = started(Late, data="sleep 300")
         assert ran == [job]
-        assert job.outcome == ReturnValue.failure
+        assert job.final_status == ReturnValue.unknown
         assert not is_alive(job.proc_handle.pid)
 
     def test_two_jobs_whose_uids_look_alike_do_not_end_each_other(self) -> None:

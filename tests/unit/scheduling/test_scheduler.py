@@ -132,7 +132,7 @@ class TestQueues:
         scheduler.run(graph(("good",), ("bad",), ("after", "bad")))
         assert sorted(map(str, book.collected)) == sorted(map(str, finished)) == ["after", "bad", "good"]
         bad = book.jobs["bad"]
-        assert (bad.outcome, bad.attempt, bad.slot) == (ReturnValue.failure, 0, None)
+        assert (bad.final_status, bad.attempt, bad.slot) == (ReturnValue.failure, 0, None)
         assert bad.failure.startswith(words)
         assert programs(scheduler.runner) == ["good", "after"]  # type: ignore[arg-type]
 
@@ -227,7 +227,7 @@ class TestRequeue:
         outcomes: list[ReturnValue] = []
 
         def again(job: Job) -> bool:
-            outcomes.append(job.outcome)
+            outcomes.append(job.final_status)
             return job.attempt < 2
 
         def play(runner: ManualRunner) -> None:

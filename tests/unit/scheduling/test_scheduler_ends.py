@@ -53,18 +53,18 @@ class TestTimeLimits:
     def test_each_running_job_has_its_own_clock(self) -> None:
         book, _ = self.run({"b": 5.0, "c": 20.0}, job_timeout=10.0, tick=1.0)
         assert book.stopped_at == {"b": 5.0, "a": 10.0, "c": 20.0}  # type: ignore[attr-defined]
-        assert {job.outcome for job in book.jobs.values()} == {ReturnValue.failure}
+        assert {job.final_status for job in book.jobs.values()} == {ReturnValue.failure}
         assert {job.timed_out for job in book.jobs.values()} == {True}
 
     def test_none_is_no_limit(self) -> None:
         book, runner = self.run({"b": None}, job_timeout=None, tick=1e5)
         assert runner.stopped == []
-        assert {job.outcome for job in book.jobs.values()} == {ReturnValue.success}
+        assert {job.final_status for job in book.jobs.values()} == {ReturnValue.success}
 
     def test_a_job_may_have_none_where_others_have_one(self) -> None:
         book, _ = self.run({"b": None, "c": float("inf")}, job_timeout=10.0, tick=1.0)
         assert book.stopped_at == {"a": 10.0}  # type: ignore[attr-defined]
-        assert book.jobs["b"].outcome == book.jobs["c"].outcome == ReturnValue.success
+        assert book.jobs["b"].final_status == book.jobs["c"].final_status == ReturnValue.success
 
     def test_a_limit_counts_from_the_start_and_not_from_the_wait_in_the_queue(self) -> None:
         def play(runner: ManualRunner) -> None:
@@ -73,7 +73,7 @@ class TestTimeLimits:
 
         book = Book()
         book.scheduler(ManualRunner(play=play), job_timeout=10.0).run(graph(*((n,) for n in range(5))))
-        assert {job.outcome for job in book.jobs.values()} == {ReturnValue.success}
+        assert {job.final_status for job in book.jobs.values()} == {ReturnValue.success}
 
     def test_a_program_that_is_ended_by_its_limit_is_a_failure_though_it_says_success(self) -> None:
         def play(runner: ManualRunner) -> None:
@@ -82,7 +82,7 @@ class TestTimeLimits:
 
         book = Book()
         book.scheduler(ManualRunner(play=play), job_timeout=1.0).run(graph(("a",)))
-        assert book.jobs["a"].outcome == ReturnValue.failure
+        assert book.jobs["a"].final_status == ReturnValue.failure
 
     @pytest.mark.parametrize("grace", [0.0, 7.0])
     def test_a_program_that_outlasts_its_grace_is_killed(self, grace: float) -> None:
@@ -116,7 +116,7 @@ class TestTimeLimits:
         scheduler.log_state = lambda: clock.advance(1000.0) if len(pids()) == 4 else None  # type: ignore[method-assign]
         scheduler.run(graph(("a",), ("b",)))
         until(lambda: not any(is_alive(pid) for pid in pids()), "the trees are gone")
-        assert {(job.timed_out, job.outcome) for job in book.jobs.values()} == {(True, ReturnValue.failure)}
+        assert {(job.timed_out, job.final_status) for job in book.jobs.values()} == {(True, ReturnValue.failure)}
         assert {job.proc_handle.status for job in book.jobs.values()} == {-9}
 
 
@@ -137,7 +137,7 @@ class TestThreads:
             return CallJob(uid, data, end, barrier.wait)
 
         statuses: dict[Hashable, ReturnValue] = {}
-        scheduler = Scheduler(provide, lambda job: statuses.update({job.uid: job.outcome}), tokens=4)
+        scheduler = Scheduler(provide, lambda job: statuses.update({job.uid: job.final_status}), tokens=4)
         scheduler.run(graph(("one",), ("two",), ("three",), ("program",)))
         assert set(statuses.values()) == {ReturnValue.success}
         assert len(statuses) == 4
@@ -149,7 +149,7 @@ class TestThreads:
         book = Book(lambda uid, data, end: CallJob(uid, data, end, crash if uid == "a" else nothing))
         Scheduler(book.provide, book.collect).run(graph(("a",), ("b", "a")))
         assert book.collected == ["a", "b"]
-        assert (book.jobs["a"].outcome, book.jobs["a"].failure) == (ReturnValue.failure, "ValueError: no")
+        assert (book.jobs["a"].final_status, book.jobs["a"].failure) == (ReturnValue.failure, "ValueError: no")
         assert "Traceback" in caplog.text
 
     def test_one_that_ignores_its_interruption_is_given_up_after_the_grace(self) -> None:
@@ -174,7 +174,7 @@ class TestThreads:
         scheduler.run(graph(("a",), ("b", "a"), ("c", "b")))
         assert book.collected == ["a", "b", "c"]
         stuck = book.jobs["a"]
-        assert (stuck.outcome, stuck.attempt) == (ReturnValue.failure, 1)
+        assert (stuck.final_status, stuck.attempt) == (ReturnValue.failure, 1)
         assert stuck.failure == "it did not end when it was interrupted"
         assert late.is_set()
 
@@ -187,7 +187,7 @@ class TestThreads:
         scheduler = Scheduler(book.provide, book.collect, job_timeout=0.01)
         scheduler.run(graph(("a",)))
         job = book.jobs["a"]
-        assert (job.outcome, job.timed_out, job.failure) == (ReturnValue.failure, True, None)
+        assert (job.final_status, job.timed_out, job.failure) == (ReturnValue.failure, True, None)
 
     def test_an_overridden_run_of_a_program_is_ended_with_its_process(self) -> None:
         class Twice(Shell):
@@ -202,7 +202,7 @@ class TestThreads:
 
         scheduler = Scheduler(provide, job_timeout=0.05)
         scheduler.run(graph(("a",)))
-        assert jobs[0].outcome == ReturnValue.failure
+        assert jobs[0].final_status == ReturnValue.failure
         assert jobs[0].proc_handle is not None
         assert jobs[0].proc_handle.status == -9
 
@@ -213,11 +213,11 @@ class TestPrograms:
         runner = ManualRunner()
         runner.unstartable["a"] = "a: the program was not found"
         book.scheduler(runner).run(graph(("a",), ("b",)))
-        assert (book.jobs["a"].outcome, book.jobs["a"].failure) == (
+        assert (book.jobs["a"].final_status, book.jobs["a"].failure) == (
             ReturnValue.failure,
             "a: the program was not found",
         )
-        assert book.jobs["b"].outcome == ReturnValue.success
+        assert book.jobs["b"].final_status == ReturnValue.success
 
     @pytest.mark.parametrize(
         ("error", "failure", "traced"),
@@ -240,8 +240,8 @@ class TestPrograms:
         book = Book(Broken)
         with caplog.at_level(logging.ERROR):
             book.scheduler().run(graph(("a",), ("b",)))
-        assert (book.jobs["a"].outcome, book.jobs["a"].failure) == (ReturnValue.failure, failure)
-        assert book.jobs["b"].outcome == ReturnValue.success
+        assert (book.jobs["a"].final_status, book.jobs["a"].failure) == (ReturnValue.failure, failure)
+        assert book.jobs["b"].final_status == ReturnValue.success
         assert ("Traceback" in caplog.text) is traced
 
     def test_files_that_were_opened_for_it_are_closed_however_it_goes(self, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ class TestPrograms:
         book = Book(Printing)
         Scheduler(book.provide, book.collect).run(graph(("good",), ("no program",), ("no file",)))
         assert os.listdir("/proc/self/fd") == before
-        assert [book.jobs[uid].outcome.name for uid in book.jobs] == ["success", "failure", "failure"]
+        assert [book.jobs[uid].final_status.name for uid in book.jobs] == ["success", "failure", "failure"]
         assert (
             str(book.jobs["no file"].failure)
             == f"{tmp_path}/nowhere/error cannot be written: No such file or directory"
@@ -285,7 +285,7 @@ class TestPrograms:
         scheduler.run(graph(("a",)))
         assert seen == [(True, None)]
         assert book.jobs["a"].proc_handle.status == -9
-        assert book.jobs["a"].outcome == ReturnValue.failure
+        assert book.jobs["a"].final_status == ReturnValue.failure
 
     def test_the_status_of_a_handle_can_be_set_while_it_runs(self) -> None:
         book = Book(Sleeper)
@@ -300,7 +300,7 @@ class TestPrograms:
 
         scheduler.log_state = settle  # type: ignore[method-assign]
         scheduler.run(graph(("a",)))
-        assert book.jobs["a"].outcome == ReturnValue.unchanged
+        assert book.jobs["a"].final_status == ReturnValue.unchanged
 
 
 def raising(error: type[BaseException]) -> Callable[..., Any]:
@@ -346,7 +346,7 @@ class TestHooksThatRaise:
         assert {"one", "two"} <= set(book.collected)
         for uid in ("one", "two"):
             job = book.jobs[uid]
-            assert job.outcome == ReturnValue.failure
+            assert job.final_status == ReturnValue.unknown
             assert job.interrupted
             assert not is_alive(job.proc_handle.pid)
         assert "never" not in book.jobs
@@ -446,7 +446,7 @@ class TestStop:
         scheduler.run(graph(("a",), ("b",), ("c", "a"), ("d",)))
         threads[0].join()
         assert sorted(map(str, book.collected)) == ["a", "b"]
-        assert {job.outcome for uid, job in book.jobs.items() if uid != "d"} == {ReturnValue.failure}
+        assert {job.final_status for uid, job in book.jobs.items() if uid != "d"} == {ReturnValue.unknown}
         code = -15 if stop_mode == STOPPING else -9
         assert [book.jobs[uid].proc_handle.status for uid in "ab"] == [code, code]
         assert "c" not in book.jobs
@@ -466,7 +466,7 @@ class TestStop:
         scheduler.log_state = tell  # type: ignore[method-assign]
         scheduler.run(graph(("a",), ("b",), ("c",), ("d", "a")))
         assert sorted(map(str, book.collected)) == ["a", "b"]
-        assert {book.jobs[uid].outcome for uid in "ab"} == {ReturnValue.success}
+        assert {book.jobs[uid].final_status for uid in "ab"} == {ReturnValue.success}
 
     def test_a_job_that_waits_for_its_delay_does_not_hold_it_up(self) -> None:
         class Delayed(Fake):

@@ -194,7 +194,7 @@ class TestSpawn:
         for uid in started:
             job = book.jobs[uid]
             assert (len(job.starts), len(job.ends)) == (1, 1)
-            assert (job.interrupted, job.outcome) == (True, ReturnValue.failure)
+            assert (job.interrupted, job.final_status) == (True, ReturnValue.unknown)
         assert scheduler.active_jobs == []
 
     @pytest.mark.parametrize("level", ["posix_spawn", "Popen", "spawn"])
@@ -207,7 +207,7 @@ class TestSpawn:
         assert len(pids) == 2
         assert not is_alive(pids[1])
         assert book.collected == ["a"]
-        assert (book.jobs["a"].interrupted, book.jobs["a"].outcome) == (True, ReturnValue.failure)
+        assert (book.jobs["a"].interrupted, book.jobs["a"].final_status) == (True, ReturnValue.unknown)
 
     @pytest.mark.parametrize("level", ["posix_spawn", "Popen"])
     def test_the_child_leaves_no_zombie(self, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ class TestThreads:
             scheduler.run(graph(("a",)))
         assert seen
         assert book.collected == ["a"]
-        assert book.jobs["a"].outcome == ReturnValue.failure
+        assert book.jobs["a"].final_status == ReturnValue.unknown
 
 
 class TestEnds:
@@ -266,8 +266,8 @@ class TestEnds:
         with pytest.raises(KeyboardInterrupt):
             Scheduler(book.provide, book.collect, tokens=2).run(graph(("short",), ("long",), ("next", "short")))
         assert book.collected == ["short", "long"]
-        assert book.jobs["short"].outcome == ReturnValue.success
-        assert book.jobs["long"].outcome == ReturnValue.failure
+        assert book.jobs["short"].final_status == ReturnValue.success
+        assert book.jobs["long"].final_status == ReturnValue.unknown
 
     def test_one_that_ended_before_is_told_as_it_was(self) -> None:
         def play(runner: ManualRunner) -> None:
@@ -277,7 +277,7 @@ class TestEnds:
         book = Book(Fake)
         with pytest.raises(KeyboardInterrupt):
             book.scheduler(ManualRunner(play=play)).run(graph(("a",)))
-        assert book.jobs["a"].outcome == ReturnValue.success
+        assert book.jobs["a"].final_status == ReturnValue.success
 
 
 ROOMS = (

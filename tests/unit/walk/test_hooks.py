@@ -173,7 +173,7 @@ def test_what_an_action_works_on_fails_it_alone(case: str, error: str) -> None:
     assert walk.records.get(uid) == before.get(uid)
     if uid == "blocked":
         assert actions[uid].origins == {"fails"}
-        assert actions[uid].verdict.outcome == decision.BLOCKED
+        assert actions[uid].verdict.decision == decision.BLOCKED
 
 
 @pytest.mark.parametrize("error", [lost(), StateError("it cannot be read")])
@@ -514,5 +514,5 @@ def test_work_that_nothing_has_done_is_no_success(case: str) -> None:
 
     Scheduler(provider).run(graph(("a",)))
     job = e3.native(made[0])
-    assert job.outcome == FAILURE
+    assert job.final_status == FAILURE
     assert expected in job.failure

@@ -163,7 +163,7 @@ def test_the_next_run_of_the_same_walk_says_it_as_its_reason() -> None:
     reason = Reason(decision.INPUTS_MOVED, "", "changed while it ran: in")
     assert walk.verdicts["a"].reasons == (reason,)
     walk.run()
-    assert walk.verdicts["a"].outcome == decision.SKIP
+    assert walk.verdicts["a"].decision == decision.SKIP
 
 
 def test_what_was_edited_and_edited_back_cannot_be_seen() -> None:

@@ -247,8 +247,8 @@ def check(walk: WorldWalk, world: World, expected: Expected, drained: bool) -> N
         outcome = {ReturnValue.skip: decision.SKIP, ReturnValue.force_fail: decision.BLOCKED}.get(
             status, decision.RUN
         )
-        assert verdict.outcome == (decision.RUN if uid in expected.attempts else outcome)
-        assert bool(verdict.reasons) is (verdict.outcome != decision.SKIP)
+        assert verdict.decision == (decision.RUN if uid in expected.attempts else outcome)
+        assert bool(verdict.reasons) is (verdict.decision != decision.SKIP)
 
 
 @pytest.mark.parametrize("seed", range(20))

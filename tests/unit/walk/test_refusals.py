@@ -81,7 +81,7 @@ def test_a_program_may_be_named_by_a_path(word: str, tmp_path: Path) -> None:
 
     job = Program("a", None, lambda uid: None)
     job.run()
-    assert job.outcome == ReturnValue.success, job.failure
+    assert job.final_status == ReturnValue.success, job.failure
 
 
 @pytest.mark.parametrize("argv", ["ls", ["ls", 1], [None], [], 3], ids=repr)

@@ -159,7 +159,7 @@ class TestLookingNeverWrites:
         report = walk.run()
         assert records == before
         assert report.actions["b"].verdict is not None
-        assert report.actions["b"].verdict.outcome == decision.RUN
+        assert report.actions["b"].verdict.decision == decision.RUN
 
     def test_what_waits_for_a_token_when_the_walk_ends_keeps_its_record(self) -> None:
         dag = graph(("a",), ("b",))

@@ -78,7 +78,7 @@ def state_of(verdict: Verdict) -> str:
     """Return what a run would do, as the graph says it."""
     if any(why.kind == decision.FAILED for why in verdict.reasons):
         return shapes.FAILED
-    return {decision.RUN: shapes.RUN, decision.MAY_RUN: shapes.MAY_RUN}.get(verdict.outcome, shapes.UP_TO_DATE)
+    return {decision.RUN: shapes.RUN, decision.MAY_RUN: shapes.MAY_RUN}.get(verdict.decision, shapes.UP_TO_DATE)
 
 
 def _verdicts(call: Call, plan: Project, uids: Iterable[str]) -> Mapping[str, Verdict]:

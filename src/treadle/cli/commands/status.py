@@ -24,13 +24,17 @@ def status_command(call: Call) -> int:
     verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0}
     for verdict in verdicts.values():
-        counts[verdict.outcome] += 1
+        counts[verdict.decision] += 1
     if call.options.json:
         call.console.say_data(
             {
                 "format": FORMAT,
                 "actions": [
-                    {"name": uid, "outcome": verdict.outcome, "reasons": [reason_data(r) for r in verdict.reasons]}
+                    {
+                        "name": uid,
+                        "decision": verdict.decision,
+                        "reasons": [reason_data(r) for r in verdict.reasons],
+                    }
                     for uid, verdict in verdicts.items()
                 ],
                 "counts": counts,
@@ -55,10 +59,10 @@ def reason_data(why: Reason) -> dict[str, object]:
 
 def _short(uid: str, verdict: decision.Verdict) -> Line:
     name = (safe(uid), "name")
-    if verdict.outcome == decision.SKIP:
+    if verdict.decision == decision.SKIP:
         return line(("up to date", "dim"), ": ", name)
-    style = "warn" if verdict.outcome == decision.RUN else "dim"
-    return line((verdict.outcome, style), " ", name, f": {wording.reasons(verdict.reasons)}")
+    style = "warn" if verdict.decision == decision.RUN else "dim"
+    return line((verdict.decision, style), " ", name, f": {wording.reasons(verdict.reasons)}")
 
 
 def _open(uid: str, said: str) -> Line:

@@ -127,7 +127,7 @@ class ActionFacts:
         consumers = self.use.consumers_of(uid)
         data: dict[str, object] = {
             "name": uid,
-            "outcome": verdict.outcome,
+            "decision": verdict.decision,
             "reasons": [reason_data(why) for why in verdict.reasons],
             "equal": self._equal(uid),
             "read_by": consumers,

@@ -1,0 +1,166 @@
+"""How a walk says of each action how it ended, and that a walk may say otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs import Shell, graph
+from treadle import EmptyJob, Fingerprint, Job, Outcome, ReturnValue
+from treadle.core.outcomes import outcome
+from treadle.errors import UsageError
+from treadle.testing import MemoryWalk
+
+if TYPE_CHECKING:
+    from jobs import Notify
+
+LINE = (("a",), ("b", "a"))
+
+
+class Ends(MemoryWalk):
+    """`a` is a job that ends in some way, `b` comes after it."""
+
+    def __init__(self, job: type[Job], records: dict[Any, Any] | None = None) -> None:
+        super().__init__(graph(*LINE), records)
+        self.job = job
+
+    def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
+        return Fingerprint()
+
+    def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Notify) -> Job:
+        return (self.job if uid == "a" else Plain)(uid, data, notify_end)
+
+
+def program(script: str, **attributes: Any) -> type[Job]:
+    return type("Program", (Shell,), {"cmdline": property(lambda self: ["sh", "-c", script]), **attributes})
+
+
+class Plain(Job):
+    """Does nothing."""
+
+    def run(self) -> None:
+        pass
+
+
+class Says(Plain):
+    """Says its status."""
+
+    says: Any = ReturnValue.success
+
+    @property
+    def status(self) -> Any:
+        return self.says
+
+
+def saying(status: Any) -> type[Job]:
+    return type("Saying", (Says,), {"says": status})
+
+
+class Raises(Plain):
+    def run(self) -> None:
+        raise KeyError("x")
+
+
+class Demands(Plain):
+    tokens = 7
+
+
+CASES: dict[str, tuple[type[Job], str, str]] = {
+    "a job that came to its end": (Plain, "success", "success"),
+    "a program that found nothing to do": (program("exit 126"), "unchanged", "success"),
+    "a program that failed": (program("exit 3"), "failed: exit code 3", "blocked"),
+    "a program that a signal ended": (program("kill -KILL $$"), "failed: killed by SIGKILL", "blocked"),
+    "a program that is not there": (type("No", (Shell,), {"cmdline": ["/no"]}), "error: ", "blocked"),
+    "a program that was not ready": (program("exit 75"), "not_ready: exit code 75", "blocked"),
+    "an exception": (Raises, "error: KeyError: 'x'", "blocked"),
+    "a demand that cannot be met": (Demands, "invalid: it asks for 7 tokens", "blocked"),
+    "a time limit": (program("sleep 60", timeout=0.01), "timeout: ended after its time limit", "blocked"),
+    "a bare number": (saying(0), "error: its status is 0", "blocked"),
+    "a status that is not known": (saying(ReturnValue.unknown), "error", "blocked"),
+    "a status that fails": (saying(ReturnValue.failure), "failed", "blocked"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_end_has_a_kind_and_a_reason(case: str) -> None:
+    job, how, after = CASES[case]
+    walk = Ends(job)
+    actions = walk.run().actions
+    assert str(actions["a"].outcome).startswith(how)
+    assert actions["b"].outcome.kind == after
+    for uid, action in actions.items():
+        assert action.status == action.outcome.status == walk.job_status[uid]
+        assert action.outcome == walk.outcomes[uid]
+        assert (uid in walk.records) is (action.outcome.category == "PASS")
+
+
+def test_what_nothing_has_changed_for_is_a_skip() -> None:
+    records: dict[Any, Any] = {}
+    Ends(Plain, records).run()
+    assert {str(a.outcome) for a in Ends(Plain, records).run().actions.values()} == {"skip"}
+
+
+def test_what_a_walk_did_not_come_to_is_not_started_or_blocked() -> None:
+    class Stops(Ends):
+        def collect(self, job: Any) -> bool:
+            self.stop()
+            return super().collect(job)
+
+    assert Stops(Plain).run().actions["b"].outcome.kind == "not_started"
+    assert Stops(Raises).run().actions["b"].outcome.kind == "blocked"
+
+
+def test_what_was_interrupted_is_said_so() -> None:
+    class Stops(Ends):
+        def about_to_start(self, jobs: list[Job]) -> None:
+            super().about_to_start(jobs)
+            self.stop()
+
+    actions = Stops(program("sleep 60")).run().actions
+    assert actions["a"].outcome.kind == "interrupted"
+    assert actions["a"].status == ReturnValue.unknown
+    assert actions["b"].outcome.kind == "not_started"
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "is_recorded"),
+    [
+        ("success", "success", True),
+        ("expected_failure", "success", True),
+        ("unchanged", "success", True),
+        ("diffed", "blocked", False),
+        ("lost", "blocked", False),
+    ],
+)
+def test_a_walk_may_say_what_an_end_means(kind: str, after: str, is_recorded: bool) -> None:
+    class Judges(Ends):
+        def outcome_of(self, job: Any) -> Outcome:
+            return outcome(kind, "said so") if job.uid == "a" else super().outcome_of(job)
+
+    walk = Judges(program("exit 3"))
+    actions = walk.run().actions
+    assert str(actions["a"].outcome) == f"{kind}: said so"
+    assert actions["b"].outcome.kind == after
+    assert ("a" in walk.records) is is_recorded
+    assert actions["a"].failure == (None if is_recorded else "said so")
+
+
+def test_what_is_blocked_stays_so_whatever_a_walk_says() -> None:
+    class Judges(Ends):
+        def outcome_of(self, job: Any) -> Outcome:
+            return outcome("success") if job.uid == "b" else super().outcome_of(job)
+
+        def create_skipped_job(self, uid: Any, data: Any, *rest: Any) -> Job:
+            return EmptyJob(uid, data, rest[2], ReturnValue.success)
+
+    assert Judges(Raises).run().actions["b"].outcome.kind == "blocked"
+
+
+def test_what_is_no_outcome_is_refused() -> None:
+    class Judges(Ends):
+        def outcome_of(self, job: Any) -> Any:
+            return ReturnValue.success
+
+    with pytest.raises(UsageError, match="an Outcome"):
+        Judges(Plain).run()
