@@ -132,16 +132,21 @@ def to_networkx(
 
 def starts_of(
     graph: nx.Graph[Any],
-) -> Iterator[tuple[Hashable, Any, list[Hashable], list[Hashable]]]:
+) -> Iterator[tuple[Hashable, Any, dict[Hashable, Any], list[Hashable]]]:
     """Yield each node of a networkx graph with its data, its predecessors, and what comes before for order alone.
+
+    The predecessors lead to their conditions, None for `on_success`.
 
     :raises DAGError: if the graph is not directed
     """
     if not graph.is_directed():
         raise DAGError("the networkx graph is not directed: its edges do not say what comes first")
-    before: dict[Hashable, tuple[list[Hashable], list[Hashable]]] = {node: ([], []) for node in graph}
+    before: dict[Hashable, tuple[dict[Hashable, Any], list[Hashable]]] = {node: ({}, []) for node in graph}
     for start, end, attributes in graph.edges(data=True):
-        before[end][bool(attributes.get("order"))].append(start)
+        if attributes.get("order"):
+            before[end][1].append(start)
+        else:
+            before[end][0][start] = attributes.get("when")
     for node, attributes in graph.nodes(data=True):
         yield node, attributes.get("data"), *before[node]
 

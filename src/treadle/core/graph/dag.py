@@ -10,20 +10,25 @@ from __future__ import annotations
 from itertools import chain
 
 from treadle._startup.interpreter import heappop, heappush
-from treadle.errors import DAGError, DAGUsageError, nearest, one_line, shortened
+from treadle.errors import DAGError, DAGUsageError, UsageError, nearest, one_line, shortened
 
 from .order import Edges, Labels, Wiring, shortest_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
     from typing import Any, Self
 
     import networkx as nx
 
+    from treadle.core.conditions import Condition
+
     Neighbours = Callable[[Hashable], Iterable[Hashable]]
 
+    Starts = Iterable[Hashable] | Mapping[Hashable, Condition | str]
+
 _NONE: frozenset[Hashable] = frozenset()
+_NO_CONDITIONS: dict[Hashable, Condition] = {}
 
 
 class DAGIterator:
@@ -109,7 +114,8 @@ class DAG:
     """Vertices in the order of their insertion, with data, tags and edges.
 
     An edge leads from a predecessor, or it is for order alone (`after`): the vertex at its start must be
-    visited before, and is no predecessor.
+    visited before, and is no predecessor. An edge from a predecessor may have a condition, which says what outcomes
+    of its start let its end run. Without one it is `on_success`.
 
     What is checked is checked in linear time: `check` looks at all once, and an edge that leads from
     a vertex to one that was inserted later needs no search.
@@ -119,6 +125,8 @@ class DAG:
         self.vertex_data: dict[Hashable, Any] = {}
         self._edges = Edges()
         self._order_edges = Edges()
+        self._conditions: dict[Hashable, dict[Hashable, Condition]] = {}
+        """End -> start -> condition, of the edges that have one."""
         self._is_checked = True
         # Only of a checked graph; None: the order of insertion honours every edge.
         self._labels: Labels | None = None
@@ -129,18 +137,20 @@ class DAG:
         return DAGIterator(self)
 
     def reverse_graph(self, enable_checks: bool = True) -> DAG:
-        """Return a graph with every edge turned round; it shares the tags with this one.
+        """Return a graph with every edge turned round, conditions and all; it shares the tags with this one.
 
         :param enable_checks: check the new graph
         """
         result = self._rewired(self._edges.after, self._order_edges.after)
         result.tags = self.tags
+        for end, start, condition in self.conditions():
+            result._conditions.setdefault(start, {})[end] = condition
         if enable_checks:
             result.check()
         return result
 
     def __or__(self, other: DAG) -> DAG:
-        """Return the vertices, edges and tags of both; data and tags of the right one win."""
+        """Return the vertices, edges and tags of both; data, tags and conditions of the right one win."""
         require_graph(other)
         result = self._blank()
         for dag in (self, other):
@@ -153,6 +163,8 @@ class DAG:
                     after=dag._order_edges.before(vertex_id),
                 )
             result.tags.update(dag.tags)
+            if result._conditions or dag._conditions:
+                result._take_conditions(dag)
         result.check()
         return result
 
@@ -160,10 +172,11 @@ class DAG:
         """Return a graph without some vertices: what came before them comes before what came after them.
 
         Edges for order alone are bridged over too: what was ordered through a vertex that goes stays in that order.
+        An edge with a condition is not bridged over: the vertex that goes has no outcome any more.
 
         :param fun: gets this graph and an id, and says whether that vertex goes
         :param preserve_context: refuse to let tagged vertices go
-        :raises DAGError: if a tagged vertex is to go
+        :raises DAGError: if a tagged vertex is to go, or one that a condition keeps between two that stay
         """
         from .algorithms import bridged, through
 
@@ -189,23 +202,31 @@ class DAG:
             [vertex_id for vertex_id in self.vertex_data if vertex_id not in gone],
         )
         result.tags = {vertex_id: tag for vertex_id, tag in self.tags.items() if vertex_id not in gone}
+        if self._conditions:
+            self._refuse_bridges(gone)
+            result._take_conditions(self)
         result.check()
         return result
 
     def transitive_reduction(self) -> DAG:
         """Return a graph without the predecessors that longer paths of predecessors imply.
 
-        Edges for order alone stay as they are.
+        Edges for order alone and those with a condition stay as they are, and imply none.
         """
         from .algorithms import reduced, to_networkx
 
         self.check()
-        graph = reduced(to_networkx(self.vertex_data, self._edges))
+        conditions = [(start, end) for end, start, _ in self.conditions()]
+        graph = to_networkx(self.vertex_data, self._edges)
+        graph.remove_edges_from(conditions)
+        graph = reduced(graph)
+        graph.add_edges_from(conditions)
         result = self._rewired(
             lambda here: [start for start in self._edges.before(here) if graph.has_edge(start, here)],
             self._order_edges.before,
         )
         result.tags = dict(self.tags)
+        result._take_conditions(self)
         result.check()
         return result
 
@@ -224,9 +245,9 @@ class DAG:
     def from_networkx(cls, graph: nx.Graph[Any]) -> Self:
         """Return the vertices and edges of a networkx graph, as `to_networkx` writes them.
 
-        :param graph: directed; the attribute `data` of a node is what the vertex carries, and an edge whose
-            attribute `order` is true is for order alone. Other attributes are dropped
-        :raises DAGError: if the graph is not directed or has a cycle
+        :param graph: directed; the attribute `data` of a node is what the vertex carries, an edge whose attribute
+            `order` is true is for order alone, and `when` is its condition. Other attributes are dropped
+        :raises DAGError: if the graph is not directed or has a cycle, or a condition is wrong
         """
         from .algorithms import starts_of
 
@@ -239,11 +260,15 @@ class DAG:
     def to_networkx(self) -> nx.DiGraph[Hashable]:
         """Return a networkx graph, with edges from predecessor to successor.
 
-        Vertices have the attribute `data`; edges have `order`, which is true if they are for order alone.
+        Vertices have the attribute `data`; edges have `order`, which is true if they are for order alone, and
+        `when`, the text of their condition, if they have one.
         """
         from .algorithms import to_networkx
 
-        return to_networkx(self.vertex_data, self._edges, self._order_edges)
+        graph = to_networkx(self.vertex_data, self._edges, self._order_edges)
+        for end, start, condition in self.conditions():
+            graph.edges[start, end]["when"] = condition.text
+        return graph
 
     def add_tag(self, vertex_id: Hashable, data: Any) -> None:
         """Tag a vertex, which may be added later.
@@ -280,10 +305,13 @@ class DAG:
         return context(vertex_id, neighbours, self.tags, max_distance, max_element)
 
     def as_dot(self) -> str:
-        """Return the graph for Graphviz; edges lead to predecessors, dashed ones are for order alone."""
+        """Return the graph for Graphviz; edges lead to predecessors, dashed ones are for order alone.
+
+        A condition is the label of its edge.
+        """
         from .formats import as_dot
 
-        return as_dot(self.vertex_data, self._edges, self._order_edges)
+        return as_dot(self.vertex_data, self._edges, self._order_edges, self.get_conditions)
 
     def as_tree(self, name_key: str | None = None) -> str:
         """Return the first vertex and its successors as a tree of lines, sorted; empty if there is none.
@@ -308,7 +336,7 @@ class DAG:
     def __str__(self) -> str:
         from .formats import as_lines
 
-        return as_lines(self.vertex_data, self._edges, self._order_edges)
+        return as_lines(self.vertex_data, self._edges, self._order_edges, self.get_conditions)
 
     def _blank(self) -> DAG:
         """Return an empty graph for what is made of this one."""
@@ -331,7 +359,7 @@ class DAG:
         self,
         vertex_id: Hashable,
         data: Any = None,
-        predecessors: Iterable[Hashable] | None = None,
+        predecessors: Starts | None = None,
         *,
         after: Iterable[Hashable] | None = None,
     ) -> None:
@@ -339,9 +367,11 @@ class DAG:
 
         :param vertex_id: anything hashable
         :param data: what the vertex carries
-        :param predecessors: vertices of the graph that come before it
+        :param predecessors: vertices of the graph that come before it; a mapping gives each edge a condition:
+            `{"test": "on_failure"}`
         :param after: vertices of the graph that must be visited before it and are no predecessors
-        :raises DAGError: if it exists, if a predecessor does not, or if it would close a cycle
+        :raises DAGError: if it exists, if a predecessor does not, if it would close a cycle, or if a condition is
+            wrong
         """
         if vertex_id in self.vertex_data:
             raise DAGError(f"the vertex {vertex_id!r} exists already")
@@ -351,7 +381,7 @@ class DAG:
         self,
         vertex_id: Hashable,
         data: Any = None,
-        predecessors: Iterable[Hashable] | None = None,
+        predecessors: Starts | None = None,
         enable_checks: bool = True,
         *,
         after: Iterable[Hashable] | None = None,
@@ -360,16 +390,18 @@ class DAG:
 
         :param vertex_id: anything hashable
         :param data: what the vertex carries; None keeps what it carries
-        :param predecessors: added to the predecessors that it has
+        :param predecessors: added to the predecessors that it has; a mapping to conditions, as for `add_vertex`,
+            replaces those of the edges that it names
         :param enable_checks: False leaves all looking to the next `check`: names may then come later
         :param after: added to the vertices that must be visited before it and are no predecessors
-        :raises DAGError: if a predecessor does not exist, or if it would close a cycle
+        :raises DAGError: if a predecessor does not exist, if it would close a cycle, or if a condition is wrong
         """
         if vertex_id is None:
             raise DAGError("None is not a vertex: an iterator says with it that none is ready")
         if predecessors.__class__ is not list or after is not None:
             _require_ids(vertex_id, "predecessors", predecessors)
             _require_ids(vertex_id, "after", after)
+        conditions = _conditions_of(vertex_id, predecessors) if hasattr(predecessors, "keys") else None
         edges = self._edges.new(vertex_id, predecessors)
         order_edges = self._order_edges.new(vertex_id, after)
         starts = edges + order_edges
@@ -382,29 +414,33 @@ class DAG:
         self._insert(vertex_id, data)
         self._edges.add(vertex_id, edges)
         self._order_edges.add(vertex_id, order_edges)
-        if self._is_checked or not enable_checks:
-            return
-        try:
-            self.check()
-        except DAGError:
-            self._edges.remove(vertex_id, edges)
-            self._order_edges.remove(vertex_id, order_edges)
-            self.vertex_data[vertex_id] = old_data
-            if is_new:
-                del self.vertex_data[vertex_id]
-            raise
+        if enable_checks and not self._is_checked:
+            try:
+                self.check()
+            except DAGError:
+                self._edges.remove(vertex_id, edges)
+                self._order_edges.remove(vertex_id, order_edges)
+                self.vertex_data[vertex_id] = old_data
+                if is_new:
+                    del self.vertex_data[vertex_id]
+                raise
+        if conditions is not None:
+            self._set_conditions(vertex_id, conditions)
 
-    def set_predecessors(self, vertex_id: Hashable, predecessors: Iterable[Hashable]) -> None:
-        """Replace the predecessors of a vertex; the next `check` looks at them.
+    def set_predecessors(self, vertex_id: Hashable, predecessors: Starts) -> None:
+        """Replace the predecessors of a vertex and their conditions; the next `check` looks at them.
 
-        :raises DAGError: if the vertex does not exist
+        :raises DAGError: if the vertex does not exist, or a condition is wrong
         """
         self._require(vertex_id)
         _require_ids(vertex_id, "predecessors", predecessors)
+        conditions = _conditions_of(vertex_id, predecessors) if hasattr(predecessors, "keys") else {}
         starts = tuple(dict.fromkeys(predecessors))
         self._edges.remove(vertex_id, self._edges.before(vertex_id))
         self._mark_unchecked(vertex_id, starts)
         self._edges.add(vertex_id, starts)
+        self._conditions.pop(vertex_id, None)
+        self._set_conditions(vertex_id, conditions)
 
     def check(self) -> None:
         """Check that each predecessor exists and that there is no cycle; cached until edges change.
@@ -443,6 +479,25 @@ class DAG:
         """Return the vertices that have this one as a predecessor."""
         self._require(vertex_id)
         return self._edges.set_after(vertex_id)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether an edge has a condition other than `on_success`."""
+        return bool(self._conditions)
+
+    def get_conditions(self, vertex_id: Hashable) -> Mapping[Hashable, Condition]:
+        """Return predecessor -> condition, of the edges to a vertex that have another one than `on_success`."""
+        return self._conditions.get(vertex_id, _NO_CONDITIONS) if self._conditions else _NO_CONDITIONS
+
+    def get_condition(self, start: Hashable, end: Hashable) -> Condition | None:
+        """Return the condition of an edge; None for `on_success`."""
+        return self.get_conditions(end).get(start)
+
+    def conditions(self) -> Iterator[tuple[Hashable, Hashable, Condition]]:
+        """Yield end, start and condition of each edge that has one other than `on_success`."""
+        for end, starts in self._conditions.items():
+            for start, condition in starts.items():
+                yield end, start, condition
 
     def get_closure(self, vertex_id: Hashable) -> set[Hashable]:
         """Return the predecessors of a vertex, theirs, and so on; on a cycle, that is itself too."""
@@ -483,6 +538,35 @@ class DAG:
                 self._labels.append(vertex_id)
         elif data is not None:
             self.vertex_data[vertex_id] = data
+
+    def _set_conditions(self, vertex_id: Hashable, conditions: Mapping[Hashable, Condition | None]) -> None:
+        """Give edges to a vertex their conditions; None for `on_success`, which is not kept."""
+        known = self._conditions.pop(vertex_id, {})
+        found = {start: condition for start, condition in {**known, **conditions}.items() if condition is not None}
+        if found:
+            self._conditions[vertex_id] = found
+
+    def _take_conditions(self, dag: DAG) -> None:
+        """Give the edges that this graph shares with another one the conditions that they have there."""
+        for vertex_id in dag.vertex_data:
+            here = self._edges.before(vertex_id)
+            given = dag.get_conditions(vertex_id)
+            self._set_conditions(
+                vertex_id, {start: given.get(start) for start in dag._edges.before(vertex_id) if start in here}
+            )
+
+    def _refuse_bridges(self, gone: Collection[Hashable]) -> None:
+        """Refuse to bridge over an edge with a condition."""
+        for end, start, condition in self.conditions():
+            if start in gone:
+                middle, has_neighbours = start, bool(self._edges.before(start))
+            else:
+                middle, has_neighbours = end, bool(self._edges.after(end))
+            if middle in gone and has_neighbours:
+                raise DAGError(
+                    f"the vertex {middle!r} cannot be pruned: it cannot be bridged over",
+                    facts=(f"the edge from {start!r} to {end!r} has the condition {condition.text!r}",),
+                )
 
     def _mark_unchecked(self, vertex_id: Hashable, starts: Iterable[Hashable]) -> None:
         """Note that the graph is unchecked, unless these new edges to the vertex are seen to be right."""
@@ -557,6 +641,26 @@ def _require_ids(vertex_id: Hashable, what: str, ids: object) -> None:
     raise DAGError(
         f"{what} of the vertex {vertex_id!r} is {kind}{ids!r}", facts=("expected a list of ids such as ['a', 'b']",)
     )
+
+
+def _conditions_of(vertex_id: Hashable, predecessors: Starts | None) -> dict[Hashable, Condition | None]:
+    """Return predecessor -> condition of a mapping that was given in place of a list; None for `on_success`."""
+    given: Mapping[Hashable, object] = predecessors  # type: ignore[assignment]
+    found: dict[Hashable, Condition | None] = {}
+    for start, text in given.items():
+        if text is None or text == "on_success":
+            found[start] = None
+            continue
+        from treadle.core.conditions import parse
+
+        try:
+            condition = parse(text)
+        except UsageError as error:
+            raise DAGError(
+                f"predecessor {start!r} of the vertex {vertex_id!r}: {error.what}", facts=error.facts
+            ) from None
+        found[start] = None if condition.is_default else condition
+    return found
 
 
 def _cycle_error(cycle: list[Hashable]) -> DAGError:

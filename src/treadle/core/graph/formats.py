@@ -9,19 +9,31 @@ from treadle.errors import one_line
 from .dot import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+
+    from treadle.core.conditions import Condition
 
     from .order import Edges
+
+    Conditions = Callable[[Hashable], Mapping[Hashable, Condition]]
 
 TREE_LINES = 1_000
 """A tree with more lines shows what comes after a vertex once; a graph can unfold without bound."""
 
 
-def as_lines(ids: Iterable[Hashable], edges: Edges, order_edges: Edges) -> str:
-    """Return a line for each vertex: `b -> a, c`, or `a -> (none)`; `(after d)` shows edges for order."""
+def as_lines(ids: Iterable[Hashable], edges: Edges, order_edges: Edges, conditions: Conditions) -> str:
+    """Return a line for each vertex: `b -> a, c`, or `a -> (none)`; `(after d)` shows edges for order.
+
+    A condition is behind its start: `mail -> test (on_failure)`.
+    """
     lines = []
     for vertex_id in ids:
-        line = f"{one_line(vertex_id)} -> {_listed(edges.before(vertex_id)) or '(none)'}"
+        given = conditions(vertex_id)
+        names = [
+            f"{one_line(start)} ({given[start]})" if start in given else one_line(start)
+            for start in edges.before(vertex_id)
+        ]
+        line = f"{one_line(vertex_id)} -> {', '.join(names) or '(none)'}"
         if order_edges.before(vertex_id):
             line += f" (after {_listed(order_edges.before(vertex_id))})"
         lines.append(line)
@@ -32,13 +44,16 @@ def _listed(ids: Iterable[Hashable]) -> str:
     return ", ".join(one_line(vertex_id) for vertex_id in ids)
 
 
-def as_dot(ids: Collection[Hashable], edges: Edges, order_edges: Edges) -> str:
-    """Return the graph for Graphviz, each edge drawn from a vertex to what comes before it."""
+def as_dot(ids: Collection[Hashable], edges: Edges, order_edges: Edges, conditions: Conditions) -> str:
+    """Return the graph for Graphviz, each edge drawn from a vertex to what comes before it, with its condition."""
     lines = ["digraph G {", 'rankdir="LR";']
     lines += [f"{quoted(vertex_id)};" for vertex_id in ids]
     for vertex_id in ids:
         name = quoted(vertex_id)
-        lines += [f"{name} -> {quoted(start)};" for start in edges.before(vertex_id)]
+        given = conditions(vertex_id)
+        for start in edges.before(vertex_id):
+            label = f" [label={quoted(given[start])}]" if start in given else ""
+            lines.append(f"{name} -> {quoted(start)}{label};")
         lines += [f"{name} -> {quoted(start)} [style=dashed];" for start in order_edges.before(vertex_id)]
     lines.append("}")
     return "\n".join(lines)
