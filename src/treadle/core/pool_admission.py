@@ -13,6 +13,9 @@ The rules, beyond those of the tokens:
   reservation was made, and its queue has tokens.
 - What is exclusive starts when nothing runs, and nothing starts until it ends. Those that wait for the same go one
   after the other.
+- What *encloses* others, and ends only after them, does not count as running for what is exclusive or for the limit
+  of the run. What is within one that holds something goes first and is always looked at, and a reservation that was
+  made after the start of this one does not bind it: all that it holds comes back the sooner.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from .admission import Admission
 from .pool import Allocation, Demand, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import Any
 
     from .pool import Pool
@@ -61,13 +64,26 @@ class _Entry:
 class _Line:
     """Those of one queue with equal demands, in order."""
 
-    __slots__ = ("entries", "exclusive", "lacked", "need", "number", "queue", "shared", "tokens", "types")
+    __slots__ = (
+        *("encloses", "entries", "exclusive", "lacked", "need", "number", "queue", "shared", "tokens", "types"),
+        "within",
+    )
 
     def __init__(
-        self, queue: str, tokens: int, need: dict[str, int], shared: dict[str, int], exclusive: bool
+        self,
+        queue: str,
+        tokens: int,
+        need: dict[str, int],
+        shared: dict[str, int],
+        exclusive: bool,
+        encloses: bool = False,
+        within: tuple[int, ...] = (),
     ) -> None:
         self.queue = queue
         self.tokens = tokens
+        self.encloses = encloses
+        self.within = within
+        """The slots of those that enclose it and hold something, the outermost first."""
         self.need = need
         """type -> how much it asks for of one node."""
         self.shared = shared
@@ -106,18 +122,25 @@ class _Reservation:
 
     __slots__ = ("entry", "kept", "line", "room", "since", "taken")
 
-    def __init__(self, line: _Line, entry: _Entry, room: Room) -> None:
+    def __init__(self, line: _Line, entry: _Entry, room: Room, full: Mapping[str, Collection[int]]) -> None:
         self.line = line
         self.entry = entry
         self.room = room
         self.kept = {
-            kind: frozenset(_emptiest(room, kind, number)) for kind, number in line.need.items() if kind in room.ids
+            kind: frozenset(_emptiest(room, kind, number, full.get(kind, ())))
+            for kind, number in line.need.items()
+            if kind in room.ids
         }
         """type -> the instances that nothing else gets."""
         self.since: set[int] = set()
         """The slots of those that have started since."""
         self.taken: dict[str, int] = {}
         """type -> what these hold of the node, and of what is counted over all nodes."""
+
+    def binds(self, line: _Line) -> bool:
+        """Return whether it is kept from others of this line: not from what the end of its own node waits for."""
+        ours, since = self.line.within, self.since
+        return all(slot in ours or slot in since for slot in line.within)
 
     def note(self, slot: int, held: _Held, sign: int) -> None:
         """Note that one has started since, or has ended (-1)."""
@@ -141,7 +164,7 @@ class PoolAdmission(Admission):
     """
 
     __slots__ = (
-        *("_after_exclusive", "_alone", "_heads", "_line_of", "_number", "_reservation", "_rooms"),
+        *("_after_exclusive", "_alone", "_busy", "_heads", "_line_of", "_number", "_reservation", "_rooms"),
         *("_shared", "_taken", "pool"),
     )
 
@@ -162,6 +185,8 @@ class PoolAdmission(Admission):
         """The slot of what is exclusive and runs."""
         self._after_exclusive = False
         """Whether something exclusive has ended since the last pass."""
+        self._busy = 0
+        """How many run that enclose nothing."""
 
     @classmethod
     def continuing(cls, before: Admission, pool: Pool) -> PoolAdmission:
@@ -190,15 +215,26 @@ class PoolAdmission(Admission):
         return self.pool.refusal(demand)
 
     def push(
-        self, item: Any, queue: str, tokens: int, priority: float, demand: Demand | None = None, rank: float = 0.0
+        self,
+        item: Any,
+        queue: str,
+        tokens: int,
+        priority: float,
+        demand: Demand | None = None,
+        rank: float = 0.0,
+        *,
+        encloses: bool = False,
+        within: tuple[int, ...] = (),
     ) -> None:
         """Put an item into a queue; `refusal` must have returned None for its demand.
 
         :param rank: among equal priorities the higher goes first
+        :param encloses: whether it ends only after others that are within it
+        :param within: the slots of those that enclose it and hold something, the outermost first
         """
-        line = self._line(queue, tokens, demand)
+        line = self._line(queue, tokens, demand, encloses, within)
         self._number += 1
-        entry = _Entry((-priority, -rank, self._number), item)
+        entry = _Entry((float("-inf") if within else -priority, -rank, self._number), item)
         heappush(line.entries, entry)
         if line.entries[0] is entry:
             heappush(self._heads[queue], line.head())
@@ -210,22 +246,25 @@ class PoolAdmission(Admission):
             return
         yield from self._admit_first()
         passed: list[_Line] = []
+        looked_past = 0
         aside: list[_Head] = []
         free = self._rooms[0].available if len(self._rooms) == 1 else None
         queues = [heads for heads in self._heads.values() if heads]
         try:
-            while len(passed) <= LOOKED_PAST and (head := self._first_of(queues)) is not None:
+            while looked_past <= LOOKED_PAST and (head := self._first_of(queues)) is not None:
                 line = head[2]
                 kind, amount = line.lacked
                 if free is not None and amount and free.get(kind, 0) < amount:
                     aside.append(head)
                     passed.append(line)
+                    looked_past += not line.within
                     continue
                 entry = line.entries[0]
                 room = self._room_for(line, entry)
                 if room is None:
                     aside.append(head)
                     passed.append(line)
+                    looked_past += not line.within
                 elif line.tokens > self.free[line.queue]:
                     aside.append(head)
                     closed = self._heads[line.queue]
@@ -254,6 +293,7 @@ class PoolAdmission(Admission):
         held.room.check_return(line.need, held.chosen)
         self._shared.check_return(line.shared, {})
         del self._taken[slot]
+        self._busy -= not line.encloses
         held.room.give_back(line.need, held.chosen)
         self._shared.give_back(line.shared, {})
         if self._reservation is not None:
@@ -270,6 +310,30 @@ class PoolAdmission(Admission):
         variables = {kind: name for kind, name in self.pool.variables.items() if self.pool.most(kind)}
         return Allocation(held.room.name, dict(held.line.need), ids, variables)
 
+    def withdraw(self, is_gone: Callable[[Any], bool]) -> None:
+        """Take out of the queues what is not to start any more."""
+        for line in self._line_of.values():
+            left = [entry for entry in line.entries if not is_gone(entry.item)]
+            if len(left) == len(line.entries):
+                continue
+            self.waiting -= len(line.entries) - len(left)
+            heapify(left)
+            line.entries = left
+            if left:
+                heappush(self._heads[line.queue], line.head())
+        if self._reservation is not None and is_gone(self._reservation.entry.item):
+            self._reservation = None
+
+    def add_queue(self, name: str, tokens: int) -> None:
+        """Add a queue."""
+        self.queues[name] = self.free[name] = tokens
+        self._heads[name] = []
+
+    def remove_queue(self, name: str) -> None:
+        """Remove a queue in which nothing waits, and of which nothing runs."""
+        del self.queues[name], self.free[name], self._heads[name]
+        self._line_of = {key: line for key, line in self._line_of.items() if line.queue != name}
+
     def resize(self, kind: str, size: int) -> None:
         """Set how much there is of an amount on each node that has it, or of a limit; what runs goes on."""
         for room in (self._shared, *self._rooms):
@@ -281,20 +345,27 @@ class PoolAdmission(Admission):
         ):
             self._reservation = None
 
-    def _line(self, queue: str, tokens: int, demand: Demand | None) -> _Line:
+    def _line(
+        self,
+        queue: str,
+        tokens: int,
+        demand: Demand | None,
+        encloses: bool = False,
+        within: tuple[int, ...] = (),
+    ) -> _Line:
         """Return the line of those with this demand."""
         if demand is None:
             demand = Demand(queue=queue, tokens=tokens)
         key = (
-            *(queue, tokens, demand.exclusive, demand.mutex, demand.group, demand.limit),
+            *(queue, tokens, demand.exclusive, demand.mutex, demand.group, demand.limit, encloses, within),
             *sorted(demand.resources.items()),
         )
         line = self._line_of.get(key)
         if line is None:
-            line = self._line_of[key] = self._new_line(queue, tokens, demand)
+            line = self._line_of[key] = self._new_line(queue, tokens, demand, encloses, within)
         return line
 
-    def _new_line(self, queue: str, tokens: int, demand: Demand) -> _Line:
+    def _new_line(self, queue: str, tokens: int, demand: Demand, encloses: bool, within: tuple[int, ...]) -> _Line:
         need = {kind: amount for kind, amount in demand.resources.items() if amount}
         if queue == DEFAULT_QUEUE and CPUS not in demand.resources and self.pool.most(CPUS):
             need[CPUS] = 1
@@ -304,8 +375,9 @@ class PoolAdmission(Admission):
         for kind, size in limits.items():
             if kind not in self._shared.size:
                 self._shared.resize(kind, size)
-        shared = dict.fromkeys((*limits, *(("_run",) if self.most is not None else ())), 1)
-        return _Line(queue, tokens, need, shared, demand.exclusive)
+        of_run = () if self.most is None or encloses else ("_run",)
+        shared = dict.fromkeys((*limits, *of_run), 1)
+        return _Line(queue, tokens, need, shared, demand.exclusive, encloses, within)
 
     def _first_of(self, queues: list[list[_Head]]) -> _Head | None:
         """Take out the first head of these queues; those in which nothing waits are taken out of the list."""
@@ -344,16 +416,18 @@ class PoolAdmission(Admission):
 
     def _room_for(self, line: _Line, entry: _Entry) -> Room | None:
         """Return where one fits now, None if it does not."""
-        if self._alone is not None or (line.exclusive and self._taken):
+        if self._alone is not None or (line.exclusive and self._busy):
             return None
         kept = self._reservation
         if kept is not None:
             if kept.entry is entry:
                 return kept.room if self._fits_kept(kept) else None
-            if kept.line.exclusive:
+            if not kept.binds(line):
+                kept = None
+            elif kept.line.exclusive:
                 return None
         for kind in line.shared:
-            if self._available(self._shared, kind) < 1:
+            if self._available(self._shared, kind, kept) < 1:
                 return None
         best, least = None, 0.0
         for room in self._rooms:
@@ -363,7 +437,7 @@ class PoolAdmission(Admission):
                     line.lacked = (kind, amount)
                     break
             else:
-                if kept is not None and kept.room is room and not self._is_spare(line.need):
+                if kept is not None and kept.room is room and not self._is_spare(line.need, kept):
                     continue
                 if len(self._rooms) == 1:
                     return room
@@ -384,14 +458,12 @@ class PoolAdmission(Admission):
             for kind, amount in kept.line.need.items()
         )
 
-    def _is_spare(self, need: Mapping[str, int]) -> bool:
-        """Return whether the node of the reservation has what others need, beside what is kept."""
-        kept = self._reservation
-        return kept is None or all(self._available(kept.room, kind) >= amount for kind, amount in need.items())
+    def _is_spare(self, need: Mapping[str, int], kept: _Reservation) -> bool:
+        """Return whether the node of a reservation has what others need, beside what is kept."""
+        return all(self._available(kept.room, kind, kept) >= amount for kind, amount in need.items())
 
-    def _available(self, room: Room, kind: str) -> int:
-        """Return how much others than the holder of the reservation may take of a type."""
-        kept = self._reservation
+    def _available(self, room: Room, kind: str, kept: _Reservation | None) -> int:
+        """Return how much one may take of a type that a reservation binds, None if none does."""
         available = room.available[kind]
         if kept is None or room not in (kept.room, self._shared):
             return available
@@ -415,7 +487,7 @@ class PoolAdmission(Admission):
             chosen = {kind: sorted(indexes) for kind, indexes in kept.kept.items()}
             self._reservation = None
         else:
-            blocked = kept.kept if kept is not None and kept.room is room else {}
+            blocked = kept.kept if kept is not None and kept.room is room and kept.binds(line) else {}
             chosen = {
                 kind: room.choose(kind, number, blocked.get(kind, ()))
                 for kind, number in line.need.items()
@@ -432,9 +504,11 @@ class PoolAdmission(Admission):
         self._shared.take(line.shared, {})
         held = self._taken[slot] = _Held(line, room, chosen)
         self._held[slot] = (line.queue, line.tokens)
+        self._busy += not line.encloses
         if line.exclusive:
             self._alone = slot
-        if self._reservation is not None:
+        # what it does not bind counts for a part of what ran before
+        if self._reservation is not None and self._reservation.binds(line):
             self._reservation.note(slot, held, 1)
 
     def _reserve(self, passed: list[_Line]) -> None:
@@ -442,19 +516,38 @@ class PoolAdmission(Admission):
         for line in passed:
             entry = line.entries[0]
             if entry.passed >= MOST_PASSED and line.tokens <= self.free[line.queue]:
-                rooms = [room for room in self._rooms if room.could_meet(line.need)]
+                around = {room: self._held_around(line, room) for room in self._rooms}
+                rooms = [room for room, (held, _) in around.items() if room.could_meet(_sum(line.need, held))]
                 if rooms:
-                    self._reservation = _Reservation(
-                        line, entry, min(rooms, key=lambda room: room.lacking(line.need))
-                    )
+                    room = min(rooms, key=lambda room: room.lacking(line.need))
+                    self._reservation = _Reservation(line, entry, room, around[room][1])
                     return
+
+    def _held_around(self, line: _Line, room: Room) -> tuple[dict[str, int], dict[str, set[int]]]:
+        """Return what those hold of a place that enclose a line: type -> how much, and its full instances."""
+        amounts: dict[str, int] = {}
+        full: dict[str, set[int]] = {}
+        if line.within:
+            around = [held for slot in line.within if (held := self._taken[slot]).room is room]
+            for held in around:
+                amounts = _sum(amounts, {kind: n for kind, n in held.line.need.items() if kind not in held.chosen})
+            for kind in room.ids:
+                taken = [index for held in around for index in held.chosen.get(kind, ())]
+                full[kind] = {index for index in taken if taken.count(index) >= room.slots[kind]}
+                amounts[kind] = len(full[kind])
+        return amounts, full
 
 
 def _group(demand: Demand) -> str:
     return f"_family:{demand.group}"
 
 
-def _emptiest(room: Room, kind: str, number: int) -> list[int]:
-    """Return the instances with the most free slots, then the lowest."""
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {**other, **{kind: amount + other.get(kind, 0) for kind, amount in one.items()}}
+
+
+def _emptiest(room: Room, kind: str, number: int, full: Collection[int]) -> list[int]:
+    """Return the instances with the most free slots that are not among the full ones, then the lowest."""
     left = room.left[kind]
-    return sorted(range(len(left)), key=lambda index: -left[index])[:number]
+    may = [index for index in range(len(left)) if index not in full]
+    return sorted(may, key=lambda index: -left[index])[:number]

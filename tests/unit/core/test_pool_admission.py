@@ -26,9 +26,16 @@ class Play:
         self.admission = PoolAdmission(queues or {"default": 10_000}, pool, most)
         self.slots: dict[Any, int] = {}
 
-    def push(self, uid: Any, demand: Demand = Demand(), priority: int = 0, rank: float = 0.0) -> None:  # noqa: B008
+    def push(
+        self,
+        uid: Any,
+        demand: Demand = Demand(),  # noqa: B008
+        priority: int = 0,
+        rank: float = 0.0,
+        **place: Any,
+    ) -> None:
         assert self.admission.refusal(demand.queue, demand.tokens, demand) is None
-        self.admission.push(uid, demand.queue, demand.tokens, priority, demand, rank)
+        self.admission.push(uid, demand.queue, demand.tokens, priority, demand, rank, **place)
 
     def start(self) -> list[Any]:
         started = list(self.admission.admit())
@@ -47,6 +54,10 @@ def pushed(play: Play, demands: Iterable[tuple[Any, Demand]]) -> Play:
     for uid, demand in demands:
         play.push(uid, demand)
     return play
+
+
+def reserved(play: Play) -> Any:
+    return play.admission._reservation
 
 
 def test_all_of_a_demand_is_given_at_once_or_nothing_of_it() -> None:
@@ -310,6 +321,136 @@ def test_it_goes_on_from_an_admission_by_tokens_alone() -> None:
     assert sorted(play.slots.values()) == [0, 1, 2, 3]
 
 
+def test_what_encloses_others_does_not_count_as_running() -> None:
+    """A8."""
+    play = Play(Pool({"cpus": 9, "gpus": ["0"]}), 1)
+    play.push("around", Demand({"gpus": 1, "cpus": 0}), encloses=True)
+    assert play.start() == ["around"]
+    within = (play.slots["around"],)
+    play.push("alone", Demand(exclusive=True), within=within)
+    play.push("beside", within=within)
+    assert play.start() == ["alone"]
+    play.end("alone")
+    assert play.start() == ["beside"]
+    play.push("alone", Demand(exclusive=True))
+    assert play.start() == []
+    play.end("beside")
+    assert play.start() == ["alone"]
+
+
+def test_what_is_within_one_that_holds_something_goes_first_and_is_always_looked_at() -> None:
+    """A3."""
+    play = Play(Pool({"cpus": 99, "tape": 1, "net": 1}))
+    play.push("around", Demand({"tape": 1, "cpus": 0}), encloses=True)
+    play.push("holder", Demand({"net": 1, "cpus": 0}))
+    assert play.start() == ["around", "holder"]
+    for number in range(LOOKED_PAST + 1):
+        play.push(number, Demand({"tape": 1, "cpus": number}), 5)
+        play.push(f"in {number}", Demand({"net": 1, "cpus": number}), within=(play.slots["around"],))
+    for name in ("in", "again"):
+        play.push(name, Demand({"cpus": 1}), within=(play.slots["around"],))
+        assert play.start() == [name]
+
+
+def test_a_reservation_does_not_bind_what_the_end_of_one_that_ran_before_waits_for() -> None:
+    """A6."""
+    play = Play(Pool({"cpus": 9, "tape": 2, "gpus": ["0", "1"]}))
+    play.push("around", Demand({"tape": 1, "cpus": 0}), encloses=True)
+    pushed(play, [("wide", Demand({"tape": 2, "gpus": 2, "cpus": 0}))])
+    started = play.start()
+    assert started == ["around"]
+    for number in range(MOST_PASSED):
+        play.push(number, Demand({"tape": 1, "cpus": 0}))
+        assert play.start() == [number]
+        play.end(number)
+    play.push("late", Demand({"tape": 1, "cpus": 0}))
+    play.push("gpu", GPU)
+    assert play.start() == []
+    within = (play.slots["around"],)
+    play.push("in", Demand({"gpus": 2, "cpus": 0}), within=within)
+    assert play.start() == ["in"]
+    play.end("in", "around")
+    assert play.start() == ["wide"]
+    play.end("wide")
+    assert play.start() == ["late", "gpu"]
+
+
+def test_the_reservation_of_what_is_within_leaves_out_what_encloses_it() -> None:
+    """A5, A6."""
+    play = Play(Pool(nodes=[Node("a", {"tape": 4}), Node("b", {"tape": 3})]))
+    play.push("around", Demand({"tape": 2}), encloses=True)
+    assert play.start() == ["around"]
+    assert play.held("around").node == "b"
+    pushed(play, [(number, Demand({"tape": 2})) for number in range(2)])
+    assert play.start() == [0, 1]
+    play.push("in", Demand({"tape": 3}), within=(play.slots["around"],))
+    for number in range(2, 2 + MOST_PASSED):
+        play.push(number, Demand({"tape": 2}))
+        play.end(number - 2)
+        assert play.start() == [number]
+    # the node of the one around it lacks less now, and will never have enough
+    play.push("late", Demand({"tape": 2}))
+    play.end(MOST_PASSED)
+    assert play.start() == []
+    play.end(MOST_PASSED + 1)
+    assert play.start() == ["in"]
+    assert play.held("in").node == "a"
+
+
+def test_the_reservation_of_what_is_within_is_for_instances_that_will_be_free() -> None:
+    """A5, A6."""
+    play = Play(Pool({"gpus": ["0", "1"]}))
+    play.push("around", GPU, encloses=True)
+    play.start()
+    within = (play.slots["around"],)
+    play.push("first", GPU, within=within)
+    assert play.start() == ["first"]
+    play.push("wide", Demand({"gpus": 1}, exclusive=True), within=within)
+    for number in range(MOST_PASSED):
+        play.push(number, Demand(), within=within)
+        assert play.start() == [number]
+    play.push("late", GPU, within=within)
+    play.start()
+    play.end("first", *range(MOST_PASSED))
+    assert play.start() == ["wide"]
+    assert play.held("wide").instances == {"gpus": ("1",)}
+
+
+def test_what_is_withdrawn_never_starts() -> None:
+    play = Play(Pool({"cpus": 2}), default=9, q=9)
+    play.push("a", Demand({"cpus": 1}))
+    assert play.start() == ["a"]
+    play.push("wide", Demand({"cpus": 2}))
+    for number in range(MOST_PASSED + 1):
+        play.push(number, Demand({"cpus": 1}))
+        play.push((number, "q"), Demand({"cpus": 1}, queue="q"))
+        for uid in play.start():
+            play.end(uid)
+    assert reserved(play) is not None
+    play.push("b", Demand({"cpus": 1}))
+    play.admission.withdraw(lambda item: item == "wide" or isinstance(item, tuple))
+    assert reserved(play) is None
+    play.push("c", Demand({"cpus": 1}))
+    left = []
+    while started := play.start():
+        left += started
+        play.end(*started)
+    assert left == [*range(4, MOST_PASSED + 1), "b", "c"]
+    assert play.admission.waiting == 0
+
+
+def test_queues_come_and_go() -> None:
+    play = Play(Pool({"cpus": 2}))
+    play.admission.add_queue("inner", 1)
+    pushed(play, [(number, Demand(queue="inner")) for number in range(2)])
+    assert play.start() == [0]
+    play.end(0)
+    assert play.start() == [1]
+    play.end(1)
+    play.admission.remove_queue("inner")
+    assert play.admission.refusal("inner", 1) is not None
+
+
 POOLS = [
     Pool({"cpus": 4, "gpus": ["0", "1", "2"], "memory": 10}, slots={"gpus": 2}),
     Pool(
@@ -387,6 +528,52 @@ def test_random_histories_give_all_back_and_nothing_waits_beyond_the_bound(seed:
             assert not play.admission.waiting, "nothing runs, and something waits"
     assert sorted(started) == list(demands)
     assert free_of(play.admission) == empty
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_random_histories_with_what_encloses_others_come_to_their_end(seed: int) -> None:
+    """A1, A10: of those that hold something and enclose others one runs at a time; what waits within it can start."""
+    chance = random.Random(seed)
+    pool = chance.choice(POOLS)
+    play = Play(pool, chance.choice([None, 5]), default=100, q=3)
+    empty = free_of(play.admission)
+    demands: dict[Any, Demand] = {number: some_demand(chance, pool) for number in range(30)}
+    inside: dict[Any, list[Any]] = {}
+    for number in range(4):
+        around = Demand({kind: chance.randint(0, 1) for kind in ("cpus", "gpus", "memory")}, mutex=("around",))
+        inside[f"around {number}"] = within = [f"{number} {one}" for one in range(chance.randint(1, 6))]
+        for uid in within:
+            while True:
+                demand = some_demand(chance, pool)
+                # one of the places has room for both, whatever else that one holds
+                both = Demand({k: demand.resources.get(k, 0) + around.resources[k] for k in around.resources})
+                if pool.refusal(both) is None:
+                    break
+            demands[uid] = demand
+        demands[f"around {number}"] = around
+    todo = [*range(30), *inside]
+    chance.shuffle(todo)
+    started: list[Any] = []
+    while todo or play.slots or play.admission.waiting:
+        for _ in range(chance.randint(0, 6)):
+            if todo:
+                uid = todo.pop(0)
+                play.push(uid, demands[uid], encloses=uid in inside)
+        while new := play.start():
+            started += new
+            for around in new:
+                for one in inside.get(around, ()):
+                    play.push(one, demands[one], within=(play.slots[around],))
+        may_end = [uid for uid in play.slots if uid not in inside]
+        over = [
+            uid for uid in play.slots if uid in inside and not set(inside[uid]) - (set(started) - set(play.slots))
+        ]
+        if over or may_end:
+            play.end(chance.choice([*over, *may_end]))
+        else:
+            assert not play.admission.waiting, "nothing that runs can end, and something waits"
+    assert sorted(map(str, started)) == sorted(map(str, demands))
+    assert free_of(play.admission)[0] == empty[0]
 
 
 def check(play: Play, demands: dict[int, Demand], pool: Pool) -> None:
