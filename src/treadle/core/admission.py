@@ -24,38 +24,37 @@ if TYPE_CHECKING:
 
 
 class _Line:
-    """What waits in one queue, in the order in which it goes: a line for each priority, a heap of priorities."""
+    """What waits in one queue, in the order in which it goes: the least key first, a line for each key."""
 
-    __slots__ = ("_by_priority", "_priorities")
+    __slots__ = ("_by_key", "_keys")
 
     def __init__(self) -> None:
-        self._by_priority: dict[int, deque[tuple[Any, int]]] = {}
-        self._priorities: list[int] = []
-        """The priorities there are lines for, negated: the highest is first."""
+        self._by_key: dict[Any, deque[tuple[Any, int]]] = {}
+        self._keys: list[Any] = []
 
-    def push(self, item: Any, tokens: int, priority: int) -> None:
+    def push(self, item: Any, tokens: int, key: Any) -> None:
         """Put in what asks for so many tokens."""
-        line = self._by_priority.get(priority)
+        line = self._by_key.get(key)
         if line is None:
-            line = self._by_priority[priority] = deque()
-            heappush(self._priorities, -priority)
+            line = self._by_key[key] = deque()
+            heappush(self._keys, key)
         line.append((item, tokens))
 
     def first(self) -> deque[tuple[Any, int]]:
-        """Return those of the highest priority; empty if nothing waits."""
+        """Return those of the first key; empty if nothing waits."""
         line: deque[tuple[Any, int]] = deque()
-        while self._priorities:
-            line = self._by_priority[-self._priorities[0]]
-            if line or len(self._priorities) == 1:
+        while self._keys:
+            line = self._by_key[self._keys[0]]
+            if line or len(self._keys) == 1:
                 break
-            del self._by_priority[-heappop(self._priorities)]
+            del self._by_key[heappop(self._keys)]
         return line
 
-    def items(self) -> Iterator[tuple[Any, int, int]]:
-        """Yield what waits, in the order in which it goes: the item, its tokens and its priority."""
-        for priority in sorted(self._by_priority, reverse=True):
-            for item, tokens in self._by_priority[priority]:
-                yield item, tokens, priority
+    def items(self) -> Iterator[tuple[Any, int, Any]]:
+        """Yield what waits, in the order in which it goes: the item, its tokens and its key."""
+        for key in sorted(self._by_key):
+            for item, tokens in self._by_key[key]:
+                yield item, tokens, key
 
 
 class Admission:
@@ -92,8 +91,15 @@ class Admission:
 
     def push(self, item: Any, queue: str, tokens: int, priority: int) -> None:
         """Put an item into a queue; `refusal` must have returned None for its demand."""
-        self._lines[queue].push(item, tokens, priority)
+        self._lines[queue].push(item, tokens, -priority)
         self.waiting += 1
+
+    @property
+    def is_short(self) -> bool:
+        """Whether more waits than may start, so that ranks would matter; False where they are known."""
+        if self.waiting < 2 or (self.most is not None and self.waiting + len(self._held) > self.most):
+            return self.waiting > 1
+        return any(sum(one[1] for one in line.items()) > self.free[queue] for queue, line in self._lines.items())
 
     def admit(self) -> Iterator[tuple[Any, int]]:
         """Take out, one after the other, what may start now, each with its slot."""
@@ -117,8 +123,8 @@ class Admission:
     def items(self) -> Iterator[tuple[Any, str, int, int]]:
         """Yield what waits in the order in which it goes: the item, its queue, tokens and priority."""
         for queue, lines in self._lines.items():
-            for item, tokens, priority in lines.items():
-                yield item, queue, tokens, priority
+            for item, tokens, key in lines.items():
+                yield item, queue, tokens, -key
 
     @property
     def taken(self) -> Collection[int]:

@@ -29,7 +29,7 @@ from .admission import Admission
 from .pool import Allocation, Demand, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from .pool import Pool
@@ -165,12 +165,14 @@ class PoolAdmission(Admission):
 
     __slots__ = (
         *("_after_exclusive", "_alone", "_busy", "_heads", "_line_of", "_number", "_reservation", "_rooms"),
-        *("_shared", "_taken", "pool"),
+        *("_shared", "_taken", "pool", "rank_of"),
     )
 
     def __init__(self, queues: Mapping[str, int], pool: Pool, most: int | None = None) -> None:
         super().__init__(queues, most)
         self.pool = pool
+        self.rank_of: Callable[[Any], float] | None = None
+        """Returns the rank of an item; None as long as ranks are not known."""
         self._rooms = [Room(node.name, node.resources, node.slots) for node in pool.nodes]
         limits = {} if most is None else {"_run": most}
         self._shared = Room("the run", limits, {})
@@ -196,7 +198,7 @@ class PoolAdmission(Admission):
         """
         new = cls(before.queues, pool, before.most)
         new._slots_free, new._slots_made = list(before._slots_free), before._slots_made
-        new.free = dict(before.free)
+        new.free, new.rank_of = dict(before.free), getattr(before, "rank_of", None)
         for slot, (queue, tokens) in before._held.items():
             new._take(slot, new._line(queue, tokens, None), new._rooms[0], {})
         for item, queue, tokens, priority in before.items():
@@ -221,24 +223,56 @@ class PoolAdmission(Admission):
         tokens: int,
         priority: float,
         demand: Demand | None = None,
-        rank: float = 0.0,
         *,
         encloses: bool = False,
         within: tuple[int, ...] = (),
     ) -> None:
         """Put an item into a queue; `refusal` must have returned None for its demand.
 
-        :param rank: among equal priorities the higher goes first
         :param encloses: whether it ends only after others that are within it
         :param within: the slots of those that enclose it and hold something, the outermost first
         """
         line = self._line(queue, tokens, demand, encloses, within)
         self._number += 1
+        rank = 0.0 if self.rank_of is None else self.rank_of(item)
         entry = _Entry((float("-inf") if within else -priority, -rank, self._number), item)
         heappush(line.entries, entry)
         if line.entries[0] is entry:
             heappush(self._heads[queue], line.head())
         self.waiting += 1
+
+    @property
+    def is_short(self) -> bool:
+        """Whether more may wait than may start, so that ranks would matter; False where they are known."""
+        if self.rank_of is not None or self.waiting < 2:
+            return False
+        lines = [(line, len(line.entries)) for line in self._line_of.values() if line.entries]
+        if len(self._rooms) > 1 or any(line.exclusive for line, _ in lines):
+            return True
+        asked = (
+            (self.free, [(line.queue, line.tokens * count) for line, count in lines]),
+            (
+                self._rooms[0].available,
+                [(kind, n * count) for line, count in lines for kind, n in line.need.items()],
+            ),
+            (
+                self._shared.available,
+                [(kind, n * count) for line, count in lines for kind, n in line.shared.items()],
+            ),
+        )
+        return any(_exceeds(free, amounts) for free, amounts in asked)
+
+    def rank_by(self, rank_of: Callable[[Any], float]) -> None:
+        """Make the higher rank go first among equal priorities, of what waits and of what comes later."""
+        self.rank_of = rank_of
+        self._heads = {name: [] for name in self.queues}
+        for line in self._line_of.values():
+            for entry in line.entries:
+                priority, _, number = entry.key
+                entry.key = (priority, -rank_of(entry.item), number)
+            if line.entries:
+                heapify(line.entries)
+                heappush(self._heads[line.queue], line.head())
 
     def admit(self) -> Iterator[tuple[Any, int]]:
         """Take out, one after the other, what may start now, each with its slot."""
@@ -544,6 +578,14 @@ def _group(demand: Demand) -> str:
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {**other, **{kind: amount + other.get(kind, 0) for kind, amount in one.items()}}
+
+
+def _exceeds(free: Mapping[str, int], amounts: Iterable[tuple[str, int]]) -> bool:
+    """Return whether more is asked for of something, all in all, than is free."""
+    wanted: dict[str, int] = {}
+    for what, amount in amounts:
+        wanted[what] = wanted.get(what, 0) + amount
+    return any(amount > free.get(what, 0) for what, amount in wanted.items())
 
 
 def _emptiest(room: Room, kind: str, number: int, full: Collection[int]) -> list[int]:

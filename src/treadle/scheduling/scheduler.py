@@ -52,7 +52,7 @@ DEFAULT_JOB_MAX_DURATION = 86400.0
 
 
 class Scheduler:
-    """Runs a graph of jobs by queue, tokens and priority.
+    """Runs a graph of jobs by queue, tokens and priority, and of equal ones that with the longest way to the end.
 
     :param job_provider: `(uid, data, predecessors, notify_end) -> Job`, called when all predecessors have left
     :param collect: called with each job that ended; a true result queues the same job again
@@ -92,6 +92,8 @@ class Scheduler:
         self.pool = pool
         self.max_running: int | None = None
         """How many jobs may run at the same time, over all queues; None for any number."""
+        self.expected_duration: Callable[[Hashable], float | None] | None = None
+        """Returns how many seconds a vertex will take; called when first more is ready than may start."""
         self.before_start: Callable[[list[Job]], None] | None = None
         """Called with each batch of jobs that is about to start."""
         self.after_start: Callable[[Job], None] | None = None
@@ -315,6 +317,12 @@ class Scheduler:
             self._see_to_short()
             return
         if self._admission.waiting and not self._admitted:
+            if self._admission.is_short:
+                from treadle.core.graph.longest_path import longest_paths
+                from treadle.core.ranked_admission import ranked
+
+                paths = longest_paths(self.dag_iterator.dag, self.expected_duration)
+                self._admission = ranked(self._admission, lambda job: paths.get(job.uid, 0.0))
             batch: list[tuple[Job, int]] = list(self._admission.admit())
             if batch and self.before_start is not None:
                 self.before_start([job for job, _ in batch])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle.core.admission import Admission
+from treadle.core.ranked_admission import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -50,6 +51,49 @@ def test_nothing_overtakes_a_large_demand_at_the_head() -> None:
     assert names(admission) == ["large"]
     admission.release(0)
     assert names(admission) == ["small"]
+
+
+@pytest.mark.parametrize("ranked_after", [0, 3, 6])
+def test_the_higher_rank_goes_first_among_equal_priorities(ranked_after: int) -> None:
+    """A2: also where ranks become known when some wait already."""
+    admission = Admission({"q": 9})
+    came = (("a", 0, 1), ("b", 0, 5), ("c", 3, 0), ("d", 0, 5), ("e", -1, 99), ("f", 3, 0.5))
+    ranks = {uid: rank for uid, _, rank in came}
+    for number, (uid, priority, _) in enumerate(came):
+        if number == ranked_after:
+            admission = ranked(admission, ranks.__getitem__)
+        admission.push(uid, "q", 1, priority)
+    if ranked_after == len(came):
+        admission = ranked(admission, ranks.__getitem__)
+    assert [(uid, priority) for uid, _, _, priority in admission.items()] == [
+        (uid, priority) for name in "fcbdae" for uid, priority, _ in came if uid == name
+    ]
+    assert admission.waiting == len(came)
+    assert names(admission) == list("fcbdae")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "most", "lacks"),
+    [([1, 1, 1], None, False), ([1, 1, 2], None, True), ([4], None, False), ([0, 0], 1, True), ([1, 1], 2, False)],
+)
+def test_ranks_are_needed_when_more_waits_than_may_start(
+    tokens: list[int], most: int | None, *, lacks: bool
+) -> None:
+    """A2: one alone has no order, and what is known already is not asked for again."""
+    admission = Admission({"q": 3, "r": 1}, most)
+    for uid, number in enumerate(tokens):
+        admission.push(uid, "q", number, 0)
+    assert admission.is_short is lacks
+    admission = ranked(admission, float)
+    assert not admission.is_short
+
+
+def test_queues_are_short_one_by_one() -> None:
+    """A2: tokens that are free in another queue help nothing."""
+    admission = Admission({"q": 3, "r": 1})
+    for uid in "ab":
+        admission.push(uid, "r", 1, 0)
+    assert admission.is_short
 
 
 def test_a_higher_priority_does_overtake() -> None:
@@ -139,11 +183,16 @@ def test_without_any_queue_all_is_refused() -> None:
     assert Admission({}).refusal("default", 1) == "there is no queue 'default' (known: there is none)"
 
 
+def rank_of(uid: int) -> float:
+    return float(uid * 7 % 4)
+
+
 class Model:
     """The token rules, told as plainly as can be."""
 
     def __init__(self, queues: dict[str, int]) -> None:
         self.queues = queues
+        self.has_ranks = False
         self.lines: dict[str, list[tuple[int, int, int]]] = {name: [] for name in queues}
         self.running: dict[int, tuple[str, int, int]] = {}
 
@@ -151,7 +200,7 @@ class Model:
         """Start what may start: from the head of each queue, into the lowest slot that nobody has."""
         started = []
         for name, line in self.lines.items():
-            line.sort(key=lambda entry: (-entry[1], entry[0]))
+            line.sort(key=lambda entry: (-entry[1], -rank_of(entry[0]) if self.has_ranks else 0, entry[0]))
             while line and line[0][2] <= self.queues[name] - sum(
                 tokens for queue, tokens, _ in self.running.values() if queue == name
             ):
@@ -168,12 +217,15 @@ RELEASE = st.tuples(st.just("release"), st.integers(0, 9), st.just(0), st.just(0
 
 
 @settings(max_examples=300)
-@given(QUEUES, st.lists(PUSH | RELEASE, max_size=40))
+@given(QUEUES, st.lists(PUSH | RELEASE, max_size=40), st.integers(0, 60))
 def test_it_does_what_a_model_of_a_few_lines_does(
-    queues: dict[str, int], events: list[tuple[str, str | int, int, int]]
+    queues: dict[str, int], events: list[tuple[str, str | int, int, int]], ranked_at: int
 ) -> None:
     admission, model = Admission(queues), Model(queues)
     for uid, (kind, what, tokens, priority) in enumerate(events):
+        if uid == ranked_at:
+            admission = ranked(admission, rank_of)
+            model.has_ranks = True
         if kind == "push":
             queue = str(what)
             refused = queue not in queues or tokens > queues[queue]

@@ -11,6 +11,7 @@ import pytest
 from treadle.core.admission import Admission
 from treadle.core.pool import Allocation, Demand, Node, Pool
 from treadle.core.pool_admission import LOOKED_PAST, MOST_PASSED, PoolAdmission
+from treadle.core.ranked_admission import ranked
 from treadle.errors import InternalError, UsageError
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ class Play:
         uid: Any,
         demand: Demand = Demand(),  # noqa: B008
         priority: int = 0,
-        rank: float = 0.0,
         **place: Any,
     ) -> None:
         assert self.admission.refusal(demand.queue, demand.tokens, demand) is None
-        self.admission.push(uid, demand.queue, demand.tokens, priority, demand, rank, **place)
+        self.admission.push(uid, demand.queue, demand.tokens, priority, demand, **place)
 
     def start(self) -> list[Any]:
         started = list(self.admission.admit())
@@ -71,13 +71,56 @@ def test_all_of_a_demand_is_given_at_once_or_nothing_of_it() -> None:
     assert play.start() == ["both"]
 
 
-def test_the_order_is_priority_then_rank_then_what_came_first() -> None:
-    """A2."""
+@pytest.mark.parametrize("ranked_after", [0, 3, 6])
+def test_the_order_is_priority_then_rank_then_what_came_first(ranked_after: int) -> None:
+    """A2: also where ranks become known when some wait already."""
     play = Play(Pool({"cpus": 9}))
-    for uid, priority, rank in (("a", 0, 1), ("b", 0, 5), ("c", 3, 0), ("d", 0, 5), ("e", -1, 99), ("f", 3, 0.5)):
-        play.push(uid, Demand({"cpus": 1}), priority, rank)
-        play.push(uid + "2", Demand({"cpus": 0}), priority, rank)
+    came = (("a", 0, 1), ("b", 0, 5), ("c", 3, 0), ("d", 0, 5), ("e", -1, 99), ("f", 3, 0.5))
+    ranks = {uid: rank for uid, _, rank in came}
+    for number, (uid, priority, _) in enumerate(came):
+        if number == ranked_after:
+            play.admission.rank_by(lambda name: ranks[name[0]])
+        play.push(uid, Demand({"cpus": 1}), priority)
+        play.push(uid + "2", Demand({"cpus": 0}), priority)
+    if ranked_after == len(came):
+        play.admission.rank_by(lambda name: ranks[name[0]])
     assert play.start() == [uid for name in "fcbdae" for uid in (name, name + "2")]
+
+
+def test_ranks_are_kept_when_the_first_demand_comes() -> None:
+    """A2."""
+    before = Admission({"default": 9})
+    for uid in "abc":
+        before.push(uid, "default", 1, 0)
+    before = ranked(before, "bca".index)
+    play = Play(Pool({"cpus": 9}))
+    play.admission = PoolAdmission.continuing(before, Pool({"cpus": 9}))
+    assert play.start() == ["a", "c", "b"]
+
+
+ONE_CPU = Demand({"cpus": 1})
+
+
+@pytest.mark.parametrize(
+    ("demands", "lacks"),
+    [
+        ([ONE_CPU] * 4, False),
+        ([ONE_CPU] * 5, True),
+        ([Demand({"cpus": 4})], False),
+        ([Demand({"cpus": 3}), Demand({"cpus": 2})], True),
+        ([Demand({"gpus": 1, "cpus": 0})] * 2, False),
+        ([Demand({"gpus": 1, "cpus": 0})] * 3, True),
+        ([Demand({"cpus": 0}, tokens=3), Demand({"cpus": 0}, tokens=4)], True),
+        ([Demand({"cpus": 0}, mutex=("one",)), Demand({"cpus": 0}, mutex=("two",))], False),
+        ([Demand({"cpus": 0}, mutex=("one",)), Demand({"cpus": 1}, mutex=("one",))], True),
+        ([Demand({"cpus": 0}, exclusive=True), Demand({"cpus": 0})], True),
+    ],
+)
+def test_ranks_are_needed_when_more_waits_than_may_start(demands: list[Demand], *, lacks: bool) -> None:
+    """A2: of each type, in the queues, and of what is counted over all nodes."""
+    play = pushed(Play(Pool({"cpus": 4, "gpus": ["0", "1"]}), default=6), enumerate(demands))
+    assert play.admission.is_short is lacks
+    assert (len(play.start()) < len(demands)) is lacks
 
 
 def test_only_the_first_of_equal_demands_is_looked_at_and_no_more_than_so_many_lines() -> None:

@@ -1,0 +1,40 @@
+"""The longest path that begins with each vertex, in seconds: how soon a run may be over if it starts there now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .dag import wiring as wiring_of
+from .order import Wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from .dag import DAG
+
+UNKNOWN = 1.0
+"""Seconds that count for a vertex of which no duration is known."""
+
+
+def longest_paths(
+    graph: DAG | Wiring, duration: Callable[[Hashable], float | None] | None = None
+) -> dict[Hashable, float]:
+    """Return vertex -> the seconds of the longest path that begins with it, its own among them.
+
+    :param graph: has no cycle
+    :param duration: returns the seconds that a vertex takes, None where they are not known
+    """
+    wiring = graph if isinstance(graph, Wiring) else wiring_of(graph)
+    ids, head, link, target = wiring.ids, wiring.head, wiring.link, wiring.target
+    best = [0.0] * len(ids)
+    for number in reversed(wiring.sort()[0]):
+        rest, edge = 0.0, head[number]
+        while edge >= 0:
+            after = best[target[edge]]
+            if after > rest:
+                rest = after
+            edge = link[edge]
+        own = UNKNOWN if duration is None else duration(ids[number])
+        # equal sums, whatever the order of their terms
+        best[number] = round(rest + (UNKNOWN if own is None else own), 6)
+    return dict(zip(ids, best, strict=True))
