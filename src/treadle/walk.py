@@ -37,10 +37,10 @@ class Walk:
 
     The constructor only keeps its arguments. The hooks, in the order in which an action meets them:
     `set_scheduling_params` (once), `load_previous_fingerprint`, `compute_fingerprint` (the prediction),
-    `should_execute_action`, then `create_skipped_job` or `create_job`; before a job starts
-    `save_fingerprint(uid, None)`; after it ended well `compute_fingerprint`, `inputs_moved` and
-    `save_fingerprint`, after notready `request_requeue`. Where they are left alone nothing has a fingerprint, and
-    each action runs.
+    `should_execute_action`, then `create_skipped_job` or `create_job`; once more is ready than may start,
+    `expected_duration`; before a job starts `save_fingerprint(uid, None)`; after it ended well
+    `compute_fingerprint`, `inputs_moved` and `save_fingerprint`, after notready `request_requeue`. Where they are
+    left alone nothing has a fingerprint, and each action runs.
     The names and signatures are those of e3.
     """
 
@@ -163,6 +163,15 @@ class Walk:
         """Return whether a job that ended with notready is queued again."""
         return False
 
+    def expected_duration(self, uid: Any) -> float | None:
+        """Return the seconds that an action is expected to take, None where that is not known.
+
+        Of what is ready and equal in priority that goes first with which the longest path begins; what is not known
+        counts as one second. It is called once for each action, when for the first time more is ready than may
+        start; that is before most of them are decided.
+        """
+        return None
+
     def demands(self, uid: Any) -> list[Reason]:
         """Return reasons to run that no fingerprint holds: always, forced, the last run failed."""
         return []
@@ -249,6 +258,7 @@ class Walk:
         )
         scheduler.max_running = self.max_running
         scheduler.before_start = self._before_start
+        scheduler.expected_duration = self._expected
         if self.engines:
             from .engines.several import Engines
 
@@ -258,6 +268,13 @@ class Walk:
             scheduler.on_round = self._round
             scheduler.tick = self.bus.tick
         return scheduler
+
+    def _expected(self, uid: Hashable) -> float | None:
+        seconds: float | None = call_hook(self.expected_duration, uid, uid)
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and 0 <= seconds < float("inf")):
+            raise refusal(self.expected_duration, seconds, "seconds, or None where they are not known", uid)
+        return seconds
 
     def stop(self, stop_mode: int = STOPPING) -> None:
         """Tell the walk to end; any thread and any signal handler may call this.

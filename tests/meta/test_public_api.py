@@ -52,7 +52,7 @@ HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
     *("inputs_moved", "demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
-    *("describe", "outcome_of"),
+    *("describe", "expected_duration", "outcome_of"),
 }
 SCHEDULER = {
     *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from treadle.events.bus import Ended
     from treadle.state.store import Known
 
+    from .expected import ExpectedDurations
     from .fingerprinting import ActionInputs
     from .observer import Observer
 
@@ -210,6 +211,7 @@ class CommandWalk(Walk):
         self._inputs: dict[str, ActionInputs] = {}
         self._discovered_before: dict[str, list[str]] = {}
         self._durations: dict[str, float] = {}
+        self._expectations: ExpectedDurations | None = None
         self._failures = 0
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
@@ -405,6 +407,14 @@ class CommandWalk(Walk):
             kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
             reasons.append(Reason(kind, "", text or None))
         return reasons
+
+    def expected_duration(self, uid: Any) -> float | None:
+        """Return how long the last success of an action took, else the median of its family; None without both."""
+        if self._expectations is None:
+            from .expected import ExpectedDurations
+
+            self._expectations = ExpectedDurations(self.store.entries)
+        return self._expectations.of(self.owner(uid, self.actions.vertex_data[uid]))
 
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
         """Return the fingerprint as predicted now, or with the key of the start and the result of the end."""

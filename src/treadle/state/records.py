@@ -334,6 +334,14 @@ class Entry:
         return duration_in(lambda number: log.text_at(body, number)) if body is not None else 0.0
 
     @property
+    def last_success(self) -> tuple[str, str, float] | None:
+        """Label, uid and seconds of the last success, also if it does not count any more; None if there is none."""
+        body = self._success
+        if body is None:
+            return None
+        return log.text_at(body, 1), log.text_at(body, 2), duration_in(lambda number: log.text_at(body, number))
+
+    @property
     def last_run(self) -> Run | None:
         """The last run that came to an end, well or not; None if the last one was cut off, or there was none."""
         body = self._success if self.counts else self._end

@@ -400,7 +400,7 @@ class TestStop:
         assert [(report.actions[uid].status, report.actions[uid].verdict) for uid in "bc"] == [(None, None)] * 2
 
     def test_what_was_decided_but_did_not_start_keeps_its_verdict(self) -> None:
-        walk = Made(graph(("a",), ("b",), ("c", "b")))
+        walk = Made(graph(("a",), ("b",), ("c", "b"), ("later", "a")))
         walk.does["a"] = lambda: walk.stop(DRAINING)
         actions = walk.run().actions
         assert [actions[uid].status for uid in "abc"] == [SUCCESS, None, None]
