@@ -16,7 +16,8 @@ from .scheduler import PureScheduler
 class ActionJob(CoroutineJob):
     """Runs a job or a scheduler for an action; `Walk.create_job` may return it.
 
-    The action fails with what the job raises, or where the scheduler's run returns False.
+    The action fails with what the job raises, or where the scheduler's run returns False. What the job asks for is
+    the demand of the action; what is in a scheduler shares the pool of that, not that of the walk.
 
     :param job: the job; a scheduler of plain jobs serves for one attempt
     """
@@ -24,6 +25,10 @@ class ActionJob(CoroutineJob):
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd, job: AbstractJob | PureScheduler) -> None:
         super().__init__(uid, data, notify_end)
         self.job = job
+        if isinstance(job, AbstractJob) and job._aio_asks is not None:
+            from .demands import demand_of
+
+            self.demand = demand_of(job)
 
     async def co_run(self) -> Any:
         """Await the job.
@@ -35,4 +40,6 @@ class ActionJob(CoroutineJob):
             if not await job.co_run():
                 raise TreadleError(f"{described(job)}: {job.why()}")
             return None
+        if self.demand is not None:
+            job.resources = self.resources
         return await job._aio_awaited()

@@ -6,9 +6,9 @@ A program derives from AbstractJob and sets attributes of its own: ours begin wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from types import CoroutineType, TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
 
 from treadle._startup.interpreter import RareCollection
@@ -17,6 +17,9 @@ from treadle.errors import RunError
 from treadle.scheduling.hooks import awaitable, call_job_hook
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
+
+if TYPE_CHECKING:
+    from treadle.core.pool import Allocation
 
 Requirements = Any
 """A job, a Sequence, None, or a list, tuple or set of those, nested to any depth."""
@@ -37,8 +40,15 @@ class AbstractJob:
     :param label: its name in lists and graphs
     :param required: what must be done before, as for `requires`
     :param scheduler: a scheduler that it is added to
+    :param resources: type -> how much it needs of the pool of its scheduler: a number, or a text such as `8GiB`
+    :param mutex: names; jobs that share one never run at the same time
+    :param exclusive: whether nothing else may run while it runs
     """
 
+    resources: Allocation | None = None
+    """What it got of the pool, from its start on; None where it asks for nothing."""
+    _aio_asks: tuple[Any, Any, Any, str, int | None] | None = None
+    """What it asks for, as it was given: resources, mutex, exclusive, and a group with its limit."""
     _aio_phase = IDLE
     _aio_value: Any = None
     _aio_exception: BaseException | None = None
@@ -58,6 +68,9 @@ class AbstractJob:
         label: str | None = None,
         required: Requirements = None,
         scheduler: JobHolder | None = None,
+        resources: Mapping[str, int | str] | None = None,
+        mutex: Iterable[str] = (),
+        exclusive: bool = False,
     ) -> None:
         # these are read most often: an attribute of an instance is found sooner than one of its class
         self._aio_phase = IDLE
@@ -67,6 +80,8 @@ class AbstractJob:
         self.label = label
         self.required: set[AbstractJob] = set()
         """The jobs that must be done before it starts."""
+        if resources is not None or mutex or exclusive:
+            self._aio_asks = ({} if resources is None else resources, mutex, exclusive, "", None)
         if required is not None:
             self.requires(required)
         if scheduler is not None:
@@ -208,6 +223,8 @@ class AbstractJob:
         """Reset what a previous run has set."""
         self._aio_phase = IDLE
         self._aio_value = self._aio_exception = self._aio_stack = None
+        if self._aio_asks is not None:
+            self.resources = None
 
     def _aio_join(self, holders: tuple[ref[Any], ...]) -> None:
         """Note that it was added to a scheduler.

@@ -26,6 +26,8 @@ class ProcessJob(AbstractJob):
 
     It uses of the command what it runs (`steps` or `script`), `cwd`, `env`, `stdout` and the time limit. If the
     limit is reached or the job is cancelled, the whole tree of the program gets TERM and, after the grace, KILL.
+    What the limits of the command ask of the pool counts where the job itself asks for nothing; their queue and
+    tokens are for walks. The program finds what the job got in the variables of `Allocation.environment`.
 
     :param command: what to run
     :param root: the folder that its paths are relative to
@@ -38,6 +40,9 @@ class ProcessJob(AbstractJob):
         self.root = root
         self.grace = grace
         super().__init__(**options)
+        limits = command.limits
+        if self._aio_asks is None and limits.says_demand:
+            self._aio_asks = (limits.resources, limits.mutex, limits.exclusive, limits.group, limits.limit)
 
     async def co_run(self) -> int:
         """Run the command to its end.
@@ -74,6 +79,10 @@ class ProcessJob(AbstractJob):
             raise ProgramError("there is no program to start")
         fingerprinter = Fingerprinter(Files(root), inherited())
         environ = fingerprinter.environment(command)
+        if self.resources is not None and self._aio_asks is not None and self._aio_asks[0]:
+            said = self.resources.environment()
+            # what the command sets itself is left alone
+            environ |= {name: value for name, value in said.items() if name not in command.env.set}
         return Attempt(
             [_resolved(argv, environ, fingerprinter) for argv in argvs],
             mark=mark_of(_RUN, str(next(_NUMBERS))),

@@ -2,6 +2,7 @@
 
 The core says which jobs wait for nothing more (Countdown) and, if there is a window, which may start
 (Admission). Here each of those becomes a task of asyncio, which reports its end at the end of its own last turn.
+Where a job asks for resources, all runs around and within share one admission (`sharing`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from treadle.core.admission import Admission
 from treadle.core.graph.countdown import Countdown
@@ -18,6 +19,9 @@ from treadle.scheduling.hooks import add_note_of_job
 
 from .badges import RUNNING, SCHEDULED
 from .job import AbstractJob, Job, call_hook, known_as, name_of
+
+if TYPE_CHECKING:
+    from .sharing import Share
 
 STARTING, DONE_WELL, RAISED, CANCELLED, CANCELLING = "STARTING", "DONE", "RAISED", "CANCELLED", "CANCELLING"
 """What happens to a job, for listeners: CANCELLED from outside, or the run is about to cancel it (CANCELLING)."""
@@ -35,6 +39,7 @@ class Run:
     :param window: how many may run at once, 0 for no limit
     :param inner: the schedulers within that have been checked
     :param listener: called with what happens, and to which job
+    :param share: its part of the pool; None where no job asks for resources
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Run:
         window: int,
         inner: list[Any],
         listener: Callable[[str, AbstractJob], None] | None = None,
+        share: Share | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         """The exception of the first critical job that failed."""
@@ -51,7 +57,8 @@ class Run:
         self.inner = inner
         self._countdown = countdown
         self._listener = listener
-        self._admission = Admission({WINDOW: window}) if window else None
+        self._share = share
+        self._admission = Admission({WINDOW: window}) if window and share is None else None
         self._tasks: dict[AbstractJob, asyncio.Task[None]] = {}
         self._finite = len([1 for job in jobs if not job.forever])
         self._left = self._finite or 1
@@ -59,7 +66,8 @@ class Run:
         self._is_starting = False
         self._has_lost = False
         self._window = window
-        self._has_limit = False
+        self.has_limit = False
+        """Whether it has a time limit."""
         self._endless: set[AbstractJob] = set()
         """The running jobs that run for ever; only if there is a window."""
         self._has_warned = False
@@ -71,6 +79,16 @@ class Run:
         is_through = not self._left and self._finite == count and not self._has_lost
         return is_through and self.failure is None and not self.timed_out
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it will go on by itself, to its end."""
+        return self._over.done()
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it has jobs that it waits for."""
+        return self._finite > 0
+
     async def run(self, timeout: float | None) -> None:
         """Run; return when nothing runs any more.
 
@@ -78,25 +96,37 @@ class Run:
         :raises CancelledError: if it was cancelled; nothing runs any more then
         :raises RunError: if jobs that run for ever fill the window and others wait, and there is no time limit
         """
-        self._has_limit = timeout is not None
+        self.has_limit = timeout is not None
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         self._loop = loop
         # it may make tasks of its own kind, which may have ended when they are made
         self._has_factory = loop.get_task_factory() is not None
         timer = None if timeout is None else loop.call_later(max(0.0, timeout), self._time_is_up)
+        share = self._share
+        if share is not None:
+            share.begin_run(self)
         try:
             self._start_ready(self._countdown.first)
+            if share is not None:
+                share.rest()
             await self._over
         finally:
-            self._is_over = True
+            self._close()
             if timer is not None:
                 timer.cancel()
-            if self._tasks:
-                await self._cancel()
+            try:
+                if self._tasks:
+                    await self._cancel()
+            finally:
+                if share is not None:
+                    share.end_run()
 
     def _start_ready(self, jobs: Collection[AbstractJob]) -> None:
         """Start jobs that require nothing more; if there is a window, those whose turn has come."""
+        if self._share is not None:
+            self._ask(self._share, jobs)
+            return
         admission = self._admission
         if admission is None:
             self._ready += jobs
@@ -122,8 +152,23 @@ class Run:
                 self._window_is_lost(admission.waiting)
         self._is_starting = False
         if not self._tasks and not self._is_over:
-            self._is_over = True
-            self._over.set_exception(InternalError("nothing runs and nothing can start, but work remains"))
+            self.refuse(InternalError("nothing runs and nothing can start, but work remains"))
+
+    def _ask(self, share: Share, jobs: Collection[AbstractJob]) -> None:
+        """Have jobs that require nothing more started, each when it can have all that it asks for."""
+        for job in jobs:
+            job._aio_enter(SCHEDULED)
+        share.ask(jobs)
+        if self._window and len(self._endless) >= self._window and share.waiting and self._finite:
+            self._window_is_lost(len(share.waiting))
+        if not (self._tasks or share.waiting or self._is_over):
+            self.refuse(InternalError("nothing runs and nothing can start, but work remains"))
+
+    def start_one(self, job: AbstractJob, slot: int) -> None:
+        """Start a job whose turn has come (for `sharing`)."""
+        if job.forever:
+            self._endless.add(job)
+        self._start(job, slot)
 
     def _start(self, job: AbstractJob, slot: int = -1) -> None:
         if self._listener is not None:
@@ -203,24 +248,45 @@ class Run:
         """Release what a job held that has ended, and let others start."""
         self._tasks.pop(job, None)
         self._endless.discard(job)
-        if self._is_over:
+        if self._share is not None:
+            self._share.release(slot)
+            # what is freed may be for others, also where this run is over
+            self._ask(self._share, () if self._is_over else self._left_by(job) or ())
             return
-        if not job.forever or not self._finite:
-            self._left -= 1
-            if not self._left:
-                self._end()
-                return
-        ready = self._countdown.leave(job)
+        ready = None if self._is_over else self._left_by(job)
+        if ready is None:
+            return
         if slot >= 0 and self._admission is not None:
             self._admission.release(slot)
             self._start_ready(ready)
         elif ready or not self._tasks:
             self._start_ready(ready)
 
+    def _left_by(self, job: AbstractJob) -> Collection[AbstractJob] | None:
+        """Return what requires nothing more now that a job has ended; None if it was the last: the run is over."""
+        if not job.forever or not self._finite:
+            self._left -= 1
+            if not self._left:
+                self._end()
+                return None
+        return self._countdown.leave(job)
+
     def _end(self) -> None:
-        self._is_over = True
+        self._close()
         if not self._over.done():
             self._over.set_result(None)
+
+    def refuse(self, error: Exception) -> None:
+        """End by an error that no job has raised."""
+        self._close()
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    def _close(self) -> None:
+        """Start nothing more."""
+        self._is_over = True
+        if self._share is not None:
+            self._share.wake()
 
     def _window_is_lost(self, waiting: int) -> None:
         """Refuse to wait for a place that never gets free; only warn if there is a time limit."""
@@ -233,11 +299,10 @@ class Run:
             facts=(f"they are {listed(names, 5)}",),
             hint="a larger jobs_window, or jobs without forever=True",
         )
-        if self._has_limit:
+        if self.has_limit:
             logging.getLogger("treadle.aio").warning("%s", error)
             return
-        self._is_over = True
-        self._over.set_exception(error)
+        self.refuse(error)
 
     def _time_is_up(self) -> None:
         if not self._is_over:

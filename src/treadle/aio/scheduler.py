@@ -6,7 +6,7 @@ They combine the graph of the jobs, its run, the shutdown and the lists; each of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from treadle.errors import RunError, UsageError
 from treadle.scheduling.hooks import shown
@@ -21,6 +21,11 @@ from .run import Run
 from .shutdown import shut_down
 from .watch import Watch, wall_clock
 
+if TYPE_CHECKING:
+    from treadle.core.pool import Pool
+
+    from .sharing import Shared
+
 
 class PureScheduler(JobGraph):
     """Jobs and what they require; it is no job itself, and its run raises nothing that a job has raised.
@@ -31,6 +36,9 @@ class PureScheduler(JobGraph):
     :param shutdown_timeout: seconds for the shutdown of all jobs together, None for no limit
     :param watch: where `verbose` takes its times from; None: the time of day
     :param verbose: print what happens
+    :param pool: what there is for jobs that ask for resources, also for those in nested schedulers; None for what
+        this machine has
+    :param max_running: how many jobs may run at once, in this scheduler and in all within; None for any number
     """
 
     def __init__(
@@ -41,7 +49,13 @@ class PureScheduler(JobGraph):
         shutdown_timeout: float | None = 1,
         watch: Watch | None = None,
         verbose: bool = False,
+        pool: Pool | None = None,
+        max_running: int | None = None,
     ) -> None:
+        self._aio_pool = pool
+        self._aio_most = max_running
+        self._aio_shared: Shared | None = None
+        """What the run under way shares with the schedulers within; None where no job asks for anything."""
         self.jobs_window = jobs_window
         self.timeout = timeout
         self.shutdown_timeout = shutdown_timeout
@@ -216,26 +230,35 @@ class PureScheduler(JobGraph):
         for graph in graphs or [self]:
             for name in ("timeout", "shutdown_timeout"):
                 _check_seconds(graph, name)
-        run = Run(self.jobs, counted(self), _window(self.jobs_window), graphs[1:], listener)
+        window = _window(self.jobs_window)
+        if graphs:
+            shared = self._aio_shared = _shared(graphs)
+        else:
+            shared = self._aio_shared
+        share = None if shared is None else shared.share(self, window)
+        run = Run(self.jobs, counted(self), window, graphs[1:], listener, share)
         for graph in graphs:
-            graph._aio_prepare(is_checked=graph is not self)
+            graph._aio_prepare(is_checked=graph is not self, shared=shared)
         self._aio_last = run
         if self.verbose and not self._aio_is_checked:
             listing.number(self)
         return run
 
-    def _aio_prepare(self, *, is_checked: bool) -> None:
+    def _aio_prepare(self, *, is_checked: bool, shared: Shared | None) -> None:
         """Reset what a previous run has set.
 
         :param is_checked: whether the scheduler around it has checked it for this run
+        :param shared: what it shares with that one
         """
         self._aio_is_checked = is_checked
+        self._aio_shared = shared
         self._aio_last = None
         self._aio_has_shut_down = False
 
     def _aio_close_run(self) -> None:
         """Note that the run around it is over, and with it what was checked for it."""
         self._aio_is_checked = False
+        self._aio_shared = None
         self.jobs.end_run()
 
     def _aio_listen(self, listener: Callable[[str, AbstractJob], object] | None) -> None:
@@ -250,6 +273,7 @@ class PureScheduler(JobGraph):
             if not self._aio_is_checked:
                 # else the run around it has not ended yet, although this scheduler does not run again in it
                 self.jobs.end_run()
+                self._aio_shared = None
             if not run.is_whole(len(self)):
                 for job in self.iterate_jobs():
                     if job._aio_phase != DONE:
@@ -283,6 +307,8 @@ class Scheduler(PureScheduler, AbstractJob):
         shutdown_timeout: float | None = 1,
         watch: Watch | None = None,
         verbose: bool = False,
+        pool: Pool | None = None,
+        max_running: int | None = None,
         **kwds: Any,
     ) -> None:
         PureScheduler.__init__(
@@ -293,6 +319,8 @@ class Scheduler(PureScheduler, AbstractJob):
             shutdown_timeout=shutdown_timeout,
             watch=watch,
             verbose=verbose,
+            pool=pool,
+            max_running=max_running,
         )
         AbstractJob.__init__(self, **kwds)
 
@@ -326,6 +354,22 @@ class Scheduler(PureScheduler, AbstractJob):
 
     def _aio_has_shutdown(self) -> bool:
         return True
+
+
+def _shared(graphs: list[Any]) -> Shared | None:
+    """Return what all these schedulers share, None where no job asks for anything."""
+    if not any(
+        graph._aio_pool is not None
+        or graph._aio_most is not None
+        or [job for job in graph.jobs if job._aio_asks is not None]
+        for graph in graphs
+    ):
+        return None
+    # only a run with demands pays for this
+    from .sharing import Shared
+
+    shared = Shared(graphs)
+    return shared if shared.demands or graphs[0]._aio_most is not None else None
 
 
 def _check_seconds(graph: Any, name: str) -> None:
