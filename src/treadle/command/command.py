@@ -104,11 +104,20 @@ class Retries:
     :param max: further attempts after the first
     :param on: `timeout`, `exit N`, `signal` (a signal ended it), or `any`
     :param backoff: seconds before the second attempt, doubled for each one after it, up to ten minutes
+    :param jitter: the share, from 0 to 1, by which each of these pauses is shorter at most, as drawn by run, action
+        and attempt
     """
 
-    __slots__ = ("backoff", "max", "on")
+    __slots__ = ("backoff", "jitter", "max", "on")
 
-    def __init__(self, max: int = 0, on: Sequence[str] = ("any",), backoff: float = 0.0) -> None:  # noqa: A002 - the plan's word
+    def __init__(
+        self,
+        max: int = 0,  # noqa: A002 - the plan's word
+        on: Sequence[str] = ("any",),
+        backoff: float = 0.0,
+        jitter: float = 0.0,
+    ) -> None:
+        self.jitter = jitter
         self.max = max
         self.on = tuple(on)
         self.backoff = backoff

@@ -739,7 +739,9 @@ class CommandWalk(Walk):
         if retry:
             from treadle.core.retry import pause_before
 
-            job.retry_delay = pause_before(job.attempt + 1, command.limits.retries.backoff)
+            retries = command.limits.retries
+            seed = f"{self.run_id} {uid}"
+            job.retry_delay = pause_before(job.attempt + 1, retries.backoff, retries.jitter, seed)
         else:
             self.discovered.overlaps.is_over(uid, has_run=True)
             self._count_failure()

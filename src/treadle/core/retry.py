@@ -52,9 +52,20 @@ def retry_words(code: int) -> set[str]:
     return words
 
 
-def pause_before(attempt: int, backoff: float) -> float:
+def pause_before(attempt: int, backoff: float, jitter: float = 0.0, seed: str = "") -> float:
     """Return how many seconds pass before an attempt, the second one or a later one.
 
     It doubles up to ten minutes, or stays where it begins if that is more.
+
+    :param jitter: the share by which it is shorter at most; how much of that is drawn
+    :param seed: what the draw depends on, with the number of the attempt
     """
-    return min(backoff * 2.0 ** min(attempt - 2, 64), max(backoff, LONGEST_BACKOFF))
+    pause = min(backoff * 2.0 ** min(attempt - 2, 64), max(backoff, LONGEST_BACKOFF))
+    return pause * (1.0 - jitter * _drawn(f"{seed} {attempt}")) if jitter else pause
+
+
+def _drawn(seed: str) -> float:
+    """Return a number from 0 up to 1 that looks like one of chance, and is the same for the same seed."""
+    from xxhash import xxh3_64_intdigest
+
+    return xxh3_64_intdigest(seed.encode("utf-8", "surrogatepass")) / 2.0**64

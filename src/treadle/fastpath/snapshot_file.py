@@ -329,7 +329,7 @@ class _Reader:
 
     def limits(self) -> Limits:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
-        retries = Retries(int(self.text()), self.list(), float(self.text()))
+        retries = Retries(int(self.text()), self.list(), float(self.text()), float(self.text()))
         made = Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
         if self.text():
             made.resources = {kind: int(amount) for kind, amount in self.pairs().items()}
@@ -361,7 +361,7 @@ def _limits(limits: Limits) -> list[str]:
     retries, timeout = limits.retries, limits.timeout
     texts = [limits.queue, str(limits.tokens), str(limits.priority)]
     texts += _optional(None if timeout is None else repr(timeout))
-    texts += (str(retries.max), str(len(retries.on)), *retries.on, repr(retries.backoff))
+    texts += (str(retries.max), str(len(retries.on)), *retries.on, repr(retries.backoff), repr(retries.jitter))
     texts.append("y" if limits.says_demand else "")
     if texts[-1]:
         texts += _pairs({kind: str(amount) for kind, amount in limits.resources.items()})

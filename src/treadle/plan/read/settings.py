@@ -296,7 +296,8 @@ class SettingsReader:
                 self.validator.add(what, text, hint=_hint_of_retry(text.text))
         backoff = self._word(entries, "backoff", "")
         reasons = tuple(text.text for text in on) or ("any",)
-        return Retries(int(self._word(entries, "max", "0")), reasons, seconds(backoff) if backoff else 0.0)
+        pause, jitter = seconds(backoff) if backoff else 0.0, float(self._word(entries, "jitter", "0"))
+        return Retries(int(self._word(entries, "max", "0")), reasons, pause, jitter)
 
 
 def _hint_of_retry(word: str) -> str:

@@ -208,6 +208,7 @@ _KNOWN: dict[str, Schema] = {
     keys.COUNT.says: _whole(1),
     keys.AMOUNT.says: _whole(0),
     keys.INTEGER.says: _whole(),
+    keys.SHARE.says: {"type": "number", "minimum": 0, "maximum": 1},
     keys.DURATION_KIND.says: _duration(),
     keys.LIMIT.says: _duration("none"),
     keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},

@@ -19,6 +19,7 @@ DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,9}")
+_SHARE = re.compile(r"[01]|[01]?\.[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,13 @@ def _check_limit(node: Scalar) -> str:
     return wrong + ", or none" if wrong else ""
 
 
+def _check_share(node: Scalar) -> str:
+    is_right = node.style is None and _SHARE.fullmatch(node.text) and float(node.text) <= 1
+    return "" if is_right else "must be a number from 0 to 1, such as 0.2"
+
+
 def _check_retries(node: Scalar) -> str:
-    return _check_whole(0)(node) and "must be a whole number, or a map with max, on, backoff"
+    return _check_whole(0)(node) and "must be a whole number, or a map with max, on, backoff, jitter"
 
 
 def _one_of(*texts: str) -> Callable[[Scalar], str]:
@@ -130,8 +136,9 @@ COUNT = Kind("a whole number, 1 or more", (Scalar,), _check_whole(1))
 AMOUNT = Kind("a whole number, 0 or more", (Scalar,), _check_whole(0))
 INTEGER = Kind("a whole number", (Scalar,), _check_integer)
 DURATION_KIND = Kind("a duration with a unit (ms, s, m, h, d)", (Scalar,), _check_duration)
+SHARE = Kind("a number from 0 to 1", (Scalar,), _check_share)
 LIMIT = Kind("a duration with a unit (ms, s, m, h, d), or none", (Scalar,), _check_limit)
-RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff", (Scalar, Table), _check_retries)
+RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff, jitter", (Scalar, Table), _check_retries)
 VERSION = Kind("1", (Scalar,), _exactly("1", "1, the only version of the format"))
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _one_of(*PARAM_TYPES))
 FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _one_of(*FORMATS))
@@ -278,8 +285,10 @@ RETRIES_KEYS = _table(
     Key("max", AMOUNT, "Maximum number of further attempts. Required.", "", "max: 2"),
     Key("on", TEXTS, "Failures to retry after: `timeout`, `exit N`, `signal`, `any`.", "any",
         "on: [timeout, exit 75]"),
-    Key("backoff", DURATION_KIND, "Time to wait before the second attempt. It doubles with each further attempt.",
-        "no wait", "backoff: 5s"),
+    Key("backoff", DURATION_KIND, "Time to wait before the second attempt. It doubles with each further attempt, "
+        "up to 10m.", "no wait", "backoff: 5s"),
+    Key("jitter", SHARE, "The share by which each of these pauses is shorter at most; how much is drawn for each "
+        "attempt.", "0", "jitter: 0.2"),
 )  # fmt: skip
 
 POOL_KEYS = _table(
