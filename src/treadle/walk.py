@@ -17,7 +17,7 @@ from .errors import HookError, RunError, StateError, StopRequestedError, Treadle
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, call_hook, refusal, words_of
 from .scheduling.job import EmptyJob, Job, ProcessJob
-from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, STOPPING, Scheduler
+from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, RUNNING, STOPPING, Scheduler
 from .status import ReturnValue
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
     from .core.pool import Pool
+    from .core.time_left import TimeLeft
     from .engines.base import Engine
 
 
@@ -82,6 +83,8 @@ class Walk:
         self._between: dict[str, Ended] = {}
         """Name -> how its last attempt ended, as published, of what is tried again."""
         self._positions: dict[Hashable, int] | None = None
+        self._said_durations: dict[Hashable, float | None] = {}
+        """What `expected_duration` has said."""
         self._unrecorded: dict[Hashable, str] = {}
         """Why the last success of an action was not recorded; the next run of this object says it as its reason."""
         self._unknown: set[Hashable] = set()
@@ -168,7 +171,7 @@ class Walk:
 
         Of what is ready and equal in priority that goes first with which the longest path begins; what is not known
         counts as one second. It is called once for each action, when for the first time more is ready than may
-        start; that is before most of them are decided.
+        start, or shown how much is left; that is before most of them are decided.
         """
         return None
 
@@ -226,6 +229,7 @@ class Walk:
         self.prev_fingerprints, self.new_fingerprints, self.job_status = {}, {}, {}
         self.failure_source, self.verdicts, self.reports, self.outcomes = {}, {}, {}, {}
         self._positions = None
+        self._said_durations = {}
         self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
         self._ask_once(self.set_scheduling_params)
         scheduler = self._ask_once(self.create_scheduler)
@@ -270,11 +274,36 @@ class Walk:
         return scheduler
 
     def _expected(self, uid: Hashable) -> float | None:
+        if uid in self._said_durations:
+            return self._said_durations[uid]
         seconds: float | None = call_hook(self.expected_duration, uid, uid)
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if seconds is not None and not (is_number and 0 <= seconds < float("inf")):
             raise refusal(self.expected_duration, seconds, "seconds, or None where they are not known", uid)
+        self._said_durations[uid] = seconds
         return seconds
+
+    def _time_left(self) -> TimeLeft:
+        """Return what is expected of the actions that do not wait for a failure."""
+        from .core.graph.longest_path import longest_paths, only_after_failures
+        from .core.time_left import TimeLeft
+
+        unlikely = only_after_failures(self.actions)
+        names = {uid: str(uid) for uid in self.actions.vertex_data if uid not in unlikely}
+        paths = longest_paths(self.actions, self._expected)
+        return TimeLeft(
+            {name: self._expected(uid) for uid, name in names.items()},
+            {name: paths[uid] for uid, name in names.items()},
+            {name: self._shares(uid) for uid, name in names.items()},
+            lambda: self.scheduler is not None and self.scheduler.stop_mode != RUNNING,
+        )
+
+    def _shares(self, uid: Hashable) -> dict[str, float]:
+        """Return the parts that an action takes of what bounds how many run at the same time, by name."""
+        del uid
+        # what queue a job is for only the job says
+        most = sum(self.queues.values()) or self.tokens
+        return {"": 1 / max(1, most if self.max_running is None else min(most, self.max_running))}
 
     def stop(self, stop_mode: int = STOPPING) -> None:
         """Tell the walk to end; any thread and any signal handler may call this.
@@ -534,7 +563,7 @@ class Walk:
         self._is_published = True
         names = [str(uid) for uid in self.actions.vertex_data]
         queues = self.queues or {"default": self.tokens}
-        self.bus.publish("walk_began", WalkBegan(names, self.untouched, queues))
+        self.bus.publish("walk_began", WalkBegan(names, self.untouched, queues, self._time_left))
         if self.bus.wants("action"):
             for uid in self.actions.vertex_data:
                 self.bus.publish("action", self.describe(uid))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from project import Project
-from treadle.state.records import SUCCEEDED
-from treadle.state.store import Store
+from record_durations import set_durations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,15 +44,7 @@ def order(project: Project, *words: str, code: int = 0) -> list[str]:
 
 def take(project: Project, **seconds: float) -> None:
     """Have the records say that each action took a second, and these as long as is said here; then edit the seed."""
-    store = Store(str(project.folder))
-    store.acquire("test")
-    for entry in list(store.entries.values()):
-        record = entry.record
-        if record is None or record.run.state != SUCCEEDED:
-            continue
-        record.run.duration = seconds.get(record.owner.uid.replace("@", ""), 1.0)
-        store.save(record)
-    store.release()
+    set_durations(project.folder, {name.replace("_", "@"): taken for name, taken in seconds.items()})
     # the snapshot that an edit is answered by knows these records
     assert order(project) == []
     project.write("seed", project.read("seed") + "1")
@@ -130,7 +121,7 @@ def test_a_new_instance_counts_the_median_of_its_family(project: Project) -> Non
     each = action("f", more="foreach: {n: [%s]}", says="f${n}")
     write(project, action("a"), action("b"), each % "0, 1, 2, 3")
     order(project)
-    take(project, f0=2.0, f1=9.0, f2=4.0, f3=300.0, a=6.0, b=7.0)
+    take(project, f_0=2.0, f_1=9.0, f_2=4.0, f_3=300.0, a=6.0, b=7.0)
     write(project, action("a"), action("b"), each % "0, 1, 2, 3, 4")
     project.write("seed", "another")
     # the median of 2, 4, 9 and 300 is 6.5

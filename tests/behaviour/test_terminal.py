@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers import Fifo, Terminal, alive, plan, run_treadle
+from record_durations import set_durations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,24 @@ def test_the_status_line_is_drawn_again_and_again_and_erased(tmp_path: Path) -> 
     assert seen[-1].startswith("2 run in ")
     assert len(seen) == 3
     assert "\r" in terminal.text
+
+
+def test_the_status_line_says_how_long_the_rest_took_the_last_time(tmp_path: Path) -> None:
+    gates = Gates(tmp_path)
+    first = Terminal(gates.folder, "run")
+    first.wait_for("[1/2] 1 running")
+    # nothing is known of how long it takes
+    assert " left" not in first.text
+    gates.go.open()
+    assert first.end() == 0
+    set_durations(gates.folder, {"waits": 130.0})
+    gates.go = Fifo(tmp_path / "again")
+    script = (gates.folder / "treadle.yaml").read_text()
+    (gates.folder / "treadle.yaml").write_text(script.replace(str(tmp_path / "go"), str(tmp_path / "again")))
+    terminal = Terminal(gates.folder, "run")
+    terminal.wait_for("about 2m ")
+    gates.go.open()
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80])

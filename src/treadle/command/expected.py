@@ -1,4 +1,7 @@
-"""ExpectedDurations: how long actions are likely to take, by the records of a store. It looks at no clock."""
+"""What is expected of actions before they run: how long they take, by records, and what they take up of a run.
+
+It looks at no clock.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from treadle.core.pool import Pool
     from treadle.state.records import Entry, Owner
+
+    from .command import Limits
 
 
 class ExpectedDurations:
@@ -52,3 +58,34 @@ def _family(uid: str) -> str:
 def _median(ordered: list[float]) -> float:
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def shares_of(
+    limits: Limits, queue: str, queues: Mapping[str, int], pool: Pool | None, max_running: int | None
+) -> dict[str, float]:
+    """Return name -> the part that an action takes of all that bounds how many run at the same time.
+
+    :param queue: the queue that it waits in
+    :param queues: name -> tokens
+    :param pool: what there is; None if nothing asks for any
+    """
+    shares = {f"queue {queue}": limits.tokens / max(1, queues.get(queue, 1))}
+    if max_running:
+        shares["run"] = 1 / max_running
+    if limits.limit:
+        shares[f"group {limits.group}"] = 1 / limits.limit
+    shares |= {f"mutex {name}": 1.0 for name in limits.mutex}
+    for kind, amount in limits.resources.items():
+        shares[f"resource {kind}"] = amount / max(1, _size(kind, pool))
+    return shares
+
+
+def _size(kind: str, pool: Pool | None) -> int:
+    """Return how much there is of a type, over all nodes; each slot of an instance counts."""
+    if pool is None:
+        return 0
+    from treadle.core.pool import size_of
+
+    return sum(
+        size_of(node.resources[kind]) * node.slots.get(kind, 1) for node in pool.nodes if kind in node.resources
+    )

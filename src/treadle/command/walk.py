@@ -416,6 +416,13 @@ class CommandWalk(Walk):
             self._expectations = ExpectedDurations(self.store.entries)
         return self._expectations.of(self.owner(uid, self.actions.vertex_data[uid]))
 
+    def _shares(self, uid: Any) -> dict[str, float]:
+        from .expected import shares_of
+
+        command: Command = self.actions.vertex_data[uid]
+        queue = CONSOLE_QUEUE if command.console else command.limits.queue
+        return shares_of(command.limits, queue, self.queues, self.pool, self.max_running)
+
     def compute_fingerprint(self, uid: Any, data: Any, is_prediction: bool = False) -> Fingerprint:
         """Return the fingerprint as predicted now, or with the key of the start and the result of the end."""
         if is_prediction:

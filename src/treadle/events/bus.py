@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.core.decision import Reason, Verdict
+    from treadle.core.time_left import TimeLeft
     from treadle.errors import Place, TreadleError
 
 
@@ -68,14 +69,22 @@ class WalkBegan:
     :ivar names: the actions that it walks
     :ivar untouched: how many more actions are not walked, since their files have not changed
     :ivar queues: name -> tokens
+    :ivar time_left: returns what is expected of how long its actions take; None where nothing can be
     """
 
-    __slots__ = ("names", "queues", "untouched")
+    __slots__ = ("names", "queues", "time_left", "untouched")
 
-    def __init__(self, names: Sequence[str], untouched: int, queues: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        untouched: int,
+        queues: Mapping[str, int],
+        time_left: Callable[[], TimeLeft] | None = None,
+    ) -> None:
         self.names = names
         self.untouched = untouched
         self.queues = queues
+        self.time_left = time_left
 
 
 class PlanRead:

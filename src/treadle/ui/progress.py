@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from treadle.core.time_left import TimeLeft
     from treadle.errors import TreadleError
     from treadle.events.bus import Ended, LogOpened, RunEnded, Started, WalkBegan, WalkEnded
 
@@ -67,6 +68,7 @@ class Progress(Subscriber):
     :param output: one of OUTPUTS: how output is shown; "" for that of each action
     :param asked: whether an action was asked for by its name
     :param grouped: whether what successful actions print is shown elsewhere, such as in groups on GitHub
+    :param clock: tells the time, in seconds; `began` is of it too
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class Progress(Subscriber):
         output: str = "",
         asked: Callable[[str], bool] = lambda _: False,
         grouped: bool = False,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.console = console
+        self.clock = clock
         self.screen = console.screen
         self.again = again
         self.quiet = quiet
@@ -102,6 +106,10 @@ class Progress(Subscriber):
         self._printed: set[str] = set()
         """Those of which some output was shown while they ran."""
         self._next_drawing = 0.0
+        self._find_time_left: Callable[[], TimeLeft] | None = None
+        self._time_left: TimeLeft | None = None
+        self._over: list[str] = []
+        """What has ended before the first drawing."""
         # a status line would break up output without names
         self._draws = self.screen.redraws and not quiet and output != STREAM
         if not quiet:
@@ -127,7 +135,8 @@ class Progress(Subscriber):
         """Count the actions; a run may have several walks, of which the first ones generate plans."""
         self.state.expect(len(event.names))
         self.state.expect(event.untouched, SKIPPED)
-        self._next_drawing = monotonic() + _PATIENCE
+        self._next_drawing = self.clock() + _PATIENCE
+        self._find_time_left, self._time_left, self._over = event.time_left, None, []
 
     def asking(self, name: str, text: str) -> None:
         """Ask whether an action may start; the answer is read elsewhere."""
@@ -147,7 +156,7 @@ class Progress(Subscriber):
     def started(self, event: Started) -> None:
         """Note the start of an attempt; leave it the terminal if it needs that."""
         self._starts[event.name] = event
-        self.state.start(event.name, monotonic())
+        self.state.start(event.name, self.clock())
         if event.console:
             self.screen.hold()
 
@@ -187,6 +196,10 @@ class Progress(Subscriber):
 
     def ended(self, event: Ended) -> None:
         """Show the end of an action."""
+        if self._time_left is not None:
+            self._time_left.end(event.name)
+        elif self._find_time_left is not None and self._draws:
+            self._over.append(event.name)
         if event.how == SKIPPED and not self.verbose:
             self.state.end(event.name, SKIPPED)
             self._draw_if_due()
@@ -355,7 +368,17 @@ class Progress(Subscriber):
     def _draw_if_due(self) -> None:
         if not self._draws:
             return
-        now = monotonic()
+        now = self.clock()
         if now >= self._next_drawing:
             self._next_drawing = now + TICK
-            self.screen.draw(render.status_line(self.state, now, self.screen.width - 1))
+            self.screen.draw(render.status_line(self.state, now, self.screen.width - 1, self._estimate(now)))
+
+    def _estimate(self, now: float) -> float | None:
+        """Return how many seconds are left, None if too little is known for a guess."""
+        if self._find_time_left is not None:
+            # only here: most runs are over before anything is drawn
+            self._time_left = self._find_time_left()
+            self._find_time_left = None
+            for name in self._over:
+                self._time_left.end(name)
+        return None if self._time_left is None else self._time_left.estimate(self.state.running, now)

@@ -25,12 +25,17 @@ _LISTED = 5
 """Names that a group of blocked actions shows."""
 
 
-def status_line(state: RunCounts, now: float, room: int) -> Line:
-    """Return the status line, in at most `room` cells."""
+def status_line(state: RunCounts, now: float, room: int, left: float | None = None) -> Line:
+    """Return the status line, in at most `room` cells.
+
+    :param left: the seconds that the rest is expected to take, None if that is not known
+    """
     parts: list[list[Piece]] = []
     if state.running or not state.done:
         parts.append([(f"{len(state.running)} running", "")])
     parts += [[(f"{state.counts[how]} {label(how)}", _STYLES[how])] for how in _SHOWN if state.counts[how]]
+    if left is not None and left >= 1:
+        parts.append([(f"about {duration(float(round(left))).replace('.0', '')} left", "")])
     pieces: list[Piece] = [(f"[{state.done}/{state.total}] ", "")]
     for number, part in enumerate(parts):
         pieces += [(", ", ""), *part] if number else part

@@ -21,10 +21,12 @@ def longest_paths(
 ) -> dict[Hashable, float]:
     """Return vertex -> the seconds of the longest path that begins with it, its own among them.
 
+    An edge that no success meets is none here: most runs have no failure.
+
     :param graph: has no cycle
     :param duration: returns the seconds that a vertex takes, None where they are not known
     """
-    wiring = graph if isinstance(graph, Wiring) else wiring_of(graph)
+    wiring = graph if isinstance(graph, Wiring) else _wiring(graph)
     ids, head, link, target = wiring.ids, wiring.head, wiring.link, wiring.target
     best = [0.0] * len(ids)
     for number in reversed(wiring.sort()[0]):
@@ -38,3 +40,29 @@ def longest_paths(
         # equal sums, whatever the order of their terms
         best[number] = round(rest + (UNKNOWN if own is None else own), 6)
     return dict(zip(ids, best, strict=True))
+
+
+def only_after_failures(graph: DAG) -> set[Hashable]:
+    """Return the vertices that do not run unless something fails."""
+    found: set[Hashable] = set()
+    if not graph.has_conditions:
+        return found
+    for uid, _ in graph:
+        conditions = graph.get_conditions(uid)
+        if not all(condition.may_follow_success for condition in conditions.values()) or any(
+            start in found and start not in conditions for start in graph.get_predecessors(uid)
+        ):
+            found.add(uid)
+    return found
+
+
+def _wiring(graph: DAG) -> Wiring:
+    if not graph.has_conditions:
+        return wiring_of(graph)
+
+    def likely(uid: Hashable) -> list[Hashable]:
+        conditions = graph.get_conditions(uid)
+        before = graph.get_predecessors(uid)
+        return [p for p in before if p not in conditions or conditions[p].may_follow_success]
+
+    return Wiring(graph.vertex_data, (likely, graph.get_after))
