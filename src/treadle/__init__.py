@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .content.files import Files as Files
     from .content.fingerprint import Fingerprint as Fingerprint
     from .core.callbacks import NotifyEnd as NotifyEnd
+    from .core.conditions import Condition as Condition
     from .core.decision import ADDED as ADDED
     from .core.decision import ALWAYS as ALWAYS
     from .core.decision import ASKED as ASKED
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
     from .core.decision import INPUTS_MOVED as INPUTS_MOVED
     from .core.decision import INTERRUPTED as INTERRUPTED
     from .core.decision import MAY_RUN as MAY_RUN
+    from .core.decision import MET_BY as MET_BY
     from .core.decision import NEW as NEW
     from .core.decision import NO_PREDICTION as NO_PREDICTION
     from .core.decision import NOT_ASKED as NOT_ASKED
+    from .core.decision import NOT_NEEDED as NOT_NEEDED
+    from .core.decision import ONLY_IF as ONLY_IF
     from .core.decision import OUTPUT_ALTERED as OUTPUT_ALTERED
     from .core.decision import OUTPUT_MISSING as OUTPUT_MISSING
     from .core.decision import REMOVED as REMOVED
@@ -101,13 +105,14 @@ _HOMES = {
     "command.observer": ("Observer",),
     "command.walk": ("CommandWalk", "Settings"),
     "scheduling.coroutine_job": ("CoroutineJob",),
+    "core.conditions": ("Condition",),
     "core.graph.dag": ("DAG", "DAGIterator"),
     "core.outcomes": ("ActionReport", "Outcome", "Report"),
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
-        "NOT_ASKED",
+        *("NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF"),
         *("ASKED", "DECLINED"),
     ),
     "errors": (

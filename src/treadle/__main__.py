@@ -49,7 +49,8 @@ def print_nothing_to_do(found: FastStart, result: ProbeResult) -> int:
     """Print that there is nothing to do; return the exit code."""
     from .ui.durations import nothing_to_do
 
-    line = nothing_to_do(result.total, monotonic() - found.began, result.facts.saved)
+    took = monotonic() - found.began
+    line = nothing_to_do(result.total - result.unneeded, took, result.facts.saved, result.unneeded)
     if found.member_note:
         from .ui.console import Console
 

@@ -22,11 +22,12 @@ from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable
+    from collections.abc import Callable, Collection, Hashable, Iterable
     from typing import Any
 
     from .content.fingerprint import Fingerprint
     from .core.callbacks import NotifyEnd
+    from .core.conditions import Judgement, Start
     from .core.graph.dag import DAG
     from .core.pool import Pool
     from .core.time_left import TimeLeft
@@ -71,6 +72,8 @@ class Walk:
         """Name -> engine, in addition to this machine: a job whose `engine` names one has its program run there."""
         self.untouched = 0
         """How many actions in addition to the graph need not be walked, since nothing of them has moved."""
+        self.unneeded = 0
+        """How many of these are not needed, as long as nothing fails."""
         self.saved = 0.0
         """Seconds that the actions which were skipped took when they last ran, as far as is known."""
         self._stop_requested: int | None = None
@@ -93,6 +96,12 @@ class Walk:
         """Counts starts and ends of jobs."""
         self._decided: dict[Hashable, int] = {}
         """The turn in which each action was last looked at."""
+        self._needless: set[Hashable] = set()
+        """What has ended well without a result: not needed, or skipped by itself."""
+        self._unstarted: set[Hashable] = set()
+        """What was left as it is although all that it comes after has ended."""
+        self._met_by: dict[Hashable, tuple[Reason, ...]] = {}
+        """The conditions of actions that something else than a success has met, as reasons to run."""
 
     def set_scheduling_params(self) -> None:
         """Set `queues`, `tokens`, `job_timeout`, `pool` and `max_running`; called at the start of `run`."""
@@ -146,7 +155,7 @@ class Walk:
         """Return the job of an action that does not run.
 
         :param reason: why, in words
-        :param status: `skip`, or `force_fail` after a failure before it
+        :param status: `skip`, also if it is not needed, or `force_fail` after a failure before it
         """
         return EmptyJob(uid, data, notify_end, status)
 
@@ -175,6 +184,14 @@ class Walk:
         """
         return None
 
+    def is_met(self, uid: Any, predecessor: Any, outcome: Outcome) -> bool:
+        """Return whether the end of a predecessor lets an action run: by default as the edge's condition says.
+
+        Called when all attempts of the predecessor are over. The action runs if this holds for all of them.
+        """
+        condition = self.actions.get_condition(predecessor, uid)
+        return _lets_success_in(outcome) if condition is None else condition.is_met(outcome)
+
     def demands(self, uid: Any) -> list[Reason]:
         """Return reasons to run that no fingerprint holds: always, forced, the last run failed."""
         return []
@@ -186,6 +203,8 @@ class Walk:
             raise refusal(self.demands, demands, "a list of Reasons", uid)
         if previous is None and uid in self._unrecorded:
             demands = [*demands, Reason(decision.INPUTS_MOVED, "", self._unrecorded[uid])]
+        if uid in self._met_by:
+            demands = [*self._met_by[uid], *demands]
         return decision.decide(previous, new, untracked=self._untracked(uid), demands=demands)
 
     def about_to_start(self, jobs: list[Job]) -> None:
@@ -231,6 +250,7 @@ class Walk:
         self._positions = None
         self._said_durations = {}
         self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
+        self._needless, self._met_by, self._unstarted = set(), {}, set()
         self._ask_once(self.set_scheduling_params)
         scheduler = self._ask_once(self.create_scheduler)
         if not isinstance(scheduler, Scheduler):
@@ -339,6 +359,14 @@ class Walk:
                 continue
             before = [actions[p] for p in self.actions.get_predecessors(uid)]
             failed = [a for a in before if a.status is not None and not a.status.is_good and not a.interrupted]
+            if failed and self._has_conditions:
+                from .core.conditions import has_failed
+
+                failed = [
+                    a
+                    for a in failed
+                    if has_failed(a.outcome) and not call_hook(self.is_met, uid, uid, a.uid, a.outcome)
+                ]
             outside = frozenset(self._failed_before(uid))
             if failed or outside:
                 action.outcome, action.status = outcome("blocked"), ReturnValue.force_fail
@@ -351,10 +379,13 @@ class Walk:
         An OSError or a TreadleError of a hook is about what the action works on: it fails that action alone. All
         other exceptions, and what a hook may not return, are bugs of the hook: they end the walk.
         """
-        failed = [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]
         try:
-            if failed:
+            if self._has_conditions:
+                job = self._job_by_conditions(uid, data, predecessors, notify_end)
+            elif failed := [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]:
                 job = self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
+            elif self._needless and not self._needless.isdisjoint(predecessors):
+                job = self._job_by_conditions(uid, data, predecessors, notify_end)
             else:
                 job = self._decided_job(uid, data, predecessors, notify_end)
         except HookError:
@@ -368,6 +399,8 @@ class Walk:
     def collect(self, job: Any) -> bool:
         """Take in a job that ended; return whether it is queued again."""
         uid = job.uid
+        if uid in self._unstarted:
+            return False
         self._turn += not job.should_skip
         ended = self._asked_outcome(job)
         self._note(job, ended)
@@ -378,6 +411,67 @@ class Walk:
             retry = bool(call_hook(self.request_requeue, uid, job))
         self._publish_ended(job, retry=retry)
         return retry
+
+    @property
+    def _has_conditions(self) -> bool:
+        """Whether it takes more than the statuses of its predecessors to say whether an action may run."""
+        return self.actions.has_conditions or type(self).is_met is not Walk.is_met
+
+    def _outside_starts(self, uid: Hashable) -> Collection[Start]:
+        """Return how those starts of edges to an action have ended that are not in the graph of this walk."""
+        return ()
+
+    def _start_of(self, uid: Hashable, predecessor: Any, ended: Outcome) -> Start:
+        """Return the start of an edge with how it has ended, or is taken to end."""
+        from .core.conditions import Start
+
+        condition = self.actions.get_condition(predecessor, uid)
+        origins = self._in_order(self.failure_source.get(predecessor, ()))
+        is_met = bool(call_hook(self.is_met, uid, uid, predecessor, ended))
+        return Start(predecessor, ended, is_met, origins, "on_success" if condition is None else condition.text)
+
+    def _judge(self, uid: Hashable, predecessors: Collection[Any]) -> Judgement:
+        """Return what the conditions of an action say, all of whose predecessors have ended."""
+        from .core.conditions import Start, judge
+
+        starts = [Start(p, outcome("failed"), False) for p in self._failed_before(uid)]
+        starts += [self._start_of(uid, p, self.outcomes.get(p, NO_OUTCOME)) for p in self._in_order(predecessors)]
+        return judge([*starts, *self._outside_starts(uid)])
+
+    def _job_by_conditions(
+        self, uid: Hashable, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd
+    ) -> Job:
+        """Return the job of an action as the conditions of its edges say."""
+        from .core import conditions
+
+        judged = self._judge(uid, predecessors)
+        if judged.kind == conditions.BLOCKED:
+            failed = [start.uid for start in judged.by]
+            return self._blocked_job(uid, data, predecessors, failed, notify_end, judged.origins)
+        if judged.kind == conditions.NEEDLESS:
+            return self._unneeded_job(uid, data, predecessors, judged, notify_end)
+        if judged.kind == conditions.NOT_STARTED:
+            return self._unstarted_job(uid, data, notify_end)
+        if judged.by:
+            self._met_by[uid] = tuple(Reason(decision.MET_BY, str(s.uid), None, s.outcome.kind) for s in judged.by)
+        return self._decided_job(uid, data, predecessors, notify_end)
+
+    def _unstarted_job(self, uid: Hashable, data: Any, notify_end: NotifyEnd) -> Job:
+        """Return the job of an action that is left as it is: what it needs has not started, or the run ends."""
+        self._unstarted.add(uid)
+        return EmptyJob(uid, data, notify_end, ReturnValue.unknown)
+
+    def _unneeded_job(
+        self, uid: Hashable, data: Any, predecessors: frozenset[Any], judged: Judgement, notify_end: NotifyEnd
+    ) -> Job:
+        """Return the job of an action of which a condition is not met, although nothing failed."""
+        from .core import wording
+
+        self.prev_fingerprints[uid] = self.new_fingerprints[uid] = None
+        unmet = [Reason(decision.ONLY_IF, str(s.uid), s.condition, s.outcome.kind) for s in judged.by]
+        self.verdicts[uid] = decision.not_needed(unmet)
+        why = "\n".join(["Not needed:", *(f"  {wording.reason(one)}" for one in unmet), ""])
+        return self._created(self.create_skipped_job, uid, data, predecessors, why, notify_end, ReturnValue.skip)
 
     def _decided_job(self, uid: Hashable, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         previous = self.prev_fingerprints[uid] = self._load(uid)
@@ -467,13 +561,16 @@ class Walk:
         return verdict is None or verdict.decision == decision.RUN
 
     def _asked_outcome(self, job: Job) -> Outcome:
-        """Return how a job ended; what is blocked stays so, however well the job ended that says it."""
+        """Return how a job ended; what is blocked or not needed stays so, however well its job ended."""
         ended = call_hook(self.outcome_of, job.uid, job)
         if not isinstance(ended, Outcome):
             raise refusal(self.outcome_of, ended, "an Outcome", job.uid)
         verdict = self.verdicts.get(job.uid)
-        if verdict is not None and verdict.decision == decision.BLOCKED and ended.is_good:
-            return outcome("blocked")
+        if verdict is not None and ended.is_good:
+            if verdict.decision == decision.BLOCKED:
+                return outcome("blocked")
+            if verdict.decision == decision.NOT_NEEDED:
+                return outcome("not_needed")
         return ended
 
     def _look_again(self, job: Job) -> None:
@@ -527,7 +624,8 @@ class Walk:
         verdict = call_hook(self.decide, uid, uid, previous, new)
         if not isinstance(verdict, Verdict):
             raise refusal(self.decide, verdict, "a Verdict", uid)
-        if type(self).should_execute_action is Walk.should_execute_action:
+        if type(self).should_execute_action is Walk.should_execute_action or uid in self._met_by:
+            # no comparison of fingerprints says what to do after a failure
             return verdict
         runs = bool(call_hook(self.should_execute_action, uid, uid, previous, new))
         if runs == (verdict.decision == decision.RUN):
@@ -537,7 +635,12 @@ class Walk:
 
     def _untracked(self, uid: Hashable) -> list[Hashable]:
         fingerprints = self.new_fingerprints
-        return self._in_order([p for p in self.actions.get_predecessors(uid) if fingerprints.get(p) is None])
+        found = [p for p in self.actions.get_predecessors(uid) if fingerprints.get(p) is None]
+        if self._needless or self._met_by:
+            # what was not needed has not run, and what a condition was met by is a reason of its own
+            named = {why.name for why in self._met_by.get(uid, ())}
+            found = [p for p in found if p not in self._needless and str(p) not in named]
+        return self._in_order(found)
 
     def _in_order(self, uids: Collection[Hashable]) -> list[Hashable]:
         """Return `uids` in the order in which the graph holds them."""
@@ -563,7 +666,8 @@ class Walk:
         self._is_published = True
         names = [str(uid) for uid in self.actions.vertex_data]
         queues = self.queues or {"default": self.tokens}
-        self.bus.publish("walk_began", WalkBegan(names, self.untouched, queues, self._time_left))
+        began = WalkBegan(names, self.untouched, queues, self._time_left, self.unneeded)
+        self.bus.publish("walk_began", began)
         if self.bus.wants("action"):
             for uid in self.actions.vertex_data:
                 self.bus.publish("action", self.describe(uid))
@@ -620,10 +724,16 @@ class Walk:
         return status is not None and status.is_good
 
     def _blocked_job(
-        self, uid: Hashable, data: Any, predecessors: frozenset[Any], failed: list[Hashable], notify_end: NotifyEnd
+        self,
+        uid: Hashable,
+        data: Any,
+        predecessors: frozenset[Any],
+        failed: list[Hashable],
+        notify_end: NotifyEnd,
+        known: Iterable[Hashable] = (),
     ) -> Job:
-        origins: set[Hashable] = set()
-        for predecessor in failed:
+        origins = set(known)
+        for predecessor in failed if not origins else ():
             origins.update(self.failure_source.get(predecessor, (predecessor,)))
         self.failure_source[uid] = origins
         # nothing is looked at for it, but each action has its entries
@@ -640,6 +750,8 @@ class Walk:
         """Keep how a job has ended."""
         uid = job.uid
         self.outcomes[uid] = ended
+        if ended.is_good and not _lets_success_in(ended):
+            self._needless.add(uid)
         status = self.job_status[uid] = ended.status
         report = ActionReport(uid, ended, self.verdicts.get(uid))
         if uid in self.failure_source:
@@ -650,6 +762,11 @@ class Walk:
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[uid] = report
         _log_end(job, status)
+
+
+def _lets_success_in(ended: Outcome) -> bool:
+    """Return whether an end lets run what needs a success."""
+    return ended.category == PASS or ended.kind == "skip"
 
 
 def _key_of(fingerprint: Fingerprint) -> set[tuple[str, str]]:

@@ -39,8 +39,9 @@ TREADLE = {
     *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),
     *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
     *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
-    "NOT_ASKED",
+    *("NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF"),
     *("ASKED", "DECLINED"),
+    "Condition",
 }
 E3 = {
     *("DAG", "DAGError", "DAGIterator", "DEFAULT_JOB_MAX_DURATION", "E3Error", "EmptyJob"),
@@ -52,7 +53,7 @@ HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
     *("inputs_moved", "demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
-    *("describe", "expected_duration", "outcome_of"),
+    *("describe", "expected_duration", "is_met", "outcome_of"),
 }
 SCHEDULER = {
     *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),

@@ -147,7 +147,7 @@ def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None =
 
     :param roots: the absolute paths of the root, see `file_edges`
     :param links: the links in the root, see `file_edges`
-    :raises TreadleError: an edge is missing; the error names consumer, producer and file
+    :raises TreadleError: an edge is missing or has a condition; the error names consumer, producer and file
     """
     indirect: dict[Hashable, dict[Hashable, str]] = {}
     before: frozenset[Hashable] = frozenset()
@@ -157,6 +157,13 @@ def check_edges(actions: DAG, roots: Collection[str] = (), links: Links | None =
             before, last = actions.get_predecessors(consumer), consumer
         if producer not in before:
             indirect.setdefault(consumer, {}).setdefault(producer, path)
+        elif (condition := actions.get_condition(producer, consumer)) is not None:
+            raise TreadleError(
+                f"{consumer} reads {path}, an output of {producer}, and needs it with the condition `{condition}`",
+                facts=("a file can be read only if its producer has succeeded",),
+                hint="leave the condition out, or do not read the file",
+                place=actions.vertex_data[consumer].place,
+            )
     for consumer, producers in indirect.items():
         _find_before(actions, consumer, producers)
 

@@ -17,7 +17,7 @@ from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
-from treadle.core.outcomes import FAIL, PASS
+from treadle.core.outcomes import FAIL, PASS, outcome
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
 from treadle.errors import StateError, StopRequestedError, TreadleError, listed
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from treadle.content.files import Seen, Stamp
     from treadle.core.callbacks import NotifyEnd
+    from treadle.core.conditions import Start
     from treadle.core.graph.dag import DAG
     from treadle.core.outcomes import Report
     from treadle.core.pool import Pool
@@ -138,13 +139,23 @@ class Rest:
     :param stamps: called when the log has been read; returns what is known of files
     :param untouched: how many actions the rest has
     :param saved: how many seconds they took when they last ran
+    :param unneeded: how many of the rest are not needed, as long as nothing fails
+    :param starts: uid of an action of the walk -> the starts in the rest of its edges that keep it from running
     """
 
-    __slots__ = ("known", "saved", "stamps", "untouched")
+    __slots__ = ("known", "saved", "stamps", "starts", "unneeded", "untouched")
 
     def __init__(
-        self, known: Known, stamps: Callable[[Store], dict[str, tuple[Stamp, str]]], untouched: int, saved: float
+        self,
+        known: Known,
+        stamps: Callable[[Store], dict[str, tuple[Stamp, str]]],
+        untouched: int,
+        saved: float,
+        unneeded: int = 0,
+        starts: Mapping[str, Sequence[Start]] | None = None,
     ) -> None:
+        self.unneeded = unneeded
+        self.starts = starts or {}
         self.known = known
         self.stamps = stamps
         self.untouched = untouched
@@ -183,6 +194,7 @@ class CommandWalk(Walk):
         self.run_id = os.urandom(8).hex()
         self._rest = rest
         self.untouched = 0 if rest is None else rest.untouched
+        self.unneeded = 0 if rest is None else rest.unneeded
         self._owners: dict[str, Owner] = {}
         self._may_start = False
         """Whether tools may be started to print their versions: `look` starts nothing."""
@@ -319,6 +331,20 @@ class CommandWalk(Walk):
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
         return verdicts
 
+    def unneeded_actions(self) -> set[str]:
+        """Return the actions that are not needed as long as nothing runs and nothing fails, by conditions alone."""
+        found: set[str] = set()
+        if not self._has_conditions:
+            return found
+        for uid, _ in self.actions:
+            starts = [
+                self._start_of(uid, p, outcome("not_needed" if p in found else "skip"))
+                for p in self.actions.get_predecessors(uid)
+            ]
+            if not all(start.is_met for start in (*starts, *self._outside_starts(uid))):
+                found.add(str(uid))
+        return found
+
     def last_inputs(self, uid: str) -> ActionInputs | None:
         """Return what was last seen of the files of an action; None if they were not looked at."""
         return self._inputs.get(uid)
@@ -345,6 +371,13 @@ class CommandWalk(Walk):
 
     def _failed_before(self, uid: Any) -> Collection[Hashable]:
         return self.settings.blocked.get(uid, ())
+
+    @property
+    def _has_conditions(self) -> bool:
+        return bool(self._rest is not None and self._rest.starts) or super()._has_conditions
+
+    def _outside_starts(self, uid: Any) -> Collection[Start]:
+        return self._rest.starts.get(uid, ()) if self._rest is not None else ()
 
     def create_scheduler(self) -> Any:
         """Return a Scheduler whose rounds write the records that are held."""
@@ -771,6 +804,9 @@ class CommandWalk(Walk):
 
     def _collect_unstarted(self, job: Job) -> bool:
         uid = str(job.uid)
+        if uid in self._unstarted:
+            self.discovered.overlaps.is_over(uid, has_run=False)
+            return False
         ended = self._asked_outcome(job)
         self.discovered.overlaps.is_over(uid, has_run=False)
         self._note(job, ended)
@@ -834,7 +870,9 @@ class CommandWalk(Walk):
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
         """Return the verdict as far as it is known before the predecessors have run."""
-        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].decision != decision.SKIP]
+        if self._has_conditions and (foreseen := self._foresee_conditions(uid)) is not None:
+            return foreseen
+        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].decision not in _STAYS]
         previous = self.prev_fingerprints[uid] = self.load_previous_fingerprint(uid)
         try:
             new = self.new_fingerprints[uid] = self.compute_fingerprint(uid, command, is_prediction=True)
@@ -851,6 +889,29 @@ class CommandWalk(Walk):
             return Verdict(decision.MAY_RUN, unasked)
         return verdict
 
+    def _foresee_conditions(self, uid: str) -> Verdict | None:
+        """Return that an action is not needed, or runs only if something fails; None if neither is so.
+
+        What runs is taken to succeed, and what runs only after a failure not to run.
+        """
+        unmet, is_sure = [], False
+        for p in self._in_order(self.actions.get_predecessors(uid)):
+            verdict = self.verdicts[p]
+            kind = {decision.SKIP: "skip", decision.NOT_NEEDED: "not_needed"}.get(verdict.decision, "success")
+            if any(why.kind == decision.ONLY_IF for why in verdict.reasons):
+                kind = "not_needed"
+            start = self._start_of(uid, p, outcome(kind))
+            if not start.is_met:
+                is_over = verdict.decision in _STAYS
+                is_sure = is_sure or is_over
+                unmet.append(Reason(decision.ONLY_IF, str(p), start.condition, kind if is_over else None))
+        if not unmet:
+            return None
+        self.prev_fingerprints[uid] = self.new_fingerprints[uid] = None
+        if is_sure:
+            return decision.not_needed(why for why in unmet if why.new is not None)
+        return Verdict(decision.MAY_RUN, unmet)
+
     def _foresee_after(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> Verdict:
         """Return a verdict as it holds while some predecessors have yet to run."""
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
@@ -863,6 +924,8 @@ def _is_altered_folder(why: Reason) -> bool:
     return why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/") and is_by_content
 
 
+_STAYS = (decision.SKIP, decision.NOT_NEEDED)
+"""The verdicts on what would not run."""
 _REASON_OF_STATE = {
     STARTED: decision.INTERRUPTED,
     INTERRUPTED: decision.INTERRUPTED,

@@ -209,13 +209,22 @@ class Start:
     :param outcome: how it ended
     :param is_met: whether that meets the condition of the edge
     :param origins: the failures that blocked the start, where one did
+    :param condition: the condition as text
     """
 
-    __slots__ = ("is_met", "origins", "outcome", "uid")
+    __slots__ = ("condition", "is_met", "origins", "outcome", "uid")
 
-    def __init__(self, uid: Hashable, outcome: Outcome, is_met: bool, origins: Iterable[Hashable] = ()) -> None:
+    def __init__(
+        self,
+        uid: Hashable,
+        outcome: Outcome,
+        is_met: bool,
+        origins: Iterable[Hashable] = (),
+        condition: str = "on_success",
+    ) -> None:
         self.uid = uid
         self.outcome = outcome
+        self.condition = condition
         self.is_met = is_met
         self.origins = tuple(origins)
 
@@ -255,7 +264,7 @@ def judge(starts: Iterable[Start]) -> Judgement:
             demanding.append(start)
     if not unmet:
         return Judgement(RUN, demanding)
-    failed = [start for start in unmet if _has_failed(start.outcome)]
+    failed = [start for start in unmet if has_failed(start.outcome)]
     if failed:
         origins: dict[Hashable, None] = {}
         for start in failed:
@@ -265,5 +274,6 @@ def judge(starts: Iterable[Start]) -> Judgement:
     return Judgement(NOT_STARTED, cut) if cut else Judgement(NEEDLESS, unmet)
 
 
-def _has_failed(outcome: Outcome) -> bool:
+def has_failed(outcome: Outcome) -> bool:
+    """Return whether a failure is behind an end, its own or one before it."""
     return outcome.category == FAIL or outcome.kind in (_BLOCKED, _NOT_READY)

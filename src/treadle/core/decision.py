@@ -17,6 +17,8 @@ RUN = "run"
 SKIP = "skip"
 BLOCKED = "blocked"
 MAY_RUN = "may run"
+NOT_NEEDED = "not needed"
+"""What it is needed for has not happened, and nothing failed."""
 
 NEW = "new"
 CHANGED = "changed"
@@ -34,6 +36,10 @@ INPUTS_MOVED = "inputs changed during the last run"
 UNANSWERED = "what it depends on cannot be read"
 BLOCKED_BY = "blocked by"
 DEPENDS_ON = "depends on"
+MET_BY = "met by"
+"""Its condition was met by something else than a success: `name` is the start of the edge, `new` how it ended."""
+ONLY_IF = "only if"
+"""It runs only if the start `name` of an edge meets a condition, `old`; `new` is how that ended, if it has."""
 NOT_ASKED = "version not asked"
 ASKED = "asked for by should_execute_action"
 DECLINED = "declined by should_execute_action"
@@ -139,6 +145,11 @@ def decide(
 def blocked(origins: Iterable[Hashable]) -> Verdict:
     """Return the verdict on an action that cannot run because of failures that began at `origins`."""
     return Verdict(BLOCKED, [Reason(BLOCKED_BY, str(origin)) for origin in origins])
+
+
+def not_needed(unmet: Iterable[Reason]) -> Verdict:
+    """Return the verdict on an action of which conditions are not met, although nothing failed."""
+    return Verdict(NOT_NEEDED, unmet)
 
 
 def differences(previous: object, new: object) -> list[Reason]:

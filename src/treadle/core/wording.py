@@ -69,6 +69,11 @@ def reason(why: Reason) -> str:
         return f"{text} ({crop(safe(more), VALUE_ROOM)})" if more else text
     if kind == decision.OUTPUT_MISSING:
         return f"{name} is missing"
+    if kind == decision.MET_BY:
+        return f"met by: {name} {(why.new or '').replace('_', ' ')}"
+    if kind == decision.ONLY_IF:
+        condition = safe(why.old or "")
+        return f"runs only if {name} {_ENDS_OF_CONDITIONS.get(condition, f'ends with: {condition}')}"
     if is_of_another_run(why):
         return f"{name} has begun to be made or removed again since"
     if kind == decision.OUTPUT_ALTERED:
@@ -123,6 +128,7 @@ def reasons(whys: Sequence[Reason], most: int = 2) -> str:
     return f"{text}; and {len(whys) - most} more" if len(whys) > most else text
 
 
+_ENDS_OF_CONDITIONS = {"on_success": "succeeds", "on_failure": "fails"}
 _KINDS = {
     decision.NEW: "new: it has not run here before",
     decision.NO_PREDICTION: "what it depends on is not known before it runs",

@@ -70,9 +70,10 @@ class WalkBegan:
     :ivar untouched: how many more actions are not walked, since their files have not changed
     :ivar queues: name -> tokens
     :ivar time_left: returns what is expected of how long its actions take; None where nothing can be
+    :ivar unneeded: how many of those that are not walked are not needed, as long as nothing fails
     """
 
-    __slots__ = ("names", "queues", "time_left", "untouched")
+    __slots__ = ("names", "queues", "time_left", "unneeded", "untouched")
 
     def __init__(
         self,
@@ -80,7 +81,9 @@ class WalkBegan:
         untouched: int,
         queues: Mapping[str, int],
         time_left: Callable[[], TimeLeft] | None = None,
+        unneeded: int = 0,
     ) -> None:
+        self.unneeded = unneeded
         self.names = names
         self.untouched = untouched
         self.queues = queues

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from treadle.command.walk import CommandWalk
-    from treadle.core.graph.dag import DAG
+    from treadle.core.conditions import Condition
+    from treadle.core.graph.dag import DAG, Starts
 
     from .partial_walk import Watch
     from .probe import ProbeResult
@@ -94,7 +95,18 @@ class EditedPlan:
             return None
         befores = [self.before(uid) for uid in self.actions.vertex_data]
         others = self._with_others_before(befores)
-        return self._with_all_after({*self.probed.items, *edited, *others}, befores)
+        found = self._with_all_after({*self.probed.items, *edited, *others}, befores)
+        return self._with_unneeded_before(found, befores) if self.probed.unneeded else found
+
+    def _with_unneeded_before(self, items: list[int], befores: Sequence[set[int]]) -> list[int]:
+        """Return actions with all unneeded ones before them: they are no successes to those after them."""
+        offsets = self.probed.snapshot.column(probe.OFFSETS)
+        found, fresh = set(items), list(items)
+        while fresh:
+            more = {number for number in befores[fresh.pop()] if offsets[number] == probe.UNNEEDED} - found
+            found |= more
+            fresh += more
+        return self.probed.snapshot.with_unneeded_before(sorted(found), offsets)
 
     def watches_the_same(self) -> bool:
         """Return whether the plan depends on the same files and folders as before."""
@@ -135,8 +147,12 @@ class EditedPlan:
     def _with_others_before(self, now: Sequence[set[int]]) -> Iterable[int]:
         """Yield the actions that come after others than before: it is not in what they say of themselves."""
         befores = self.probed.snapshot.befores()
+        offsets = self.probed.snapshot.column(probe.OFFSETS) if self.probed.unneeded else None
         for number, before in enumerate(now):
-            if not before <= set(befores[number]):
+            known = set(befores[number])
+            # what was not needed by an edge that is gone may be needed now
+            is_unneeded = offsets is not None and offsets[number] == probe.UNNEEDED
+            if not before <= known or (is_unneeded and before != known):
                 yield number
 
     def before(self, uid: Hashable) -> set[int]:
@@ -156,23 +172,27 @@ class EditedPlan:
             numbers = found.union(*(followers.get(n, ()) for n in found))
         return sorted(found)
 
-    def graph_of(self, items: Sequence[int]) -> DAG:
-        """Return some of the actions."""
+    def graph_of(self, items: Sequence[int]) -> tuple[DAG, dict[str, dict[Hashable, Condition]]]:
+        """Return some of the actions, and the conditions of edges from others."""
         uids = list(self.actions.vertex_data)
         inside = {uids[number]: None for number in items}
         graph = DAG()
+        outside: dict[str, dict[Hashable, Condition]] = {}
         for uid in inside:
-            before = [one for one in self.actions.get_predecessors(uid) if one in inside]
+            before: Starts = [one for one in self.actions.get_predecessors(uid) if one in inside]
             after = [one for one in self.actions.get_after(uid) if one in inside]
+            if conditions := self.actions.get_conditions(uid):
+                before = {one: conditions.get(one) for one in before}
+                outside[str(uid)] = {one: condition for one, condition in conditions.items() if one not in inside}
             graph.update_vertex(uid, self.actions.vertex_data[uid], before, enable_checks=False, after=after)
-        return graph
+        return graph, outside
 
 
 class ChangedPart(Part):
     """The dirty part of a plan that was edited."""
 
     def __init__(self, plan: EditedPlan, items: Sequence[int]) -> None:
-        super().__init__(plan.probed, items, plan.graph_of(items))
+        super().__init__(plan.probed, items, *plan.graph_of(items))
         self._plan = plan
 
     def refreshed(self, walk: CommandWalk) -> tuple[list[bytes], list[bytes] | None] | None:

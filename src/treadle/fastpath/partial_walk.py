@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from treadle.command.command import Command
     from treadle.content.files import Seen
+    from treadle.core.conditions import Condition, Start
+    from treadle.core.graph.dag import Starts
     from treadle.state.store import Store
 
     from .probe import ProbeResult
@@ -121,12 +123,13 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     for path, stamp in watch.rows_with(actions.values()).items():
         made.row(path, stamp, WATCHED)
     number_of = numbers_of(walk.actions)
+    unneeded = walk.unneeded_actions()
     saved = 0.0
     for uid, command in actions.items():
         found = {number_of[p] for p in walk.producers_of_discovered(uid) if p in number_of}
         befores = {number_of[p] for p in walk.actions.get_predecessors(uid)} | found
         befores.update(number_of[p] for p in walk.actions.get_after(uid))
-        item = _item_of(walk, uid, command)
+        item = _item_of(walk, uid, command, is_unneeded=uid in unneeded)
         made.item_rows.append([made.row(*row) for row in item.rows])
         made.befores.append(sorted(befores))
         made.numbers.append(item.numbers)
@@ -164,7 +167,12 @@ def items_of(actions: DAG, uid: str, number_of: Mapping[Hashable, int]) -> tuple
     command: Command = actions.vertex_data[uid]
     only_after = actions.get_after(uid) - actions.get_predecessors(uid)
     after = [str(n) for n in sorted(number_of[p] for p in only_after)]
-    texts = [uid, str(len(after)), *after, *texts_of(command)]
+    texts = [uid, str(len(after)), *after]
+    if conditions := actions.get_conditions(uid):
+        texts[1] += f"+{len(conditions)}"
+        for start in sorted(conditions, key=number_of.__getitem__):
+            texts += (str(number_of[start]), str(start), conditions[start].text)
+    texts += texts_of(command)
     return join_texts(texts), join_texts(texts_of_place(command.place))
 
 
@@ -173,11 +181,11 @@ class _Item:
 
     __slots__ = ("duration", "frames", "offset", "rows")
 
-    def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
+    def __init__(self, walk: CommandWalk, uid: str, command: Command, *, is_unneeded: bool) -> None:
         entry = walk.store.entries.get(walk.owner(uid, command).key)
         inputs = walk.last_inputs(uid)
         self.rows: list[tuple[str, Row, int, str | None]] = []
-        self.offset = probe.NEVER
+        self.offset = probe.UNNEEDED if is_unneeded else probe.NEVER
         self.duration = 0.0
         self.frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
         if inputs is None:
@@ -193,7 +201,7 @@ class _Item:
             for path in walk.discovered.with_real_names(inputs.results):
                 if path not in inputs.results:
                     self.rows += rows_of(path, walk.fingerprinter.files.see(path), READ)
-        if entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
+        if is_unneeded or entry is None or not entry.counts or not _ended_well(walk, uid) or walk.demands(uid):
             return
         if any(tool.version for tool in command.tools) or "PATH" in command.env.set:
             return
@@ -237,8 +245,10 @@ class _OnceItem(_Item):
 
     __slots__ = ()
 
-    def __init__(self, walk: CommandWalk, uid: str, command: Command) -> None:
-        super().__init__(walk, uid, command)
+    def __init__(self, walk: CommandWalk, uid: str, command: Command, *, is_unneeded: bool) -> None:
+        super().__init__(walk, uid, command, is_unneeded=is_unneeded)
+        if is_unneeded:
+            return
         self.rows, self.offset, self.duration = [], probe.NEVER, 0.0
         if not _ended_well(walk, uid) or walk.demands(uid):
             return
@@ -259,34 +269,58 @@ class _OnceItem(_Item):
         self.offset = probe.OF_ITSELF
 
 
-def _item_of(walk: CommandWalk, uid: str, command: Command) -> _Item:
-    return (_OnceItem if command.once else _Item)(walk, uid, command)
+def _item_of(walk: CommandWalk, uid: str, command: Command, *, is_unneeded: bool) -> _Item:
+    return (_OnceItem if command.once else _Item)(walk, uid, command, is_unneeded=is_unneeded)
 
 
 def part_of(probed: ProbeResult) -> Part | None:
     """Return the dirty part of a plan, None if the snapshot is not what it should be."""
     try:
-        return Part(probed, probed.items, _graph_of(probed))
-    except (ValueError, LookupError, OverflowError):
+        return Part(probed, probed.items, *_graph_of(probed))
+    except (TreadleError, ValueError, LookupError, OverflowError):
         return None
 
 
-def _graph_of(probed: ProbeResult) -> DAG:
-    """Return the dirty actions as the snapshot has them."""
+def _graph_of(probed: ProbeResult) -> tuple[DAG, dict[str, dict[Hashable, Condition]]]:
+    """Return the dirty actions as the snapshot has them, and the conditions of edges from others."""
     snapshot, items = probed.snapshot, probed.items
     before = snapshot.befores()
     texts = snapshot.items(item for number in items for item in (2 * number, 2 * number + 1))
     actions = [split_texts(text) for text in texts[::2]]
     uids = {number: parts[0] for number, parts in zip(items, actions, strict=True)}
     graph = DAG()
+    outside: dict[str, dict[Hashable, Condition]] = {}
     for number, parts, place in zip(items, actions, texts[1::2], strict=True):
-        uid, count = parts[0], int(parts[1])
-        after = [uids[int(n)] for n in parts[2 : 2 + count] if int(n) in uids]
+        uid, (count, _, conditional) = parts[0], parts[1].partition("+")
+        end = 2 + int(count)
+        after = [uids[int(n)] for n in parts[2:end] if int(n) in uids]
         only_after = set(after)
-        predecessors = [uids[n] for n in before[number] if n in uids and uids[n] not in only_after]
-        command = command_from(parts[2 + count :], split_texts(place))
+        predecessors: Starts = [uids[n] for n in before[number] if n in uids and uids[n] not in only_after]
+        if conditional:
+            at, end = end, end + 3 * int(conditional)
+            triples = zip(parts[at:end:3], parts[at + 1 : end : 3], parts[at + 2 : end : 3], strict=True)
+            predecessors, outside[uid] = _with_conditions(predecessors, triples, uids)
+        command = command_from(parts[end:], split_texts(place))
         graph.update_vertex(uid, command, predecessors, enable_checks=False, after=after)
-    return graph
+    return graph, outside
+
+
+def _with_conditions(
+    predecessors: Iterable[Hashable], triples: Iterable[tuple[str, str, str]], uids: Mapping[int, str]
+) -> tuple[dict[Hashable, Condition | None], dict[Hashable, Condition]]:
+    """Return predecessors with their conditions, and the others with theirs.
+
+    :param triples: number, name and condition of starts
+    :param uids: number -> name of those that are walked
+    :raises UsageError: a condition is not what was written
+    """
+    from treadle.core.conditions import parse
+
+    inside: dict[Hashable, Condition | None] = dict.fromkeys(predecessors)
+    outside: dict[Hashable, Condition] = {}
+    for number, name, text in triples:
+        (inside if int(number) in uids else outside)[name] = parse(text)
+    return inside, outside
 
 
 class Part:
@@ -295,12 +329,20 @@ class Part:
     :param probed: what is dirty
     :param items: the numbers of the actions that are walked
     :param graph: these actions, in the same order
+    :param outside: uid -> start -> condition, of edges from actions that are not walked
     :raises ValueError: the snapshot is not what it should be; so do LookupError and OverflowError
     """
 
-    def __init__(self, probed: ProbeResult, items: Sequence[int], graph: DAG) -> None:
+    def __init__(
+        self,
+        probed: ProbeResult,
+        items: Sequence[int],
+        graph: DAG,
+        outside: Mapping[str, Mapping[Hashable, Condition]],
+    ) -> None:
         self.probed = probed
         self.items = items
+        self.outside = outside
         self.graph = graph
         self.uids = list(map(str, graph.vertex_data))
         if len(self.uids) != len(items):
@@ -321,7 +363,25 @@ class Part:
         store_id, length, _ = self.probed.facts.log
         known = Known(store_id, length, self.probed.log_size, self._known)
         saved = self.probed.facts.saved - sum(self.durations)
-        return Rest(known, self._stamps, self.probed.total - len(self.uids), saved)
+        unneeded = self.probed.unneeded
+        if unneeded:
+            offsets = self.probed.snapshot.column(probe.OFFSETS)
+            unneeded -= sum(offsets[number] == probe.UNNEEDED for number in self.items)
+        untouched = self.probed.total - len(self.uids)
+        return Rest(known, self._stamps, untouched, saved, unneeded, self._starts_outside())
+
+    def _starts_outside(self) -> dict[str, list[Start]]:
+        """Return the edges from actions that are not walked, and so up to date, that keep others from running."""
+        found: dict[str, list[Start]] = {}
+        for uid, conditions in self.outside.items():
+            from treadle.core.conditions import Start
+            from treadle.core.outcomes import outcome
+
+            for start, condition in conditions.items():
+                if not condition.may_follow_skip:
+                    unmet = Start(start, outcome("skip"), False, (), condition.text)
+                    found.setdefault(uid, []).append(unmet)
+        return found
 
     def _stamps(self, store: Store) -> dict[str, tuple[Row, str]]:
         """Return stamp and value of the files that did not move, so that they need not be read.
@@ -374,8 +434,9 @@ class Part:
         columns_of_numbers = [memoryview(column).cast("q") for column in numbers]
         lists: dict[int, list[int]] = {}
         saved = self.probed.facts.saved - sum(self.durations)
+        unneeded = walk.unneeded_actions()
         for number, uid in zip(self.items, self.uids, strict=True):
-            item = _item_of(walk, uid, self.graph.vertex_data[uid])
+            item = _item_of(walk, uid, self.graph.vertex_data[uid], is_unneeded=uid in unneeded)
             lists[number] = [rows.take(*row) for row in item.rows]
             for column, value in zip(columns_of_numbers, item.numbers, strict=True):
                 column[number] = value

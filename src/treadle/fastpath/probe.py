@@ -52,6 +52,8 @@ OFFSETS, SUCCESSES, LASTS, DURATIONS = range(NUMBERS, NUMBERS + PER_ITEM)
 those of its last success and its last run are (-1: nowhere), and the microseconds that skipping it saves."""
 OF_ITSELF = -2
 """In place of the offset of a record: the action is judged by what its rows say, and not by its record."""
+UNNEEDED = -3
+"""In place of the offset of a record: the action runs only after a failure, so it is never dirty of itself."""
 NEVER = -1
 """In place of the offset of a record: the action has none that counts, so it is dirty each time."""
 
@@ -270,6 +272,19 @@ class Snapshot:
             found |= fresh
         return sorted(found)
 
+    def with_unneeded_before(self, items: Sequence[int], offsets: memoryview[int]) -> list[int]:
+        """Return items with all unneeded ones before them, in order: they are no successes to those after them.
+
+        :param offsets: the column OFFSETS
+        """
+        befores = self.befores()
+        found, fresh = set(items), list(items)
+        while fresh:
+            more = {n for n in befores[fresh.pop()] if offsets[n] == UNNEEDED} - found
+            found |= more
+            fresh += more
+        return sorted(found)
+
     def key(self, number: int) -> bytes:
         """Return the key of one item."""
         return self.section(KEYS)[number * KEY_SIZE : (number + 1) * KEY_SIZE]
@@ -435,9 +450,10 @@ class ProbeResult:
     :param moved: the rows that have another stamp
     :param is_of_plan: whether the plan has to be read first: then `items` are those that are dirty whatever it says
     :param log_size: how long the log of records was when it was probed
+    :ivar unneeded: how many actions run only after a failure
     """
 
-    __slots__ = ("facts", "is_of_plan", "items", "log_size", "moved", "snapshot", "total")
+    __slots__ = ("facts", "is_of_plan", "items", "log_size", "moved", "snapshot", "total", "unneeded")
 
     def __init__(
         self,
@@ -457,6 +473,7 @@ class ProbeResult:
         self.total = total
         self.is_of_plan = is_of_plan
         self.log_size = log_size
+        self.unneeded = 0
 
     @property
     def is_nothing_to_do(self) -> bool:
@@ -545,7 +562,14 @@ def _probe(
     if voided:
         dirty |= _items_with_keys(snapshot, voided)
     items = sorted(dirty) if is_of_plan else snapshot.with_all_after(dirty) if dirty else []
-    return ProbeResult(snapshot, facts, items, moved, len(numbers), is_of_plan=is_of_plan, log_size=log_size)
+    unneeded = 0
+    if UNNEEDED in numbers:
+        if not is_of_plan:
+            items = snapshot.with_unneeded_before(items, numbers)
+        unneeded = numbers.tolist().count(UNNEEDED)
+    found = ProbeResult(snapshot, facts, items, moved, len(numbers), is_of_plan=is_of_plan, log_size=log_size)
+    found.unneeded = unneeded
+    return found
 
 
 def _is_of(facts: Facts, root: str, plans: Sequence[str], nearby: Sequence[str]) -> bool:

@@ -30,7 +30,8 @@ def without_skips(
     verdicts: dict[object, decision.Verdict] | dict[str, decision.Verdict],
 ) -> dict[str, decision.Verdict]:
     """Return the verdicts on actions that would or may run."""
-    return {str(uid): verdict for uid, verdict in verdicts.items() if verdict.decision != decision.SKIP}
+    quiet = (decision.SKIP, decision.NOT_NEEDED)
+    return {str(uid): verdict for uid, verdict in verdicts.items() if verdict.decision not in quiet}
 
 
 def open_plans(

@@ -23,10 +23,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 1440}d {minutes % 1440 // 60:02d}h"
 
 
-def nothing_to_do(skipped: int, seconds: float, saved: float) -> Line:
-    """Return the last line of a run in which all is up to date."""
-    head = ("nothing to do: " if skipped else "nothing to do", "good")
-    return (head, (f"{skipped} up to date" if skipped else "", ""), *times(seconds, saved))
+def nothing_to_do(skipped: int, seconds: float, saved: float, unneeded: int = 0) -> Line:
+    """Return the last line of a run in which all is up to date, or not needed."""
+    counts = ((skipped, "up to date"), (unneeded, "not needed"))
+    said = ", ".join([f"{number} {what}" for number, what in counts if number])
+    head = ("nothing to do: " if said else "nothing to do", "good")
+    return (head, (said, ""), *times(seconds, saved))
 
 
 def times(seconds: float, saved: float) -> tuple[Piece, ...]:

@@ -6,7 +6,7 @@ import os
 from itertools import islice
 from time import monotonic
 
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, SKIPPED, RunCounts
 from treadle.events.bus import Subscriber
 
 from . import render
@@ -134,7 +134,8 @@ class Progress(Subscriber):
     def walk_began(self, event: WalkBegan) -> None:
         """Count the actions; a run may have several walks, of which the first ones generate plans."""
         self.state.expect(len(event.names))
-        self.state.expect(event.untouched, SKIPPED)
+        self.state.expect(event.untouched - event.unneeded, SKIPPED)
+        self.state.expect(event.unneeded, NOT_NEEDED)
         self._next_drawing = self.clock() + _PATIENCE
         self._find_time_left, self._time_left, self._over = event.time_left, None, []
 
@@ -200,8 +201,8 @@ class Progress(Subscriber):
             self._time_left.end(event.name)
         elif self._find_time_left is not None and self._draws:
             self._over.append(event.name)
-        if event.how == SKIPPED and not self.verbose:
-            self.state.end(event.name, SKIPPED)
+        if event.how in (SKIPPED, NOT_NEEDED) and not self.verbose:
+            self.state.end(event.name, event.how)
             self._draw_if_due()
             return
         self._take_rest(event)

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from treadle.core import wording
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, label
+from treadle.core.outcomes import (
+    BLOCKED,
+    FAILED,
+    INTERRUPTED,
+    NOT_NEEDED,
+    RAN,
+    SKIPPED,
+    SKIPPED_ITSELF,
+    label,
+)
 from treadle.core.text import crop, crop_middle, safe, width
 
 from .durations import duration, nothing_to_do, times
@@ -18,7 +27,15 @@ if TYPE_CHECKING:
 
     from .text import Line, Piece
 
-_STYLES = {RAN: "good", SKIPPED: "dim", FAILED: "bad", INTERRUPTED: "warn", BLOCKED: "warn"}
+_STYLES = {
+    RAN: "good",
+    SKIPPED: "dim",
+    FAILED: "bad",
+    INTERRUPTED: "warn",
+    BLOCKED: "warn",
+    SKIPPED_ITSELF: "dim",
+    NOT_NEEDED: "dim",
+}
 _NAME_ROOM = 8
 """Cells; the name of the longest action is not shown in fewer."""
 _LISTED = 5
@@ -43,7 +60,7 @@ def status_line(state: RunCounts, now: float, room: int, left: float | None = No
     return crop_line(tuple(pieces), room)
 
 
-_SHOWN = (SKIPPED, FAILED, INTERRUPTED, BLOCKED)
+_SHOWN = (SKIPPED, SKIPPED_ITSELF, NOT_NEEDED, FAILED, INTERRUPTED, BLOCKED)
 
 
 def _longest(state: RunCounts, now: float, room: int) -> list[Piece]:
@@ -66,6 +83,8 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
     parts: list[str | Piece] = [(head, "dim"), (label(ended.how), _STYLES[ended.how]), " ", name]
     if ended.how == SKIPPED:
         return line(*parts)
+    if ended.how == NOT_NEEDED:
+        return line(*parts, f": {wording.reasons(ended.reasons)}")
     if ended.how == BLOCKED:
         return line(*parts, f" by {_names([why.name for why in ended.reasons])}")
     parts.append(f" {duration(ended.duration)}")
@@ -164,14 +183,15 @@ def totals(state: RunCounts, now: float, *, saved: float = 0.0, cut_off: str = "
     """
     counts = state.counts
     parts: list[Piece] = []
-    if counts[SKIPPED] == state.total and not cut_off:
-        parts += nothing_to_do(counts[SKIPPED], now - state.began, saved)
+    if counts[SKIPPED] + counts[NOT_NEEDED] == state.total and not cut_off:
+        parts += nothing_to_do(counts[SKIPPED], now - state.began, saved, unneeded=counts[NOT_NEEDED])
     else:
         parts.append((f"{cut_off}: ", "warn") if cut_off else ("", ""))
         parts.append((f"{counts[RAN]} run", "good" if counts[RAN] else ""))
-        for how in (SKIPPED, FAILED, INTERRUPTED, BLOCKED):
+        for how in _SHOWN:
             if counts[how]:
-                parts += [(", ", ""), (f"{counts[how]} {label(how)}", _STYLES[how] if how != SKIPPED else "")]
+                style = _STYLES[how] if _STYLES[how] != "dim" else ""
+                parts += [(", ", ""), (f"{counts[how]} {label(how)}", style)]
         if state.left:
             parts.append((f", {state.left} not started", ""))
         parts += times(now - state.began, saved)

@@ -90,7 +90,8 @@ def verdict_lines(uid: str, verdict: Verdict) -> list[Line]:
     name = (safe(uid), "name")
     if verdict.decision == decision.SKIP:
         return [line(name, " is up to date: ", ("nothing has changed", "good"))]
-    how = {decision.RUN: "would run", decision.MAY_RUN: "may run"}.get(verdict.decision, verdict.decision)
+    words = {decision.RUN: "would run", decision.MAY_RUN: "may run", decision.NOT_NEEDED: "is not needed"}
+    how = words.get(verdict.decision, verdict.decision)
     return [line(name, " ", (how, "warn"), ":")]
 
 

@@ -414,7 +414,7 @@ class TestGraph:
         assert caught.value.what == f"{which} of the vertex 'c' is {kind}"
         assert ("c" in dag) is (way == "set_predecessors")
 
-    @pytest.mark.parametrize("given", [("a", "b"), {"a", "b"}, iter(["a", "b"]), {"a": 1, "b": 2}, None, []])
+    @pytest.mark.parametrize("given", [("a", "b"), {"a", "b"}, iter(["a", "b"]), dict.fromkeys("ab"), None, []])
     def test_all_that_holds_ids_is_taken(self, given: Any) -> None:
         dag = graph(("a",), ("b",))
         dag.add_vertex("c", None, given)

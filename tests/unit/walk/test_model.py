@@ -2,12 +2,12 @@
 
 A world holds sources, outputs and records, and changes from walk to walk. Its actions succeed, fail, are not
 ready, hang until their time limit, cannot be started, ask for too much, or have fingerprints that nobody can
-predict. What runs, how often, how it ends, where failures began and what is on record must be as the model says.
+predict, and some run only after failures, or after any end, of what they need. What runs, how often, how it ends, where failures began and what is on record must be as the model says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from random import Random
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from jobs import Notify
 from treadle import DAG, Job, ProcessJob, ReturnValue
 from treadle.core import decision
+from treadle.core.outcomes import KINDS
 from treadle.scheduling.scheduler import DRAINING, Scheduler
 from treadle.testing import FakeClock, ManualRunner, MemoryWalk
 
@@ -23,6 +24,23 @@ GRAPHS_OF_A_SEED = 60
 WALKS_OF_A_GRAPH = 4
 QUEUES = {"default": 3, "narrow": 1, "none": 0}
 CODES = {"ok": 0, "unchanged": 126, "skip": 125, "fail": 1, "odd": 7, "notready": 75, "hang": -15}
+CONDITIONS: dict[str, Callable[[str], bool]] = {
+    "on_success": lambda kind: KINDS[kind][0] == "PASS" or kind == "skip",
+    "on_failure": lambda kind: KINDS[kind][0] == "FAIL",
+    "always": lambda kind: True,
+    "timeout or (not_ready and not failed)": lambda kind: kind in ("timeout", "not_ready"),
+    "not on_success": lambda kind: not (KINDS[kind][0] == "PASS" or kind == "skip"),
+}
+ENDS = {
+    "ok": "success",
+    "unchanged": "unchanged",
+    "skip": "skip",
+    "fail": "failed",
+    "odd": "failed",
+    "notready": "not_ready",
+    "hang": "timeout",
+    "missing": "error",
+}
 GOOD = ("ok", "unchanged", "skip")
 MOST_ATTEMPTS = 3
 
@@ -30,8 +48,9 @@ MOST_ATTEMPTS = 3
 class Action:
     """How one action behaves in one walk; `does` says it for each attempt, the last for all that follow."""
 
-    def __init__(self, random: Random, predecessors: list[Hashable]) -> None:
+    def __init__(self, random: Random, predecessors: list[Hashable], conditions: dict[Hashable, str]) -> None:
         self.predecessors = predecessors
+        self.conditions = conditions
         self.queue, self.tokens, self.priority = "default", 1, 0
         self.source = 0
         self.does = ["ok"]
@@ -62,22 +81,30 @@ class Action:
 
 
 class World:
-    """What outlives a walk."""
+    """What outlives a walk.
 
-    def __init__(self, random: Random) -> None:
+    :param conditional: how many of its edges have a condition
+    """
+
+    def __init__(self, random: Random, conditional: float = 0.0) -> None:
         self.actions: dict[Hashable, Action] = {}
         self.outputs: dict[Hashable, int] = {}
         self.records: dict[Hashable, Any] = {}
         names: list[Hashable] = [random.choice([n, f"n{n}", (n, "t")]) for n in range(random.randint(1, 12))]
         for number, name in enumerate(names):
             few = random.sample(names[:number], min(number, random.choice([0, 1, 1, 2, 3])))
-            self.actions[name] = Action(random, few)
+            some = [p for p in few if random.random() < conditional]
+            self.actions[name] = Action(random, few, {p: random.choice(list(CONDITIONS)) for p in some})
 
     def graph(self, random: Random) -> DAG:
         """Return the graph, its vertices inserted in any order."""
         dag = DAG()
         for uid in random.sample(list(self.actions), len(self.actions)):
-            dag.update_vertex(uid, predecessors=self.actions[uid].predecessors, enable_checks=False)
+            action = self.actions[uid]
+            starts: Any = action.predecessors
+            if action.conditions:
+                starts = {p: action.conditions.get(p, "on_success") for p in starts}
+            dag.update_vertex(uid, predecessors=starts, enable_checks=False)
         return dag
 
     def fingerprint(self, uid: Hashable, is_prediction: bool) -> Any:
@@ -85,13 +112,19 @@ class World:
         action = self.actions[uid]
         if action.untracked or (is_prediction and action.unpredictable):
             return None
-        return (action.source, tuple((p, self.outputs[p]) for p in action.predecessors))
+        return (action.source, self.read_by(uid))
+
+    def read_by(self, uid: Hashable) -> tuple[tuple[Hashable, int], ...]:
+        """Return what came of all that an action reads."""
+        return tuple((p, self.outputs[p]) for p in self.read(self.actions[uid]))
+
+    def read(self, action: Action) -> list[Hashable]:
+        """Return those that have to succeed before an action: it reads what they make."""
+        return [p for p in action.predecessors if p not in action.conditions]
 
     def make(self, uid: Hashable) -> None:
         """Let an action do its work; different sources may make equal outputs."""
-        self.outputs[uid] = self.actions[uid].source % 2 + sum(
-            self.outputs[p] for p in self.actions[uid].predecessors
-        )
+        self.outputs[uid] = self.actions[uid].source % 2 + sum(made for _, made in self.read_by(uid))
 
 
 class Program(ProcessJob):
@@ -146,8 +179,9 @@ class WorldWalk(MemoryWalk):
         super().about_to_start(jobs)
         for job in jobs:
             self.attempts[job.uid] = self.attempts.get(job.uid, 0) + 1
-            before = [self.job_status[p] for p in self.world.actions[job.uid].predecessors]
-            assert all(status.is_good for status in before)
+            action = self.world.actions[job.uid]
+            for p in action.predecessors:
+                assert CONDITIONS[action.conditions.get(p, "on_success")](self.outcomes[p].kind)
 
     def request_requeue(self, job: Job) -> bool:
         return job.attempt < MOST_ATTEMPTS
@@ -185,32 +219,43 @@ class Expected:
 
     def __init__(self, world: World, reached: dict[Hashable, ReturnValue], drained: bool) -> None:
         self.status: dict[Hashable, ReturnValue] = {}
+        self.kinds: dict[Hashable, str] = {}
+        self.met_by: dict[Hashable, list[Hashable]] = {}
         self.attempts: dict[Hashable, int] = {}
         self.origins: dict[Hashable, set[Hashable]] = {}
         self.records = dict(world.records)
         self.outputs = dict(world.outputs)
         self.fingerprints: dict[Hashable, Any] = {}
+        self.world = world
         for uid, action in world.actions.items():
             if uid in reached:
                 self.walk(uid, action, drained and reached[uid] == ReturnValue.notready)
 
     def walk(self, uid: Hashable, action: Action, no_requeue: bool) -> None:
         """Walk one action, those before it are done."""
-        failed = [p for p in action.predecessors if not self.status[p].is_good]
+        ends = {p: self.kinds[p] for p in action.predecessors}
+        unmet = [p for p, kind in ends.items() if not CONDITIONS[action.conditions.get(p, "on_success")](kind)]
+        failed = [p for p in unmet if KINDS[ends[p]][0] == "FAIL" or ends[p] in ("blocked", "not_ready")]
         if failed:
-            self.status[uid] = ReturnValue.force_fail
+            self.end(uid, "blocked")
             self.origins[uid] = {o for p in failed for o in self.origins.get(p, {p})}
             return
+        if unmet:
+            self.end(uid, "not_needed")
+            return
+        self.met_by[uid] = [
+            p for p, kind in ends.items() if kind != "not_needed" and not CONDITIONS["on_success"](kind)
+        ]
         question = None
         if not action.untracked:
-            question = (action.source, tuple((p, self.outputs[p]) for p in action.predecessors))
-        tracked = all(self.fingerprints[p] is not None for p in action.predecessors)
-        known = tracked and not action.unpredictable and question is not None
+            question = (action.source, tuple((p, self.outputs[p]) for p in self.world.read(action)))
+        tracked = all(self.fingerprints.get(p) is not None for p, kind in ends.items() if kind != "not_needed")
+        known = tracked and not action.unpredictable and question is not None and not self.met_by[uid]
         self.fingerprints[uid] = question
         if known and self.records.get(uid) == question:
-            self.status[uid] = ReturnValue.skip
+            self.end(uid, "skip")
         elif action.is_impossible:
-            self.status[uid] = ReturnValue.failure
+            self.end(uid, "invalid")
         else:
             self.run(uid, action, question, no_requeue)
 
@@ -223,18 +268,22 @@ class Expected:
         if no_requeue:
             attempts, last = 0, "notready"
         self.attempts[uid] = attempts
-        self.status[uid] = ReturnValue.failure
-        if last in (*GOOD, "notready"):
-            self.status[uid] = ReturnValue(CODES[last])
+        self.end(uid, ENDS[last])
         if last in GOOD:
-            self.outputs[uid] = action.source % 2 + sum(self.outputs[p] for p in action.predecessors)
+            made = sum(self.outputs[p] for p in self.world.read(action))
+            self.outputs[uid] = action.source % 2 + made
             if question is not None:
                 self.records[uid] = question
+
+    def end(self, uid: Hashable, kind: str) -> None:
+        """Note how an action ends."""
+        self.kinds[uid], self.status[uid] = kind, KINDS[kind][2]
 
 
 def check(walk: WorldWalk, world: World, expected: Expected, drained: bool) -> None:
     """Compare what a walk has done with what the model says."""
     assert walk.job_status == expected.status
+    assert {uid: ended.kind for uid, ended in walk.outcomes.items()} == expected.kinds
     assert world.records == expected.records
     assert world.outputs == expected.outputs
     assert walk.failure_source == expected.origins
@@ -242,23 +291,27 @@ def check(walk: WorldWalk, world: World, expected: Expected, drained: bool) -> N
         # 0: the walk was told to end before the action was ready
         assert walk.attempts[uid] == attempts or (attempts == 0 and drained)
     assert walk.attempts.keys() == expected.attempts.keys()
-    for uid, status in expected.status.items():
+    for uid, kind in expected.kinds.items():
         verdict = walk.verdicts[uid]
-        outcome = {ReturnValue.skip: decision.SKIP, ReturnValue.force_fail: decision.BLOCKED}.get(
-            status, decision.RUN
+        outcome = {"skip": decision.SKIP, "blocked": decision.BLOCKED, "not_needed": decision.NOT_NEEDED}.get(
+            kind, decision.RUN
         )
+        met_by = [why.name for why in verdict.reasons if why.kind == decision.MET_BY]
+        assert sorted(met_by) == sorted(map(str, expected.met_by.get(uid, ())))
         assert verdict.decision == (decision.RUN if uid in expected.attempts else outcome)
         assert bool(verdict.reasons) is (verdict.decision != decision.SKIP)
 
 
+@pytest.mark.parametrize("conditional", [0.0, 0.5])
 @pytest.mark.parametrize("seed", range(20))
-def test_walks_do_what_the_model_says(seed: int) -> None:
+def test_walks_do_what_the_model_says(seed: int, conditional: float) -> None:
+    """C2 to C6, where edges have conditions."""
     random = Random(seed)
     for _ in range(GRAPHS_OF_A_SEED):
-        world = World(random)
+        world = World(random, conditional)
         for _ in range(WALKS_OF_A_GRAPH):
             drain_after = random.choice([None, None, None, random.randint(0, 8)])
-            before = World(random)
+            before = World(random, conditional)
             before.actions, before.outputs, before.records = world.actions, dict(world.outputs), dict(world.records)
             walk = WorldWalk(world, random, drain_after)
             report = walk.run()
@@ -274,8 +327,8 @@ def test_the_walks_of_the_model_see_all_there_is() -> None:
     statuses: set[ReturnValue | None] = set()
     kinds: set[str] = set()
     attempts: set[int] = set()
-    for _ in range(GRAPHS_OF_A_SEED):
-        world = World(random)
+    for number in range(GRAPHS_OF_A_SEED):
+        world = World(random, 0.5 * (number % 2))
         for _ in range(WALKS_OF_A_GRAPH):
             report = WorldWalk(world, random, random.choice([None, 2])).run()
             statuses.update(action.status for action in report.actions.values())
@@ -289,4 +342,5 @@ def test_the_walks_of_the_model_see_all_there_is() -> None:
     assert attempts == {0, 1, 2, 3}
     assert kinds == {
         *(decision.NEW, decision.CHANGED, decision.NO_PREDICTION, decision.UNTRACKED, decision.BLOCKED_BY),
+        *(decision.MET_BY, decision.ONLY_IF),
     }

@@ -22,7 +22,7 @@ def status_command(call: Call) -> int:
     plan = call.load()
     walk = looked(call, plan, [*call.selected(plan), *plan.plan_producers])
     verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}
-    counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0}
+    counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0, decision.NOT_NEEDED: 0}
     for verdict in verdicts.values():
         counts[verdict.decision] += 1
     if call.options.json:
@@ -71,9 +71,9 @@ def _open(uid: str, said: str) -> Line:
 
 def _totals(counts: dict[str, int]) -> Line:
     run, may, skip = counts[decision.RUN], counts[decision.MAY_RUN], counts[decision.SKIP]
+    unneeded = counts[decision.NOT_NEEDED]
     if not run and not may:
-        return line(("nothing to do", "good"), f": {wording.count(skip, 'action')} up to date")
-    said = [
-        f"{number} {what}" for number, what in ((run, "to run"), (may, "may run"), (skip, "up to date")) if number
-    ]
-    return line(", ".join(said))
+        more = f", {unneeded} not needed" if unneeded else ""
+        return line(("nothing to do", "good"), f": {wording.count(skip, 'action')} up to date{more}")
+    words = ((run, "to run"), (may, "may run"), (skip, "up to date"), (unneeded, "not needed"))
+    return line(", ".join(f"{number} {what}" for number, what in words if number))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Neighbours = Callable[[Hashable], Iterable[Hashable]]
 
-    Starts = Iterable[Hashable] | Mapping[Hashable, Condition | str]
+    Starts = Iterable[Hashable] | Mapping[Hashable, Condition | str | None]
 
 _NONE: frozenset[Hashable] = frozenset()
 _NO_CONDITIONS: dict[Hashable, Condition] = {}
