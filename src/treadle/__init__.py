@@ -67,8 +67,12 @@ if TYPE_CHECKING:
     from .engines.machine import pool_of_machine as pool_of_machine
     from .errors import BusyError as BusyError
     from .errors import DAGError as DAGError
+    from .errors import Diffed as Diffed
+    from .errors import Failed as Failed
     from .errors import InternalError as InternalError
+    from .errors import NotReady as NotReady
     from .errors import PlanError as PlanError
+    from .errors import Skipped as Skipped
     from .errors import StateError as StateError
     from .errors import TreadleError as TreadleError
     from .errors import UsageError as UsageError
@@ -118,6 +122,7 @@ _HOMES = {
     "errors": (
         *("BusyError", "DAGError", "InternalError", "PlanError"),
         *("StateError", "TreadleError", "UsageError"),
+        *("Diffed", "Failed", "NotReady", "Skipped"),
     ),
     "command.graph_checks": ("connect_by_files",),
     "content.files": ("Files",),

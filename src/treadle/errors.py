@@ -159,6 +159,40 @@ class StopRequestedError(TreadleError):
     """A long look was given up, since the run is to end: nothing is known then, and nothing has failed."""
 
 
+class JobEnd(Exception):  # noqa: N818 - not all of these are errors
+    """What a job raises to say how it has ended; the text is the reason.
+
+    Any other exception of a job makes its outcome an `error`.
+    """
+
+    kind = "error"
+    """The kind of its outcome, see `core.outcomes.KINDS`."""
+
+
+class Skipped(JobEnd):
+    """It does not apply here: it has not failed, and what needs it is not needed."""
+
+    kind = "skipped"
+
+
+class Diffed(JobEnd):
+    """What it has made, or found, is not what was expected."""
+
+    kind = "diffed"
+
+
+class Failed(JobEnd):
+    """It has not done what it should."""
+
+    kind = "failed"
+
+
+class NotReady(JobEnd):
+    """It could not do its work yet: it may be tried again."""
+
+    kind = "not_ready"
+
+
 class HookError(UsageError):
     """A hook of a subclass has returned what it may not."""
 

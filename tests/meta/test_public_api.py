@@ -34,6 +34,7 @@ TREADLE = {
         "Subscriber",
         "load_plan",
     ),
+    *("Diffed", "Failed", "NotReady", "Skipped"),
     *("NotifyEnd", "DRAINING", "STOPPING", "KILLING"),
     *("Allocation", "Demand", "Node", "Pool", "pool_of_machine"),
     *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from treadle.errors import Diffed, Failed, NotReady, Skipped
+
 from .action_job import ActionJob
 from .job import AbstractJob, Job
 from .naming import as_dag
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AbstractJob",
     "ActionJob",
+    "Diffed",
+    "Failed",
     "Job",
+    "NotReady",
     "PrintJob",
     "ProcessJob",
     "Publishing",
@@ -33,6 +38,7 @@ __all__ = [
     "Recording",
     "Scheduler",
     "Sequence",
+    "Skipped",
     "Watch",
     "as_dag",
 ]

@@ -28,13 +28,16 @@ class CoroutineJob(Job):
         """What `co_run` has returned."""
 
     async def co_run(self) -> Any:
-        """Do the work. A ReturnValue that it returns is the status of the job; what it raises is a failure."""
+        """Do the work. A ReturnValue that it returns is the status of the job.
+
+        What it raises is an error; a `JobEnd` such as `Skipped` says how it has ended.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no co_run()")
 
     @property
     def status(self) -> ReturnValue:
         """What `co_run` has returned, success if that was no ReturnValue."""
-        if self.failure is None and isinstance(self.result, ReturnValue):
+        if self.failure is None and self._said is None and isinstance(self.result, ReturnValue):
             return self.result
         return super().status
 
@@ -58,7 +61,7 @@ class CoroutineJob(Job):
         self.result = asyncio.run(awaitable(self.co_run, self.uid))
 
     async def co_run_guarded(self) -> None:
-        """Await `co_run` unless the job was interrupted before; an exception is a failure, and is logged."""
+        """Await `co_run` unless the job was interrupted before."""
         from asyncio import CancelledError
 
         if self.interrupted:
@@ -69,10 +72,7 @@ class CoroutineJob(Job):
         except CancelledError:
             self._cancelled()
         except BaseException as error:
-            self.fail(f"{type(error).__name__}: {error}")
-            import logging
-
-            logging.getLogger("treadle.scheduling.job").error("job %s raised an exception", self.uid, exc_info=True)
+            self.ended_by(error)
 
     def _cancelled(self) -> None:
         # an interruption speaks for itself

@@ -12,7 +12,7 @@ from treadle.core.outcomes import Outcome, outcome, outcome_of_status
 from treadle.engines.base import Attempt
 from treadle.engines.local import SPAWN_ERRORS, OpenFiles
 from treadle.engines.process import describe_status
-from treadle.errors import TreadleError, UsageError, is_shortage, listed
+from treadle.errors import JobEnd, TreadleError, UsageError, is_shortage, listed
 from treadle.status import ReturnValue
 
 from .hooks import add_note_of, refusal_of_unrun, shown
@@ -117,6 +117,8 @@ class Job:
     """Why it failed, where that is not for `status` to say: an exception, an impossible demand."""
     failure_kind = "error"
     """The kind of outcome that goes with `failure`."""
+    _said: Outcome | None = None
+    """How it has ended by its own word, that of a `JobEnd` such as `Skipped` that its work has raised."""
     _limit: float | None = None
     """Seconds that its last attempt could last, its own or those of its scheduler; None for no limit."""
     _start_time: float | None = None
@@ -142,6 +144,8 @@ class Job:
     @property
     def status(self) -> ReturnValue:
         """How it ended; a plain job that ran to its end succeeded."""
+        if self.failure is None and self._said is not None:
+            return self._said.status
         return ReturnValue.success if self.failure is None else ReturnValue.failure
 
     @property
@@ -160,6 +164,8 @@ class Job:
             return outcome("timeout", self._why_not_good() or "")
         if self.interrupted:
             return outcome("interrupted", self.failure or "")
+        if self._said is not None and self.failure is None:
+            return self._said
         status = attribute_of(self, "status") if self.failure is None else ReturnValue.failure
         if not isinstance(status, ReturnValue):
             self.fail(f"its status is {shown(status)}, expected a ReturnValue such as ReturnValue.success")
@@ -196,7 +202,7 @@ class Job:
         self.slot = slot
         self.attempt += 1
         self.interrupted = self.timed_out = False
-        self.failure = None
+        self.failure = self._said = None
         self.record_start_time()
 
     def start(self, slot: int, host: Host | None = None) -> None:
@@ -223,7 +229,7 @@ class Job:
         raise NotImplementedError(f"{type(self).__name__} has no run()")
 
     def run_guarded(self) -> None:
-        """Call `run` unless the job was interrupted before; an exception is a failure, its traceback is logged."""
+        """Call `run` unless the job was interrupted before."""
         if self.interrupted:
             self.fail("interrupted before it started")
             return
@@ -233,8 +239,15 @@ class Job:
             if left is not None and (refused := refusal_of_unrun(left)):
                 self.fail(refused)
         except BaseException as error:
-            self.fail(f"{type(error).__name__}: {error}")
-            _log().error("job %s raised an exception", self.uid, exc_info=True)
+            self.ended_by(error)
+
+    def ended_by(self, error: BaseException) -> None:
+        """Note what its work has raised: a `JobEnd` says how it has ended, all else is an error and is logged."""
+        if isinstance(error, JobEnd):
+            self._said = outcome(error.kind, str(error))
+            return
+        self.fail(f"{type(error).__name__}: {error}")
+        _log().error("job %s raised an exception", self.uid, exc_info=error)
 
     def fail(self, reason: str, kind: str = "error") -> None:
         """Make it a failure for a reason that `status` does not know.

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobs import Shell, graph
-from treadle import EmptyJob, Fingerprint, Job, Outcome, ReturnValue
+from treadle import (
+    CoroutineJob,
+    Diffed,
+    EmptyJob,
+    Failed,
+    Fingerprint,
+    Job,
+    NotReady,
+    Outcome,
+    ReturnValue,
+    Skipped,
+)
 from treadle.core.outcomes import outcome
 from treadle.errors import UsageError
 from treadle.testing import MemoryWalk
@@ -144,6 +156,92 @@ def test_a_walk_may_say_what_an_end_means(kind: str, after: str, is_recorded: bo
     assert actions["b"].outcome.kind == after
     assert ("a" in walk.records) is is_recorded
     assert actions["a"].failure == (None if is_recorded else "said so")
+
+
+class Raising(Plain):
+    """Raises what it is told to."""
+
+    error: BaseException
+
+    def run(self) -> None:
+        raise self.error
+
+
+class Awaiting(CoroutineJob):
+    """Raises what it is told to, in a coroutine."""
+
+    error: BaseException
+
+    async def co_run(self) -> None:
+        raise self.error
+
+
+def raising(base: type[Job], error: BaseException) -> type[Job]:
+    return type("It", (base,), {"error": error})
+
+
+@pytest.mark.parametrize("base", [Raising, Awaiting])
+@pytest.mark.parametrize(
+    ("error", "how", "status"),
+    [
+        (Skipped("no GPU here"), "skipped: no GPU here", ReturnValue.skip),
+        (Diffed("3 lines"), "diffed: 3 lines", ReturnValue.failure),
+        (Failed("2 of 9 tests"), "failed: 2 of 9 tests", ReturnValue.failure),
+        (NotReady("the server starts"), "not_ready: the server starts", ReturnValue.notready),
+        (Failed(), "failed", ReturnValue.failure),
+    ],
+)
+def test_a_job_may_raise_how_it_has_ended(
+    base: type[Job], error: BaseException, how: str, status: ReturnValue, caplog: pytest.LogCaptureFixture
+) -> None:
+    walk = Ends(raising(base, error))
+    action = walk.run().actions["a"]
+    assert (str(action.outcome), action.status) == (how, status)
+    assert action.failure == (None if status == ReturnValue.skip else str(error) or None)
+    assert "a" not in walk.records
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("base", [Raising, Awaiting])
+def test_an_exception_that_says_nothing_of_an_end_is_an_error(base: type[Job]) -> None:
+    class Own(Failed):
+        """One of a program."""
+
+    assert str(Ends(raising(base, Own("x"))).run().actions["a"].outcome) == "failed: x"
+    assert str(Ends(raising(base, OSError("x"))).run().actions["a"].outcome) == "error: OSError: x"
+
+
+def test_what_is_not_ready_by_its_own_word_may_be_tried_again() -> None:
+    tries: list[int] = []
+
+    class Later(Plain):
+        def run(self) -> None:
+            tries.append(self.attempt)
+            if self.attempt < 3:
+                raise NotReady(f"try {self.attempt}")
+
+    class Again(Ends):
+        def request_requeue(self, job: Any) -> bool:
+            return True
+
+    assert str(Again(Later).run().actions["a"].outcome) == "success"
+    assert tries == [1, 2, 3]
+
+
+def test_what_was_interrupted_has_no_word_of_its_own() -> None:
+    class Ending(CoroutineJob):
+        async def co_run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise Skipped("never mind")
+
+    class Stops(Ends):
+        def about_to_start(self, jobs: list[Job]) -> None:
+            super().about_to_start(jobs)
+            self.stop()
+
+    assert Stops(Ending).run().actions["a"].outcome.kind == "interrupted"
 
 
 def test_what_is_blocked_stays_so_whatever_a_walk_says() -> None:
