@@ -450,11 +450,15 @@ class Walk:
             return self._blocked_job(uid, data, predecessors, failed, notify_end, judged.origins)
         if judged.kind == conditions.NEEDLESS:
             return self._unneeded_job(uid, data, predecessors, judged, notify_end)
-        if judged.kind == conditions.NOT_STARTED:
+        if judged.kind == conditions.NOT_STARTED or not self._is_let_in(uid, judged):
             return self._unstarted_job(uid, data, notify_end)
         if judged.by:
             self._met_by[uid] = tuple(Reason(decision.MET_BY, str(s.uid), None, s.outcome.kind) for s in judged.by)
         return self._decided_job(uid, data, predecessors, notify_end)
+
+    def _is_let_in(self, uid: Hashable, judged: Judgement) -> bool:
+        """Return whether an action may start, all conditions of which are met."""
+        return True
 
     def _unstarted_job(self, uid: Hashable, data: Any, notify_end: NotifyEnd) -> Job:
         """Return the job of an action that is left as it is: what it needs has not started, or the run ends."""

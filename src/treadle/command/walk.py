@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.content.files import Seen, Stamp
+    from treadle.core.after_failure import AfterFailure
     from treadle.core.callbacks import NotifyEnd
-    from treadle.core.conditions import Start
+    from treadle.core.conditions import Judgement, Start
     from treadle.core.graph.dag import DAG
     from treadle.core.outcomes import Report
     from treadle.core.pool import Pool
@@ -225,6 +226,8 @@ class CommandWalk(Walk):
         self._durations: dict[str, float] = {}
         self._expectations: ExpectedDurations | None = None
         self._failures = 0
+        self._after_failure: AfterFailure | None = None
+        """What may start yet once failures have ended the run, if there are conditions; None before."""
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
         self._has_required = False
@@ -770,7 +773,7 @@ class CommandWalk(Walk):
         stays = room.put_aside(self.context.aside(uid)) if job.made_room and not command.keep else ""
         if stays:
             text = self.reports[uid].failure = f"{text}; {stays}"
-        retry = not self._stop_requested and _is_retried(job)
+        retry = not self._stop_requested and _is_retried(job) and self._lets_in(job)
         state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
         is_left = command.keep or stays or (room.was_unfinished and not job.made_room)
         foreign = room.mark.foreign if is_left else None
@@ -854,8 +857,31 @@ class CommandWalk(Walk):
 
     def _count_failure(self) -> None:
         self._failures += 1
-        if self.scheduler is not None and self._failures == self.settings.keep_going:
-            self.scheduler.stop(DRAINING)
+        if self.scheduler is None or self._after_failure is not None:
+            self._look_after_failure()
+        elif self._failures == self.settings.keep_going:
+            if not self.actions.has_conditions:
+                self.scheduler.stop(DRAINING)
+                return
+            from treadle.core.after_failure import AfterFailure
+
+            self._after_failure = AfterFailure(self.actions, self.is_met)
+            self._after_failure.let_in.update(self._met_by)
+            self._look_after_failure()
+            self.scheduler.narrow(self._lets_in)
+
+    def _look_after_failure(self) -> None:
+        if self._after_failure is not None and self.scheduler is not None:
+            running = {job.uid for job in self.scheduler.active_jobs}
+            self._after_failure.look(self.outcomes, running)
+
+    def _lets_in(self, job: Job) -> bool:
+        """Return whether a job that is ready may start, also if failures have ended the run."""
+        after = self._after_failure
+        return after is None or job.uid in after.let_in or job.uid in after.wanted
+
+    def _is_let_in(self, uid: Hashable, judged: Judgement) -> bool:
+        return self._after_failure is None or self._after_failure.may_start(uid, is_met_by_failure=bool(judged.by))
 
     def _run_of(
         self,

@@ -260,7 +260,7 @@ def judge(starts: Iterable[Start]) -> Judgement:
     for start in starts:
         if not start.is_met:
             unmet.append(start)
-        elif start.outcome.kind not in _CALM:
+        elif not is_calm(start.outcome):
             demanding.append(start)
     if not unmet:
         return Judgement(RUN, demanding)
@@ -272,6 +272,11 @@ def judge(starts: Iterable[Start]) -> Judgement:
         return Judgement(BLOCKED, failed, tuple(origins))
     cut = [start for start in unmet if start.outcome.category in (CANCEL, NONE)]
     return Judgement(NOT_STARTED, cut) if cut else Judgement(NEEDLESS, unmet)
+
+
+def is_calm(outcome: Outcome) -> bool:
+    """Return whether the fingerprint of what comes after an end decides: it succeeded, or had nothing to do."""
+    return outcome.kind in _CALM
 
 
 def has_failed(outcome: Outcome) -> bool:

@@ -222,6 +222,7 @@ class Scheduler:
             self.stop_mode = RUNNING
         self._started, self._stopped = time(), None
         self.runner.grace = self.grace
+        self._lets_in: Callable[[Job], bool] | None = None
         self._admission = Admission(self.queues, self.max_running)
         self._pooled: PoolAdmission | None = None
         """`_admission` as it is from the first demand on."""
@@ -323,12 +324,28 @@ class Scheduler:
 
                 paths = longest_paths(self.dag_iterator.dag, self.expected_duration)
                 self._admission = ranked(self._admission, lambda job: paths.get(job.uid, 0.0))
-            batch: list[tuple[Job, int]] = list(self._admission.admit())
+            batch = self._next_batch()
             if batch and self.before_start is not None:
                 self.before_start([job for job, _ in batch])
             self._admitted.extend(batch)
         while self._admitted and self._is_time_to_try(self._short) and self._start_first():
             pass
+
+    def narrow(self, lets_in: Callable[[Job], bool]) -> None:
+        """Let only some jobs start from now on; others are left as they are, and what comes after them is next."""
+        self._lets_in = lets_in
+        self._delayed = sorted((due if lets_in(job) else 0.0, index, job) for due, index, job in self._delayed)
+
+    def _next_batch(self) -> list[tuple[Job, int]]:
+        """Return what admission lets in; what may not start any more makes room for others."""
+        batch: list[tuple[Job, int]] = list(self._admission.admit())
+        while self._lets_in is not None and (gone := [one for one in batch if not self._lets_in(one[0])]):
+            for job, slot in gone:
+                self._admission.release(slot)
+                self.dag_iterator.leave(job.uid)
+            self.enqueue()
+            batch = [one for one in batch if one not in gone] + list(self._admission.admit())
+        return batch
 
     def wait(self) -> None:
         """Sleep until at least one job ends, a deadline passes or `stop` is called; see to all of it."""
