@@ -3,7 +3,7 @@
     python bench/admission.py [--waiting 10000 100000] [--decisions 5000]
 
 Many jobs wait for 8 GPUs and 64 processors, all with one demand or with 100 different ones; the first row is
-admission by tokens alone.
+admission by tokens alone. With ranks each job has a path of its own length, so that none goes as it came.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from itertools import product
 from typing import TYPE_CHECKING
 
 from treadle.core.admission import Admission
 from treadle.core.pool import Demand, Pool
 from treadle.core.pool_admission import PoolAdmission
+from treadle.core.ranked_admission import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +39,12 @@ def demands(kind: str) -> Sequence[Demand]:
     return list(made.values())
 
 
-def measure(kind: str, waiting: int, decisions: int) -> float:
+def measure(kind: str, waiting: int, decisions: int, *, has_ranks: bool) -> float:
     """Return the microseconds of processor time of one decision, with so many that wait."""
     queues = {"default": 64}
     admission = Admission(queues) if kind == "tokens" else PoolAdmission(queues, POOL)
+    if has_ranks:
+        admission = ranked(admission, lambda number: float(number * 7919 % 1_000_003))
     asked = [] if kind == "tokens" else demands(kind)
     number = 0
 
@@ -76,11 +80,11 @@ def main() -> None:
     options = parser.parse_args()
     print("| demands | waiting | us of CPU for a decision | at most | met |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for kind, aim in AIMS.items():
+    for (kind, aim), has_ranks in product(AIMS.items(), (False, True)):
         for waiting in options.waiting:
-            took = min(measure(kind, waiting, options.decisions) for _ in range(3))
+            took = min(measure(kind, waiting, options.decisions, has_ranks=has_ranks) for _ in range(3))
             bound = f"{aim:g} | {'yes' if took <= aim else 'NO'}" if aim else " | "
-            print(f"| {kind} | {waiting:,} | {took:.1f} | {bound} |")
+            print(f"| {kind}{', with ranks' if has_ranks else ''} | {waiting:,} | {took:.1f} | {bound} |")
 
 
 if __name__ == "__main__":

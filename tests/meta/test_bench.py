@@ -76,3 +76,15 @@ def test_an_unknown_phase_is_refused(launcher: Path) -> None:
 
     assert ended.returncode == 2
     assert "no such phase: warm" in ended.stderr
+
+
+def test_the_order_by_longest_paths_is_measured_against_that_of_insertion() -> None:
+    program = [sys.executable, str(BENCH / "order.py"), "--tokens", "4", "--vertices", "100"]
+    ended = subprocess.run(program, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stderr
+    rows = [line.strip("| ").split(" | ") for line in ended.stdout.splitlines() if line.startswith("| ")][2:]
+    assert [row[0] for row in rows] == ["one long chain", "project", "pipeline"]
+    for _, _, inserted, ordered, _, least in rows:
+        assert float(inserted) > float(ordered) >= float(least)
+    assert f"| {' | '.join(rows[0])} |" in (BENCH.parent / "docs/performance.md").read_text()
