@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .core.graph.dag import DAG as DAG
     from .core.graph.dag import DAGIterator as DAGIterator
     from .core.outcomes import ActionReport as ActionReport
+    from .core.outcomes import JobTimingInfo as JobTimingInfo
     from .core.outcomes import Outcome as Outcome
     from .core.outcomes import Report as Report
     from .core.pool import Allocation as Allocation
@@ -85,7 +86,6 @@ if TYPE_CHECKING:
     from .scheduling.coroutine_job import CoroutineJob as CoroutineJob
     from .scheduling.job import EmptyJob as EmptyJob
     from .scheduling.job import Job as Job
-    from .scheduling.job import JobTimingInfo as JobTimingInfo
     from .scheduling.job import ProcessJob as ProcessJob
     from .scheduling.scheduler import DRAINING as DRAINING
     from .scheduling.scheduler import KILLING as KILLING
@@ -111,7 +111,7 @@ _HOMES = {
     "scheduling.coroutine_job": ("CoroutineJob",),
     "core.conditions": ("Condition",),
     "core.graph.dag": ("DAG", "DAGIterator"),
-    "core.outcomes": ("ActionReport", "Outcome", "Report"),
+    "core.outcomes": ("ActionReport", "JobTimingInfo", "Outcome", "Report"),
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
@@ -127,7 +127,7 @@ _HOMES = {
     "command.graph_checks": ("connect_by_files",),
     "content.files": ("Files",),
     "content.fingerprint": ("Fingerprint",),
-    "scheduling.job": ("EmptyJob", "Job", "JobTimingInfo", "ProcessJob"),
+    "scheduling.job": ("EmptyJob", "Job", "ProcessJob"),
     "engines.base": ("Attempt", "AttemptEnd", "Engine"),
     "engines.local": ("LocalRunner",),
     "engines.machine": ("pool_of_machine",),

@@ -18,12 +18,12 @@ from .content.fingerprint import FINGERPRINT_VERSION
 from .core.callbacks import NotifyEnd
 from .core.graph import dag as _dag
 from .core.graph.dag import DAGIterator
+from .core.outcomes import JobTimingInfo
 from .errors import DAGError
 from .errors import TreadleError as E3Error
 from .scheduling import job as _job
 from .scheduling import scheduler as _scheduler
 from .scheduling.hooks import call_hook, refusal
-from .scheduling.job import JobTimingInfo
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION
 from .status import ReturnValue
 

@@ -115,6 +115,10 @@ class ManualRunner:
         self._processes[key] = FakeProcess(self, key, 100_000 + len(self.starts))
         return self._processes[key]
 
+    def tells_start(self, key: object) -> bool:  # noqa: ARG002 - it is the same for all
+        """Return whether `poll` tells when it starts: it starts at once."""
+        return False
+
     def knows(self, key: object) -> bool:
         """Return whether it was started under this key and has not been reported as ended."""
         return key in self.running or any(ended.key is key for ended in self._ended)

@@ -80,6 +80,11 @@ class GuardedJob(CommandJob):
         """Whether the step is a question."""
         return self.guarding and self._steps[0] == self._ask
 
+    @property
+    def has_runner(self) -> bool:
+        """Whether its step is the action itself."""
+        return not self.guarding and super().has_runner
+
     def passed(self) -> None:
         """Go on to the next step, which is the action itself after the last guard."""
         self._steps.pop(0)

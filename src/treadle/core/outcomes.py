@@ -1,16 +1,17 @@
-"""How actions end: the words for it, what became of each action of a walk, and the counts while a run goes on.
+"""How actions go and end: their phases, the words for an end, what became of each one, and the counts of a run.
 
 It knows no clock.
 """
 
 from __future__ import annotations
 
+from treadle.errors import InternalError
 from treadle.status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-    from typing import Any
+    from collections.abc import Hashable, Mapping
+    from typing import Any, Self
 
     from .decision import Verdict
 
@@ -152,6 +153,160 @@ _OF_STATUS = {status: outcome(kind) for status, kind in _KINDS_OF_STATUS.items()
 def outcome_of_status(status: ReturnValue, reason: str = "") -> Outcome:
     """Return the outcome that a bare status stands for; of `unknown` it is an error, as no job should end so."""
     return outcome(_KINDS_OF_STATUS[status], reason) if reason else _OF_STATUS[status]
+
+
+WAITING, READY, QUEUED, SUBMITTED, STARTED, FINISHING, DONE = PHASES = (
+    *("waiting", "ready", "queued", "submitted", "started", "finishing", "done"),
+)
+STEPS: dict[str, tuple[str, ...]] = {
+    WAITING: (READY,),
+    READY: (QUEUED, DONE),
+    QUEUED: (SUBMITTED,),
+    SUBMITTED: (STARTED,),
+    STARTED: (FINISHING,),
+    FINISHING: (DONE, QUEUED),
+    DONE: (),
+}
+"""Phase of an action -> the phases that may come next. The phases, in this order:
+
+- what it comes after has not ended; that has, and it has a job; the job waits for tokens and resources
+- it has these, and an engine has its attempt; that runs; it has ended and is seen to; nothing more comes of it
+
+What is skipped, or could never start, is done at once; what is tried again is queued
+again when its delay is over.
+"""
+_OF_AN_ATTEMPT = PHASES[2:]
+
+
+class Steps:
+    """The phase of a job that was queued, and when each attempt of it has come to which phase.
+
+    :param phase: that of a job for which nothing was heard of yet
+    """
+
+    __slots__ = ("_heard", "phase")
+
+    def __init__(self, phase: str = READY) -> None:
+        self.phase = phase
+        self._heard: list[dict[str, float]] = []
+
+    @property
+    def times(self) -> list[dict[str, float]]:
+        """For each attempt the phases it has come to, each with its time on the monotonic clock.
+
+        A step that was not heard of is as late as the next one. Only the last attempt is `done` at some time.
+        """
+        return [filled_in(heard) for heard in self._heard]
+
+    def go(self, phase: str, at: float) -> None:
+        """Go on to the next phase.
+
+        :raises InternalError: there is no such step
+        """
+        if phase not in STEPS[self.phase]:
+            raise InternalError(f"a job that is {self.phase} cannot become {phase}")
+        if phase == QUEUED:
+            self._heard.append({})
+        self.phase = phase
+        self.hear(at)
+
+    def pass_on(self, phase: str, at: float) -> None:
+        """Come to a later phase of this attempt: what lies between was not heard of. What is there already stays.
+
+        :raises InternalError: it is past that phase
+        """
+        if self.phase == phase:
+            return
+        number = PHASES.index(phase)
+        if PHASES.index(QUEUED) <= PHASES.index(self.phase) < number:
+            self.phase = PHASES[number - 1]
+        self.go(phase, at)
+
+    def hear(self, at: float) -> None:
+        """Take in when this attempt has come to its phase; the last time that is said counts."""
+        if self._heard:
+            self._heard[-1][self.phase] = at
+
+
+def filled_in(heard: Mapping[str, float]) -> dict[str, float]:
+    """Return when an attempt has come to each phase, up to the last one that was heard of.
+
+    :param heard: phase -> time, of those that were
+    """
+    times: dict[str, float] = {}
+    at = None
+    for phase in reversed(_OF_AN_ATTEMPT):
+        at = heard.get(phase, at)
+        if at is not None:
+            times[phase] = at
+    return dict(reversed(times.items()))
+
+
+NOT_QUEUED, SKIPPED_OVER = Steps(), Steps(DONE)
+"""Those of all jobs that were not queued yet, and of all that never are: they are never changed."""
+
+
+class Stepped:
+    """What goes through the phases, and has a hook for each that something may be done at."""
+
+    uid: Any
+    steps = NOT_QUEUED
+    """Its phase, and when each attempt has come to which one; a job that is started by hand has none of it."""
+
+    def go(self, phase: str, at: float) -> None:
+        """Go on to the next phase.
+
+        :raises InternalError: there is no such step
+        """
+        if self.steps is NOT_QUEUED:
+            self.steps = Steps()
+        self.steps.go(phase, at)
+
+    def on_queued(self, scheduler: Any) -> None:
+        """Take note that an attempt waits for tokens and resources from now on."""
+
+    def on_submitted(self, scheduler: Any) -> None:
+        """Take note that an attempt has its tokens and resources, and is about to be given to what runs it."""
+
+    def on_start(self, scheduler: Any) -> None:
+        """Take note of the start; called when an attempt of it starts."""
+
+    def on_finish(self, scheduler: Any) -> None:
+        """Take note of the end; called when it was collected, also if it was skipped or interrupted."""
+
+
+class JobTimingInfo(tuple[float | None, float | None, float]):
+    """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran.
+
+    It is a named tuple of these three, made without the module `collections`.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, start_time: float | None, stop_time: float | None, duration: float) -> Self:
+        """Return the three as one."""
+        return super().__new__(cls, (start_time, stop_time, duration))
+
+    @property
+    def start_time(self) -> float | None:
+        """When it started."""
+        return self[0]
+
+    @property
+    def stop_time(self) -> float | None:
+        """When it ended."""
+        return self[1]
+
+    @property
+    def duration(self) -> float:
+        """Seconds that it ran, or has run up to now."""
+        return self[2]
+
+    def __getnewargs__(self) -> tuple[float | None, float | None, float]:
+        return (self[0], self[1], self[2])
+
+    def __repr__(self) -> str:
+        return f"JobTimingInfo(start_time={self[0]!r}, stop_time={self[1]!r}, duration={self[2]!r})"
 
 
 class RunCounts:

@@ -38,11 +38,17 @@ if TYPE_CHECKING:
             :raises OSError: a shortage (see `errors.is_shortage`), nothing has been started; try again later
             """
 
+        def tells_start(self, key: object) -> bool:
+            """Return whether `poll` tells when what `start` takes under this key starts: it may wait first."""
+
         def knows(self, key: object) -> bool:
             """Return whether it was started under this key and has not been reported as ended."""
 
-        def poll(self, timeout: float | None) -> list[AttemptEnd]:
-            """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended."""
+        def poll(self, timeout: float | None) -> Sequence[AttemptStart | AttemptEnd]:
+            """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended.
+
+            What has started is told too, where `tells_start` says so.
+            """
 
         def stop(self, key: object) -> None:
             """Ask for its end, and see to it after the grace."""
@@ -50,7 +56,7 @@ if TYPE_CHECKING:
         def kill(self, key: object) -> None:
             """End it at once."""
 
-        def recover(self) -> list[AttemptEnd]:
+        def recover(self) -> Sequence[AttemptStart | AttemptEnd]:
             """Make good what an exception out of one of these calls may have left half done.
 
             What was just being started is known from now on and can be stopped. Return what has ended already,
@@ -131,6 +137,15 @@ class Attempt:
         return cls(**data)
 
 
+class AttemptStart:
+    """That something has started which waited after it was given to `start`."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: object) -> None:
+        self.key = key
+
+
 class AttemptEnd:
     """How something that was started has ended.
 
@@ -157,13 +172,15 @@ class Engine:
 
     grace = GRACE
     """Seconds that an attempt has to end by itself when it is cancelled."""
+    reports_starts = False
+    """Whether it calls `report_start`: what it was given may wait. Else that has started when it is submitted."""
 
     def __init__(self) -> None:
         self.on_end: Callable[[], None] | None = None
-        """Called whenever an end was reported, from the thread that reports it."""
+        """Called whenever a start or an end was reported, from the thread that reports it."""
         self._running: dict[object, Attempt] = {}
-        self._ends: SimpleQueue[AttemptEnd | None] = SimpleQueue()
-        self._told: list[AttemptEnd] = []
+        self._ends: SimpleQueue[AttemptStart | AttemptEnd | None] = SimpleQueue()
+        self._told: list[AttemptStart | AttemptEnd] = []
 
     def submit(self, key: object, attempt: Attempt) -> None:
         """Have an attempt run; return at once. An exception is the end of this attempt.
@@ -179,13 +196,20 @@ class Engine:
         """
         raise NotImplementedError(f"{type(self).__name__} has no cancel()")
 
+    def report_start(self, key: object) -> None:
+        """Report that an attempt has started; any thread may call this. One that ends first needs no such call."""
+        self._put(AttemptStart(key))
+
     def report(self, key: object, code: int | None = None, error: str = "") -> None:
         """Report the end of an attempt; any thread may call this, and only the first call for an attempt counts.
 
         :param code: the exit code of its last program, negative for a signal
         :param error: why there is none
         """
-        self._ends.put(AttemptEnd(key, code, error or ("" if code is not None else "it is not known how it ended")))
+        self._put(AttemptEnd(key, code, error or ("" if code is not None else "it is not known how it ended")))
+
+    def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
+        self._ends.put(told)
         if self.on_end is not None:
             self.on_end()
 
@@ -218,22 +242,30 @@ class Engine:
             if not isinstance(error, Exception):
                 raise
 
+    def tells_start(self, key: object) -> bool:  # noqa: ARG002 - it is the same for all
+        """Return whether `poll` tells when it starts."""
+        return self.reports_starts
+
     def knows(self, key: object) -> bool:
-        """Return whether it was started under this key and has not been returned by `poll`."""
+        """Return whether it was started under this key and its end has not been returned by `poll`."""
         return key in self._running
 
-    def poll(self, timeout: float | None) -> list[AttemptEnd]:
-        """Wait until an end is reported, `wake` is called or `timeout` seconds are over: return what ended."""
+    def poll(self, timeout: float | None) -> list[AttemptStart | AttemptEnd]:
+        """Wait until something is reported, `wake` is called or `timeout` seconds are over: return what was."""
         self._told = []
         wait: tuple[bool, float | None] = (timeout != 0, timeout or None)
         while True:
             try:
-                end = self._ends.get(*wait)
+                told = self._ends.get(*wait)
             except Empty:
                 break
             wait = (False, None)
-            if end is not None and self._running.pop(end.key, None) is not None:
-                self._told.append(end)
+            if isinstance(told, AttemptStart):
+                is_new = told.key in self._running
+            else:
+                is_new = told is not None and self._running.pop(told.key, None) is not None
+            if told is not None and is_new:
+                self._told.append(told)
         return self._told
 
     def stop(self, key: object) -> None:
@@ -246,16 +278,14 @@ class Engine:
         if key in self._running:
             self.cancel(key, at_once=True)
 
-    def recover(self) -> list[AttemptEnd]:
-        """Return what has ended, also what the last `poll` has returned."""
+    def recover(self) -> list[AttemptStart | AttemptEnd]:
+        """Return what was reported, also what the last `poll` has returned."""
         told = list(self._told)
         return [*told, *self.poll(0)]
 
     def wake(self) -> None:
         """Make a `poll` that is under way return."""
-        self._ends.put(None)
-        if self.on_end is not None:
-            self.on_end()
+        self._put(None)
 
     def close(self) -> None:
         """Give its resources back; nothing runs."""

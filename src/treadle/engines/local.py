@@ -175,6 +175,10 @@ class LocalRunner:
         self._spawn(running)
         return running.process
 
+    def tells_start(self, key: object) -> bool:  # noqa: ARG002 - it is the same for all
+        """Return whether `poll` tells when it starts: it starts at once."""
+        return False
+
     def knows(self, key: object) -> bool:
         """Return whether it was started under this key and has not been reported as ended."""
         return key in self._by_key or any(ended.key is key for ended in self._ended)

@@ -11,7 +11,7 @@ from .local import LocalRunner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .base import Attempt, AttemptEnd, Engine, Runner
+    from .base import Attempt, AttemptEnd, AttemptStart, Engine, Runner
     from .process import Process
 
 
@@ -55,12 +55,17 @@ class Engines:
         """
         return self._of(key).start(key, attempt)
 
+    def tells_start(self, key: object) -> bool:
+        """Return whether its engine tells when it starts."""
+        name = getattr(key, "engine", "")
+        return name in self.engines and self.engines[name].tells_start(key)
+
     def knows(self, key: object) -> bool:
         """Return whether it was started under this key and has not been reported as ended."""
         return any(engine.knows(key) for engine in self._all())
 
-    def poll(self, timeout: float | None) -> list[AttemptEnd]:
-        """Wait until something ends in one of them, `wake` is called or `timeout` seconds are over."""
+    def poll(self, timeout: float | None) -> list[AttemptStart | AttemptEnd]:
+        """Wait until something is told by one of them, `wake` is called or `timeout` seconds are over."""
         ended = self._elsewhere()
         ended += self.local.poll(0 if ended else timeout)
         return ended + self._elsewhere()
@@ -73,7 +78,7 @@ class Engines:
         """End it at once."""
         self._of(key).kill(key)
 
-    def recover(self) -> list[AttemptEnd]:
+    def recover(self) -> list[AttemptStart | AttemptEnd]:
         """Return what has ended in any of them, also what the last `poll` has returned."""
         return [end for engine in self._all() for end in engine.recover()]
 
@@ -89,7 +94,7 @@ class Engines:
     def _all(self) -> list[Runner]:
         return [self.local, *self.engines.values()]
 
-    def _elsewhere(self) -> list[AttemptEnd]:
+    def _elsewhere(self) -> list[AttemptStart | AttemptEnd]:
         return [end for engine in self.engines.values() if engine.active for end in engine.poll(0)]
 
     def _of(self, key: object) -> Runner:

@@ -8,7 +8,7 @@ from itertools import count
 from time import monotonic, time
 
 from treadle._startup.interpreter import inherited
-from treadle.core.outcomes import Outcome, outcome, outcome_of_status
+from treadle.core.outcomes import JobTimingInfo, Outcome, Stepped, outcome, outcome_of_status
 from treadle.engines.base import Attempt
 from treadle.engines.local import SPAWN_ERRORS, OpenFiles
 from treadle.engines.process import describe_status
@@ -20,7 +20,7 @@ from .hooks import add_note_of, refusal_of_unrun, shown
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol, Self
+    from typing import Any, Protocol
 
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.pool import Allocation, Demand
@@ -44,41 +44,7 @@ USE_SCHEDULER_TIMEOUT: float = -1.0
 """A job's `timeout` that means the one of its scheduler."""
 
 
-class JobTimingInfo(tuple[float | None, float | None, float]):
-    """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran.
-
-    It is a named tuple of these three, made without the module `collections`.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, start_time: float | None, stop_time: float | None, duration: float) -> Self:
-        """Return the three as one."""
-        return super().__new__(cls, (start_time, stop_time, duration))
-
-    @property
-    def start_time(self) -> float | None:
-        """When it started."""
-        return self[0]
-
-    @property
-    def stop_time(self) -> float | None:
-        """When it ended."""
-        return self[1]
-
-    @property
-    def duration(self) -> float:
-        """Seconds that it ran, or has run up to now."""
-        return self[2]
-
-    def __getnewargs__(self) -> tuple[float | None, float | None, float]:
-        return (self[0], self[1], self[2])
-
-    def __repr__(self) -> str:
-        return f"JobTimingInfo(start_time={self[0]!r}, stop_time={self[1]!r}, duration={self[2]!r})"
-
-
-class Job:
+class Job(Stepped):
     """One piece of work.
 
     Subclasses override `run`, and `status`, `priority`, `queue_name`, `tokens` or `timeout` where the defaults
@@ -270,11 +236,10 @@ class Job:
         self.interrupted = True
         return first
 
-    def on_start(self, scheduler: Any) -> None:
-        """Take note of the start; called when an attempt of it starts."""
-
-    def on_finish(self, scheduler: Any) -> None:
-        """Take note of the end; called when it was collected, also if it was skipped or interrupted."""
+    @property
+    def has_runner(self) -> bool:
+        """Whether its work is a program that the runner of its host starts."""
+        return False
 
 
 class EmptyJob(Job):
@@ -363,9 +328,14 @@ class ProcessJob(Job):
         self.proc_handle = None
         self._code, self._has_ended = None, False
 
+    @property
+    def has_runner(self) -> bool:
+        """Whether `run` is not overridden."""
+        return type(self).run is ProcessJob.run
+
     def start(self, slot: int, host: Host | None = None) -> None:
         """Give the program to the host, which waits for all of them at once; an overridden `run` is called."""
-        if host is None or type(self).run is not ProcessJob.run:
+        if host is None or not self.has_runner:
             super().start(slot, host)
             return
         self._host = host
@@ -453,7 +423,7 @@ class ProcessJob(Job):
     def interrupt(self) -> bool:
         """End the program with all that it has started; always True."""
         super().interrupt()
-        if self._host is not None and type(self).run is ProcessJob.run:
+        if self._host is not None and self.has_runner:
             self._host.interrupt_process(self)
         elif self.proc_handle is not None:
             self.proc_handle.kill(recursive=True)

@@ -14,7 +14,8 @@ from time import monotonic, time
 from treadle._startup.interpreter import deque, heappop, heappush, inherited
 from treadle.core.admission import Admission
 from treadle.core.graph.dag import DAGIterator, require_graph
-from treadle.engines.base import GRACE
+from treadle.core.outcomes import DONE, FINISHING, NOT_QUEUED, QUEUED, SKIPPED_OVER, STARTED, SUBMITTED
+from treadle.engines.base import GRACE, AttemptStart
 from treadle.engines.local import LONGEST_NAP, LocalRunner
 from treadle.engines.process import LONGEST_SLEEP
 from treadle.errors import PATIENCE, InternalError, RunError, TreadleError, UsageError, is_shortage, pause_after
@@ -24,7 +25,7 @@ from .job import USE_SCHEDULER_TIMEOUT, Job, attribute_of, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -112,7 +113,7 @@ class Scheduler:
         self._active: dict[Hashable, Job] = {}
         self._starting: Job | None = None
         """What is just being started, and may run already or not."""
-        self._inbox = Inbox(self._active)
+        self._inbox = Inbox(self._active, self._has_begun)
         self._deadlines = Deadlines(self._active)
         self._given_up: set[Job] = set()
 
@@ -256,6 +257,7 @@ class Scheduler:
                 self._note_shortage()
                 return
             self._unanswered = None
+            job.steps = SKIPPED_OVER if job.should_skip else NOT_QUEUED
             if job.should_skip:
                 self.safe_collect(job)
                 call_hook(job.on_finish, uid, self)
@@ -280,8 +282,11 @@ class Scheduler:
             job.fail(refused, "invalid")
             self.safe_collect(job)
             call_hook(job.on_finish, job.uid, self)
+            job.go(DONE, monotonic())
             self.dag_iterator.leave(job.uid)
             return
+        job.go(QUEUED, monotonic())
+        call_hook(job.on_queued, job.uid, self)
         if demand is None:
             self._admission.push(job, queue, tokens, priority)
         else:
@@ -406,10 +411,15 @@ class Scheduler:
                 if self._pooled is not None:
                     job.resources = self._pooled.allocation(slot)
                 call_hook(job.prepare, job.uid, slot)
-                call_hook(job.on_start, job.uid, self)
+                job.steps.go(SUBMITTED, job.started_at)
+                call_hook(job.on_submitted, job.uid, self)
+                if not (job.has_runner and self.runner.tells_start(job)):
+                    job.steps.go(STARTED, job.started_at)
+                    call_hook(job.on_start, job.uid, self)
             else:
                 # the same attempt, which begins only now
                 job.record_start_time()
+                job.steps.hear(job.started_at)
             call_hook(job.start, job.uid, slot, self)
         except Exception as error:
             if not is_shortage(error):
@@ -428,10 +438,14 @@ class Scheduler:
         self._admitted.popleft()
         if self.after_start is not None:
             self.after_start(job)
+        if job.steps.phase == STARTED:
+            self._limit_time(job)
+        return True
+
+    def _limit_time(self, job: Job) -> None:
         job._limit = self.job_timeout if job.timeout == USE_SCHEDULER_TIMEOUT else job.timeout
         if job._limit is not None:
             self._deadlines.add(self.clock() + job._limit, job)
-        return True
 
     def _note_shortage(self) -> None:
         """Have what met a shortage tried again when something has ended, or after a pause."""
@@ -474,6 +488,14 @@ class Scheduler:
             self._finish(ended[0])
             ended.popleft()
 
+    def _has_begun(self, job: Job) -> None:
+        """Take note that an attempt has started which was submitted some time ago."""
+        if job.steps.phase == SUBMITTED:
+            job.record_start_time()
+            job.steps.go(STARTED, job.started_at)
+            call_hook(job.on_start, job.uid, self)
+            self._limit_time(job)
+
     def _finish(self, job: Job) -> None:
         """Give back what a job held that has ended, collect it, then leave or queue it again.
 
@@ -490,6 +512,7 @@ class Scheduler:
             # its end may have freed what another one waits for
             self._retry_at = 0.0
             job.record_stop_time()
+            job.steps.pass_on(FINISHING, job._stopped_at)
             self._finishing = (job, _RELEASED)
             if job.slot is not None:
                 self._admission.release(job.slot)
@@ -500,6 +523,7 @@ class Scheduler:
             call_hook(job.on_finish, job.uid, self)
         self._finishing = (None, 0)
         if not again or job in self._given_up or self.stop_mode != RUNNING:
+            job.steps.go(DONE, monotonic())
             self.dag_iterator.leave(job.uid)
         elif job.retry_delay > 0:
             heappush(self._delayed, (self.clock() + job.retry_delay, job.index, job))
@@ -667,12 +691,14 @@ class Inbox:
     sleeps; the scheduler first notes that it goes to sleep and then checks whether an end was put down.
 
     :param active: the jobs that run
+    :param on_begun: called with one that has started, where the runner tells that
     """
 
-    __slots__ = ("_active", "_bell", "_reported", "ended", "is_with_runner")
+    __slots__ = ("_active", "_bell", "_on_begun", "_reported", "ended", "is_with_runner")
 
-    def __init__(self, active: dict[Hashable, Job]) -> None:
+    def __init__(self, active: dict[Hashable, Job], on_begun: Callable[[Job], None]) -> None:
         self._active = active
+        self._on_begun = on_begun
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._reported: deque[tuple[Job, int]] = deque()
         self.ended: deque[Job] = deque()
@@ -708,11 +734,14 @@ class Inbox:
         self._take(runner.recover())
         self._take_reported()
 
-    def _take(self, ends: list[AttemptEnd]) -> None:
-        for how in ends:
+    def _take(self, told: Sequence[AttemptStart | AttemptEnd]) -> None:
+        for how in told:
             job: ProcessJob = how.key  # type: ignore[assignment]
-            self.ended.append(job)
-            job.ended(how)
+            if isinstance(how, AttemptStart):
+                self._on_begun(job)
+            else:
+                self.ended.append(job)
+                job.ended(how)
 
     def _take_reported(self) -> None:
         while self._reported:

@@ -286,7 +286,8 @@ ROOMS = (
 )
 FILES = {import_module(f"treadle.{room}").__file__ for room in ROOMS}
 
-CALLBACKS = ("call_hook(self.collect,", "call_hook(job.on_finish,", "call_hook(job.on_start,")
+HOOKS = ("on_queued", "on_submitted", "on_start", "on_finish")
+CALLBACKS = ("call_hook(self.collect,", *(f"call_hook(job.{hook}," for hook in HOOKS))
 
 
 class Tracer:
