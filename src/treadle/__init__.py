@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .core.outcomes import JobTimingInfo as JobTimingInfo
     from .core.outcomes import Outcome as Outcome
     from .core.outcomes import Report as Report
+    from .core.outcomes import Usage as Usage
     from .core.pool import Allocation as Allocation
     from .core.pool import Demand as Demand
     from .core.pool import Node as Node
@@ -111,7 +112,7 @@ _HOMES = {
     "scheduling.coroutine_job": ("CoroutineJob",),
     "core.conditions": ("Condition",),
     "core.graph.dag": ("DAG", "DAGIterator"),
-    "core.outcomes": ("ActionReport", "JobTimingInfo", "Outcome", "Report"),
+    "core.outcomes": ("ActionReport", "JobTimingInfo", "Outcome", "Report", "Usage"),
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),

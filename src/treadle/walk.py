@@ -699,6 +699,7 @@ class Walk:
         end = Ended(
             str(job.uid), report.outcome.end, report.duration, reasons, report.failure or "", report.attempts
         )
+        end.usage = report.usage
         if retry:
             end.delay = job.retry_delay
         if isinstance(job, ProcessJob) and job.proc_handle is not None:
@@ -761,7 +762,7 @@ class Walk:
         if uid in self.failure_source:
             report.origins = frozenset(self.failure_source[uid])
         report.duration = job.timing_info.duration
-        report.attempts = job.attempt
+        report.attempts, report.usage = job.attempt, job.usage
         report.failure = None if status.is_good else ended.reason or job._why_not_good()
         report.interrupted = job.interrupted and not job.timed_out
         self.reports[uid] = report

@@ -17,7 +17,7 @@ TREADLE = {
     *("Environment", "Files", "Fingerprint", "InternalError", "Job", "JobTimingInfo", "Limits", "LocalRunner"),
     *("Observer", "Outcome", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
     *("Scheduler", "Script", "Settings", "StateError", "Store", "Tool", "TreadleError", "UsageError"),
-    *("Verdict", "Walk", "__version__"),
+    *("Usage", "Verdict", "Walk", "__version__"),
     *(
         "Attempt",
         "AttemptEnd",

@@ -13,6 +13,7 @@ from weakref import ref
 
 from treadle._startup.interpreter import RareCollection
 from treadle.core.graph.dot import quoted
+from treadle.core.outcomes import Usage
 from treadle.errors import RunError
 from treadle.scheduling.hooks import awaitable, call_job_hook
 
@@ -57,6 +58,8 @@ class AbstractJob:
     _aio_number = "??"
     _aio_closed = False
     """Whether it holds a coroutine that was closed, or started other than by a run."""
+    usage: Usage | None = None
+    """What its program has used; None if it runs none."""
     _aio_holders: tuple[ref[Any], ...] = ()
     """The schedulers that it has been added to."""
 

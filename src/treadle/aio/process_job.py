@@ -52,6 +52,7 @@ class ProcessJob(AbstractJob):
         """
         command = self.command
         how, is_late = await PROGRAMS.run(self._attempt(), command.limits.timeout, self.grace)
+        self.usage = how.usage
         if is_late:
             raise ProgramError(f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s")
         if how.code is None:

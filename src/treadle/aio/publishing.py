@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Self
 
 from treadle.core.decision import RUN, Verdict
-from treadle.core.outcomes import FAILED, INTERRUPTED, RAN
+from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, Usage
 from treadle.events.bus import Action, Bus, Ended, Started, Subscriber, WalkBegan, WalkEnded
 
 from .graph import levels
@@ -101,4 +101,6 @@ class _PublishedRun:
         self.has_interrupted |= how == INTERRUPTED
         error = job._aio_exception
         failure = "" if error is None else f"{type(error).__name__}: {error}"
-        self._bus.publish("ended", Ended(self._names[job], how, monotonic() - start, failure=failure))
+        # a subclass may mean something else by this name
+        usage = job.usage if isinstance(job.usage, Usage) else None
+        self._bus.publish("ended", Ended(self._names[job], how, monotonic() - start, failure=failure, usage=usage))

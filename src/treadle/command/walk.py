@@ -892,7 +892,8 @@ class CommandWalk(Walk):
         foreign: Sequence[str] | None = None,
     ) -> Run:
         reasons, duration = self.verdicts[job.uid].reasons, job.timing_info.duration
-        return Run(self.run_id, state, time_ns() // 1_000_000, duration, reasons, text, made=made, foreign=foreign)
+        now = time_ns() // 1_000_000
+        return Run(self.run_id, state, now, duration, reasons, text, made=made, foreign=foreign, usage=job.usage)
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
         """Return the verdict as far as it is known before the predecessors have run."""

@@ -358,6 +358,53 @@ class RunCounts:
         self.running.pop(uid, None)
 
 
+class Usage:
+    """What an attempt has used: its programs, and of their descendants those that were waited for.
+
+    :ivar wall: seconds from the start of its first program to the end of its last one
+    :ivar user: seconds of CPU in user mode
+    :ivar system: seconds of CPU in the kernel
+    :ivar blocks_in: blocks of 512 bytes that were read from storage; what the system had in memory does not count
+    :ivar blocks_out: blocks of 512 bytes that were written to storage
+    :ivar largest_process: bytes of memory at the peak of the largest single process, not of all together. None
+        where none was clearly larger than the process that started it: the system counts that one in
+    """
+
+    __slots__ = ("blocks_in", "blocks_out", "largest_process", "system", "user", "wall")
+
+    def __init__(
+        self,
+        wall: float,
+        user: float,
+        system: float,
+        blocks_in: int = 0,
+        blocks_out: int = 0,
+        largest_process: int | None = None,
+    ) -> None:
+        self.wall = wall
+        self.user = user
+        self.system = system
+        self.blocks_in = blocks_in
+        self.blocks_out = blocks_out
+        self.largest_process = largest_process
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU, in user mode and in the kernel."""
+        return self.user + self.system
+
+    def as_data(self) -> dict[str, float]:
+        """Return it as data that JSON can hold, in the same units; what is not known is left out."""
+        data: dict[str, float] = {name: round(getattr(self, name), 6) for name in ("wall", "user", "system")}
+        data |= {"blocks_in": self.blocks_in, "blocks_out": self.blocks_out}
+        if self.largest_process is not None:
+            data["largest_process"] = self.largest_process
+        return data
+
+    def __repr__(self) -> str:
+        return f"Usage({', '.join(f'{name}={value!r}' for name, value in self.as_data().items())})"
+
+
 _NOWHERE: frozenset[Hashable] = frozenset()
 
 
@@ -371,7 +418,7 @@ class ActionReport:
 
     __slots__ = (
         *("attempts", "duration", "failure", "interrupted", "is_open", "origins", "outcome", "status"),
-        *("uid", "unrecorded", "verdict"),
+        *("uid", "unrecorded", "usage", "verdict"),
     )
 
     def __init__(self, uid: Hashable, outcome: Outcome, verdict: Verdict | None) -> None:
@@ -383,6 +430,8 @@ class ActionReport:
         """The failures that it is blocked by: always those where it began, never those in between."""
         self.duration = 0.0
         """Seconds that its last attempt took."""
+        self.usage: Usage | None = None
+        """What its last attempt has used; None where no program of it ran, or its engine does not say."""
         self.attempts = 0
         self.failure: str | None = None
         """Why it did not end well: an exit code, a signal, a time limit, an exception, an impossible demand. None

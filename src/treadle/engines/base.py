@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol, Self
 
+    from treadle.core.outcomes import Usage
+
     from .process import Process
 
     class Runner(Protocol):
@@ -152,15 +154,24 @@ class AttemptEnd:
     :ivar code: the exit code of the last program, negative for a signal; None if there is none
     :ivar error: why there is none: it could not be started, or it is not known how it ended
     :ivar process: the last program that was started, where it was one of this process
+    :ivar usage: what its programs have used together; None where that is not known
     """
 
-    __slots__ = ("code", "error", "key", "process")
+    __slots__ = ("code", "error", "key", "process", "usage")
 
-    def __init__(self, key: object, code: int | None, error: str = "", process: Process | None = None) -> None:
+    def __init__(
+        self,
+        key: object,
+        code: int | None,
+        error: str = "",
+        process: Process | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         self.key = key
         self.code = code
         self.error = error
         self.process = process
+        self.usage = usage
 
 
 class Engine:
@@ -200,13 +211,15 @@ class Engine:
         """Report that an attempt has started; any thread may call this. One that ends first needs no such call."""
         self._put(AttemptStart(key))
 
-    def report(self, key: object, code: int | None = None, error: str = "") -> None:
+    def report(self, key: object, code: int | None = None, error: str = "", *, usage: Usage | None = None) -> None:
         """Report the end of an attempt; any thread may call this, and only the first call for an attempt counts.
 
         :param code: the exit code of its last program, negative for a signal
         :param error: why there is none
+        :param usage: what its programs have used, as far as the engine knows
         """
-        self._put(AttemptEnd(key, code, error or ("" if code is not None else "it is not known how it ended")))
+        why = error or ("" if code is not None else "it is not known how it ended")
+        self._put(AttemptEnd(key, code, why, usage=usage))
 
     def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
         self._ends.put(told)

@@ -16,6 +16,10 @@ from .process_marks import KILL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from treadle.core.outcomes import Usage
+
     from .base import Attempt
 _DRAIN_INTERVAL = 0.02
 _LOOK_INTERVAL = 0.02
@@ -109,7 +113,10 @@ _ADDED_TO = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
 
 
 class _Running:
-    __slots__ = ("attempt", "code", "ended", "files", "key", "kill_at", "number", "process", "spawning")
+    __slots__ = (
+        *("attempt", "before", "began", "code", "ended", "files", "key", "kill_at", "number", "process"),
+        "spawning",
+    )
 
     def __init__(self, key: object, attempt: Attempt) -> None:
         self.key = key
@@ -120,9 +127,21 @@ class _Running:
         """Whether a program is just being started: there may be one that `process` does not know of."""
         self.ended: AttemptEnd | None = None
         self.number = 0
+        self.began = 0.0
+        """When its first program was started, on the monotonic clock."""
+        self.before: tuple[Any, ...] = ()
+        """What the programs before `process` have used."""
         self.kill_at: float | None = None
         self.code: int | None = None
         """The status of a leader that ended while its tree is still being ended."""
+
+    def usage(self) -> Usage | None:
+        """Return what its programs have used, None if that is not known or there was none."""
+        if self.process is None:
+            return None
+        # while the next one is being started, `process` is still the one before
+        last = () if self.spawning else (self.process.rusage,)
+        return process.usage_of((*self.before, *last), monotonic() - self.began)
 
 
 class LocalRunner:
@@ -298,6 +317,10 @@ class LocalRunner:
             else:
                 self._end(running, None, running.files.why_not(error, running.number))
         else:
+            if running.number == 0:
+                running.began = monotonic()
+                # what that needs is loaded while the program runs, and not after its end
+                process.can_measure()
             running.spawning = False
             self._postponed.pop(running.key, None)
             self._tries = 0
@@ -407,6 +430,7 @@ class LocalRunner:
         """Start what comes after a program that has been collected, or report the end."""
         if child.status == 0 and running.number + 1 < len(running.attempt.argvs):
             running.spawning = True
+            running.before += (child.rusage,)
             running.number += 1
             self._spawn(running)
         else:
@@ -434,7 +458,11 @@ class LocalRunner:
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
         if running.ended is None:
             running.ended = AttemptEnd(
-                running.key, code, error or ("" if code is not None else LOST), running.process
+                running.key,
+                code,
+                error or ("" if code is not None else LOST),
+                running.process,
+                running.usage(),
             )
         if running.ended not in self._ended:
             self._ended.append(running.ended)

@@ -8,9 +8,12 @@ its own environment escapes.
 from __future__ import annotations
 
 import os
+import sys
 from _thread import RLock
 from errno import ENOENT
 from select import POLLIN
+
+from treadle.core.outcomes import Usage
 
 from .process_marks import KILL, end_marked, open_pidfd, signal_marked, wait_for_group
 
@@ -40,6 +43,8 @@ class Process:
         self.pid = pid
         self.mark = mark
         self.status: int | None = None
+        self.rusage: Any = None
+        """What it has used with all that it has waited for, as the wait that collected it said."""
         self.fd = open_pidfd(pid)
         self._is_gone = False
         """Whether its number may belong to another process by now."""
@@ -146,7 +151,7 @@ class Process:
         """Learn its status and give its number back to the system."""
         try:
             if HAVE_WAITID and not self._is_gone:
-                # an interrupt may lose what a call returns, and `waitpid` returns it once
+                # an interrupt may lose what a call returns, and `_wait` returns it once
                 how = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
                 if how is not None and self.status is None:
                     self.status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
@@ -157,9 +162,10 @@ class Process:
             self._is_gone = True
 
     def _collect_with(self, options: int) -> bool:
-        pid, status = os.waitpid(self.pid, options)
+        pid, status, rusage = _wait(self.pid, options)
         if pid:
             self._is_gone = True
+            self.rusage = rusage
             if self.status is None:
                 self.status = os.waitstatus_to_exitcode(status)
         return self._is_gone
@@ -187,6 +193,60 @@ class Process:
             return os.waitid(os.P_PID, self.pid, options) is not None
         except ChildProcessError:
             return True
+
+
+def _wait(pid: int, options: int) -> tuple[int, int, Any]:
+    """Collect a child: return its pid, 0 if it still runs, its wait status, and what it has used."""
+    return os.wait4(pid, options) if can_measure() else (*os.waitpid(pid, options), None)
+
+
+def can_measure() -> bool:
+    """Return whether the wait can say what a child has used; what it needs is loaded then."""
+    try:
+        # `os.wait4` loads it when the child is gone: where it is missing the status would be lost
+        import resource  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def usage_of(rusages: Sequence[Any], wall: float) -> Usage | None:
+    """Return what programs have used that ran one after the other; None if it is not known of one of them.
+
+    :param rusages: the `rusage` of each
+    :param wall: seconds that all of it took
+    """
+    user = system = 0.0
+    blocks_in = blocks_out = peak = 0
+    for one in rusages:
+        if one is None:
+            return None
+        user += one.ru_utime
+        system += one.ru_stime
+        blocks_in += one.ru_inblock
+        blocks_out += one.ru_oublock
+        peak = max(peak, one.ru_maxrss)
+    return Usage(wall, user, system, blocks_in, blocks_out, _clear_peak(peak))
+
+
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes that `ru_maxrss` counts."""
+_own_peak = 0
+"""That of this process, as it was last looked at: it never gets smaller."""
+
+
+def _clear_peak(peak: int) -> int | None:
+    """Return the peak of a child in bytes; None if it may be ours.
+
+    A child begins as a copy of us, and what we have had then remains its peak when it becomes another program. The
+    system counts pages by processor and not exactly, so a child that is hardly larger does not count either.
+    """
+    global _own_peak
+    if peak * 8 > _own_peak * 9:
+        import resource
+
+        _own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * _PEAK_UNIT if peak * 8 > _own_peak * 9 else None
 
 
 def milliseconds(seconds: float) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.core.decision import Reason, Verdict
+    from treadle.core.outcomes import Usage
     from treadle.core.time_left import TimeLeft
     from treadle.errors import Place, TreadleError
 
@@ -176,11 +177,12 @@ class Ended:
     :ivar exit_code: negative for a signal, None if no program of it ended
     :ivar delay: seconds until the next attempt, None if none follows
     :ivar most: the largest number of attempts that it may have
+    :ivar usage: what its programs have used, None if that is not known
     """
 
     __slots__ = (
         *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "how", "log", "most"),
-        *("name", "reasons", "restored"),
+        *("name", "reasons", "restored", "usage"),
     )
 
     def __init__(
@@ -199,6 +201,7 @@ class Ended:
         exit_code: int | None = None,
         delay: float | None = None,
         most: int = 1,
+        usage: Usage | None = None,
     ) -> None:
         self.name = name
         self.how = how
@@ -213,6 +216,7 @@ class Ended:
         self.exit_code = exit_code
         self.delay = delay
         self.most = most
+        self.usage = usage
 
 
 class WalkEnded:

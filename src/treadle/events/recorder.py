@@ -209,7 +209,7 @@ class Recorder(Subscriber):
         """Record the end of an attempt that another one follows."""
         end = self._end_of(event, last=False)
         self._between[event.name] = end
-        kept = ("name", "start", "duration", "exit_code", "failure")
+        kept = ("name", "start", "duration", "exit_code", "failure", "usage")
         attempt = {key: end[key] for key in kept if key in end}
         self._record("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
 
@@ -315,6 +315,8 @@ class Recorder(Subscriber):
             end["start"] = start
             if event.exit_code is not None:
                 end["exit_code"] = event.exit_code
+            if event.usage is not None:
+                end["usage"] = event.usage.as_data()
         if event.restored:
             end["restored"] = event.restored
         if event.emptied:

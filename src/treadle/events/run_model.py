@@ -22,6 +22,7 @@ class Attempt:
     :ivar slot: the lowest number that no other running action had
     :ivar start: seconds since the run began
     :ivar duration: seconds, None as long as no event has it
+    :ivar usage: what its programs have used, by the names of `core.outcomes.Usage`; empty if no event has it
     """
 
     number: int
@@ -29,6 +30,7 @@ class Attempt:
     start: float
     duration: float | None = None
     failure: str = ""
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +86,11 @@ class ActionRun:
     def why(self) -> str:
         """The reasons in words."""
         return "; ".join(str(why.get("text", "")) for why in self.reasons)
+
+    @property
+    def usage(self) -> Mapping[str, float]:
+        """What the programs of its last attempt have used, empty if that is not known."""
+        return self.attempts[-1].usage if self.attempts else {}
 
     @property
     def waited(self) -> float:
@@ -264,6 +271,7 @@ class Run:
         if action.attempts and number in (action.attempts[-1].number, None):
             action.attempts[-1].duration = action.duration
             action.attempts[-1].failure = action.failure
+            action.attempts[-1].usage = event.get("usage", {})
 
     def _take_ended(self, event: Event) -> None:
         self._take_attempt(event)

@@ -32,10 +32,11 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "verdict": ("name", "verdict", "reasons"),
     "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
-    "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay"),
+    "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay", "usage"),
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
         *("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "restored", "log"),
+        "usage",
     ),
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
@@ -76,6 +77,10 @@ def _is_map(value: object) -> bool:
     return isinstance(value, dict)
 
 
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
 def _are_maps(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_map, value))
 
@@ -97,6 +102,7 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("attempt", "attempts", "jobs"), (_is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "counts"), (_is_map, "a map")),
+    "usage": (_are_numbers, "a map of numbers"),
     "place": (_is_place, "a map with file and line"),
     "reasons": (_are_maps, "a list of maps"),
 }

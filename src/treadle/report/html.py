@@ -117,6 +117,7 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "status": [action.status for action in actions],
         "spent": [action.duration for action in actions],
         "waited": [round(action.waited, 3) for action in actions],
+        "usage": [_usages(action) for action in actions],
         "attempts": [[[a.slot, a.start, a.duration or 0.0] for a in action.attempts] for action in actions],
         "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
         "why": [[_number(reasons, _reason(why)) for why in action.reasons] for action in actions],
@@ -131,6 +132,11 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "critical": [numbers[name] for name in critical_path(run)],
         "left_out": [[safe(name), safe(str(why))] for name, why in run.left_out.items()],
     }
+
+
+def _usages(action: ActionRun) -> list[Mapping[str, float]]:
+    """Return what each attempt has used, an empty list if that is not known of any."""
+    return [dict(one.usage) for one in action.attempts] if any(one.usage for one in action.attempts) else []
 
 
 class Links:

@@ -11,7 +11,7 @@ from treadle._startup.interpreter import inherited
 from treadle.core.outcomes import JobTimingInfo, Outcome, Stepped, outcome, outcome_of_status
 from treadle.engines.base import Attempt
 from treadle.engines.local import SPAWN_ERRORS, OpenFiles
-from treadle.engines.process import describe_status
+from treadle.engines.process import describe_status, usage_of
 from treadle.errors import JobEnd, TreadleError, UsageError, is_shortage, listed
 from treadle.status import ReturnValue
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from treadle.core.callbacks import NotifyEnd
+    from treadle.core.outcomes import Usage
     from treadle.core.pool import Allocation, Demand
     from treadle.engines.base import AttemptEnd
     from treadle.engines.process import Process
@@ -85,6 +86,8 @@ class Job(Stepped):
     """The kind of outcome that goes with `failure`."""
     _said: Outcome | None = None
     """How it has ended by its own word, that of a `JobEnd` such as `Skipped` that its work has raised."""
+    usage: Usage | None = None
+    """What its last attempt has used; None where no program of it ran, or its engine does not say."""
     _limit: float | None = None
     """Seconds that its last attempt could last, its own or those of its scheduler; None for no limit."""
     _start_time: float | None = None
@@ -325,7 +328,7 @@ class ProcessJob(Job):
     def prepare(self, slot: int) -> None:
         """Forget the program of the attempt before."""
         super().prepare(slot)
-        self.proc_handle = None
+        self.proc_handle = self.usage = None
         self._code, self._has_ended = None, False
 
     @property
@@ -365,13 +368,14 @@ class ProcessJob(Job):
                 # `interrupt` may have looked before there was a program to end
                 self.proc_handle.kill(recursive=True)
             self.proc_handle.wait()
+            self.usage = usage_of([self.proc_handle.rusage], monotonic() - self._started_at)
             files.close()
         except (OSError, TreadleError) as error:
             self._not_started(error)
 
     def ended(self, how: AttemptEnd) -> None:
         """Take in how the program has ended, when a host has run it."""
-        self._code, self._has_ended = how.code, True
+        self._code, self._has_ended, self.usage = how.code, True, how.usage
         if how.process is not None:
             self.proc_handle = how.process
         if how.error and self.failure is None:

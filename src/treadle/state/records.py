@@ -6,6 +6,7 @@ import os
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.decision import Reason
+from treadle.core.outcomes import Usage
 
 from . import log
 
@@ -108,9 +109,10 @@ class Run:
         that is a link, the content of its depfile, `folder` of a folder around its outputs; where it gave no
         record, its output files too
     :param foreign: what its mark said, where it has left its outputs as they were when it failed; else None
+    :param usage: what its last attempt has used, None if that is not known
     """
 
-    __slots__ = ("duration", "ended_at", "foreign", "made", "reasons", "run", "state", "text")
+    __slots__ = ("duration", "ended_at", "foreign", "made", "reasons", "run", "state", "text", "usage")
 
     def __init__(
         self,
@@ -123,7 +125,9 @@ class Run:
         *,
         made: Mapping[str, str] | None = None,
         foreign: Sequence[str] | None = None,
+        usage: Usage | None = None,
     ) -> None:
+        self.usage = usage
         self.made = made or {}
         self.foreign = foreign
         self.run = run
@@ -201,6 +205,8 @@ def run_texts(owner: Owner, run: Run) -> list[str]:
     texts.append(str(len(run.made)))
     for path, value in run.made.items():
         texts += [path, value]
+    if run.usage is not None:
+        texts += [_USAGE, _usage_text(run.usage)]
     texts += ["-"] if run.foreign is None else [str(len(run.foreign)), *run.foreign]
     return texts
 
@@ -217,9 +223,28 @@ def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
         at += 6
     end = at + 1 + 2 * int(texts[at])
     made = dict(zip(texts[at + 1 : end : 2], texts[at + 2 : end : 2], strict=True))
+    usage = None
+    if texts[end] == _USAGE:
+        usage = _usage_from(texts[end + 1], float(duration))
+        end += 2
     foreign = None if texts[end] == "-" else texts[end + 1 : end + 1 + int(texts[end])]
-    run = Run(name, state, int(ended_at), float(duration), reasons, text, made=made, foreign=foreign)
+    run = Run(name, state, int(ended_at), float(duration), reasons, text, made=made, foreign=foreign, usage=usage)
     return owner, run, end + 1 + len(foreign or ())
+
+
+_USAGE = "usage"
+"""Precedes what a run has used: records that were written before, and runs without, do not have it."""
+
+
+def _usage_text(usage: Usage) -> str:
+    peak = "-" if usage.largest_process is None else usage.largest_process
+    return f"{usage.user:.6g} {usage.system:.6g} {usage.blocks_in} {usage.blocks_out} {peak}"
+
+
+def _usage_from(text: str, duration: float) -> Usage:
+    user, system, blocks_in, blocks_out, peak = text.split(" ")
+    largest = None if peak == "-" else int(peak)
+    return Usage(duration, float(user), float(system), int(blocks_in), int(blocks_out), largest)
 
 
 def duration_in(text_at: Callable[[int], str]) -> float:
@@ -253,6 +278,8 @@ def success_from(texts: Sequence[str]) -> Success:
     duration = float(texts[at - 3])
     at += 6 * int(texts[at - 1])
     at += 1 + 2 * int(texts[at])
+    if texts[at] == _USAGE:
+        at += 2
     at += 1 if texts[at] == "-" else 1 + int(texts[at])
     names = texts[at + 1 :: 3]
     results = [name for tag, name in zip(texts[at::3], names, strict=True) if tag == "a"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from treadle.core import decision, elements, wording
 from treadle.core.decision import Reason, Verdict
-from treadle.core.outcomes import INTERRUPTED
+from treadle.core.outcomes import INTERRUPTED, Usage
 from treadle.core.text import safe
 
 from .diff import text_difference
@@ -124,18 +124,24 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
     return lines
 
 
-def last_run_lines(state: str, when: str, took: float, text: str, reasons: Sequence[Reason]) -> list[Line]:
+def last_run_lines(
+    state: str, when: str, took: float, text: str, reasons: Sequence[Reason], usage: Usage | None = None
+) -> list[Line]:
     """Return how the last run went and why it ran.
 
     :param state: how it ended, in a word
     :param when: when it ended, in words
     :param took: seconds
     :param text: more about its end
+    :param usage: what it has used
     """
     ended = f"was {state}" if state == INTERRUPTED else state
     if text and text != state:
         ended += f": {safe(text)}"
     lines = [line(f"  it last ran {when}, for {duration(took)}, and {ended}")]
+    used = _usage_text(usage) if usage is not None else ""
+    if used:
+        lines.append(line(f"    {used}"))
     shown = [reason_lines(why) for why in reasons[:_LAST_REASONS]]
     if all(len(one) == 1 for one in shown):
         because = wording.reasons(reasons, most=_LAST_REASONS)
@@ -144,6 +150,30 @@ def last_run_lines(state: str, when: str, took: float, text: str, reasons: Seque
     if len(reasons) > _LAST_REASONS:
         lines.append(line(f"      and {len(reasons) - _LAST_REASONS} more"))
     return lines
+
+
+def _usage_text(usage: Usage) -> str:
+    """Return what a run has used in words, "" if that was hardly anything."""
+    parts = []
+    if usage.cpu >= _LEAST_CPU:
+        parts.append(f"CPU {duration(usage.user)} user, {duration(usage.system)} system")
+    if usage.largest_process is not None:
+        parts.append(f"its largest process took {_size(usage.largest_process)}")
+    return "; ".join(parts)
+
+
+_LEAST_CPU = 0.05
+"""Seconds of CPU; less is not told."""
+
+
+def _size(amount: int) -> str:
+    """Return bytes of memory in readable form: `820 KiB`, `103 MiB`, `1.2 GiB`."""
+    size, unit = amount / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if size < 1023.5:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
 
 
 def _file_difference(old: str, new: str, *, most: int) -> list[Line]:

@@ -370,13 +370,13 @@ class TestTheTree:
 def test_an_interrupt_while_it_is_collected_does_not_lose_its_status(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def waitpid(pid: int, options: int) -> tuple[int, int]:
+    def wait4(pid: int, options: int) -> object:
         real(pid, options)
         raise KeyboardInterrupt
 
-    child, real = shell(script), os.waitpid
+    child, real = shell(script), os.wait4
     with monkeypatch.context() as patch:
-        patch.setattr(os, "waitpid", waitpid)
+        patch.setattr(os, "wait4", wait4)
         with pytest.raises(KeyboardInterrupt):
             child.wait(20)
     assert child.wait(20) == (7 if "7" in script else -9)

@@ -105,6 +105,31 @@ def test_the_page_shows_what_the_run_came_to(browser: Browser) -> None:
     assert browser.run("return [...document.querySelectorAll('section:not([hidden])')].map(s => s.id)") == shown
 
 
+def test_the_actions_have_columns_for_what_they_used_if_that_was_measured(browser: Browser) -> None:
+    """M1: CPU of all attempts, and the peak of the largest single process of any."""
+    events = one_action("a")
+    browser.show(events)
+    assert "CPU" not in browser.text("#actions thead")
+    (end,) = (event for event in events if event["event"] == "ended")
+    end["usage"] = {"user": 61.0, "system": 1.2, "largest_process": 3 << 29, "blocks_in": 0, "blocks_out": 4096}
+    browser.show(events)
+    assert browser.complaints() == []
+    assert browser.text("#actions thead").split() == [
+        "status",
+        "name",
+        "took",
+        "CPU",
+        "memory",
+        "began",
+        "at",
+        "why",
+    ]
+    assert "1m 02s" in browser.text("#actions tbody")
+    assert "1.5 GiB" in browser.text("#actions tbody")
+    browser.click("#actions tbody button")
+    assert "CPU 1m 01s user, 1.2s system, largest process 1.5 GiB, wrote 2.0 MiB" in browser.text("#detail")
+
+
 @pytest.mark.parametrize("text", NASTY, ids=repr)
 @pytest.mark.parametrize("status", ["failed", "ran"])
 def test_no_name_and_no_output_can_inject_anything(browser: Browser, text: str, status: str) -> None:

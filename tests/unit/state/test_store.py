@@ -15,10 +15,24 @@ import pytest
 
 from treadle.command.walk import acquire_state
 from treadle.core.decision import Reason
+from treadle.core.outcomes import Usage
 from treadle.engines.process_marks import MARK, marked
 from treadle.errors import BusyError, StateError, UsageError
 from treadle.state import lock, log
-from treadle.state.records import FAILED, INTERRUPTED, STARTED, SUCCEEDED, Owner, Record, Run
+from treadle.state.records import (
+    FAILED,
+    INTERRUPTED,
+    STARTED,
+    SUCCEEDED,
+    Owner,
+    Record,
+    Run,
+    record_from,
+    record_texts,
+    run_from,
+    run_texts,
+    success_from,
+)
 from treadle.state.store import FORMAT, Store
 
 TYPE_CHECKING = False
@@ -445,3 +459,26 @@ def test_a_state_folder_that_another_run_makes_meanwhile_is_taken(
     else:
         with pytest.raises(StateError, match="cannot be made: File exists"):
             Store(str(tmp_path)).make_folder()
+
+
+@pytest.mark.parametrize("foreign", [None, [], ["x", "y"]], ids=str)
+@pytest.mark.parametrize(
+    "usage", [None, Usage(1.25, 0.5, 0.125, 3, 4), Usage(1.25, 61.5, 0.0, 0, 0, 3 << 30)], ids=str
+)
+def test_what_a_run_has_used_is_read_back_and_records_without_it_are_read_too(
+    usage: Usage | None, foreign: list[str] | None
+) -> None:
+    """M1: records that were written before it was kept say nothing of it, and stay valid."""
+    run = Run("r1", SUCCEEDED, 1_700_000_000_000, 1.25, REASONS, made={"a": "b"}, foreign=foreign, usage=usage)
+    texts = [*run_texts(A, run), "found"]
+    _, again, end = run_from(texts)
+    assert texts[end:] == ["found"]
+    assert again.foreign == foreign
+    assert (again.usage and again.usage.as_data()) == (usage and usage.as_data())
+    elements = {"command": "cp", "output out/a": "file 1 ab"}
+    texts = record_texts(Record(A, run, elements, ["output out/a"]))
+    assert record_from(texts).elements == elements
+    success = success_from(texts)
+    assert (success.elements, success.results, success.duration) == (elements, ["output out/a"], 1.25)
+    if usage is None:
+        assert not any("usage" in text for text in texts)

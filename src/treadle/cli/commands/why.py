@@ -117,7 +117,7 @@ class ActionFacts:
         if run is None:
             return "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended", []
         state = "was adopted" if run.state == ADOPTED else run.state
-        return "", last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons)
+        return "", last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons, run.usage)
 
     def data(self, uid: str) -> dict[str, object]:
         """Return what is known of an action, for programs."""
@@ -201,6 +201,7 @@ def _run_data(run: Run) -> dict[str, object]:
         "ended_at": run.ended_at / 1000,
         "seconds": run.duration,
         "text": run.text,
+        "usage": None if run.usage is None else run.usage.as_data(),
         "reasons": [reason_data(why) for why in run.reasons],
     }
 

@@ -33,12 +33,29 @@ T.time = (seconds) => {
     ? `${Math.floor(minutes / 60)}h ${two(minutes % 60)}m`
     : `${Math.floor(minutes / 1440)}d ${two(Math.floor((minutes % 1440) / 60))}h`;
 };
+T.size = (bytes) => {
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let size = bytes / 1024;
+  while (size >= 1023.5 && units.length > 1) {
+    size /= 1024;
+    units.shift();
+  }
+  return `${size.toFixed(size < 9.95 ? 1 : 0)} ${units[0]}`;
+};
 T.count = (number, one, many) => `${number.toLocaleString("en")} ${number === 1 ? one : many || one + "s"}`;
 
 T.total = data.names.length;
 T.critical = new Set(data.critical);
 // all attempts of an action together
 T.took = data.attempts.map((those) => those.reduce((sum, one) => sum + one[2], 0));
+// seconds of CPU of all attempts, and the memory of the largest single process of any
+T.cpu = data.usage.map((those) => those.reduce((sum, one) => sum + (one.user || 0) + (one.system || 0), 0));
+T.peak = data.usage.map((those) => those.reduce((most, one) => Math.max(most, one.largest_process || 0), 0));
+T.used = (one) => [
+  "user" in one ? `CPU ${T.time(one.user)} user, ${T.time(one.system)} system` : "",
+  one.largest_process ? `largest process ${T.size(one.largest_process)}` : "",
+  one.blocks_in ? `read ${T.size(one.blocks_in * 512)}` : "", one.blocks_out ? `wrote ${T.size(one.blocks_out * 512)}` : "",
+].filter(Boolean).join(", ");
 T.readers = data.names.map(() => []);
 data.needs.forEach((those, reader) => those.forEach((one) => T.readers[one].push(reader)));
 T.why = (number) => data.why[number].map((one) => data.reasons[one][0]).join("; ");

@@ -178,19 +178,24 @@ function actions() {
   const place = new Map(T.statuses.map((one, at) => [one, at]));
   const keys = {
     plan: (number) => number, status: (number) => place.get(data.status[number]), name: (number) => data.names[number],
-    took: (number) => -T.took[number], began: begins,
+    took: (number) => -T.took[number], began: begins, cpu: (number) => -T.cpu[number], memory: (number) => -T.peak[number],
   };
   let sort = "plan";
   const by = (key, text, kind) => el("th", { class: kind }, el("button", { type: "button", title: `sort by ${text}`,
     click: () => { sort = sort === key ? "plan" : key; fillTable(); } }, text));
+  const measured = data.usage.some((those) => those.length);
+  const used = (number) => (measured ? [
+    el("td", { class: "number optional" }, T.cpu[number] ? T.time(T.cpu[number]) : ""),
+    el("td", { class: "number optional", title: "the largest single process" }, T.peak[number] ? T.size(T.peak[number]) : "")] : []);
   const table = el("table", {}, el("thead", {}, el("tr", {}, by("status", "status"), by("name", "name"), by("took", "took", "number"),
+    measured ? [by("cpu", "CPU", "number optional"), by("memory", "memory", "number optional")] : [],
     by("began", "began at", "number optional"), el("th", { class: "optional" }, "why"))), list);
   body.append(el("div", { class: "bar" }, search, status, said), table);
 
   function row(number) {
     const began = begins(number);
     return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), T.word(data.status[number])), el("td", {}, T.link(number)),
-      el("td", { class: "number" }, T.took[number] ? T.time(T.took[number]) : ""),
+      el("td", { class: "number" }, T.took[number] ? T.time(T.took[number]) : ""), used(number),
       el("td", { class: "number optional" }, began === Infinity ? "" : `${began.toFixed(began < 100 ? 2 : 0)}s`),
       el("td", { class: "optional soft" }, T.why(number)));
   }
@@ -269,6 +274,7 @@ T.onSelect((number) => {
     el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),
     ...(data.attempts[number].length > 1 ? [el("h3", {}, "attempts"), el("ul", {}, data.attempts[number].map(([slot, start, took]) =>
       el("li", {}, `at ${start.toFixed(2)}s on token ${slot + 1}: ${T.time(took)}`)))] : []),
+    ...(data.usage[number].some(T.used) ? [el("h3", {}, "used"), el("ul", {}, data.usage[number].map((one) => el("li", {}, T.used(one) || "not known")))] : []),
     ...names("needs", data.needs[number]), ...names("needed by", T.readers[number]),
     ...(data.outputs[number] ? [el("h3", {}, "outputs"), paths(data.outputs[number])] : []),
     ...(data.files[number] || []).map(shown),
