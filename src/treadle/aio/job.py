@@ -14,8 +14,8 @@ from weakref import ref
 from treadle._startup.interpreter import RareCollection
 from treadle.core.graph.dot import quoted
 from treadle.core.outcomes import Usage
-from treadle.errors import RunError
-from treadle.scheduling.hooks import awaitable, call_job_hook
+from treadle.errors import RunError, UsageError
+from treadle.scheduling.hooks import awaitable, call_job_hook, shown
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 
@@ -44,12 +44,16 @@ class AbstractJob:
     :param resources: type -> how much it needs of the pool of its scheduler: a number, or a text such as `8GiB`
     :param mutex: names; jobs that share one never run at the same time
     :param exclusive: whether nothing else may run while it runs
+    :param expected_duration: how many seconds it will take, if that is known: of jobs that wait for their turn,
+        that goes first with which the longest path to the end begins
+    :raises UsageError: that is no duration
     """
 
     resources: Allocation | None = None
     """What it got of the pool, from its start on; None where it asks for nothing."""
     _aio_asks: tuple[Any, Any, Any, str, int | None] | None = None
     """What it asks for, as it was given: resources, mutex, exclusive, and a group with its limit."""
+    _aio_expected: float | None = None
     _aio_phase = IDLE
     _aio_value: Any = None
     _aio_exception: BaseException | None = None
@@ -74,6 +78,7 @@ class AbstractJob:
         resources: Mapping[str, int | str] | None = None,
         mutex: Iterable[str] = (),
         exclusive: bool = False,
+        expected_duration: float | None = None,
     ) -> None:
         # these are read most often: an attribute of an instance is found sooner than one of its class
         self._aio_phase = IDLE
@@ -85,6 +90,8 @@ class AbstractJob:
         """The jobs that must be done before it starts."""
         if resources is not None or mutex or exclusive:
             self._aio_asks = ({} if resources is None else resources, mutex, exclusive, "", None)
+        if expected_duration is not None:
+            self._aio_expected = _duration(expected_duration)
         if required is not None:
             self.requires(required)
         if scheduler is not None:
@@ -253,6 +260,12 @@ class AbstractJob:
         self._aio_exception = error
         self._aio_stack = error.__traceback__
         self._aio_phase = DONE
+
+
+def _duration(seconds: object) -> float:
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < float("inf"):
+        return float(seconds)
+    raise UsageError(f"the expected_duration is {shown(seconds)}", facts=("expected seconds, None if not known",))
 
 
 class Job(AbstractJob):

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core.admission import Admission
 from treadle.core.graph.countdown import Countdown
+from treadle.core.ranked_admission import ranked
 from treadle.errors import InternalError, RunError, TreadleError, listed
 from treadle.scheduling.hooks import add_note_of_job
 
 from .badges import RUNNING, SCHEDULED
 from .job import AbstractJob, Job, call_hook, known_as, name_of
+from .ranks import ranks_of
 
 if TYPE_CHECKING:
     from .sharing import Share
@@ -60,6 +62,7 @@ class Run:
         self._share = share
         self._admission = Admission({WINDOW: window}) if window and share is None else None
         self._tasks: dict[AbstractJob, asyncio.Task[None]] = {}
+        self._jobs = jobs
         self._finite = len([1 for job in jobs if not job.forever])
         self._left = self._finite or 1
         self._is_over = False
@@ -138,6 +141,8 @@ class Run:
             # an eager task has ended while it was made: the loop below goes on with what that has made ready
             return
         self._is_starting = True
+        if admission is not None and admission.is_short:
+            admission = self._admission = ranked(admission, ranks_of([self._jobs]).__getitem__)
         if admission is None:
             # the list may grow meanwhile
             for job in self._ready:

@@ -17,6 +17,7 @@ from treadle.errors import RunError, listed
 from .demands import check_settings, demands_of, holds
 from .graph import JobGraph
 from .job import AbstractJob, name_of
+from .ranks import ranks_of
 
 WITHOUT_WINDOW = "jobs"
 """The queue of the jobs of all schedulers without a window; they take no token of it."""
@@ -57,6 +58,7 @@ class Shared:
         top = graphs[0]
         pool, self.demands = demands_of(graphs, top._aio_pool)
         self.admission = PoolAdmission({WITHOUT_WINDOW: 0}, pool, top._aio_most)
+        self._graphs = graphs
         self.open: list[Share] = []
         """Of the runs that go on, each after the one that it is in."""
         self.going: set[int] = set()
@@ -89,12 +91,19 @@ class Shared:
         try:
             while self._is_due:
                 self._is_due = False
+                if self.admission.is_short:
+                    self._rank()
                 if self.admission.waiting:
                     for (share, job), slot in list(self.admission.admit()):
                         share.begin(job, slot)
         finally:
             self._is_starting = False
         self.look()
+
+    def _rank(self) -> None:
+        """Have those that wait go by their longest paths, from now on."""
+        ranks = ranks_of(self._graphs)
+        self.admission.rank_by(lambda item: ranks[item[1]])
 
     def look(self) -> None:
         """Refuse to wait for what jobs for ever will never give back; only warn if there is a time limit."""
