@@ -54,6 +54,7 @@ class Action:
     :param predecessors: uids of the actions whose outputs it reads, and of those that it needs
     :param after: uids of the actions that come before it if they are part of the run
     :param report: whether reports show its outputs that are pictures or tables
+    :param conditions: uid -> the condition on its outcome, of the predecessors of which not a success is needed
     """
 
     uid: str
@@ -65,6 +66,7 @@ class Action:
     place: Place
     tags: tuple[str, ...] = ()
     report: bool = False
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def listed(self) -> bool:

@@ -25,7 +25,7 @@ from .read import groups
 from .read.file import Common, PlanFile, join_queues, read_header, read_values, secret_params
 from .read.pool import join_pools
 from .read.spec import Spec
-from .resolve import glob_matches
+from .resolve import conditions, glob_matches
 from .resolve.commands import CommandBuilder, circle_error, hide_gpus
 from .resolve.declared_outputs import DeclaredOutputs, Instance
 from .resolve.edges import Linker
@@ -351,6 +351,8 @@ class _Loader:
             try:
                 command = filler.command(instance, deps)
                 its_tags = tags(instance) if instance.spec.tags else ()
+                if deps.conditions:
+                    conditions.check(self.source, instance, deps, self.problems)
             except TreadleError as error:
                 self.problems.collect(error)
             else:
@@ -359,11 +361,12 @@ class _Loader:
                     instance.spec.name,
                     instance.spec.help,
                     command,
-                    tuple(deps.predecessors),
+                    tuple(deps.waits_for) if deps.conditions else tuple(deps.predecessors),
                     _only_after(instance, linker) if deps.after else (),
                     command.place or self.source.place(instance.spec.key.start),
                     its_tags,
                     instance.spec.flag("report"),
+                    {uid: need.says for uid, need in deps.conditions.items()},
                 )
             if broken and len(self.problems) > len(broken) + 100:
                 break
@@ -385,7 +388,7 @@ def _only_after(instance: Instance, linker: Linker) -> tuple[str, ...]:
     after = dict.fromkeys([one.uid for one in deps.after if not one.disabled])
     if len(after) < len(deps.after):
         after |= dict.fromkeys(_through_disabled(instance, linker))
-    return tuple([uid for uid in after if uid not in deps.predecessors])
+    return tuple([uid for uid in after if uid not in deps.predecessors and uid not in deps.conditions])
 
 
 def _through_disabled(instance: Instance, linker: Linker) -> list[str]:
@@ -405,7 +408,7 @@ def _comes_after(uid: str, other: str, linker: Linker) -> bool:
 
     def before(here: str) -> list[str]:
         deps = linker.dependencies[here]
-        return [*deps.predecessors, *(one.uid for one in deps.before())]
+        return [*deps.waits_for, *(one.uid for one in deps.before())]
 
     return other in reached([uid], before)
 

@@ -82,7 +82,8 @@ def with_all_after(plan: Project, uids: Iterable[str]) -> set[str]:
 
 def _state_of(plan: Project, uid: str) -> tuple[str, ...]:
     action = plan.actions[uid]
-    return (*sorted(action.predecessors), "", *texts_of(action.command))
+    before = [f"{uid} {action.conditions.get(uid, '')}" for uid in sorted(action.predecessors)]
+    return (*before, "", *texts_of(action.command))
 
 
 def with_generated_plans(

@@ -19,7 +19,7 @@ from .file_scope import FileScope
 from .mixins import USE, Mixins
 from .params import check_name
 from .settings import SettingsReader
-from .spec import FromItem, Item, Slot, Spec, is_true
+from .spec import FromItem, Item, Need, Slot, Spec, is_true
 from .variables import glob, out_item, tree, tree_item
 from .variants import Variants, known_to, words_of
 
@@ -57,7 +57,7 @@ class OrderKeys(NamedTuple):
     """Whether an action runs, and after which others."""
 
     condition: Condition | None = None
-    needs: Sequence[Template] = ()
+    needs: Sequence[Need] = ()
     after: Sequence[Template] = ()
     tags: Sequence[Template] = ()
 
@@ -398,10 +398,17 @@ class ActionReader:
         when = entries.get("when")
         return OrderKeys(
             Condition(self.source, when) if isinstance(when, Scalar) else None,
-            self._templates(entries.get("needs"), "a name in needs"),
+            self._needs(entries) if "needs" in entries else (),
             self._templates(entries.get("after"), "a name in after"),
             self._templates(entries.get("tags"), "a tag"),
         )
+
+    def _needs(self, entries: Mapping[str, Node]) -> Sequence[Need]:
+        from . import needs
+
+        foreach = entries.get("foreach")
+        values = {**self.taken, **(foreach.nodes if isinstance(foreach, Table) else {})}
+        return needs.read(self.validator, entries["needs"], values)
 
 
 def _is_folder(node: Table, own: str) -> bool:

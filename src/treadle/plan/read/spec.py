@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from treadle.command.command import DEFAULT_SHELL, Limits
 from treadle.plan.language import argv_split, shell
@@ -13,6 +13,9 @@ from treadle.plan.language.templates import GlobItem, Record, Scope, Template, T
 from treadle.plan.yaml.nodes import Node, Scalar
 
 from .file_scope import FileScope
+
+if TYPE_CHECKING:
+    from treadle.core.conditions import Condition as OutcomeCondition
 
 _LIMITS = Limits()
 
@@ -43,6 +46,41 @@ class Slot:
     name: str
     items: list[Item]
     is_text: bool
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Need:
+    """One entry of `needs`.
+
+    :param name: an action, family, group or pattern
+    :param condition: what the outcome must meet; None for on_success
+    :param expects: how many actions it must select: `+`, `?`, `*` or a number; "" for a plain name
+    :param node: where it is written
+    """
+
+    name: Template
+    condition: OutcomeCondition | None
+    expects: str
+    node: Node
+
+    @property
+    def says(self) -> str:
+        """Its condition in words."""
+        return "on_success" if self.condition is None else self.condition.text
+
+    def is_met_by(self, kind: str) -> bool:
+        """Return whether an outcome of a kind other than a success meets it."""
+        return self.condition is not None and kind in self.condition.kinds
+
+    def misses(self, count: int) -> str:
+        """Return what is wrong with the number of actions that it selects, "" if that is expected."""
+        if self.expects in ("", "*"):
+            return ""
+        if self.expects == "+":
+            return "" if count else "at least one action is expected"
+        if self.expects == "?":
+            return "" if count <= 1 else "at most one action is expected"
+        return "" if count == int(self.expects) else f"expected are {self.expects}"
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -125,7 +163,7 @@ class Spec:
     files: Mapping[str, Template] = field(default_factory=dict)
     foreach: Sequence[tuple[str, list[Item | Record]]] = ()
     condition: Condition | None = None
-    needs: Sequence[Template] = ()
+    needs: Sequence[Need] = ()
     after: Sequence[Template] = ()
     tags: Sequence[Template] = ()
     settings: Settings = _SETTINGS

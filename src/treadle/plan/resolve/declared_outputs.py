@@ -47,6 +47,7 @@ class Instance:
     """An action with the values of one choice of `foreach`, and its outputs.
 
     :param disabled: why it is disabled, or ""
+    :param is_unclear: whether it is disabled because a generated plan is not loaded
     :param is_placeholder: it represents a disabled family without values, so its texts have no meaning
     """
 
@@ -59,6 +60,7 @@ class Instance:
     expand: str | None = None
     disabled: str = ""
     is_placeholder: bool = False
+    is_unclear: bool = False
 
 
 class DeclaredOutputs:

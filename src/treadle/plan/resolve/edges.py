@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import parents
+from treadle.core.wording import count
 from treadle.errors import TreadleError, listed, nearest
 from treadle.frontends.names import Names
 from treadle.plan.circles import circle_numbers
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import GlobItem, Scope, Template, TreeItem, escape
 from treadle.plan.read.file_scope import PathResolver
-from treadle.plan.read.spec import FromItem
+from treadle.plan.read.spec import FromItem, Need
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node
 
 from . import glob_matches
+from .conditions import add_needs
 from .declared_outputs import DeclaredOutputs, Instance, OutputCheck
 from .programs import Programs, StartedProgram, starts
 from .references import References
@@ -33,10 +35,13 @@ class Dependencies:
     :param named: the name of an input, "" without names -> its paths, and whether they were written as one text
     :param paths: all paths that it reads
     :param required: (producer, path) without which it is disabled
-    :param any_of: (actions, name): it is disabled if all of one list are
-    :param predecessors: uids of the actions whose success it waits for
+    :param any_of: (actions, name, whether their being disabled is met by a condition): if not, it is disabled if
+        all of one list are
+    :param predecessors: uids of the actions whose success it waits for, with the node that says so, if known
+    :param conditions: uids of the actions of which another outcome than success is needed, with that need
     :param yielding: it waits for these too if they do not wait for it: producers of what links in its trees lead to
-    :param needs: the actions of its `needs`, and those of its `after`
+    :param needs: the entries of its `needs`, each with its actions
+    :param after: the actions of its `after`
     :param started: the programs that it starts, as far as they are known before its inputs are
     :param is_complete: whether all that it reads was found
     :param unloaded: producers of plans that are not loaded and may have a name in `needs` or `after`, and the error
@@ -50,10 +55,11 @@ class Dependencies:
     named: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
     paths: Sequence[str] = ()
     required: list[tuple[Instance, str]] = field(default_factory=list)
-    any_of: list[tuple[list[Instance], str]] = field(default_factory=list)
-    predecessors: dict[str, None] = field(default_factory=dict)
+    any_of: list[tuple[list[Instance], str, bool]] = field(default_factory=list)
+    predecessors: dict[str, Node | None] = field(default_factory=dict)
+    conditions: dict[str, Need] = field(default_factory=dict)
     yielding: dict[str, None] = field(default_factory=dict)
-    needs: Sequence[Instance] = ()
+    needs: Sequence[tuple[Need, list[Instance]]] = ()
     after: Sequence[Instance] = ()
     started: Sequence[StartedProgram] = ()
     is_complete: bool = True
@@ -65,8 +71,14 @@ class Dependencies:
 
     def before(self) -> list[Instance]:
         """Return the actions that it waits for, as far as they are known of a disabled one."""
-        found = [*self.after, *self.needs, *(producer for producer, _ in self.required)]
-        return found + [producer for producers, _ in self.any_of for producer in producers]
+        needs = (one for _, found in self.needs for one in found)
+        found = [*self.after, *needs, *(producer for producer, _ in self.required)]
+        return found + [producer for producers, _, _ in self.any_of for producer in producers]
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The uids of its predecessors, whatever outcome it needs of them."""
+        return [*self.predecessors, *self.conditions]
 
 
 class Linker:
@@ -159,7 +171,7 @@ class Linker:
                             producer for producer, _ in self.references.outputs(item, instance, is_early=True)
                         ]
                         if producers and not item.empty:
-                            deps.any_of.append((producers, _shown(item, instance.scope)))
+                            deps.any_of.append((producers, _shown(item, instance.scope), False))
                     elif not isinstance(item, GlobItem):
                         for text, node in _texts(item, instance.scope):
                             path = instance.spec.file_scope.resolver.path(text, node, "an input")
@@ -177,17 +189,40 @@ class Linker:
                     (producer, one.path) for producer in self.declared.producers_by_any_name(one.path)
                 )
         if spec.needs:
-            needs = self._waited_for(instance, spec.needs, "needs", deps)
-            deps.any_of.extend((found, name) for name, found in needs)
-            deps.needs = [one for _, found in needs for one in found]
+            deps.needs = [(need, self._needed(instance, need, deps)) for need in spec.needs]
         if spec.after:
             after = self._waited_for(instance, spec.after, "after", deps)
             deps.after = [one for _, found in after for one in found]
 
+    def _needed(self, instance: Instance, need: Need, deps: Dependencies) -> list[Instance]:
+        """Return the actions of an entry of needs; errors are kept."""
+        known = (self.problems.reported, len(deps.unloaded))
+        named = self._waited_for(instance, [need.name], "needs", deps, may_miss=need.expects in ("?", "*"))
+        is_met = need.is_met_by("disabled")
+        deps.any_of.extend((found, name, is_met) for name, found in named if found or not is_met)
+        actions = list(dict.fromkeys(one for _, found in named for one in found))
+        if known == (self.problems.reported, len(deps.unloaded)):
+            missed = need.misses(len(actions))
+            if missed:
+                names = listed(repr(name) for name, _ in named) or "the list"
+                selects = f"selects {count(len(actions), 'action')}" if actions else "selects no action"
+                facts = (listed(one.uid for one in actions),) if actions else ()
+                hint = 'expects: "*" takes any number'
+                self.problems.add(
+                    self.source.error(f"needs: {names} {selects}, {missed}", need.node, facts=facts, hint=hint)
+                )
+        return actions
+
     def _waited_for(
-        self, instance: Instance, names: Sequence[Template], kind: str, deps: Dependencies
+        self,
+        instance: Instance,
+        names: Sequence[Template],
+        kind: str,
+        deps: Dependencies,
+        *,
+        may_miss: bool = False,
     ) -> list[tuple[str, list[Instance]]]:
-        found, unloaded = self.references.waited_for(instance, names, kind, self.problems)
+        found, unloaded = self.references.waited_for(instance, names, kind, self.problems, may_miss=may_miss)
         deps.unloaded = (*deps.unloaded, *unloaded)
         return found
 
@@ -229,9 +264,8 @@ class Linker:
             deps.paths = [*deps.paths, *deps.hidden]
         if instance.spec.file_scope.generated_by:
             deps.predecessors[instance.spec.file_scope.generated_by] = None
-        for needed in deps.needs:
-            if not needed.disabled:
-                deps.predecessors[needed.uid] = None
+        if deps.needs:
+            add_needs(self.source, instance, deps, self.problems)
 
     def _glob(self, item: GlobItem, instance: Instance, deps: Dependencies) -> Sequence[str]:
         resolver = instance.spec.file_scope.resolver
@@ -243,11 +277,11 @@ class Linker:
             if producer is None:
                 for one in self.declared.producers_through_links(path):
                     if one is not instance and not one.disabled:
-                        deps.predecessors[one.uid] = None
+                        deps.predecessors[one.uid] = item.node
             if producer is instance:
                 raise self._own(instance, path, item.node, "the glob takes it: use exclude")
             if producer is not None:
-                deps.predecessors[producer.uid] = None
+                deps.predecessors[producer.uid] = item.node
         return found
 
     def _outputs(self, item: FromItem, instance: Instance, deps: Dependencies) -> list[str]:
@@ -255,7 +289,7 @@ class Linker:
         for producer, paths in self.references.outputs(item, instance):
             if not producer.disabled:
                 found.update(dict.fromkeys(paths))
-                deps.predecessors[producer.uid] = None
+                deps.predecessors[producer.uid] = item.node
         if not found and not item.empty:
             what = f"from: {_shown(item, instance.scope)} selects no outputs"
             raise self.source.error(what, item.node, hint="if that is right, add empty: ok")
@@ -309,7 +343,7 @@ class Linker:
                 hint = f"{OWN}, or leave it out: {{tree: {path}, exclude: [...]}}" if path[-1] == "/" else OWN
                 raise self._own(instance, self._shared(instance, path), node, hint)
             if not producer.disabled:
-                deps.predecessors[producer.uid] = None
+                deps.predecessors[producer.uid] = node
         self._check_input(path, producers, node, instance)
         if not path.endswith("/"):
             return bool(producers)
@@ -317,7 +351,7 @@ class Linker:
             for hidden in self.declared.hidden_in(tree, exclude):
                 for producer in self.declared.exact(hidden):
                     if producer is not instance and not producer.disabled:
-                        deps.predecessors[producer.uid] = None
+                        deps.predecessors[producer.uid] = node
                         deps.hidden[hidden] = None
         for inner in self.declared.presence if path not in deps.apart else ():
             if inner != path and inner.startswith(path) and self.declared.presence[inner] in producers:
@@ -351,7 +385,7 @@ class Linker:
         if not yielding:
             return
         edges = {
-            uid: {**deps.predecessors, **deps.yielding, **{one.uid: None for one in deps.after}}
+            uid: {**dict.fromkeys(deps.waits_for), **deps.yielding, **{one.uid: None for one in deps.after}}
             for uid, deps in self.dependencies.items()
         }
         circles = circle_numbers(edges)
@@ -466,7 +500,7 @@ def _disable_dependents(instances: Sequence[Instance], dependencies: Mapping[str
         deps = dependencies[instance.uid]
         for producer, path in deps.required:
             readers.setdefault(producer.uid, []).append((instance, path))
-        for at, (producers, _) in enumerate(deps.any_of):
+        for at, (producers, _, _) in enumerate(deps.any_of):
             uids = {producer.uid for producer in producers}
             enabled[instance.uid, at] = len(uids)
             for uid in uids:
@@ -476,9 +510,15 @@ def _disable_dependents(instances: Sequence[Instance], dependencies: Mapping[str
         for reader, path in readers.get(gone.uid, ()):
             if not reader.disabled:
                 reader.disabled = f"needs {path} of {gone.uid}, which is disabled"
+                reader.is_unclear = gone.is_unclear
                 queue.append(reader)
         for reader, at in lists.get(gone.uid, ()):
             enabled[reader.uid, at] -= 1
             if not enabled[reader.uid, at] and not reader.disabled:
-                reader.disabled = f"needs {dependencies[reader.uid].any_of[at][1]}, which is disabled"
+                producers, name, is_met = dependencies[reader.uid].any_of[at]
+                is_unclear = any(producer.is_unclear for producer in producers)
+                if is_met and not is_unclear:
+                    continue
+                reader.disabled = f"needs {name}, which is disabled"
+                reader.is_unclear = is_unclear
                 queue.append(reader)

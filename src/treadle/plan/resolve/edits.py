@@ -46,7 +46,9 @@ def editors_of(linker: Linker) -> dict[str, str]:
     return found
 
 
-def _wait(instance: Instance, editors: Iterable[Instance], waits_for: dict[str, None]) -> None:
+def _wait(
+    instance: Instance, editors: Iterable[Instance], waits_for: dict[str, Node | None] | dict[str, None]
+) -> None:
     waits_for.update((editor.uid, None) for editor in editors if editor is not instance)
 
 

@@ -226,10 +226,28 @@ def is_false(condition: Condition, spec: Spec, values: Mapping[str, Operand], en
     secret = [f"env.{name}" for name in spec.settings.secret]
     tracked = {f"env.{name}": environ.get(name, "") for name in spec.settings.track}
     known = {**spec.file_scope.operands, **values, **tracked}
-    holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_NOT_IN_CONDITIONS}, secret)
+    try:
+        holds, shown = condition.evaluate(known, {**spec.file_scope.unusable, **_NOT_IN_CONDITIONS}, secret)
+    except TreadleError as error:
+        raise _about_outcome(error) from None
     if holds:
         return ""
     return f"when {' '.join(condition.node.text.split())} is false" + (f": {shown}" if shown else "")
+
+
+def _about_outcome(error: TreadleError) -> TreadleError:
+    """Return an error of a condition; if its name is an outcome's, one that says where outcomes are named."""
+    from treadle.core.conditions import NAMES
+
+    word = error.what.partition(" is not defined")[0]
+    if word == error.what or word.lower() not in NAMES:
+        return error
+    return TreadleError(
+        f"{word} is an outcome, and when of an action compares values",
+        facts=("when of an entry of needs names outcomes",),
+        hint=f"needs: [{{action: NAME, when: {word}}}]",
+        place=error.place,
+    )
 
 
 _NOT_IN_CONDITIONS = {

@@ -56,6 +56,7 @@ def link(
         reason = _reason(linker, names, broken)
         for one in broken:
             one.disabled = reason
+            one.is_unclear = True
             # what globs match depends on which actions are enabled
             one.spec.file_scope.resolver.glob_matches.clear()
     if all(linker.by_uid[uid].disabled for uid in names.open):
@@ -86,4 +87,4 @@ def _reason(linker: Linker, names: Names, broken: Collection[Instance]) -> str:
 
 def _needed(linker: Linker, names: Names) -> set[str]:
     """Return the uids of the producers of unloaded plans, and of all that comes before them."""
-    return set(reached(names.open, lambda uid: linker.dependencies[uid].predecessors))
+    return set(reached(names.open, lambda uid: linker.dependencies[uid].waits_for))

@@ -76,7 +76,9 @@ class Programs:
             place = self.declared.disk.named(path) if ".." in path else normalise(path, self.root)
             yield StartedProgram(place, node, is_late)
 
-    def wait(self, instance: Instance, started: Iterable[StartedProgram], predecessors: dict[str, None]) -> None:
+    def wait(
+        self, instance: Instance, started: Iterable[StartedProgram], predecessors: dict[str, Node | None]
+    ) -> None:
         """Add the producers of the programs of an instance to its predecessors.
 
         :raises TreadleError: it makes a program itself, or the producer is disabled
@@ -94,7 +96,7 @@ class Programs:
                         hint="give both the same when:",
                     )
                 else:
-                    predecessors[producer.uid] = None
+                    predecessors[producer.uid] = one.node
 
     def _own(self, instance: Instance, started: StartedProgram) -> TreadleError:
         paths = (started.path, *self.declared.other_names(started.path))

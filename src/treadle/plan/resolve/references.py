@@ -27,7 +27,13 @@ class References:
     by_uid: Mapping[str, Instance]
 
     def waited_for(
-        self, instance: Instance, templates: Sequence[Template], kind: str, problems: Problems
+        self,
+        instance: Instance,
+        templates: Sequence[Template],
+        kind: str,
+        problems: Problems,
+        *,
+        may_miss: bool = False,
     ) -> tuple[list[tuple[str, list[Instance]]], list[tuple[Instance, TreadleError]]]:
         """Return the names in needs or after with their actions; errors are kept.
 
@@ -35,13 +41,14 @@ class References:
         and the error about the name if the producer is enabled.
 
         :param kind: `needs` or `after`
+        :param may_miss: whether a name may select nothing
         """
         found: list[tuple[str, list[Instance]]] = []
         unloaded: list[tuple[Instance, TreadleError]] = []
         for template in templates:
             for name in instance.scope.items(template):
                 try:
-                    found.append((name, self._named(name, template, kind, instance)))
+                    found.append((name, self._named(name, template, kind, instance, may_miss=may_miss)))
                 except TreadleError as error:
                     producer = self.names.producer_of_plan(instance.spec.file_scope.prefix + name)
                     if producer is None or producer == instance.uid:
@@ -51,7 +58,9 @@ class References:
                         unloaded.append((self.by_uid[producer], UnloadedNameError.of(error)))
         return found, unloaded
 
-    def _named(self, name: str, template: Template, kind: str, instance: Instance) -> list[Instance]:
+    def _named(
+        self, name: str, template: Template, kind: str, instance: Instance, *, may_miss: bool
+    ) -> list[Instance]:
         prefix = instance.spec.file_scope.prefix
         self._refuse_own(name, template, instance)
         if self.names.may_be_made(name, prefix, instance.uid):
@@ -60,6 +69,8 @@ class References:
         if uids and is_pattern(name):
             uids = [uid for uid in uids if uid != instance.uid] or None
         if uids is None:
+            if may_miss and self.names.producer_of_plan(prefix + name) is None:
+                return []
             raise self._unknown(name, template, kind, prefix)
         return [self.by_uid[uid] for uid in uids]
 

@@ -33,6 +33,7 @@ _REQUIRED = {
     "out": "path",
     "from": "from",
     "tools": "tool",
+    "needs": "action",
     "retries": "max",
 }
 """Table -> its required key."""
@@ -215,6 +216,14 @@ _KNOWN: dict[str, Schema] = {
     keys.REQUIRED.says: {
         "anyOf": [_TEXT, _ref("require"), {"type": "array", "items": {"anyOf": [_TEXT, _ref("require")]}}]
     },
+    keys.NEEDS.says: {
+        "anyOf": [
+            _TEXT,
+            _ref("needs"),
+            {"type": "array", "items": {"anyOf": [_TEXT, _ref("needs"), _ref("select")]}},
+        ]
+    },
+    keys.EXPECTS.says: {"anyOf": [_whole(1), {"enum": [*keys.MATCHES]}]},
     keys.TYPE.says: {"enum": list(keys.PARAM_TYPES)},
     keys.SPLIT.says: {"enum": list(keys.SPLITS)},
     keys.CHECK.says: {"enum": list(keys.CHECKS)},

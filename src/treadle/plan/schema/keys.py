@@ -92,6 +92,10 @@ def _check_retries(node: Scalar) -> str:
     return _check_whole(0)(node) and "must be a whole number, or a map with max, on, backoff, jitter"
 
 
+def _check_expects(node: Scalar) -> str:
+    return "" if node.text in MATCHES or _check_whole(1)(node) == "" else f"must be {EXPECTS_SAYS}"
+
+
 def _one_of(*texts: str) -> Callable[[Scalar], str]:
     def check(node: Scalar) -> str:
         if node.text in texts:
@@ -123,6 +127,9 @@ FORMATS = ("yaml", "json", "toml", "text")
 SPLITS = ("commas", "words")
 CHECKS = ("content", "presence")
 OUTPUTS = ("stream", "block", "quiet")
+MATCHES = ("+", "?", "*")
+"""Numbers of matches: at least one, at most one, any."""
+EXPECTS_SAYS = '+, "?", "*", or a whole number, 1 or more'
 PARAM_TYPES = ("str", "int", "float", "bool", "list", "path")
 
 TEXT = Kind("a text", (Scalar,))
@@ -154,6 +161,8 @@ REQUIRED = Kind(
 )
 DOTENV = Kind("a path, or a map with file, optional", (Scalar, Table))
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
+NEEDS = Kind("a name, or a list of names and of maps with action, when, expects", (Scalar, Items, Table))
+EXPECTS = Kind(EXPECTS_SAYS, (Scalar,), _check_expects)
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
 GIVEN = Kind("a map of names to texts and lists", (Table,))
 
@@ -281,6 +290,14 @@ REQUIRE_KEYS = _table(
         "message: there are no sources"),
 )  # fmt: skip
 
+NEEDS_KEYS = _table(
+    Key("action", TEXT, "An action, family, group or pattern. Required.", "", "action: hello"),
+    Key("when", TEXT, "The outcome that it must have: `on_success`, `on_failure`, `always`, or names of outcomes "
+        "with `and`, `or`, `not` and brackets. See [below](#conditions).", "on_success", "when: on_failure"),
+    Key("expects", EXPECTS, 'How many actions it must select: at least one (`+`), at most one (`"?"`), any number '
+        '(`"*"`), or this many.', "+", 'expects: "*"'),
+)  # fmt: skip
+
 RETRIES_KEYS = _table(
     Key("max", AMOUNT, "Maximum number of further attempts. Required.", "", "max: 2"),
     Key("on", TEXTS, "Failures to retry after: `timeout`, `exit N`, `signal`, `any`.", "any",
@@ -349,8 +366,8 @@ ACTION_KEYS = _table(
         "one action", "foreach: {part: [a, b]}"),
     Key("when", TEXT, "A condition. If it is false, the action is disabled, and so are all actions that need it or "
         "read its outputs.", "always enabled", 'when: mode == "release"'),
-    Key("needs", TEXTS, "Actions, families, groups or patterns that must succeed before it, if no file connects "
-        "them.", "none", "needs: [hello]"),
+    Key("needs", NEEDS, "Actions, families, groups or patterns that must succeed before it, if no file connects "
+        "them. A map says which [outcome](#conditions) is needed in place of success.", "none", "needs: [hello]"),
     Key("after", TEXTS, "Actions, families, groups or patterns that run before it if they are part of the run. "
         "Their failure does not matter.", "none", "after: [hello]"),
     Key("uses", TEXTS, "Parameters, vars and `foreach` values that are fingerprinted though the command does not "
@@ -367,6 +384,8 @@ ACTION_KEYS = _table(
     Key("exclusive", BOOL, "Nothing else runs while it runs, in any queue.", "false", "exclusive: true"),
     Key("always", BOOL, "Run each time. Actions that read its outputs run only if these changed.", "false",
         "always: true"),
+    Key("finally", BOOL, "Run after all other actions, whatever their outcome. See [below](#actions-at-the-end).",
+        "false", "finally: true"),
     Key("once", BOOL, "Run only if an output is missing, whatever else differs.", "false",
         "out: out/venv/\nonce: true"),
     Key("confirm", TEXT, "A question that is asked on the terminal before it starts. `--yes` answers it.", "none",
@@ -399,6 +418,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "dotenv": DOTENV_KEYS,
     "tools": TOOL_KEYS,
     "require": REQUIRE_KEYS,
+    "needs": NEEDS_KEYS,
     "retries": RETRIES_KEYS,
     "pool": POOL_KEYS,
 }

@@ -25,6 +25,8 @@ _MEANT = {
     **dict.fromkeys(("matrix", "for", "for_each", "each", "loop"), "foreach"),
     **dict.fromkeys(("if", "only_if", "condition"), "when"),
     **dict.fromkeys(("depends", "depends_on", "dependencies", "requires"), "needs"),
+    **dict.fromkeys(("name", "job", "task", "on_action"), "action"),
+    **dict.fromkeys(("ensure", "defer", "at_end", "cleanup"), "finally"),
     **dict.fromkeys(("dir", "workdir", "working_directory", "chdir"), "cwd"),
     **dict.fromkeys(("version",), "treadle"),
     **dict.fromkeys(("enum", "values"), "choices"),
