@@ -257,7 +257,7 @@ class Walk:
             raise refusal(self.create_scheduler, scheduler, "a Scheduler")
         self.scheduler = scheduler
         if self.bus:
-            self._publish_began()
+            self._publish_began(self.actions)
         if self._stop_requested is None:
             with RareCollection():
                 self.scheduler.run(self.actions)
@@ -665,15 +665,15 @@ class Walk:
     def _round(self) -> None:
         self.bus.publish("round")
 
-    def _publish_began(self) -> None:
-        """Publish that the walk begins, with all its actions."""
+    def _publish_began(self, actions: DAG) -> None:
+        """Publish that a walk of some actions begins, with each of them."""
         self._is_published = True
-        names = [str(uid) for uid in self.actions.vertex_data]
+        names = [str(uid) for uid in actions.vertex_data]
         queues = self.queues or {"default": self.tokens}
         began = WalkBegan(names, self.untouched, queues, self._time_left, self.unneeded)
         self.bus.publish("walk_began", began)
         if self.bus.wants("action"):
-            for uid in self.actions.vertex_data:
+            for uid in actions.vertex_data:
                 self.bus.publish("action", self.describe(uid))
 
     def _publish_started(self, job: Job) -> None:

@@ -24,7 +24,7 @@ from treadle.errors import StateError, StopRequestedError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
 from treadle.scheduling.hooks import refusal, words_of
 from treadle.scheduling.job import Job
-from treadle.scheduling.scheduler import DRAINING, STOPPING
+from treadle.scheduling.scheduler import DRAINING, KILLING, RUNNING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
 from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
 from treadle.state.store import Store, run_file
@@ -171,6 +171,7 @@ class CommandWalk(Walk):
     :param settings: how to run
     :param observer: the older way to follow it, see `Observer`; `bus.add` takes subscribers
     :param rest: the rest of the graph, if this is its dirty part
+    :param last: uid -> Command, walked after all others, whatever their outcomes: see `wants_last`
     """
 
     def __init__(
@@ -181,8 +182,15 @@ class CommandWalk(Walk):
         observer: Observer | None = None,
         *,
         rest: Rest | None = None,
+        last: DAG | None = None,
     ) -> None:
         super().__init__(actions)
+        self.last = last
+        """The actions at the end."""
+        self._is_last = False
+        """Whether these are walked now."""
+        self._is_limited = False
+        """Whether those of them that run have a time limit, as the run is to end."""
         self.root = os.path.abspath(root)
         self.settings = settings or Settings()
         if observer is not None:
@@ -207,14 +215,16 @@ class CommandWalk(Walk):
         :param stamps: what is known of files
         """
         store, commands = self.store, self.actions.vertex_data
+        if self.last is not None:
+            commands = {**commands, **self.last.vertex_data}
         files = Files(
             self.root,
             stamps,
             fine_device=store.lock.fine_device,
             clocks=store.lock.clocks,
-            is_stop_requested=lambda: (self._stop_requested or 0) >= STOPPING,
+            is_stop_requested=lambda: self._gives_up(STOPPING),
         )
-        self.fingerprinter = Fingerprinter(files, self.settings.environ, lambda: self._stop_requested is not None)
+        self.fingerprinter = Fingerprinter(files, self.settings.environ, lambda: self._gives_up(DRAINING))
         self.context = JobContext(
             *(self.root, store.folder, self.run_id, self.fingerprinter, commands), colours=self.settings.colours
         )
@@ -266,7 +276,7 @@ class CommandWalk(Walk):
             for note in self.store.notes:
                 self._say(note)
             self.about_to_walk()
-            report = super()._run_alone()
+            report = super()._run_alone() if self.last is None else self._run_both(self.last)
             self._tell_moved()
             self._end_leftovers()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
@@ -277,11 +287,78 @@ class CommandWalk(Walk):
             self.store.release()
         return report
 
+    def _run_both(self, last: DAG) -> Report:
+        """Walk the graph, and then the actions at the end."""
+        try:
+            report = super()._run_alone()
+        except KeyboardInterrupt:
+            # it is a first request to stop where nothing handles the signal
+            self._stop_requested = max(STOPPING, self._stop_requested or 0)
+            self._run_last(last, self.report())
+            raise
+        return self._run_last(last, report)
+
+    def _run_last(self, last: DAG, report: Report) -> Report:
+        """Walk the actions at the end, if they take place; return what has become of all."""
+        if not self._gives_up(KILLING) and self.wants_last(report):
+            if self.bus:
+                self._publish_end(report)
+            main, untouched = self.actions, self.untouched
+            self._is_last, self._is_limited = True, False
+            self.actions, self.untouched, self._positions = main | last, 0, None
+            try:
+                scheduler = self.scheduler = self.create_scheduler()
+                if self.bus:
+                    self._publish_began(last)
+                if self._gives_up(KILLING):
+                    # it came before the scheduler was there
+                    scheduler.stop(KILLING)
+                scheduler.run(last)
+                report = self.report()
+            finally:
+                self.actions, self.untouched, self._positions = main, untouched, None
+                self._is_last = False
+        return report
+
+    def wants_last(self, report: Report) -> bool:
+        """Return whether the actions at the end take place: by default if another one has started or failed.
+
+        A first request to stop does not keep them from it, `KILLING` does.
+
+        :param report: what has become of all others
+        """
+        from .last import has_happened
+
+        return has_happened(report)
+
+    def stop(self, stop_mode: int = STOPPING) -> None:
+        """Tell the walk to end, see `Walk.stop`; the actions at the end go on unless `stop_mode` is KILLING."""
+        if not self._is_last or stop_mode >= KILLING:
+            super().stop(stop_mode)
+            return
+        self._stop_requested = max(stop_mode, self._stop_requested or 0)
+        if self.scheduler is not None:
+            # it wakes up, and `_round` sees to the time limits
+            self.scheduler.stop(RUNNING)
+
+    def _gives_up(self, least: int) -> bool:
+        """Return whether what lasts long is given up, as a stop was requested.
+
+        :param least: the mode from which on this is so; what is at the end gives up only when it is killed
+        """
+        requested = self._stop_requested
+        return requested is not None and requested >= (KILLING if self._is_last else least)
+
     def _check(self) -> None:
         """Check the graph; of a part of a plan the edges through links were checked with the whole plan."""
         links = Links(self.root) if self._rest is None else None
         roots = {self.root, os.path.realpath(self.root)}
         check_commands(self.actions, self._queues(), roots, links)
+        if self.last is not None:
+            from .last import check_last
+
+            check_commands(self.last, self._queues(), roots, links)
+            check_last(self.actions, self.last)
 
     def _check_demands(self) -> None:
         """Refuse demands that the pool could never meet, of actions that would run.
@@ -467,9 +544,14 @@ class CommandWalk(Walk):
 
     def get_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job of an action, and note what comes after an action that runs."""
-        if not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
+        if self._is_last or not self._after_a_run.isdisjoint((*predecessors, *self.actions.get_after(uid))):
             self._after_a_run.add(uid)
-        return super().get_job(uid, data, predecessors, notify_end)
+        job = super().get_job(uid, data, predecessors, notify_end)
+        if self._is_last and self._stop_requested is not None and isinstance(job, CommandJob):
+            from .last import TIME_AFTER_STOP
+
+            job.timeout = job.timeout or TIME_AFTER_STOP
+        return job
 
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job that runs the command."""
@@ -627,6 +709,12 @@ class CommandWalk(Walk):
     def _round(self) -> None:
         """Write the held records before the scheduler sleeps, in one write with the marks of the next starts."""
         self.store.flush()
+        if self._is_last and self._stop_requested is not None and not self._is_limited:
+            from .last import TIME_AFTER_STOP
+
+            self._is_limited = True
+            assert self.scheduler is not None
+            self.scheduler.limit_running(TIME_AFTER_STOP)
         super()._round()
 
     def _queues(self) -> dict[str, int]:
@@ -857,6 +945,9 @@ class CommandWalk(Walk):
 
     def _count_failure(self) -> None:
         self._failures += 1
+        if self._is_last:
+            # it blocks no other
+            return
         if self.scheduler is None or self._after_failure is not None:
             self._look_after_failure()
         elif self._failures == self.settings.keep_going:

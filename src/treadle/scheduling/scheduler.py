@@ -585,6 +585,13 @@ class Scheduler:
         self._inbox.ring()
         self.runner.wake()
 
+    def limit_running(self, seconds: float) -> None:
+        """Give each job that runs without a time limit so many seconds from now."""
+        for job in self.active_jobs:
+            if job._limit is None:
+                job._limit = seconds
+                self._deadlines.add(self.clock() + seconds, job)
+
     def run_in_thread(self, job: Job) -> None:
         """Run a job in a reused thread (for `Job.start`)."""
         if self._threads is None:
