@@ -5,6 +5,7 @@ It knows no plan, and a walk without such actions does not load it.
 
 from __future__ import annotations
 
+from treadle.core.outcomes import FAIL
 from treadle.core.output_index import OutputIndex
 from treadle.errors import TreadleError
 
@@ -43,7 +44,4 @@ def check_last(actions: DAG, last: DAG) -> None:
 
 def has_happened(report: Report) -> bool:
     """Return whether any action of a walk has started, or has failed before it could."""
-    return any(
-        one.attempts or (one.status is not None and not one.status.is_good and not one.interrupted)
-        for one in report.actions.values()
-    )
+    return any(one.attempts or one.outcome.category == FAIL for one in report.actions.values())

@@ -141,10 +141,40 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     links = {**watch.links, **links_of_discovered(walk, actions)}
     facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
-        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.nearby),
+        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.nearby, last_of(walk)),
     )
     made.facts = facts.texts()
     return made
+
+
+def last_of(walk: CommandWalk) -> list[str]:
+    """Return what a snapshot keeps of the actions at the end, with where their records are in the log."""
+    texts: list[str] = []
+    for uid, command in walk.last.vertex_data.items() if walk.last is not None else ():
+        entry = walk.store.entries.get(walk.owner(str(uid), command).key)
+        frames = (entry.offset, entry.last_offset) if entry is not None else (-1, -1)
+        place = texts_of_place(command.place)
+        own = [*map(str, frames), str(uid), str(len(place)), *place, *texts_of(command)]
+        texts += (str(len(own)), *own)
+    return texts
+
+
+def last_from(texts: Sequence[str]) -> tuple[DAG | None, list[int]]:
+    """Return the graph of the actions that `last_of` has made texts of, and where in the log their records are.
+
+    :raises ValueError: the texts are not what they should be; so does LookupError
+    """
+    if not texts:
+        return None, []
+    graph, frames, before, at = DAG(), list[int](), list[str](), 0
+    while at < len(texts):
+        own = texts[at + 1 : at + 1 + int(texts[at])]
+        at += 1 + len(own)
+        frames += [offset for offset in map(int, own[:2]) if offset >= 0]
+        uid, end = own[2], 4 + int(own[3])
+        graph.add_vertex(uid, command_from(own[end:], own[4:end]), after=before[-1:])
+        before.append(uid)
+    return graph, frames
 
 
 def links_of_discovered(walk: CommandWalk, actions: Mapping[str, Command]) -> dict[str, str]:
@@ -348,7 +378,9 @@ class Part:
         if len(self.uids) != len(items):
             raise ValueError("two actions of a snapshot have one name")
         self.durations: list[float] = []
-        self._known: list[int] = []
+        self._known: list[int]
+        self.last, self._known = last_from(probed.facts.last)
+        """The actions at the end."""
         self._key_of: dict[int, str] = {}
         snapshot = probed.snapshot
         offsets, successes, lasts, durations = (snapshot.column(number) for number in _NUMBERS)
@@ -447,6 +479,7 @@ class Part:
         facts = self.probed.facts
         store_id, length = walk.store.position
         facts.log, facts.saved = (store_id, length, facts.log[2]), saved
+        facts.last = last_of(walk)
         sections[probe.FACTS] = join_texts(facts.texts())
         return sections, None
 

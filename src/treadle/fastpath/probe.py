@@ -73,10 +73,11 @@ class Facts:
     :param pool: what the plan says of resources, see `Project.pool`
     :param nearby: the nearest plan and those above it that may include it, relative to the root, if one of them was
         taken; [] if the call named the plan
+    :param last: what its writer keeps of the actions at the end, as texts
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "log", "nearby", "plan", "pool"),
+        *("environ", "folders", "generates_plans", "has_globs", "last", "links", "log", "nearby", "plan", "pool"),
         "queues",
         "saved",
     )
@@ -94,7 +95,9 @@ class Facts:
         generates_plans: bool,
         pool: str,
         nearby: Sequence[str] = (),
+        last: Sequence[str] = (),
     ) -> None:
+        self.last = list(last)
         self.pool = pool
         self.log = log
         self.plan = plan
@@ -127,7 +130,7 @@ class Facts:
         texts.append(str(len(self.links)))
         for link, text in self.links.items():
             texts += [link, text]
-        texts += [str(len(self.nearby)), *self.nearby]
+        texts += [str(len(self.nearby)), *self.nearby, str(len(self.last)), *self.last]
         for queue, tokens in self.queues.items():
             texts += [queue, str(tokens)]
         return texts
@@ -147,9 +150,11 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     links = dict(zip(texts[at + 1 : last : 2], texts[at + 2 : last : 2], strict=True))
     at = last + 1 + int(texts[last])
     nearby = texts[last + 1 : at]
+    end = at + 1 + int(texts[at])
+    at_end, at = texts[at + 1 : end], end
     queues = dict(zip(texts[at::2], map(int, texts[at + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
-    are = bool(has_globs), queues, bool(generates_plans), pool, nearby
+    are = bool(has_globs), queues, bool(generates_plans), pool, nearby, at_end
     return Facts(log, plan, float(saved), environ, folders, links, *are)
 
 

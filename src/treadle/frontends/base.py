@@ -55,6 +55,7 @@ class Action:
     :param after: uids of the actions that come before it if they are part of the run
     :param report: whether reports show its outputs that are pictures or tables
     :param conditions: uid -> the condition on its outcome, of the predecessors of which not a success is needed
+    :param is_last: whether it is walked after all others, see `Project.last`
     """
 
     uid: str
@@ -67,6 +68,7 @@ class Action:
     tags: tuple[str, ...] = ()
     report: bool = False
     conditions: Mapping[str, str] = field(default_factory=dict)
+    is_last: bool = False
 
     @property
     def listed(self) -> bool:
@@ -264,7 +266,7 @@ class Project:
         return found
 
     def dag(self, uids: Iterable[str] | None = None, done: Collection[str] = ()) -> DAG:
-        """Return the graph of all actions, or of some with all that they need.
+        """Return the graph of all actions but those at the end, or of some with all that they need.
 
         :param uids: the actions; `after` orders them, also through actions that are not in the graph, and adds none
         :param done: actions to leave out, because they have run
@@ -276,8 +278,8 @@ class Project:
             from treadle.core.graph.algorithms import reached
 
             wanted = set(reached(uids, lambda uid: self.actions[uid].predecessors))
-        if done:
-            wanted.difference_update(done)
+        wanted.difference_update(done)
+        wanted.difference_update(uid for uid, action in self.actions.items() if action.is_last)
         graph = DAG()
         known: dict[Any, tuple[Any, ...]] = {}
         for uid, action in self.actions.items():
@@ -287,9 +289,35 @@ class Project:
                     from treadle.core.graph.algorithms import through
 
                     after = through(after, self._before, wanted.__contains__, known)
-                before = [one for one in action.predecessors if one in wanted] if done else action.predecessors
+                before: Any = action.predecessors
+                if done:
+                    before = [one for one in before if one in wanted]
+                if action.conditions:
+                    before = {one: action.conditions.get(one, "on_success") for one in before}
                 graph.update_vertex(uid, action.command, before, enable_checks=False, after=after)
         graph.check()
+        return graph
+
+    def last(self, uids: Collection[str] | None = None) -> DAG | None:
+        """Return the graph of the actions at the end of a run, one after the other; None without any.
+
+        They come in the order of the plan, unless their `after` says otherwise.
+
+        :param uids: the actions to take; all if left out
+        """
+        from treadle.core.graph.dag import DAG
+
+        them = {uid: one for uid, one in self.actions.items() if one.is_last and (uids is None or uid in uids)}
+        if not them:
+            return None
+        order, graph = DAG(), DAG()
+        for uid, action in them.items():
+            after = [one for one in action.after if one in them]
+            order.update_vertex(uid, action.command, (), enable_checks=False, after=after)
+        before: list[Any] = []
+        for vertex, command in order:
+            graph.add_vertex(vertex, command, after=before[-1:])
+            before.append(vertex)
         return graph
 
     def _before(self, uid: Any) -> tuple[str, ...]:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from treadle.command.discovered import discovered_on_record, producers_on_record
 from treadle.command.walk import Settings
 from treadle.core.graph.algorithms import reached
+from treadle.core.graph.dag import DAG
 from treadle.errors import PlanError, UsageError
 from treadle.frontends.names import is_pattern
+from treadle.scheduling.scheduler import KILLING, STOPPING
 from treadle.state.store import Store
 from treadle.status import ReturnValue
 
@@ -52,6 +54,8 @@ class Rounds:
         """uid of each failed or blocked action -> the origins of that failure, itself among them."""
         self.end: RunReport | None = None
         """The report, if the run ends here."""
+        self.has_run = False
+        """Whether an action has started or failed."""
         self._failures = 0
         """Failures that count for -k: those of producers that the named actions need."""
         self._report: RunReport | None = None
@@ -91,7 +95,7 @@ class Rounds:
             self._failures = self._counted(self._needed(plan, if_unclear=True))
             limit = self.call.options.keep_going
             if limit and self._failures >= limit and self._report is not None:
-                self._finish(self._report)
+                self._finish(self._report, plan)
         return plan
 
     def complete(self, report: RunReport) -> None:
@@ -229,6 +233,7 @@ class Rounds:
         publish_plan(self.call, plan)
         walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done)
         report = RunReport.of(walk.run(), walk)
+        self.has_run = self.has_run or walk.wants_last(report)
         self.done.update(here)
         self._report = report
         self._reports |= report.actions
@@ -237,14 +242,35 @@ class Rounds:
         own = [one for one in bad if one.status != ReturnValue.force_fail]
         if not report.interrupted and (limit == 0 or len(own) < limit):
             return True
-        self._finish(report)
+        self._finish(report, plan)
         return False
 
-    def _finish(self, report: RunReport) -> None:
-        """End the run with the report of the last walk."""
+    def _finish(self, report: RunReport, plan: Project) -> None:
+        """End the run with the report of the last walk, after the actions at the end."""
+        last = plan.last()
+        if last is not None and self.has_run:
+            self._walk_last(report, plan, last)
         self.call.end(report, {})
         self.complete(report)
         self.end = report
+
+    def _walk_last(self, report: RunReport, plan: Project, last: DAG) -> None:
+        """Walk the actions at the end, which the report takes in; after a request to stop they take place too."""
+        options = self.call.options
+        settings = Settings(
+            options.jobs,
+            plan.queues,
+            wait=options.wait,
+            **resource_settings(options, plan.pool),
+            colours=self.call.colours,
+        )
+        walk = PlanWalk(self.call, DAG(), plan.root, settings, plan=plan, done=self.done, last=last, is_due=True)
+        stops = self.call.stops.count
+        if stops:
+            walk.stop(STOPPING if stops == 1 else KILLING)
+        ended = walk.run()
+        report.actions |= ended.actions
+        report.interrupted |= ended.interrupted
 
 
 def _first_of(plan: Project, failed: Collection[str]) -> list[str]:

@@ -60,7 +60,14 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
         if rounds.end is not None:
             return rounds.end
     uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.plan_producers]
-    if rounds is None and inputs_of_plan.found is not None and probed is not None and probed.is_of_plan:
+    names_last = any(plan.actions[uid].is_last for uid in uids)
+    if (
+        rounds is None
+        and inputs_of_plan.found is not None
+        and probed is not None
+        and probed.is_of_plan
+        and not names_last
+    ):
         report = _run_changed(call, inputs_of_plan, plan, uids, probed)
         if report is not None:
             return report
@@ -70,7 +77,7 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
         from .work_trees import keep_work_trees
 
         keep_work_trees(walk.store.folder, plan.looks.work_trees)
-    if rounds is None or not rounds.done:
+    if (rounds is None or not rounds.done) and not walk.is_due:
         inputs_of_plan.keep(walk, plan)
     if rounds is not None:
         rounds.publish_unknown(plan)
@@ -105,6 +112,7 @@ def _run_changed(
     part = changed_part(probed, plan.dag(uids), watch, written, inherited()) if watch is not None else None
     if found is None or part is None or found.root != plan.root:
         return None
+    part.last = plan.last()
     return _walk_part(call, found, part, plan.queues, plan.pool, plan.left_out)
 
 
@@ -120,7 +128,7 @@ def _walk_part(
         colours=call.colours,
         **resource_settings(options, pool),
     )
-    walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest())
+    walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest(), last=part.last)
     try:
         ended = walk.run()
     except OutdatedError:
@@ -160,4 +168,9 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
         colours=call.colours,
     )
     publish_plan(call, plan, None if rounds is None else rounds.left_out(plan))
-    return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done)
+    named = [uid for uid in (*uids, *forced) if plan.actions[uid].is_last]
+    has_run = rounds is not None and rounds.has_run
+    # where nothing else was named, those that were are all that runs
+    last = plan.last(named if named and not dag.vertex_data and not has_run else None)
+    is_due = bool(named) or has_run
+    return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done, last=last, is_due=is_due)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from treadle.command.walk import Rest
     from treadle.core.graph.dag import DAG
+    from treadle.core.outcomes import Report
     from treadle.core.pool import Pool
     from treadle.events.bus import Action
     from treadle.frontends.base import Project
@@ -29,6 +30,8 @@ class PlanWalk(CommandWalk):
     :param plan: the plan; None if it was not loaded, as only its dirty part is walked
     :param done: the actions that an earlier walk of the same run has walked
     :param rest: the rest of the graph, if this is its dirty part
+    :param last: the actions at the end of the run
+    :param is_due: whether these take place whatever this walk does
     """
 
     def __init__(
@@ -41,8 +44,11 @@ class PlanWalk(CommandWalk):
         plan: Project | None = None,
         done: Collection[str] = (),
         rest: Rest | None = None,
+        last: DAG | None = None,
+        is_due: bool = False,
     ) -> None:
-        super().__init__(actions, root, settings, rest=rest)
+        super().__init__(actions, root, settings, rest=rest, last=last)
+        self.is_due = is_due
         self.call = call
         self.plan = plan
         self.done = done
@@ -58,9 +64,14 @@ class PlanWalk(CommandWalk):
         if self.plan is not None:
             from .conflicts import refuse_shared_outputs
 
-            refuse_shared_outputs(self.plan, map(str, self.actions.vertex_data), self.store)
+            last = self.last.vertex_data if self.last is not None else ()
+            refuse_shared_outputs(self.plan, map(str, [*self.actions.vertex_data, *last]), self.store)
         self.call.under_way = True
         self.call.stops.attach(self)
+
+    def wants_last(self, report: Report) -> bool:
+        """Return whether the actions at the end take place: also after an earlier walk that has started some."""
+        return self.is_due or super().wants_last(report)
 
     def is_confirmed(self, uid: str, text: str) -> bool:
         """Return whether the call answers all questions.

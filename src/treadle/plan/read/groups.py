@@ -147,11 +147,11 @@ def default(file: PlanFile, names: Names, actions: Mapping[str, Action]) -> tupl
     if "default" in file.entries:
         found = _named_by_default(file, names)
     elif not others:
-        return tuple(uid for uid, action in actions.items() if action.command.outputs)
+        return tuple(uid for uid, action in actions.items() if action.command.outputs and not action.is_last)
     else:
         found = {uid for uid, action in actions.items() if ":" not in action.family and action.command.outputs}
         found |= {uid for name in others if name in names.groups for uid in names.find(name)}
-    return tuple(uid for uid in actions if uid in found)
+    return tuple(uid for uid, action in actions.items() if uid in found and not action.is_last)
 
 
 def unclear_default(file: PlanFile, names: Names, instances: Sequence[Instance]) -> tuple[str, ...]:

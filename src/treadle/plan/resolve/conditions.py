@@ -11,7 +11,7 @@ from treadle.plan.yaml.nodes import Node, Source
 from .declared_outputs import Instance
 
 if TYPE_CHECKING:
-    from .edges import Dependencies
+    from .edges import Dependencies, Linker
 
 
 def add_needs(source: Source, instance: Instance, deps: Dependencies, problems: Problems) -> None:
@@ -44,6 +44,38 @@ def check(source: Source, instance: Instance, deps: Dependencies, problems: Prob
             )
             hint = "take when: out, or read none of its outputs"
             problems.add(source.error(what, need.node, facts=facts, hint=hint))
+
+
+def check_last(linker: Linker, problems: Problems) -> None:
+    """Keep an error for each action that depends on one at the end of the run, see `finally`."""
+    source = linker.source
+    last = {one.uid for one in linker.instances if one.spec.flag("finally") and not one.disabled}
+    for instance in linker.instances:
+        if instance.disabled:
+            continue
+        uid, deps, entries = instance.uid, linker.dependencies[instance.uid], instance.spec.entries
+        nodes = {**deps.predecessors, **{one: need.node for one, need in deps.conditions.items()}}
+        if uid not in last:
+            nodes |= {one.uid: entries.get("after") for one in deps.after}
+        for one, node in nodes.items():
+            if one in last:
+                what = f"{uid} depends on {one}, which runs at the end (finally), after all others"
+                hint = f"take finally: out of {linker.by_uid[one].spec.name}, or the dependency"
+                facts = (f"{one} at {source.place(linker.by_uid[one].spec.key.start)}",)
+                problems.add(source.error(what, node or _reading(instance), facts=facts, hint=hint))
+        if uid in last:
+            _check_keys(source, instance, problems)
+
+
+def _check_keys(source: Source, instance: Instance, problems: Problems) -> None:
+    """Keep an error for each key that an action at the end cannot have."""
+    entries = instance.spec.entries
+    if "needs" in entries:
+        what = f"{instance.uid} runs at the end (finally), whatever the outcome of others: it cannot have needs"
+        problems.add(source.error(what, entries["needs"], hint="take needs: out, or finally:"))
+    if instance.expand is not None:
+        what = f"{instance.uid} runs at the end (finally): it cannot generate a plan"
+        problems.add(source.error(what, entries.get("expand", instance.spec.key), hint="take expand: out"))
 
 
 def _at(source: Source, need: Need) -> str:

@@ -67,7 +67,10 @@ class References:
             raise self._not_known(name, template)
         uids = self.names.said(name, prefix)
         if uids and is_pattern(name):
-            uids = [uid for uid in uids if uid != instance.uid] or None
+            # a pattern takes what can come before the action
+            is_last = instance.spec.flag("finally") and kind == "after"
+            others = [uid for uid in uids if uid != instance.uid]
+            uids = [uid for uid in others if is_last or not self.by_uid[uid].spec.flag("finally")] or None
         if uids is None:
             if may_miss and self.names.producer_of_plan(prefix + name) is None:
                 return []
