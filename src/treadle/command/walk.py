@@ -409,6 +409,8 @@ class CommandWalk(Walk):
         verdicts: dict[str, Verdict] = {}
         for uid, command in self.actions:
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
+        if self.last is not None:
+            verdicts |= self._foresee_last(self.last)
         return verdicts
 
     def unneeded_actions(self) -> set[str]:
@@ -424,6 +426,33 @@ class CommandWalk(Walk):
             if not all(start.is_met for start in (*starts, *self._outside_starts(uid))):
                 found.add(str(uid))
         return found
+
+    def _foresee_last(self, last: DAG) -> dict[str, Verdict]:
+        """Return what a run would do with the actions at the end: nothing if it does nothing else."""
+        runs = [uid for uid, verdict in self.verdicts.items() if verdict.decision == decision.RUN]
+        may_run = [uid for uid, verdict in self.verdicts.items() if verdict.decision == decision.MAY_RUN]
+        main, found = self.actions, dict[str, Verdict]()
+        self.actions, self._positions = main | last, None
+        try:
+            for uid, command in last:
+                verdict = self._foresee(str(uid), command)
+                if (runs or may_run) and not command.once:
+                    verdict = self._foresee_after(str(uid), command, verdict, [*runs, *may_run])
+                if verdict.decision == decision.RUN and not runs:
+                    depends = [Reason(decision.DEPENDS_ON, str(one)) for one in may_run]
+                    verdict = Verdict(decision.MAY_RUN if may_run else decision.SKIP, depends)
+                elif verdict.reasons and verdict.reasons[0].kind != decision.AT_END:
+                    verdict = Verdict(verdict.decision, [Reason(decision.AT_END), *verdict.reasons])
+                self.verdicts[uid] = found[str(uid)] = verdict
+        finally:
+            self.actions, self._positions = main, None
+        return found
+
+    def command_of(self, uid: str) -> Command:
+        """Return the Command of an action, also of one at the end."""
+        last = self.last.vertex_data if self.last is not None else {}
+        command: Command = last[uid] if uid in last else self.actions.vertex_data[uid]
+        return command
 
     def last_inputs(self, uid: str) -> ActionInputs | None:
         """Return what was last seen of the files of an action; None if they were not looked at."""
@@ -513,7 +542,8 @@ class CommandWalk(Walk):
         if uid in self.settings.force:
             reasons.append(Reason(decision.FORCED))
         if command.always:
-            reasons.append(Reason(decision.ALWAYS))
+            is_last = self.last is not None and uid in self.last.vertex_data
+            reasons.append(Reason(decision.AT_END if is_last else decision.ALWAYS))
         entry = self.store.entries.get(self.owner(uid, command).key)
         if entry is not None and not entry.counts and not (command.once and entry.state == MOVED):
             text = entry.last_run.text if entry.last_run is not None else ""

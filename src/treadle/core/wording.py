@@ -8,7 +8,7 @@ from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .decision import Reason
 
@@ -129,11 +129,35 @@ def reasons(whys: Sequence[Reason], most: int = 2) -> str:
 
 
 _ENDS_OF_CONDITIONS = {"on_success": "succeeds", "on_failure": "fails"}
+AT_END = "at the end of each run in which another action starts or fails"
+
+
+def conditions(needed: Mapping[str, str], most: int = 3) -> list[str]:
+    """Return in words what outcomes an action needs: `if test fails`.
+
+    :param needed: uid -> condition on its outcome
+    :param most: names that are shown of each condition
+    """
+    by_text: dict[str, list[str]] = {}
+    for uid, text in needed.items():
+        by_text.setdefault(text, []).append(safe(uid))
+    found = []
+    for text, uids in by_text.items():
+        names = ", ".join(uids[:most]) + (f" (+{len(uids) - most})" if len(uids) > most else "")
+        if text == "always":
+            found.append(f"whatever the outcome of {names}")
+            continue
+        names = names if len(uids) == 1 else f"each of {names}"
+        found.append(f"if {names} fails" if text == "on_failure" else f"if the outcome of {names} is {safe(text)}")
+    return found
+
+
 _KINDS = {
     decision.NEW: "new: it has not run here before",
     decision.NO_PREDICTION: "what it depends on is not known before it runs",
     decision.UNTRACKED: "after {name}, which has no fingerprint to compare",
     decision.ALWAYS: "it runs each time",
+    decision.AT_END: "at the end of the run",
     decision.FORCED: "forced",
     decision.FAILED: "the last run failed",
     decision.INTERRUPTED: "the last run was interrupted",

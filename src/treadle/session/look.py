@@ -46,9 +46,12 @@ def open_plans(
 def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     """Return a walk that has looked at some actions and all that they need."""
     forced = call.select(plan, call.options.force)
+    if any(plan.actions[uid].is_last for uid in uids):
+        # what is at the end follows from what else a run does
+        uids = [*uids, *plan.default]
     dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]))
     force = [str(uid) for uid in dag.vertex_data] if call.options.force_all else forced
-    walk = CommandWalk(dag, plan.root, Settings(call.options.jobs, plan.queues, force=force))
+    walk = CommandWalk(dag, plan.root, Settings(call.options.jobs, plan.queues, force=force), last=plan.last())
     # a run may begin or end during this look
     busy = walk.store.lock.is_busy()
     walk.look()
@@ -56,7 +59,7 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
         call.note(note)
     if plan.unread:
         foresee(plan, walk)
-    refuse_shared_outputs(plan, map(str, dag.vertex_data), walk.store)
+    refuse_shared_outputs(plan, map(str, walk.verdicts), walk.store)
     if busy or walk.store.lock.is_busy():
         holder = walk.store.lock.holder() or "another run"
         call.note(f"{holder} is active in this folder: the actions that it is running are shown as interrupted")

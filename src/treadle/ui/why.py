@@ -41,6 +41,7 @@ class Explained:
     :ivar after_them: the actions after the consumers
     :ivar cut_off: what is known of a last run that has no end
     :ivar last: the lines on its last run
+    :ivar when: when it runs at all, in words
     """
 
     uid: str
@@ -58,6 +59,7 @@ class Explained:
     after_them: Sequence[str] = ()
     cut_off: str = ""
     last: Sequence[Line] = ()
+    when: Sequence[str] = ()
 
 
 def explained_lines(known: Explained, *, verbose: bool = False) -> Iterator[Line]:
@@ -73,6 +75,8 @@ def explained_lines(known: Explained, *, verbose: bool = False) -> Iterator[Line
         if known.written.get(why.name):
             names = _some([safe(name) for name in known.written[why.name]], 1000 if verbose else _FOLLOWERS)
             yield line(f"    written since its last success: {names}")
+    for text in known.when:
+        yield line(f"  it runs {text}")
     if known.open:
         yield line(f"  {safe(known.open)}")
     if known.previous:

@@ -67,10 +67,10 @@ def plan_graph(plan: Project) -> Graph:
     graph = Graph()
     use = PathUse(plan)
     for uid, action in plan.actions.items():
-        graph.vertices[uid] = Vertex(uid, action.family, action.help)
-    for uid in plan.actions:
+        graph.vertices[uid] = Vertex(uid, action.family, action.help, is_last=action.is_last)
+    for uid, action in plan.actions.items():
         for before, kind in use.edges(uid):
-            graph.connect(before, uid, kind)
+            graph.connect(before, uid, kind, action.conditions.get(before, ""))
     return graph
 
 

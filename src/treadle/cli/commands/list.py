@@ -75,14 +75,22 @@ def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
     rows = []
     for family, members in families.items():
         if len(members) == 1 and (named or members[0].uid == family):
-            rows.append((members[0].uid, members[0].help))
+            rows.append((members[0].uid, _help(members[0])))
         else:
-            rows.append((f"{family}@...", f"{members[0].help} ({wording.count(len(members), 'action')})".lstrip()))
+            first = members[0]
+            help_ = _help(first) if all(one.conditions == first.conditions for one in members) else first.help
+            rows.append((f"{family}@...", f"{help_} ({wording.count(len(members), 'action')})".lstrip()))
     return rows
 
 
 def _each(actions: Iterable[Action]) -> list[Row]:
-    return [(action.uid, action.help) for action in actions]
+    return [(action.uid, _help(action)) for action in actions]
+
+
+def _help(action: Action) -> str:
+    """Return the help of an action, with when it runs if that is not always."""
+    said = [*(("at the end",) if action.is_last else ()), *wording.conditions(action.conditions)]
+    return f"{action.help} ({'; '.join(said)})".lstrip() if said else action.help
 
 
 def _group(group: Group) -> Row:
@@ -285,7 +293,9 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "confirm": "" if command.guards is None else command.guards.confirm,
         "require": [] if command.guards is None else [one.failed or one.shown for one in command.guards.require],
         "needs": list(action.predecessors),
+        "conditions": dict(action.conditions),
         "after": list(action.after),
+        "finally": action.is_last,
         "file": action.place.file,
         "line": action.place.line,
     }

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from treadle.cli.deselected import say_deselected
 from treadle.core import decision, wording
+from treadle.core.decision import Reason, Verdict
 from treadle.core.text import safe
 from treadle.session.look import looked, open_plans, without_skips
 from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
 if TYPE_CHECKING:
-    from treadle.core.decision import Reason
+    from collections.abc import Mapping, Sequence
+
+    from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.ui.text import Line
 
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
 def status_command(call: Call) -> int:
     """Print what a run would do; return 1 if there is work."""
     plan = call.load()
-    walk = looked(call, plan, [*call.selected(plan), *plan.plan_producers])
-    verdicts = {str(uid): verdict for uid, verdict in walk.verdicts.items()}
+    selected = call.selected(plan)
+    walk = looked(call, plan, [uid for uid in (*selected, *plan.plan_producers) if not plan.actions[uid].is_last])
+    verdicts = _with_last(plan, selected, {str(uid): verdict for uid, verdict in walk.verdicts.items()})
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0, decision.NOT_NEEDED: 0}
     for verdict in verdicts.values():
         counts[verdict.decision] += 1
@@ -52,12 +56,27 @@ def status_command(call: Call) -> int:
     return 1 if pending else 0
 
 
+def _with_last(plan: Project, selected: Sequence[str], verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """Return the verdicts without those on actions at the end that do not take place; one that is named does."""
+    named = [uid for uid in selected if plan.actions[uid].is_last]
+    found = {}
+    for uid, verdict in verdicts.items():
+        if not plan.actions[uid].is_last:
+            found[uid] = verdict
+        elif uid in named:
+            is_sure = verdict.decision == decision.RUN
+            found[uid] = verdict if is_sure else Verdict(decision.RUN, [Reason(decision.AT_END)])
+        elif verdict.decision != decision.SKIP and len(named) < len(selected):
+            found[uid] = verdict
+    return found
+
+
 def reason_data(why: Reason) -> dict[str, object]:
     """Return a reason for programs: its parts, and what it says."""
     return {"kind": why.kind, "name": why.name, "old": why.old, "new": why.new, "text": wording.reason(why)}
 
 
-def _short(uid: str, verdict: decision.Verdict) -> Line:
+def _short(uid: str, verdict: Verdict) -> Line:
     name = (safe(uid), "name")
     if verdict.decision == decision.SKIP:
         return line(("up to date", "dim"), ": ", name)

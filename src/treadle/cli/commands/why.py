@@ -77,7 +77,7 @@ class ActionFacts:
         if not self.everything:
             return Explained(uid, verdict, unlike)
         texts, written = self._differences(uid)
-        command = self.walk.actions.vertex_data[uid]
+        command = self.walk.command_of(uid)
         consumers = self.use.consumers_of(uid)
         waiting = self.use.needed_by(uid)
         plan = [one for one in waiting if uid in self.use.plan.plan_producers and one.startswith(f"{uid}:")]
@@ -99,7 +99,16 @@ class ActionFacts:
             after_them=[one for one in self.use.all_consumers_of(uid) if one not in consumers],
             cut_off=cut_off,
             last=last,
+            when=self._when_it_runs(uid),
         )
+
+    def _when_it_runs(self, uid: str) -> list[str]:
+        """Return in words which outcomes of others it needs, and whether it comes at the end."""
+        action = self.use.plan.actions[uid]
+        said = [
+            f"only {text}" if text.startswith("if ") else text for text in wording.conditions(action.conditions)
+        ]
+        return [wording.AT_END, *said] if action.is_last else said
 
     def _open(self, uid: str) -> str:
         """Return the text about the generated plan of an action, "" if a run does not change it."""
@@ -133,6 +142,8 @@ class ActionFacts:
             "read_by": consumers,
             "needed_by": self.use.needed_by(uid),
             "last_run": None if run is None else _run_data(run),
+            "conditions": dict(self.use.plan.actions[uid].conditions),
+            "finally": self.use.plan.actions[uid].is_last,
         }
         if self.everything:
             # of all actions of a long chain this would be the square of its length
@@ -140,11 +151,11 @@ class ActionFacts:
         return data
 
     def _entry(self, uid: str) -> Entry | None:
-        return self.walk.store.entries.get(self.walk.owner(uid, self.walk.actions.vertex_data[uid]).key)
+        return self.walk.store.entries.get(self.walk.owner(uid, self.walk.command_of(uid)).key)
 
     def _unlike_last(self, uid: str) -> list[Reason]:
         """Return how an action differs from its last success, if that had another command and so another record."""
-        command = self.walk.actions.vertex_data[uid]
+        command = self.walk.command_of(uid)
         new = self.walk.new_fingerprints.get(uid)
         if command.outputs or new is None or self.walk.verdicts[uid].reasons != (Reason(decision.NEW),):
             return []
@@ -163,7 +174,7 @@ class ActionFacts:
         """Return the elements that are what they were at the last success."""
         old = getattr(self.walk.prev_fingerprints.get(uid), "elements", {})
         new = getattr(self.walk.new_fingerprints.get(uid), "elements", {})
-        command = self.walk.actions.vertex_data[uid]
+        command = self.walk.command_of(uid)
         unasked = {TOOL + tool.name for tool in command.tools if tool.version}
         return {name: value for name, value in new.items() if old.get(name) == value and name not in unasked}
 

@@ -40,6 +40,8 @@ def dot_lines(graph: Graph, title: str = "") -> Iterator[str]:
     lengths = _lengths(graph)
     for pair, kind in graph.edges.items():
         marks = [f"style={_EDGES[kind]}"] if kind in _EDGES else []
+        if pair in graph.conditions:
+            marks.append(f"label={quoted(safe(graph.conditions[pair]))}, fontsize=9")
         marks += [f"minlen={lengths[pair]}"] if pair in lengths else []
         yield f"  {ids[pair[0]]} -> {ids[pair[1]]}{' [' + ', '.join(marks) + ']' if marks else ''}"
     yield from (f"  {' -> '.join(ids[name] for name in row)} [style=invis]" for row in _rows(graph))
@@ -103,7 +105,7 @@ def _attributes(vertex: Vertex) -> str:
 
 
 def _label(vertex: Vertex) -> str:
-    name = crop_middle(safe(vertex.name), _ROOM)
+    name = crop_middle(safe(vertex.name), _ROOM) + (" [at the end]" if vertex.is_last else "")
     return f"{name} ({len(vertex.members)})" if vertex.is_folded else name
 
 
@@ -116,7 +118,10 @@ def mermaid_lines(graph: Graph) -> Iterator[str]:
         shape = f'[["{label}"]]' if vertex.is_folded else f'["{label}"]'
         yield f"  {ids[name]}{shape}"
     for (before, after), kind in graph.edges.items():
-        yield f"  {ids[before]} {'-.->' if kind in _EDGES else '-->'} {ids[after]}"
+        arrow = "-.->" if kind in _EDGES else "-->"
+        condition = graph.conditions.get((before, after))
+        arrow += f'|"{_in_mermaid(condition)}"|' if condition else ""
+        yield f"  {ids[before]} {arrow} {ids[after]}"
     for state in STATES:
         members = [ids[name] for name, vertex in graph.vertices.items() if vertex.state == state]
         if members:
@@ -136,7 +141,15 @@ def graph_data(graph: Graph) -> dict[str, object]:
     return {
         "format": FORMAT,
         "nodes": [_vertex_data(vertex) for vertex in graph.vertices.values()],
-        "edges": [{"from": before, "to": after, "kind": kind} for (before, after), kind in graph.edges.items()],
+        "edges": [
+            {
+                "from": before,
+                "to": after,
+                "kind": kind,
+                **({"when": graph.conditions[before, after]} if (before, after) in graph.conditions else {}),
+            }
+            for (before, after), kind in graph.edges.items()
+        ],
     }
 
 
@@ -153,4 +166,5 @@ def _vertex_data(vertex: Vertex) -> dict[str, object]:
         "why": vertex.note,
         "actions": list(vertex.members),
         "states": {_DATA.get(state, state): number for state, number in vertex.states.items()},
+        **({"finally": True} if vertex.is_last else {}),
     }

@@ -27,6 +27,7 @@ class Vertex:
     :ivar members: the uids of a family, else its own
     :ivar states: state -> how many of its members have it
     :ivar note: why, in a few words
+    :ivar is_last: whether it runs at the end of a run
     """
 
     name: str
@@ -35,6 +36,7 @@ class Vertex:
     note: str = ""
     members: tuple[str, ...] = ()
     states: dict[str, int] = field(default_factory=dict)
+    is_last: bool = False
 
     def __post_init__(self) -> None:
         self.members = self.members or (self.name,)
@@ -59,16 +61,22 @@ class Graph:
     """Vertices in their order, and edges.
 
     :ivar edges: (before, after) -> DATA, NEEDS or AFTER
+    :ivar conditions: (before, after) -> which outcome is needed, of the edges that need another one than success
     """
 
     vertices: dict[str, Vertex] = field(default_factory=dict)
     edges: dict[tuple[str, str], str] = field(default_factory=dict)
+    conditions: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def connect(self, before: str, after: str, kind: str) -> None:
-        """Add an edge; of two between the same vertices the stronger one stays."""
+    def connect(self, before: str, after: str, kind: str, condition: str = "") -> None:
+        """Add an edge; of two between the same vertices the stronger one stays, and both conditions."""
         known = self.edges.get((before, after))
         if known is None or _STRENGTH.index(kind) < _STRENGTH.index(known):
             self.edges[before, after] = kind
+        if condition:
+            others = self.conditions.get((before, after), condition)
+            parts = others.split(", ")
+            self.conditions[before, after] = others if condition in parts else f"{others}, {condition}"
 
     def predecessors(self, *kinds: str) -> dict[str, list[str]]:
         """Return the vertices right before each vertex, by edges of these kinds (default: all)."""
@@ -115,6 +123,7 @@ def _part(graph: Graph, names: Collection[str]) -> Graph:
     return Graph(
         {name: vertex for name, vertex in graph.vertices.items() if name in names},
         {pair: kind for pair, kind in graph.edges.items() if pair[0] in names and pair[1] in names},
+        graph.conditions,
     )
 
 
@@ -153,7 +162,7 @@ def _folded(graph: Graph, folding: Mapping[str, list[Vertex]]) -> Graph:
             made.vertices[shown] = _family(shown, folding[vertex.family])
     for (before, after), kind in graph.edges.items():
         if name_of[before] != name_of[after]:
-            made.connect(name_of[before], name_of[after], kind)
+            made.connect(name_of[before], name_of[after], kind, graph.conditions.get((before, after), ""))
     return made
 
 
@@ -161,7 +170,8 @@ def _family(name: str, members: list[Vertex]) -> Vertex:
     totals = {state: sum(member.states.get(state, 0) for member in members) for state in STATES}
     states = {state: number for state, number in totals.items() if number}
     first = members[0]
-    return Vertex(name, first.family, first.help, members=tuple(one.name for one in members), states=states)
+    names = tuple(one.name for one in members)
+    return Vertex(name, first.family, first.help, members=names, states=states, is_last=first.is_last)
 
 
 def _in_circles(graph: Graph) -> set[Any]:
@@ -185,9 +195,12 @@ def ranks(graph: Graph) -> dict[str, int]:
 
 def without_shortcuts(graph: Graph) -> Graph:
     """Return a graph without the edges that a longer way implies."""
-    rank, firm = ranks(graph), graph.successors(DATA, NEEDS)
-    edges = {pair: kind for pair, kind in graph.edges.items() if not _is_shortcut(pair, firm, rank)}
-    return Graph(graph.vertices, edges)
+    rank, kept = ranks(graph), graph.conditions
+    # what needs another outcome than success implies nothing, and is implied by nothing
+    plain = Graph(graph.vertices, {pair: kind for pair, kind in graph.edges.items() if pair not in kept})
+    firm = plain.successors(DATA, NEEDS)
+    edges = {pair: kind for pair, kind in graph.edges.items() if pair in kept or not _is_shortcut(pair, firm, rank)}
+    return Graph(graph.vertices, edges, kept)
 
 
 def _is_shortcut(pair: tuple[str, str], after: Mapping[str, list[str]], rank: Mapping[str, int]) -> bool:

@@ -26,24 +26,29 @@ def tree_lines(graph: Graph, named: Collection[str] = (), room: int = 0) -> Iter
     roots = [name for name in graph.vertices if not after[name]]
     shown: set[str] = set()
     while roots:
-        stack = [(roots.pop(0), 0)]
+        stack = [(roots.pop(0), 0, "")]
         while stack:
-            name, level = stack.pop()
+            name, level, condition = stack.pop()
             again = bool(before[name]) and (name in shown or level >= DEEPEST)
             if level >= DEEPEST and before[name] and name not in shown:
                 roots.append(name)
-            made = _line(graph.vertices[name], level, again=again, is_named=name in named)
+            made = _line(graph.vertices[name], level, condition, again=again, is_named=name in named)
             yield crop_line(made, room) if room else made
             if not again:
                 shown.add(name)
-                stack += [(one, level + 1) for one in reversed(before[name])]
+                needs = graph.conditions
+                stack += [(one, level + 1, needs.get((one, name), "")) for one in reversed(before[name])]
 
 
-def _line(vertex: Vertex, level: int, *, again: bool, is_named: bool) -> Line:
+def _line(vertex: Vertex, level: int, condition: str, *, again: bool, is_named: bool) -> Line:
     name = safe(vertex.name)
     if vertex.is_folded:
         name += f" ({len(vertex.members)})"
     parts: list[str | tuple[str, str]] = ["  " * level, (name, "name" if is_named or not level else "")]
+    if condition:
+        parts.append((f" [{safe(condition)}]", "dim"))
+    if vertex.is_last:
+        parts.append((" [at the end]", "dim"))
     if again:
         return line(*parts, (" ...", "dim"))
     said = said_of(vertex)
