@@ -182,7 +182,7 @@ class _Loader:
         for file in self.files if secrets else ():
             for error in secret_params(file.validator, file.entries, secrets):
                 self.problems.add(error)
-        if any(one.is_last for one in actions.values()):
+        if [one for one in actions.values() if one.is_last]:
             conditions.check_last(linker, self.problems)
         self.problems.check()
         circle = find_circle({uid: one.predecessors + one.after for uid, one in actions.items()})
@@ -368,8 +368,8 @@ class _Loader:
                     command.place or self.source.place(instance.spec.key.start),
                     its_tags,
                     instance.spec.flag("report"),
-                    {uid: need.says for uid, need in deps.conditions.items()},
-                    instance.spec.flag("finally"),
+                    {uid: need.says for uid, need in deps.conditions.items()} if deps.conditions else {},
+                    "finally" in instance.spec.entries and instance.spec.flag("finally"),
                 )
             if broken and len(self.problems) > len(broken) + 100:
                 break
