@@ -152,3 +152,63 @@ def test_an_included_plan_names_its_own_actions_in_conditions(folder: Folder) ->
 def test_the_graph_has_the_conditions(folder: Folder) -> None:
     plan = folder.load(with_action("  a: {run: y, needs: [fit, {action: test, when: on_failure}]}\n"))
     assert list(plan.dag(["a"]).vertex_data) == ["test", "fit@1", "fit@2", "a"]
+
+
+def test_the_log_of_an_action_that_is_needed_may_be_read_before_it_is_there(folder: Folder) -> None:
+    entry = "in: .treadle/logs/test.log, needs: [{action: test, when: on_failure}]"
+    plan = folder.load(with_action(f"  a: {{run: y, {entry}}}\n"))
+    assert plan.actions["a"].command.inputs == (".treadle/logs/test.log",)
+    other = with_action("  a: {run: y, in: .treadle/logs/test.log}\n")
+    assert "is in the state folder" in folder.problems(other)[0].what
+
+
+LAST = "  tidy: {run: x, out: t/u, finally: true}\n"
+DEPENDS = [
+    ("needs: [^tidy]", "a depends on tidy, which runs at the end"),
+    ("needs: [^{action: tidy, when: always}]", "a depends on tidy"),
+    ("after: ^tidy", "a depends on tidy"),
+    ("in: ^t/u", "a depends on tidy"),
+    ("in: ^t/", "a depends on tidy"),
+    ("in: ^{from: tidy}", "a depends on tidy"),
+    ("in: ^'t/*'", "a depends on tidy"),
+    ("tools: [^./t/u]", "a depends on tidy"),
+    ("finally: true, needs: ^[test]", "a runs at the end (finally), whatever the outcome of others"),
+    ("finally: true, in: ^t/u", "a depends on tidy"),
+    ("finally: true, expand: ^more.yaml", "a runs at the end (finally): it cannot generate a plan"),
+]
+
+
+@pytest.mark.parametrize(("entry", "what"), DEPENDS)
+def test_c7_nothing_depends_on_what_runs_at_the_end(entry: str, what: str, folder: Folder) -> None:
+    """C7: what depends on an action with `finally` is an error with its place."""
+    folder.write("t/x")
+    line = f"  a: {{run: y, {entry}}}\n"
+    (error,) = folder.problems(with_action(LAST + line.replace("^", "")))
+    assert what in error.what
+    assert str(error.place).endswith(f"yaml:9:{line.index('^') + 1}")
+
+
+def test_a_pattern_leaves_out_what_runs_at_the_end(folder: Folder) -> None:
+    plan = folder.load(with_action(LAST + "  a: {run: y, needs: ['t*'], after: ['*']}\n"))
+    assert plan.actions["a"].predecessors == ("test",)
+    assert plan.actions["a"].after == ("fit@1", "fit@2")
+
+
+def test_c7_what_runs_at_the_end_has_an_order_of_its_own(folder: Folder) -> None:
+    """C7: the order is that of the plan, or what `after` says; the graph of a run has none of it."""
+    plan = folder.load(
+        with_action(
+            "  c: {run: x, finally: true, after: b}\n  a: {foreach: {n: [1, 2]}, run: x, finally: true}\n"
+            "  b: {run: x, finally: true}\n  off2: {run: x, finally: true, when: 'false'}\n"
+        )
+    )
+    last = plan.last()
+    assert last is not None
+    assert [uid for uid, _ in last] == ["a@1", "a@2", "b", "c"]
+    assert set(plan.dag().vertex_data) == {"test", "fit@1", "fit@2"}
+    assert list(plan.dag(["c", "test"]).vertex_data) == ["test"]
+    assert plan.default == ("test",)
+
+
+def test_a_plan_without_actions_at_the_end_has_no_graph_of_them(folder: Folder) -> None:
+    assert folder.load(with_action("  a: {run: x, finally: false}\n")).last() is None

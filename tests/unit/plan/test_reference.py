@@ -109,6 +109,8 @@ def surrounded(table: str, key: Key) -> str:
         return (
             f"{head}{hello}  a: {{run: x, retries: {{{key.example}{'' if key.name == 'max' else ', max: 2'}}}}}\n"
         )
+    if table == "needs":
+        return f"{head}{hello}  a: {{run: x, needs: {{{key.example}{'' if key.name == 'action' else ', action: hello'}}}}}\n"
     if table == "pool":
         return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"
     if not key.example.startswith(("run:", "argv:", "sh:")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -419,6 +420,8 @@ class Linker:
             raise self.source.error(
                 f"{other} is {kind} that {producer.uid} makes", node, hint=f"write {written(other)}"
             )
+        if not tree and STATE_FOLDER in path and self._is_log(path, instance):
+            return
         if tree or STATE_FOLDER in path:
             self._check_state(path, node)
         if producers:
@@ -439,6 +442,14 @@ class Linker:
             hint = f"write {written(other)}" + ("" if tree else " for the whole tree")
             raise self.source.error(f"the input {path} {what}", node, hint=hint)
         raise self._missing(path, node, instance)
+
+    def _is_log(self, path: str, instance: Instance) -> bool:
+        """Return whether a path is the log of an action that this one needs: it is there when that has run."""
+        from treadle.command.job import log_path
+
+        needed = (one.uid for _, found in self.dependencies[instance.uid].needs for one in found)
+        label = os.path.relpath(os.path.abspath(self.source.file), self.root)
+        return any(path == log_path(STATE_FOLDER, label, uid) for uid in needed)
 
     def _check_state(self, path: str, node: Node) -> None:
         state = f"{self.root}/{STATE_FOLDER}/"
