@@ -670,7 +670,9 @@ class Walk:
         self._is_published = True
         names = [str(uid) for uid in actions.vertex_data]
         queues = self.queues or {"default": self.tokens}
-        began = WalkBegan(names, self.untouched, queues, self._time_left, self.unneeded)
+        is_last = actions is not self.actions
+        time_left, unneeded = (None, 0) if is_last else (self._time_left, self.unneeded)
+        began = WalkBegan(names, self.untouched, queues, time_left, unneeded, is_last=is_last)
         self.bus.publish("walk_began", began)
         if self.bus.wants("action"):
             for uid in actions.vertex_data:

@@ -72,9 +72,10 @@ class WalkBegan:
     :ivar queues: name -> tokens
     :ivar time_left: returns what is expected of how long its actions take; None where nothing can be
     :ivar unneeded: how many of those that are not walked are not needed, as long as nothing fails
+    :ivar is_last: whether it is that of the actions at the end, which a first request to stop does not end
     """
 
-    __slots__ = ("names", "queues", "time_left", "unneeded", "untouched")
+    __slots__ = ("is_last", "names", "queues", "time_left", "unneeded", "untouched")
 
     def __init__(
         self,
@@ -83,7 +84,10 @@ class WalkBegan:
         queues: Mapping[str, int],
         time_left: Callable[[], TimeLeft] | None = None,
         unneeded: int = 0,
+        *,
+        is_last: bool = False,
     ) -> None:
+        self.is_last = is_last
         self.unneeded = unneeded
         self.names = names
         self.untouched = untouched

@@ -56,6 +56,8 @@ class Rounds:
         """The report, if the run ends here."""
         self.has_run = False
         """Whether an action has started or failed."""
+        self._walked: Project | None = None
+        """The plan of the last walk."""
         self._failures = 0
         """Failures that count for -k: those of producers that the named actions need."""
         self._report: RunReport | None = None
@@ -70,6 +72,15 @@ class Rounds:
 
         What was walked is walked again if it is another action in a plan that is better known.
         """
+        try:
+            return self._whole(plan)
+        except PlanError:
+            # the run ends here, and what has started is to be tidied up after
+            if self._walked is not None and self.has_run and (last := self._walked.last()) is not None:
+                self._walk_last(RunReport({}), self._walked, last)
+            raise
+
+    def _whole(self, plan: Project) -> Project:
         made = [uid for uid in plan.plan_producers if uid not in plan.unread]
         judged = JudgedActions()
         judged.keep(plan, with_all_before(plan, made))
@@ -233,6 +244,7 @@ class Rounds:
         publish_plan(self.call, plan)
         walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done)
         report = RunReport.of(walk.run(), walk)
+        self._walked = plan
         self.has_run = self.has_run or walk.wants_last(report)
         self.done.update(here)
         self._report = report

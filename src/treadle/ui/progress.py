@@ -110,6 +110,8 @@ class Progress(Subscriber):
         self._time_left: TimeLeft | None = None
         self._over: list[str] = []
         """What has ended before the first drawing."""
+        self._is_last = False
+        """Whether the actions at the end are walked."""
         # a status line would break up output without names
         self._draws = self.screen.redraws and not quiet and output != STREAM
         if not quiet:
@@ -138,6 +140,7 @@ class Progress(Subscriber):
         self.state.expect(event.unneeded, NOT_NEEDED)
         self._next_drawing = self.clock() + _PATIENCE
         self._find_time_left, self._time_left, self._over = event.time_left, None, []
+        self._is_last = event.is_last
 
     def asking(self, name: str, text: str) -> None:
         """Ask whether an action may start; the answer is read elsewhere."""
@@ -215,7 +218,9 @@ class Progress(Subscriber):
             return
         number = len(self.state.running)
         what = f"{number} action{'' if number == 1 else 's'}"
-        if count == 1:
+        if count == 1 and self._is_last:
+            self.console.warn(f"interrupted: {what} at the end of the run may still end, once more to kill")
+        elif count == 1:
             self.console.warn(f"interrupted: ending {what}, once more to kill")
         else:
             self.console.warn(f"killing {what}")
