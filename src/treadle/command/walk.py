@@ -306,6 +306,9 @@ class CommandWalk(Walk):
             main, untouched = self.actions, self.untouched
             self._is_last, self._is_limited = True, False
             self.actions, self.untouched, self._positions = main | last, 0, None
+            failed = [one for one in report.actions.values() if one.outcome.category == FAIL]
+            met_by = tuple([Reason(decision.MET_BY, str(one.uid), None, one.outcome.kind) for one in failed])
+            self._met_by.update(dict.fromkeys(last.vertex_data, met_by) if met_by else {})
             try:
                 scheduler = self.scheduler = self.create_scheduler()
                 if self.bus:
