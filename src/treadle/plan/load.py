@@ -183,7 +183,7 @@ class _Loader:
             for error in secret_params(file.validator, file.entries, secrets):
                 self.problems.add(error)
         if [one for one in actions.values() if one.is_last]:
-            conditions.check_last(linker, self.problems)
+            conditions.check_last(self.source, instances, linker.dependencies, self.problems)
         self.problems.check()
         circle = find_circle({uid: one.predecessors + one.after for uid, one in actions.items()})
         if circle:

@@ -20,7 +20,8 @@ from treadle.plan.read.spec import Spec
 from treadle.plan.yaml.nodes import Source
 
 from .declared_outputs import Instance
-from .edges import Dependencies, Linker
+from .dependencies import Dependencies
+from .edges import Linker
 from .programs import starts
 
 if TYPE_CHECKING:

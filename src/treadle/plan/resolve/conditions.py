@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from treadle.plan.read.spec import Need
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Node, Source
 
 from .declared_outputs import Instance
-
-if TYPE_CHECKING:
-    from .edges import Dependencies, Linker
+from .dependencies import Dependencies
 
 
 def add_needs(source: Source, instance: Instance, deps: Dependencies, problems: Problems) -> None:
@@ -46,22 +44,23 @@ def check(source: Source, instance: Instance, deps: Dependencies, problems: Prob
             problems.add(source.error(what, need.node, facts=facts, hint=hint))
 
 
-def check_last(linker: Linker, problems: Problems) -> None:
+def check_last(
+    source: Source, instances: Sequence[Instance], dependencies: Mapping[str, Dependencies], problems: Problems
+) -> None:
     """Keep an error for each action that depends on one at the end of the run, see `finally`."""
-    source = linker.source
-    last = {one.uid for one in linker.instances if one.spec.flag("finally") and not one.disabled}
-    for instance in linker.instances:
+    last = {one.uid: one.spec for one in instances if one.spec.flag("finally") and not one.disabled}
+    for instance in instances:
         if instance.disabled:
             continue
-        uid, deps, entries = instance.uid, linker.dependencies[instance.uid], instance.spec.entries
+        uid, deps, entries = instance.uid, dependencies[instance.uid], instance.spec.entries
         nodes = {**deps.predecessors, **{one: need.node for one, need in deps.conditions.items()}}
         if uid not in last:
             nodes |= {one.uid: entries.get("after") for one in deps.after}
         for one, node in nodes.items():
             if one in last:
                 what = f"{uid} depends on {one}, which runs at the end (finally), after all others"
-                hint = f"take finally: out of {linker.by_uid[one].spec.name}, or the dependency"
-                facts = (f"{one} at {source.place(linker.by_uid[one].spec.key.start)}",)
+                hint = f"take finally: out of {last[one].name}, or the dependency"
+                facts = (f"{one} at {source.place(last[one].key.start)}",)
                 problems.add(source.error(what, node or _reading(instance), facts=facts, hint=hint))
         if uid in last:
             _check_keys(source, instance, problems)
