@@ -304,7 +304,7 @@ class CommandWalk(Walk):
             if self.bus:
                 self._publish_end(report)
             main, untouched = self.actions, self.untouched
-            self._is_last, self._is_limited = True, False
+            self._is_last, self._is_limited, self._after_failure = True, False, None
             self.actions, self.untouched, self._positions = main | last, 0, None
             failed = [one for one in report.actions.values() if one.outcome.category == FAIL]
             met_by = tuple([Reason(decision.MET_BY, str(one.uid), None, one.outcome.kind) for one in failed])
