@@ -5,13 +5,14 @@ It knows no plan, and a walk without such actions does not load it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from treadle.core.outcomes import FAIL
 from treadle.core.output_index import OutputIndex
 from treadle.errors import TreadleError
 
 from .command import Command, written_by
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
