@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .core.decision import ADDED as ADDED
     from .core.decision import ALWAYS as ALWAYS
     from .core.decision import ASKED as ASKED
+    from .core.decision import AT_END as AT_END
     from .core.decision import BLOCKED as BLOCKED
     from .core.decision import BLOCKED_BY as BLOCKED_BY
     from .core.decision import CHANGED as CHANGED
@@ -118,7 +119,7 @@ _HOMES = {
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
         *("NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF"),
-        *("ASKED", "DECLINED"),
+        *("ASKED", "AT_END", "DECLINED"),
     ),
     "errors": (
         *("BusyError", "DAGError", "InternalError", "PlanError"),
