@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .content.files import Files as Files
     from .content.fingerprint import Fingerprint as Fingerprint
     from .core.callbacks import NotifyEnd as NotifyEnd
+    from .core.codes import Codes as Codes
     from .core.conditions import Condition as Condition
     from .core.decision import ADDED as ADDED
     from .core.decision import ALWAYS as ALWAYS
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .core.decision import REMOVED as REMOVED
     from .core.decision import RUN as RUN
     from .core.decision import SKIP as SKIP
+    from .core.decision import SKIPPED_ITSELF as SKIPPED_ITSELF
     from .core.decision import UNANSWERED as UNANSWERED
     from .core.decision import UNTRACKED as UNTRACKED
     from .core.decision import Reason as Reason
@@ -104,6 +106,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "core.callbacks": ("NotifyEnd",),
+    "core.codes": ("Codes",),
     "core.pool": ("Allocation", "Demand", "Node", "Pool"),
     "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
     "command.depfile": ("Depfile",),
@@ -118,7 +121,7 @@ _HOMES = {
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
-        *("NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF"),
+        *("NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF", "SKIPPED_ITSELF"),
         *("ASKED", "AT_END", "DECLINED"),
     ),
     "errors": (

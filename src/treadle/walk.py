@@ -12,7 +12,7 @@ from ._startup.interpreter import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import require_graph
-from .core.outcomes import NO_OUTCOME, PASS, ActionReport, Outcome, Report, outcome
+from .core.outcomes import CANCEL, NO_OUTCOME, PASS, ActionReport, Outcome, Report, outcome
 from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
 from .scheduling.hooks import add_note, call_hook, refusal, words_of
@@ -404,8 +404,8 @@ class Walk:
         self._turn += not job.should_skip
         ended = self._asked_outcome(job)
         self._note(job, ended)
-        if ended.is_good and self._is_to_run(uid):
-            self._finish(job, ended)
+        if (ended.category == PASS or ended.kind == "skip") and self._is_to_run(uid):
+            self._finish(job)
         retry = False
         if ended.status == ReturnValue.notready and not job.should_skip:
             retry = bool(call_hook(self.request_requeue, uid, job))
@@ -534,7 +534,7 @@ class Walk:
             add_note(error, self.compute_fingerprint, [uid])
             raise
 
-    def _finish(self, job: Job, ended: Outcome) -> None:
+    def _finish(self, job: Job) -> None:
         """Record what ended well; where what it depends on cannot be read any more, it has failed after all."""
         uid = job.uid
         before = self.new_fingerprints.get(uid)
@@ -546,7 +546,7 @@ class Walk:
             self._note(job, job.outcome)
             return
         self.new_fingerprints[uid] = after
-        if ended.category == PASS or (ended.kind == "skip" and not job.should_skip):
+        if not job.should_skip or self.outcomes[uid].category == PASS:
             self._record(uid, before, after)
 
     def _before_start(self, jobs: list[Job]) -> None:
@@ -766,7 +766,7 @@ class Walk:
         report.duration = job.timing_info.duration
         report.attempts, report.usage = job.attempt, job.usage
         report.failure = None if status.is_good else ended.reason or job._why_not_good()
-        report.interrupted = job.interrupted and not job.timed_out
+        report.interrupted = ended.category == CANCEL or (job.interrupted and not job.timed_out)
         self.reports[uid] = report
         _log_end(job, status)
 

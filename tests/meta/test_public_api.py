@@ -12,7 +12,7 @@ import pytest
 import treadle
 
 TREADLE = {
-    *("ActionReport", "BusyError", "Command", "CommandWalk", "CoroutineJob"),
+    *("ActionReport", "BusyError", "Codes", "Command", "CommandWalk", "CoroutineJob"),
     *("DAG", "DAGError", "DAGIterator", "EmptyJob", "connect_by_files"),
     *("Environment", "Files", "Fingerprint", "InternalError", "Job", "JobTimingInfo", "Limits", "LocalRunner"),
     *("Observer", "Outcome", "PlanError", "ProcessJob", "Reason", "Report", "Retries", "ReturnValue"),
@@ -39,6 +39,7 @@ TREADLE = {
     *("Allocation", "Demand", "Node", "Pool", "pool_of_machine"),
     *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),
     *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
+    "SKIPPED_ITSELF",
     *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
     *("AT_END", "NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF"),
     *("ASKED", "DECLINED"),

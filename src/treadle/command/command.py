@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from os import PathLike
 
-from treadle.core.elements import COMMAND
+from treadle.core.elements import CODES, COMMAND, EXPECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from treadle.core.codes import Codes, Expect, Numbers
     from treadle.core.pool import Demand
     from treadle.errors import Place
 
@@ -102,7 +103,8 @@ class Retries:
     """How often and after which ends a failed action is tried again.
 
     :param max: further attempts after the first
-    :param on: `timeout`, `exit N`, `signal` (a signal ended it), or `any`
+    :param on: `timeout`, `diffed`, `not_ready`, `exit N`, `exit N-M`, `signal` (a signal ended it), `signal KILL`,
+        or `any`
     :param backoff: seconds before the second attempt, doubled for each one after it, up to ten minutes
     :param jitter: the share, from 0 to 1, by which each of these pauses is shorter at most, as drawn by run, action
         and attempt
@@ -233,15 +235,18 @@ class Command:
     :param label: the front end's word for its owner, such as the plan's path: part of the key of what has
         no outputs
     :param elements: name -> value, of elements of the key which it has besides its own, or in place of its own
+    :param codes: what its exit codes mean, see `core.codes.Codes`; part of the key
+    :param expect: the end that is expected in place of a success: `failure`, `diff`, or a map from `failure` to
+        exit codes; part of the key
     :param guards: what is required and asked before it starts, see `guards.Guards`; not part of the fingerprint
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
 
     __slots__ = (
-        *("always", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "guards", "inputs"),
-        *("installed", "keep", "label", "limits", "once", "output", "outputs", "place", "presence"),
-        *("script", "stdout", "steps", "tools"),
+        *("always", "codes", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "expect"),
+        *("guards", "inputs", "installed", "keep", "label", "limits", "once", "output", "outputs", "place"),
+        *("presence", "script", "stdout", "steps", "tools"),
     )
 
     def __init__(
@@ -269,6 +274,8 @@ class Command:
         installed: Sequence[str] = (),
         label: str = "",
         elements: Mapping[str, str] | None = None,
+        codes: Codes | None = None,
+        expect: Expect | str | Mapping[str, Numbers] | None = None,
         guards: Guards | None = None,
         place: Place | None = None,
     ) -> None:
@@ -300,8 +307,24 @@ class Command:
             _check_presence(self.presence, self.outputs)
         self.label = label
         self.elements = elements or {}
+        self.codes = codes
+        self.expect: Expect | None = None
+        if codes is not None or expect is not None:
+            self._take_meaning(codes, expect)
         self.guards = guards
         self.place = place
+
+    def _take_meaning(self, codes: Codes | None, expect: Expect | str | Mapping[str, Numbers] | None) -> None:
+        """Take what its exit codes mean, and put that into the key."""
+        from treadle.core.codes import check, expect_of
+
+        expected = self.expect = expect_of(expect) if expect is not None else None
+        check(codes, expected)
+        said = {
+            CODES: codes.text if codes is not None else "",
+            EXPECT: expected.text if expected is not None else "",
+        }
+        self.elements = {**self.elements, **{name: text for name, text in said.items() if text}}
 
     @property
     def depfile(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from treadle.core.outcomes import outcome
 from treadle.engines.base import Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.core.callbacks import NotifyEnd
+    from treadle.core.outcomes import Outcome
 
     from .command import Command
     from .fingerprinting import Fingerprinter
@@ -114,9 +116,29 @@ class CommandJob(ProcessJob):
 
     def status_of(self, code: int | None) -> ReturnValue:
         """Return the status of an exit code: 126 of a shell (`cannot execute`) is not e3's `unchanged`."""
-        if code in (ReturnValue.success, ReturnValue.notready):
-            return ReturnValue(code)
-        return ReturnValue.failure
+        return self._outcome_of(code).status
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended: what its exit code means, where it came to its end by one."""
+        ended, code = super().outcome, self.code
+        if code is None or self.failure is not None or self.interrupted or self.guarding:
+            return ended
+        meant = self._outcome_of(code)
+        # a subclass may have its own `status`
+        return meant if meant.status == ended.status else ended
+
+    def _outcome_of(self, code: int | None) -> Outcome:
+        """Return what an exit code means; a signal is a failure, whatever is expected."""
+        command = self.command
+        if self.restored or (code == 0 and command.codes is None and command.expect is None):
+            return _SUCCESS
+        why = describe_status(code)
+        if code is None or code < 0:
+            return outcome("failed", why)
+        from treadle.core.codes import outcome_of_code
+
+        return outcome_of_code(code, why, command.codes, command.expect)
 
     def announce(self) -> bool:
         """Return whether this attempt is yet to be published as started, and count it as published from now on.
@@ -137,7 +159,7 @@ class CommandJob(ProcessJob):
 
     def how_it_ended(self) -> str:
         """Return in words how the last attempt has ended."""
-        return self._why_not_good() or describe_status(self.code)
+        return self.outcome.reason or self._why_not_good() or describe_status(self.code)
 
     def make_attempt(self) -> Attempt | None:
         """Make room for the outputs, and return what to start; None if the outputs were restored."""
@@ -181,6 +203,7 @@ class CommandJob(ProcessJob):
             stdout=stdout,
             log=log,
             own_session=not command.console,
+            success=_USUAL if command.codes is None else sorted(command.codes.success),
         )
 
     def _prepared_log(self) -> str:
@@ -204,6 +227,8 @@ class CommandJob(ProcessJob):
         return (self.context.fingerprinter.program(argv[0], environ) or argv[0], *argv[1:])
 
 
+_SUCCESS = outcome("success")
+_USUAL = (0,)
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
 """Variables that make programs write colours without a terminal. They are not part of fingerprints."""
 _NAME_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")

@@ -17,7 +17,7 @@ from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
-from treadle.core.outcomes import FAIL, PASS, outcome
+from treadle.core.outcomes import CANCEL, FAIL, PASS, SKIP, outcome
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
 from treadle.errors import StateError, StopRequestedError, TreadleError, listed
@@ -26,9 +26,18 @@ from treadle.scheduling.hooks import refusal, words_of
 from treadle.scheduling.job import Job
 from treadle.scheduling.scheduler import DRAINING, KILLING, RUNNING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
-from treadle.state.records import FAILED, INTERRUPTED, MOVED, STARTED, SUCCEEDED, Owner, Record, Run
+from treadle.state.records import (
+    FAILED,
+    INTERRUPTED,
+    MOVED,
+    SKIPPED_ITSELF,
+    STARTED,
+    SUCCEEDED,
+    Owner,
+    Record,
+    Run,
+)
 from treadle.state.store import Store, run_file
-from treadle.status import ReturnValue
 from treadle.walk import Walk
 
 from . import outputs
@@ -49,7 +58,7 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.conditions import Judgement, Start
     from treadle.core.graph.dag import DAG
-    from treadle.core.outcomes import Report
+    from treadle.core.outcomes import Outcome, Report
     from treadle.core.pool import Pool
     from treadle.events.bus import Ended
     from treadle.state.store import Known
@@ -722,7 +731,7 @@ class CommandWalk(Walk):
             self._save(job, moved_inputs)
             self._publish_ended(job, retry=False)
             return False
-        return self._failed(job)
+        return self._gave_no_record(job, ended)
 
     def _tell_moved(self) -> None:
         """Publish what was moved aside to make room for outputs, and what missing records mean for that."""
@@ -885,17 +894,25 @@ class CommandWalk(Walk):
             self.store.manifests.write(owner.key, manifest)
         return made
 
-    def _failed(self, job: CommandJob) -> bool:
-        """Put aside the outputs of a failed attempt; return whether it is tried again."""
+    def _gave_no_record(self, job: CommandJob, ended: Outcome) -> bool:
+        """Put aside the outputs of an attempt that did not succeed; return whether another one follows.
+
+        That holds for what skipped itself too: what it wrote is nothing that others may read.
+        """
         uid, command = job.uid, job.command
-        text = job.how_it_ended() + outputs.if_full(self.root)
-        self.reports[uid].failure = text
+        has_failed = not ended.is_good
+        text = ended.reason or job.how_it_ended()
+        if has_failed:
+            text = self.reports[uid].failure = text + outputs.if_full(self.root)
         room = self._rooms[uid]
         stays = room.put_aside(self.context.aside(uid)) if job.made_room and not command.keep else ""
         if stays:
-            text = self.reports[uid].failure = f"{text}; {stays}"
-        retry = not self._stop_requested and _is_retried(job) and self._lets_in(job)
-        state = INTERRUPTED if job.interrupted and not job.timed_out else FAILED
+            text = f"{text}; {stays}"
+            self.reports[uid].failure = text if has_failed else None
+        retry = not self._stop_requested and _is_retried(job, ended) and self._lets_in(job)
+        state = SKIPPED_ITSELF if ended.category == SKIP else FAILED
+        if ended.category == CANCEL or (job.interrupted and not job.timed_out):
+            state = INTERRUPTED
         is_left = command.keep or stays or (room.was_unfinished and not job.made_room)
         foreign = room.mark.foreign if is_left else None
         run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE), foreign)
@@ -908,7 +925,8 @@ class CommandWalk(Walk):
             job.retry_delay = pause_before(job.attempt + 1, retries.backoff, retries.jitter, seed)
         else:
             self.discovered.overlaps.is_over(uid, has_run=True)
-            self._count_failure()
+            if ended.category == FAIL or ended.kind == "not_ready":
+                self._count_failure()
         self._publish_ended(job, retry=retry)
         return retry
 
@@ -1081,6 +1099,7 @@ _REASON_OF_STATE = {
     STARTED: decision.INTERRUPTED,
     INTERRUPTED: decision.INTERRUPTED,
     FAILED: decision.FAILED,
+    SKIPPED_ITSELF: decision.SKIPPED_ITSELF,
     MOVED: decision.INPUTS_MOVED,
 }
 
@@ -1141,21 +1160,20 @@ def _is_to_come(reason: Reason, to_come: OutputIndex) -> bool:
     return path is not None and bool(to_come.of(path) or to_come.of(path.rstrip("/") + "/"))
 
 
-def _is_retried(job: CommandJob) -> bool:
-    """Return whether a failed attempt is followed by another one."""
+def _is_retried(job: CommandJob, ended: Outcome) -> bool:
+    """Return whether an attempt is followed by another one."""
     if job.interrupted and not job.timed_out:
         return False
     from treadle.core.retry import should_retry
 
-    retries = job.command.limits.retries
-    is_plain_end = job.failure is None and not job.timed_out
+    command, is_plain_end = job.command, job.failure is None and not job.timed_out
     return should_retry(
         job.attempt,
-        retries.max,
-        retries.on,
+        command.limits.retries.max,
+        command.limits.retries.on,
+        ended=ended,
         code=job.code if is_plain_end else None,
-        is_not_ready=job.final_status == ReturnValue.notready,
-        is_out_of_time=job.timed_out,
+        codes=() if command.codes is None else command.codes.retry,
     )
 
 

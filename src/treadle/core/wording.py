@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core import decision
-from treadle.core.elements import DISCOVERED, ENV, FOLDER, READ, ROOT, VALUE, path_of
+from treadle.core.elements import CODES, DISCOVERED, ENV, EXPECT, FOLDER, READ, ROOT, VALUE, path_of
 from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
@@ -111,6 +111,9 @@ def _difference(why: Reason, name: str) -> str:
         return f"{name} changed from {shown(why.old or '')} to {shown(why.new or '')}"
     if why.name == ROOT:
         return _difference_of_root(why)
+    if why.name in (CODES, EXPECT):
+        # what is not said is something too: what is usual
+        return f"{name} changed"
     return f"{name} {why.kind}"
 
 
@@ -160,6 +163,7 @@ _KINDS = {
     decision.AT_END: "at the end of the run",
     decision.FORCED: "forced",
     decision.FAILED: "the last run failed",
+    decision.SKIPPED_ITSELF: "the last run skipped itself",
     decision.INTERRUPTED: "the last run was interrupted",
     decision.INPUTS_MOVED: "inputs changed during the last run",
     decision.UNANSWERED: "what it depends on cannot be read",
@@ -169,4 +173,4 @@ _KINDS = {
     decision.ASKED: "asked for by the program",
     decision.DECLINED: "declined by the program",
 }
-_WITH_DETAIL = (decision.FAILED, decision.UNANSWERED)
+_WITH_DETAIL = (decision.FAILED, decision.SKIPPED_ITSELF, decision.UNANSWERED)

@@ -81,7 +81,8 @@ class Attempt:
 
     The files are paths; a number is a descriptor of this process, which no other can use.
 
-    :ivar argvs: one argv after the other, until one fails
+    :ivar argvs: one argv after the other, until one ends with a code that is not in `success`
+    :ivar success: the exit codes after which the next one starts
     :ivar mark: the mark of its processes: the value of TREADLE_RUN in their environment
     :ivar environ: the whole environment, the mark not yet in it
     :ivar cwd: the folder to run in, None for that of the engine's process
@@ -92,7 +93,7 @@ class Attempt:
     :ivar own_session: False keeps it in the session and group of the engine's process: it has the terminal
     """
 
-    __slots__ = ("argvs", "cwd", "environ", "log", "mark", "own_session", "stderr", "stdin", "stdout")
+    __slots__ = ("argvs", "cwd", "environ", "log", "mark", "own_session", "stderr", "stdin", "stdout", "success")
 
     def __init__(
         self,
@@ -106,7 +107,9 @@ class Attempt:
         stderr: str | int | None = None,
         log: str | None = None,
         own_session: bool = True,
+        success: Sequence[int] = (0,),
     ) -> None:
+        self.success = tuple(success)
         self.argvs = argvs
         self.mark = mark
         self.environ = environ
@@ -131,7 +134,12 @@ class Attempt:
         if not self.own_session or any(isinstance(one, int) for one in (self.stdin, self.stdout, self.stderr)):
             raise ValueError("it uses files of this process, and cannot be run by another one")
         data = {name: getattr(self, name) for name in self.__slots__ if name != "own_session"}
-        return {**data, "argvs": [list(map(str, argv)) for argv in self.argvs], "environ": dict(self.environ)}
+        return {
+            **data,
+            "argvs": [list(map(str, argv)) for argv in self.argvs],
+            "environ": dict(self.environ),
+            "success": list(self.success),
+        }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:

@@ -135,6 +135,10 @@ class _Running:
         self.code: int | None = None
         """The status of a leader that ended while its tree is still being ended."""
 
+    def goes_on_after(self, code: int | None) -> bool:
+        """Return whether another program follows one that ended with a code."""
+        return code in self.attempt.success and self.number + 1 < len(self.attempt.argvs)
+
     def usage(self) -> Usage | None:
         """Return what its programs have used, None if that is not known or there was none."""
         if self.process is None:
@@ -263,7 +267,7 @@ class LocalRunner:
     def _recover_program(self, running: _Running, child: Process) -> None:
         if child.is_collected:
             child.reap()
-        if child.is_collected and child.status == 0 and running.number + 1 < len(running.attempt.argvs):
+        if child.is_collected and running.goes_on_after(child.status):
             running.spawning = True
         elif child.is_collected:
             self._end(running, child.status)
@@ -428,7 +432,7 @@ class LocalRunner:
 
     def _go_on(self, running: _Running, child: Process) -> None:
         """Start what comes after a program that has been collected, or report the end."""
-        if child.status == 0 and running.number + 1 < len(running.attempt.argvs):
+        if running.goes_on_after(child.status):
             running.spawning = True
             running.before += (child.rusage,)
             running.number += 1

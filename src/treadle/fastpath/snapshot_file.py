@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from treadle.command.guards import Guards
+    from treadle.core.codes import Codes, Expect
 
 KEPT = 8
 """Snapshots that are kept for one root: one for each plan, parameters and selection."""
@@ -209,7 +210,7 @@ def texts_of(command: Command) -> list[str]:
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
     rare = (command.once, command.edits, env.secret, command.elements, command.exclude, command.guards)
-    texts.append("y" if any(rare) or _has_presence(command) else "")
+    texts.append("y" if any(rare) or _has_presence(command) or _has_meaning(command) else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
         texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
@@ -219,12 +220,29 @@ def texts_of(command: Command) -> list[str]:
             texts += (str(len(patterns)), *patterns)
         texts += (str(len(command.presence)), *command.presence, str(len(command.installed)))
         texts += command.installed
+        texts += _meaning(command)
     texts.append(command.label)
     return texts
 
 
 def _has_presence(command: Command) -> bool:
     return bool(command.presence or command.installed)
+
+
+def _has_meaning(command: Command) -> bool:
+    return command.codes is not None or command.expect is not None
+
+
+def _meaning(command: Command) -> list[str]:
+    """Return what its exit codes mean, and which end is expected, as texts."""
+    codes, expect = command.codes, command.expect
+    texts = ["" if codes is None else "y"]
+    for numbers in codes.said.values() if codes is not None else ():
+        texts += (str(len(numbers)), *map(str, numbers))
+    texts.append("" if expect is None else "y")
+    if expect is not None:
+        texts += (expect.kind, str(len(expect.codes)), *map(str, sorted(expect.codes)))
+    return texts
 
 
 def texts_of_place(place: Place | None) -> list[str]:
@@ -256,12 +274,15 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     once, edits, secret = False, list[str](), list[str]()
     elements, exclude, guards = dict[str, str](), dict[str, list[str]](), None
     presence, installed = list[str](), list[str]()
+    codes: Codes | None = None
+    expect: Expect | None = None
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         if read.text():
             guards = read.guards()
         exclude = {path: read.list() for path in read.list()}
         presence, installed = read.list(), read.list()
+        codes, expect = read.codes(), read.expect()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -288,6 +309,8 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         installed=installed,
         label=label,
         elements=elements,
+        codes=codes,
+        expect=expect,
         guards=guards,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
@@ -326,6 +349,20 @@ class _Reader:
         from treadle.command.guards import guards_from
 
         return guards_from(iter(self.text, None))
+
+    def codes(self) -> Codes | None:
+        if not self.text():
+            return None
+        from treadle.core.codes import MEANINGS, Codes
+
+        return Codes(*(self.list() for _ in MEANINGS))
+
+    def expect(self) -> Expect | None:
+        if not self.text():
+            return None
+        from treadle.core.codes import Expect
+
+        return Expect(self.text(), self.list())
 
     def limits(self) -> Limits:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()

@@ -25,7 +25,7 @@ from treadle.core.paths import folders_around
 from treadle.errors import TreadleError
 
 from .records import ADOPTED as WAS_ADOPTED
-from .records import FAILED, INTERRUPTED, STARTED
+from .records import FAILED, INTERRUPTED, SKIPPED_ITSELF, STARTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Claim:
             self._take(record.run.made)
         if end is not None and not entry.counts:
             self._take(end.made)
-            if end.state in (FAILED, INTERRUPTED) and end.foreign is not None:
+            if end.state in (FAILED, INTERRUPTED, SKIPPED_ITSELF) and end.foreign is not None:
                 self.foreign = frozenset(end.foreign)
         if entry.state == STARTED and mark is not None:
             self.folders.update(dict.fromkeys(mark.folders))

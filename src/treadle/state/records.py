@@ -19,6 +19,8 @@ ADOPTED = "adopted"
 """It did not run: what was there was taken as its success."""
 STARTED = "started"
 FAILED = "failed"
+SKIPPED_ITSELF = "skipped itself"
+"""It ran, and said that it does not apply."""
 INTERRUPTED = "interrupted"
 _OWNER_SIZE = 7
 """Texts of an owner before its outputs."""
@@ -100,7 +102,7 @@ class Mark:
 class Run:
     """One time that an action ran.
 
-    :param state: SUCCEEDED, ADOPTED, FAILED, INTERRUPTED or MOVED
+    :param state: SUCCEEDED, ADOPTED, FAILED, SKIPPED_ITSELF, INTERRUPTED or MOVED
     :param ended_at: milliseconds since the epoch
     :param duration: seconds
     :param reasons: why it ran

@@ -13,7 +13,7 @@ from treadle import DAG, DAGError
 from treadle.command.command import Command, Tool
 from treadle.command.fingerprinting import Fingerprinter
 from treadle.content.files import Files
-from treadle.core.retry import LONGEST_BACKOFF, pause_before, retry_words
+from treadle.core.retry import LONGEST_BACKOFF, pause_before
 from treadle.engines.process import LONGEST_TEXT
 from treadle.errors import TreadleError
 from waiting import is_alive
@@ -24,29 +24,10 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (1, {"exit 1"}),
-        (75, {"exit 75"}),
-        (128, {"exit 128"}),
-        (-9, {"exit 137", "signal"}),
-        (137, {"exit 137", "signal"}),
-        (-15, {"exit 143", "signal"}),
-        (-11, {"exit 139", "signal"}),
-        (129, {"exit 129", "signal"}),
-        (-64, {"exit 192", "signal"}),
-        (193, {"exit 193"}),
-        (255, {"exit 255"}),
-    ],
-)
-def test_an_exit_code_has_words_to_retry_on(code: int, words: set[str]) -> None:
-    assert retry_words(code) == words
-
-
 @pytest.mark.parametrize("script", ["kill -KILL $$", "sh -c 'kill -KILL $$'; exit $?", "exit 137"])
 @pytest.mark.parametrize(
-    ("on", "starts"), [("exit 137", 3), ("signal", 3), ("any", 3), ("exit 9", 1), ("exit 143", 1), ("timeout", 1)]
+    ("on", "starts"),
+    [("exit 137", 3), ("signal", 3), ("signal KILL", 3), ("exit 130-143", 3), ("exit 9", 1), ("timeout", 1)],
 )
 def test_a_killed_program_is_tried_again_by_its_words(project: Project, script: str, on: str, starts: int) -> None:
     script = script.replace("'", "''")
@@ -62,6 +43,36 @@ def test_a_killed_program_is_tried_again_by_its_words(project: Project, script: 
 def test_other_words_for_a_signal_are_told_which_to_take(project: Project, word: str) -> None:
     project.write("plan", f"treadle: 1\nactions:\n  a: {{sh: x, retries: {{max: 1, on: [{word}]}}}}\n")
     assert "did you mean signal" in project.treadle("check").err
+
+
+@pytest.mark.parametrize(
+    ("more", "script", "starts"),
+    [
+        ("codes: {retry: 3}, retries: 2", "exit 3", 3),
+        ("codes: {retry: 3}, retries: {max: 2, on: timeout}", "exit 3", 3),
+        ("codes: {retry: 3}", "exit 3", 1),
+        ("codes: {retry: 137}, retries: {max: 2, on: timeout}", "kill -KILL $$", 3),
+        ("codes: {success: [0, 2]}, retries: 2", "exit 2", 1),
+        ("codes: {diffed: 3}, retries: {max: 2, on: diffed}", "exit 3", 3),
+        ("retries: {max: 2, on: diffed}", "exit 64", 3),
+        ("retries: {max: 2, on: diffed}", "exit 65", 1),
+        ("retries: {max: 2, on: timeout}", "exit 75", 3),
+        ("codes: {not_ready: 3}, retries: {max: 2, on: timeout}", "exit 3", 3),
+        ("codes: {not_ready: 3}, retries: {max: 2, on: timeout}", "exit 75", 1),
+        ("expect: failure, retries: 2", "exit 1", 1),
+        ("expect: failure, retries: 2", "exit 0", 3),
+        ("expect: diff, retries: 2", "exit 1", 3),
+        ("codes: {skipped: 3}, retries: 2", "exit 3", 1),
+        ("timeout: 20ms, retries: {max: 2, on: timeout}", "sleep 600", 3),
+        ("timeout: 20ms, retries: {max: 2, on: [signal, signal TERM, exit 143]}", "sleep 600", 1),
+    ],
+)
+def test_the_meaning_of_a_code_says_whether_another_attempt_follows(
+    project: Project, more: str, script: str, starts: int
+) -> None:
+    project.write("plan", f"treadle: 1\nactions:\n  a: {{sh: 'echo a >> $LOG; {script}', pass: [LOG], {more}}}\n")
+    project.treadle("run", "a")
+    assert len(project.starts()) == starts
 
 
 @pytest.mark.parametrize(

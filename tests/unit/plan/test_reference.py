@@ -111,6 +111,8 @@ def surrounded(table: str, key: Key) -> str:
         )
     if table == "needs":
         return f"{head}{hello}  a: {{run: x, needs: {{{key.example}{'' if key.name == 'action' else ', action: hello'}}}}}\n"
+    if table in ("codes", "expect"):
+        return f"{head}{hello}  a: {{run: x, {table}: {{{key.example}}}}}\n"
     if table == "pool":
         return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"
     if not key.example.startswith(("run:", "argv:", "sh:")):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from treadle.command.command import DEFAULT_SHELL, Limits, Retries
+from treadle.core import retry
+from treadle.core.codes import USUAL, Codes, Expect, numbers_of
 from treadle.core.pool import amount_of
 from treadle.errors import TreadleError, nearest
 from treadle.plan.language import argv_split, shell, templates
 from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import Template
-from treadle.plan.schema.keys import DOTENV_KEYS, NAME, REQUIRE_KEYS, RETRIES_KEYS, TOOL_KEYS, seconds
+from treadle.plan.schema.keys import (
+    CODES_KEYS,
+    DOTENV_KEYS,
+    EXPECT_KEYS,
+    NAME,
+    REQUIRE_KEYS,
+    RETRIES_KEYS,
+    TOOL_KEYS,
+    check_codes,
+    seconds,
+)
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
@@ -24,11 +35,10 @@ _KEYS = frozenset(
     (
         *("confirm", "dotenv", "require", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
-        *("priority", "timeout", "retries", "console"),
+        *("priority", "timeout", "retries", "console", "codes", "expect"),
         *("resources", "limit", "mutex", "exclusive"),
     )
 )
-_RETRY_ON = re.compile(r"timeout|any|signal|exit (?:[1-9]?[0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
 
 
 @dataclass(slots=True)
@@ -74,6 +84,9 @@ class SettingsReader:
         with problems.collecting():
             resources = self._resources(entries.get("resources"))
         settings = replace(settings, tools=tools, shell=shell, limits=limits, resources=resources, uses=uses)
+        if "codes" in entries or "expect" in entries:
+            codes = self._codes(entries.get("codes"))
+            settings = replace(settings, codes=codes, expect=self._expect(entries.get("expect"), codes))
         if "mutex" in entries:
             with problems.collecting():
                 names = self.validator.texts(entries["mutex"], "a name in mutex")
@@ -267,6 +280,54 @@ class SettingsReader:
                 found[name.text] = template
         return found
 
+    def _codes(self, node: Node | None) -> Codes | None:
+        """Return what exit codes mean; a code with two meanings is kept as an error."""
+        if not isinstance(node, Table):
+            return None
+        said: dict[int, str] = {}
+        given: dict[str, list[int]] = {}
+        for meaning, value in self.validator.entries(node, CODES_KEYS, "codes").items():
+            given[meaning] = []
+            for text, numbers in self._numbers(value, f"a code in {meaning}"):
+                twice = next((code for code in numbers if said.get(code, meaning) != meaning), None)
+                if twice is not None:
+                    what = f"the exit code {twice} means both {said[twice]} and {meaning}"
+                    self.validator.add(what, text, hint="take it out of one of them")
+                    continue
+                said.update(dict.fromkeys(numbers, meaning))
+                given[meaning] += numbers
+        if not given.get("success", True) or ("success" not in given and 0 in said):
+            what = "no exit code means success"
+            self.validator.add(what, node.nodes.get("success", node), hint="for example success: [0, 2]")
+            return None
+        return Codes(**given)
+
+    def _numbers(self, node: Node | None, what: str) -> list[tuple[Scalar, range]]:
+        found = []
+        for text in self.validator.texts(node, what):
+            if wrong := check_codes(text):
+                self.validator.add(f"{what} {wrong}, not {text.text!r}", text, hint="for example [0, 130-143]")
+            else:
+                found.append((text, numbers_of(text.text)))
+        return found
+
+    def _expect(self, node: Node | None, codes: Codes | None) -> Expect | None:
+        if not isinstance(node, Table):
+            return Expect(node.text) if isinstance(node, Scalar) else None
+        entries = self.validator.entries(node, EXPECT_KEYS, "expect")
+        if "failure" not in node.nodes:
+            self.validator.add("expect needs failure: with exit codes", node, hint="expect: {failure: 3}")
+        said = self._numbers(entries.get("failure"), "a code in failure")
+        if not said:
+            if isinstance(entries.get("failure"), Items):
+                self.validator.add("expect names no exit code", entries["failure"], hint="expect: failure is any")
+            return None
+        for text, numbers in said:
+            for code, meaning in list(Expect("failure", numbers).conflicts(codes or USUAL))[:1]:
+                what = f"the exit code {code} is expected as a failure, and means {meaning}"
+                self.validator.add(what, text, hint="take it out, or see codes:")
+        return Expect("failure", [code for _, numbers in said for code in numbers])
+
     def _word(self, entries: Mapping[str, Node], key: str, default: str) -> str:
         node = entries.get(key)
         return node.text if isinstance(node, Scalar) else default
@@ -291,7 +352,7 @@ class SettingsReader:
             self.validator.add("retries needs max: how often", node, hint="for example max: 2")
         on = self.validator.texts(entries.get("on"), "a reason in on")
         for text in on:
-            if not _RETRY_ON.fullmatch(text.text):
+            if not retry.is_word(text.text):
                 what = f"{text.text!r} is not a condition for a retry"
                 self.validator.add(what, text, hint=_hint_of_retry(text.text))
         backoff = self._word(entries, "backoff", "")
@@ -301,8 +362,10 @@ class SettingsReader:
 
 
 def _hint_of_retry(word: str) -> str:
-    if word.isdigit():
+    if check_codes(Scalar(word, None, 0, 0)) == "":
         return f"did you mean exit {word}?"
+    if retry.is_word(f"signal {word}"):
+        return f"did you mean signal {word}?"
     if word.lower() in ("killed", "signalled", "crash", "crashed") or word.upper().startswith("SIG"):
-        return "did you mean signal? One of them alone is exit and 128 and its number: exit 137 for KILL"
-    return "use timeout, exit N (0 to 255), signal or any"
+        return "did you mean signal? One of them alone is signal and its name or number: signal KILL"
+    return f"use {retry.SAYS}"

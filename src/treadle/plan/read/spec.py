@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from treadle.command.command import DEFAULT_SHELL, Limits
+from treadle.core.codes import Codes, Expect
 from treadle.plan.language import argv_split, shell
 from treadle.plan.language.enabled_if import Condition
 from treadle.plan.language.templates import GlobItem, Record, Scope, Template, TreeItem
@@ -106,6 +107,8 @@ class Settings:
     :param dotenv: a file of variables, and whether it may be missing
     :param confirm: the question before it starts
     :param uses: names of values that count though the command does not show them
+    :param codes: what its exit codes mean, None where it does not say so
+    :param expect: the end that is expected, None for a success
     """
 
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -122,6 +125,8 @@ class Settings:
     limits: Limits = _LIMITS
     resources: Mapping[str, Template] = field(default_factory=dict)
     mutex: Sequence[Template] = ()
+    codes: Codes | None = None
+    expect: Expect | None = None
 
 
 _SETTINGS = Settings()

@@ -92,6 +92,8 @@ class CommandBuilder:
             installed=self._installed(instance),
             label=self.label,
             elements=self._elements(instance, scope, (steps, script, env)),
+            codes=spec.settings.codes,
+            expect=spec.settings.expect,
             guards=self._guards(instance, scope, env),
             place=self.source.place(spec.key.start),
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+from treadle.core.codes import EXPECTED, MOST
 from treadle.plan.schema import keys
 from treadle.plan.schema.keys import TABLES, Key, Kind
 from treadle.plan.yaml.nodes import Items, Scalar, Table
@@ -35,6 +36,7 @@ _REQUIRED = {
     "tools": "tool",
     "needs": "action",
     "retries": "max",
+    "expect": "failure",
 }
 """Table -> its required key."""
 _DURATION = rf"(?:{keys.DURATION.pattern})"
@@ -199,6 +201,12 @@ def _whole(least: int | None = None) -> Schema:
     return {"type": "integer"} if least is None else {"type": "integer", "minimum": least}
 
 
+_CODE: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MOST},
+        {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+    ]
+}
 _KNOWN: dict[str, Schema] = {
     keys.VERSION.says: {"const": 1},
     keys.TEXTS.says: {"anyOf": [_TEXT, _ELEMENTS]},
@@ -229,6 +237,9 @@ _KNOWN: dict[str, Schema] = {
     keys.CHECK.says: {"enum": list(keys.CHECKS)},
     keys.OUTPUT.says: {"enum": list(keys.OUTPUTS)},
     keys.OK.says: {"const": "ok"},
+    keys.NUMBERS.says: {"anyOf": [_CODE, {"type": "array", "items": {"anyOf": [_CODE, _ref("select")]}}]},
+    keys.CODES.says: _ref("codes"),
+    keys.EXPECT.says: {"anyOf": [{"enum": list(EXPECTED)}, _ref("expect")]},
     keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},
     keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},
     keys.TOOLS.says: {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _ref("tools")]}}]},

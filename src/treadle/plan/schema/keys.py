@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from treadle.core.codes import EXPECTED, numbers_of
 from treadle.errors import nearest
 from treadle.plan.yaml.nodes import Items, Scalar, Table
 
@@ -119,6 +120,15 @@ def _exactly(text: str, says: str = "", *, in_quotes: bool = False) -> Callable[
     return check
 
 
+def check_codes(node: Scalar) -> str:
+    """Return what is wrong with a text in the place of an exit code or a range of them, or ""."""
+    try:
+        numbers_of(node.text)
+    except ValueError as error:
+        return str(error).replace("expected", "must be", 1)
+    return ""
+
+
 def _check_output(node: Scalar) -> str:
     return "" if node.text in OUTPUTS else f"must be one of {', '.join(OUTPUTS)} (the files that it makes are out:)"
 
@@ -165,6 +175,9 @@ NEEDS = Kind("a name, or a list of names and of maps with action, when, expects"
 EXPECTS = Kind(EXPECTS_SAYS, (Scalar,), _check_expects)
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
 GIVEN = Kind("a map of names to texts and lists", (Table,))
+NUMBERS = Kind("an exit code, a range such as 130-143, or a list of these", (Scalar, Items), check_codes)
+CODES = Kind("a map of meanings to exit codes", (Table,))
+EXPECT = Kind("failure, diff, or a map with failure", (Scalar, Table), _one_of(*EXPECTED))
 
 
 def _table(*keys: Key) -> dict[str, Key]:
@@ -300,12 +313,27 @@ NEEDS_KEYS = _table(
 
 RETRIES_KEYS = _table(
     Key("max", AMOUNT, "Maximum number of further attempts. Required.", "", "max: 2"),
-    Key("on", TEXTS, "Failures to retry after: `timeout`, `exit N`, `signal`, `any`.", "any",
-        "on: [timeout, exit 75]"),
+    Key("on", TEXTS, "Failures to retry after: `timeout`, `diffed`, `not_ready`, `exit N`, `exit N-M`, `signal`, "
+        "`signal KILL`, `any`.", "any", "on: [timeout, exit 130-143]"),
     Key("backoff", DURATION_KIND, "Time to wait before the second attempt. It doubles with each further attempt, "
         "up to 10m.", "no wait", "backoff: 5s"),
     Key("jitter", SHARE, "The share by which each of these pauses is shorter at most; how much is drawn for each "
         "attempt.", "0", "jitter: 0.2"),
+)  # fmt: skip
+
+CODES_KEYS = _table(
+    Key("success", NUMBERS, "It did what it should.", "0", "success: [0, 2]"),
+    Key("diffed", NUMBERS, "It failed: its outputs differ from what was expected.", "64", "diffed: 1"),
+    Key("skipped", NUMBERS, "It says itself that it does not apply. See "
+        "[below](#codes-and-expect-what-exit-codes-mean).", "none", "skipped: 80"),
+    Key("not_ready", NUMBERS, "It is tried again as far as `retries` allows, and fails after that.", "75",
+        "not_ready: [11, 75]"),
+    Key("retry", NUMBERS, "A failure that is tried again as far as `retries` allows, whatever `on` says.", "none",
+        "retry: 130-143"),
+)  # fmt: skip
+
+EXPECT_KEYS = _table(
+    Key("failure", NUMBERS, "The exit codes of the failure that is expected. Required.", "", "failure: [3, 4]"),
 )  # fmt: skip
 
 POOL_KEYS = _table(
@@ -337,6 +365,8 @@ _SHARED = (
         "named on the command line, else `quiet`", "output: stream"),
     Key("retries", RETRIES_KIND, "How often it is retried after a failure.", "0",
         "retries: {max: 2, on: [timeout, exit 75], backoff: 5s}"),
+    Key("codes", CODES, "What its exit codes mean. All that are not named are failures. It is fingerprinted.",
+        "0 is a success", "codes: {success: [0, 2], skipped: 80}"),
 )  # fmt: skip
 
 DEFAULTS_KEYS = _table(*_SHARED)
@@ -393,6 +423,8 @@ ACTION_KEYS = _table(
     Key("require", REQUIRED, "Commands that must succeed, and conditions that must hold, before it starts. A text "
         "is split like `run`. They are not fingerprinted.", "nothing",
         "require: [test -d src, {when: mode == \"debug\", message: only for debug}]"),
+    Key("expect", EXPECT, "The end that counts as its success, in place of a success: a `failure`, one with "
+        "certain exit codes, or a `diff`. It is fingerprinted.", "a success", "expect: {failure: 3}"),
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
         "false", "out: out/loss.svg\nreport: true"),
@@ -420,6 +452,8 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "require": REQUIRE_KEYS,
     "needs": NEEDS_KEYS,
     "retries": RETRIES_KEYS,
+    "codes": CODES_KEYS,
+    "expect": EXPECT_KEYS,
     "pool": POOL_KEYS,
 }
 """Every table of keys, by the kind of map that it is for."""

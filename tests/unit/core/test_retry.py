@@ -1,0 +1,91 @@
+"""The retry rule, by tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from treadle.core.outcomes import KINDS, outcome
+from treadle.core.retry import SIGNALS, is_word, should_retry
+
+KILLED = (-9, 137)
+
+
+@pytest.mark.parametrize(
+    ("word", "met", "not_met"),
+    [
+        ("exit 3", (3,), (0, 2, 4, -3, 131)),
+        ("exit 3-5", (3, 4, 5), (2, 6, -4)),
+        ("exit 137", KILLED, (9, -15, 143)),
+        ("exit 143", (-15, 143), KILLED),
+        ("exit 130-143", (*KILLED, -2, 130, -15, 143), (129, 144, -1, -16)),
+        ("signal", (*KILLED, -1, -64, 129, 192), (128, 193, 9, 1)),
+        ("signal KILL", KILLED, (9, -15)),
+        ("signal SIGKILL", KILLED, (-15,)),
+        ("signal kill", KILLED, (-15,)),
+        ("signal 9", KILLED, (9, -15)),
+        ("signal TERM", (-15, 143), KILLED),
+        ("signal 64", (-64, 192), KILLED),
+        ("any", (1, 64, -9, 255, None), ()),
+        ("timeout", (), (1, -9, None)),
+        ("diffed", (), (1, -9, None)),
+        ("not_ready", (), (1, -9, None)),
+        ("unheard of", (), (1, -9, None)),
+    ],
+)
+def test_a_word_meets_the_ends_that_it_names(word: str, met: tuple[int, ...], not_met: tuple[int, ...]) -> None:
+    failed = outcome("failed")
+    assert all(should_retry(1, 1, [word], ended=failed, code=code) for code in met)
+    assert not any(should_retry(1, 1, [word], ended=failed, code=code) for code in not_met)
+    assert is_word(word) == (word != "unheard of")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_failed_or_was_not_ready_is_tried_again(kind: str) -> None:
+    is_bad = KINDS[kind][0] == "FAIL" or kind == "not_ready"
+    assert should_retry(1, 1, ["any", "signal", "exit 3"], ended=outcome(kind), code=3, codes=[3]) == is_bad
+    assert not should_retry(2, 1, ["any"], ended=outcome(kind))
+
+
+@pytest.mark.parametrize("kind", ["timeout", "diffed", "not_ready"])
+def test_a_kind_is_a_word_of_its_own(kind: str) -> None:
+    assert should_retry(1, 1, [kind], ended=outcome(kind), code=None)
+    assert should_retry(1, 1, [kind], ended=outcome("failed"), code=3) is False
+
+
+def test_a_code_that_asks_for_another_attempt_needs_no_word() -> None:
+    failed = outcome("failed")
+    assert should_retry(1, 1, [], ended=failed, code=3, codes=[3])
+    assert should_retry(1, 1, [], ended=failed, code=-9, codes=[137])
+    assert not should_retry(1, 1, [], ended=failed, code=4, codes=[3])
+    assert not should_retry(1, 0, [], ended=failed, code=3, codes=[3])
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "exit",
+        "exit 256",
+        "exit -1",
+        "exit 5-3",
+        "exit 1-300",
+        "exit x",
+        "signal 0",
+        "signal 65",
+        "signal NONE",
+        "killed",
+        "9",
+        "exit  3",
+        "SIGKILL",
+        "signal -9",
+        "signal ²",
+    ],
+)
+def test_what_is_no_word_is_refused(word: str) -> None:
+    assert not is_word(word)
+
+
+def test_signals_have_the_numbers_of_this_system() -> None:
+    import signal
+
+    assert {name: number for name, number in SIGNALS.items() if signal.Signals[f"SIG{name}"] != number} == {}
