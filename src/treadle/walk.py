@@ -11,7 +11,7 @@ from _thread import allocate_lock
 from ._startup.interpreter import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
-from .core.graph.dag import require_graph
+from .core.graph.dag import edge_conditions, require_graph
 from .core.outcomes import CANCEL, NO_OUTCOME, PASS, ActionReport, Outcome, Report, outcome
 from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
@@ -415,7 +415,7 @@ class Walk:
     @property
     def _has_conditions(self) -> bool:
         """Whether it takes more than the statuses of its predecessors to say whether an action may run."""
-        return self.actions.has_conditions or type(self).is_met is not Walk.is_met
+        return bool(edge_conditions(self.actions)) or type(self).is_met is not Walk.is_met
 
     def _outside_starts(self, uid: Hashable) -> Collection[Start]:
         """Return how those starts of edges to an action have ended that are not in the graph of this walk."""

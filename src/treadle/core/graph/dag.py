@@ -143,7 +143,7 @@ class DAG:
         """
         result = self._rewired(self._edges.after, self._order_edges.after)
         result.tags = self.tags
-        for end, start, condition in self.conditions():
+        for end, start, condition in _triples(self._conditions):
             result._conditions.setdefault(start, {})[end] = condition
         if enable_checks:
             result.check()
@@ -216,7 +216,7 @@ class DAG:
         from .algorithms import reduced, to_networkx
 
         self.check()
-        conditions = [(start, end) for end, start, _ in self.conditions()]
+        conditions = [(start, end) for end, start, _ in _triples(self._conditions)]
         graph = to_networkx(self.vertex_data, self._edges)
         graph.remove_edges_from(conditions)
         graph = reduced(graph)
@@ -266,7 +266,7 @@ class DAG:
         from .algorithms import to_networkx
 
         graph = to_networkx(self.vertex_data, self._edges, self._order_edges)
-        for end, start, condition in self.conditions():
+        for end, start, condition in _triples(self._conditions):
             graph.edges[start, end]["when"] = condition.text
         return graph
 
@@ -311,7 +311,7 @@ class DAG:
         """
         from .formats import as_dot
 
-        return as_dot(self.vertex_data, self._edges, self._order_edges, self.get_conditions)
+        return as_dot(self.vertex_data, self._edges, self._order_edges, self._conditions_to)
 
     def as_tree(self, name_key: str | None = None) -> str:
         """Return the first vertex and its successors as a tree of lines, sorted; empty if there is none.
@@ -336,7 +336,7 @@ class DAG:
     def __str__(self) -> str:
         from .formats import as_lines
 
-        return as_lines(self.vertex_data, self._edges, self._order_edges, self.get_conditions)
+        return as_lines(self.vertex_data, self._edges, self._order_edges, self._conditions_to)
 
     def _blank(self) -> DAG:
         """Return an empty graph for what is made of this one."""
@@ -487,17 +487,19 @@ class DAG:
 
     def get_conditions(self, vertex_id: Hashable) -> Mapping[Hashable, Condition]:
         """Return predecessor -> condition, of the edges to a vertex that have another one than `on_success`."""
+        return self._conditions_to(vertex_id)
+
+    def _conditions_to(self, vertex_id: Hashable) -> Mapping[Hashable, Condition]:
+        # under a name that no subclass uses for something else
         return self._conditions.get(vertex_id, _NO_CONDITIONS) if self._conditions else _NO_CONDITIONS
 
     def get_condition(self, start: Hashable, end: Hashable) -> Condition | None:
         """Return the condition of an edge; None for `on_success`."""
-        return self.get_conditions(end).get(start)
+        return self._conditions_to(end).get(start)
 
     def conditions(self) -> Iterator[tuple[Hashable, Hashable, Condition]]:
         """Yield end, start and condition of each edge that has one other than `on_success`."""
-        for end, starts in self._conditions.items():
-            for start, condition in starts.items():
-                yield end, start, condition
+        return _triples(self._conditions)
 
     def get_closure(self, vertex_id: Hashable) -> set[Hashable]:
         """Return the predecessors of a vertex, theirs, and so on; on a cycle, that is itself too."""
@@ -550,14 +552,14 @@ class DAG:
         """Give the edges that this graph shares with another one the conditions that they have there."""
         for vertex_id in dag.vertex_data:
             here = self._edges.before(vertex_id)
-            given = dag.get_conditions(vertex_id)
+            given = dag._conditions_to(vertex_id)
             self._set_conditions(
                 vertex_id, {start: given.get(start) for start in dag._edges.before(vertex_id) if start in here}
             )
 
     def _refuse_bridges(self, gone: Collection[Hashable]) -> None:
         """Refuse to bridge over an edge with a condition."""
-        for end, start, condition in self.conditions():
+        for end, start, condition in _triples(self._conditions):
             if start in gone:
                 middle, has_neighbours = start, bool(self._edges.before(start))
             else:
@@ -641,6 +643,19 @@ def _require_ids(vertex_id: Hashable, what: str, ids: object) -> None:
     raise DAGError(
         f"{what} of the vertex {vertex_id!r} is {kind}{ids!r}", facts=("expected a list of ids such as ['a', 'b']",)
     )
+
+
+def edge_conditions(dag: DAG) -> Mapping[Hashable, Mapping[Hashable, Condition]]:
+    """Return end -> start -> condition of a graph, also of one whose class uses the public names otherwise."""
+    return dag._conditions
+
+
+def _triples(
+    conditions: Mapping[Hashable, Mapping[Hashable, Condition]],
+) -> Iterator[tuple[Hashable, Hashable, Condition]]:
+    for end, starts in conditions.items():
+        for start, condition in starts.items():
+            yield end, start, condition
 
 
 def _conditions_of(vertex_id: Hashable, predecessors: Starts | None) -> dict[Hashable, Condition | None]:

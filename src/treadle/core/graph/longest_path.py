@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .dag import edge_conditions
 from .dag import wiring as wiring_of
 from .order import Wiring
 
@@ -45,10 +46,11 @@ def longest_paths(
 def only_after_failures(graph: DAG) -> set[Hashable]:
     """Return the vertices that do not run unless something fails."""
     found: set[Hashable] = set()
-    if not graph.has_conditions:
+    known = edge_conditions(graph)
+    if not known:
         return found
     for uid, _ in graph:
-        conditions = graph.get_conditions(uid)
+        conditions = known.get(uid, {})
         if not all(condition.may_follow_success for condition in conditions.values()) or any(
             start in found and start not in conditions for start in graph.get_predecessors(uid)
         ):
@@ -57,11 +59,12 @@ def only_after_failures(graph: DAG) -> set[Hashable]:
 
 
 def _wiring(graph: DAG) -> Wiring:
-    if not graph.has_conditions:
+    known = edge_conditions(graph)
+    if not known:
         return wiring_of(graph)
 
     def likely(uid: Hashable) -> list[Hashable]:
-        conditions = graph.get_conditions(uid)
+        conditions = known.get(uid, {})
         before = graph.get_predecessors(uid)
         return [p for p in before if p not in conditions or conditions[p].may_follow_success]
 
