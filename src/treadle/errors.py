@@ -148,11 +148,15 @@ class UsageError(TreadleError):
 
 
 class ProgramError(TreadleError):
-    """A program that could not be started or did not end well; `code` is its exit code, None if it has none."""
+    """A program that could not be started or did not end well; `code` is its exit code, None if it has none.
 
-    def __init__(self, what: str, *, code: int | None = None) -> None:
+    :param kind: the kind of its outcome, see `core.outcomes.KINDS`
+    """
+
+    def __init__(self, what: str, *, code: int | None = None, kind: str = "error") -> None:
         super().__init__(what)
         self.code = code
+        self.kind = kind
 
 
 class StopRequestedError(TreadleError):

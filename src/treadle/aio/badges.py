@@ -15,6 +15,8 @@ One that was cancelled stays where it was.
 """
 
 
+FAILED_BEFORE = "a critical job has failed"
+"""Why jobs do not start, or are cancelled, while a run ends by a failure."""
 _UNICODE = ("⚠", "☉", "★", "⚐", "⚑", "↺", "☓", "∞")
 _ASCII = ("!", ":)", ":(", ">", ".", "o", "x", "8")
 """Signs for: critical, well, raised, the four phases, forever."""

@@ -14,12 +14,14 @@ from weakref import ref
 from treadle._startup.interpreter import RareCollection
 from treadle.core.graph.dot import quoted
 from treadle.core.outcomes import Usage
-from treadle.errors import RunError, UsageError
+from treadle.errors import JobEnd, ProgramError, RunError, TreadleError, UsageError
 from treadle.scheduling.hooks import awaitable, call_job_hook, shown
 
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 
 if TYPE_CHECKING:
+    from treadle.core.conditions import Condition
+    from treadle.core.outcomes import Outcome
     from treadle.core.pool import Allocation
 
 Requirements = Any
@@ -31,6 +33,13 @@ class JobHolder(Protocol):
 
     def add(self, job: Any) -> Any:
         """Add a job."""
+
+
+class _Told:
+    """Tells the outcome of a job. A program may set an attribute of this name in place of it."""
+
+    def __get__(self, job: AbstractJob, owner: type) -> Outcome | None:
+        return job._aio_outcome()
 
 
 class AbstractJob:
@@ -59,6 +68,10 @@ class AbstractJob:
     _aio_exception: BaseException | None = None
     _aio_stack: TracebackType | None = None
     """Where it has raised its exception: when that is raised again, its own traceback grows."""
+    _aio_end: tuple[str, str] | None = None
+    """The kind and the reason of its outcome where it has neither returned nor raised: skipped, left out, ended."""
+    _aio_when: dict[AbstractJob, Condition] | None = None
+    """The conditions of what it requires, where they have one."""
     _aio_number = "??"
     _aio_closed = False
     """Whether it holds a coroutine that was closed, or started other than by a run."""
@@ -104,19 +117,32 @@ class AbstractJob:
     async def co_shutdown(self) -> Any:
         """Give back what the job holds; called once, when its scheduler ends, also if it never started."""
 
-    def requires(self, *requirements: Requirements, remove: bool = False) -> AbstractJob:
+    def requires(
+        self, *requirements: Requirements, remove: bool = False, when: str | Condition | None = None
+    ) -> AbstractJob:
         """Add to what must be done before; return the job itself.
 
         :param requirements: jobs, sequences (their last job), lists, tuples and sets of those, None for nothing;
             the job itself does not count
         :param remove: remove them instead
+        :param when: how these must have ended so that it starts: `on_success`, `on_failure`, `always`, or an
+            expression such as `timeout or diffed`; it decides in place of whether they are critical. None: that
+            they have ended. Of one that was required before, the last word counts.
         :raises KeyError: one that is to be removed is not there
+        :raises UsageError: there is no such condition
         """
+        condition = None if when is None else _condition(self, when)
         for job in jobs_in(requirements):
             if remove:
                 self.required.remove(job)
             elif job is not self:
                 self.required.add(job)
+            else:
+                continue
+            if condition is not None and not remove:
+                self._aio_when = {**(self._aio_when or {}), job: condition}
+            elif self._aio_when is not None:
+                self._aio_when.pop(job, None)
         return self
 
     def text_label(self) -> str | None:
@@ -164,6 +190,9 @@ class AbstractJob:
             raise ValueError(f"the job {name_of(self)!r} is not done, so it has no result")
         return self._aio_value
 
+    outcome = _Told()
+    """How it has ended, an `Outcome`: `not_started` before its turn, None while it runs."""
+
     def standalone_run(self) -> Any:
         """Run this job alone, without what it requires, and return its result: a help for debugging."""
         if self._aio_is_used_up():
@@ -192,6 +221,8 @@ class AbstractJob:
         if error is not None:
             kind = "CRIT. EXC." if call_hook(self, "is_critical") else "exception"
             return f"!! {kind} => {type(error).__name__}:{error}!!"
+        if self._aio_end is not None and self._aio_end[0] in ("skipped", "blocked", "not_needed"):
+            return f"[{self._aio_outcome()}]"
         return f"[[ -> {self._aio_value}]]" if self.is_done() else "[not done]"
 
     def repr_requires(self) -> str:
@@ -217,6 +248,24 @@ class AbstractJob:
         border = 'color="red",penwidth="2"' if call_hook(self, "is_critical") else 'penwidth="0.5"'
         return f'style="{shape}",label={quoted(name)},shape="box",{border}'
 
+    def _aio_outcome(self) -> Outcome | None:
+        """Return how it has ended; None while it runs."""
+        from treadle.core.outcomes import NO_OUTCOME, outcome
+
+        if self._aio_end is not None:
+            return outcome(*self._aio_end)
+        if self._aio_phase < RUNNING:
+            return NO_OUTCOME
+        if self._aio_phase < DONE:
+            return None
+        error = self._aio_exception
+        if error is None:
+            return outcome("success")
+        if isinstance(error, JobEnd):
+            return outcome(error.kind, str(error))
+        kind = error.kind if isinstance(error, ProgramError) else "error"
+        return outcome(kind, f"{error}" if isinstance(error, TreadleError) else f"{type(error).__name__}: {error}")
+
     def _aio_awaited(self) -> Awaitable[Any]:
         """Return the awaitable of a run."""
         work: Awaitable[Any] = awaitable(self.co_run)
@@ -232,7 +281,7 @@ class AbstractJob:
     def _aio_forget(self) -> None:
         """Reset what a previous run has set."""
         self._aio_phase = IDLE
-        self._aio_value = self._aio_exception = self._aio_stack = None
+        self._aio_value = self._aio_exception = self._aio_stack = self._aio_end = None
         if self._aio_asks is not None:
             self.resources = None
 
@@ -367,6 +416,17 @@ def used_up(job: AbstractJob) -> RunError:
         f"the job {name_of(job)!r} cannot run again: its coroutine has been used or closed",
         hint="a coroutine runs once: make new jobs for another run, or derive from AbstractJob",
     )
+
+
+def _condition(job: AbstractJob, when: str | Condition) -> Condition:
+    # only a job with a condition pays for this
+    from treadle.core.conditions import parse
+
+    try:
+        return parse(when)
+    except UsageError as error:
+        error += f"of the job {known_as(job)!r}"
+        raise
 
 
 def jobs_in(requirements: Iterable[Requirements]) -> Iterator[AbstractJob]:

@@ -54,11 +54,13 @@ class ProcessJob(AbstractJob):
         how, is_late = await PROGRAMS.run(self._attempt(), command.limits.timeout, self.grace)
         self.usage = how.usage
         if is_late:
-            raise ProgramError(f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s")
+            text = f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s"
+            raise ProgramError(text, kind="timeout")
         if how.code is None:
             raise ProgramError(how.error)
         if how.code:
-            raise ProgramError(f"{command.shown}: {describe_status(how.code)}", code=how.code)
+            text = f"{command.shown}: {describe_status(how.code)}"
+            raise ProgramError(text, code=how.code, kind=_KINDS.get(how.code, "failed"))
         return 0
 
     def text_label(self) -> str:
@@ -101,5 +103,7 @@ def _resolved(argv: tuple[str, ...], environ: Mapping[str, str], fingerprinter: 
     return (fingerprinter.program(argv[0], environ) or argv[0], *argv[1:])
 
 
+_KINDS = {64: "diffed", 75: "not_ready"}
+"""What some exit codes mean; all others but 0 are `failed`."""
 _RUN = f"aio-{os.urandom(8).hex()}"
 _NUMBERS = count()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from time import monotonic
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from treadle.core.decision import RUN, Verdict
-from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, Usage
+from treadle.core.decision import RUN, Verdict, blocked, not_needed
+from treadle.core.outcomes import INTERRUPTED, NO_OUTCOME, NOT_STARTED, Usage, outcome
 from treadle.events.bus import Action, Bus, Ended, Started, Subscriber, WalkBegan, WalkEnded
 
 from .graph import levels
 from .job import AbstractJob
 from .naming import named
-from .run import CANCELLED, CANCELLING, STARTING
+from .run import CANCELLING, LEFT_OUT, STARTING
 from .scheduler import PureScheduler
+
+if TYPE_CHECKING:
+    from treadle.core.outcomes import Outcome
 
 _TO_RUN = Verdict(RUN)
 
@@ -59,6 +62,7 @@ class _PublishedRun:
         self._bus = bus
         self._starts: dict[AbstractJob, tuple[float, int]] = {}
         """Running job -> when it started, and its slot."""
+        self._left_out: set[AbstractJob] = set()
         self._free: list[int] = []
         jobs = named(scheduler)
         self._names = {one.job: one.name for one in jobs}
@@ -74,8 +78,10 @@ class _PublishedRun:
             graph._aio_listen(None)
         is_fine = self._scheduler.why() == "FINE"
         for job in list(self._starts):
-            self._publish_end(job, RAN if job.forever and is_fine else INTERRUPTED)
-        left = {name: None for job, name in self._names.items() if not job.is_running()}
+            how = "success" if job.forever and is_fine else "interrupted"
+            self._publish_end(job, job._aio_outcome() or outcome(how))
+        names = self._names.items()
+        left = {name: None for job, name in names if not job.is_running() and job not in self._left_out}
         is_interrupted = is_fine and self.has_interrupted
         ended = WalkEnded(left, ok=is_fine, interrupted=is_interrupted, total=len(self._names))
         self._bus.publish("walk_ended", ended)
@@ -90,17 +96,28 @@ class _PublishedRun:
             self._starts[job] = (now, slot)
             self._bus.publish("decided", self._names[job], _TO_RUN)
             self._bus.publish("started", Started(self._names[job], 1, slot, now))
+        elif what == LEFT_OUT:
+            self._publish_left_out(job, job._aio_outcome() or NO_OUTCOME)
         elif job in self._starts:
-            is_raised = job._aio_exception is not None
-            self._publish_end(job, INTERRUPTED if what == CANCELLED else FAILED if is_raised else RAN)
+            self._publish_end(job, job._aio_outcome() or NO_OUTCOME)
         self._bus.publish("round")
 
-    def _publish_end(self, job: AbstractJob, how: str) -> None:
+    def _publish_left_out(self, job: AbstractJob, ended: Outcome) -> None:
+        """Publish that a job will not start by its conditions; what the run does not come to is told at its end."""
+        if ended.end == NOT_STARTED:
+            return
+        self._left_out.add(job)
+        verdict = blocked([ended.reason]) if ended.kind == "blocked" else not_needed(())
+        self._bus.publish("decided", self._names[job], verdict)
+        self._bus.publish("ended", Ended(self._names[job], ended.end, 0.0))
+
+    def _publish_end(self, job: AbstractJob, ended: Outcome) -> None:
         start, slot = self._starts.pop(job)
         heappush(self._free, slot)
-        self.has_interrupted |= how == INTERRUPTED
+        self.has_interrupted |= ended.end == INTERRUPTED
         error = job._aio_exception
         failure = "" if error is None else f"{type(error).__name__}: {error}"
         # a subclass may mean something else by this name
         usage = job.usage if isinstance(job.usage, Usage) else None
-        self._bus.publish("ended", Ended(self._names[job], how, monotonic() - start, failure=failure, usage=usage))
+        end = Ended(self._names[job], ended.end, monotonic() - start, failure=failure, usage=usage)
+        self._bus.publish("ended", end)

@@ -10,23 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treadle.core.admission import Admission
 from treadle.core.graph.countdown import Countdown
 from treadle.core.ranked_admission import ranked
-from treadle.errors import InternalError, RunError, TreadleError, listed
+from treadle.errors import InternalError, RunError, Skipped, TreadleError, listed
 from treadle.scheduling.hooks import add_note_of_job
 
-from .badges import RUNNING, SCHEDULED
+from .badges import FAILED_BEFORE, RUNNING, SCHEDULED
 from .job import AbstractJob, Job, call_hook, known_as, name_of
 from .ranks import ranks_of
 
 if TYPE_CHECKING:
+    from .conditions import Conditions
     from .sharing import Share
 
 STARTING, DONE_WELL, RAISED, CANCELLED, CANCELLING = "STARTING", "DONE", "RAISED", "CANCELLED", "CANCELLING"
-"""What happens to a job, for listeners: CANCELLED from outside, or the run is about to cancel it (CANCELLING)."""
+LEFT_OUT = "LEFT OUT"
+"""What happens to a job, for listeners: CANCELLED from outside, or the run is about to cancel it (CANCELLING); it
+will not start by its conditions (LEFT_OUT)."""
 WINDOW = "window"
 """The one queue of a scheduler with a window; each job takes a token of it."""
 _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited already")
@@ -42,6 +46,7 @@ class Run:
     :param inner: the schedulers within that have been checked
     :param listener: called with what happens, and to which job
     :param share: its part of the pool; None where no job asks for resources
+    :param conditions: the conditions of its jobs; None where none has one
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Run:
         inner: list[Any],
         listener: Callable[[str, AbstractJob], None] | None = None,
         share: Share | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         """The exception of the first critical job that failed."""
@@ -60,6 +66,11 @@ class Run:
         self._countdown = countdown
         self._listener = listener
         self._share = share
+        self._conditions = conditions
+        self._is_draining = False
+        """Whether a critical job has failed, and only what its conditions let in goes on."""
+        self._given_up: set[AbstractJob] = set()
+        """What was cancelled since the run drains."""
         self._admission = Admission({WINDOW: window}) if window and share is None else None
         self._tasks: dict[AbstractJob, asyncio.Task[None]] = {}
         self._jobs = jobs
@@ -68,6 +79,7 @@ class Run:
         self._is_over = False
         self._is_starting = False
         self._has_lost = False
+        """Whether a job had no turn."""
         self._window = window
         self.has_limit = False
         """Whether it has a time limit."""
@@ -127,6 +139,12 @@ class Run:
 
     def _start_ready(self, jobs: Collection[AbstractJob]) -> None:
         """Start jobs that require nothing more; if there is a window, those whose turn has come."""
+        if self._conditions is not None:
+            jobs = self._let_through(self._conditions, jobs)
+            if self._is_over:
+                jobs = ()
+                if self._share is None:
+                    return
         if self._share is not None:
             self._ask(self._share, jobs)
             return
@@ -146,10 +164,14 @@ class Run:
         if admission is None:
             # the list may grow meanwhile
             for job in self._ready:
-                self._start(job)
+                if not (self._is_draining and self._is_held_back(job)):
+                    self._start(job)
             self._ready = []
         else:
             for job, slot in admission.admit():
+                if self._is_draining and self._is_held_back(job):
+                    admission.release(slot)
+                    continue
                 if job.forever:
                     self._endless.add(job)
                 self._start(job, slot)
@@ -168,6 +190,39 @@ class Run:
             self._window_is_lost(len(share.waiting))
         if not (self._tasks or share.waiting or self._is_over):
             self.refuse(InternalError("nothing runs and nothing can start, but work remains"))
+
+    def _let_through(self, conditions: Conditions, jobs: Iterable[AbstractJob]) -> list[AbstractJob]:
+        """Return which jobs may start of those that require nothing more; leave out the others."""
+        todo, through = list(jobs), []
+        # the list may grow meanwhile
+        for job in todo:
+            if self._is_over:
+                return []
+            left_out = conditions.left_out(job)
+            if left_out is None:
+                through.append(job)
+            else:
+                todo += self._leave_out(conditions, job, *left_out)
+        return through
+
+    def _leave_out(
+        self, conditions: Conditions, job: AbstractJob, kind: str, reason: str
+    ) -> Collection[AbstractJob]:
+        """Note that a job will not start; return what requires nothing more then."""
+        job._aio_end = (kind, reason)
+        self._has_lost = True
+        conditions.note(job, self._tasks)
+        if self._listener is not None:
+            self._listener(LEFT_OUT, job)
+        return self._left_by(job) or ()
+
+    def _is_held_back(self, job: AbstractJob) -> bool:
+        """Return whether a job that waited for its turn will not start, as the run drains; it is left out then."""
+        conditions = self._conditions
+        if conditions is None or conditions.is_let_in(job):
+            return False
+        self._start_ready(self._leave_out(conditions, job, "not_started", FAILED_BEFORE))
+        return True
 
     def start_one(self, job: AbstractJob, slot: int) -> None:
         """Start a job whose turn has come (for `sharing`)."""
@@ -225,13 +280,22 @@ class Run:
         self._note_end(job, asyncio.CancelledError())
         self._ended(job, slot)
 
+    def _lost_unseen(self, job: AbstractJob, _: object) -> None:
+        if job in self._tasks:
+            self._lost(job, -1)
+
     def _raised(self, job: AbstractJob, error: BaseException) -> None:
         """Note how a job has failed, and end the run if it is critical."""
         failure = error
         if isinstance(error, asyncio.CancelledError):
-            if self._is_over:
+            if self._is_over or job in self._given_up:
+                self._cancelled(job)
                 return
             failure = TreadleError(f"the job {name_of(job)!r} was cancelled, and not by its scheduler")
+            job._aio_end = ("cancelled", "not by its scheduler")
+        elif isinstance(error, Skipped):
+            self._skipped(job, error)
+            return
         else:
             if isinstance(error, RuntimeError) and str(error) in _REUSED:
                 failure = RunError(f"the job {name_of(job)!r} cannot run: its coroutine is used elsewhere")
@@ -246,17 +310,86 @@ class Run:
         if self._listener is not None:
             self._listener(RAISED if job._aio_exception is not None else CANCELLED, job)
         if call_hook(job, "is_critical") and not self._is_over:
+            self._fail(job, failure)
+
+    def _cancelled(self, job: AbstractJob) -> None:
+        """Note that a job has ended because we have cancelled it."""
+        over = self._over
+        if self.timed_out:
+            job._aio_end = ("interrupted", "its scheduler has reached its time limit")
+        elif self.failure is not None:
+            job._aio_end = ("interrupted", FAILED_BEFORE)
+        elif job.forever and over.done() and not over.cancelled() and over.exception() is None:
+            job._aio_end = ("success", "")
+        else:
+            job._aio_end = ("interrupted", "its run has ended")
+        if self._listener is not None and not self._is_over:
+            self._listener(CANCELLED, job)
+
+    def _skipped(self, job: AbstractJob, error: Skipped) -> None:
+        """Note that a job does not apply, as it says."""
+        job._aio_end = ("skipped", str(error))
+        job._aio_return(None)
+        if self._conditions is None:
+            # what follows it is left out
+            from .conditions import Conditions
+
+            self._conditions = Conditions()
+        if self._listener is not None:
+            self._listener(DONE_WELL, job)
+
+    def _fail(self, job: AbstractJob, failure: BaseException) -> None:
+        """End the run since a critical job has failed; what conditions let in then goes on before."""
+        if self.failure is None:
             self.failure = failure
-            self._end()
+        conditions = self._conditions
+        if conditions is not None and conditions.can_let_in:
+            self._drain(conditions, job)
+            return
+        self._end()
+
+    def _drain(self, conditions: Conditions, failed: AbstractJob) -> None:
+        """Go on with what conditions let in after a critical failure alone; cancel the rest, or leave it out."""
+        needed = conditions.fail(failed, [job for job in self._tasks if job is not failed])
+        if self._is_draining:
+            return
+        self._is_draining = True
+        for job, task in list(self._tasks.items()):
+            if not (job is failed or job in needed or job.forever):
+                self._given_up.add(job)
+                if self._listener is not None:
+                    self._listener(CANCELLING, job)
+                if not isinstance(task, _JobTask):
+                    # it may not have begun, and would tell of no end then
+                    task.add_done_callback(partial(self._lost_unseen, job))
+                task.cancel()
+        if self._share is not None:
+            again: list[AbstractJob] = []
+            ready: list[AbstractJob] = []
+            for job in self._share.withdraw():
+                if conditions.is_let_in(job):
+                    again.append(job)
+                else:
+                    ready += self._leave_out(conditions, job, "not_started", FAILED_BEFORE)
+            again += self._let_through(conditions, ready)
+            for job in again:
+                job._aio_enter(SCHEDULED)
+            self._share.ask(again)
 
     def _ended(self, job: AbstractJob, slot: int) -> None:
         """Release what a job held that has ended, and let others start."""
         self._tasks.pop(job, None)
         self._endless.discard(job)
+        if self._is_draining and self._conditions is not None:
+            self._conditions.note(job, self._tasks)
         if self._share is not None:
             self._share.release(slot)
+            ready = None if self._is_over else self._left_by(job)
             # what is freed may be for others, also where this run is over
-            self._ask(self._share, () if self._is_over else self._left_by(job) or ())
+            if ready is None:
+                self._ask(self._share, ())
+            else:
+                self._start_ready(ready)
             return
         ready = None if self._is_over else self._left_by(job)
         if ready is None:

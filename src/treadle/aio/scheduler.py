@@ -14,7 +14,7 @@ from treadle.scheduling.hooks import shown
 from . import listing
 from .badges import DONE
 from .dot import dot_format, draw, graphviz_source, write_dot
-from .graph import JobGraph, counted, described
+from .graph import JobGraph, counted, described, in_order
 from .job import AbstractJob, run_alone
 from .refusals import check
 from .run import Run
@@ -22,8 +22,10 @@ from .shutdown import shut_down
 from .watch import Watch, wall_clock
 
 if TYPE_CHECKING:
+    from treadle.core.outcomes import Outcome
     from treadle.core.pool import Pool
 
+    from .conditions import Conditions
     from .sharing import Shared
 
 
@@ -236,7 +238,7 @@ class PureScheduler(JobGraph):
         else:
             shared = self._aio_shared
         share = None if shared is None else shared.share(self, window)
-        run = Run(self.jobs, counted(self), window, graphs[1:], listener, share)
+        run = Run(self.jobs, counted(self), window, graphs[1:], listener, share, _conditions(self))
         for graph in graphs:
             graph._aio_prepare(is_checked=graph is not self, shared=shared)
         self._aio_last = run
@@ -349,6 +351,19 @@ class Scheduler(PureScheduler, AbstractJob):
     def __repr__(self) -> str:
         return PureScheduler.__repr__(self)
 
+    def _aio_outcome(self) -> Outcome | None:
+        """Return how its run has ended, also where it is not critical and has raised nothing."""
+        ended = AbstractJob._aio_outcome(self)
+        if ended is None or not self.is_done() or self._aio_end is not None:
+            return ended
+        if self._aio_last is None or (self._aio_exception is None and self._aio_value is not False):
+            return ended
+        from treadle.core.outcomes import outcome
+
+        if self._aio_last.failure is None and self._aio_last.timed_out:
+            return outcome("timeout", self.why())
+        return outcome("failed", self.why()) if self._aio_exception is None else ended
+
     def _aio_close(self) -> None:
         self.close_all_jobs()
 
@@ -370,6 +385,15 @@ def _shared(graphs: list[Any]) -> Shared | None:
 
     shared = Shared(graphs)
     return shared if shared.demands or graphs[0]._aio_most is not None else None
+
+
+def _conditions(graph: JobGraph) -> Conditions | None:
+    """Return the conditions of the jobs, None where none has one."""
+    if not [job for job in graph.jobs if job._aio_when is not None]:
+        return None
+    from .conditions import Conditions
+
+    return Conditions(lambda: in_order(graph))
 
 
 def _check_seconds(graph: Any, name: str) -> None:

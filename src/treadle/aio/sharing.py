@@ -175,9 +175,15 @@ class Share:
     def wake(self) -> None:
         """Note that the run is over, so that its scheduler will end by itself; nothing new starts."""
         self._shared.going.add(self._slot)
-        if self.waiting:
+        self.withdraw()
+
+    def withdraw(self) -> list[AbstractJob]:
+        """Take back what waits for its turn, and return it."""
+        waiting = list(self.waiting)
+        if waiting:
             self.waiting = {}
             self._shared.admission.withdraw(lambda item: item[0] is self)
+        return waiting
 
     def ask(self, jobs: Collection[AbstractJob]) -> None:
         """Put in what waits for its turn, and start what may start now, in the runs of all."""

@@ -148,7 +148,7 @@ def test_a_cycle_is_no_graph() -> None:
 def test_the_names_of_the_package_are_these() -> None:
     assert set(treadle.aio.__all__) == {
         *("AbstractJob", "ActionJob", "Job", "PrintJob", "ProcessJob", "PureScheduler", "Publishing", "Recording"),
-        *("Scheduler", "Sequence", "Watch", "as_dag"),
+        *("Scheduler", "Sequence", "Watch", "as_dag", "Diffed", "Failed", "NotReady", "Skipped"),
     }
     assert all(getattr(treadle.aio, name).__doc__ for name in treadle.aio.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
