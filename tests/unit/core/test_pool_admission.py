@@ -535,7 +535,10 @@ def free_of(admission: PoolAdmission) -> Any:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_random_histories_give_all_back_and_nothing_waits_beyond_the_bound(seed: int) -> None:
-    """A1, A6, A8, A10: what has a reservation starts at the latest when all has ended that ran when it was made."""
+    """A1, A2, A6, A8, A10: a reservation starts at the latest when all has ended that ran when it was made.
+
+    Ranks may become known at any time, also while there is a reservation.
+    """
     chance = random.Random(seed)
     pool = chance.choice(POOLS)
     most = chance.choice([None, 7])
@@ -548,7 +551,12 @@ def test_random_histories_give_all_back_and_nothing_waits_beyond_the_bound(seed:
     demands = {number: some_demand(chance, pool) for number in range(60)}
     todo, started = list(demands), list[int]()
     kept: tuple[int, set[Any]] | None = None
+    ranks = {number: float(chance.randint(0, 9)) for number in demands}
+    ranked_at = chance.choice([0, 10, 30, 99])
     while todo or play.slots or play.admission.waiting:
+        if len(started) >= ranked_at:
+            play.admission.rank_by(ranks.__getitem__)
+            ranked_at = len(ranks) + 1
         for _ in range(chance.randint(0, 6)):
             if todo:
                 number = todo.pop(0)
