@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treadle.core.callbacks import NotifyEnd
-from treadle.errors import TreadleError
+from treadle.errors import ProgramError, TreadleError
 from treadle.scheduling.coroutine_job import CoroutineJob
 
 from .graph import described
@@ -42,4 +42,9 @@ class ActionJob(CoroutineJob):
             return None
         if self.demand is not None:
             job.resources = self.resources
-        return await job._aio_awaited()
+        try:
+            return await job._aio_awaited()
+        except ProgramError as error:
+            # the words of a program are enough: its exit code says what kind of end it is
+            self.fail(error.what, error.kind)
+            return None

@@ -8,10 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from treadle._startup.interpreter import inherited
+from treadle.core.outcomes import outcome
 from treadle.engines.base import GRACE, Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
-from treadle.errors import ProgramError
+from treadle.errors import ProgramError, Skipped
 
 from .job import AbstractJob
 from .programs import PROGRAMS
@@ -19,12 +20,14 @@ from .programs import PROGRAMS
 if TYPE_CHECKING:
     from treadle.command.command import Command
     from treadle.command.fingerprinting import Fingerprinter
+    from treadle.core.outcomes import Outcome
 
 
 class ProcessJob(AbstractJob):
-    """Runs a Command and returns 0; another exit code is a ProgramError.
+    """Runs a Command and returns its exit code, 0; one that means no success is a ProgramError.
 
-    It uses of the command what it runs (`steps` or `script`), `cwd`, `env`, `stdout` and the time limit. If the
+    It uses of the command what it runs (`steps` or `script`), what its exit codes mean (`codes`, `expect`), `cwd`,
+    `env`, `stdout` and the time limit. If the
     limit is reached or the job is cancelled, the whole tree of the program gets TERM and, after the grace, KILL.
     What the limits of the command ask of the pool counts where the job itself asks for nothing; their queue and
     tokens are for walks. The program finds what the job got in the variables of `Allocation.environment`.
@@ -47,8 +50,9 @@ class ProcessJob(AbstractJob):
     async def co_run(self) -> int:
         """Run the command to its end.
 
-        :return: 0
-        :raises ProgramError: it could not be started, has ended with another exit code, or its time was up
+        :return: its exit code: 0, unless the command says that another one is a success, or expected
+        :raises ProgramError: it could not be started, its exit code means a failure, or its time was up
+        :raises Skipped: its exit code says that it does not apply
         """
         command = self.command
         how, is_late = await PROGRAMS.run(self._attempt(), command.limits.timeout, self.grace)
@@ -58,10 +62,14 @@ class ProcessJob(AbstractJob):
             raise ProgramError(text, kind="timeout")
         if how.code is None:
             raise ProgramError(how.error)
-        if how.code:
-            text = f"{command.shown}: {describe_status(how.code)}"
-            raise ProgramError(text, code=how.code, kind=_KINDS.get(how.code, "failed"))
-        return 0
+        ended = _outcome_of(how.code, command)
+        if ended.kind == "skipped":
+            raise Skipped(ended.reason)
+        if not ended.is_good:
+            raise ProgramError(f"{command.shown}: {ended.reason}", code=how.code, kind=ended.kind)
+        if ended.kind != "success":
+            self._aio_end = (ended.kind, ended.reason)
+        return how.code
 
     def text_label(self) -> str:
         """Return the first line of what it runs."""
@@ -93,7 +101,17 @@ class ProcessJob(AbstractJob):
             cwd=os.path.normpath(os.path.join(root, command.cwd)),
             stdout=None if command.stdout is None else os.path.join(self.root, command.stdout),
             own_session=not command.console,
+            success=(0,) if command.codes is None else sorted(command.codes.success),
         )
+
+
+def _outcome_of(code: int, command: Command) -> Outcome:
+    """Return what an exit code means; a signal is a failure, whatever is expected."""
+    if code < 0:
+        return outcome("failed", describe_status(code))
+    from treadle.core.codes import outcome_of_code
+
+    return outcome_of_code(code, describe_status(code), command.codes, command.expect)
 
 
 def _resolved(argv: tuple[str, ...], environ: Mapping[str, str], fingerprinter: Fingerprinter) -> tuple[str, ...]:
@@ -103,7 +121,5 @@ def _resolved(argv: tuple[str, ...], environ: Mapping[str, str], fingerprinter: 
     return (fingerprinter.program(argv[0], environ) or argv[0], *argv[1:])
 
 
-_KINDS = {64: "diffed", 75: "not_ready"}
-"""What some exit codes mean; all others but 0 are `failed`."""
 _RUN = f"aio-{os.urandom(8).hex()}"
 _NUMBERS = count()

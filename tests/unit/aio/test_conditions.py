@@ -8,9 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import treadle
 from aio_jobs import Log, endless, raising, turn, value
-from treadle import Command, Limits, Outcome, Pool, Script
-from treadle.aio import AbstractJob, Diffed, Failed, Job, NotReady, ProcessJob, PureScheduler, Scheduler, Skipped
+from treadle import DAG, Command, Limits, Outcome, Pool, Script
+from treadle.aio import (
+    AbstractJob,
+    ActionJob,
+    Diffed,
+    Failed,
+    Job,
+    NotReady,
+    ProcessJob,
+    PureScheduler,
+    Scheduler,
+    Skipped,
+)
+from treadle.core.codes import Codes
 from treadle.core.outcomes import outcome
 from treadle.errors import UsageError
 
@@ -112,20 +125,38 @@ def test_the_outcome_of_a_scheduler_is_that_of_its_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "kind"),
+    ("script", "meaning", "how"),
     [
-        ("exit 0", "success"),
-        ("exit 3", "failed"),
-        ("exit 64", "diffed"),
-        ("exit 75", "not_ready"),
-        ("kill -9 $$", "failed"),
+        ("exit 0", {}, "success"),
+        ("exit 3", {}, "failed: exit 3: exit code 3"),
+        ("exit 64", {}, "diffed: exit 64: exit code 64"),
+        ("exit 75", {}, "not_ready: exit 75: exit code 75"),
+        ("kill -9 $$", {}, "failed: kill -9 $$: killed by SIGKILL"),
+        ("exit 3", {"codes": Codes(success=[0, 3])}, "success"),
+        ("exit 4", {"codes": Codes(skipped=4)}, "skipped: exit code 4"),
+        ("exit 3", {"expect": {"failure": 3}}, "expected_failure: exit code 3"),
+        ("exit 64", {"expect": "diff"}, "expected_diff: exit code 64"),
+        ("exit 0", {"expect": "failure"}, "failed: exit 0: expected failure, exit code 0"),
     ],
 )
-def test_the_exit_code_of_a_program_says_how_it_has_ended(script: str, kind: str) -> None:
-    job = ProcessJob(Command(script=Script(script)), critical=False)
-    assert Scheduler(job).run()
-    assert job.outcome is not None
-    assert job.outcome.kind == kind
+def test_the_exit_code_of_a_program_says_how_it_has_ended(script: str, meaning: Any, how: str) -> None:
+    job = ProcessJob(Command(script=Script(script), **meaning), critical=False)
+    after = Job(value()).requires(job, when="on_success")
+    assert Scheduler(job, after).run()
+    assert said(job) == [how]
+    good, not_needed = how.startswith(("success", "expected")), how.startswith("skipped")
+    assert after.outcome is not None
+    assert after.outcome.kind == ("success" if good else "not_needed" if not_needed else "blocked")
+    walk = treadle.Scheduler(
+        lambda uid, data, before, end: ActionJob(uid, data, end, job), collect=collected.append
+    )
+    dag = DAG()
+    dag.add_vertex("it")
+    walk.run(dag)
+    assert collected.pop().outcome.kind == (how.partition(":")[0] if not good else "success")
+
+
+collected: list[Any] = []
 
 
 def test_a_program_that_cannot_start_is_an_error_and_one_out_of_time_a_timeout() -> None:
