@@ -14,6 +14,7 @@ from treadle.command.discovered import discovered_on_record, producers_on_record
 from treadle.command.walk import Settings
 from treadle.core.graph.algorithms import reached
 from treadle.core.graph.dag import DAG
+from treadle.core.outcomes import FAIL
 from treadle.errors import PlanError, UsageError
 from treadle.frontends.names import is_pattern
 from treadle.scheduling.scheduler import KILLING, STOPPING
@@ -34,7 +35,8 @@ from .walk import PlanWalk, publish_plan, resource_settings
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
-    from treadle.core.outcomes import ActionReport
+    from treadle.core.conditions import Start
+    from treadle.core.outcomes import ActionReport, Outcome
     from treadle.frontends.base import Project
 
     from .call import Call
@@ -58,6 +60,8 @@ class Rounds:
         """Whether an action has started or failed."""
         self._walked: Project | None = None
         """The plan of the last walk."""
+        self.outcomes: dict[str, Outcome] = {}
+        """uid -> how it has ended, of all that has been walked."""
         self._failures = 0
         """Failures that count for -k: those of producers that the named actions need."""
         self._report: RunReport | None = None
@@ -149,10 +153,35 @@ class Rounds:
         return list(found)
 
     def blocked(self, plan: Project, uids: Iterable[str]) -> Mapping[str, Collection[str]]:
-        """Return which of some actions are blocked by failures, each with their origins."""
+        """Return which of some actions are blocked by failures, each with their origins.
+
+        What a condition says of what has been walked is in `starts`.
+        """
         if not self.failed:
             return {}
         return blocked_by(plan, uids, self.failed)
+
+    def starts(self, plan: Project, uids: Iterable[str]) -> dict[str, list[Start]]:
+        """Return uid -> how those of its predecessors have ended that decide whether it runs.
+
+        These are the ones with a condition, and those that were not needed; successes and failures of all others
+        are known without it.
+        """
+        from treadle.core.conditions import ON_SUCCESS, Start, parse
+
+        found: dict[str, list[Start]] = {}
+        for uid in uids:
+            conditions = plan.actions[uid].conditions
+            for before in plan.actions[uid].predecessors:
+                ended = self.outcomes.get(before)
+                if ended is None or (before not in conditions and before in self.failed):
+                    continue
+                condition = parse(conditions.get(before, ON_SUCCESS))
+                if before in conditions or not condition.is_met(ended):
+                    origins = self.failed.get(before, ())
+                    start = Start(before, ended, condition.is_met(ended), origins, condition.text)
+                    found.setdefault(uid, []).append(start)
+        return found
 
     @property
     def failures_left(self) -> int:
@@ -242,23 +271,60 @@ class Rounds:
             colours=self.call.colours,
         )
         publish_plan(self.call, plan)
-        walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done)
-        report = RunReport.of(walk.run(), walk)
+        walk = PlanWalk(
+            self.call, dag, plan.root, settings, plan=plan, done=self.done, starts=self.starts(plan, here)
+        )
+        report = self._report = RunReport.of(walk.run(), walk)
         self._walked = plan
-        self.has_run = self.has_run or walk.wants_last(report)
-        self.done.update(here)
-        self._report = report
-        self._reports |= report.actions
-        bad = [one for one in report.actions.values() if one.status is not None and not one.status.is_good]
-        self.failed.update({str(one.uid): tuple(map(str, one.origins)) or (str(one.uid),) for one in bad})
+        bad = self._take(report, walk)
         own = [one for one in bad if one.status != ReturnValue.force_fail]
         if not report.interrupted and (limit == 0 or len(own) < limit):
             return True
         self._finish(report, plan)
         return False
 
+    def _take(self, report: RunReport, walk: PlanWalk) -> list[ActionReport]:
+        """Take in what a walk has done; return what did not end well."""
+        self.has_run = self.has_run or walk.wants_last(report)
+        self.done.update(map(str, report.actions))
+        self._reports |= report.actions
+        self.outcomes.update((str(uid), one.outcome) for uid, one in report.actions.items())
+        bad = [one for one in report.actions.values() if one.status is not None and not one.status.is_good]
+        self.failed.update({str(one.uid): tuple(map(str, one.origins)) or (str(one.uid),) for one in bad})
+        return bad
+
+    def _walk_let_in(self, report: RunReport, plan: Project) -> None:
+        """Walk what a failure lets in by a condition, though it ends the run; the report takes that in."""
+        names = self.call.names_in(plan)
+        selected = self.known(plan, names) if names else plan.default
+        inside = list(map(str, plan.dag(selected, self.done).vertex_data))
+        starts = self.starts(plan, inside)
+        let_in = [
+            uid for uid, them in starts.items() if any(one.is_met and one.outcome.category == FAIL for one in them)
+        ]
+        if not let_in:
+            return
+        dag = plan.dag(let_in, self.done)
+        options = self.call.options
+        here = list(map(str, dag.vertex_data))
+        settings = Settings(
+            options.jobs,
+            plan.queues,
+            wait=options.wait,
+            **resource_settings(options, plan.pool),
+            blocked=self.blocked(plan, here),
+            colours=self.call.colours,
+        )
+        walk = PlanWalk(self.call, dag, plan.root, settings, plan=plan, done=self.done, starts=starts)
+        ended = RunReport.of(walk.run(), walk)
+        self._take(ended, walk)
+        report.actions |= ended.actions
+        report.interrupted |= ended.interrupted
+
     def _finish(self, report: RunReport, plan: Project) -> None:
-        """End the run with the report of the last walk, after the actions at the end."""
+        """End the run with the report of the last walk, after what failures let in, and the actions at the end."""
+        if not report.interrupted:
+            self._walk_let_in(report, plan)
         last = plan.last()
         if last is not None and self.has_run:
             self._walk_last(report, plan, last)
@@ -340,8 +406,9 @@ def blocked_by(
     inside = dict.fromkeys(uid for uid in uids if uid in plan.actions)
     store = Store(plan.root)
     for uid in inside:
+        conditions = plan.actions[uid].conditions
         for before in plan.actions[uid].predecessors:
-            if before in failed:
+            if before in failed and before not in conditions:
                 found.setdefault(uid, {}).update(dict.fromkeys(failed[before]))
     reads = _blocked_by_previous(plan, inside, store, failed)
     commands = {uid: action.command for uid, action in plan.actions.items()}

@@ -173,4 +173,5 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
     # where nothing else was named, those that were are all that runs
     last = plan.last(named if named and not dag.vertex_data and not has_run else None)
     is_due = bool(named) or has_run
-    return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done, last=last, is_due=is_due)
+    starts = {} if rounds is None else rounds.starts(plan, map(str, dag.vertex_data))
+    return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done, last=last, is_due=is_due, starts=starts)

@@ -9,10 +9,11 @@ from treadle.events.bus import PlanRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from treadle.command.walk import Rest
+    from treadle.core.conditions import Start
     from treadle.core.graph.dag import DAG
     from treadle.core.outcomes import Report
     from treadle.core.pool import Pool
@@ -31,6 +32,7 @@ class PlanWalk(CommandWalk):
     :param done: the actions that an earlier walk of the same run has walked
     :param rest: the rest of the graph, if this is its dirty part
     :param last: the actions at the end of the run
+    :param starts: uid -> how predecessors of it have ended in an earlier walk, where that decides whether it runs
     :param is_due: whether these take place whatever this walk does
     """
 
@@ -46,9 +48,11 @@ class PlanWalk(CommandWalk):
         rest: Rest | None = None,
         last: DAG | None = None,
         is_due: bool = False,
+        starts: Mapping[str, Sequence[Start]] | None = None,
     ) -> None:
         super().__init__(actions, root, settings, rest=rest, last=last)
         self.is_due = is_due
+        self._starts = starts or {}
         self.call = call
         self.plan = plan
         self.done = done
@@ -68,6 +72,13 @@ class PlanWalk(CommandWalk):
             refuse_shared_outputs(self.plan, map(str, [*self.actions.vertex_data, *last]), self.store)
         self.call.under_way = True
         self.call.stops.attach(self)
+
+    @property
+    def _has_conditions(self) -> bool:
+        return bool(self._starts) or super()._has_conditions
+
+    def _outside_starts(self, uid: Any) -> Collection[Start]:
+        return [*self._starts.get(uid, ()), *super()._outside_starts(uid)]
 
     def wants_last(self, report: Report) -> bool:
         """Return whether the actions at the end take place: also after an earlier walk that has started some."""

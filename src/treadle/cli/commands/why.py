@@ -105,9 +105,9 @@ class ActionFacts:
     def _when_it_runs(self, uid: str) -> list[str]:
         """Return in words which outcomes of others it needs, and whether it comes at the end."""
         action = self.use.plan.actions[uid]
-        said = [
-            f"only {text}" if text.startswith("if ") else text for text in wording.conditions(action.conditions)
-        ]
+        told = {why.name for why in self.walk.verdicts[uid].reasons if why.kind == decision.ONLY_IF}
+        conditions = {one: text for one, text in action.conditions.items() if one not in told}
+        said = [f"only {text}" if text.startswith("if ") else text for text in wording.conditions(conditions)]
         return [wording.AT_END, *said] if action.is_last else said
 
     def _open(self, uid: str) -> str:
