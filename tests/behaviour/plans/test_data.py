@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from helpers import run_treadle
 from plan_runs import Copy
 
 PARAMS = "plans/data/params.yaml"
@@ -87,3 +88,15 @@ def test_a_row_that_comes_out_the_same_fits_nothing(data: Copy) -> None:
 def test_a_model_less_is_one_action_less(data: Copy) -> None:
     data.edit(PARAMS, "  - {name: line, about: a straight line, options: []}\n", "")
     assert data.run() == ["best", "report"]
+
+
+def test_a_model_that_cannot_be_fitted_is_named(data: Copy) -> None:
+    data.edit(PARAMS, "[--shortest, 5]", "[--shortest, 60]")
+    done = run_treadle(data.folder, "run", data.plan, *data.options, "-v")
+    assert done.code == 1
+    assert "ran lost@step" in done.out
+    assert "without the model step there is no best one" in done.out
+    assert "ran lost@line" not in done.out
+    data.edit(PARAMS, "[--shortest, 60]", "[--shortest, 5]")
+    assert data.run() == ["fit@step"]
+    assert data.run() == []
