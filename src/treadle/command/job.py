@@ -126,7 +126,7 @@ class CommandJob(ProcessJob):
             return ended
         meant = self._outcome_of(code)
         # a subclass may have its own `status`
-        return meant if meant.status == ended.status else ended
+        return self._by_cause(meant) if meant.status == self.status else ended
 
     def _outcome_of(self, code: int | None) -> Outcome:
         """Return what an exit code means; a signal is a failure, whatever is expected."""

@@ -163,9 +163,10 @@ class AttemptEnd:
     :ivar error: why there is none: it could not be started, or it is not known how it ended
     :ivar process: the last program that was started, where it was one of this process
     :ivar usage: what its programs have used together; None where that is not known
+    :ivar cause: `out_of_memory` where it is known that this is why it was killed, else ""
     """
 
-    __slots__ = ("code", "error", "key", "process", "usage")
+    __slots__ = ("cause", "code", "error", "key", "process", "usage")
 
     def __init__(
         self,
@@ -174,7 +175,9 @@ class AttemptEnd:
         error: str = "",
         process: Process | None = None,
         usage: Usage | None = None,
+        cause: str = "",
     ) -> None:
+        self.cause = cause
         self.key = key
         self.code = code
         self.error = error
@@ -219,15 +222,24 @@ class Engine:
         """Report that an attempt has started; any thread may call this. One that ends first needs no such call."""
         self._put(AttemptStart(key))
 
-    def report(self, key: object, code: int | None = None, error: str = "", *, usage: Usage | None = None) -> None:
+    def report(
+        self,
+        key: object,
+        code: int | None = None,
+        error: str = "",
+        *,
+        usage: Usage | None = None,
+        cause: str = "",
+    ) -> None:
         """Report the end of an attempt; any thread may call this, and only the first call for an attempt counts.
 
         :param code: the exit code of its last program, negative for a signal
         :param error: why there is none
         :param usage: what its programs have used, as far as the engine knows
+        :param cause: `out_of_memory` if it is known that this is why it was killed
         """
         why = error or ("" if code is not None else "it is not known how it ended")
-        self._put(AttemptEnd(key, code, why, usage=usage))
+        self._put(AttemptEnd(key, code, why, usage=usage, cause=cause))
 
     def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
         self._ends.put(told)

@@ -16,6 +16,7 @@ from .process_marks import KILL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from treadle.core.outcomes import Usage
@@ -112,10 +113,34 @@ _EMPTIED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _ADDED_TO = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
 
 
+_KILLED = (-KILL, 128 + KILL)
+"""How a program ends that KILL has ended, and how a shell reports it."""
+_AGE_OF_KILLS = 1.0
+"""Seconds for which a count of processes that were killed for memory is not read again."""
+
+
+def kills_for_memory() -> int | None:
+    """Return how many processes this machine has killed for memory; None where it does not count them."""
+    try:
+        fd = os.open("/proc/vmstat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    text = b""
+    try:
+        while part := os.read(fd, 65536):
+            text += part
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    number = text.partition(b"\noom_kill ")[2].partition(b"\n")[0]
+    return int(number) if number.isdigit() else None
+
+
 class _Running:
     __slots__ = (
-        *("attempt", "before", "began", "code", "ended", "files", "key", "kill_at", "number", "process"),
-        "spawning",
+        *("attempt", "before", "began", "code", "ended", "files", "key", "kill_at", "kills", "number"),
+        *("process", "spawning"),
     )
 
     def __init__(self, key: object, attempt: Attempt) -> None:
@@ -134,6 +159,8 @@ class _Running:
         self.kill_at: float | None = None
         self.code: int | None = None
         """The status of a leader that ended while its tree is still being ended."""
+        self.kills: int | None = None
+        """How many others of the machine had been killed for memory when it started, None if that is not known."""
 
     def goes_on_after(self, code: int | None) -> bool:
         """Return whether another program follows one that ended with a code."""
@@ -149,10 +176,22 @@ class _Running:
 
 
 class LocalRunner:
-    """Runs programs on this machine. All of it is called from one thread, but for `wake`."""
+    """Runs programs on this machine. All of it is called from one thread, but for `wake`.
 
-    def __init__(self, grace: float = GRACE) -> None:
+    :param grace: seconds between TERM and KILL
+    :param kills: returns how many processes of the machine were killed for memory, None where that is not known
+    """
+
+    def __init__(self, grace: float = GRACE, kills: Callable[[], int | None] = kills_for_memory) -> None:
         self.grace = grace
+        self._read_kills = kills
+        self._kills: int | None = None
+        """How many processes of the machine were killed for memory at the last look, without those of ours."""
+        self._own_kills = 0
+        """How many of ours were."""
+        self._kills_read_at = float("-inf")
+        self._uncounted: list[_Running] = []
+        """What has started since."""
         self._by_fd: dict[int, _Running] = {}
         self._by_key: dict[object, _Running] = {}
         self._draining: dict[object, _Running] = {}
@@ -326,6 +365,7 @@ class LocalRunner:
                 # what that needs is loaded while the program runs, and not after its end
                 process.can_measure()
             running.spawning = False
+            self._uncounted.append(running)
             self._postponed.pop(running.key, None)
             self._tries = 0
             self._watch(running)
@@ -403,6 +443,9 @@ class LocalRunner:
         """Wait once; return whether `wake` was called."""
         if self._poll is None:
             return False
+        if self._uncounted:
+            # the programs run already, so this makes none of them start later
+            self._count_kills()
         woken = False
         for fd, _ in self._poll.poll(process.milliseconds(wait)):
             if fd == self._wake_in:
@@ -459,6 +502,29 @@ class LocalRunner:
     def _is_gone(self, running: _Running) -> bool:
         return next(process_marks.marked(running.attempt.mark), None) is None
 
+    def _count_kills(self, *, anew: bool = False) -> None:
+        """Note how many processes of the machine were killed for memory before what has started ends."""
+        now = monotonic()
+        if anew or now - self._kills_read_at > _AGE_OF_KILLS:
+            read = self._read_kills()
+            self._kills, self._kills_read_at = None if read is None else read - self._own_kills, now
+        for running in self._uncounted:
+            if running.kills is None:
+                running.kills = self._kills
+        self._uncounted.clear()
+
+    def _cause_of(self, running: _Running, code: int | None) -> str:
+        """Return `out_of_memory` if it was killed, not by us, and the machine killed one for memory meanwhile."""
+        if code not in _KILLED or running.kill_at is not None or running.kills is None:
+            return ""
+        self._count_kills(anew=True)
+        if self._kills is None or self._kills <= running.kills:
+            return ""
+        # that one explains no other end
+        self._own_kills += 1
+        self._kills -= 1
+        return "out_of_memory"
+
     def _end(self, running: _Running, code: int | None, error: str = "") -> None:
         if running.ended is None:
             running.ended = AttemptEnd(
@@ -467,6 +533,7 @@ class LocalRunner:
                 error or ("" if code is not None else LOST),
                 running.process,
                 running.usage(),
+                self._cause_of(running, code),
             )
         if running.ended not in self._ended:
             self._ended.append(running.ended)

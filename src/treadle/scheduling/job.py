@@ -276,6 +276,8 @@ class ProcessJob(Job):
         self.proc_handle: Process | None = None
         self._code: int | None = None
         self._has_ended = False
+        self._cause = ""
+        """Why its program was killed, as far as its engine knows."""
 
     @property
     def cmdline(self) -> list[str]:
@@ -304,6 +306,16 @@ class ProcessJob(Job):
         return self.status_of(self.code)
 
     @property
+    def outcome(self) -> Outcome:
+        """How it ended; what was killed for memory says so where its engine knows it."""
+        return self._by_cause(super().outcome)
+
+    def _by_cause(self, ended: Outcome) -> Outcome:
+        if self._cause and ended.kind in ("failed", "expected_failure"):
+            return outcome(self._cause, f"{describe_status(self.code)}: memory ran out")
+        return ended
+
+    @property
     def code(self) -> int | None:
         """The exit code of its last program, negative for a signal; None if none has ended."""
         return self._code if self.proc_handle is None else self.proc_handle.status
@@ -329,7 +341,7 @@ class ProcessJob(Job):
         """Forget the program of the attempt before."""
         super().prepare(slot)
         self.proc_handle = self.usage = None
-        self._code, self._has_ended = None, False
+        self._code, self._has_ended, self._cause = None, False, ""
 
     @property
     def has_runner(self) -> bool:
@@ -376,6 +388,7 @@ class ProcessJob(Job):
     def ended(self, how: AttemptEnd) -> None:
         """Take in how the program has ended, when a host has run it."""
         self._code, self._has_ended, self.usage = how.code, True, how.usage
+        self._cause = how.cause
         if how.process is not None:
             self.proc_handle = how.process
         if how.error and self.failure is None:
