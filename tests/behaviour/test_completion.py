@@ -54,6 +54,7 @@ def test_commands_are_completed_with_what_they_do(tmp_path: Path) -> None:
 def test_options_and_their_choices_are_completed(tmp_path: Path) -> None:
     assert values(tmp_path, "graph", "--de") == ["--depth"]
     assert values(tmp_path, "run", "--output", "") == ["quiet", "block", "stream", "prefix"]
+    assert values(tmp_path, "run", "--exit-code", "") == ["mask"]
     assert values(tmp_path, "graph", "--format=d") == ["--format=dot"]
     assert completed(tmp_path, "run", "-f", "") == [":files"]
     assert completed(tmp_path, "run", "-C", "") == [":folders"]

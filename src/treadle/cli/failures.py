@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.errors import BusyError, DAGError, PlanError, StateError, TreadleError, UsageError
 
-from .exit_codes import BUSY, FAILED, OUR_BUG, WRONG
+from .exit_codes import BUSY, FAILED, MASK, OTHER, OUR_BUG, WRONG
 
 if TYPE_CHECKING:
     from treadle.session.call import Call
@@ -28,6 +28,8 @@ def print_error(error: BaseException, call: Call) -> int:
 
 def exit_code_of(error: BaseException, call: Call) -> int:
     """Return the exit code of whatever has ended a command."""
+    if call.options.exit_code == MASK:
+        return OTHER
     if isinstance(error, TreadleError):
         return code_of(error, under_way=call.under_way)
     if isinstance(error, OSError):

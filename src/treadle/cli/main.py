@@ -31,7 +31,7 @@ def main(argv: Sequence[str], found: FastStart | None = None) -> int:
     interrupts = signals.Interrupts()
     interrupts.install()
     code = _guarded(argv, interrupts, found)
-    return _flush(code)
+    return _flush(code, argv)
 
 
 def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: FastStart | None) -> int:
@@ -52,7 +52,7 @@ def _guarded(argv: Sequence[str], interrupts: signals.Interrupts, found: FastSta
         code = _command(options)(call)
         if call.console.screen.failure:
             call.console.warn(lost_note(call.console.screen.failure))
-        return code_of_lost(code, call.console.screen.failure) if call.console.screen.gone else code
+        return code_of_lost(code, call.console.screen.failure, argv) if call.console.screen.gone else code
     except SystemExit as end:
         # argparse has printed help or version
         return end.code if isinstance(end.code, int) else 0
@@ -146,7 +146,7 @@ def _writer(number: int, stream: TextIO | None) -> TextIO:
     return stream
 
 
-def _flush(code: int) -> int:
+def _flush(code: int, argv: Sequence[str]) -> int:
     """Write what is left; return the exit code. What stderr does not take is lost: there is no place to say it."""
     from treadle.ui.screen import silence
 
@@ -157,7 +157,7 @@ def _flush(code: int) -> int:
         silence(sys.stdout)
         is_gone = isinstance(error, BrokenPipeError)
         failure = "" if is_gone else getattr(error, "strerror", None) or str(error)
-        code = code_of_lost(code, failure)
+        code = code_of_lost(code, failure, argv)
     try:
         if failure:
             sys.stderr.write(f"treadle: {lost_note(failure)}\n")

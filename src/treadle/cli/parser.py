@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from treadle.cli.exit_codes import MASK
 from treadle.errors import UsageError, nearest, one_line
 from treadle.session.options import Options
 from treadle.ui.progress import OUTPUTS
@@ -387,6 +388,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "-k", "go on after failures; -kN stops after N", dest="keep_going", action="store_const", const=0)
     add("run", "--keep-going", none, type=int, metavar="N")
     add("run", "--output", _OUTPUT, choices=OUTPUTS)
+    add("run", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))
     add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
     add("run clean init", "-n --dry-run", "only show what would be done", dest="dry", action=flag)
     # `_with_list` makes the command of it
@@ -418,6 +420,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
 
 _SINCE = "only actions that depend on what differs from this commit of git"
 _OUTPUT = "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names"
+_EXIT_CODE = "a sum: 2 diffed, 4 timeout, 8 other failures, 16 cancelled, 32 not started, 64 else"
 _RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: four may share one"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
 _FORCE = "run even if up to date; for one action: --force=NAME with the ="

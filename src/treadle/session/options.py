@@ -70,6 +70,8 @@ class Options:
         self.github = False
         self.wait = wait
         self.yes = yes
+        self.exit_code = ""
+        """`mask` for an exit code of bits, "" for the usual one."""
         self.color = "auto"
         self.resources: list[str] = []
         """What was said of resources, as `-r` takes it."""

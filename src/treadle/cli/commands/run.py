@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from treadle.cli.exit_codes import FAILED, WRONG
+from treadle.cli.exit_codes import FAILED, MASK, OTHER, WRONG
 from treadle.core.text import shell_join
 from treadle.errors import TreadleError, UsageError
 from treadle.session.run import run
@@ -89,6 +89,11 @@ def run_again(options: Options) -> list[str]:
 
 def exit_code(call: Call, report: RunReport) -> int:
     """Return the exit code of a run."""
+    if call.options.exit_code == MASK:
+        from treadle.cli.mask import CANCELLED, bits_of
+
+        bits = bits_of(one.outcome for one in report.actions.values())
+        return bits | (OTHER if report.problems else 0) | (CANCELLED if report.interrupted else 0)
     if report.interrupted and call.stops.code:
         return call.stops.code
     return WRONG if report.problems else 0 if report.ok else FAILED
@@ -144,4 +149,6 @@ def _run_recorded(call: Call) -> int:
         outlets.close()
         raise
     recorder.summary(code)
-    return code if outlets.close() else code or FAILED
+    if outlets.close():
+        return code
+    return code | OTHER if options.exit_code == MASK else code or FAILED

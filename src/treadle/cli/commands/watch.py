@@ -35,6 +35,10 @@ def watch_command(call: Call) -> int:
         raise UsageError("-n and --watch cannot be combined", hint="leave out one of them")
     if options.since:
         raise UsageError("--since and --watch cannot be combined", hint="leave out one of them")
+    if options.exit_code:
+        raise UsageError(
+            "--exit-code cannot be combined with --watch: it is of one run", hint="leave out one of them"
+        )
     files = (options.events, options.junit, options.trace, options.html)
     if any(files):
         names = [name for name, file in zip(("events", "junit", "trace", "html"), files, strict=True) if file]
