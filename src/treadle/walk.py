@@ -701,7 +701,7 @@ class Walk:
         end = Ended(
             str(job.uid), report.outcome.end, report.duration, reasons, report.failure or "", report.attempts
         )
-        end.usage = report.usage
+        end.usage, end.values = report.usage, report.values
         if retry:
             end.delay = job.retry_delay
         if isinstance(job, ProcessJob) and job.proc_handle is not None:
@@ -764,7 +764,7 @@ class Walk:
         if uid in self.failure_source:
             report.origins = frozenset(self.failure_source[uid])
         report.duration = job.timing_info.duration
-        report.attempts, report.usage = job.attempt, job.usage
+        report.attempts, report.usage, report.values = job.attempt, job.usage, job._treadle_values
         report.failure = None if status.is_good else ended.reason or job._why_not_good()
         report.interrupted = ended.category == CANCEL or (job.interrupted and not job.timed_out)
         self.reports[uid] = report

@@ -13,7 +13,7 @@ from weakref import ref
 
 from treadle._startup.interpreter import RareCollection
 from treadle.core.graph.dot import quoted
-from treadle.core.outcomes import Usage
+from treadle.core.outcomes import SaysValues, Usage
 from treadle.errors import JobEnd, ProgramError, RunError, TreadleError, UsageError
 from treadle.scheduling.hooks import awaitable, call_job_hook, shown
 
@@ -42,7 +42,7 @@ class _Told:
         return job._aio_outcome()
 
 
-class AbstractJob:
+class AbstractJob(SaysValues):
     """One piece of work: subclasses define it by `co_run` and `co_shutdown`.
 
     :param forever: no end waits for it: it is cancelled when all others have ended
@@ -282,6 +282,8 @@ class AbstractJob:
         """Reset what a previous run has set."""
         self._aio_phase = IDLE
         self._aio_value = self._aio_exception = self._aio_stack = self._aio_end = None
+        if self._treadle_values is not None:
+            self._treadle_values = None
         if self._aio_asks is not None:
             self.resources = None
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from treadle._startup.interpreter import inherited
-from treadle.core.outcomes import outcome
+from treadle.command.job import REPORT
+from treadle.command.reported import SUFFIX, take
+from treadle.core.outcomes import outcome, values_of
 from treadle.engines.base import GRACE, Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
 from treadle.errors import ProgramError, Skipped
 
-from .job import AbstractJob
+from .job import AbstractJob, name_of
 from .programs import PROGRAMS
 
 if TYPE_CHECKING:
@@ -55,7 +58,19 @@ class ProcessJob(AbstractJob):
         :raises Skipped: its exit code says that it does not apply
         """
         command = self.command
-        how, is_late = await PROGRAMS.run(self._attempt(), command.limits.timeout, self.grace)
+        attempt, report = self._attempt(), ""
+        if REPORT not in command.env.set:
+            from tempfile import gettempdir
+
+            # no other user can know the name: the mark of these runs is drawn
+            report = os.path.join(gettempdir(), f"treadle-{attempt.mark.replace('/', '-')}{SUFFIX}")
+            attempt.environ = {**attempt.environ, REPORT: report}
+        self.usage = None
+        try:
+            how, is_late = await PROGRAMS.run(attempt, command.limits.timeout, self.grace)
+        finally:
+            if report and os.path.lexists(report):
+                self._take_report(report, attempt)
         self.usage = how.usage
         if is_late:
             text = f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s"
@@ -78,6 +93,14 @@ class ProcessJob(AbstractJob):
     def details(self) -> str:
         """Return all that it runs."""
         return self.command.shown
+
+    def _take_report(self, path: str, attempt: Attempt) -> None:
+        secrets = [value for name in self.command.env.secret if (value := attempt.environ.get(name))]
+        cwd, root = attempt.cwd or "", os.path.abspath(self.root)
+        wrong = take(path, values_of(self), cwd=cwd, root=root, secrets=secrets)
+        if wrong:
+            text = f"{name_of(self)}: its report was not taken as it is: {'; '.join(wrong)}"
+            logging.getLogger("treadle.aio").warning("%s", text)
 
     def _attempt(self) -> Attempt:
         # only a run of programs pays for what looks at files

@@ -120,4 +120,5 @@ class _PublishedRun:
         # a subclass may mean something else by this name
         usage = job.usage if isinstance(job.usage, Usage) else None
         end = Ended(self._names[job], ended.end, monotonic() - start, failure=failure, usage=usage)
+        end.values = job._treadle_values
         self._bus.publish("ended", end)

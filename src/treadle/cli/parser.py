@@ -249,6 +249,7 @@ examples:
   treadle run --events e.jsonl  record the events of a run
   treadle report e.jsonl        show the recorded run
   treadle report e.jsonl --html run.html
+  treadle report e.jsonl --json | jq '.actions[] | {name, usage}'
                                 make the page later or elsewhere
 
 """,
@@ -399,7 +400,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--yes", "start actions that have to be confirmed without a question", action=flag)
     add("run clean forget adopt", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
-    add("list check why status", "--json", "print all of it as JSON", action=flag)
+    add("list check why status report", "--json", "print all of it as JSON", action=flag)
     add("clean", "--stale", "only outputs of actions that are no longer in the plan", action=flag)
     add("clean", "--all", "all outputs on record, also of other plans", dest="everything", action=flag)
     add("clean", "--replaced", "only files that runs have moved to .treadle/replaced/", action=flag)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from treadle.core.outcomes import outcome
+from treadle.core.outcomes import outcome, values_of
 from treadle.engines.base import Attempt
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
@@ -81,6 +81,8 @@ class CommandJob(ProcessJob):
     logs_failures = False
     guarding = False
     """Whether its next step is a guard, see `guarded_job.GuardedJob`."""
+    _report = ""
+    """The file in which its attempt may say something of its work, "" if none has started since the last look."""
 
     def __init__(
         self,
@@ -189,10 +191,16 @@ class CommandJob(ProcessJob):
             argvs = [
                 self._resolved(argv, environ) for argv in wrapped(command.discovery, argvs, context.root, self.uid)
             ]
+        if REPORT not in command.env.set:
+            # a name of this run: what a killed one has left is none of ours
+            self._report = environ[REPORT] = f"{context.log(self.uid)[:-4]}.{context.run}.report"
         if context.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
             environ |= COLOURED
         cwd = context.root if command.cwd == "." else os.path.normpath(os.path.join(context.root, command.cwd))
         log = None if command.console else self._prepared_log()
+        if command.console:
+            # its report goes where logs are
+            own_files.make_folder(context.state, "logs")
         stdout = None if command.console or command.stdout is None else os.path.join(context.root, command.stdout)
         return Attempt(
             argvs,
@@ -205,6 +213,19 @@ class CommandJob(ProcessJob):
             own_session=not command.console,
             success=_USUAL if command.codes is None else sorted(command.codes.success),
         )
+
+    def take_report(self) -> list[str]:
+        """Take in what its attempt has said in its report; return what is wrong with that, in words."""
+        path, self._report = self._report, ""
+        if not path or not os.path.lexists(path):
+            return []
+        from .reported import take
+
+        command, root = self.command, self.context.root
+        given = self.context.fingerprinter.environment(command) if command.env.secret else {}
+        secrets = [given[name] for name in command.env.secret if name in given]
+        cwd = os.path.normpath(os.path.join(root, command.cwd))
+        return take(path, values_of(self), cwd=cwd, root=root, secrets=secrets)
 
     def _prepared_log(self) -> str:
         """Make the log, emptied before the first attempt; return its path."""
@@ -229,6 +250,8 @@ class CommandJob(ProcessJob):
 
 _SUCCESS = outcome("success")
 _USUAL = (0,)
+REPORT = "TREADLE_REPORT"
+"""The variable with the path of the report."""
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
 """Variables that make programs write colours without a terminal. They are not part of fingerprints."""
 _NAME_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")

@@ -84,7 +84,12 @@ def acquire_state(
     :raises BusyError: another run holds the lock, and `wait` is false
     """
     store.acquire(run, wait=wait, on_wait=on_wait, known=known, mark=os.environ.get(process_marks.MARK, ""))
-    for left, was_here in store.killed_runs():
+    killed = store.killed_runs()
+    if killed:
+        from .reported import remove_left
+
+        remove_left(os.path.join(store.folder, "logs"))
+    for left, was_here in killed:
         if was_here:
             alive = process_marks.end_marked(f"{left}/")
             if alive:
@@ -716,6 +721,9 @@ class CommandWalk(Walk):
         self._leftovers += room.leftovers
         self.fingerprinter.files.forget(command.written)
         moved_inputs: list[str] = []
+        wrong = job.take_report()
+        if wrong:
+            self._say(f"{uid}: its report was not taken as it is: {'; '.join(wrong)}")
         ended = self._asked_outcome(job)
         if ended.category == PASS:
             try:

@@ -10,10 +10,11 @@ from treadle.status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from typing import Any, Self
 
     from .decision import Verdict
+    from .values import Values
 
 RAN = "ran"
 SKIPPED = "skipped"
@@ -275,6 +276,39 @@ class Stepped:
         """Take note of the end; called when it was collected, also if it was skipped or interrupted."""
 
 
+class _Attributes:
+    """The `attributes` of a job, made when they are asked for; a subclass may set something else by this name."""
+
+    def __get__(self, job: SaysValues | None, kind: type | None = None) -> dict[str, str]:
+        return {} if job is None else values_of(job).attributes
+
+
+class SaysValues:
+    """What can say something of its work, beside how it has ended: measurements and attributes."""
+
+    _treadle_values: Values | None = None
+    """What its last attempt has said, None for nothing."""
+
+    attributes = _Attributes()
+    """Name -> text: what its last attempt has said of its work. A job adds to it."""
+
+    def measure(self, name: str, value: float) -> None:
+        """Say a measurement of this attempt; of one name the last value counts. Any thread may call this.
+
+        :raises UsageError: the name is no text without blanks, or the value no finite number
+        """
+        values_of(self).measure(name, value)
+
+
+def values_of(job: SaysValues) -> Values:
+    """Return what the last attempt of a job has said, for more to be added."""
+    if job._treadle_values is None:
+        from .values import Values
+
+        job._treadle_values = Values()
+    return job._treadle_values
+
+
 class JobTimingInfo(tuple[float | None, float | None, float]):
     """When a job started and ended (seconds since the epoch, None if it has not) and for how long it ran.
 
@@ -418,7 +452,7 @@ class ActionReport:
 
     __slots__ = (
         *("attempts", "duration", "failure", "interrupted", "is_open", "origins", "outcome", "status"),
-        *("uid", "unrecorded", "usage", "verdict"),
+        *("uid", "unrecorded", "usage", "values", "verdict"),
     )
 
     def __init__(self, uid: Hashable, outcome: Outcome, verdict: Verdict | None) -> None:
@@ -432,6 +466,8 @@ class ActionReport:
         """Seconds that its last attempt took."""
         self.usage: Usage | None = None
         """What its last attempt has used; None where no program of it ran, or its engine does not say."""
+        self.values: Values | None = None
+        """What its last attempt has said of its work, None for nothing."""
         self.attempts = 0
         self.failure: str | None = None
         """Why it did not end well: an exit code, a signal, a time limit, an exception, an impossible demand. None
@@ -442,6 +478,21 @@ class ActionReport:
         """Whether the walk ended before its turn."""
         self.unrecorded: str | None = None
         """Why it is not on record though it ended well: what changed while it ran. It runs again next time."""
+
+    @property
+    def measurements(self) -> Mapping[str, float]:
+        """Name -> number: what its last attempt has measured."""
+        return {} if self.values is None else self.values.measurements
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """Name -> text: what else its last attempt has said of its work."""
+        return {} if self.values is None else self.values.attributes
+
+    @property
+    def artifacts(self) -> Sequence[str]:
+        """The files that its last attempt has named as worth a look, relative to the root if they are in it."""
+        return () if self.values is None else self.values.artifacts
 
     def __repr__(self) -> str:
         name = self.status.name if self.status is not None else "not started"

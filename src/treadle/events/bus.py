@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from treadle.core.decision import Reason, Verdict
     from treadle.core.outcomes import Usage
     from treadle.core.time_left import TimeLeft
+    from treadle.core.values import Values
     from treadle.errors import Place, TreadleError
 
 
@@ -182,11 +183,12 @@ class Ended:
     :ivar delay: seconds until the next attempt, None if none follows
     :ivar most: the largest number of attempts that it may have
     :ivar usage: what its programs have used, None if that is not known
+    :ivar values: what it has said of its work, None for nothing
     """
 
     __slots__ = (
         *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "how", "log", "most"),
-        *("name", "reasons", "restored", "usage"),
+        *("name", "reasons", "restored", "usage", "values"),
     )
 
     def __init__(
@@ -206,6 +208,7 @@ class Ended:
         delay: float | None = None,
         most: int = 1,
         usage: Usage | None = None,
+        values: Values | None = None,
     ) -> None:
         self.name = name
         self.how = how
@@ -221,6 +224,7 @@ class Ended:
         self.delay = delay
         self.most = most
         self.usage = usage
+        self.values = values
 
 
 class WalkEnded:

@@ -209,7 +209,7 @@ class Recorder(Subscriber):
         """Record the end of an attempt that another one follows."""
         end = self._end_of(event, last=False)
         self._between[event.name] = end
-        kept = ("name", "start", "duration", "exit_code", "failure", "usage")
+        kept = ("name", "start", "duration", "exit_code", "failure", "usage", *_OF_VALUES)
         attempt = {key: end[key] for key in kept if key in end}
         self._record("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
 
@@ -317,6 +317,11 @@ class Recorder(Subscriber):
                 end["exit_code"] = event.exit_code
             if event.usage is not None:
                 end["usage"] = event.usage.as_data()
+        if event.values is not None:
+            said = event.values.as_data()
+            texts = said.get("attributes", {})
+            texts.update({name: without_root(text, self._root) for name, text in texts.items()})
+            end.update(said)
         if event.restored:
             end["restored"] = event.restored
         if event.emptied:
@@ -345,6 +350,10 @@ class Recorder(Subscriber):
     def _set_root(self, root: str) -> None:
         self._root = root
         self.sink.set_root(root)
+
+
+_OF_VALUES = ("measurements", "attributes", "artifacts")
+"""The fields for what an attempt says of its work."""
 
 
 def _rounded(seconds: float) -> float:

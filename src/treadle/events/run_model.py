@@ -23,6 +23,9 @@ class Attempt:
     :ivar start: seconds since the run began
     :ivar duration: seconds, None as long as no event has it
     :ivar usage: what its programs have used, by the names of `core.outcomes.Usage`; empty if no event has it
+    :ivar measurements: what it has measured itself, as a number for each name
+    :ivar attributes: what else it has said of its work
+    :ivar artifacts: paths of files that it has named
     """
 
     number: int
@@ -31,6 +34,9 @@ class Attempt:
     duration: float | None = None
     failure: str = ""
     usage: Mapping[str, float] = field(default_factory=dict)
+    measurements: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -271,7 +277,9 @@ class Run:
         if action.attempts and number in (action.attempts[-1].number, None):
             action.attempts[-1].duration = action.duration
             action.attempts[-1].failure = action.failure
-            action.attempts[-1].usage = event.get("usage", {})
+            for name in ("usage", "measurements", "attributes", "artifacts"):
+                if name in event:
+                    setattr(action.attempts[-1], name, event[name])
 
     def _take_ended(self, event: Event) -> None:
         self._take_attempt(event)

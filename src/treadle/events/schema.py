@@ -32,11 +32,14 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "verdict": ("name", "verdict", "reasons"),
     "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
-    "attempt": ("name", "attempt", "start", "duration", "failure", "exit_code", "delay", "usage"),
+    "attempt": (
+        *("name", "attempt", "start", "duration", "failure", "exit_code", "delay", "usage"),
+        *("measurements", "attributes", "artifacts"),
+    ),
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
         *("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "restored", "log"),
-        "usage",
+        *("usage", "measurements", "attributes", "artifacts"),
     ),
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
@@ -81,6 +84,19 @@ def _are_numbers(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
+def _is_finite(value: object) -> bool:
+    # a whole number may be too large to be made a float
+    return isinstance(value, int | float) and float("-inf") < value < float("inf")
+
+
+def _are_finite(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_finite, value.values()))
+
+
+def _are_texts_by_name(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
 def _are_maps(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_map, value))
 
@@ -103,6 +119,9 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "counts"), (_is_map, "a map")),
     "usage": (_are_numbers, "a map of numbers"),
+    "measurements": (_are_finite, "a map of numbers"),
+    "attributes": (_are_texts_by_name, "a map of texts"),
+    "artifacts": (_are_texts, "a list of texts"),
     "place": (_is_place, "a map with file and line"),
     "reasons": (_are_maps, "a list of maps"),
 }

@@ -117,6 +117,7 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "status": [action.status for action in actions],
         "spent": [action.duration for action in actions],
         "waited": [round(action.waited, 3) for action in actions],
+        "values": {numbers[a.name]: said for a in actions if (said := _values(a, links))},
         "usage": [_usages(action) for action in actions],
         "attempts": [[[a.slot, a.start, a.duration or 0.0] for a in action.attempts] for action in actions],
         "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
@@ -137,6 +138,25 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
 def _usages(action: ActionRun) -> list[Mapping[str, float]]:
     """Return what each attempt has used, an empty list if that is not known of any."""
     return [dict(one.usage) for one in action.attempts] if any(one.usage for one in action.attempts) else []
+
+
+_MOST_VALUES = 100
+"""Measurements and attributes of an action that are in the page."""
+
+
+def _values(action: ActionRun, links: Links) -> dict[str, Any]:
+    """Return what its last attempt has said of its work: rows of a name and a text, and links to artifacts."""
+    if not action.attempts:
+        return {}
+    last = action.attempts[-1]
+    rows = [[safe(name), f"{value:.12g}"] for name, value in last.measurements.items()]
+    rows += [[safe(name), _lines(text)] for name, text in last.attributes.items()]
+    found: dict[str, Any] = {"rows": rows[:_MOST_VALUES]} if rows else {}
+    if len(rows) > _MOST_VALUES:
+        found["omitted"] = len(rows) - _MOST_VALUES
+    if last.artifacts:
+        found["artifacts"] = [links.to(path) for path in last.artifacts]
+    return found
 
 
 class Links:

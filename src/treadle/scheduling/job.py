@@ -8,7 +8,7 @@ from itertools import count
 from time import monotonic, time
 
 from treadle._startup.interpreter import inherited
-from treadle.core.outcomes import JobTimingInfo, Outcome, Stepped, outcome, outcome_of_status
+from treadle.core.outcomes import JobTimingInfo, Outcome, SaysValues, Stepped, outcome, outcome_of_status
 from treadle.engines.base import Attempt
 from treadle.engines.local import SPAWN_ERRORS, OpenFiles
 from treadle.engines.process import describe_status, usage_of
@@ -45,7 +45,7 @@ USE_SCHEDULER_TIMEOUT: float = -1.0
 """A job's `timeout` that means the one of its scheduler."""
 
 
-class Job(Stepped):
+class Job(Stepped, SaysValues):
     """One piece of work.
 
     Subclasses override `run`, and `status`, `priority`, `queue_name`, `tokens` or `timeout` where the defaults
@@ -172,6 +172,8 @@ class Job(Stepped):
         self.attempt += 1
         self.interrupted = self.timed_out = False
         self.failure = self._said = None
+        if self._treadle_values is not None:
+            self._treadle_values = None
         self.record_start_time()
 
     def start(self, slot: int, host: Host | None = None) -> None:

@@ -37,7 +37,12 @@ def report_command(call: Call) -> int:
         failure = write_report(run, kind, path, root)
         if failure:
             raise UsageError(failure)
-    if not options.github and not paths:
+    if options.json:
+        from treadle.report.data import run_data
+        from treadle.ui.console import FORMAT
+
+        call.console.say_data({"format": FORMAT, **run_data(run)})
+    elif not options.github and not paths:
         from treadle.report.text import text_lines
 
         call.console.say(text_lines(run, verbose=options.verbose))

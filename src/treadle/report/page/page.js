@@ -249,6 +249,20 @@ function paths(files) {
   return list;
 }
 
+// What an action said of its own work.
+function values(said) {
+  if (!said) return [];
+  const rows = el("tbody");
+  const table = el("table", {}, rows);
+  const body = el("div", {}, table);
+  more(rows, said.rows || [], ([name, value]) => el("tr", {}, el("td", {}, name), el("td", { class: "number mono" }, value)), FIRST);
+  return [
+    ...(said.rows ? [el("h3", {}, "measured"), body] : []),
+    ...(said.omitted ? [el("p", { class: "soft" }, `and ${said.omitted.toLocaleString("en")} more`)] : []),
+    ...(said.artifacts ? [el("h3", {}, "artifacts"), paths(said.artifacts)] : []),
+  ];
+}
+
 function reason(one) {
   const [text, , before, now] = data.reasons[one];
   const side = (said, value) => (value ? el("div", { class: "soft mono" }, `${said} ${value}`) : null);
@@ -274,6 +288,7 @@ T.onSelect((number) => {
     el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),
     ...(data.attempts[number].length > 1 ? [el("h3", {}, "attempts"), el("ul", {}, data.attempts[number].map(([slot, start, took]) =>
       el("li", {}, `at ${start.toFixed(2)}s on token ${slot + 1}: ${T.time(took)}`)))] : []),
+    ...values(data.values[number]),
     ...(data.usage[number].some(T.used) ? [el("h3", {}, "used"), el("ul", {}, data.usage[number].map((one) => el("li", {}, T.used(one) || "not known")))] : []),
     ...names("needs", data.needs[number]), ...names("needed by", T.readers[number]),
     ...(data.outputs[number] ? [el("h3", {}, "outputs"), paths(data.outputs[number])] : []),
