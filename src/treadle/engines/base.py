@@ -163,7 +163,8 @@ class AttemptEnd:
     :ivar error: why there is none: it could not be started, or it is not known how it ended
     :ivar process: the last program that was started, where it was one of this process
     :ivar usage: what its programs have used together; None where that is not known
-    :ivar cause: `out_of_memory` where it is known that this is why it was killed, else ""
+    :ivar cause: the kind of outcome that its engine knows, else "": `out_of_memory` if that is why it was killed,
+        `broken` if the engine has failed, so that there is no exit code
     """
 
     __slots__ = ("cause", "code", "error", "key", "process", "usage")
@@ -236,10 +237,11 @@ class Engine:
         :param code: the exit code of its last program, negative for a signal
         :param error: why there is none
         :param usage: what its programs have used, as far as the engine knows
-        :param cause: `out_of_memory` if it is known that this is why it was killed
+        :param cause: `out_of_memory` if that is known to be why it was killed, `broken` if the engine has failed
         """
-        why = error or ("" if code is not None else "it is not known how it ended")
-        self._put(AttemptEnd(key, code, why, usage=usage, cause=cause))
+        if code is None and not error:
+            error, cause = "it is not known how it ended", cause or "broken"
+        self._put(AttemptEnd(key, code, error, usage=usage, cause=cause))
 
     def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
         self._ends.put(told)
@@ -252,7 +254,7 @@ class Engine:
         :param error: what happened to it
         """
         for key in list(self._running):
-            self.report(key, error=error)
+            self.report(key, error=error, cause="broken")
 
     @property
     def active(self) -> int:

@@ -513,8 +513,13 @@ class LocalRunner:
                 running.kills = self._kills
         self._uncounted.clear()
 
-    def _cause_of(self, running: _Running, code: int | None) -> str:
-        """Return `out_of_memory` if it was killed, not by us, and the machine killed one for memory meanwhile."""
+    def _cause_of(self, running: _Running, code: int | None, error: str) -> str:
+        """Return `out_of_memory` if it was killed, not by us, and the machine killed one for memory meanwhile.
+
+        Where it is not known how it ended that is `broken`.
+        """
+        if code is None and not error:
+            return "broken"
         if code not in _KILLED or running.kill_at is not None or running.kills is None:
             return ""
         self._count_kills(anew=True)
@@ -533,7 +538,7 @@ class LocalRunner:
                 error or ("" if code is not None else LOST),
                 running.process,
                 running.usage(),
-                self._cause_of(running, code),
+                self._cause_of(running, code, error),
             )
         if running.ended not in self._ended:
             self._ended.append(running.ended)

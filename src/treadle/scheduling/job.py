@@ -394,7 +394,7 @@ class ProcessJob(Job):
         if how.process is not None:
             self.proc_handle = how.process
         if how.error and self.failure is None:
-            self.fail(how.error)
+            self.fail(how.error, how.cause or "error")
             if self.logs_failures:
                 _log().error("job %s: %s", self.uid, how.error)
         elif self.proc_handle is not None and self.proc_handle.status is None:
