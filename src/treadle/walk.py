@@ -699,7 +699,13 @@ class Walk:
         report = self.reports[job.uid]
         reasons = report.verdict.reasons if report.verdict is not None else ()
         end = Ended(
-            str(job.uid), report.outcome.end, report.duration, reasons, report.failure or "", report.attempts
+            str(job.uid),
+            report.outcome.end,
+            report.duration,
+            reasons,
+            report.failure or "",
+            report.attempts,
+            outcome=report.outcome,
         )
         end.usage, end.values = report.usage, report.values
         if retry:

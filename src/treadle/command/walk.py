@@ -17,7 +17,7 @@ from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
-from treadle.core.outcomes import CANCEL, FAIL, PASS, SKIP, outcome
+from treadle.core.outcomes import CANCEL, FAIL, PASS, SKIP, outcome, told
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
 from treadle.errors import StateError, StopRequestedError, TreadleError, listed
@@ -563,7 +563,8 @@ class CommandWalk(Walk):
             reasons.append(Reason(decision.AT_END if is_last else decision.ALWAYS))
         entry = self.store.entries.get(self.owner(uid, command).key)
         if entry is not None and not entry.counts and not (command.once and entry.state == MOVED):
-            text = entry.last_run.text if entry.last_run is not None else ""
+            last = entry.last_run
+            text = told(last.outcome or "failed", last.text) if last is not None and last.text else ""
             kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
             reasons.append(Reason(kind, "", text or None))
         return reasons
@@ -1042,8 +1043,10 @@ class CommandWalk(Walk):
         foreign: Sequence[str] | None = None,
     ) -> Run:
         reasons, duration = self.verdicts[job.uid].reasons, job.timing_info.duration
-        now = time_ns() // 1_000_000
-        return Run(self.run_id, state, now, duration, reasons, text, made=made, foreign=foreign, usage=job.usage)
+        kind, now = self.outcomes[job.uid].kind, time_ns() // 1_000_000
+        return Run(
+            self.run_id, state, now, duration, reasons, text, kind, made=made, foreign=foreign, usage=job.usage
+        )
 
     def _foresee(self, uid: str, command: Command) -> Verdict:
         """Return the verdict as far as it is known before the predecessors have run."""

@@ -25,11 +25,15 @@ SKIPPED_ITSELF = "skipped itself"
 """It said itself that it does not apply here."""
 NOT_NEEDED = "not needed"
 """What it was needed for did not happen."""
+DISABLED = "disabled"
+"""It was switched off."""
 NOT_STARTED = "not started"
 """The run ended before its turn."""
 
-ENDS = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED, SKIPPED_ITSELF, NOT_NEEDED)
+ENDS = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED, SKIPPED_ITSELF, NOT_NEEDED, DISABLED)
 """How an action that had its turn may end."""
+UNTRIED = (SKIPPED, NOT_NEEDED, DISABLED)
+"""The ends of what was not tried, and need not be."""
 STATUSES = (*ENDS, NOT_STARTED)
 UP_TO_DATE = "up to date"
 
@@ -60,7 +64,7 @@ KINDS: dict[str, tuple[str, int, ReturnValue, str]] = {
     "skipped": (SKIP, 80, ReturnValue.skip, SKIPPED_ITSELF),
     "blocked": (SKIP, 81, ReturnValue.force_fail, BLOCKED),
     "not_needed": (SKIP, 82, ReturnValue.skip, NOT_NEEDED),
-    "disabled": (SKIP, 83, ReturnValue.skip, SKIPPED),
+    "disabled": (SKIP, 83, ReturnValue.skip, DISABLED),
     "not_ready": (NONE, 75, ReturnValue.notready, FAILED),
     "not_started": (NONE, -1, ReturnValue.unknown, NOT_STARTED),
 }
@@ -75,6 +79,44 @@ and the word that a run counts it under. The kinds, in this order:
   nothing failed; the plan has switched it off
 - it was not ready and no attempt is left; the run ended before its turn
 """
+_WORDS = {
+    "expected_diff": "differs as expected",
+    "expected_failure": "failed as expected",
+    "unchanged": "found nothing to do",
+    "diffed": "differs",
+    "timeout": "timed out",
+}
+"""Kind -> what people read, where that is neither the word of its end nor the kind itself."""
+_SAID_BY_REASON = {
+    *("success", "failed", "error", "broken", "timeout", "invalid", "interrupted"),
+    *("skip", "skipped", "blocked", "not_needed", "disabled", "not_started"),
+}
+"""Kinds whose reason is enough: it says what went wrong, or stands after the word of the end."""
+
+
+def words(kind: str) -> str:
+    """Return what people read of a kind of outcome."""
+    if kind in ("success", "skip", "skipped"):
+        return label(KINDS[kind][3])
+    return _WORDS.get(kind, kind.replace("_", " "))
+
+
+def told(kind: str, reason: str) -> str:
+    """Return what people read of why something ended as it did: the reason, after the kind where that adds to it.
+
+    :param reason: "" if there is none
+    """
+    said = words(kind)
+    if not reason:
+        return said
+    return reason if kind in _SAID_BY_REASON or reason.startswith(said) else f"{said}: {reason}"
+
+
+def remark(kind: str) -> str:
+    """Return what people read of a kind after the word of its end, where that is not all; "" where it is."""
+    return words(kind) if kind in _WORDS or kind == "cancelled" else ""
+
+
 _KINDS_OF_STATUS = {
     ReturnValue.success: "success",
     ReturnValue.unchanged: "unchanged",
@@ -148,6 +190,24 @@ def outcome(kind: str, reason: str = "") -> Outcome:
 
 
 NO_OUTCOME = outcome("not_started")
+_KINDS_OF_ENDS = {
+    RAN: "success",
+    SKIPPED: "skip",
+    FAILED: "failed",
+    INTERRUPTED: "interrupted",
+    BLOCKED: "blocked",
+    SKIPPED_ITSELF: "skipped",
+    NOT_NEEDED: "not_needed",
+    DISABLED: "disabled",
+    NOT_STARTED: "not_started",
+}
+
+
+def outcome_of_end(how: str, reason: str = "") -> Outcome:
+    """Return the outcome of something of which only the word is known that a run counts it under."""
+    return outcome(_KINDS_OF_ENDS.get(how, "failed"), reason)
+
+
 _OF_STATUS = {status: outcome(kind) for status, kind in _KINDS_OF_STATUS.items()}
 
 
@@ -385,7 +445,9 @@ class RunCounts:
     def end(self, uid: str, how: str) -> None:
         """Note the end of an action."""
         self.running.pop(uid, None)
-        self.counts[how] += 1
+        # what says of itself that it was not started is left
+        if how in self.counts:
+            self.counts[how] += 1
 
     def pause(self, uid: str) -> None:
         """Note the end of an attempt that another one follows."""

@@ -6,7 +6,7 @@ raises is dropped with a note, and the run goes on without it.
 
 from __future__ import annotations
 
-from treadle.core.outcomes import RAN
+from treadle.core.outcomes import RAN, outcome_of_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.core.decision import Reason, Verdict
-    from treadle.core.outcomes import Usage
+    from treadle.core.outcomes import Outcome, Usage
     from treadle.core.time_left import TimeLeft
     from treadle.core.values import Values
     from treadle.errors import Place, TreadleError
@@ -171,6 +171,7 @@ class Ended:
     """An action ended, or one attempt of it.
 
     :ivar how: one of `core.outcomes.ENDS`
+    :ivar outcome: how it ended, in full: `how` follows from it
     :ivar duration: seconds that the last attempt took
     :ivar reasons: why it ran; of a blocked action the failures that block it
     :ivar failure: how it failed, in words
@@ -188,7 +189,7 @@ class Ended:
 
     __slots__ = (
         *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "how", "log", "most"),
-        *("name", "reasons", "restored", "usage", "values"),
+        *("name", "outcome", "reasons", "restored", "usage", "values"),
     )
 
     def __init__(
@@ -209,9 +210,11 @@ class Ended:
         most: int = 1,
         usage: Usage | None = None,
         values: Values | None = None,
+        outcome: Outcome | None = None,
     ) -> None:
         self.name = name
         self.how = how
+        self.outcome = outcome or outcome_of_end(how)
         self.duration = duration
         self.reasons = tuple(reasons)
         self.failure = failure

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from treadle.core.decision import Verdict, blocked
-from treadle.core.outcomes import BLOCKED, NOT_STARTED, RAN, SKIPPED, STATUSES
+from treadle.core.outcomes import BLOCKED, NO_OUTCOME, RAN, SKIPPED, STATUSES, Outcome, outcome_of_end
 from treadle.core.redaction import REDACTED, without_any_values
 from treadle.errors import PlanError, TreadleError
 
@@ -209,7 +209,7 @@ class Recorder(Subscriber):
         """Record the end of an attempt that another one follows."""
         end = self._end_of(event, last=False)
         self._between[event.name] = end
-        kept = ("name", "start", "duration", "exit_code", "failure", "usage", *_OF_VALUES)
+        kept = ("name", "outcome", "category", "start", "duration", "exit_code", "failure", "usage", *_OF_VALUES)
         attempt = {key: end[key] for key in kept if key in end}
         self._record("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
 
@@ -254,7 +254,7 @@ class Recorder(Subscriber):
                 known = {"family": name, "help": "", "command": "", "needs": list(origins), "after": []}
                 self._record("action", name=name, **known, queue="default", tokens=1)
             self.decided(name, verdict)
-            self._record_end({"name": name, "status": BLOCKED, "attempts": 0, "duration": 0.0})
+            self._record_end(_end(name, outcome_of_end(BLOCKED)))
 
     def problem(self, error: TreadleError) -> None:
         """Record the errors of a generated plan."""
@@ -299,14 +299,14 @@ class Recorder(Subscriber):
         for name, verdict in self._left.items():
             if verdict is not None:
                 self.decided(name, verdict)
-            self._record_end({"name": name, "status": NOT_STARTED, "attempts": 0, "duration": 0.0})
+            self._record_end(_end(name, NO_OUTCOME))
         self._left = {}
 
     def _end_of(self, event: Ended, *, last: bool) -> dict[str, Any]:
         """Return the fields for the end of an attempt; its output is recorded before."""
         name = event.name
-        end: dict[str, Any] = {"name": name, "status": event.how, "attempts": event.attempts}
-        end["duration"] = _rounded(event.duration)
+        end = _end(name, event.outcome, event.attempts, _rounded(event.duration))
+        end["status"] = event.how
         if name in self._logs:
             self._record_output(name, last=last)
             del self._logs[name]
@@ -328,6 +328,8 @@ class Recorder(Subscriber):
             end["emptied"] = list(event.emptied)
         if event.failure:
             end["failure"] = without_root(event.failure, self._root)
+        elif event.outcome.reason:
+            end["reason"] = without_root(event.outcome.reason, self._root)
         if event.log:
             end["log"] = inside(self._root, event.log)
         return end
@@ -354,6 +356,12 @@ class Recorder(Subscriber):
 
 _OF_VALUES = ("measurements", "attributes", "artifacts")
 """The fields for what an attempt says of its work."""
+
+
+def _end(name: str, ended: Outcome, attempts: int = 0, duration: float = 0.0) -> dict[str, Any]:
+    """Return the fields that each end has."""
+    about = {"name": name, "status": ended.end, "outcome": ended.kind, "category": ended.category}
+    return {**about, "attempts": attempts, "duration": duration}
 
 
 def _rounded(seconds: float) -> float:

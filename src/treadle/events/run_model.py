@@ -6,7 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from treadle.core.outcomes import FAILED, INTERRUPTED, NOT_STARTED, STATUSES
+from treadle.core.outcomes import (
+    FAILED,
+    INTERRUPTED,
+    KINDS,
+    NO_OUTCOME,
+    NOT_STARTED,
+    STATUSES,
+    Outcome,
+    outcome,
+    outcome_of_end,
+    told,
+)
 from treadle.errors import UsageError
 
 from .schema import Event, check_shapes
@@ -37,6 +48,7 @@ class Attempt:
     measurements: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)
+    outcome: Outcome = NO_OUTCOME
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +71,7 @@ class ActionRun:
     reasons: list[Mapping[str, Any]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     status: str = NOT_STARTED
+    outcome: Outcome = NO_OUTCOME
     has_ended: bool = False
     duration: float = 0.0
     failure: str = ""
@@ -102,6 +115,11 @@ class ActionRun:
     def waited(self) -> float:
         """Seconds from its verdict to its first start: it waited for tokens, and for its turn."""
         return max(0.0, self.attempts[0].start - self.decided_at) if self.attempts else 0.0
+
+    @property
+    def told(self) -> str:
+        """In words why it ended as it did."""
+        return told(self.outcome.kind, self.failure or self.outcome.reason)
 
     def printed(self) -> str:
         """Return its output, with a line for each gap."""
@@ -191,6 +209,7 @@ class Run:
                     attempt.duration = max(0.0, self.last - attempt.start)
                 action.status, action.duration = INTERRUPTED, attempt.duration
                 action.failure = action.failure or "the events end while it was running"
+                action.outcome = attempt.outcome = outcome_of_end(INTERRUPTED)
                 action.has_ended = True
                 self.order.append(action)
 
@@ -274,12 +293,14 @@ class Run:
         action.duration, action.failure = float(event["duration"]), str(event.get("failure", ""))
         number = event.get("attempt", event.get("attempts"))
         # an attempt that could not start has no event `started`
+        action.outcome = _outcome(event)
         if action.attempts and number in (action.attempts[-1].number, None):
             action.attempts[-1].duration = action.duration
             action.attempts[-1].failure = action.failure
             for name in ("usage", "measurements", "attributes", "artifacts"):
                 if name in event:
                     setattr(action.attempts[-1], name, event[name])
+            action.attempts[-1].outcome = action.outcome
 
     def _take_ended(self, event: Event) -> None:
         self._take_attempt(event)
@@ -295,6 +316,13 @@ class Run:
 
     def _take_summary(self, event: Event) -> None:
         self.summary = event
+
+
+def _outcome(event: Event) -> Outcome:
+    """Return the outcome that the end of an attempt or an action has; older events have a status alone."""
+    kind = str(event.get("outcome", ""))
+    reason = str(event.get("reason", ""))
+    return outcome(kind, reason) if kind in KINDS else outcome_of_end(str(event.get("status", FAILED)), reason)
 
 
 _TAKERS = {

@@ -33,13 +33,13 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
     "attempt": (
-        *("name", "attempt", "start", "duration", "failure", "exit_code", "delay", "usage"),
-        *("measurements", "attributes", "artifacts"),
+        *("name", "attempt", "outcome", "category", "start", "duration", "failure", "exit_code", "delay"),
+        *("usage", "measurements", "attributes", "artifacts"),
     ),
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
-        *("name", "status", "attempts", "start", "duration", "failure", "exit_code", "emptied", "restored", "log"),
-        *("usage", "measurements", "attributes", "artifacts"),
+        *("name", "status", "outcome", "category", "reason", "attempts", "start", "duration", "failure"),
+        *("exit_code", "emptied", "restored", "log", "usage", "measurements", "attributes", "artifacts"),
     ),
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
@@ -109,7 +109,9 @@ def _is_place(value: object) -> bool:
 
 _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("name", "family", "help", "command", "queue", "file", "text"), (_is_text, "a text")),
-    **dict.fromkeys(("host", "commit", "path", "type", "data"), (_is_text, "a text")),
+    **dict.fromkeys(
+        ("host", "commit", "path", "type", "data", "outcome", "category", "reason"), (_is_text, "a text")
+    ),
     **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
     **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
     "rows": (_are_rows, "a list of lists of texts"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from treadle.core.outcomes import FAILED, INTERRUPTED
+from treadle.core.outcomes import FAILED, INTERRUPTED, words
 from treadle.core.text import safe
 from treadle.events.run_model import Run, further
 from treadle.events.schema import Event
@@ -79,13 +79,13 @@ class GitHub:
         printed = action.printed()
         lines = []
         if printed and self.groups:
-            title = f"{name}: what it printed ({action.status}, {duration(action.duration)})"
+            title = f"{name}: what it printed ({words(action.outcome.kind)}, {duration(action.duration)})"
             lines = [f"::group::{_data(safe(title))}", f"::stop-commands::{self.token}"]
             lines += printed.removesuffix("\n").split("\n")
             lines += [f"::{self.token}::", "::endgroup::"]
         if action.status in (FAILED, INTERRUPTED):
             end = printed.rstrip("\n").split("\n")[-_LAST:] if printed else []
-            text = "\n".join([action.failure or action.status, *end])
+            text = "\n".join([action.told, *end])
             lines.append(self._annotation("error", f"{name} {action.status}", text, action.about.get("place")))
         action.output.clear()
         return lines

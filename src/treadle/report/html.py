@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from treadle.core import wording
 from treadle.core.decision import ABSENT
-from treadle.core.outcomes import FAILED, INTERRUPTED
+from treadle.core.outcomes import FAILED, INTERRUPTED, label, words
 from treadle.core.text import safe, shell_join
 from treadle.events.run_model import ActionRun, Run
 from treadle.ui.durations import duration
@@ -115,6 +115,7 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "family": [_number(families, safe(action.family)) for action in actions],
         "families": list(families),
         "status": [action.status for action in actions],
+        "outcome": [_ended_as(action) for action in actions],
         "spent": [action.duration for action in actions],
         "waited": [round(action.waited, 3) for action in actions],
         "values": {numbers[a.name]: said for a in actions if (said := _values(a, links))},
@@ -125,7 +126,7 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "reasons": [json.loads(text) for text in reasons],
         "command": [_lines(action.command[:_COMMAND_CHARACTERS]) for action in actions],
         "place": [_place(action) for action in actions],
-        "failure": {numbers[a.name]: _lines(a.failure) for a in actions if a.failure},
+        "failure": {numbers[a.name]: _lines(_why_so(a)) for a in actions if _why_so(a)},
         "log": {numbers[a.name]: links.to(a.log) for a in actions if a.log},
         "outputs": {numbers[a.name]: [links.to(path) for path in a.outputs] for a in actions if a.outputs},
         "files": {numbers[a.name]: [_shown(one, links) for one in a.files] for a in actions if a.files},
@@ -214,6 +215,16 @@ def _problem(problem: dict[str, Any]) -> dict[str, Any]:
         "hint": safe(str(problem.get("hint", ""))),
         "place": safe(f"{place['file']}:{place['line']}:{place['column']}") if place else "",
     }
+
+
+def _ended_as(action: ActionRun) -> str:
+    """Return the kind of its outcome in words, "" where its status is all there is to say."""
+    said = words(action.outcome.kind)
+    return "" if said in (label(action.status), action.status) else said
+
+
+def _why_so(action: ActionRun) -> str:
+    return action.told if action.failure or action.outcome.reason else ""
 
 
 def _reason(why: Any) -> str:

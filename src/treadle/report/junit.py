@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_STARTED, SKIPPED
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, SKIPPED, words
 from treadle.core.text import safe
 from treadle.events.run_model import ActionRun, Run, further
 from treadle.events.schema import Event
@@ -17,12 +17,16 @@ _IN_ATTRIBUTES = {number: f"&{entity};" for number, entity in _ENTITIES.items()}
 
 
 def junit(run: Run) -> Iterator[str]:
-    """Yield the text of a JUnit file: failed actions are failures, interrupted ones errors."""
-    counts = run.counts()
-    skipped = counts[SKIPPED] + counts[BLOCKED] + counts[NOT_STARTED]
-    errors = counts[INTERRUPTED] + len(run.problems)
+    """Yield the text of a JUnit file.
+
+    An action that failed at what it does is a failure. Where it is not known whether it would have, that is an
+    error: it could not be started, its outputs are missing, it was lost or interrupted.
+    """
+    elements = [_element(action) for action in run.actions.values()]
+    failures, skipped = elements.count("failure"), elements.count("skipped")
+    errors = elements.count("error") + len(run.problems)
     tests = len(run.actions) + len(run.problems)
-    numbers = f'tests="{tests}" failures="{counts[FAILED]}" errors="{errors}" skipped="{skipped}"'
+    numbers = f'tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
     time = f'time="{run.duration:.6f}"'
     yield f"{BEGINS} {numbers} {time}>\n"
     yield f'<testsuite name="{_attribute(run.plan or "treadle")}" {numbers} {time}{_timestamp(run)}>\n'
@@ -50,6 +54,7 @@ def _case(action: ActionRun) -> Iterator[str]:
     name, family = _attribute(safe(action.name)), _attribute(safe(action.family))
     yield f'<testcase classname="{family}" name="{name}" time="{action.duration:.6f}"{_place(action)}>\n'
     yield f'<properties><property name="status" value="{action.status}"/>'
+    yield f'<property name="outcome" value="{action.outcome.kind}"/>'
     for why in action.reasons:
         yield f'<property name="reason" value="{_attribute(str(why.get("text", "")))}"/>'
     yield "</properties>\n"
@@ -62,17 +67,35 @@ def _case(action: ActionRun) -> Iterator[str]:
 
 def _outcome(action: ActionRun) -> Iterator[str]:
     """Yield the element for the end of an action; none if it succeeded."""
-    if action.status in (FAILED, INTERRUPTED):
-        kind = "failure" if action.status == FAILED else "error"
-        first = action.failure.split("\n")[0] or action.status
-        text = _text("\n".join((action.failure, *(f"$ {one}" for one in action.command.split("\n")))))
-        yield f'<{kind} type="{action.status}" message="{_attribute(first)}">{text}</{kind}>\n'
-    elif action.status in (SKIPPED, BLOCKED, NOT_STARTED):
-        message = action.why if action.status == BLOCKED else _WHY_SKIPPED.get(action.status, action.status)
-        yield f'<skipped message="{_attribute(message)}"/>\n'
+    element = _element(action)
+    if element == "skipped":
+        yield f'<skipped message="{_attribute(_why_skipped(action))}"/>\n'
+    elif element:
+        first = action.told.split("\n")[0]
+        text = _text("\n".join((action.told, *(f"$ {one}" for one in action.command.split("\n")))))
+        yield f'<{element} type="{action.outcome.kind}" message="{_attribute(first)}">{text}</{element}>\n'
 
 
-_WHY_SKIPPED = {SKIPPED: "nothing changed", NOT_STARTED: "not started"}
+def _element(action: ActionRun) -> str:
+    """Return the element for the end of an action: failure, error or skipped; "" if it succeeded."""
+    if action.status == RAN:
+        return ""
+    if action.status == INTERRUPTED or action.outcome.kind in _ERRORS:
+        return "error"
+    return "failure" if action.status == FAILED else "skipped"
+
+
+_ERRORS = ("error", "broken", "invalid", "lost")
+
+
+def _why_skipped(action: ActionRun) -> str:
+    if action.status == SKIPPED:
+        return "nothing changed"
+    said = words(action.outcome.kind)
+    if action.status == BLOCKED:
+        return action.failure or action.why or said
+    more = action.outcome.reason or action.failure or (action.why if action.status == NOT_NEEDED else "")
+    return f"{said}: {more}" if more else said
 
 
 def _place(action: ActionRun) -> str:

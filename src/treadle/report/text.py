@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core.decision import Reason
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, RunCounts
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED_ITSELF, RunCounts
 from treadle.core.text import safe, shell_join
 from treadle.errors import Place, TreadleError
 from treadle.events.bus import Ended
@@ -32,8 +32,8 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
         ended = _ended(action)
         state.end(action.name, action.status)
         if action.status == BLOCKED:
-            blocked.setdefault(tuple(why.name for why in ended.reasons), []).append(action.name)
-        if verbose or action.status in (RAN, FAILED, INTERRUPTED):
+            blocked.setdefault(render.origins_of(ended), []).append(action.name)
+        if verbose or action.status in (RAN, FAILED, INTERRUPTED, SKIPPED_ITSELF):
             lines.append(render.ended_line(state, ended))
         if action.status == FAILED:
             failed.append((action, ended))
@@ -79,4 +79,5 @@ def _ended(action: ActionRun) -> Ended:
         for why in action.reasons
     ]
     attempts = action.attempts[-1].number if action.attempts else 0
-    return Ended(action.name, action.status, action.duration, reasons, action.failure, attempts, action.emptied)
+    about = (action.name, action.status, action.duration, reasons, action.failure, attempts, action.emptied)
+    return Ended(*about, outcome=action.outcome)

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from treadle.core.outcomes import FAILED, INTERRUPTED, RAN
+from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, SKIPPED_ITSELF, told
 from treadle.events.run_model import ActionRun, Attempt, Run
 
 from .critical import critical_path
 
 BEGINS = '{"displayTimeUnit":"ms","otherData":'
-_COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good"}
+_COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good", SKIPPED_ITSELF: "grey"}
 """Names of colours that chrome://tracing knows."""
 _CRITICAL = "yellow"
 
@@ -61,12 +61,16 @@ def _bar(action: ActionRun, attempt: Attempt, *, is_critical: bool) -> dict[str,
     status = action.status if is_last else FAILED
     colour = _CRITICAL if is_critical and status == RAN else _COLOURS.get(status)
     args: dict[str, Any] = {"status": status, "reasons": [why.get("text", "") for why in action.reasons]}
+    ended = action.outcome if is_last else attempt.outcome
+    args |= {"outcome": ended.kind, "category": ended.category}
     args |= {"command": action.command, "critical": is_critical}
     if len(action.attempts) > 1:
         args["attempt"] = attempt.number
     failure = action.failure if is_last else attempt.failure
     if failure:
-        args["failure"] = failure
+        args["failure"] = told(ended.kind, failure)
+    elif ended.reason:
+        args["reason"] = ended.reason
     return {
         "ph": "X",
         "name": action.name,

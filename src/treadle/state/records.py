@@ -107,6 +107,7 @@ class Run:
     :param duration: seconds
     :param reasons: why it ran
     :param text: what there is to say of its end, such as `exit code 2`
+    :param outcome: the kind of its outcome (see `core.outcomes.KINDS`), "" where it did not run
     :param made: path -> value of what it made and no element of its fingerprint holds: `link TEXT` of an output
         that is a link, the content of its depfile, `folder` of a folder around its outputs; where it gave no
         record, its output files too
@@ -114,7 +115,9 @@ class Run:
     :param usage: what its last attempt has used, None if that is not known
     """
 
-    __slots__ = ("duration", "ended_at", "foreign", "made", "reasons", "run", "state", "text", "usage")
+    __slots__ = (
+        *("duration", "ended_at", "foreign", "made", "outcome", "reasons", "run", "state", "text", "usage"),
+    )
 
     def __init__(
         self,
@@ -124,6 +127,7 @@ class Run:
         duration: float,
         reasons: Sequence[Reason],
         text: str = "",
+        outcome: str = "",
         *,
         made: Mapping[str, str] | None = None,
         foreign: Sequence[str] | None = None,
@@ -138,6 +142,7 @@ class Run:
         self.duration = duration
         self.reasons = tuple(reasons)
         self.text = text
+        self.outcome = outcome
 
 
 class Record:
@@ -200,7 +205,7 @@ def mark_from(texts: Sequence[str], at: int) -> Mark:
 
 def run_texts(owner: Owner, run: Run) -> list[str]:
     """Return an owner and one of its runs as texts."""
-    texts = [*owner.texts(), run.run, run.state, str(run.ended_at), repr(run.duration), run.text]
+    texts = [*owner.texts(), run.run, run.state, str(run.ended_at), repr(run.duration), run.text, run.outcome]
     texts.append(str(len(run.reasons)))
     for reason in run.reasons:
         texts += [reason.kind, reason.name, *_optional(reason.old), *_optional(reason.new)]
@@ -216,8 +221,8 @@ def run_texts(owner: Owner, run: Run) -> list[str]:
 def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
     """Return an owner, its run, and where they end."""
     owner, at = owner_from(texts)
-    name, state, ended_at, duration, text, count = texts[at : at + 6]
-    at += 6
+    name, state, ended_at, duration, text, kind, count = texts[at : at + 7]
+    at += 7
     reasons = []
     for _ in range(int(count)):
         kind, element, has_old, old, has_new, new = texts[at : at + 6]
@@ -230,7 +235,8 @@ def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
         usage = _usage_from(texts[end + 1], float(duration))
         end += 2
     foreign = None if texts[end] == "-" else texts[end + 1 : end + 1 + int(texts[end])]
-    run = Run(name, state, int(ended_at), float(duration), reasons, text, made=made, foreign=foreign, usage=usage)
+    about = (name, state, int(ended_at), float(duration), reasons, text, kind)
+    run = Run(*about, made=made, foreign=foreign, usage=usage)
     return owner, run, end + 1 + len(foreign or ())
 
 
@@ -276,8 +282,8 @@ def record_from(texts: Sequence[str]) -> Record:
 
 def success_from(texts: Sequence[str]) -> Success:
     """Return the part that decides of the record that `record_texts` has made texts of."""
-    at = _OWNER_SIZE + int(texts[_OWNER_SIZE - 1]) + 6
-    duration = float(texts[at - 3])
+    at = _OWNER_SIZE + int(texts[_OWNER_SIZE - 1]) + 7
+    duration = float(texts[at - 4])
     at += 6 * int(texts[at - 1])
     at += 1 + 2 * int(texts[at])
     if texts[at] == _USAGE:

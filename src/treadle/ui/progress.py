@@ -6,7 +6,17 @@ import os
 from itertools import islice
 from time import monotonic
 
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, SKIPPED, RunCounts
+from treadle.core.outcomes import (
+    BLOCKED,
+    FAILED,
+    INTERRUPTED,
+    NOT_NEEDED,
+    RAN,
+    SKIPPED,
+    SKIPPED_ITSELF,
+    UNTRIED,
+    RunCounts,
+)
 from treadle.events.bus import Subscriber
 
 from . import render
@@ -193,10 +203,7 @@ class Progress(Subscriber):
         self._take_rest(event)
         self.state.pause(event.name)
         if not self.quiet:
-            delay = event.delay or 0.0
-            self._write(
-                [render.retry_line(event.name, event.failure, event.attempts, event.most, delay)], event.name
-            )
+            self._write([render.retry_line(event)], event.name)
 
     def ended(self, event: Ended) -> None:
         """Show the end of an action."""
@@ -204,7 +211,7 @@ class Progress(Subscriber):
             self._time_left.end(event.name)
         elif self._find_time_left is not None and self._draws:
             self._over.append(event.name)
-        if event.how in (SKIPPED, NOT_NEEDED) and not self.verbose:
+        if event.how in UNTRIED and not self.verbose:
             self.state.end(event.name, event.how)
             self._draw_if_due()
             return
@@ -261,8 +268,7 @@ class Progress(Subscriber):
     def _take_in(self, ended: Ended) -> None:
         self.state.end(ended.name, ended.how)
         if ended.how == BLOCKED:
-            origins = tuple(why.name for why in ended.reasons)
-            self._blocked.setdefault(origins, []).append(ended.name)
+            self._blocked.setdefault(render.origins_of(ended), []).append(ended.name)
         self._show(ended)
         if ended.how == FAILED:
             self._failed.append(ended)
@@ -306,8 +312,8 @@ class Progress(Subscriber):
     def _lists(self, ended: Ended) -> bool:
         """Return whether an action that ended gets a line: on a terminal the first ones, elsewhere each one."""
         if self.verbose or not self._draws:
-            return self.verbose or ended.how in (RAN, INTERRUPTED)
-        if ended.how not in (RAN, INTERRUPTED):
+            return self.verbose or ended.how in (RAN, INTERRUPTED, SKIPPED_ITSELF)
+        if ended.how not in (RAN, INTERRUPTED, SKIPPED_ITSELF):
             return False
         self._listed += 1
         return self._listed <= _LISTED

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from treadle.core import wording
+from treadle.core.decision import BLOCKED_BY
 from treadle.core.outcomes import (
     BLOCKED,
+    DISABLED,
     FAILED,
     INTERRUPTED,
     NOT_NEEDED,
@@ -12,6 +14,8 @@ from treadle.core.outcomes import (
     SKIPPED,
     SKIPPED_ITSELF,
     label,
+    remark,
+    told,
 )
 from treadle.core.text import crop, crop_middle, safe, width
 
@@ -35,6 +39,7 @@ _STYLES = {
     BLOCKED: "warn",
     SKIPPED_ITSELF: "dim",
     NOT_NEEDED: "dim",
+    DISABLED: "dim",
 }
 _NAME_ROOM = 8
 """Cells; the name of the longest action is not shown in fewer."""
@@ -60,7 +65,7 @@ def status_line(state: RunCounts, now: float, room: int, left: float | None = No
     return crop_line(tuple(pieces), room)
 
 
-_SHOWN = (SKIPPED, SKIPPED_ITSELF, NOT_NEEDED, FAILED, INTERRUPTED, BLOCKED)
+_SHOWN = (SKIPPED, SKIPPED_ITSELF, NOT_NEEDED, DISABLED, FAILED, INTERRUPTED, BLOCKED)
 
 
 def _longest(state: RunCounts, now: float, room: int) -> list[Piece]:
@@ -83,15 +88,21 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
     parts: list[str | Piece] = [(head, "dim"), (label(ended.how), _STYLES[ended.how]), " ", name]
     if ended.how == SKIPPED:
         return line(*parts)
-    if ended.how == NOT_NEEDED:
-        return line(*parts, f": {wording.reasons(ended.reasons)}")
+    if ended.how in (NOT_NEEDED, DISABLED):
+        why = wording.reasons(ended.reasons) or safe(ended.outcome.reason)
+        return line(*parts, f": {why}" if why else "")
     if ended.how == BLOCKED:
-        return line(*parts, f" by {_names([why.name for why in ended.reasons])}")
+        origins = origins_of(ended)
+        return line(*parts, f" by {_names(origins)}" if origins else "")
     parts.append(f" {duration(ended.duration)}")
     if ended.attempts > 1:
         parts.append(f", attempt {ended.attempts}")
     if ended.how == FAILED:
-        return line(*parts, f": {safe(ended.failure.splitlines()[0] if ended.failure else 'failed')}")
+        return line(*parts, f": {safe(_told(ended).splitlines()[0])}")
+    if ended.how == SKIPPED_ITSELF:
+        return line(*parts, f": {safe(ended.outcome.reason)}" if ended.outcome.reason else "")
+    if said := remark(ended.outcome.kind):
+        parts.append(f", {said}")
     # a tool that goes on from what is in the folder found nothing there
     emptied = f"emptied {_names(ended.emptied)} first" if ended.emptied else ""
     restored = f"restored from {safe(ended.restored)}" if ended.restored else ""
@@ -99,11 +110,17 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
     return line(*parts, f" ({why})" if why else "")
 
 
-def retry_line(uid: str, failure: str, attempt: int, attempts: int, delay: float) -> Line:
+def _told(ended: Ended) -> str:
+    return told(ended.outcome.kind, ended.failure or ended.outcome.reason)
+
+
+def retry_line(ended: Ended) -> Line:
     """Return the line on a failed attempt that another one follows."""
+    delay = ended.delay or 0.0
     when = f" in {duration(delay)}" if delay > 0 else ""
-    text = f": {safe(failure)}; trying again{when} ({attempt} of {attempts} attempts are over)"
-    return line(("failed", "warn"), " ", (safe(uid), "name"), text)
+    over = f"{ended.attempts} of {ended.most} attempts are over"
+    text = f": {safe(_told(ended))}; trying again{when} ({over})"
+    return line(("failed", "warn"), " ", (safe(ended.name), "name"), text)
 
 
 class Failure:
@@ -128,7 +145,7 @@ class Failure:
 def failure_block(failure: Failure) -> list[Line]:
     """Return the lines on a failure, for the end of the run."""
     ended = failure.ended
-    first, *more = (ended.failure or "failed").splitlines()
+    first, *more = _told(ended).splitlines()
     lines = [line((label(ended.how), _STYLES[ended.how]), " ", (safe(ended.name), "name"), f": {safe(first)}")]
     lines += [line(f"  {safe(text)}") for text in more]
     rows = [("why", wording.reasons(ended.reasons, most=3)), *_command_rows(failure.command)]
@@ -150,13 +167,19 @@ def output_lines(output: Iterable[str]) -> list[Line]:
     return [line(("  | ", "dim"), text) for text in output]
 
 
+def origins_of(ended: Ended) -> tuple[str, ...]:
+    """Return the failures that block an action; none where only its job says that it is blocked."""
+    return tuple([why.name for why in ended.reasons if why.kind == BLOCKED_BY])
+
+
 def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line]:
     """Return the lines on blocked actions, with the failures that block them.
 
     :param blocked: origins -> the actions that they block
     """
     return [
-        line(("blocked", "warn"), f" by {_names(origins)}: {_names(uids)}") for origins, uids in blocked.items()
+        line(("blocked", "warn"), f" by {_names(origins)}" if origins else "", f": {_names(uids)}")
+        for origins, uids in blocked.items()
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from treadle.core import decision, elements, wording
 from treadle.core.decision import Reason, Verdict
-from treadle.core.outcomes import INTERRUPTED, Usage
+from treadle.core.outcomes import INTERRUPTED, KINDS, RAN, Usage, remark, told
 from treadle.core.text import safe
 
 from .diff import text_difference
@@ -129,7 +129,13 @@ def reason_lines(why: Reason, *, verbose: bool = False) -> list[Line]:
 
 
 def last_run_lines(
-    state: str, when: str, took: float, text: str, reasons: Sequence[Reason], usage: Usage | None = None
+    state: str,
+    when: str,
+    took: float,
+    text: str,
+    reasons: Sequence[Reason],
+    kind: str = "",
+    usage: Usage | None = None,
 ) -> list[Line]:
     """Return how the last run went and why it ran.
 
@@ -137,9 +143,15 @@ def last_run_lines(
     :param when: when it ended, in words
     :param took: seconds
     :param text: more about its end
+    :param kind: the kind of its outcome, "" where it did not run
     :param usage: what it has used
     """
     ended = f"was {state}" if state == INTERRUPTED else state
+    if kind in KINDS:
+        if said := remark(kind) if KINDS[kind][3] == RAN else "":
+            ended += f", {said}"
+        elif KINDS[kind][3] != RAN:
+            text = told(kind, text)
     if text and text != state:
         ended += f": {safe(text)}"
     lines = [line(f"  it last ran {when}, for {duration(took)}, and {ended}")]

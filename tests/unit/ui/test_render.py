@@ -6,9 +6,10 @@ import pytest
 
 from treadle.core import decision
 from treadle.core.decision import Reason
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, RunCounts, outcome_of_status
 from treadle.core.text import width
 from treadle.events.bus import Ended
+from treadle.status import ReturnValue
 from treadle.ui import render
 from treadle.ui.text import plain
 
@@ -84,10 +85,15 @@ def test_an_action_that_ended_takes_one_line(ended: Ended, line: str) -> None:
     assert plain(render.ended_line(state(ran=1), ended)) == line
 
 
+def retried(delay: float) -> Ended:
+    outcome = outcome_of_status(ReturnValue.notready, "exit code 75")
+    return Ended("fit", outcome.end, 1.0, [], "exit code 75", 1, delay=delay, most=3, outcome=outcome)
+
+
 def test_an_attempt_that_is_followed_by_another_one_says_when() -> None:
-    line = plain(render.retry_line("fit", "exit code 75", 1, 3, 5.0))
-    assert line == "failed fit: exit code 75; trying again in 5.0s (1 of 3 attempts are over)"
-    assert "trying again (1" in plain(render.retry_line("fit", "exit code 75", 1, 3, 0.0))
+    line = plain(render.retry_line(retried(5.0)))
+    assert line == "failed fit: not ready: exit code 75; trying again in 5.0s (1 of 3 attempts are over)"
+    assert "trying again (1" in plain(render.retry_line(retried(0.0)))
 
 
 def test_a_failure_is_told_with_all_that_helps() -> None:

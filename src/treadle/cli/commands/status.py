@@ -15,6 +15,7 @@ from treadle.ui.text import line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from treadle.command.walk import CommandWalk
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.ui.text import Line
@@ -38,6 +39,7 @@ def status_command(call: Call) -> int:
                         "name": uid,
                         "decision": verdict.decision,
                         "reasons": [reason_data(r) for r in verdict.reasons],
+                        "last_outcome": last_outcome(walk, uid),
                     }
                     for uid, verdict in verdicts.items()
                 ],
@@ -69,6 +71,13 @@ def _with_last(plan: Project, selected: Sequence[str], verdicts: Mapping[str, Ve
         elif verdict.decision != decision.SKIP and len(named) < len(selected):
             found[uid] = verdict
     return found
+
+
+def last_outcome(walk: CommandWalk, uid: str) -> str | None:
+    """Return the kind of outcome of the last run of an action; None if it has not run, or has come to no end."""
+    entry = walk.store.entries.get(walk.owner(uid, walk.actions.vertex_data[uid]).key)
+    last = entry.last_run if entry is not None else None
+    return (last.outcome or None) if last is not None else None
 
 
 def reason_data(why: Reason) -> dict[str, object]:

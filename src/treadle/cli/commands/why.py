@@ -126,7 +126,8 @@ class ActionFacts:
         if run is None:
             return "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended", []
         state = "was adopted" if run.state == ADOPTED else run.state
-        return "", last_run_lines(state, _when(run.ended_at / 1000), run.duration, run.text, run.reasons, run.usage)
+        about = (run.text, run.reasons, run.outcome, run.usage)
+        return "", last_run_lines(state, _when(run.ended_at / 1000), run.duration, *about)
 
     def data(self, uid: str) -> dict[str, object]:
         """Return what is known of an action, for programs."""
@@ -209,6 +210,7 @@ def _is_file(why: Reason) -> bool:
 def _run_data(run: Run) -> dict[str, object]:
     return {
         "state": run.state,
+        "outcome": run.outcome or None,
         "ended_at": run.ended_at / 1000,
         "seconds": run.duration,
         "text": run.text,

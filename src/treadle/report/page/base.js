@@ -3,8 +3,13 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const T = (window.treadle = { data });
 
-T.statuses = ["failed", "interrupted", "blocked", "not started", "ran", "skipped"];
+T.statuses = ["failed", "interrupted", "blocked", "not started", "ran", "skipped itself", "not needed", "disabled", "skipped"];
 T.word = (status) => (status === "skipped" ? "up to date" : status);
+// How an action ended, with its kind of outcome where that says more than its status.
+T.ended = (number) => {
+  const said = T.word(data.status[number]), more = data.outcome[number];
+  return more && more !== said ? `${said}: ${more}` : said;
+};
 T.slug = (status) => status.replace(" ", "-");
 
 const fill = (made, props, children) => {
@@ -99,7 +104,7 @@ T.tip = (event, ...children) => {
 };
 T.about = (number) => [
   T.el("b", {}, data.names[number]),
-  T.el("div", {}, [T.word(data.status[number]), T.took[number] ? T.time(T.took[number]) : ""].filter(Boolean).join(", ")),
+  T.el("div", {}, [T.ended(number), T.took[number] ? T.time(T.took[number]) : ""].filter(Boolean).join(", ")),
   T.why(number) ? T.el("div", {}, T.why(number)) : "",
   T.critical.has(number) ? T.el("div", {}, "on the critical path") : "",
 ].filter(Boolean);

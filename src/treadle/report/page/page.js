@@ -18,7 +18,7 @@ contents();
 function head() {
   const counts = data.counts;
   const words = {
-    succeeded: T.total && counts.skipped === T.total ? "Nothing to do" : "Succeeded",
+    succeeded: T.total && counts.skipped + counts["not needed"] === T.total ? "Nothing to do" : "Succeeded",
     failed: `${T.count(counts.failed, "action")} failed`,
     interrupted: "Interrupted",
     error: "Stopped by an error",
@@ -153,7 +153,7 @@ function slowest() {
 function reasons() {
   const by = new Map();
   data.why.forEach((those, number) => {
-    if (["skipped", "blocked"].includes(data.status[number])) return;
+    if (["skipped", "blocked", "not needed", "disabled"].includes(data.status[number])) return;
     new Set(those.map((one) => data.reasons[one][0])).forEach((text) => {
       if (!by.has(text)) by.set(text, []);
       by.get(text).push(number);
@@ -166,12 +166,20 @@ function reasons() {
   more(list, sorted, ([text, those]) => fold(those, text), FIRST);
 }
 
+// An option for each way in which actions of a status ended, where there are several.
+function kinds(status) {
+  const known = new Set();
+  data.status.forEach((one, number) => one === status && known.add(T.ended(number)));
+  if (known.size < 2 && known.has(T.word(status))) return [];
+  return [...known].filter((one) => one !== T.word(status)).sort().map((one) => el("option", { value: one }, `\u00a0\u00a0${one}`));
+}
+
 function actions() {
   if (!T.total) return;
   const body = T.section("actions", T.total.toLocaleString("en"));
   const search = el("input", { type: "search", placeholder: "part of a name", "aria-label": "Part of a name", input: () => fillTable() });
   const status = el("select", { "aria-label": "Status", change: () => fillTable() }, el("option", { value: "" }, "any status"),
-    T.statuses.filter((one) => data.counts[one]).map((one) => el("option", { value: one }, T.word(one))));
+    T.statuses.filter((one) => data.counts[one]).flatMap((one) => [el("option", { value: one }, T.word(one)), ...kinds(one)]));
   const said = el("span", { class: "soft" });
   const list = el("tbody");
   const begins = (number) => (data.attempts[number].length ? data.attempts[number][0][1] : Infinity);
@@ -194,7 +202,7 @@ function actions() {
 
   function row(number) {
     const began = begins(number);
-    return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), T.word(data.status[number])), el("td", {}, T.link(number)),
+    return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), T.ended(number)), el("td", {}, T.link(number)),
       el("td", { class: "number" }, T.took[number] ? T.time(T.took[number]) : ""), used(number),
       el("td", { class: "number optional" }, began === Infinity ? "" : `${began.toFixed(began < 100 ? 2 : 0)}s`),
       el("td", { class: "optional soft" }, T.why(number)));
@@ -202,7 +210,7 @@ function actions() {
   function fillTable() {
     const part = search.value.toLowerCase();
     const found = [...data.names.keys()].filter((number) =>
-      (!status.value || data.status[number] === status.value) && (!part || data.names[number].toLowerCase().includes(part)));
+      (!status.value || data.status[number] === status.value || T.ended(number) === status.value) && (!part || data.names[number].toLowerCase().includes(part)));
     const key = keys[sort];
     found.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a - b));
     body.querySelectorAll(".more").forEach((one) => one.remove());
@@ -277,7 +285,7 @@ T.onSelect((number) => {
   panel.replaceChildren(...[
     el("button", { type: "button", class: "close", "aria-label": "Close", click: () => T.select(null) }, "\u00d7"),
     el("h2", {}, data.names[number]),
-    el("div", {}, T.dot(data.status[number]), [T.word(data.status[number]), T.took[number] ? T.time(T.took[number]) : "",
+    el("div", {}, T.dot(data.status[number]), [T.ended(number), T.took[number] ? T.time(T.took[number]) : "",
       data.waited[number] >= 0.05 ? `waited ${T.time(data.waited[number])} for its turn` : "", data.place[number]].filter(Boolean).join(" \u00b7 "),
       T.critical.has(number) ? el("span", { class: "tag" }, "critical path") : null),
     data.failure[number] ? el("p", {}, data.failure[number]) : null,
