@@ -162,12 +162,28 @@ def test_an_action_with_console_has_the_terminal_to_itself(tmp_path: Path) -> No
     assert "failed beside: exit code 1" in seen
 
 
-def test_log_on_a_terminal_tells_the_command_first(tmp_path: Path) -> None:
-    plan(tmp_path, "actions:\n  a: {sh: 'echo said'}\n")
-    assert Terminal(tmp_path, "run", "a").end() == 0
+@pytest.mark.parametrize(
+    ("script", "more", "ended"),
+    [
+        ("echo said", "", "succeeded"),
+        ("echo said; exit 3", "", "failed: exit code 3"),
+        ("echo said; exit 3", ", expect: {failure: 3}", "succeeded: failed as expected"),
+        ("echo said; exit 64", "", "failed: differs: exit code 64"),
+        ("echo said; exit 80", ", codes: {skipped: 80}", "skipped itself: exit code 80"),
+        ("echo said; exec sleep 60", ", timeout: 0.5s", "failed: ended after its time limit of 0.5 s"),
+    ],
+)
+def test_log_on_a_terminal_tells_the_command_first_and_the_end_last(
+    tmp_path: Path, script: str, more: str, ended: str
+) -> None:
+    plan(tmp_path, f"actions:\n  a: {{sh: '{script}'{more}}}\n")
+    Terminal(tmp_path, "run", "a").end()
     terminal = Terminal(tmp_path, "log", "a")
     assert terminal.end() == 0
-    assert terminal.seen() == ["$ echo said", "said"]
+    *lines, last = terminal.seen()
+    assert lines == [f"$ {script}", "said"]
+    assert last.startswith("it last ran ")
+    assert last.endswith(f"s, and {ended}")
 
 
 @pytest.mark.parametrize("times", [1, 2])

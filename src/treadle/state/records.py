@@ -221,7 +221,7 @@ def run_texts(owner: Owner, run: Run) -> list[str]:
 def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
     """Return an owner, its run, and where they end."""
     owner, at = owner_from(texts)
-    name, state, ended_at, duration, text, kind, count = texts[at : at + 7]
+    name, state, ended_at, duration, text, outcome, count = texts[at : at + 7]
     at += 7
     reasons = []
     for _ in range(int(count)):
@@ -235,7 +235,7 @@ def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
         usage = _usage_from(texts[end + 1], float(duration))
         end += 2
     foreign = None if texts[end] == "-" else texts[end + 1 : end + 1 + int(texts[end])]
-    about = (name, state, int(ended_at), float(duration), reasons, text, kind)
+    about = (name, state, int(ended_at), float(duration), reasons, text, outcome)
     run = Run(*about, made=made, foreign=foreign, usage=usage)
     return owner, run, end + 1 + len(foreign or ())
 

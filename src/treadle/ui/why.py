@@ -149,7 +149,7 @@ def last_run_lines(
     ended = f"was {state}" if state == INTERRUPTED else state
     if kind in KINDS:
         if said := remark(kind) if KINDS[kind][3] == RAN else "":
-            ended += f", {said}"
+            ended += f": {said}"
         elif KINDS[kind][3] != RAN:
             text = told(kind, text)
     if text and text != state:

@@ -46,7 +46,12 @@ REASONS = [Reason("changed", "input x", "old", "new"), Reason("new"), Reason("ad
 
 def record(owner: Owner, value: str = "1", run: str = "r1") -> Record:
     elements = {"command": f"cp {value}", "input ü\udc80\n": value, "output out/a": "file 1 ab"}
-    return Record(owner, Run(run, SUCCEEDED, 1_700_000_000_000, 1.25, REASONS), elements, ["output out/a"])
+    return Record(
+        owner,
+        Run(run, SUCCEEDED, 1_700_000_000_000, 1.25, REASONS, "", "expected_diff"),
+        elements,
+        ["output out/a"],
+    )
 
 
 def written(root: Path, run: str = "r1") -> Store:
@@ -54,7 +59,7 @@ def written(root: Path, run: str = "r1") -> Store:
     store.acquire(run)
     store.mark_started([A, B])
     store.save(record(A))
-    store.save_end(B, Run(run, FAILED, 1_700_000_000_001, 0.5, [Reason("new")], "exit code 2"))
+    store.save_end(B, Run(run, FAILED, 1_700_000_000_001, 0.5, [Reason("new")], "exit code 2", "diffed"))
     store.remember({"x": ((1, 2, 3), "file 3 cd")})
     store.release()
     return store
@@ -64,6 +69,15 @@ def read(root: Path) -> Store:
     store = Store(str(root))
     store.load()
     return store
+
+
+def test_the_kind_of_outcome_is_kept(tmp_path: Path) -> None:
+    written(tmp_path)
+    last = [entry.last_run for entry in read(tmp_path).entries.values()]
+    assert [(run.outcome, run.text, len(run.reasons)) for run in last if run is not None] == [
+        ("expected_diff", "", 3),
+        ("diffed", "exit code 2", 1),
+    ]
 
 
 def snapshot(store: Store) -> dict[str, tuple[str, bool, dict[str, str] | None]]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from treadle.command.job import log_path
 from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError, listed
-from treadle.ui.text import line
+from treadle.ui.text import line, plain
 
 if TYPE_CHECKING:
+    from treadle.command.command import Command
     from treadle.session.call import Call
 
 
@@ -52,7 +53,24 @@ def log_command(call: Call) -> int:
             _copy(fd, call)
     finally:
         os.close(fd)
+    if sys.stdout.isatty() and command is not None:
+        _say_end(call, plan.root, uid, command)
     return 0
+
+
+def _say_end(call: Call, root: str, uid: str, command: Command) -> None:
+    """Print how what has printed this has ended, if that is on record; elsewhere than on a terminal it is a log."""
+    from treadle.command.discovered import owner_of
+    from treadle.state.store import Store
+
+    from .why import lines_of
+
+    store = Store(root)
+    store.load()
+    entry = store.entries.get(owner_of(uid, command).key)
+    last = entry.last_run if entry is not None else None
+    if last is not None:
+        call.console.say([line((plain(lines_of(last)[0]).strip(), "dim"))])
 
 
 def _copy(fd: int, call: Call) -> None:

@@ -125,9 +125,7 @@ class ActionFacts:
         run = entry.last_run
         if run is None:
             return "has not ended yet" if self.walk.store.lock.is_busy() else "was cut off before it ended", []
-        state = "was adopted" if run.state == ADOPTED else run.state
-        about = (run.text, run.reasons, run.outcome, run.usage)
-        return "", last_run_lines(state, _when(run.ended_at / 1000), run.duration, *about)
+        return "", lines_of(run)
 
     def data(self, uid: str) -> dict[str, object]:
         """Return what is known of an action, for programs."""
@@ -201,6 +199,13 @@ class ActionFacts:
         entry = self._entry(uid)
         record = entry.record if entry is not None else None
         return 0 if record is None else record.run.ended_at - round(record.run.duration * 1000)
+
+
+def lines_of(run: Run) -> list[Line]:
+    """Return the lines on a run of an action that has ended."""
+    state = "was adopted" if run.state == ADOPTED else run.state
+    about = (run.text, run.reasons, run.outcome, run.usage)
+    return last_run_lines(state, _when(run.ended_at / 1000), run.duration, *about)
 
 
 def _is_file(why: Reason) -> bool:
