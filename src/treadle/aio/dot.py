@@ -6,6 +6,7 @@ import subprocess
 from importlib import import_module
 from typing import Any
 
+from treadle.core.graph.dot import quoted
 from treadle.errors import TreadleError
 
 from .graph import JobGraph
@@ -79,6 +80,9 @@ def _edge(before: AbstractJob, job: AbstractJob) -> str:
         clips.append(f"lhead={_cluster(job)}")
     if isinstance(before, JobGraph):
         clips.append(f"ltail={_cluster(before)}")
+    condition = None if job._aio_when is None else job._aio_when.get(before)
+    if condition is not None:
+        clips.append(f"label={quoted(condition)}")
     attributes = f" [{' '.join(clips)}]" if clips else ""
     return f"{_last(before).repr_id()} -> {_first(job).repr_id()}{attributes};"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from treadle.core.graph.dag import DAG
 
 from .graph import JobGraph, in_order
 from .job import AbstractJob, name_of
+
+if TYPE_CHECKING:
+    from treadle.core.conditions import Condition
 
 
 @dataclass(slots=True, frozen=True)
@@ -17,11 +21,13 @@ class NamedJob:
 
     :ivar name: its label, after that of the scheduler it is in and a `/`; with a number if it is taken
     :ivar needs: the names of what it waits for; a job in a scheduler waits for what that one requires
+    :ivar conditions: name of what it waits for -> how that must have ended, where it says so
     """
 
     job: AbstractJob
     name: str
     needs: list[str]
+    conditions: Mapping[str, Condition]
 
 
 def named(graph: JobGraph) -> list[NamedJob]:
@@ -41,7 +47,7 @@ def as_dag(graph: JobGraph) -> DAG:
     """
     dag = DAG()
     for one in named(graph):
-        dag.add_vertex(one.name, one.job, one.needs)
+        dag.add_vertex(one.name, one.job, {name: one.conditions.get(name) for name in one.needs})
     return dag
 
 
@@ -65,7 +71,8 @@ def _named(
         name = _free(before + name_of(job), taken)
         required = sorted(job.required, key=position.__getitem__)
         needs = [end for one in required for end in ends[one]] or inherited
-        yield NamedJob(job, name, needs)
+        when = job._aio_when or {}
+        yield NamedJob(job, name, needs, {end: when[one] for one in required if one in when for end in ends[one]})
         ends[job] = [name]
         if isinstance(job, JobGraph) and job.jobs:
             yield from _named(job, f"{name}/", [name], ends, taken)

@@ -78,6 +78,8 @@ class ProcessJob(AbstractJob):
         if how.code is None:
             raise ProgramError(how.error)
         ended = _outcome_of(how.code, command)
+        if how.cause and ended.kind in ("failed", "expected_failure"):
+            ended = outcome(how.cause, f"{describe_status(how.code)}: memory ran out")
         if ended.kind == "skipped":
             raise Skipped(ended.reason)
         if not ended.is_good:

@@ -30,7 +30,12 @@ def _paths(graph: Iterable[AbstractJob]) -> dict[Any, float]:
 
     def required(job: Any) -> set[AbstractJob]:
         # a job that runs may have changed what others require
-        return inside.intersection(job.required)
+        before = inside.intersection(job.required)
+        when = job._aio_when
+        # what follows a failure alone is no path: most runs have none
+        return (
+            before if when is None else {one for one in before if one not in when or when[one].may_follow_success}
+        )
 
     return longest_paths(Wiring(jobs, (required,)), _expected)
 

@@ -10,7 +10,7 @@ import pytest
 
 import treadle
 from aio_jobs import Log, endless, raising, turn, value
-from treadle import DAG, Command, Limits, Outcome, Pool, Script
+from treadle import DAG, AttemptEnd, Command, Limits, Outcome, Pool, Script
 from treadle.aio import (
     AbstractJob,
     ActionJob,
@@ -22,6 +22,7 @@ from treadle.aio import (
     PureScheduler,
     Scheduler,
     Skipped,
+    as_dag,
 )
 from treadle.core.codes import Codes
 from treadle.core.outcomes import outcome
@@ -373,7 +374,8 @@ def test_an_asked_end_lets_nothing_in() -> None:
 def test_what_waits_for_its_turn_is_given_up_but_for_what_is_let_in(window: int, pool: Pool | None) -> None:
     """C9."""
     log = Log()
-    lenient, test = bad(critical=False), bad(label="test")
+    # these are first, as they are said to last longest
+    lenient, test = bad(critical=False, expected_duration=90), bad(label="test", expected_duration=60)
     asks = {} if pool is None else {"resources": {"gpus": 1}}
     early = log.job("early", **asks).requires(lenient, when="on_failure")
     waiting = [log.job(f"w{number}", **asks) for number in range(6)]
@@ -416,6 +418,51 @@ def test_a_tasks_factory_of_the_loop_makes_no_difference() -> None:
 
     asyncio.run(main())
     assert log.starts() == ["mail"]
+
+
+def test_graphs_say_the_conditions() -> None:
+    test, inner = (
+        Job(value(), label="test"),
+        Scheduler(Job(value(), label="a"), Job(value(), label="b"), label="in"),
+    )
+    mail = Job(value(), label="mail").requires(test, when="on_failure")
+    tidy = Job(value(), label="tidy").requires(inner, when="always").requires(test)
+    scheduler = Scheduler(test, inner, mail, tidy)
+    dag = as_dag(scheduler)
+    assert {(end, start): str(condition) for end, start, condition in dag.conditions()} == {
+        ("mail", "test"): "on_failure",
+        ("tidy", "in/a"): "always",
+        ("tidy", "in/b"): "always",
+    }
+    text = scheduler.dot_format()
+    assert '1 -> 5 [label="on_failure"];' in text
+    assert '4 -> 6 [ltail=cluster_2 label="always"];' in text
+    assert "1 -> 6;" in text
+    scheduler.close_all_jobs()
+
+
+def test_what_follows_a_failure_alone_makes_no_path_longer() -> None:
+    """A2."""
+    log = Log()
+    test, other = log.job("test"), log.job("other")
+    handlers: list[AbstractJob] = []
+    for number in range(5):
+        before = handlers[-1] if handlers else test
+        handlers.append(log.job(f"h{number}").requires(before, when=None if handlers else "on_failure"))
+    after = log.job("after", required=other)
+    assert Scheduler(test, other, *handlers, after, jobs_window=1).run()
+    assert log.starts() == ["other", "test", "after"]
+
+
+def test_a_program_that_was_killed_for_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killing:
+        async def run(self, *_: Any) -> Any:
+            return AttemptEnd(None, -9, cause="out_of_memory"), False
+
+    monkeypatch.setattr("treadle.aio.process_job.PROGRAMS", Killing())
+    job = ProcessJob(Command(["true"]), critical=False)
+    assert Scheduler(job).run()
+    assert said(job) == ["out_of_memory: true: killed by SIGKILL: memory ran out"]
 
 
 class Drawn(AbstractJob):

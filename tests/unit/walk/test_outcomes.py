@@ -197,6 +197,7 @@ def test_a_job_may_raise_how_it_has_ended(
     walk = Ends(raising(base, error))
     action = walk.run().actions["a"]
     assert (str(action.outcome), action.status) == (how, status)
+    assert walk.outcomes["b"].kind == ("not_needed" if status == ReturnValue.skip else "blocked")
     assert action.failure == (None if status == ReturnValue.skip else str(error) or None)
     assert "a" not in walk.records
     assert "Traceback" not in caplog.text
