@@ -317,9 +317,9 @@ class CommandWalk(Walk):
         if not self._gives_up(KILLING) and self.wants_last(report):
             if self.bus:
                 self._publish_end(report)
-            main, untouched = self.actions, self.untouched
+            main, untouched, unneeded = self.actions, self.untouched, self.unneeded
             self._is_last, self._is_limited, self._after_failure = True, False, None
-            self.actions, self.untouched, self._positions = main | last, 0, None
+            self.actions, self.untouched, self.unneeded, self._positions = main | last, 0, 0, None
             failed = [one for one in report.actions.values() if one.outcome.category == FAIL]
             met_by = tuple([Reason(decision.MET_BY, str(one.uid), None, one.outcome.kind) for one in failed])
             self._met_by.update(dict.fromkeys(last.vertex_data, met_by) if met_by else {})
@@ -333,7 +333,7 @@ class CommandWalk(Walk):
                 scheduler.run(last)
                 report = self.report()
             finally:
-                self.actions, self.untouched, self._positions = main, untouched, None
+                self.actions, self.untouched, self.unneeded, self._positions = main, untouched, unneeded, None
                 self._is_last = False
         return report
 
@@ -432,17 +432,12 @@ class CommandWalk(Walk):
 
     def unneeded_actions(self) -> set[str]:
         """Return the actions that are not needed as long as nothing runs and nothing fails, by conditions alone."""
-        found: set[str] = set()
         if not self._has_conditions:
-            return found
-        for uid, _ in self.actions:
-            starts = [
-                self._start_of(uid, p, outcome("not_needed" if p in found else "skip"))
-                for p in self.actions.get_predecessors(uid)
-            ]
-            if not all(start.is_met for start in (*starts, *self._outside_starts(uid))):
-                found.add(str(uid))
-        return found
+            return set()
+        from treadle.core.unneeded import unneeded
+
+        kept = [uid for uid in self.actions.vertex_data if not all(s.is_met for s in self._outside_starts(uid))]
+        return set(map(str, unneeded(self.actions, self.is_met, kept)))
 
     def _foresee_last(self, last: DAG) -> dict[str, Verdict]:
         """Return what a run would do with the actions at the end: nothing if it does nothing else."""

@@ -16,15 +16,16 @@ from xxhash import xxh3_64_intdigest
 from treadle.command.discovered import owner_of
 from treadle.content.links import Producers
 from treadle.content.timestamps import UNSURE
-from treadle.core.graph.dag import DAG
+from treadle.core.graph.dag import DAG, edge_conditions
 
 from . import probe, snapshot_file
-from .partial_walk import STAMPS, Part, items_of, links_of_discovered, numbers_of, replace_lists
+from .partial_walk import STAMPS, Part, files_of, items_of, links_of_discovered, numbers_of, replace_lists
 from .probe import MADE, WATCHED, split_texts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from treadle.command.command import Command
     from treadle.command.walk import CommandWalk
     from treadle.core.conditions import Condition
     from treadle.core.graph.dag import DAG, Starts
@@ -172,6 +173,18 @@ class EditedPlan:
             numbers = found.union(*(followers.get(n, ()) for n in found))
         return sorted(found)
 
+    def files(self) -> list[str]:
+        """Return the files that what runs only after a failure reads, and no action makes."""
+        commands: dict[str, Command] = self.actions.vertex_data  # type: ignore[assignment]
+        if not edge_conditions(self.actions):
+            return []
+        from treadle.core.unneeded import unneeded
+
+        found = unneeded(self.actions)
+        return files_of(
+            self.watch.root, {uid: commands[uid] for uid in commands if uid in found}, commands.values()
+        )
+
     def graph_of(self, items: Sequence[int]) -> tuple[DAG, dict[str, dict[Hashable, Condition]]]:
         """Return some of the actions, and the conditions of edges from others."""
         uids = list(self.actions.vertex_data)
@@ -205,7 +218,7 @@ class ChangedPart(Part):
         }
         facts.has_globs, facts.queues = watch.has_globs, dict(watch.queues)
         facts.generates_plans, facts.pool = watch.generates_plans, watch.pool
-        facts.nearby = list(watch.nearby)
+        facts.nearby, facts.files = list(watch.nearby), plan.files()
         fresh = super().refreshed(walk)
         if fresh is None:
             return None

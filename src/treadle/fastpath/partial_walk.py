@@ -142,9 +142,22 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
         *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.nearby, last_of(walk)),
+        files_of(watch.root, {uid: actions[uid] for uid in actions if uid in unneeded}, actions.values()),
     )
     made.facts = facts.texts()
     return made
+
+
+def files_of(root: str, unneeded: Mapping[Hashable, Command], actions: Iterable[Command]) -> list[str]:
+    """Return the files that what runs only after a failure reads, and no action makes: a plan without one is wrong.
+
+    :param root: the folder that paths are relative to
+    """
+    read = dict.fromkeys(path for one in unneeded.values() for path in (*one.inputs, *one.edits))
+    if not read:
+        return []
+    made = {path for command in actions for path in command.made}
+    return [path for path in read if path not in made and os.path.isfile(os.path.join(root, path))]
 
 
 def last_of(walk: CommandWalk) -> list[str]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 17\n"
+FORMAT = b"treadle snapshot 18\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4
@@ -74,10 +74,23 @@ class Facts:
     :param nearby: the nearest plan and those above it that may include it, relative to the root, if one of them was
         taken; [] if the call named the plan
     :param last: what its writer keeps of the actions at the end, as texts
+    :param files: paths that have to be files: declared inputs of what runs only after a failure, so has no rows
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "last", "links", "log", "nearby", "plan", "pool"),
+        *(
+            "environ",
+            "files",
+            "folders",
+            "generates_plans",
+            "has_globs",
+            "last",
+            "links",
+            "log",
+            "nearby",
+            "plan",
+            "pool",
+        ),
         "queues",
         "saved",
     )
@@ -96,7 +109,9 @@ class Facts:
         pool: str,
         nearby: Sequence[str] = (),
         last: Sequence[str] = (),
+        files: Sequence[str] = (),
     ) -> None:
+        self.files = list(files)
         self.last = list(last)
         self.pool = pool
         self.log = log
@@ -131,6 +146,7 @@ class Facts:
         for link, text in self.links.items():
             texts += [link, text]
         texts += [str(len(self.nearby)), *self.nearby, str(len(self.last)), *self.last]
+        texts += [str(len(self.files)), *self.files]
         for queue, tokens in self.queues.items():
             texts += [queue, str(tokens)]
         return texts
@@ -152,9 +168,11 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     nearby = texts[last + 1 : at]
     end = at + 1 + int(texts[at])
     at_end, at = texts[at + 1 : end], end
+    end = at + 1 + int(texts[at])
+    files, at = texts[at + 1 : end], end
     queues = dict(zip(texts[at::2], map(int, texts[at + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
-    are = bool(has_globs), queues, bool(generates_plans), pool, nearby, at_end
+    are = bool(has_globs), queues, bool(generates_plans), pool, nearby, at_end, files
     return Facts(log, plan, float(saved), environ, folders, links, *are)
 
 
@@ -550,7 +568,9 @@ def _probe(
         return None
     if any(_is_another(name, value, root, environ) for name, value in facts.environ.items()):
         return None
-    if not _are_the_same_folders(root, facts):
+    if not _are_the_same_folders(root, facts) or not all(
+        os.path.isfile(os.path.join(root, p)) for p in facts.files
+    ):
         return None
     log = _tail(root, facts)
     if log is None:
