@@ -97,6 +97,11 @@ def test_c7_selected_actions_are_followed_by_it_and_it_can_be_named(project: Pro
     assert project.run("tidy", "build") == ["build", "last", "tidy"]
     assert project.run("tidy", "build") == ["last", "tidy"]
     assert project.run("--force=tidy", "build") == ["last", "tidy"]
+    project.run("*")
+    assert project.run("*") == [], "a pattern that takes others too names nothing of it"
+    assert project.treadle("status", "*").code == 0
+    assert project.treadle("adopt", "build").code == 0
+    assert project.treadle("forget", "tidy").code == 0
 
 
 def test_an_end_with_files_runs_only_if_these_have_changed_or_something_failed(project: Project) -> None:

@@ -14,6 +14,7 @@ from treadle.command.walk import CommandWalk, Settings
 from treadle.core import decision
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import READ, paths_of
+from treadle.errors import UsageError
 
 from .conflicts import refuse_shared_outputs
 from .generated_plans import left_by, with_all_before, with_discovered_producers
@@ -64,6 +65,23 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
         holder = walk.store.lock.holder() or "another run"
         call.note(f"{holder} is active in this folder: the actions that it is running are shown as interrupted")
     return walk
+
+
+def named_last(call: Call, plan: Project) -> list[str]:
+    """Return the actions at the end that a call names, alone or with others of them: they take place for sure.
+
+    A name that selects other actions too, such as a pattern or a group, says nothing of them.
+    """
+    found: dict[str, None] = {}
+    for name in (*call.options.names, *call.options.force):
+        try:
+            uids = call.select(plan, [name])
+        except UsageError:
+            # it may be in a plan that was not generated
+            continue
+        if all(plan.actions[uid].is_last for uid in uids):
+            found.update(dict.fromkeys(uids))
+    return list(found)
 
 
 def foresee(plan: Project, walk: CommandWalk) -> None:

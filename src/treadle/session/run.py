@@ -60,18 +60,22 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
         if rounds.end is not None:
             return rounds.end
     uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.plan_producers]
-    names_last = any(plan.actions[uid].is_last for uid in uids)
+    named: list[str] = []
+    if [one for one in plan.actions.values() if one.is_last]:
+        from .look import named_last
+
+        named = named_last(call, plan)
     if (
         rounds is None
         and inputs_of_plan.found is not None
         and probed is not None
         and probed.is_of_plan
-        and not names_last
+        and not named
     ):
         report = _run_changed(call, inputs_of_plan, plan, uids, probed)
         if report is not None:
             return report
-    walk = _walk_of(call, plan, uids, rounds)
+    walk = _walk_of(call, plan, uids, rounds, named)
     ended = walk.run()
     if plan.looks.work_trees:
         from .work_trees import keep_work_trees
@@ -145,10 +149,11 @@ def _walk_part(
     return report
 
 
-def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) -> PlanWalk:
+def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None, named: list[str]) -> PlanWalk:
     """Return a walk over some actions and all that they need.
 
     :param rounds: what has run before, because it generates plans
+    :param named: the actions at the end that the call names
     """
     from .generated_plans import with_discovered_producers
 
@@ -157,21 +162,21 @@ def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None) 
     forced = call.select(plan, options.force) if rounds is None else rounds.known(plan, options.force)
     forced = [uid for uid in forced if uid not in done]
     dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]), done)
+    has_run = rounds is not None and rounds.has_run
+    # where nothing else was named, those that were are all that runs
+    last = plan.last(named if named and not dag.vertex_data and not has_run else None)
+    everything = map(str, [*dag.vertex_data, *(() if last is None else last.vertex_data)])
     settings = Settings(
         options.jobs,
         plan.queues,
         keep_going=options.keep_going if rounds is None else rounds.failures_left,
-        force=[str(uid) for uid in dag.vertex_data] if options.force_all else forced,
+        force=list(everything) if options.force_all else forced,
         wait=options.wait,
         **resource_settings(options, plan.pool),
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
         colours=call.colours,
     )
     publish_plan(call, plan, None if rounds is None else rounds.left_out(plan))
-    named = [uid for uid in (*uids, *forced) if plan.actions[uid].is_last]
-    has_run = rounds is not None and rounds.has_run
-    # where nothing else was named, those that were are all that runs
-    last = plan.last(named if named and not dag.vertex_data and not has_run else None)
     is_due = bool(named) or has_run
     starts = {} if rounds is None else rounds.starts(plan, map(str, dag.vertex_data))
     return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done, last=last, is_due=is_due, starts=starts)

@@ -8,7 +8,7 @@ from treadle.cli.deselected import say_deselected
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.text import safe
-from treadle.session.look import looked, open_plans, without_skips
+from treadle.session.look import looked, named_last, open_plans, without_skips
 from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
@@ -26,7 +26,10 @@ def status_command(call: Call) -> int:
     plan = call.load()
     selected = call.selected(plan)
     walk = looked(call, plan, [uid for uid in (*selected, *plan.plan_producers) if not plan.actions[uid].is_last])
-    verdicts = _with_last(plan, selected, {str(uid): verdict for uid, verdict in walk.verdicts.items()})
+    named = named_last(call, plan)
+    verdicts = _with_last(
+        plan, named, len(named) < len(selected), {str(uid): verdict for uid, verdict in walk.verdicts.items()}
+    )
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0, decision.NOT_NEEDED: 0}
     for verdict in verdicts.values():
         counts[verdict.decision] += 1
@@ -58,9 +61,14 @@ def status_command(call: Call) -> int:
     return 1 if pending else 0
 
 
-def _with_last(plan: Project, selected: Sequence[str], verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
-    """Return the verdicts without those on actions at the end that do not take place; one that is named does."""
-    named = [uid for uid in selected if plan.actions[uid].is_last]
+def _with_last(
+    plan: Project, named: Sequence[str], has_others: bool, verdicts: Mapping[str, Verdict]
+) -> dict[str, Verdict]:
+    """Return the verdicts without those on actions at the end that do not take place.
+
+    :param named: those of them that the call names, which do
+    :param has_others: whether it selects other actions too
+    """
     found = {}
     for uid, verdict in verdicts.items():
         if not plan.actions[uid].is_last:
@@ -68,7 +76,7 @@ def _with_last(plan: Project, selected: Sequence[str], verdicts: Mapping[str, Ve
         elif uid in named:
             is_sure = verdict.decision == decision.RUN
             found[uid] = verdict if is_sure else Verdict(decision.RUN, [Reason(decision.AT_END)])
-        elif verdict.decision != decision.SKIP and len(named) < len(selected):
+        elif verdict.decision != decision.SKIP and has_others:
             found[uid] = verdict
     return found
 
