@@ -660,7 +660,12 @@ class Walk:
         """Return what subscribers get of an action."""
         graph = self.actions
         needs, after = graph.get_predecessors(uid), graph.get_after(uid)
-        return Action(str(uid), needs=list(map(str, needs)), after=list(map(str, after)))
+        return Action(
+            str(uid), needs=list(map(str, needs)), after=list(map(str, after)), conditions=self._conditions_of(uid)
+        )
+
+    def _conditions_of(self, uid: Hashable) -> dict[str, str]:
+        return {str(start): condition.text for start, condition in self.actions.get_conditions(uid).items()}
 
     def _round(self) -> None:
         self.bus.publish("round")

@@ -223,6 +223,18 @@ def test_looking_shows_conditions_and_starts_nothing(project: Project) -> None:
     assert project.starts() == []
 
 
+def test_events_and_the_page_of_a_run_have_conditions(project: Project) -> None:
+    at_work(project)
+    project.write("bad", "")
+    project.run("--events", "../events", "--html", "../page.html", "--junit", "../junit.xml", code=1)
+    events = [json.loads(line) for line in (project.folder / "../events").read_text().splitlines()]
+    conditions = {one["name"]: one["conditions"] for one in events if "conditions" in one}
+    assert conditions == {"mail": {"test": "on_failure"}, "report": {"test": "always"}}
+    assert "if test fails" in (project.folder / "../page.html").read_text()
+    assert 'name="mail"' in (project.folder / "../junit.xml").read_text()
+    assert project.treadle("report", "../events", "--html", "../again.html").code == 0
+
+
 GENERATED = f"""{TOP}default: [gen, mail, whatever, more]
 groups: {{more: ['gen:a']}}
 actions:

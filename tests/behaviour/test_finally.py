@@ -371,6 +371,8 @@ def test_the_events_of_a_run_have_its_end(project: Project) -> None:
     events = [json.loads(line) for line in (project.folder / "../events").read_text().splitlines()]
     ended = [one["name"] for one in events if one["event"] == "ended"]
     assert ended == ["build", "tidy", "last"]
+    assert [one["name"] for one in events if one.get("finally")] == ["tidy", "last"]
+    assert "at the end of the run" in (project.folder / "../page.html").read_text()
     assert "tidy" in (project.folder / "../junit.xml").read_text()
 
 

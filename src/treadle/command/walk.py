@@ -967,7 +967,7 @@ class CommandWalk(Walk):
         """Return the data of an action for subscribers."""
         command: Command = self.actions.vertex_data[uid]
         graph, limits = self.actions, command.limits
-        return Action(
+        data = Action(
             str(uid),
             command=command.shown,
             needs=list(map(str, graph.get_predecessors(uid))),
@@ -976,7 +976,10 @@ class CommandWalk(Walk):
             tokens=limits.tokens,
             place=command.place,
             outputs=command.outputs,
+            conditions=self._conditions_of(uid),
         )
+        data.is_last = self._is_last
+        return data
 
     def _end_of(self, job: Job, *, retry: bool) -> Ended:
         end = super()._end_of(job, retry=retry)

@@ -31,10 +31,13 @@ class Action:
     :ivar place: where the plan declares it
     :ivar outputs: the files and folders that it makes
     :ivar report: whether reports show its outputs
+    :ivar conditions: name -> the condition on its outcome, of those in `needs` of which not a success is needed
+    :ivar is_last: whether it comes at the end of the run
     """
 
     __slots__ = (
-        *("after", "command", "family", "help", "name", "needs", "outputs", "place", "queue", "report", "tokens"),
+        *("after", "command", "conditions", "family", "help", "is_last", "name", "needs"),
+        *("outputs", "place", "queue", "report", "tokens"),
     )
 
     def __init__(
@@ -51,7 +54,10 @@ class Action:
         place: Place | None = None,
         outputs: Sequence[str] = (),
         report: bool = False,
+        conditions: Mapping[str, str] | None = None,
     ) -> None:
+        self.conditions = dict(conditions or {})
+        self.is_last = False
         self.outputs = outputs
         self.report = report
         self.name = name

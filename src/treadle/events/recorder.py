@@ -181,6 +181,8 @@ class Recorder(Subscriber):
             tokens=event.tokens,
             **({"outputs": list(event.outputs)} if event.outputs else {}),
             **({"place": place_data(event.place, self._root)} if event.place is not None else {}),
+            **({"conditions": event.conditions} if event.conditions else {}),
+            **({"finally": True} if event.is_last else {}),
         )
 
     def decided(self, name: str, verdict: Verdict) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from treadle.core import wording
 from treadle.core.outcomes import (
     FAILED,
     INTERRUPTED,
@@ -95,6 +96,12 @@ class ActionRun:
     def needs(self) -> list[str]:
         """The names of the actions that it waits for."""
         return [*self.about.get("needs", ()), *self.about.get("after", ())]
+
+    @property
+    def when(self) -> list[str]:
+        """Which outcomes of others it needs, and whether it comes at the end, in words."""
+        said = wording.conditions({str(name): str(text) for name, text in self.about.get("conditions", {}).items()})
+        return [*(("at the end of the run",) if self.about.get("finally") else ()), *said]
 
     @property
     def outputs(self) -> list[str]:

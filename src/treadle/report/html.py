@@ -124,6 +124,7 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
         "why": [[_number(reasons, _reason(why)) for why in action.reasons] for action in actions],
         "reasons": [json.loads(text) for text in reasons],
+        "when": {numbers[a.name]: a.when for a in actions if a.when},
         "command": [_lines(action.command[:_COMMAND_CHARACTERS]) for action in actions],
         "place": [_place(action) for action in actions],
         "failure": {numbers[a.name]: _lines(_why_so(a)) for a in actions if _why_so(a)},

@@ -112,6 +112,7 @@ class PlanWalk(CommandWalk):
             data.report = action.report
             # those of the walk before are no longer in the graph
             data.needs = sorted({*data.needs, *(one for one in action.predecessors if one in self.done)})
+            data.conditions.update(action.conditions)
         return data
 
     def _round(self) -> None:

@@ -291,6 +291,7 @@ T.onSelect((number) => {
     data.failure[number] ? el("p", {}, data.failure[number]) : null,
     T.around && (data.needs[number].length || T.readers[number].length)
       ? el("p", {}, el("button", { type: "button", class: "more", click: () => T.around() }, "show it in the graph")) : null,
+    data.when[number] ? el("p", {}, `it runs ${data.when[number].join("; ")}`) : null,
     data.why[number].length ? el("h3", {}, "reasons") : null,
     data.why[number].length ? el("ul", {}, data.why[number].map(reason)) : null,
     el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),
