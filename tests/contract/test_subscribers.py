@@ -29,6 +29,7 @@ class Story(Subscriber):
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.outcomes: dict[str, tuple[str, str]] = {}
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
@@ -48,6 +49,9 @@ class Story(Subscriber):
 
     def ended(self, event: Any) -> None:
         self.told.append(f"ended {event.name} {event.how}")
+        self.outcomes[event.name] = (event.outcome.category, event.outcome.kind)
+        assert event.how == event.outcome.end
+        assert not event.failure or event.failure.startswith(event.outcome.reason)
 
     def walk_ended(self, event: Any) -> None:
         self.told.append(f"over {event.ok} {sorted(event.verdicts)}")
@@ -139,6 +143,15 @@ def test_each_walk_tells_the_same_story(run: Callable[..., None]) -> None:
     assert in_order(story.told) == STORY
 
 
+def test_each_walk_tells_the_outcome_of_each_end(run: Callable[..., None]) -> None:
+    story = Story()
+    run(story)
+    kind = story.outcomes.pop("bad")
+    # an exception is an error, an exit code a failure
+    assert kind in (("FAIL", "failed"), ("FAIL", "error"))
+    assert story.outcomes == {"first": ("PASS", "success"), "behind": ("SKIP", "blocked")}
+
+
 def test_two_subscribers_hear_the_same(run: Callable[..., None]) -> None:
     one, other = Story(), Story()
     run(one, other)
@@ -181,6 +194,7 @@ def test_a_scheduler_of_coroutines_tells_its_subscribers_too() -> None:
     with Publishing(scheduler, one, broken, other):
         assert scheduler.run()
     assert one.told == other.told
+    assert one.outcomes == other.outcomes == {"first": ("PASS", "success"), "bad": ("FAIL", "error")}
     assert one.told[0] == "began bad first"
     assert [told for told in one.told if told.startswith(("started", "ended"))] == [
         *("started first 1", "ended first ran", "started bad 1", "ended bad failed")

@@ -109,16 +109,16 @@ class _PublishedRun:
         self._left_out.add(job)
         verdict = blocked([ended.reason]) if ended.kind == "blocked" else not_needed(())
         self._bus.publish("decided", self._names[job], verdict)
-        self._bus.publish("ended", Ended(self._names[job], ended.end, 0.0))
+        self._bus.publish("ended", Ended(self._names[job], ended.end, 0.0, verdict.reasons, outcome=ended))
 
     def _publish_end(self, job: AbstractJob, ended: Outcome) -> None:
         start, slot = self._starts.pop(job)
         heappush(self._free, slot)
         self.has_interrupted |= ended.end == INTERRUPTED
-        error = job._aio_exception
-        failure = "" if error is None else f"{type(error).__name__}: {error}"
+        failure = "" if ended.is_good else ended.reason
         # a subclass may mean something else by this name
         usage = job.usage if isinstance(job.usage, Usage) else None
-        end = Ended(self._names[job], ended.end, monotonic() - start, failure=failure, usage=usage)
+        took = monotonic() - start
+        end = Ended(self._names[job], ended.end, took, failure=failure, usage=usage, outcome=ended)
         end.values = job._treadle_values
         self._bus.publish("ended", end)
