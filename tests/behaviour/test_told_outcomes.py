@@ -213,6 +213,8 @@ def test_the_page_has_a_colour_and_words_for_it(kind: str) -> None:
     assert said in ("", LINES[kind][1].partition(" 0.0s")[2].lstrip(",: "))
     assert bool(said) == (kind not in ("success", "failed", "interrupted", *WHY_SKIPPED))
     assert REASON in data["failure"][0]
+    without = data_of(Told(outcome(kind)).run, Links())["failure"]
+    assert without == ({0: said} if kind in FAILURES | ERRORS and said else {})
 
 
 @each_kind

@@ -225,7 +225,8 @@ def _ended_as(action: ActionRun) -> str:
 
 
 def _why_so(action: ActionRun) -> str:
-    return action.told if action.failure or action.outcome.reason else ""
+    is_said = action.status in (FAILED, INTERRUPTED) and bool(_ended_as(action))
+    return action.told if is_said or action.failure or action.outcome.reason else ""
 
 
 def _reason(why: Any) -> str:
