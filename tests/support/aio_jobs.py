@@ -6,9 +6,11 @@ import asyncio
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
+from treadle import Node, Pool
 from treadle.aio import AbstractJob, Job
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Generator, Iterable
 
 
@@ -118,3 +120,26 @@ class Letters:
 def names(jobs: Iterable[AbstractJob]) -> str:
     """Return the labels of jobs, sorted, in one word."""
     return "".join(sorted(job.label or "?" for job in jobs))
+
+
+NODES = Pool(nodes=[Node("a", {"cpus": 4}), Node("b", {"cpus": 4, "gpus": ["0"]})])
+POOLS = [
+    Pool({"gpus": ["0", "1", "2"], "memory": 10}, slots={"gpus": 2}),
+    Pool({"gpus": ["0"], "memory": 4}),
+    NODES,
+]
+
+
+def some_asks(chance: random.Random, pool: Pool, often: float) -> dict[str, Any]:
+    """Return what a job asks for of a pool, as options of a job.
+
+    :param often: the probability of each type
+    """
+    asks: dict[str, Any] = {}
+    kinds = sorted({kind for node in pool.nodes for kind in node.resources})
+    resources = {kind: chance.randint(0, pool.most(kind) or 0) for kind in kinds if chance.random() < often}
+    if resources:
+        asks["resources"] = resources
+    if chance.random() < often / 3:
+        asks["mutex"] = [chance.choice("mn")]
+    return asks

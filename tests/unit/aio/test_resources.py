@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import treadle
-from aio_jobs import Log, endless, raising, turn, value
-from treadle import DAG, Command, Environment, Limits, Node, Pool, Script
+from aio_jobs import NODES, POOLS, Log, endless, raising, some_asks, turn, value
+from treadle import DAG, Command, Environment, Limits, Pool, Script
 from treadle.aio import AbstractJob, ActionJob, Job, ProcessJob, PureScheduler, Scheduler
 from treadle.errors import RunError, UsageError
 
@@ -238,7 +238,6 @@ def nest(job: Job, *around: dict[str, Any], **options: Any) -> Scheduler:
     return Scheduler(inner, **options)
 
 
-NODES = Pool(nodes=[Node("a", {"cpus": 4}), Node("b", {"cpus": 4, "gpus": ["0"]})])
 SHARED = Pool({"gpus": ["0", "1"]}, slots={"gpus": 2})
 
 
@@ -510,24 +509,6 @@ class World:
                 size = what if isinstance(what, int) else node.slots.get(key[1], 1)
             if number > size:
                 self.wrong.append(f"more of {key} than there is")
-
-
-POOLS = [
-    Pool({"gpus": ["0", "1", "2"], "memory": 10}, slots={"gpus": 2}),
-    Pool({"gpus": ["0"], "memory": 4}),
-    NODES,
-]
-
-
-def some_asks(chance: random.Random, pool: Pool, often: float) -> dict[str, Any]:
-    asks: dict[str, Any] = {}
-    kinds = sorted({kind for node in pool.nodes for kind in node.resources})
-    resources = {kind: chance.randint(0, pool.most(kind) or 0) for kind in kinds if chance.random() < often}
-    if resources:
-        asks["resources"] = resources
-    if chance.random() < often / 3:
-        asks["mutex"] = [chance.choice("mn")]
-    return asks
 
 
 def some_tree(chance: random.Random, world: World, depth: int) -> Iterator[AbstractJob]:
