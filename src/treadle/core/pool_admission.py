@@ -42,23 +42,22 @@ CPUS = "cpus"
 """The type of which an attempt in the default queue takes one where it does not say."""
 DEFAULT_QUEUE = "default"
 
-_Key = tuple[float, float, int]
-_Head = tuple[_Key, int, "_Line"]
-"""The first of a line, as an element of a heap: its key, the number of the element, the line."""
+_Head = tuple["_Entry", int, "_Line"]
+"""The first of a line, as an element of a heap: the entry, the number of the element, the line."""
 
 
-class _Entry:
-    """One that waits: its place in the order, and how often it was passed over."""
+class _Entry(list[float]):
+    """One that waits: its place in the order, and how often it was passed over.
 
-    __slots__ = ("item", "key", "passed")
+    As a list of the negated priority, the negated rank and a number of its own it is compared without any Python.
+    """
 
-    def __init__(self, key: _Key, item: Any) -> None:
-        self.key = key
+    __slots__ = ("item", "passed")
+
+    def __init__(self, priority: float, rank: float, number: int, item: Any) -> None:
+        super().__init__((-priority, -rank, number))
         self.item = item
         self.passed = 0
-
-    def __lt__(self, other: _Entry) -> bool:
-        return self.key < other.key
 
 
 class _Line:
@@ -99,7 +98,7 @@ class _Line:
     def head(self) -> _Head:
         """Return a new element for the first of them."""
         self.number += 1
-        return (self.entries[0].key, self.number, self)
+        return (self.entries[0], self.number, self)
 
     def competes(self, other: _Line) -> bool:
         """Return whether the start of one takes of what the other asks for."""
@@ -235,7 +234,7 @@ class PoolAdmission(Admission):
         line = self._line(queue, tokens, demand, encloses, within)
         self._number += 1
         rank = 0.0 if self.rank_of is None else self.rank_of(item)
-        entry = _Entry((float("-inf") if within else -priority, -rank, self._number), item)
+        entry = _Entry(float("inf") if within else priority, rank, self._number, item)
         heappush(line.entries, entry)
         if line.entries[0] is entry:
             heappush(self._heads[queue], line.head())
@@ -268,8 +267,7 @@ class PoolAdmission(Admission):
         self._heads = {name: [] for name in self.queues}
         for line in self._line_of.values():
             for entry in line.entries:
-                priority, _, number = entry.key
-                entry.key = (priority, -rank_of(entry.item), number)
+                entry[1] = -rank_of(entry.item)
             if line.entries:
                 heapify(line.entries)
                 heappush(self._heads[line.queue], line.head())
@@ -442,7 +440,7 @@ class PoolAdmission(Admission):
                 for line in self._line_of.values()
                 if line.exclusive and line.entries and line.tokens <= self.free[line.queue]
             ]
-            for line in sorted(lines, key=lambda line: line.entries[0].key):
+            for line in sorted(lines, key=lambda line: line.entries[0]):
                 entry = line.entries[0]
                 room = self._room_for(line, entry)
                 if room is not None:
