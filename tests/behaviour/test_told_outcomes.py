@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from helpers import plan, run_treadle
 from treadle import DAG, Job, Walk
 from treadle.core.outcomes import KINDS, outcome
 from treadle.events.bus import RunEnded, Subscriber, WalkEnded
@@ -24,6 +26,8 @@ from treadle.ui.progress import Progress
 from treadle.ui.text import plain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from treadle.core.outcomes import Outcome
 
 REASON = "as it said"
@@ -237,3 +241,80 @@ def test_events_without_an_outcome_are_read_by_their_status(kind: str) -> None:
         Run.of([unknown if event is told.end else event for event in told.events]).actions["fit"].outcome.end
         == (KINDS[kind][3])
     )
+
+
+ACTIONS = """
+actions:
+  fine: {sh: 'echo 1 > ${out}', out: o1}
+  fails: {sh: 'exit 3'}
+  killed: {sh: 'kill -9 $$'}
+  other: {sh: 'exit 64'}
+  late: {sh: 'exec sleep 60', timeout: 0.5s}
+  lacks: {sh: 'true', out: o2}
+  program: {run: ./nothing-there}
+  unready: {sh: 'exit 75'}
+  gpu: {sh: 'exit 80', codes: {skipped: 80}}
+  refuses: {sh: 'exit 3', expect: {failure: 3}}
+  compares: {sh: 'exit 64', expect: diff}
+  mail: {sh: 'true', needs: [{action: fine, when: on_failure}]}
+  behind: {sh: 'true', needs: fails}
+"""
+# action -> its kind, its line without time and reasons, and what `why` says of its last run
+OF_PLAN: dict[str, tuple[str, str, str]] = {
+    "fine": ("success", "ran fine", "succeeded"),
+    "fails": ("failed", "failed fails: exit code 3", "failed: exit code 3"),
+    "killed": ("failed", "failed killed: killed by SIGKILL", "failed: killed by SIGKILL"),
+    "other": ("diffed", "failed other: differs: exit code 64", "failed: differs: exit code 64"),
+    "late": (
+        "timeout",
+        "failed late: ended after its time limit of 0.5 s",
+        "failed: ended after its time limit of 0.5 s",
+    ),
+    "lacks": (
+        "broken",
+        "failed lacks: it ended well but did not write its output o2",
+        "failed: it ended well but did not write its output o2",
+    ),
+    "program": ("error", "failed program: the input nothing-there is missing", ""),
+    "unready": ("not_ready", "failed unready: not ready: exit code 75", "failed: not ready: exit code 75"),
+    "gpu": ("skipped", "skipped itself gpu: exit code 80", "skipped itself: exit code 80"),
+    "refuses": ("expected_failure", "ran refuses, failed as expected", "succeeded: failed as expected"),
+    "compares": ("expected_diff", "ran compares, differs as expected", "succeeded: differs as expected"),
+    "mail": ("not_needed", "", ""),
+    "behind": ("blocked", "", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], dict[str, dict[str, Any]]]:
+    """Return a folder in which such actions have run, what was printed, and the event of each end."""
+    folder = tmp_path_factory.mktemp("told")
+    plan(folder, ACTIONS)
+    done = run_treadle(folder, "run", "-k", "--events", "e.jsonl", "*", env={"COLUMNS": "80"}, check=1)
+    events = list(map(json.loads, (folder / "e.jsonl").read_text().splitlines()))
+    ends = {event["name"]: event for event in events if event["event"] == "ended"}
+    return folder, done.out.splitlines(), ends
+
+
+def test_a_run_of_a_plan_tells_each_kind_in_a_line(told: Any) -> None:
+    _, lines, ends = told
+    shown = [re.sub(r" \d+\.\ds|^\[\d+/13\] | \(.*\)$", "", one) for one in lines if one.startswith("[")]
+    assert sorted(shown) == sorted(line for _, line, _ in OF_PLAN.values() if line)
+    assert {name: end["outcome"] for name, end in ends.items()} == {
+        name: kind for name, (kind, *_) in OF_PLAN.items()
+    }
+    totals = "3 run, 1 skipped itself, 1 not needed, 7 failed, 1 blocked in "
+    assert lines[-1].startswith(totals)
+    assert max(len(one) for one in lines if one.startswith("[")) <= 80
+
+
+def test_why_and_status_tell_how_each_action_ended_last(told: Any) -> None:
+    folder, _, _ = told
+    status = json.loads(run_treadle(folder, "status", "*", "--json", check=1).out)["actions"]
+    why = json.loads(run_treadle(folder, "why", "*", "--json").out)["actions"]
+    ran = {name: kind if last else None for name, (kind, _, last) in OF_PLAN.items()}
+    assert {one["name"]: one["last_outcome"] for one in status} == ran
+    assert {one["name"]: one["last_run"] and one["last_run"]["outcome"] for one in why} == ran
+    said = run_treadle(folder, "why", "*").out
+    lasts = re.findall(r"it last ran .*?\), for .*?s, and (.*)", said)
+    assert sorted(lasts) == sorted(last for *_, last in OF_PLAN.values() if last)
