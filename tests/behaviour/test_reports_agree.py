@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from helpers import plan, run_treadle
+from treadle.core.outcomes import STATUSES, outcome_of_end
 from treadle.events.bus import RunEnded, Started, WalkEnded
 from treadle.events.recorder import Recorder
 from treadle.scheduling.job import Job
@@ -94,13 +95,21 @@ def test_all_faces_name_the_same_actions_with_the_same_ends(faces: Faces) -> Non
     assert {name: status_in_junit(case) for name, case in faces.cases().items()} == {
         name: elements[status] for name, status in ends.items()
     }
+    kinds = {name: event["outcome"] for name, event in faces.of("ended").items()}
+    assert kinds == {name: properties(case, "outcome")[0] for name, case in faces.cases().items()}
+    assert {name: outcome_of_end(status).kind for name, status in ends.items()} == kinds
+    assert {bar["name"]: bar["args"]["outcome"] for bar in faces.bars()} == {
+        name: kind for name, kind in kinds.items() if ends[name] in ("ran", "failed")
+    }
+    assert set(faces.page["outcome"]) == {""}
+    assert faces.of("attempt")["flaky"]["outcome"] == "not_ready"
     last = {bar["name"]: bar["args"]["status"] for bar in faces.bars()}
     assert last == {name: status for name, status in ends.items() if status in ("ran", "failed")}
 
 
 def test_all_faces_count_the_same(faces: Faces) -> None:
     counts = faces.events[-1]["counts"]
-    assert counts == {"ran": 4, "skipped": 1, "failed": 1, "interrupted": 0, "blocked": 1, "not started": 0}
+    assert counts == {**dict.fromkeys(STATUSES, 0), "ran": 4, "skipped": 1, "failed": 1, "blocked": 1}
     assert faces.page["counts"] == counts
     assert faces.events[-1]["total"] == 7
     for element in (faces.junit, *faces.junit.iter("testsuite")):
@@ -199,7 +208,7 @@ def test_a_report_on_the_terminal_says_what_the_run_said(project: Path) -> None:
     said = run_treadle(project, "run", "-k", "--events", "e.jsonl", check=1)
     told = run_treadle(project, "report", "e.jsonl", check=0)
     # a run shows output and tries again under way, and knows how it was called
-    ours = ("  | ", "  again ", "failed flaky: exit code 75; trying again")
+    ours = ("  | ", "  again ", "failed flaky: not ready: exit code 75; trying again")
     call, about, *lines = told.lines
     assert call == "treadle run -k --events e.jsonl"
     assert about.startswith("on ")
