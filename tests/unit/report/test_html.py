@@ -130,6 +130,24 @@ def test_the_actions_have_columns_for_what_they_used_if_that_was_measured(browse
     assert "CPU 1m 01s user, 1.2s system, largest process 1.5 GiB, wrote 2.0 MiB" in browser.text("#detail")
 
 
+def test_an_action_shows_what_it_said_of_its_work(browser: Browser) -> None:
+    """M3: measurements and attributes as rows, many of them behind a button, and artifacts."""
+    events = one_action("a")
+    (end,) = (event for event in events if event["event"] == "ended")
+    end["measurements"] = {f"<b>{n}": n / 4 for n in range(150)}
+    end["attributes"] = {"model": "small\none"}
+    end["artifacts"] = ["plot <i>.png"]
+    browser.show(events)
+    browser.click("#actions tbody button")
+    assert browser.complaints() == []
+    assert browser.count("#detail .values tr") == 20
+    assert browser.text("#detail .values tr:nth-child(2)").split() == ["<b>1", "0.25"]
+    browser.click("#detail .values + .more")
+    assert browser.count("#detail .values tr") == 40
+    assert "and 51 more" in browser.text("#detail")
+    assert "plot <i>.png" in browser.text("#detail")
+
+
 @pytest.mark.parametrize("text", NASTY, ids=repr)
 @pytest.mark.parametrize("status", ["failed", "ran"])
 def test_no_name_and_no_output_can_inject_anything(browser: Browser, text: str, status: str) -> None:

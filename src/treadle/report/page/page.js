@@ -261,7 +261,7 @@ function paths(files) {
 function values(said) {
   if (!said) return [];
   const rows = el("tbody");
-  const table = el("table", {}, rows);
+  const table = el("table", { class: "values" }, rows);
   const body = el("div", {}, table);
   more(rows, said.rows || [], ([name, value]) => el("tr", {}, el("td", {}, name), el("td", { class: "number mono" }, value)), FIRST);
   return [
