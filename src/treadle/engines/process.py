@@ -211,11 +211,13 @@ def can_measure() -> bool:
 
 
 def usage_of(rusages: Sequence[Any], wall: float) -> Usage | None:
-    """Return what programs have used that ran one after the other; None if it is not known of one of them.
+    """Return what programs have used that ran one after the other; None if that is not known of each, or of any.
 
     :param rusages: the `rusage` of each
     :param wall: seconds that all of it took
     """
+    if not rusages:
+        return None
     user = system = 0.0
     blocks_in = blocks_out = peak = 0
     for one in rusages:

@@ -118,6 +118,8 @@ def test_blocks_that_reach_the_storage_are_counted() -> None:
     assert usage is not None
     assert usage.as_data() == {"wall": 2.0, "user": 1.0, "system": 0.5, "blocks_in": 6, "blocks_out": 8}
     assert usage_of([Rusage, None], 2.0) is None
+    # what an interrupt has ended while it was being started
+    assert usage_of([], 2.0) is None
 
 
 def test_where_the_system_cannot_say_it_the_exit_code_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
