@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treadle.core.callbacks import NotifyEnd
-from treadle.errors import ProgramError, TreadleError
+from treadle.errors import ProgramError
 from treadle.scheduling.coroutine_job import CoroutineJob
 
 from .graph import described
@@ -31,14 +31,17 @@ class ActionJob(CoroutineJob):
             self.demand = demand_of(job)
 
     async def co_run(self) -> Any:
-        """Await the job.
-
-        :raises TreadleError: a scheduler that is not critical has failed
-        """
+        """Await the job."""
         job = self.job
         if isinstance(job, PureScheduler):
-            if not await job.co_run():
-                raise TreadleError(f"{described(job)}: {job.why()}")
+            try:
+                is_well = await job.co_run()
+            except TimeoutError:
+                if not job._aio_has_timed_out:
+                    raise
+                is_well = False
+            if not is_well:
+                self.fail(f"{described(job)}: {job.why()}", "timeout" if job._aio_has_timed_out else "failed")
             return None
         if self.demand is not None:
             job.resources = self.resources

@@ -139,15 +139,17 @@ class JobGraph:
         return was_clean
 
     def bypass_and_remove(self, job: AbstractJob) -> None:
-        """Remove a job; the jobs that required it require what it required.
+        """Remove a job; the jobs that required it require what it required, under the same conditions.
 
         :raises ValueError: if it is not there
         """
         if job not in self.jobs:
             raise ValueError(f"the job {name_of(job)!r} is not in {self!r}")
         for after in self.successors(job):
-            after.required.remove(job)
-            after.required |= job.required - {after}
+            after.requires(job, remove=True)
+            when = job._aio_when or {}
+            for before in job.required - after.required:
+                after.requires(before, when=when.get(before))
         self.jobs.remove(job)
         self.sanitize()
 

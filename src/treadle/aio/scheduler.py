@@ -131,6 +131,11 @@ class PureScheduler(JobGraph):
             return False
         return self.timeout if self._aio_last.timed_out else False
 
+    @property
+    def _aio_has_timed_out(self) -> bool:
+        """Whether the last run ended because of its time limit, and nothing failed before."""
+        return not self.failed_critical() and self._aio_last is not None and self._aio_last.timed_out
+
     def why(self) -> str:
         """Return in words how the last run ended."""
         if self.failed_critical():
@@ -360,7 +365,7 @@ class Scheduler(PureScheduler, AbstractJob):
             return ended
         from treadle.core.outcomes import outcome
 
-        if self._aio_last.failure is None and self._aio_last.timed_out:
+        if self._aio_has_timed_out:
             return outcome("timeout", self.why())
         return outcome("failed", self.why()) if self._aio_exception is None else ended
 

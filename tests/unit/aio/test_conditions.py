@@ -420,6 +420,41 @@ def test_a_tasks_factory_of_the_loop_makes_no_difference() -> None:
     assert log.starts() == ["mail"]
 
 
+def test_conditions_stay_where_a_job_between_is_taken_away() -> None:
+    log = Log()
+    test, between = bad(critical=False), log.job("between")
+    between.requires(test, when="on_success")
+    after = log.job("after").requires(between, when="always")
+    scheduler = Scheduler(test, between, after)
+    scheduler.bypass_and_remove(between)
+    assert scheduler.run()
+    assert said(after) == ["blocked: by 'Job[raising (...)]'"]
+    between.close()
+
+
+@pytest.mark.parametrize("critical", [True, False])
+@pytest.mark.parametrize(
+    ("make", "how"),
+    [
+        (lambda: {"jobs": [bad(Diffed("x"))]}, "diffed|failed"),
+        (lambda: {"jobs": [bad(KeyError("x"))]}, "error|failed"),
+        (lambda: {"jobs": [Job(endless())], "timeout": SOON}, "timeout|timeout"),
+        (lambda: {"jobs": [bad(TimeoutError("x"))], "timeout": 60}, "error|failed"),
+        (lambda: {"jobs": [bad(Skipped("x"))]}, "success|success"),
+    ],
+)
+def test_an_action_ends_as_its_scheduler_does(critical: bool, make: Any, how: str) -> None:
+    options = make()
+    inner = Scheduler(*options.pop("jobs"), critical=critical, label="inner", **options)
+    dag = DAG()
+    dag.add_vertex("it")
+    ended: list[Any] = []
+    treadle.Scheduler(lambda uid, data, before, end: ActionJob(uid, data, end, inner), collect=ended.append).run(
+        dag
+    )
+    assert ended[0].outcome.kind == how.split("|")[not critical]
+
+
 def test_graphs_say_the_conditions() -> None:
     test, inner = (
         Job(value(), label="test"),
