@@ -132,6 +132,12 @@ def test_what_needs_a_failure_of_a_disabled_action_is_disabled_too(folder: Folde
     assert plan.left_out["b"] == "needs a, which is disabled"
 
 
+def test_how_many_a_disabled_family_would_have_is_not_counted(folder: Folder) -> None:
+    family = "  none: {foreach: {n: {glob: 'no*', empty: ok}}, when: 'false', run: x}\n"
+    plan = folder.load(with_action(family + "  a: {run: y, needs: [{action: none, when: always, expects: 2}]}\n"))
+    assert plan.actions["a"].predecessors == ()
+
+
 def test_a_circle_through_a_condition_is_an_error(folder: Folder) -> None:
     text = with_action("  a: {run: y, needs: [{action: b, when: always}]}\n  b: {run: y, needs: [a]}\n")
     assert "2 actions wait for each other" in folder.problems(text)[0].what

@@ -149,7 +149,8 @@ class Linker:
         is_met = need.is_met_by("disabled")
         deps.any_of.extend((found, name, is_met) for name, found in named if found or not is_met)
         actions = list(dict.fromkeys(one for _, found in named for one in found))
-        if known == (self.problems.reported, len(deps.unloaded)):
+        is_known = not any(one.is_placeholder for one in actions)
+        if is_known and known == (self.problems.reported, len(deps.unloaded)):
             missed = need.misses(len(actions))
             if missed:
                 names = listed(repr(name) for name, _ in named) or "the list"
