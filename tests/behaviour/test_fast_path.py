@@ -134,6 +134,9 @@ CHANGES = {
     "an action runs always from now on": "sed -i 's,    in: docs/,&\\n    always: true,' treadle.yaml",
     "a variable holds the root from now on": "sed -i 's,    in: docs/,&\\n    env: {ROOT: \"${root}\"},' treadle.yaml",
     "a value counts from now on": "sed -i 's,    in: docs/,&\\n    uses: mode,' treadle.yaml",
+    "codes have another meaning": "sed -i 's,    in: docs/,&\\n    codes: {success: [0; 2]},; s/0; 2/0, 2/' treadle.yaml",
+    "codes ask for another attempt": "sed -i 's,    in: docs/,&\\n    codes: {retry: 3},' treadle.yaml",
+    "a failure is expected": "sed -i 's,    in: docs/,&\\n    expect: failure,' treadle.yaml",
     "a requirement is added": "sed -i 's,    in: docs/,&\\n    require: \"true\",' treadle.yaml",
     "a requirement is added, and its action's input is edited": "sed -i 's,    in: docs/,&\\n    require: \"true\",' treadle.yaml;"
     " echo edited > docs/page",
@@ -261,6 +264,17 @@ def test_an_edited_command_is_run_without_a_walk_over_the_others(
     assert settled.run() == []
 
 
+ENDS = [
+    (0, "codes: {success: [0, 3]}"),
+    (0, "codes: {retry: 3}"),
+    (3, "codes: {success: [0, 3]}"),
+    (3, "codes: {success: [0, 3], retry: 4}"),
+    (3, "expect: failure"),
+    (3, "expect: {failure: 3}"),
+    (64, "expect: diff"),
+]
+
+
 class RandomPlan:
     """A plan of a few actions, and edits of it and of its files."""
 
@@ -271,6 +285,8 @@ class RandomPlan:
         self.texts = [rng.randrange(9) for _ in range(rng.randrange(3, 9))]
         self.inputs = [self.some_inputs(number) for number in range(len(self.texts))]
         self.after: dict[int, int] = {}
+        self.ends: dict[int, tuple[int, str]] = {}
+        """Number of an action -> the exit code that it ends with, and the key that makes a success of it."""
         for number in range(4):
             project.write(f"s{number}", f"{number}\n")
 
@@ -281,9 +297,11 @@ class RandomPlan:
     def text(self) -> str:
         lines = ["# a comment"] * self.comments + ["treadle: 1", "actions:"]
         for number, text in enumerate(self.texts):
+            code, meaning = self.ends.get(number, (0, "keep: false"))
             lines += [
                 f"  a{number}:",
-                f"    sh: echo a{number} >> $LOG; cat ${{in}} > ${{out}}; echo {text} >> ${{out}}",
+                f"    sh: echo a{number} >> $LOG; cat ${{in}} > ${{out}}; echo {text} >> ${{out}}; exit {code}",
+                f"    {meaning}",
                 f"    in: [{', '.join(self.inputs[number])}]",
                 f"    out: out/{number}",
                 "    pass: [LOG]",
@@ -296,13 +314,15 @@ class RandomPlan:
         number = self.rng.randrange(len(self.texts))
         file = self.project.folder / f"s{self.rng.randrange(4)}"
         output = self.project.folder / f"out/{number}"
-        match self.rng.choice(["text"] * 4 + ["inputs"] * 2 + ["file"] * 2 + list("tdecora")):
+        match self.rng.choice(["text"] * 4 + ["inputs"] * 2 + ["file"] * 2 + list("tdecoram")):
             case "text":
                 self.texts[number] = self.rng.randrange(9)
             case "inputs":
                 self.inputs[number] = self.some_inputs(number)
             case "file":
                 file.write_text(f"{self.rng.randrange(9)}\n")
+            case "m":
+                self.ends[number] = self.rng.choice(ENDS)
             case "t":
                 os.utime(file)
             case "d":
