@@ -768,7 +768,7 @@ class Walk:
         """Keep how a job has ended."""
         uid = job.uid
         self.outcomes[uid] = ended
-        if ended.is_good and not _lets_success_in(ended):
+        if ended.is_needless:
             self._needless.add(uid)
         status = self.job_status[uid] = ended.status
         report = ActionReport(uid, ended, self.verdicts.get(uid))

@@ -347,3 +347,31 @@ def test_what_reads_its_outputs_is_not_needed_and_keeps_what_it_made(project: Pr
     # what they made is from the same content, so they are up to date
     assert project.run() == ["a"]
     assert project.run() == []
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_a_plan_that_is_not_generated_leaves_what_depends_on_it_not_needed(has_run: bool, project: Project) -> None:
+    project.write("made", "treadle: 1\nactions:\n  x: {run: 'cp source x', in: source, out: x}\n")
+    project.write("source", "")
+    project.write(
+        "plan",
+        "treadle: 1\nactions:\n"
+        "  gen: {sh: 'cp made more.yaml; exit $(cat code)', in: [made, code], out: more.yaml, expand: more.yaml,"
+        " codes: {skipped: 80}}\n"
+        "  user: {run: 'cp x y', in: x, out: y}\n"
+        "  after: {run: 'cp y z', in: y, out: z}\n"
+        "  other: {run: 'cp source o', in: source, out: o}\n",
+    )
+    if has_run:
+        assert run(project).code == 0
+    done = run(project, 80)
+    assert done.code == 0, done.text
+    assert "1 skipped itself" in done.text
+    assert "not needed" in done.text
+    assert (project.folder / "z").exists() == has_run
+    assert (project.folder / "o").exists()
+    assert run(project, 80, "--exit-code=mask").code == 0
+    assert run(project, 3, "-k").code == 1
+    assert run(project).code == 0
+    assert (project.folder / "z").exists()
+    assert "nothing to do" in project.treadle("run").out

@@ -164,6 +164,11 @@ class Outcome:
         """Whether it did what it should, or need not run."""
         return self.status.is_good
 
+    @property
+    def is_needless(self) -> bool:
+        """Whether it has no result although nothing failed: it does not apply, or was not needed."""
+        return self.is_good and self.category != PASS and self.kind != "skip"
+
     def _key(self) -> tuple[str, str]:
         return (self.kind, self.reason)
 

@@ -1,8 +1,9 @@
 """The rounds of a run whose actions generate plans: first the producers run, then the whole plan is loaded.
 
 A producer that fails is an action that fails: its plan stays unread, what depends on that is blocked, and all else
-goes on as far as -k says. An action that needs such a producer, that reads what the plan's actions have made in
-previous runs, or that cannot be understood without the plan depends on it.
+goes on as far as -k says. If it says that it does not apply, or was not needed, what depends on it is not needed.
+An action that needs such a producer, that reads what the plan's actions have made in previous runs, or that cannot
+be understood without the plan depends on it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from treadle.command.walk import Settings
 from treadle.core.graph.algorithms import reached
 from treadle.core.graph.dag import DAG
 from treadle.core.outcomes import FAIL
-from treadle.errors import PlanError, UsageError
+from treadle.errors import PlanError, UsageError, listed
 from treadle.frontends.names import is_pattern
 from treadle.scheduling.scheduler import KILLING, STOPPING
 from treadle.state.store import Store
@@ -53,7 +54,10 @@ class Rounds:
         self.done: set[str] = set()
         """The uids of all that has been walked."""
         self.failed: dict[str, tuple[str, ...]] = {}
-        """uid of each failed or blocked action -> the origins of that failure, itself among them."""
+        """uid of each failed or blocked action -> the origins of that failure, itself among them.
+
+        So it is with a producer that has neither failed nor generated a plan, see `_is_needless`.
+        """
         self.end: RunReport | None = None
         """The report, if the run ends here."""
         self.has_run = False
@@ -116,7 +120,7 @@ class Rounds:
     def complete(self, report: RunReport) -> None:
         """Add to the report of the last walk what the walks before have done, and what could not be generated."""
         report.actions = {**self._reports, **report.actions}
-        report.unmade = list(self.failed)
+        report.unmade = [uid for uid, origins in self.failed.items() if not all(map(self._is_needless, origins))]
         report.problems = list(self._problems)
 
     def selected(self, plan: Project) -> list[str]:
@@ -159,7 +163,16 @@ class Rounds:
         """
         if not self.failed:
             return {}
-        return blocked_by(plan, uids, self.failed)
+        found = {
+            uid: [one for one in origins if not self._is_needless(one)]
+            for uid, origins in blocked_by(plan, uids, self.failed).items()
+        }
+        return {uid: origins for uid, origins in found.items() if origins}
+
+    def _is_needless(self, uid: str) -> bool:
+        """Return whether an action has ended without a result although nothing failed."""
+        ended = self.outcomes.get(uid)
+        return ended is not None and ended.is_needless
 
     def starts(self, plan: Project, uids: Iterable[str]) -> dict[str, list[Start]]:
         """Return uid -> how those of its predecessors have ended that decide whether it runs.
@@ -170,6 +183,11 @@ class Rounds:
         from treadle.core.conditions import ON_SUCCESS, Start, parse
 
         found: dict[str, list[Start]] = {}
+        uids = list(uids)
+        for uid, origins in blocked_by(plan, uids, self.failed).items() if self.failed else ():
+            needless = [Start(one, self.outcomes[one], False) for one in origins if self._is_needless(one)]
+            if needless:
+                found[uid] = needless
         for uid in uids:
             conditions = plan.actions[uid].conditions
             for before in plan.actions[uid].predecessors:
@@ -192,7 +210,10 @@ class Rounds:
     def publish_unknown(self, plan: Project) -> None:
         """Publish that selected names which are not known are blocked by producers that failed."""
         origins = dict.fromkeys(origin for uid in plan.unread for origin in self.failed.get(uid, ()))
-        if self._blocked_names:
+        if self._blocked_names and all(map(self._is_needless, origins)):
+            names = listed(dict.fromkeys(self._blocked_names))
+            self.call.bus.publish("note", f"not needed, as {listed(origins)} has generated no plan: {names}")
+        elif self._blocked_names:
             self.call.bus.publish("blocked", list(dict.fromkeys(self._blocked_names)), tuple(origins))
 
     def left_out(self, plan: Project) -> dict[str, str]:
@@ -235,7 +256,8 @@ class Rounds:
 
     def _counted(self, needed: Iterable[str]) -> int:
         """Return how many failures have kept producers from generating their plans."""
-        return len({origin for uid in needed for origin in self.failed.get(uid, ())})
+        origins = {origin for uid in needed for origin in self.failed.get(uid, ())}
+        return sum(not self._is_needless(origin) for origin in origins)
 
     def _walk_all(self, plan: Project, uids: list[str]) -> bool:
         """Walk some producers and what they need; return whether the run goes on.
@@ -291,6 +313,9 @@ class Rounds:
         self.outcomes.update((str(uid), one.outcome) for uid, one in report.actions.items())
         bad = [one for one in report.actions.values() if one.status is not None and not one.status.is_good]
         self.failed.update({str(one.uid): tuple(map(str, one.origins)) or (str(one.uid),) for one in bad})
+        needless = [uid for uid in map(str, report.actions) if self._is_needless(uid)]
+        producers = () if walk.plan is None else walk.plan.plan_producers
+        self.failed.update({uid: (uid,) for uid in needless if uid in producers})
         return bad
 
     def _walk_let_in(self, report: RunReport, plan: Project) -> None:
