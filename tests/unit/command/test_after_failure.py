@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from treadle import DAG, Command, CommandWalk, Limits, Retries, Settings
 from treadle.core.after_failure import AfterFailure
+from treadle.core.conditions import parse
 from treadle.core.outcomes import outcome
 
 if TYPE_CHECKING:
@@ -170,6 +172,70 @@ def test_a_run_that_was_asked_to_end_starts_nothing(tmp_path: Path) -> None:
     report = Stopped(dag, str(tmp_path), Settings(1)).run()
     assert kinds(report) == {"a": "failed", "mail": "not_started", "tidy": "not_started"}
     assert report.interrupted
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_runs_start_what_the_first_failure_meets_and_no_more(tmp_path: Path, seed: int) -> None:
+    """C9: over random graphs; what was left is left for a reason, and what was started has one."""
+    random = Random(seed)
+    for number in range(4):
+        edges: dict[str, dict[str, str]] = {}
+        for n in range(random.randrange(3, 10)):
+            starts = random.sample(list(edges), min(len(edges), random.choice([0, 1, 1, 2, 3])))
+            edges[f"n{n}"] = {
+                p: random.choice(["on_success", "on_success", "on_failure", "always", "not_started or failed"])
+                for p in starts
+            }
+        fails = " ".join(uid for uid in edges if random.random() < 0.4)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        ran, report = run(folder, graph(edges, fails))
+        ends = kinds(report)
+        at = next((n for n, uid in enumerate(ran) if ends[uid] == "failed"), len(ran))
+        if not any(when != "on_success" for starts in edges.values() for when in starts.values()):
+            assert len(ran) <= at + 1
+            continue
+        check(edges, ran, ends, at)
+
+
+def check(edges: dict[str, dict[str, str]], ran: list[str], ends: dict[Any, str], at: int) -> None:
+    """Check a run.
+
+    :param at: when the first failure came
+    """
+    conditions = {uid: {p: parse(when) for p, when in starts.items()} for uid, starts in edges.items()}
+    is_met = {
+        uid: {p: when.is_met(outcome(ends[p])) for p, when in starts.items()} for uid, starts in conditions.items()
+    }
+    calm = ("success", "skip", "not_needed")
+    let_in: set[str] = set()
+    for uid in edges:
+        is_demanded = any(
+            ends[p] not in calm or (p in let_in and edges[uid][p] != "on_success") for p in edges[uid]
+        )
+        if at < len(ran) and all(is_met[uid].values()) and is_demanded:
+            assert uid in ran, uid
+            let_in.add(uid)
+    for uid in ran:
+        assert all(is_met[uid].values()), uid
+    wanted = set(let_in)
+    for uid in reversed(edges):
+        if uid in wanted:
+            wanted.update(edges[uid])
+    for uid in ran[at + 1 :]:
+        assert uid in wanted or _is_wanted(uid, edges, ends), uid
+    if at == len(ran):
+        assert "not_started" not in ends.values()
+
+
+def _is_wanted(uid: str, edges: dict[str, dict[str, str]], ends: dict[Any, str]) -> bool:
+    """Return whether something that a failure may let in needs an action, though it did not run in the end."""
+    after = [one for one, starts in edges.items() if starts.get(uid) == "on_success"]
+    return any(
+        any(ends[p] not in ("success", "skip") and when != "on_success" for p, when in edges[one].items())
+        or _is_wanted(one, edges, ends)
+        for one in after
+    )
 
 
 def test_a_long_chain_is_found_at_once() -> None:
