@@ -98,6 +98,8 @@ class Walk:
         """The turn in which each action was last looked at."""
         self._needless: set[Hashable] = set()
         """What has ended well without a result: not needed, or skipped by itself."""
+        self._is_conditional: bool | None = None
+        """`_has_conditions` of this run, once it has been asked."""
         self._unstarted: set[Hashable] = set()
         """What was left as it is although all that it comes after has ended."""
         self._met_by: dict[Hashable, tuple[Reason, ...]] = {}
@@ -250,7 +252,7 @@ class Walk:
         self._positions = None
         self._said_durations = {}
         self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
-        self._needless, self._met_by, self._unstarted = set(), {}, set()
+        self._needless, self._met_by, self._unstarted, self._is_conditional = set(), {}, set(), None
         self._ask_once(self.set_scheduling_params)
         scheduler = self._ask_once(self.create_scheduler)
         if not isinstance(scheduler, Scheduler):
@@ -379,8 +381,10 @@ class Walk:
         An OSError or a TreadleError of a hook is about what the action works on: it fails that action alone. All
         other exceptions, and what a hook may not return, are bugs of the hook: they end the walk.
         """
+        if self._is_conditional is None:
+            self._is_conditional = self._has_conditions
         try:
-            if self._has_conditions:
+            if self._is_conditional:
                 job = self._job_by_conditions(uid, data, predecessors, notify_end)
             elif failed := [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]:
                 job = self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
