@@ -422,7 +422,7 @@ class CommandWalk(Walk):
         self.store.load()
         self._begin(self.store.stamps)
         wait_for_producers(self.store, self.actions)
-        self._may_start = False
+        self._may_start, self._needless = False, set()
         verdicts: dict[str, Verdict] = {}
         for uid, command in self.actions:
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
@@ -1086,6 +1086,7 @@ class CommandWalk(Walk):
         if not unmet:
             return None
         self.prev_fingerprints[uid] = self.new_fingerprints[uid] = None
+        self._needless.add(uid)
         if is_sure:
             return decision.not_needed(why for why in unmet if why.new is not None)
         return Verdict(decision.MAY_RUN, unmet)
