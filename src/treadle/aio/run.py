@@ -415,10 +415,15 @@ class Run:
             self._over.set_result(None)
 
     def refuse(self, error: Exception) -> None:
-        """End by an error that no job has raised."""
+        """End by an error that no job has raised; where a critical job has failed before, that counts."""
         self._close()
-        if not self._over.done():
+        if self._over.done():
+            return
+        if self.failure is None or isinstance(error, InternalError):
             self._over.set_exception(error)
+        else:
+            logging.getLogger("treadle.aio").warning("%s", error)
+            self._over.set_result(None)
 
     def _close(self) -> None:
         """Start nothing more."""

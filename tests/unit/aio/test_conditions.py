@@ -27,6 +27,7 @@ from treadle.aio import (
 from treadle.core.codes import Codes
 from treadle.core.outcomes import outcome
 from treadle.errors import UsageError
+from treadle.testing import MemoryWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -388,6 +389,15 @@ def test_what_waits_for_its_turn_is_given_up_but_for_what_is_let_in(window: int,
     assert all(one.outcome is not None for one in scheduler)
 
 
+def test_a_failure_counts_more_than_that_what_it_lets_in_can_never_start(caplog: pytest.LogCaptureFixture) -> None:
+    service, test = Job(endless(), forever=True, mutex="x"), bad(KeyError("no"))
+    mail = Job(value(), mutex="x", label="mail").requires(test, when="on_failure")
+    with pytest.raises(KeyError):
+        Scheduler(service, test, mail).run()
+    assert said(mail) == ["not_started"]
+    assert "holds what 'mail' would need to start" in caplog.text
+
+
 def test_a_nested_run_goes_on_for_what_its_own_failures_let_in() -> None:
     log = Log()
     test = bad(label="test")
@@ -560,6 +570,28 @@ def test_random_graphs_without_critical_jobs_end_as_the_model_says(seed: int) ->
     assert {job.label: job.outcome and job.outcome.kind for job in jobs} == {
         job.label: kind for job, kind in kinds.items()
     }
+
+
+class Same(MemoryWalk):
+    """Runs the jobs of a random graph as a walk does."""
+
+    def create_job(self, uid: Any, data: Any, predecessors: Any, notify_end: Any) -> ActionJob:
+        return ActionJob(uid, data, notify_end, data)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_walk_and_a_scheduler_decide_the_same_by_the_same_conditions(seed: int) -> None:
+    """C2, C3, C4."""
+    jobs = drawn(random.Random(seed), 0)
+    dag = DAG()
+    for job in jobs:
+        job.when = {before: when or "on_success" for before, when in job.when.items()}
+        for before, when in job.when.items():
+            job.requires(before, when=when)
+        dag.add_vertex(job.label, job, {before.label: when for before, when in job.when.items()})
+    walked = {uid: action.outcome.kind for uid, action in Same(dag).run().actions.items()}
+    assert Scheduler(*jobs).run()
+    assert walked == {job.label: job.outcome and job.outcome.kind for job in jobs}
 
 
 @pytest.mark.parametrize("seed", range(300))
