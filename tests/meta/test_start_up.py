@@ -124,6 +124,15 @@ PLANS = {
     always: true
 """,
 }
+CONDITIONS = "conditions and an end"
+PLANS_WITH_CONDITIONS = {
+    CONDITIONS: """
+  a: {sh: 'cat ${in} > ${out}', in: in.txt, out: b.txt}
+  b: {sh: 'echo > ${out}', in: folder/, out: c.txt, needs: [{action: a, when: on_failure}]}
+  c: {sh: 'cat ${in} > ${out}', in: folder/x, out: d.txt, needs: [{action: a, when: always}]}
+  d: {run: 'true', finally: true}
+"""
+}
 """Actions of plans with one input, in.txt, and an output b.txt that says what it holds."""
 RUN = "import sys; sys.argv = ['treadle', 'run']; from treadle.__main__ import main; assert main() == 0"
 QUICK = {"gc", "itertools", "xxhash"}
@@ -139,9 +148,8 @@ EDIT = {"__future__", "_bisect", "_heapq", "_queue", "_struct", "bisect", "fcntl
 def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A folder with a plan that has nothing to do, and a snapshot that says so."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "treadle.yaml").write_text(
-        f"treadle: 1\nqueues: {{one: 1}}\nactions:{PLANS[getattr(request, 'param', 'two steps')]}"
-    )
+    actions = {**PLANS, **PLANS_WITH_CONDITIONS}[getattr(request, "param", "two steps")]
+    (tmp_path / "treadle.yaml").write_text(f"treadle: 1\nqueues: {{one: 1}}\nactions:{actions}")
     (tmp_path / "folder").mkdir()
     for name in ("in.txt", "edited.txt", "folder/in.txt", "folder/x"):
         (tmp_path / name).write_text("x")
@@ -174,6 +182,7 @@ def with_packages(modules: Iterable[str]) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("settled", ["two steps", CONDITIONS], indirect=True)
 @pytest.mark.usefixtures("settled")
 def test_a_run_with_nothing_to_do_loads_the_hot_modules_declared_for_it_and_no_other() -> None:
     loaded = loaded_in_a_run()
@@ -232,6 +241,17 @@ def test_the_init_of_a_package_that_a_run_loads_holds_its_first_line_only(packag
     lines = Path(SOURCES, *package.split(".")[1:], "__init__.py").read_text("utf-8").splitlines()
     assert len(lines) == 1
     assert lines[0].startswith('"""')
+
+
+@pytest.mark.parametrize("settled", [CONDITIONS], indirect=True)
+def test_a_plan_with_conditions_and_an_end_keeps_its_fast_path(settled: Path) -> None:
+    """C7 and C8: one edit is walked without the plan; of ours nothing is loaded but what these two need."""
+    (settled / "in.txt").write_text("y")
+    loaded = loaded_in_a_run()
+    assert (settled / "b.txt").read_text() == "y"
+    own_ones = {"treadle.core.conditions", "treadle.core.unneeded", "treadle.command.last"}
+    assert own(loaded) - with_packages({*NOTHING_TO_DO, *ONE_EDIT}) <= own_ones
+    assert not [name for name in loaded if name.startswith("treadle.plan")]
 
 
 @pytest.mark.system("strace")
