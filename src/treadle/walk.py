@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import sys
 from _thread import allocate_lock
+from time import monotonic
 
 from ._startup.interpreter import RareCollection
 from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import edge_conditions, require_graph
-from .core.outcomes import CANCEL, NO_OUTCOME, PASS, ActionReport, Outcome, Report, outcome
+from .core.outcomes import CANCEL, FAIL, NO_OUTCOME, PASS, RAN, ActionReport, Outcome, Report, outcome
 from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
-from .events.bus import Action, Bus, Ended, Started, WalkBegan, WalkEnded
+from .events.bus import Action, Bus, Ended, Started, WalkBegan, end_of_walk
 from .scheduling.hooks import add_note, call_hook, refusal, words_of
 from .scheduling.job import EmptyJob, Job, ProcessJob
-from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, KILLING, RUNNING, STOPPING, Scheduler
+from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, DRAINING, KILLING, RUNNING, STOPPING, Scheduler
 from .status import ReturnValue
 
 TYPE_CHECKING = False
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from .core.time_left import TimeLeft
     from .engines.base import Engine
 
+OUT_OF_TIME = "the time limit of the run was reached"
+
 
 class Walk:
     """Walks a graph of actions and runs those that changed.
@@ -44,9 +47,11 @@ class Walk:
     `compute_fingerprint`, `inputs_moved` and `save_fingerprint`, after notready `request_requeue`. Where they are
     left alone nothing has a fingerprint, and each action runs.
     The names and signatures are those of e3.
+
+    :param fail_fast: whether nothing new starts after the first failure, see `keep_going`
     """
 
-    def __init__(self, actions: DAG) -> None:
+    def __init__(self, actions: DAG, *, fail_fast: bool = False) -> None:
         require_graph(actions)
         self.actions = actions
         self.prev_fingerprints: dict[Hashable, Any] = {}
@@ -63,6 +68,15 @@ class Walk:
         self.job_timeout: float | None = DEFAULT_JOB_MAX_DURATION
         self.pool: Pool | None = None
         """What there is for jobs that have a `demand`; None for what this machine has."""
+        self.keep_going = 1 if fail_fast else 0
+        """Failures after which nothing new starts, and what runs may end; 0 for any number. What is tried again has
+        not failed."""
+        self.stop_after = 0
+        """Actions that have run, well or not, after whose end nothing new starts; 0 for any number."""
+        self.deadline: float | None = None
+        """When what runs is ended and nothing new starts, on the clock of `time.monotonic`; None for never."""
+        self.why_stopped = ""
+        """Why nothing new starts, where the walk has found that itself."""
         self.max_running: int | None = None
         """How many jobs may run at the same time, over all queues; None for any number."""
         self.scheduler: Scheduler | None = None
@@ -77,6 +91,10 @@ class Walk:
         self.saved = 0.0
         """Seconds that the actions which were skipped took when they last ran, as far as is known."""
         self._stop_requested: int | None = None
+        self._failures = 0
+        self.runs_ended = 0
+        """How many actions have run, well or not, and are not tried again."""
+        self._has_said_why = False
         self._running = allocate_lock()
         self._has_run = False
         self._is_cut = False
@@ -102,6 +120,8 @@ class Walk:
         """`_has_conditions` of this run, once it has been asked."""
         self._unstarted: set[Hashable] = set()
         """What was left as it is although all that it comes after has ended."""
+        self._why_unstarted: dict[Hashable, str] = {}
+        """Why, of those for which it is not that the run ends."""
         self._met_by: dict[Hashable, tuple[Reason, ...]] = {}
         """The conditions of actions that something else than a success has met, as reasons to run."""
 
@@ -232,7 +252,8 @@ class Walk:
                 # what came after the end of the previous run was for that one
                 self._stop_requested = None
             self._has_run, self._is_cut, self._is_published = True, False, False
-            report = self._run_alone()
+            self.why_stopped, self._has_said_why = "", False
+            report = self._run_alone() if self.deadline is None else self._run_until(self.deadline)
         except BaseException:
             self._is_cut = True
             if self._is_published:
@@ -245,6 +266,29 @@ class Walk:
         finally:
             self._running.release()
 
+    def _run_until(self, deadline: float) -> Report:
+        """Do what `_run_alone` does, and end at a time."""
+        from threading import TIMEOUT_MAX, Timer
+
+        left = deadline - monotonic()
+        if left <= 0:
+            self._end_in_time()
+            return self._run_alone()
+        timer = Timer(min(left, TIMEOUT_MAX), self._end_in_time)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._run_alone()
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _end_in_time(self) -> None:
+        """End what runs, as the time of the run is over; called in a thread of its own."""
+        if (self._stop_requested or 0) < STOPPING:
+            self.why_stopped, self._has_said_why = OUT_OF_TIME, False
+        self.stop(STOPPING)
+
     def _run_alone(self) -> Report:
         """Do what `run` does, which sees to it that nothing else does so at the same time."""
         self.prev_fingerprints, self.new_fingerprints, self.job_status = {}, {}, {}
@@ -253,6 +297,8 @@ class Walk:
         self._said_durations = {}
         self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
         self._needless, self._met_by, self._unstarted, self._is_conditional = set(), {}, set(), None
+        self._why_unstarted = {}
+        self._failures = self.runs_ended = 0
         self._ask_once(self.set_scheduling_params)
         scheduler = self._ask_once(self.create_scheduler)
         if not isinstance(scheduler, Scheduler):
@@ -349,7 +395,8 @@ class Walk:
         return Report(actions, interrupted=self._is_cut or self._stop_requested is not None)
 
     def _open_report(self, uid: Hashable) -> ActionReport:
-        report = ActionReport(uid, NO_OUTCOME, self.verdicts.get(uid))
+        why = self._why_unstarted.get(uid, self.why_stopped)
+        report = ActionReport(uid, outcome("not_started", why) if why else NO_OUTCOME, self.verdicts.get(uid))
         report.is_open = True
         return report
 
@@ -384,7 +431,7 @@ class Walk:
         if self._is_conditional is None:
             self._is_conditional = self._has_conditions
         try:
-            if self._is_conditional:
+            if self._is_conditional or not self._unstarted.isdisjoint(predecessors):
                 job = self._job_by_conditions(uid, data, predecessors, notify_end)
             elif failed := [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]:
                 job = self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
@@ -413,8 +460,35 @@ class Walk:
         retry = False
         if ended.status == ReturnValue.notready and not job.should_skip:
             retry = bool(call_hook(self.request_requeue, uid, job))
+        if not retry:
+            self._count_end(job)
         self._publish_ended(job, retry=retry)
         return retry
+
+    def _count_end(self, job: Job) -> None:
+        """Count an action that has ended for good; after enough of them nothing new starts."""
+        ended = self.outcomes[job.uid]
+        if ended.category == FAIL or ended.kind == "not_ready":
+            self._count_failure()
+        if job.attempt and ended.category != CANCEL and self._is_to_run(job.uid):
+            self.runs_ended += 1
+            if self.runs_ended == self.stop_after:
+                self.why_stopped = self.why_stopped or _so_many(self.runs_ended, "run")
+                if self.scheduler is not None:
+                    self.scheduler.stop(DRAINING)
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self._failures == self.keep_going:
+            # each failure is published by itself
+            self._has_said_why = not self.why_stopped
+            self.why_stopped = self.why_stopped or _so_many(self._failures, "failed")
+            self._stop_after_failures()
+
+    def _stop_after_failures(self) -> None:
+        """Let what runs end, and start nothing new."""
+        if self.scheduler is not None:
+            self.scheduler.stop(DRAINING)
 
     @property
     def _has_conditions(self) -> bool:
@@ -455,6 +529,9 @@ class Walk:
         if judged.kind == conditions.NEEDLESS:
             return self._unneeded_job(uid, data, predecessors, judged, notify_end)
         if judged.kind == conditions.NOT_STARTED or not self._is_let_in(uid, judged):
+            unstarted = [str(start.uid) for start in judged.by if start.uid in self._why_unstarted]
+            if unstarted:
+                self._why_unstarted[uid] = f"it needs {listed(unstarted, 3)}, which was not started"
             return self._unstarted_job(uid, data, notify_end)
         if judged.by:
             self._met_by[uid] = tuple(Reason(decision.MET_BY, str(s.uid), None, s.outcome.kind) for s in judged.by)
@@ -579,6 +656,8 @@ class Walk:
                 return outcome("blocked")
             if verdict.decision == decision.NOT_NEEDED:
                 return outcome("not_needed")
+        if ended.kind == "interrupted" and not ended.reason and self._stop_requested is not None:
+            return outcome("interrupted", self.why_stopped)
         return ended
 
     def _look_again(self, job: Job) -> None:
@@ -672,7 +751,15 @@ class Walk:
         return {str(start): condition.text for start, condition in self.actions.get_conditions(uid).items()}
 
     def _round(self) -> None:
+        if self.why_stopped and self._stop_requested is not None:
+            self._say_why()
         self.bus.publish("round")
+
+    def _say_why(self) -> None:
+        """Publish once why nothing new starts."""
+        if self.why_stopped and not self._has_said_why:
+            self._has_said_why = True
+            self.bus.publish("note", f"{self.why_stopped}: nothing new starts")
 
     def _publish_began(self, actions: DAG) -> None:
         """Publish that a walk of some actions begins, with each of them."""
@@ -727,15 +814,15 @@ class Walk:
         """Publish that the walk is over, and before that the end of what was to be tried again, and is not."""
         for end in self._between.values():
             end.delay = None
+            if end.how == RAN:
+                # more attempts had to end well
+                end.outcome = next(one.outcome for uid, one in report.actions.items() if str(uid) == end.name)
+                end.how = end.outcome.end
             self.bus.publish("ended", end)
         self._between = {}
-        left = {str(uid): one.verdict for uid, one in report.actions.items() if one.is_open}
-        self.bus.publish(
-            "walk_ended",
-            WalkEnded(
-                left, ok=report.ok, interrupted=report.interrupted, saved=self.saved, total=len(report.actions)
-            ),
-        )
+        if any(one.is_open for one in report.actions.values()):
+            self._say_why()
+        self.bus.publish("walk_ended", end_of_walk(report, self.saved))
 
     def _failed_before(self, uid: Hashable) -> Collection[Hashable]:
         """Return the failures of an earlier walk that an action of this one is blocked by."""
@@ -789,6 +876,10 @@ class Walk:
 def _lets_success_in(ended: Outcome) -> bool:
     """Return whether an end lets run what needs a success."""
     return ended.category == PASS or ended.kind == "skip"
+
+
+def _so_many(number: int, how: str) -> str:
+    return f"{number} {'action has' if number == 1 else 'actions have'} {how}"
 
 
 def _key_of(fingerprint: Fingerprint) -> set[tuple[str, str]]:

@@ -69,6 +69,8 @@ def test_names_come_from_the_plan_hidden_ones_only_when_asked_for(tmp_path: Path
     assert values(tmp_path, "why", "fit") == ["fit", "fit@a", "fit@b c"]
     assert values(tmp_path, "run", "fit@b") == ["fit@b c"]
     assert values(tmp_path, "run", "--force=me") == ["--force=merge"]
+    assert values(tmp_path, "run", "--timeout=me") == ["--timeout=merge="]
+    assert values(tmp_path, "run", "--timeout", "me") == ["merge="]
 
 
 def test_outputs_are_completed_folder_by_folder(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def parse(argv: Sequence[str]) -> Options:
         raise UsageError(f"`treadle {options.command}` takes no words after --", hint="it reads no plan")
     options.origin = _here()
     options.params = _params(getattr(options, "param", []))
+    _take_limits(options)
     if options.folder:
         try:
             os.chdir(options.folder)
@@ -89,6 +90,18 @@ def _take_plan(options: Options) -> None:
 
         if is_plan(first):
             options.file = options.names.pop(0)
+
+
+def _take_limits(options: Options) -> None:
+    """Take the limits of actions: of a name that is given twice the first one counts."""
+    for name, seconds in getattr(options, "limits", []):
+        if name:
+            options.timeouts.setdefault(name, seconds)
+        elif options.timeout is None:
+            options.timeout = seconds
+    given = [f"--{name}" for name in _REPEATS if getattr(options, name.replace("-", "_"))]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} cannot be combined", hint="leave out one of them")
 
 
 def _params(given: Sequence[str]) -> dict[str, str]:
@@ -200,10 +213,10 @@ inputs, environment, tools or outputs differ from their last success.
 
 _EXIT_CODES = """\
 exit codes:
-  0 success; 1 an action failed, or work is pending (status, run -n, clean -n);
-  2 the plan or the call is wrong; 3 another run is active (--no-wait); 70 a bug
-  in Treadle; 129, 130, 143 ended by HUP, INT, TERM; 141 the output pipe was
-  closed.
+  0 success; 1 an action failed or was not started, or work is pending (status,
+  run -n, clean -n); 2 the plan or the call is wrong; 3 another run is active
+  (--no-wait, --run-timeout); 70 a bug in Treadle; 129, 130, 143 ended by HUP,
+  INT, TERM; 141 the output pipe was closed.
 """
 
 _EXAMPLES = """\
@@ -388,6 +401,12 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--pool", "a file that says what there is of resources", type=_file, metavar="FILE")
     add("run", "-k", "go on after failures; -kN stops after N", dest="keep_going", action="store_const", const=0)
     add("run", "--keep-going", none, type=int, metavar="N")
+    add("run", "--stop-after", "start nothing new once N actions have run", type=_positive, metavar="N")
+    add("run", "--run-timeout", _RUN_TIMEOUT, type=_duration, metavar="TIME")
+    add("run", "--timeout", _TIMEOUT, dest="limits", type=_limit, action="append", metavar="[NAME=]TIME")
+    add("run", "--timeout-times", "multiply all time limits of actions", type=_factor, metavar="X")
+    for name, text in _REPEATS.items():
+        add("run", f"--{name}", text, type=_positive, metavar="N")
     add("run", "--output", _OUTPUT, choices=OUTPUTS)
     add("run", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))
     add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
@@ -420,6 +439,13 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
 
 
 _SINCE = "only actions that depend on what differs from this commit of git"
+_RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"
+_TIMEOUT = "time limit of an action: of NAME, else of those that are selected; none for none"
+_REPEATS = {
+    "repeat-until-pass": "run what is selected, up to N more times after failures",
+    "repeat-after-timeout": "run what is selected, up to N more times after a time limit",
+    "repeat-until-fail": "run what is selected N times, or until it fails",
+}
 _OUTPUT = "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names"
 _EXIT_CODE = "a sum: 2 diffed, 4 timeout, 8 other failures, 16 cancelled, 32 not started, 64 else"
 _RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: four may share one"
@@ -444,6 +470,43 @@ def _jobs(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of actions, 1 or more")
     return min(int(text), sys.maxsize)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return min(int(text), sys.maxsize)
+
+
+def _factor(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, such as 2 or 0.5")
+    return number
+
+
+def _duration(text: str) -> float:
+    from treadle.plan.schema.keys import DURATION_KIND, seconds
+    from treadle.plan.yaml.nodes import Scalar
+
+    wrong = DURATION_KIND.check(Scalar(text, None, 0, 0)) if DURATION_KIND.check is not None else ""
+    if wrong:
+        raise argparse.ArgumentTypeError(f"{text!r} {wrong}")
+    return seconds(text)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    """Return a name, "" without one, and seconds."""
+    name, equals, value = text.rpartition("=")
+    if equals and not name:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=TIME, or TIME for what is selected")
+    try:
+        return name, float("inf") if value == "none" else _duration(value)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or none") from None
 
 
 def _number(text: str) -> int:

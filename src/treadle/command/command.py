@@ -108,9 +108,10 @@ class Retries:
     :param backoff: seconds before the second attempt, doubled for each one after it, up to ten minutes
     :param jitter: the share, from 0 to 1, by which each of these pauses is shorter at most, as drawn by run, action
         and attempt
+    :param passes: how many attempts in a row have to end well; above 1 the first that does not is the outcome
     """
 
-    __slots__ = ("backoff", "jitter", "max", "on")
+    __slots__ = ("backoff", "jitter", "max", "on", "passes")
 
     def __init__(
         self,
@@ -118,7 +119,9 @@ class Retries:
         on: Sequence[str] = ("any",),
         backoff: float = 0.0,
         jitter: float = 0.0,
+        passes: int = 1,
     ) -> None:
+        self.passes = passes
         self.jitter = jitter
         self.max = max
         self.on = tuple(on)

@@ -100,7 +100,7 @@ class GuardedJob(CommandJob):
 
     def start(self, slot: int, host: Host | None = None) -> None:
         """Start the step: a guard in a thread, the action as any other."""
-        if self.guarding:
+        if self.guarding and not self.left_out:
             Job.start(self, slot, host)
         else:
             super().start(slot, host)
@@ -163,7 +163,7 @@ class GuardedJob(CommandJob):
         environ = context.fingerprinter.environment(command) | one.variables
         cwd = os.path.normpath(os.path.join(context.root, command.cwd))
         mark = mark_of(context.run, self.uid)
-        limit = command.limits.timeout
+        limit = self.limits.timeout
         end = None if limit is None else monotonic() + limit
         shown = next((line for line in one.shown.splitlines() if line.strip()), "an empty script")
         with tempfile.TemporaryFile() as output:

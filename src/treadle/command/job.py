@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.outcomes import Outcome
+    from treadle.scheduling.job import Host
 
-    from .command import Command
+    from .command import Command, Limits
     from .fingerprinting import Fingerprinter
 
 
@@ -76,6 +77,7 @@ class CommandJob(ProcessJob):
     :param ready: called just before each attempt, makes room for its outputs; returns where they were restored
         from, "" if the action has to run; may raise TreadleError
     :param engine: the engine that runs its program, "" for this machine
+    :param limits: those of this run; None for those of its Command
     """
 
     logs_failures = False
@@ -92,29 +94,33 @@ class CommandJob(ProcessJob):
         context: JobContext,
         ready: Callable[[CommandJob], str],
         engine: str = "",
+        limits: Limits | None = None,
     ) -> None:
         super().__init__(uid, data, notify_end)
         self.command = data
+        self.limits = limits = limits or data.limits
         self.context = context
         self.ready = ready
         self.engine = engine
         self._announced = 0
         """The last attempt that was published as started."""
+        self.left_out = ""
+        """Why it does not start though it is its turn, "" if it does."""
         self.made_room = False
         """Whether the outputs of previous runs have been removed for this attempt."""
         self.restored = ""
         """Where its outputs came from, "" if they were not restored."""
         self.emptied: list[str] = []
         """Output folders from which something was removed before an attempt."""
-        self.queue_name = CONSOLE_QUEUE if data.console else data.limits.queue
-        self.tokens = data.limits.tokens
-        self.timeout = data.limits.timeout
-        self.demand = data.limits.demand
+        self.queue_name = CONSOLE_QUEUE if data.console else limits.queue
+        self.tokens = limits.tokens
+        self.timeout = limits.timeout
+        self.demand = limits.demand
 
     @property
     def priority(self) -> int:
         """The priority of the command."""
-        return self.command.limits.priority
+        return self.limits.priority
 
     def status_of(self, code: int | None) -> ReturnValue:
         """Return the status of an exit code: 126 of a shell (`cannot execute`) is not e3's `unchanged`."""
@@ -141,6 +147,13 @@ class CommandJob(ProcessJob):
         from treadle.core.codes import outcome_of_code
 
         return outcome_of_code(code, why, command.codes, command.expect)
+
+    def start(self, slot: int, host: Host | None = None) -> None:
+        """Start the program; what is left out has ended at once."""
+        if self.left_out and host is not None:
+            host.run_process(self, None)
+        else:
+            super().start(slot, host)
 
     def announce(self) -> bool:
         """Return whether this attempt is yet to be published as started, and count it as published from now on.

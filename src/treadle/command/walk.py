@@ -6,7 +6,7 @@ It knows nothing of plans, of the terminal, or of how programs are started.
 from __future__ import annotations
 
 import os
-from time import time_ns
+from time import monotonic, time_ns
 
 from treadle._startup.interpreter import inherited
 from treadle.content.digests import ABSENT
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from treadle.events.bus import Ended
     from treadle.state.store import Known
 
+    from .command import Limits
     from .expected import ExpectedDurations
     from .fingerprinting import ActionInputs
     from .observer import Observer
@@ -73,17 +74,20 @@ def acquire_state(
     run: str,
     *,
     wait: bool = True,
+    until: float | None = None,
     on_wait: Callable[[str], None] | None = None,
     known: Known | None = None,
 ) -> None:
     """Take the lock of a state folder, read its log, and end what an earlier run left running when it was killed.
 
     :param run: the id of our run
+    :param until: until when another run is waited for, on the monotonic clock; None for as long as it takes
     :param known: what need not be read; if the log is another one now, all is read
     :raises StateError: the folder cannot be made or written, or what was left running does not end
-    :raises BusyError: another run holds the lock, and `wait` is false
+    :raises BusyError: another run holds the lock, and `wait` is false, or it does so at the time `until`
     """
-    store.acquire(run, wait=wait, on_wait=on_wait, known=known, mark=os.environ.get(process_marks.MARK, ""))
+    mark = os.environ.get(process_marks.MARK, "")
+    store.acquire(run, wait=wait, until=until, on_wait=on_wait, known=known, mark=mark)
     killed = store.killed_runs()
     if killed:
         from .reported import remove_left
@@ -106,7 +110,12 @@ class Settings:
 
     :param jobs: tokens of the default queue; None for the number of usable CPUs
     :param queues: further queues, name -> tokens
-    :param keep_going: failures after which nothing new starts; 0 for any number
+    :param keep_going: failures after which nothing new starts, and what runs may end; 0 for any number
+    :param fail_fast: short for `keep_going=1`
+    :param stop_after: actions that have run, well or not, after whose end nothing new starts; 0 for any number
+    :param deadline: when what runs is ended and nothing new starts, on the clock of `time.monotonic`; None for
+        never. What has a time limit, or took longer last time, than is left until then is not started
+    :param limits: uid -> limits that count in place of those of its Command
     :param force: uids that run whatever their records say
     :param environ: the environment to take variables from; None for our own
     :param wait: whether to wait for another run in the same root
@@ -118,8 +127,8 @@ class Settings:
     """
 
     __slots__ = (
-        *("blocked", "colours", "environ", "force", "jobs"),
-        *("keep_going", "max_running", "pool", "queues", "wait"),
+        *("blocked", "colours", "deadline", "environ", "force", "jobs", "keep_going", "limits", "max_running"),
+        *("pool", "queues", "stop_after", "wait"),
     )
 
     def __init__(
@@ -134,12 +143,19 @@ class Settings:
         colours: bool = False,
         pool: Pool | Callable[[], Pool] | None = None,
         max_running: int | None = None,
+        fail_fast: bool = False,
+        stop_after: int = 0,
+        deadline: float | None = None,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
+        self.stop_after = stop_after
+        self.deadline = deadline
+        self.limits = dict(limits or {})
         self.max_running = max_running
         self.pool = pool
         self.jobs = jobs or usable_cpus()
         self.queues = dict(queues or {})
-        self.keep_going = keep_going
+        self.keep_going = 1 if fail_fast else keep_going
         self.force = frozenset(force)
         self.environ = inherited() if environ is None else dict(environ)
         self.wait = wait
@@ -207,6 +223,7 @@ class CommandWalk(Walk):
         """Whether those of them that run have a time limit, as the run is to end."""
         self.root = os.path.abspath(root)
         self.settings = settings or Settings()
+        self.deadline = self.settings.deadline
         if observer is not None:
             from .observer import Observed
 
@@ -249,7 +266,6 @@ class CommandWalk(Walk):
         self._discovered_before: dict[str, list[str]] = {}
         self._durations: dict[str, float] = {}
         self._expectations: ExpectedDurations | None = None
-        self._failures = 0
         self._after_failure: AfterFailure | None = None
         """What may start yet once failures have ended the run, if there are conditions; None before."""
         self._after_a_run: set[str] = set()
@@ -280,7 +296,8 @@ class CommandWalk(Walk):
         self._check()
         self._check_demands()
         known = None if self._rest is None else self._rest.known
-        acquire_state(self.store, self.run_id, wait=self.settings.wait, on_wait=self._wait_for, known=known)
+        wait, until = self.settings.wait, self.deadline
+        acquire_state(self.store, self.run_id, wait=wait, until=until, on_wait=self._wait_for, known=known)
         try:
             if self._rest is not None and not self.store.is_partial:
                 raise OutdatedError("another run has changed the log")
@@ -292,6 +309,7 @@ class CommandWalk(Walk):
             self.about_to_walk()
             report = super()._run_alone() if self.last is None else self._run_both(self.last)
             self._tell_moved()
+            self._tell_left_out()
             self._end_leftovers()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self._say(unmarked_note(self.store.unmarked))
@@ -475,6 +493,7 @@ class CommandWalk(Walk):
         self.queues = self._queues()
         self.job_timeout = None
         self.max_running = self.settings.max_running
+        self.keep_going, self.stop_after = self.settings.keep_going, self.settings.stop_after
 
     def _find_pool(self) -> Pool:
         """Return what there is for demands, which is looked for when the first one is checked."""
@@ -601,7 +620,8 @@ class CommandWalk(Walk):
         absent = self.fingerprinter.absent(self._inputs[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
-        arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data))
+        limits = self.settings.limits.get(uid)
+        arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data), limits)
         if data.guards is not None:
             from .guarded_job import GuardedJob
 
@@ -668,6 +688,8 @@ class CommandWalk(Walk):
 
     def about_to_start(self, jobs: list[Any]) -> None:
         """Write the marks of a batch of jobs before any of them starts; see `Walk.about_to_start`."""
+        if self.deadline is not None and not self._is_last:
+            jobs = self._that_end_in_time(jobs, self.deadline)
         guarding = [job for job in jobs if getattr(job, "guarding", False)]
         if guarding:
             for job in guarding:
@@ -691,6 +713,17 @@ class CommandWalk(Walk):
                 found[owner.key] = mark
         self.store.mark_started(owners, found)
 
+    def _that_end_in_time(self, jobs: list[CommandJob], deadline: float) -> list[CommandJob]:
+        """Return those that can end before a time; the others are left out, and end without a start."""
+        left = max(deadline - monotonic(), 0.0)
+        for job in jobs:
+            limit, last = job.limits.timeout, self._durations.get(job.uid)
+            if limit is not None and limit > left:
+                job.left_out = f"its time limit is {limit:g} s, and {left:.1f} s are left of the run"
+            elif limit is None and last is not None and last > left:
+                job.left_out = f"it took {last:.1f} s last time, and {left:.1f} s are left of the run"
+        return [job for job in jobs if not job.left_out]
+
     def _was_as_left(self, uid: str) -> Callable[[str], bool]:
         """Return a function: whether an output was absent, or as recorded, when the action was predicted."""
         seen, previous = self._inputs[uid].results, self.prev_fingerprints.get(uid)
@@ -706,6 +739,8 @@ class CommandWalk(Walk):
         """Check and record the outputs of a job that ended, or put them aside."""
         if not isinstance(job, CommandJob):
             return self._collect_unstarted(job)
+        if job.left_out:
+            return self._collect_left_out(job)
         if job.guarding:
             return self._collect_guard(job)
         if job.uid not in self._rooms:
@@ -733,9 +768,28 @@ class CommandWalk(Walk):
         if ended.category == PASS:
             self.discovered.overlaps.is_over(uid, has_run=True)
             self._save(job, moved_inputs)
+            return self._passed(job)
+        return self._gave_no_record(job, ended)
+
+    def _passed(self, job: CommandJob) -> bool:
+        """Return whether an attempt that ended well is followed by another one, as more than one has to."""
+        uid, passes = job.uid, job.limits.retries.passes
+        if job.attempt >= passes:
+            self._count_end(job)
             self._publish_ended(job, retry=False)
             return False
-        return self._gave_no_record(job, ended)
+        # this is what is left of it if the run ends now
+        why = self.why_stopped or f"{job.attempt} of {passes} attempts have passed"
+        cut = outcome("interrupted", why)
+        again = not self._gives_up(DRAINING) and self._lets_in(job)
+        if not again:
+            self._note(job, cut)
+        self._publish_ended(job, retry=again)
+        self._note(job, cut)
+        # the next attempt replaces what this one has made, as that of another run would
+        self.prev_fingerprints[uid] = self.new_fingerprints[uid]
+        job.retry_delay = 0.0
+        return again
 
     def _tell_moved(self) -> None:
         """Publish what was moved aside to make room for outputs, and what missing records mean for that."""
@@ -924,15 +978,32 @@ class CommandWalk(Walk):
         if retry:
             from treadle.core.retry import pause_before
 
-            retries = command.limits.retries
+            retries = job.limits.retries
             seed = f"{self.run_id} {uid}"
             job.retry_delay = pause_before(job.attempt + 1, retries.backoff, retries.jitter, seed)
         else:
             self.discovered.overlaps.is_over(uid, has_run=True)
-            if ended.category == FAIL or ended.kind == "not_ready":
-                self._count_failure()
+            self._count_end(job)
         self._publish_ended(job, retry=retry)
         return retry
+
+    def _collect_left_out(self, job: CommandJob) -> bool:
+        """Leave an action as it is that could not end in time, or with the end of its attempt before."""
+        uid = job.uid
+        job.attempt -= 1
+        if job.attempt:
+            self._count_end(job)
+        else:
+            self._unstarted.add(uid)
+            self._why_unstarted[uid] = job.left_out
+        self.discovered.overlaps.is_over(uid, has_run=bool(job.attempt))
+        return False
+
+    def _tell_left_out(self) -> None:
+        """Publish which actions were not started as they could not end in time."""
+        if self._why_unstarted:
+            named = listed([str(uid) for uid in self._in_order(self._why_unstarted)], 5)
+            self._say(f"what may not end in the time of the run was not started: {named}")
 
     def _collect_guard(self, job: Any) -> bool:
         """Let an action go on that has passed a guard; else it fails, and its outputs and its record stay."""
@@ -958,8 +1029,7 @@ class CommandWalk(Walk):
         self._note(job, ended)
         if ended.kind == "skip":
             self.saved += self._durations.get(uid, 0.0)
-        elif ended.category == FAIL:
-            self._count_failure()
+        self._count_end(job)
         self._publish_ended(job, retry=False)
         return False
 
@@ -986,7 +1056,8 @@ class CommandWalk(Walk):
         if isinstance(job, CommandJob):
             end.command, end.exit_code = job.command.shown, job.code
             end.restored = job.restored
-            end.most, end.emptied = job.command.limits.retries.max + 1, tuple(job.emptied)
+            retries = job.limits.retries
+            end.most, end.emptied = max(retries.max + 1, retries.passes), tuple(job.emptied)
             if job.made_room and not job.command.console:
                 end.log = self.context.log(end.name)
             if end.failure and end.attempts and not retry:
@@ -1001,23 +1072,27 @@ class CommandWalk(Walk):
         missed = not_given(job.command, self.settings.environ, given, log)
         return f"\n{hint_of(missed)}" if missed else ""
 
-    def _count_failure(self) -> None:
-        self._failures += 1
-        if self._is_last:
-            # it blocks no other
-            return
-        if self.scheduler is None or self._after_failure is not None:
-            self._look_after_failure()
-        elif self._failures == self.settings.keep_going:
-            if not self.actions.has_conditions:
-                self.scheduler.stop(DRAINING)
-                return
-            from treadle.core.after_failure import AfterFailure
+    def _count_end(self, job: Job) -> None:
+        if not self._is_last:
+            # what is at the end blocks no other, and is none of those that are counted
+            super()._count_end(job)
 
-            self._after_failure = AfterFailure(self.actions, self.is_met)
-            self._after_failure.let_in.update(self._met_by)
+    def _count_failure(self) -> None:
+        is_known = self._after_failure is not None
+        super()._count_failure()
+        if is_known:
             self._look_after_failure()
-            self.scheduler.narrow(self._lets_in)
+
+    def _stop_after_failures(self) -> None:
+        if self.scheduler is None or not self.actions.has_conditions:
+            super()._stop_after_failures()
+            return
+        from treadle.core.after_failure import AfterFailure
+
+        self._after_failure = AfterFailure(self.actions, self.is_met)
+        self._after_failure.let_in.update(self._met_by)
+        self._look_after_failure()
+        self.scheduler.narrow(self._lets_in)
 
     def _look_after_failure(self) -> None:
         if self._after_failure is not None and self.scheduler is not None:
@@ -1177,10 +1252,11 @@ def _is_retried(job: CommandJob, ended: Outcome) -> bool:
     from treadle.core.retry import should_retry
 
     command, is_plain_end = job.command, job.failure is None and not job.timed_out
+    retries = job.limits.retries
     return should_retry(
         job.attempt,
-        command.limits.retries.max,
-        command.limits.retries.on,
+        retries.max,
+        retries.on,
         ended=ended,
         code=job.code if is_plain_end else None,
         codes=() if command.codes is None else command.codes.retry,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.core.decision import Reason, Verdict
-    from treadle.core.outcomes import Outcome, Usage
+    from treadle.core.outcomes import Outcome, Report, Usage
     from treadle.core.time_left import TimeLeft
     from treadle.core.values import Values
     from treadle.errors import Place, TreadleError
@@ -240,11 +240,12 @@ class WalkEnded:
     """A walk is over.
 
     :ivar verdicts: action that was not started -> its verdict, None if nothing was decided
+    :ivar why: action that was not started -> why, where that is known
     :ivar total: how many actions it has walked
     :ivar saved: seconds that the actions which were skipped took when they last ran
     """
 
-    __slots__ = ("interrupted", "ok", "saved", "total", "verdicts")
+    __slots__ = ("interrupted", "ok", "saved", "total", "verdicts", "why")
 
     def __init__(
         self,
@@ -254,12 +255,30 @@ class WalkEnded:
         interrupted: bool,
         saved: float = 0.0,
         total: int = 0,
+        why: Mapping[str, str] | None = None,
     ) -> None:
+        self.why = why or {}
         self.verdicts = verdicts
         self.total = total
         self.ok = ok
         self.interrupted = interrupted
         self.saved = saved
+
+
+def end_of_walk(report: Report, saved: float) -> WalkEnded:
+    """Return what subscribers get of the end of a walk.
+
+    :param saved: seconds that the actions which were skipped took when they last ran
+    """
+    left = {str(uid): one for uid, one in report.actions.items() if one.is_open}
+    return WalkEnded(
+        {name: one.verdict for name, one in left.items()},
+        ok=report.ok,
+        interrupted=report.interrupted,
+        saved=saved,
+        total=len(report.actions),
+        why={name: one.outcome.reason for name, one in left.items() if one.outcome.reason},
+    )
 
 
 class RunEnded(WalkEnded):
@@ -273,7 +292,12 @@ class RunEnded(WalkEnded):
 
     def __init__(self, disabled: Mapping[str, str], walk: WalkEnded, at: float) -> None:
         super().__init__(
-            walk.verdicts, ok=walk.ok, interrupted=walk.interrupted, saved=walk.saved, total=walk.total
+            walk.verdicts,
+            ok=walk.ok,
+            interrupted=walk.interrupted,
+            saved=walk.saved,
+            total=walk.total,
+            why=walk.why,
         )
         self.disabled = disabled
         self.at = at

@@ -69,6 +69,7 @@ class Recorder(Subscriber):
         self._root = ""
         """The folder that paths are relative to; that of the plan file as long as it was not read."""
         self._left: dict[str, Verdict | None] = {}
+        self._why_left: Mapping[str, str] = {}
         """The actions that the last walk has not started."""
         self._starts: dict[str, float] = {}
         self._tails: dict[str, Tail] = {}
@@ -220,6 +221,9 @@ class Recorder(Subscriber):
         last = self._between.get(event.name)
         if last is None or last["attempts"] != event.attempts:
             last = self._end_of(event, last=True)
+        elif event.how != last["status"]:
+            # more attempts had to end well
+            last = {**last, **_end(event.name, event.outcome, event.attempts, last["duration"])}
         if event.how in (RAN, SKIPPED) and self._attachments is not None:
             for shown in self._attachments.of(self._reported.pop(event.name, ())):
                 self._record("file", name=event.name, **shown)
@@ -236,14 +240,14 @@ class Recorder(Subscriber):
 
     def walk_ended(self, event: WalkEnded) -> None:
         """Keep the actions that the walk has not started: it may be the last one."""
-        self._left = dict(event.verdicts)
+        self._left, self._why_left = dict(event.verdicts), event.why
         self.interrupted = event.interrupted
         self._saved = event.saved
 
     def run_ended(self, event: RunEnded) -> None:
         """Record the actions that the run has not started."""
         self._over_at = event.at
-        self._left = dict(event.verdicts)
+        self._left, self._why_left = dict(event.verdicts), event.why
         self.interrupted = event.interrupted
         self._finish()
 
@@ -301,7 +305,10 @@ class Recorder(Subscriber):
         for name, verdict in self._left.items():
             if verdict is not None:
                 self.decided(name, verdict)
-            self._record_end(_end(name, NO_OUTCOME))
+            why = self._why_left.get(name)
+            self._record_end(
+                {**_end(name, NO_OUTCOME), **({"reason": without_root(why, self._root)} if why else {})}
+            )
         self._left = {}
 
     def _end_of(self, event: Ended, *, last: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from time import monotonic
 
 from treadle.core.outcomes import Report
 from treadle.errors import PlanError, UsageError, listed
-from treadle.events.bus import Bus, RunEnded, WalkEnded
+from treadle.events.bus import Bus, RunEnded, end_of_walk
 
 from .fast_start import DEFAULT_PLAN, plans_nearby
 from .options import Options
@@ -51,6 +51,8 @@ class RunReport(Report):
         self.saved = saved
         self.problems: list[TreadleError] = []
         self.unmade: list[str] = []
+        self.is_cut = False
+        """Whether it ended before the whole plan was known, by a limit or a request."""
 
     @classmethod
     def of(cls, report: Report, walk: CommandWalk) -> Self:
@@ -60,7 +62,7 @@ class RunReport(Report):
     @property
     def ok(self) -> bool:
         """Whether every action ended well or needed nothing, and every plan could be generated."""
-        return super().ok and not self.problems and not self.unmade
+        return super().ok and not (self.problems or self.unmade or self.is_cut)
 
 
 class StopRequests:
@@ -182,14 +184,7 @@ class Call:
         :param disabled: name -> why the plan disables it
         """
         if self.bus:
-            left = {str(uid): one.verdict for uid, one in report.actions.items() if one.is_open}
-            walk = WalkEnded(
-                left,
-                ok=report.ok,
-                interrupted=report.interrupted,
-                saved=report.saved,
-                total=len(report.actions),
-            )
+            walk = end_of_walk(report, report.saved)
             self.bus.publish("run_ended", RunEnded(disabled, walk, monotonic()))
 
     def load(self, *, is_run: bool = False) -> Project:

@@ -47,6 +47,8 @@ def open_plans(
 def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     """Return a walk that has looked at some actions and all that they need."""
     forced = call.select(plan, call.options.force)
+    if call.options.repeats:
+        forced = [*forced, *call.selected(plan)]
     if any(plan.actions[uid].is_last for uid in uids):
         # what is at the end follows from what else a run does
         uids = [*uids, *plan.default]

@@ -17,7 +17,17 @@ class Options:
     :param tags: an expression of tags, as `-l` takes it
     :param since: a commit: only actions that depend on what differs from it, as `--since` takes it
     :param jobs: how many actions may run in parallel, None for the number of usable CPUs
-    :param keep_going: failures after which nothing new starts, 0 for any number
+    :param keep_going: failures after which nothing new starts, 0 for any number; what is tried again has not failed
+    :param fail_fast: short for `keep_going=1`, which is the default
+    :param stop_after: actions that have run, well or not, after whose end nothing new starts; 0 for any number
+    :param run_timeout: seconds after which the run is ended; what cannot end in time is not started
+    :param timeout: seconds that an attempt of an action that the call selects may last, `math.inf` for no limit;
+        None for what the plan says
+    :param timeouts: name of actions -> the same of these; of several names that fit the first counts
+    :param timeout_times: what all time limits of actions are multiplied by
+    :param repeat_until_pass: selected actions run, and are tried again so often after any failure
+    :param repeat_after_timeout: selected actions run, and are tried again so often after a time limit
+    :param repeat_until_fail: selected actions run so often, until one attempt fails
     :param force: names of actions that run even if up to date
     :param wait: whether to wait for another run in the same root; if not, it raises a BusyError
     :param yes: whether actions that have to be confirmed start without a question
@@ -36,6 +46,15 @@ class Options:
         wait: bool = True,
         since: str = "",
         yes: bool = False,
+        fail_fast: bool = False,
+        stop_after: int = 0,
+        run_timeout: float | None = None,
+        timeout: float | None = None,
+        timeouts: Mapping[str, float] | None = None,
+        timeout_times: float = 1.0,
+        repeat_until_pass: int = 0,
+        repeat_after_timeout: int = 0,
+        repeat_until_fail: int = 0,
     ) -> None:
         self.command = ""
         self.argv: list[str] = []
@@ -51,7 +70,15 @@ class Options:
         self.rest: list[str] | None = None
         """The words after `--`, None without `--`."""
         self.jobs = jobs
-        self.keep_going = keep_going
+        self.keep_going = 1 if fail_fast else keep_going
+        self.stop_after = stop_after
+        self.run_timeout = run_timeout
+        self.timeout = timeout
+        self.timeouts: dict[str, float] = _dict_of(timeouts)
+        self.timeout_times = timeout_times
+        self.repeat_until_pass = repeat_until_pass
+        self.repeat_after_timeout = repeat_after_timeout
+        self.repeat_until_fail = repeat_until_fail
         self.dry = False
         self.watch = False
         self.stale = False
@@ -86,6 +113,16 @@ class Options:
         self.depth: int | None = None
         self.state = True
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the selected actions run, and more than once where that is needed."""
+        return bool(self.repeat_until_pass or self.repeat_after_timeout or self.repeat_until_fail)
+
+    @property
+    def names_limits(self) -> bool:
+        """Whether it has limits of its own for some actions, which only the plan can tell from others."""
+        return self.repeats or self.timeout is not None or bool(self.timeouts)
+
     def check(self) -> None:
         """Check the kinds of the options.
 
@@ -97,6 +134,11 @@ class Options:
                 from treadle.errors import UsageError
 
                 raise UsageError(f"Options: {name} is {value!r}", facts=[f"expected {expected}"])
+        given = [name for name in _REPEATS if getattr(self, name)]
+        if len(given) > 1:
+            from treadle.errors import UsageError
+
+            raise UsageError(f"{given[0]} and {given[1]} cannot be combined", hint="leave out one of them")
 
 
 def _list_of(value: Any) -> list[str]:
@@ -107,13 +149,13 @@ def _list_of(value: Any) -> list[str]:
     return list(value)
 
 
-def _dict_of(value: Any) -> dict[str, str]:
+def _dict_of(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     try:
         return dict(value)
     except (TypeError, ValueError):
-        kept: dict[str, str] = value
+        kept: dict[str, Any] = value
         return kept
 
 
@@ -129,6 +171,13 @@ def _is_number(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _are_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+_REPEATS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
+_AMOUNT = "a whole number, 0 or more"
+_SECONDS = "a number of seconds above 0, or None"
 _KINDS = (
     ("file", _is_text, "the path of a plan"),
     ("names", _are_texts, "a list of names: ['build', 'test']"),
@@ -141,7 +190,15 @@ _KINDS = (
     ("tags", _is_text, "an expression of tags: 'slow and not gpu'"),
     ("since", _is_text, "the name of a commit: 'main'"),
     ("jobs", lambda value: value is None or _is_number(value, 1), "a whole number, 1 or more, or None"),
-    ("keep_going", lambda value: _is_number(value, 0), "a whole number, 0 or more"),
+    ("keep_going", lambda value: _is_number(value, 0), _AMOUNT),
+    *((name, lambda value: _is_number(value, 0), _AMOUNT) for name in ("stop_after", *_REPEATS)),
+    *((name, lambda value: value is None or _are_seconds(value), _SECONDS) for name in ("run_timeout", "timeout")),
+    (
+        "timeouts",
+        lambda value: isinstance(value, dict) and _are_texts([*value]) and all(map(_are_seconds, value.values())),
+        "names with seconds: {'fit': 300, 'plot': math.inf}",
+    ),
+    ("timeout_times", _are_seconds, "a number above 0"),
     ("wait", lambda value: isinstance(value, bool), "True or False"),
     ("yes", lambda value: isinstance(value, bool), "True or False"),
 )

@@ -34,7 +34,8 @@ class PlanInputs:
         self.rows: dict[str, Kept] = {}
         self.system: dict[str, Kept] = {}
         self.search: dict[str, Kept] = {}
-        if self.found is None or call.options.force or call.options.force_all or call.options.since:
+        options = call.options
+        if self.found is None or options.force or options.force_all or options.since or options.names_limits:
             self.found = None
             return
         # a word that could be a plan is one as soon as there is such a file

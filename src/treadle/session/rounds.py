@@ -9,6 +9,7 @@ be understood without the plan depends on it.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from treadle.command.discovered import discovered_on_record, producers_on_record
@@ -31,7 +32,8 @@ from .generated_plans import (
     with_all_before,
     with_discovered_producers,
 )
-from .walk import PlanWalk, publish_plan, resource_settings
+from .own_limits import own_limits
+from .walk import PlanWalk, limit_settings, publish_plan, resource_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -66,6 +68,8 @@ class Rounds:
         """The plan of the last walk."""
         self.outcomes: dict[str, Outcome] = {}
         """uid -> how it has ended, of all that has been walked."""
+        self.ends = 0
+        """How many actions have run in the walks so far."""
         self._failures = 0
         """Failures that count for -k: those of producers that the named actions need."""
         self._report: RunReport | None = None
@@ -282,12 +286,18 @@ class Rounds:
         options = self.call.options
         dag = plan.dag(with_discovered_producers(plan, uids), self.done)
         here = [str(uid) for uid in dag.vertex_data]
+        asked = self._asked(plan) if options.names_limits else ()
+        forced = self.call.forced_among(plan, here)
+        if options.repeats:
+            forced += [uid for uid in here if uid in asked]
         settings = Settings(
             options.jobs,
             plan.queues,
             keep_going=limit,
-            force=self.call.forced_among(plan, here),
+            force=forced,
             wait=options.wait,
+            limits=own_limits(options, [dag], lambda names: self._known(plan, names), asked),
+            **limit_settings(self.call, self.ends),
             **resource_settings(options, plan.pool),
             blocked=self.blocked(plan, here),
             colours=self.call.colours,
@@ -300,8 +310,12 @@ class Rounds:
         self._walked = plan
         bad = self._take(report, walk)
         own = [one for one in bad if one.status != ReturnValue.force_fail]
-        if not report.interrupted and (limit == 0 or len(own) < limit):
+        self.ends += walk.runs_ended
+        is_over = options.stop_after and self.ends >= options.stop_after
+        is_cut = bool(report.interrupted or is_over or any(one.is_open for one in report.actions.values()))
+        if not is_cut and (limit == 0 or len(own) < limit):
             return True
+        report.is_cut = is_cut
         self._finish(report, plan)
         return False
 
@@ -345,6 +359,23 @@ class Rounds:
         self._take(ended, walk)
         report.actions |= ended.actions
         report.interrupted |= ended.interrupted
+
+    def _known(self, plan: Project, names: Iterable[str]) -> list[str]:
+        """Return the uids of those names that stand for no action of a plan that is not generated yet."""
+        found: dict[str, None] = {}
+        for name in names:
+            with suppress(UsageError):
+                found.update(dict.fromkeys(self.call.select_known(plan, [name])))
+        return list(found)
+
+    def _asked(self, plan: Project) -> list[str]:
+        """Return the selected actions that are known."""
+        names = self.call.names_in(plan)
+        found = self._known(plan, names) if names else list(plan.default)
+        try:
+            return self.call.narrowed(plan, found)
+        except UsageError:
+            return []
 
     def _finish(self, report: RunReport, plan: Project) -> None:
         """End the run with the report of the last walk, after what failures let in, and the actions at the end."""

@@ -7,12 +7,13 @@ from treadle.command.walk import OutdatedError, Settings
 from treadle.engines.process import seal_descriptors
 
 from .call import RunReport
-from .walk import PlanWalk, publish_plan, resource_settings
+from .walk import PlanWalk, limit_settings, publish_plan, resource_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from treadle.command.command import Limits
     from treadle.fastpath.partial_walk import Part
     from treadle.fastpath.probe import ProbeResult
     from treadle.frontends.base import Project
@@ -30,7 +31,8 @@ def run(call: Call) -> RunReport:
     """
     seal_descriptors()
     # a snapshot shows what has changed, and forced actions run without a change; with --since it is of all
-    is_special = call.options.force_all or call.options.force or call.options.since
+    options = call.options
+    is_special = options.force_all or options.force or options.since or options.names_limits
     found = None if call.bus.needs_all or is_special else call.found
     probed = found.probed if found is not None else None
     if probed is not None and probed.is_nothing_to_do and not call.bus:
@@ -59,7 +61,8 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
         plan = rounds.whole(plan)
         if rounds.end is not None:
             return rounds.end
-    uids = [*(call.selected(plan) if rounds is None else rounds.selected(plan)), *plan.plan_producers]
+    selected = call.selected(plan) if rounds is None else rounds.selected(plan)
+    uids = [*selected, *plan.plan_producers]
     named: list[str] = []
     if [one for one in plan.actions.values() if one.is_last]:
         from .look import named_last
@@ -75,7 +78,7 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
         report = _run_changed(call, inputs_of_plan, plan, uids, probed)
         if report is not None:
             return report
-    walk = _walk_of(call, plan, uids, rounds, named)
+    walk = _walk_of(call, plan, uids, rounds, selected, named)
     ended = walk.run()
     if plan.looks.work_trees:
         from .work_trees import keep_work_trees
@@ -125,11 +128,19 @@ def _walk_part(
 ) -> RunReport | None:
     """Walk a part, and update the snapshot; None if another run has changed the log since the look."""
     options = call.options
+    limits: dict[str, Limits] = {}
+    if options.timeout_times != 1:
+        from .own_limits import own_limits
+
+        limits = own_limits(options, [part.graph, part.last])
     settings = Settings(
-        *(options.jobs, queues),
+        options.jobs,
+        queues,
         keep_going=options.keep_going,
         wait=options.wait,
         colours=call.colours,
+        limits=limits,
+        **limit_settings(call),
         **resource_settings(options, pool),
     )
     walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest(), last=part.last)
@@ -149,29 +160,45 @@ def _walk_part(
     return report
 
 
-def _walk_of(call: Call, plan: Project, uids: list[str], rounds: Rounds | None, named: list[str]) -> PlanWalk:
+def _walk_of(
+    call: Call, plan: Project, uids: list[str], rounds: Rounds | None, selected: list[str], named: list[str]
+) -> PlanWalk:
     """Return a walk over some actions and all that they need.
 
     :param rounds: what has run before, because it generates plans
+    :param selected: the actions that the call selects
     :param named: the actions at the end that the call names
     """
     from .generated_plans import with_discovered_producers
 
     options = call.options
     done = rounds.done if rounds is not None else ()
-    forced = call.select(plan, options.force) if rounds is None else rounds.known(plan, options.force)
+
+    def with_names(names: list[str]) -> list[str]:
+        return call.select(plan, names) if rounds is None else rounds.known(plan, names)
+
+    forced = with_names(options.force)
+    if options.repeats:
+        forced = [*forced, *selected]
     forced = [uid for uid in forced if uid not in done]
     dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]), done)
     has_run = rounds is not None and rounds.has_run
     # where nothing else was named, those that were are all that runs
     last = plan.last(named if named and not dag.vertex_data and not has_run else None)
     everything = map(str, [*dag.vertex_data, *(() if last is None else last.vertex_data)])
+    limits: dict[str, Limits] = {}
+    if options.names_limits or options.timeout_times != 1:
+        from .own_limits import own_limits
+
+        limits = own_limits(options, [dag, last], with_names, selected)
     settings = Settings(
         options.jobs,
         plan.queues,
         keep_going=options.keep_going if rounds is None else rounds.failures_left,
         force=list(everything) if options.force_all else forced,
         wait=options.wait,
+        limits=limits,
+        **limit_settings(call, 0 if rounds is None else rounds.ends),
         **resource_settings(options, plan.pool),
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),
         colours=call.colours,

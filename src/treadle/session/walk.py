@@ -143,6 +143,16 @@ def resource_settings(options: Options, plan: str) -> dict[str, Any]:
     return {"pool": find, "max_running": int(most) if most else None}
 
 
+def limit_settings(call: Call, ends: int = 0) -> dict[str, Any]:
+    """Return the settings of a walk about the end of the run.
+
+    :param ends: how many actions have run in earlier walks of it
+    """
+    options = call.options
+    deadline = None if options.run_timeout is None else call.began + options.run_timeout
+    return {"deadline": deadline, "stop_after": max(options.stop_after - ends, 0)}
+
+
 def publish_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None = None) -> None:
     """Publish the plan that is about to be walked.
 

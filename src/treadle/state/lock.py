@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from _thread import get_ident
-from time import sleep
+from time import monotonic, sleep
 
 from treadle.content import trust
 from treadle.content.timestamps import NO_DEVICE, Clocks, fine_device
@@ -46,15 +46,22 @@ class Lock:
         return self._fd >= 0
 
     def acquire(
-        self, run: str, marks: str, *, wait: bool = True, on_wait: Callable[[str], None] | None = None
+        self,
+        run: str,
+        marks: str,
+        *,
+        wait: bool = True,
+        until: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         """Take the lock.
 
         :param run: the id of our run, for the runs after it
         :param marks: the marks that our own process carries (TREADLE_RUN)
         :param wait: whether to wait for another run
+        :param until: until when, on the monotonic clock; None for as long as it takes
         :param on_wait: called once with words for the run that holds it
-        :raises BusyError: another run holds it and `wait` is false
+        :raises BusyError: another run holds it and `wait` is false, or the time is over
         :raises UsageError: we run inside an action of the very run that holds it, or inside one of its hooks
         """
         failures = 0
@@ -70,6 +77,9 @@ class Lock:
                     raise BusyError(f"{words} is at work in this folder", hint="leave out --no-wait to wait for it")
                 if on_wait is not None:
                     on_wait(words)
+            if until is not None and failures > 1 and monotonic() >= until:
+                words = self.holder() or "another run"
+                raise BusyError(f"{words} is at work in this folder, and the time limit of this run is over")
             sleep(_PAUSE)
         self._write(f"{run}\n{os.getpid()}\n{_own_words()}\n")
         self.fine_device = fine_device(self._fd)

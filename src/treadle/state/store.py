@@ -238,6 +238,7 @@ class Store:
         run: str,
         *,
         wait: bool = True,
+        until: float | None = None,
         on_wait: Callable[[str], None] | None = None,
         known: Known | None = None,
         mark: str = "",
@@ -251,10 +252,10 @@ class Store:
         :param mark: the mark of the action that this process runs in, "" if it runs in none
         :param known: what need not be read; if the log is another one now, all is read
         :raises StateError: the folder cannot be made or written
-        :raises BusyError: another run holds the lock, and `wait` is false
+        :raises BusyError: another run holds the lock, and `wait` is false, or it does so at the time `until`
         """
         self.make_folder()
-        self.lock.acquire(run, mark, wait=wait, on_wait=on_wait)
+        self.lock.acquire(run, mark, wait=wait, until=until, on_wait=on_wait)
         self._run = run
         if known is None or not self.load_known(known):
             self.load()

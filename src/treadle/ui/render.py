@@ -115,7 +115,10 @@ def _told(ended: Ended) -> str:
 
 
 def retry_line(ended: Ended) -> Line:
-    """Return the line on a failed attempt that another one follows."""
+    """Return the line on an attempt that another one follows: it has failed, or more than one has to end well."""
+    if not ended.failure:
+        passed = f"({ended.attempts} of {ended.most} have passed)"
+        return line(("ran", "good"), " ", (safe(ended.name), "name"), f"; once more {passed}")
     delay = ended.delay or 0.0
     when = f" in {duration(delay)}" if delay > 0 else ""
     over = f"{ended.attempts} of {ended.most} attempts are over"

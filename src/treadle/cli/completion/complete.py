@@ -176,6 +176,11 @@ class _Line:
             return Completions([(str(one), "") for one in option.choices], prefix=prefix)
         if option.dest == "param":
             return self._param(word)
+        if option.dest == "limits":
+            if "=" in word:
+                return Completions()
+            rows = [(f"{name}=", what) for name, what in self.plan_names().matching(word)]
+            return Completions(rows, ["nospace"], prefix)
         if option.dest == "force":
             return Completions(self.plan_names().matching(word), prefix=prefix)
         if option.dest == "folder":

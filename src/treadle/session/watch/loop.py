@@ -160,6 +160,7 @@ class WatchLoop:
         options = copy(self.call.options)
         if not is_first:
             options.force, options.force_all, options.wait = [], False, True
+            options.repeat_until_pass = options.repeat_after_timeout = options.repeat_until_fail = 0
         return options
 
     def _wait(self, seconds: float | None) -> bool:
