@@ -105,6 +105,10 @@ def outcomes(project: Project) -> dict[str, object]:
     return {str(event["name"]): event["status"] for event in events(project, "ended")}
 
 
+def reasons(project: Project) -> dict[str, object]:
+    return {str(event["name"]): event["reason"] for event in events(project, "ended") if event.get("reason")}
+
+
 def test_k_counts_actions_that_failed_for_good(project: Project) -> None:
     """R7: two attempts that are followed by others count nothing, the third one ends the run."""
     chain(project, a=0, b=1)
@@ -128,6 +132,7 @@ def test_after_so_many_actions_nothing_new_starts(number: int, started: str, cod
     notes = [event["text"] for event in events(project, "note")]
     actions = "1 action has" if number == 1 else f"{number} actions have"
     assert notes == ([] if code == 0 else [f"{actions} run: nothing new starts"])
+    assert reasons(project) == ({} if code == 0 else dict.fromkeys(set("abcd") - set(started), f"{actions} run"))
 
 
 def test_a_budget_of_actions_counts_what_ran_and_failed_and_not_what_was_skipped(project: Project) -> None:
@@ -166,6 +171,7 @@ def test_the_limit_of_the_run_ends_what_runs_and_starts_nothing_new(project: Pro
     )
     assert project.run("--run-timeout", "5s", "--events", "events.jsonl", "a", "b", code=1) == ["a"]
     assert outcomes(project) == {"a": "interrupted", "b": "not started"}
+    assert reasons(project)["b"] == "the time limit of the run was reached"
     assert [event["text"] for event in events(project, "note")] == [
         "the time limit of the run was reached: nothing new starts"
     ]
@@ -277,6 +283,7 @@ def test_what_has_to_pass_more_often_when_the_run_ends_has_not_passed(project: P
     done = project.treadle("run", "-j2", "--repeat-until-fail=1000000", "--events", "events.jsonl", "a", "b")
     assert done.code == 1
     assert outcomes(project) == {"a": "interrupted", "b": "failed"}
+    assert [event["outcome"] for event in events(project, "ended")] == ["failed", "interrupted"]
     assert project.treadle("status", "a").code == 0
 
 

@@ -305,10 +305,10 @@ class Recorder(Subscriber):
         for name, verdict in self._left.items():
             if verdict is not None:
                 self.decided(name, verdict)
-            why = self._why_left.get(name)
-            self._record_end(
-                {**_end(name, NO_OUTCOME), **({"reason": without_root(why, self._root)} if why else {})}
-            )
+            end = _end(name, NO_OUTCOME)
+            if name in self._why_left:
+                end["reason"] = without_root(self._why_left[name], self._root)
+            self._record_end(end)
         self._left = {}
 
     def _end_of(self, event: Ended, *, last: bool) -> dict[str, Any]:
