@@ -53,7 +53,9 @@ class Conditions:
         judged = judge(starts)
         kind = _KINDS.get(judged.kind)
         if kind is not None:
-            uids: list[Any] = [start.uid for start in judged.by]
+            origins: tuple[Any, ...] = judged.origins
+            job._aio_origins = origins
+            uids: list[Any] = [*(origins or [start.uid for start in judged.by])]
             names = ", ".join(sorted(repr(name_of(uid)) for uid in uids))
             return kind, f"{'by' if kind == 'blocked' else 'after'} {names}"
         if self._after_failure is None:
@@ -103,7 +105,7 @@ class Conditions:
 
     def _start(self, job: AbstractJob, before: AbstractJob) -> Start:
         ended = _ended(before)
-        return Start(before, ended, self._is_met(job, before, ended))
+        return Start(before, ended, self._is_met(job, before, ended), before._aio_origins)
 
     def _is_by_failure(self, job: AbstractJob) -> bool:
         """Return whether something else than a success has met a condition of a job."""

@@ -70,6 +70,8 @@ class AbstractJob(SaysValues):
     """Where it has raised its exception: when that is raised again, its own traceback grows."""
     _aio_end: tuple[str, str] | None = None
     """The kind and the reason of its outcome where it has neither returned nor raised: skipped, left out, ended."""
+    _aio_origins: tuple[AbstractJob, ...] = ()
+    """The failures that it is blocked by: always those where it began."""
     _aio_when: dict[AbstractJob, Condition] | None = None
     """The conditions of what it requires, where they have one."""
     _aio_number = "??"
@@ -282,6 +284,7 @@ class AbstractJob(SaysValues):
         """Reset what a previous run has set."""
         self._aio_phase = IDLE
         self._aio_value = self._aio_exception = self._aio_stack = self._aio_end = None
+        self._aio_origins = ()
         if self._treadle_values is not None:
             self._treadle_values = None
         if self._aio_asks is not None:

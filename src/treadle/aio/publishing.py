@@ -107,7 +107,8 @@ class _PublishedRun:
         if ended.end == NOT_STARTED:
             return
         self._left_out.add(job)
-        verdict = blocked([ended.reason]) if ended.kind == "blocked" else not_needed(())
+        origins = [self._names[one] for one in job._aio_origins]
+        verdict = blocked(origins) if ended.kind == "blocked" else not_needed(())
         self._bus.publish("decided", self._names[job], verdict)
         self._bus.publish("ended", Ended(self._names[job], ended.end, 0.0, verdict.reasons, outcome=ended))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from treadle.aio import (
     NotReady,
     ProcessJob,
     PureScheduler,
+    Recording,
     Scheduler,
     Skipped,
     as_dag,
@@ -31,6 +33,7 @@ from treadle.testing import MemoryWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SOON = 0.001
 
@@ -508,6 +511,20 @@ def test_a_program_that_was_killed_for_memory_says_so(monkeypatch: pytest.Monkey
     job = ProcessJob(Command(["true"]), critical=False)
     assert Scheduler(job).run()
     assert said(job) == ["out_of_memory: true: killed by SIGKILL: memory ran out"]
+
+
+def test_what_is_blocked_names_the_failures_where_it_began(tmp_path: Path) -> None:
+    test, other = bad(critical=False, label="test"), bad(critical=False, label="other")
+    first = Job(value(), label="first").requires(test, when="on_success")
+    last = Job(value(), label="last").requires(first, other, when="on_success")
+    scheduler = Scheduler(test, other, first, last)
+    with Recording(scheduler, str(tmp_path / "events")):
+        assert scheduler.run()
+    assert said(first, last) == ["blocked: by 'test'", "blocked: by 'other', 'test'"]
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    told = {event["name"]: event["reasons"] for event in events if event.get("verdict") == "blocked"}
+    texts = {name: sorted(reason["text"] for reason in reasons) for name, reasons in told.items()}
+    assert texts == {"first": ["blocked by test"], "last": ["blocked by other", "blocked by test"]}
 
 
 class Drawn(AbstractJob):
