@@ -308,7 +308,8 @@ def test_what_a_failed_action_wrote_is_put_aside(tmp_path: Path) -> None:
 
 
 def test_without_keep_going_nothing_new_starts_after_the_first_failure(tmp_path: Path) -> None:
-    commands = {"a": sh("exit 1"), "b": sh("touch b", outputs=["b"]), "c": sh("cat b", inputs=["b"])}
+    first = sh("exit 1", limits=Limits(priority=1))
+    commands = {"a": first, "b": sh("touch b", outputs=["b"]), "c": sh("cat b", inputs=["b"])}
     report = Walking(tmp_path, None, Settings(jobs=1, keep_going=1))(**commands)
     assert [a.status for a in report.actions.values()] == [ReturnValue.failure, None, None]
     report = Walking(tmp_path, None, Settings(jobs=1))(**commands)
