@@ -228,7 +228,11 @@ class Run:
         """Start a job whose turn has come (for `sharing`)."""
         if job.forever:
             self._endless.add(job)
-        self._start(job, slot)
+        try:
+            self._start(job, slot)
+        except Exception as raised:
+            # the end of another run may have brought its turn; the slot comes back when this one has ended
+            self._hook_raised(raised)
 
     def _start(self, job: AbstractJob, slot: int = -1) -> None:
         if self._listener is not None:
@@ -269,10 +273,7 @@ class Run:
             elif self._listener is not None:
                 self._listener(DONE_WELL, job)
         except Exception as raised:
-            if self.failure is None:
-                self.failure = raised
-            if not self._is_over:
-                self._end()
+            self._hook_raised(raised)
 
     def _lost(self, job: AbstractJob, slot: int) -> None:
         """Note that a job was cancelled before its first turn."""
@@ -376,7 +377,20 @@ class Run:
                 job._aio_enter(SCHEDULED)
             self._share.ask(again)
 
+    def _hook_raised(self, error: Exception) -> None:
+        """End the run by what a hook of a job has raised: nothing waits for the task in which that was."""
+        if self._over.done():
+            logging.getLogger("treadle.aio").error("%s", error, exc_info=error)
+        self.refuse(error)
+
     def _ended(self, job: AbstractJob, slot: int) -> None:
+        """Release what a job held that has ended, and let others start; if a hook raises in this, the run fails."""
+        try:
+            self._make_way(job, slot)
+        except Exception as raised:
+            self._hook_raised(raised)
+
+    def _make_way(self, job: AbstractJob, slot: int) -> None:
         """Release what a job held that has ended, and let others start."""
         self._tasks.pop(job, None)
         self._endless.discard(job)
