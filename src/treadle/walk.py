@@ -14,9 +14,18 @@ from .core import decision
 from .core.decision import Reason, Verdict
 from .core.graph.dag import edge_conditions, require_graph
 from .core.outcomes import CANCEL, FAIL, NO_OUTCOME, PASS, RAN, ActionReport, Outcome, Report, outcome
-from .errors import HookError, RunError, StateError, StopRequestedError, TreadleError, is_shortage, listed
+from .errors import (
+    HookError,
+    RunError,
+    StateError,
+    StopRequestedError,
+    TreadleError,
+    UsageError,
+    is_shortage,
+    listed,
+)
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, end_of_walk
-from .scheduling.hooks import add_note, call_hook, refusal, words_of
+from .scheduling.hooks import add_note, call_hook, refusal, shown, words_of
 from .scheduling.job import EmptyJob, Job, ProcessJob
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, DRAINING, KILLING, RUNNING, STOPPING, Scheduler
 from .status import ReturnValue
@@ -268,6 +277,13 @@ class Walk:
 
     def _run_until(self, deadline: float) -> Report:
         """Do what `_run_alone` does, and end at a time."""
+        given: object = deadline
+        # not a number does not equal itself
+        if not isinstance(given, int | float) or isinstance(given, bool) or given != given:
+            raise UsageError(
+                f"the deadline is {shown(deadline)}",
+                facts=("expected a time on the clock of time.monotonic, None for no end",),
+            )
         from threading import TIMEOUT_MAX, Timer
 
         left = deadline - monotonic()
@@ -300,6 +316,11 @@ class Walk:
         self._why_unstarted = {}
         self._failures = self.runs_ended = 0
         self._ask_once(self.set_scheduling_params)
+        for name in ("keep_going", "stop_after"):
+            number = getattr(self, name)
+            # True would be one failure, which is the opposite of what it says
+            if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+                raise UsageError(f"{name} is {shown(number)}", facts=("expected a whole number, 0 for no limit",))
         scheduler = self._ask_once(self.create_scheduler)
         if not isinstance(scheduler, Scheduler):
             raise refusal(self.create_scheduler, scheduler, "a Scheduler")
@@ -434,7 +455,11 @@ class Walk:
             if self._is_conditional or not self._unstarted.isdisjoint(predecessors):
                 job = self._job_by_conditions(uid, data, predecessors, notify_end)
             elif failed := [*self._failed_before(uid), *(p for p in predecessors if not self._is_good(p))]:
-                job = self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
+                if any(self._was_cut_short(p) for p in failed):
+                    # that is no failure
+                    job = self._job_by_conditions(uid, data, predecessors, notify_end)
+                else:
+                    job = self._blocked_job(uid, data, predecessors, self._in_order(failed), notify_end)
             elif self._needless and not self._needless.isdisjoint(predecessors):
                 job = self._job_by_conditions(uid, data, predecessors, notify_end)
             else:
@@ -494,6 +519,11 @@ class Walk:
     def _has_conditions(self) -> bool:
         """Whether it takes more than the statuses of its predecessors to say whether an action may run."""
         return bool(edge_conditions(self.actions)) or type(self).is_met is not Walk.is_met
+
+    def _was_cut_short(self, uid: Hashable) -> bool:
+        """Return whether an action was cancelled, or left unstarted."""
+        ended = self.outcomes.get(uid, outcome("failed"))
+        return ended.category == CANCEL or ended.kind == NO_OUTCOME.kind
 
     def _outside_starts(self, uid: Hashable) -> Collection[Start]:
         """Return how those starts of edges to an action have ended that are not in the graph of this walk."""

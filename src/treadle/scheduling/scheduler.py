@@ -209,9 +209,15 @@ class Scheduler:
                 raise UsageError(f"queue {name!r} has {shown(tokens)} tokens", facts=("expected a whole number",))
             if tokens < 0:
                 raise TreadleError(f"queue {name!r} has {tokens} tokens")
-        if not isinstance(self.job_timeout, int | float | None):
+        limit = self.job_timeout
+        if limit is not None and not (_is_number(limit, int | float) and limit > 0):
             raise UsageError(
-                f"the job_timeout is {shown(self.job_timeout)}", facts=("expected seconds, None for no limit",)
+                f"the job_timeout is {shown(limit)}", facts=("expected seconds above 0, None for no limit",)
+            )
+        most = self.max_running
+        if most is not None and not (_is_number(most, int) and most > 0):
+            raise UsageError(
+                f"max_running is {shown(most)}", facts=("expected a whole number above 0, None for any number",)
             )
         self.dag_iterator = DAGIterator(dag, enable_busy_state=True)
         self._forget()
@@ -311,6 +317,12 @@ class Scheduler:
                 from treadle.engines.machine import pool_of_machine
 
                 self.pool = pool_of_machine(inherited(), cpus=self.queues.get("default"))
+            from treadle.core.pool import Pool
+
+            if not isinstance(self.pool, Pool):
+                raise UsageError(
+                    f"the pool is {shown(self.pool)}", facts=("expected a Pool, None for what this machine has",)
+                )
             self._pooled = PoolAdmission.continuing(self._admission, self.pool)
             self._admission = self._pooled
         return self._pooled
@@ -830,6 +842,10 @@ def _odd_demand(queue: object, tokens: object, priority: object, timeout: object
         if not (is_number and timeout > 0):  # type: ignore[operator]
             return f"its timeout is {shown(timeout)}, expected seconds above 0, None for no limit"
     return None
+
+
+def _is_number(value: object, kinds: Any) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _ignore_end(_: Hashable) -> None:

@@ -14,6 +14,7 @@ from treadle import (
     CommandWalk,
     CoroutineJob,
     DAGError,
+    Demand,
     EmptyJob,
     Fingerprint,
     Job,
@@ -240,6 +241,19 @@ PARAMS: dict[str, tuple[dict[str, Any], str]] = {
     "tokens as a text": ({"queues": {"a": "2"}}, "queue 'a' has '2' tokens"),
     "no tokens": ({"tokens": None}, "queue 'default' has None tokens"),
     "a limit as a text": ({"job_timeout": "60"}, "the job_timeout is '60'"),
+    "a limit below 0": ({"job_timeout": -1}, "the job_timeout is -1"),
+    "no time at all": ({"job_timeout": 0}, "the job_timeout is 0"),
+    "a limit that is no number": ({"job_timeout": float("nan")}, "the job_timeout is nan"),
+    "none at once": ({"max_running": 0}, "max_running is 0"),
+    "fewer than none at once": ({"max_running": -1}, "max_running is -1"),
+    "so many at once, as a text": ({"max_running": "2"}, "max_running is '2'"),
+    "True at once": ({"max_running": True}, "max_running is True"),
+    "failures as a text": ({"keep_going": "1"}, "keep_going is '1'"),
+    "True failures": ({"keep_going": True}, "keep_going is True"),
+    "fewer failures than none": ({"keep_going": -1}, "keep_going is -1"),
+    "an end as a text": ({"stop_after": "2"}, "stop_after is '2'"),
+    "an end before the begin": ({"stop_after": -1}, "stop_after is -1"),
+    "a part of an action": ({"stop_after": 1.5}, "stop_after is 1.5"),
 }
 
 
@@ -255,6 +269,29 @@ def test_scheduling_params_of_other_kinds_are_refused_in_words(case: str) -> Non
         walk_of(Odd).run()
     assert caught.value.what == words
     assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize("deadline", ["x", float("nan"), True, [1]])
+def test_a_deadline_of_another_kind_is_refused_in_words(deadline: Any) -> None:
+    walk = walk_of(Base)
+    walk.deadline = deadline
+    with pytest.raises(UsageError, match="the deadline is ") as caught:
+        walk.run()
+    assert "expected a time on the clock of time.monotonic" in str(caught.value)
+
+
+def test_a_pool_of_another_kind_is_refused_in_words_when_it_is_asked_for() -> None:
+    class Odd(Base):
+        def set_scheduling_params(self) -> None:
+            self.pool = {"gpus": 1}  # type: ignore[assignment]
+
+        def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Notify) -> Job:
+            job = super().create_job(uid, data, predecessors, notify_end)
+            job.demand = Demand({"gpus": 1})
+            return job
+
+    with pytest.raises(UsageError, match=r"the pool is \{'gpus': 1\}"):
+        walk_of(Odd).run()
 
 
 class Hooked(CallJob):

@@ -263,3 +263,37 @@ def test_what_is_no_outcome_is_refused() -> None:
 
     with pytest.raises(UsageError, match="an Outcome"):
         Judges(Plain).run()
+
+
+class Cut(MemoryWalk):
+    """`a` ends as it is told, `f` fails; `b`, `c` and `d` come after them."""
+
+    def __init__(self, ended: Outcome) -> None:
+        super().__init__(graph(("a",), ("f",), ("b", "a"), ("c", "b"), ("d", "a", "f")), {})
+        self.ended = ended
+
+    def outcome_of(self, job: Job) -> Outcome:
+        return {"a": self.ended, "f": outcome("failed")}.get(job.uid) or super().outcome_of(job)
+
+    def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: Notify) -> Job:
+        return Plain(uid, data, notify_end)
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "interrupted", "not_started"])
+def test_what_comes_after_an_end_that_is_no_failure_does_not_start_and_is_not_blocked(kind: str) -> None:
+    report = Cut(outcome(kind, "as asked")).run()
+    ends = {uid: action.outcome.kind for uid, action in report.actions.items()}
+    assert ends == {"a": kind, "f": "failed", "b": "not_started", "c": "not_started", "d": "blocked"}
+    assert report.actions["d"].origins == {"f"}
+    assert not report.ok
+
+
+def test_what_comes_after_one_job_that_was_interrupted_does_not_start() -> None:
+    class Ending(Plain):
+        """Is interrupted by itself, as by another thread."""
+
+        def run(self) -> None:
+            self.interrupt()
+
+    report = Ends(Ending).run()
+    assert [action.outcome.kind for action in report.actions.values()] == ["interrupted", "not_started"]
