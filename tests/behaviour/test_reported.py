@@ -172,6 +172,26 @@ def test_what_is_no_file_is_not_read(project: Project, make: str, said: str) -> 
     done = project.treadle("run", "a")
     assert done.code == 0
     assert f"a: its report was not taken as it is: {said}" in done.err
+    assert len(reports_left(project)) == ("mkdir" in make)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_report_may_name_as_many_artifacts_as_it_has_room_for(project: Project, as_json: bool) -> None:
+    """M3: they are taken in one pass, each once, and of those that are not there the first are named."""
+    lines = 'f"artifact {n}" for n in (*range(60000), 5, 7)'
+    said = f"print(*({lines}), sep=chr(10))"
+    if as_json:
+        said = 'import json; print(json.dumps({"artifact": [str(n) for n in (*range(60000), 5, 7)]}))'
+    project.write("say.py", said + "\n")
+    for n in (5, 7):
+        project.write(str(n), "")
+    project.write("plan", "treadle: 1\nactions: {a: {sh: 'python3 say.py > $TREADLE_REPORT'}}\n")
+    done = project.treadle("run", "a", "--events", "e.jsonl")
+    assert done.code == 0
+    missing = "; ".join(f"the artifact '{n}' is not there" for n in range(3))
+    assert f"not taken as it is: {missing}; and 59995 more are not there\n" in done.err
+    (end,) = (one for one in events(project) if one["event"] == "ended")
+    assert end["artifacts"] == ["5", "7"]
 
 
 def test_secrets_are_not_told(project: Project) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from treadle.core.redaction import without_values
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST = 1 << 20
 """Bytes of a report that count."""
+MOST_TOLD = 3
+"""How many artifacts that are not there are named."""
 SUFFIX = ".report"
 """What the names of reports end in; `command.job` has it too, as it loads this only where there is one."""
 
@@ -32,17 +35,23 @@ def take(path: str, values: Values, *, cwd: str, root: str, secrets: Collection[
     """
     try:
         text, wrong = _read(path)
-        os.unlink(path)
     except OSError as error:
-        return [f"it cannot be read: {error.strerror}"]
+        text, wrong = "", [f"it cannot be read: {error.strerror}"]
+    with suppress(OSError):
+        # a link or a socket goes too; a folder stays
+        os.unlink(path)
     wrong += values.take(text)
     found, values.artifacts = values.artifacts, []
+    missing: list[str] = []
     for artifact in found:
         full = os.path.normpath(os.path.join(cwd, artifact))
         if os.path.lexists(full):
             values.artifacts.append(full.removeprefix(os.path.join(root, "")))
         else:
-            wrong.append(f"the artifact {artifact!r} is not there")
+            missing.append(artifact)
+    wrong += [f"the artifact {artifact!r} is not there" for artifact in missing[:MOST_TOLD]]
+    if len(missing) > MOST_TOLD:
+        wrong.append(f"and {len(missing) - MOST_TOLD} more are not there")
     if secrets:
         values.attributes = {
             without_values(name, secrets): without_values(value, secrets)

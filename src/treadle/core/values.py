@@ -63,8 +63,12 @@ class Values:
 
     def take(self, text: str) -> list[str]:
         """Add what a report says: lines, or a JSON object; return what is wrong with it, in words."""
-        if text.lstrip().startswith("{"):
-            return self._take_json(text)
+        what = self._take_json(text) if text.lstrip().startswith("{") else self._take_lines(text)
+        # once for all of them: a report may name a hundred thousand
+        self.artifacts = list(dict.fromkeys(self.artifacts))
+        return what
+
+    def _take_lines(self, text: str) -> list[str]:
         wrong = [(number, line) for number, line in enumerate(text.split("\n"), 1) if not self._take_line(line)]
         shown = [f"line {number}: {_shown(line)}" for number, line in wrong[:_MOST_WRONG]]
         if len(wrong) > _MOST_WRONG:
@@ -119,9 +123,10 @@ class Values:
                 yield f"{_shown(name)}: {_shown(repr(value))} is no finite number"
 
     def _add_artifact(self, path: str) -> bool:
-        if path and "\0" not in path and path not in self.artifacts:
+        is_path = bool(path) and "\0" not in path
+        if is_path:
             self.artifacts.append(path)
-        return bool(path) and "\0" not in path
+        return is_path
 
 
 _MOST_WRONG = 3
