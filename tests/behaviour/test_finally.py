@@ -156,6 +156,32 @@ def test_an_edited_plan_has_its_end_as_it_is_now(project: Project) -> None:
     assert project.run() == ["build", "final", "tidy"]
 
 
+@pytest.mark.parametrize("is_edited", [False, True])
+@pytest.mark.parametrize("key", ["in", "edits"])
+def test_a_file_that_only_the_end_reads_has_to_be_there_by_either_path(
+    project: Project, key: str, is_edited: bool
+) -> None:
+    """C8: a plan whose end reads what is not there is wrong, also where a snapshot says that nothing has moved."""
+    text = PLAN.replace("echo last >> $LOG'", f"echo last >> $LOG', {key}: [late]")
+    at_work(project, text if not is_edited else PLAN)
+    project.write("late", "1")
+    project.run()
+    if is_edited:
+        # the snapshot is refreshed by the part that was edited
+        at_work(project, text.replace("echo build", ": ; echo build"))
+        project.run()
+    assert "nothing to do" in project.treadle("run").out
+    (project.folder / "late").unlink()
+    before = project.starts()
+    for content in ("1", "2"):
+        project.write("x", content)
+        done = project.treadle("run")
+        assert (done.code, project.starts()) == (2, before)
+        assert "late" in done.err
+    project.write("late", "2")
+    assert project.run() == ["build", "last", "tidy"]
+
+
 SIGNALLED = """
 treadle: 1
 default: [build]

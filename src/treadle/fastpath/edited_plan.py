@@ -23,9 +23,8 @@ from .partial_walk import STAMPS, Part, files_of, items_of, links_of_discovered,
 from .probe import MADE, WATCHED, split_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
-    from treadle.command.command import Command
     from treadle.command.walk import CommandWalk
     from treadle.core.conditions import Condition
     from treadle.core.graph.dag import DAG, Starts
@@ -173,17 +172,14 @@ class EditedPlan:
             numbers = found.union(*(followers.get(n, ()) for n in found))
         return sorted(found)
 
-    def files(self) -> list[str]:
-        """Return the files that what runs only after a failure reads, and no action makes."""
-        commands: dict[str, Command] = self.actions.vertex_data  # type: ignore[assignment]
-        if not edge_conditions(self.actions):
-            return []
-        from treadle.core.unneeded import unneeded
+    def files(self, last: DAG | None) -> list[str]:
+        """Return the files that are read only after a failure or at the end of a run, and that no action makes."""
+        found: Collection[Hashable] = ()
+        if edge_conditions(self.actions):
+            from treadle.core.unneeded import unneeded
 
-        found = unneeded(self.actions)
-        return files_of(
-            self.watch.root, {uid: commands[uid] for uid in commands if uid in found}, commands.values()
-        )
+            found = unneeded(self.actions)
+        return files_of(self.watch.root, self.actions.vertex_data, found, last)
 
     def graph_of(self, items: Sequence[int]) -> tuple[DAG, dict[str, dict[Hashable, Condition]]]:
         """Return some of the actions, and the conditions of edges from others."""
@@ -218,7 +214,7 @@ class ChangedPart(Part):
         }
         facts.has_globs, facts.queues = watch.has_globs, dict(watch.queues)
         facts.generates_plans, facts.pool = watch.generates_plans, watch.pool
-        facts.nearby, facts.files = list(watch.nearby), plan.files()
+        facts.nearby, facts.files = list(watch.nearby), plan.files(self.last)
         fresh = super().refreshed(walk)
         if fresh is None:
             return None

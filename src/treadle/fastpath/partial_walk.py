@@ -24,6 +24,7 @@ from .snapshot_file import Columns, command_from, join_texts, texts_of, texts_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from treadle.command.command import Command
     from treadle.content.files import Seen
@@ -142,21 +143,28 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
         *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.nearby, last_of(walk)),
-        files_of(watch.root, {uid: actions[uid] for uid in actions if uid in unneeded}, actions.values()),
+        files_of(watch.root, actions, unneeded, walk.last),
     )
     made.facts = facts.texts()
     return made
 
 
-def files_of(root: str, unneeded: Mapping[Hashable, Command], actions: Iterable[Command]) -> list[str]:
-    """Return the files that what runs only after a failure reads, and no action makes: a plan without one is wrong.
+def files_of(
+    root: str, actions: Mapping[Any, Command], unneeded: Collection[Hashable], last: DAG | None
+) -> list[str]:
+    """Return the files that are read only after a failure or at the end of a run, and that no action makes.
+
+    They have no rows, and a plan without one of them is wrong.
 
     :param root: the folder that paths are relative to
+    :param unneeded: those of the actions that run only after a failure
     """
-    read = dict.fromkeys(path for one in unneeded.values() for path in (*one.inputs, *one.edits))
+    at_end: Mapping[Any, Command] = last.vertex_data if last is not None else {}
+    late = [*(actions[uid] for uid in actions if uid in unneeded), *at_end.values()]
+    read = dict.fromkeys(path for one in late for path in (*one.inputs, *one.edits))
     if not read:
         return []
-    made = {path for command in actions for path in command.made}
+    made = {path for command in (*actions.values(), *at_end.values()) for path in command.made}
     return [path for path in read if path not in made and os.path.isfile(os.path.join(root, path))]
 
 

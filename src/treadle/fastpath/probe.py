@@ -74,7 +74,8 @@ class Facts:
     :param nearby: the nearest plan and those above it that may include it, relative to the root, if one of them was
         taken; [] if the call named the plan
     :param last: what its writer keeps of the actions at the end, as texts
-    :param files: paths that have to be files: declared inputs of what runs only after a failure, so has no rows
+    :param files: paths that have to be files: declared inputs of what runs only after a failure or at the
+        end of a run, so has no rows
     """
 
     __slots__ = (
