@@ -6,7 +6,8 @@ The token rules:
   from its start to its end; it never holds a part of what it asks for.
 - Within a queue the higher priority goes first, and between equals what came first. Nothing overtakes the
   head: if its tokens are not free, the queue waits, so that a large demand is never starved by small ones.
-- Queues do not wait for each other.
+- Queues do not wait for each other. Only where a limit of the run bounds how many run over all of them, that goes
+  first which is first of what all of them let in; between equals the queue that was named first.
 - A demand that its queue could never meet is refused when it arrives; it never waits.
 - A demand of no tokens starts as soon as it is at the head.
 - Each one that starts gets the lowest slot number that is free, and gives it back at its end. Slots are
@@ -49,6 +50,11 @@ class _Line:
                 break
             del self._by_key[heappop(self._keys)]
         return line
+
+    @property
+    def least(self) -> Any:
+        """The key of those that `first` has returned."""
+        return self._keys[0]
 
     def items(self) -> Iterator[tuple[Any, int, Any]]:
         """Yield what waits, in the order in which it goes: the item, its tokens and its key."""
@@ -103,16 +109,34 @@ class Admission:
 
     def admit(self) -> Iterator[tuple[Any, int]]:
         """Take out, one after the other, what may start now, each with its slot."""
+        if self.most is not None:
+            yield from self._admit_up_to(self.most)
+            return
         for queue, lines in self._lines.items():
             while (line := lines.first()) and line[0][1] <= self.free[queue]:
-                if self.most is not None and len(self._held) >= self.most:
-                    return
-                item, tokens = line.popleft()
-                self.free[queue] -= tokens
-                self.waiting -= 1
-                slot = self._take_slot()
-                self._held[slot] = (queue, tokens)
-                yield item, slot
+                yield self._take_out(queue, line)
+
+    def _admit_up_to(self, most: int) -> Iterator[tuple[Any, int]]:
+        """Do what `admit` does, while fewer than so many run: the first of all queues goes first."""
+        while len(self._held) < most:
+            firsts = [
+                (lines.least, queue, line)
+                for queue, lines in self._lines.items()
+                if (line := lines.first()) and line[0][1] <= self.free[queue]
+            ]
+            if not firsts:
+                return
+            _, queue, line = min(firsts, key=lambda first: first[0])
+            yield self._take_out(queue, line)
+
+    def _take_out(self, queue: str, line: deque[tuple[Any, int]]) -> tuple[Any, int]:
+        """Take out the first of a line, and return it with its slot."""
+        item, tokens = line.popleft()
+        self.free[queue] -= tokens
+        self.waiting -= 1
+        slot = self._take_slot()
+        self._held[slot] = (queue, tokens)
+        return item, slot
 
     def release(self, slot: int) -> None:
         """Give back a slot, and the tokens that went with it."""

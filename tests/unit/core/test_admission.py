@@ -88,6 +88,39 @@ def test_ranks_are_needed_when_more_waits_than_may_start(
     assert not admission.is_short
 
 
+@pytest.mark.parametrize("has_ranks", [False, True])
+@pytest.mark.parametrize(
+    ("came", "order"),
+    [
+        # queue, tokens, priority
+        ([("q", 1, 0), ("q", 1, 0), ("r", 1, 5), ("s", 1, 9)], [3, 2, 0, 1]),
+        # between equals that queue goes first which was named first
+        ([("s", 1, 0), ("r", 1, 0), ("q", 1, 0), ("r", 1, 1)], [3, 2, 1, 0]),
+        ([("q", 1, -1), ("r", 1, -2), ("q", 1, -3)], [0, 1, 2]),
+        # the first of `r` lacks tokens, so that another queue is next
+        ([("r", 2, 9), ("r", 3, 8), ("q", 1, 0), ("r", 1, 0)], [0, 2, 1, 3]),
+        ([("r", 0, 1), ("q", 0, 2), ("r", 0, 3)], [2, 1, 0]),
+    ],
+)
+def test_a_limit_of_the_run_lets_the_first_of_all_queues_go_first(
+    came: list[tuple[str, int, int]], order: list[int], *, has_ranks: bool
+) -> None:
+    """A2: a queue that was named before others has no precedence, with ranks or without."""
+    admission = Admission({"q": 3, "r": 3, "s": 3}, 2)
+    for uid, (queue, tokens, priority) in enumerate(came):
+        admission.push(uid, queue, tokens, priority)
+    if has_ranks:
+        admission = ranked(admission, lambda _: 0.0)
+    started, ended = list(admission.admit()), 0
+    assert len(started) == 2
+    while admission.waiting:
+        admission.release(started[ended][1])
+        ended += 1
+        started += admission.admit()
+        assert len(started) - ended <= 2
+    assert [uid for uid, _ in started] == order
+
+
 def test_queues_are_short_one_by_one() -> None:
     """A2: tokens that are free in another queue help nothing."""
     admission = Admission({"q": 3, "r": 1})
