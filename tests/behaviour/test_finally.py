@@ -6,11 +6,12 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from project import Project, wait_until
-from treadle import DAG, Command, CommandWalk, Job, Script, Settings, TreadleError
+from treadle import DAG, Command, CommandWalk, Job, Limits, Pool, Script, Settings, TreadleError
 from treadle.command import last as last_module
 from treadle.core import decision
 from watched import TOTALS, Watched
@@ -407,3 +408,62 @@ def test_a_look_of_a_walk_knows_its_end(project: Project) -> None:
     assert {uid: one.decision for uid, one in walk.look().items()} == {"a": decision.RUN, "x": decision.RUN}
     empty = CommandWalk(DAG(), str(project.folder), last=graph_of(project, "x"))
     assert {uid: one.decision for uid, one in empty.look().items()} == {"x": decision.SKIP}
+
+
+POOLED = """
+treadle: 1
+default: [build]
+defaults: {pass: [LOG, FAIL]}
+pool: {licences: 2, gpus: [one]}
+actions:
+  build: {sh: 'echo build >> $LOG; [ -z "$FAIL" ]; cat ${in} > ${out}', in: x, out: o/x}
+  tidy: {sh: 'echo "tidy $${TREADLE_LICENCES:-} $${TREADLE_GPU_IDS:-}" >> $LOG', finally: true, resources: {WHAT}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [("licences: 2", "tidy 2 "), ("gpus: 1", "tidy  one"), ("licences: 1, gpus: 1", "tidy 1 one")],
+)
+def test_an_end_takes_of_the_pool_of_the_plan_where_nothing_else_asks_for_it(
+    project: Project, what: str, line: str
+) -> None:
+    at_work(project, POOLED.replace("WHAT", what))
+    for content in ("1", "2"):
+        project.write("x", content)
+        project.log.unlink(missing_ok=True)
+        assert project.treadle("run").code == 0
+        assert project.log.read_text().splitlines() == ["build", line]
+
+
+@pytest.mark.parametrize("what", ["licences: 3", "tapes: 1", "gpus: 2", "licences: 3, gpus: 1"])
+def test_an_end_that_asks_for_what_the_pool_cannot_give_is_refused_before_anything_starts(
+    project: Project, what: str
+) -> None:
+    """A7: also where only a later edit lets it take place."""
+    at_work(project, POOLED.replace("WHAT", what))
+    refused = project.treadle("run")
+    assert refused.code == 2
+    assert "tidy: it asks for" in refused.text
+    assert project.starts() == []
+    at_work(project, POOLED.replace("WHAT", "licences: 1"))
+    assert project.run() == ["1", "build", "tidy"]
+    at_work(project, POOLED.replace("WHAT", what))
+    assert project.treadle("run").code == 0
+    project.write("x", "2")
+    assert project.treadle("run").code == 2
+
+
+def test_a_walk_takes_the_pool_of_its_settings_for_its_end(tmp_path: Path) -> None:
+    def graph(name: str, **limits: Any) -> DAG:
+        dag = DAG()
+        dag.add_vertex(name, Command(["true"], limits=Limits(**limits)))
+        return dag
+
+    settings = Settings(pool=Pool({"licences": 1}))
+    end = graph("end", resources={"licences": 1}, mutex="database")
+    report = CommandWalk(graph("main"), str(tmp_path), settings, last=end).run()
+    assert [action.outcome.kind for action in report.actions.values()] == ["success", "success"]
+    end = graph("end", resources={"licences": 2})
+    with pytest.raises(TreadleError, match="end: it asks for 2 of 'licences'"):
+        CommandWalk(graph("main"), str(tmp_path), settings, last=end).run()

@@ -398,21 +398,28 @@ class CommandWalk(Walk):
     def _check_demands(self) -> None:
         """Refuse demands that the pool could never meet, of actions that would run.
 
-        What is up to date needs nothing. What turns out later to have to run fails then, with the same reason.
+        What is up to date needs nothing. What turns out later to have to run fails then, with the same reason. What
+        is at the end runs, whatever is on record, where something before it fails: so it counts as soon as
+        something may run.
         """
         refused = refused_demands(self.actions, self._find_pool)
-        if not refused:
+        at_end = {} if self.last is None else refused_demands(self.last, self._find_pool)
+        if not refused and not at_end:
             return
         given = self.settings
         looking = Settings(given.jobs, given.queues, force=given.force, environ=given.environ)
         verdicts = CommandWalk(self.actions, self.root, looking).look()
-        for uid, why in refused.items():
-            if verdicts[uid].decision == decision.RUN:
-                raise TreadleError(
-                    f"{uid}: {why}",
-                    hint="say what there is by `pool:` in the plan or by `-r TYPE=N`, or run it elsewhere",
-                    place=self.actions.vertex_data[uid].place,
-                )
+        may_run = any(verdict.decision in (decision.RUN, decision.MAY_RUN) for verdict in verdicts.values())
+        found = {uid: why for uid, why in refused.items() if verdicts[uid].decision == decision.RUN}
+        if may_run:
+            found |= at_end
+        for uid, why in found.items():
+            command = self.actions.vertex_data[uid] if uid in refused or self.last is None else self.last[uid]
+            raise TreadleError(
+                f"{uid}: {why}",
+                hint="say what there is by `pool:` in the plan or by `-r TYPE=N`, or run it elsewhere",
+                place=command.place,
+            )
 
     def about_to_walk(self) -> None:
         """Check what has to hold before anything is decided; called under the lock, with the records read.
