@@ -403,7 +403,8 @@ def _conditions(graph: JobGraph) -> Conditions | None:
 
 def _check_seconds(graph: Any, name: str) -> None:
     value = getattr(graph, name, None)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+    # not a number does not equal itself
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
         raise UsageError(
             f"the {name} of {described(graph)} is {shown(value)}", facts=("expected seconds, None for no limit",)
         )

@@ -158,7 +158,8 @@ class Limits:
         limit: int | None = None,
     ) -> None:
         self.resources = dict(resources or {})
-        self.mutex = tuple(mutex)
+        # a text alone would be taken apart into its letters
+        self.mutex = (mutex,) if isinstance(mutex, str) else tuple(mutex)
         self.exclusive = exclusive
         self.group = group
         self.limit = limit

@@ -54,12 +54,18 @@ class Demand:
     limit: int | None = None
 
     def __post_init__(self) -> None:
+        given: object = self.resources
+        if not isinstance(given, Mapping):
+            raise UsageError(f"the resources are {given!r}", facts=("expected a dict: type -> amount",))
         for name, amount in self.resources.items():
             _check_type(name)
             _check_amount(f"the demand for {name!r}", amount)
         mutex: object = self.mutex
-        if not isinstance(mutex, tuple):
+        if not isinstance(mutex, tuple) or not all(isinstance(name, str) and name for name in mutex):
             raise UsageError(f"mutex is {mutex!r}", facts=("expected a tuple of names",))
+        exclusive: object = self.exclusive
+        if not isinstance(exclusive, bool):
+            raise UsageError(f"exclusive is {exclusive!r}", facts=("expected True or False",))
         if self.limit is not None and (_is_not_whole(self.limit) or self.limit < 1):
             raise UsageError(f"the limit is {self.limit!r}", facts=("expected a whole number above 0",))
 

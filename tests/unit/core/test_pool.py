@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from treadle import Limits
 from treadle.core.pool import Demand, Node, Pool, Room
 from treadle.errors import InternalError, UsageError
 
@@ -41,6 +42,11 @@ def test_an_amount_is_a_whole_number(amount: Any) -> None:
             lambda: Demand(mutex="database"),  # type: ignore[arg-type]
             "expected a tuple of names",
         ),
+        (lambda: Demand(mutex=(1,)), "expected a tuple of names"),  # type: ignore[arg-type]
+        (lambda: Demand(mutex=("",)), "expected a tuple of names"),
+        (lambda: Demand(None), "expected a dict: type -> amount"),  # type: ignore[arg-type]
+        (lambda: Demand(["gpus"]), "expected a dict: type -> amount"),  # type: ignore[arg-type]
+        (lambda: Demand(exclusive="no"), "expected True or False"),  # type: ignore[arg-type]
         (lambda: Demand(group="fit", limit=0), "expected a whole number above 0"),
     ],
 )
@@ -96,3 +102,7 @@ def test_giving_back_checks_all_before_anything_changes() -> None:
             room.check_return(need, chosen)
     assert (room.available, room.left) == before
     room.check_return({"cpus": 2, "gpus": 1}, {"gpus": [1]})
+
+
+def test_a_mutex_of_a_command_may_be_one_name() -> None:
+    assert Limits(mutex="database").mutex == ("database",)
