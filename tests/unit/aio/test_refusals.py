@@ -214,3 +214,13 @@ def test_a_co_run_that_cannot_be_awaited_is_named(make: Any, told: str) -> None:
         Scheduler(make()).run()
     assert str(caught.value).startswith(told)
     assert "expected an awaitable" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["timeout", "shutdown_timeout"])
+@pytest.mark.parametrize("given", ["1", True, float("nan"), [1]])
+def test_a_time_limit_that_is_no_number_is_refused_before_anything_starts(name: str, given: Any) -> None:
+    job = Job(endless())
+    with pytest.raises(UsageError, match=f"the {name} of"):
+        PureScheduler(job, **{name: given}).run()
+    assert job.is_idle()
+    job.close()
