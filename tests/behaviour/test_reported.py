@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ends import Ends
 from project import Project
 from treadle import (
     DAG,
@@ -27,7 +28,6 @@ from treadle import (
 )
 from treadle.aio import Job as AioJob
 from treadle.aio import ProcessJob, Recording, Scheduler
-from treadle.events.bus import Ended, Subscriber
 from waiting import until
 
 if TYPE_CHECKING:
@@ -251,18 +251,6 @@ def test_a_session_reports_it(project: Project) -> None:
     lines = report.actions["lines"]
     assert (lines.measurements, lines.attributes) == ({"loss": 0.25}, {"model": "small one"})
     assert lines.artifacts == ["plot.txt"]
-
-
-class Ends(Subscriber):
-    def __init__(self) -> None:
-        self.attempts: list[Ended] = []
-        self.ends: list[Ended] = []
-
-    def attempt_ended(self, event: Ended) -> None:
-        self.attempts.append(event)
-
-    def ended(self, event: Ended) -> None:
-        self.ends.append(event)
 
 
 class Says(Job):

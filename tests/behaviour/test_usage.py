@@ -7,11 +7,11 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from ends import Ends
 from hungry import MEBI, allocates, burns, shown
 from project import Project
 from treadle import DAG, Attempt, Command, CommandWalk, Engine, Limits, Options, Retries, Session, Usage
 from treadle.aio import ProcessJob, Scheduler
-from treadle.events.bus import Ended, Subscriber
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,18 +121,6 @@ def test_a_session_reports_it(tmp_path: Path) -> None:
     assert isinstance(usage, Usage)
     assert usage.cpu >= 0.18
     assert report.actions["later"].usage is None
-
-
-class Ends(Subscriber):
-    def __init__(self) -> None:
-        self.attempts: list[Ended] = []
-        self.ends: list[Ended] = []
-
-    def attempt_ended(self, event: Ended) -> None:
-        self.attempts.append(event)
-
-    def ended(self, event: Ended) -> None:
-        self.ends.append(event)
 
 
 def test_subscribers_get_it_with_each_attempt(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._startup.interpreter import inherited
 from treadle.command.job import REPORT
 from treadle.command.reported import SUFFIX, take
+from treadle.core.codes import outcome_of_code
 from treadle.core.outcomes import outcome, values_of
 from treadle.engines.base import GRACE, Attempt
 from treadle.engines.process import describe_status
@@ -134,8 +135,6 @@ def _outcome_of(code: int, command: Command) -> Outcome:
     """Return what an exit code means; a signal is a failure, whatever is expected."""
     if code < 0:
         return outcome("failed", describe_status(code))
-    from treadle.core.codes import outcome_of_code
-
     return outcome_of_code(code, describe_status(code), command.codes, command.expect)
 
 

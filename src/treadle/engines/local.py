@@ -267,7 +267,7 @@ class LocalRunner:
             # an interrupt may come before all are signalled: from here on it is seen to
             running.kill_at = monotonic() + self.grace
             self._draining[key] = running
-            self._signal(running, TERM)
+            self._try_to_end(running, TERM)
 
     def kill(self, key: object) -> None:
         """End its tree at once."""
@@ -275,7 +275,7 @@ class LocalRunner:
         if running is not None:
             running.kill_at = monotonic()
             self._draining[key] = running
-            self._signal(running, KILL)
+            self._try_to_end(running, KILL)
 
     def recover(self) -> list[AttemptEnd]:
         """Make good what an exception may have left half done, KeyboardInterrupt between any two lines above all.
@@ -394,6 +394,20 @@ class LocalRunner:
             if key in self._postponed:
                 return
 
+    def _try_to_end(self, running: _Running, number: int | None) -> None:
+        """Signal a tree, or with None collect what is left of it; if the system is short of a resource, later."""
+        try:
+            if number is None:
+                self._collect(running)
+            else:
+                self._signal(running, number)
+        except OSError as error:
+            if not is_shortage(error):
+                raise
+            # `_drain` tries again: what has ended by then gives back what was short. What runs keeps its grace.
+            if running.spawning or number != TERM:
+                running.kill_at = monotonic() + _DRAIN_INTERVAL
+
     def _signal(self, running: _Running, number: int) -> None:
         if running.spawning:
             # an interrupt came in between: whatever there is of it has no Process, or one that is not watched
@@ -490,14 +504,20 @@ class LocalRunner:
             over = running.kill_at is not None and now >= running.kill_at
             if over and running.code is None:
                 running.kill_at = now + 1.0
-                self._signal(running, KILL)
-            elif running.code is not None and (over or self._is_gone(running)):
-                process_marks.end_marked(running.attempt.mark)
-                if running.process is not None:
-                    running.process.reap()
-                    running.process.release()
-                    running.code = running.process.status
-                self._end(running, running.code)
+                self._try_to_end(running, KILL)
+            elif running.code is not None:
+                self._try_to_end(running, None)
+
+    def _collect(self, running: _Running) -> None:
+        """Report the end of a tree whose program has ended, if nothing is left of it or its grace is over."""
+        is_over = running.kill_at is not None and monotonic() >= running.kill_at
+        if is_over or self._is_gone(running):
+            process_marks.end_marked(running.attempt.mark)
+            if running.process is not None:
+                running.process.reap()
+                running.process.release()
+                running.code = running.process.status
+            self._end(running, running.code)
 
     def _is_gone(self, running: _Running) -> bool:
         return next(process_marks.marked(running.attempt.mark), None) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.engines import process, process_marks
+from treadle.engines import process_marks
 from treadle.engines.base import Attempt, AttemptEnd
 from treadle.engines.local import LocalRunner
 from treadle.engines.process_marks import with_mark
@@ -21,13 +21,10 @@ from waiting import is_alive, read_line, until
 RUN = f"test-runner-{os.getpid()}"
 
 
-@pytest.fixture(params=["pidfd", "waitid", "neither"])
-def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
-    monkeypatch.setattr(process_marks, "HAVE_PIDFD", request.param == "pidfd")
-    monkeypatch.setattr(process, "HAVE_WAITID", request.param != "neither")
-    made = LocalRunner()
-    yield made
-    made.close()
+@pytest.fixture
+def runner(runner: LocalRunner) -> Iterator[LocalRunner]:
+    yield runner
+    runner.close()
     assert process_marks.end_marked(f"{RUN}/") == []
 
 

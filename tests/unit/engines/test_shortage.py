@@ -19,13 +19,17 @@ from treadle.command.command import Command, Script
 from treadle.command.walk import Settings
 from treadle.content.fingerprint import Fingerprint
 from treadle.core import decision
+from treadle.engines import process_marks
 from treadle.engines.base import Attempt
 from treadle.engines.local import LocalRunner, OpenFiles
 from treadle.errors import PATIENCE, TreadleError, is_shortage
 from treadle.scheduling.scheduler import DRAINING, STOPPING
 from treadle.testing import CallJob, ManualRunner, MemoryWalk
+from waiting import DEADLINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from treadle.engines.process import Process
     from treadle.testing import FakeProcess
 
@@ -74,6 +78,33 @@ class ScarceRunner(ManualRunner):
             self.refused += 1
             raise OSError(self.kind, os.strerror(self.kind))
         return super().start(key, start)
+
+
+@OF_EACH_KIND
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_what_waits_for_a_resource_can_be_ended_though_no_look_at_processes_is_possible(
+    how: str, kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    real = process_marks.marked
+
+    def marked(mark: str) -> Iterator[int]:
+        looks.append(1)
+        if len(looks) < 3:
+            raise OSError(kind, os.strerror(kind))
+        return real(mark)
+
+    monkeypatch.setattr(process_marks, "marked", marked)
+    runner = LocalRunner(grace=60)
+    runner.start("other", Attempt([["sleep", "60"]], mark=f"test-shortage-{os.getpid()}/two", environ=os.environ))
+    runner.start("scarce", Scarce("exit 0", 1000, kind))
+    getattr(runner, how)("scarce")
+    assert [end.key for end in runner.poll(DEADLINE)] == ["scarce"]
+    runner.kill("other")
+    while runner.active:
+        runner.poll(DEADLINE)
+    runner.close()
+    assert len(looks) >= 3
 
 
 @OF_EACH_KIND

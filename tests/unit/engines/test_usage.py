@@ -10,27 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hungry import MEBI, allocates, burns, shown
-from treadle.engines import process, process_marks
 from treadle.engines.base import Attempt, AttemptEnd
 from treadle.engines.local import LocalRunner
 from treadle.engines.process import can_measure, spawn, usage_of
 from treadle.engines.process_marks import with_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from treadle.core.outcomes import Usage
 
 MARK = f"test-usage-{os.getpid()}/one"
-
-
-@pytest.fixture(params=["pidfd", "waitid", "neither"])
-def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
-    monkeypatch.setattr(process_marks, "HAVE_PIDFD", request.param == "pidfd")
-    monkeypatch.setattr(process, "HAVE_WAITID", request.param != "neither")
-    made = LocalRunner()
-    yield made
-    made.close()
 
 
 def end_of(runner: LocalRunner, *argvs: list[str]) -> AttemptEnd:

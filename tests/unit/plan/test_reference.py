@@ -18,7 +18,7 @@ WITH_TABLES = runpy.run_path(str(PAGE.parent / "_tools/plan_reference.py"))["wit
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
-    *("src/table.txt", "tests/x.py", "params.yaml", "dev.env", "package.json", "package-lock.json"),
+    *("src/table.txt", "tests/x.py", "params.yaml", "dev.env", "package.json", "package-lock.json", "data.txt"),
 )
 PLANS = {
     "docs/plan.yaml": "treadle: 1\nparams: {draft: {default: 'false'}}\nactions: {build: {run: x, out: site/}}\n",
