@@ -19,7 +19,9 @@ else:
         def __new__(mcs, name, bases, namespace):
             if any(isinstance(base, mcs) for base in bases):
                 raise TypeError(f"{name} cannot add to the members of {bases[0].__name__}")
-            numbers = {key: namespace.pop(key) for key in list(namespace) if isinstance(namespace[key], int)}
+            # Python itself puts in the line that the class begins in, from 3.13 on
+            names = [key for key, value in namespace.items() if isinstance(value, int) and not key.startswith("_")]
+            numbers = {key: namespace.pop(key) for key in names}
             made = super().__new__(mcs, name, bases, namespace)
             made.__members__ = {key: int.__new__(made, number) for key, number in numbers.items()}
             made._of_number = {int(member): member for member in made.__members__.values()}
