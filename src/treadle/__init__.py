@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .core.codes import Codes as Codes
     from .core.conditions import Condition as Condition
     from .core.decision import ADDED as ADDED
+    from .core.decision import AFTER_FAILURE as AFTER_FAILURE
     from .core.decision import ALWAYS as ALWAYS
     from .core.decision import ASKED as ASKED
     from .core.decision import AT_END as AT_END
@@ -121,7 +122,7 @@ _HOMES = {
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
-        *("NOT_ASKED", "MET_BY", "NOT_NEEDED", "ONLY_IF", "SKIPPED_ITSELF"),
+        *("NOT_ASKED", "MET_BY", "AFTER_FAILURE", "NOT_NEEDED", "ONLY_IF", "SKIPPED_ITSELF"),
         *("ASKED", "AT_END", "DECLINED"),
     ),
     "errors": (

@@ -235,7 +235,8 @@ class Walk:
         if previous is None and uid in self._unrecorded:
             demands = [*demands, Reason(decision.INPUTS_MOVED, "", self._unrecorded[uid])]
         if uid in self._met_by:
-            demands = [*self._met_by[uid], *demands]
+            # that it also followed one the last time says nothing more
+            demands = [*self._met_by[uid], *(one for one in demands if one.kind != decision.AFTER_FAILURE)]
         return decision.decide(previous, new, untracked=self._untracked(uid), demands=demands)
 
     def about_to_start(self, jobs: list[Job]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -50,7 +51,26 @@ def test_c9_a_failure_lets_in_what_it_meets_without_k(project: Project) -> None:
     # C5: they run again, whatever their records say, as long as it fails
     assert project.run(code=1) == ["mail", "report", "test"]
     (project.folder / "bad").unlink()
-    assert project.run() == ["build", "test"]
+    # what the report says may be of the failure: it runs once more
+    assert project.run() == ["build", "report", "test"]
+    assert project.run() == []
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_c6_a_report_of_a_failure_is_made_anew_though_the_run_that_mended_it_did_not_come_to_it(
+    project: Project, *, is_quick: bool
+) -> None:
+    """C6: the record of what followed a failure counts no more once that is mended, also for a snapshot."""
+    at_work(project)
+    project.write("bad", "")
+    assert project.run(code=1) == ["mail", "report", "test"]
+    (project.folder / "bad").unlink()
+    assert project.run("test") == ["test"]
+    if not is_quick:
+        shutil.rmtree(project.folder / ".treadle/quick")
+    why = project.treadle("why", "report").out
+    assert "its last run followed a failure" in why, why
+    assert project.run() == ["build", "report"]
     assert project.run() == []
 
 
@@ -76,7 +96,7 @@ def test_c8_one_edit_leads_to_the_same_from_the_snapshot(project: Project) -> No
     project.write("x", "3")
     assert project.run(code=1) == ["mail", "report", "test"]
     (project.folder / "bad").unlink()
-    assert project.run() == ["build", "test"]
+    assert project.run() == ["build", "report", "test"]
     assert project.run() == []
 
 

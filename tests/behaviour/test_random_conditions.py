@@ -75,7 +75,8 @@ class Model:
         self.project = project
         self.files: dict[str, str] = {}
         self.flaky: set[str] = set()
-        self.records: dict[str, tuple[str, str | None]] = {}
+        self.records: dict[str, tuple[str, str | None, bool]] = {}
+        """Name -> what it was asked, what it made, and whether that followed a failure."""
         self.actions: list[Action] = []
         for n in range(rng.randrange(4, 9)):
             self.actions.append(Action(rng, f"a{n}", self.actions))
@@ -113,7 +114,7 @@ class Model:
         name, output = action.name, f"out/{action.name}"
         contents = [self.files[one if one in SOURCES else f"out/{one}"] for one in action.inputs]
         question = repr((action.salt if action.has_output else "", action.inputs, contents))
-        is_same = self.records.get(name) == (question, self.files.get(output))
+        is_same = self.records.get(name) == (question, self.files.get(output), False)
         if is_same and not is_demanded:
             return "skip"
         ran.append(name)
@@ -125,7 +126,7 @@ class Model:
         if action.has_output:
             text = f"{action.salt}\n" + "".join(contents)
             self.files[output] = hashlib.md5(text.encode()).hexdigest()[:2] + "\n"
-        self.records[name] = (question, self.files.get(output))
+        self.records[name] = (question, self.files.get(output), is_demanded)
         return "success"
 
     def change(self) -> None:

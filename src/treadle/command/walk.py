@@ -588,6 +588,9 @@ class CommandWalk(Walk):
             text = told(last.outcome or "failed", last.text) if last is not None and last.text else ""
             kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
             reasons.append(Reason(kind, "", text or None))
+        elif entry is not None and not command.once and _has_followed_failure(entry.last_run):
+            # what it made may be of what that failure left; once nothing has failed it runs on what there is
+            reasons.append(Reason(decision.AFTER_FAILURE))
         return reasons
 
     def expected_duration(self, uid: Any) -> float | None:
@@ -1178,6 +1181,10 @@ class CommandWalk(Walk):
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
         read = _read_from(self.root, self.fingerprinter.paths(self._inputs[uid], command), before)
         return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
+
+
+def _has_followed_failure(run: Run | None) -> bool:
+    return run is not None and any(one.kind == decision.MET_BY for one in run.reasons)
 
 
 def _is_altered_folder(why: Reason) -> bool:

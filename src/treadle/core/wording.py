@@ -166,6 +166,7 @@ _KINDS = {
     decision.SKIPPED_ITSELF: "the last run skipped itself",
     decision.INTERRUPTED: "the last run was interrupted",
     decision.INPUTS_MOVED: "inputs changed during the last run",
+    decision.AFTER_FAILURE: "its last run followed a failure",
     decision.UNANSWERED: "what it depends on cannot be read",
     decision.BLOCKED_BY: "blocked by {name}",
     decision.DEPENDS_ON: "depends on {name}",
