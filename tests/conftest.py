@@ -13,11 +13,16 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from treadle.engines import process_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# how fast a machine is decides no test: an example may take longer where many things run at once
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SESSION = f"tests-{os.urandom(8).hex()}/"
 """What the marks of this session begin with; each worker of pytest-xdist has a session of its own."""

@@ -90,7 +90,7 @@ def schedulers(draw: st.DrawFn) -> tuple[World, PureScheduler, int]:
     return world, PureScheduler(*order, jobs_window=window), window
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(schedulers())
 def test_whatever_happens_order_window_result_and_shutdown_are_right(
     drawn: tuple[World, PureScheduler, int],
@@ -111,7 +111,7 @@ def test_whatever_happens_order_window_result_and_shutdown_are_right(
         assert any(job.raised_exception() or job.end == "cancels itself" for job in failed)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(schedulers(), st.booleans())
 def test_a_scheduler_around_it_fares_as_it_does(drawn: tuple[World, PureScheduler, int], critical: bool) -> None:
     _, scheduler, window = drawn

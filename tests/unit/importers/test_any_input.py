@@ -70,7 +70,7 @@ YAML_WORDS = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(WORDS), max_size=60))
 def test_any_makefile_makes_a_plan(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -88,7 +88,7 @@ KEYS = st.sampled_from(("cmd", "cmds", "deps", "outs", "generates", "sources", "
 BODIES = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(TEXTS, BODIES | VALUES, max_size=3),
     st.sampled_from([("Taskfile.yml", "tasks"), ("dvc.yaml", "stages")]),

@@ -170,7 +170,7 @@ def write_plans(folder: Folder) -> None:
     folder.write("m/x.yaml", text=GOOD.replace("root: .\n", ""))
 
 
-COMMON = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+COMMON = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @COMMON

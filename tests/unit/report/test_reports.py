@@ -158,7 +158,7 @@ def test_a_trace_is_json_whatever_is_said(text: str) -> None:
 
 
 @given(st.text(st.characters(), max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_can_be_said(text: str) -> None:
     run = Run.of(one_action(text))
     root = ET.fromstring("".join(junit(run)).encode())

@@ -152,7 +152,7 @@ def test_what_is_no_duration_is_refused_by_the_name_of_the_hook(odd: object) -> 
     assert walk.started == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.integers(2, 10), st.sampled_from(["tokens", "pool"]))
 def test_one_at_a_time_the_best_of_what_is_ready_is_next(data: st.DataObject, size: int, kind: str) -> None:
     """A2: on random graphs, against a model of a few lines."""
