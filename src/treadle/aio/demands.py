@@ -27,21 +27,21 @@ def demand_of(job: AbstractJob) -> Demand | None:
     if asks is None:
         return None
     resources, mutex, exclusive, group, limit = asks
-    who = described(job) if isinstance(job, JobGraph) else f"the job {name_of(job)!r}"
+    subject = described(job) if isinstance(job, JobGraph) else f"the job {name_of(job)!r}"
     if not isinstance(resources, Mapping):
         raise UsageError(
-            f"{who} asks for the resources {shown(resources)}", facts=("expected a dict: type -> amount",)
+            f"{subject} asks for the resources {shown(resources)}", facts=("expected a dict: type -> amount",)
         )
     names = (mutex,) if isinstance(mutex, str) else tuple(mutex) if isinstance(mutex, Iterable) else (None,)
     if not all(isinstance(name, str) and name for name in names):
-        raise UsageError(f"{who} has the mutex {shown(mutex)}", facts=("expected a name, or a list of names",))
+        raise UsageError(f"{subject} has the mutex {shown(mutex)}", facts=("expected a name, or a list of names",))
     if not isinstance(exclusive, bool):
-        raise UsageError(f"{who} has exclusive={shown(exclusive)}", facts=("expected True or False",))
-    amounts = {kind: _amount(who, kind, amount) for kind, amount in resources.items()}
+        raise UsageError(f"{subject} has exclusive={shown(exclusive)}", facts=("expected True or False",))
+    amounts = {kind: _amount(subject, kind, amount) for kind, amount in resources.items()}
     try:
         return Demand(amounts, mutex=names, exclusive=exclusive, group=group, limit=limit)
     except UsageError as error:
-        raise UsageError(f"{who}: {error.what}", facts=error.facts) from None
+        raise UsageError(f"{subject}: {error.what}", facts=error.facts) from None
 
 
 def demands_of(graphs: Sequence[JobGraph], pool: Pool | None) -> tuple[Pool, dict[AbstractJob, Demand]]:
@@ -75,12 +75,12 @@ def demands_of(graphs: Sequence[JobGraph], pool: Pool | None) -> tuple[Pool, dic
     return pool, demands | _apart(graphs, demands, around)
 
 
-def _amount(who: str, kind: object, amount: object) -> Any:
+def _amount(subject: str, kind: object, amount: object) -> Any:
     if not isinstance(amount, str) or not isinstance(kind, str):
         return amount
     number = amount_of(kind, amount)
     if isinstance(number, str):
-        raise UsageError(f"{who} asks for {amount!r} of {kind!r}, which {number}")
+        raise UsageError(f"{subject} asks for {amount!r} of {kind!r}, which {number}")
     return number
 
 
@@ -105,27 +105,27 @@ def _holding(
 
 def _check(job: AbstractJob, demand: Demand, pool: Pool, around: Sequence[Demand]) -> None:
     """Refuse what the whole pool could not meet, or not beside what the schedulers around the job hold."""
-    who = described(job) if isinstance(job, JobGraph) else f"the job {name_of(job)!r}"
+    subject = described(job) if isinstance(job, JobGraph) else f"the job {name_of(job)!r}"
     refused = pool.refusal(demand)
     if refused is not None:
         raise UsageError(
-            f"{who} can never start: {refused}",
+            f"{subject} can never start: {refused}",
             hint="give the outermost scheduler a larger pool, such as pool=Pool({...})",
         )
     if demand.exclusive and isinstance(job, JobGraph) and len(job):
         raise UsageError(
-            f"{who} is exclusive, so that no job in it could ever start",
+            f"{subject} is exclusive, so that no job in it could ever start",
             hint="say exclusive=True of its jobs",
         )
     held = {name for one in around for name in one.mutex}
     both = next((name for name in demand.mutex if name in held), None)
     if both is not None:
         raise UsageError(
-            f"{who} can never start: a scheduler around it holds the mutex {both!r} until it has ended"
+            f"{subject} can never start: a scheduler around it holds the mutex {both!r} until it has ended"
         )
     if around and not _has_room(pool, around, demand):
         raise UsageError(
-            f"{who} can never start: the schedulers around it hold too much of what it asks for",
+            f"{subject} can never start: the schedulers around it hold too much of what it asks for",
             facts=(f"it asks for {_told(demand)}", *(f"one around it holds {_told(one)}" for one in around)),
             hint="ask for it in the jobs alone",
         )
