@@ -74,7 +74,7 @@ and the word that a run counts it under. The kinds, in this order:
 - it did what it should; its outputs differed, or it failed, as was expected; it ran and found nothing to do
 - its outputs differ from what was expected; it failed; it could not be started or asked; its outputs are missing;
   it reached its time limit; what it asks for cannot be given; it was killed for memory; its machine went away
-- it was ended as somebody asked; the run ended
+- it was asked to end; the run ended
 - nothing changed (`skip`); it said that it does not apply; a failure before it; its condition was not met although
   nothing failed; the plan has switched it off
 - it was not ready and no attempt is left; the run ended before its turn

@@ -152,7 +152,7 @@ def _number_in(text: str) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    """Return a finite number, as a whole one if it is one that all who read JSON keep."""
+    """Return a finite number, as a whole one if it is one that every reader of JSON keeps."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, int) and -_WHOLE <= value <= _WHOLE:
