@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from helpers import end_started
 from treadle.engines import process_marks
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """End what a test that failed has left running; those that pass see to that themselves."""
     if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
         process_marks.end_marked(SESSION)
+        end_started()
 
 
 def command_of(pid: int) -> str:

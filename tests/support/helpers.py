@@ -17,11 +17,14 @@ import termios
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 COMMAND = (sys.executable, "-m", "treadle")
+_STARTED: WeakSet[subprocess.Popen[str]] = WeakSet()
+"""The commands of `start_treadle` that something still holds."""
 DEADLINE = 60.0
 """Seconds after which a test gives up waiting."""
 _OURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS", "TERM", "GITHUB_ACTIONS", "CI", "TREADLE_OUTPUT")
@@ -83,7 +86,7 @@ def start_treadle(
     folder: Path, *args: str, env: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()
 ) -> subprocess.Popen[str]:
     """Start the command and go on."""
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [*prefix, *COMMAND, *args],
         cwd=folder,
         env=environment(env),
@@ -95,6 +98,19 @@ def start_treadle(
         start_new_session=True,
         preexec_fn=_hear_signals,  # noqa: PLW1509 - no thread runs beside it
     )
+    _STARTED.add(child)
+    return child
+
+
+def end_started() -> None:
+    """End the commands that a failed test has left, and close their pipes: a later test would be blamed for both."""
+    for child in list(_STARTED):
+        child.kill()
+        child.wait()
+        for pipe in (child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+        _STARTED.discard(child)
 
 
 def _hear_signals() -> None:
