@@ -48,7 +48,18 @@ def project(tmp_path: Path) -> Project:
 def test_names_that_are_not_ascii_work_and_are_shown_in_each_locale(
     project: Project, locale: dict[str, str]
 ) -> None:
-    reports = ("--events", "e.jsonl", "--html", "h.html", "--junit", "j.xml", "--trace", "t.json")
+    reports = (
+        "--events",
+        "e.jsonl",
+        "--html",
+        "h.html",
+        "--junit",
+        "j.xml",
+        "--trace",
+        "t.json",
+        "--markdown",
+        "m.md",
+    )
     done = project.treadle("run", "-v", "fail", "ä日", "-k", *reports, **locale)
     assert done.code == 1
     assert os.listdir(os.fsencode(project.folder / "aus")) == ["ü日".encode()]

@@ -150,7 +150,7 @@ def test_a_run_that_is_ended_leaves_whole_lines_and_no_half_report(tmp_path: Pat
     assert case.find("error") is not None
 
 
-@pytest.mark.parametrize("option", ["--events", "--junit", "--trace", "--html"])
+@pytest.mark.parametrize("option", ["--events", "--junit", "--trace", "--markdown", "--html"])
 @pytest.mark.parametrize(
     ("path", "said"),
     [("sub", "is a"), ("treadle.yaml/x", "not a directory"), ("sub/", "is a"), ("/proc/nothing/x", "no such file")],
@@ -177,7 +177,7 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
     assert kinds(events(tmp_path / "x"))[-1] == "summary"
 
 
-@pytest.mark.parametrize("option", ["--events", "--junit", "--trace", "--html"])
+@pytest.mark.parametrize("option", ["--events", "--junit", "--trace", "--markdown", "--html"])
 def test_what_is_no_former_report_is_not_written_over(tmp_path: Path, option: str) -> None:
     """`treadle run --events treadle.yaml` is one forgotten word away from the loss of a plan."""
     plan(tmp_path, PLAN)

@@ -145,7 +145,18 @@ def test_failures_and_what_is_told_of_them_hold_no_secret(tmp_path: Path) -> Non
     plan(tmp_path, FAILING.replace("tools: {", "tools: [{").replace("cat --version}", "cat --version}]"))
     (tmp_path / "i").touch()
     (tmp_path / ".env").write_text("KEY=abcdefgh-key\n")
-    files = ("--events", "events", "--junit", "junit", "--trace", "trace", "--html", "html")
+    files = (
+        "--events",
+        "events",
+        "--junit",
+        "junit",
+        "--trace",
+        "trace",
+        "--markdown",
+        "markdown",
+        "--html",
+        "html",
+    )
     calls = [
         ("run", "*", "-k", "-v", *files),
         ("status", "*", "--json"),

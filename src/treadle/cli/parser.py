@@ -434,6 +434,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
     add("run report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
     add("run report", "--junit", "a JUnit file with a case for each action", type=_file, metavar="FILE")
+    add("run report", "--markdown", "a summary for a comment or a CI job", type=_file, metavar="FILE")
     add("run report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
     add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
 

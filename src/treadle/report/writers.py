@@ -10,15 +10,22 @@ from treadle.events import schema
 from treadle.events.files import check_writable, write_whole
 from treadle.events.run_model import Run
 
-from . import html, junit, trace
+from . import html, junit, markdown, trace
 
 _WRITERS: Mapping[str, Callable[[Run, html.Links], Iterator[str]]] = {
     "junit": lambda run, _: junit.junit(run),
     "trace": lambda run, _: trace.trace(run),
+    "markdown": lambda run, _: markdown.markdown(run),
     "html": html.html,
 }
 """Kind -> a function of the run and the links from the report to its files."""
-_BEGINS = {"events": schema.BEGINS, "junit": junit.BEGINS, "trace": trace.BEGINS, "html": html.BEGINS}
+_BEGINS = {
+    "events": schema.BEGINS,
+    "junit": junit.BEGINS,
+    "trace": trace.BEGINS,
+    "markdown": markdown.BEGINS,
+    "html": html.BEGINS,
+}
 KINDS = tuple(_WRITERS)
 """The kinds of report files; each is an option of `run` and of `report`."""
 

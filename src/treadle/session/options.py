@@ -93,6 +93,7 @@ class Options:
         """The file for the events of a run; the next ones are files of reports."""
         self.junit = ""
         self.trace = ""
+        self.markdown = ""
         self.html = ""
         self.github = False
         self.wait = wait

@@ -22,6 +22,7 @@ from treadle.report.critical import critical_path
 from treadle.report.github import GitHub
 from treadle.report.html import html
 from treadle.report.junit import junit
+from treadle.report.markdown import BEGINS, MOST, markdown
 from treadle.report.text import text_lines
 from treadle.report.trace import trace
 from treadle.ui.text import plain
@@ -173,6 +174,38 @@ def test_any_text_can_be_said(text: str) -> None:
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert json.loads(line) == event
+
+
+@pytest.mark.parametrize("text", [*NASTY, "a | b", "@user #1 [x](http://y) ~~z~~", "```\n# x\n````"], ids=repr)
+@pytest.mark.parametrize("status", ["failed", "interrupted", "ran", "skipped", "blocked", "not started"])
+def test_what_is_said_becomes_no_markup_of_a_summary(text: str, status: str) -> None:
+    made = "".join(markdown(Run.of(one_action(text, status))))
+    fenced = re.search(r"^(`{3,})text\n(.*?)^\1\n", made, re.MULTILINE | re.DOTALL)
+    assert (fenced is not None) == (status in ("failed", "interrupted"))
+    if fenced is not None:
+        assert fenced[1] not in fenced[2]
+        made = made.replace(fenced[0], "")
+    assert made.startswith(BEGINS)
+    codes = re.findall("<code>(.*?)</code>", made)
+    assert codes
+    assert not any(set("<>[]`*_~@:.|\\") & set(code) for code in codes)
+    # what is in no code is ours
+    rest = re.sub("<code>.*?</code>", "", made.removeprefix(BEGINS))
+    assert not set("<>[]`*_~@\\&") & set(rest)
+    # in each line only those marks that are ours
+    for line in rest.splitlines():
+        assert line.count("|") in (0, 4)
+        assert re.match(r"(### : |\| |  - |- |$| printed last:$)", line), line
+
+
+def test_a_summary_says_what_went_wrong_and_what_took_longest() -> None:
+    events = events_of(200)
+    made = "".join(markdown(Run.of(events)))
+    counts = Run.of(events).counts()
+    assert f"{counts['failed']:,} failed" in made.splitlines()[1]
+    assert f"| and {counts['ran'] - MOST:,} more | | |" in made
+    rows = made.partition("| what has run, the longest first |")[2].splitlines()
+    assert len(rows) == 2 + MOST + 1
 
 
 def github_lines(events: list[dict[str, Any]], **options: Any) -> list[str]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def run_command(call: Call) -> int:
     """Run what was named, or what the plan runs by default."""
     options = call.options
-    files = [file for file in (options.events, options.junit, options.trace, options.html) if file]
+    named = (options.events, options.junit, options.trace, options.markdown, options.html)
+    files = [file for file in named if file]
     wanted_output(options.output)
     if options.dry:
         from .status import status_command

@@ -39,9 +39,10 @@ def watch_command(call: Call) -> int:
         raise UsageError(
             "--exit-code cannot be combined with --watch: it is of one run", hint="leave out one of them"
         )
-    files = (options.events, options.junit, options.trace, options.html)
+    files = (options.events, options.junit, options.trace, options.markdown, options.html)
     if any(files):
-        names = [name for name, file in zip(("events", "junit", "trace", "html"), files, strict=True) if file]
+        kinds = ("events", "junit", "trace", "markdown", "html")
+        names = [name for name, file in zip(kinds, files, strict=True) if file]
         raise UsageError(
             f"--{names[0]} cannot be combined with --watch: it is the file of one run",
             hint="leave out --watch",
