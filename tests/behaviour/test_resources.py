@@ -145,6 +145,12 @@ def test_options_say_what_there_is(words: tuple[str, ...], gpus: str, tmp_path: 
     assert (done.code, (tmp_path / "o").read_text().strip()) == (0, gpus)
 
 
+def test_an_option_may_bring_a_type_that_only_actions_name(tmp_path: Path) -> None:
+    plan(tmp_path, ACTION % "resources: {licences: 1}")
+    assert "licences" in run_treadle(tmp_path, "run", "a", check=2).err
+    run_treadle(tmp_path, "run", "a", "-r", "licences=1", check=0)
+
+
 def test_what_is_up_to_date_needs_nothing(tmp_path: Path) -> None:
     """A11."""
     text = "actions:\n  a: {sh: 'echo > ${out}', out: o, resources: {gpus: 1}}\n  b: {sh: 'cat x > ${out}', in: x, out: p}\n"
@@ -258,6 +264,8 @@ def test_what_is_wrong_is_an_error_with_its_place(text: str, said: str, tmp_path
         (("-r", "gpus=1GiB"), "-r gpus=1GiB: gpus must be at most 10000"),
         (("-r", "gpus=999999999x2"), "-r gpus=999999999x2: gpus must be at most 10000"),
         (("-r", "_run=1"), "-r _run=1: expected TYPE=AMOUNT"),
+        (("-r", "gpu=1"), "-r gpu=1: there is no 'gpu'\n  hint: did you mean gpus?"),
+        (("-r", "Memory=1GiB"), "-r Memory=1GiB: there is no 'Memory'\n  hint: did you mean memory?"),
         (("--pool", "none.yaml"), "none.yaml"),
         (("--pool", "bad.yaml"), "bad.yaml:1:1: the file of a pool has no key 'gpus'"),
     ],

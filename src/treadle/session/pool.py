@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -51,6 +52,13 @@ def _set(text: str, resources: dict[str, int | Sequence[str]], slots: dict[str, 
         raise UsageError(f"-r {text}: expected TYPE=AMOUNT, such as gpus=1 or memory=8GiB")
     kind, value = given[1], given[2]
     known = resources.get(kind)
+    close = [] if known is not None else difflib.get_close_matches(kind, resources, n=1, cutoff=0.8)
+    if close:
+        # a type that only actions name is new here; one letter beside a known type it is a slip
+        raise UsageError(
+            f"-r {text}: there is no {kind!r}",
+            hint=f"did you mean {close[0]}? A new type with such a name has to be in `pool:` of the plan",
+        )
     shared = _SHARED.fullmatch(value)
     if shared is not None:
         value, slots[kind] = shared[1], int(shared[2])
