@@ -123,8 +123,21 @@ class ManualRunner:
         """Return whether it was started under this key and has not been reported as ended."""
         return key in self.running or any(ended.key is key for ended in self._ended)
 
-    def end(self, name: object, code: int = 0) -> None:
-        """Let a running program end with this exit code; KeyError if no such program runs."""
+    def end(self, name: object, code: int = 0, *, cause: str = "") -> None:
+        """Let a running program end with this exit code; KeyError if no such program runs.
+
+        :param cause: what an engine knows of it, as `AttemptEnd.cause`, such as `out_of_memory`
+        """
+        self._end(name, code, cause=cause)
+
+    def lose(self, name: object, host: str = "") -> None:
+        """Let a running program be lost, as if its worker had gone away; KeyError if no such program runs.
+
+        :param host: where it ran
+        """
+        self._end(name, None, cause="lost", host=host)
+
+    def _end(self, name: object, code: int | None, *, cause: str = "", host: str = "") -> None:
         known = [key for key in self.running if name in (key, key.uid if isinstance(key, Job) else key)]
         if not known:
             raise KeyError(name)
@@ -133,7 +146,7 @@ class ManualRunner:
         process = self._processes.pop(key)
         if process.status is None:
             process.status = code
-        self._ended.append(AttemptEnd(key, code, "", process))
+        self._ended.append(AttemptEnd(key, code, "", process, cause=cause, host=host))
 
     def end_oldest(self) -> None:
         """Let the program that was started first end well."""

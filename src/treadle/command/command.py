@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from treadle.core.codes import Codes, Expect, Numbers
     from treadle.core.pool import Demand
+    from treadle.core.retry import Growth
     from treadle.errors import Place
 
     from .discovery import Discovery
@@ -103,15 +104,20 @@ class Retries:
     """How often and after which ends a failed action is tried again.
 
     :param max: further attempts after the first
-    :param on: `timeout`, `diffed`, `not_ready`, `exit N`, `exit N-M`, `signal` (a signal ended it), `signal KILL`,
-        or `any`
+    :param on: `timeout`, `memory` (it was killed for memory), `lost` (its worker or node went away), `diffed`,
+        `not_ready`, `exit N`, `exit N-M`, `signal` (a signal ended it), `signal KILL`, or `any`. What was lost is
+        tried again up to three times, which counts nothing of `max`
     :param backoff: seconds before the second attempt, doubled for each one after it, up to ten minutes
     :param jitter: the share, from 0 to 1, by which each of these pauses is shorter at most, as drawn by run, action
         and attempt
     :param passes: how many attempts in a row have to end well; above 1 the first that does not is the outcome
+    :param grow: type of resources, or `timeout` -> how the next attempt gets more of it: a number multiplies, a
+        list has the next amounts, of which the last one stays, a function `(amount, attempt, outcome) -> amount`
+        says it. `memory` grows after what was killed for memory, `timeout` after a time limit, all else after what
+        `on` names
     """
 
-    __slots__ = ("backoff", "jitter", "max", "on", "passes")
+    __slots__ = ("backoff", "grow", "jitter", "max", "on", "passes")
 
     def __init__(
         self,
@@ -120,7 +126,9 @@ class Retries:
         backoff: float = 0.0,
         jitter: float = 0.0,
         passes: int = 1,
+        grow: Mapping[str, Growth] | None = None,
     ) -> None:
+        self.grow: Mapping[str, Growth] = dict(grow) if grow else _NO_GROWTH
         self.passes = passes
         self.jitter = jitter
         self.max = max
@@ -473,5 +481,6 @@ def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str
 
 
 _TEXT = frozenset((str,))
+_NO_GROWTH: Mapping[str, Growth] = {}
 _NOTHING: dict[str, tuple[str, ...]] = {}
 """The exclude of a Command without one."""

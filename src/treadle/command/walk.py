@@ -968,6 +968,7 @@ class CommandWalk(Walk):
         That holds for what skipped itself too: what it wrote is nothing that others may read.
         """
         uid, command = job.uid, job.command
+        retry, ended = self._with_next(job, ended)
         has_failed = not ended.is_good
         text = ended.reason or job.how_it_ended()
         if has_failed:
@@ -977,7 +978,6 @@ class CommandWalk(Walk):
         if stays:
             text = f"{text}; {stays}"
             self.reports[uid].failure = text if has_failed else None
-        retry = not self._stop_requested and _is_retried(job, ended) and self._lets_in(job)
         state = SKIPPED_ITSELF if ended.category == SKIP else FAILED
         if ended.category == CANCEL or (job.interrupted and not job.timed_out):
             state = INTERRUPTED
@@ -985,17 +985,34 @@ class CommandWalk(Walk):
         foreign = room.mark.foreign if is_left else None
         run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE), foreign)
         self.store.save_end(self.owner(uid, command), run)
-        if retry:
-            from treadle.core.retry import pause_before
-
-            retries = job.limits.retries
-            seed = f"{self.run_id} {uid}"
-            job.retry_delay = pause_before(job.attempt + 1, retries.backoff, retries.jitter, seed)
-        else:
+        if not retry:
             self.discovered.overlaps.is_over(uid, has_run=True)
             self._count_end(job)
         self._publish_ended(job, retry=retry)
         return retry
+
+    def _with_next(self, job: CommandJob, ended: Outcome) -> tuple[bool, Outcome]:
+        """Return whether another attempt follows one that did not succeed, and how this one has ended for that."""
+        if self._stop_requested or not _may_retry(job, ended) or not self._lets_in(job):
+            return False, ended
+        from treadle.scheduling.retrying import capped, next_attempt, with_remark
+
+        command, is_plain_end = job.command, job.failure is None and not job.timed_out
+        found = next_attempt(
+            job,
+            job.limits.retries,
+            ended,
+            seed=f"{self.run_id} {job.uid}",
+            code=job.code if is_plain_end else None,
+            codes=() if command.codes is None else command.codes.retry,
+            pool=self._find_pool,
+        )
+        if found.remark:
+            ended = with_remark(ended, found)
+            self._note(job, ended)
+        if found.capped:
+            self._say(f"{job.uid}: {capped(found)}, as there is no more")
+        return found.again, ended
 
     def _collect_left_out(self, job: CommandJob) -> bool:
         """Leave an action as it is that could not end in time, or with the end of its attempt before."""
@@ -1067,7 +1084,9 @@ class CommandWalk(Walk):
             end.command, end.exit_code = job.command.shown, job.code
             end.restored = job.restored
             retries = job.limits.retries
-            end.most, end.emptied = max(retries.max + 1, retries.passes), tuple(job.emptied)
+            tries = job._treadle_tries
+            end.most = max(retries.max + 1, retries.passes) + (0 if tries is None else tries.uncounted)
+            end.emptied = tuple(job.emptied)
             if job.made_room and not job.command.console:
                 end.log = self.context.log(end.name)
             if end.failure and end.attempts and not retry:
@@ -1259,22 +1278,12 @@ def _is_to_come(reason: Reason, to_come: OutputIndex) -> bool:
     return path is not None and bool(to_come.of(path) or to_come.of(path.rstrip("/") + "/"))
 
 
-def _is_retried(job: CommandJob, ended: Outcome) -> bool:
-    """Return whether an attempt is followed by another one."""
-    if job.interrupted and not job.timed_out:
+def _may_retry(job: CommandJob, ended: Outcome) -> bool:
+    """Return whether an attempt may be followed by another one: else the rule for that is not even loaded."""
+    if (job.interrupted and not job.timed_out) or not (job.limits.retries.max or ended.kind == "lost"):
         return False
-    from treadle.core.retry import should_retry
-
-    command, is_plain_end = job.command, job.failure is None and not job.timed_out
-    retries = job.limits.retries
-    return should_retry(
-        job.attempt,
-        retries.max,
-        retries.on,
-        ended=ended,
-        code=job.code if is_plain_end else None,
-        codes=() if command.codes is None else command.codes.retry,
-    )
+    # what could not be started here is described wrongly, which another attempt does not change
+    return ended.kind != "error" or job.failure is None or bool(job.engine)
 
 
 def usable_cpus() -> int:

@@ -117,6 +117,8 @@ class Pool:
     :param nodes: several places, in place of one machine; a demand is met by one of them
     :param variables: type of instances -> a variable of the environment that programs expect their names in; for
         `gpus` CUDA_VISIBLE_DEVICES if nothing else is said
+    :param max: type, or `timeout` in seconds -> how much a further attempt may grow to, where that is less than
+        what there is
     :raises UsageError: an amount is no whole number of 0 or more, a name is reserved or there twice, or both a
         machine and nodes are described
     """
@@ -128,7 +130,14 @@ class Pool:
         slots: Mapping[str, int] | None = None,
         nodes: Iterable[Node] = (),
         variables: Mapping[str, str] | None = None,
+        max: Mapping[str, float] | None = None,  # noqa: A002 - the plan's word
     ) -> None:
+        given: object = resources
+        if given is not None and not isinstance(given, Mapping):
+            raise UsageError(
+                f"the resources of a pool are {given!r}",
+                facts=("expected a dict: type -> an amount, or names of instances",),
+            )
         several = tuple(nodes)
         if several and (resources or slots):
             raise UsageError("a pool has resources of its own and nodes", facts=("expected one of both",))
@@ -136,12 +145,38 @@ class Pool:
         names = [node.name for node in self.nodes]
         if len(set(names)) < len(names):
             raise UsageError(f"two nodes of a pool have one name: {listed(names)}")
+        self.max = dict(max or {})
+        for name, most in self.max.items():
+            if _is_no_number(most) or not most > 0:
+                raise UsageError(
+                    f"a pool has max={{{name!r}: {most!r}}}",
+                    facts=("expected a number above 0: how much of it a further attempt may grow to",),
+                )
         self.variables = {"gpus": "CUDA_VISIBLE_DEVICES", **(variables or {})}
 
     def most(self, name: str) -> int | None:
         """Return how much of a type one demand could get, None where no node knows the type."""
         sizes = [size_of(node.resources[name]) for node in self.nodes if name in node.resources]
         return max(sizes, default=None)
+
+    def most_beside(self, kind: str, amounts: Mapping[str, float]) -> float | None:
+        """Return how much of a type an attempt may grow to, that one node has beside all else that it asks for.
+
+        :param amounts: type -> what it asks for; what no node knows, such as a time limit, does not count
+        :return: None for any amount
+        """
+        sizes = [
+            size_of(node.resources[kind])
+            for node in self.nodes
+            if kind in node.resources
+            and all(
+                amount <= size_of(node.resources.get(name, 0))
+                for name, amount in amounts.items()
+                if name != kind and self.most(name) is not None
+            )
+        ]
+        most = [*([max(sizes)] if sizes else []), *([self.max[kind]] if kind in self.max else [])]
+        return min(most, default=None)
 
     def refusal(self, demand: Demand) -> str | None:
         """Return why the whole pool, with nothing running, could not meet a demand; None if it could."""
@@ -316,6 +351,10 @@ def _check_type(name: object) -> None:
 def _check_amount(what: str, amount: object) -> None:
     if _is_not_whole(amount) or amount < 0:  # type: ignore[operator]
         raise UsageError(f"{what} is {amount!r}", facts=("expected a whole number, 0 or more",))
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, bool) or not isinstance(value, int | float)
 
 
 def _is_not_whole(amount: object) -> bool:

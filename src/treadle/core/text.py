@@ -121,3 +121,13 @@ def shell_join(words: Iterable[str]) -> str:
         word if word and _NEEDS_NO_QUOTES.issuperset(word) else "'" + word.replace("'", "'\"'\"'") + "'"
         for word in words
     )
+
+
+def size_text(amount: float) -> str:
+    """Return bytes of memory in readable form: `820 KiB`, `103 MiB`, `1.2 GiB`."""
+    size, unit = amount / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if size < 1023.5:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"

@@ -164,10 +164,11 @@ class AttemptEnd:
     :ivar process: the last program that was started, where it was one of this process
     :ivar usage: what its programs have used together; None where that is not known
     :ivar cause: the kind of outcome that its engine knows, else "": `out_of_memory` if that is why it was killed,
-        `broken` if the engine has failed, so that there is no exit code
+        `lost` if its worker or its node went away, `broken` if the engine has failed, so that there is no exit code
+    :ivar host: where it ran, "" if the engine does not say
     """
 
-    __slots__ = ("cause", "code", "error", "key", "process", "usage")
+    __slots__ = ("cause", "code", "error", "host", "key", "process", "usage")
 
     def __init__(
         self,
@@ -177,8 +178,10 @@ class AttemptEnd:
         process: Process | None = None,
         usage: Usage | None = None,
         cause: str = "",
+        host: str = "",
     ) -> None:
         self.cause = cause
+        self.host = host
         self.key = key
         self.code = code
         self.error = error
@@ -231,17 +234,20 @@ class Engine:
         *,
         usage: Usage | None = None,
         cause: str = "",
+        host: str = "",
     ) -> None:
         """Report the end of an attempt; any thread may call this, and only the first call for an attempt counts.
 
         :param code: the exit code of its last program, negative for a signal
         :param error: why there is none
         :param usage: what its programs have used, as far as the engine knows
-        :param cause: `out_of_memory` if that is known to be why it was killed, `broken` if the engine has failed
+        :param cause: `out_of_memory` if that is known to be why it was killed, `lost` if its worker or its node
+            went away while it ran, which is no fault of the action, `broken` if the engine has failed
+        :param host: where it ran
         """
-        if code is None and not error:
+        if code is None and not error and cause != "lost":
             error, cause = "it is not known how it ended", cause or "broken"
-        self._put(AttemptEnd(key, code, error, usage=usage, cause=cause))
+        self._put(AttemptEnd(key, code, error, usage=usage, cause=cause, host=host))
 
     def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
         self._ends.put(told)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.outcomes import Usage
     from treadle.core.pool import Allocation, Demand
+    from treadle.core.retry import Tries
     from treadle.engines.base import AttemptEnd
     from treadle.engines.process import Process
 
@@ -88,6 +89,8 @@ class Job(Stepped, SaysValues):
     """How it has ended by its own word, that of a `JobEnd` such as `Skipped` that its work has raised."""
     usage: Usage | None = None
     """What its last attempt has used; None where no program of it ran, or its engine does not say."""
+    _treadle_tries: Tries | None = None
+    """What is known of its attempts, from the first on that another one might follow; None before."""
     _limit: float | None = None
     """Seconds that its last attempt could last, its own or those of its scheduler; None for no limit."""
     _start_time: float | None = None
@@ -280,6 +283,8 @@ class ProcessJob(Job):
         self._has_ended = False
         self._cause = ""
         """Why its program was killed, as far as its engine knows."""
+        self.host = ""
+        """Where its last attempt ran, "" where its engine does not say."""
 
     @property
     def cmdline(self) -> list[str]:
@@ -313,6 +318,8 @@ class ProcessJob(Job):
         return self._by_cause(super().outcome)
 
     def _by_cause(self, ended: Outcome) -> Outcome:
+        if self._cause == "lost" and ended.kind in ("lost", "failed", "expected_failure"):
+            return outcome("lost", why_lost(self.failure or "", self.host))
         if self._cause and ended.kind in ("failed", "expected_failure"):
             return outcome(self._cause, f"{describe_status(self.code)}: memory ran out")
         return ended
@@ -390,13 +397,14 @@ class ProcessJob(Job):
     def ended(self, how: AttemptEnd) -> None:
         """Take in how the program has ended, when a host has run it."""
         self._code, self._has_ended, self.usage = how.code, True, how.usage
-        self._cause = how.cause
+        self._cause, self.host = how.cause, how.host
         if how.process is not None:
             self.proc_handle = how.process
-        if how.error and self.failure is None:
-            self.fail(how.error, how.cause or "error")
+        error = how.error or (LOST if how.cause == "lost" and how.code is None else "")
+        if error and self.failure is None:
+            self.fail(error, how.cause or "error")
             if self.logs_failures:
-                _log().error("job %s: %s", self.uid, how.error)
+                _log().error("job %s: %s", self.uid, error)
         elif self.proc_handle is not None and self.proc_handle.status is None:
             self.proc_handle.status = how.code
 
@@ -447,6 +455,18 @@ class ProcessJob(Job):
         elif self.proc_handle is not None:
             self.proc_handle.kill(recursive=True)
         return True
+
+
+LOST = "its worker went away while it ran"
+
+
+def why_lost(error: str, host: str) -> str:
+    """Return in words why an attempt was lost.
+
+    :param error: what its engine says, "" if that is nothing
+    :param host: where it ran, "" if that is not known
+    """
+    return (error or LOST) + (f" (on {host})" if host else "")
 
 
 _WORDS = (str, bytes, os.PathLike)

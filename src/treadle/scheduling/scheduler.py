@@ -279,6 +279,8 @@ class Scheduler:
             attribute_of(job, "priority"),
         )
         demand = attribute_of(job, "demand")
+        if job._treadle_tries is not None:
+            priority = job._treadle_tries.priority(priority)
         if demand is not None:
             queue, tokens = getattr(demand, "queue", queue), getattr(demand, "tokens", tokens)
         refused = _odd_demand(queue, tokens, priority, attribute_of(job, "timeout"))

@@ -54,8 +54,11 @@ def own_limits(
 
 def _repeating(options: Options, known: Retries) -> Retries:
     """Return what is repeated, and how often; the pauses stay as the plan has them."""
+    pauses, grow = (known.backoff, known.jitter), known.grow
+    # what is lost has a bound of its own, which no option changes
+    lost = ("lost",) if not {"any", "lost"}.isdisjoint(known.on) else ()
     if options.repeat_until_fail:
-        return Retries(0, (), passes=options.repeat_until_fail)
+        return Retries(0, lost, *pauses, passes=options.repeat_until_fail)
     if options.repeat_after_timeout:
-        return Retries(options.repeat_after_timeout, ("timeout",), known.backoff, known.jitter)
-    return Retries(options.repeat_until_pass, ("any",), known.backoff, known.jitter)
+        return Retries(options.repeat_after_timeout, ("timeout", *lost), *pauses, grow=grow)
+    return Retries(options.repeat_until_pass, ("any",), *pauses, grow=grow)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from treadle.core import decision, elements, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.outcomes import INTERRUPTED, KINDS, RAN, Usage, remark, told
-from treadle.core.text import safe
+from treadle.core.text import safe, size_text
 
 from .diff import text_difference
 from .durations import duration
@@ -174,22 +174,12 @@ def _usage_text(usage: Usage) -> str:
     if usage.cpu >= _LEAST_CPU:
         parts.append(f"CPU {duration(usage.user)} user, {duration(usage.system)} system")
     if usage.largest_process is not None:
-        parts.append(f"its largest process took {_size(usage.largest_process)}")
+        parts.append(f"its largest process took {size_text(usage.largest_process)}")
     return "; ".join(parts)
 
 
 _LEAST_CPU = 0.05
 """Seconds of CPU; less is not told."""
-
-
-def _size(amount: int) -> str:
-    """Return bytes of memory in readable form: `820 KiB`, `103 MiB`, `1.2 GiB`."""
-    size, unit = amount / 1024, "KiB"
-    for larger in ("MiB", "GiB", "TiB"):
-        if size < 1023.5:
-            break
-        size, unit = size / 1024, larger
-    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
 
 
 def _file_difference(old: str, new: str, *, most: int) -> list[Line]:

@@ -42,14 +42,40 @@ def test_a_word_meets_the_ends_that_it_names(word: str, met: tuple[int, ...], no
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_what_failed_or_was_not_ready_is_tried_again(kind: str) -> None:
     is_bad = KINDS[kind][0] == "FAIL" or kind == "not_ready"
+    if kind == "invalid":
+        # it would get no more the next time
+        assert not should_retry(1, 1, ["any"], ended=outcome(kind))
+        return
     assert should_retry(1, 1, ["any", "signal", "exit 3"], ended=outcome(kind), code=3, codes=[3]) == is_bad
-    assert not should_retry(2, 1, ["any"], ended=outcome(kind))
+    assert should_retry(2, 1, ["any"], ended=outcome(kind)) == (kind == "lost")
 
 
-@pytest.mark.parametrize("kind", ["timeout", "diffed", "not_ready"])
-def test_a_kind_is_a_word_of_its_own(kind: str) -> None:
-    assert should_retry(1, 1, [kind], ended=outcome(kind), code=None)
-    assert should_retry(1, 1, [kind], ended=outcome("failed"), code=3) is False
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("timeout", "timeout"),
+        ("memory", "out_of_memory"),
+        ("lost", "lost"),
+        ("diffed", "diffed"),
+        ("not_ready", "not_ready"),
+    ],
+)
+def test_a_kind_is_a_word_of_its_own(word: str, kind: str) -> None:
+    """R1: the words that are no exit codes."""
+    assert is_word(word)
+    assert should_retry(1, 1, [word], ended=outcome(kind), code=None)
+    assert should_retry(1, 1, [word], ended=outcome("failed"), code=3) is False
+    assert should_retry(1, 1, [word], ended=outcome("error")) is False
+
+
+def test_losses_have_a_bound_of_their_own() -> None:
+    """R1: three further attempts, which count nothing of the others."""
+    lost, failed = outcome("lost"), outcome("failed")
+    for losses in (1, 2, 3):
+        assert should_retry(losses, 0, ["any"], ended=lost, losses=losses)
+        assert should_retry(losses + 1, 1, ["any"], ended=failed, losses=losses)
+        assert not should_retry(losses + 2, 1, ["any"], ended=failed, losses=losses)
+    assert not should_retry(4, 9, ["any"], ended=lost, losses=4)
 
 
 def test_a_code_that_asks_for_another_attempt_needs_no_word() -> None:

@@ -364,6 +364,8 @@ class SettingsReader:
 def _hint_of_retry(word: str) -> str:
     if check_codes(Scalar(word, None, 0, 0)) == "":
         return f"did you mean exit {word}?"
+    if word in ("out_of_memory", "oom"):
+        return "did you mean memory?"
     if retry.is_word(f"signal {word}"):
         return f"did you mean signal {word}?"
     if word.lower() in ("killed", "signalled", "crash", "crashed") or word.upper().startswith("SIG"):

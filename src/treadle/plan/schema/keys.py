@@ -313,8 +313,8 @@ NEEDS_KEYS = _table(
 
 RETRIES_KEYS = _table(
     Key("max", AMOUNT, "Maximum number of further attempts. Required.", "", "max: 2"),
-    Key("on", TEXTS, "Failures to retry after: `timeout`, `diffed`, `not_ready`, `exit N`, `exit N-M`, `signal`, "
-        "`signal KILL`, `any`.", "any", "on: [timeout, exit 130-143]"),
+    Key("on", TEXTS, "Failures to retry after: `timeout`, `memory`, `lost`, `diffed`, `not_ready`, `exit N`, "
+        "`exit N-M`, `signal`, `signal KILL`, `any`.", "any", "on: [timeout, exit 130-143]"),
     Key("backoff", DURATION_KIND, "Time to wait before the second attempt. It doubles with each further attempt, "
         "up to 10m.", "no wait", "backoff: 5s"),
     Key("jitter", SHARE, "The share by which each of these pauses is shorter at most; how much is drawn for each "
