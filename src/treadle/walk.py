@@ -837,6 +837,8 @@ class Walk:
         end.usage, end.values = report.usage, report.values
         if retry:
             end.delay = job.retry_delay
+            if job._treadle_tries is not None:
+                end.grown = job._treadle_tries.grown
         if isinstance(job, ProcessJob) and job.proc_handle is not None:
             end.exit_code = job.proc_handle.status
         return end

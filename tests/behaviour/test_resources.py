@@ -230,7 +230,7 @@ ACTION = "actions: {a: {run: echo, %s}}\n"
         (ACTION % "resources: {cpus: 1.5}", "cpus must be a whole number, not '1.5'"),
         (ACTION % "resources: {memory: '${m}'}", "memory needs a unit, such as 8GiB or 500MB, not '7'"),
         (ACTION % "resources: {_run: 1}", "'_run' is not a valid type of resources"),
-        (ACTION % "resources: [gpus]", "resources must be a map, not a list"),
+        (ACTION % "resources: [gpus]", "resources must be a map of names, not 'gpus'"),
         (ACTION % "limit: 0", "limit must be a whole number, 1 or more"),
         (ACTION % "mutex: {a: b}", "mutex must be a text or a list of texts"),
         (ACTION % "exclusive: 1", "exclusive must be true or false"),

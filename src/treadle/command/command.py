@@ -140,7 +140,8 @@ class Limits:
     """When an action may run, and for how long; not part of the fingerprint.
 
     :param timeout: seconds, None for no limit
-    :param resources: type -> how much an attempt asks for, see `Demand`
+    :param resources: type -> how much an attempt asks for, see `Demand`; of a list of these the first counts that
+        the whole pool could meet
     :param mutex: names; actions that share one never run at the same time
     :param exclusive: whether nothing else may run while it runs
     :param group: the group that `limit` counts in
@@ -148,7 +149,7 @@ class Limits:
     """
 
     __slots__ = (
-        *("exclusive", "group", "limit", "mutex", "priority"),
+        *("exclusive", "fallbacks", "group", "limit", "mutex", "priority"),
         *("queue", "resources", "retries", "timeout", "tokens"),
     )
 
@@ -159,13 +160,15 @@ class Limits:
         priority: int = 0,
         timeout: float | None = None,
         retries: Retries | None = None,
-        resources: Mapping[str, int] | None = None,
+        resources: Mapping[str, int] | Sequence[Mapping[str, int]] | None = None,
         mutex: Sequence[str] = (),
         exclusive: bool = False,
         group: str = "",
         limit: int | None = None,
     ) -> None:
-        self.resources = dict(resources or {})
+        several = resources if isinstance(resources, list | tuple) else (resources or {},)
+        self.fallbacks: tuple[Mapping[str, int], ...] = tuple(several[1:])
+        self.resources = dict(several[0]) if several else {}
         # a text alone would be taken apart into its letters
         self.mutex = (mutex,) if isinstance(mutex, str) else tuple(mutex)
         self.exclusive = exclusive
@@ -178,12 +181,20 @@ class Limits:
         self.retries = retries or Retries()
 
     def asking(
-        self, resources: Mapping[str, int], *, group: str = "", mutex: tuple[str, ...] | None = None
+        self,
+        resources: Mapping[str, int],
+        *,
+        group: str = "",
+        mutex: tuple[str, ...] | None = None,
+        fallbacks: Sequence[Mapping[str, int]] = (),
     ) -> Limits:
-        """Return these with a demand for resources, the group that `limit` counts in, and names of mutexes."""
+        """Return these with a demand for resources, the group that `limit` counts in, and names of mutexes.
+
+        :param fallbacks: what it asks for where the pool could not meet that
+        """
         return Limits(
             *(self.queue, self.tokens, self.priority, self.timeout, self.retries),
-            resources=resources,
+            resources=[resources, *fallbacks],
             mutex=self.mutex if mutex is None else mutex,
             exclusive=self.exclusive,
             group=group,
@@ -193,7 +204,12 @@ class Limits:
     @property
     def says_demand(self) -> bool:
         """Whether anything beside a queue and tokens is said."""
-        return bool(self.resources or self.mutex or self.exclusive or self.limit is not None)
+        return bool(self.resources or self.fallbacks or self.mutex or self.exclusive or self.limit is not None)
+
+    @property
+    def demands(self) -> tuple[Mapping[str, int], ...]:
+        """What it asks for, and what in place of that."""
+        return (self.resources, *self.fallbacks)
 
     @property
     def demand(self) -> Demand | None:
@@ -202,7 +218,7 @@ class Limits:
             return None
         is_none = not any(self.resources.values()) and "cpus" not in self.resources
         # to need no processor is less than what tokens alone take
-        if is_none and not (self.mutex or self.exclusive or self.limit is not None):
+        if is_none and not (self.fallbacks or self.mutex or self.exclusive or self.limit is not None):
             return None
         from treadle.core.pool import Demand
 
@@ -214,6 +230,7 @@ class Limits:
             exclusive=self.exclusive,
             group=self.group,
             limit=self.limit,
+            fallbacks=self.fallbacks,
         )
 
 

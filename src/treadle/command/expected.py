@@ -75,7 +75,10 @@ def shares_of(
     if limits.limit:
         shares[f"group {limits.group}"] = 1 / limits.limit
     shares |= {f"mutex {name}": 1.0 for name in limits.mutex}
-    for kind, amount in limits.resources.items():
+    resources: Mapping[str, int] = limits.resources
+    if pool is not None and limits.fallbacks and limits.demand is not None:
+        resources = pool.chosen(limits.demand).resources
+    for kind, amount in resources.items():
         shares[f"resource {kind}"] = amount / max(1, _size(kind, pool))
     return shares
 

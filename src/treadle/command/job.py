@@ -193,7 +193,7 @@ class CommandJob(ProcessJob):
             self._code, self._has_ended = 0, True
             return None
         environ = context.fingerprinter.environment(command)
-        if command.limits.resources:
+        if command.limits.resources or command.limits.fallbacks:
             environ |= self._resource_variables(command)
         argvs = [self._resolved(argv, environ) for argv in argvs]
         if command.discovery is not None:

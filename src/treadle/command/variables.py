@@ -98,7 +98,7 @@ def given_by_nothing(command: Command) -> list[str]:
     """Return the variables that a script names and that neither the plan, Treadle nor the shell gives it."""
     env = command.env
     known = {*env.set, *env.track, *env.pass_, *_OF_THE_SHELL, *BASE_ENVIRONMENT}
-    if command.limits.resources:
+    if command.limits.resources or command.limits.fallbacks:
         # which variables say what it holds depends on the machine
         return []
     return [

@@ -727,7 +727,7 @@ class CommandWalk(Walk):
         """Return those that can end before a time; the others are left out, and end without a start."""
         left = max(deadline - monotonic(), 0.0)
         for job in jobs:
-            limit, last = job.limits.timeout, self._durations.get(job.uid)
+            limit, last = job.timeout, self._durations.get(job.uid)
             if limit is not None and limit > left:
                 job.left_out = f"its time limit is {limit:g} s, and {left:.1f} s are left of the run"
             elif limit is None and last is not None and last > left:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from treadle.errors import InternalError, UsageError, listed
 
@@ -41,6 +41,8 @@ class Demand:
     :param exclusive: whether nothing else may run while it runs, in any queue
     :param group: the group that `limit` counts in, such as a family of actions
     :param limit: how many of its group may run at the same time; None for any number
+    :param fallbacks: what it asks for in place of `resources` where the whole pool could not meet these: the first
+        that it could
     :raises UsageError: an amount is no whole number of 0 or more, or a name is reserved
     """
 
@@ -52,14 +54,16 @@ class Demand:
     exclusive: bool = False
     group: str = ""
     limit: int | None = None
+    fallbacks: tuple[Mapping[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        given: object = self.resources
-        if not isinstance(given, Mapping):
-            raise UsageError(f"the resources are {given!r}", facts=("expected a dict: type -> amount",))
-        for name, amount in self.resources.items():
-            _check_type(name)
-            _check_amount(f"the demand for {name!r}", amount)
+        for one in (self.resources, *self.fallbacks):
+            given: object = one
+            if not isinstance(given, Mapping):
+                raise UsageError(f"the resources are {given!r}", facts=("expected a dict: type -> amount",))
+            for name, amount in one.items():
+                _check_type(name)
+                _check_amount(f"the demand for {name!r}", amount)
         mutex: object = self.mutex
         if not isinstance(mutex, tuple) or not all(isinstance(name, str) and name for name in mutex):
             raise UsageError(f"mutex is {mutex!r}", facts=("expected a tuple of names",))
@@ -178,8 +182,17 @@ class Pool:
         most = [*([max(sizes)] if sizes else []), *([self.max[kind]] if kind in self.max else [])]
         return min(most, default=None)
 
+    def chosen(self, demand: Demand) -> Demand:
+        """Return the first of a demand and its fallbacks that the whole pool could meet, else the last."""
+        if not demand.fallbacks:
+            return demand
+        several = [replace(demand, resources=one, fallbacks=()) for one in (demand.resources, *demand.fallbacks)]
+        return next((one for one in several if self.refusal(one) is None), several[-1])
+
     def refusal(self, demand: Demand) -> str | None:
         """Return why the whole pool, with nothing running, could not meet a demand; None if it could."""
+        if demand.fallbacks:
+            demand = self.chosen(demand)
         if demand.nodes != 1:
             return f"it asks for {demand.nodes} nodes, and no engine runs one attempt on several"
         for name, amount in demand.resources.items():

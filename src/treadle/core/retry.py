@@ -187,7 +187,7 @@ class Tries:
     :param seed: what jitter depends on, beside the number of the attempt
     """
 
-    __slots__ = ("_grown_times", "amounts", "has_grown", "hosts", "losses", "retries", "seed")
+    __slots__ = ("_grown_times", "amounts", "grown", "has_grown", "hosts", "losses", "retries", "seed")
 
     def __init__(self, retries: Policy, amounts: Mapping[str, float], seed: str = "") -> None:
         self.retries = retries
@@ -197,6 +197,8 @@ class Tries:
         self.losses = 0
         self.hosts: list[str] = []
         """Where attempts were lost, as far as that is known."""
+        self.grown: Mapping[str, float] = {}
+        """What the next attempt gets more of than the one before."""
         self.has_grown = False
         """Whether the next attempt asks for another amount than the first."""
         self._grown_times: dict[str, int] = {}
@@ -232,6 +234,7 @@ class Tries:
         :raises UsageError: a function has grown something to what is no amount
         """
         found, retries = Next(), self.retries
+        self.grown = found.grown
         if ended.kind == "lost":
             self.losses += 1
             self.hosts += [host] if host and host not in self.hosts else []
@@ -243,7 +246,8 @@ class Tries:
             return found
         stuck = False
         grows = is_asked_for(code, codes) or is_met(retries.on, ended, code)
-        for kind, growth in retries.grow.items():
+        # what it lacked comes first: more of others may leave no place that has more of that
+        for kind, growth in sorted(retries.grow.items(), key=lambda one: one[0] not in _LACKS):
             lack = _LACKS.get(kind)
             if kind not in self.amounts or ended.kind == "lost" or not (ended.kind == lack if lack else grows):
                 continue
@@ -253,7 +257,7 @@ class Tries:
             amount = wanted if most is None else max(min(wanted, most), min(before, wanted))
             if lack and amount <= before:
                 stuck = True
-                found.remark = f"not tried again: its {_words(kind, amount)} cannot grow"
+                found.remark = f"not tried again: its {words_of(kind, amount)} cannot grow"
             if amount < wanted:
                 found.capped[kind] = wanted
             if amount != before:
@@ -281,7 +285,8 @@ class Tries:
 _INFINITE = float("inf")
 
 
-def _words(kind: str, amount: float) -> str:
+def words_of(kind: str, amount: float) -> str:
+    """Return an amount with what it is of, in words."""
     return f"time limit of {amount:g} s" if kind == TIMEOUT else f"{amount_text(kind, amount)} of {kind}"
 
 

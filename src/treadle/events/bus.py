@@ -188,14 +188,15 @@ class Ended:
     :ivar log: the path of its log; "" if there is none
     :ivar exit_code: negative for a signal, None if no program of it ended
     :ivar delay: seconds until the next attempt, None if none follows
+    :ivar grown: type of resources, or `timeout` -> the amount of the next attempt, of what it gets more of
     :ivar most: the largest number of attempts that it may have
     :ivar usage: what its programs have used, None if that is not known
     :ivar values: what it has said of its work, None for nothing
     """
 
     __slots__ = (
-        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "how", "log", "most"),
-        *("name", "outcome", "reasons", "restored", "usage", "values"),
+        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "grown", "how", "log"),
+        *("most", "name", "outcome", "reasons", "restored", "usage", "values"),
     )
 
     def __init__(
@@ -231,6 +232,7 @@ class Ended:
         self.log = log
         self.exit_code = exit_code
         self.delay = delay
+        self.grown: Mapping[str, float] = {}
         self.most = most
         self.usage = usage
         self.values = values

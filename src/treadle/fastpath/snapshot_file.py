@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from treadle.command.guards import Guards
     from treadle.core.codes import Codes, Expect
+    from treadle.core.retry import Growth
 
 KEPT = 8
 """Snapshots that are kept for one root: one for each plan, parameters and selection."""
@@ -367,13 +368,19 @@ class _Reader:
     def limits(self) -> Limits:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
         retries = Retries(int(self.text()), self.list(), float(self.text()), float(self.text()))
+        if self.text():
+            retries.grow = {kind: _growth(text) for kind, text in self.pairs().items()}
         made = Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
         if self.text():
-            made.resources = {kind: int(amount) for kind, amount in self.pairs().items()}
+            made.resources = self._amounts()
             made.mutex, made.exclusive, made.group = tuple(self.list()), bool(self.text()), self.text()
             limit = self.optional()
             made.limit = None if limit is None else int(limit)
+            made.fallbacks = tuple([self._amounts() for _ in range(int(self.text()))])
         return made
+
+    def _amounts(self) -> dict[str, int]:
+        return {kind: int(amount) for kind, amount in self.pairs().items()}
 
 
 _OTHER = "o"
@@ -399,12 +406,39 @@ def _limits(limits: Limits) -> list[str]:
     texts = [limits.queue, str(limits.tokens), str(limits.priority)]
     texts += _optional(None if timeout is None else repr(timeout))
     texts += (str(retries.max), str(len(retries.on)), *retries.on, repr(retries.backoff), repr(retries.jitter))
+    texts.append("y" if retries.grow else "")
+    if retries.grow:
+        texts += _pairs({kind: _growth_text(growth) for kind, growth in retries.grow.items()})
     texts.append("y" if limits.says_demand else "")
     if texts[-1]:
         texts += _pairs({kind: str(amount) for kind, amount in limits.resources.items()})
         texts += (str(len(limits.mutex)), *limits.mutex, "y" if limits.exclusive else "", limits.group)
         texts += _optional(None if limits.limit is None else str(limits.limit))
+        texts.append(str(len(limits.fallbacks)))
+        for one in limits.fallbacks:
+            texts += _pairs({kind: str(amount) for kind, amount in one.items()})
     return texts
+
+
+def _growth_text(growth: Growth) -> str:
+    if callable(growth):
+        return f"{_OTHER} {growth.__module__}.{getattr(growth, '__qualname__', '')}"
+    return f"* {growth!r}" if isinstance(growth, int | float) else " ".join(map(repr, growth))
+
+
+def _growth(text: str) -> Growth:
+    """Return what `_growth_text` has made a text of.
+
+    :raises ValueError: that was a function
+    """
+    kind, _, rest = text.partition(" ")
+    if kind == _OTHER:
+        raise ValueError("a function cannot be kept as text")
+    return float(rest) if kind == "*" else tuple([_number(one) for one in text.split()])
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdigit() else float(text)
 
 
 def _pairs(values: Mapping[str, str]) -> list[str]:

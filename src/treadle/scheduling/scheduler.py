@@ -286,6 +286,8 @@ class Scheduler:
         refused = _odd_demand(queue, tokens, priority, attribute_of(job, "timeout"))
         if not refused:
             refused = self._refusal(queue, tokens, demand)
+        if demand is not None and not refused and demand.fallbacks:
+            demand = job.demand = self._with_pool().pool.chosen(demand)
         if refused:
             job.fail(refused, "invalid")
             self.safe_collect(job)

@@ -31,6 +31,7 @@ def pool_of(plan: str, file: str, given: Sequence[str], environ: Mapping[str, st
     machine = pool_of_machine(environ, cpus=jobs)
     node = machine.nodes[0]
     resources, slots = dict(node.resources), dict(node.slots)
+    bounds: dict[str, float] = {}
     told = [json.loads(plan or "{}")]
     if file:
         from treadle.plan.read.pool import read_file
@@ -41,9 +42,10 @@ def pool_of(plan: str, file: str, given: Sequence[str], environ: Mapping[str, st
             resources[kind] = what
             slots.pop(kind, None)
         slots.update(said.get("slots", {}))
+        bounds.update(said.get("max", {}))
     for text in given:
         _set(text, resources, slots)
-    return Pool(resources, slots=slots, variables=machine.variables)
+    return Pool(resources, slots=slots, variables=machine.variables, max=bounds)
 
 
 def _set(text: str, resources: dict[str, int | Sequence[str]], slots: dict[str, int]) -> None:

@@ -121,6 +121,12 @@ def retry_line(ended: Ended) -> Line:
         return line(("ran", "good"), " ", (safe(ended.name), "name"), f"; once more {passed}")
     delay = ended.delay or 0.0
     when = f" in {duration(delay)}" if delay > 0 else ""
+    if ended.grown:
+        # most runs have nothing that grows
+        from treadle.core.retry import words_of
+        from treadle.errors import listed
+
+        when += f" with {listed([words_of(*one) for one in ended.grown.items()])}"
     over = f"{ended.attempts} of {ended.most} attempts are over"
     text = f": {safe(_told(ended))}; trying again{when} ({over})"
     return line(("failed", "warn"), " ", (safe(ended.name), "name"), text)

@@ -211,6 +211,8 @@ COMMANDS = [
     ),
     Command(script=Script("cat", {"X": "1"}, "cat x y", ["bash", "-c"], ["bash", "x", "y"])),
     Command(["a"], outputs=["o"], once=True),
+    Command(["a"], limits=Limits(retries=Retries(1, grow={"memory": 1.5, "cpus": (4, 8), "timeout": (0.5,)}))),
+    Command(["a"], limits=Limits(resources=[{"gpus": 1}, {"cpus": 8, "memory": 3}, {}])),
     Command(["a"], edits=["e", "f"], env=Environment({"A": "1"}, ["B"], secret=["B"])),
 ]
 

@@ -278,6 +278,7 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "cwd": command.cwd,
         "queue": command.limits.queue,
         "resources": {kind: amount for kind, amount in command.limits.resources.items() if amount},
+        "fallbacks": [dict(one) for one in command.limits.fallbacks],
         "mutex": list(command.limits.mutex),
         "limit": command.limits.limit,
         "exclusive": command.limits.exclusive,

@@ -27,7 +27,7 @@ from treadle.plan.schema.keys import (
 from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
-from .pool import demand_error, is_type
+from .pool import check_growth, demand_error, is_type, read_growth
 from .spec import RequiredSpec, Settings
 
 _SHARED_LISTS = ("track", "pass")
@@ -81,9 +81,14 @@ class SettingsReader:
         with problems.collecting():
             uses = self._uses(entries.get("uses"))
         resources: dict[str, Template] = {}
+        fallbacks: list[dict[str, Template]] = []
         with problems.collecting():
-            resources = self._resources(entries.get("resources"))
+            resources, fallbacks = self._resources(entries.get("resources"))
+            if own is not None and "retries" in own:
+                check_growth(self.validator, own["retries"], {*resources, *(one for f in fallbacks for one in f)})
         settings = replace(settings, tools=tools, shell=shell, limits=limits, resources=resources, uses=uses)
+        if fallbacks:
+            settings = replace(settings, fallbacks=fallbacks)
         if "codes" in entries or "expect" in entries:
             codes = self._codes(entries.get("codes"))
             settings = replace(settings, codes=codes, expect=self._expect(entries.get("expect"), codes))
@@ -269,7 +274,17 @@ class SettingsReader:
             limit=int(most) if most else None,
         )
 
-    def _resources(self, node: Node | None) -> dict[str, Template]:
+    def _resources(self, node: Node | None) -> tuple[dict[str, Template], list[dict[str, Template]]]:
+        """Return what an attempt asks for, and what in place of that where it cannot be had."""
+        if not isinstance(node, Items):
+            return self._demand(node), []
+        demands = [self._demand(one) for one in node.nodes]
+        if not demands:
+            self.validator.add("resources is an empty list", node, hint="resources: [{gpus: 1}, {cpus: 8}]")
+            return {}, []
+        return demands[0], demands[1:]
+
+    def _demand(self, node: Node | None) -> dict[str, Template]:
         found: dict[str, Template] = {}
         for name, value in self.validator.table(node, "resources").items():
             if is_type(self.validator, name) and self.validator.is_text(value, f"the amount of {name.text}"):
@@ -358,7 +373,8 @@ class SettingsReader:
         backoff = self._word(entries, "backoff", "")
         reasons = tuple(text.text for text in on) or ("any",)
         pause, jitter = seconds(backoff) if backoff else 0.0, float(self._word(entries, "jitter", "0"))
-        return Retries(int(self._word(entries, "max", "0")), reasons, pause, jitter)
+        grow = read_growth(self.validator, entries["grow"]) if "grow" in entries else {}
+        return Retries(int(self._word(entries, "max", "0")), reasons, pause, jitter, grow=grow)
 
 
 def _hint_of_retry(word: str) -> str:

@@ -124,6 +124,7 @@ class Settings:
     shell: tuple[str, ...] = DEFAULT_SHELL
     limits: Limits = _LIMITS
     resources: Mapping[str, Template] = field(default_factory=dict)
+    fallbacks: Sequence[Mapping[str, Template]] = ()
     mutex: Sequence[Template] = ()
     codes: Codes | None = None
     expect: Expect | None = None

@@ -156,16 +156,18 @@ class CommandBuilder:
     def _limits(self, instance: Instance) -> Limits:
         """Return when it may run; actions without demands share one object."""
         spec = instance.spec
-        limits, resources = spec.settings.limits, spec.settings.resources
-        if not resources and not spec.settings.mutex and limits.limit is None:
+        limits, resources, fallbacks = spec.settings.limits, spec.settings.resources, spec.settings.fallbacks
+        if not (resources or fallbacks or spec.settings.mutex) and limits.limit is None:
             return limits
-        amounts: dict[str, int] = {}
-        for kind, template in resources.items():
-            amount = amount_of(kind, instance.scope.text(template))
-            if isinstance(amount, str):
-                value = instance.scope.text(template)
-                raise self.source.error(f"{kind} {amount}, not {value!r}", template.node)
-            amounts[kind] = amount
+        demands: list[dict[str, int]] = []
+        for one in (resources, *fallbacks):
+            demands.append({})
+            for kind, template in one.items():
+                amount = amount_of(kind, instance.scope.text(template))
+                if isinstance(amount, str):
+                    value = instance.scope.text(template)
+                    raise self.source.error(f"{kind} {amount}, not {value!r}", template.node)
+                demands[-1][kind] = amount
         names: dict[str, None] = {}
         for template in spec.settings.mutex:
             for name in instance.scope.items(template):
@@ -174,7 +176,7 @@ class CommandBuilder:
                         "a name in mutex is empty", template.node, hint="write one, or take it out"
                     )
                 names[name] = None
-        return limits.asking(amounts, group=spec.name, mutex=tuple(names))
+        return limits.asking(demands[0], group=spec.name, mutex=tuple(names), fallbacks=demands[1:])
 
     def _installed(self, instance: Instance) -> list[str]:
         """Return the outputs of others that are judged by presence."""
@@ -236,7 +238,9 @@ class CommandBuilder:
 
     def _local(self, instance: Instance, deps: Dependencies, cwd: str) -> dict[str, Value]:
         """Return the values of `${in}`, `${out}`, `${depfile}`."""
-        resources = instance.spec.settings.resources
+        settings = instance.spec.settings
+        # where there are several demands the machine says which one counts, and a command is the same on all
+        resources = {} if settings.fallbacks else settings.resources
         local: dict[str, Value] = {f"resources.{kind}": instance.scope.text(one) for kind, one in resources.items()}
         every: list[str] = []
         for name, (paths, is_text) in deps.named.items():
@@ -347,14 +351,16 @@ def _shown_command(steps: Sequence[Sequence[str]], script: Script | None) -> str
 def hide_gpus(commands: Iterable[Command]) -> None:
     """Where some ask for GPUs, say of all others that they ask for none: they see none then."""
     them = list(commands)
-    if not any(command.limits.resources.get("gpus") for command in them):
+    if not any(one.get("gpus") for command in them for one in command.limits.demands):
         return
     made: dict[Limits, Limits] = {}
     for command in them:
         limits = command.limits
-        if "gpus" not in limits.resources:
+        if not any("gpus" in one for one in limits.demands):
             if limits not in made:
-                made[limits] = limits.asking({**limits.resources, "gpus": 0}, group=limits.group)
+                made[limits] = limits.asking(
+                    {**limits.resources, "gpus": 0}, group=limits.group, fallbacks=limits.fallbacks
+                )
             command.limits = made[limits]
 
 

@@ -220,6 +220,7 @@ _KNOWN: dict[str, Schema] = {
     keys.SHARE.says: {"type": "number", "minimum": 0, "maximum": 1},
     keys.DURATION_KIND.says: _duration(),
     keys.LIMIT.says: _duration("none"),
+    keys.DEMANDS.says: {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
     keys.RETRIES_KIND.says: {"anyOf": [_whole(0), _ref("retries")]},
     keys.REQUIRED.says: {
         "anyOf": [_TEXT, _ref("require"), {"type": "array", "items": {"anyOf": [_TEXT, _ref("require")]}}]

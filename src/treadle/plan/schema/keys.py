@@ -90,7 +90,7 @@ def _check_share(node: Scalar) -> str:
 
 
 def _check_retries(node: Scalar) -> str:
-    return _check_whole(0)(node) and "must be a whole number, or a map with max, on, backoff, jitter"
+    return _check_whole(0)(node) and "must be a whole number, or a map with max, on, backoff, jitter, grow"
 
 
 def _check_expects(node: Scalar) -> str:
@@ -155,7 +155,7 @@ INTEGER = Kind("a whole number", (Scalar,), _check_integer)
 DURATION_KIND = Kind("a duration with a unit (ms, s, m, h, d)", (Scalar,), _check_duration)
 SHARE = Kind("a number from 0 to 1", (Scalar,), _check_share)
 LIMIT = Kind("a duration with a unit (ms, s, m, h, d), or none", (Scalar,), _check_limit)
-RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff, jitter", (Scalar, Table), _check_retries)
+RETRIES_KIND = Kind("a whole number, or a map with max, on, backoff, jitter, grow", (Scalar, Table), _check_retries)
 VERSION = Kind("1", (Scalar,), _exactly("1", "1, the only version of the format"))
 TYPE = Kind("one of " + ", ".join(PARAM_TYPES), (Scalar,), _one_of(*PARAM_TYPES))
 FORMAT = Kind("one of " + ", ".join(FORMATS), (Scalar,), _one_of(*FORMATS))
@@ -171,6 +171,7 @@ REQUIRED = Kind(
 )
 DOTENV = Kind("a path, or a map with file, optional", (Scalar, Table))
 TOOLS = Kind("a name, or a list of names and of maps with tool, version", (Scalar, Items))
+DEMANDS = Kind("a map, or a list of maps", (Table, Items))
 NEEDS = Kind("a name, or a list of names and of maps with action, when, expects", (Scalar, Items, Table))
 EXPECTS = Kind(EXPECTS_SAYS, (Scalar,), _check_expects)
 INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", (Items,))
@@ -185,8 +186,8 @@ def _table(*keys: Key) -> dict[str, Key]:
 
 
 POOL = Key("pool", MAP, "What there is of resources that actions ask for: a map of types to amounts, lists of "
-    "names, or maps with `ids` and `slots`. See [below](#resources).", "what this machine has",
-    "pool: {gpus: {ids: [0, 1], slots: 2}, licences: 3, memory: 60GiB}")  # fmt: skip
+    "names, or maps with `ids` and `slots`; `max` bounds what attempts grow to. See [below](#resources).",
+    "what this machine has", "pool: {gpus: {ids: [0, 1], slots: 2}, licences: 3, memory: 60GiB}")  # fmt: skip
 MAX_RUNNING = Key("max_running", COUNT, "How many actions may run at the same time, over all queues.", "no limit",
     "max_running: 200")  # fmt: skip
 
@@ -319,6 +320,8 @@ RETRIES_KEYS = _table(
         "up to 10m.", "no wait", "backoff: 5s"),
     Key("jitter", SHARE, "The share by which each of these pauses is shorter at most; how much is drawn for each "
         "attempt.", "0", "jitter: 0.2"),
+    Key("grow", MAP, "What a further attempt gets more of: a map of types of `resources`, or `timeout`, to a "
+        "factor or a list of the next amounts. See [below](#attempts-that-grow).", "nothing", "grow: {timeout: 2}"),
 )  # fmt: skip
 
 CODES_KEYS = _table(
@@ -406,9 +409,9 @@ ACTION_KEYS = _table(
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
-    Key("resources", MAP, "What an attempt needs of the pool: a map of types to amounts; `memory` with a unit. See "
-        "[below](#resources).", "1 of `cpus` in the queue `default`, else nothing",
-        "resources: {cpus: 4, gpus: 1, memory: 8GiB}"),
+    Key("resources", DEMANDS, "What an attempt needs of the pool: a map of types to amounts; `memory` with a unit. "
+        "Of a list the first counts that the pool can give. See [below](#resources).",
+        "1 of `cpus` in the queue `default`, else nothing", "resources: {cpus: 4, gpus: 1, memory: 8GiB}"),
     Key("limit", COUNT, "How many of its family may run at the same time.", "no limit", "limit: 2"),
     Key("mutex", TEXTS, "Names: actions that share one never run at the same time.", "none", "mutex: [database]"),
     Key("exclusive", BOOL, "Nothing else runs while it runs, in any queue.", "false", "exclusive: true"),
