@@ -383,6 +383,24 @@ def test_a_generator_that_fails_is_followed_by_the_end(project: Project) -> None
     assert project.run("-k", code=1) == ["gen", "tidy"]
 
 
+@pytest.mark.parametrize("options", [(), ("-k",)])
+def test_c7_the_failure_of_a_generator_is_one_that_the_end_follows(
+    options: tuple[str, ...], project: Project
+) -> None:
+    at_work(
+        project,
+        "treadle: 1\ndefaults: {pass: [LOG]}\nactions:\n"
+        "  gen: {sh: 'echo gen >> $LOG; test -e ok; cp ${in} ${out}', in: x, out: more.yaml, expand: more.yaml}\n"
+        "  sum: {sh: 'echo sum >> $LOG; echo [$TREADLE_MET_BY] > ${out}', in: x, out: o/sum, finally: true}\n",
+    )
+    (project.folder / "x").write_text("treadle: 1\nactions: {}\n")
+    (project.folder / "ok").touch()
+    assert project.run() == ["gen", "sum"]
+    (project.folder / "ok").unlink()
+    assert project.run("--force=gen", *options, code=1) == ["gen", "sum"]
+    assert (project.folder / "o/sum").read_text() == "[failed gen]\n"
+
+
 def test_what_was_made_at_the_end_is_known_to_clean(project: Project) -> None:
     text = PLAN + "  sum: {sh: 'echo sum >> $LOG; cat ${in} > ${out}', in: o/x, out: o/sum, finally: true}\n"
     at_work(project, text)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.core.callbacks import NotifyEnd
+    from treadle.core.decision import Reason
     from treadle.core.outcomes import Outcome
     from treadle.scheduling.job import Host
 
@@ -110,6 +111,8 @@ class CommandJob(ProcessJob):
         """Whether the outputs of previous runs have been removed for this attempt."""
         self.restored = ""
         """Where its outputs came from, "" if they were not restored."""
+        self.met_by: Sequence[Reason] = ()
+        """The ends other than successes that let it in, see `decision.MET_BY`."""
         self.emptied: list[str] = []
         """Output folders from which something was removed before an attempt."""
         self.queue_name = CONSOLE_QUEUE if data.console else limits.queue
@@ -195,6 +198,8 @@ class CommandJob(ProcessJob):
         environ = context.fingerprinter.environment(command)
         if command.limits.resources or command.limits.fallbacks:
             environ |= self._resource_variables(command)
+        # always there: a shell with -u ends a script that names a variable which is not
+        environ.setdefault(MET_BY, told_of(self.met_by) if self.met_by else "")
         argvs = [self._resolved(argv, environ) for argv in argvs]
         if command.discovery is not None:
             from .discovery import wrapped
@@ -263,6 +268,10 @@ class CommandJob(ProcessJob):
 
 _SUCCESS = outcome("success")
 _USUAL = (0,)
+MET_BY = "TREADLE_MET_BY"
+"""The variable with what let an action in: a line for each, its kind of outcome and its name."""
+_MOST_MET_BY = 64 << 10
+"""Bytes of that variable: a system bounds what one may have."""
 REPORT = "TREADLE_REPORT"
 """The variable with the path of the report."""
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
@@ -271,6 +280,19 @@ _NAME_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 """As in `engines.machine`, which a run without demands does not load."""
 _SAY_COLOURS = {"NO_COLOR", *COLOURED}
 _REDIRECTS = (">", "|", "`", "$(")
+
+
+def told_of(met_by: Sequence[Reason]) -> str:
+    """Return the lines that tell an action what let it in; a last one counts those that there is no room for."""
+    lines: list[str] = []
+    size = 0
+    for reason in met_by:
+        line = f"{reason.new} {reason.name}"
+        size += len(line.encode("utf-8", "surrogateescape")) + 1
+        if size > _MOST_MET_BY:
+            return "\n".join([*lines, f"... {len(met_by) - len(lines)} more"])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def prints_to_its_log(command: Command) -> bool:

@@ -338,8 +338,8 @@ class CommandWalk(Walk):
             main, untouched, unneeded = self.actions, self.untouched, self.unneeded
             self._is_last, self._is_limited, self._after_failure = True, False, None
             self.actions, self.untouched, self.unneeded, self._positions = main | last, 0, 0, None
-            failed = [one for one in report.actions.values() if one.outcome.category == FAIL]
-            met_by = tuple([Reason(decision.MET_BY, str(one.uid), None, one.outcome.kind) for one in failed])
+            ends = self.failures_of(report).items()
+            met_by = tuple([Reason(decision.MET_BY, uid, None, kind) for uid, kind in ends])
             self._met_by.update(dict.fromkeys(last.vertex_data, met_by) if met_by else {})
             try:
                 scheduler = self.scheduler = self.create_scheduler()
@@ -354,6 +354,10 @@ class CommandWalk(Walk):
                 self.actions, self.untouched, self.unneeded, self._positions = main, untouched, unneeded, None
                 self._is_last = False
         return report
+
+    def failures_of(self, report: Report) -> dict[str, str]:
+        """Return uid -> kind of outcome of all that failed before the actions at the end."""
+        return {str(one.uid): one.outcome.kind for one in report.actions.values() if one.outcome.category == FAIL}
 
     def wants_last(self, report: Report) -> bool:
         """Return whether the actions at the end take place: by default if another one has started or failed.
@@ -635,8 +639,11 @@ class CommandWalk(Walk):
         if data.guards is not None:
             from .guarded_job import GuardedJob
 
-            return GuardedJob(*arguments, is_confirmed=self.is_confirmed, confirm=self.confirm)
-        return CommandJob(*arguments)
+            job: CommandJob = GuardedJob(*arguments, is_confirmed=self.is_confirmed, confirm=self.confirm)
+        else:
+            job = CommandJob(*arguments)
+        job.met_by = self._met_by.get(uid, ())
+        return job
 
     def is_confirmed(self, uid: str, text: str) -> bool:
         """Return whether an action with a question may start without it.

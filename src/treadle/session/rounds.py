@@ -398,7 +398,14 @@ class Rounds:
             **resource_settings(options, plan.pool),
             colours=self.call.colours,
         )
-        walk = PlanWalk(self.call, DAG(), plan.root, settings, plan=plan, done=self.done, last=last, is_due=True)
+        walk = PlanWalk(
+            *(self.call, DAG(), plan.root, settings),
+            plan=plan,
+            done=self.done,
+            last=last,
+            is_due=True,
+            ended=self.outcomes,
+        )
         stops = self.call.stops.count
         if stops:
             walk.stop(STOPPING if stops == 1 else KILLING)

@@ -206,4 +206,13 @@ def _walk_of(
     publish_plan(call, plan, None if rounds is None else rounds.left_out(plan))
     is_due = bool(named) or has_run
     starts = {} if rounds is None else rounds.starts(plan, map(str, dag.vertex_data))
-    return PlanWalk(call, dag, plan.root, settings, plan=plan, done=done, last=last, is_due=is_due, starts=starts)
+    ended = {} if rounds is None else rounds.outcomes
+    return PlanWalk(
+        *(call, dag, plan.root, settings),
+        plan=plan,
+        done=done,
+        last=last,
+        is_due=is_due,
+        starts=starts,
+        ended=ended,
+    )

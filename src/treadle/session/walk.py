@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from treadle.command.walk import Rest
     from treadle.core.conditions import Start
     from treadle.core.graph.dag import DAG
-    from treadle.core.outcomes import Report
+    from treadle.core.outcomes import Outcome, Report
     from treadle.core.pool import Pool
     from treadle.events.bus import Action
     from treadle.frontends.base import Project
@@ -34,6 +34,7 @@ class PlanWalk(CommandWalk):
     :param last: the actions at the end of the run
     :param starts: uid -> how predecessors of it have ended in an earlier walk, where that decides whether it runs
     :param is_due: whether these take place whatever this walk does
+    :param ended: uid -> how it ended, of what earlier walks of the same run have walked
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class PlanWalk(CommandWalk):
         last: DAG | None = None,
         is_due: bool = False,
         starts: Mapping[str, Sequence[Start]] | None = None,
+        ended: Mapping[str, Outcome] | None = None,
     ) -> None:
         super().__init__(actions, root, settings, rest=rest, last=last)
         self.is_due = is_due
         self._starts = starts or {}
+        self._ended = ended or {}
         self.call = call
         self.plan = plan
         self.done = done
@@ -79,6 +82,13 @@ class PlanWalk(CommandWalk):
 
     def _outside_starts(self, uid: Any) -> Collection[Start]:
         return [*self._starts.get(uid, ()), *super()._outside_starts(uid)]
+
+    def failures_of(self, report: Report) -> dict[str, str]:
+        """Return uid -> kind of outcome of all that failed before the actions at the end, in earlier walks too."""
+        before = {uid: ended.kind for uid, ended in self._ended.items() if ended.category == "FAIL"}
+        return {uid: kind for uid, kind in before.items() if uid not in report.actions} | super().failures_of(
+            report
+        )
 
     def wants_last(self, report: Report) -> bool:
         """Return whether the actions at the end take place: also after an earlier walk that has started some."""
