@@ -1,9 +1,10 @@
-"""The examples of pages that show plans and what they print: each plan in a folder of its own, then its commands."""
+"""The examples of the pages on scheduling and on testing print what the pages say."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,70 +14,87 @@ import pytest
 from helpers import DEADLINE, environment
 
 DOCS = Path(__file__).parents[3] / "docs"
-BLOCK = re.compile(r"^```(\w+)( \S+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-VARYING = ((r"\b\d+(\.\d+)?s\b", "TIME"), (r"[0-9a-f]{4,}\.\.\.", "DIGEST..."))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+VARYING = ((r", \S+ saved by skipping", ""), (r"\b\d+(\.\d+)?s\b", "TIME"), (r"[0-9a-f]{4,}\.\.\.", "DIGEST..."))
 """What an example cannot know."""
 
-Example = tuple[dict[str, str], list[tuple[str, list[str]]]]
+Commands = list[tuple[str, list[str]]]
+Example = tuple[str, Commands]
+SUITE = DOCS.parent / "plans/suite"
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Return language and text of each example on a page."""
+    return BLOCK.findall((DOCS / page).read_text("utf-8"))
+
+
+def commands_of(text: str) -> Commands:
+    """Return the commands of a console, each with the lines that it prints."""
+    found = [part.rstrip("\n").split("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]]
+    return [(command, printed) for command, *printed in found]
 
 
 def examples(page: str) -> list[Example]:
-    """Return for each plan on a page the files that it has with it, and the commands with what they print.
-
-    The name of a file stands behind the language of its block; a plan has none.
-    """
+    """Return each plan on a page with the commands that follow it."""
     found: list[Example] = []
-    for language, name, text in BLOCK.findall((DOCS / page).read_text("utf-8")):
-        if name:
-            found[-1][0][name.strip()] = text
-        elif language == "yaml" and text.startswith("treadle: 1"):
-            found.append(({"treadle.yaml": text}, []))
+    for language, text in blocks(page):
+        if language == "yaml" and text.startswith("treadle: 1"):
+            found.append((text, []))
         elif language == "console":
-            for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-                command, *printed = part.rstrip("\n").split("\n")
-                found[-1][1].append((command, printed))
+            found[-1][1].extend(commands_of(text))
+    assert found
     return found
 
 
 def settled(lines: list[str]) -> list[str]:
-    """Return lines without what differs from run to run."""
+    """Return lines without what differs from run to run; ends of actions in one order, up to the first other line."""
     for pattern, word in VARYING:
         lines = [re.sub(pattern, word, line) for line in lines]
-    return lines
+    lines = [re.sub(r"^\[\d+/(\d+)\]", r"[./\1]", line) for line in lines]
+    head = next((at for at, line in enumerate(lines) if not line.startswith("[./")), len(lines))
+    return [*sorted(lines[:head]), *lines[head:]]
 
 
-def of_all_pages() -> list[object]:
-    made: list[object] = []
-    for page in ("scheduling.md",):
-        all_of_page = examples(page)
-        assert all_of_page, page
-        made += [pytest.param(one, id=f"{page}-{number}") for number, one in enumerate(all_of_page)]
-    return made
-
-
-@pytest.mark.parametrize("example", of_all_pages())
-def test_the_commands_of_an_example_print_what_the_page_says(example: Example, tmp_path: Path) -> None:
-    files, commands = example
-    bin_folder, folder = tmp_path / "bin", tmp_path / "project"
-    bin_folder.mkdir()
-    folder.mkdir()
-    (bin_folder / "treadle").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m treadle "$@"\n')
-    (bin_folder / "treadle").chmod(0o755)
-    (bin_folder / "python3").symlink_to(sys.executable)
-    (folder / "x").touch()
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-    env = environment({"PATH": path, "GIT_CEILING_DIRECTORIES": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""})
+def check(folder: Path, commands: Commands) -> None:
+    """Check what some commands print, one after the other in a folder."""
+    programs = folder.parent / "programs"
+    programs.mkdir()
+    (programs / "treadle").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m treadle "$@"\n')
+    (programs / "treadle").chmod(0o755)
+    # no locale is there
+    (programs / "locale").write_text("#!/bin/sh\n")
+    (programs / "locale").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    variables = {"PATH": path, "PYTHON": sys.executable, "CUDA_VISIBLE_DEVICES": ""}
+    env = environment(variables | {"GIT_CEILING_DIRECTORIES": str(folder.parent)})
     assert commands
     for command, printed in commands:
-        done = subprocess.run(
-            ["bash", "-c", f"exec 2>&1; {command}"],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
-        assert settled(done.stdout.splitlines()) == settled(printed), (command, done)
+        bash = ["bash", "-c", f"exec 2>&1; {command}"]
+        done = subprocess.run(bash, cwd=folder, env=env, capture_output=True, text=True, timeout=DEADLINE)
+        said = done.stdout.replace(sys.executable, "python3").splitlines()
+        assert settled(said) == settled(printed), (command, done)
+
+
+@pytest.mark.parametrize("example", examples("scheduling.md"))
+def test_the_commands_after_a_plan_print_what_the_page_says(example: Example, tmp_path: Path) -> None:
+    text, commands = example
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "treadle.yaml").write_text(text)
+    (folder / "x").touch()
+    check(folder, commands)
+
+
+def test_the_suite_to_take_over_prints_what_the_page_says(tmp_path: Path) -> None:
+    shutil.copytree(SUITE, tmp_path / "suite", ignore=shutil.ignore_patterns("out", ".treadle", "__pycache__"))
+    check(
+        tmp_path / "suite",
+        [one for kind, text in blocks("testing.md") if kind == "console" for one in commands_of(text)],
+    )
+
+
+def test_each_piece_of_a_plan_on_the_page_is_one_of_the_suite() -> None:
+    pieces = [text for kind, text in blocks("testing.md") if kind == "yaml"]
+    plan = (SUITE / "treadle.yaml").read_text("utf-8")
+    assert len(pieces) > 5
+    assert [piece for piece in pieces if piece not in plan] == []
