@@ -130,10 +130,10 @@ def program(name: str, beside: Path) -> str | None:
 
 
 def contestants(folder: Path, treadle: str, rivals: list[str]) -> list[Contestant]:
-    """Return Treadle, the rivals that are here, Treadle without a shell, and the two floors."""
+    """Return Treadle, the rivals that are here, Treadle with other plans, and the two floors."""
     beside = Path(treadle).parent
     run = [treadle, "run", "-j", JOBS]
-    found = [Contestant("treadle", run, folder / "treadle", "treadle.yaml", workload.plan_with_shell, True, 1)]
+    found = [Contestant("treadle", run, folder / "treadle", "treadle.yaml", workload.plan_of_words, True, 1)]
     for name, arguments, file, text, by_content, reads_commands in (
         ("ninja", [], "build.ninja", workload.ninja_file, False, 2),
         ("make", ["-rR"], "Makefile", workload.makefile, False, -1),
@@ -146,6 +146,10 @@ def contestants(folder: Path, treadle: str, rivals: list[str]) -> list[Contestan
     floor = [sys.executable, "-I", "-S", str(HERE / "floor.py"), "commands", JOBS]
     return [
         *found,
+        Contestant("treadle, shell", run, folder / "treadle-shell", "treadle.yaml", workload.plan_with_shell),
+        Contestant(
+            "treadle, resources", run, folder / "treadle-resources", "treadle.yaml", workload.plan_with_resources
+        ),
         Contestant("treadle, no shell", run, folder / "treadle-run", "treadle.yaml", workload.plan_without_shell),
         Contestant("floor", floor, folder / "floor", "commands", workload.commands_with_shell),
         Contestant("floor, no shell", floor, folder / "floor-run", "commands", workload.commands_without_shell),

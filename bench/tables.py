@@ -60,9 +60,17 @@ AIMS = [
     Aim("one source edited, wall, to ninja", ratio("edit", "wall", "ninja"), {1_000: 2.6, 10_000: 1, 100_000: 0.6}),
     Aim("a header touched, actions run", plain("touch", "ran"), {1_000: 0, 10_000: 0, 100_000: 0}, "{:.0f}"),
     Aim("a header edited, wall, to ninja", ratio("header", "wall", "ninja"), {1_000: 1.5, 10_000: 1.2}),
-    Aim("cold, own CPU above the floor, ms per action", above_floor("own", "treadle", "floor"), OWN),
+    Aim("cold, own CPU above the floor, ms per action", above_floor("own", "treadle, shell", "floor"), OWN),
+    Aim(
+        "cold, the same with resources and retries",
+        above_floor("own", "treadle, resources", "floor"),
+        {10_000: 0.45},
+    ),
+    Aim("cold, the same of plain words", above_floor("own", "treadle", "floor, no shell"), OWN),
     Aim("cold, the same without a shell", above_floor("own", "treadle, no shell", "floor, no shell"), OWN),
-    Aim("cold, CPU with children above the floor, ms per action", above_floor("cpu", "treadle", "floor"), {}),
+    Aim(
+        "cold, CPU with children above the floor, ms per action", above_floor("cpu", "treadle, shell", "floor"), {}
+    ),
     Aim("cold, the same without a shell", above_floor("cpu", "treadle, no shell", "floor, no shell"), {}),
     Aim(
         "cold, without a shell, wall, to ninja",
@@ -71,9 +79,10 @@ AIMS = [
     ),
     Aim(
         "cold, shell for both, wall, to ninja",
-        ratio("cold", "wall", "ninja"),
+        ratio("cold", "wall", "ninja", "treadle, shell"),
         {1_000: 1.15, 10_000: 1.1, 100_000: 1.05},
     ),
+    Aim("cold, plain words, wall, to ninja", ratio("cold", "wall", "ninja"), {1_000: 1.15, 10_000: 1.15}),
     Aim("the first run after a cold one, wall, to ninja", ratio("after", "wall", "ninja"), {}),
     Aim("one command edited, seconds", plain("command", "wall"), {10_000: 0.8}),
     Aim(

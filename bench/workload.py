@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 HEADERS = 10
@@ -101,25 +102,37 @@ def parted(shape: Shape, lines: list[str]) -> str:
     return "".join([*lines[: shape.objects], "\n", *lines[shape.objects :]])
 
 
+def plan_of_words(shape: Shape, edit: Edit | None = None) -> str:
+    """Return a plan of scripts that a shell need not run: plain words and one file."""
+    return plan(shape, edit, ["    sh: cat ${in} > ${out}"])
+
+
 def plan_with_shell(shape: Shape, edit: Edit | None = None) -> str:
-    return plan(shape, edit, shell=True)
+    """Return a plan of scripts that a shell has to run: the semicolon takes it."""
+    return plan(shape, edit, ["    sh: cat ${in} > ${out};"])
+
+
+def plan_with_resources(shape: Shape, edit: Edit | None = None) -> str:
+    """Return the same as `plan_with_shell`, with what each action asks for and may be tried again."""
+    asks = ["    resources: {cpus: 1, memory: 10MiB}", "    retries: {max: 2, on: signal, backoff: 1s}"]
+    return plan(shape, edit, ["    sh: cat ${in} > ${out};", *asks], ["pool: {memory: 1GiB}"])
 
 
 def plan_without_shell(shape: Shape, edit: Edit | None = None) -> str:
-    return plan(shape, edit, shell=False)
+    return plan(shape, edit, [])
 
 
-def plan(shape: Shape, edit: Edit | None, shell: bool) -> str:
-    lines = ["treadle: 1", "shell: [sh, -c]", "groups: {all: [object*, join*]}", "actions:"]
+def plan(shape: Shape, edit: Edit | None, body: list[str], settings: Sequence[str] = ()) -> str:
+    """Return a plan; without the lines of a script each action has `run` and `stdout`."""
+    lines = ["treadle: 1", "shell: [sh, -c]", *settings, "groups: {all: [object*, join*]}", "actions:"]
     for n, (output, inputs) in enumerate(zip(shape.outputs(), shape.inputs(), strict=True)):
         name = f"object{n}" if n < shape.objects else f"join{n - shape.objects}"
         more = edit.more if edit and edit.object == n else ""
         lines += [f"  {name}:", f"    in: [{', '.join(inputs)}]"]
-        lines += (
-            [f"    sh: cat ${{in}} > ${{out}}{more}", f"    out: {output}"]
-            if shell
-            else ["    run: cat ${in}", f"    stdout: {output}"]
-        )
+        if body:
+            lines += [f"{body[0].removesuffix(';') if more else body[0]}{more}", *body[1:], f"    out: {output}"]
+        else:
+            lines += ["    run: cat ${in}", f"    stdout: {output}"]
     return "\n".join(lines) + "\n"
 
 

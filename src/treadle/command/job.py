@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.decision import Reason
     from treadle.core.outcomes import Outcome
+    from treadle.engines.without_shell import Direct, Shells
     from treadle.scheduling.job import Host
 
-    from .command import Command, Limits
+    from .command import Command, Limits, Script
     from .fingerprinting import Fingerprinter
 
 
@@ -43,7 +44,7 @@ class JobContext:
     :param colours: whether programs are asked to write colours although their output goes to a log
     """
 
-    __slots__ = ("actions", "colours", "fingerprinter", "root", "run", "state")
+    __slots__ = ("_scripts", "_shells", "actions", "colours", "fingerprinter", "root", "run", "state")
 
     def __init__(
         self,
@@ -61,10 +62,34 @@ class JobContext:
         self.fingerprinter = fingerprinter
         self.actions = actions
         self.colours = colours
+        self._scripts = 0
+        """How many scripts have started."""
+        self._shells: Shells | None = None
 
     def log(self, uid: str) -> str:
         """Return the path of the log of an action."""
         return log_path(self.state, self.actions[uid].label, uid)
+
+    def direct(self, script: Script, argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> Direct | None:
+        """Return how a script is started without its shell, None if it needs one; the first of a run have one.
+
+        To know a shell so well costs as much as to start a few.
+
+        :param argv: the shell with its options and the script
+        """
+        self._scripts += 1
+        if self._scripts <= _WITH_SHELL or script.words:
+            return None
+        from .plain_words import plain_words
+
+        plain = plain_words(script.text, script.variables)
+        if plain is None:
+            return None
+        if self._shells is None:
+            from treadle.engines.without_shell import Shells
+
+            self._shells = Shells()
+        return self._shells.direct(argv, environ, cwd, plain.words, plain.target, plain.shown)
 
     def aside(self, uid: str, kind: str = "failed") -> str:
         """Return the folder for what a failed action has written, or for what was there before it (`replaced`)."""
@@ -220,6 +245,18 @@ class CommandJob(ProcessJob):
             # its report goes where logs are
             own_files.make_folder(context.state, "logs")
         stdout = None if command.console or command.stdout is None else os.path.join(context.root, command.stdout)
+        direct = None
+        if (
+            command.script is not None
+            and stdout is None
+            and log is not None
+            and len(argvs) == 1
+            and not self.engine
+        ):
+            own = command.script
+            # what wraps a shell wants to see it
+            if argvs[0][1:] == (*own.shell[1:], own.text):
+                direct = context.direct(own, argvs[0], environ, cwd)
         return Attempt(
             argvs,
             mark=mark_of(context.run, self.uid),
@@ -230,6 +267,7 @@ class CommandJob(ProcessJob):
             log=log,
             own_session=not command.console,
             success=_USUAL if command.codes is None else sorted(command.codes.success),
+            direct=direct,
         )
 
     def take_report(self) -> list[str]:
@@ -272,6 +310,8 @@ MET_BY = "TREADLE_MET_BY"
 """The variable with what let an action in: a line for each, its kind of outcome and its name."""
 _MOST_MET_BY = 64 << 10
 """Bytes of that variable: a system bounds what one may have."""
+_WITH_SHELL = 20
+"""So many scripts of a run have a shell in any case."""
 REPORT = "TREADLE_REPORT"
 """The variable with the path of the report."""
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}

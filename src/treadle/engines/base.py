@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from treadle.core.outcomes import Usage
 
     from .process import Process
+    from .without_shell import Direct
 
     class Runner(Protocol):
         """What a Scheduler has programs run by: a LocalRunner, an Engine, several of them, or a fake.
@@ -91,9 +92,13 @@ class Attempt:
     :ivar stderr: the same for errors; None for the log, and without one for where stdout goes
     :ivar log: a file that is there, and is added to
     :ivar own_session: False keeps it in the session and group of the engine's process: it has the terminal
+    :ivar direct: how the first of `argvs`, a shell, is left out to the same effect; not every engine does
     """
 
-    __slots__ = ("argvs", "cwd", "environ", "log", "mark", "own_session", "stderr", "stdin", "stdout", "success")
+    __slots__ = (
+        *("argvs", "cwd", "direct", "environ", "log", "mark", "own_session"),
+        *("stderr", "stdin", "stdout", "success"),
+    )
 
     def __init__(
         self,
@@ -108,7 +113,9 @@ class Attempt:
         log: str | None = None,
         own_session: bool = True,
         success: Sequence[int] = (0,),
+        direct: Direct | None = None,
     ) -> None:
+        self.direct = direct
         self.success = tuple(success)
         self.argvs = argvs
         self.mark = mark
@@ -133,7 +140,7 @@ class Attempt:
         """
         if not self.own_session or any(isinstance(one, int) for one in (self.stdin, self.stdout, self.stderr)):
             raise ValueError("it uses files of this process, and cannot be run by another one")
-        data = {name: getattr(self, name) for name in self.__slots__ if name != "own_session"}
+        data = {name: getattr(self, name) for name in self.__slots__ if name not in _OF_THIS_PROCESS}
         return {
             **data,
             "argvs": [list(map(str, argv)) for argv in self.argvs],
@@ -145,6 +152,10 @@ class Attempt:
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Return what `as_data` has made data of."""
         return cls(**data)
+
+
+_OF_THIS_PROCESS = ("direct", "own_session")
+"""What of an attempt says nothing to another process."""
 
 
 class AttemptStart:

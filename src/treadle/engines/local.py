@@ -43,12 +43,14 @@ class OpenFiles:
     :param attempt: what is started
     """
 
-    __slots__ = ("_attempt", "_opened", "_trio")
+    __slots__ = ("_attempt", "_opened", "_trio", "is_direct")
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._opened: list[int] = []
         self._trio: tuple[int | None, int | None, int | None] | None = None
+        self.is_direct = False
+        """Whether the last program was started without its shell."""
 
     def spawn(self, number: int = 0) -> Process:
         """Start the program of that number, with the files.
@@ -62,18 +64,25 @@ class OpenFiles:
         try:
             if self._trio is None:
                 self._trio = self._open()
-            return process.spawn(
-                attempt.argvs[number],
-                mark=attempt.mark,
-                environ=process_marks.with_mark(attempt.environ, attempt.mark, os.environ),
-                cwd=attempt.cwd,
-                files=self._trio,
-                own_session=attempt.own_session,
-            )
+            given: dict[str, Any] = {
+                "mark": attempt.mark,
+                "environ": process_marks.with_mark(attempt.environ, attempt.mark, os.environ),
+                "cwd": attempt.cwd,
+                "files": self._trio,
+                "own_session": attempt.own_session,
+            }
+            child = attempt.direct.spawn(**given) if attempt.direct is not None and number == 0 else None
+            self.is_direct = child is not None
+            return child or process.spawn(attempt.argvs[number], **given)
         except SPAWN_ERRORS:
             if number == 0:
                 self.close()
             raise
+
+    def note_signal(self, child: Process) -> None:
+        """Have a program that a signal has ended look as its shell would, if it was started without."""
+        if self.is_direct and self._attempt.direct is not None and self._trio is not None:
+            self._attempt.direct.note_signal(child, self._trio[2])
 
     def why_not(self, error: Exception, number: int = 0) -> str:
         """Return in words why `spawn` has failed."""
@@ -485,6 +494,8 @@ class LocalRunner:
             return
         child.reap()
         child.release()
+        if running.files.is_direct:
+            running.files.note_signal(child)
         self._go_on(running, child)
 
     def _go_on(self, running: _Running, child: Process) -> None:

@@ -43,6 +43,8 @@ class Process:
         self.pid = pid
         self.mark = mark
         self.status: int | None = None
+        self.is_dumped = False
+        """Whether the signal that has ended it made it leave a core."""
         self.rusage: Any = None
         """What it has used with all that it has waited for, as the wait that collected it said."""
         self.fd = open_pidfd(pid)
@@ -166,6 +168,7 @@ class Process:
         if pid:
             self._is_gone = True
             self.rusage = rusage
+            self.is_dumped = os.WCOREDUMP(status)
             if self.status is None:
                 self.status = os.waitstatus_to_exitcode(status)
         return self._is_gone
@@ -271,8 +274,9 @@ def spawn(
     cwd: str | None = None,
     files: tuple[int | None, int | None, int | None] = (None, None, None),
     own_session: bool = True,
+    program: str | None = None,
 ) -> Process:
-    """Start a program.
+    """Start a program: the first of `argv`, or the file `program` under that name.
 
     The child gets the three descriptors of `files` (None: stdin from nowhere, stdout and stderr as ours) and no
     other: the caller has made its own descriptors close on exec (Python does; `seal_descriptors` for
@@ -286,9 +290,9 @@ def spawn(
         raise ValueError("there is no program to start")
     pid = None
     if cwd is None or _is_here(cwd):
-        pid = _spawn_here(argv, environ, files, own_session)
+        pid = _spawn_here(argv, environ, files, own_session, program)
     if pid is None:
-        pid = _spawn_elsewhere(argv, environ, files, own_session, cwd)
+        pid = _spawn_elsewhere(argv, environ, files, own_session, cwd, program)
     return Process(pid, mark, leads=own_session)
 
 
@@ -328,6 +332,7 @@ def _spawn_here(
     environ: Mapping[str, str],
     files: tuple[int | None, int | None, int | None],
     own_session: bool,
+    program: str | None,
 ) -> int | None:
     """Start a program in our own folder and return its pid; None where it needs more than `posix_spawn` can do.
 
@@ -347,7 +352,7 @@ def _spawn_here(
     if own_session:
         alone = {"setsid": True} if has_terminal() else {"setpgroup": 0}
     failure: OSError | None = None
-    for path in _candidates(argv[0], environ):
+    for path in _candidates(program or argv[0], environ):
         try:
             return os.posix_spawn(path, list(argv), environ, file_actions=actions, setsigdef=_DEFAULTED, **alone)
         except NotImplementedError:
@@ -366,6 +371,7 @@ def _spawn_elsewhere(
     files: tuple[int | None, int | None, int | None],
     own_session: bool,
     cwd: str | None,
+    program: str | None,
 ) -> int:
     """Start a program in any folder and return its pid."""
     from subprocess import DEVNULL, Popen
@@ -373,6 +379,7 @@ def _spawn_elsewhere(
     stdin, stdout, stderr = files
     child = Popen(
         list(argv),
+        executable=program,
         cwd=cwd,
         env=dict(environ),
         stdin=DEVNULL if stdin is None else stdin,
