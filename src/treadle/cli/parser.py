@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from treadle.cli.exit_codes import MASK
 from treadle.errors import UsageError, nearest, one_line
-from treadle.session.options import Options
+from treadle.session.options import ONLY, Options
 from treadle.ui.progress import OUTPUTS
 
 from .help_format import HelpFormatter
@@ -115,9 +115,12 @@ def _params(given: Sequence[str]) -> dict[str, str]:
 
 
 def _with_values(argv: Sequence[str]) -> list[str]:
-    """Return the arguments with options that may have a value (--force, -k) in a form that takes no name for it."""
+    """Return the arguments in a form in which options that may have a value (--force, -k) take no name for it."""
     words: list[str] = []
-    for word in _with_list(argv):
+    given = _with_list(argv)
+    for number_of_word, word in enumerate(given, 1):
+        if word == "--durations" and not "".join(given[number_of_word : number_of_word + 1]).isdecimal():
+            word = "--durations=10"
         if word == "--force":
             word = "--force-all"
         elif word == "--keep-going":
@@ -414,6 +417,13 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     # `_with_list` makes the command of it
     add("run", "--list", "the same as `treadle list`", dest="everything", action=flag)
     add("run list status graph", "--since", _SINCE, type=_commit, metavar="REV")
+    add("run list status graph", "--only", _ONLY, choices=ONLY)
+    add("run list status graph", "--where", _WHERE, metavar="EXPR")
+    add("run list status graph", "--with-after", "also what depends on a selected action", action=flag)
+    add("run list status graph", "--with-blocked", _WITH_BLOCKED, action=flag)
+    add("run list status graph", "--no-with-blocked", _WITHOUT_BLOCKED, dest="with_blocked", action="store_false")
+    add("list status", "--sort", "the order: by name, or the longest last run first", choices=("name", "duration"))
+    add("list status", "--durations", _DURATIONS, type=_positive, metavar="N")
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)
     add("run", "--yes", "start actions that have to be confirmed without a question", action=flag)
@@ -439,6 +449,11 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
 
 
+_ONLY = "only actions that ended so: failed, not-passed, not-run; changed: that would run"
+_WHERE = 'only actions for which it holds: "timeout or duration > 10m", "memory > 2GiB"'
+_WITH_BLOCKED = "also what a failure of a selected action has blocked (with --only failed always)"
+_WITHOUT_BLOCKED = "not even with --only failed"
+_DURATIONS = "the N actions that took longest when they last ran (without a number: 10)"
 _SINCE = "only actions that depend on what differs from this commit of git"
 _RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"
 _TIMEOUT = "time limit of an action: of NAME, else of those that are selected; none for none"

@@ -17,7 +17,7 @@ from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
-from treadle.core.outcomes import CANCEL, FAIL, PASS, SKIP, outcome, told
+from treadle.core.outcomes import CANCEL, FAIL, NONE, PASS, SKIP, outcome, told
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
 from treadle.errors import StateError, StopRequestedError, TreadleError, listed
@@ -36,6 +36,7 @@ from treadle.state.records import (
     Owner,
     Record,
     Run,
+    Unstarted,
 )
 from treadle.state.store import Store, run_file
 from treadle.walk import Walk
@@ -1059,6 +1060,9 @@ class CommandWalk(Walk):
             self.discovered.overlaps.is_over(uid, has_run=False)
             return False
         ended = self._asked_outcome(job)
+        if ended.category in (FAIL, NONE):
+            end = Unstarted(ended.kind, time_ns() // 1_000_000, ended.reason)
+            self.store.save_unstarted(self.owner(uid, self.actions.vertex_data[uid]).key, end)
         self.discovered.overlaps.is_over(uid, has_run=False)
         self._note(job, ended)
         if ended.kind == "skip":
@@ -1154,7 +1158,11 @@ class CommandWalk(Walk):
         reasons, duration = self.verdicts[job.uid].reasons, job.timing_info.duration
         kind, now = self.outcomes[job.uid].kind, time_ns() // 1_000_000
         return Run(
-            self.run_id, state, now, duration, reasons, text, kind, made=made, foreign=foreign, usage=job.usage
+            *(self.run_id, state, now, duration, reasons, text, kind),
+            made=made,
+            foreign=foreign,
+            usage=job.usage,
+            code=job.code,
         )
 
     def _foresee(self, uid: str, command: Command) -> Verdict:

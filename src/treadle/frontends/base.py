@@ -139,6 +139,8 @@ class Project:
         relative to, itself relative to the root
     :param matching: returns the uids of actions whose globs match one of some paths, whether these exist or not,
         and the families of which an instance comes or goes with one; None if the front end does not know it
+    :param values: uid -> the values that tell an instance from others of its family, numbers as numbers, if they
+        were asked for
     """
 
     file: str
@@ -159,6 +161,7 @@ class Project:
     pool: str = ""
     included: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     matching: Callable[[Sequence[str]], tuple[set[str], set[str]]] | None = field(default=None, repr=False)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -368,6 +371,7 @@ class Request:
     :param is_run: whether a run asks: it may look at the work trees of repositories, which runs their filters
     :param work_trees: given the root, returns what the last run has found of them, as `Looks` has it
     :param keeps_globs: whether the project has to say which of its globs match a path, see `Project.matching`
+    :param keeps_values: whether it has to say what the values of instances are, see `Project.values`
     """
 
     file: str
@@ -376,6 +380,7 @@ class Request:
     previous_outputs: Callable[[str], Collection[str]] | None = None
     made: Collection[str] = ()
     keeps_globs: bool = False
+    keeps_values: bool = False
     is_run: bool = False
     work_trees: Callable[[str], Mapping[str, str]] | None = None
 

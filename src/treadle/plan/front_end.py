@@ -28,6 +28,7 @@ class YamlPlans(FrontEnd):
             rest=request.rest,
             generated=request.made,
             keeps_globs=request.keeps_globs,
+            keeps_values=request.keeps_values,
             is_run=request.is_run,
             work_trees=request.work_trees,
         )

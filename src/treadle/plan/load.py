@@ -29,7 +29,7 @@ from .resolve import conditions, glob_matches
 from .resolve.commands import CommandBuilder, circle_error, hide_gpus
 from .resolve.declared_outputs import DeclaredOutputs, Instance
 from .resolve.edges import Linker
-from .resolve.instances import Expander
+from .resolve.instances import Expander, values_of
 from .resolve.tags import tags
 from .schema.validator import Validator
 from .yaml import parser
@@ -45,6 +45,7 @@ def load_plan(
     rest: Sequence[str] | None = None,
     generated: Collection[str] = (),
     keeps_globs: bool = False,
+    keeps_values: bool = False,
     is_run: bool = False,
     work_trees: Callable[[str], Mapping[str, str]] | None = None,
 ) -> Plan:
@@ -58,6 +59,7 @@ def load_plan(
     :param rest: the arguments after `--`, for the parameter with `rest: true`; None if there was no `--`
     :param generated: uids of up-to-date actions that generate plans: these are loaded too
     :param keeps_globs: whether the plan says later which of its globs match a path, which keeps much in memory
+    :param keeps_values: whether it says what the values of its instances are
     :param is_run: whether to compute what `${git.dirty}` is, which runs filters of git; else `work_trees` says it
     :param work_trees: see `Request`
     :raises PlanError: the first ten errors by place
@@ -69,6 +71,8 @@ def load_plan(
         if keeps_globs:
             specs = [spec for file in loader.files for spec in file.specs]
             plan.matching = partial(glob_matches.actions_matching, specs, loader.instances)
+        if keeps_values:
+            plan.values = {one.uid: values_of(one.scope) for one in loader.instances if one.spec.foreach}
         return plan
 
 

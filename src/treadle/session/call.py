@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .fast_start import FastStart
     from .members import Member
+    from .selection import Selection
 
 
 class RunReport(Report):
@@ -157,10 +158,14 @@ class Call:
         """Whether the line about the plan that includes the nearest one was printed."""
         self._plan_file = ""
         self._is_run = False
-        self.deselected: list[str] = []
-        """The actions that are selected but for --since, as nothing that they depend on differs from the commit."""
+        self.rejected: dict[str, str] = {}
+        """uid -> why it is not selected, of the actions that -l, --since, --only or --where take out."""
+        self._narrowed: tuple[Project, list[str]] | None = None
+        """The plan of which that is, and what is selected."""
         self._since: Differences | None = None
         """What differs from the commit of --since."""
+        self._selection: Selection | None = None
+        """What judges actions for --only and --where."""
         self.asker: Callable[[], Callable[[Callable[[], bool]], bool] | None] | None = None
         """Called when there is a question; returns what reads the answer, see `ui.ask`, None without a terminal."""
 
@@ -244,6 +249,7 @@ class Call:
                 previous_outputs,
                 made,
                 keeps_globs=bool(options.since),
+                keeps_values=bool(options.where),
                 is_run=self._is_run,
                 work_trees=work_trees_on_record,
             )
@@ -358,11 +364,47 @@ class Call:
         return self.narrowed(plan, list(plan.default))
 
     def narrowed(self, plan: Project, uids: list[str]) -> list[str]:
-        """Return those of some actions that match -l, and that --since selects, all of them without these.
+        """Return those of some actions that -l, --since, --only and --where take, all of them without these.
 
-        :raises UsageError: none matches -l, or the commit of --since is not known
+        :raises UsageError: none matches -l, the commit of --since is not known, or --where is no expression
         """
-        uids = self._tagged(plan, uids)
+        options, self.rejected = self.options, {}
+        found = self._since_commit(plan, self._tagged(plan, uids))
+        if options.judges:
+            is_strict = bool(options.tags or options.since)
+            found = self.judge_by(plan.root).narrowed(plan, found, self.rejected, is_strict=is_strict)
+        self._narrowed = (plan, found)
+        return found
+
+    def judge_by(self, root: str) -> Selection:
+        """Return what judges actions, by what is on record in a root when this is called first."""
+        if self._selection is None:
+            from .selection import Selection
+
+            self._selection = Selection(self.options, root)
+        return self._selection
+
+    def forget_selection(self) -> None:
+        """Judge anew the next time: something may have run since."""
+        self._selection = self._since = None
+
+    @property
+    def deselected(self) -> dict[str, str]:
+        """The actions that -l, --since, --only or --where take out, each with the reason.
+
+        Without those that are walked all the same, as a selected one needs them, or as the run ends with them.
+        """
+        if not self.rejected or self._narrowed is None:
+            return {}
+        plan, selected = self._narrowed
+        needed = plan.dag(selected).vertex_data
+
+        def is_walked(uid: str) -> bool:
+            return bool(needed) if plan.actions[uid].is_last else uid in needed
+
+        return {uid: why for uid, why in self.rejected.items() if not is_walked(uid)}
+
+    def _since_commit(self, plan: Project, uids: list[str]) -> list[str]:
         if not self.options.since:
             return uids
         if self._since is None:
@@ -372,10 +414,9 @@ class Call:
         from .since import affected
 
         found = affected(plan, uids, self._since)
-        selected = [uid for uid in uids if uid in found]
-        needed = plan.dag(selected).vertex_data
-        self.deselected = [uid for uid in uids if uid not in needed]
-        return selected
+        why = f"nothing that it depends on differs from {self.options.since}"
+        self.rejected.update({uid: why for uid in uids if uid not in found})
+        return [uid for uid in uids if uid in found]
 
     def _tagged(self, plan: Project, uids: list[str]) -> list[str]:
         """Return those of some actions that match -l, all of them without -l.
@@ -392,6 +433,8 @@ class Call:
             of = "the named actions" if self.options.names else "the default actions"
             hint = "" if self.options.names else f"to select from all actions: '*' -l '{expression}'"
             raise UsageError(f"-l {expression} matches none of {of}", hint=hint)
+        taken = set(found)
+        self.rejected.update({uid: f"its tags do not fit {expression}" for uid in uids if uid not in taken})
         return found
 
     def publish_problem(self, error: TreadleError) -> None:

@@ -72,17 +72,19 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
 def named_last(call: Call, plan: Project) -> list[str]:
     """Return the actions at the end that a call names, alone or with others of them: they take place for sure.
 
-    A name that selects other actions too, such as a pattern or a group, says nothing of them.
+    A name that selects other actions too, such as a pattern or a group, says nothing of them. What the call has
+    taken out does not count, unless it is forced.
     """
     found: dict[str, None] = {}
-    for name in (*call.options.names, *call.options.force):
+    names, forced = call.options.names, call.options.force
+    for name in (*names, *forced):
         try:
             uids = call.select(plan, [name])
         except UsageError:
             # it may be in a plan that was not generated
             continue
         if all(plan.actions[uid].is_last for uid in uids):
-            found.update(dict.fromkeys(uids))
+            found.update(dict.fromkeys(uid for uid in uids if name in forced or uid not in call.rejected))
     return list(found)
 
 

@@ -16,6 +16,11 @@ class Options:
     :param params: name -> value of parameters of the plan
     :param tags: an expression of tags, as `-l` takes it
     :param since: a commit: only actions that depend on what differs from it, as `--since` takes it
+    :param only: of the actions of the call those whose last outcome is of a kind, as `--only` takes it: `failed`,
+        `not-passed`, `not-run`, `changed`; `all` for all
+    :param where: of these those for which an expression holds, as `--where` takes it
+    :param with_after: also all that depends on one of these
+    :param with_blocked: also what a failure of one of these has blocked; None for what `only` says
     :param jobs: how many actions may run in parallel, None for the number of usable CPUs
     :param keep_going: failures after which nothing new starts, 0 for any number; what is tried again has not failed
     :param fail_fast: short for `keep_going=1`, which is the default
@@ -45,6 +50,10 @@ class Options:
         force: Iterable[str] = (),
         wait: bool = True,
         since: str = "",
+        only: str = "",
+        where: str = "",
+        with_after: bool = False,
+        with_blocked: bool | None = None,
         yes: bool = False,
         fail_fast: bool = False,
         stop_after: int = 0,
@@ -67,6 +76,10 @@ class Options:
         self.params = _dict_of(params)
         self.tags = tags
         self.since = since
+        self.only = only
+        self.where = where
+        self.with_after = with_after
+        self.with_blocked = with_blocked
         self.rest: list[str] | None = None
         """The words after `--`, None without `--`."""
         self.jobs = jobs
@@ -108,6 +121,8 @@ class Options:
         self.json = False
         self.everything = False
         self.files = False
+        self.sort = ""
+        self.durations: int | None = None
         self.format = "tree"
         self.fold: int | None = None
         """A graph draws families of more instances as one node."""
@@ -123,6 +138,20 @@ class Options:
     def names_limits(self) -> bool:
         """Whether it has limits of its own for some actions, which only the plan can tell from others."""
         return self.repeats or self.timeout is not None or bool(self.timeouts)
+
+    @property
+    def judges(self) -> bool:
+        """Whether actions are selected by what is known of them."""
+        return bool(self.only not in ("", "all") or self.where or self.with_after or self.with_blocked)
+
+    @property
+    def is_special(self) -> bool:
+        """Whether it walks something else than its names and tags say, which no snapshot is of.
+
+        A snapshot shows what has changed, and forced actions run without a change; with --since or --only other
+        actions would be missing in it.
+        """
+        return bool(self.force_all or self.force or self.since or self.judges or self.names_limits)
 
     def check(self) -> None:
         """Check the kinds of the options.
@@ -176,6 +205,8 @@ def _are_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
+ONLY = ("failed", "not-passed", "not-run", "changed", "all")
+"""What `only` may be."""
 _REPEATS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
 _AMOUNT = "a whole number, 0 or more"
 _SECONDS = "a number of seconds above 0, or None"
@@ -190,6 +221,10 @@ _KINDS = (
     ),
     ("tags", _is_text, "an expression of tags: 'slow and not gpu'"),
     ("since", _is_text, "the name of a commit: 'main'"),
+    ("only", lambda value: value in ("", *ONLY), f"one of {', '.join(ONLY)}"),
+    ("where", _is_text, "an expression: 'duration > 10m'"),
+    ("with_after", lambda value: isinstance(value, bool), "True or False"),
+    ("with_blocked", lambda value: value is None or isinstance(value, bool), "True, False or None"),
     ("jobs", lambda value: value is None or _is_number(value, 1), "a whole number, 1 or more, or None"),
     ("keep_going", lambda value: _is_number(value, 0), _AMOUNT),
     *((name, lambda value: _is_number(value, 0), _AMOUNT) for name in ("stop_after", *_REPEATS)),

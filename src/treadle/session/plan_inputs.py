@@ -34,8 +34,7 @@ class PlanInputs:
         self.rows: dict[str, Kept] = {}
         self.system: dict[str, Kept] = {}
         self.search: dict[str, Kept] = {}
-        options = call.options
-        if self.found is None or options.force or options.force_all or options.since or options.names_limits:
+        if self.found is None or call.options.is_special:
             self.found = None
             return
         # a word that could be a plan is one as soon as there is such a file

@@ -30,10 +30,7 @@ def run(call: Call) -> RunReport:
     :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
     seal_descriptors()
-    # a snapshot shows what has changed, and forced actions run without a change; with --since it is of all
-    options = call.options
-    is_special = options.force_all or options.force or options.since or options.names_limits
-    found = None if call.bus.needs_all or is_special else call.found
+    found = None if call.bus.needs_all or call.options.is_special else call.found
     probed = found.probed if found is not None else None
     if probed is not None and probed.is_nothing_to_do and not call.bus:
         return RunReport({}, untouched=probed.total, saved=probed.facts.saved)
@@ -53,6 +50,9 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
 
     inputs_of_plan = PlanInputs(call)
     plan = call.load(is_run=True)
+    if call.options.judges:
+        # before the producers of generated plans run: what they end with now selects nothing
+        call.judge_by(plan.root)
     rounds = None
     if plan.plan_producers:
         from .rounds import Rounds

@@ -82,6 +82,7 @@ class Session(Call):
         from .look import looked
 
         self.options.check()
+        self.forget_selection()
         plan = self.load()
         walk = looked(self, plan, [*self.selected(plan), *plan.plan_producers])
         return {str(uid): verdict for uid, verdict in walk.verdicts.items()}
@@ -104,6 +105,7 @@ class Session(Call):
             raise RunError("this session runs already", hint="make another Session for the same plan")
         try:
             self.options.check()
+            self.forget_selection()
             self.stops.forget()
             yield
         finally:

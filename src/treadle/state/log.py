@@ -11,10 +11,11 @@ from struct import Struct, error
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 BEGUN, CLOSED, START, SUCCESS, OTHER_END, DROPPED, STAMPS = b"B", b"E", b"S", b"R", b"F", b"D", b"P"
-RELEASED = b"L"
+RELEASED, UNSTARTED = b"L", b"U"
 MADE = b"M"
 """What each frame begins with: a run, its end; an action that starts, its success, another end of it; a record
-that was dropped, stamps, outputs that are no longer ours; and in a file of its own, what is in an output folder."""
+that was dropped, stamps, outputs that are no longer ours, an action that could not be started; and in a file of its
+own, what is in an output folder."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

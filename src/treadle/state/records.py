@@ -113,10 +113,12 @@ class Run:
         record, its output files too
     :param foreign: what its mark said, where it has left its outputs as they were when it failed; else None
     :param usage: what its last attempt has used, None if that is not known
+    :param code: the exit code of its last program, negative for a signal; None if there was none
     """
 
     __slots__ = (
-        *("duration", "ended_at", "foreign", "made", "outcome", "reasons", "run", "state", "text", "usage"),
+        *("code", "duration", "ended_at", "foreign", "made", "outcome", "reasons", "run", "state", "text"),
+        "usage",
     )
 
     def __init__(
@@ -132,8 +134,10 @@ class Run:
         made: Mapping[str, str] | None = None,
         foreign: Sequence[str] | None = None,
         usage: Usage | None = None,
+        code: int | None = None,
     ) -> None:
         self.usage = usage
+        self.code = code
         self.made = made or {}
         self.foreign = foreign
         self.run = run
@@ -143,6 +147,50 @@ class Run:
         self.reasons = tuple(reasons)
         self.text = text
         self.outcome = outcome
+
+    @property
+    def kind(self) -> str:
+        """The kind of its outcome; of what did not run itself, that of what it stands for."""
+        return self.outcome or _KINDS.get(self.state, "failed")
+
+
+_KINDS = {
+    **dict.fromkeys((SUCCEEDED, ADOPTED, MOVED), "success"),
+    SKIPPED_ITSELF: "skipped",
+    INTERRUPTED: "interrupted",
+}
+"""State of a run -> the kind of its outcome, where no kind is on record."""
+
+
+class Unstarted:
+    """How an action has ended that could not be started, so that its record stays as it was.
+
+    :param kind: the kind of its outcome
+    :param ended_at: milliseconds since the epoch
+    :param text: why, cut to a few words
+    """
+
+    __slots__ = ("ended_at", "kind", "text")
+
+    def __init__(self, kind: str, ended_at: int, text: str = "") -> None:
+        self.kind = kind
+        self.ended_at = ended_at
+        self.text = text
+
+    def texts(self, key: str) -> list[str]:
+        """Return it as texts, to be read by `unstarted_from`; a frame of them has at most 200 bytes."""
+        cut = self.text.encode("utf-8", "replace")[:_MOST_SAID].decode("utf-8", "ignore")
+        return [key, self.kind, str(self.ended_at), cut]
+
+
+_MOST_SAID = 90
+"""Bytes of why something could not be started that are kept."""
+
+
+def unstarted_from(body: bytes) -> Unstarted:
+    """Return what `Unstarted.texts` has made texts of."""
+    _, kind, ended_at, text = log.unpack(body)
+    return Unstarted(kind, int(ended_at), text)
 
 
 class Record:
@@ -212,6 +260,8 @@ def run_texts(owner: Owner, run: Run) -> list[str]:
     texts.append(str(len(run.made)))
     for path, value in run.made.items():
         texts += [path, value]
+    if run.code:
+        texts += [_CODE, str(run.code)]
     if run.usage is not None:
         texts += [_USAGE, _usage_text(run.usage)]
     texts += ["-"] if run.foreign is None else [str(len(run.foreign)), *run.foreign]
@@ -230,18 +280,22 @@ def run_from(texts: Sequence[str]) -> tuple[Owner, Run, int]:
         at += 6
     end = at + 1 + 2 * int(texts[at])
     made = dict(zip(texts[at + 1 : end : 2], texts[at + 2 : end : 2], strict=True))
-    usage = None
+    usage = code = None
+    if texts[end] == _CODE:
+        code = int(texts[end + 1])
+        end += 2
     if texts[end] == _USAGE:
         usage = _usage_from(texts[end + 1], float(duration))
         end += 2
     foreign = None if texts[end] == "-" else texts[end + 1 : end + 1 + int(texts[end])]
     about = (name, state, int(ended_at), float(duration), reasons, text, outcome)
-    run = Run(*about, made=made, foreign=foreign, usage=usage)
+    run = Run(*about, made=made, foreign=foreign, usage=usage, code=code)
     return owner, run, end + 1 + len(foreign or ())
 
 
-_USAGE = "usage"
-"""Precedes what a run has used: records that were written before, and runs without, do not have it."""
+_CODE, _USAGE = "code", "usage"
+"""Precede an exit code that is not 0, and what a run has used: records that were written before, and runs without,
+do not have them."""
 
 
 def _usage_text(usage: Usage) -> str:
@@ -286,6 +340,8 @@ def success_from(texts: Sequence[str]) -> Success:
     duration = float(texts[at - 4])
     at += 6 * int(texts[at - 1])
     at += 1 + 2 * int(texts[at])
+    if texts[at] == _CODE:
+        at += 2
     if texts[at] == _USAGE:
         at += 2
     at += 1 if texts[at] == "-" else 1 + int(texts[at])

@@ -20,7 +20,7 @@ from treadle.errors import StateError
 from . import log, own_files, records
 from .lock import Lock
 from .log import DamageError
-from .records import Entry, Owner, Record, Run
+from .records import Entry, Owner, Record, Run, Unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,6 +144,9 @@ class Store:
         self.notes: list[str] = []
         """Lines about what was found wrong with the state."""
         self.entries: dict[str, Entry] = {}
+        self.unstarted: dict[str, bytes] = {}
+        """key -> how its action has ended that could not be started, if nothing of it has started since: what
+        `records.unstarted_from` reads. It may be up to date by now, and its record says nothing of it."""
         self.stamps: dict[str, tuple[Stamp, str]] = {}
         """path -> stamp and value of files that earlier runs have read."""
         self.lock = Lock(self.folder)
@@ -224,7 +227,7 @@ class Store:
             self.notes.append(f"{self.path} is damaged: {_AS_NEW}")
 
     def _forget(self) -> None:
-        self.entries, self.stamps, self._open_runs, self.notes = {}, {}, {}, []
+        self.entries, self.unstarted, self.stamps, self._open_runs, self.notes = {}, {}, {}, {}, []
         self._id, self._end, self.is_partial = "", 0, False
 
     def _scan(self, data: bytes, start: int) -> None:
@@ -370,11 +373,18 @@ class Store:
         offset = self._append([frame])
         self._entry(owner.key).ended(frame[log.HEAD_SIZE :], offset)
 
+    def save_unstarted(self, key: str, end: Unstarted) -> None:
+        """Put down that an action could not be started; its record stays as it is."""
+        frame = log.pack(log.UNSTARTED, end.texts(key))
+        self._append([frame])
+        self.unstarted[key] = frame[log.HEAD_SIZE :]
+
     def drop(self, keys: Collection[str]) -> None:
         """Remove all that is known of these keys."""
         self._append([log.pack(log.DROPPED, list(keys))])
         for key in keys:
             self.entries.pop(key, None)
+            self.unstarted.pop(key, None)
             self.manifests.remove(key)
 
     def release_paths(self, paths: Mapping[str, Collection[str]]) -> None:
@@ -396,6 +406,9 @@ class Store:
         entry = self.entries.get(key)
         if entry is None:
             entry = self.entries[key] = Entry()
+        if self.unstarted:
+            # whatever is taken in of it is newer
+            self.unstarted.pop(key, None)
         return entry
 
     def _apply(self, letter: bytes, body: bytes, offset: int) -> None:
@@ -405,6 +418,8 @@ class Store:
             self._entry(log.text_at(body, 0)).ended(body, offset)
         elif letter == log.START:
             self._entry(log.text_at(body, 1)).started(body, offset)
+        elif letter == log.UNSTARTED:
+            self.unstarted[log.text_at(body, 0)] = body
         else:
             self._apply_rest(letter, log.unpack(body))
 
@@ -416,6 +431,7 @@ class Store:
         elif letter == log.DROPPED:
             for key in texts:
                 self.entries.pop(key, None)
+                self.unstarted.pop(key, None)
         elif letter == log.RELEASED:
             for entry in filter(None, map(self.entries.get, texts[1:])):
                 entry.released |= {texts[0]}
@@ -597,6 +613,7 @@ class Store:
                 at += len(made[-1])
         for key, entry in self.entries.items():
             made += [log.pack(log.RELEASED, [path, key]) for path in sorted(entry.released)]
+        made += [log.frame(log.UNSTARTED, body) for body in self.unstarted.values()]
         self._replace(b"".join((*made, stamps)))
         self.manifests.remove_all_but(self.entries)
         for (entry, is_success), offset in offsets.items():

@@ -27,11 +27,13 @@ from treadle.state.records import (
     Owner,
     Record,
     Run,
+    Unstarted,
     record_from,
     record_texts,
     run_from,
     run_texts,
     success_from,
+    unstarted_from,
 )
 from treadle.state.store import FORMAT, Store
 
@@ -496,3 +498,49 @@ def test_what_a_run_has_used_is_read_back_and_records_without_it_are_read_too(
     assert (success.elements, success.results, success.duration) == (elements, ["output out/a"], 1.25)
     if usage is None:
         assert not any("usage" in text for text in texts)
+
+
+def test_a_run_keeps_its_exit_code_and_texts_without_one_still_read() -> None:
+    """S1: the code of a failure costs a few bytes, and a success has none."""
+    failed = Run("r1", FAILED, 1, 2.0, REASONS, "exit code 3", "failed", usage=Usage(1.0, 0.5, 0.25), code=-9)
+    texts = run_texts(A, failed)
+    again = run_from([*texts, "found"])
+    assert (again[1].code, again[1].usage is not None, again[2]) == (-9, True, len(texts))
+    without = Run("r1", FAILED, 1, 2.0, REASONS, "exit code 3", "failed", usage=Usage(1.0, 0.5, 0.25), code=0)
+    older = run_texts(A, without)
+    assert len(texts) == len(older) + 2
+    assert run_from(older)[1].code is None
+    one = record(A)
+    one.run.code = 2
+    found = record_from(record_texts(one))
+    assert (found.run.code, found.elements, found.results) == (2, one.elements, one.results)
+    assert success_from(record_texts(one)).elements == one.elements
+
+
+def test_an_end_without_a_start_is_kept_beside_the_record_until_the_next_start(tmp_path: Path) -> None:
+    """S1: at most 200 bytes; it makes nothing up to date, and takes nothing from a record; a compaction keeps it."""
+    store = written(tmp_path)
+    before = {key: (entry.counts, entry.offset) for key, entry in store.entries.items()}
+    store.acquire("r2")
+    for key in ("ka", "0" * 32):
+        at = store.position[1]
+        store.save_unstarted(key, Unstarted("error", 1_700_000_000_000, "no program é" * 100))
+        assert store.position[1] - at <= 200
+    store.release()
+    found = read(tmp_path)
+    assert {key: (entry.counts, entry.offset) for key, entry in found.entries.items()} == before
+    end = unstarted_from(found.unstarted["ka"])
+    assert (end.kind, end.ended_at, end.text[:10]) == ("error", 1_700_000_000_000, "no program")
+    store.acquire("r3")
+    for number in range(900):
+        store.mark_started([B])
+        store.save(record(B, "x" * 1500 + str(number)))
+    store.release()
+    assert os.path.getsize(store.path) < 100_000, "it was written anew"
+    assert set(read(tmp_path).unstarted) == {"ka", "0" * 32}
+    store.acquire("r4")
+    store.mark_started([A])
+    assert set(store.unstarted) == {"0" * 32}
+    store.drop(["0" * 32])
+    store.release()
+    assert (store.unstarted, read(tmp_path).unstarted) == ({}, {})

@@ -27,7 +27,7 @@ def forget_command(call: Call) -> int:
     with locked(call, plan) as store:
         released = _released(call, store, paths)
         keys = {uid: walk.owner(uid, plan.actions[uid].command).key for uid in uids}
-        known = {uid: key for uid, key in keys.items() if key in store.entries}
+        known = {uid: key for uid, key in keys.items() if key in store.entries or key in store.unstarted}
         if known:
             store.drop(list(known.values()))
         if released:

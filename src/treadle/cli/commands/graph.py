@@ -35,12 +35,14 @@ def graph_command(call: Call) -> int:
     if call.member is not None and not named:
         # with what it needs, and what needs it
         named = call.all_actions(plan)
-    if options.tags or options.since:
+    if options.tags or options.since or options.judges:
         named = call.narrowed(plan, named or list(plan.actions))
         if not named:
-            call.console.warn(f"no action depends on what differs from {options.since}")
+            is_by_commit = options.since and not options.judges
+            why = f"no action depends on what differs from {options.since}"
+            call.console.warn(why if is_by_commit else "no action is selected")
             return 0
-    if options.depth is not None and not (options.names or options.tags or options.since):
+    if options.depth is not None and not (options.names or options.tags or options.since or options.judges):
         raise UsageError("--depth needs a name to count from", hint="treadle graph NAME --depth 1")
     graph = plan_graph(plan)
     if named:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from time import time
 from typing import TYPE_CHECKING
 
-from treadle.cli.deselected import say_deselected
+from treadle.cli.deselected import disabled_among, say_deselected, selects
+from treadle.cli.last_runs import in_order, last_data, last_words, slowest
 from treadle.content.digests import LITTER
 from treadle.core import wording
 from treadle.core.elements import VALUE, path_of
@@ -15,11 +17,13 @@ from treadle.ui.console import FORMAT
 from treadle.ui.text import columns, line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from treadle.frontends.base import Action, Param, Project
     from treadle.frontends.names import Group
     from treadle.session.call import Call
+    from treadle.session.last_outcomes import LastOutcome
+    from treadle.session.options import Options
     from treadle.state.store import Store
 
     Row = tuple[str, str]
@@ -36,24 +40,46 @@ def list_command(call: Call) -> int:
     options = call.options
     plan = call.load()
     uids = call.narrowed(plan, call.select(plan, options.names) if options.names else call.all_actions(plan))
+    lasts: dict[str, LastOutcome | None] = {}
+    if options.json or _shows_ends(options):
+        lasts = call.judge_by(plan.root).last_of(plan, uids)
+        uids = in_order(options.sort, uids, lasts) if options.sort else uids
+        uids = slowest(options.durations, lasts) if options.durations else uids
     actions = [plan.actions[uid] for uid in uids]
     files = Origins(plan) if options.files else None
     if options.json:
-        call.console.say_data(_as_data(plan, actions, files))
+        data = _as_data(plan, actions, files, lasts)
+        call.console.say_data({**data, "deselected": call.deselected})
     elif files is not None:
         call.console.say(made for action in actions for made in _files_of(call, action, files))
         if any(path.endswith("/") for action in actions for path in action.command.inputs):
             call.console.say([line((f"in folders that are read these do not count: {' '.join(LITTER)}", "dim"))])
     else:
-        _list(call, plan, actions, everything=options.everything or options.verbose)
+        _list(call, plan, actions, lasts, everything=options.everything or options.verbose)
         say_deselected(call)
     return 0
 
 
-def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: bool) -> None:
-    named = bool(call.options.names or call.options.tags or call.options.since)
+def _shows_ends(options: Options) -> bool:
+    """Return whether each action is shown with how it ended, in place of its help."""
+    return bool(options.only or options.where or options.sort or options.durations)
+
+
+def _list(
+    call: Call,
+    plan: Project,
+    actions: Sequence[Action],
+    lasts: Mapping[str, LastOutcome | None],
+    *,
+    everything: bool,
+) -> None:
+    named = bool(call.options.names or selects(call) or _shows_ends(call.options))
     listed = [action for action in actions if action.listed or everything]
-    _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
+    if _shows_ends(call.options):
+        now = time() * 1000
+        _section(call, "actions", [(action.uid, last_words(lasts[action.uid], now)) for action in listed])
+    else:
+        _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
     if not listed and not named and plan.left_out:
         count = wording.count(len(plan.left_out), "action")
         call.console.say([line(("no action is enabled: ", "dim"), f"{count} disabled, --all shows why")])
@@ -63,8 +89,8 @@ def _list(call: Call, plan: Project, actions: Sequence[Action], *, everything: b
         _section(call, "groups", [_group(plan.groups[name]) for name in groups])
         _section(call, "parameters", [_param(param) for param in plan.params.values()])
         _section(call, "plans that are not generated yet", [(uid, plan.plan_producers[uid]) for uid in plan.unread])
-        if everything:
-            _section(call, "disabled", plan.left_out.items())
+    if everything:
+        _section(call, "disabled", disabled_among(call, plan).items())
 
 
 def _families(actions: Iterable[Action], *, named: bool) -> list[Row]:
@@ -238,13 +264,15 @@ def _some(names: Sequence[str]) -> str:
     return f"{shown} (+{len(names) - _READ_BY})" if len(names) > _READ_BY else shown
 
 
-def _as_data(plan: Project, actions: Iterable[Action], files: Origins | None) -> dict[str, object]:
+def _as_data(
+    plan: Project, actions: Iterable[Action], files: Origins | None, lasts: Mapping[str, LastOutcome | None]
+) -> dict[str, object]:
     return {
         "format": FORMAT,
         "plan": plan.file,
         "root": plan.root,
         "default": list(plan.default),
-        "actions": [_action_as_data(action, files) for action in actions],
+        "actions": [_action_as_data(action, files) | last_data(lasts[action.uid]) for action in actions],
         "groups": [
             {"name": group.name, "help": group.help, "members": list(group.members)}
             for group in plan.groups.values()

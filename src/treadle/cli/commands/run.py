@@ -37,7 +37,7 @@ def run_command(call: Call) -> int:
         code = _run_recorded(call)
     else:
         code = exit_code(call, run(call))
-    if options.since:
+    if options.since or options.judges or (options.tags and options.verbose):
         from treadle.cli.deselected import say_deselected
 
         say_deselected(call)

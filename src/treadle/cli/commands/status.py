@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from treadle.cli.deselected import say_deselected
+from treadle.cli.deselected import disabled_among, say_deselected, say_disabled
+from treadle.cli.last_runs import in_order, last_data, slowest_rows
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.text import safe
 from treadle.session.look import looked, named_last, open_plans, without_skips
 from treadle.ui.console import FORMAT
-from treadle.ui.text import line
+from treadle.ui.text import columns, line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from treadle.command.walk import CommandWalk
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.ui.text import Line
@@ -30,10 +30,17 @@ def status_command(call: Call) -> int:
     verdicts = _with_last(
         plan, named, len(named) < len(selected), {str(uid): verdict for uid, verdict in walk.verdicts.items()}
     )
+    options = call.options
+    lasts = {}
+    if options.json or options.sort == "duration" or options.durations:
+        lasts = call.judge_by(plan.root).last_of(plan, list(verdicts))
+    if options.sort:
+        verdicts = {uid: verdicts[uid] for uid in in_order(options.sort, verdicts, lasts)}
     counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0, decision.NOT_NEEDED: 0}
     for verdict in verdicts.values():
         counts[verdict.decision] += 1
-    if call.options.json:
+    disabled = disabled_among(call, plan)
+    if options.json:
         call.console.say_data(
             {
                 "format": FORMAT,
@@ -42,21 +49,27 @@ def status_command(call: Call) -> int:
                         "name": uid,
                         "decision": verdict.decision,
                         "reasons": [reason_data(r) for r in verdict.reasons],
-                        "last_outcome": last_outcome(walk, uid),
+                        **last_data(lasts[uid]),
                     }
                     for uid, verdict in verdicts.items()
                 ],
                 "counts": counts,
                 "unread": plan.unread,
-                **({"deselected": call.deselected} if call.options.since else {}),
+                "deselected": call.deselected,
+                "disabled": disabled,
             }
         )
-    elif not call.options.quiet:
-        shown = verdicts if call.options.verbose else without_skips(verdicts)
+    elif not options.quiet:
+        shown = verdicts if options.verbose else without_skips(verdicts)
         call.console.say(_short(uid, verdict) for uid, verdict in shown.items())
         call.console.say(_open(uid, said) for uid, said in open_plans(plan, verdicts).items())
         call.console.say([_totals(counts)])
         say_deselected(call)
+        if options.verbose:
+            say_disabled(call, disabled)
+        if options.durations:
+            rows = slowest_rows(options.durations, lasts)
+            call.console.say([line(("slowest:", "name")), *map(line, columns(rows, room=call.console.room))])
     pending = counts[decision.RUN] + counts[decision.MAY_RUN]
     return 1 if pending else 0
 
@@ -79,13 +92,6 @@ def _with_last(
         elif verdict.decision != decision.SKIP and has_others:
             found[uid] = verdict
     return found
-
-
-def last_outcome(walk: CommandWalk, uid: str) -> str | None:
-    """Return the kind of outcome of the last run of an action; None if it has not run, or has come to no end."""
-    entry = walk.store.entries.get(walk.owner(uid, walk.actions.vertex_data[uid]).key)
-    last = entry.last_run if entry is not None else None
-    return (last.outcome or None) if last is not None else None
 
 
 def reason_data(why: Reason) -> dict[str, object]:

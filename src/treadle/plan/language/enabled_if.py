@@ -58,21 +58,26 @@ Tree = Operand | list["Tree"] | dict[str, "Tree"] | None
 
 
 @dataclass(slots=True, frozen=True, eq=False)
-class _Token:
+class Token:
+    """One token of a condition, and where it is."""
+
     kind: str
     text: str
     offset: int
 
 
 class Condition:
-    """A condition in tokens; `evaluate` parses and evaluates it at once."""
+    """A condition in tokens; `evaluate` parses and evaluates it at once.
+
+    :param pattern: what its tokens are
+    """
 
     __slots__ = ("node", "source", "tokens")
 
-    def __init__(self, source: Source, node: Scalar) -> None:
+    def __init__(self, source: Source, node: Scalar, pattern: re.Pattern[str] = _TOKEN) -> None:
         self.source = source
         self.node = node
-        self.tokens = _tokens(source, node)
+        self.tokens = _tokens(source, node, pattern)
 
     def evaluate(
         self, names: Mapping[str, Operand], unknown: Mapping[str, str], secret: Collection[str] = ()
@@ -83,7 +88,11 @@ class Condition:
         :param unknown: a name, or the first part of one -> the error if it is used
         :param secret: names whose values must not be shown
         """
-        evaluator = _Evaluator(self, names, unknown, secret)
+        return self.evaluated(Evaluator(self, names, unknown, secret))
+
+    def evaluated(self, evaluator: Evaluator) -> tuple[bool, str]:
+        """Return the same by an evaluator of this condition, which has not begun."""
+        names, secret = evaluator.names, evaluator.secret
         found = evaluator.either(0)
         if evaluator.at < len(self.tokens):
             raise evaluator.error(f"{evaluator.token.text} is not expected here", evaluator.token, JOIN)
@@ -92,10 +101,10 @@ class Condition:
         return found, ", ".join(used)
 
 
-def _tokens(source: Source, node: Scalar) -> list[_Token]:
+def _tokens(source: Source, node: Scalar, pattern: re.Pattern[str]) -> list[Token]:
     text, at, found = node.text, 0, []
     while text[at:].strip():
-        match = _TOKEN.match(text, at)
+        match = pattern.match(text, at)
         if match is None:
             at += len(text[at:]) - len(text[at:].lstrip())
             char = text[at]
@@ -105,7 +114,7 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
             raise source.error(f"unexpected {char} in a condition", source.inside(node, at, char), hint=hint)
         kind = match.lastgroup or ""
         word = match.group(kind)
-        found.append(_Token(kind, word, match.start(kind)))
+        found.append(Token(kind, word, match.start(kind)))
         at = match.end()
     if not found:
         raise source.error("an empty condition", node, hint="write one, or take when: out")
@@ -113,7 +122,7 @@ def _tokens(source: Source, node: Scalar) -> list[_Token]:
 
 
 @dataclass(slots=True, eq=False)
-class _Evaluator:
+class Evaluator:
     """Parses and evaluates; all parts are parsed, so an error is found whatever the values are."""
 
     condition: Condition
@@ -124,21 +133,25 @@ class _Evaluator:
     used: dict[str, None] = field(default_factory=dict)
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
+        """The next token; the last one at the end."""
         tokens = self.condition.tokens
         return tokens[min(self.at, len(tokens) - 1)]
 
-    def error(self, what: str, token: _Token, hint: str = "", *facts: str) -> TreadleError:
+    def error(self, what: str, token: Token, hint: str = "", *facts: str) -> TreadleError:
+        """Return an error at a token."""
         source, node = self.condition.source, self.condition.node
         return source.error(what, source.inside(node, token.offset, token.text), facts=facts, hint=hint)
 
     def next_is(self, *texts: str) -> bool:
+        """Return whether the next token is one of these words or signs."""
         if self.at >= len(self.condition.tokens):
             return False
         token = self.token
         return token.kind != "text" and token.text in texts
 
-    def truth(self, value: Operand, token: _Token) -> bool:
+    def truth(self, value: Operand, token: Token) -> bool:
+        """Return a value that has to be true or false."""
         if isinstance(value, bool):
             return value
         name = next(reversed(self.used), "NAME") if token.kind != "text" else token.text
@@ -154,9 +167,11 @@ class _Evaluator:
         raise self.error("this is a value, not a condition", token, hint, f"it is the {kind} {_show(value)}")
 
     def either(self, depth: int) -> Operand:
+        """Parse what `or` joins."""
         return self._joined("or", operator.or_, self.both, depth)
 
     def both(self, depth: int) -> Operand:
+        """Parse what `and` joins."""
         return self._joined("and", operator.and_, self.negated, depth)
 
     def _joined(
@@ -173,6 +188,7 @@ class _Evaluator:
         return value
 
     def negated(self, depth: int) -> Operand:
+        """Parse a comparison after any number of `not`."""
         count, start = 0, self.token
         while self.next_is("not"):
             self.at += 1
@@ -183,6 +199,7 @@ class _Evaluator:
         return self.truth(value, start) ^ (count % 2 == 1)
 
     def comparison(self, depth: int) -> Operand:
+        """Parse a value, or two that are compared."""
         left = self.operand(depth)
         sign = self.token
         if self.next_is("not"):
@@ -200,17 +217,28 @@ class _Evaluator:
         if sign.text == "in":
             return self.contains(left, right, sign)
         if sign.text in ("==", "!="):
-            return _equal(left, right) == (sign.text == "==")
+            return self.equal(left, right, sign) == (sign.text == "==")
         return self.ordered(left, right, sign)
 
-    def contains(self, left: Operand, right: Operand, sign: _Token) -> bool:
+    def contains(self, left: Operand, right: Operand, sign: Token) -> bool:
+        """Return whether a value is in a list."""
         if not isinstance(right, tuple):
             raise self.error("the right side of in must be a list", sign, 'such as mode in ["debug", "release"]')
         if isinstance(left, tuple):
             raise self.error("the left side of in cannot be a list", sign, "compare one value after the other")
-        return any(_equal(left, one) for one in right)
+        return any(self.equal(left, one, sign) for one in right)
 
-    def ordered(self, left: Operand, right: Operand, sign: _Token) -> bool:
+    def equal(self, left: Operand, right: Operand, sign: Token) -> bool:
+        """Return whether two values are the same; numbers are by what they are, all else by its text."""
+        del sign
+        if isinstance(left, Number) and isinstance(right, Number):
+            return left.number == right.number
+        if isinstance(left, tuple) or isinstance(right, tuple):
+            return left == right
+        return text_of(left) == text_of(right)
+
+    def ordered(self, left: Operand, right: Operand, sign: Token) -> bool:
+        """Return whether two values are in the order that a sign says."""
         if isinstance(left, Number) and isinstance(right, Number):
             return _COMPARE[sign.text](left.number, right.number)
         if isinstance(left, str) and isinstance(right, str):
@@ -220,6 +248,7 @@ class _Evaluator:
         )
 
     def operand(self, depth: int) -> Operand:
+        """Parse a value, or a condition in brackets."""
         if self.at >= len(self.condition.tokens):
             raise self.error("the condition ends too early", self.token, "a value must follow")
         token = self.token
@@ -237,6 +266,7 @@ class _Evaluator:
         raise self.error(f"{token.text} is not expected here", token, JOIN)
 
     def bracketed(self, depth: int) -> Operand:
+        """Parse the rest of a condition in brackets."""
         opened = self.condition.tokens[self.at - 1]
         value = self.either(depth)
         if not self.next_is(")"):
@@ -245,6 +275,7 @@ class _Evaluator:
         return value
 
     def listed(self) -> Operand:
+        """Parse the rest of a list."""
         opened = self.condition.tokens[self.at - 1]
         found: list[str] = []
         while not self.next_is("]"):
@@ -261,7 +292,8 @@ class _Evaluator:
         self.at += 1
         return tuple(found)
 
-    def name(self, token: _Token) -> Operand:
+    def name(self, token: Token) -> Operand:
+        """Return the value of a name."""
         if token.text in ("true", "false"):
             return token.text == "true"
         if token.text not in self.names:
@@ -288,14 +320,6 @@ def text_of(value: Operand) -> str:
     if isinstance(value, Number):
         return value.text
     return " ".join(value) if isinstance(value, tuple) else value
-
-
-def _equal(left: Operand, right: Operand) -> bool:
-    if isinstance(left, Number) and isinstance(right, Number):
-        return left.number == right.number
-    if isinstance(left, tuple) or isinstance(right, tuple):
-        return left == right
-    return text_of(left) == text_of(right)
 
 
 def _show(value: Operand) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from treadle.errors import TreadleError
 from treadle.frontends.base import PreviousOutputs
+from treadle.plan.language.data import scalar
 from treadle.plan.language.enabled_if import Condition, Operand
 from treadle.plan.language.globs import Disk
 from treadle.plan.language.templates import MAGIC, ROOT_MARK, GlobItem, Record, Scope, Template, TreeItem, Value
@@ -216,6 +217,12 @@ def operands_of(scope: Scope) -> dict[str, Operand]:
     """Return the values of an instance in conditions."""
     local = {name: scope.real(one) for name, one in scope.local.items()} if scope.root else scope.local
     return {**local, **scope.typed}
+
+
+def values_of(scope: Scope) -> dict[str, Operand]:
+    """Return the same for conditions about the actions of a plan: there a text that is a number is one."""
+    found = operands_of(scope)
+    return {name: scalar(one, is_plain=True) if isinstance(one, str) else one for name, one in found.items()}
 
 
 def is_false(condition: Condition, spec: Spec, values: Mapping[str, Operand], environ: Mapping[str, str]) -> str:

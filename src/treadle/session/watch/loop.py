@@ -84,6 +84,10 @@ class WatchDisplay:
         """Show that the loop waits for changes; called after the first round."""
 
 
+JUDGES = "a watch cannot be combined with --only, --where, --with-after or --with-blocked"
+"""What is selected would be something else in each round, and a change of the rest would start none."""
+
+
 class WatchLoop:
     """Runs rounds until a stop is requested or the display is gone.
 
@@ -93,6 +97,8 @@ class WatchLoop:
     """
 
     def __init__(self, call: Call, display: WatchDisplay | None = None) -> None:
+        if call.options.judges:
+            raise UsageError(JUDGES, hint="leave out one of them")
         require_library()
         self.call = call
         self.display = display or WatchDisplay()
