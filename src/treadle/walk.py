@@ -831,16 +831,15 @@ class Walk:
             report.duration,
             reasons,
             report.failure or "",
-            report.attempts,
+            report.attempt,
             outcome=report.outcome,
         )
         end.usage, end.values = report.usage, report.values
+        end.exit_code, end.resources, end.heard = report.exit_code, report.resources, report.heard
         if retry:
             end.delay = job.retry_delay
             if job._treadle_tries is not None:
                 end.grown = job._treadle_tries.grown
-        if isinstance(job, ProcessJob) and job.proc_handle is not None:
-            end.exit_code = job.proc_handle.status
         return end
 
     def _publish_end(self, report: Report) -> None:
@@ -899,7 +898,12 @@ class Walk:
         if uid in self.failure_source:
             report.origins = frozenset(self.failure_source[uid])
         report.duration = job.timing_info.duration
-        report.attempts, report.usage, report.values = job.attempt, job.usage, job._treadle_values
+        report.attempt, report.usage, report.values = job.attempt, job.usage, job._treadle_values
+        if job.attempt:
+            report.resources, report.heard = job.resources, job.steps.heard
+            if isinstance(job, ProcessJob) and job.proc_handle is not None:
+                report.exit_code = job.proc_handle.status
+            report.follow(self.reports.get(uid))
         report.failure = None if status.is_good else ended.reason or job._why_not_good()
         report.interrupted = ended.category == CANCEL or (job.interrupted and not job.timed_out)
         self.reports[uid] = report

@@ -91,7 +91,7 @@ def test_all_is_run_that_is_forced(folder: Path) -> None:
     Session("treadle.yaml").run()
     options = Options()
     options.force_all = True
-    assert [one.attempts for one in Session("treadle.yaml", options).run().actions.values()] == [1, 1]
+    assert [one.attempt for one in Session("treadle.yaml", options).run().actions.values()] == [1, 1]
 
 
 def test_sessions_do_not_change_options_that_they_share(folder: Path) -> None:

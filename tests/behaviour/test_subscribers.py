@@ -172,7 +172,7 @@ def test_one_that_raises_is_dropped_and_the_run_is_the_same(kind: Any, error: Ex
     bad, other = Keeper(**{method: failing(error)}), Keeper()
     add(bad)
     add(other)
-    found = {uid: one.attempts for uid, one in run().actions.items()}
+    found = {uid: one.attempt for uid, one in run().actions.items()}
     assert found == {"a": 1, "b": 2, "c": 0}
     assert len(bad.of(method)) <= 1
     notes = [about for what, about in other.said if what == "note"]
@@ -188,7 +188,7 @@ def test_one_that_fails_within_its_own_failure_is_dropped_once() -> None:
         raise ValueError("outer")
 
     made.bus.add(Keeper(started=fail, note=failing(ValueError("inner"))))
-    assert made.run().actions["b"].attempts == 2
+    assert made.run().actions["b"].attempt == 2
 
 
 @pytest.mark.parametrize("given", [Subscriber, None, print, "a"])

@@ -139,7 +139,7 @@ def test_a_failed_attempt_is_tried_again(walk: Callable[..., OnEngine], tmp_path
     limits = Limits(retries=Retries(2, on=["any"], backoff=0.0))
     report = walk({"a": shell("echo x >> n; [ $(wc -l < n) = 3 ]", limits=limits)}).run()
     assert report.ok
-    assert report.actions["a"].attempts == 3
+    assert report.actions["a"].attempt == 3
     assert (tmp_path / "n").read_text() == "x\n" * 3
 
 

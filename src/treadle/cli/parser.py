@@ -434,6 +434,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("clean", "--all", "all outputs on record, also of other plans", dest="everything", action=flag)
     add("clean", "--replaced", "only files that runs have moved to .treadle/replaced/", action=flag)
     add("list", "--all", "also instances, hidden names, disabled actions", dest="everything", action=flag)
+    add("log", "--attempt", "the attempt N of the last run (default: the last one)", type=_positive, metavar="N")
     add("list", "--files", "inputs with their producers, outputs with their consumers", action=flag)
     add("graph", "--format", "default: tree; svg needs Graphviz", choices=GRAPH_FORMATS)
     add("graph", "--depth", "with names: up to N edges away from them", **number)

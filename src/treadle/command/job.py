@@ -44,7 +44,9 @@ class JobContext:
     :param colours: whether programs are asked to write colours although their output goes to a log
     """
 
-    __slots__ = ("_scripts", "_shells", "actions", "colours", "fingerprinter", "root", "run", "state")
+    __slots__ = (
+        *("_earlier", "_scripts", "_shells", "actions", "colours", "fingerprinter", "root", "run", "state"),
+    )
 
     def __init__(
         self,
@@ -65,6 +67,8 @@ class JobContext:
         self._scripts = 0
         """How many scripts have started."""
         self._shells: Shells | None = None
+        self._earlier: Sequence[str] | None = None
+        """The names of the folders with logs of earlier attempts, None before they are needed."""
 
     def log(self, uid: str) -> str:
         """Return the path of the log of an action."""
@@ -90,6 +94,19 @@ class JobContext:
 
             self._shells = Shells()
         return self._shells.direct(argv, environ, cwd, plain.words, plain.target, plain.shown)
+
+    def earlier_log(self, uid: str, attempt: int) -> str:
+        """Return the path of the log of an attempt that another one has followed."""
+        return os.path.join(self.state, earlier_logs(self.actions[uid].label, uid), f"{attempt}.log")
+
+    def has_earlier(self, uid: str) -> bool:
+        """Return whether there are logs of earlier attempts of an action, or were when it was first asked."""
+        if self._earlier is None:
+            try:
+                self._earlier = os.listdir(os.path.join(self.state, _EARLIER))
+            except OSError:
+                self._earlier = ()
+        return bool(self._earlier) and own_name(self.actions[uid].label, uid) in self._earlier
 
     def aside(self, uid: str, kind: str = "failed") -> str:
         """Return the folder for what a failed action has written, or for what was there before it (`replaced`)."""
@@ -128,6 +145,8 @@ class CommandJob(ProcessJob):
         self.context = context
         self.ready = ready
         self.engine = engine
+        self._logged = self._turned = 0
+        """The last attempt that had a log, and the last one of which the log of the one before was kept."""
         self._announced = 0
         """The last attempt that was published as started."""
         self.left_out = ""
@@ -284,10 +303,10 @@ class CommandJob(ProcessJob):
         return take(path, values_of(self), cwd=cwd, root=root, secrets=secrets)
 
     def _prepared_log(self) -> str:
-        """Make the log, emptied before the first attempt; return its path."""
+        """Make the log, empty; return its path."""
         context = self.context
         log = context.log(self.uid)
-        flags = os.O_WRONLY | os.O_APPEND | (os.O_TRUNC if self.attempt == 1 else 0)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_TRUNC
         try:
             try:
                 os.close(own_files.open_own(log, flags))
@@ -296,7 +315,23 @@ class CommandJob(ProcessJob):
                 os.close(own_files.open_own(log, flags))
         except OSError as error:
             raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
+        self._logged = self.attempt
         return log
+
+    def turn_logs(self) -> None:
+        """Keep the log of the attempt before; before the first one drop what a former run has kept."""
+        context, uid = self.context, self.uid
+        if self._turned >= self.attempt or (self.attempt == 1 and not context.has_earlier(uid)):
+            return
+        from . import attempt_logs
+
+        place = earlier_logs(self.command.label, uid)
+        if self.attempt == 1:
+            attempt_logs.drop(context.state, place)
+        else:
+            has_log = self._logged == self.attempt - 1
+            attempt_logs.keep(context.state, place, self.attempt - 1, context.log(uid) if has_log else "")
+        self._turned = self.attempt
 
     def _resolved(self, argv: Sequence[str], environ: Mapping[str, str]) -> Sequence[str]:
         if "/" in argv[0]:
@@ -353,6 +388,15 @@ def log_path(state: str, label: str, uid: str) -> str:
     :param label: the plan of the action: two plans in one root may have actions of one name
     """
     return os.path.join(state, "logs", f"{own_name(label, uid)}.log")
+
+
+_EARLIER = "logs/attempts"
+"""The folder in the state folder with a folder for each action of which more than one attempt was made."""
+
+
+def earlier_logs(label: str, uid: str) -> str:
+    """Return the folder for the logs of earlier attempts of an action, relative to the state folder."""
+    return f"{_EARLIER}/{own_name(label, uid)}"
 
 
 def own_name(label: str, uid: str) -> str:

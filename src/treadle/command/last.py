@@ -45,4 +45,4 @@ def check_last(actions: DAG, last: DAG) -> None:
 
 def has_happened(report: Report) -> bool:
     """Return whether any action of a walk has started, or has failed before it could."""
-    return any(one.attempts or one.outcome.category == FAIL for one in report.actions.values())
+    return any(one.attempt or one.outcome.category == FAIL for one in report.actions.values())

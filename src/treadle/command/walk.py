@@ -798,16 +798,28 @@ class CommandWalk(Walk):
             return False
         # this is what is left of it if the run ends now
         why = self.why_stopped or f"{job.attempt} of {passes} attempts have passed"
-        cut = outcome("interrupted", why)
+        cut, passed = outcome("interrupted", why), self.outcomes[uid]
         again = not self._gives_up(DRAINING) and self._lets_in(job)
         if not again:
             self._note(job, cut)
         self._publish_ended(job, retry=again)
         self._note(job, cut)
+        self.reports[uid].attempt_outcome = passed
         # the next attempt replaces what this one has made, as that of another run would
         self.prev_fingerprints[uid] = self.new_fingerprints[uid]
         job.retry_delay = 0.0
         return again
+
+    def _note(self, job: Job, ended: Outcome) -> None:
+        super()._note(job, ended)
+        if not isinstance(job, CommandJob):
+            return
+        report, uid = self.reports[job.uid], job.uid
+        report.exit_code = job.code
+        if job.made_room and not job.command.console:
+            report.log = self.context.log(uid)
+        if report.earlier and report.earlier[-1].log == self.context.log(uid):
+            report.earlier[-1].log = self.context.earlier_log(uid, report.earlier[-1].attempt)
 
     def _tell_moved(self) -> None:
         """Publish what was moved aside to make room for outputs, and what missing records mean for that."""
@@ -879,6 +891,8 @@ class CommandWalk(Walk):
             self.starting[uid] = job
             started = Started(uid, job.attempt, job.slot, job.started_at, console=job.command.console)
             self.bus.publish("started", started)
+        if not job.command.console:
+            job.turn_logs()
         room = self._rooms[uid]
         room.make(inputs, self.context.aside(uid, "replaced"))
         job.emptied.extend(room.emptied)
@@ -1092,14 +1106,15 @@ class CommandWalk(Walk):
     def _end_of(self, job: Job, *, retry: bool) -> Ended:
         end = super()._end_of(job, retry=retry)
         if isinstance(job, CommandJob):
-            end.command, end.exit_code = job.command.shown, job.code
+            end.command = job.command.shown
             end.restored = job.restored
             retries = job.limits.retries
             tries = job._treadle_tries
             end.most = max(retries.max + 1, retries.passes) + (0 if tries is None else tries.uncounted)
             end.emptied = tuple(job.emptied)
-            if job.made_room and not job.command.console:
-                end.log = self.context.log(end.name)
+            end.log = self.reports[job.uid].log
+            if end.log and retry:
+                end.kept_log = self.context.earlier_log(end.name, job.attempt)
             if end.failure and end.attempts and not retry:
                 end.failure += self._variables_missed(job, end.log)
         return end

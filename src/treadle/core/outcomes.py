@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from .decision import Verdict
+    from .pool import Allocation
     from .values import Values
 
 RAN = "ran"
@@ -242,6 +243,7 @@ What is skipped, or could never start, is done at once; what is tried again is q
 again when its delay is over.
 """
 _OF_AN_ATTEMPT = PHASES[2:]
+_UNHEARD: Mapping[str, float] = {}
 
 
 class Steps:
@@ -287,6 +289,11 @@ class Steps:
         if PHASES.index(QUEUED) <= PHASES.index(self.phase) < number:
             self.phase = PHASES[number - 1]
         self.go(phase, at)
+
+    @property
+    def heard(self) -> Mapping[str, float]:
+        """What was heard of the last attempt: phase -> time, also what is heard of it later."""
+        return self._heard[-1] if self._heard else _UNHEARD
 
     def hear(self, at: float) -> None:
         """Take in when this attempt has come to its phase; the last time that is said counts."""
@@ -507,6 +514,10 @@ class Usage:
 
 
 _NOWHERE: frozenset[Hashable] = frozenset()
+_NO_EARLIER: list[Any] = []
+"""That of all that have had no attempt before: it is never changed."""
+MOST_ATTEMPTS = 1000
+"""Attempts of an action that are reported."""
 
 
 class ActionReport:
@@ -518,8 +529,9 @@ class ActionReport:
     """
 
     __slots__ = (
-        *("attempts", "duration", "failure", "interrupted", "is_open", "origins", "outcome", "status"),
-        *("uid", "unrecorded", "usage", "values", "verdict"),
+        *("attempt", "attempt_outcome", "duration", "earlier", "exit_code", "failure", "heard", "interrupted"),
+        *("is_open", "log", "origins", "outcome", "resources", "status", "uid", "unrecorded", "usage", "values"),
+        "verdict",
     )
 
     def __init__(self, uid: Hashable, outcome: Outcome, verdict: Verdict | None) -> None:
@@ -535,7 +547,20 @@ class ActionReport:
         """What its last attempt has used; None where no program of it ran, or its engine does not say."""
         self.values: Values | None = None
         """What its last attempt has said of its work, None for nothing."""
-        self.attempts = 0
+        self.attempt = 0
+        """The number of its last attempt, 0 if none has started."""
+        self.attempt_outcome = outcome
+        """How its last attempt has ended: well, where another one had to end well too and did not come to it."""
+        self.earlier: list[ActionReport] = _NO_EARLIER
+        """How it fared up to the end of each attempt before, the first one first."""
+        self.heard: Mapping[str, float] = _UNHEARD
+        """Phase -> when its last attempt came to it, of those that were heard of."""
+        self.resources: Allocation | None = None
+        """What its last attempt got of the pool, None where it asked for nothing there."""
+        self.exit_code: int | None = None
+        """That of its last attempt, negative for a signal; None if no program of it ended."""
+        self.log = ""
+        """The log of its last attempt, "" if it has none."""
         self.failure: str | None = None
         """Why it did not end well: an exit code, a signal, a time limit, an exception, an impossible demand. None
         where only the status that its job gave itself says so, and for what did not run."""
@@ -545,6 +570,25 @@ class ActionReport:
         """Whether the walk ended before its turn."""
         self.unrecorded: str | None = None
         """Why it is not on record though it ended well: what changed while it ran. It runs again next time."""
+
+    def follow(self, before: ActionReport | None) -> None:
+        """Take in what was reported of the action before: if that was of another attempt, it is an earlier one."""
+        if before is None or not before.attempt:
+            return
+        if before.attempt < self.attempt:
+            earlier = before.earlier or []
+            earlier.append(before)
+            del earlier[: 1 - MOST_ATTEMPTS]
+            self.earlier, before.earlier = earlier, _NO_EARLIER
+        else:
+            self.earlier = before.earlier
+
+    @property
+    def attempts(self) -> list[AttemptReport]:
+        """How each attempt of this run has gone, of many the last thousand; empty if none has started."""
+        if not self.attempt:
+            return []
+        return [AttemptReport(one) for one in (*self.earlier, self)]
 
     @property
     def measurements(self) -> Mapping[str, float]:
@@ -564,6 +608,43 @@ class ActionReport:
     def __repr__(self) -> str:
         name = self.status.name if self.status is not None else "not started"
         return f"ActionReport({self.uid!r}, {name})"
+
+
+class AttemptReport:
+    """How one attempt of an action has gone.
+
+    :ivar number: 1 for the first one
+    :ivar reason: why it ended so, in words; "" where the outcome says it all
+    :ivar duration: seconds that it took
+    :ivar times: phase -> when it came to it, on the monotonic clock, see `Job.steps`
+    :ivar resources: type -> the amount that it got of the pool, or the names of the instances; empty where it asked
+        for nothing there
+    :ivar host: where it ran, as the pool calls it; "" where it asked for nothing there
+    :ivar usage: what its programs have used, None where that is not known
+    :ivar exit_code: negative for a signal, None if no program of it ended
+    :ivar log: the path of its log, "" if it has none; of many attempts the first logs are not kept
+    """
+
+    __slots__ = (
+        *("artifacts", "attributes", "duration", "exit_code", "host", "log", "measurements", "number", "outcome"),
+        *("reason", "resources", "times", "usage"),
+    )
+
+    def __init__(self, report: ActionReport) -> None:
+        ended, got = report.attempt_outcome, report.resources
+        self.number = report.attempt
+        self.outcome = ended
+        self.reason = ended.reason if ended.is_good else report.failure or report.outcome.reason
+        self.duration = report.duration
+        self.times = filled_in(report.heard)
+        self.resources: Mapping[str, int | Sequence[str]] = {} if got is None else got.as_data()
+        self.host = "" if got is None else got.node
+        self.usage, self.exit_code, self.log = report.usage, report.exit_code, report.log
+        self.measurements, self.attributes = report.measurements, report.attributes
+        self.artifacts = report.artifacts
+
+    def __repr__(self) -> str:
+        return f"AttemptReport({self.number}, {self.outcome.kind})"
 
 
 class Report:

@@ -231,6 +231,13 @@ class Allocation:
     instances: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    def as_data(self) -> dict[str, int | list[str]]:
+        """Return what it has as data: type -> an amount, or the names of the instances."""
+        found: dict[str, int | list[str]] = dict(self.amounts)
+        found.update({kind: list(names) for kind, names in self.instances.items()})
+        # a mutex and the like are types of our own
+        return {kind: held for kind, held in found.items() if not kind.startswith("_")}
+
     def environment(self) -> dict[str, str]:
         """Return the variables of the environment that say to a program what it holds.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from treadle.core.decision import Reason, Verdict
     from treadle.core.outcomes import Outcome, Report, Usage
+    from treadle.core.pool import Allocation
     from treadle.core.time_left import TimeLeft
     from treadle.core.values import Values
     from treadle.errors import Place, TreadleError
@@ -156,7 +157,7 @@ class Started:
 
 
 class LogOpened:
-    """From now on an attempt prints to its log, which may hold the output of earlier attempts.
+    """From now on an attempt prints to its log, which is empty.
 
     :ivar log: the path of the file
     :ivar output: how the action wants it to be shown: `stream`, `block` or `quiet`; "" where it does not say
@@ -186,17 +187,20 @@ class Ended:
     :ivar restored: the place that its outputs were restored from, "" if it ran
     :ivar command: its command in readable form
     :ivar log: the path of its log; "" if there is none
+    :ivar kept_log: the path that this log has once the next attempt has started; "" if none follows
     :ivar exit_code: negative for a signal, None if no program of it ended
     :ivar delay: seconds until the next attempt, None if none follows
     :ivar grown: type of resources, or `timeout` -> the amount of the next attempt, of what it gets more of
     :ivar most: the largest number of attempts that it may have
     :ivar usage: what its programs have used, None if that is not known
     :ivar values: what it has said of its work, None for nothing
+    :ivar resources: what its last attempt got of the pool, None where it asked for nothing there
+    :ivar heard: phase -> when its last attempt came to it, on the monotonic clock, of those that were heard of
     """
 
     __slots__ = (
-        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "grown", "how", "log"),
-        *("most", "name", "outcome", "reasons", "restored", "usage", "values"),
+        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "grown", "heard", "how"),
+        *("kept_log", "log", "most", "name", "outcome", "reasons", "resources", "restored", "usage", "values"),
     )
 
     def __init__(
@@ -236,6 +240,9 @@ class Ended:
         self.most = most
         self.usage = usage
         self.values = values
+        self.kept_log = ""
+        self.resources: Allocation | None = None
+        self.heard: Mapping[str, float] = {}
 
 
 class WalkEnded:

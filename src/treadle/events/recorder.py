@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from treadle.core.decision import Verdict, blocked
-from treadle.core.outcomes import BLOCKED, NO_OUTCOME, RAN, SKIPPED, STATUSES, Outcome, outcome_of_end
+from treadle.core.outcomes import BLOCKED, NO_OUTCOME, QUEUED, RAN, SKIPPED, STATUSES, Outcome, outcome_of_end
 from treadle.core.redaction import REDACTED, without_any_values
 from treadle.errors import PlanError, TreadleError
 
@@ -203,24 +203,23 @@ class Recorder(Subscriber):
         self.sink.flush()
 
     def log_opened(self, event: LogOpened) -> None:
-        """Follow the output of an attempt: further attempts append to the log of the first."""
+        """Follow the output of an attempt, which is all that its log has."""
         self._logs[event.name] = event.log
-        if event.name not in self._tails:
-            self._tails[event.name] = Tail(event.log)
+        self._tails[event.name] = Tail(event.log)
 
     def attempt_ended(self, event: Ended) -> None:
         """Record the end of an attempt that another one follows."""
-        end = self._end_of(event, last=False)
-        self._between[event.name] = end
-        kept = ("name", "outcome", "category", "start", "duration", "exit_code", "failure", "usage", *_OF_VALUES)
-        attempt = {key: end[key] for key in kept if key in end}
+        end = self._between[event.name] = self._end_of(event)
+        attempt = {key: end[key] for key in _OF_ATTEMPTS if key in end}
+        if event.kept_log:
+            attempt["log"] = inside(self._root, event.kept_log)
         self._record("attempt", **attempt, attempt=event.attempts, delay=event.delay or 0.0)
 
     def ended(self, event: Ended) -> None:
         """Record the end of an action; if it was to be tried again and was not, that of its last attempt."""
         last = self._between.get(event.name)
         if last is None or last["attempts"] != event.attempts:
-            last = self._end_of(event, last=True)
+            last = self._end_of(event)
         elif event.how != last["status"]:
             # more attempts had to end well
             last = {**last, **_end(event.name, event.outcome, event.attempts, last["duration"])}
@@ -311,17 +310,21 @@ class Recorder(Subscriber):
             self._record_end(end)
         self._left = {}
 
-    def _end_of(self, event: Ended, *, last: bool) -> dict[str, Any]:
+    def _end_of(self, event: Ended) -> dict[str, Any]:
         """Return the fields for the end of an attempt; its output is recorded before."""
         name = event.name
         end = _end(name, event.outcome, event.attempts, _rounded(event.duration))
         end["status"] = event.how
         if name in self._logs:
-            self._record_output(name, last=last)
+            self._record_output(name, last=True)
             del self._logs[name]
         start = self._starts.pop(name, None)
         if start is not None:
             end["start"] = start
+            if QUEUED in event.heard:
+                end["queued"] = _rounded(event.heard[QUEUED] - self._began)
+            if event.resources is not None:
+                end["resources"] = event.resources.as_data()
             if event.exit_code is not None:
                 end["exit_code"] = event.exit_code
             if event.usage is not None:
@@ -363,8 +366,11 @@ class Recorder(Subscriber):
         self.sink.set_root(root)
 
 
-_OF_VALUES = ("measurements", "attributes", "artifacts")
-"""The fields for what an attempt says of its work."""
+_OF_ATTEMPTS = (
+    *("name", "outcome", "category", "queued", "start", "duration", "exit_code", "failure", "resources", "usage"),
+    *("measurements", "attributes", "artifacts"),
+)
+"""The fields of an end that are also told of an attempt which another one follows."""
 
 
 def _end(name: str, ended: Outcome, attempts: int = 0, duration: float = 0.0) -> dict[str, Any]:

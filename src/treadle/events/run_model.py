@@ -33,11 +33,15 @@ class Attempt:
 
     :ivar slot: the lowest number that no other running action had
     :ivar start: seconds since the run began
+    :ivar queued: when it began to wait for its turn, in seconds since then; None if no event has it
     :ivar duration: seconds, None as long as no event has it
     :ivar usage: what its programs have used, by the names of `core.outcomes.Usage`; empty if no event has it
     :ivar measurements: what it has measured itself, as a number for each name
     :ivar attributes: what else it has said of its work
     :ivar artifacts: paths of files that it has named
+    :ivar resources: type -> the amount that it got of the pool, or the names of the instances
+    :ivar log: its log; of an earlier attempt the one that is kept, if the run went on to the next
+    :ivar output: texts that it printed, each with the number of bytes that are left out before it
     """
 
     number: int
@@ -50,6 +54,15 @@ class Attempt:
     attributes: Mapping[str, str] = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)
     outcome: Outcome = NO_OUTCOME
+    queued: float | None = None
+    exit_code: int | None = None
+    resources: Mapping[str, float | list[str]] = field(default_factory=dict)
+    log: str = ""
+    output: list[tuple[str, int]] = field(default_factory=list)
+
+    def printed(self) -> str:
+        """Return its output, with a line for each gap."""
+        return _joined(self.output)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +74,7 @@ class ActionRun:
     :ivar decided_at: when its verdict was reached, in seconds since the run began
     :ivar duration: seconds of its last attempt
     :ivar emptied: the output folders from which something was removed before it started
-    :ivar output: texts that it printed, each with the number of bytes that are left out before it
+    :ivar output: texts that its last attempt printed, each with the number of bytes that are left out before it
     :ivar files: the events `file`: what is shown of its outputs
     """
 
@@ -129,13 +142,17 @@ class ActionRun:
         return told(self.outcome.kind, self.failure or self.outcome.reason)
 
     def printed(self) -> str:
-        """Return its output, with a line for each gap."""
-        parts = []
-        for text, omitted in self.output:
-            if omitted:
-                parts.append(f"[... {omitted:,} bytes are left out ...]\n")
-            parts.append(text)
-        return "".join(parts)
+        """Return the output of its last attempt, with a line for each gap."""
+        return _joined(self.output)
+
+
+def _joined(output: Iterable[tuple[str, int]]) -> str:
+    parts = []
+    for text, omitted in output:
+        if omitted:
+            parts.append(f"[... {omitted:,} bytes are left out ...]\n")
+        parts.append(text)
+    return "".join(parts)
 
 
 def further(problem: Event) -> list[str]:
@@ -290,7 +307,9 @@ class Run:
 
     def _take_started(self, event: Event) -> None:
         attempt = Attempt(int(event["attempt"]), int(event["slot"]), float(event["start"]))
-        self._of(event).attempts.append(attempt)
+        action = self._of(event)
+        action.attempts.append(attempt)
+        action.output = attempt.output
 
     def _take_output(self, event: Event) -> None:
         self._of(event).output.append((str(event["text"]), int(event.get("omitted", 0))))
@@ -304,7 +323,7 @@ class Run:
         if action.attempts and number in (action.attempts[-1].number, None):
             action.attempts[-1].duration = action.duration
             action.attempts[-1].failure = action.failure
-            for name in ("usage", "measurements", "attributes", "artifacts"):
+            for name in _OF_ATTEMPTS:
                 if name in event:
                     setattr(action.attempts[-1], name, event[name])
             action.attempts[-1].outcome = action.outcome
@@ -323,6 +342,10 @@ class Run:
 
     def _take_summary(self, event: Event) -> None:
         self.summary = event
+
+
+_OF_ATTEMPTS = (*("queued", "exit_code", "log", "resources", "usage", "measurements", "attributes", "artifacts"),)
+"""Fields of the end of an attempt that are kept as they are."""
 
 
 def _outcome(event: Event) -> Outcome:

@@ -36,13 +36,14 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
     "attempt": (
-        *("name", "attempt", "outcome", "category", "start", "duration", "failure", "exit_code", "delay"),
-        *("usage", "measurements", "attributes", "artifacts"),
+        *("name", "attempt", "outcome", "category", "queued", "start", "duration", "failure", "exit_code"),
+        *("delay", "log", "resources", "usage", "measurements", "attributes", "artifacts"),
     ),
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
-        *("name", "status", "outcome", "category", "reason", "attempts", "start", "duration", "failure"),
-        *("exit_code", "emptied", "restored", "log", "usage", "measurements", "attributes", "artifacts"),
+        *("name", "status", "outcome", "category", "reason", "attempts", "queued", "start", "duration"),
+        *("failure", "exit_code", "emptied", "restored", "log", "resources", "usage", "measurements"),
+        *("attributes", "artifacts"),
     ),
     "problem": ("text", "facts", "hint", "place"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
@@ -87,6 +88,10 @@ def _are_numbers(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
+def _are_granted(value: object) -> bool:
+    return isinstance(value, dict) and all(_is_number(one) or _are_texts(one) for one in value.values())
+
+
 def _is_finite(value: object) -> bool:
     # a whole number may be too large to be made a float
     return isinstance(value, int | float) and float("-inf") < value < float("inf")
@@ -119,10 +124,14 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
     "rows": (_are_rows, "a list of lists of texts"),
     "params": (_are_values, "a map of texts and lists of texts"),
-    **dict.fromkeys(("t", "tokens", "slot", "start", "duration", "total", "saved"), (_is_number, "a number")),
+    **dict.fromkeys(
+        ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (_is_number, "a number")
+    ),
     **dict.fromkeys(("attempt", "attempts", "jobs"), (_is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "counts", "conditions"), (_is_map, "a map")),
+    "log": (_is_text, "a text"),
+    "resources": (_are_granted, "a map of numbers and lists of texts"),
     "usage": (_are_numbers, "a map of numbers"),
     "measurements": (_are_finite, "a map of numbers"),
     "attributes": (_are_texts_by_name, "a map of texts"),

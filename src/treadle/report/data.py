@@ -32,9 +32,10 @@ def _action_data(action: ActionRun) -> dict[str, Any]:
 
 def _attempt_data(attempt: Attempt) -> dict[str, Any]:
     data: dict[str, Any] = {"number": attempt.number, "start": attempt.start, "duration": attempt.duration}
-    if attempt.failure:
-        data["failure"] = attempt.failure
-    return data | _said(attempt)
+    data |= {"outcome": attempt.outcome.kind, "category": attempt.outcome.category}
+    more: dict[str, Any] = {"queued": attempt.queued, "exit_code": attempt.exit_code, "log": attempt.log or None}
+    more |= {"failure": attempt.failure or None, "resources": dict(attempt.resources) or None}
+    return data | {name: value for name, value in more.items() if value is not None} | _said(attempt)
 
 
 def _said(attempt: Attempt) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from treadle.core.outcomes import FAILED, INTERRUPTED, words
 from treadle.core.text import safe
-from treadle.events.run_model import Run, further
+from treadle.events.run_model import ActionRun, Run, further
 from treadle.events.schema import Event
 from treadle.ui.durations import duration
 
@@ -70,19 +70,32 @@ class GitHub:
             return [self._annotation("error", title, text, event.get("place"))]
         if kind == "note":
             return [self._annotation("warning", "Treadle", str(event["text"]), None)]
+        if kind == "attempt":
+            return self._attempt(str(event["name"]), int(event["attempt"]))
         if kind == "ended":
             return self._ended(str(event["name"]))
         return []
 
+    def _attempt(self, name: str, number: int) -> list[str]:
+        """Return the group of an attempt that another one follows."""
+        action = self.run.actions[name]
+        lines = self._group(f"{name}: what it printed in attempt {number}", action)
+        action.output.clear()
+        return lines
+
+    def _group(self, what: str, action: ActionRun) -> list[str]:
+        printed = action.printed()
+        if not printed or not self.groups:
+            return []
+        title = f"{what} ({words(action.outcome.kind)}, {duration(action.duration)})"
+        lines = [f"::group::{_data(safe(title))}", f"::stop-commands::{self.token}"]
+        lines += printed.removesuffix("\n").split("\n")
+        return [*lines, f"::{self.token}::", "::endgroup::"]
+
     def _ended(self, name: str) -> list[str]:
         action = self.run.actions[name]
         printed = action.printed()
-        lines = []
-        if printed and self.groups:
-            title = f"{name}: what it printed ({words(action.outcome.kind)}, {duration(action.duration)})"
-            lines = [f"::group::{_data(safe(title))}", f"::stop-commands::{self.token}"]
-            lines += printed.removesuffix("\n").split("\n")
-            lines += [f"::{self.token}::", "::endgroup::"]
+        lines = self._group(f"{name}: what it printed", action)
         if action.status in (FAILED, INTERRUPTED):
             end = printed.rstrip("\n").split("\n")[-_LAST:] if printed else []
             text = "\n".join([action.told, *end])

@@ -20,9 +20,9 @@ from urllib.parse import quote
 
 from treadle.core import wording
 from treadle.core.decision import ABSENT
-from treadle.core.outcomes import FAILED, INTERRUPTED, label, words
-from treadle.core.text import safe, shell_join
-from treadle.events.run_model import ActionRun, Run
+from treadle.core.outcomes import FAILED, INTERRUPTED, label, told, words
+from treadle.core.text import safe, shell_join, size_text
+from treadle.events.run_model import ActionRun, Attempt, Run
 from treadle.ui.durations import duration
 
 from .critical import critical_path
@@ -121,6 +121,8 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "values": {numbers[a.name]: said for a in actions if (said := _values(a, links))},
         "usage": [_usages(action) for action in actions],
         "attempts": [[[a.slot, a.start, a.duration or 0.0] for a in action.attempts] for action in actions],
+        "earlier": {numbers[a.name]: _earlier(a, links) for a in actions if len(a.attempts) > 1},
+        "resources": {numbers[a.name]: held for a in actions if any(held := list(map(_held, a.attempts)))},
         "needs": [[numbers[name] for name in action.needs if name in numbers] for action in actions],
         "why": [[_number(reasons, _reason(why)) for why in action.reasons] for action in actions],
         "reasons": [json.loads(text) for text in reasons],
@@ -140,6 +142,36 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
 def _usages(action: ActionRun) -> list[Mapping[str, float]]:
     """Return what each attempt has used, an empty list if that is not known of any."""
     return [dict(one.usage) for one in action.attempts] if any(one.usage for one in action.attempts) else []
+
+
+_MOST_EARLIER = 20
+"""Attempts before the last one of which the page has more than the time; the last of them."""
+_EARLIER_CHARACTERS = 4_000
+
+
+def _earlier(action: ActionRun, links: Links) -> dict[int, dict[str, Any]]:
+    """Return how the attempts before the last one have ended: index -> text, log and output."""
+    found: dict[int, dict[str, Any]] = {}
+    for index, one in list(enumerate(action.attempts[:-1]))[-_MOST_EARLIER:]:
+        said: dict[str, Any] = {"number": one.number}
+        said["told"] = _lines(told(one.outcome.kind, one.failure or one.outcome.reason))
+        if one.log:
+            said["log"] = links.to(one.log)
+        if one.output:
+            said["output"] = _end(one.printed(), _EARLIER_CHARACTERS)
+        found[index] = said
+    return found
+
+
+def _held(attempt: Attempt) -> str:
+    """Return what an attempt got of the pool as a text."""
+    parts = []
+    for kind, held in attempt.resources.items():
+        if isinstance(held, list):
+            parts.append(f"{len(held)} {safe(kind)} ({', '.join(map(safe, held))})")
+        else:
+            parts.append(f"{size_text(held) if kind == 'memory' else f'{held:g}'} {safe(kind)}")
+    return ", ".join(parts)
 
 
 _MOST_VALUES = 100
@@ -251,8 +283,8 @@ def _lines(text: str) -> str:
     return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
 
 
-def _end(text: str) -> str:
-    if len(text) <= _LOG_CHARACTERS:
+def _end(text: str, most: int = _LOG_CHARACTERS) -> str:
+    if len(text) <= most:
         return text
-    cut = text[-_LOG_CHARACTERS:]
+    cut = text[-most:]
     return "[...]\n" + cut[cut.find("\n") + 1 :]

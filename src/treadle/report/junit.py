@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, SKIPPED, words
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, SKIPPED, told, words
 from treadle.core.text import safe
-from treadle.events.run_model import ActionRun, Run, further
+from treadle.events.run_model import ActionRun, Attempt, Run, further
 from treadle.events.schema import Event
 
 BEGINS = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="treadle"'
@@ -57,8 +57,14 @@ def _case(action: ActionRun) -> Iterator[str]:
     yield f'<property name="outcome" value="{action.outcome.kind}"/>'
     for why in action.reasons:
         yield f'<property name="reason" value="{_attribute(str(why.get("text", "")))}"/>'
+    for name, value in action.usage.items():
+        yield f'<property name="usage.{_attribute(name)}" value="{value:.12g}"/>'
+    if len(action.attempts) > 1:
+        yield f'<property name="attempts" value="{action.attempts[-1].number}"/>'
     yield "</properties>\n"
     yield from _outcome(action)
+    for attempt in action.attempts[:-1]:
+        yield from _earlier(action, attempt)
     printed = action.printed()
     if printed:
         yield f"<system-out>{_text(printed)}</system-out>\n"
@@ -74,6 +80,20 @@ def _outcome(action: ActionRun) -> Iterator[str]:
         first = action.told.split("\n")[0]
         text = _text("\n".join((action.told, *(f"$ {one}" for one in action.command.split("\n")))))
         yield f'<{element} type="{action.outcome.kind}" message="{_attribute(first)}">{text}</{element}>\n'
+
+
+def _earlier(action: ActionRun, attempt: Attempt) -> Iterator[str]:
+    """Yield the element for an attempt that another one has followed, as Surefire names them; none if it passed."""
+    if attempt.outcome.end not in (FAILED, INTERRUPTED):
+        return
+    is_error = attempt.outcome.end == INTERRUPTED or attempt.outcome.kind in _ERRORS
+    name = ("flaky" if action.status == RAN else "rerun") + ("Error" if is_error else "Failure")
+    why = told(attempt.outcome.kind, attempt.failure or attempt.outcome.reason)
+    first, text = _attribute(why.split("\n")[0]), _text(f"attempt {attempt.number}: {why}")
+    printed = attempt.printed()
+    output = f"<system-out>{_text(printed)}</system-out>" if printed else ""
+    more = f"<stackTrace>{text}</stackTrace>{output}"
+    yield f'<{name} type="{attempt.outcome.kind}" message="{first}">{more}</{name}>\n'
 
 
 def _element(action: ActionRun) -> str:

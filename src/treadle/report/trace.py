@@ -66,6 +66,10 @@ def _bar(action: ActionRun, attempt: Attempt, *, is_critical: bool) -> dict[str,
     args |= {"command": action.command, "critical": is_critical}
     if len(action.attempts) > 1:
         args["attempt"] = attempt.number
+    if attempt.usage:
+        args["usage"] = dict(attempt.usage)
+    if attempt.resources:
+        args["resources"] = dict(attempt.resources)
     failure = action.failure if is_last else attempt.failure
     if failure:
         args["failure"] = told(ended.kind, failure)

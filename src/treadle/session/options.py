@@ -38,6 +38,9 @@ class Options:
     :param yes: whether actions that have to be confirmed start without a question
     """
 
+    attempt = 0
+    """The attempt whose log is shown, 0 for the last one."""
+
     def __init__(
         self,
         names: Iterable[str] = (),

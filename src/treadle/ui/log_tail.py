@@ -95,25 +95,16 @@ def last_lines(path: str, most: int, *, colours: bool = False) -> tuple[list[str
     return [visible(one, colours=colours) for one in lines[-most:]], is_all
 
 
-def size_of(path: str) -> int:
-    """Return the size of a log in bytes, 0 if there is none."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
-
-
 class Follower:
     """Reads what is new in the log of a running action, line by line.
 
     :param path: the log, which may not be there yet
-    :param start: where to begin, in bytes
     """
 
-    def __init__(self, path: str, *, colours: bool = False, start: int = 0) -> None:
+    def __init__(self, path: str, *, colours: bool = False) -> None:
         self.path = path
         self.colours = colours
-        self._at = start
+        self._at = 0
         self._rest = b""
 
     def new_lines(self, *, all_of_it: bool = False) -> Iterator[str]:

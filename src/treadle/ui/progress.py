@@ -178,11 +178,9 @@ class Progress(Subscriber):
         """Follow the output of an attempt."""
         mode = self._shows[event.name] = self._mode(event)
         if mode in (STREAM, PREFIX) and not self.quiet:
-            from .log_tail import Follower, size_of
+            from .log_tail import Follower
 
-            # further attempts append to the log of the first
-            start = size_of(event.log) if event.attempt > 1 else 0
-            self._followers[event.name] = Follower(event.log, colours=self.screen.colours, start=start)
+            self._followers[event.name] = Follower(event.log, colours=self.screen.colours)
 
     @property
     def _has_groups(self) -> bool:
@@ -204,6 +202,8 @@ class Progress(Subscriber):
         self.state.pause(event.name)
         if not self.quiet:
             self._write([render.retry_line(event)], event.name)
+            if self._shows.get(event.name) == BLOCK and event.log:
+                self._write_log(event)
 
     def ended(self, event: Ended) -> None:
         """Show the end of an action."""
@@ -282,6 +282,13 @@ class Progress(Subscriber):
         if started is not None and started.console:
             self.screen.release()
 
+    def _write_log(self, ended: Ended) -> bool:
+        """Write all that an attempt has printed; return whether it was anything."""
+        from .log_tail import Follower
+
+        lines_of_it = Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
+        return self._write_whole(ended.name, lines_of_it, ended.log)
+
     def _show(self, ended: Ended) -> None:
         """Write the line on the end of an action, with its output if requested."""
         mode = self._shows.pop(ended.name, QUIET)
@@ -296,10 +303,7 @@ class Progress(Subscriber):
         if mode in (STREAM, PREFIX) or not ended.log:
             return
         if mode == BLOCK and ended.how != SKIPPED:
-            from .log_tail import Follower
-
-            lines_of_it = Follower(ended.log, colours=self.screen.colours).new_lines(all_of_it=True)
-            if not self._write_whole(ended.name, lines_of_it, ended.log):
+            if not self._write_log(ended):
                 return
         elif (ended.how == FAILED and not self._has_groups) or (verbose and ended.how == RAN):
             lines, is_all = self._last_lines(ended, _VERBOSE_LINES if verbose else _FAILURE_LINES)

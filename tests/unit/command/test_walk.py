@@ -149,7 +149,7 @@ def test_exit_75_asks_for_another_attempt_and_gets_as_many_as_it_may_have(tmp_pa
     listener = Listener()
     report = Walking(tmp_path, listener)(c=command)
     assert report.ok
-    assert report.actions["c"].attempts == 3
+    assert report.actions["c"].attempt == 3
     assert listener.events == ["start c", "end c again", "start c", "end c again", "start c", "end c"]
 
 
@@ -162,7 +162,7 @@ def test_exit_75_without_retries_is_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("on", "attempts"), [(["exit 3"], 3), (["exit 4"], 1), (["any"], 3), (["timeout"], 1)])
 def test_retries_happen_on_what_they_name(tmp_path: Path, on: list[str], attempts: int) -> None:
     report = Walking(tmp_path)(c=sh("exit 3", limits=Limits(retries=Retries(max=2, on=on))))
-    assert report.actions["c"].attempts == attempts
+    assert report.actions["c"].attempt == attempts
     assert report.actions["c"].failure == "exit code 3"
 
 

@@ -302,7 +302,7 @@ def test_a_command_is_told_of_and_recorded_once(tmp_path: Path) -> None:
     report = Told(actions, str(tmp_path), Settings(jobs=4), heard).run()
     assert report.ok
     assert sorted(heard.started_uids) == ["a", "b"]
-    assert {action.attempts for action in report.actions.values()} == {1}
+    assert {action.attempt for action in report.actions.values()} == {1}
     verdicts = CommandWalk(actions, str(tmp_path)).look()
     assert {verdict.decision for verdict in verdicts.values()} == {decision.SKIP}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.ui.log_tail import LONGEST_LINE, Follower, last_lines, size_of, visible
+from treadle.ui.log_tail import LONGEST_LINE, Follower, last_lines, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,16 +95,6 @@ def test_a_follower_gives_whole_lines_as_they_come(tmp_path: Path) -> None:
         assert list(follower.new_lines()) == ["two"]
     assert list(follower.new_lines(all_of_it=True)) == ["three"]
     assert list(follower.new_lines(all_of_it=True)) == []
-
-
-def test_a_follower_can_begin_where_a_former_attempt_ended(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    assert size_of(str(log)) == 0
-    log.write_text("one\n")
-    follower = Follower(str(log), start=size_of(str(log)))
-    assert list(follower.new_lines()) == []
-    log.write_text("one\ntwo\n")
-    assert list(follower.new_lines()) == ["two"]
 
 
 def test_a_talkative_action_is_followed_piece_by_piece_and_to_its_end(tmp_path: Path) -> None:

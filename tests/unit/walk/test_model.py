@@ -332,7 +332,7 @@ def test_the_walks_of_the_model_see_all_there_is() -> None:
         for _ in range(WALKS_OF_A_GRAPH):
             report = WorldWalk(world, random, random.choice([None, 2])).run()
             statuses.update(action.status for action in report.actions.values())
-            attempts.update(action.attempts for action in report.actions.values())
+            attempts.update(action.attempt for action in report.actions.values())
             kinds.update(
                 r.kind for a in report.actions.values() if a.verdict is not None for r in a.verdict.reasons
             )

@@ -224,7 +224,7 @@ class TestReport:
         assert verdicts["e"].reasons == (Reason(decision.BLOCKED_BY, "a"), Reason(decision.BLOCKED_BY, "d"))
         assert report.actions["a"].duration > 0
         assert report.actions["b"].duration == 0
-        assert [report.actions[uid].attempts for uid in "abd"] == [1, 0, 3]
+        assert [report.actions[uid].attempt for uid in "abd"] == [1, 0, 3]
         assert [action.uid for action in report.with_status(FORCE_FAIL)] == ["b", "c", "e"]
         assert repr(report.actions["a"]) == "ActionReport('a', failure)"
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from treadle.command.job import log_path
+from treadle.command.job import earlier_logs, log_path
 from treadle.core.text import safe
 from treadle.errors import TreadleError, UsageError, listed
 from treadle.ui.text import line, plain
@@ -34,7 +34,7 @@ def log_command(call: Call) -> int:
     command = plan.actions[uid].command if uid in plan.actions else None
     if command is not None and command.console:
         raise UsageError(f"{uid} has no log: with `console: true` it prints to the terminal")
-    path = log_path(Store(plan.root).folder, plan.name, uid)
+    path = _path_of(Store(plan.root).folder, plan.name, uid, call.options.attempt)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -53,9 +53,36 @@ def log_command(call: Call) -> int:
             _copy(fd, call)
     finally:
         os.close(fd)
-    if sys.stdout.isatty() and command is not None:
+    is_last = not call.options.attempt or path == log_path(Store(plan.root).folder, plan.name, uid)
+    if sys.stdout.isatty() and command is not None and is_last:
         _say_end(call, plan.root, uid, command)
     return 0
+
+
+def _path_of(state: str, label: str, uid: str, attempt: int) -> str:
+    """Return the path of the log of an attempt of an action.
+
+    :param attempt: 0 for the last one
+    :raises UsageError: there is none of that attempt
+    """
+    last = log_path(state, label, uid)
+    if not attempt and os.path.lexists(last):
+        return last
+    from treadle.command import attempt_logs
+
+    logs = attempt_logs.found(state, earlier_logs(label, uid), last)
+    if not logs:
+        raise UsageError(f"{uid} has no log yet", hint=f"run it: treadle run {uid}")
+    # a run that was killed may not have come to the log of the next attempt
+    number = attempt or max(logs)
+    if number not in logs:
+        kept = f"the logs of the last {attempt_logs.MOST} attempts are kept"
+        raise UsageError(
+            f"{uid} has no log of attempt {number}",
+            facts=[f"there are logs of: {listed([str(one) for one in logs], attempt_logs.MOST)}"],
+            hint=kept if number < max(logs) else "",
+        )
+    return logs[number]
 
 
 def _say_end(call: Call, root: str, uid: str, command: Command) -> None:

@@ -257,6 +257,19 @@ function paths(files) {
   return list;
 }
 
+// More than one attempt, or what the only one got of the pool.
+function attempts(number) {
+  const held = data.resources[number] || [];
+  if (data.attempts[number].length < 2) return held[0] ? [el("h3", {}, "resources"), el("p", {}, held[0])] : [];
+  const earlier = data.earlier[number];
+  return [el("h3", {}, "attempts"), el("ul", {}, data.attempts[number].map(([slot, start, took], at) => {
+    const one = earlier[at];
+    return el("li", {}, `at ${start.toFixed(2)}s on token ${slot + 1}: ${T.time(took)}`, held[at] ? `, with ${held[at]}` : "",
+      one ? el("div", { class: "soft" }, one.told, one.log ? [" \u00b7 ", T.file(one.log)] : "") : null,
+      one && one.output ? el("pre", {}, one.output.replace(/\n$/, "")) : null);
+  }))];
+}
+
 // What an action said of its own work.
 function values(said) {
   if (!said) return [];
@@ -295,8 +308,7 @@ T.onSelect((number) => {
     data.why[number].length ? el("h3", {}, "reasons") : null,
     data.why[number].length ? el("ul", {}, data.why[number].map(reason)) : null,
     el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),
-    ...(data.attempts[number].length > 1 ? [el("h3", {}, "attempts"), el("ul", {}, data.attempts[number].map(([slot, start, took]) =>
-      el("li", {}, `at ${start.toFixed(2)}s on token ${slot + 1}: ${T.time(took)}`)))] : []),
+    ...attempts(number),
     ...values(data.values[number]),
     ...(data.usage[number].some(T.used) ? [el("h3", {}, "used"), el("ul", {}, data.usage[number].map((one) => el("li", {}, T.used(one) || "not known")))] : []),
     ...names("needs", data.needs[number]), ...names("needed by", T.readers[number]),
