@@ -61,7 +61,7 @@ def test_what_is_lost_is_tried_again_without_any_retries(tmp_path: Path) -> None
     engine = Losing(LOST, LOST, LOST, 0)
     report = run(tmp_path, engine)
     assert report.ok
-    assert report.actions["a"].attempts == 4
+    assert report.actions["a"].attempt == 4
 
 
 def test_the_fourth_loss_ends_it_as_lost_with_the_hosts(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_losses_count_nothing_of_max(
 ) -> None:
     """R1: losses have a bound of their own, and words say what is tried again."""
     action = run(tmp_path, Losing(*ends), Limits(retries=retries)).actions["a"]
-    assert (action.attempts, action.outcome.kind) == (attempts, kind)
+    assert (action.attempt, action.outcome.kind) == (attempts, kind)
 
 
 def test_an_attempt_that_was_lost_leaves_no_record(tmp_path: Path) -> None:
@@ -129,4 +129,4 @@ def test_what_cannot_be_started_here_is_not_tried_again(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program")
     dag.add_vertex("a", Command(["./text"], limits=Limits(retries=Retries(3))))
     action = CommandWalk(dag, str(tmp_path)).run().actions["a"]
-    assert (action.attempts, action.outcome.kind) == (1, "error")
+    assert (action.attempt, action.outcome.kind) == (1, "error")
