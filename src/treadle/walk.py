@@ -26,7 +26,7 @@ from .errors import (
 )
 from .events.bus import Action, Bus, Ended, Started, WalkBegan, end_of_walk
 from .scheduling.hooks import add_note, call_hook, refusal, shown, words_of
-from .scheduling.job import EmptyJob, Job, ProcessJob
+from .scheduling.job import RUN_ID, EmptyJob, Job, ProcessJob
 from .scheduling.scheduler import DEFAULT_JOB_MAX_DURATION, DRAINING, KILLING, RUNNING, STOPPING, Scheduler
 from .status import ReturnValue
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .core.conditions import Judgement, Start
     from .core.graph.dag import DAG
     from .core.pool import Pool
+    from .core.retry import Policy
     from .core.time_left import TimeLeft
     from .engines.base import Engine
 
@@ -203,8 +204,40 @@ class Walk:
         return ended
 
     def request_requeue(self, job: Any) -> bool:
-        """Return whether a job that ended with notready is queued again."""
-        return False
+        """Return whether a job that ended with notready, or failed and has `retries`, is queued again.
+
+        By default as its `retries` say; without these it is not.
+        """
+        if job.retries is None or self._stop_requested:
+            return False
+        code = job.code if isinstance(job, ProcessJob) and job.failure is None and not job.timed_out else None
+        return self._next_attempt(job, job.retries, self.outcomes[job.uid], code=code)
+
+    def _next_attempt(
+        self, job: Job, retries: Policy, ended: Outcome, *, code: int | None, codes: Collection[int] = ()
+    ) -> bool:
+        """Return whether another attempt follows one that did not end well, and let the job have what it gets then.
+
+        :param code: the exit code, None if no program of it ended by itself
+        :param codes: exit codes that ask for another attempt
+        """
+        from .scheduling.retrying import capped, next_attempt, with_remark
+
+        seed = self._seed_of(job.uid)
+        found = next_attempt(job, retries, ended, seed=seed, code=code, codes=codes, pool=self._pool_to_grow_in)
+        if found.remark:
+            self._note(job, with_remark(ended, found))
+        if found.capped:
+            self.bus.publish("note", f"{job.uid}: {capped(found)}, as there is no more")
+        return found.again
+
+    def _seed_of(self, uid: Hashable) -> str:
+        """Return what the jitter of pauses depends on."""
+        return f"{RUN_ID} {uid}"
+
+    def _pool_to_grow_in(self) -> Pool | None:
+        """Return what there is for attempts that grow; None where no job has asked for anything of it."""
+        return self.pool if self.scheduler is None else self.scheduler.pool
 
     def expected_duration(self, uid: Any) -> float | None:
         """Return the seconds that an action is expected to take, None where that is not known.
@@ -484,8 +517,12 @@ class Walk:
         if (ended.category == PASS or ended.kind == "skip") and self._is_to_run(uid):
             self._finish(job)
         retry = False
-        if ended.status == ReturnValue.notready and not job.should_skip:
+        if not job.should_skip and (
+            ended.status == ReturnValue.notready or (job.retries is not None and ended.category == FAIL)
+        ):
             retry = bool(call_hook(self.request_requeue, uid, job))
+            if retry and self.scheduler is not None and self.scheduler.has_given_up(job):
+                retry = False
         if not retry:
             self._count_end(job)
         self._publish_ended(job, retry=retry)

@@ -1017,24 +1017,21 @@ class CommandWalk(Walk):
         """Return whether another attempt follows one that did not succeed, and how this one has ended for that."""
         if self._stop_requested or not _may_retry(job, ended) or not self._lets_in(job):
             return False, ended
-        from treadle.scheduling.retrying import capped, next_attempt, with_remark
-
         command, is_plain_end = job.command, job.failure is None and not job.timed_out
-        found = next_attempt(
+        retry = self._next_attempt(
             job,
             job.limits.retries,
             ended,
-            seed=f"{self.run_id} {job.uid}",
             code=job.code if is_plain_end else None,
             codes=() if command.codes is None else command.codes.retry,
-            pool=self._find_pool,
         )
-        if found.remark:
-            ended = with_remark(ended, found)
-            self._note(job, ended)
-        if found.capped:
-            self._say(f"{job.uid}: {capped(found)}, as there is no more")
-        return found.again, ended
+        return retry, self.outcomes[job.uid]
+
+    def _seed_of(self, uid: Hashable) -> str:
+        return f"{self.run_id} {uid}"
+
+    def _pool_to_grow_in(self) -> Pool:
+        return self._find_pool()
 
     def _collect_left_out(self, job: CommandJob) -> bool:
         """Leave an action as it is that could not end in time, or with the end of its attempt before."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.outcomes import Usage
     from treadle.core.pool import Allocation, Demand
-    from treadle.core.retry import Tries
+    from treadle.core.retry import Policy, Tries
     from treadle.engines.base import AttemptEnd
     from treadle.engines.process import Process
 
@@ -73,6 +73,9 @@ class Job(Stepped, SaysValues):
     """Seconds that one attempt may last; None for no limit."""
     engine = ""
     """The engine that runs its program, "" for this machine; see `Walk.engines`."""
+    retries: Policy | None = None
+    """How often and after which ends it is tried again, such as `Retries(2)`; None for never. A walk goes by it, if
+    its `request_requeue` is left alone; a `CommandJob` goes by its limits."""
     retry_delay = 0.0
     """Seconds to wait before it is queued again, when `collect` has it queued again."""
 

@@ -26,7 +26,7 @@ def next_attempt(
     seed: str = "",
     code: int | None = None,
     codes: Collection[int] = (),
-    pool: Callable[[], Pool] | None = None,
+    pool: Callable[[], Pool | None] = lambda: None,
 ) -> Next:
     """Return what follows an attempt of a job; what has grown the job asks for from now on.
 
@@ -44,7 +44,8 @@ def next_attempt(
         tries = job._treadle_tries = Tries(retries, amounts, seed)
 
     def cap(kind: str, amounts: Mapping[str, float]) -> float | None:
-        return None if pool is None else pool().most_beside(kind, amounts)
+        there = pool()
+        return None if there is None else there.most_beside(kind, amounts)
 
     found = tries.after(job.attempt, ended, code=code, codes=codes, host=getattr(job, "host", ""), cap=cap)
     job.retry_delay = found.delay

@@ -587,6 +587,10 @@ class Scheduler:
                     return
                 error.add_note(f"while the run was ended: {type(another).__name__}: {another}")
 
+    def has_given_up(self, job: Job) -> bool:
+        """Return whether a job was left to itself, as it did not end when it was interrupted."""
+        return job in self._given_up
+
     @property
     def active_jobs(self) -> list[Job]:
         """The jobs that run now, in order of their start."""
