@@ -120,6 +120,17 @@ RESULT = {
 }
 
 
+def in_folders(plan: str, workdir: str) -> str:
+    """Return a plan whose actions have a `workdir`, but for those with `keep`."""
+    if not workdir:
+        return plan
+    lines = [
+        line.replace("in: i,", f"in: i, workdir: {workdir},") if "keep" not in line else line
+        for line in plan.replace("    in: i\n", f"    in: i\n    workdir: {workdir}\n").splitlines()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 class Case(NamedTuple):
     """What a user does between two runs.
 
@@ -176,17 +187,20 @@ def outside(folder: Path) -> dict[str, str]:
 
 
 class Prepared:
-    """A project in which everything was made once, and in which a user has been at work since."""
+    """A project in which everything was made once, and in which a user has been at work since.
 
-    def __init__(self, folder: Path, case: Case) -> None:
+    :param workdir: the `workdir` of the actions that may have one
+    """
+
+    def __init__(self, folder: Path, case: Case, workdir: str = "") -> None:
         self.first = folder / "first"
         self.folder = folder / "project"
         self.case = case
         self.first.mkdir()
-        put(self.first, "treadle.yaml", PLAN + FORMER)
+        put(self.first, "treadle.yaml", in_folders(PLAN + FORMER, workdir))
         put(self.first, "i", "a b")
-        assert call(self.first, "run")[0] == 0
-        put(self.first, "treadle.yaml", PLAN + LATTER)
+        assert call(self.first, "run")[0] == 0, self.printed()
+        put(self.first, "treadle.yaml", in_folders(PLAN + LATTER, workdir))
         put(self.first, "i", "b c")
         for name, text in case.theirs.items():
             put(self.first, name, text)
@@ -280,3 +294,23 @@ def test_clean_that_was_killed_at_any_step_loses_nothing_and_goes_on_where_it_en
         assert call(project.folder, "run")[0] == 0, (when, project.printed())
         project.check_nothing_is_lost(f"run after {when}")
         project.check_result(when)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_with_workdirs_that_was_killed_at_any_step_loses_nothing_and_the_next_one_is_right(
+    tmp_path: Path, case: str
+) -> None:
+    """W2."""
+    number = list(CASES).index(case)
+    project = Prepared(tmp_path, CASES[case], ("fresh", "{fresh: copy}")[number % 2])
+    done = 0
+    for step in project.steps("run", "-j1", part=(number, len(CASES))):
+        done += 1
+        when = f"killed before step {step}"
+        project.check_nothing_is_lost(when)
+        assert call(project.folder, "run")[0] == 0, (when, project.printed())
+        project.check_nothing_is_lost(f"run after {when}")
+        project.check_result(when)
+        left = [name for name in tree(project.folder) if name.startswith(".treadle/work/")]
+        assert not left, (when, left)
+    assert done > 8

@@ -258,7 +258,7 @@ def test_what_is_moved_to_another_file_system_goes_through_no_link(tmp_path: Pat
     elif there != "nothing":
         aside.symlink_to("victim" if there == "link" else "new")
     if there == "nothing":
-        outputs._move_across(str(full), str(aside))
+        outputs.move_across(str(full), str(aside))
         assert not os.path.lexists(full)
         if text is None:
             assert aside.read_text() == "moved"
@@ -267,7 +267,7 @@ def test_what_is_moved_to_another_file_system_goes_through_no_link(tmp_path: Pat
             assert os.readlink(aside) == text
     else:
         with pytest.raises(FileExistsError):
-            outputs._move_across(str(full), str(aside))
+            outputs.move_across(str(full), str(aside))
         assert os.path.lexists(full)
     assert victim.read_text() == "mine"
     assert not (tmp_path / "new").exists()

@@ -18,6 +18,7 @@ from project import Project
 
 SEEDS = range(4)
 STEPS = 5
+WITH_WORKDIR = ("words", "maybe", "reader", "all", "gen", "second")
 LOG = "defaults: {pass: [LOG]}"
 CHAIN = """\
 echo second >> $LOG; { echo 'treadle: 1'; echo 'defaults: {pass: [LOG]}'; echo 'actions:'
@@ -47,6 +48,10 @@ class World:
         self.found = ["src/1"]
         self.variable = "1"
         self.salt = 0
+        self.workdirs = {name: self.workdir() for name in WITH_WORKDIR}
+
+    def workdir(self) -> object:
+        return self.rng.choice([None, "fresh", {"fresh": "copy"}])
 
     def fresh(self) -> dict[str, Any]:
         rng = self.rng
@@ -59,7 +64,20 @@ class World:
     def change(self, project: Project) -> None:
         rng = self.rng
         kind = rng.choice(
-            ["text", "value", "value", "made", "made", "second", "include", "found", "env", "salt", "out"]
+            [
+                "text",
+                "value",
+                "value",
+                "made",
+                "made",
+                "second",
+                "include",
+                "found",
+                "env",
+                "salt",
+                "out",
+                "workdir",
+            ]
         )
         if kind == "text":
             self.texts[rng.choice(sorted(self.texts))] = f"{rng.randrange(3)}\n"
@@ -76,6 +94,8 @@ class World:
             self.found = rng.sample(["src/1", "src/2", "lib/s"], rng.randrange(3))
         elif kind == "env":
             self.variable = str(rng.randrange(3))
+        elif kind == "workdir":
+            self.workdirs[rng.choice(WITH_WORKDIR)] = self.workdir()
         elif kind == "salt":
             self.salt = rng.randrange(3)
         else:
@@ -111,6 +131,9 @@ class World:
                 "out": "out/second.yaml",
                 "expand": "out/second.yaml",
             }
+        for name, workdir in self.workdirs.items():
+            if workdir and name in actions:
+                actions[name] = {**actions[name], "workdir": workdir}  # type: ignore[dict-item]
         include = {"file": "lib/plan.yaml", "as": self.include, "params": {"tag": f"t{self.salt}"}}
         plan = {"treadle": 1, "defaults": {"pass": ["LOG"]}, "vars": {"cfg": {"file": "values.json"}}}
         return plan | ({"include": [include]} if self.include else {}) | {"actions": actions}

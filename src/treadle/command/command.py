@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from treadle.core.elements import CODES, COMMAND, EXPECT
+from treadle.core.elements import CODES, COMMAND, EXPECT, WORKDIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -268,6 +268,8 @@ class Command:
     :param expect: the end that is expected in place of a success: `failure`, `diff`, or a map from `failure` to
         exit codes; part of the key
     :param guards: what is required and asked before it starts, see `guards.Guards`; not part of the fingerprint
+    :param workdir: `fresh` runs each attempt in a new folder that holds links to its inputs and nothing else,
+        `copy` in one with copies of them; "" runs it in the root. Part of the key
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
@@ -275,7 +277,7 @@ class Command:
     __slots__ = (
         *("always", "codes", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "expect"),
         *("guards", "inputs", "installed", "keep", "label", "limits", "once", "output", "outputs", "place"),
-        *("presence", "script", "stdout", "steps", "tools"),
+        *("presence", "script", "stdout", "steps", "tools", "workdir"),
     )
 
     def __init__(
@@ -306,6 +308,7 @@ class Command:
         codes: Codes | None = None,
         expect: Expect | str | Mapping[str, Numbers] | None = None,
         guards: Guards | None = None,
+        workdir: str = "",
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
@@ -341,6 +344,9 @@ class Command:
         if codes is not None or expect is not None:
             self._take_meaning(codes, expect)
         self.guards = guards
+        self.workdir = workdir
+        if workdir:
+            self._take_workdir(workdir)
         self.place = place
 
     def _take_meaning(self, codes: Codes | None, expect: Expect | str | Mapping[str, Numbers] | None) -> None:
@@ -354,6 +360,14 @@ class Command:
             EXPECT: expected.text if expected is not None else "",
         }
         self.elements = {**self.elements, **{name: text for name, text in said.items() if text}}
+
+    def _take_workdir(self, workdir: str) -> None:
+        """Check that it can run in a folder of its own, and put that into the key."""
+        from .workdir import check
+
+        given = {"edits": self.edits, "keep": self.keep, "once": self.once, "console": self.console}
+        check(workdir, given, (*self.inputs, *self.made, self.cwd))
+        self.elements = {**self.elements, WORKDIR: workdir}
 
     @property
     def depfile(self) -> str | None:

@@ -169,7 +169,12 @@ def look_at_discovered(files: Files, uid: str, command: Command, links: Links) -
     from .discovery import discovered_paths
 
     is_declared = _Declared(command, links)
-    for path in discovered_paths(command.discovery, links, command.cwd, uid):
+    folder = ""
+    if command.workdir:
+        from .fresh_room import folder_of
+
+        folder = folder_of(links.root, command.label, uid)
+    for path in discovered_paths(command.discovery, links, command.cwd, uid, folder):
         if is_declared(path):
             continue
         if path == "/":

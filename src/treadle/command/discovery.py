@@ -49,7 +49,7 @@ class Discovery:
     def prepare(self, root: str) -> None:
         """Get ready for an attempt; called when there is room for the outputs, and no file at `path`.
 
-        :param root: the absolute path of the root
+        :param root: the absolute path of the folder that paths are relative to: the root, or a `workdir`
         :raises OSError: this fails the attempt, and so does a TreadleError
         """
 
@@ -57,7 +57,7 @@ class Discovery:
         """Return what is started in place of the argvs of an attempt, such as each of them below a tracer.
 
         :param argvs: one for each step; they end when one fails
-        :param root: the absolute path of the root
+        :param root: as for `prepare`
         """
         del root
         return argvs
@@ -75,12 +75,13 @@ class Discovery:
         raise NotImplementedError(f"{type(self).__name__} has no read()")
 
 
-def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> list[str]:
+def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str, folder: str = "") -> list[str]:
     """Return what a command has read by its discovery, relative to the root if it is inside, each path once.
 
     :param links: those of the root
     :param cwd: the folder that the command ran in
     :param uid: the action, for errors
+    :param folder: a folder of its own that it ran in, "" for the root: what it names there is meant in the root
     :raises TreadleError: the data is missing or not valid, or `read` fails in another way: this is about one action
     """
     data = f"its {discovery.kind} {discovery.path}"
@@ -103,6 +104,10 @@ def discovered_paths(discovery: Discovery, links: Links, cwd: str, uid: str) -> 
     wrong = next((path for path in paths if not path or "\0" in path), None)
     if wrong is not None:
         raise TreadleError(f"it ended well but {data} names {wrong!r}, which is not the path of a file")
+    if folder:
+        from .workdir import mapped
+
+        paths, cwd = [mapped(path, folder, cwd) for path in paths], "."
     named = dict.fromkeys(links.named(path, cwd) for path in paths)
     return [path for path in named if not f"{path}/".startswith(_IN_STATE)]
 

@@ -149,6 +149,8 @@ class CommandJob(ProcessJob):
         """The last attempt that had a log, and the last one of which the log of the one before was kept."""
         self._announced = 0
         """The last attempt that was published as started."""
+        self.folder = context.root
+        """The folder that its paths are relative to while it runs: the root, or a folder of its own."""
         self.left_out = ""
         """Why it does not start though it is its turn, "" if it does."""
         self.made_room = False
@@ -248,22 +250,22 @@ class CommandJob(ProcessJob):
         if command.discovery is not None:
             from .discovery import wrapped
 
-            command.discovery.prepare(context.root)
+            command.discovery.prepare(self.folder)
             # what wraps a program is found as the program is, on the PATH of the action
             argvs = [
-                self._resolved(argv, environ) for argv in wrapped(command.discovery, argvs, context.root, self.uid)
+                self._resolved(argv, environ) for argv in wrapped(command.discovery, argvs, self.folder, self.uid)
             ]
         if REPORT not in command.env.set:
             # a name of this run: what a killed one has left is none of ours
             self._report = environ[REPORT] = f"{context.log(self.uid)[:-4]}.{context.run}.report"
         if context.colours and prints_to_its_log(command) and _SAY_COLOURS.isdisjoint(environ):
             environ |= COLOURED
-        cwd = context.root if command.cwd == "." else os.path.normpath(os.path.join(context.root, command.cwd))
+        cwd = self.folder if command.cwd == "." else os.path.normpath(os.path.join(self.folder, command.cwd))
         log = None if command.console else self._prepared_log()
         if command.console:
             # its report goes where logs are
             own_files.make_folder(context.state, "logs")
-        stdout = None if command.console or command.stdout is None else os.path.join(context.root, command.stdout)
+        stdout = None if command.console or command.stdout is None else os.path.join(self.folder, command.stdout)
         direct = None
         if (
             command.script is not None
@@ -296,11 +298,17 @@ class CommandJob(ProcessJob):
             return []
         from .reported import take
 
-        command, root = self.command, self.context.root
+        command = self.command
         given = self.context.fingerprinter.environment(command) if command.env.secret else {}
         secrets = [given[name] for name in command.env.secret if name in given]
-        cwd = os.path.normpath(os.path.join(root, command.cwd))
-        return take(path, values_of(self), cwd=cwd, root=root, secrets=secrets)
+        cwd = os.path.normpath(os.path.join(self.folder, command.cwd))
+        values = values_of(self)
+        wrong = take(path, values, cwd=cwd, root=self.folder, secrets=secrets)
+        if command.workdir:
+            from .workdir import artifacts
+
+            values.artifacts = artifacts(values.artifacts, command.outputs, self.context.root, self.folder)
+        return wrong
 
     def _prepared_log(self) -> str:
         """Make the log, empty; return its path."""

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _hint_of(error: OSError, full: str) -> str:
+def hint_of(error: OSError, full: str) -> str:
     """Return a hint how to remove an obstacle to an output."""
     if error.errno in (EACCES, EPERM, EROFS):
         return "check the owner and the mode of the folder"
@@ -94,8 +94,20 @@ class Room:
 
     @property
     def was_unfinished(self) -> bool:
-        """Whether an earlier attempt may have left files that were not moved aside since."""
+        """Whether an earlier attempt may have left files that were not moved aside before this one."""
         return self._claim is not None and self._claim.foreign is not None
+
+    @property
+    def folders(self) -> Iterable[str]:
+        """The folders around outputs that the attempt has made."""
+        return self.mark.folders
+
+    def holds_leftovers(self, *, made_room: bool) -> bool:
+        """Return whether what an earlier attempt may have left is still there.
+
+        :param made_room: whether `make` has come to its end
+        """
+        return self.was_unfinished and not made_room
 
     def look(self, is_as_left: Callable[[str], bool], known_folders: set[str]) -> Mark:
         """Return the mark to write before the action starts.
@@ -111,7 +123,7 @@ class Room:
             if output.endswith("/"):
                 foreign += self._foreign_names(output)
             elif output != data and (self.command.keep or not is_as_left(output)):
-                status = _lstat(os.path.join(self.root, output))
+                status = lstat(os.path.join(self.root, output))
                 if status is not None and self._is_foreign(output, status):
                     foreign.append(output)
             for folder in reversed(list(self._missing_around(output, known_folders))):
@@ -149,7 +161,7 @@ class Room:
         A link in its place that is not ours is one of them, and the folder that it leads to is gone through.
         """
         full = os.path.join(self.root, folder.rstrip("/"))
-        status = _lstat(full)
+        status = lstat(full)
         if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(folder, full) != FOREIGN:
             self._before[folder] = set()
             return []
@@ -200,7 +212,7 @@ class Room:
                 if output.endswith("/"):
                     self._make_folder(output, aside)
                     continue
-                status = _lstat(full)
+                status = lstat(full)
                 if status is None:
                     self._make_folders(os.path.dirname(output), aside)
                     continue
@@ -211,8 +223,11 @@ class Room:
                 raise TreadleError(
                     f"no room for the output {output}: {error.strerror}",
                     facts=(f"in the way: {error.filename}",),
-                    hint=_hint_of(error, full),
+                    hint=hint_of(error, full),
                 ) from error
+
+    def make_for_restore(self, inputs: ActionInputs, aside: str) -> None:
+        """Make the places of the outputs ready for what comes from elsewhere: `make` has done so."""
 
     def _refuse_tracked(self) -> None:
         """Refuse outputs that git tracks and that no run has made, before anything is removed or moved.
@@ -222,7 +237,7 @@ class Room:
         foreign = []
         for output in self.command.outputs:
             full = os.path.join(self.root, output)
-            status = _lstat(full) if output in self.mark.foreign else None
+            status = lstat(full) if output in self.mark.foreign else None
             if status is not None and not stat.S_ISDIR(status.st_mode) and self._verdict(output, status) == FOREIGN:
                 foreign.append(full)
         if not foreign:
@@ -292,7 +307,7 @@ class Room:
     def _make_folder(self, output: str, aside: str) -> None:
         """Make an output folder, and remove what the last success or a killed attempt has left in it."""
         full = os.path.join(self.root, output.rstrip("/"))
-        status = _lstat(full)
+        status = lstat(full)
         if status is not None and stat.S_ISLNK(status.st_mode) and not self._keeps_link(output, full, aside):
             status = None
         if status is None:
@@ -399,7 +414,7 @@ class Room:
         manifest: dict[str, str] = {}
         for output in self.command.outputs:
             full = os.path.join(self.root, output.rstrip("/"))
-            status = _lstat(full)
+            status = lstat(full)
             if status is None:
                 continue
             if stat.S_ISLNK(status.st_mode) and not self._is_same_link(output, full):
@@ -444,11 +459,14 @@ class Room:
 
         :returns: a path that could not be removed either and why, "" if all are gone
         """
+        return self._put_made_aside(self.command.made, folder)
+
+    def _put_made_aside(self, outputs: Iterable[str], folder: str) -> str:
         remove_tree(folder)
         stays = []
-        for output in self.command.made:
+        for output in outputs:
             full = os.path.join(self.root, output.rstrip("/"))
-            status = _lstat(full)
+            status = lstat(full)
             if status is None:
                 continue
             is_folder = stat.S_ISDIR(status.st_mode) or self._is_same_link(output, full)
@@ -632,7 +650,7 @@ class Sweep:
         if self.is_in_the_way:
             _remove_empty(os.path.join(self._root, folder))
             return
-        status = _lstat(os.path.join(self._root, folder.rstrip("/")))
+        status = lstat(os.path.join(self._root, folder.rstrip("/")))
         verdicts = {claim.of_name(folder, lambda: FOLDER_VALUE) for claim in self._claims}
         if (
             status is not None
@@ -715,7 +733,16 @@ def move_aside(root: str, path: str, folder: str) -> str:
     :param folder: the folder of the action, two levels below the state folder
     :raises TreadleError: it cannot be moved
     """
-    full = os.path.join(root, path)
+    return move_from(os.path.join(root, path), path, folder)
+
+
+def move_from(full: str, path: str, folder: str) -> str:
+    """Do the same with what lies elsewhere.
+
+    :param full: where it lies
+    :param path: its path relative to the root, which it has in `folder`
+    :raises TreadleError: it cannot be moved
+    """
     state, kind = os.path.split(os.path.dirname(folder))
     try:
         base = own_files.make_folder(state, kind)
@@ -757,10 +784,10 @@ def _move(full: str, aside: str) -> None:
     except OSError as error:
         if error.errno != EXDEV:
             raise
-        _move_across(full, aside)
+        move_across(full, aside)
 
 
-def _move_across(full: str, aside: str) -> None:
+def move_across(full: str, aside: str) -> None:
     """Move a file or link to another file system; follow no link at its new place, and overwrite nothing."""
     import shutil
 
@@ -892,7 +919,8 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
-def _lstat(full: str) -> os.stat_result | None:
+def lstat(full: str) -> os.stat_result | None:
+    """Return the status of a path itself, None where nothing is."""
     try:
         return os.lstat(full)
     except (FileNotFoundError, NotADirectoryError):

@@ -94,6 +94,10 @@ def acquire_state(
         from .reported import remove_left
 
         remove_left(os.path.join(store.folder, "logs"))
+        if os.path.isdir(os.path.join(store.folder, "work")):
+            from .fresh_room import tidy
+
+            tidy(store.folder)
     for left, was_here in killed:
         if was_here:
             alive = process_marks.end_marked(f"{left}/")
@@ -635,6 +639,9 @@ class CommandWalk(Walk):
         absent = self.fingerprinter.absent(self._inputs[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
+        if data.workdir:
+            # at the end of an attempt there may be too few descriptors to load it
+            from . import fresh_room  # noqa: F401
         limits = self.settings.limits.get(uid)
         arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data), limits)
         if data.guards is not None:
@@ -724,12 +731,21 @@ class CommandWalk(Walk):
         self._note_runs([job.data for job in jobs])
         found = {}
         for job, owner in zip(jobs, owners, strict=True):
-            room = self._rooms[job.uid] = Room(job.data, self._ownership, owner.key)
+            room = self._rooms[job.uid] = self._room_of(job, owner)
             mark = room.look(self._was_as_left(job.uid), self._folders)
             self._met_foreign |= bool(mark.foreign)
             if mark.folders or mark.foreign:
                 found[owner.key] = mark
         self.store.mark_started(owners, found)
+
+    def _room_of(self, job: CommandJob, owner: Owner) -> Room:
+        if not job.command.workdir:
+            return Room(job.command, self._ownership, owner.key)
+        from .fresh_room import FreshRoom
+        from .workdir import NAME
+
+        job.folder = self.context.aside(job.uid, NAME)
+        return FreshRoom(job.command, self._ownership, owner.key, job.folder)
 
     def _that_end_in_time(self, jobs: list[CommandJob], deadline: float) -> list[CommandJob]:
         """Return those that can end before a time; the others are left out, and end without a start."""
@@ -765,9 +781,6 @@ class CommandWalk(Walk):
             # the pool could never meet its demand: it was not started, so its outputs and its record stay
             return self._collect_unstarted(job)
         uid, command = job.uid, job.command
-        room = self._rooms[uid]
-        self._replaced += room.replaced
-        self._leftovers += room.leftovers
         self.fingerprinter.files.forget(command.written)
         moved_inputs: list[str] = []
         wrong = job.take_report()
@@ -776,18 +789,49 @@ class CommandWalk(Walk):
         ended = self._asked_outcome(job)
         if ended.category == PASS:
             try:
+                if command.workdir and not job.restored:
+                    self._take_outputs(job)
                 moved_inputs = self._finish_inputs(job)
                 self.new_fingerprints[uid] = self._compute(uid, command)
             except (OSError, TreadleError) as error:
                 job.fail(words_of(error), "broken")
                 job.interrupted |= isinstance(error, StopRequestedError)
                 ended = job.outcome
+        self._replaced += self._rooms[uid].replaced
+        self._leftovers += self._rooms[uid].leftovers
         self._note(job, ended)
         if ended.category == PASS:
             self.discovered.overlaps.is_over(uid, has_run=True)
             self._save(job, moved_inputs)
+            if command.workdir:
+                self._left_in_folder(job, ended, retry=False)
             return self._passed(job)
         return self._gave_no_record(job, ended)
+
+    def _take_outputs(self, job: CommandJob) -> None:
+        """Put what an action has made in a folder of its own into its places.
+
+        :raises TreadleError: an output is missing, or cannot be put there
+        """
+        from .fresh_room import FreshRoom
+
+        room = self._rooms[job.uid]
+        assert isinstance(room, FreshRoom)
+        if missing := room.missing():
+            raise _not_written(room.folder, missing)
+        try:
+            room.commit(self.context.aside(job.uid, "replaced"))
+        finally:
+            self.fingerprinter.files.forget(job.command.written)
+
+    def _left_in_folder(self, job: CommandJob, ended: Outcome, *, retry: bool) -> str:
+        """Remove the folder that an action had of its own; after a failure it is kept: return in words where."""
+        from .fresh_room import FreshRoom
+
+        room = self._rooms[job.uid]
+        assert isinstance(room, FreshRoom)
+        kept = room.end(keeps=ended.category in (FAIL, CANCEL, NONE))
+        return f"; its folder is kept: {kept}" if kept and not retry else ""
 
     def _passed(self, job: CommandJob) -> bool:
         """Return whether an attempt that ended well is followed by another one, as more than one has to."""
@@ -902,6 +946,8 @@ class CommandWalk(Walk):
             self.fingerprinter.note_routes(inputs, job.command)
         # a success by presence is of here and now: there is nothing that a cache could hold
         has_restore = type(self).restore is not CommandWalk.restore and not job.command.presence
+        if has_restore:
+            room.make_for_restore(inputs, self.context.aside(uid, "replaced"))
         restored = self._restored(uid, job.command, inputs.fingerprint) if has_restore else ""
         if not job.command.console:
             command = job.command
@@ -1003,9 +1049,12 @@ class CommandWalk(Walk):
         state = SKIPPED_ITSELF if ended.category == SKIP else FAILED
         if ended.category == CANCEL or (job.interrupted and not job.timed_out):
             state = INTERRUPTED
-        is_left = command.keep or stays or (room.was_unfinished and not job.made_room)
+        if command.workdir and (kept := self._left_in_folder(job, ended, retry=retry)):
+            text += kept
+            self.reports[uid].failure = text if has_failed else None
+        is_left = command.keep or stays or room.holds_leftovers(made_room=job.made_room)
         foreign = room.mark.foreign if is_left else None
-        run = self._run_of(job, state, text, dict.fromkeys(room.mark.folders, FOLDER_VALUE), foreign)
+        run = self._run_of(job, state, text, dict.fromkeys(room.folders, FOLDER_VALUE), foreign)
         self.store.save_end(self.owner(uid, command), run)
         if not retry:
             self.discovered.overlaps.is_over(uid, has_run=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core import decision
-from treadle.core.elements import CODES, DISCOVERED, ENV, EXPECT, FOLDER, READ, ROOT, VALUE, path_of
+from treadle.core.elements import CODES, DISCOVERED, ENV, EXPECT, FOLDER, READ, ROOT, VALUE, WORKDIR, path_of
 from treadle.core.text import MORE, crop, safe
 
 TYPE_CHECKING = False
@@ -111,7 +111,7 @@ def _difference(why: Reason, name: str) -> str:
         return f"{name} changed from {shown(why.old or '')} to {shown(why.new or '')}"
     if why.name == ROOT:
         return _difference_of_root(why)
-    if why.name in (CODES, EXPECT):
+    if why.name in (CODES, EXPECT, WORKDIR):
         # what is not said is something too: what is usual
         return f"{name} changed"
     return f"{name} {why.kind}"

@@ -222,6 +222,7 @@ def texts_of(command: Command) -> list[str]:
         texts += (str(len(command.presence)), *command.presence, str(len(command.installed)))
         texts += command.installed
         texts += _meaning(command)
+        texts.append(command.workdir)
     texts.append(command.label)
     return texts
 
@@ -277,13 +278,14 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     presence, installed = list[str](), list[str]()
     codes: Codes | None = None
     expect: Expect | None = None
+    workdir = ""
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         if read.text():
             guards = read.guards()
         exclude = {path: read.list() for path in read.list()}
         presence, installed = read.list(), read.list()
-        codes, expect = read.codes(), read.expect()
+        codes, expect, workdir = read.codes(), read.expect(), read.text()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -313,6 +315,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         codes=codes,
         expect=expect,
         guards=guards,
+        workdir=workdir,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 

@@ -111,7 +111,7 @@ def surrounded(table: str, key: Key) -> str:
         )
     if table == "needs":
         return f"{head}{hello}  a: {{run: x, needs: {{{key.example}{'' if key.name == 'action' else ', action: hello'}}}}}\n"
-    if table in ("codes", "expect"):
+    if table in ("codes", "expect", "workdir"):
         return f"{head}{hello}  a: {{run: x, {table}: {{{key.example}}}}}\n"
     if table == "pool":
         return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"

@@ -312,6 +312,7 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "exclusive": command.limits.exclusive,
         "codes": command.codes.said if command.codes is not None else None,
         "expect": command.expect.text if command.expect is not None else None,
+        "workdir": command.workdir or None,
         "tools": [tool.name for tool in command.tools],
         "uses": {
             path_of(name, (VALUE,)): value for name, value in command.elements.items() if name.startswith(VALUE)

@@ -21,6 +21,7 @@ from treadle.plan.schema.keys import (
     REQUIRE_KEYS,
     RETRIES_KEYS,
     TOOL_KEYS,
+    WORKDIR_KEYS,
     check_codes,
     seconds,
 )
@@ -28,14 +29,14 @@ from treadle.plan.schema.validator import Validator
 from treadle.plan.yaml.nodes import Items, Node, Scalar, Table
 
 from .pool import check_growth, demand_error, is_type, read_growth
-from .spec import RequiredSpec, Settings
+from .spec import RequiredSpec, Settings, is_true
 
 _SHARED_LISTS = ("track", "pass")
 _KEYS = frozenset(
     (
         *("confirm", "dotenv", "require", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
-        *("priority", "timeout", "retries", "console", "codes", "expect"),
+        *("priority", "timeout", "retries", "console", "codes", "expect", "workdir"),
         *("resources", "limit", "mutex", "exclusive"),
     )
 )
@@ -92,6 +93,8 @@ class SettingsReader:
         if "codes" in entries or "expect" in entries:
             codes = self._codes(entries.get("codes"))
             settings = replace(settings, codes=codes, expect=self._expect(entries.get("expect"), codes))
+        if "workdir" in entries:
+            settings = replace(settings, workdir=self._workdir(entries))
         if "mutex" in entries:
             with problems.collecting():
                 names = self.validator.texts(entries["mutex"], "a name in mutex")
@@ -316,6 +319,22 @@ class SettingsReader:
             self.validator.add(what, node.nodes.get("success", node), hint="for example success: [0, 2]")
             return None
         return Codes(**given)
+
+    def _workdir(self, entries: Mapping[str, Node]) -> str:
+        """Return in which folder it runs; what cannot go with one of its own is kept as an error."""
+        from treadle.command.workdir import COPY, FRESH, WHY_NOT
+
+        node = entries["workdir"]
+        for key, why in WHY_NOT.items():
+            if key in entries and (key == "edits" or is_true(entries[key])):
+                what = f"{key} cannot be combined with workdir: {why}"
+                self.validator.add(what, entries[key], hint="take one of them out")
+        if not isinstance(node, Table):
+            return FRESH
+        if "fresh" not in node.nodes:
+            self.validator.add("workdir needs fresh: link or copy", node, hint="workdir: {fresh: copy}")
+        given = self.validator.entries(node, WORKDIR_KEYS, "workdir").get("fresh")
+        return COPY if isinstance(given, Scalar) and given.text == COPY else FRESH
 
     def _numbers(self, node: Node | None, what: str) -> list[tuple[Scalar, range]]:
         found = []

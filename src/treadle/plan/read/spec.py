@@ -109,6 +109,7 @@ class Settings:
     :param uses: names of values that count though the command does not show them
     :param codes: what its exit codes mean, None where it does not say so
     :param expect: the end that is expected, None for a success
+    :param workdir: which folder it runs in, see `Command`
     """
 
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Settings:
     mutex: Sequence[Template] = ()
     codes: Codes | None = None
     expect: Expect | None = None
+    workdir: str = ""
 
 
 _SETTINGS = Settings()

@@ -62,7 +62,8 @@ class CommandBuilder:
         if instance.scope.unknown is not self.known:
             self.known = instance.scope.unknown
             self.unknown = {**self.known, **_MISSING}
-        seen_from = self._seen_from(cwd)
+        # in a folder of its own no link leads to the folder that it runs in
+        seen_from = cwd if spec.settings.workdir else self._seen_from(cwd)
         scope = instance.scope.with_local(self._local(instance, deps, seen_from), self.unknown)
         steps, script = self._program(instance, scope)
         env = self._environment(instance, scope)
@@ -95,6 +96,7 @@ class CommandBuilder:
             codes=spec.settings.codes,
             expect=spec.settings.expect,
             guards=self._guards(instance, scope, env),
+            workdir=spec.settings.workdir,
             place=self.source.place(spec.key.start),
         )
 

@@ -37,6 +37,7 @@ _REQUIRED = {
     "needs": "action",
     "retries": "max",
     "expect": "failure",
+    "workdir": "fresh",
 }
 """Table -> its required key."""
 _DURATION = rf"(?:{keys.DURATION.pattern})"
@@ -241,6 +242,8 @@ _KNOWN: dict[str, Schema] = {
     keys.NUMBERS.says: {"anyOf": [_CODE, {"type": "array", "items": {"anyOf": [_CODE, _ref("select")]}}]},
     keys.CODES.says: _ref("codes"),
     keys.EXPECT.says: {"anyOf": [{"enum": list(EXPECTED)}, _ref("expect")]},
+    keys.WORKDIR.says: {"anyOf": [{"const": "fresh"}, _ref("workdir")]},
+    keys.PLACEMENT.says: {"enum": ["link", "copy"]},
     keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},
     keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},
     keys.TOOLS.says: {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _ref("tools")]}}]},

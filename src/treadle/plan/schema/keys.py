@@ -178,6 +178,8 @@ INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", 
 GIVEN = Kind("a map of names to texts and lists", (Table,))
 NUMBERS = Kind("an exit code, a range such as 130-143, or a list of these", (Scalar, Items), check_codes)
 CODES = Kind("a map of meanings to exit codes", (Table,))
+WORKDIR = Kind("fresh, or a map with fresh", (Scalar, Table), _one_of("fresh"))
+PLACEMENT = Kind("link or copy", (Scalar,), _one_of("link", "copy"))
 EXPECT = Kind("failure, diff, or a map with failure", (Scalar, Table), _one_of(*EXPECTED))
 
 
@@ -339,6 +341,11 @@ EXPECT_KEYS = _table(
     Key("failure", NUMBERS, "The exit codes of the failure that is expected. Required.", "", "failure: [3, 4]"),
 )  # fmt: skip
 
+WORKDIR_KEYS = _table(
+    Key("fresh", PLACEMENT, "How its inputs come into the new folder: each as a `link`, or as a `copy`. Required.",
+        "", "fresh: copy"),
+)  # fmt: skip
+
 POOL_KEYS = _table(
     Key("ids", LIST, "The names of the instances. Required.", "", "ids: [0, 1]"),
     Key("slots", COUNT, "How many actions may share one instance.", "1", "slots: 2"),
@@ -407,6 +414,9 @@ ACTION_KEYS = _table(
         "show them, as it reads their file itself. A map or a list counts as a whole.", "none",
         "uses: [cfg.train.lr]"),
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
+    Key("workdir", WORKDIR, "`fresh`: each attempt runs in a new folder that holds its declared inputs and nothing "
+        "else. See [below](#workdir-a-folder-of-its-own). It is fingerprinted.", "the root",
+        "in: src/a.c\nout: out/a.o\nworkdir: fresh"),
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
     Key("resources", DEMANDS, "What an attempt needs of the pool: a map of types to amounts; `memory` with a unit. "
@@ -457,6 +467,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "retries": RETRIES_KEYS,
     "codes": CODES_KEYS,
     "expect": EXPECT_KEYS,
+    "workdir": WORKDIR_KEYS,
     "pool": POOL_KEYS,
 }
 """Every table of keys, by the kind of map that it is for."""

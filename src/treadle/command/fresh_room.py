@@ -1,0 +1,522 @@
+"""Folders of their own that actions run in: laid out before an attempt, and emptied of the outputs after a success.
+
+A `Command` with a `workdir` runs in `.treadle/work/NAME`. There each declared input is a link, or a copy, in its
+relative place, and nothing else is there: what is not declared is missing. After a success each output is renamed
+to its place. A walk without such a Command does not load this module.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from errno import EXDEV
+from typing import TYPE_CHECKING
+
+from treadle.content.digests import FOLDER, LINK, SAME, SUCCESS, walk_tree
+from treadle.content.trust import STATE_FOLDER
+from treadle.core.paths import holds
+from treadle.core.patterns import exclusion
+from treadle.errors import TreadleError
+from treadle.state import own_files
+from treadle.state.ownership import OURS, mount_points
+
+from .job import own_name
+from .outputs import Room, hint_of, lstat, move_aside, move_from, names_in, remove_tree
+from .workdir import COPY, NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from treadle.content.files import Seen
+    from treadle.state.ownership import Ownership
+
+    from .command import Command
+    from .fingerprinting import ActionInputs
+
+_OLD, _BESIDE = ".old", ".beside"
+"""In the folder of these folders: output folders that were moved away for new ones, and which paths lie beside the
+places of outputs. No encoded name of an action begins with a dot."""
+
+
+def folder_of(root: str, label: str, uid: str) -> str:
+    """Return the path of the folder of an action.
+
+    :param root: the folder that paths are relative to
+    """
+    return os.path.join(root, STATE_FOLDER, NAME, own_name(label, uid))
+
+
+def shown(root: str, folder: str) -> str:
+    """Return the path of a folder of an action relative to the root."""
+    return os.path.relpath(folder, root)
+
+
+class FreshRoom(Room):
+    """The room of an action with a folder of its own: what is in the place of outputs stays there until its end.
+
+    :param folder: its folder
+    """
+
+    def __init__(self, command: Command, ownership: Ownership, key: str, folder: str) -> None:
+        super().__init__(command, ownership, key)
+        self.folder = folder
+        self.is_there = False
+        """Whether its folder was made for the last attempt, and is there still."""
+        self.taken: list[str] = []
+        """The outputs of this attempt that are in their places."""
+        self._olds: list[tuple[str, str, dict[str, tuple[int, ...]]]] = []
+        """Output folders that were moved away: where to, their path, the names in them with their identities."""
+        self._intent = os.path.join(os.path.dirname(folder), _BESIDE, os.path.basename(folder))
+
+    @property
+    def state(self) -> str:
+        """The state folder."""
+        return os.path.dirname(os.path.dirname(self.folder))
+
+    @property
+    def folders(self) -> Iterable[str]:
+        """The folders around outputs that the attempt has made: not before its outputs are in their places."""
+        return [path for path in self.mark.folders if os.path.isdir(os.path.join(self.root, path))]
+
+    def holds_leftovers(self, *, made_room: bool) -> bool:
+        """Return whether what an earlier attempt may have left is still there."""
+        del made_room
+        return self.was_unfinished and not set(self.command.made) <= set(self.taken)
+
+    def make(self, inputs: ActionInputs, aside: str) -> None:
+        """Make the folder, with its inputs in it; what is in the place of outputs stays.
+
+        :raises TreadleError: an output cannot be put into its place, or the folder cannot be made
+        """
+        del aside
+        self.taken = []
+        self._refuse_tracked()
+        for output in self.command.made:
+            full = os.path.join(self.root, output)
+            status = None if output.endswith("/") else lstat(full)
+            if status is not None:
+                self._refuse_alias(output, full, status, inputs)
+        try:
+            self._begin()
+            self._lay_out(inputs)
+        except OSError as error:
+            raise TreadleError(
+                f"its folder {shown(self.root, self.folder)} cannot be made: {error.strerror or error}",
+                facts=(f"at {error.filename}",) if error.filename else (),
+            ) from error
+
+    def make_for_restore(self, inputs: ActionInputs, aside: str) -> None:
+        """Make room in the places of the outputs, as for an action without a folder of its own."""
+        super().make(inputs, aside)
+        self.taken = list(self.command.made)
+
+    def _begin(self) -> None:
+        _remove(self.folder)
+        if os.path.lexists(self.folder):
+            raise TreadleError(
+                f"the folder {shown(self.root, self.folder)} of its last attempt cannot be removed",
+                hint="something is mounted in it, or is not yours: remove it by hand",
+            )
+        self.is_there = True
+        own_files.make_folder(self.state, f"{NAME}/{os.path.basename(self.folder)}")
+
+    def _lay_out(self, inputs: ActionInputs) -> None:
+        command = self.command
+        for output in command.made:
+            os.makedirs(os.path.join(self.folder, os.path.dirname(output)), exist_ok=True)
+        os.makedirs(os.path.join(self.folder, command.cwd), exist_ok=True)
+        for path, seen in inputs.seen.items():
+            if path.startswith("/"):
+                # it is read where it is
+                continue
+            own = next((one for one in command.made if one.endswith("/") and path.startswith(one)), "")
+            if own:
+                raise TreadleError(
+                    f"it reads {path}, which lies in its output {own}",
+                    hint="a new folder begins with empty output folders: read it from another place",
+                )
+            if path.endswith("/"):
+                self._place_tree(path, seen)
+            else:
+                os.makedirs(os.path.dirname(os.path.join(self.folder, path)), exist_ok=True)
+                self._place(path)
+
+    def _place_tree(self, path: str, seen: Seen) -> None:
+        """Put an input folder in its place: what counts of it, each file for itself."""
+        full = os.path.join(self.root, path)
+        if seen.value.startswith(SUCCESS):
+            # which run has installed it is all that counts, and it may be large
+            self._place_whole(path.rstrip("/"))
+            return
+        top = os.path.join(self.folder, path)
+        os.makedirs(top, exist_ok=True)
+        exclude = self.command.exclude.get(path)
+        left_out = exclusion(tuple(exclude)) if exclude else None
+        for name, entry, kind, before in walk_tree(full, follow=True, is_excluded=left_out):
+            inside = f"{path}{name}".removeprefix("./")
+            if kind == FOLDER:
+                os.makedirs(os.path.join(self.folder, inside), exist_ok=True)
+            elif self._is_own(inside):
+                continue
+            elif kind == SAME:
+                there = os.path.relpath(os.path.join(top, before), os.path.dirname(os.path.join(top, name)))
+                _link(there, os.path.join(self.folder, inside))
+            elif kind == LINK:
+                _link(os.readlink(entry.path), os.path.join(self.folder, inside))
+            else:
+                self._place(inside)
+
+    def _is_own(self, path: str) -> bool:
+        return any(holds(output, path) for output in self.command.made)
+
+    def _place(self, path: str) -> None:
+        """Put a file in its place, as a link or a copy; what another input has put there stays."""
+        source, place = os.path.join(self.root, path), os.path.join(self.folder, path)
+        if self.command.workdir == COPY and os.path.isfile(source):
+            if not os.path.lexists(place):
+                shutil.copy2(source, place)
+        else:
+            _link(source, place)
+
+    def _place_whole(self, path: str) -> None:
+        """Link to a folder as a whole, but for what of it has a folder here, or is an output."""
+        source, place = os.path.join(self.root, path), os.path.join(self.folder, path)
+        if self._is_own(path):
+            return
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if self.command.workdir == COPY and os.path.isdir(source) and not os.path.isdir(place):
+            shutil.copytree(source, place, symlinks=True)
+        elif os.path.isdir(place) and not os.path.islink(place):
+            for name in os.listdir(source):
+                self._place_whole(f"{path}/{name}")
+        else:
+            _link(source, place)
+
+    def missing(self) -> list[str]:
+        """Return the outputs that the attempt has not made, or made of the wrong kind.
+
+        Links are judged in their places: what they lead to may be elsewhere there.
+        """
+        found = []
+        for output in self.command.outputs:
+            full = os.path.join(self.folder, output.rstrip("/"))
+            if os.path.islink(full):
+                continue
+            is_right = (
+                os.path.isdir(full) if output.endswith("/") else os.path.exists(full) and not os.path.isdir(full)
+            )
+            found += [] if is_right else [output]
+        return found
+
+    def commit(self, aside: str) -> None:
+        """Rename what the attempt has made to its place, and remove what was moved away for it.
+
+        :param aside: for what is in the place of an output and is not ours
+        :raises TreadleError: something cannot be put into its place
+        """
+        try:
+            for output in self.command.made:
+                self._take(output, aside)
+        finally:
+            for old, output, names in self._olds:
+                self._remove_old(old, output, names, aside)
+            self._olds.clear()
+            _unlink(self._intent)
+
+    def _take(self, output: str, aside: str) -> None:
+        try:
+            self._turn_links(output)
+            if output.endswith("/"):
+                self._commit_folder(output, aside)
+            else:
+                self._commit_file(output, aside)
+        except OSError as error:
+            full = os.path.join(self.root, output)
+            raise TreadleError(
+                f"no room for the output {output}: {error.strerror}",
+                facts=(f"in the way: {error.filename}",),
+                hint=hint_of(error, full),
+            ) from error
+        self.taken.append(output)
+
+    def _commit_file(self, output: str, aside: str) -> None:
+        new, full = os.path.join(self.folder, output), os.path.join(self.root, output)
+        if lstat(new) is None:
+            # the data of a discovery, which is missed when it is read
+            return
+        status = lstat(full)
+        if status is None:
+            self._make_folders(os.path.dirname(output), aside)
+        elif stat.S_ISDIR(status.st_mode) or self._verdict(output, status) != OURS:
+            self._clear(output, full, status, aside)
+        self._put(new, full)
+
+    def _commit_folder(self, output: str, aside: str) -> None:
+        new, full = os.path.join(self.folder, output.rstrip("/")), os.path.join(self.root, output.rstrip("/"))
+        status = lstat(full)
+        if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(output, full) == OURS:
+            os.unlink(full)
+            status = None
+        if status is None:
+            self._make_folders(os.path.dirname(output.rstrip("/")), aside)
+            self._before[output] = set()
+            self._put(new, full)
+            return
+        names = self._names_if_ours(output) if stat.S_ISDIR(status.st_mode) else None
+        if names is not None and self._exchange(new, full, output, names):
+            self._before[output] = set()
+            return
+        # something in it stays: file by file, as it would be written
+        self._make_folder(output, aside)
+        if os.path.islink(new):
+            if not _is_empty(full):
+                raise FileExistsError(17, "files that no run has made are there", full)
+            os.rmdir(full)
+            self._before[output] = set()
+            self._put(new, full)
+            return
+        self._merge(output, aside)
+
+    def _names_if_ours(self, output: str) -> dict[str, tuple[int, ...]] | None:
+        """Return the names in an output folder with their identities, if all of it is ours; else None."""
+        full = os.path.join(self.root, output.rstrip("/"))
+        top = os.path.realpath(full)
+        if any(f"{one}/".startswith(f"{top}/") for one in mount_points()):
+            return None
+        found = {}
+        for name, status in names_in(self.root, output):
+            if self._name_verdict(output, name, status, is_sure=False) != OURS:
+                return None
+            found[name[len(output) :]] = _identity(status)
+        return found
+
+    def _exchange(self, new: str, full: str, output: str, names: dict[str, tuple[int, ...]]) -> bool:
+        """Move an output folder away, and the new one to its place; return False where it cannot be moved."""
+        own_files.make_folder(self.state, f"{NAME}/{_OLD}/{os.path.basename(self.folder)}")
+        folder = os.path.join(self.state, NAME, _OLD, os.path.basename(self.folder))
+        old = os.path.join(folder, output.rstrip("/"))
+        os.makedirs(os.path.dirname(old), exist_ok=True)
+        try:
+            os.rename(full, old)
+        except OSError as error:
+            if error.errno != EXDEV:
+                raise
+            old = self._beside(full, "old")
+            try:
+                os.rename(full, old)
+            except OSError:
+                # of a layer of a container, which is not written to
+                return False
+        try:
+            self._put(new, full)
+        except OSError:
+            if not os.path.lexists(full):
+                os.rename(old, full)
+            raise
+        self._olds.append((old, output, names))
+        return True
+
+    def _merge(self, folder: str, aside: str) -> None:
+        """Put what the attempt has made in a folder beside what stays there, never over it."""
+        with os.scandir(os.path.join(self.folder, folder)) as entries:
+            made = sorted(entries, key=lambda entry: entry.name)
+        for entry in made:
+            path = f"{folder}{entry.name}"
+            full = os.path.join(self.root, path)
+            status = lstat(full)
+            if status is None:
+                self._put(entry.path, full)
+            elif entry.is_dir(follow_symlinks=False) and os.path.isdir(full) and not os.path.islink(full):
+                self._merge(f"{path}/", aside)
+            else:
+                move_aside(self.root, path, aside)
+                self.replaced.append(path)
+                for before in self._before.values():
+                    before -= {one for one in before if one.rstrip("/") == path or one.startswith(f"{path}/")}
+                self._put(entry.path, full)
+
+    def _put(self, new: str, full: str) -> None:
+        """Rename something to its place; on another file system it is copied beside it first."""
+        try:
+            os.rename(new, full)
+            return
+        except PermissionError:
+            status = os.lstat(new)
+            if not stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IWUSR:
+                raise
+            # a folder that cannot be written to cannot get another one around it
+            os.chmod(new, status.st_mode | stat.S_IRWXU)
+            self._put(new, full)
+            os.chmod(full, status.st_mode)
+            return
+        except OSError as error:
+            if error.errno != EXDEV:
+                raise
+        beside = self._beside(full, "new")
+        try:
+            if os.path.isdir(new) and not os.path.islink(new):
+                shutil.copytree(new, beside, symlinks=True)
+            else:
+                shutil.copy2(new, beside, follow_symlinks=False)
+            os.rename(beside, full)
+        except OSError:
+            _remove_any(beside)
+            raise
+
+    def _beside(self, full: str, kind: str) -> str:
+        """Return a new name beside a path; it is put down first, so that the next run finds it after a kill."""
+        folder, name = os.path.split(full)
+        token = os.urandom(8).hex()
+        beside = os.path.join(folder, f".{name[:100]}.{token}.treadle-{kind}")
+        own_files.make_folder(self.state, f"{NAME}/{_BESIDE}")
+        known = own_files.read(self._intent) or b""
+        own_files.replace(self._intent, [known, os.fsencode(beside), b"\0", os.fsencode(full), b"\0"])
+        return beside
+
+    def _turn_links(self, output: str) -> None:
+        """Have absolute links in an output that lead into its folder lead to the same place in the root."""
+        top = f"{self.folder}/"
+        paths = [output]
+        if output.endswith("/"):
+            paths += [name for name, status in names_in(self.folder, output) if stat.S_ISLNK(status.st_mode)]
+        for path in paths:
+            full = os.path.join(self.folder, path.rstrip("/"))
+            text = os.readlink(full) if os.path.islink(full) else ""
+            if text.startswith(top):
+                os.unlink(full)
+                os.symlink(os.path.join(self.root, text[len(top) :]), full)
+
+    def _remove_old(self, old: str, output: str, names: dict[str, tuple[int, ...]], aside: str) -> None:
+        """Remove a folder that was moved away; what came to it in the meantime is moved aside."""
+        for path, status in names_in(os.path.dirname(old), f"{os.path.basename(old)}/"):
+            name = path.partition("/")[2]
+            if not stat.S_ISDIR(status.st_mode) and names.get(name) != _identity(status):
+                move_from(os.path.join(os.path.dirname(old), path), f"{output}{name}", aside)
+                self.replaced.append(f"{output}{name}")
+        _remove(old)
+
+    def put_aside(self, folder: str) -> str:
+        """Move what of a failed attempt is in its place already into `folder`, which is emptied first."""
+        return self._put_made_aside(self.taken, folder)
+
+    def end(self, *, keeps: bool) -> str:
+        """Remove the folder, unless it is kept; return where it is then, "" without one."""
+        if not self.is_there:
+            return ""
+        if keeps:
+            return shown(self.root, self.folder)
+        self.is_there = False
+        _remove(self.folder)
+        _remove_empty_tree(os.path.join(self.state, NAME, _OLD, os.path.basename(self.folder)))
+        return ""
+
+
+def tidy(state: str) -> list[str]:
+    """Tidy up after runs that were killed while outputs were renamed; return what was moved aside.
+
+    Copies beside the places of outputs are removed. Output folders that were moved away are moved to `replaced`:
+    what came to them in the meantime cannot be told from what was ours.
+
+    :param state: the state folder
+    """
+    moved: list[str] = []
+    top = os.path.join(state, NAME)
+    for name in _names(os.path.join(top, _BESIDE)):
+        intent = os.path.join(top, _BESIDE, name)
+        texts = (own_files.read(intent) or b"").split(b"\0")
+        for beside, full in zip(texts[::2], texts[1::2], strict=False):
+            path, place = os.fsdecode(beside), os.path.relpath(os.fsdecode(full), os.path.dirname(state))
+            if path.endswith(".treadle-new"):
+                _remove_any(path)
+            elif path.endswith(".treadle-old"):
+                moved += _rescue_tree(path, place, os.path.join(state, "replaced", name))
+        _unlink(intent)
+    for name in _names(os.path.join(top, _OLD)):
+        old = os.path.join(top, _OLD, name)
+        moved += _rescue_tree(old, "", os.path.join(state, "replaced", name))
+    return moved
+
+
+def _rescue_tree(old: str, place: str, aside: str) -> list[str]:
+    found = []
+    for path, status in list(names_in(os.path.dirname(old), f"{os.path.basename(old)}/")):
+        name = os.path.join(place, path.partition("/")[2])
+        if not stat.S_ISDIR(status.st_mode):
+            move_from(os.path.join(os.path.dirname(old), path), name, aside)
+            found.append(name)
+    _remove(old)
+    return found
+
+
+def _link(text: str, place: str) -> None:
+    try:
+        os.symlink(text, place)
+    except FileExistsError:
+        # another input has brought it
+        return
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder with all that is in it, also where a command has made folders that cannot be written to."""
+    if not os.path.lexists(folder):
+        return
+    remove_tree(folder)
+    if not os.path.lexists(folder):
+        return
+    for path, status in _folders_in(folder):
+        if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            try:
+                os.chmod(path, status.st_mode | stat.S_IRWXU)
+            except OSError:
+                continue
+    remove_tree(folder)
+
+
+def _remove_any(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        _remove(path)
+    else:
+        _unlink(path)
+
+
+def _folders_in(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield a folder and those in it, each before it is listed; no link is followed."""
+    todo = [folder]
+    while todo:
+        path = todo.pop()
+        status = lstat(path)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            continue
+        yield path, status
+        todo += [os.path.join(path, name) for name in _names(path)]
+
+
+def _remove_empty_tree(folder: str) -> None:
+    for path, _ in reversed(list(_folders_in(folder))):
+        try:
+            os.rmdir(path)
+        except OSError:
+            continue
+
+
+def _names(folder: str) -> Collection[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return ()
+
+
+def _is_empty(folder: str) -> bool:
+    return not os.listdir(folder)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
