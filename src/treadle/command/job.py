@@ -145,6 +145,8 @@ class CommandJob(ProcessJob):
         self.context = context
         self.ready = ready
         self.engine = engine
+        self.lasts = False
+        """Whether it is expected to last, so that it is worth a control group."""
         self._logged = self._turned = 0
         """The last attempt that had a log, and the last one of which the log of the one before was kept."""
         self._announced = 0
@@ -289,6 +291,7 @@ class CommandJob(ProcessJob):
             own_session=not command.console,
             success=_USUAL if command.codes is None else sorted(command.codes.success),
             direct=direct,
+            is_measured=self.lasts or "memory" in self.limits.resources,
         )
 
     def take_report(self) -> list[str]:

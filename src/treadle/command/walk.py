@@ -651,6 +651,7 @@ class CommandWalk(Walk):
         else:
             job = CommandJob(*arguments)
         job.met_by = self._met_by.get(uid, ())
+        job.lasts = self._durations.get(uid, 0.0) >= _LASTS
         return job
 
     def is_confirmed(self, uid: str, text: str) -> bool:
@@ -1287,6 +1288,8 @@ def _is_altered_folder(why: Reason) -> bool:
     return why.kind == decision.OUTPUT_ALTERED and why.name.endswith("/") and is_by_content
 
 
+_LASTS = 1.0
+"""Seconds that an action lasts that is measured from its start, if it has taken that long before."""
 _STAYS = (decision.SKIP, decision.NOT_NEEDED)
 """The verdicts on what would not run."""
 _REASON_OF_STATE = {

@@ -466,6 +466,10 @@ class RunCounts:
         self.running.pop(uid, None)
 
 
+WHERE_KNOWN = ("largest_process", "tree_peak", "sampled_peak", "tree_read", "tree_written")
+"""What of a `Usage` is not always known."""
+
+
 class Usage:
     """What an attempt has used: its programs, and of their descendants those that were waited for.
 
@@ -476,9 +480,18 @@ class Usage:
     :ivar blocks_out: blocks of 512 bytes that were written to storage
     :ivar largest_process: bytes of memory at the peak of the largest single process, not of all together. None
         where none was clearly larger than the process that started it: the system counts that one in
+    :ivar tree_peak: bytes of memory at the peak of all its processes together, with the files that the system kept
+        in memory for them, as their control group counts it; None without one
+    :ivar sampled_peak: bytes of memory of all its processes together, as the most that a look each second has
+        found; None where there is a control group, and where it was over before the first look
+    :ivar tree_read: bytes that its control group read from storage
+    :ivar tree_written: bytes that its control group wrote to storage
     """
 
-    __slots__ = ("blocks_in", "blocks_out", "largest_process", "system", "user", "wall")
+    __slots__ = (
+        *("blocks_in", "blocks_out", "largest_process", "sampled_peak", "system", "tree_peak", "tree_read"),
+        *("tree_written", "user", "wall"),
+    )
 
     def __init__(
         self,
@@ -488,6 +501,11 @@ class Usage:
         blocks_in: int = 0,
         blocks_out: int = 0,
         largest_process: int | None = None,
+        *,
+        tree_peak: int | None = None,
+        sampled_peak: int | None = None,
+        tree_read: int | None = None,
+        tree_written: int | None = None,
     ) -> None:
         self.wall = wall
         self.user = user
@@ -495,6 +513,10 @@ class Usage:
         self.blocks_in = blocks_in
         self.blocks_out = blocks_out
         self.largest_process = largest_process
+        self.tree_peak = tree_peak
+        self.sampled_peak = sampled_peak
+        self.tree_read = tree_read
+        self.tree_written = tree_written
 
     @property
     def cpu(self) -> float:
@@ -505,8 +527,10 @@ class Usage:
         """Return it as data that JSON can hold, in the same units; what is not known is left out."""
         data: dict[str, float] = {name: round(getattr(self, name), 6) for name in ("wall", "user", "system")}
         data |= {"blocks_in": self.blocks_in, "blocks_out": self.blocks_out}
-        if self.largest_process is not None:
-            data["largest_process"] = self.largest_process
+        for name in WHERE_KNOWN:
+            amount = getattr(self, name)
+            if amount is not None:
+                data[name] = amount
         return data
 
     def __repr__(self) -> str:

@@ -91,12 +91,14 @@ class Attempt:
     :ivar stdout: where its output goes, emptied first; None for the log, and without one for that of the engine
     :ivar stderr: the same for errors; None for the log, and without one for where stdout goes
     :ivar log: a file that is there, and is added to
+    :ivar is_measured: whether its whole tree is measured from its start where the engine can do that: it asks for
+        memory, or is expected to last
     :ivar own_session: False keeps it in the session and group of the engine's process: it has the terminal
     :ivar direct: how the first of `argvs`, a shell, is left out to the same effect; not every engine does
     """
 
     __slots__ = (
-        *("argvs", "cwd", "direct", "environ", "log", "mark", "own_session"),
+        *("argvs", "cwd", "direct", "environ", "is_measured", "log", "mark", "own_session"),
         *("stderr", "stdin", "stdout", "success"),
     )
 
@@ -114,7 +116,9 @@ class Attempt:
         own_session: bool = True,
         success: Sequence[int] = (0,),
         direct: Direct | None = None,
+        is_measured: bool = False,
     ) -> None:
+        self.is_measured = is_measured
         self.direct = direct
         self.success = tuple(success)
         self.argvs = argvs

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from treadle.core.outcomes import Usage
 
     from .base import Attempt
+    from .control_groups import Group, Groups
+    from .sampling import Sampler
 _DRAIN_INTERVAL = 0.02
 _LOOK_INTERVAL = 0.02
 """Seconds between two looks at a child without a descriptor that becomes readable at its end."""
@@ -124,6 +126,8 @@ _ADDED_TO = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
 
 _KILLED = (-KILL, 128 + KILL)
 """How a program ends that KILL has ended, and how a shell reports it."""
+_AGE_OF_THE_SAMPLED = 1.0
+"""Seconds after which the memory of an attempt is looked at: what is over before costs nothing."""
 _AGE_OF_KILLS = 1.0
 """Seconds for which a count of processes that were killed for memory is not read again."""
 
@@ -146,10 +150,20 @@ def kills_for_memory() -> int | None:
     return int(number) if number.isdigit() else None
 
 
+def groups_of_machine() -> Groups | None:
+    """Return what makes control groups, None where that is not possible."""
+    try:
+        from .control_groups import find
+    except (ImportError, OSError):
+        # there is no descriptor for the module
+        return None
+    return find()
+
+
 class _Running:
     __slots__ = (
-        *("attempt", "before", "began", "code", "ended", "files", "key", "kill_at", "kills", "number"),
-        *("process", "spawning"),
+        *("attempt", "before", "began", "code", "ended", "files", "group", "is_sampled", "key", "kill_at", "kills"),
+        *("number", "process", "spawning"),
     )
 
     def __init__(self, key: object, attempt: Attempt) -> None:
@@ -168,6 +182,10 @@ class _Running:
         self.kill_at: float | None = None
         self.code: int | None = None
         """The status of a leader that ended while its tree is still being ended."""
+        self.group: Group | None = None
+        """Its control group, if it has one."""
+        self.is_sampled = False
+        """Whether a sampler looks at it."""
         self.kills: int | None = None
         """How many others of the machine had been killed for memory when it started, None if that is not known."""
 
@@ -189,9 +207,16 @@ class LocalRunner:
 
     :param grace: seconds between TERM and KILL
     :param kills: returns how many processes of the machine were killed for memory, None where that is not known
+    :param groups: returns what makes control groups, None where that is not possible; called once, when the first
+        attempt starts that is to be measured
     """
 
-    def __init__(self, grace: float = GRACE, kills: Callable[[], int | None] = kills_for_memory) -> None:
+    def __init__(
+        self,
+        grace: float = GRACE,
+        kills: Callable[[], int | None] = kills_for_memory,
+        groups: Callable[[], Groups | None] = groups_of_machine,
+    ) -> None:
         self.grace = grace
         self._read_kills = kills
         self._kills: int | None = None
@@ -201,6 +226,12 @@ class LocalRunner:
         self._kills_read_at = float("-inf")
         self._uncounted: list[_Running] = []
         """What has started since."""
+        self._find_groups: Callable[[], Groups | None] | None = groups
+        """What finds the next, None once it has been called."""
+        self._groups: Groups | None = None
+        self._sampler: Sampler | None = None
+        self._next_ages = 0.0
+        """When it is to be looked next for what has come of age for the sampler."""
         self._by_fd: dict[int, _Running] = {}
         self._by_key: dict[object, _Running] = {}
         self._draining: dict[object, _Running] = {}
@@ -338,6 +369,11 @@ class LocalRunner:
         """Give its descriptors back; nothing may be running."""
         # a thread that was interrupted in `wake` holds it for ever, any other for a moment
         self._wake_lock.acquire(timeout=1.0)
+        if self._sampler is not None:
+            self._sampler.close()
+        if self._groups is not None:
+            self._groups.close()
+        self._sampler = self._groups = None
         fds = (self._wake_in, self._wake_out)
         self._wake_in = self._wake_out = -1
         self._poll = None
@@ -361,6 +397,10 @@ class LocalRunner:
         if running.number == 0 and not self._is_its_turn(running):
             self._postpone(running)
             return
+        if running.attempt.is_measured and self._find_groups is not None:
+            # before it starts: what runs in our own group keeps that from having others
+            find, self._find_groups = self._find_groups, None
+            self._groups = find()
         try:
             running.process = running.files.spawn(running.number)
         except SPAWN_ERRORS as error:
@@ -374,10 +414,52 @@ class LocalRunner:
                 # what that needs is loaded while the program runs, and not after its end
                 process.can_measure()
             running.spawning = False
+            if self._groups is not None and running.attempt.is_measured:
+                self._enter_group(running, self._groups, running.process.pid)
             self._uncounted.append(running)
             self._postponed.pop(running.key, None)
             self._tries = 0
             self._watch(running)
+
+    def _enter_group(self, running: _Running, groups: Groups, pid: int) -> None:
+        """Put a program that has just started into the control group of its attempt."""
+        if running.number == 0:
+            running.group = groups.make(pid)
+        elif running.group is not None:
+            try:
+                running.group.add(pid)
+            except OSError:
+                # what it uses is missing from what is told then
+                return
+
+    def _sample_the_old(self, now: float) -> None:
+        """Have the memory of what has run for a second looked at from now on."""
+        self._next_ages = now + LONGEST_NAP
+        for running in self._by_key.values():
+            if running.is_sampled or running.group is not None or not running.began:
+                continue
+            if now - running.began < _AGE_OF_THE_SAMPLED:
+                # what comes now has started later
+                return
+            running.is_sampled = True
+            if self._sampler is None:
+                try:
+                    from .sampling import Sampler
+                except (ImportError, OSError):
+                    return
+                self._sampler = Sampler()
+            self._sampler.watch(running.attempt.mark)
+
+    def _measure(self, running: _Running) -> Usage | None:
+        """Return what an attempt that has ended has used."""
+        usage = running.usage()
+        seen = self._sampler.forget(running.attempt.mark) if running.is_sampled and self._sampler else None
+        if usage is not None:
+            usage.sampled_peak = seen
+            if running.group is not None:
+                usage.tree_peak = running.group.peak
+                usage.tree_read, usage.tree_written = running.group.moved or (None, None)
+        return usage
 
     def _is_its_turn(self, running: _Running) -> bool:
         first = next(iter(self._postponed.values()), running)
@@ -511,6 +593,8 @@ class LocalRunner:
     def _drain(self) -> None:
         """See to the trees that are being ended: report what is gone, KILL what has had its grace."""
         now = monotonic()
+        if now >= self._next_ages:
+            self._sample_the_old(now)
         for running in list(self._draining.values()):
             over = running.kill_at is not None and now >= running.kill_at
             if over and running.code is None:
@@ -551,6 +635,13 @@ class LocalRunner:
         """
         if code is None and not error:
             return "broken"
+        killed = None if running.group is None else running.group.kills
+        if killed is not None:
+            # these explain the end of nothing else
+            self._own_kills += killed
+            if killed and self._kills is not None:
+                self._count_kills(anew=True)
+            return "out_of_memory" if killed and code and running.kill_at is None else ""
         if code not in _KILLED or running.kill_at is not None or running.kills is None:
             return ""
         self._count_kills(anew=True)
@@ -568,9 +659,11 @@ class LocalRunner:
                 code,
                 error or ("" if code is not None else LOST),
                 running.process,
-                running.usage(),
+                self._measure(running),
                 self._cause_of(running, code, error),
             )
+            if running.group is not None:
+                running.group.close()
         if running.ended not in self._ended:
             self._ended.append(running.ended)
         running.files.close()

@@ -6,7 +6,7 @@ import os
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.decision import Reason
-from treadle.core.outcomes import Usage
+from treadle.core.outcomes import WHERE_KNOWN, Usage
 
 from . import log
 
@@ -299,14 +299,19 @@ do not have them."""
 
 
 def _usage_text(usage: Usage) -> str:
-    peak = "-" if usage.largest_process is None else usage.largest_process
-    return f"{usage.user:.6g} {usage.system:.6g} {usage.blocks_in} {usage.blocks_out} {peak}"
+    more = [getattr(usage, name) for name in WHERE_KNOWN]
+    # most have none of a whole tree
+    more = more if any(one is not None for one in more[1:]) else more[:1]
+    known = " ".join("-" if one is None else str(one) for one in more)
+    return f"{usage.user:.6g} {usage.system:.6g} {usage.blocks_in} {usage.blocks_out} {known}"
 
 
 def _usage_from(text: str, duration: float) -> Usage:
-    user, system, blocks_in, blocks_out, peak = text.split(" ")
-    largest = None if peak == "-" else int(peak)
-    return Usage(duration, float(user), float(system), int(blocks_in), int(blocks_out), largest)
+    user, system, blocks_in, blocks_out, *known = text.split(" ")
+    usage = Usage(duration, float(user), float(system), int(blocks_in), int(blocks_out))
+    for name, amount in zip(WHERE_KNOWN, known, strict=False):
+        setattr(usage, name, None if amount == "-" else int(amount))
+    return usage
 
 
 def duration_in(text_at: Callable[[int], str]) -> float:

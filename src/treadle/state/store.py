@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .records import Mark
 
-FORMAT = b"treadle records 4\n"
+FORMAT = b"treadle records 5\n"
 _MANIFEST = b"treadle manifest 1\n"
 _ID_SIZE = 33
 _HEAD_SIZE = len(FORMAT) + _ID_SIZE

@@ -175,6 +175,10 @@ def _usage_text(usage: Usage) -> str:
         parts.append(f"CPU {duration(usage.user)} user, {duration(usage.system)} system")
     if usage.largest_process is not None:
         parts.append(f"its largest process took {size_text(usage.largest_process)}")
+    if usage.tree_peak is not None:
+        parts.append(f"all of it took {size_text(usage.tree_peak)}")
+    if usage.sampled_peak is not None:
+        parts.append(f"all of it took {size_text(usage.sampled_peak)} (sampled)")
     return "; ".join(parts)
 
 

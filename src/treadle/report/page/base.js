@@ -59,6 +59,7 @@ T.peak = data.usage.map((those) => those.reduce((most, one) => Math.max(most, on
 T.used = (one) => [
   "user" in one ? `CPU ${T.time(one.user)} user, ${T.time(one.system)} system` : "",
   one.largest_process ? `largest process ${T.size(one.largest_process)}` : "",
+  one.tree_peak ? `all of it ${T.size(one.tree_peak)}` : "", one.sampled_peak ? `all of it ${T.size(one.sampled_peak)} (sampled)` : "",
   one.blocks_in ? `read ${T.size(one.blocks_in * 512)}` : "", one.blocks_out ? `wrote ${T.size(one.blocks_out * 512)}` : "",
 ].filter(Boolean).join(", ");
 T.readers = data.names.map(() => []);
