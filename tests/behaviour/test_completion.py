@@ -241,7 +241,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
 @pytest.mark.parametrize(
     ("typed", "got"),
     [
-        ("treadle stat\t", "<treadle><status>"),
+        ("treadle statu\t", "<treadle><status>"),
         ("treadle run mer\t", "<treadle><run><merge>"),
         ("treadle run fit@a\t", "<treadle><run><fit@a>"),
         ("treadle run -p mod\trel\t", "<treadle><run><-p><mode=release>"),
@@ -300,7 +300,7 @@ def test_in_a_real_fish_words_are_completed(tmp_path: Path) -> None:
         assert done.stderr == ""
         return done.stdout.splitlines()
 
-    assert ask("treadle stat") == ["status\twhat a run would do; exit code 1 if there is work"]
+    assert ask("treadle statu") == ["status\twhat a run would do; exit code 1 if there is work"]
     assert ask("treadle run f") == ["fit\tone part"]
     assert ask("treadle run -p mode=r") == ["mode=release"]
     assert ask("treadle run --output=s") == ["--output=stream"]

@@ -26,7 +26,7 @@ def rows() -> dict[str, set[str]]:
     walk = {"scheduling", "engines", "events", "content", "core"}
     command = {"walk", "state", *walk}
     fastpath = {"command", *command}
-    session = {"importers", "plan", "frontends", "report", "ui", "fastpath", *fastpath}
+    session = {"ledger", "importers", "plan", "frontends", "report", "ui", "fastpath", *fastpath}
     return {
         **{name: set() for name in ALL_MAY_USE},
         "core": set(),
@@ -34,6 +34,7 @@ def rows() -> dict[str, set[str]]:
         "state": {"content", "core"},
         "engines": {"core"},
         "events": {"core"},
+        "ledger": {"state", "events", "content", "core"},
         "scheduling": {"engines", "events", "core"},
         "walk": walk,
         "command": command,

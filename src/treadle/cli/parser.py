@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WITHOUT_PLAN = ("init", "schema", "completion", "report")
 COLOR_CHOICES = ("auto", "always", "never")
+RUN_STATES = ("running", "done", "failed", "stopped", "lost", "broken")
 GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
 
 
@@ -46,6 +47,7 @@ def parse(argv: Sequence[str]) -> Options:
         raise UsageError(f"`treadle {options.command}` takes no words after --", hint="it reads no plan")
     options.origin = _here()
     options.params = _params(getattr(options, "param", []))
+    options.attributes.update(getattr(options, "attr", []))
     _take_limits(options)
     if options.folder:
         try:
@@ -189,6 +191,12 @@ COMMANDS = {
     "check": "check the plan and run nothing",
     "log": "what an action printed when it last ran",
     "report": "show a recorded run as text, a page, a trace or JUnit",
+    "runs": "the recorded runs, the newest first",
+    "show": "a recorded run, also one that is under way",
+    "attempts": "how actions were tried in recorded runs",
+    "diff": "what two recorded runs have decided differently, and why",
+    "stats": "how long actions take, how much memory, how often they fail",
+    "gc": "remove the records of old runs",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "adopt": "record existing outputs as current, without running",
@@ -322,7 +330,7 @@ examples:
 
 """,
 }
-_WITHOUT_NAMES = ("check", "init", "schema", "completion", "report")
+_WITHOUT_NAMES = ("check", "init", "schema", "completion", "report", "runs", "show", "diff", "gc")
 """Commands that take no names of actions."""
 
 
@@ -372,6 +380,10 @@ _USAGE = {
     "check": "[PLAN]",
     "report": "EVENTS",
     "log": "NAME",
+    "runs": "[PATTERN]",
+    "show": "[RUN]",
+    "diff": "[RUN] [RUN]",
+    "gc": "",
     "forget": "NAME...",
     "adopt": "NAME...",
 }
@@ -411,6 +423,10 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     for name, text in _REPEATS.items():
         add("run", f"--{name}", text, type=_positive, metavar="N")
     add("run", "--output", _OUTPUT, choices=OUTPUTS)
+    add("run", "--record", "record the run, also if nothing starts", action=flag)
+    attr = {"action": "append", "type": _attribute, "metavar": "NAME=TEXT"}
+    add("run", "--attr", "record the run with this attribute", **attr)
+    add("runs", "--attr", "only with this attribute", **attr)
     add("run", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))
     add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
     add("run clean init", "-n --dry-run", "only show what would be done", dest="dry", action=flag)
@@ -429,7 +445,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--yes", "start actions that have to be confirmed without a question", action=flag)
     add("run clean forget adopt", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
-    add("list check why status report", "--json", "print all of it as JSON", action=flag)
+    add(_WITH_JSON, "--json", "print all of it as JSON", action=flag)
     add("clean", "--stale", "only outputs of actions that are no longer in the plan", action=flag)
     add("clean", "--all", "all outputs on record, also of other plans", dest="everything", action=flag)
     add("clean", "--replaced", "only files that runs have moved to .treadle/replaced/", action=flag)
@@ -441,6 +457,15 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("graph", "--fold", "draw families of more than N actions as one node (default: 8; json: never)", **number)
     add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
     add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
+    add("runs", "--state", "only in this state", dest="run_states", action="append", choices=RUN_STATES)
+    add("runs", "--since", "only since TIME: 2d, 90m, or a date", dest="since_time", type=_time, metavar="TIME")
+    add("runs attempts", "--last", "the last N, 0 for all", **number)
+    add("runs", "--rebuild", "make the index anew from the events of the runs", action=flag)
+    add("attempts", "--failed", "only those that failed", action=flag)
+    add("stats", "--all", "of each action, not of families", dest="everything", action=flag)
+    add("stats", "--suggest", "print what actions need as lines for a plan", action=flag)
+    add("gc", "--keep", "how many runs stay (default: 50)", **number)
+    add("gc", "--days", "how old a run may be (default: 30)", **number)
     group = parser.add_argument_group("files of a run")
     add("run", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
     add("run report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
@@ -455,6 +480,7 @@ _WHERE = 'only actions for which it holds: "timeout or duration > 10m", "memory 
 _WITH_BLOCKED = "also what a failure of a selected action has blocked (with --only failed always)"
 _WITHOUT_BLOCKED = "not even with --only failed"
 _DURATIONS = "the N actions that took longest when they last ran (without a number: 10)"
+_WITH_JSON = "list check why status report runs show attempts diff stats"
 _SINCE = "only actions that depend on what differs from this commit of git"
 _RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"
 _TIMEOUT = "time limit of an action: of NAME, else of those that are selected; none for none"
@@ -513,6 +539,27 @@ def _duration(text: str) -> float:
     if wrong:
         raise argparse.ArgumentTypeError(f"{text!r} {wrong}")
     return seconds(text)
+
+
+def _time(text: str) -> str:
+    """Return a time in UTC: so long ago, or a date with or without a time of here."""
+    from datetime import UTC, datetime, timedelta
+
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        try:
+            moment = datetime.now(UTC) - timedelta(seconds=_duration(text))
+        except (argparse.ArgumentTypeError, OverflowError):
+            raise argparse.ArgumentTypeError(f"{text!r}: expected 2d, 90m, or a date: 2026-11-30") from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _attribute(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=TEXT")
+    return name, value
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -442,16 +442,16 @@ class Bus:
             try:
                 getattr(subscriber, method)(*arguments)
             except Exception as error:
-                self._drop(subscriber)
+                self.remove(subscriber)
                 name = type(subscriber).__name__
                 dropped.append(f"{name}.{method} failed, and {name} is not called any more: {_in_words(error)}")
         for text in dropped:
             self.publish("note", text)
 
-    def _drop(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: Subscriber) -> None:
         """Call a subscriber no more."""
         if self._within is not None:
-            self._within._drop(subscriber)
+            self._within.remove(subscriber)
         # by identity; what it has published itself may have dropped it before
         self._subscribers = [one for one in self._subscribers if one is not subscriber]
 

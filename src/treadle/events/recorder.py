@@ -274,14 +274,18 @@ class Recorder(Subscriber):
             else:
                 self._record("problem", text=f"{type(problem).__name__}: {problem}".removesuffix(": "))
 
-    def summary(self, exit_code: int) -> None:
-        """Record the summary."""
+    def summary(self, exit_code: int, skipped: int = 0) -> None:
+        """Record the summary.
+
+        :param skipped: how many more were skipped, of which nothing else is recorded
+        """
         self._record_unread_call()
         if self._over_at is None:
             self._finish()
         counts = dict.fromkeys(STATUSES, 0)
         for status in self.ends.values():
             counts[status] += 1
+        counts[SKIPPED] += skipped
         self._record(
             "summary",
             total=sum(counts.values()),

@@ -23,7 +23,10 @@ SCHEMA = 1
 """Incremented when a field changes its meaning or is removed, not for new kinds and new fields."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "run": ("schema", "treadle", "began", "names", "host", "jobs", "commit"),
+    "run": (
+        *("schema", "treadle", "began", "names", "host", "jobs", "commit", "id", "pid", "user", "plan"),
+        *("workflow", "resumes", "attributes"),
+    ),
     "call": ("argv", "params"),
     "plan": ("file", "actions", "queues", "left_out"),
     "action": (
@@ -118,7 +121,8 @@ def _is_place(value: object) -> bool:
 _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("name", "family", "help", "command", "queue", "file", "text"), (_is_text, "a text")),
     **dict.fromkeys(
-        ("host", "commit", "path", "type", "data", "outcome", "category", "reason"), (_is_text, "a text")
+        ("host", "commit", "path", "type", "data", "outcome", "category", "reason", "id", "user"),
+        (_is_text, "a text"),
     ),
     **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
     **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
@@ -127,7 +131,8 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(
         ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (_is_number, "a number")
     ),
-    **dict.fromkeys(("attempt", "attempts", "jobs"), (_is_number, "a number")),
+    **dict.fromkeys(("id", "user", "plan", "workflow", "resumes"), (_is_text, "a text")),
+    **dict.fromkeys(("attempt", "attempts", "jobs", "pid"), (_is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "counts", "conditions"), (_is_map, "a map")),
     "log": (_is_text, "a text"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,11 +37,27 @@ class Options:
     :param repeat_until_fail: selected actions run so often, until one attempt fails
     :param force: names of actions that run even if up to date
     :param wait: whether to wait for another run in the same root; if not, it raises a BusyError
+    :param record: whether the run is recorded also if nothing starts
+    :param attributes: name -> text, which the record of the run has
     :param yes: whether actions that have to be confirmed start without a question
     """
 
     attempt = 0
     """The attempt whose log is shown, 0 for the last one."""
+    # what looks at a plan or at recorded runs alone has its defaults here
+    files = rebuild = failed = suggest = False
+    format = "tree"
+    fold: int | None = None
+    """A graph draws families of more instances as one node."""
+    depth: int | None = None
+    state = True
+    run_states: list[str] | None = None
+    since_time = ""
+    """A time in UTC as ISO 8601 has it."""
+    last: int | None = None
+    """So many, the last ones."""
+    keep: int | None = None
+    days: int | None = None
 
     def __init__(
         self,
@@ -67,6 +85,8 @@ class Options:
         repeat_until_pass: int = 0,
         repeat_after_timeout: int = 0,
         repeat_until_fail: int = 0,
+        record: bool = False,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         self.command = ""
         self.argv: list[str] = []
@@ -114,6 +134,8 @@ class Options:
         self.github = False
         self.wait = wait
         self.yes = yes
+        self.record = record
+        self.attributes: dict[str, str] = _dict_of(attributes)
         self.exit_code = ""
         """`mask` for an exit code of bits, "" for the usual one."""
         self.color = "auto"
@@ -123,19 +145,19 @@ class Options:
         """A file that says what there is of resources."""
         self.json = False
         self.everything = False
-        self.files = False
         self.sort = ""
         self.durations: int | None = None
-        self.format = "tree"
-        self.fold: int | None = None
-        """A graph draws families of more instances as one node."""
-        self.depth: int | None = None
-        self.state = True
 
     @property
     def repeats(self) -> bool:
         """Whether the selected actions run, and more than once where that is needed."""
         return bool(self.repeat_until_pass or self.repeat_after_timeout or self.repeat_until_fail)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a run is recorded: as the call says, unless TREADLE_LEDGER is `off`, or where it is `on`."""
+        given = os.environ.get("TREADLE_LEDGER")
+        return given != "off" and (self.record or bool(self.attributes) or given == "on")
 
     @property
     def names_limits(self) -> bool:
@@ -238,6 +260,12 @@ _KINDS = (
         "names with seconds: {'fit': 300, 'plot': math.inf}",
     ),
     ("timeout_times", _are_seconds, "a number above 0"),
+    ("record", lambda value: isinstance(value, bool), "True or False"),
+    (
+        "attributes",
+        lambda value: isinstance(value, dict) and _are_texts([*value, *value.values()]),
+        "texts: {'ticket': '1234'}",
+    ),
     ("wait", lambda value: isinstance(value, bool), "True or False"),
     ("yes", lambda value: isinstance(value, bool), "True or False"),
 )

@@ -30,6 +30,14 @@ def run(call: Call) -> RunReport:
     :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
     seal_descriptors()
+    if call.options.is_recorded:
+        from .recorded import run_recorded
+
+        return run_recorded(call, _run)
+    return _run(call)
+
+
+def _run(call: Call) -> RunReport:
     found = None if call.bus.needs_all or call.options.is_special else call.found
     probed = found.probed if found is not None else None
     if probed is not None and probed.is_nothing_to_do and not call.bus:

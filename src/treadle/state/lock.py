@@ -212,4 +212,10 @@ class Lock:
 def _own_words() -> str:
     import sys
 
-    return " ".join(["treadle", *sys.argv[1:]])[:200].replace("\n", " ")
+    words = sys.argv[1:]
+    if [word for word in words if "=" in word or word == "--"]:
+        # the file stays, others may read it, and a value may be a secret
+        from treadle.core.redaction import without_any_values
+
+        words = without_any_values(words)
+    return " ".join(["treadle", *words])[:200].replace("\n", " ")

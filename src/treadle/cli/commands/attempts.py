@@ -1,0 +1,56 @@
+"""`attempts`: how often actions were tried in recorded runs, and how that went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.cli.recorded import ledger_of, table
+from treadle.core.outcomes import FAIL, PASS, told
+from treadle.core.text import safe, size_text
+from treadle.errors import UsageError
+from treadle.ledger.queries import attempts
+from treadle.ui.console import FORMAT
+from treadle.ui.durations import duration
+from treadle.ui.text import line
+
+if TYPE_CHECKING:
+    from treadle.ledger.queries import AttemptRow
+    from treadle.session.call import Call
+
+SHOWN = 20
+
+
+def attempts_command(call: Call) -> int:
+    """List attempts of actions, the last one last."""
+    options = call.options
+    most = options.last if options.last is not None else 0 if options.json else SHOWN
+    with ledger_of(call) as ledger:
+        found = attempts(ledger, options.names, failed=options.failed, most=most)
+    if options.json:
+        rows = [{name: getattr(one, name) for name in one.__slots__} for one in found]
+        call.console.say_data({"format": FORMAT, "attempts": rows})
+        return 0
+    if not found:
+        if options.names and not options.failed:
+            raise UsageError(f"no recorded run has started {' '.join(options.names)}")
+        call.console.say([line("no attempt is recorded")])
+        return 0
+    call.console.say(
+        table(
+            [
+                (
+                    (one.run, "name"),
+                    safe(f"{one.name} #{one.number}" if one.number > 1 else one.name),
+                    duration(one.duration) if one.duration is not None else "",
+                    size_text(int(one.memory)) if one.memory is not None else "",
+                    (safe(_ended(one)), {PASS: "good", FAIL: "bad"}.get(one.category, "")),
+                )
+                for one in found
+            ]
+        )
+    )
+    return 0
+
+
+def _ended(attempt: AttemptRow) -> str:
+    return told(attempt.outcome, attempt.failure) if attempt.outcome else "running"

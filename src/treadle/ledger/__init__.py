@@ -1,0 +1,1 @@
+"""The ledger: recorded runs, and an index over their events. Nothing in it decides what a run does."""

@@ -1,0 +1,308 @@
+"""From events to rows: the ledger takes each line of a file of events once.
+
+How far a file has been read is kept in the transaction that writes its rows. So a reader that is killed, a full
+disk or a locked database lose nothing and double nothing: what was not taken is taken later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from treadle.core.outcomes import INTERRUPTED, outcome_of_end
+from treadle.events.schema import check_shapes
+
+from .run_files import is_alive, run_files
+from .steps import TABLES
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from .database import Database, Row
+    from .run_files import RunFile
+
+BATCH = 1 << 20
+"""About how many bytes of events are taken in one transaction."""
+RUNNING, DONE, FAILED, STOPPED, LOST, BROKEN = "running", "done", "failed", "stopped", "lost", "broken"
+STATES = (RUNNING, DONE, FAILED, STOPPED, LOST, BROKEN)
+"""The states of a run; broken: the plan or the call was wrong."""
+
+Event = Mapping[str, Any]
+
+
+def fill(database: Database, state: str) -> None:
+    """Take all events that have been written and not been taken, of all recorded runs.
+
+    :param state: the state folder
+    :raises LedgerError: the database cannot be written
+    """
+    known = {str(run): (int(at), str(of)) for run, at, of in database.rows("SELECT id, read_to, state FROM runs")}
+    for file in run_files(state):
+        read_to, of = known.get(file.id, (0, RUNNING))
+        if file.size > read_to or of == RUNNING:
+            take_file(database, file, read_to)
+
+
+def take_file(database: Database, file: RunFile, read_to: int) -> None:
+    """Take what a file of events holds beyond an offset."""
+    # asked before it is read: what ends meanwhile has written all it will
+    alive = is_alive(file.path)
+    try:
+        fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    with open(fd, "rb") as source:
+        source.seek(read_to)
+        while lines := _whole_lines(source):
+            size = sum(map(len, lines))
+            _take_lines(database, file.id, lines, read_to, read_to + size)
+            read_to += size
+    if not alive:
+        _close_lost(database, file.id)
+
+
+def _whole_lines(source: BinaryIO) -> list[bytes]:
+    """Return the next lines, without one that is being written, or that a killed run has left."""
+    try:
+        lines = source.readlines(BATCH)
+    except OSError:
+        return []
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    return lines
+
+
+def _take_lines(database: Database, run: str, lines: list[bytes], old: int, new: int) -> None:
+    events: dict[str, list[Event]] = {kind: [] for kind in _TAKERS}
+    for raw in lines:
+        with suppress(ValueError, RecursionError):
+            event = json.loads(raw)
+            if _is_right(event):
+                events[event["event"]].append(event)
+    with database.transaction():
+        database.write("INSERT INTO runs (id) VALUES (?) ON CONFLICT (id) DO NOTHING", [(run,)])
+        ((at,),) = database.rows("SELECT read_to FROM runs WHERE id = ?", (run,))
+        if at != old:
+            # another reader was faster
+            return
+        for kind, found in events.items():
+            if found:
+                _TAKERS[kind](database, run, found)
+        database.write("UPDATE runs SET read_to = ? WHERE id = ?", [(new, run)])
+
+
+def _is_right(event: object) -> bool:
+    """Return whether this is an event as Treadle writes it, of a kind that the ledger takes.
+
+    A line of a newer Treadle, or one that a crash of the machine has damaged, is passed over.
+    """
+    if not isinstance(event, dict) or event.get("event") not in _TAKERS:
+        return False
+    try:
+        check_shapes(event)
+    except TypeError:
+        return False
+    return all(field in event for field in _REQUIRED.get(event["event"], ()))
+
+
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("action", "verdict", "attempt", "ended"), ("name",)),
+    "started": ("name", "attempt", "start"),
+}
+
+
+def _close_lost(database: Database, run: str) -> None:
+    """Close a run that ended without its last event, and what it had under way."""
+    ended = outcome_of_end(INTERRUPTED)
+    with database.transaction():
+        found = database.rows("SELECT state FROM runs WHERE id = ?", (run,))
+        if found != [(RUNNING,)]:
+            return
+        about = (ended.kind, ended.category, "its run was lost", run)
+        database.write("UPDATE runs SET state = ? WHERE id = ?", [(LOST, run)])
+        for table in ("attempts", "actions"):
+            started = " AND start IS NOT NULL" if table == "actions" else ""
+            database.write(
+                f"UPDATE {table} SET outcome = ?, category = ?, failure = ?"
+                f" WHERE run = ? AND outcome = ''{started}",
+                [about],
+            )
+
+
+def forget_runs(database: Database, runs: list[str]) -> None:
+    """Remove all rows of some runs."""
+    with database.transaction():
+        for table in TABLES:
+            database.write(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])
+        database.write("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
+
+
+def _text(event: Event, field: str) -> str:
+    # a name that is no text has lone surrogates, which a database does not take
+    return str(event.get(field, "")).encode("utf-8", "backslashreplace").decode()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _take_run(database: Database, run: str, events: list[Event]) -> None:
+    for event in events:
+        row = (
+            *(_text(event, name) for name in ("began", "workflow", "resumes", "host", "user", "commit", "treadle")),
+            *(int(event.get(name, 0)) for name in ("pid", "jobs")),
+            _json(event.get("names", [])),
+            run,
+        )
+        database.write(
+            "UPDATE runs SET began = ?, workflow = ?, resumes = ?, host = ?, who = ?, checkout = ?, version = ?,"
+            " pid = ?, jobs = ?, names = ? WHERE id = ?",
+            [row],
+        )
+        _take_values(database, run, "", 0, event)
+
+
+def _take_call(database: Database, run: str, events: list[Event]) -> None:
+    rows = [(_json(one.get("argv", [])), _json(one.get("params", {})), run) for one in events]
+    database.write("UPDATE runs SET argv = ?, params = ? WHERE id = ?", rows)
+
+
+def _take_plan(database: Database, run: str, events: list[Event]) -> None:
+    database.write("UPDATE runs SET plan = ? WHERE id = ?", [(_text(one, "file"), run) for one in events])
+
+
+def _take_action(database: Database, run: str, events: list[Event]) -> None:
+    fields = ("name", "family", "command", "queue")
+    database.write(
+        "INSERT INTO actions (run, name, family, command, queue) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, name)"
+        " DO UPDATE SET family = excluded.family, command = excluded.command, queue = excluded.queue",
+        [(run, *(_text(one, field) for field in fields)) for one in events],
+    )
+
+
+def _take_verdict(database: Database, run: str, events: list[Event]) -> None:
+    database.write(
+        "INSERT INTO actions (run, name, verdict) VALUES (?, ?, ?)"
+        " ON CONFLICT (run, name) DO UPDATE SET verdict = excluded.verdict",
+        [(run, _text(one, "name"), _text(one, "verdict")) for one in events],
+    )
+    fields = ("kind", "element", "old", "new", "text")
+    database.write(
+        "INSERT INTO reasons (run, name, number, kind, element, old, new, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (run, name, number) DO NOTHING",
+        [
+            (run, _text(one, "name"), number, *(_text(why, field) for field in fields))
+            for one in events
+            for number, why in enumerate(one.get("reasons", ()))
+        ],
+    )
+
+
+def _take_started(database: Database, run: str, events: list[Event]) -> None:
+    database.write(
+        "INSERT INTO attempts (run, name, number, slot, start) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (run, name, number) DO NOTHING",
+        [(run, _text(one, "name"), one["attempt"], one.get("slot"), one["start"]) for one in events],
+    )
+    database.write(
+        "INSERT INTO actions (run, name, start) VALUES (?, ?, ?)"
+        " ON CONFLICT (run, name) DO UPDATE SET start = coalesce(actions.start, excluded.start)",
+        [(run, _text(one, "name"), one["start"]) for one in events],
+    )
+
+
+def _take_attempt(database: Database, run: str, events: list[Event]) -> None:
+    """Take ends of attempts: those that another one follows, and the last ones."""
+    rows = []
+    for one in events:
+        number = one.get("attempt", one.get("attempts", 0))
+        usage = one.get("usage", {})
+        cpu = usage["user"] + usage["system"] if {"user", "system"} <= usage.keys() else None
+        details = {key: one[key] for key in _DETAILS if key in one}
+        ended = (one.get("start"), one.get("duration", 0.0), _text(one, "outcome"), _text(one, "category"))
+        rows.append(
+            (
+                *(run, _text(one, "name"), number, *ended, _text(one, "failure"), one.get("exit_code")),
+                *(usage.get("tree_memory", usage.get("largest_process")), cpu, _json(details)),
+            )
+        )
+        _take_values(database, run, _text(one, "name"), number, one)
+    database.write(
+        "INSERT INTO attempts (run, name, number, start, duration, outcome, category, failure, exit_code,"
+        " memory, cpu, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, name, number)"
+        " DO UPDATE SET duration = excluded.duration, outcome = excluded.outcome, category = excluded.category,"
+        " failure = excluded.failure, exit_code = excluded.exit_code, memory = excluded.memory,"
+        " cpu = excluded.cpu, details = excluded.details",
+        rows,
+    )
+
+
+_DETAILS = ("usage", "artifacts", "demand", "delay", "log", "reason")
+"""What else is kept of an attempt, as JSON."""
+
+
+def _take_ended(database: Database, run: str, events: list[Event]) -> None:
+    _take_attempt(database, run, [one for one in events if "start" in one])
+    fields = ("status", "outcome", "category", "reason", "failure", "log")
+    database.write(
+        "INSERT INTO actions (run, name, status, outcome, category, reason, failure, log, attempts, duration,"
+        " exit_code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, name) DO UPDATE SET"
+        " status = excluded.status, outcome = excluded.outcome, category = excluded.category,"
+        " reason = excluded.reason, failure = excluded.failure, log = excluded.log,"
+        " attempts = excluded.attempts, duration = excluded.duration, exit_code = excluded.exit_code",
+        [
+            (
+                *(run, _text(one, "name"), *(_text(one, field) for field in fields)),
+                *(one.get("attempts", 0), one.get("duration", 0.0), one.get("exit_code")),
+            )
+            for one in events
+        ],
+    )
+
+
+def _take_problem(database: Database, run: str, events: list[Event]) -> None:
+    ((before,),) = database.rows("SELECT problems FROM runs WHERE id = ?", (run,))
+    problems = [*json.loads(before), *(_text(one, "text") for one in events)]
+    database.write("UPDATE runs SET problems = ? WHERE id = ?", [(_json(problems), run)])
+
+
+def _take_summary(database: Database, run: str, events: list[Event]) -> None:
+    for event in events:
+        ((problems,),) = database.rows("SELECT problems FROM runs WHERE id = ?", (run,))
+        code = int(event.get("exit_code", 0))
+        state = STOPPED if event.get("interrupted") else BROKEN if problems != "[]" else FAILED if code else DONE
+        row = (state, event.get("duration", 0.0), code, _json(event.get("counts", {})), run)
+        database.write("UPDATE runs SET state = ?, duration = ?, exit_code = ?, counts = ? WHERE id = ?", [row])
+
+
+def _take_values(database: Database, run: str, name: str, attempt: int, event: Event) -> None:
+    """Take what a run or an attempt says of its work."""
+    for table, field in (("measurements", "measurement"), ("attributes", "attribute")):
+        rows: list[Row] = [
+            (run, name, attempt, _text({"": one}, ""), value if table == "measurements" else _text({"": value}, ""))
+            for one, value in event.get(table, {}).items()
+        ]
+        if rows:
+            database.write(
+                f"INSERT INTO {table} (run, name, attempt, {field}, value) VALUES (?, ?, ?, ?, ?)"
+                f" ON CONFLICT (run, name, attempt, {field}) DO UPDATE SET value = excluded.value",
+                rows,
+            )
+
+
+_TAKERS: Mapping[str, Callable[[Database, str, list[Event]], None]] = {
+    "run": _take_run,
+    "call": _take_call,
+    "plan": _take_plan,
+    "action": _take_action,
+    "verdict": _take_verdict,
+    "started": _take_started,
+    "attempt": _take_attempt,
+    "ended": _take_ended,
+    "problem": _take_problem,
+    "summary": _take_summary,
+}
+"""Kind of event -> what takes all of a batch: in an order in which a later kind may rely on the earlier ones."""

@@ -1,0 +1,93 @@
+"""The ledger of a state folder, filled with what its runs have written."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from treadle.errors import UsageError, nearest
+
+from .database import FILE, MEMORY, PATIENCE, Database, LedgerError
+from .filling import fill, forget_runs
+from .run_files import RUNS, remove_run, run_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEPT_RUNS, KEPT_DAYS = 50, 30
+"""So many runs without an identity are kept, and none that is older."""
+
+
+def open_ledger(
+    state: str, warn: Callable[[str], None], *, rebuild: bool = False, patience: float = PATIENCE
+) -> Database:
+    """Return the ledger of a state folder, with all that its runs have written so far.
+
+    Where it cannot be written, as in a folder that is for reading only, the same is made in memory.
+
+    :param state: the state folder
+    :param warn: prints a remark
+    :param rebuild: whether it is made anew
+    :param patience: seconds to wait for another writer
+    """
+    path = os.path.join(state, FILE)
+    if not os.path.isdir(os.path.join(state, RUNS)):
+        # nothing was ever recorded: nothing is written for a look
+        return Database(MEMORY)
+    try:
+        if rebuild:
+            remove_ledger(state)
+        database = Database(path, patience)
+        fill(database, state)
+    except LedgerError as error:
+        warn(f"{error.what}; it is read from the events of the runs")
+        database = Database(MEMORY)
+        fill(database, state)
+    return database
+
+
+def remove_ledger(state: str) -> None:
+    """Remove the database: the events of the runs are kept, and it is made again from them."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(state, FILE + end))
+
+
+def run_named(database: Database, name: str) -> str:
+    """Return the run that a word means: its identifier, the beginning of one, `last`, `last-1` and so on.
+
+    :raises UsageError: there is none, or more than one begins so
+    """
+    known = [str(one) for (one,) in database.rows("SELECT id FROM runs ORDER BY id DESC")]
+    if not known:
+        raise UsageError("no run is recorded", hint="`treadle run --record` records one")
+    word, _, back = name.partition("-")
+    if word == "last" and (not back or back.isdecimal()):
+        number = int(back or 0)
+        if number < len(known):
+            return known[number]
+        raise UsageError(f"there is no run {name}: {len(known)} are recorded", hint="`treadle runs` lists them")
+    found = [one for one in known if one.startswith(name)] if name else []
+    exact = [one for one in found if one == name]
+    if len(found) == 1 or exact:
+        return (exact or found)[0]
+    if found:
+        raise UsageError(f"{len(found)} runs begin with {name}", facts=found[:5], hint="give more of the one")
+    close = nearest(name, known)
+    hint = f"did you mean {close}?" if close else "`treadle runs` lists them"
+    raise UsageError(f"there is no run {name}", hint=hint)
+
+
+def collect_garbage(database: Database, state: str, now_id: str, keep: int = KEPT_RUNS) -> list[str]:
+    """Remove old runs, and return them; a run under way stays, and so does one that has an identity.
+
+    :param now_id: an identifier for `KEPT_DAYS` ago: runs before it are too old
+    :param keep: how many runs stay
+    """
+    named = {str(one) for (one,) in database.rows("SELECT id FROM runs WHERE workflow <> ''")}
+    candidates = [one.id for one in run_files(state) if one.id not in named]
+    old = [one for number, one in enumerate(reversed(candidates)) if number >= keep or one < now_id]
+    gone = [one for one in sorted(old) if remove_run(state, one)]
+    forget_runs(database, gone)
+    return gone

@@ -1,0 +1,88 @@
+"""A run that is recorded: what it says of itself, and how it ends."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from treadle.command.walk import usable_cpus
+from treadle.errors import PlanError, TreadleError, UsageError
+from treadle.ledger.recording import Recording
+from treadle.ledger.run_record import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .call import Call, RunReport
+
+
+def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
+    """Run, and record what happens; if that cannot be written, one line says so and the run goes on.
+
+    :param run: runs the plan of a call
+    :raises TreadleError: what the run raises
+    """
+    options = call.options
+    root = call.found.root if call.found is not None else os.path.dirname(os.path.abspath(call.plan_file()))
+    record = RunRecord(
+        call.began,
+        time() - (monotonic() - call.began),
+        options.names,
+        options.argv,
+        options.params,
+        _about(call, root),
+    )
+    recording = Recording(root, record, call.note, at_once=options.record or bool(options.attributes))
+    bus = call.bus
+    bus.add(recording)
+    try:
+        report = run(call)
+    except BaseException as error:
+        recording.close(_code_of(error, call), error)
+        raise
+    finally:
+        bus.remove(recording)
+    recording.close(_code(call, report))
+    return report
+
+
+def _about(call: Call, root: str) -> dict[str, Any]:
+    from treadle.content.git import checkout_of
+
+    options = call.options
+    about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": _user()}
+    about["plan"] = os.path.relpath(os.path.abspath(call.plan_file()), root)
+    checkout = checkout_of(root)
+    commit = checkout.head() if checkout is not None and checkout.counts else ""
+    if commit:
+        about["commit"] = commit
+    if options.attributes:
+        about["attributes"] = dict(options.attributes)
+    return about
+
+
+def _user() -> str:
+    """Return the name of the user, or the number where no list of users has a name for it."""
+    from pwd import getpwuid
+
+    try:
+        return getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _code(call: Call, report: RunReport) -> int:
+    """Return the usual exit code of a run, whatever the call wants its own to say."""
+    if report.interrupted and call.stops.code:
+        return call.stops.code
+    return 2 if report.problems else 0 if report.ok else 1
+
+
+def _code_of(error: BaseException, call: Call) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return call.stops.code or 130
+    if isinstance(error, UsageError | PlanError):
+        return 2
+    return 1 if isinstance(error, TreadleError) else 70

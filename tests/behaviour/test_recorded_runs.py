@@ -1,0 +1,254 @@
+"""Recorded runs by the real command: what is written of them, and what `runs`, `show`, `attempts` and others say."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from helpers import DEADLINE, Fifo, plan, run_treadle, start_treadle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = """
+default: [a, b]
+actions:
+  a: {sh: "cat ${in} > ${out}; test ! -e bad", in: x, out: o/a}
+  b: {sh: "cat ${in} > ${out}", in: o/a, out: o/b}
+  n@1: {run: "echo 1"}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plan(tmp_path, PLAN.replace("n@1", "n"))
+    (tmp_path / "x").write_text("1")
+    return tmp_path
+
+
+def data(folder: Path, *args: str) -> Any:
+    return json.loads(run_treadle(folder, *args, "--json", check=0).out)
+
+
+def runs(folder: Path, *args: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = data(folder, "runs", *args)["runs"]
+    return found
+
+
+def test_a_run_that_is_not_recorded_leaves_nothing_of_a_ledger(folder: Path) -> None:
+    run_treadle(folder, "run", check=0)
+    assert run_treadle(folder, "runs", check=0).out == "no run is recorded\n"
+    assert not {"runs", "ledger.db"} & {*os.listdir(folder / ".treadle")}
+
+
+def test_recorded_runs_are_listed_the_newest_first_with_what_became_of_their_actions(folder: Path) -> None:
+    run_treadle(folder, "run", "--record", check=0)
+    (folder / "bad").touch()
+    (folder / "x").write_text("2")
+    run_treadle(folder, "run", "--record", "a", "b", check=1)
+    run_treadle(folder, "run", "--record", "n", check=0)
+    run_treadle(folder, "run", "--record", "nobody", check=2)
+    found = runs(folder)
+    assert [(one["state"], one["exit_code"], one["names"]) for one in found] == [
+        ("broken", 2, ["nobody"]),
+        ("done", 0, ["n"]),
+        ("failed", 1, ["a", "b"]),
+        ("done", 0, []),
+    ]
+    assert [{k: v for k, v in one["counts"].items() if v} for one in found] == [
+        {},
+        {"ran": 1},
+        {"failed": 1, "not started": 1},
+        {"ran": 2},
+    ]
+    assert [one["id"] for one in runs(folder, "--state", "failed", "--state", "broken")] == [
+        found[0]["id"],
+        found[2]["id"],
+    ]
+    assert [one["id"] for one in runs(folder, "n")] == [found[1]["id"]]
+    assert [one["id"] for one in runs(folder, "--last", "1")] == [found[0]["id"]]
+    assert runs(folder, "--since", "2100-01-01") == []
+    lines = run_treadle(folder, "runs", check=0).lines
+    assert [line.split()[1] for line in lines] == ["broken", "done", "failed", "done"]
+
+
+def test_a_recorded_run_with_nothing_to_do_counts_what_is_up_to_date(folder: Path) -> None:
+    run_treadle(folder, "run", check=0)
+    run_treadle(folder, "run", "--record", check=0)
+    (run,) = runs(folder)
+    assert (run["state"], run["counts"]["skipped"]) == ("done", 2)
+    assert data(folder, "show")["actions"] == []
+
+
+def test_an_attribute_records_the_run_and_finds_it(folder: Path) -> None:
+    for ticket in ("12", "13"):
+        run_treadle(folder, "run", "--attr", f"ticket={ticket}", "--attr", "who=me", "n", check=0)
+    (run,) = runs(folder, "--attr", "ticket=12", "--attr", "who=me")
+    assert run["attributes"] == {"ticket": "12", "who": "me"}
+    assert run_treadle(folder, "runs", "--attr", "ticket=1", check=0).out == "no recorded run fits\n"
+    assert "expected NAME=TEXT" in run_treadle(folder, "run", "--attr", "ticket", check=2).err
+
+
+@pytest.mark.parametrize(
+    ("variable", "words", "recorded"),
+    [
+        ("on", ["n"], 1),
+        ("on", [], 0),
+        ("off", ["n", "--record"], 0),
+        ("off", ["n", "--attr", "a=b"], 0),
+        ("", ["n"], 0),
+    ],
+)
+def test_the_environment_says_whether_runs_are_recorded(
+    folder: Path, variable: str, words: list[str], recorded: int
+) -> None:
+    # without words nothing starts
+    run_treadle(folder, "run", check=0)
+    run_treadle(folder, "run", *words, env={"TREADLE_LEDGER": variable}, check=0)
+    assert len(runs(folder)) == recorded
+
+
+def test_a_killed_run_is_lost_and_what_it_ran_is_interrupted(tmp_path: Path) -> None:
+    fifo = Fifo(tmp_path / "started")
+    plan(tmp_path, f"actions:\n  a: {{sh: 'echo > {fifo.path}; exec sleep 600'}}\n")
+    child = start_treadle(tmp_path, "run", "--record", "a")
+    fifo.wait()
+    running = data(tmp_path, "show")
+    assert (running["state"], [one["outcome"] for one in running["actions"]]) == ("running", [""])
+    assert "running:\n  a  " in run_treadle(tmp_path, "show", check=0).out
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=DEADLINE)
+    lost = data(tmp_path, "show", "last")
+    assert (lost["state"], [one["outcome"] for one in lost["actions"]]) == ("lost", ["interrupted"])
+    assert lost["actions"][0]["attempts"][0]["failure"] == "its run was lost"
+    # what was left running ends with the next run
+    plan(tmp_path, "actions:\n  a: {run: 'true'}\n")
+    run_treadle(tmp_path, "run", "--record", "a", check=0)
+    assert [one["state"] for one in runs(tmp_path)] == ["done", "lost"]
+
+
+def test_a_run_is_named_by_the_beginning_of_its_identifier_or_from_the_last(folder: Path) -> None:
+    for _ in range(2):
+        run_treadle(folder, "run", "--record", "n", check=0)
+    new, old = (one["id"] for one in runs(folder))
+    assert (
+        data(folder, "show", new)["id"] == data(folder, "show", "last")["id"] == data(folder, "show")["id"] == new
+    )
+    assert data(folder, "show", "last-1")["id"] == data(folder, "show", old[:-1])["id"] == old
+    assert "2 runs begin with 20" in run_treadle(folder, "show", "20", check=2).err
+    assert "there is no run last-2: 2 are recorded" in run_treadle(folder, "show", "last-2", check=2).err
+    assert "there is no run other" in run_treadle(folder, "show", "other", check=2).err
+
+
+def test_attempts_and_figures_are_of_all_recorded_runs(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        """
+actions:
+  fit:
+    foreach: {n: ["1", "2"]}
+    sh: 'echo "score ${n}" >> $TREADLE_REPORT; test -e ok || { touch ok; exit 9; }'
+    retries: 1
+""",
+    )
+    run_treadle(tmp_path, "run", "--record", "-j1", "fit", check=0)
+    found = data(tmp_path, "attempts", "fit")["attempts"]
+    assert sorted((one["name"], one["number"], one["outcome"], one["exit_code"]) for one in found) == [
+        ("fit@1", 1, "failed", 9),
+        ("fit@1", 2, "success", 0),
+        ("fit@2", 1, "success", 0),
+    ]
+    assert [one["number"] for one in data(tmp_path, "attempts", "--failed")["attempts"]] == [1]
+    assert [one["name"] for one in data(tmp_path, "attempts", "*@2")["attempts"]] == ["fit@2"]
+    (figures,) = data(tmp_path, "stats")["actions"]
+    assert [figures[key] for key in ("name", "attempts", "passed", "failed")] == ["fit", 3, 2, 1]
+    assert [one["name"] for one in data(tmp_path, "stats", "--all")["actions"]] == ["fit@1", "fit@2"]
+    assert "timeout: 1s" in run_treadle(tmp_path, "stats", "--suggest", check=0).out
+    assert "no recorded run has started nobody" in run_treadle(tmp_path, "attempts", "nobody", check=2).err
+
+
+def test_two_runs_are_compared_with_the_values_that_made_the_difference(folder: Path) -> None:
+    run_treadle(folder, "run", "--record", check=0)
+    (folder / "x").write_text("22")
+    run_treadle(folder, "run", "--record", check=0)
+    found = {one["name"]: one for one in data(folder, "diff")["actions"]}
+    (why,) = found["a"]["reasons"]
+    assert (why["element"], why["old"][:7], why["new"][:7]) == ("input x", "file 1 ", "file 2 ")
+    old, new = (one["id"] for one in reversed(runs(folder)))
+    assert run_treadle(folder, "diff", check=0).out == run_treadle(folder, "diff", old, new, check=0).out
+    assert "have treated all actions alike" in run_treadle(folder, "diff", new, new, check=0).out
+
+
+def test_old_runs_go_and_the_one_under_way_stays(folder: Path) -> None:
+    for _ in range(3):
+        run_treadle(folder, "run", "--record", "n", check=0)
+    newest = runs(folder)[0]["id"]
+    assert run_treadle(folder, "gc", "--keep", "1", check=0).out == "removed 2 recorded runs\n"
+    assert [one["id"] for one in runs(folder)] == os.listdir(folder / ".treadle/runs") == [newest]
+    assert run_treadle(folder, "gc", "--days", "0", check=0).out == "removed 1 recorded run\n"
+    assert run_treadle(folder, "runs", check=0).out == "no run is recorded\n"
+
+
+@pytest.mark.parametrize("how", ["removed", "rebuilt", "damaged", "a link", "a folder that is for reading only"])
+def test_the_index_is_made_again_from_the_events(folder: Path, how: str) -> None:
+    for _ in range(2):
+        run_treadle(folder, "run", "--attr", "a=b", "n", check=0)
+    before = [data(folder, *words) for words in (("runs",), ("show",), ("attempts",), ("stats",))]
+    index = folder / ".treadle/ledger.db"
+    words: tuple[str, ...] = ("runs",)
+    if how == "removed":
+        index.unlink()
+    elif how == "rebuilt":
+        words = ("runs", "--rebuild")
+    elif how == "damaged":
+        index.write_bytes(b"no database at all" * 1000)
+    elif how == "a link":
+        index.unlink()
+        (folder / "mine").write_text("mine")
+        index.symlink_to("../mine")
+    else:
+        if os.getuid() == 0:
+            pytest.skip("root may write everywhere")
+        index.unlink()
+        (folder / ".treadle").chmod(0o500)
+    try:
+        after = [data(folder, *words), *(data(folder, one) for one in ("show", "attempts", "stats"))]
+    finally:
+        (folder / ".treadle").chmod(0o755)
+    assert after == before
+    if how == "a link":
+        assert (folder / "mine").read_text() == "mine"
+
+
+def test_what_a_run_does_is_the_same_without_its_records(folder: Path) -> None:
+    run_treadle(folder, "run", "--record", check=0)
+    shutil.rmtree(folder / ".treadle/runs")
+    (folder / ".treadle/ledger.db").unlink(missing_ok=True)
+    assert run_treadle(folder, "run", check=0).out.startswith("nothing to do: 2 up to date")
+
+
+def test_a_run_that_cannot_be_recorded_says_so_and_goes_on(folder: Path) -> None:
+    run_treadle(folder, "run", "n", check=0)
+    (folder / ".treadle/runs").write_text("in the way")
+    done = run_treadle(folder, "run", "--record", check=0)
+    # what is no folder of ours is replaced, as elsewhere in the state folder
+    assert runs(folder)[0]["state"] == "done"
+    assert (folder / "o/b").read_text() == "1", done
+
+
+def test_secret_values_are_in_no_record(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "params: {token: {default: none}}\n"
+        "actions:\n  a: {run: 'true', env: {TOKEN: '${token}'}, secret: [TOKEN]}\n",
+    )
+    done = run_treadle(tmp_path, "run", "--record", "-p", "token=hunter2hunter2", "a")
+    assert done.code == 0, done
+    run_treadle(tmp_path, "runs", check=0)
+    for path in (tmp_path / ".treadle").rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes(), path

@@ -1,0 +1,222 @@
+"""The ledger takes each event once, wherever a reader was stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from treadle.ledger import filling
+from treadle.ledger.database import Database, LedgerError
+from treadle.ledger.filling import fill
+from treadle.ledger.ledger import open_ledger, run_named
+from treadle.ledger.queries import grouped, percentile
+from treadle.ledger.run_files import make_run_folder, run_files
+from treadle.ledger.steps import STEPS, TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ID = "20261130-120000-abcd"
+
+
+def stream(actions: int = 3) -> list[dict[str, Any]]:
+    """Return the events of a run in which each action is tried twice."""
+    events: list[dict[str, Any]] = [
+        {"event": "run", "t": 0.0, "schema": 1, "began": "2026-11-30T12:00:00.000Z", "names": ["a"], "id": ID},
+        {"event": "call", "t": 0.0, "argv": ["treadle"], "params": {"a": "b"}},
+    ]
+    for name in (f"a@{number}" for number in range(actions)):
+        about = {"name": name, "start": 1.0, "duration": 2.0}
+        failed = {"outcome": "failed", "category": "FAIL", "failure": "exit code 9", "exit_code": 9}
+        events += [
+            {"event": "action", "t": 1.0, "name": name, "family": "a", "command": "true", "queue": "default"},
+            {
+                "event": "verdict",
+                "t": 1.0,
+                "name": name,
+                "verdict": "run",
+                "reasons": [{"kind": "new", "text": "new"}],
+            },
+            {"event": "started", "t": 1.0, "name": name, "attempt": 1, "slot": 0, "start": 1.0},
+            {"event": "attempt", "t": 3.0, **about, **failed, "attempt": 1, "measurements": {"score": 1}},
+            {"event": "started", "t": 3.0, "name": name, "attempt": 2, "slot": 0, "start": 3.0},
+            {
+                "event": "ended",
+                "t": 5.0,
+                **about,
+                "start": 3.0,
+                "status": "ran",
+                "attempts": 2,
+                "outcome": "success",
+                "category": "PASS",
+                "attributes": {"n": "\udcff"},
+            },
+        ]
+    events.append({"event": "summary", "t": 9.0, "counts": {"ran": 3}, "duration": 9.0, "exit_code": 0})
+    return events
+
+
+def lines(events: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in events)
+
+
+def content(database: Database) -> dict[str, list[Any]]:
+    return {table: sorted(database.rows(f"SELECT * FROM {table}"), key=repr) for table in ("runs", *TABLES)}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return type(tmp_path)(make_run_folder(str(tmp_path), ID))
+
+
+def filled(state: Path) -> dict[str, list[Any]]:
+    with Database(":memory:") as database:
+        fill(database, str(state))
+        return content(database)
+
+
+def test_all_of_a_run_is_in_the_tables(tmp_path: Path, file: Path) -> None:
+    file.write_bytes(lines(stream()))
+    found = filled(tmp_path)
+    assert {table: len(rows) for table, rows in found.items()} == {
+        "runs": 1,
+        "actions": 3,
+        "attempts": 6,
+        "reasons": 3,
+        "measurements": 3,
+        "attributes": 3,
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_file_that_grows_is_taken_once_wherever_a_look_comes(
+    tmp_path: Path, file: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(seed)
+    monkeypatch.setattr(filling, "BATCH", chance.choice([1, 200, 1 << 20]))
+    monkeypatch.setattr(filling, "is_alive", lambda _: True)
+    whole = lines(stream())
+    file.write_bytes(whole)
+    expected = filled(tmp_path)
+    file.write_bytes(b"")
+    with Database(str(tmp_path / "ledger.db")) as database:
+        for at in sorted(chance.sample(range(len(whole)), 6)):
+            # a line may be cut anywhere
+            file.write_bytes(whole[:at])
+            fill(database, str(tmp_path))
+        file.write_bytes(whole)
+        for _ in range(2):
+            fill(database, str(tmp_path))
+            assert content(database) == expected
+
+
+@pytest.mark.parametrize("stop", range(8))
+def test_a_reader_that_is_stopped_in_the_middle_leaves_nothing_half_done(
+    tmp_path: Path, file: Path, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "BATCH", 300)
+    file.write_bytes(lines(stream()))
+    expected = filled(tmp_path)
+    with Database(str(tmp_path / "ledger.db")) as database:
+        calls = 0
+        write = database.write
+
+        def failing(statement: str, rows: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls % 9 == stop:
+                raise LedgerError("No space left on device")
+            write(statement, rows)
+
+        monkeypatch.setattr(database, "write", failing)
+        with pytest.raises(LedgerError, match="No space"):
+            filling.take_file(database, next(iter(run_files(str(tmp_path)))), 0)
+        monkeypatch.setattr(database, "write", write)
+        fill(database, str(tmp_path))
+        assert content(database) == expected
+
+
+def test_two_readers_at_once_take_a_line_once(tmp_path: Path, file: Path) -> None:
+    file.write_bytes(lines(stream()))
+    expected = filled(tmp_path)
+    path = str(tmp_path / "ledger.db")
+    with Database(path) as one, Database(path) as other:
+        (run,) = run_files(str(tmp_path))
+        filling.take_file(one, run, 0)
+        # it had asked how far the file was read before the first one was done
+        filling.take_file(other, run, 0)
+        assert content(other) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "not json", "[]", "{}", '{"event": 3}', '{"event": "started", "name": "a"}', '{"event": "ended"}'),
+        *('{"event": "ended", "name": "a", "usage": 3}', '{"event": "later", "name": "a"}', "[" * 100000),
+    ],
+)
+def test_a_line_that_is_no_event_is_passed_over(tmp_path: Path, file: Path, line: str) -> None:
+    events = stream()
+    whole = lines(events[:4]) + line.encode() + b"\n" + lines(events[4:])
+    file.write_bytes(whole)
+    found = filled(tmp_path)
+    file.write_bytes(lines(events))
+    expected = filled(tmp_path)
+    for table in TABLES:
+        assert found[table] == expected[table]
+
+
+def test_a_ledger_of_a_newer_treadle_is_refused_by_name_and_read_from_the_events(
+    tmp_path: Path, file: Path
+) -> None:
+    file.write_bytes(lines(stream()))
+    said: list[str] = []
+    path = str(tmp_path / "ledger.db")
+    with Database(path) as database, database.transaction():
+        database._connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+    with pytest.raises(LedgerError, match="has schema"):
+        Database(path)
+    with open_ledger(str(tmp_path), said.append) as ledger:
+        assert run_named(ledger, "last") == ID
+    assert [text for text in said if "has schema" in text] == said != []
+
+
+def test_a_locked_ledger_does_not_stop_a_look(tmp_path: Path, file: Path) -> None:
+    file.write_bytes(lines(stream()))
+    said: list[str] = []
+    with (
+        Database(str(tmp_path / "ledger.db")) as other,
+        other.transaction(),
+        open_ledger(str(tmp_path), said.append, patience=0.0) as ledger,
+    ):
+        assert run_named(ledger, ID[:8]) == ID
+    assert [text for text in said if "locked" in text] == said != []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_another_has_put_into_the_folder_of_runs_is_no_run(tmp_path: Path, kind: str) -> None:
+    os.makedirs(tmp_path / "runs")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/events").write_bytes(lines(stream()))
+    if kind == "file":
+        (tmp_path / "runs" / ID).write_bytes(lines(stream()))
+    elif kind == "folder":
+        (tmp_path / "runs" / ID).mkdir()
+        (tmp_path / "runs" / ID / "events").symlink_to(tmp_path / "elsewhere/events")
+    else:
+        (tmp_path / "runs" / ID).symlink_to(tmp_path / "elsewhere")
+    assert filled(tmp_path)["runs"] == []
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.1, 1), (0.5, 5), (0.51, 6), (0.95, 10), (1.0, 10)])
+def test_a_percentile_is_a_value_that_was_seen(share: float, expected: float) -> None:
+    assert percentile([float(one) for one in range(1, 11)], share) == expected
+
+
+def test_failures_are_grouped_by_their_text_without_numbers_and_paths() -> None:
+    failures = [("a", "exit code 1: x/1.c:3"), ("b", "exit code 2: y/2.c:4"), ("c", "killed by SIGKILL")]
+    assert grouped(failures) == [("exit code 1: x/1.c:3", ["a", "b"]), ("killed by SIGKILL", ["c"])]
