@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from helpers import end_started
 from treadle.engines import process_marks
 
 if TYPE_CHECKING:
@@ -92,7 +92,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """End what a test that failed has left running; those that pass see to that themselves."""
     if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
         process_marks.end_marked(SESSION)
-        end_started()
+        # where a test has used them
+        if "helpers" in sys.modules:
+            sys.modules["helpers"].end_started()
 
 
 def command_of(pid: int) -> str:
