@@ -938,8 +938,10 @@ class Walk:
         report.attempt, report.usage, report.values = job.attempt, job.usage, job._treadle_values
         if job.attempt:
             report.resources, report.heard = job.resources, job.steps.heard
-            if isinstance(job, ProcessJob) and job.proc_handle is not None:
-                report.exit_code = job.proc_handle.status
+            if isinstance(job, ProcessJob):
+                report.host = job.host
+                if job.proc_handle is not None:
+                    report.exit_code = job.proc_handle.status
             report.follow(self.reports.get(uid))
         report.failure = None if status.is_good else ended.reason or job._why_not_good()
         report.interrupted = ended.category == CANCEL or (job.interrupted and not job.timed_out)

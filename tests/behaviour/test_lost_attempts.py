@@ -70,6 +70,8 @@ def test_the_fourth_loss_ends_it_as_lost_with_the_hosts(tmp_path: Path) -> None:
     action = run(tmp_path, engine).actions["a"]
     assert engine.submitted == 4
     assert action.outcome.kind == "lost"
+    assert [one.host for one in action.attempts] == ["a", "b", "c", "d"]
+    assert [one.outcome.kind for one in action.attempts] == ["lost"] * 4
     assert action.failure == "its worker went away while it ran (on d); lost 4 times, on a, b, c, d"
 
 

@@ -553,7 +553,7 @@ class ActionReport:
     """
 
     __slots__ = (
-        *("attempt", "attempt_outcome", "duration", "earlier", "exit_code", "failure", "heard", "interrupted"),
+        *("attempt", "attempt_outcome", "duration", "earlier", "exit_code", "failure", "heard", "host", "interrupted"),
         *("is_open", "log", "origins", "outcome", "resources", "status", "uid", "unrecorded", "usage", "values"),
         "verdict",
     )
@@ -579,6 +579,8 @@ class ActionReport:
         """How it fared up to the end of each attempt before, the first one first."""
         self.heard: Mapping[str, float] = _UNHEARD
         """Phase -> when its last attempt came to it, of those that were heard of."""
+        self.host = ""
+        """Where its last attempt ran, as its engine says; "" where that says nothing."""
         self.resources: Allocation | None = None
         """What its last attempt got of the pool, None where it asked for nothing there."""
         self.exit_code: int | None = None
@@ -643,7 +645,7 @@ class AttemptReport:
     :ivar times: phase -> when it came to it, on the monotonic clock, see `Job.steps`
     :ivar resources: type -> the amount that it got of the pool, or the names of the instances; empty where it asked
         for nothing there
-    :ivar host: where it ran, as the pool calls it; "" where it asked for nothing there
+    :ivar host: where it ran, as its engine or else the pool calls it; "" where neither says so
     :ivar usage: what its programs have used, None where that is not known
     :ivar exit_code: negative for a signal, None if no program of it ended
     :ivar log: the path of its log, "" if it has none; of many attempts the first logs are not kept
@@ -662,7 +664,7 @@ class AttemptReport:
         self.duration = report.duration
         self.times = filled_in(report.heard)
         self.resources: Mapping[str, int | Sequence[str]] = {} if got is None else got.as_data()
-        self.host = "" if got is None else got.node
+        self.host = report.host or ("" if got is None else got.node)
         self.usage, self.exit_code, self.log = report.usage, report.exit_code, report.log
         self.measurements, self.attributes = report.measurements, report.attributes
         self.artifacts = report.artifacts
