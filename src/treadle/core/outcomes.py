@@ -553,8 +553,20 @@ class ActionReport:
     """
 
     __slots__ = (
-        *("attempt", "attempt_outcome", "duration", "earlier", "exit_code", "failure", "heard", "host", "interrupted"),
-        *("is_open", "log", "origins", "outcome", "resources", "status", "uid", "unrecorded", "usage", "values"),
+        *("attempt", "attempt_outcome", "duration", "earlier", "exit_code", "failure", "heard", "host"),
+        *(
+            "interrupted",
+            "is_open",
+            "log",
+            "origins",
+            "outcome",
+            "resources",
+            "status",
+            "uid",
+            "unrecorded",
+            "usage",
+            "values",
+        ),
         "verdict",
     )
 
