@@ -20,9 +20,11 @@ from treadle.scheduling.hooks import awaitable, call_job_hook, shown
 from .badges import DONE, IDLE, RUNNING, SCHEDULED, badge
 
 if TYPE_CHECKING:
+    from treadle.command.command import Retries
     from treadle.core.conditions import Condition
     from treadle.core.outcomes import Outcome
     from treadle.core.pool import Allocation
+    from treadle.core.retry import Tries
 
 Requirements = Any
 """A job, a Sequence, None, or a list, tuple or set of those, nested to any depth."""
@@ -55,7 +57,9 @@ class AbstractJob(SaysValues):
     :param exclusive: whether nothing else may run while it runs
     :param expected_duration: how many seconds it will take, if that is known: of jobs that wait for their turn,
         that goes first with which the longest path to the end begins
-    :raises UsageError: that is no duration
+    :param retries: how often and after which ends it is tried again, a `Retries`; None for never. Its `co_run` is
+        called for each attempt, and it waits anew for what it asks for
+    :raises UsageError: one of the last two is of a wrong kind
     """
 
     resources: Allocation | None = None
@@ -74,6 +78,13 @@ class AbstractJob(SaysValues):
     """The failures that it is blocked by: always those where it began."""
     _aio_when: dict[AbstractJob, Condition] | None = None
     """The conditions of what it requires, where they have one."""
+    _aio_retries: Retries | None = None
+    _aio_tries: Tries | None = None
+    """What is known of its attempts in this run, from the end of the first on."""
+    _aio_attempt = 0
+    """The number of its last attempt, if it has retries."""
+    _aio_remark = ""
+    """What its attempts add to the reason of its outcome."""
     _aio_number = "??"
     _aio_closed = False
     """Whether it holds a coroutine that was closed, or started other than by a run."""
@@ -94,6 +105,7 @@ class AbstractJob(SaysValues):
         mutex: Iterable[str] = (),
         exclusive: bool = False,
         expected_duration: float | None = None,
+        retries: Retries | None = None,
     ) -> None:
         # these are read most often: an attribute of an instance is found sooner than one of its class
         self._aio_phase = IDLE
@@ -105,6 +117,9 @@ class AbstractJob(SaysValues):
         """The jobs that must be done before it starts."""
         if resources is not None or mutex or exclusive:
             self._aio_asks = ({} if resources is None else resources, mutex, exclusive, "", None)
+        if retries is not None:
+            check_retries(self, retries)
+            self._aio_retries = retries
         if expected_duration is not None:
             self._aio_expected = _duration(expected_duration)
         if required is not None:
@@ -263,10 +278,10 @@ class AbstractJob(SaysValues):
         error = self._aio_exception
         if error is None:
             return outcome("success")
-        if isinstance(error, JobEnd):
-            return outcome(error.kind, str(error))
-        kind = error.kind if isinstance(error, ProgramError) else "error"
-        return outcome(kind, f"{error}" if isinstance(error, TreadleError) else f"{type(error).__name__}: {error}")
+        ended = outcome_of_error(error)
+        if not self._aio_remark:
+            return ended
+        return outcome(ended.kind, f"{ended.reason}; {self._aio_remark}" if ended.reason else self._aio_remark)
 
     def _aio_awaited(self) -> Awaitable[Any]:
         """Return the awaitable of a run."""
@@ -285,6 +300,8 @@ class AbstractJob(SaysValues):
         self._aio_phase = IDLE
         self._aio_value = self._aio_exception = self._aio_stack = self._aio_end = None
         self._aio_origins = ()
+        if self._aio_retries is not None:
+            self._aio_tries, self._aio_attempt, self._aio_remark = None, 0, ""
         if self._treadle_values is not None:
             self._treadle_values = None
         if self._aio_asks is not None:
@@ -322,22 +339,41 @@ def _duration(seconds: object) -> float:
     raise UsageError(f"the expected_duration is {shown(seconds)}", facts=("expected seconds, None if not known",))
 
 
-class Job(AbstractJob):
-    """A job that is a coroutine object: it can run once.
+class _Made:
+    """What awaits another coroutine each time: that which a function makes."""
 
-    :param corun: what is awaited when it runs
+    __slots__ = ("__name__", "factory")
+
+    def __init__(self, factory: Callable[[], Awaitable[Any]]) -> None:
+        self.factory = factory
+        self.__name__ = str(getattr(factory, "__name__", type(factory).__name__))
+
+    def __await__(self) -> Any:
+        return awaitable(self.factory).__await__()
+
+
+class Job(AbstractJob):
+    """A job that is a coroutine object: it can run once. With `retries` it is a function that makes one each time.
+
+    :param corun: what is awaited when it runs; with `retries` a function that makes it, for each attempt
     :param coshutdown: what is awaited when its scheduler ends
     :param options: as for AbstractJob
     """
 
     def __init__(
-        self, corun: Awaitable[Any], *args: Any, coshutdown: Awaitable[Any] | None = None, **kwds: Any
+        self,
+        corun: Awaitable[Any] | Callable[[], Awaitable[Any]],
+        *args: Any,
+        coshutdown: Awaitable[Any] | None = None,
+        **kwds: Any,
     ) -> None:
-        if type(corun) is not CoroutineType:
+        if kwds.get("retries") is not None:
+            corun = _made_by(corun)
+        elif type(corun) is not CoroutineType:
             _check_awaitable(corun, "Job")
         if coshutdown is not None:
             _check_awaitable(coshutdown, "coshutdown")
-        self.corun = corun
+        self.corun: Awaitable[Any] = corun  # type: ignore[assignment]
         self.coshutdown = coshutdown
         super().__init__(*args, **kwds)
 
@@ -367,6 +403,8 @@ class Job(AbstractJob):
         return self.corun if type(self).co_run is Job.co_run else awaitable(self.co_run)
 
     def _aio_is_used_up(self) -> bool:
+        if type(self.corun) is _Made and self.coshutdown is None:
+            return self._aio_closed
         return self._aio_closed or self._aio_phase != IDLE
 
     def _aio_has_shutdown(self) -> bool:
@@ -461,6 +499,44 @@ def run_alone(make: Callable[[], Awaitable[Any]], name: str) -> Any:
 
     with RareCollection(), asyncio.Runner() as runner:
         return runner.run(body())
+
+
+def outcome_of_error(error: BaseException) -> Outcome:
+    """Return the outcome of a job that has raised an exception."""
+    from treadle.core.outcomes import outcome
+
+    if isinstance(error, JobEnd):
+        return outcome(error.kind, str(error))
+    kind = error.kind if isinstance(error, ProgramError) else "error"
+    return outcome(kind, f"{error}" if isinstance(error, TreadleError) else f"{type(error).__name__}: {error}")
+
+
+def check_retries(job: AbstractJob, retries: object) -> None:
+    """Refuse what are no retries of a job.
+
+    :raises UsageError: they are of a wrong kind, or the job cannot be tried again
+    """
+    from treadle.command.command import Retries
+
+    if not isinstance(retries, Retries):
+        raise UsageError(f"the retries of a job are {shown(retries)}", facts=("expected Retries(2), or None",))
+    if retries.passes > 1:
+        raise UsageError(
+            "a job of treadle.aio has retries with passes", hint="passes are for a CommandWalk: call it so often"
+        )
+    if hasattr(job, "jobs"):
+        raise UsageError("a scheduler is not tried again", hint="give retries to the jobs in it")
+
+
+def _made_by(given: Any) -> Any:
+    if callable(given):
+        return _Made(given)
+    if isinstance(given, CoroutineType):
+        given.close()
+    raise TypeError(
+        f"a Job with retries takes a function that makes its coroutine, not {given!r}: a coroutine runs once;"
+        " write Job(lambda: work(1), retries=...) or Job(partial(work, 1), retries=...)"
+    )
 
 
 def _check_awaitable(given: object, what: str) -> None:

@@ -33,8 +33,9 @@ class ProcessJob(AbstractJob):
     It uses of the command what it runs (`steps` or `script`), what its exit codes mean (`codes`, `expect`), `cwd`,
     `env`, `stdout` and the time limit. If the
     limit is reached or the job is cancelled, the whole tree of the program gets TERM and, after the grace, KILL.
-    What the limits of the command ask of the pool counts where the job itself asks for nothing; their queue and
-    tokens are for walks. The program finds what the job got in the variables of `Allocation.environment`.
+    What the limits of the command ask of the pool counts where the job itself asks for nothing, and so do their
+    retries; their queue and tokens are for walks. The program finds what the job got in the variables of
+    `Allocation.environment`.
 
     :param command: what to run
     :param root: the folder that its paths are relative to
@@ -48,6 +49,8 @@ class ProcessJob(AbstractJob):
         self.grace = grace
         super().__init__(**options)
         limits = command.limits
+        if self._aio_retries is None and limits.retries.max and limits.retries.passes == 1:
+            self._aio_retries = limits.retries
         if self._aio_asks is None and limits.says_demand:
             self._aio_asks = (limits.resources, limits.mutex, limits.exclusive, limits.group, limits.limit)
 
@@ -58,7 +61,10 @@ class ProcessJob(AbstractJob):
         :raises ProgramError: it could not be started, its exit code means a failure, or its time was up
         :raises Skipped: its exit code says that it does not apply
         """
-        command = self.command
+        command, timeout = self.command, self.command.limits.timeout
+        if self._aio_tries is not None:
+            # it may have grown
+            timeout = self._aio_tries.amounts.get("timeout")
         attempt, report = self._attempt(), ""
         if REPORT not in command.env.set:
             from tempfile import gettempdir
@@ -68,13 +74,13 @@ class ProcessJob(AbstractJob):
             attempt.environ = {**attempt.environ, REPORT: report}
         self.usage = None
         try:
-            how, is_late = await PROGRAMS.run(attempt, command.limits.timeout, self.grace)
+            how, is_late = await PROGRAMS.run(attempt, timeout, self.grace)
         finally:
             if report and os.path.lexists(report):
                 self._take_report(report, attempt)
         self.usage = how.usage
         if is_late:
-            text = f"{command.shown}: ended after its time limit of {command.limits.timeout:g} s"
+            text = f"{command.shown}: ended after its time limit of {timeout:g} s"
             raise ProgramError(text, kind="timeout")
         if how.code is None:
             raise ProgramError(how.error)

@@ -13,7 +13,7 @@ from treadle.events.bus import Action, Bus, Ended, Started, Subscriber, WalkBega
 from .graph import levels
 from .job import AbstractJob
 from .naming import named
-from .run import CANCELLING, LEFT_OUT, STARTING
+from .run import AGAIN, CANCELLING, LEFT_OUT, STARTING
 from .scheduler import PureScheduler
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class _PublishedRun:
         self._bus = bus
         self._starts: dict[AbstractJob, tuple[float, int]] = {}
         """Running job -> when it started, and its slot."""
+        self._between: dict[AbstractJob, Ended] = {}
+        """What is tried again, and has not started again -> the end of its last attempt."""
         self._left_out: set[AbstractJob] = set()
         self._free: list[int] = []
         jobs = named(scheduler)
@@ -94,8 +96,15 @@ class _PublishedRun:
             slot = heappop(self._free) if self._free else len(self._starts)
             now = monotonic()
             self._starts[job] = (now, slot)
-            self._bus.publish("decided", self._names[job], _TO_RUN)
-            self._bus.publish("started", Started(self._names[job], 1, slot, now))
+            if self._between.pop(job, None) is None:
+                self._bus.publish("decided", self._names[job], _TO_RUN)
+            self._bus.publish("started", Started(self._names[job], job._aio_attempt or 1, slot, now))
+        elif what == AGAIN:
+            self._publish_again(job)
+        elif job in self._between:
+            end = self._between.pop(job)
+            end.delay = None
+            self._bus.publish("ended", end)
         elif what == LEFT_OUT:
             self._publish_left_out(job, job._aio_outcome() or NO_OUTCOME)
         elif job in self._starts:
@@ -112,14 +121,29 @@ class _PublishedRun:
         self._bus.publish("decided", self._names[job], verdict)
         self._bus.publish("ended", Ended(self._names[job], ended.end, 0.0, verdict.reasons, outcome=ended))
 
+    def _publish_again(self, job: AbstractJob) -> None:
+        """Publish the end of an attempt that another one follows."""
+        tries = job._aio_tries
+        if job not in self._starts or tries is None:
+            return
+        end = self._between[job] = self._end_of(job, tries.ended)
+        end.delay, end.grown = tries.delay, tries.grown
+        self._bus.publish("attempt_ended", end)
+
     def _publish_end(self, job: AbstractJob, ended: Outcome) -> None:
+        self.has_interrupted |= ended.end == INTERRUPTED
+        self._bus.publish("ended", self._end_of(job, ended))
+
+    def _end_of(self, job: AbstractJob, ended: Outcome) -> Ended:
         start, slot = self._starts.pop(job)
         heappush(self._free, slot)
-        self.has_interrupted |= ended.end == INTERRUPTED
         failure = "" if ended.is_good else ended.reason
         # a subclass may mean something else by this name
         usage = job.usage if isinstance(job.usage, Usage) else None
         took = monotonic() - start
         end = Ended(self._names[job], ended.end, took, failure=failure, usage=usage, outcome=ended)
         end.values = job._treadle_values
-        self._bus.publish("ended", end)
+        end.attempts = job._aio_attempt or 1
+        if job._aio_retries is not None:
+            end.most = job._aio_retries.max + 1
+        return end

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 STARTING, DONE_WELL, RAISED, CANCELLED, CANCELLING = "STARTING", "DONE", "RAISED", "CANCELLED", "CANCELLING"
 LEFT_OUT = "LEFT OUT"
+AGAIN = "TRYING AGAIN"
 """What happens to a job, for listeners: CANCELLED from outside, or the run is about to cancel it (CANCELLING); it
-will not start by its conditions (LEFT_OUT)."""
+will not start by its conditions (LEFT_OUT); an attempt has failed, and another one follows (AGAIN)."""
 WINDOW = "window"
 """The one queue of a scheduler with a window; each job takes a token of it."""
 _REUSED = ("cannot reuse already awaited coroutine", "coroutine is being awaited already")
@@ -47,6 +48,8 @@ class Run:
     :param listener: called with what happens, and to which job
     :param share: its part of the pool; None where no job asks for resources
     :param conditions: the conditions of its jobs; None where none has one
+    :param fail_fast: whether any failure lets nothing new start, and what runs come to its end; `conditions` are
+        needed for that
     """
 
     def __init__(
@@ -58,9 +61,18 @@ class Run:
         listener: Callable[[str, AbstractJob], None] | None = None,
         share: Share | None = None,
         conditions: Conditions | None = None,
+        *,
+        fail_fast: bool = False,
     ) -> None:
+        self._fail_fast = fail_fast
+        self._between: dict[AbstractJob, Exception] = {}
+        """What has failed and is tried again, but has not started again -> how it has failed."""
+        self._pauses: dict[AbstractJob, asyncio.TimerHandle] = {}
+        """What of that pauses before."""
         self.failure: BaseException | None = None
-        """The exception of the first critical job that failed."""
+        """The exception of the first critical job that failed, or of any with `fail_fast`."""
+        self.failed: AbstractJob | None = None
+        """That job."""
         self.timed_out = False
         self.inner = inner
         self._countdown = countdown
@@ -178,7 +190,7 @@ class Run:
             if len(self._endless) >= self._window and admission.waiting and self._finite:
                 self._window_is_lost(admission.waiting)
         self._is_starting = False
-        if not self._tasks and not self._is_over:
+        if not (self._tasks or self._pauses or self._is_over):
             self.refuse(InternalError("nothing runs and nothing can start, but work remains"))
 
     def _ask(self, share: Share, jobs: Collection[AbstractJob]) -> None:
@@ -188,7 +200,7 @@ class Run:
         share.ask(jobs)
         if self._window and len(self._endless) >= self._window and share.waiting and self._finite:
             self._window_is_lost(len(share.waiting))
-        if not (self._tasks or share.waiting or self._is_over):
+        if not (self._tasks or self._pauses or share.waiting or self._is_over):
             self.refuse(InternalError("nothing runs and nothing can start, but work remains"))
 
     def _let_through(self, conditions: Conditions, jobs: Iterable[AbstractJob]) -> list[AbstractJob]:
@@ -209,10 +221,13 @@ class Run:
         self, conditions: Conditions, job: AbstractJob, kind: str, reason: str
     ) -> Collection[AbstractJob]:
         """Note that a job will not start; return what requires nothing more then."""
-        job._aio_end = (kind, reason)
+        if job in self._between:
+            self._give_up(job)
+        else:
+            job._aio_end = (kind, reason)
         self._has_lost = True
         conditions.note(job, self._tasks)
-        if self._listener is not None:
+        if self._listener is not None and job._aio_end is not None:
             self._listener(LEFT_OUT, job)
         return self._left_by(job) or ()
 
@@ -235,6 +250,9 @@ class Run:
             self._hook_raised(raised)
 
     def _start(self, job: AbstractJob, slot: int = -1) -> None:
+        if job._aio_retries is not None:
+            job._aio_attempt += 1
+            self._between.pop(job, None)
         if self._listener is not None:
             self._listener(STARTING, job)
         job._aio_enter(RUNNING)
@@ -252,6 +270,8 @@ class Run:
             # most are plain, and most runs are of many: no detour
             value = await (job.corun if type(job) is Job else job._aio_awaited())
         except BaseException as error:
+            if job._aio_retries is not None and self._goes_on(job, error, slot):
+                return
             self._note_end(job, error)
             self._ended(job, slot)
             if not isinstance(error, Exception | asyncio.CancelledError):
@@ -264,6 +284,49 @@ class Run:
         if self._listener is not None:
             self._note_end(job, None)
         self._ended(job, slot)
+
+    def _goes_on(self, job: AbstractJob, error: BaseException, slot: int) -> bool:
+        """Return whether another attempt of a job follows, which is seen to then; if that raises, the run fails."""
+        is_let_in = self._conditions is None or self._conditions.is_let_in(job)
+        if self._is_over or not isinstance(error, Exception) or not is_let_in:
+            return False
+        try:
+            from .retrying import next_attempt
+
+            found = next_attempt(job, error, self._share)
+            if not found.again:
+                return False
+            self._between[job] = error
+            if self._listener is not None:
+                self._listener(AGAIN, job)
+            self._tasks.pop(job, None)
+            self._endless.discard(job)
+            if self._share is not None:
+                self._share.release(slot)
+            elif slot >= 0 and self._admission is not None:
+                self._admission.release(slot)
+            job._aio_enter(SCHEDULED)
+            if found.delay:
+                self._pauses[job] = self._loop.call_later(found.delay, self._pause_is_over, job)
+            self._start_ready(() if found.delay else (job,))
+        except Exception as raised:
+            self._hook_raised(raised)
+        return True
+
+    def _pause_is_over(self, job: AbstractJob) -> None:
+        del self._pauses[job]
+        try:
+            self._start_ready((job,))
+        except Exception as raised:
+            self._hook_raised(raised)
+
+    def _give_up(self, job: AbstractJob) -> None:
+        """Have a job that was to be tried again end as its last attempt has."""
+        if job in self._pauses:
+            self._pauses.pop(job).cancel()
+        job._aio_raise(self._between.pop(job))
+        if self._listener is not None:
+            self._listener(RAISED, job)
 
     def _note_end(self, job: AbstractJob, error: BaseException | None) -> None:
         """Note how a job has ended and call the listener; if a hook raises in this, the run fails by that."""
@@ -310,7 +373,7 @@ class Run:
             job._aio_raise(failure)
         if self._listener is not None:
             self._listener(RAISED if job._aio_exception is not None else CANCELLED, job)
-        if call_hook(job, "is_critical") and not self._is_over:
+        if not self._is_over and (self._fail_fast or call_hook(job, "is_critical")):
             self._fail(job, failure)
 
     def _cancelled(self, job: AbstractJob) -> None:
@@ -342,7 +405,7 @@ class Run:
     def _fail(self, job: AbstractJob, failure: BaseException) -> None:
         """End the run since a critical job has failed; what conditions let in then goes on before."""
         if self.failure is None:
-            self.failure = failure
+            self.failure, self.failed = failure, job
         conditions = self._conditions
         if conditions is not None and conditions.can_let_in:
             self._drain(conditions, job)
@@ -355,7 +418,10 @@ class Run:
         if self._is_draining:
             return
         self._is_draining = True
-        for job, task in list(self._tasks.items()):
+        for job in list(self._pauses):
+            if not conditions.is_let_in(job):
+                self._start_ready(self._leave_out(conditions, job, "not_started", FAILED_BEFORE))
+        for job, task in list(self._tasks.items()) if not self._fail_fast else ():
             if not (job is failed or job in needed or job.forever):
                 self._given_up.add(job)
                 if self._listener is not None:
@@ -444,6 +510,8 @@ class Run:
         self._is_over = True
         if self._share is not None:
             self._share.wake()
+        for job in list(self._between):
+            self._give_up(job)
 
     def _window_is_lost(self, waiting: int) -> None:
         """Refuse to wait for a place that never gets free; only warn if there is a time limit."""

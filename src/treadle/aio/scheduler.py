@@ -41,6 +41,8 @@ class PureScheduler(JobGraph):
     :param pool: what there is for jobs that ask for resources, also for those in nested schedulers; None for what
         this machine has
     :param max_running: how many jobs may run at once, in this scheduler and in all within; None for any number
+    :param fail_fast: whether nothing new starts after the first job has failed, critical or not; what runs goes on
+        to its end, and the run has failed then
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class PureScheduler(JobGraph):
         verbose: bool = False,
         pool: Pool | None = None,
         max_running: int | None = None,
+        fail_fast: bool = False,
     ) -> None:
+        self.fail_fast = fail_fast
         self._aio_pool = pool
         self._aio_most = max_running
         self._aio_shared: Shared | None = None
@@ -139,7 +143,9 @@ class PureScheduler(JobGraph):
     def why(self) -> str:
         """Return in words how the last run ended."""
         if self.failed_critical():
-            return "a CRITICAL job has raised an exception"
+            run = self._aio_last
+            is_critical = run is None or run.failed is None or run.failed.is_critical()
+            return f"a{' CRITICAL' if is_critical else ''} job has raised an exception"
         limit = self.failed_time_out()
         return "FINE" if limit is False else f"TIMED OUT after {limit}s"
 
@@ -243,7 +249,11 @@ class PureScheduler(JobGraph):
         else:
             shared = self._aio_shared
         share = None if shared is None else shared.share(self, window)
-        run = Run(self.jobs, counted(self), window, graphs[1:], listener, share, _conditions(self))
+        conditions = _conditions(self)
+        run = Run(
+            *(self.jobs, counted(self), window, graphs[1:], listener, share, conditions),
+            fail_fast=bool(self.fail_fast),
+        )
         for graph in graphs:
             graph._aio_prepare(is_checked=graph is not self, shared=shared)
         self._aio_last = run
@@ -316,6 +326,7 @@ class Scheduler(PureScheduler, AbstractJob):
         verbose: bool = False,
         pool: Pool | None = None,
         max_running: int | None = None,
+        fail_fast: bool = False,
         **kwds: Any,
     ) -> None:
         PureScheduler.__init__(
@@ -328,6 +339,7 @@ class Scheduler(PureScheduler, AbstractJob):
             verbose=verbose,
             pool=pool,
             max_running=max_running,
+            fail_fast=fail_fast,
         )
         AbstractJob.__init__(self, **kwds)
 
@@ -392,9 +404,9 @@ def _shared(graphs: list[Any]) -> Shared | None:
     return shared if shared.demands or graphs[0]._aio_most is not None else None
 
 
-def _conditions(graph: JobGraph) -> Conditions | None:
+def _conditions(graph: PureScheduler) -> Conditions | None:
     """Return the conditions of the jobs, None where none has one."""
-    if not [job for job in graph.jobs if job._aio_when is not None]:
+    if not (graph.fail_fast or [job for job in graph.jobs if job._aio_when is not None]):
         return None
     from .conditions import Conditions
 

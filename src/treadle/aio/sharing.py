@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from treadle.core.pool import Demand
@@ -192,8 +193,21 @@ class Share:
         for job in jobs:
             self.waiting[job] = None
             encloses = isinstance(job, JobGraph)
-            push((self, job), queue, tokens, 0, demands.get(job, _NOTHING), encloses=encloses, within=within)
+            priority = 0 if job._aio_tries is None else job._aio_tries.priority(0)
+            push((self, job), queue, tokens, priority, demands.get(job, _NOTHING), encloses=encloses, within=within)
         self._shared.start_ready()
+
+    def demand_of(self, job: AbstractJob) -> Demand:
+        """Return what a job asks for."""
+        return self._shared.demands.get(job, _NOTHING)
+
+    def most_beside(self, kind: str, amounts: Mapping[str, float]) -> float | None:
+        """Return how much of a type there is at most, see `Pool.most_beside`."""
+        return self._shared.admission.pool.most_beside(kind, amounts)
+
+    def grow(self, job: AbstractJob, resources: Mapping[str, int]) -> None:
+        """Have a job ask for other amounts from now on."""
+        self._shared.demands[job] = replace(self.demand_of(job), resources=resources)
 
     def begin(self, job: AbstractJob, slot: int) -> None:
         """Start a job whose turn has come, unless the run is over meanwhile."""

@@ -554,20 +554,8 @@ class ActionReport:
 
     __slots__ = (
         *("attempt", "attempt_outcome", "duration", "earlier", "exit_code", "failure", "heard", "host"),
-        *(
-            "interrupted",
-            "is_open",
-            "log",
-            "origins",
-            "outcome",
-            "resources",
-            "status",
-            "uid",
-            "unrecorded",
-            "usage",
-            "values",
-        ),
-        "verdict",
+        *("interrupted", "is_open", "log", "origins", "outcome", "resources", "status", "uid", "unrecorded"),
+        *("usage", "values", "verdict"),
     )
 
     def __init__(self, uid: Hashable, outcome: Outcome, verdict: Verdict | None) -> None:

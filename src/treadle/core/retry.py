@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from treadle.errors import UsageError, listed
 
 from .codes import numbers_of
-from .outcomes import FAIL
+from .outcomes import FAIL, NO_OUTCOME
 from .text import size_text
 
 if TYPE_CHECKING:
@@ -187,7 +187,18 @@ class Tries:
     :param seed: what jitter depends on, beside the number of the attempt
     """
 
-    __slots__ = ("_grown_times", "amounts", "grown", "has_grown", "hosts", "losses", "retries", "seed")
+    __slots__ = (
+        "_grown_times",
+        "amounts",
+        "delay",
+        "ended",
+        "grown",
+        "has_grown",
+        "hosts",
+        "losses",
+        "retries",
+        "seed",
+    )
 
     def __init__(self, retries: Policy, amounts: Mapping[str, float], seed: str = "") -> None:
         self.retries = retries
@@ -199,6 +210,10 @@ class Tries:
         """Where attempts were lost, as far as that is known."""
         self.grown: Mapping[str, float] = {}
         """What the next attempt gets more of than the one before."""
+        self.ended: Outcome = NO_OUTCOME
+        """How the last attempt has ended."""
+        self.delay = 0.0
+        """The seconds between the last attempt and the next one."""
         self.has_grown = False
         """Whether the next attempt asks for another amount than the first."""
         self._grown_times: dict[str, int] = {}
@@ -234,7 +249,7 @@ class Tries:
         :raises UsageError: a function has grown something to what is no amount
         """
         found, retries = Next(), self.retries
-        self.grown = found.grown
+        self.grown, self.ended = found.grown, ended
         if ended.kind == "lost":
             self.losses += 1
             self.hosts += [host] if host and host not in self.hosts else []
@@ -264,7 +279,7 @@ class Tries:
                 self.amounts[kind] = found.grown[kind] = amount
                 self.has_grown = True
         found.again = not stuck
-        found.delay = pause_before(attempt + 1, retries.backoff, retries.jitter, self.seed)
+        found.delay = self.delay = pause_before(attempt + 1, retries.backoff, retries.jitter, self.seed)
         return found
 
     def _next_amount(self, kind: str, growth: Growth, amount: float, attempt: int, ended: Outcome) -> float:

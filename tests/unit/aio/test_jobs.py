@@ -31,7 +31,7 @@ def test_any_awaitable_will_do() -> None:
 
 def test_a_job_takes_coroutines_and_says_how_a_function_becomes_one() -> None:
     with pytest.raises(TypeError, match=r"takes a coroutine, not .*: call it, endless\(\.\.\.\)"):
-        Job(endless)  # type: ignore[arg-type]
+        Job(endless)
     work = value()
     with pytest.raises(TypeError, match="coshutdown takes a coroutine, not 3"):
         Job(work, coshutdown=3)  # type: ignore[arg-type]
