@@ -42,10 +42,15 @@ class Options:
     :param yes: whether actions that have to be confirmed start without a question
     """
 
+    # options of the command line alone, of which most calls have none
+    events = junit = trace = markdown = html = ""
+    """The file for the events of a run, and those for reports."""
+    github = stale = replaced = files = rebuild = failed = suggest = False
     attempt = 0
     """The attempt whose log is shown, 0 for the last one."""
-    # what looks at a plan or at recorded runs alone has its defaults here
-    files = rebuild = failed = suggest = False
+    sort = ""
+    durations: int | None = None
+    """So many, the longest ones."""
     format = "tree"
     fold: int | None = None
     """A graph draws families of more instances as one node."""
@@ -117,21 +122,12 @@ class Options:
         self.repeat_until_fail = repeat_until_fail
         self.dry = False
         self.watch = False
-        self.stale = False
-        self.replaced = False
         self.verbose = False
         self.quiet = False
         self.force = _list_of(force)
         self.force_all = False
         self.output = ""
         """How what actions print is shown: `quiet`, `block`, `stream` or `prefix`; "" as each action says."""
-        self.events = ""
-        """The file for the events of a run; the next ones are files of reports."""
-        self.junit = ""
-        self.trace = ""
-        self.markdown = ""
-        self.html = ""
-        self.github = False
         self.wait = wait
         self.yes = yes
         self.record = record
@@ -145,8 +141,6 @@ class Options:
         """A file that says what there is of resources."""
         self.json = False
         self.everything = False
-        self.sort = ""
-        self.durations: int | None = None
 
     @property
     def repeats(self) -> bool:
