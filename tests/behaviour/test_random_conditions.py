@@ -2,7 +2,8 @@
 
 Beside them goes a model of a few lines. An action fails while one of its sources is bad, or while it is flaky,
 which no fingerprint knows. What runs, what is blocked and what is not needed must be as the model says, whether the
-whole plan was walked, its dirty part, or what was edited in it.
+whole plan was walked, its dirty part, or what was edited in it. Some walks are of what `--only` selects: what that is
+the model says too, and the walk after it, by the snapshot of one before, must do all that was left.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ class Model:
         self.flaky: set[str] = set()
         self.records: dict[str, tuple[str, str | None, bool]] = {}
         """Name -> what it was asked, what it made, and whether that followed a failure."""
+        self.lasts: dict[str, tuple[int, str]] = {}
+        """Name -> when it ended last, and how; only of what ran."""
+        self.now = 0
         self.actions: list[Action] = []
         for n in range(rng.randrange(4, 9)):
             self.actions.append(Action(rng, f"a{n}", self.actions))
@@ -93,11 +97,19 @@ class Model:
         default = f"default: [{', '.join(action.name for action in self.actions)}]"
         self.project.write("plan", "\n".join(["treadle: 1", default, "actions:", *lines]) + "\n")
 
-    def walk(self) -> tuple[list[str], dict[str, str]]:
-        """Run all that has to, on the files of the model; return the names, and how each action ends."""
+    def walk(self, selected: set[str] | None = None) -> tuple[list[str], dict[str, str]]:
+        """Run all that has to, on the files of the model; return the names, and how each action ends.
+
+        :param selected: only these and what they need; all without it
+        """
         ran: list[str] = []
         ends: dict[str, str] = {}
+        wanted = {action.name for action in self.actions} if selected is None else set(selected)
+        for action in reversed(self.actions):
+            wanted.update(action.edges if action.name in wanted else ())
         for action in self.actions:
+            if action.name not in wanted:
+                continue
             starts = {one: ends[one] for one in action.edges}
             unmet = [one for one, when in action.edges.items() if starts[one] not in CONDITIONS[when]]
             if unmet:
@@ -107,7 +119,42 @@ class Model:
             ends[action.name] = self.decide(
                 action, ran, is_demanded=not {"failed", "blocked"}.isdisjoint(starts.values())
             )
+            if action.name in ran:
+                self.now += 1
+                self.lasts[action.name] = (self.now, ends[action.name])
         return sorted(ran), ends
+
+    def selected(self, only: str) -> set[str]:
+        """Return what `--only` selects now."""
+        lasts: dict[str, tuple[int, str]] = {}
+        origins: dict[str, set[str]] = {}
+        for action in self.actions:
+            name = action.name
+            own = self.lasts.get(name)
+            by = {}
+            for one, when in action.edges.items():
+                kind = lasts[one][1] if one in lasts else "not_started"
+                met = CONDITIONS[when] | ({"not_started"} if when in ("always", "not failed") else set())
+                if not (kind in met or (kind == "success" and "skip" in met)):
+                    by[one] = kind
+            failed = [one for one, kind in by.items() if kind in ("failed", "blocked")]
+            said = failed or ([] if "not_started" in by.values() else list(by))
+            at = max((lasts[one][0] for one in said), default=0)
+            if said and (own is None or own[0] < at):
+                lasts[name] = (at, "blocked" if failed else "not_needed")
+                origins[name] = set().union(*(origins.get(one) or {one} for one in failed))
+            elif own is not None:
+                lasts[name] = own
+        found = set()
+        for action in self.actions:
+            kind = lasts[action.name][1] if action.name in lasts else "none"
+            is_due = {
+                "failed": kind in ("failed", "blocked"),
+                "not-passed": kind not in ("success", "not_needed"),
+                "not-run": kind == "none" or (kind == "blocked" and action.name not in self.lasts),
+            }
+            found.update([action.name] if is_due[only] else ())
+        return found
 
     def decide(self, action: Action, ran: list[str], *, is_demanded: bool) -> str:
         """Run an action if it has to; return how it ends."""
@@ -190,9 +237,14 @@ def test_ten_walks_with_conditions_agree_with_the_model(project: Project, seed: 
         is_killed = rng.random() < 0.2 and not any("skip" in one.needs.values() for one in model.actions)
         if is_killed:
             kill_in_the_middle(project, rng)
-        expected, ends = model.walk()
+        only = (
+            rng.choice(["failed", "failed", "not-passed", "not-run"])
+            if not is_killed and rng.random() < 0.3
+            else ""
+        )
+        expected, ends = model.walk(model.selected(only) if only else None)
         before = len(project.starts())
-        done = project.treadle("run", "-k", "-j2")
+        done = project.treadle("run", "-k", "-j2", *(["--only", only] if only else []))
         ran = sorted(project.starts()[before:])
         if is_killed:
             assert set(ran) <= set(expected), (seed, walk, done.text)
