@@ -145,7 +145,7 @@ class Model:
                 origins[name] = set().union(*(origins.get(one) or {one} for one in failed))
             elif own is not None:
                 lasts[name] = own
-        found = set()
+        found: set[str] = set()
         for action in self.actions:
             kind = lasts[action.name][1] if action.name in lasts else "none"
             is_due = {

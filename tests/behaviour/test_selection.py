@@ -11,7 +11,9 @@ import pytest
 
 from project import Project
 from treadle import Options, Session
+from treadle.core.outcomes import Usage
 from treadle.errors import UsageError
+from treadle.session.last_outcomes import _peak
 
 PLAN = """
 treadle: 1
@@ -445,3 +447,22 @@ def test_the_graph_is_of_what_is_selected(project: Project) -> None:
     failed_once(project)
     assert "t@1" not in project.treadle("graph", "--only", "failed", "--no-state").out
     assert "no action is selected" in project.treadle("graph", "--where", "timeout").err
+
+
+def test_what_ran_after_a_failure_before_it_keeps_its_own_outcome(project: Project) -> None:
+    """S1: blocked is only what has ended before the failure did, whatever the plan says of their edge now."""
+    plan = "treadle: 1\nactions:\n  a: {sh: 'test -e ok'}\n  b: {sh: ':', needs: [{action: a, when: WHEN}]}\n"
+    project.write("plan", plan.replace("WHEN", "always"))
+    assert project.treadle("run", "-k", "*").code == 1
+    project.write("plan", plan.replace("WHEN", "on_success"))
+    assert selected(project, "*", only="failed") == {"a"}
+    assert project.treadle("run", "*").code == 1
+    assert selected(project, "*", only="failed") == {"a", "b"}
+
+
+def test_memory_is_of_all_processes_where_that_is_known() -> None:
+    """S1: counted by a control group, else the most that is known of a look each second and of one process."""
+    assert _peak(Usage(1.0, 0.0, 0.0, largest_process=3, tree_peak=2)) == 2
+    assert _peak(Usage(1.0, 0.0, 0.0, largest_process=3, sampled_peak=2)) == 3
+    assert _peak(Usage(1.0, 0.0, 0.0, sampled_peak=2)) == 2
+    assert _peak(Usage(1.0, 0.0, 0.0)) is None

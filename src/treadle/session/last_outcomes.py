@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping
 
     from treadle.command.command import Command
-    from treadle.core.outcomes import Outcome
+    from treadle.core.outcomes import Outcome, Usage
     from treadle.frontends.base import Project
     from treadle.state.store import Store
 
@@ -28,7 +28,7 @@ class LastOutcome:
     :ivar at: when, in milliseconds since the epoch
     :ivar duration: seconds of its last attempt; this and what follows is None where nothing ran
     :ivar code: the exit code of its last program, negative for a signal
-    :ivar memory: bytes at the peak of its largest process
+    :ivar memory: bytes at its peak: of all its processes, where that is known, else of the largest one
     :ivar cpu: seconds of CPU
     :ivar origins: the failures that it is blocked by
     """
@@ -68,8 +68,16 @@ def own_outcome(store: Store, key: str, *, is_up_to_date: bool = False) -> LastO
         found.duration = run.duration
         found.code = 0 if run.code is None and found.outcome.category == PASS else run.code
     if run.usage is not None:
-        found.memory, found.cpu = run.usage.largest_process, run.usage.cpu
+        found.memory, found.cpu = _peak(run.usage), run.usage.cpu
     return found
+
+
+def _peak(usage: Usage) -> int | None:
+    if usage.tree_peak is not None:
+        return usage.tree_peak
+    # a look each second may have come too late for what the largest process had
+    known = [one for one in (usage.sampled_peak, usage.largest_process) if one is not None]
+    return max(known, default=None)
 
 
 def in_doubt(store: Store, plan: Project, uids: Iterable[str]) -> list[str]:
