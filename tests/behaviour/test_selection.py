@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from project import Project
+from project import DEADLINE, Project, wait_until
 from treadle import Options, Session
 from treadle.core.outcomes import Usage
 from treadle.errors import UsageError
@@ -466,3 +467,32 @@ def test_memory_is_of_all_processes_where_that_is_known() -> None:
     assert _peak(Usage(1.0, 0.0, 0.0, largest_process=3, sampled_peak=2)) == 3
     assert _peak(Usage(1.0, 0.0, 0.0, sampled_peak=2)) == 2
     assert _peak(Usage(1.0, 0.0, 0.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "last", "taken"),
+    [(signal.SIGINT, "interrupted", {"not-passed"}), (signal.SIGKILL, None, {"not-passed", "not-run"})],
+)
+def test_what_was_cut_off_has_neither_failed_nor_passed(
+    number: signal.Signals, last: str | None, taken: set[str], project: Project
+) -> None:
+    """S1: a run that was killed has not told how its actions ended."""
+    project.write("plan", "treadle: 1\nactions: {a: {sh: 'echo a >> $LOG; exec sleep 600', pass: [LOG]}}\n")
+    child = project.start("run", "a")
+    wait_until(project.starts)
+    child.send_signal(number)
+    child.communicate(timeout=DEADLINE)
+    assert listed(project)["a"]["last_outcome"] == last
+    assert {only for only in ("failed", "not-passed", "not-run") if selected(project, "*", only=only)} == taken
+    # what a killed run has left running is ended by the next one
+    project.write("plan", "treadle: 1\nactions: {a: {sh: ':'}}\n")
+    assert project.treadle("run", "a").code == 0
+
+
+def test_records_that_do_not_count_are_told(project: Project) -> None:
+    """S1: all has no outcome then, which is not what a list by outcomes should say without a word."""
+    failed_once(project)
+    project.write(".treadle/records", "garbage" * 100)
+    done = project.treadle("list", "--only", "not-run", "a")
+    assert "has not run" in done.out
+    assert "everything counts as new" in done.err

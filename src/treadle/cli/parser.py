@@ -477,8 +477,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
 
 _ONLY = "only actions that ended so: failed, not-passed, not-run; changed: that would run"
 _WHERE = 'only actions for which it holds: "timeout or duration > 10m", "memory > 2GiB"'
-_WITH_BLOCKED = "also what a failure of a selected action has blocked (with --only failed always)"
-_WITHOUT_BLOCKED = "not even with --only failed"
+_WITH_BLOCKED = "also what a failure of a selected action has blocked (--only failed does so)"
+_WITHOUT_BLOCKED = "leave that out with --only failed too"
 _DURATIONS = "the N actions that took longest when they last ran (without a number: 10)"
 _WITH_JSON = "list check why status report runs show attempts diff stats"
 _SINCE = "only actions that depend on what differs from this commit of git"

@@ -45,6 +45,8 @@ class Selection:
         self._now = time()
         self._store = Store(root)
         self._store.load()
+        self.notes = self._store.notes
+        """Lines about what was found wrong with the records."""
         self._plan: Project | None = None
         self._lasts: dict[str, LastOutcome | None] = {}
         self._verdicts: dict[str, Verdict] = {}

@@ -42,7 +42,10 @@ def list_command(call: Call) -> int:
     uids = call.narrowed(plan, call.select(plan, options.names) if options.names else call.all_actions(plan))
     lasts: dict[str, LastOutcome | None] = {}
     if options.json or _shows_ends(options):
-        lasts = call.judge_by(plan.root).last_of(plan, uids)
+        judge = call.judge_by(plan.root)
+        lasts = judge.last_of(plan, uids)
+        for note in judge.notes if _shows_ends(options) else ():
+            call.note(note)
         uids = in_order(options.sort, uids, lasts) if options.sort else uids
         uids = slowest(options.durations, lasts) if options.durations else uids
     actions = [plan.actions[uid] for uid in uids]
