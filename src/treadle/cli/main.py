@@ -116,6 +116,7 @@ _HOMES = {
     "clean": "cli.commands.clean",
     "forget": "cli.commands.forget",
     "adopt": "cli.commands.adopt",
+    "accept": "cli.commands.accept",
     "init": "cli.commands.init",
     "schema": "cli.commands.schema",
     "completion": "cli.completion.scripts",

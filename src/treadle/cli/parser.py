@@ -55,7 +55,7 @@ def parse(argv: Sequence[str]) -> Options:
         except OSError as error:
             raise UsageError(f"-C {one_line(options.folder)}: {error.strerror}") from error
     _take_plan(options)
-    if options.command in ("forget", "adopt") and not options.names:
+    if options.command in ("forget", "adopt", "accept") and not options.names:
         raise UsageError("no action was named", hint=f"`treadle {options.command} NAME`; '*' names all actions")
     if options.command == "check" and options.names:
         raise UsageError(f"`treadle check` takes a plan and no names: {options.names[0]} is not a plan")
@@ -200,6 +200,7 @@ COMMANDS = {
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "adopt": "record existing outputs as current, without running",
+    "accept": "copy outputs that differ over their baselines",
     "init": "write a first plan from the files in the folder",
     "schema": "print the JSON Schema of plans, for editors",
     "completion": "print the completion script for bash, zsh or fish",
@@ -386,6 +387,7 @@ _USAGE = {
     "gc": "",
     "forget": "NAME...",
     "adopt": "NAME...",
+    "accept": "NAME...",
 }
 
 
@@ -443,7 +445,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)
     add("run", "--yes", "start actions that have to be confirmed without a question", action=flag)
-    add("run clean forget adopt", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
+    add("run clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
     add(_WITH_JSON, "--json", "print all of it as JSON", action=flag)
     add("clean", "--stale", "only outputs of actions that are no longer in the plan", action=flag)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from treadle.core.elements import CODES, COMMAND, EXPECT, WORKDIR
+from treadle.core.elements import BASELINE, CODES, COMMAND, EXPECT, WORKDIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -270,12 +270,28 @@ class Command:
     :param guards: what is required and asked before it starts, see `guards.Guards`; not part of the fingerprint
     :param workdir: `fresh` runs each attempt in a new folder that holds links to its inputs and nothing else,
         `copy` in one with copies of them; "" runs it in the root. Part of the key
+    :param baseline: output -> the file with what it should hold, an input that may be missing; if they differ, the
+        outcome is `diffed`. Part of the key
+    :param accept: commands that `treadle accept` runs in place of a copy of the output to its baseline
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
 
     __slots__ = (
-        *("always", "codes", "console", "cwd", "discovery", "edits", "elements", "env", "exclude", "expect"),
+        *(
+            "accept",
+            "always",
+            "baseline",
+            "codes",
+            "console",
+            "cwd",
+            "discovery",
+            "edits",
+            "elements",
+            "env",
+            "exclude",
+            "expect",
+        ),
         *("guards", "inputs", "installed", "keep", "label", "limits", "once", "output", "outputs", "place"),
         *("presence", "script", "stdout", "steps", "tools", "workdir"),
     )
@@ -309,6 +325,8 @@ class Command:
         expect: Expect | str | Mapping[str, Numbers] | None = None,
         guards: Guards | None = None,
         workdir: str = "",
+        baseline: Mapping[str, str] | None = None,
+        accept: Sequence[str] | Sequence[Sequence[str]] = (),
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
@@ -344,6 +362,10 @@ class Command:
         if codes is not None or expect is not None:
             self._take_meaning(codes, expect)
         self.guards = guards
+        self.accept = _as_steps(accept)
+        self.baseline = _NO_FILES
+        if baseline:
+            self._take_baseline(baseline)
         self.workdir = workdir
         if workdir:
             self._take_workdir(workdir)
@@ -360,6 +382,15 @@ class Command:
             EXPECT: expected.text if expected is not None else "",
         }
         self.elements = {**self.elements, **{name: text for name, text in said.items() if text}}
+
+    def _take_baseline(self, baseline: Mapping[str, str]) -> None:
+        """Check the baselines, and make them inputs and parts of the key."""
+        from .baseline import check
+
+        check(baseline, self.outputs)
+        self.baseline = dict(baseline)
+        self.inputs = tuple(dict.fromkeys((*self.inputs, *baseline.values())))
+        self.elements = {**self.elements, **{BASELINE + output: path for output, path in baseline.items()}}
 
     def _take_workdir(self, workdir: str) -> None:
         """Check that it can run in a folder of its own, and put that into the key."""
@@ -513,5 +544,7 @@ def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str
 
 _TEXT = frozenset((str,))
 _NO_GROWTH: Mapping[str, Growth] = {}
+_NO_FILES: Mapping[str, str] = {}
+"""The baseline of a Command without one."""
 _NOTHING: dict[str, tuple[str, ...]] = {}
 """The exclude of a Command without one."""

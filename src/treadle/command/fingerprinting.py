@@ -173,7 +173,10 @@ class Fingerprinter:
     def absent(self, inputs: ActionInputs, command: Command) -> list[str]:
         """Return the inputs that do not exist, and the files to be edited that do not."""
         edited = [path for path in command.edits if self.files.see_again(path).value == ABSENT]
-        return inputs.absent() + edited
+        absent = inputs.absent()
+        if absent and command.baseline:
+            absent = [path for path in absent if path not in command.baseline.values()]
+        return absent + edited
 
     def paths(self, inputs: ActionInputs, command: Command) -> list[str]:
         """Return the files that the fingerprint depends on, and those of tools that print their version."""

@@ -13,7 +13,7 @@ import stat
 from errno import EXDEV
 from typing import TYPE_CHECKING
 
-from treadle.content.digests import FOLDER, LINK, SAME, SUCCESS, walk_tree
+from treadle.content.digests import ABSENT, FOLDER, LINK, SAME, SUCCESS, walk_tree
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import holds
 from treadle.core.patterns import exclusion
@@ -127,8 +127,8 @@ class FreshRoom(Room):
             os.makedirs(os.path.join(self.folder, os.path.dirname(output)), exist_ok=True)
         os.makedirs(os.path.join(self.folder, command.cwd), exist_ok=True)
         for path, seen in inputs.seen.items():
-            if path.startswith("/"):
-                # it is read where it is
+            if path.startswith("/") or seen.value == ABSENT:
+                # it is read where it is; or a baseline is yet to be made
                 continue
             own = next((one for one in command.made if one.endswith("/") and path.startswith(one)), "")
             if own:

@@ -153,6 +153,8 @@ class CommandJob(ProcessJob):
         """The last attempt that was published as started."""
         self.folder = context.root
         """The folder that its paths are relative to while it runs: the root, or a folder of its own."""
+        self.differs = ""
+        """Which outputs of its last attempt differ from their baselines, in words, "" if none does."""
         self.left_out = ""
         """Why it does not start though it is its turn, "" if it does."""
         self.made_room = False
@@ -190,14 +192,20 @@ class CommandJob(ProcessJob):
     def _outcome_of(self, code: int | None) -> Outcome:
         """Return what an exit code means; a signal is a failure, whatever is expected."""
         command = self.command
-        if self.restored or (code == 0 and command.codes is None and command.expect is None):
+        is_usual = command.codes is None and command.expect is None and not self.differs
+        if self.restored or (code == 0 and is_usual):
             return _SUCCESS
         why = describe_status(code)
         if code is None or code < 0:
             return outcome("failed", why)
         from treadle.core.codes import outcome_of_code
 
-        return outcome_of_code(code, why, command.codes, command.expect)
+        found = outcome_of_code(code, why, command.codes, command.expect, self.differs)
+        if (command.baseline or command.accept) and found.kind in ("diffed", "expected_diff"):
+            from .baseline import how_to_accept
+
+            return outcome(found.kind, f"{found.reason}{how_to_accept(self.uid)}")
+        return found
 
     def start(self, slot: int, host: Host | None = None) -> None:
         """Start the program; what is left out has ended at once."""
@@ -234,7 +242,7 @@ class CommandJob(ProcessJob):
         if not argvs:
             raise TreadleError("it has nothing to run")
         self.made_room = False
-        self.restored = ""
+        self.restored = self.differs = ""
         self.restored = self.ready(self)
         self.made_room = True
         if self.restored:

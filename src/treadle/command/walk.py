@@ -639,9 +639,11 @@ class CommandWalk(Walk):
         absent = self.fingerprinter.absent(self._inputs[uid], data)
         if absent:
             raise TreadleError(f"the input {absent[0]} is missing", facts=[f"so is {path}" for path in absent[1:6]])
+        # at the end of an attempt there may be too few descriptors to load these
         if data.workdir:
-            # at the end of an attempt there may be too few descriptors to load it
             from . import fresh_room  # noqa: F401
+        if data.baseline or data.accept:
+            from . import baseline  # noqa: F401
         limits = self.settings.limits.get(uid)
         arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data), limits)
         if data.guards is not None:
@@ -787,6 +789,10 @@ class CommandWalk(Walk):
         wrong = job.take_report()
         if wrong:
             self._say(f"{uid}: its report was not taken as it is: {'; '.join(wrong)}")
+        if command.baseline and job.code is not None and job.failure is None and not job.restored:
+            from .baseline import differing
+
+            job.differs = differing(command.baseline, command.outputs, job.folder, self.root)
         ended = self._asked_outcome(job)
         if ended.category == PASS:
             try:

@@ -220,17 +220,25 @@ def check(codes: Codes | None, expect: Expect | None) -> None:
         raise UsageError(f"the exit code {code} is expected as a failure, and means {meaning}")
 
 
-def outcome_of_code(code: int, why: str, codes: Codes | None = None, expect: Expect | None = None) -> Outcome:
+def outcome_of_code(
+    code: int, why: str, codes: Codes | None = None, expect: Expect | None = None, differs: str = ""
+) -> Outcome:
     """Return how a program has ended that came to its end with an exit code.
 
     :param code: 0 or more: a signal is none
     :param why: the code in words
+    :param differs: which of its outputs differ from their baselines, in words: then a success has `diffed`
     """
     codes = codes or USUAL
     kind = codes.kind_of(code)
+    has_differed = bool(differs) and kind == "success"
+    if has_differed:
+        kind, why = "diffed", differs
+        if expect is not None and expect.kind == DIFF:
+            return outcome("expected_diff", why)
     if expect is None or kind == "skipped":
         return outcome(kind, "" if kind == "success" else why)
-    if expect.is_met(code, codes):
+    if not has_differed and expect.is_met(code, codes):
         return outcome("expected_diff" if expect.kind == DIFF else "expected_failure", why)
     if kind == "not_ready":
         return outcome(kind, why)

@@ -18,6 +18,8 @@ _CHANGE_OF_SECRET = {decision.ADDED: "is set now", decision.REMOVED: "is not set
 _FILES = 3
 """The most files of a folder that a reason names."""
 OWN_WRITES = "if it writes these itself: `edits` is for a file, `exclude` leaves names out of a folder"
+ACCEPT = "; to accept it: "
+"""What comes before the command that accepts a difference: both are shown whole."""
 VALUE_ROOM = 60
 """Cells that a value gets inside a sentence."""
 
@@ -66,7 +68,10 @@ def reason(why: Reason) -> str:
     if template is not None:
         text = template.format(name=name)
         more = why.new or why.old if kind in _WITH_DETAIL else ""
-        return f"{text} ({crop(safe(more), VALUE_ROOM)})" if more else text
+        if not more:
+            return text
+        more, how, command = safe(more).partition(ACCEPT)
+        return f"{text} ({crop(more, VALUE_ROOM)}{how}{command})"
     if kind == decision.OUTPUT_MISSING:
         return f"{name} is missing"
     if kind == decision.MET_BY:

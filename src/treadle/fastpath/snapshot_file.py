@@ -211,7 +211,7 @@ def texts_of(command: Command) -> list[str]:
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
     rare = (command.once, command.edits, env.secret, command.elements, command.exclude, command.guards)
-    texts.append("y" if any(rare) or _has_presence(command) or _has_meaning(command) else "")
+    texts.append("y" if any(rare) or _has_presence(command) or _has_meaning(command) or command.accept else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
         texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
@@ -222,7 +222,9 @@ def texts_of(command: Command) -> list[str]:
         texts += (str(len(command.presence)), *command.presence, str(len(command.installed)))
         texts += command.installed
         texts += _meaning(command)
-        texts.append(command.workdir)
+        texts += (command.workdir, *_pairs(command.baseline), str(len(command.accept)))
+        for argv in command.accept:
+            texts += (str(len(argv)), *argv)
     texts.append(command.label)
     return texts
 
@@ -278,7 +280,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     presence, installed = list[str](), list[str]()
     codes: Codes | None = None
     expect: Expect | None = None
-    workdir = ""
+    workdir, baseline, accept = "", dict[str, str](), list[list[str]]()
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         if read.text():
@@ -286,6 +288,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         exclude = {path: read.list() for path in read.list()}
         presence, installed = read.list(), read.list()
         codes, expect, workdir = read.codes(), read.expect(), read.text()
+        baseline, accept = read.pairs(), [read.list() for _ in range(int(read.text()))]
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -316,6 +319,8 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         expect=expect,
         guards=guards,
         workdir=workdir,
+        baseline=baseline,
+        accept=accept,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 

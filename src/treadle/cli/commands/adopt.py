@@ -125,6 +125,11 @@ def _compute(root: str, uid: str, command: Command, fingerprinter: Fingerprinter
         gone = outputs.missing(values)
     if gone:
         raise TreadleError(f"the output {gone[0]} is missing")
+    if command.baseline:
+        from treadle.command.baseline import differing
+
+        if differs := differing(command.baseline, command.outputs, root, root):
+            raise TreadleError(differs)
     if command.discovery is not None and not command.once:
         data = command.discovery
         if not os.path.isfile(os.path.join(root, data.path)):

@@ -316,6 +316,8 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "codes": command.codes.said if command.codes is not None else None,
         "expect": command.expect.text if command.expect is not None else None,
         "workdir": command.workdir or None,
+        "baseline": dict(command.baseline),
+        "accept": [list(argv) for argv in command.accept],
         "tools": [tool.name for tool in command.tools],
         "uses": {
             path_of(name, (VALUE,)): value for name, value in command.elements.items() if name.startswith(VALUE)

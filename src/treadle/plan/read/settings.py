@@ -36,7 +36,7 @@ _KEYS = frozenset(
     (
         *("confirm", "dotenv", "require", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
-        *("priority", "timeout", "retries", "console", "codes", "expect", "workdir"),
+        *("priority", "timeout", "retries", "console", "codes", "expect", "workdir", "baseline"),
         *("resources", "limit", "mutex", "exclusive"),
     )
 )
@@ -93,6 +93,9 @@ class SettingsReader:
         if "codes" in entries or "expect" in entries:
             codes = self._codes(entries.get("codes"))
             settings = replace(settings, codes=codes, expect=self._expect(entries.get("expect"), codes))
+        if "baseline" in entries:
+            with problems.collecting():
+                settings = self._baseline(entries["baseline"], settings)
         if "workdir" in entries:
             settings = replace(settings, workdir=self._workdir(entries))
         if "mutex" in entries:
@@ -319,6 +322,28 @@ class SettingsReader:
             self.validator.add(what, node.nodes.get("success", node), hint="for example success: [0, 2]")
             return None
         return Codes(**given)
+
+    def _baseline(self, node: Node, settings: Settings) -> Settings:
+        """Return settings with the files that outputs are compared with, or with the commands that accept them."""
+        source = self.validator.source
+        if not isinstance(node, Table):
+            return settings
+        if not node.nodes:
+            hint = "for example {out/table.txt: tests/table.txt}"
+            raise self.validator.error("baseline names no output", node, hint=hint)
+        if "run" in node.nodes:
+            if len(node.nodes) > 1:
+                what = "run in baseline cannot be combined with outputs"
+                raise self.validator.error(what, node.nodes["run"], hint="its command changes all baselines")
+            texts = self.validator.texts(node.nodes["run"], "a command in baseline")
+            return replace(settings, accept=[argv_split.split_words(source, text) for text in texts])
+        found = []
+        for text, value in node.nodes.items():
+            name = node.keys[text]
+            if self.validator.is_text(value, f"the baseline of {name.text}") and isinstance(value, Scalar):
+                with self.validator.problems.collecting():
+                    found.append((templates.parse(source, name), templates.parse(source, value)))
+        return replace(settings, baseline=found)
 
     def _workdir(self, entries: Mapping[str, Node]) -> str:
         """Return in which folder it runs; what cannot go with one of its own is kept as an error."""

@@ -110,6 +110,8 @@ class Settings:
     :param codes: what its exit codes mean, None where it does not say so
     :param expect: the end that is expected, None for a success
     :param workdir: which folder it runs in, see `Command`
+    :param baseline: outputs, each with the file of what it should hold
+    :param accept: commands that accept a difference
     """
 
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -130,6 +132,8 @@ class Settings:
     codes: Codes | None = None
     expect: Expect | None = None
     workdir: str = ""
+    baseline: Sequence[tuple[Template, Template]] = ()
+    accept: Sequence[list[argv_split.Word]] = ()
 
 
 _SETTINGS = Settings()

@@ -97,6 +97,8 @@ class CommandBuilder:
             expect=spec.settings.expect,
             guards=self._guards(instance, scope, env),
             workdir=spec.settings.workdir,
+            baseline=deps.baseline,
+            accept=[argv_split.fill(step, scope) for step in spec.settings.accept],
             place=self.source.place(spec.key.start),
         )
 

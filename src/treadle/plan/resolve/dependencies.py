@@ -34,6 +34,7 @@ class Dependencies:
     :param edits: the files that it edits, and whether they were written as one text
     :param exclude: folder that it reads -> patterns of what does not count in it
     :param apart: folder that it reads -> patterns of outputs in it that are judged by presence, and read apart
+    :param baseline: output -> the file that it is compared with
     :param hidden: outputs in these folders that they do not count, and that are read too
     """
 
@@ -53,6 +54,7 @@ class Dependencies:
     exclude: dict[str, tuple[str, ...]] = field(default_factory=dict)
     apart: dict[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: dict[str, None] = field(default_factory=dict)
+    baseline: dict[str, str] = field(default_factory=dict)
 
     def before(self) -> list[Instance]:
         """Return the actions that it waits for, as far as they are known of a disabled one."""

@@ -211,6 +211,10 @@ class Linker:
             deps.paths = [path for paths, _ in deps.named.values() for path in paths]
         if deps.hidden:
             deps.paths = [*deps.paths, *deps.hidden]
+        if instance.spec.settings.baseline:
+            from .baselines import add_baselines
+
+            add_baselines(self.source, self.declared, instance, deps, self.problems)
         if instance.spec.file_scope.generated_by:
             deps.predecessors[instance.spec.file_scope.generated_by] = None
         if deps.needs:

@@ -27,7 +27,7 @@ def link_edits(linker: Linker) -> None:
     for instance in linker.instances if editors else ():
         if not instance.disabled:
             deps = linker.dependencies[instance.uid]
-            for path in (*deps.paths, *[one.path for one in deps.started]):
+            for path in (*deps.paths, *deps.baseline.values(), *[one.path for one in deps.started]):
                 exclude = deps.exclude.get(path, ())
                 for name in (path, *linker.declared.other_names(path)):
                     _wait(instance, edited.of(name, exclude), deps.predecessors)

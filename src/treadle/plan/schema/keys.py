@@ -438,6 +438,10 @@ ACTION_KEYS = _table(
         "require: [test -d src, {when: mode == \"debug\", message: only for debug}]"),
     Key("expect", EXPECT, "The end that counts as its success, in place of a success: a `failure`, one with "
         "certain exit codes, or a `diff`. It is fingerprinted.", "a success", "expect: {failure: 3}"),
+    Key("baseline", MAP, "What its outputs should hold: a map of outputs to files. If one differs, the action has "
+        "`diffed`. Or a map with `run`: a command for `treadle accept`. See "
+        "[below](#baseline-what-outputs-should-hold). It is fingerprinted.", "none",
+        "out: out/table.txt\nbaseline: {out/table.txt: tests/table.txt}"),
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
         "false", "out: out/loss.svg\nreport: true"),
