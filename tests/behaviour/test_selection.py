@@ -202,6 +202,9 @@ MISTAKES = {
     "(failed": (1, "a bracket that is not closed"),
     "name > 3": (6, "> compares two numbers or two texts"),
     "failed slow": (8, "slow is not expected here"),
+    "tags == 'slow'": (6, "a list cannot be compared with one value"),
+    "slow": (1, "slow is not defined"),
+    "'slow' in name": (8, "the right side of in must be a list"),
     "failed & slow": (8, "unexpected & in a condition"),
 }
 

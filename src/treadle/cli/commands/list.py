@@ -79,8 +79,9 @@ def _list(
     named = bool(call.options.names or selects(call) or _shows_ends(call.options))
     listed = [action for action in actions if action.listed or everything]
     if _shows_ends(call.options):
+        # also what a plan hides: it may be what has failed
         now = time() * 1000
-        _section(call, "actions", [(action.uid, last_words(lasts[action.uid], now)) for action in listed])
+        _section(call, "actions", [(action.uid, last_words(lasts[action.uid], now)) for action in actions])
     else:
         _section(call, "actions", _each(listed) if everything else _families(listed, named=named))
     if not listed and not named and plan.left_out:

@@ -154,7 +154,8 @@ class _Evaluator(Evaluator):
     def name(self, token: Token) -> Operand:
         if token.text not in self.names and token.text not in ("true", "false"):
             close = nearest(token.text, self.names)
-            hint = f"did you mean {close}?" if close else f"there are {', '.join(NAMES)}, and names of outcomes"
+            known = f'there are {", ".join(NAMES)}, and names of outcomes; texts need quotes: "slow" in tags'
+            hint = f"did you mean {close}?" if close else known
             raise self.error(f"{token.text} is not defined", token, hint)
         found = super().name(token)
         if isinstance(found, Kinds):
@@ -185,6 +186,8 @@ class _Evaluator(Evaluator):
             return left in known.kinds
         if isinstance(left, Quantity) or isinstance(right, Quantity):
             self._check_units(left, right, sign)
+        if isinstance(left, tuple) != isinstance(right, tuple):
+            raise self.error("a list cannot be compared with one value", sign, 'such as "slow" in tags')
         return super().equal(left, right, sign)
 
     def ordered(self, left: Operand, right: Operand, sign: Token) -> bool:
