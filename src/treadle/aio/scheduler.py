@@ -424,6 +424,12 @@ def _check_seconds(graph: Any, name: str) -> None:
 
 def _window(jobs_window: Any) -> int:
     try:
-        return max(0, int(jobs_window or 0))
+        window = int(jobs_window or 0)
     except (TypeError, ValueError):
-        raise UsageError(f"jobs_window is a number of jobs, or None, not {jobs_window!r}") from None
+        window = -1
+    if window < 0:
+        raise UsageError(
+            f"jobs_window is a number of jobs, or None, not {shown(jobs_window)}",
+            facts=("expected how many may run at once; 0 or None for any number",),
+        )
+    return window

@@ -100,6 +100,9 @@ class Tool:
         self.version = tuple(version)
 
 
+_ANY = ("any",)
+
+
 class Retries:
     """How often and after which ends a failed action is tried again.
 
@@ -122,18 +125,29 @@ class Retries:
     def __init__(
         self,
         max: int = 0,  # noqa: A002 - the plan's word
-        on: Sequence[str] = ("any",),
+        on: Sequence[str] = _ANY,
         backoff: float = 0.0,
         jitter: float = 0.0,
         passes: int = 1,
         grow: Mapping[str, Growth] | None = None,
     ) -> None:
-        self.grow: Mapping[str, Growth] = dict(grow) if grow else _NO_GROWTH
+        self.grow: Mapping[str, Growth] = _NO_GROWTH if grow is None else grow
         self.passes = passes
         self.jitter = jitter
         self.max = max
-        self.on = tuple(on)
+        # a text alone would be taken apart into its letters
+        self.on: Sequence[str] = (on,) if isinstance(on, str) else on
         self.backoff = backoff
+        is_usual = on == _ANY and grow is None and backoff == jitter == 0.0 and passes == 1
+        if not (is_usual and type(max) is type(passes) is int and max >= 0):
+            self._check()
+
+    def _check(self) -> None:
+        from .option_checks import check_retries
+
+        check_retries(self)
+        self.on = tuple(self.on)
+        self.grow = {kind: tuple(one) if isinstance(one, list) else one for kind, one in self.grow.items()}
 
 
 class Limits:
@@ -167,10 +181,12 @@ class Limits:
         limit: int | None = None,
     ) -> None:
         several = resources if isinstance(resources, list | tuple) else (resources or {},)
+        if several and not all(hasattr(one, "keys") for one in several):
+            several = ({},)
         self.fallbacks: tuple[Mapping[str, int], ...] = tuple(several[1:])
         self.resources = dict(several[0]) if several else {}
         # a text alone would be taken apart into its letters
-        self.mutex = (mutex,) if isinstance(mutex, str) else tuple(mutex)
+        self.mutex: tuple[str, ...] = tuple(mutex) if type(mutex) in _LISTS else _as_names(mutex)
         self.exclusive = exclusive
         self.group = group
         self.limit = limit
@@ -179,6 +195,15 @@ class Limits:
         self.priority = priority
         self.timeout = timeout
         self.retries = retries or Retries()
+        is_usual = type(queue) is str and type(tokens) is type(priority) is int and type(self.retries) is Retries
+        is_timed = timeout is None or (type(timeout) in (float, int) and timeout > 0.0)
+        if not (is_usual and is_timed) or resources or self.mutex or exclusive or group or limit is not None:
+            self._check(resources)
+
+    def _check(self, given: object) -> None:
+        from .option_checks import check_limits
+
+        check_limits(self, given)
 
     def asking(
         self,
@@ -449,6 +474,11 @@ def written_by(commands: Mapping[Any, Command]) -> Iterator[tuple[str, Any]]:
     return ((path, uid) for uid, command in commands.items() for path in command.written)
 
 
+def _as_names(mutex: Any) -> tuple[str, ...]:
+    """Return names that are given as no list; what is none is left for the check of limits."""
+    return (mutex,) if isinstance(mutex, str) or not hasattr(mutex, "__iter__") else tuple(mutex)
+
+
 def _refuse_texts(**lists: object) -> None:
     """Refuse a text in place of a list of texts, which would be taken letter by letter."""
     from treadle.errors import UsageError
@@ -543,6 +573,7 @@ def _as_steps(steps: Sequence[str] | Sequence[Sequence[str]]) -> tuple[tuple[str
 
 
 _TEXT = frozenset((str,))
+_LISTS = (tuple, list)
 _NO_GROWTH: Mapping[str, Growth] = {}
 _NO_FILES: Mapping[str, str] = {}
 """The baseline of a Command without one."""

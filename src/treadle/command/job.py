@@ -171,6 +171,12 @@ class CommandJob(ProcessJob):
         self.demand = limits.demand
 
     @property
+    def longest_attempt(self) -> float | None:
+        """The time limit of its next attempt, which may have grown, also before guards; None for no limit."""
+        tries = self._treadle_tries
+        return self.limits.timeout if tries is None else tries.amounts.get("timeout")
+
+    @property
     def priority(self) -> int:
         """The priority of the command."""
         return self.limits.priority

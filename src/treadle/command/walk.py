@@ -153,6 +153,11 @@ class Settings:
         deadline: float | None = None,
         limits: Mapping[str, Limits] | None = None,
     ) -> None:
+        maps, is_number = (queues, environ, blocked, limits), jobs is None or (type(jobs) is int and jobs >= 0)
+        if not (is_number and type(force) is not str and all(one is None or hasattr(one, "keys") for one in maps)):
+            _refuse(jobs=jobs, force=force, queues=queues, environ=environ, blocked=blocked, limits=limits)
+        if not (pool is None or callable(pool) or hasattr(pool, "most_beside")):
+            _refuse(pool=pool)
         self.stop_after = stop_after
         self.deadline = deadline
         self.limits = dict(limits or {})
@@ -166,6 +171,12 @@ class Settings:
         self.wait = wait
         self.blocked = dict(blocked or {})
         self.colours = colours
+
+
+def _refuse(**given: object) -> None:
+    from .option_checks import check_settings
+
+    check_settings(given)
 
 
 class Rest:
@@ -754,7 +765,7 @@ class CommandWalk(Walk):
         """Return those that can end before a time; the others are left out, and end without a start."""
         left = max(deadline - monotonic(), 0.0)
         for job in jobs:
-            limit, last = job.timeout, self._durations.get(job.uid)
+            limit, last = job.longest_attempt, self._durations.get(job.uid)
             if limit is not None and limit > left:
                 job.left_out = f"its time limit is {limit:g} s, and {left:.1f} s are left of the run"
             elif limit is None and last is not None and last > left:

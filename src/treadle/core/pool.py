@@ -64,6 +64,12 @@ class Demand:
             for name, amount in one.items():
                 _check_type(name)
                 _check_amount(f"the demand for {name!r}", amount)
+        for what, name in (("queue", self.queue), ("group", self.group)):
+            if not _is_text(name):
+                raise UsageError(f"the {what} of a demand is {name!r}", facts=("expected a name",))
+        for what, number in (("tokens", self.tokens), ("nodes", self.nodes)):
+            if _is_not_whole(number):
+                raise UsageError(f"the {what} of a demand are {number!r}", facts=("expected a whole number",))
         mutex: object = self.mutex
         if not isinstance(mutex, tuple) or not all(isinstance(name, str) and name for name in mutex):
             raise UsageError(f"mutex is {mutex!r}", facts=("expected a tuple of names",))
@@ -89,6 +95,11 @@ class Node:
     slots: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not (_is_text(self.name) and _is_map(self.resources) and _is_map(self.slots)):
+            raise UsageError(
+                f"a node of a pool is {self.name!r} with {self.resources!r}",
+                facts=("expected a name and a dict: type -> an amount, or names of instances",),
+            )
         for name, what in self.resources.items():
             _check_type(name)
             if isinstance(what, str):
@@ -142,7 +153,14 @@ class Pool:
                 f"the resources of a pool are {given!r}",
                 facts=("expected a dict: type -> an amount, or names of instances",),
             )
-        several = tuple(nodes)
+        for name, one in (("slots", slots), ("variables", variables), ("max", max)):
+            if one is not None and not isinstance(one, Mapping):
+                raise UsageError(f"the {name} of a pool are {one!r}", facts=("expected a dict, by type",))
+        listed_nodes: object = nodes
+        is_list = isinstance(listed_nodes, Iterable) and not isinstance(listed_nodes, str | Mapping)
+        several = tuple(nodes) if is_list else ()
+        if not is_list or not all(map(_is_node, several)):
+            raise UsageError(f"the nodes of a pool are {nodes!r}", facts=("expected a list of Node(name, {...})",))
         if several and (resources or slots):
             raise UsageError("a pool has resources of its own and nodes", facts=("expected one of both",))
         self.nodes = several or (Node(LOCAL, dict(resources or {}), dict(slots or {})),)
@@ -371,6 +389,18 @@ def _check_type(name: object) -> None:
 def _check_amount(what: str, amount: object) -> None:
     if _is_not_whole(amount) or amount < 0:  # type: ignore[operator]
         raise UsageError(f"{what} is {amount!r}", facts=("expected a whole number, 0 or more",))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_node(value: object) -> bool:
+    return isinstance(value, Node)
 
 
 def _is_no_number(value: object) -> bool:

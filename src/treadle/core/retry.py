@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         """What the rule reads of a `Retries`."""
 
         max: int
-        on: tuple[str, ...]
+        on: Sequence[str]
         backoff: float
         jitter: float
         grow: Mapping[str, Growth]

@@ -375,7 +375,9 @@ class _Reader:
 
     def limits(self) -> Limits:
         queue, tokens, priority, timeout = self.text(), self.text(), self.text(), self.optional()
-        retries = Retries(int(self.text()), self.list(), float(self.text()), float(self.text()))
+        # what is set has been checked before it was written
+        retries = Retries(int(self.text()))
+        retries.on, retries.backoff, retries.jitter = tuple(self.list()), float(self.text()), float(self.text())
         if self.text():
             retries.grow = {kind: _growth(text) for kind, text in self.pairs().items()}
         made = Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)

@@ -86,7 +86,8 @@ def read_growth(validator: Validator, node: Node | None) -> dict[str, float | tu
             amounts = [_amount(validator, name.text, text, f"an amount of {name.text} in grow") for text in texts]
             if not texts:
                 validator.add(f"grow has no amount of {name.text}", value, hint="for example [4, 8]")
-            found[name.text] = tuple([amount for amount in amounts if amount is not None])
+            if right := tuple([amount for amount in amounts if amount is not None]):
+                found[name.text] = right
             continue
         example = {MEMORY: "[16GiB, 32GiB]", TIMEOUT: "[10m, 1h]"}.get(name.text, "[4, 8]")
         is_number = isinstance(value, Scalar) and value.style is None and _FACTOR.fullmatch(value.text)

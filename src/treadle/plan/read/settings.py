@@ -415,7 +415,7 @@ class SettingsReader:
                 what = f"{text.text!r} is not a condition for a retry"
                 self.validator.add(what, text, hint=_hint_of_retry(text.text))
         backoff = self._word(entries, "backoff", "")
-        reasons = tuple(text.text for text in on) or ("any",)
+        reasons = tuple(text.text for text in on if retry.is_word(text.text)) or ("any",)
         pause, jitter = seconds(backoff) if backoff else 0.0, float(self._word(entries, "jitter", "0"))
         grow = read_growth(self.validator, entries["grow"]) if "grow" in entries else {}
         return Retries(int(self._word(entries, "max", "0")), reasons, pause, jitter, grow=grow)

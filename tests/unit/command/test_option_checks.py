@@ -1,0 +1,103 @@
+"""Options of a wrong kind are refused in words, where they are given and not where they are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from treadle import Demand, Limits, Node, Pool, Retries, Settings, UsageError
+from treadle.aio import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INFINITE, NO_NUMBER = float("inf"), float("nan")
+WRONG: dict[Callable[..., object], dict[str, tuple[Any, ...]]] = {
+    Retries: {
+        "max": (-1, "2", 1.5, True, None),
+        "on": ("killed", ["exit 300"], [1], 3),
+        "backoff": (-1, "5s", INFINITE, NO_NUMBER, True),
+        "jitter": (-0.1, 1.5, "1", NO_NUMBER),
+        "passes": (0, -1, "2", 1.5, True),
+        "grow": (
+            2,
+            "memory",
+            [2],
+            {"memory": 1},
+            {"memory": []},
+            {"memory": "x"},
+            {1: 2},
+            {"cpus": [-1]},
+            {"a": True},
+        ),
+    },
+    Limits: {
+        "queue": (3, None, b"net"),
+        "tokens": ("2", 1.5, True, None),
+        "priority": ("1", None, True, NO_NUMBER),
+        "timeout": (-1, 0, "5m", True, NO_NUMBER),
+        "retries": (2, -1, "2"),
+        "resources": ([1], 3, "gpus", {"gpus": "1"}, {"gpus": -1}, {1: 1}, [{"gpus": 1}, 3], {"gpus": 1.5}),
+        "mutex": ([1], [""], 3),
+        "exclusive": (1, "yes"),
+        "group": (3,),
+        "limit": (0, -1, "2", True),
+    },
+    Settings: {
+        "jobs": (-1, "2", 1.5, True),
+        "queues": (3, ["net"], "net"),
+        "force": ("ab",),
+        "environ": (["A=1"], "A=1"),
+        "blocked": (["a"],),
+        "limits": (Limits(tokens=2), ["a"]),
+        "pool": ([1], {"cpus": 1}, 3),
+    },
+    Pool: {
+        "resources": ([1], "cpus", 3, {"cpus": "1"}, {"cpus": -1}, {1: 1}),
+        "slots": (3, [1]),
+        "nodes": (3, "ab", ["a"], {"a": 1}),
+        "variables": (3, ["A"]),
+        "max": (3, {"cpus": 0}, {"cpus": "1"}, {"cpus": True}),
+    },
+    Demand: {
+        "resources": ([1], "gpus", 3),
+        "queue": (3, None),
+        "tokens": ("2", 1.5, True),
+        "nodes": ("2", None),
+        "group": (3,),
+        "fallbacks": ((1,), ({"gpus": -1},)),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [(kind, name, value) for kind, names in WRONG.items() for name, values in names.items() for value in values],
+)
+def test_an_option_of_a_wrong_kind_is_refused_in_words(kind: Callable[..., object], name: str, value: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        kind(**{name: value})
+    assert caught.value.facts[0].startswith("expected ")
+
+
+@pytest.mark.parametrize("node", [(3, {}), ("a", [1]), ("a", 3), ("a", {}, 3)])
+def test_a_node_of_a_wrong_kind_is_refused_in_words(node: tuple[Any, ...]) -> None:
+    with pytest.raises(UsageError, match="a node of a pool is"):
+        Node(*node)
+
+
+@pytest.mark.parametrize("window", [-1, "many", [1], -0.5 - 1])
+def test_a_window_of_a_wrong_kind_is_refused_in_words(window: Any) -> None:
+    with pytest.raises(UsageError, match="jobs_window is a number of jobs, or None, not "):
+        Scheduler(jobs_window=window).run()
+
+
+def test_what_is_right_is_taken() -> None:
+    assert Retries(on="timeout").on == ("timeout",)
+    assert Retries(grow={"memory": [1, 2], "cpus": 1.5}).grow == {"memory": (1, 2), "cpus": 1.5}
+    assert Retries(3, ["any", "exit 3-5"], 1, 0, 2).max == 3
+    assert Limits("net", 0, 1, 3, Retries(1), {"gpus": 0}, "m", exclusive=True, group="g", limit=1).mutex == ("m",)
+    assert Limits(resources=[]).resources == {}
+    assert Settings(jobs=0, queues={}, pool=Pool(nodes=[]), environ={}, force={"a"}).jobs > 0
+    assert Scheduler(jobs_window=0).run()
