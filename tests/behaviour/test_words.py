@@ -40,5 +40,5 @@ def test_a_program_does_the_same(form: str, tmp_path: Path) -> None:
 
 def test_each_row_of_the_table_has_four_cells() -> None:
     rows = [line for line in PAGE.partition("## Words\n")[2].splitlines() if line.startswith("|")]
-    assert len(rows) == 17
+    assert len(rows) == 18
     assert {row.count("|") for row in rows} == {5}
