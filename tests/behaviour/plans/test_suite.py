@@ -13,7 +13,6 @@ from plan_runs import Copy
 
 UNITS = ["unit@tests/unit/test_bins.py", "unit@tests/unit/test_drawing.py"]
 DRAWN = ["draw@tests/cases/edges.txt", "draw@tests/cases/few.txt"]
-SAME = ["same@tests/cases/edges.txt", "same@tests/cases/few.txt"]
 TOOL = "plans/suite/tool/bins.py"
 
 
@@ -25,7 +24,7 @@ def run_before(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy.take("plans/suite")
     ran = copy.run()
     assert [one for one in ran if one != "comma"] == sorted(
-        [*UNITS, *DRAWN, *SAME, "refuses", "known", "speed", "summary"]
+        [*UNITS, *DRAWN, "refuses", "known", "speed", "summary"]
     )
     return copy
 
@@ -58,20 +57,23 @@ def test_an_edited_test_is_run_alone(suite: Copy) -> None:
 def test_a_new_case_is_a_new_test(suite: Copy) -> None:
     (suite.folder / "plans/suite/tests/cases/one.txt").write_text("1\n")
     (suite.folder / "plans/suite/tests/accepted/one.txt").write_text("     0 #\n")
-    assert ran(suite) == ["draw@tests/cases/one.txt", "same@tests/cases/one.txt"]
+    assert ran(suite) == ["draw@tests/cases/one.txt"]
 
 
-def test_what_is_drawn_as_before_is_not_compared_again(suite: Copy) -> None:
+def test_an_edited_tool_is_tested_whole(suite: Copy) -> None:
     suite.edit(TOOL, "import sys", "import sys  # and no more")
     assert ran(suite) == sorted([*UNITS, *DRAWN, "refuses", "known", "speed"])
 
 
-def test_a_difference_is_told_from_a_failure(suite: Copy) -> None:
+def test_a_difference_is_told_from_a_failure_and_can_be_accepted(suite: Copy) -> None:
     suite.edit(TOOL, '= "10"', '= "20"')
     done = failed(suite)
-    assert "failed same@tests/cases/few.txt: differs: exit code 1" in done.out
-    assert suite.read("plans/suite/out/summary.txt") == f"diffed: {', '.join(SAME)}\n"
+    assert "failed draw@tests/cases/few.txt: differs: out/few.txt differs" in done.out
+    assert suite.read("plans/suite/out/summary.txt") == f"diffed: {', '.join(DRAWN)}\n"
     assert run_treadle(suite.folder, "run", "-f", suite.plan, *suite.options, "--exit-code=mask").code == 2
+    run_treadle(suite.folder, "accept", "-f", suite.plan, *suite.options[:2], "draw", check=0)
+    assert suite.read("plans/suite/tests/accepted/edges.txt") == "     0 ###\n    20 #\n"
+    assert ran(suite) == sorted([*DRAWN, "summary"])
 
 
 def test_a_known_bug_that_is_mended_is_told(suite: Copy) -> None:
