@@ -83,6 +83,8 @@ def test_the_fourth_loss_ends_it_as_lost_with_the_hosts(tmp_path: Path) -> None:
         (Retries(1), (1, LOST, LOST, LOST, LOST, 0), 5, "lost"),
         (Retries(2, on=["timeout"]), (LOST, 0), 1, "lost"),
         (Retries(0, on=["lost"]), (LOST, 0), 2, "success"),
+        (Retries(0, on=["lost"], passes=2), (LOST, 0, LOST, 0), 4, "success"),
+        (Retries(0, on=["lost"], passes=2), (0, LOST, 1, 0), 3, "failed"),
         (Retries(3, on=["lost"]), (LOST, 1, 0), 2, "failed"),
         (Retries(2, on=["memory"]), ("out_of_memory", "out_of_memory", 0), 3, "success"),
         (Retries(2, on=["memory"]), (1, 0), 1, "failed"),
