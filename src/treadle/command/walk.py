@@ -854,13 +854,13 @@ class CommandWalk(Walk):
     def _passed(self, job: CommandJob) -> bool:
         """Return whether an attempt that ended well is followed by another one, as more than one has to."""
         uid, passes, tries = job.uid, job.limits.retries.passes, job._treadle_tries
-        passed = job.attempt if tries is None else job.attempt - tries.uncounted
-        if passed >= passes:
+        number = job.attempt if tries is None else job.attempt - tries.uncounted
+        if number >= passes:
             self._count_end(job)
             self._publish_ended(job, retry=False)
             return False
         # this is what is left of it if the run ends now
-        why = self.why_stopped or f"{passed} of {passes} attempts have passed"
+        why = self.why_stopped or f"{number} of {passes} attempts have passed"
         cut, passed = outcome("interrupted", why), self.outcomes[uid]
         again = not self._gives_up(DRAINING) and self._lets_in(job)
         if not again:
