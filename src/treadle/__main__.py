@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from time import monotonic
@@ -108,6 +109,8 @@ def program() -> None:
     gets them.
     """
     with_names_in_utf8()
+    # nearly all that a run makes stays; the watch loop collects between two rounds
+    gc.disable()
     code = main()
     if sys.gettrace() is None and sys.getprofile() is None and "coverage" not in sys.modules:
         _flush()

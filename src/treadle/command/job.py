@@ -45,7 +45,8 @@ class JobContext:
     """
 
     __slots__ = (
-        *("_earlier", "_scripts", "_shells", "actions", "colours", "fingerprinter", "root", "run", "state"),
+        *("_earlier", "_named", "_scripts", "_shells", "actions", "colours", "fingerprinter"),
+        *("root", "run", "state"),
     )
 
     def __init__(
@@ -69,10 +70,17 @@ class JobContext:
         self._shells: Shells | None = None
         self._earlier: Sequence[str] | None = None
         """The names of the folders with logs of earlier attempts, None before they are needed."""
+        self._named = ("", "")
+        """The action that was asked for last, and the name of what belongs to it: a start asks several times."""
 
     def log(self, uid: str) -> str:
         """Return the path of the log of an action."""
-        return log_path(self.state, self.actions[uid].label, uid)
+        return f"{self.state}/logs/{self._name_of(uid)}.log"
+
+    def _name_of(self, uid: str) -> str:
+        if self._named[0] != uid:
+            self._named = (uid, own_name(self.actions[uid].label, uid))
+        return self._named[1]
 
     def direct(self, script: Script, argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> Direct | None:
         """Return how a script is started without its shell, None if it needs one; the first of a run have one.
@@ -110,7 +118,7 @@ class JobContext:
 
     def aside(self, uid: str, kind: str = "failed") -> str:
         """Return the folder for what a failed action has written, or for what was there before it (`replaced`)."""
-        return os.path.join(self.state, kind, own_name(self.actions[uid].label, uid))
+        return f"{self.state}/{kind}/{self._name_of(uid)}"
 
 
 class CommandJob(ProcessJob):
@@ -194,6 +202,19 @@ class CommandJob(ProcessJob):
         meant = self._outcome_of(code)
         # a subclass may have its own `status`
         return self._by_cause(meant) if meant.status == self.status else ended
+
+    @property
+    def ended_well_at_once(self) -> bool:
+        """Whether its program ended with 0, where that means success, and has not had the terminal."""
+        command = self.command
+        return (
+            self.code == 0
+            and not (self.interrupted or self.guarding or self.left_out or command.console)
+            and self.failure is None
+            and command.codes is None
+            and command.expect is None
+            and self.limits.retries.passes == 1
+        )
 
     def _outcome_of(self, code: int | None) -> Outcome:
         """Return what an exit code means; a signal is a failure, whatever is expected."""

@@ -16,6 +16,9 @@ _IN_NAMES = dict.fromkeys(_LETTERS_AND_DIGITS + b"_./+-")
 _IN_WORDS = dict.fromkeys(_LETTERS_AND_DIGITS + b"_./+-,:@=%")
 """The same for the words that follow it. No shell expands these characters there."""
 
+_IN_SCRIPTS = {**_IN_WORDS, **dict.fromkeys(b' \t\n>"${}')}
+"""The same for a whole script; most that need a shell have other characters."""
+
 OF_SHELLS = frozenset(
     (
         # those of dash, bash, ksh and zsh: what one of them runs itself, and the words of their grammar
@@ -60,6 +63,8 @@ def plain_words(text: str, variables: Mapping[str, str]) -> PlainWords | None:
 
     :param variables: name -> value of what the script may name as `"${NAME}"`
     """
+    if text.translate(_IN_SCRIPTS):
+        return None
     words: list[str] = []
     raw: list[str] = []
     target = raw_target = None

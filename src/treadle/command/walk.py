@@ -550,6 +550,8 @@ class CommandWalk(Walk):
         """Return a Scheduler whose rounds write the records that are held."""
         scheduler = super().create_scheduler()
         scheduler.on_round = self._round
+        # one more would have started before the last end is counted
+        scheduler.refills = not self.stop_after
         # an attempt is published before there is room for its outputs, see `_ready`
         scheduler.after_start = None
         return scheduler
@@ -608,7 +610,7 @@ class CommandWalk(Walk):
             text = told(last.outcome or "failed", last.text) if last is not None and last.text else ""
             kind = _REASON_OF_STATE.get(entry.state, decision.FAILED)
             reasons.append(Reason(kind, "", text or None))
-        elif entry is not None and not command.once and _has_followed_failure(entry.last_run):
+        elif entry is not None and not command.once and entry.ran_for(decision.MET_BY):
             # what it made may be of what that failure left; once nothing has failed it runs on what there is
             reasons.append(Reason(decision.AFTER_FAILURE))
         return reasons
@@ -1003,6 +1005,9 @@ class CommandWalk(Walk):
 
     def producers_of_discovered(self, uid: str) -> list[str]:
         """Return the producers of the discovered inputs of an action."""
+        command: Command = self.actions.vertex_data[uid]
+        if command.discovery is None:
+            return []
         inputs = self._inputs.get(uid)
         return self.discovered.producers_of(uid, inputs.results if inputs is not None else ())
 
@@ -1295,10 +1300,6 @@ class CommandWalk(Walk):
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
         read = _read_from(self.root, self.fingerprinter.paths(self._inputs[uid], command), before)
         return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
-
-
-def _has_followed_failure(run: Run | None) -> bool:
-    return run is not None and any(one.kind == decision.MET_BY for one in run.reasons)
 
 
 def _is_altered_folder(why: Reason) -> bool:

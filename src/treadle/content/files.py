@@ -161,15 +161,22 @@ class Ways:
 
     def moved(self) -> list[str]:
         """Look once more; return the paths where something else may have been for a while."""
-        now = _ways(self.root, self.are_links)
-        gone = _renamed(self.looks, now)
-        if not gone:
+        if self._are_as_before():
             return []
+        gone = _renamed(self.looks, _ways(self.root, self.are_links))
         return [
             path
             for path, is_link in self.are_links.items()
             if not gone.isdisjoint([*_ways(self.root, {path: is_link}), *_texts_around(path)])
         ]
+
+    def _are_as_before(self) -> bool:
+        """Return whether each folder and link is what it was: then they lead the same ways."""
+        for at, look in self.looks.items():
+            status = look_at(at if at.startswith("/") else f"{self.root}/{at}", follow=False)
+            if status is None or look.was_renamed(Look(status, stamp_of(status))):
+                return False
+        return True
 
     def moved_since(self, since: int) -> list[str]:
         """Return the paths where something else may have been for a while since a time (nanoseconds)."""
@@ -244,10 +251,14 @@ class Files:
             seen = self._seen[key] = self._look_at_tree(path, made, exclude)
             return seen
         before = self._seen.get(key)
-        status, is_link = self._status(path)
+        full = path if path.startswith("/") else self._inside + path
+        status = look_at(full, follow=False)
+        is_link = status is not None and S_ISLNK(status.st_mode)
+        if is_link:
+            status = look_at(full)
         if before is not None and before.sure and status is not None and before.is_link == is_link:
             look = before.looks.get(path)
-            if look is not None and look.stamp == self.systems.stamp(status, self._full(path)):
+            if look is not None and look.stamp == self.systems.stamp(status, full):
                 return before
         seen = self._seen[key] = self._look_at_file(path, status, is_link)
         return seen

@@ -256,8 +256,7 @@ class _Item:
             return
         if any(tool.version for tool in command.tools) or "PATH" in command.env.set:
             return
-        last = entry.last_run
-        self.offset, self.duration = entry.offset, last.duration if last is not None else 0.0
+        self.offset, self.duration = entry.offset, entry.duration
 
     @property
     def numbers(self) -> tuple[int, ...]:

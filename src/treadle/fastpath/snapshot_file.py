@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from itertools import accumulate, chain
+from struct import pack
 
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
@@ -135,6 +136,9 @@ def _ragged(lists: list[list[int]]) -> tuple[bytes, bytes]:
 
 def join_texts(texts: Sequence[str]) -> bytes:
     """Return texts as bytes, to be read by `split_texts`."""
+    joined = "".join(texts)
+    if joined.isascii():
+        return pack(f"={len(texts) + 1}I", len(texts), *map(len, texts)) + joined.encode("ascii")
     raw = [text.encode("utf-8", "surrogateescape") for text in texts]
     lengths = b"".join([len(one).to_bytes(4, sys.byteorder) for one in raw])
     return len(raw).to_bytes(4, sys.byteorder) + lengths + b"".join(raw)

@@ -112,6 +112,11 @@ class Job(Stepped, SaysValues):
     """Whether it is never started: it takes no token and is collected at once."""
 
     @property
+    def ended_well_at_once(self) -> bool:
+        """Whether it is sure before it is collected that it has ended well, but for what it has made."""
+        return False
+
+    @property
     def priority(self) -> int:
         """Among what waits in one queue the higher goes first."""
         return 0

@@ -99,6 +99,8 @@ class Scheduler:
         """Called with each batch of jobs that is about to start."""
         self.after_start: Callable[[Job], None] | None = None
         """Called with each job that has started, once for each attempt."""
+        self.refills = False
+        """Whether a slot may get the next job before the end of the last one is seen to, if that ended well."""
         self.on_round: Callable[[], None] | None = None
         """Called in each round, by `log_state`."""
         self.tick: float | None = None
@@ -532,6 +534,8 @@ class Scheduler:
             self._finishing = (job, _RELEASED)
             if job.slot is not None:
                 self._admission.release(job.slot)
+            if self.refills and job.ended_well_at_once:
+                self._refill(job)
         if stage < _COLLECTED:
             again = self.safe_collect(job)
         if stage < _FINISHED:
@@ -545,6 +549,23 @@ class Scheduler:
             heappush(self._delayed, (self.clock() + job.retry_delay, job.index, job))
         else:
             self.push(job)
+
+    def _refill(self, job: Job) -> None:
+        """Start what waits before the end of a job is seen to, if that end makes nothing ready that might go first.
+
+        Only beside others: what runs alone is over before the next one starts. A demand may be a name that stands
+        for the files of both.
+        """
+        if (
+            self._active
+            and self._admission.waiting
+            and self.stop_mode == RUNNING
+            and self._pooled is None
+            and self._lets_in is None
+            and self._short is None
+            and not self.dag_iterator.is_awaited(job.uid)
+        ):
+            self.launch()
 
     def _push_delayed(self) -> None:
         now = self.clock()

@@ -326,9 +326,8 @@ def record_texts(record: Record) -> list[str]:
     """Return a record as texts."""
     texts = run_texts(record.owner, record.run)
     results = record.results
-    tags = ["a" if name in results else "q" for name in record.elements]
-    for element in zip(tags, record.elements, record.elements.values(), strict=True):
-        texts += element
+    for name, value in record.elements.items():
+        texts += ("a" if name in results else "q", name, value)
     return texts
 
 
@@ -442,6 +441,14 @@ class Entry:
         """The last run that came to an end, well or not; None if the last one was cut off, or there was none."""
         body = self._success if self.counts else self._end
         return run_from(log.unpack(body))[1] if body is not None else None
+
+    def ran_for(self, kind: str) -> bool:
+        """Return whether a reason of this kind led to the last run that came to an end."""
+        body = self._success if self.counts else self._end
+        # nearly always the word is nowhere in it, and nothing has to be decoded
+        if body is None or kind.encode() not in body:
+            return False
+        return any(one.kind == kind for one in run_from(log.unpack(body))[1].reasons)
 
     @property
     def found_at_end(self) -> list[str]:

@@ -152,6 +152,8 @@ class Store:
         self.lock = Lock(self.folder)
         self.manifests = Manifests(os.path.join(self.folder, "made"))
         """What actions have made in their output folders."""
+        self._places: set[str] = set()
+        """The root by its name and without links, once they were needed."""
         self.is_partial = False
         """Whether only what was wanted and what came after has been read."""
         self.unmarked = ""
@@ -330,7 +332,8 @@ class Store:
         :param others: all other outputs
         :raises StateError: it cannot be written
         """
-        for path in _run_files_around(self.root, (*presence, *others)):
+        self._places = self._places or {os.path.abspath(self.root), os.path.realpath(self.root)}
+        for path in _run_files_around(self._places, (*presence, *others)):
             try:
                 os.unlink(path)
             except OSError:
@@ -638,20 +641,25 @@ class Store:
         self._fd, self._end = -1, len(data)
 
 
-def _run_files_around(root: str, paths: Iterable[str]) -> set[str]:
-    """Return the files of all states that stand for some outputs, or for folders around them."""
-    found: set[str] = set()
-    known: dict[str, set[str]] = {}
+def _run_files_around(places: Collection[str], paths: Iterable[str]) -> set[str]:
+    """Return the files of all states that stand for some outputs, or for folders around them.
+
+    :param places: the root, by its name and without links
+    """
     paths = list(paths)
-    for place in {os.path.abspath(root), os.path.realpath(root)}:
+    folders = {path[: path.rfind("/", 0, len(path) - 1) + 1] for path in paths}
+    tops = {
+        top for place in places for folder in folders for top in folders_around(os.path.join(place, folder, "x"))
+    }
+    known = {top: files for top in tops if (files := _run_files_in(top))}
+    found: set[str] = set()
+    for place in places if known else ():
         for path in paths:
             full = os.path.join(place, path)
             ends = [len(full) - len(path) + len(one) for one in (path, *folders_around(path)) if one.endswith("/")]
             for top in folders_around(full):
-                if top not in known:
-                    known[top] = _run_files_in(top)
-                if known[top]:
-                    folders = [full[len(top) : end] for end in ends if end > len(top)]
+                if top in known:
+                    folders = {full[len(top) : end] for end in ends if end > len(top)}
                     found |= known[top].intersection([top + run_file(folder) for folder in folders])
     return found
 
@@ -659,6 +667,9 @@ def _run_files_around(root: str, paths: Iterable[str]) -> set[str]:
 def _run_files_in(top: str) -> set[str]:
     """Return the files in the state of a folder that stand for folders judged by presence."""
     folder = f"{top}{STATE_FOLDER}/installed"
+    # hardly ever one is there, and to be told of that by an exception takes twice as long
+    if not os.access(folder, os.F_OK):
+        return set()
     try:
         names = os.listdir(folder)
     except OSError:

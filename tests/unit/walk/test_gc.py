@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -107,3 +109,8 @@ def test_a_cycle_from_before_or_from_within_a_walk_is_found_after_it() -> None:
     Making(graph(("a",))).run()
     gc.collect()
     assert [knot() for knot in found] == [None, None]
+
+
+def test_the_program_does_without_the_collector() -> None:
+    looks = "import gc, treadle.__main__ as m; m.main = lambda: 3 + gc.isenabled(); m.program()"
+    assert subprocess.run([sys.executable, "-c", looks]).returncode == 3

@@ -96,6 +96,11 @@ class DAGIterator:
             raise DAGUsageError(f"the vertex {vertex_id!r} {why}")
         self._leave(self._wiring.index[vertex_id])
 
+    def is_awaited(self, vertex_id: Hashable) -> bool:
+        """Return whether a vertex is the last that another one waits for."""
+        waits = self._waits
+        return any(waits[end] == 1 for end in self._wiring.after(self._wiring.index[vertex_id]))
+
     def state(self, vertex_id: Hashable) -> int:
         """Return NOT_VISITED, BUSY or VISITED."""
         number = self._wiring.index.get(vertex_id)

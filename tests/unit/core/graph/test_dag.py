@@ -261,6 +261,15 @@ def test_an_empty_graph_has_nothing_to_visit() -> None:
         DAGIterator(DAG(), enable_busy_state=True).next_element()
 
 
+def test_a_vertex_is_awaited_if_it_is_the_last_that_another_one_waits_for() -> None:
+    iterator = DAGIterator(graph(a=[], b=[], c=["a", "b"]), enable_busy_state=True)
+    assert not any(iterator.is_awaited(name) for name in "abc")
+    iterator.next_element()
+    iterator.next_element()
+    iterator.leave("a")
+    assert [iterator.is_awaited(name) for name in "bc"] == [True, False]
+
+
 def test_a_busy_vertex_holds_back_what_comes_after_it_until_it_is_left() -> None:
     dag = graph(a=[], b=[], c=["a", "b"])
     dag.update_vertex("c", data="see")
