@@ -259,6 +259,9 @@ class Limits:
         )
 
 
+_NO_ARTIFACTS: dict[str, str] = {}
+
+
 class Command:
     """One action: what to run, what it reads, and what it makes.
 
@@ -298,6 +301,8 @@ class Command:
     :param baseline: output -> the file with what it should hold, an input that may be missing; if they differ, the
         outcome is `diffed`. Part of the key
     :param accept: commands that `treadle accept` runs in place of a copy of the output to its baseline
+    :param artifacts: pattern of files, relative to its `cwd` -> after which end what it leaves there is moved to
+        the state folder: `always`, `success`, `failure` or `never`; not part of the fingerprint
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
@@ -306,6 +311,7 @@ class Command:
         *(
             "accept",
             "always",
+            "artifacts",
             "baseline",
             "codes",
             "console",
@@ -352,6 +358,7 @@ class Command:
         workdir: str = "",
         baseline: Mapping[str, str] | None = None,
         accept: Sequence[str] | Sequence[Sequence[str]] = (),
+        artifacts: Mapping[str, str] | None = None,
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
@@ -394,6 +401,7 @@ class Command:
         self.workdir = workdir
         if workdir:
             self._take_workdir(workdir)
+        self.artifacts = _as_artifacts(artifacts) if artifacts else _NO_ARTIFACTS
         self.place = place
 
     def _take_meaning(self, codes: Codes | None, expect: Expect | str | Mapping[str, Numbers] | None) -> None:
@@ -477,6 +485,12 @@ def written_by(commands: Mapping[Any, Command]) -> Iterator[tuple[str, Any]]:
 def _as_names(mutex: Any) -> tuple[str, ...]:
     """Return names that are given as no list; what is none is left for the check of limits."""
     return (mutex,) if isinstance(mutex, str) or not hasattr(mutex, "__iter__") else tuple(mutex)
+
+
+def _as_artifacts(artifacts: Mapping[str, str]) -> dict[str, str]:
+    from .artifact_patterns import check
+
+    return check(artifacts)
 
 
 def _refuse_texts(**lists: object) -> None:

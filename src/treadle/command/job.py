@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from treadle.engines.without_shell import Direct, Shells
     from treadle.scheduling.job import Host
 
+    from .artifacts import Artifacts
     from .command import Command, Limits, Script
     from .fingerprinting import Fingerprinter
 
@@ -163,6 +164,8 @@ class CommandJob(ProcessJob):
         """The folder that its paths are relative to while it runs: the root, or a folder of its own."""
         self.differs = ""
         """Which outputs of its last attempt differ from their baselines, in words, "" if none does."""
+        self.artifacts: Artifacts | None = None
+        """The artifacts of its attempt, if its command has any."""
         self.left_out = ""
         """Why it does not start though it is its turn, "" if it does."""
         self.made_room = False
@@ -272,6 +275,10 @@ class CommandJob(ProcessJob):
         self.restored = self.differs = ""
         self.restored = self.ready(self)
         self.made_room = True
+        if command.artifacts:
+            from .artifacts import Artifacts
+
+            self.artifacts = None if self.restored else Artifacts(command.artifacts, self.folder, command.cwd)
         if self.restored:
             # its outputs are there, so nothing is started
             if not command.console:

@@ -17,7 +17,7 @@ from treadle.content.trust import STATE_FOLDER, TRUST_STATE, is_state_trusted
 from treadle.core import decision, wording
 from treadle.core.decision import Reason, Verdict
 from treadle.core.elements import DISCOVERED, INPUT, OUTPUT, path_of, paths_of
-from treadle.core.outcomes import CANCEL, FAIL, NONE, PASS, SKIP, outcome, told
+from treadle.core.outcomes import CANCEL, FAIL, NONE, PASS, SKIP, outcome, told, values_of
 from treadle.core.output_index import OutputIndex
 from treadle.engines import process_marks
 from treadle.errors import StateError, StopRequestedError, TreadleError, listed
@@ -46,12 +46,12 @@ from .command import Command, written_by
 from .discovered import DiscoveredInputs, discovered_in, owner_of, stand_ins, wait_for_producers
 from .fingerprinting import Fingerprinter, made_once
 from .graph_checks import check_commands, refused_demands
-from .job import CONSOLE_QUEUE, CommandJob, JobContext
+from .job import CONSOLE_QUEUE, CommandJob, JobContext, own_name
 from .outputs import Room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
     from typing import Any
 
     from treadle.content.files import Seen, Stamp
@@ -282,6 +282,8 @@ class CommandWalk(Walk):
         self._discovered_before: dict[str, list[str]] = {}
         self._durations: dict[str, float] = {}
         self._expectations: ExpectedDurations | None = None
+        self._is_declared: Callable[[str], bool] | None = None
+        """Whether a path is an input or an output of an action, once that is needed."""
         self._after_failure: AfterFailure | None = None
         """What may start yet once failures have ended the run, if there are conditions; None before."""
         self._after_a_run: set[str] = set()
@@ -657,6 +659,8 @@ class CommandWalk(Walk):
             from . import fresh_room  # noqa: F401
         if data.baseline or data.accept:
             from . import baseline  # noqa: F401
+        if data.artifacts:
+            from . import artifacts  # noqa: F401
         limits = self.settings.limits.get(uid)
         arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data), limits)
         if data.guards is not None:
@@ -817,6 +821,8 @@ class CommandWalk(Walk):
                 job.fail(words_of(error), "broken")
                 job.interrupted |= isinstance(error, StopRequestedError)
                 ended = job.outcome
+        if job.artifacts is not None and job.made_room:
+            self._keep_artifacts(job, ended)
         self._replaced += self._rooms[uid].replaced
         self._leftovers += self._rooms[uid].leftovers
         self._note(job, ended)
@@ -827,6 +833,41 @@ class CommandWalk(Walk):
                 self._left_in_folder(job, ended, retry=False)
             return self._passed(job)
         return self._gave_no_record(job, ended)
+
+    def known_commands(self) -> Iterable[Command]:
+        """Return the Commands whose inputs and outputs are no artifacts of others: those of the walk."""
+        return list(self.context.actions.values())
+
+    def _keep_artifacts(self, job: CommandJob, ended: Outcome) -> None:
+        """Move what an attempt has left beside its outputs, as its artifacts say; that changes no outcome."""
+        from .artifacts import FOLDER, declared_in
+
+        artifacts, job.artifacts = job.artifacts, None
+        assert artifacts is not None
+        if self._is_declared is None:
+            made = [path for one in self.store.entries.values() for path in one.owner.outputs]
+            self._is_declared = declared_in(self.known_commands(), made, self.root)
+        declared, inputs = self._is_declared, self._inputs[job.uid]
+        found = {*inputs.seen, *inputs.results}
+
+        def is_kept(path: str) -> bool:
+            return path in found or declared(path)
+
+        place = f"{FOLDER}/{own_name(job.command.label, job.uid)}"
+        try:
+            moved = artifacts.keep(self.store.folder, place, job.attempt, ended, is_kept)
+        except OSError as error:
+            self._say(f"{job.uid}: its artifacts cannot be kept: {error.strerror}: {error.filename}")
+            return
+        if moved:
+            values = values_of(job)
+            moved = {
+                os.path.relpath(os.path.join(job.folder, path), self.root): os.path.relpath(target, self.root)
+                for path, target in moved.items()
+            }
+            self.fingerprinter.files.forget(moved)
+            said = [moved.pop(path, path) for path in values.artifacts]
+            values.artifacts = [*said, *moved.values()]
 
     def _take_outputs(self, job: CommandJob) -> None:
         """Put what an action has made in a folder of its own into its places.

@@ -215,7 +215,8 @@ def texts_of(command: Command) -> list[str]:
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
     rare = (command.once, command.edits, env.secret, command.elements, command.exclude, command.guards)
-    texts.append("y" if any(rare) or _has_presence(command) or _has_meaning(command) or command.accept else "")
+    is_rare = command.accept or command.artifacts or _has_presence(command) or _has_meaning(command)
+    texts.append("y" if any(rare) or is_rare else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
         texts += (str(len(env.secret)), *env.secret, *_pairs(command.elements))
@@ -229,6 +230,7 @@ def texts_of(command: Command) -> list[str]:
         texts += (command.workdir, *_pairs(command.baseline), str(len(command.accept)))
         for argv in command.accept:
             texts += (str(len(argv)), *argv)
+        texts += _pairs(command.artifacts)
     texts.append(command.label)
     return texts
 
@@ -285,6 +287,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     codes: Codes | None = None
     expect: Expect | None = None
     workdir, baseline, accept = "", dict[str, str](), list[list[str]]()
+    artifacts: dict[str, str] = {}
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         if read.text():
@@ -293,6 +296,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         presence, installed = read.list(), read.list()
         codes, expect, workdir = read.codes(), read.expect(), read.text()
         baseline, accept = read.pairs(), [read.list() for _ in range(int(read.text()))]
+        artifacts = read.pairs()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -325,6 +329,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         workdir=workdir,
         baseline=baseline,
         accept=accept,
+        artifacts=artifacts,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 

@@ -108,7 +108,7 @@ def _run_part(call: Call, found: FastStart, probed: ProbeResult) -> RunReport | 
     from treadle.fastpath.partial_walk import part_of
 
     part = part_of(probed)
-    if part is None:
+    if part is None or _needs_whole_plan(part):
         return None
     if not call.options.quiet:
         call.note_member(found.member_note)
@@ -128,7 +128,15 @@ def _run_changed(
     if found is None or part is None or found.root != plan.root:
         return None
     part.last = plan.last()
+    if _needs_whole_plan(part):
+        return None
     return _walk_part(call, found, part, plan.queues, plan.pool, plan.left_out)
+
+
+def _needs_whole_plan(part: Part) -> bool:
+    """Return whether an action of a part moves artifacts: which files others read or make, the whole plan says."""
+    graphs = [part.graph] if part.last is None else [part.graph, part.last]
+    return any(command.artifacts for graph in graphs for command in graph.vertex_data.values())
 
 
 def _walk_part(

@@ -9,9 +9,10 @@ from treadle.events.bus import PlanRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any
 
+    from treadle.command.command import Command
     from treadle.command.walk import Rest
     from treadle.core.conditions import Start
     from treadle.core.graph.dag import DAG
@@ -75,6 +76,11 @@ class PlanWalk(CommandWalk):
             refuse_shared_outputs(self.plan, map(str, [*self.actions.vertex_data, *last]), self.store)
         self.call.under_way = True
         self.call.stops.attach(self)
+
+    def known_commands(self) -> Iterable[Command]:
+        """Return the Commands of the whole plan."""
+        others = [] if self.plan is None else [action.command for action in self.plan.actions.values()]
+        return [*super().known_commands(), *others]
 
     @property
     def _has_conditions(self) -> bool:

@@ -319,6 +319,7 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "workdir": command.workdir or None,
         "baseline": dict(command.baseline),
         "accept": [list(argv) for argv in command.accept],
+        "artifacts": command.artifacts or None,
         "tools": [tool.name for tool in command.tools],
         "uses": {
             path_of(name, (VALUE,)): value for name, value in command.elements.items() if name.startswith(VALUE)

@@ -36,7 +36,7 @@ _KEYS = frozenset(
     (
         *("confirm", "dotenv", "require", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
-        *("priority", "timeout", "retries", "console", "codes", "expect", "workdir", "baseline"),
+        *("priority", "timeout", "retries", "console", "codes", "expect", "workdir", "baseline", "artifacts"),
         *("resources", "limit", "mutex", "exclusive"),
     )
 )
@@ -98,6 +98,9 @@ class SettingsReader:
                 settings = self._baseline(entries["baseline"], settings)
         if "workdir" in entries:
             settings = replace(settings, workdir=self._workdir(entries))
+        if "artifacts" in entries:
+            with problems.collecting():
+                settings = replace(settings, artifacts=self._artifacts(entries["artifacts"]))
         if "mutex" in entries:
             with problems.collecting():
                 names = self.validator.texts(entries["mutex"], "a name in mutex")
@@ -360,6 +363,19 @@ class SettingsReader:
             self.validator.add("workdir needs fresh: link or copy", node, hint="workdir: {fresh: copy}")
         given = self.validator.entries(node, WORKDIR_KEYS, "workdir").get("fresh")
         return COPY if isinstance(given, Scalar) and given.text == COPY else FRESH
+
+    def _artifacts(self, node: Node) -> list[tuple[Template, str]]:
+        """Return which files are moved after which ends, in the order in which they are written."""
+        from treadle.command.artifact_patterns import WHEN
+
+        found = []
+        for key, value in node.items() if isinstance(node, Table) else ():
+            if not isinstance(value, Scalar) or value.text not in WHEN:
+                what = f"{key.text} in artifacts must be one of {', '.join(WHEN)}"
+                self.validator.add(what, value, hint=f'artifacts: {{"{key.text}": failure}}')
+            else:
+                found.append((templates.parse(self.validator.source, key), value.text))
+        return found
 
     def _numbers(self, node: Node | None, what: str) -> list[tuple[Scalar, range]]:
         found = []

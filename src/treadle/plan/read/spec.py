@@ -112,6 +112,7 @@ class Settings:
     :param workdir: which folder it runs in, see `Command`
     :param baseline: outputs, each with the file of what it should hold
     :param accept: commands that accept a difference
+    :param artifacts: patterns of files, each with after which end they are moved
     """
 
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -134,6 +135,7 @@ class Settings:
     workdir: str = ""
     baseline: Sequence[tuple[Template, Template]] = ()
     accept: Sequence[list[argv_split.Word]] = ()
+    artifacts: Sequence[tuple[Template, str]] = ()
 
 
 _SETTINGS = Settings()

@@ -99,6 +99,7 @@ class CommandBuilder:
             workdir=spec.settings.workdir,
             baseline=deps.baseline,
             accept=[argv_split.fill(step, scope) for step in spec.settings.accept],
+            artifacts=self._artifacts(instance) if spec.settings.artifacts else None,
             place=self.source.place(spec.key.start),
         )
 
@@ -181,6 +182,20 @@ class CommandBuilder:
                     )
                 names[name] = None
         return limits.asking(demands[0], group=spec.name, mutex=tuple(names), fallbacks=demands[1:])
+
+    def _artifacts(self, instance: Instance) -> dict[str, str]:
+        """Return the patterns of its artifacts; a value in one is never a pattern."""
+        from treadle.command.artifact_patterns import why_not
+
+        found: dict[str, str] = {}
+        for template, when in instance.spec.settings.artifacts:
+            for pattern in instance.scope.patterns(template):
+                if wrong := why_not(pattern):
+                    raise self.source.error(f"the pattern {pattern!r} in artifacts {wrong}", template.node)
+                # the last one counts
+                found.pop(pattern, None)
+                found[pattern] = when
+        return found
 
     def _installed(self, instance: Instance) -> list[str]:
         """Return the outputs of others that are judged by presence."""

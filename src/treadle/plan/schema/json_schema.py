@@ -242,6 +242,10 @@ _KNOWN: dict[str, Schema] = {
     keys.NUMBERS.says: {"anyOf": [_CODE, {"type": "array", "items": {"anyOf": [_CODE, _ref("select")]}}]},
     keys.CODES.says: _ref("codes"),
     keys.EXPECT.says: {"anyOf": [{"enum": list(EXPECTED)}, _ref("expect")]},
+    keys.ARTIFACTS.says: {
+        "type": "object",
+        "additionalProperties": {"enum": ["always", "success", "failure", "never"]},
+    },
     keys.WORKDIR.says: {"anyOf": [{"const": "fresh"}, _ref("workdir")]},
     keys.PLACEMENT.says: {"enum": ["link", "copy"]},
     keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},

@@ -178,6 +178,7 @@ INCLUDES = Kind("a list of files, and of maps with file, as, optional, params", 
 GIVEN = Kind("a map of names to texts and lists", (Table,))
 NUMBERS = Kind("an exit code, a range such as 130-143, or a list of these", (Scalar, Items), check_codes)
 CODES = Kind("a map of meanings to exit codes", (Table,))
+ARTIFACTS = Kind("a map of patterns of files to always, success, failure or never", (Table,))
 WORKDIR = Kind("fresh, or a map with fresh", (Scalar, Table), _one_of("fresh"))
 PLACEMENT = Kind("link or copy", (Scalar,), _one_of("link", "copy"))
 EXPECT = Kind("failure, diff, or a map with failure", (Scalar, Table), _one_of(*EXPECTED))
@@ -445,6 +446,9 @@ ACTION_KEYS = _table(
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
         "false", "out: out/loss.svg\nreport: true"),
+    Key("artifacts", ARTIFACTS, "Files that it leaves beside its outputs: after which end they are moved to "
+        "`.treadle/artifacts/`. See [below](#artifacts-what-else-it-leaves). Not fingerprinted.", "none",
+        'artifacts: {"*.log": failure, "core*": always}'),
     Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
     Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
         "console: true"),
