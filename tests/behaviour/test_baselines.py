@@ -245,6 +245,7 @@ def test_families_have_a_baseline_each_and_hostile_names_are_quoted(project: Pro
     )
     done = project.treadle("run", "-k")
     assert "treadle accept 'fit@b c'" in done.text
+    assert "fit@a\t" in project.treadle("__complete", "--", "accept", "fit@").out
     assert project.treadle("accept", "fit").out.count("->") == 2
     assert project.read("tests/b c.txt") == "b c\n"
     assert project.treadle("run").code == 0

@@ -289,7 +289,7 @@ def test_files_that_no_run_has_made_stay_or_are_moved_aside(project: Project) ->
 
     done = project.treadle("run")
     assert done.code == 0
-    assert "moved files that Treadle did not create to .treadle/replaced/: o/f, d/made" in done.text
+    assert "moved files that Treadle did not create to .treadle/replaced/: d/made, o/f" in done.text
     check()
     assert project.run() == []
     project.write("a", "2")
@@ -456,6 +456,46 @@ def test_absolute_links_into_the_folder_lead_to_the_root_afterwards(project: Pro
     assert project.read("d/l") == project.read("l") == "x\n"
     assert project.read("d/in") == "a"
     assert project.run() == []
+
+
+def test_outputs_may_lie_in_each_other(project: Project) -> None:
+    """W2."""
+    outs = "{x: d/x, all: d/, e: d/e/}"
+    write(project, f"a: {{sh: 'cp i d/x; cp i d/e/y; cp i d/z', in: i, out: {outs}, workdir: fresh}}")
+    for text in ("1", "2"):
+        project.write("i", text)
+        assert project.treadle("run").code == 0
+        assert [project.read(f"d/{name}") for name in ("x", "e/y", "z")] == [text] * 3
+        assert project.run() == []
+    assert not (project.folder / ".treadle/replaced").exists()
+
+
+@pytest.mark.parametrize("link", ["", "/a", "/.old", "/.beside"])
+def test_links_in_the_place_of_its_folders_lead_nowhere(project: Project, link: str) -> None:
+    """W2: what a checkout has brought."""
+    wait = "touch ${root}/began; test -e ${root}/go || exec tail -f /dev/null"
+    write(project, f"a: {{sh: 'cp i d/x; {wait}', in: i, out: d/, workdir: {{fresh: copy}}}}")
+    project.write("i", "1")
+    victim = project.folder.parent / "victim"
+    names = ("a", ".old/a/d/x", ".beside/a", "x") if link != "" else ("a/b", ".old/a/d/x", ".beside/a", "x")
+    for name in names:
+        (victim / name).parent.mkdir(parents=True, exist_ok=True)
+        (victim / name).write_text("mine")
+    run = project.start("run")
+    wait_until((project.folder / "began").exists)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    place = project.folder / f"{WORK}{link}"
+    if place.exists():
+        place.rename(project.folder / "away")
+    place.symlink_to(victim)
+    project.write("go", "")
+    for text in ("1", "2"):
+        project.write("i", text)
+        assert project.treadle("run").code == 0
+        assert project.read("d/x") == text
+    assert [(victim / name).read_text() for name in names] == ["mine"] * len(names)
+    assert sorted(str(one.relative_to(victim)) for one in victim.rglob("*") if one.is_file()) == sorted(names)
 
 
 NAMES = ("build", "Build", "build.old", "bÄuild", "_x", "x" * 180)

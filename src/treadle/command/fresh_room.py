@@ -67,6 +67,8 @@ class FreshRoom(Room):
         """The outputs of this attempt that are in their places."""
         self._olds: list[tuple[str, str, dict[str, tuple[int, ...]]]] = []
         """Output folders that were moved away: where to, their path, the names in them with their identities."""
+        self._has_intent = False
+        """Whether something was put down of what lies beside the places of outputs."""
         self._intent = os.path.join(os.path.dirname(folder), _BESIDE, os.path.basename(folder))
 
     @property
@@ -112,6 +114,8 @@ class FreshRoom(Room):
         self.taken = list(self.command.made)
 
     def _begin(self) -> None:
+        # a link in its place is no way to what is to be removed
+        own_files.make_folder(self.state, NAME)
         _remove(self.folder)
         if os.path.lexists(self.folder):
             raise TreadleError(
@@ -216,13 +220,16 @@ class FreshRoom(Room):
         :raises TreadleError: something cannot be put into its place
         """
         try:
-            for output in self.command.made:
+            # what lies in an output folder goes with it
+            for output in sorted(self.command.made, key=lambda path: (path[-1] != "/", path)):
                 self._take(output, aside)
         finally:
             for old, output, names in self._olds:
                 self._remove_old(old, output, names, aside)
             self._olds.clear()
-            _unlink(self._intent)
+            if self._has_intent:
+                self._has_intent = False
+                _unlink(self._intent)
 
     def _take(self, output: str, aside: str) -> None:
         try:
@@ -243,7 +250,7 @@ class FreshRoom(Room):
     def _commit_file(self, output: str, aside: str) -> None:
         new, full = os.path.join(self.folder, output), os.path.join(self.root, output)
         if lstat(new) is None:
-            # the data of a discovery, which is missed when it is read
+            # it has gone with a folder around it; or it is the data of a discovery, which is missed when it is read
             return
         status = lstat(full)
         if status is None:
@@ -254,6 +261,8 @@ class FreshRoom(Room):
 
     def _commit_folder(self, output: str, aside: str) -> None:
         new, full = os.path.join(self.folder, output.rstrip("/")), os.path.join(self.root, output.rstrip("/"))
+        if lstat(new) is None:
+            return
         status = lstat(full)
         if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(output, full) == OURS:
             os.unlink(full)
@@ -370,7 +379,8 @@ class FreshRoom(Room):
         token = os.urandom(8).hex()
         beside = os.path.join(folder, f".{name[:100]}.{token}.treadle-{kind}")
         own_files.make_folder(self.state, f"{NAME}/{_BESIDE}")
-        known = own_files.read(self._intent) or b""
+        known = (own_files.read(self._intent) or b"") if self._has_intent else b""
+        self._has_intent = True
         own_files.replace(self._intent, [known, os.fsencode(beside), b"\0", os.fsencode(full), b"\0"])
         return beside
 
@@ -408,7 +418,8 @@ class FreshRoom(Room):
             return shown(self.root, self.folder)
         self.is_there = False
         _remove(self.folder)
-        _remove_empty_tree(os.path.join(self.state, NAME, _OLD, os.path.basename(self.folder)))
+        if not os.path.islink(os.path.join(self.state, NAME, _OLD)):
+            _remove_empty_tree(os.path.join(self.state, NAME, _OLD, os.path.basename(self.folder)))
         return ""
 
 
@@ -422,20 +433,26 @@ def tidy(state: str) -> list[str]:
     """
     moved: list[str] = []
     top = os.path.join(state, NAME)
-    for name in _names(os.path.join(top, _BESIDE)):
+    for name in _own_names(top, _BESIDE):
         intent = os.path.join(top, _BESIDE, name)
         texts = (own_files.read(intent) or b"").split(b"\0")
         for beside, full in zip(texts[::2], texts[1::2], strict=False):
             path, place = os.fsdecode(beside), os.path.relpath(os.fsdecode(full), os.path.dirname(state))
             if path.endswith(".treadle-new"):
                 _remove_any(path)
-            elif path.endswith(".treadle-old"):
+            elif path.endswith(".treadle-old") and not place.startswith("../"):
                 moved += _rescue_tree(path, place, os.path.join(state, "replaced", name))
         _unlink(intent)
-    for name in _names(os.path.join(top, _OLD)):
+    for name in _own_names(top, _OLD):
         old = os.path.join(top, _OLD, name)
         moved += _rescue_tree(old, "", os.path.join(state, "replaced", name))
     return moved
+
+
+def _own_names(top: str, name: str) -> Collection[str]:
+    """Return the names in a folder of ours; a checkout may have brought links, which lead to what is not ours."""
+    folder = os.path.join(top, name)
+    return () if os.path.islink(top) or os.path.islink(folder) else _names(folder)
 
 
 def _rescue_tree(old: str, place: str, aside: str) -> list[str]:
