@@ -108,6 +108,7 @@ _HOMES = {
     "log": "cli.commands.log",
     "report": "cli.commands.report",
     "runs": "cli.commands.runs",
+    "resume": "cli.commands.resume",
     "show": "cli.commands.show",
     "attempts": "cli.commands.attempts",
     "diff": "cli.commands.diff",

@@ -192,6 +192,7 @@ COMMANDS = {
     "log": "what an action printed when it last ran",
     "report": "show a recorded run as text, a page, a trace or JUnit",
     "runs": "the recorded runs, the newest first",
+    "resume": "go on with a recorded run: what it has done is not done again",
     "show": "a recorded run, also one that is under way",
     "attempts": "how actions were tried in recorded runs",
     "diff": "what two recorded runs have decided differently, and why",
@@ -331,7 +332,7 @@ examples:
 
 """,
 }
-_WITHOUT_NAMES = ("check", "init", "schema", "completion", "report", "runs", "show", "diff", "gc")
+_WITHOUT_NAMES = ("check", "init", "schema", "completion", "report", "runs", "resume", "show", "diff", "gc")
 """Commands that take no names of actions."""
 
 
@@ -382,6 +383,7 @@ _USAGE = {
     "report": "EVENTS",
     "log": "NAME",
     "runs": "[PATTERN]",
+    "resume": "[RUN]",
     "show": "[RUN]",
     "diff": "[RUN] [RUN]",
     "gc": "",
@@ -413,23 +415,30 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
         if command in commands.split():
             group.add_argument(*name.split(), default=none, help=text, **more)
 
-    add("run", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
-    add("run", "-r", _RESOURCES, dest="resources", action="append", metavar="TYPE=N")
-    add("run", "--pool", "a file that says what there is of resources", type=_file, metavar="FILE")
-    add("run", "-k", "go on after failures; -kN stops after N", dest="keep_going", action="store_const", const=0)
-    add("run", "--keep-going", none, type=int, metavar="N")
-    add("run", "--stop-after", "start nothing new once N actions have run", type=_positive, metavar="N")
-    add("run", "--run-timeout", _RUN_TIMEOUT, type=_duration, metavar="TIME")
+    add("run resume", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
+    add("run resume", "-r", _RESOURCES, dest="resources", action="append", metavar="TYPE=N")
+    add("run resume", "--pool", "a file that says what there is of resources", type=_file, metavar="FILE")
+    add(
+        "run resume",
+        "-k",
+        "go on after failures; -kN stops after N",
+        dest="keep_going",
+        action="store_const",
+        const=0,
+    )
+    add("run resume", "--keep-going", none, type=int, metavar="N")
+    add("run resume", "--stop-after", "start nothing new once N actions have run", type=_positive, metavar="N")
+    add("run resume", "--run-timeout", _RUN_TIMEOUT, type=_duration, metavar="TIME")
     add("run", "--timeout", _TIMEOUT, dest="limits", type=_limit, action="append", metavar="[NAME=]TIME")
     add("run", "--timeout-times", "multiply all time limits of actions", type=_factor, metavar="X")
     for name, text in _REPEATS.items():
         add("run", f"--{name}", text, type=_positive, metavar="N")
-    add("run", "--output", _OUTPUT, choices=OUTPUTS)
+    add("run resume", "--output", _OUTPUT, choices=OUTPUTS)
     add("run", "--record", "record the run, also if nothing starts", action=flag)
     attr = {"action": "append", "type": _attribute, "metavar": "NAME=TEXT"}
-    add("run", "--attr", "record the run with this attribute", **attr)
+    add("run resume", "--attr", "record the run with this attribute", **attr)
     add("runs", "--attr", "only with this attribute", **attr)
-    add("run", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))
+    add("run resume", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))
     add("run", "--watch", "run again after each change of an input, until Ctrl-C", action=flag)
     add("run clean init", "-n --dry-run", "only show what would be done", dest="dry", action=flag)
     # `_with_list` makes the command of it
@@ -444,8 +453,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("list status", "--durations", _DURATIONS, type=_positive, metavar="N")
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)
-    add("run", "--yes", "start actions that have to be confirmed without a question", action=flag)
-    add("run clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
+    add("run resume", "--yes", "start actions that have to be confirmed without a question", action=flag)
+    add("run resume clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
     add(_WITH_JSON, "--json", "print all of it as JSON", action=flag)
     add("clean", "--stale", "only outputs of actions that are no longer in the plan", action=flag)
@@ -469,11 +478,11 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("gc", "--keep", "how many runs stay (default: 50)", **number)
     add("gc", "--days", "how old a run may be (default: 30)", **number)
     group = parser.add_argument_group("files of a run")
-    add("run", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
-    add("run report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
-    add("run report", "--junit", "a JUnit file with a case for each action", type=_file, metavar="FILE")
-    add("run report", "--markdown", "a summary for a comment or a CI job", type=_file, metavar="FILE")
-    add("run report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
+    add("run resume", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
+    add("run resume report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
+    add("run resume report", "--junit", "a JUnit file with a case for each action", type=_file, metavar="FILE")
+    add("run resume report", "--markdown", "a summary for a comment or a CI job", type=_file, metavar="FILE")
+    add("run resume report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
     add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
 
 
@@ -494,6 +503,7 @@ _REPEATS = {
 _OUTPUT = "show what actions print: quiet: of failures; block: after each; stream: at once; prefix: with names"
 _EXIT_CODE = "a sum: 2 diffed, 4 timeout, 8 other failures, 16 cancelled, 32 not started, 64 else"
 _RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: four may share one"
+_KEEP_GOING = "go on after failures; -kN stops after N"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
 _FORCE = "run even if up to date; for one action: --force=NAME with the ="
 _NO_WAIT = "exit with code 3 if another run is active"

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from treadle.core.outcomes import Outcome, Report
     from treadle.core.pool import Pool
     from treadle.events.bus import Ended
+    from treadle.state.records import Entry
     from treadle.state.store import Known
 
     from .command import Limits
@@ -129,10 +130,13 @@ class Settings:
         does; None for what this machine has
     :param max_running: how many actions may run at the same time, over all queues; None for any number
     :param colours: whether programs are asked to write colours although their output goes to a log
+    :param done_since: uid -> milliseconds since the epoch: what runs each time does not, if it has succeeded since
+        then, nothing of it has changed, and nothing before it runs
     """
 
     __slots__ = (
-        *("blocked", "colours", "deadline", "environ", "force", "jobs", "keep_going", "limits", "max_running"),
+        *("blocked", "colours", "deadline", "done_since", "environ", "force", "jobs", "keep_going", "limits"),
+        "max_running",
         *("pool", "queues", "stop_after", "wait"),
     )
 
@@ -152,12 +156,14 @@ class Settings:
         stop_after: int = 0,
         deadline: float | None = None,
         limits: Mapping[str, Limits] | None = None,
+        done_since: Mapping[str, int] | None = None,
     ) -> None:
-        maps, is_number = (queues, environ, blocked, limits), jobs is None or (type(jobs) is int and jobs >= 0)
+        maps, is_number = (queues, environ, blocked, limits, done_since), jobs is None or (type(jobs) is int and jobs >= 0)
         if not (is_number and type(force) is not str and all(one is None or hasattr(one, "keys") for one in maps)):
-            _refuse(jobs=jobs, force=force, queues=queues, environ=environ, blocked=blocked, limits=limits)
+            _refuse(jobs=jobs, force=force, queues=queues, environ=environ, blocked=blocked, limits=limits, done_since=done_since)
         if not (pool is None or callable(pool) or hasattr(pool, "most_beside")):
             _refuse(pool=pool)
+        self.done_since = done_since or {}
         self.stop_after = stop_after
         self.deadline = deadline
         self.limits = dict(limits or {})
@@ -600,13 +606,14 @@ class CommandWalk(Walk):
     def demands(self, uid: Any) -> list[Reason]:
         """Return the reasons to run other than a fingerprint change: forced, `always`, last run failed."""
         command: Command = self.actions.vertex_data[uid]
+        entry = self.store.entries.get(self.owner(uid, command).key)
         reasons = []
         if uid in self.settings.force:
             reasons.append(Reason(decision.FORCED))
         if command.always:
             is_last = self.last is not None and uid in self.last.vertex_data
-            reasons.append(Reason(decision.AT_END if is_last else decision.ALWAYS))
-        entry = self.store.entries.get(self.owner(uid, command).key)
+            if is_last or not self._is_done(uid, entry):
+                reasons.append(Reason(decision.AT_END if is_last else decision.ALWAYS))
         if entry is not None and not entry.counts and not (command.once and entry.state == MOVED):
             last = entry.last_run
             text = told(last.outcome or "failed", last.text) if last is not None and last.text else ""
@@ -616,6 +623,18 @@ class CommandWalk(Walk):
             # what it made may be of what that failure left; once nothing has failed it runs on what there is
             reasons.append(Reason(decision.AFTER_FAILURE))
         return reasons
+
+    def _is_done(self, uid: str, entry: Entry | None) -> bool:
+        """Return whether an action has succeeded since a run that is resumed, so that it need not run each time."""
+        since = self.settings.done_since.get(uid)
+        record = entry.record if since is not None and entry is not None and entry.counts else None
+        return (
+            since is not None
+            and record is not None
+            and record.run.ended_at >= since
+            # what runs before it may be what it is there for, whatever it declares
+            and uid not in self._after_a_run
+        )
 
     def expected_duration(self, uid: Any) -> float | None:
         """Return how long the last success of an action took, else the median of its family; None without both."""

@@ -138,6 +138,8 @@ class Call:
             # other sessions may have been given the same options
             self.options = copy(self.options)
             self.options.file = os.fspath(plan)
+        self.done_since: Mapping[str, int] = {}
+        """Action -> milliseconds since the epoch: when the run began in which a run that is resumed has done it."""
         self._console = console
         self.bus = Bus()
         """The bus on which the walks of a run publish events."""

@@ -46,6 +46,8 @@ class Options:
     events = junit = trace = markdown = html = ""
     """The file for the events of a run, and those for reports."""
     github = stale = replaced = files = rebuild = failed = suggest = False
+    resumes = ""
+    """The recorded run that is gone on with, "" for none."""
     attempt = 0
     """The attempt whose log is shown, 0 for the last one."""
     sort = ""
@@ -170,7 +172,7 @@ class Options:
         A snapshot shows what has changed, and forced actions run without a change; with --since or --only other
         actions would be missing in it.
         """
-        return bool(self.force_all or self.force or self.since or self.judges or self.names_limits)
+        return bool(self.force_all or self.force or self.since or self.judges or self.names_limits or self.resumes)
 
     def check(self) -> None:
         """Check the kinds of the options.

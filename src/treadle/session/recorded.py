@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from treadle.ledger.database import Database
+
     from .call import Call, RunReport
 
 
@@ -48,11 +50,32 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
     return report
 
 
+def resume(call: Call, ledger: Database, run: str) -> int:
+    """Make the run of a call go on with a recorded one; return how many actions that has done.
+
+    It has the names and the parameters of that run, and what runs each time does not where that run has done it.
+
+    :raises UsageError: that run is under way, or was called with what is not on record
+    """
+    from treadle.ledger.resuming import parameters_of, resumed
+
+    found = resumed(ledger, run)
+    options = call.options
+    options.names = list(found.run.names)
+    options.params = parameters_of(found.run, options.params)
+    options.record = True
+    options.resumes = run
+    call.done_since = found.done_since
+    return len(found.done_since)
+
+
 def _about(call: Call, root: str) -> dict[str, Any]:
     from treadle.content.git import checkout_of
 
     options = call.options
     about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": _user()}
+    if options.resumes:
+        about["resumes"] = options.resumes
     about["plan"] = os.path.relpath(os.path.abspath(call.plan_file()), root)
     checkout = checkout_of(root)
     commit = checkout.head() if checkout is not None and checkout.counts else ""

@@ -214,6 +214,7 @@ def _walk_of(
         force=list(everything) if options.force_all else forced,
         wait=options.wait,
         limits=limits,
+        done_since=call.done_since,
         **limit_settings(call, 0 if rounds is None else rounds.ends),
         **resource_settings(options, plan.pool),
         blocked={} if rounds is None else rounds.blocked(plan, map(str, dag.vertex_data)),

@@ -1,0 +1,29 @@
+"""`resume`: goes on with a recorded run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.cli.recorded import ledger_of
+from treadle.core import wording
+from treadle.errors import UsageError
+from treadle.ledger.ledger import run_named
+from treadle.session.recorded import resume
+
+from .run import run_command
+
+if TYPE_CHECKING:
+    from treadle.session.call import Call
+
+
+def resume_command(call: Call) -> int:
+    """Run what a recorded run has not done: what it has done is not done again, if nothing of it has changed."""
+    options = call.options
+    if len(options.names) > 1:
+        raise UsageError("`treadle resume` takes one run", hint="`treadle runs` lists them")
+    with ledger_of(call) as ledger:
+        run = run_named(ledger, options.names[0] if options.names else "last")
+        done = resume(call, ledger, run)
+    if not options.quiet:
+        call.console.warn(f"resuming {run}, which has done {wording.count(done, 'action')}")
+    return run_command(call)

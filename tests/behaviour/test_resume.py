@@ -1,0 +1,160 @@
+"""`treadle resume`: what a recorded run has done is not done again, and what has changed since is."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import DEADLINE, Fifo, plan, run_treadle, start_treadle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = """
+params: {mode: {default: slow}}
+default: [first, second, third]
+actions:
+  first: {sh: "echo first ${mode} >> done; test ! -e worse"}
+  second: {sh: "echo second >> done; test ! -e bad", needs: first, in: [], always: true}
+  third: {sh: "echo third >> done", needs: second}
+  other: {sh: "echo other >> done"}
+"""
+
+
+def done(folder: Path) -> list[str]:
+    path = folder / "done"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder in which a recorded run has failed in its second action."""
+    plan(tmp_path, PLAN)
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", "-p", "mode=quick", check=1)
+    (tmp_path / "bad").unlink()
+    assert done(tmp_path) == ["first quick", "second"]
+    (tmp_path / "done").unlink()
+    return tmp_path
+
+
+def test_what_is_done_is_not_done_again_though_it_runs_each_time(folder: Path) -> None:
+    result = run_treadle(folder, "resume", check=0)
+    assert done(folder) == ["second", "third"]
+    assert "2 run, 1 up to date" in result.out
+    assert "which has done 1 action" in result.err
+    newest, oldest = json.loads(run_treadle(folder, "runs", "--json", check=0).out)["runs"]
+    assert (newest["state"], newest["resumes"], newest["params"]) == ("done", oldest["id"], {"mode": "quick"})
+
+
+def test_a_chain_of_resumed_runs_counts_as_one(folder: Path) -> None:
+    (folder / "bad").touch()
+    run_treadle(folder, "resume", check=1)
+    (folder / "bad").unlink()
+    (folder / "done").unlink()
+    run_treadle(folder, "resume", check=0)
+    assert done(folder) == ["second", "third"]
+    run_treadle(folder, "resume", check=0)
+    assert done(folder) == ["second", "third"]
+    # a plain run knows nothing of all this
+    run_treadle(folder, "run", check=0)
+    assert done(folder)[2:] == ["first slow", "second", "third"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("echo first", "echo First"), ["First quick", "second", "third"]),
+        (("mode: {default: slow}", "mode: {default: slow}, x: {default: y}"), ["second", "third"]),
+        (("params:", "defaults: {env: {A: b}}\nparams:"), ["first quick", "second", "third"]),
+    ],
+)
+def test_what_has_changed_since_runs_again(folder: Path, change: tuple[str, str], expected: list[str]) -> None:
+    plan(folder, PLAN.replace(*change))
+    run_treadle(folder, "resume", check=0)
+    assert done(folder) == expected
+
+
+def test_another_value_of_a_parameter_makes_what_reads_it_run(folder: Path) -> None:
+    run_treadle(folder, "resume", "-p", "mode=other", check=0)
+    assert done(folder) == ["first other", "second", "third"]
+
+
+def test_what_follows_an_action_that_runs_is_not_taken_for_done(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        """
+default: [make, send, check]
+actions:
+  make: {sh: "cat x > ${out}; echo make >> done", in: x, out: o}
+  send: {sh: "echo send >> done", needs: make}
+  check: {sh: "echo check >> done; test ! -e bad", needs: send}
+""",
+    )
+    (tmp_path / "x").write_text("1")
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", check=1)
+    (tmp_path / "bad").unlink()
+    (tmp_path / "x").write_text("2")
+    (tmp_path / "done").unlink()
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == ["make", "send", "check"]
+
+
+def test_what_failed_or_ran_elsewhere_after_a_success_is_not_done(folder: Path) -> None:
+    (folder / "worse").touch()
+    run_treadle(folder, "run", "-p", "mode=quick", "first", check=1)
+    (folder / "worse").unlink()
+    (folder / "done").unlink()
+    run_treadle(folder, "resume", "last", check=0)
+    assert done(folder) == ["first quick", "second", "third"]
+
+
+def test_without_its_records_a_run_cannot_be_resumed_and_nothing_runs(folder: Path) -> None:
+    run_treadle(folder, "gc", "--keep", "0", check=0)
+    assert "no run is recorded" in run_treadle(folder, "resume", check=2).err
+    assert done(folder) == []
+
+
+def test_without_the_records_of_state_all_of_it_runs(folder: Path) -> None:
+    run_treadle(folder, "forget", "-p", "mode=quick", "*", check=0)
+    run_treadle(folder, "resume", check=0)
+    assert done(folder) == ["first quick", "second", "third"]
+
+
+def test_a_killed_run_is_resumed_and_one_under_way_is_not(tmp_path: Path) -> None:
+    fifo = Fifo(tmp_path / "up")
+    text = f"""
+default: [a, b]
+actions:
+  a: {{sh: "echo a >> done"}}
+  b: {{sh: "echo b >> done; echo > {fifo}; test -e go || exec sleep 600", needs: a}}
+"""
+    plan(tmp_path, text)
+    child = start_treadle(tmp_path, "run", "--record")
+    fifo.wait()
+    refused = run_treadle(tmp_path, "resume", check=2).err
+    assert "is under way" in refused
+    assert f"process {child.pid}" in refused
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=DEADLINE)
+    (tmp_path / "go").touch()
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == ["a", "b", "b"]
+
+
+def test_a_secret_parameter_has_to_be_given_again(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "params: {token: {default: none}}\n"
+        "actions:\n  a: {sh: 'echo a >> done; exit 1', env: {TOKEN: '${token}'}, secret: [TOKEN]}\n",
+    )
+    run_treadle(tmp_path, "run", "--record", "-p", "token=hunter2hunter2", "a", check=1)
+    refused = run_treadle(tmp_path, "resume", check=2).err
+    assert "values that are not on record: token" in refused
+    assert "-p token=VALUE" in refused
+    run_treadle(tmp_path, "resume", "-p", "token=hunter2hunter2", check=1)
+    assert done(tmp_path) == ["a", "a"]
