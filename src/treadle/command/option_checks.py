@@ -68,7 +68,7 @@ SETTINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "jobs": (lambda value: value is None or _is_whole(value, 0), _WHOLE),
     "force": (lambda value: not isinstance(value, str) and hasattr(value, "__iter__"), "a list of uids"),
     "pool": (lambda _: False, "a Pool, or a function that returns one"),
-    **dict.fromkeys(("queues", "environ", "blocked", "limits"), _DICT),
+    **dict.fromkeys(("queues", "environ", "blocked", "limits", "done_since"), _DICT),
 }
 
 

@@ -158,9 +158,20 @@ class Settings:
         limits: Mapping[str, Limits] | None = None,
         done_since: Mapping[str, int] | None = None,
     ) -> None:
-        maps, is_number = (queues, environ, blocked, limits, done_since), jobs is None or (type(jobs) is int and jobs >= 0)
+        maps, is_number = (
+            (queues, environ, blocked, limits, done_since),
+            jobs is None or (type(jobs) is int and jobs >= 0),
+        )
         if not (is_number and type(force) is not str and all(one is None or hasattr(one, "keys") for one in maps)):
-            _refuse(jobs=jobs, force=force, queues=queues, environ=environ, blocked=blocked, limits=limits, done_since=done_since)
+            _refuse(
+                jobs=jobs,
+                force=force,
+                queues=queues,
+                environ=environ,
+                blocked=blocked,
+                limits=limits,
+                done_since=done_since,
+            )
         if not (pool is None or callable(pool) or hasattr(pool, "most_beside")):
             _refuse(pool=pool)
         self.done_since = done_since or {}

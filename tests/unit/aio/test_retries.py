@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aio_jobs import turn, value
 from treadle import Command, Limits, Pool, Retries, Script, UsageError
 from treadle.aio import AbstractJob, Job, ProcessJob, PureScheduler, Scheduler
 from treadle.aio.publishing import Publishing
@@ -56,7 +57,7 @@ def test_a_function_makes_a_coroutine_for_each_attempt(
     """R1: the policy of plans serves coroutines; more than a thousand attempts in no time overflow nothing."""
     tried = Tried(*errors)
     job = Job(tried, retries=retries, critical=False)
-    scheduler = Scheduler(job, Job(asyncio.sleep(0), required=job), **options)
+    scheduler = Scheduler(job, Job(value(), required=job), **options)
     assert scheduler.run()
     assert tried.calls == calls
     outcome = job.outcome
@@ -188,7 +189,7 @@ def test_an_attempt_that_none_follows_after_all_is_published_as_the_end() -> Non
 @pytest.mark.parametrize(
     ("make", "kind", "said"),
     [
-        (lambda: Job(asyncio.sleep(0), retries=Retries(2)), TypeError, "takes a function that makes its coroutine"),
+        (lambda: Job(value(), retries=Retries(2)), TypeError, "takes a function that makes its coroutine"),
         (lambda: Job(Tried(), retries=2), UsageError, "the retries of a job are 2"),
         (lambda: Job(Tried(), retries=Retries(passes=2)), UsageError, "retries with passes"),
         (lambda: Scheduler(retries=Retries(2)), UsageError, "a scheduler is not tried again"),
@@ -217,7 +218,8 @@ def test_after_a_failure_nothing_new_starts_and_what_runs_may_end(
 
     async def go_on() -> None:
         await failed.wait()
-        await asyncio.sleep(0.01)
+        for _ in range(20):
+            await turn()
         order.append("went on")
 
     async def follow() -> None:
@@ -243,7 +245,8 @@ def test_what_pauses_is_not_tried_again_after_a_failure() -> None:
     pausing = Job(first, retries=Retries(1, backoff=600.0), label="pausing")
 
     async def fail() -> None:
-        await asyncio.sleep(0.01)
+        while first.calls == 0:
+            await turn()
         raise RuntimeError("bad")
 
     scheduler = PureScheduler(pausing, Job(fail(), critical=False), fail_fast=True)
@@ -253,6 +256,6 @@ def test_what_pauses_is_not_tried_again_after_a_failure() -> None:
 
 
 def test_without_a_failure_it_changes_nothing() -> None:
-    scheduler = Scheduler(Job(asyncio.sleep(0)), Job(Tried(BAD), retries=Retries(1)), fail_fast=True)
+    scheduler = Scheduler(Job(value()), Job(Tried(BAD), retries=Retries(1)), fail_fast=True)
     assert scheduler.run()
     assert scheduler.why() == "FINE"
