@@ -262,6 +262,17 @@ def test_reports_and_what_the_action_has_named_tell_the_new_place(tmp_path: Path
     assert all(len(one) == 2 for one in said["artifacts"])
 
 
+def test_a_secret_in_a_name_is_told_nowhere(tmp_path: Path) -> None:
+    """W6."""
+    project = made(
+        tmp_path, 'track: TOKEN\n    secret: TOKEN\n    artifacts: {"*.log": always}', "touch x-$TOKEN.log"
+    )
+    project.treadle("run", "--events", "e.jsonl", TOKEN="swordfish")
+    assert kept(project) == ["a/1/x-swordfish.log"]
+    assert "swordfish" not in project.read("e.jsonl")
+    assert "x-***.log" in project.read("e.jsonl")
+
+
 def test_they_are_in_no_fingerprint(tmp_path: Path) -> None:
     """W6."""
     project = made(

@@ -336,6 +336,13 @@ class CommandJob(ProcessJob):
             is_measured=self.lasts or "memory" in self.limits.resources,
         )
 
+    @property
+    def secrets(self) -> list[str]:
+        """The values that nothing may show."""
+        command = self.command
+        given = self.context.fingerprinter.environment(command) if command.env.secret else {}
+        return [given[name] for name in command.env.secret if name in given]
+
     def take_report(self) -> list[str]:
         """Take in what its attempt has said in its report; return what is wrong with that, in words."""
         path, self._report = self._report, ""
@@ -343,9 +350,7 @@ class CommandJob(ProcessJob):
             return []
         from .reported import take
 
-        command = self.command
-        given = self.context.fingerprinter.environment(command) if command.env.secret else {}
-        secrets = [given[name] for name in command.env.secret if name in given]
+        command, secrets = self.command, self.secrets
         cwd = os.path.normpath(os.path.join(self.folder, command.cwd))
         values = values_of(self)
         wrong = take(path, values, cwd=cwd, root=self.folder, secrets=secrets)

@@ -898,6 +898,10 @@ class CommandWalk(Walk):
             self.fingerprinter.files.forget(moved)
             said = [moved.pop(path, path) for path in values.artifacts]
             values.artifacts = [*said, *moved.values()]
+            if job.secrets:
+                from treadle.core.redaction import without_values
+
+                values.artifacts = [without_values(one, job.secrets) for one in values.artifacts]
 
     def _take_outputs(self, job: CommandJob) -> None:
         """Put what an action has made in a folder of its own into its places.

@@ -130,6 +130,36 @@ def test_the_actions_have_columns_for_what_they_used_if_that_was_measured(browse
     assert "CPU 1m 01s user, 1.2s system, largest process 1.5 GiB, wrote 2.0 MiB" in browser.text("#detail")
 
 
+def test_an_action_shows_how_each_attempt_has_gone(browser: Browser) -> None:
+    """R5 and M2: the end, the resources and the output of each, and the memory of all its processes."""
+    events = one_action("a")
+    at = next(number for number, event in enumerate(events) if event["event"] == "started")
+    (end,) = (event for event in events if event["event"] == "ended")
+    first = {
+        "event": "attempt",
+        "t": 0.2,
+        "name": "a",
+        "attempt": 1,
+        "outcome": "timeout",
+        "duration": 0.1,
+        "failure": "ended after <b>",
+        "log": "a/1.log",
+        "resources": {"gpus": ["x"], "memory": 3 << 30},
+    }
+    again = {**events[at], "attempt": 2}
+    printed = {"event": "output", "t": 0.2, "name": "a", "text": "out <i> one\n"}
+    events[at + 1 : at + 1] = [printed, first, again]
+    end["attempts"], end["resources"] = 2, {"gpus": ["y"]}
+    end["usage"] = {"user": 1.0, "system": 1.0, "sampled_peak": 3 << 29}
+    browser.show(events)
+    browser.click("#actions tbody button")
+    assert browser.complaints() == []
+    said = browser.text("#detail")
+    for text in ("ended after <b>", "a/1.log", "out <i> one", "with 1 gpus (x), 3.0 GiB memory", "with 1 gpus (y)"):
+        assert text in said
+    assert "all of it 1.5 GiB (sampled)" in said
+
+
 def test_an_action_shows_what_it_said_of_its_work(browser: Browser) -> None:
     """M3: measurements and attributes as rows, many of them behind a button, and artifacts."""
     events = one_action("a")
