@@ -17,7 +17,8 @@ class ActionJob(CoroutineJob):
     """Runs a job or a scheduler for an action; `Walk.create_job` may return it.
 
     The action fails with what the job raises, or where the scheduler's run returns False. What the job asks for is
-    the demand of the action; what is in a scheduler shares the pool of that, not that of the walk.
+    the demand of the action, and its retries are those of the action; what is in a scheduler shares the pool of
+    that, not that of the walk.
 
     :param job: the job; a scheduler of plain jobs serves for one attempt
     """
@@ -25,6 +26,8 @@ class ActionJob(CoroutineJob):
     def __init__(self, uid: Any, data: Any, notify_end: NotifyEnd, job: AbstractJob | PureScheduler) -> None:
         super().__init__(uid, data, notify_end)
         self.job = job
+        if isinstance(job, AbstractJob):
+            self.retries = job._aio_retries
         if isinstance(job, AbstractJob) and job._aio_asks is not None:
             from .demands import demand_of
 

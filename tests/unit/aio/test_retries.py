@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aio_jobs import turn, value
-from treadle import Command, Limits, Pool, Retries, Script, UsageError
-from treadle.aio import AbstractJob, Job, ProcessJob, PureScheduler, Scheduler
+from treadle import DAG, Command, Limits, Pool, Retries, Script, UsageError
+from treadle.aio import AbstractJob, ActionJob, Job, ProcessJob, PureScheduler, Scheduler
 from treadle.aio.publishing import Publishing
 from treadle.errors import Diffed, NotReady, Skipped
 from treadle.events.bus import Ended, Started, Subscriber
+from treadle.testing import MemoryWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,6 +202,21 @@ def test_what_cannot_be_tried_again_is_refused_in_words(
 ) -> None:
     with pytest.raises(kind, match=said):
         make()
+
+
+def test_an_action_of_a_walk_is_tried_again_by_the_retries_of_its_job() -> None:
+    tried = Tried(BAD)
+
+    class Coroutines(MemoryWalk):
+        def create_job(self, uid: Any, data: Any, predecessors: Any, notify_end: Any) -> ActionJob:
+            del predecessors
+            return ActionJob(uid, data, notify_end, Job(tried, retries=Retries(1)))
+
+    dag = DAG()
+    dag.add_vertex("a")
+    action = Coroutines(dag).run().actions["a"]
+    assert action.outcome.kind == "success"
+    assert [one.outcome.kind for one in action.attempts] == ["error", "success"]
 
 
 @pytest.mark.parametrize("critical", [True, False])
