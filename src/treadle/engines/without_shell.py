@@ -71,6 +71,8 @@ class Shells:
         self._named: dict[str, bool | None] = {}
         """Name of a variable -> whether its value may change what a shell does or says; None: it does."""
         self._folders: dict[str, str] = {}
+        self._paths: dict[str, bool] = {}
+        """PATH -> whether a shell looks into its folders and nowhere else."""
 
     def direct(
         self,
@@ -98,8 +100,8 @@ class Shells:
         if not program or not folder:
             return None
         if target is not None and target != os.devnull:
-            target = os.path.join(cwd, target)
-            if _is_special(self._folder(os.path.dirname(target))):
+            target = f"{cwd}/{target}"
+            if _is_special(self._folder(target[: target.rindex("/")])):
                 return None
         key = (*argv[:-1], target is None, *settles)
         if key not in self._found:
@@ -120,7 +122,11 @@ class Shells:
                 return None
             if matters:
                 found += (name, value)
-        return found if _is_plain_path(environ.get("PATH", "")) else None
+        path = environ.get("PATH", "")
+        is_plain = self._paths.get(path)
+        if is_plain is None:
+            is_plain = self._paths[path] = _is_plain_path(path)
+        return found if is_plain else None
 
     def _folder(self, path: str) -> str:
         """Return the folder that a path leads to, as the system says it."""
