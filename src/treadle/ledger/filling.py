@@ -226,7 +226,7 @@ def _take_attempt(database: Database, run: str, events: list[Event]) -> None:
         rows.append(
             (
                 *(run, _text(one, "name"), number, *ended, _text(one, "failure"), one.get("exit_code")),
-                *(usage.get("tree_memory", usage.get("largest_process")), cpu, _json(details)),
+                *(_memory(usage), cpu, _json(details)),
             )
         )
         _take_values(database, run, _text(one, "name"), number, one)
@@ -240,7 +240,12 @@ def _take_attempt(database: Database, run: str, events: list[Event]) -> None:
     )
 
 
-_DETAILS = ("usage", "artifacts", "demand", "delay", "log", "reason")
+def _memory(usage: Mapping[str, float]) -> float | None:
+    """Return the most memory that is known of an attempt: of all its processes, else of its largest one."""
+    return next((usage[name] for name in ("tree_peak", "sampled_peak", "largest_process") if name in usage), None)
+
+
+_DETAILS = ("usage", "resources", "queued", "host", "artifacts", "delay", "log", "reason")
 """What else is kept of an attempt, as JSON."""
 
 
