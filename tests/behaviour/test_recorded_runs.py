@@ -252,3 +252,24 @@ def test_secret_values_are_in_no_record(tmp_path: Path) -> None:
     run_treadle(tmp_path, "runs", check=0)
     for path in (tmp_path / ".treadle").rglob("*"):
         assert path.is_dir() or b"hunter2" not in path.read_bytes(), path
+
+
+def test_a_report_is_of_the_last_recorded_run_or_of_the_one_that_is_named(folder: Path) -> None:
+    run_treadle(folder, "run", "--record", "a", check=0)
+    run_treadle(folder, "run", "--record", "n", check=0)
+    new, old = (one["id"] for one in runs(folder))
+    assert "ran n" in run_treadle(folder, "report", check=0).out
+    assert run_treadle(folder, "report", new, check=0).out == run_treadle(folder, "report", check=0).out
+    assert "ran a" in run_treadle(folder, "report", "last-1", check=0).out
+    run_treadle(folder, "report", old, "--html", "page.html", check=0)
+    assert "page.html" in os.listdir(folder)
+    assert (
+        "there is no file other, and no recorded run of this name"
+        in run_treadle(folder, "report", "other", check=2).err
+    )
+    (folder / "last").write_text("mine\n")
+    assert "last holds no events" in run_treadle(folder, "report", "last", check=2).err
+
+
+def test_without_a_recorded_run_a_report_says_how_to_get_one(folder: Path) -> None:
+    assert "no run is recorded" in run_treadle(folder, "report", check=2).err

@@ -357,8 +357,9 @@ def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:
         done = run_treadle(tmp_path, "report", name, check=2)
         assert said in done.err
         assert said in run_treadle(tmp_path, "report", "--github", name, check=2).err
-    assert "cannot be read" in run_treadle(tmp_path, "report", "absent", check=2).err
-    assert "takes one file of events" in run_treadle(tmp_path, "report", check=2).err
+    assert "there is no file absent" in run_treadle(tmp_path, "report", "absent", check=2).err
+    assert "cannot be read" in run_treadle(tmp_path, "report", "./absent", check=2).err
+    assert "takes one file of events" in run_treadle(tmp_path, "report", "a", "b", check=2).err
 
 
 @pytest.mark.parametrize("more", [(), ("--github",)])

@@ -274,6 +274,7 @@ examples:
   treadle run --html run.html   a page of this run
   treadle run --events e.jsonl  record the events of a run
   treadle report e.jsonl        show the recorded run
+  treadle report last           the same of the last run of `treadle runs`
   treadle report e.jsonl --html run.html
   treadle report e.jsonl --json | jq '.actions[] | {name, usage}'
                                 make the page later or elsewhere
@@ -380,7 +381,7 @@ _USAGE = {
     "schema": "[FILE]",
     "completion": "bash|zsh|fish",
     "check": "[PLAN]",
-    "report": "EVENTS",
+    "report": "[EVENTS | RUN]",
     "log": "NAME",
     "runs": "[PATTERN]",
     "resume": "[RUN]",

@@ -54,6 +54,11 @@ def make_run_folder(state: str, run: str) -> str:
     return os.path.join(folder, EVENTS)
 
 
+def events_of(state: str, run: str) -> str:
+    """Return the path of the events of a run."""
+    return os.path.join(state, RUNS, run, EVENTS)
+
+
 def run_files(state: str) -> Iterator[RunFile]:
     """Yield the recorded runs in the order of their begin.
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def report_command(call: Call) -> int:
-    """Print what a recorded run did, or write it to files."""
+    """Print what a run did, or write it to files."""
     options = call.options
-    if len(options.names) != 1:
+    if len(options.names) > 1:
         raise UsageError(
-            "`treadle report` takes one file of events",
+            "`treadle report` takes one file of events, or one recorded run",
             hint="`treadle run --events FILE` writes one; `treadle report FILE --html PAGE` makes a page",
         )
-    (source,) = options.names
+    source = _source(call)
     paths = {kind: str(path) for kind in KINDS if (path := getattr(options, kind))}
     for kind, path in paths.items():
         if os.path.exists(path) and os.path.realpath(path) == os.path.realpath(source):
@@ -47,6 +47,29 @@ def report_command(call: Call) -> int:
 
         call.console.say(text_lines(run, verbose=options.verbose))
     return 0
+
+
+def _source(call: Call) -> str:
+    """Return the path of the events: of the file that is named, else of the recorded run, else of the last one."""
+    (name,) = call.options.names or [""]
+    if name and (os.path.lexists(name) or os.sep in name):
+        return name
+    from treadle.cli.recorded import ledger_of, state_of
+    from treadle.ledger.ledger import run_named
+    from treadle.ledger.run_files import events_of
+
+    try:
+        with ledger_of(call) as ledger:
+            return events_of(state_of(call), run_named(ledger, name or "last"))
+    except UsageError as error:
+        if name:
+            raise UsageError(
+                f"there is no file {name}, and no recorded run of this name", hint=error.hint
+            ) from error
+        error.hint = (
+            "`treadle run --record` records one; or name a file that `treadle run --events FILE` has written"
+        )
+        raise
 
 
 def _read(call: Call, source: str) -> Run:
