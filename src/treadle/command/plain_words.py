@@ -63,7 +63,8 @@ def plain_words(text: str, variables: Mapping[str, str]) -> PlainWords | None:
 
     :param variables: name -> value of what the script may name as `"${NAME}"`
     """
-    if text.translate(_IN_SCRIPTS):
+    # after one end of a line bash reads on, and waits for the program instead of becoming it
+    if text.translate(_IN_SCRIPTS) or text.count("\n") > text.endswith("\n"):
         return None
     words: list[str] = []
     raw: list[str] = []
@@ -111,7 +112,8 @@ def _with_values(token: str, variables: Mapping[str, str]) -> str | None:
 
 
 def _is_program(name: str) -> bool:
-    return bool(name) and not name.translate(_IN_NAMES) and name not in OF_SHELLS
+    # a script that begins with - or + is one more option for a shell
+    return bool(name) and name[0] not in "-+" and not name.translate(_IN_NAMES) and name not in OF_SHELLS
 
 
 def _is_plain_target(path: str) -> bool:

@@ -18,11 +18,11 @@ from .process_marks import KILL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from signal import strsignal
+    from signal import SIG_BLOCK, pthread_sigmask, strsignal
 
     from .process import Process
 else:
-    from _signal import strsignal
+    from _signal import SIG_BLOCK, pthread_sigmask, strsignal
 
 _FOLDERS = ("/bin", "/usr/bin")
 """Where a shell of the system is. What has its name elsewhere may be anything."""
@@ -57,6 +57,10 @@ _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _DIGITS = frozenset("0123456789")
 _SILENT = (2, 13)
 """Signals of which no shell says anything: INT and PIPE."""
+_LONGEST = 30_000
+"""Characters of a script and of all values, at four bytes each, with which no start fails for their size."""
+_MOST_VARIABLES = 1000
+"""With more than twice as many bash arranges its table anew."""
 _PATIENCE = 5000
 """Milliseconds that a shell may take to say what it starts a program with."""
 _PROBE = "cat /proc/self/environ /proc/self/stat -"
@@ -70,7 +74,7 @@ class Shells:
         self._found: dict[object, Shell | None] = {}
         self._named: dict[str, bool | None] = {}
         """Name of a variable -> whether its value may change what a shell does or says; None: it does."""
-        self._folders: dict[str, str] = {}
+        self._folders: dict[str, tuple[int, int, str]] = {}
         self._paths: dict[str, bool] = {}
         """PATH -> whether a shell looks into its folders and nowhere else."""
 
@@ -93,7 +97,10 @@ class Shells:
         :param shown: the script as bash shows it
         """
         settles = self._settling(environ)
-        if settles is None:
+        if settles is None or len(environ) > _MOST_VARIABLES:
+            return None
+        if len(argv[-1]) + sum(map(len, environ.values())) > _LONGEST:
+            # what is too long for the shell fails, and does not empty the target before
             return None
         program = words[0] if "/" in words[0] else _on_path(words[0], environ["PATH"])
         folder = self._folder(cwd)
@@ -109,7 +116,10 @@ class Shells:
                 return None
             self._found[key] = _probed(argv[:-1], environ, has_target=target is not None)
         shell = self._found[key]
-        return None if shell is None else Direct(shell, words, program, target, folder, shown)
+        if shell is None or (shell.forks and any("setsid" in word for word in words)):
+            # the program would lead its group, and then setsid does not wait for what it starts
+            return None
+        return Direct(shell, words, program, target, folder, shown)
 
     def _settling(self, environ: Mapping[str, str]) -> list[str] | None:
         """Return the variables that decide what a shell is like; None if it is not known what it does with one."""
@@ -129,11 +139,16 @@ class Shells:
         return found if is_plain else None
 
     def _folder(self, path: str) -> str:
-        """Return the folder that a path leads to, as the system says it."""
+        """Return the folder that a path leads to, as the system says it; "" if there is none."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return ""
         found = self._folders.get(path)
-        if found is None:
-            found = self._folders[path] = os.path.realpath(path)
-        return found
+        # an action may have made a link lead elsewhere
+        if found is None or found[:2] != (status.st_dev, status.st_ino):
+            found = self._folders[path] = (status.st_dev, status.st_ino, os.path.realpath(path))
+        return found[2]
 
 
 def _matters(name: str) -> bool | None:
@@ -321,7 +336,11 @@ def _probed(argv: Sequence[str], environ: Mapping[str, str], *, has_target: bool
         if os.path.dirname(path) not in _FOLDERS or tuple(argv[1:]) not in _OPTIONS.get(kind, ()):
             return None
         cat = _on_path("cat", environ["PATH"])
-        if not os.path.isabs(argv[0]) or cat is None:
+        if not os.path.isabs(argv[0]) or cat is None or os.path.dirname(cat) not in _FOLDERS:
+            # another cat is a program of the plan, which only its actions start
+            return None
+        if pthread_sigmask(SIG_BLOCK, ()):
+            # a shell unblocks some of them
             return None
         return _tried(kind, argv, environ, cat, f"{_PROBE} > {_PROBE_TARGET}" if has_target else _PROBE)
     except (OSError, ValueError):
@@ -330,9 +349,10 @@ def _probed(argv: Sequence[str], environ: Mapping[str, str], *, has_target: bool
 
 def _tried(kind: str, argv: Sequence[str], environ: Mapping[str, str], cat: str, script: str) -> Shell | None:
     """Have a shell start a program that tells its variables, and is killed; compare that to the imitation."""
-    fds = [*os.pipe(), *os.pipe()]
-    for_stdin, our_stdin, our_stdout, for_stdout = fds
+    fds = [*os.pipe()]
     try:
+        fds += os.pipe()
+        for_stdin, our_stdin, our_stdout, for_stdout = fds
         child = process.spawn(
             [*argv, script], mark="", environ=environ, files=(for_stdin, for_stdout, for_stdout), own_session=True
         )

@@ -50,6 +50,7 @@ def test_these_are(text: str, words: list[str], target: str | None) -> None:
         *("cat 'a'", 'cat "a"', "cat a\\ b", "cat !x", "cat ^x", "cat é", "cat a\rb", "cat a\0b", "cat \v"),
         *('cat "${TREADLE_1}', "cat ${TREADLE_1}", 'cat "${HOME}"', 'cat "${TREADLE_1}x"', 'cat "${TREADLE_5}"'),
         *('"${TREADLE_2}"', '"${TREADLE_3}" a', '"${TREADLE_4}"', 'cat > "${TREADLE_4}"', "A=1 cat", "A=1", "a,b"),
+        *("cat a\n\n", "cat a \n \n", "cat a\n ", "\ncat a", "-cat a", " -cat a", "+cat a", "-"),
         *("cat > /tmp/o", "cat > /dev/stdout", "cat > /dev/fd/1", "cat > ../o", "cat > a/../../o", "cat > o/"),
     ],
 )

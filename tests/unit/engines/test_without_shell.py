@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,6 +252,68 @@ def test_what_cannot_be_started_gets_its_shell(place: Place, spawned: list[str],
 def test_variables_that_may_mean_something_to_a_shell_keep_it(place: Place, name: str, value: str) -> None:
     place.environ[name] = value
     assert place.direct(("bash", "-c"), "/bin/cat a") is None
+
+
+@needs_proc
+@pytest.mark.parametrize("shell", [("bash", "-c"), ("dash", "-c")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("script", "variables"),
+    [
+        pytest.param("cat " + "a " * 66_000 + "> new", {}, id="a long script"),
+        pytest.param("cat a > new", {"BIG": "x" * 131_072}, id="a long value"),
+        pytest.param("cat a > new", {f"V{n}": "\U0001f600" * 30_000 for n in range(2)}, id="values of many bytes"),
+        pytest.param("env", {f"V{n}": "" for n in range(2300)}, id="many variables"),
+    ],
+)
+def test_what_may_be_too_much_for_a_shell_keeps_it(
+    place: Place, shell: tuple[str, ...], script: str, variables: dict[str, str]
+) -> None:
+    place.environ |= variables
+    assert place.direct(shell, script) is None
+
+
+@needs_proc
+@pytest.mark.parametrize("script", ["setsid ./code 3", "env setsid ./code 3", "/usr/bin/setsid ./code 3 > new"])
+def test_what_begins_a_session_is_waited_for_where_its_shell_waits(place: Place, script: str) -> None:
+    if shutil.which("setsid") is None:
+        pytest.skip("needs setsid")
+    for shell in SHELLS:
+        if shutil.which(shell[0]) is not None:
+            direct = place.direct(shell, script)
+            assert place.run(shell, script, direct) == place.run(shell, script, None)
+
+
+@needs_proc
+def test_a_folder_is_told_as_a_link_leads_to_it_now(place: Place) -> None:
+    link = place.folder / "link"
+    for target in ("work/folder", "work/out"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        direct = place.shells.direct(
+            place.argv(("dash", "-c"), "env"), place.environ, str(link), ("env",), None, "env"
+        )
+        assert direct is not None
+        assert direct.folder == str(place.folder / target)
+
+
+@needs_proc
+def test_no_program_but_that_of_the_system_is_started_to_try_a_shell(place: Place, spawned: list[str]) -> None:
+    (place.folder / "bin/cat").write_text("#!/bin/sh\necho tried >> ../tried\n")
+    (place.folder / "bin/cat").chmod(0o755)
+    assert place.direct(("dash", "-c"), "ls a") is None
+    assert spawned == []
+
+
+@needs_proc
+@pytest.mark.parametrize("shell", [("bash", "-c"), ("dash", "-c")], ids=" ".join)
+def test_a_shell_is_kept_where_signals_are_blocked_that_it_may_unblock(
+    place: Place, shell: tuple[str, ...]
+) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        assert place.direct(shell, "cat a") is None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @pytest.mark.parametrize(
