@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.content import trust
 from treadle.state import own_files
+from treadle.state.lock import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,38 +88,19 @@ def _names(folder: str) -> list[str]:
 
 def is_alive(path: str) -> bool:
     """Return whether the run that writes a file of events goes on."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        flock(fd, LOCK_SH | LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        # a file system without locks: who looks cannot tell
-        return False
-    finally:
-        os.close(fd)
-    return False
+    return is_locked(path)
 
 
 def remove_run(state: str, run: str) -> bool:
     """Remove the folder of a run that has ended; return whether it is gone."""
-    folder = os.path.join(state, RUNS, run)
-    path = os.path.join(folder, EVENTS)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    path = events_of(state, run)
+    # a run that begins has another name, so none takes it up meanwhile
+    if not os.path.lexists(path) or is_alive(path):
         return False
-    try:
-        # held while it goes: a run that begins has another name, so none can take it up meanwhile
-        flock(fd, LOCK_EX | LOCK_NB)
-        from shutil import rmtree
+    from shutil import rmtree
 
-        rmtree(folder)
+    try:
+        rmtree(os.path.dirname(path))
     except OSError:
         return False
-    finally:
-        os.close(fd)
     return True

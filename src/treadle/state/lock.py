@@ -94,21 +94,7 @@ class Lock:
 
     def is_busy(self) -> bool:
         """Return whether a run holds it now; nothing is written, also where there is no lock file yet."""
-        import fcntl
-
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(fd)
-        return False
+        return is_locked(self.path)
 
     def holder(self) -> str:
         """Return words for the run that took it last, "" if it does not say."""
@@ -207,6 +193,25 @@ class Lock:
         except OSError as error:
             self.release()
             raise StateError(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def is_locked(path: str) -> bool:
+    """Return whether a process holds the lock on a file; False too where the file system knows no locks."""
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
 
 
 def _own_words() -> str:
