@@ -47,7 +47,9 @@ def main() -> int:
 
 
 def print_nothing_to_do(found: FastStart, result: ProbeResult) -> int:
-    """Print that there is nothing to do; return the exit code."""
+    """Print that there is nothing to do, unless the call is a quiet one; return the exit code."""
+    if found.call.quiet:
+        return 0
     from .ui.durations import nothing_to_do
 
     took = monotonic() - found.began

@@ -375,6 +375,17 @@ def test_a_nearer_plan_takes_the_place_of_the_one_above(settled: Project) -> Non
     assert "ran other" in inner.treadle("run").out
 
 
+def test_a_quiet_run_is_answered_at_once_and_says_nothing(settled: Project) -> None:
+    quiet = settled.treadle("run", "-q")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    # its snapshot is that of the call without -q
+    look = "from treadle.session.fast_start import look; print(look(['run', '-q']).probed.is_nothing_to_do)"
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=settled.folder, env=settled.environ, capture_output=True, text=True
+    )
+    assert done.stdout == "True\n", done
+
+
 def test_parameters_and_selections_have_snapshots_of_their_own(settled: Project) -> None:
     for _ in range(2):
         assert "folder" in settled.treadle("run", "-p", "mode=fancy", "-v").out

@@ -1,6 +1,6 @@
 """The start of the fast path of `treadle run`: a snapshot is probed before anything else is loaded.
 
-It knows plain calls only (names, -f, -C, -p, -j, -k, -l). For other calls, and in doubt, the plan is loaded.
+It knows plain calls only (names, -f, -C, -p, -j, -k, -l, -q). For other calls, and in doubt, the plan is loaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PlainCall:
     :ivar folder: the folder of -C
     """
 
-    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "rest", "tags", "words")
+    __slots__ = ("file", "folder", "jobs", "keep_going", "names", "params", "quiet", "rest", "tags", "words")
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -39,6 +39,7 @@ class PlainCall:
         self.rest: list[str] | None = None
         self.jobs: int | None = None
         self.keep_going = 1
+        self.quiet = False
 
     def take(self, option: str, value: str) -> bool:
         """Take in an option with its value; return whether it is a plain one."""
@@ -92,6 +93,8 @@ def plain_call(argv: Sequence[str]) -> PlainCall | None:
             call.names.append(word)
         elif option == "-k" and (not value or (value.isascii() and value.isdigit())):
             call.keep_going = int(value or 0)
+        elif word == "-q":
+            call.quiet = True
         elif option in ("-j", "-f", "-C", "-p", "-l") and (value or rest):
             if not call.take(option, value or rest.pop(0)):
                 return None
@@ -108,7 +111,7 @@ def call_of(options: Options, file: str = "", folder: str = "") -> PlainCall:
     """
     call = PlainCall()
     call.names, call.params, call.rest = list(options.names), dict(options.params), options.rest
-    call.jobs, call.keep_going = options.jobs, options.keep_going
+    call.jobs, call.keep_going, call.quiet = options.jobs, options.keep_going, options.quiet
     call.file, call.folder = file or options.file, folder
     call.words = ["-f", call.file] if call.file else []
     for name, value in options.params.items():
@@ -246,6 +249,7 @@ class FastStart:
             keep_going=call.keep_going,
         )
         options.command, options.rest, options.folder = "run", call.rest, call.folder
+        options.quiet = call.quiet
         options.origin = os.getcwd()
         os.chdir(self.here)
         return options
