@@ -235,6 +235,8 @@ class Scheduler:
         self._admission = Admission(self.queues, self.max_running)
         self._pooled: PoolAdmission | None = None
         """`_admission` as it is from the first demand on."""
+        self._most_tokens: dict[str, int] = {}
+        """Queue -> the most tokens that a job of it has asked for."""
         self._delayed: list[tuple[float, int, Job]] = []
         self._admitted: deque[tuple[Job, int]] = deque()
         """What has tokens and a slot and has not started."""
@@ -299,6 +301,8 @@ class Scheduler:
             return
         job.go(QUEUED, monotonic())
         call_hook(job.on_queued, job.uid, self)
+        if tokens > self._most_tokens.get(queue, 0):
+            self._most_tokens[queue] = tokens
         if demand is None:
             self._admission.push(job, queue, tokens, priority)
         else:
@@ -553,11 +557,15 @@ class Scheduler:
     def _refill(self, job: Job) -> None:
         """Start what waits before the end of a job is seen to, if that end makes nothing ready that might go first.
 
-        Only beside others: what runs alone is over before the next one starts. A demand may be a name that stands
-        for the files of both.
+        Only beside others, and only where each of its queue could run beside it: what runs alone is over before the
+        next one starts, and one of the two may use files that the other one has left. A demand may be a name that
+        stands for such files too.
         """
+        queue = job.queue_name
         if (
             self._active
+            and job.tokens + self._most_tokens.get(queue, 0) <= self.queues.get(queue, 0)
+            and not self.dag_iterator.has_ready
             and self._admission.waiting
             and self.stop_mode == RUNNING
             and self._pooled is None

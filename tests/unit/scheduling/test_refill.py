@@ -102,3 +102,83 @@ def test_an_exception_at_the_start_of_the_next_one_ends_the_run_and_each_end_is_
     with pytest.raises(KeyError):
         scheduler.run(graph(*FOUR))
     assert sorted(map(str, book.collected)) == ["a", "b"]
+
+
+def queued(queues: dict[str, int], jobs: dict[str, tuple[str, int]]) -> list[str]:
+    """Return what had started when each job was collected, in the order of their ends: the oldest first.
+
+    :param jobs: a letter -> its queue and tokens
+    """
+
+    class Queued(Good):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.queue_name, self.tokens = jobs[self.uid]
+
+    runner = ManualRunner()
+    found: list[str] = []
+
+    def note(_: Any) -> bool:
+        found.append("".join(programs(runner)))
+        return False
+
+    scheduler = Book(Queued, note).scheduler(runner, queues=queues)
+    scheduler.refills = True
+    scheduler.run(graph(*((name,) for name in jobs)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("queues", "jobs", "at_ends"),
+    [
+        pytest.param(
+            {"all": 3, "one": 1},
+            {"a": ("all", 1), "x": ("one", 1), "b": ("all", 2), "c": ("all", 1)},
+            ["abxc"] * 4,
+            id="all that could",
+        ),
+        pytest.param(
+            {"one": 1, "all": 3},
+            {"a": ("one", 1), "x": ("all", 1), "b": ("one", 1)},
+            ["ax", "axb", "axb"],
+            id="of a queue with one token",
+        ),
+        pytest.param(
+            {"all": 3, "one": 1},
+            {"a": ("all", 3), "x": ("one", 1), "b": ("all", 1)},
+            ["ax", "axb", "axb"],
+            id="that had all tokens",
+        ),
+        pytest.param(
+            {"all": 3, "one": 1},
+            {"a": ("all", 1), "x": ("one", 1), "b": ("all", 3)},
+            ["ax", "axb", "axb"],
+            id="before one that takes all tokens",
+        ),
+        pytest.param(
+            {"all": 3, "one": 1},
+            {"a": ("all", 2), "x": ("one", 1), "b": ("all", 2)},
+            ["ax", "axb", "axb"],
+            id="where both have too many tokens",
+        ),
+    ],
+)
+def test_what_could_not_run_beside_it_starts_after_its_end_is_seen_to(
+    queues: dict[str, int], jobs: dict[str, tuple[str, int]], at_ends: list[str]
+) -> None:
+    assert queued(queues, jobs) == at_ends
+
+
+def test_what_another_end_has_made_ready_may_go_first() -> None:
+    class Urgent(Good):
+        priority = property(lambda self: 9 if self.uid == "z" else 0)
+
+    def end_two(manual: ManualRunner) -> None:
+        for job in list(manual.running)[:2]:
+            manual.end(job)
+
+    runner = ManualRunner(play=end_two)
+    scheduler = Book(Urgent).scheduler(runner, tokens=3)
+    scheduler.refills = True
+    scheduler.run(graph(("a",), ("b",), ("x",), ("c",), ("d",), ("z", "a")))
+    assert programs(runner)[3] == "z"

@@ -96,6 +96,11 @@ class DAGIterator:
             raise DAGUsageError(f"the vertex {vertex_id!r} {why}")
         self._leave(self._wiring.index[vertex_id])
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether a vertex is ready that has not been returned yet."""
+        return bool(self._ready)
+
     def is_awaited(self, vertex_id: Hashable) -> bool:
         """Return whether a vertex is the last that another one waits for."""
         waits = self._waits

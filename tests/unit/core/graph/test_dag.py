@@ -270,6 +270,15 @@ def test_a_vertex_is_awaited_if_it_is_the_last_that_another_one_waits_for() -> N
     assert [iterator.is_awaited(name) for name in "bc"] == [True, False]
 
 
+def test_a_vertex_is_ready_until_it_is_returned() -> None:
+    iterator = DAGIterator(graph(a=[], b=["a"]), enable_busy_state=True)
+    found = [iterator.has_ready]
+    iterator.next_element()
+    found.append(iterator.has_ready)
+    iterator.leave("a")
+    assert [*found, iterator.has_ready] == [True, False, True]
+
+
 def test_a_busy_vertex_holds_back_what_comes_after_it_until_it_is_left() -> None:
     dag = graph(a=[], b=[], c=["a", "b"])
     dag.update_vertex("c", data="see")
