@@ -158,3 +158,110 @@ def test_a_secret_parameter_has_to_be_given_again(tmp_path: Path) -> None:
     assert "-p token=VALUE" in refused
     run_treadle(tmp_path, "resume", "-p", "token=hunter2hunter2", check=1)
     assert done(tmp_path) == ["a", "a"]
+
+
+SELECTED = """
+params: {words: {rest: true}}
+default: [get, send, post]
+actions:
+  get: {sh: "echo get ${words} >> done", in: [], tags: quick}
+  send: {sh: "echo send >> done; test ! -e bad", needs: get, in: [], tags: quick, always: true}
+  post: {sh: "echo post >> done", needs: send, always: true, tags: slow}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        # what was not selected is not run: a first success is of the run, all else follows from it
+        (["-l", "quick"], ["send"]),
+        (["-l", "quick", "--with-after"], ["send", "post"]),
+        (["--force"], ["send", "post"]),
+        (["--force=send", "send"], ["send"]),
+        (["--force=get", "-l", "quick"], ["send"]),
+        (["--repeat-until-pass", "1", "-l", "quick"], ["send"]),
+        (["--", "a,b", "c"], ["send", "post"]),
+    ],
+)
+def test_a_resumed_run_is_of_what_the_call_has_selected(
+    tmp_path: Path, words: list[str], expected: list[str]
+) -> None:
+    plan(tmp_path, SELECTED)
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", *words, check=1)
+    for _ in range(2):
+        # also of a run that has resumed it in turn
+        (tmp_path / "done").unlink()
+        run_treadle(tmp_path, "resume", check=1)
+        assert set(done(tmp_path)) == {"send"}
+    (tmp_path / "bad").unlink()
+    (tmp_path / "done").unlink()
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == expected
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == expected
+
+
+def test_what_was_forced_and_is_not_done_is_forced_again(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        """
+default: [one, two]
+actions:
+  one: {sh: "echo one >> done; test ! -e bad", in: []}
+  two: {sh: "echo two >> done", in: [], needs: one}
+""",
+    )
+    run_treadle(tmp_path, "run", check=0)
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", "--force", check=1)
+    (tmp_path / "bad").unlink()
+    (tmp_path / "done").unlink()
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == ["one", "two"]
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("words", "then", "said"),
+    [
+        (["--only", "not-run"], [], "what --only selected"),
+        (["--where", 'name == "send"'], [], "what --where selected"),
+        (["--with-blocked"], [], "what --with-blocked selected"),
+        (["-f", "other.yaml"], [], "is of the plan other.yaml, and not of treadle.yaml"),
+        (["-C", "sub", "send"], [], "was called in the folder sub"),
+        (["send"], ["-C", "sub"], "this one is in the folder sub"),
+    ],
+)
+def test_a_run_of_something_else_is_not_resumed(
+    tmp_path: Path, words: list[str], then: list[str], said: str
+) -> None:
+    plan(tmp_path, SELECTED)
+    (tmp_path / "other.yaml").write_text((tmp_path / "treadle.yaml").read_text())
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", *words, check=1)
+    (tmp_path / "done").unlink()
+    assert said in run_treadle(tmp_path, "resume", *then, check=2).err
+    assert done(tmp_path) == []
+
+
+def test_a_run_without_names_is_resumed_from_any_folder(tmp_path: Path) -> None:
+    plan(tmp_path, SELECTED)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", check=1)
+    (tmp_path / "bad").unlink()
+    run_treadle(tmp_path, "resume", "-C", "sub", check=0)
+    assert done(tmp_path) == ["get", "send", "send", "post"]
+
+
+def test_a_name_of_another_folder_is_not_taken_for_one_of_this(tmp_path: Path) -> None:
+    plan(tmp_path, "include: [sub/treadle.yaml]\nactions:\n  send: {sh: echo root >> done, always: true}")
+    (tmp_path / "sub").mkdir()
+    plan(tmp_path / "sub", "actions:\n  send: {sh: echo member >> done, always: true}")
+    run_treadle(tmp_path / "sub", "run", "--record", "send", check=0)
+    assert "was called in the folder sub" in run_treadle(tmp_path, "resume", check=2).err
+    run_treadle(tmp_path / "sub", "resume", check=0)
+    assert (done(tmp_path), done(tmp_path / "sub")) == ([], ["member"])

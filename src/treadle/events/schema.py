@@ -25,7 +25,7 @@ SCHEMA = 1
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run": (
         *("schema", "treadle", "began", "names", "host", "jobs", "commit", "id", "pid", "user", "plan"),
-        *("workflow", "resumes", "attributes"),
+        *("workflow", "resumes", "attributes", "selection"),
     ),
     "call": ("argv", "params"),
     "plan": ("file", "actions", "queues", "left_out"),
@@ -127,7 +127,7 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
     **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
     "rows": (_are_rows, "a list of lists of texts"),
-    "params": (_are_values, "a map of texts and lists of texts"),
+    **dict.fromkeys(("params", "selection"), (_are_values, "a map of texts and lists of texts")),
     **dict.fromkeys(
         ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (_is_number, "a number")
     ),

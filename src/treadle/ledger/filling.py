@@ -152,14 +152,15 @@ def _json(value: object) -> str:
 def _take_run(database: Database, run: str, events: list[Event]) -> None:
     for event in events:
         row = (
-            *(_text(event, name) for name in ("began", "workflow", "resumes", "host", "user", "commit", "treadle")),
+            *(_text(event, name) for name in ("began", "workflow", "resumes", "plan")),
+            *(_text(event, name) for name in ("host", "user", "commit", "treadle")),
             *(int(event.get(name, 0)) for name in ("pid", "jobs")),
-            _json(event.get("names", [])),
+            *(_json(event.get(name, none)) for name, none in (("names", []), ("selection", {}))),
             run,
         )
         database.write(
-            "UPDATE runs SET began = ?, workflow = ?, resumes = ?, host = ?, who = ?, checkout = ?, version = ?,"
-            " pid = ?, jobs = ?, names = ? WHERE id = ?",
+            "UPDATE runs SET began = ?, workflow = ?, resumes = ?, plan = ?, host = ?, who = ?, checkout = ?,"
+            " version = ?, pid = ?, jobs = ?, names = ?, selection = ? WHERE id = ?",
             [row],
         )
         _take_values(database, run, "", 0, event)
@@ -171,7 +172,8 @@ def _take_call(database: Database, run: str, events: list[Event]) -> None:
 
 
 def _take_plan(database: Database, run: str, events: list[Event]) -> None:
-    database.write("UPDATE runs SET plan = ? WHERE id = ?", [(_text(one, "file"), run) for one in events])
+    rows = [(_text(one, "file"), run) for one in events]
+    database.write("UPDATE runs SET plan = ? WHERE id = ? AND plan = ''", rows)
 
 
 def _take_action(database: Database, run: str, events: list[Event]) -> None:

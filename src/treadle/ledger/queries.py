@@ -18,6 +18,7 @@ class RunRow:
     """A recorded run.
 
     :ivar counts: status -> number of actions
+    :ivar selection: what its call said beside names and parameters of what it runs, as the event `run` has it
     """
 
     id: str
@@ -39,6 +40,7 @@ class RunRow:
     exit_code: int | None
     counts: Mapping[str, int]
     problems: list[str]
+    selection: Mapping[str, Any]
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,7 +83,7 @@ class ActionRow:
 
 _RUN = (
     "id, state, began, duration, workflow, resumes, plan, names, argv, params, host, who, pid, jobs, checkout,"
-    " version, exit_code, counts, problems"
+    " version, exit_code, counts, problems, selection"
 )
 _ACTION = (
     "run, name, family, verdict, status, outcome, category, reason, failure, attempts, start, duration, exit_code"
@@ -141,7 +143,7 @@ def runs(database: Database, wanted: RunFilter) -> list[RunRow]:
     rows = []
     for one in found:
         values_of = list(one)
-        for at in (7, 8, 9, 17, 18):
+        for at in (7, 8, 9, 17, 18, 19):
             values_of[at] = json.loads(values_of[at])
         rows.append(RunRow(*values_of))
     by_id = {row.id: row for row in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from treadle.core.outcomes import PASS
 from treadle.core.redaction import REDACTED
@@ -67,15 +67,88 @@ def _milliseconds(began: str) -> int:
     return int(datetime.fromisoformat(began).timestamp() * 1000)
 
 
-def parameters_of(run: RunRow, given: Mapping[str, str]) -> dict[str, str]:
+class Said:
+    """What the call of a run has said, as the one that goes on with it has to say it.
+
+    :ivar rest: the words after `--`, None without
+    :ivar selection: attribute of the options -> value
+    """
+
+    __slots__ = ("params", "rest", "selection")
+
+    def __init__(self, params: Mapping[str, str], rest: list[str] | None, selection: Mapping[str, Any]) -> None:
+        self.params = dict(params)
+        self.rest = rest
+        self.selection = selection
+
+
+_FLAGS = ("with_after", "force_all")
+_NUMBERS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
+_JUDGING = ("only", "where", "with_blocked")
+SELECTING = ("tags", "since", *_JUDGING, "force", *_FLAGS, *_NUMBERS)
+"""Options that say, beside names and parameters, what a run runs: by their attributes."""
+
+
+def _folder(path: str) -> str:
+    return "the folder of the plan" if path == "." else f"the folder {path}"
+
+
+def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, place: tuple[str, str]) -> Said:
+    """Return what the call of a run has said of what it runs.
+
+    :param params: the parameters of the call that goes on with it, which count first
+    :param rest: its words after `--`, the same
+    :param place: its plan, and the folder that it was called in; both relative to the root
+    :raises UsageError: the run was of another plan or folder, or not all that it was called with is on record
+    """
+    plan, folder = place
+    again = ["treadle", "resume"]
+    if run.plan not in ("", plan):
+        raise UsageError(
+            f"the run {run.id} is of the plan {run.plan}, and not of {plan}",
+            hint=shell_join([*again, "-f", run.plan, run.id]),
+        )
+    was_in = run.selection.get("folder", ".")
+    if was_in != folder:
+        raise UsageError(
+            f"the run {run.id} was called in {_folder(was_in)}, and this one is in {_folder(folder)}",
+            facts=["names are those of the folder that they were given in"],
+            hint="call this there, or with -C",
+        )
+    said = {name: value for name, value in run.selection.items() if name in SELECTING}
+    judging = [f"--{name.replace('_', '-')}" for name in _JUDGING if name in said]
+    if judging:
+        # what has failed or was not run is another set of actions by now
+        raise UsageError(
+            f"the run {run.id} was of what {judging[0]} selected when it began: that is not on record",
+            hint=f"call it again: {shell_join(run.argv)}" if run.argv else "",
+        )
+    selection: dict[str, Any] = {
+        name: True if name in _FLAGS else int(value) if name in _NUMBERS else value for name, value in said.items()
+    }
+    words = run.argv[run.argv.index("--") + 1 :] if "--" in run.argv else None
+    if rest is None and words is not None:
+        if any(REDACTED in word for word in words):
+            raise UsageError(
+                f"the run {run.id} was called with words after -- that are not on record",
+                hint=f"give them again: {shell_join([*again, run.id])} -- WORDS",
+            )
+        rest = words
+    # the one that takes the words after `--` is not said twice
+    known = {name: value for name, value in run.params.items() if words is None or list(value) != words}
+    return Said(parameters_of(run.id, known, params), rest, selection)
+
+
+def parameters_of(run: str, known: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters of a run, as the call that goes on with it needs them.
 
+    :param known: those that are on record
     :param given: the parameters of that call, which count first
     :raises UsageError: one of them is not on record, as it may be a secret
     """
     params: dict[str, str] = {}
     missing = []
-    for name, value in run.params.items():
+    for name, value in known.items():
         text = value if isinstance(value, str) else ",".join(value)
         if name in given:
             continue
@@ -85,7 +158,7 @@ def parameters_of(run: RunRow, given: Mapping[str, str]) -> dict[str, str]:
             params[name] = text
     if missing:
         raise UsageError(
-            f"the run {run.id} was called with values that are not on record: {', '.join(missing)}",
-            hint=f"give them again: {shell_join(['treadle', 'resume', run.id])} -p {missing[0]}=VALUE",
+            f"the run {run} was called with values that are not on record: {', '.join(missing)}",
+            hint=f"give them again: {shell_join(['treadle', 'resume', run])} -p {missing[0]}=VALUE",
         )
     return {**params, **given}

@@ -97,6 +97,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX attributes_by_value ON attributes (attribute, value, run)",
     ),
+    ("ALTER TABLE runs ADD COLUMN selection TEXT NOT NULL DEFAULT '{}'",),
 )
 """Step number - 1 -> its statements."""
 

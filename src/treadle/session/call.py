@@ -310,9 +310,9 @@ class Call:
     def forced_among(self, plan: Project, uids: Sequence[str]) -> list[str]:
         """Return those of some actions that are forced."""
         if self.options.force_all:
-            return list(uids)
+            return [uid for uid in uids if uid not in self.done_since]
         named = {uid for name in self.names_in(plan, self.options.force) for uid in plan.names.named(name) or ()}
-        return [uid for uid in uids if uid in named]
+        return [uid for uid in uids if uid in named and uid not in self.done_since]
 
     def all_actions(self, plan: Project) -> list[str]:
         """Return the uids of all actions of the plan; in the folder of a member, of its part."""

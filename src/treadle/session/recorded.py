@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from treadle.command.walk import usable_cpus
 from treadle.errors import PlanError, TreadleError, UsageError
 from treadle.ledger.recording import Recording
+from treadle.ledger.resuming import SELECTING
 from treadle.ledger.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from treadle.ledger.database import Database
 
     from .call import Call, RunReport
+    from .options import Options
 
 
 def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
@@ -27,7 +29,7 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
     :raises TreadleError: what the run raises
     """
     options = call.options
-    root = call.found.root if call.found is not None else os.path.dirname(os.path.abspath(call.plan_file()))
+    root = _root(call)
     record = RunRecord(
         call.began,
         time() - (monotonic() - call.began),
@@ -55,18 +57,48 @@ def resume(call: Call, ledger: Database, run: str) -> int:
 
     It has the names and the parameters of that run, and what runs each time does not where that run has done it.
 
-    :raises UsageError: that run is under way, or was called with what is not on record
+    :raises UsageError: that run is under way, is of another plan, or was called with what is not on record
     """
-    from treadle.ledger.resuming import parameters_of, resumed
+    from treadle.ledger.resuming import call_of, resumed
 
     found = resumed(ledger, run)
     options = call.options
+    is_named = bool(found.run.names or found.run.selection.get("force"))
+    said = call_of(found.run, options.params, options.rest, _place(call, _root(call), is_named=is_named))
     options.names = list(found.run.names)
-    options.params = parameters_of(found.run, options.params)
+    options.params = said.params
+    if options.rest is None and said.rest is not None:
+        # so that the next one that goes on has them too
+        options.rest, options.argv = said.rest, [*options.argv, "--", *said.rest]
+    for name, value in said.selection.items():
+        setattr(options, name, value)
     options.record = True
     options.resumes = run
     call.done_since = found.done_since
     return len(found.done_since)
+
+
+def _root(call: Call) -> str:
+    return call.found.root if call.found is not None else os.path.dirname(os.path.abspath(call.plan_file()))
+
+
+def _place(call: Call, root: str, *, is_named: bool) -> tuple[str, str]:
+    """Return the plan of a call, and the folder that its names are of: both relative to the root.
+
+    :param is_named: whether it has names; without any only that of a member says what runs
+    """
+    plan = os.path.relpath(os.path.abspath(call.plan_file()), root)
+    return plan, os.path.relpath(os.getcwd(), root) if is_named or call.member is not None else "."
+
+
+def _selection(options: Options) -> dict[str, str | list[str]]:
+    """Return what a call says beside names and parameters of what it runs, each option by its attribute."""
+    said: dict[str, str | list[str]] = {}
+    for name in SELECTING:
+        value = getattr(options, name)
+        if value and value != "all":
+            said[name] = value if isinstance(value, str) else list(value) if name == "force" else str(int(value))
+    return said
 
 
 def _about(call: Call, root: str) -> dict[str, Any]:
@@ -76,7 +108,12 @@ def _about(call: Call, root: str) -> dict[str, Any]:
     about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": _user()}
     if options.resumes:
         about["resumes"] = options.resumes
-    about["plan"] = os.path.relpath(os.path.abspath(call.plan_file()), root)
+    about["plan"], folder = _place(call, root, is_named=bool(options.names or options.force))
+    selection = _selection(options)
+    if folder != ".":
+        selection["folder"] = folder
+    if selection:
+        about["selection"] = selection
     checkout = checkout_of(root)
     commit = checkout.head() if checkout is not None and checkout.counts else ""
     if commit:

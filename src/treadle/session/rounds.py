@@ -289,7 +289,7 @@ class Rounds:
         asked = self._asked(plan) if options.names_limits else ()
         forced = self.call.forced_among(plan, here)
         if options.repeats:
-            forced += [uid for uid in here if uid in asked]
+            forced += [uid for uid in here if uid in asked and uid not in self.call.done_since]
         settings = Settings(
             options.jobs,
             plan.queues,

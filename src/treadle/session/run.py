@@ -196,7 +196,8 @@ def _walk_of(
     forced = with_names(options.force)
     if options.repeats:
         forced = [*forced, *selected]
-    forced = [uid for uid in forced if uid not in done]
+    # what a run that is resumed has done is done, though it was forced there
+    forced = [uid for uid in forced if uid not in done and uid not in call.done_since]
     dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]), done)
     has_run = rounds is not None and rounds.has_run
     # where nothing else was named, those that were are all that runs
@@ -211,7 +212,7 @@ def _walk_of(
         options.jobs,
         plan.queues,
         keep_going=options.keep_going if rounds is None else rounds.failures_left,
-        force=list(everything) if options.force_all else forced,
+        force=[uid for uid in everything if uid not in call.done_since] if options.force_all else forced,
         wait=options.wait,
         limits=limits,
         done_since=call.done_since,
