@@ -436,7 +436,10 @@ class LocalRunner:
         """Have the memory of what has run for a second looked at from now on."""
         self._next_ages = now + LONGEST_NAP
         for running in self._by_key.values():
-            if running.is_sampled or running.group is not None or not running.began:
+            if running.is_sampled or not running.began:
+                continue
+            if running.group is not None and running.group.peak is not None:
+                # a kernel before 5.19 counts what a group has, and not what it had at most
                 continue
             if now - running.began < _AGE_OF_THE_SAMPLED:
                 # what comes now has started later

@@ -53,8 +53,10 @@ class Sampler:
     def close(self) -> None:
         """Look at nothing any more."""
         self._over.set()
-        if self._thread is not None:
-            self._thread.join()
+        # it may be about to take itself out
+        thread = self._thread
+        if thread is not None:
+            thread.join()
         self._thread = None
         self._peaks.clear()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,6 +130,47 @@ class FakeGroups:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def test_a_group_that_knows_no_peak_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M2."""
+    monkeypatch.setattr(local, "_AGE_OF_THE_SAMPLED", 0.0)
+    groups = FakeGroups(None)
+    runner = LocalRunner(groups=lambda: groups)  # type: ignore[arg-type, return-value]
+    for peak in (None, 12345):
+        groups.group.peak = peak
+        held = Held(runner, tmp_path, code="input()", is_measured=True)
+        if peak is None:
+            wait_until(lambda: runner.poll(0.01) == [] and runner._sampler and runner._sampler.peak(MARK))
+        usage = held.let_go().usage
+        assert usage is not None
+        assert (usage.tree_peak, usage.sampled_peak is None) == (peak, peak is not None)
+    runner.close()
+
+
+def test_a_sampler_is_closed_while_its_thread_takes_itself_out() -> None:
+    class Leaving(Sampler):
+        looks = 0
+
+        @property
+        def _thread(self) -> threading.Thread | None:
+            self.looks += 1
+            return None if self.looks > 1 else threading.current_thread()
+
+        @_thread.setter
+        def _thread(self, _: object) -> None:
+            self.looks = 0
+
+    joined: list[object] = []
+
+    def join(thread: threading.Thread) -> None:
+        joined.append(thread)
+
+    sampler = Leaving()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "join", join)
+        sampler.close()
+    assert joined == [threading.current_thread()]
 
 
 @pytest.mark.parametrize(
