@@ -335,6 +335,9 @@ def _probed(argv: Sequence[str], environ: Mapping[str, str], *, has_target: bool
         kind = os.path.basename(path)
         if os.path.dirname(path) not in _FOLDERS or tuple(argv[1:]) not in _OPTIONS.get(kind, ()):
             return None
+        if os.path.basename(argv[0]) not in (kind, "sh"):
+            # as rbash a bash starts no program by a path
+            return None
         cat = _on_path("cat", environ["PATH"])
         if not os.path.isabs(argv[0]) or cat is None or os.path.dirname(cat) not in _FOLDERS:
             # another cat is a program of the plan, which only its actions start

@@ -331,6 +331,28 @@ def test_a_shell_of_another_folder_is_kept(place: Place) -> None:
 
 
 @needs_proc
+@pytest.mark.parametrize(
+    ("kind", "name", "is_left_out"),
+    [
+        ("bash", "rbash", False),
+        ("bash", "x", False),
+        ("bash", "sh", True),
+        ("dash", "sh", True),
+        ("dash", "x", False),
+    ],
+)
+def test_a_shell_that_is_called_by_another_name_is_kept(
+    place: Place, kind: str, name: str, is_left_out: bool
+) -> None:
+    if shutil.which(kind) is None:
+        pytest.skip(f"needs {kind}")
+    link = place.folder / "bin" / name
+    link.symlink_to(shutil.which(kind) or "")
+    direct = place.direct((str(link), "-c"), "./code 3")
+    assert (direct is not None) == is_left_out
+
+
+@needs_proc
 def test_a_shell_that_is_not_as_imitated_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(without_shell, "_bucket_in_dash", lambda name: -ord(name[-1]))
     assert place.direct(("dash", "-c"), "cat a") is None
