@@ -50,9 +50,12 @@ _REFUSED = frozenset(
         *("RANDOM", "READLINE_LINE", "READLINE_POINT", "REPLY", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM"),
         *("SSH2_CLIENT", "SSH_CLIENT", "SSH_CONNECTION", "TEXTDOMAIN", "TEXTDOMAINDIR", "TIMEFORMAT", "TMOUT"),
         *("UID", "VISUAL", "auto_resume", "histchars"),
+        # and the C library in it
+        *("GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH"),
     )
 )
-_REFUSED_PREFIXES = ("BASH", "COMP_", "EPOCH")
+_REFUSED_PREFIXES = ("BASH", "COMP_", "DYLD_", "EPOCH", "LD_")
+"""Those of the dynamic loader count in a shell too: what is loaded there may warn, or see what it starts."""
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _DIGITS = frozenset("0123456789")
 _SILENT = (2, 13)

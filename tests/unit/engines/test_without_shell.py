@@ -247,6 +247,8 @@ def test_what_cannot_be_started_gets_its_shell(place: Place, spawned: list[str],
         ),
         *(("PATH", "bin:/bin"), ("PATH", ""), ("PATH", "/bin/:/bin"), ("SHELLOPTS", "xtrace"), ("SHLVL", "3")),
         *(("_", "x"), ("LC_ALL", "xx_YY.nothing")),
+        *(("LD_PRELOAD", "/missing.so"), ("LD_LIBRARY_PATH", "/missing"), ("LD_DEBUG", "libs"), ("LD_AUDIT", "")),
+        *(("DYLD_INSERT_LIBRARIES", ""), ("LOCPATH", "/missing"), ("GLIBC_TUNABLES", ""), ("GCONV_PATH", "/")),
     ],
 )
 def test_variables_that_may_mean_something_to_a_shell_keep_it(place: Place, name: str, value: str) -> None:
