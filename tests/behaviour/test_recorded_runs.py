@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from typing import TYPE_CHECKING, Any
@@ -273,3 +274,35 @@ def test_a_report_is_of_the_last_recorded_run_or_of_the_one_that_is_named(folder
 
 def test_without_a_recorded_run_a_report_says_how_to_get_one(folder: Path) -> None:
     assert "no run is recorded" in run_treadle(folder, "report", check=2).err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["runs", b"x\xff"],
+        ["attempts", b"x\xff"],
+        ["stats", b"x\xff"],
+        ["runs", "--attr", b"a=\xff"],
+        ["show", b"\xff"],
+    ],
+)
+def test_a_word_that_is_no_text_is_no_bug(tmp_path: Path, words: list[str | bytes]) -> None:
+    plan(tmp_path, "actions:\n  a: {sh: echo a, always: true}")
+    run_treadle(tmp_path, "run", "--record", "a", check=0)
+    result = run_treadle(tmp_path, *map(os.fsdecode, words))
+    assert result.code in (0, 2)
+    assert "bug" not in result.err
+
+
+def test_what_a_checkout_brings_as_a_run_moves_no_terminal(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {sh: echo a, always: true}")
+    run_treadle(tmp_path, "run", "--record", "a", check=0)
+    (folder,) = (tmp_path / ".treadle" / "runs").iterdir()
+    events = folder / "events"
+    events.write_text(re.sub('"began":"[^"]*"', r'"began":"\\u001b[31m"', events.read_text()))
+    copy = folder.with_name("2026\x1b[31m")
+    copy.mkdir()
+    (copy / "events").write_bytes(events.read_bytes())
+    for words in (["runs"], ["show"], ["attempts"], ["stats"], ["resume", "-q"], ["diff"]):
+        result = run_treadle(tmp_path, *words, check=0)
+        assert "\x1b" not in result.out + result.err

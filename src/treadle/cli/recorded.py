@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import FAILED as ACTION_FAILED
 from treadle.core.outcomes import RAN, label
-from treadle.core.text import width
+from treadle.core.text import safe, width
 from treadle.ledger.filling import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
 from treadle.ledger.ledger import open_ledger
+from treadle.ledger.run_record import moment
 from treadle.state.store import Store
 
 if TYPE_CHECKING:
@@ -41,19 +42,23 @@ def ledger_of(call: Call, *, rebuild: bool = False) -> Database:
 
 def when(began: str) -> str:
     """Return a time in UTC as one of here: without its date if it is of today."""
-    try:
-        local = datetime.fromisoformat(began).astimezone()
-    except ValueError:
+    at = moment(began)
+    if at is None:
         return began
+    local = at.astimezone()
     today = datetime.now(local.tzinfo).date() == local.date()
     return f"today {local:%H:%M:%S}" if today else f"{local:%Y-%m-%d %H:%M}"
 
 
 def table(rows: Sequence[Sequence[str | Piece]], indent: str = "") -> list[Line]:
-    """Return rows as lines with aligned columns; the last one is as long as it is."""
+    """Return rows as lines with aligned columns; the last one is as long as it is.
+
+    What a terminal would obey is shown as an escape: the records may be from elsewhere.
+    """
     if not rows:
         return []
-    cells = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
+    pairs = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
+    cells = [[(safe(text), style) for text, style in row] for row in pairs]
     widths = [max(width(row[at][0]) for row in cells) for at in range(len(cells[0]) - 1)]
     made: list[Line] = []
     for row in cells:

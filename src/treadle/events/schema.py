@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -55,6 +56,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 BEGINS = '{"event":"run"'
 """The beginning of each file of events."""
+_MOST = sys.float_info.max
 _LARGEST = 1e15
 """No number of seconds, bytes or actions is larger."""
 
@@ -97,7 +99,7 @@ def _are_granted(value: object) -> bool:
 
 def _is_finite(value: object) -> bool:
     # a whole number may be too large to be made a float
-    return isinstance(value, int | float) and float("-inf") < value < float("inf")
+    return isinstance(value, int | float) and -_MOST <= value <= _MOST
 
 
 def _are_finite(value: object) -> bool:
@@ -124,6 +126,7 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         ("host", "commit", "path", "type", "data", "outcome", "category", "reason", "id", "user"),
         (_is_text, "a text"),
     ),
+    **dict.fromkeys(("began", "failure"), (_is_text, "a text")),
     **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
     **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
     "rows": (_are_rows, "a list of lists of texts"),
@@ -132,9 +135,10 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (_is_number, "a number")
     ),
     **dict.fromkeys(("id", "user", "plan", "workflow", "resumes"), (_is_text, "a text")),
-    **dict.fromkeys(("attempt", "attempts", "jobs", "pid"), (_is_number, "a number")),
+    **dict.fromkeys(("attempt", "attempts", "jobs", "pid", "exit_code", "delay"), (_is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
-    **dict.fromkeys(("queues", "left_out", "counts", "conditions"), (_is_map, "a map")),
+    **dict.fromkeys(("queues", "left_out", "conditions"), (_is_map, "a map")),
+    "counts": (_are_numbers, "a map of numbers"),
     "log": (_is_text, "a text"),
     "resources": (_are_granted, "a map of numbers and lists of texts"),
     "usage": (_are_numbers, "a map of numbers"),

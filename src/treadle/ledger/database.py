@@ -78,6 +78,8 @@ class Database:
                 facts=["a newer Treadle has written it"],
                 hint="use that one, or remove the file: `treadle runs` makes it again",
             )
+        if version < 0:
+            raise self.foreign()
         for number in range(version, len(STEPS)):
             with self.transaction():
                 # another process may have taken it meanwhile
@@ -112,7 +114,20 @@ class Database:
         :raises LedgerError: it cannot be read
         """
         with _told(self.path):
-            return self._connection.execute(statement, values).fetchall()
+            known = [storable(one) if isinstance(one, str) else one for one in values]
+            return self._connection.execute(statement, known).fetchall()
+
+    def foreign(self) -> LedgerError:
+        """Return the error for rows that hold what Treadle does not write."""
+        return LedgerError(f"the ledger {self.path} holds what no Treadle has written", hint=_REMOVE)
+
+
+_REMOVE = "remove it: `treadle runs` makes it again from the events of the runs"
+
+
+def storable(text: str) -> str:
+    """Return a text as a database takes it: a name that is no text has lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager
@@ -121,7 +136,7 @@ def _told(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        hint = ""
-        if not isinstance(error, sqlite3.OperationalError):
-            hint = "remove it: `treadle runs` makes it again from the events of the runs"
+        # one that is locked, on a full disk or for reading only is not mended by that
+        is_damaged = not isinstance(error, sqlite3.OperationalError) or str(error).startswith("no such")
+        hint = _REMOVE if is_damaged else ""
         raise LedgerError(f"the ledger {path} cannot be used: {error}", hint=hint) from error

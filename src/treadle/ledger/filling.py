@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from treadle.core.outcomes import INTERRUPTED, outcome_of_end
 from treadle.events.schema import check_shapes
 
+from .database import storable
 from .run_files import is_alive, run_files
 from .steps import TABLES
 
@@ -39,7 +40,11 @@ def fill(database: Database, state: str) -> None:
     :param state: the state folder
     :raises LedgerError: the database cannot be written
     """
-    known = {str(run): (int(at), str(of)) for run, at, of in database.rows("SELECT id, read_to, state FROM runs")}
+    known: dict[str, tuple[int, str]] = {}
+    for run, at, of in database.rows("SELECT id, read_to, state FROM runs"):
+        if not isinstance(at, int) or at < 0:
+            raise database.foreign()
+        known[str(run)] = (at, str(of))
     for file in run_files(state):
         read_to, of = known.get(file.id, (0, RUNNING))
         if file.size > read_to or of == RUNNING:
@@ -84,8 +89,11 @@ def _take_lines(database: Database, run: str, lines: list[bytes], old: int, new:
                 events[event["event"]].append(event)
     with database.transaction():
         database.write("INSERT INTO runs (id) VALUES (?) ON CONFLICT (id) DO NOTHING", [(run,)])
-        ((at,),) = database.rows("SELECT read_to FROM runs WHERE id = ?", (run,))
-        if at != old:
+        found_at = database.rows("SELECT read_to FROM runs WHERE id = ?", (run,))
+        if not found_at:
+            # something in it that is not of Treadle has removed the row
+            raise database.foreign()
+        if found_at != [(old,)]:
             # another reader was faster
             return
         for kind, found in events.items():
@@ -141,8 +149,7 @@ def forget_runs(database: Database, runs: list[str]) -> None:
 
 
 def _text(event: Event, field: str) -> str:
-    # a name that is no text has lone surrogates, which a database does not take
-    return str(event.get(field, "")).encode("utf-8", "backslashreplace").decode()
+    return storable(str(event.get(field, "")))
 
 
 def _json(value: object) -> str:
@@ -289,7 +296,7 @@ def _take_values(database: Database, run: str, name: str, attempt: int, event: E
     """Take what a run or an attempt says of its work."""
     for table, field in (("measurements", "measurement"), ("attributes", "attribute")):
         rows: list[Row] = [
-            (run, name, attempt, _text({"": one}, ""), value if table == "measurements" else _text({"": value}, ""))
+            (run, name, attempt, storable(one), float(value) if table == "measurements" else storable(value))
             for one, value in event.get(table, {}).items()
         ]
         if rows:

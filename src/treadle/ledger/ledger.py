@@ -48,10 +48,17 @@ def open_ledger(
 
 
 def remove_ledger(state: str) -> None:
-    """Remove the database: the events of the runs are kept, and it is made again from them."""
+    """Remove the database: the events of the runs are kept, and it is made again from them.
+
+    :raises LedgerError: something of it cannot be removed
+    """
     for end in ("", "-wal", "-shm", "-journal"):
-        with suppress(FileNotFoundError):
-            os.unlink(os.path.join(state, FILE + end))
+        path = os.path.join(state, FILE + end)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        except OSError as error:
+            raise LedgerError(f"{path} cannot be removed: {(error.strerror or str(error)).lower()}") from error
 
 
 def run_named(database: Database, name: str) -> str:

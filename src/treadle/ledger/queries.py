@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .database import Database, Row
+
+
+Words = str | list[str]
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class RunRow:
     plan: str
     names: list[str]
     argv: list[str]
-    params: Mapping[str, Any]
+    params: Mapping[str, Words]
     host: str
     user: str
     pid: int
@@ -40,7 +43,7 @@ class RunRow:
     exit_code: int | None
     counts: Mapping[str, int]
     problems: list[str]
-    selection: Mapping[str, Any]
+    selection: Mapping[str, Words]
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,6 +84,7 @@ class ActionRow:
     exit_code: int | None
 
 
+_Row = TypeVar("_Row", RunRow, AttemptRow, ActionRow)
 _RUN = (
     "id, state, began, duration, workflow, resumes, plan, names, argv, params, host, who, pid, jobs, checkout,"
     " version, exit_code, counts, problems, selection"
@@ -112,6 +116,50 @@ class RunFilter:
     run: str = ""
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and -1e15 < value < 1e15
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    **dict.fromkeys(("int", "float"), _is_number),
+    **dict.fromkeys(("int | None", "float | None"), lambda value: value is None or _is_number(value)),
+    "list[str]": _are_texts,
+    "Mapping[str, Any]": lambda value: isinstance(value, dict),
+    "Mapping[str, Words]": lambda value: (
+        isinstance(value, dict) and all(isinstance(one, str) or _are_texts(one) for one in value.values())
+    ),
+    "Mapping[str, int]": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+}
+"""Type of a field, as it is annotated -> whether a value of the database is one."""
+
+
+def _made(database: Database, row: type[_Row], values: Row) -> _Row:
+    """Return a row of the database as what it is here.
+
+    :raises LedgerError: its values are not as Treadle writes them: whatever wrote it was not Treadle
+    """
+    made: list[Any] = []
+    for one, value in zip(fields(row), values, strict=False):
+        kind = str(one.type)
+        try:
+            found = json.loads(value) if kind.startswith(("list", "Mapping")) else value
+        except (TypeError, ValueError, RecursionError):
+            raise database.foreign() from None
+        if not _FITS[kind](found):
+            raise database.foreign()
+        made.append(found)
+    return row(*made)
+
+
+def _limit(most: int) -> str:
+    return f" LIMIT {min(most, 1 << 62)}" if most else ""
+
+
 def runs(database: Database, wanted: RunFilter) -> list[RunRow]:
     """Return runs, the newest first."""
     where, values = ["1 = 1"], list[object]()
@@ -138,14 +186,9 @@ def runs(database: Database, wanted: RunFilter) -> list[RunRow]:
         other, _ = _like("a.family", wanted.name)
         where.append(f"EXISTS (SELECT 1 FROM actions a WHERE a.run = runs.id AND ({test} OR {other}))")
         values += (value, value)
-    limit = f" LIMIT {wanted.most}" if wanted.most else ""
+    limit = _limit(wanted.most)
     found = database.rows(f"SELECT {_RUN} FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC{limit}", values)
-    rows = []
-    for one in found:
-        values_of = list(one)
-        for at in (7, 8, 9, 17, 18, 19):
-            values_of[at] = json.loads(values_of[at])
-        rows.append(RunRow(*values_of))
+    rows = [_made(database, RunRow, one) for one in found]
     by_id = {row.id: row for row in rows}
     if rows:
         said = database.rows("SELECT run, attribute, value FROM attributes WHERE name = ''")
@@ -174,7 +217,7 @@ def actions_of(database: Database, run: str) -> list[ActionRow]:
     found = database.rows(
         f"SELECT {_ACTION} FROM actions WHERE run = ? ORDER BY coalesce(start, 1e18), name", (run,)
     )
-    return [ActionRow(*one) for one in found]
+    return [_made(database, ActionRow, one) for one in found]
 
 
 def attempts(
@@ -200,19 +243,13 @@ def attempts(
                 values.append(value)
         where.append(f"({' OR '.join(tests)})")
     columns = ", ".join(f"t.{name}" for name in _ATTEMPT.split(", "))
-    limit = f" LIMIT {most}" if most else ""
+    limit = _limit(most)
     found = database.rows(
         f"SELECT {columns} FROM attempts t JOIN actions a ON a.run = t.run AND a.name = t.name"
         f" WHERE {' AND '.join(where)} ORDER BY t.run DESC, t.start DESC, t.name DESC, t.number DESC{limit}",
         values,
     )
-    return [_attempt(one) for one in reversed(found)]
-
-
-def _attempt(row: Row) -> AttemptRow:
-    *values, details = row
-    values.append(json.loads(details))
-    return AttemptRow(*values)
+    return [_made(database, AttemptRow, one) for one in reversed(found)]
 
 
 @dataclass(slots=True)
@@ -245,11 +282,11 @@ def differences(database: Database, old: str, new: str) -> list[Difference]:
 
 def reasons_of(database: Database, run: str, name: str) -> list[Mapping[str, str]]:
     """Return why an action ran in a run."""
-    fields = ("kind", "element", "old", "new", "text")
+    columns = ("kind", "element", "old", "new", "text")
     found = database.rows(
-        f"SELECT {', '.join(fields)} FROM reasons WHERE run = ? AND name = ? ORDER BY number", (run, name)
+        f"SELECT {', '.join(columns)} FROM reasons WHERE run = ? AND name = ? ORDER BY number", (run, name)
     )
-    return [dict(zip(fields, one, strict=True)) for one in found]
+    return [dict(zip(columns, map(str, one), strict=True)) for one in found]
 
 
 @dataclass(slots=True)

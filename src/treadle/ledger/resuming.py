@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from treadle.core.outcomes import PASS
@@ -12,6 +11,7 @@ from treadle.errors import UsageError
 
 from .filling import RUNNING
 from .queries import run_of
+from .run_record import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,16 +55,16 @@ def resumed(database: Database, run: str) -> Resumed:
             # the records of older runs may have been removed
             break
         ((began, before),) = row
-        since = _milliseconds(str(began))
+        at = moment(str(began))
+        if at is None:
+            # what it has done cannot be told from what was done before
+            break
+        since = int(at.timestamp() * 1000)
         names = database.rows("SELECT name FROM actions WHERE run = ? AND category = ?", (run, PASS))
         for (name,) in names:
             done.setdefault(str(name), since)
         run = str(before)
     return Resumed(first, done)
-
-
-def _milliseconds(began: str) -> int:
-    return int(datetime.fromisoformat(began).timestamp() * 1000)
 
 
 class Said:
@@ -89,6 +89,10 @@ SELECTING = ("tags", "since", *_JUDGING, "force", *_FLAGS, *_NUMBERS)
 """Options that say, beside names and parameters, what a run runs: by their attributes."""
 
 
+def _number(text: object) -> int:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def _folder(path: str) -> str:
     return "the folder of the plan" if path == "." else f"the folder {path}"
 
@@ -108,7 +112,7 @@ def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, plac
             f"the run {run.id} is of the plan {run.plan}, and not of {plan}",
             hint=shell_join([*again, "-f", run.plan, run.id]),
         )
-    was_in = run.selection.get("folder", ".")
+    was_in = str(run.selection.get("folder", "."))
     if was_in != folder:
         raise UsageError(
             f"the run {run.id} was called in {_folder(was_in)}, and this one is in {_folder(folder)}",
@@ -116,6 +120,8 @@ def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, plac
             hint="call this there, or with -C",
         )
     said = {name: value for name, value in run.selection.items() if name in SELECTING}
+    if any(isinstance(value, str) is (name == "force") for name, value in said.items()):
+        raise UsageError(f"what the run {run.id} was of is not on record as Treadle writes it")
     judging = [f"--{name.replace('_', '-')}" for name in _JUDGING if name in said]
     if judging:
         # what has failed or was not run is another set of actions by now
@@ -123,9 +129,9 @@ def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, plac
             f"the run {run.id} was of what {judging[0]} selected when it began: that is not on record",
             hint=f"call it again: {shell_join(run.argv)}" if run.argv else "",
         )
-    selection: dict[str, Any] = {
-        name: True if name in _FLAGS else int(value) if name in _NUMBERS else value for name, value in said.items()
-    }
+    selection: dict[str, Any] = dict(said)
+    selection.update((name, True) for name in _FLAGS if name in said)
+    selection.update((name, _number(said[name])) for name in _NUMBERS if name in said)
     words = run.argv[run.argv.index("--") + 1 :] if "--" in run.argv else None
     if rest is None and words is not None:
         if any(REDACTED in word for word in words):

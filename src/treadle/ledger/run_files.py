@@ -44,6 +44,14 @@ def new_id(now: float) -> str:
     return f"{strftime('%Y%m%d-%H%M%S', gmtime(now))}-{int(now * 1000) % 1000:03d}{os.urandom(1).hex()}"
 
 
+def is_id(name: str) -> bool:
+    """Return whether a name is an identifier as `new_id` makes them: nothing else is the folder of a run."""
+    day, _, rest = name.partition("-")
+    clock, _, more = rest.partition("-")
+    are_digits = name.isascii() and day.isdigit() and clock.isdigit()
+    return are_digits and (len(day), len(clock)) == (8, 6) and more != "" and not more.strip("0123456789abcdef")
+
+
 def make_run_folder(state: str, run: str) -> str:
     """Make the folder of a run, and return the path of its events.
 
@@ -65,7 +73,7 @@ def run_files(state: str) -> Iterator[RunFile]:
     What a link leads to, and what another user may have written, is no run.
     """
     folder = os.path.join(state, RUNS)
-    for name in _names(folder):
+    for name in filter(is_id, _names(folder)):
         path = os.path.join(folder, name, EVENTS)
         try:
             above, status = os.lstat(os.path.dirname(path)), os.lstat(path)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from treadle.events.schema import FIELDS
 from treadle.ledger import filling
 from treadle.ledger.database import Database, LedgerError
 from treadle.ledger.filling import fill
 from treadle.ledger.ledger import open_ledger, run_named
-from treadle.ledger.queries import grouped, percentile
-from treadle.ledger.run_files import make_run_folder, run_files
+from treadle.ledger.queries import RunFilter, actions_of, attempts, differences, figures, grouped, percentile, runs
+from treadle.ledger.resuming import resumed
+from treadle.ledger.run_files import is_id, make_run_folder, new_id, run_files
 from treadle.ledger.steps import STEPS, TABLES
 
 if TYPE_CHECKING:
@@ -220,3 +222,123 @@ def test_a_percentile_is_a_value_that_was_seen(share: float, expected: float) ->
 def test_failures_are_grouped_by_their_text_without_numbers_and_paths() -> None:
     failures = [("a", "exit code 1: x/1.c:3"), ("b", "exit code 2: y/2.c:4"), ("c", "killed by SIGKILL")]
     assert grouped(failures) == [("exit code 1: x/1.c:3", ["a", "b"]), ("killed by SIGKILL", ["c"])]
+
+
+def asked(database: Database) -> None:
+    """Ask all that the commands ask."""
+    for one in runs(database, RunFilter()):
+        actions_of(database, one.id)
+        differences(database, one.id, one.id)
+        resumed(database, one.id)
+    attempts(database)
+    figures(database)
+
+
+def looked(path: str, state: str) -> None:
+    with Database(path) as database:
+        fill(database, state)
+        asked(database)
+
+
+ODD: tuple[Any, ...] = (
+    *(None, -1.5, 10**30, 10**400, float("inf"), float("nan"), "x\x1b[31m", "\udcff"),
+    *([], ["a", None], {"a": 1}, {"a": None}, {"a": [1]}, {"a": 10**30}, [[]], [{"kind": 1}]),
+)
+
+
+@pytest.mark.parametrize(
+    "kind", ["run", "call", "plan", "action", "verdict", "started", "attempt", "ended", "summary"]
+)
+def test_whatever_a_field_holds_the_rest_of_the_runs_is_taken(tmp_path: Path, file: Path, kind: str) -> None:
+    other = type(tmp_path)(make_run_folder(str(tmp_path), "20261130-120001-abcd"))
+    other.write_bytes(lines(stream()))
+    for field in FIELDS[kind]:
+        for value in ODD:
+            file.write_bytes(lines([one | {field: value} if one["event"] == kind else one for one in stream()]))
+            with Database(":memory:") as database:
+                fill(database, str(tmp_path))
+                asked(database)
+                assert len(actions_of(database, "20261130-120001-abcd")) == 3, (field, value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            f"UPDATE runs SET {name} = 'x'"
+            for name in ("names", "argv", "params", "counts", "problems", "selection")
+        ),
+        *(f"UPDATE runs SET {name} = '[1]'" for name in ("names", "argv", "params", "counts", "problems")),
+        *(f"UPDATE runs SET {name} = 'x'" for name in ("duration", "pid", "jobs", "exit_code", "read_to")),
+        *(f"UPDATE runs SET {name} = X'ff00'" for name in ("began", "state", "plan", "host", "read_to")),
+        *(f"UPDATE actions SET {name} = 'x'" for name in ("start", "duration", "exit_code", "attempts")),
+        *(
+            f"UPDATE attempts SET {name} = 'x'"
+            for name in ("start", "duration", "memory", "cpu", "details", "number")
+        ),
+        "UPDATE runs SET read_to = -5",
+        "UPDATE attempts SET duration = 9e999",
+        "PRAGMA user_version = -3",
+        "PRAGMA user_version = 99",
+        "DROP TABLE attempts",
+        "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs; END",
+    ],
+)
+def test_what_no_treadle_has_written_is_told_in_words(tmp_path: Path, file: Path, change: str) -> None:
+    file.write_bytes(lines(stream()))
+    path = str(tmp_path / "ledger.db")
+    with Database(path) as database:
+        fill(database, str(tmp_path))
+        if "UPDATE attempts SET number" in change:
+            database.rows("DELETE FROM attempts WHERE number = 2 OR name <> 'a@0'")
+        database.rows(change)
+    make_run_folder(str(tmp_path), "20261130-120001-abcd")
+    (tmp_path / "runs" / "20261130-120001-abcd" / "events").write_bytes(lines(stream()))
+    with pytest.raises(LedgerError) as info:
+        looked(path, str(tmp_path))
+    assert info.value.hint
+    said: list[str] = []
+    # it is made again, or read from the events
+    with open_ledger(str(tmp_path), said.append, rebuild=True) as database:
+        asked(database)
+        assert len(runs(database, RunFilter())) == 2
+
+
+@pytest.mark.parametrize(
+    "began", ["", "x", "x\x1b[31m", "2026-11-30", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-20:00"]
+)
+def test_a_run_of_no_known_time_is_shown_and_resumed(tmp_path: Path, file: Path, began: str) -> None:
+    file.write_bytes(lines([one | {"began": began} if one["event"] == "run" else one for one in stream()]))
+    with Database(":memory:") as database:
+        fill(database, str(tmp_path))
+        assert resumed(database, ID).run.began == began
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (new_id(1e9), True),
+        (ID, True),
+        *(
+            (name, False)
+            for name in ("", "x", "-rf", "..", "2026\x1b[31m", "20261130-120000-\udcff", "20261130-120000-")
+        ),
+        *(
+            (name, False)
+            for name in ("20261130-120000-AB", "2026113-120000-ab", "\u0661" * 8 + "-120000-ab", f"{ID} ")
+        ),
+    ],
+)
+def test_only_what_is_named_like_a_run_is_one(tmp_path: Path, name: str, expected: bool) -> None:
+    assert is_id(name) is expected
+    if name not in ("", ".."):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "events").write_bytes(lines(stream()))
+        assert [one.id for one in run_files(str(tmp_path))] == [name] * expected
+
+
+@pytest.mark.parametrize("word", ["x\udcff", "\udcff*", "\0", "%", "\\"])
+def test_any_word_may_be_asked_for(word: str) -> None:
+    with Database(":memory:") as database:
+        assert runs(database, RunFilter(name=word, attributes={word: word}, most=10**30)) == []
+        assert attempts(database, [word], most=10**30) == []

@@ -31,11 +31,11 @@ def diff_command(call: Call) -> int:
         call.console.say_data({"format": FORMAT, "old": old, "new": new, "actions": rows})
         return 0
     if not found:
-        call.console.say([line(f"{old} and {new} have treated all actions alike")])
+        call.console.say([line(f"{safe(old)} and {safe(new)} have treated all actions alike")])
         return 0
-    call.console.say([line((old, "name"), " -> ", (new, "name"))])
+    call.console.say([line((safe(old), "name"), " -> ", (safe(new), "name"))])
     for one in found:
-        was, is_now = (words(each) if each else "not run" for each in (one.old, one.new))
+        was, is_now = (safe(words(each)) if each else "not run" for each in (one.old, one.new))
         change = was if was == is_now else f"{was} -> {is_now}"
         call.console.say([line((safe(one.name), "name"), f": {change}")])
         for why in one.reasons:

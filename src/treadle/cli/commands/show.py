@@ -13,6 +13,7 @@ from treadle.errors import UsageError, listed
 from treadle.ledger.filling import RUNNING
 from treadle.ledger.ledger import run_named
 from treadle.ledger.queries import actions_of, attempts, grouped, run_of
+from treadle.ledger.run_record import moment
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
 from treadle.ui.text import columns, line
@@ -75,7 +76,7 @@ def _head(call: Call, run: RunRow) -> list[Line]:
         *sorted(run.attributes.items()),
         *(("problem", text) for text in run.problems),
     ]
-    head = line((run.id, "name"), " ", (run.state, STYLES.get(run.state, "")))
+    head = line((safe(run.id), "name"), " ", (safe(run.state), STYLES.get(run.state, "")))
     said = columns([(safe(name), safe(text)) for name, text in rows if text], room=call.console.room)
     return [head, *(line(one) for one in said)]
 
@@ -84,7 +85,7 @@ def _running(run: RunRow, actions: Sequence[ActionRow]) -> list[Line]:
     """Return what runs now, and since when."""
     if run.state != RUNNING:
         return []
-    began = datetime.fromisoformat(run.began)
+    began = moment(run.began) or datetime.now(UTC)
     now = (datetime.now(UTC) - began).total_seconds()
     going = [one for one in actions if one.start is not None and not one.outcome]
     rows = [(one.name, duration(now - (one.start or 0.0))) for one in going]
